@@ -1,0 +1,89 @@
+# What the run scripts share; sourced by them, with $root set to the project's folder.
+# Each function says in a line what it does and ends the script when that fails.
+
+say() {
+  printf '%s: %s\n' "$name" "$*"
+}
+
+die() {
+  printf '%s: %s\n' "$name" "$*" >&2
+  exit 1
+}
+
+have() {
+  command -v "$1" >/dev/null 2>&1
+}
+
+node_is_recent() {
+  have node && have npm && [ "$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)" -ge 18 ]
+}
+
+# Whether what a Debian package gives is there: by its command, as it may come from elsewhere, or by its package.
+is_there() {
+  case $1 in
+    cmake | ccache | make) have "$1" ;;
+    g++) have "${CXX:-c++}" ;;
+    ninja-build) have ninja ;;
+    clang) have clang++ ;;
+    nodejs | npm) node_is_recent ;;
+    chromium) have chromium || have chromium-browser || have google-chrome ;;
+    *) [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
+  esac
+}
+
+# need PACKAGE...: installs the Debian packages that are missing.
+need() {
+  missing=
+  for package in "$@"; do
+    is_there "$package" || missing="$missing $package"
+  done
+  [ -n "$missing" ] || return 0
+  have apt-get || die "this machine has no apt-get; install what Debian calls$missing, then run this again"
+  if [ "$(id -u)" -eq 0 ]; then
+    as_root=
+  elif have sudo && sudo -n true 2>/dev/null; then
+    as_root='sudo -n'
+  else
+    die "packages are missing, and this is neither root nor a user of sudo without a password. Run this, then try again:
+  sudo apt-get update && sudo apt-get install --no-install-recommends$missing"
+  fi
+  say "installing$missing"
+  # Word splitting is meant: $as_root and $missing are lists.
+  install_packages() {
+    # shellcheck disable=SC2086
+    $as_root env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -qq -y --no-install-recommends $missing </dev/null >/dev/null
+  }
+  # The package lists may be absent, or older than the archive; the first try tells.
+  install_packages 2>/dev/null || {
+    $as_root apt-get update -qq </dev/null && install_packages
+  } || die "apt-get could not install$missing"
+}
+
+# need_to_build PACKAGE...: what every build needs, and the given packages.
+need_to_build() {
+  need g++ cmake ninja-build ccache libasio-dev libwebsocketpp-dev rapidjson-dev zlib1g-dev libssl-dev "$@"
+  # A build folder keeps the generator that it began with.
+  export CMAKE_GENERATOR="${CMAKE_GENERATOR:-Ninja}"
+}
+
+# configure PRESET CMAKE_ARGUMENT...
+configure() {
+  preset=$1
+  shift
+  say "configuring build/$preset"
+  (cd "$root" && cmake --preset "$preset" "$@" >"$root/build/$preset.log" 2>&1 </dev/null) || {
+    cat "$root/build/$preset.log" >&2
+    die "configuring build/$preset failed"
+  }
+}
+
+# build PRESET TARGET...: everything, without a target.
+build() {
+  preset=$1
+  shift
+  say "building build/$preset"
+  [ $# -eq 0 ] || set -- --target "$@"
+  (cd "$root" && cmake --build --preset "$preset" --parallel "$(nproc)" "$@" </dev/null) ||
+    die "building build/$preset failed"
+}

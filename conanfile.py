@@ -1,0 +1,107 @@
+import os
+import re
+
+from conan import ConanFile
+from conan.tools.build import check_min_cppstd
+from conan.tools.cmake import CMake, CMakeDeps, CMakeToolchain, cmake_layout
+from conan.tools.files import copy, load, rmdir
+
+
+class FluxConan(ConanFile):
+    name = "flux"
+    description = "An embeddable real-time backend: rooms, presence, events and chat over WebSocket and HTTP on one port"
+    license = "MIT"
+    topics = ("websocket", "realtime", "presence", "chat", "server")
+    package_type = "library"
+    settings = "os", "arch", "compiler", "build_type"
+    options = {
+        "shared": [True, False],
+        "fPIC": [True, False],
+        "header_only": [True, False],
+        "tls": [True, False],
+    }
+    default_options = {"shared": False, "fPIC": True, "header_only": False, "tls": True}
+    exports_sources = "CMakeLists.txt", "LICENSE", "cmake/*", "include/*", "src/*"
+
+    def set_version(self):
+        mode = load(self, os.path.join(self.recipe_folder, "include", "flux", "detail", "mode.hpp"))
+        self.version = re.search(r'FLUX_VERSION_STRING "(.+)"', mode).group(1)
+
+    def config_options(self):
+        if self.settings.os == "Windows":
+            self.options.rm_safe("fPIC")
+
+    def configure(self):
+        if self.options.header_only:
+            self.options.rm_safe("shared")
+            self.options.rm_safe("fPIC")
+        elif self.options.shared:
+            self.options.rm_safe("fPIC")
+
+    def layout(self):
+        cmake_layout(self)
+
+    def requirements(self):
+        # Headers, which users of flux/asio.hpp, flux/rapidjson.hpp and the header-only mode include.
+        self.requires("asio/[>=1.22 <2]", transitive_headers=True)
+        self.requires("rapidjson/cci.20230929", transitive_headers=True)
+        # Its codec alone is used, which needs none of these.
+        codec = {"asio": False, "with_openssl": False, "with_zlib": False}
+        self.requires("websocketpp/0.8.2", options=codec, transitive_headers=True)
+        self.requires("zlib/[>=1.2.11 <2]", transitive_headers=True)
+        if self.options.tls:
+            self.requires("openssl/[>=1.1.1 <4]", transitive_headers=True)
+
+    def validate(self):
+        check_min_cppstd(self, 20)
+
+    def package_id(self):
+        if self.info.options.header_only:
+            self.info.settings.clear()
+
+    def generate(self):
+        CMakeDeps(self).generate()
+        toolchain = CMakeToolchain(self)
+        toolchain.cache_variables["FLUX_WITH_TLS"] = bool(self.options.tls)
+        toolchain.cache_variables["FLUX_BUILD_TESTS"] = False
+        toolchain.cache_variables["FLUX_BUILD_EXAMPLES"] = False
+        toolchain.generate()
+
+    def build(self):
+        if not self.options.header_only:
+            cmake = CMake(self)
+            cmake.configure()
+            cmake.build()
+
+    def package(self):
+        copy(self, "LICENSE", src=self.source_folder, dst=os.path.join(self.package_folder, "licenses"))
+        if self.options.header_only:
+            include = os.path.join(self.source_folder, "include")
+            copy(self, "*", src=include, dst=os.path.join(self.package_folder, "include"))
+        else:
+            CMake(self).install()
+            # CMakeDeps writes the package's CMake files for the user.
+            rmdir(self, os.path.join(self.package_folder, "lib", "cmake"))
+            rmdir(self, os.path.join(self.package_folder, "share"))
+
+    def package_info(self):
+        self.cpp_info.set_property("cmake_file_name", "flux")
+        tls = "1" if self.options.tls else "0"
+        packages = ["asio::asio", "rapidjson::rapidjson", "websocketpp::websocketpp", "zlib::zlib"]
+        if self.options.tls:
+            packages.append("openssl::ssl")
+        if self.options.header_only:
+            main = self.cpp_info.components["header_only"]
+            main.set_property("cmake_target_name", "flux::header_only")
+            main.bindirs = []
+            main.libdirs = []
+            main.defines = ["FLUX_HEADER_ONLY", f"FLUX_WITH_TLS={tls}"]
+        else:
+            main = self.cpp_info.components["flux"]
+            main.set_property("cmake_target_name", "flux::flux")
+            main.set_property("cmake_target_aliases", ["flux::asio", "flux::rapidjson"])
+            main.libs = ["flux"]
+            main.defines = [f"FLUX_WITH_TLS={tls}"]
+        main.requires = packages
+        if self.settings.get_safe("os") in ("Linux", "FreeBSD"):
+            main.system_libs = ["pthread"]

@@ -1,0 +1,110 @@
+#include "options.hpp"
+
+#include <charconv>
+#include <functional>
+#include <limits>
+#include <map>
+#include <memory>
+#include <stdexcept>
+
+namespace {
+
+std::uint64_t number(const std::string& option, const std::string& text, std::uint64_t least, std::uint64_t most) {
+  std::uint64_t value = 0;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (ec != std::errc() || end != text.data() + text.size() || value < least || value > most) {
+    throw std::invalid_argument(option + " takes a number from " + std::to_string(least) + " to " +
+                                std::to_string(most) + ", not \"" + text + "\"");
+  }
+  return value;
+}
+
+flux::LogLevel log_level(const std::string& text) {
+  for (const auto level : {flux::LogLevel::off, flux::LogLevel::error, flux::LogLevel::warning, flux::LogLevel::info,
+                           flux::LogLevel::debug}) {
+    if (text == flux::to_string(level)) return level;
+  }
+  throw std::invalid_argument("--log takes off, error, warning, info or debug, not \"" + text + "\"");
+}
+
+}  // namespace
+
+Options read_options(const std::vector<std::string>& arguments) {
+  Options options;
+  flux::Config& config = options.config;
+  config.listen = {{"127.0.0.1", 8080}};
+  config.log_level = flux::LogLevel::info;
+  constexpr std::uint64_t any = std::numeric_limits<std::uint32_t>::max();
+
+  const std::map<std::string, std::function<void(const std::string&, const std::string&)>> with_value = {
+      {"--host", [&](auto&, auto& v) { config.listen[0].host = v; }},
+      {"--port", [&](auto& o, auto& v) { config.listen[0].port = static_cast<std::uint16_t>(number(o, v, 0, 65535)); }},
+      {"--threads", [&](auto& o, auto& v) { config.threads = number(o, v, 1, 256); }},
+      {"--static", [&](auto&, auto& v) { options.static_folder = v; }},
+      {"--chat-history",
+       [&](auto& o, auto& v) {
+         const std::size_t messages = number(o, v, 0, 1'000'000);
+         config.chat.store = std::make_shared<flux::MemoryChatStore>(messages);
+         config.chat.join_history = std::min<std::size_t>(messages, 100);
+       }},
+      {"--public-history",
+       [&](auto& o, auto& v) { config.limits.public_history_items_max = number(o, v, 0, 1'000'000); }},
+      {"--max-message", [&](auto& o, auto& v) { config.limits.message_bytes_max = number(o, v, 1, any); }},
+      {"--origin", [&](auto&, auto& v) { config.origins.push_back(v); }},
+      {"--presence-interval",
+       [&](auto& o, auto& v) { config.presence_interval = std::chrono::milliseconds(number(o, v, 0, 60'000)); }},
+      {"--tls-cert", [&](auto&, auto& v) { config.tls.certificate_file = v; }},
+      {"--tls-key", [&](auto&, auto& v) { config.tls.private_key_file = v; }},
+      {"--echo", [&](auto&, auto& v) { options.echo_path = v; }},
+      {"--log", [&](auto&, auto& v) { config.log_level = log_level(v); }},
+  };
+  const std::map<std::string, std::function<void()>> without_value = {
+      {"--deflate", [&] { config.deflate.enabled = true; }},
+      {"--help", [&] { options.help = true; }},
+      {"--version", [&] { options.version = true; }},
+  };
+
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    std::string name = arguments[i];
+    std::string value;
+    const std::size_t equals = name.find('=');
+    if (equals != std::string::npos) {
+      value = name.substr(equals + 1);
+      name.resize(equals);
+    }
+    if (const auto flag = without_value.find(name); flag != without_value.end() && equals == std::string::npos) {
+      flag->second();
+      continue;
+    }
+    const auto option = with_value.find(name);
+    if (option == with_value.end()) throw std::invalid_argument("unknown option \"" + arguments[i] + "\"; see --help");
+    if (equals == std::string::npos) {
+      if (i + 1 == arguments.size()) throw std::invalid_argument(name + " needs a value; see --help");
+      value = arguments[++i];
+    }
+    option->second(name, value);
+  }
+  return options;
+}
+
+const char* usage() {
+  return "flux-server: rooms, presence, events and chat over WebSocket\n"
+         "\n"
+         "  --host ADDRESS            listen on this IPv4 or IPv6 address (127.0.0.1)\n"
+         "  --port PORT               listen on this port; 0: one that is free (8080)\n"
+         "  --threads N               event loops, 1 to 256 (1)\n"
+         "  --static FOLDER           serve the files of this folder at /\n"
+         "  --chat-history N          keep the newest N chat messages of a room; up to 100 go to who joins (1000)\n"
+         "  --public-history N        keep the newest N items of the public space (50)\n"
+         "  --max-message BYTES       the largest message a client may send (1048576)\n"
+         "  --origin ORIGIN           let pages of this origin connect; may be given again (any)\n"
+         "  --presence-interval MS    coalesce presence for so long; 0: send at once (25)\n"
+         "  --tls-cert FILE           serve HTTPS and WSS with this certificate chain (PEM)\n"
+         "  --tls-key FILE            and this private key (PEM); SIGHUP reads both again\n"
+         "  --deflate                 agree on permessage-deflate with clients that offer it\n"
+         "  --echo PATH               a raw WebSocket endpoint that echoes what comes, for measuring\n"
+         "  --log LEVEL               off, error, warning, info or debug, to standard error (info)\n"
+         "  --help, --version\n"
+         "\n"
+         "Clients connect to /live. SIGTERM and SIGINT end it, after at most five seconds.\n";
+}

@@ -1,0 +1,85 @@
+// flux-server: the ready-made server.
+#include "options.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <exception>
+#include <thread>
+
+namespace {
+
+void log_to_stderr(flux::LogLevel level, std::string_view message) {
+  char now[32] = "";
+  const std::time_t seconds = std::time(nullptr);
+  std::tm utc{};
+  if (gmtime_r(&seconds, &utc) != nullptr) std::strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  std::fprintf(stderr, "%s %.*s %.*s\n", now, static_cast<int>(flux::to_string(level).size()),
+               flux::to_string(level).data(), static_cast<int>(message.size()), message.data());
+}
+
+/// Signals are taken by the thread that waits for them, never by a handler.
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+void serve_until_told(flux::Server& server, const sigset_t& signals) {
+  for (;;) {
+    int signal = 0;
+    if (sigwait(&signals, &signal) != 0) continue;
+    if (signal != SIGHUP) break;
+    const auto reloaded = server.reload_certificates();
+    if (reloaded) {
+      log_to_stderr(flux::LogLevel::info, "certificates read again");
+    } else {
+      log_to_stderr(flux::LogLevel::error, reloaded.error().message());
+    }
+  }
+  server.stop(std::chrono::seconds(5));
+}
+
+int serve(Options& options) {
+  options.config.log = log_to_stderr;
+  const sigset_t signals = block_signals();  // before any thread is there
+  flux::Server server(options.config);
+  if (!options.static_folder.empty()) server.static_files("/", options.static_folder);
+  if (!options.echo_path.empty()) {
+    flux::WebSocketEndpoint echo;
+    echo.on_message = [](const flux::WebSocket& socket, std::string_view message, flux::MessageType type) {
+      socket.send(message, type);
+    };
+    server.websocket(options.echo_path, std::move(echo));
+  }
+  server.start();
+  const std::string& host = options.config.listen[0].host;
+  const bool v6 = host.find(':') != std::string::npos;
+  std::printf("listening on %s://%s%s%s:%u/\n", options.config.tls.certificate_file.empty() ? "http" : "https",
+              v6 ? "[" : "", host.c_str(), v6 ? "]" : "", static_cast<unsigned>(server.port()));
+  std::fflush(stdout);
+  serve_until_told(server, signals);
+  return 0;
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  try {
+    Options options = read_options({values + 1, values + count});
+    if (options.help) {
+      std::fputs(usage(), stdout);
+      return 0;
+    }
+    if (options.version) {
+      std::puts("flux-server " FLUX_VERSION_STRING);
+      return 0;
+    }
+    return serve(options);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "flux-server: %s\n", e.what());
+    return 1;
+  }
+}

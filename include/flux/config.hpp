@@ -1,0 +1,128 @@
+// What a server is told at its start. Every limit has a unit, a default and, where it differs, the meaning of 0.
+#pragma once
+
+#include <flux/clock.hpp>
+#include <flux/storage/chat_store.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace flux {
+
+enum class LogLevel : std::uint8_t { off, error, warning, info, debug };
+std::string_view to_string(LogLevel level) noexcept;
+
+/// Takes what the server has to say. Threading: called from any of its threads, at the same time too. Must not block.
+using LogSink = std::function<void(LogLevel level, std::string_view message)>;
+
+/// One address to listen on.
+struct ListenAddress {
+  std::string host = "0.0.0.0";  ///< an IPv4 or IPv6 address, or "localhost"
+  std::uint16_t port = 8080;     ///< 0: one that is free; `Server::port` tells which
+};
+
+/// Certificates for HTTPS and WSS on every address. Needs a build with TLS (`FLUX_WITH_TLS`).
+struct TlsOptions {
+  std::string certificate_file{};  ///< PEM, with the chain; empty: no TLS
+  std::string private_key_file{};  ///< PEM
+};
+
+/// permessage-deflate (RFC 7692), without context takeover: one compressed frame serves every member of a room, and a
+/// connection keeps no compressor.
+struct DeflateOptions {
+  bool enabled = false;
+  int level = 6;                        ///< 1 (fast) to 9 (small)
+  std::size_t message_bytes_min = 128;  ///< shorter messages go out as they are
+};
+
+/// What one client, room or server may use. Everything that can grow has its bound here.
+struct Limits {
+  // Connections
+  std::size_t connections_max = 0;                 ///< 0: as many as the system gives
+  std::chrono::milliseconds handshake_timeout{10'000};  ///< for a whole request head; also for a TLS handshake
+  std::chrono::milliseconds http_idle_timeout{60'000};  ///< between requests, and for a body or an answer that stalls
+  std::chrono::milliseconds ping_interval{25'000};      ///< to silent WebSocket clients; 0: no pings
+  std::chrono::milliseconds pong_timeout{20'000};       ///< after a ping without any sign of life: closed with 4408
+  std::chrono::milliseconds close_timeout{5'000};       ///< for the peer's half of the closing handshake
+
+  // HTTP
+  std::size_t request_line_bytes_max = 8'192;
+  std::size_t field_bytes_max = 8'192;
+  std::size_t fields_max = 100;
+  std::size_t head_bytes_max = 32'768;
+  std::uint64_t body_bytes_max = 1'048'576;  ///< a route may set its own
+
+  // Messages
+  std::size_t message_bytes_max = 1'048'576;  ///< after reassembly and inflation
+  std::size_t json_depth_max = 64;
+  /// Messages a second that one connection may send, averaged; bursts of `message_burst` are let through. 0: any.
+  /// What comes faster is answered with RATE_LIMITED and not acted on.
+  std::uint32_t messages_per_second = 0;
+  std::uint32_t message_burst = 100;
+  /// A connection that was refused this many messages in a row is closed with 4429. 0: never.
+  std::uint32_t rate_limit_strikes_max = 1'000;
+
+  // Slow readers
+  std::size_t outbox_bytes_congested = 65'536;  ///< from here only the newest presence is kept for a reader
+  std::size_t outbox_bytes_max = 4'194'304;     ///< beyond it the reader is closed with 4413
+
+  // Rooms
+  std::size_t rooms_max = 100'000;
+  std::size_t rooms_per_connection = 1;    ///< with 1, joining a second room leaves the first
+  std::size_t room_members_max = 10'000;
+  std::size_t room_id_bytes_max = 256;
+  std::size_t room_history_items_max = 1'000;
+  std::size_t room_history_bytes_max = 16'777'216;
+  std::size_t presence_bytes_max = 16'384;
+  std::size_t event_name_bytes_max = 256;
+  std::size_t chat_bytes_max = 65'536;
+  std::size_t metadata_bytes_max = 16'384;
+  std::size_t identity_field_bytes_max = 1'024;  ///< name and email as a client gives them
+  std::size_t rooms_created_max = 100;           ///< by `create_room`, by one connection
+  std::size_t store_queue_per_room_max = 1'000;  ///< calls that wait for a store that may block
+  std::size_t store_queue_max = 10'000;
+  std::size_t public_history_items_max = 50;     ///< 0: the public space keeps nothing
+  std::size_t public_history_bytes_max = 16'777'216;
+};
+
+struct ChatOptions {
+  /// Where messages are kept; none: a `MemoryChatStore` with its defaults.
+  std::shared_ptr<ChatStore> store{};
+  std::size_t join_history = 100;  ///< newest messages sent to who joins, 0 to 1000
+};
+
+struct Config {
+  std::vector<ListenAddress> listen = {ListenAddress{}};  ///< may be empty for a server that only adopts connections
+  std::size_t threads = 1;                                ///< event loops, 1 to 256
+  std::string live_path = "/live";                        ///< of protocol live; empty: not served
+  TlsOptions tls{};
+  DeflateOptions deflate{};
+  /// Origins (`https://app.example.com`) whose pages may open WebSockets. Empty, or one of them `*`: any. A request
+  /// without an Origin header comes from no page and is let in.
+  std::vector<std::string> origins{};
+
+  /// What changes in a room's presence within this time goes out in one frame. 0: at once.
+  std::chrono::milliseconds presence_interval{25};
+  /// The least time between two presence updates of one connection. The newest one inside it is sent at its end.
+  std::chrono::milliseconds presence_throttle{100};
+
+  ChatOptions chat{};
+  std::size_t worker_threads = 2;  ///< for stores that may block, 1 to 256; none is started without such a store
+  Limits limits{};
+
+  LogLevel log_level = LogLevel::info;
+  LogSink log{};                ///< none: nothing is logged
+  std::shared_ptr<Clock> clock{};  ///< none: the machine's
+  std::uint64_t seed = 0;        ///< of connection ids and epochs; 0: from the system's entropy
+};
+
+}  // namespace flux
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/config.ipp>
+#endif

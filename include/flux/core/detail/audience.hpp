@@ -1,0 +1,83 @@
+// Everybody that hears the same messages, as lanes: one for each event loop and encoding.
+#pragma once
+
+#include <flux/core/detail/lane.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace flux::core {
+
+/// Threading: every method under the owner's lock, which is the one given here.
+class Audience {
+ public:
+  explicit Audience(std::mutex& mutex) : mutex_(mutex) {}
+
+  /// Takes a seat for `outlet`, which hears what is appended from now on. On the loop's thread.
+  std::shared_ptr<Lane> enter(const std::shared_ptr<Loop>& loop, const void* view, SessionKey member, Outlet& outlet,
+                              LaneSeat& seat) {
+    std::shared_ptr<Lane> lane = lane_for(loop, view);
+    lane->add(member, outlet, seat);
+    lane->exclude_from_pending(member);
+    return lane;
+  }
+
+  /// On the loop's thread.
+  void leave(Lane& lane, LaneSeat& seat) {
+    lane.remove(seat);
+    const auto use = std::find_if(lanes_.begin(), lanes_.end(), [&](const Use& u) { return u.lane.get() == &lane; });
+    if (--use->members == 0) lanes_.erase(use);
+  }
+
+  /// Sends one message to everybody when the loops' turns end. `encode(view, out)` is called once for each view, whatever
+  /// the number of lanes and members. `owner` keeps the lock alive until it has gone out.
+  template <class Encode>
+  void append(const Encode& encode, const std::shared_ptr<void>& owner, bool presence = false,
+              std::uint64_t presence_before = 0) {
+    const void* view = nullptr;
+    const std::string* encoded = nullptr;
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    for (const Use& use : lanes_) {
+      std::string& out = use.lane->pending_bytes();
+      if (use.lane->view() == view) {
+        out.append(*encoded, begin, end - begin);
+      } else {
+        view = use.lane->view();
+        encoded = &out;
+        begin = out.size();
+        encode(view, out);
+        end = out.size();
+      }
+      use.lane->end_segment(presence, presence_before);
+      use.lane->flush_later(owner);
+    }
+  }
+
+ private:
+  struct Use {
+    std::shared_ptr<Lane> lane;
+    std::size_t members;
+  };
+
+  std::shared_ptr<Lane> lane_for(const std::shared_ptr<Loop>& loop, const void* view) {
+    auto place = lanes_.end();
+    for (auto use = lanes_.begin(); use != lanes_.end(); ++use) {
+      if (use->lane->view() != view) continue;
+      if (&use->lane->loop() == loop.get()) {
+        ++use->members;
+        return use->lane;
+      }
+      place = use;
+    }
+    return lanes_.insert(place, {std::make_shared<Lane>(loop, view, mutex_), 1})->lane;
+  }
+
+  std::mutex& mutex_;
+  std::vector<Use> lanes_;  // those of one view stand together
+};
+
+}  // namespace flux::core

@@ -1,0 +1,107 @@
+// The way from a room to those of its members that share an event loop and an encoding.
+#pragma once
+
+#include <flux/core/detail/loop.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace flux::core {
+
+/// Names a session for the life of the server; 0 is nobody (the application itself).
+using SessionKey = std::uint64_t;
+
+/// A stretch of a batch: one or more whole frames of one message.
+struct Segment {
+  std::uint32_t end;
+  bool presence;  // may be dropped for a slow reader, who gets the newest state later
+  std::uint64_t presence_before;  // of a presence segment: the room's presence sequence number before it
+};
+
+/// One member does not get the segments [first, last).
+struct Exclusion {
+  SessionKey member;
+  std::uint32_t first;
+  std::uint32_t last;
+};
+
+/// What a turn adds to a room, encoded once for all members of a lane: contiguous, so that it goes out in one write.
+struct Batch {
+  std::shared_ptr<std::string> bytes;
+  std::vector<Segment> segments;
+  std::vector<Exclusion> exclusions;  // sorted by member when delivered
+};
+
+class Lane;
+
+/// A member's place in a lane; part of its membership.
+struct LaneSeat {
+  Lane* lane = nullptr;
+  std::uint32_t index = 0;
+};
+
+/// Where a lane's batches go: one per member. Called on the lane's loop.
+class Outlet {
+ public:
+  /// `exclusions` are this member's own; `seat` is the one it took in the lane.
+  virtual void deliver(const Batch& batch, std::span<const Exclusion> exclusions, const LaneSeat& seat) = 0;
+
+ protected:
+  ~Outlet() = default;
+};
+
+/// Threading: the pending batch is guarded by the room's lock; members belong to the loop.
+class Lane final : public Loop::Flushable, public std::enable_shared_from_this<Lane> {
+ public:
+  /// `view`: identifies the encoding; lanes with the same one hold the same bytes. `owner`: lives as long as the lane is
+  /// shared by anybody (the room), and holds `mutex`.
+  Lane(std::shared_ptr<Loop> loop, const void* view, std::mutex& mutex);
+
+  const void* view() const noexcept { return view_; }
+  Loop& loop() noexcept { return *loop_; }
+
+  // --- Under the room's lock, from any thread ---
+
+  /// Where the next segment is encoded, behind what is there.
+  std::string& pending_bytes();
+  /// Ends the segment that was encoded.
+  void end_segment(bool presence = false, std::uint64_t presence_before = 0);
+  /// `member` does not get the last segment.
+  void exclude_from_last(SessionKey member);
+  /// `member`, who joins now, does not get what is pending.
+  void exclude_from_pending(SessionKey member);
+  /// Has the loop deliver what is pending. `room` is kept alive until then.
+  void flush_later(std::shared_ptr<void> room);
+
+  // --- On the loop ---
+
+  void add(SessionKey member, Outlet& outlet, LaneSeat& seat);
+  void remove(LaneSeat& seat);
+  std::size_t members() const noexcept { return members_.size(); }
+  void flush() override;
+
+ private:
+  struct Entry {
+    SessionKey member;
+    Outlet* outlet;
+    LaneSeat* seat;
+  };
+
+  const std::shared_ptr<Loop> loop_;
+  const void* const view_;
+  std::mutex& mutex_;
+  Batch pending_;
+  std::shared_ptr<void> keep_room_;  // while a flush is asked for
+  std::vector<Entry> members_;
+  Batch sending_;
+};
+
+}  // namespace flux::core
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/core/lane.ipp>
+#endif

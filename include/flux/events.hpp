@@ -1,0 +1,140 @@
+// What handlers are given. Handlers run on the connection's event loop, one at a time per connection. A handler that
+// throws answers its client with SERVER_ERROR (a connect handler: HTTP 500) and harms nobody else.
+#pragma once
+
+#include <flux/session.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace flux {
+
+class ConnectRequest;
+class TokenRequest;
+
+/// The answer to a `ConnectRequest` or `TokenRequest` that is given later, from any thread. The first answer counts. If
+/// the last copy goes without one, the request is refused.
+class LaterAnswer {
+ public:
+  struct State;
+  explicit LaterAnswer(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  void accept(Identity identity = {}) const;
+  void refuse(std::string_view reason = "unauthorized") const;
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+/// Somebody wants to connect (protocol live, or a raw endpoint whose options ask for it). A handler that returns without
+/// `refuse` or `later` accepts, with the identity it set.
+class ConnectRequest {
+ public:
+  virtual ~ConnectRequest() = default;
+  virtual std::string_view path() const = 0;
+  /// A decoded parameter of the query string.
+  virtual std::optional<std::string> query(std::string_view name) const = 0;
+  /// A header by its name, in any case.
+  virtual std::optional<std::string_view> header(std::string_view name) const = 0;
+  /// "192.0.2.7:49152".
+  virtual std::string remote_address() const = 0;
+  /// The token: `?access_token=`, else `Authorization: Bearer`; empty where there is none.
+  std::string token() const;
+
+  /// Lets the client in as `identity`; an identity with a user_id counts as verified.
+  virtual void accept(Identity identity = {}) = 0;
+  /// Refuses the handshake with HTTP 401 and `reason` as its body.
+  virtual void refuse(std::string_view reason = "unauthorized") = 0;
+  /// Leaves the answer to what is returned. Until then the client waits, within `Limits::handshake_timeout`.
+  virtual LaterAnswer later() = 0;
+};
+
+/// A token is to be verified: that of a `join_room`, or of a handshake where no connect handler is set. A verifier that
+/// returns without an answer refuses.
+class TokenRequest {
+ public:
+  virtual ~TokenRequest() = default;
+  virtual const std::string& token() const = 0;
+  virtual void accept(Identity identity) = 0;
+  virtual void refuse(std::string_view reason = "invalid token") = 0;
+  /// Leaves the answer to what is returned; the client's later messages wait for it.
+  virtual LaterAnswer later() = 0;
+};
+
+/// Why a connection ended.
+struct Disconnect {
+  CloseCode code = CloseCode::normal;  ///< the peer's, ours, or 1006 where it just went
+  std::string reason;
+};
+
+/// What handlers may veto: `refuse` stops it, and the client gets the error (code FORBIDDEN unless another is named).
+class Vetoable {
+ public:
+  void refuse(std::string message, Errc code = Errc::forbidden) { refused_.emplace(code, std::move(message)); }
+  const std::optional<Error>& refused() const noexcept { return refused_; }
+
+ private:
+  std::optional<Error> refused_;
+};
+
+/// A session wants to join a room. May be vetoed; `presence` may be changed.
+struct JoinRequest : Vetoable {
+  Session session;
+  RoomId room;
+  JsonText presence;
+  JoinRequest(Session s, RoomId r, JsonText p) : session(std::move(s)), room(std::move(r)), presence(std::move(p)) {}
+};
+
+/// A session sends an event to a room. May be vetoed; name and payload may be changed.
+struct EventMessage : Vetoable {
+  Session session;
+  RoomId room;
+  std::string event;
+  std::optional<JsonText> payload;
+  EventMessage(Session s, RoomId r, std::string e, std::optional<JsonText> p)
+      : session(std::move(s)), room(std::move(r)), event(std::move(e)), payload(std::move(p)) {}
+};
+
+/// A session sends chat. May be vetoed; message and metadata may be changed before they are stored.
+struct ChatDraft : Vetoable {
+  Session session;
+  RoomId room;
+  std::string message;
+  std::optional<JsonText> metadata;
+  ChatDraft(Session s, RoomId r, std::string m, std::optional<JsonText> meta)
+      : session(std::move(s)), room(std::move(r)), message(std::move(m)), metadata(std::move(meta)) {}
+};
+
+/// A session shares data in a room, or in the public space (`room` is empty then). May be vetoed; data may be changed.
+struct ShareDraft : Vetoable {
+  Session session;
+  RoomId room;
+  JsonText data;
+  ShareDraft(Session s, RoomId r, JsonText d) : session(std::move(s)), room(std::move(r)), data(std::move(d)) {}
+};
+
+/// A session changes its presence in a room. May be vetoed; the object may be changed.
+struct PresenceChange : Vetoable {
+  Session session;
+  RoomId room;
+  JsonText presence;
+  PresenceChange(Session s, RoomId r, JsonText p) : session(std::move(s)), room(std::move(r)), presence(std::move(p)) {}
+};
+
+using ConnectHandler = std::function<void(ConnectRequest&)>;
+using TokenVerifier = std::function<void(TokenRequest&)>;
+using DisconnectHandler = std::function<void(const Session&, const Disconnect&)>;
+using JoinHandler = std::function<void(JoinRequest&)>;
+using LeaveHandler = std::function<void(const Session&, const RoomId&)>;
+using EventHandler = std::function<void(EventMessage&)>;
+using ChatHandler = std::function<void(ChatDraft&)>;
+using ShareHandler = std::function<void(ShareDraft&)>;
+using PresenceHandler = std::function<void(PresenceChange&)>;
+
+}  // namespace flux
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/events.ipp>
+#endif

@@ -1,0 +1,53 @@
+// Chat through its store: what is stored is published in the same order, and who joins misses nothing and gets nothing
+// twice.
+#pragma once
+
+#include <flux/config.hpp>
+#include <flux/storage/store_queue.hpp>
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace flux::features {
+
+/// Threading: any thread. A store that does not block is called at once, under a lock for its room; another one on the
+/// store queue.
+class ChatLog {
+ public:
+  using Page = std::vector<ChatMessage>;
+  /// `turn`: while it is held, no other call for the room begins. Empty where the store does not block: then the callback
+  /// runs inside the room's chat lock, and must not call the log back.
+  using Turn = storage::StoreQueue::Turn;
+
+  /// `failed`: told of exceptions out of the store.
+  ChatLog(std::shared_ptr<ChatStore> store, std::shared_ptr<storage::StoreQueue> queue,
+          std::function<void(std::string_view)> failed);
+
+  bool blocks() const noexcept { return queue_ != nullptr; }
+
+  /// Stores the message, then calls `stored` (with its offset filled in) before anything else of this room is stored or
+  /// read. Errors: the store's; overloaded.
+  void append(ChatMessage message, std::function<void(Result<ChatMessage>, const Turn&)> stored);
+  /// A page, then `read` before anything else of this room is stored. Errors as for `append`.
+  void history(const RoomId& room, std::size_t limit, Offset before,
+               std::function<void(Result<Page>, const Turn&)> read);
+
+ private:
+  template <class T, class Call, class Done>
+  void call(const RoomId& room, Call store_call, Done done);
+  std::mutex& lock_of(const RoomId& room) { return locks_[std::hash<RoomId>{}(room) % locks_.size()]; }
+
+  const std::shared_ptr<ChatStore> store_;
+  const std::shared_ptr<storage::StoreQueue> queue_;  // null: the store does not block
+  const std::function<void(std::string_view)> failed_;
+  std::array<std::mutex, 64> locks_;
+};
+
+}  // namespace flux::features
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/features/chat_log.ipp>
+#endif

@@ -1,0 +1,90 @@
+// The public space: one list that every client shares.
+#pragma once
+
+#include <flux/config.hpp>
+#include <flux/core/detail/audience.hpp>
+#include <flux/features/room_view.hpp>
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace flux::features {
+
+/// A session's place among those who are told of changes. Owned by the session.
+struct PublicSeat {
+  std::shared_ptr<core::Lane> lane;
+  core::LaneSeat seat;
+};
+
+/// Threading: `watch` and `unwatch` on the session's loop; everything else from any thread.
+class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
+ public:
+  PublicSpace(const Limits& limits, std::string epoch)
+      : items_max_(limits.public_history_items_max),
+        bytes_max_(limits.public_history_bytes_max),
+        epoch_(std::move(epoch)) {}
+
+  /// Appends, forgets the oldest past the limits, and tells everybody.
+  Position share(SharedItem item) {
+    const std::lock_guard lock(mutex_);
+    item.offset = ++offset_;
+    bytes_ += item.data.text().size();
+    items_.push_back(std::move(item));
+    while (!items_.empty() && (items_.size() > items_max_ || (bytes_ > bytes_max_ && items_.size() > 1))) {
+      bytes_ -= items_.front().data.text().size();
+      items_.pop_front();
+    }
+    tell();
+    return {epoch_, offset_};
+  }
+
+  bool delete_last() {
+    const std::lock_guard lock(mutex_);
+    if (items_.empty()) return false;
+    bytes_ -= items_.back().data.text().size();
+    items_.pop_back();
+    tell();
+    return true;
+  }
+
+  std::vector<SharedItem> items() const {
+    const std::lock_guard lock(mutex_);
+    return {items_.begin(), items_.end()};
+  }
+
+  /// What is there now; changes follow, from here on. A seat that is taken stays.
+  std::vector<SharedItem> watch(const std::shared_ptr<core::Loop>& loop, const PublicView* view, core::SessionKey key,
+                                core::Outlet& outlet, PublicSeat& seat) {
+    const std::lock_guard lock(mutex_);
+    if (!seat.lane) seat.lane = audience_.enter(loop, view, key, outlet, seat.seat);
+    return {items_.begin(), items_.end()};
+  }
+
+  void unwatch(PublicSeat& seat) {
+    const std::lock_guard lock(mutex_);
+    if (!seat.lane) return;
+    const auto lane = std::move(seat.lane);
+    audience_.leave(*lane, seat.seat);
+  }
+
+ private:
+  void tell() {
+    audience_.append([&](const void* view, std::string& out) {
+      static_cast<const PublicView*>(view)->public_history(out, items_);
+    }, shared_from_this());
+  }
+
+  const std::size_t items_max_;
+  const std::size_t bytes_max_;
+  const std::string epoch_;
+  mutable std::mutex mutex_;
+  core::Audience audience_{mutex_};
+  std::deque<SharedItem> items_;
+  std::size_t bytes_ = 0;
+  Offset offset_ = 0;
+};
+
+}  // namespace flux::features

@@ -1,0 +1,138 @@
+// One room: members, presence, the data it keeps, and the positions of its messages.
+#pragma once
+
+#include <flux/config.hpp>
+#include <flux/core/detail/audience.hpp>
+#include <flux/features/room_view.hpp>
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace flux::features {
+
+class Room;
+
+/// A session's place in a room. Owned by the session, at a fixed address while it lasts.
+struct Membership {
+  std::shared_ptr<Room> room;
+  std::shared_ptr<core::Lane> lane;
+  core::LaneSeat seat;
+  std::uint32_t member_index = 0;  // guarded by the room's lock
+  /// The room's presence up to here is what a slow reader knows; what came after was held back. 0: nothing was.
+  std::uint64_t presence_known = 0;
+  core::SessionKey key = 0;
+};
+
+/// Who joins, and how the room reaches it.
+struct Joiner {
+  core::SessionKey key;
+  SessionId connection_id;
+  std::shared_ptr<const Identity> identity;  // null: unknown
+  core::Outlet* outlet;
+  std::shared_ptr<core::Loop> loop;
+  const RoomView* view;
+};
+
+/// Threading: `join`, `leave` and `update_presence` on the member's loop; everything else from any thread. The room's
+/// lock is its own and is held for the encoding of a message, never while anything is sent.
+class Room final : public std::enable_shared_from_this<Room> {
+ public:
+  struct Settings {
+    std::chrono::milliseconds presence_interval;
+    std::size_t members_max;
+    std::size_t history_items_max;
+    std::size_t history_bytes_max;
+  };
+
+  Room(RoomId id, RoomOptions options, std::string epoch, const Settings& settings);
+
+  const RoomId& id() const noexcept { return id_; }
+  bool permanent() const noexcept { return permanent_; }
+
+  /// Adds a member and calls `welcome` with what it finds, under the lock: what comes later is not in the snapshot, and
+  /// reaches the member after it. Errors: room_full; room_not_found where the room has ended meanwhile.
+  Result<void> join(Membership& membership, const Joiner& joiner, std::string presence,
+                    const std::function<void(const RoomSnapshot&)>& welcome);
+  void leave(Membership& membership);
+  void update_presence(Membership& membership, std::string presence);
+
+  /// To all but `sender` (null: the application; else on its loop).
+  Result<Position> publish(const Membership* sender, const EventNotice& notice);
+  /// Keeps the item as the mode says, and sends it: to the others in mode live, else to all. `item.offset` is given here.
+  Result<Position> share(const Membership* sender, SharedItem item);
+  void publish_chat(const ChatMessage& message);
+
+  /// What a slow reader missed of the presence, into `out`, through its own view. False where too much has happened
+  /// since: its picture can't be mended.
+  bool catch_up(Membership& membership, const RoomView& view, std::string& out);
+
+  RoomInfo info() const;
+  std::vector<Member> presence() const;
+  std::vector<SharedItem> items() const;
+  std::vector<core::SessionKey> member_keys() const;
+
+  /// Ends the room if it has no members. Nobody can join it afterwards.
+  bool end_if_empty();
+  /// Ends the room: tells the members, who are then to be taken out of it one by one.
+  void end(std::string_view reason);
+
+ private:
+  enum class Change : std::uint8_t { none, joined, updated };
+  struct MemberState {
+    Membership* membership;
+    SessionId connection_id;
+    std::shared_ptr<const Identity> identity;
+    std::string presence;
+    std::uint64_t joined_at;   // presence sequence numbers
+    std::uint64_t changed_at;
+    Change pending;
+  };
+  struct Leaver {
+    core::SessionKey key;
+    SessionId connection_id;
+    std::uint64_t left_at;
+  };
+
+  static PresenceEntry entry(const MemberState& member);
+  Position position() const { return {epoch_, offset_}; }
+  /// Sends what `encode(view, out)` puts to all members.
+  template <class Encode>
+  void append(const Encode& encode, bool presence = false);
+  void presence_changed(core::Loop& loop);
+  void send_presence();
+  void keep(const SharedItem& item);
+  Error ended_error() const { return Error(Errc::room_not_found, "no room \"" + id_ + "\""); }
+
+  const RoomId id_;
+  const RoomMode mode_;
+  const std::size_t capacity_;
+  const bool permanent_;
+  const std::string epoch_;
+  const Settings& settings_;
+
+  mutable std::mutex mutex_;
+  bool ended_ = false;
+  Offset offset_ = 0;
+  core::Audience audience_{mutex_};
+  std::vector<MemberState> members_;
+  std::unique_ptr<std::deque<SharedItem>> items_;  // none in mode live
+  std::size_t items_bytes_ = 0;
+
+  // Presence: every change has a sequence number; what has not gone out yet is pending.
+  std::uint64_t presence_seq_ = 0;
+  std::uint64_t presence_sent_ = 0;  // the newest change that has gone out
+  bool presence_scheduled_ = false;
+  std::vector<Leaver> pending_left_;
+  std::vector<Leaver> left_;  // the newest that went out, for readers that were too slow for it
+  std::uint64_t left_forgotten_ = 0;  // leavers up to here are no longer in `left_`
+};
+
+}  // namespace flux::features
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/features/room.ipp>
+#endif

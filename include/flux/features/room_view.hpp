@@ -1,0 +1,64 @@
+// What a room tells its members, and how a wire protocol puts it: a room is one object whatever its members speak.
+#pragma once
+
+#include <flux/types.hpp>
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace flux::features {
+
+struct EventNotice {
+  std::string_view room;
+  std::string_view connection_id;
+  std::string_view user_id;  // empty: unknown
+  std::string_view event;
+  std::optional<std::string_view> payload;  // JSON text
+};
+
+struct PresenceEntry {
+  std::string_view connection_id;
+  const Identity* identity;
+  std::string_view presence;  // JSON text
+};
+
+struct PresenceNotice {
+  std::string_view room;
+  std::vector<PresenceEntry> joined;
+  std::vector<std::string_view> left;
+  std::vector<PresenceEntry> updated;
+};
+
+/// What a room looks like to who joins it, before the joiner's own changes reach the others.
+struct RoomSnapshot {
+  const RoomId& room;
+  std::string_view connection_id;  // the joiner's
+  RoomMode mode;
+  Position position;
+  const std::vector<PresenceEntry>& members;  // the joiner is one of them
+  const std::deque<SharedItem>* items;       // none in mode live
+};
+
+/// Encodes for one protocol. Each method appends whole frames to `out`.
+/// Threading: called from any thread, at the same time too.
+class RoomView {
+ public:
+  virtual ~RoomView() = default;
+  virtual void event(std::string& out, const EventNotice& notice) const = 0;
+  virtual void chat(std::string& out, const ChatMessage& message) const = 0;
+  virtual void data(std::string& out, std::string_view room, const SharedItem& item) const = 0;
+  virtual void presence(std::string& out, const PresenceNotice& notice) const = 0;
+  virtual void closed(std::string& out, std::string_view room, std::string_view reason) const = 0;
+};
+
+/// The same for the public space.
+class PublicView {
+ public:
+  virtual ~PublicView() = default;
+  virtual void public_history(std::string& out, const std::deque<SharedItem>& items) const = 0;
+};
+
+}  // namespace flux::features

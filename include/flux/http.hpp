@@ -1,0 +1,83 @@
+// HTTP routes of the application.
+#pragma once
+
+#include <flux/error.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace flux {
+
+namespace detail {
+class HttpExchangeState;
+}
+
+using HttpFields = std::vector<std::pair<std::string, std::string>>;
+
+/// A request and its answer. A handle: keep a copy to answer later. If the last copy goes without an answer, the client
+/// gets 500.
+/// Threading: `respond`, `begin`, `write`, `end` and `remote_address` from any thread; what reads the request, and
+/// `on_...`, only inside the route's handler and the callbacks set there, which run on the connection's loop.
+class HttpExchange {
+ public:
+  explicit HttpExchange(std::shared_ptr<detail::HttpExchangeState> state) : state_(std::move(state)) {}
+
+  // The request
+  std::string_view method() const;
+  /// Decoded, without the query.
+  std::string_view path() const;
+  /// What `{name}` or `*name` of the route's pattern stands for here.
+  std::string_view parameter(std::string_view name) const;
+  std::optional<std::string> query(std::string_view name) const;
+  std::optional<std::string_view> header(std::string_view name) const;
+  std::string remote_address() const;
+
+  /// Collects the body, then calls `done` with all of it. A body over `RouteOptions::body_bytes_max` is answered with
+  /// 413 and `done` never called.
+  void read_body(std::function<void(std::string body)> done) const;
+  /// Streams the body: `chunk` for each piece (valid during the call), then `done` with true, or false where the client
+  /// went before its end. Without `read_body` or `on_body` the body is read and thrown away.
+  void on_body(std::function<void(std::string_view piece)> chunk, std::function<void(bool complete)> done) const;
+  /// Stops and restarts the reading of the body: the client is held back by TCP.
+  void pause_body() const;
+  void resume_body() const;
+  /// Called once when the client goes before the answer is complete.
+  void on_abort(std::function<void()> aborted) const;
+
+  // The answer
+  /// The whole answer. Of answers begun twice, the first counts.
+  void respond(int status, std::string body, std::string_view content_type = "text/plain; charset=utf-8",
+               HttpFields fields = {}) const;
+  /// Begins a streamed answer: of `content_length` bytes, or of unknown length (chunked) where none is given.
+  void begin(int status, HttpFields fields, std::optional<std::uint64_t> content_length = {}) const;
+  /// More of a streamed answer. `congested`: wait for `on_drain` before writing more.
+  Sent write(std::string piece) const;
+  void end() const;
+  /// Called whenever what waited for the client has gone out.
+  void on_drain(std::function<void()> drained) const;
+
+ private:
+  std::shared_ptr<detail::HttpExchangeState> state_;
+};
+
+using HttpHandler = std::function<void(HttpExchange)>;
+
+struct RouteOptions {
+  std::uint64_t body_bytes_max = 0;  ///< 0: `Limits::body_bytes_max`
+};
+
+struct StaticOptions {
+  std::string cache_control = "no-cache";  ///< the Cache-Control of every file
+};
+
+}  // namespace flux
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/http.ipp>
+#endif

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <flux/core/detail/lane.hpp>
+#include <flux/detail/mode.hpp>
+
+#include <algorithm>
+
+namespace flux::core {
+
+FLUX_DECL Lane::Lane(std::shared_ptr<Loop> loop, const void* view, std::mutex& mutex)
+    : loop_(std::move(loop)), view_(view), mutex_(mutex) {}
+
+FLUX_DECL std::string& Lane::pending_bytes() {
+  if (!pending_.bytes) pending_.bytes = std::make_shared<std::string>();
+  return *pending_.bytes;
+}
+
+FLUX_DECL void Lane::end_segment(bool presence, std::uint64_t presence_before) {
+  pending_.segments.push_back({static_cast<std::uint32_t>(pending_.bytes->size()), presence, presence_before});
+}
+
+FLUX_DECL void Lane::exclude_from_last(SessionKey member) {
+  const auto last = static_cast<std::uint32_t>(pending_.segments.size());
+  if (!pending_.exclusions.empty()) {
+    Exclusion& newest = pending_.exclusions.back();
+    if (newest.member == member && newest.last == last - 1) {  // one sender's run
+      newest.last = last;
+      return;
+    }
+  }
+  pending_.exclusions.push_back({member, last - 1, last});
+}
+
+FLUX_DECL void Lane::exclude_from_pending(SessionKey member) {
+  if (pending_.segments.empty()) return;
+  pending_.exclusions.push_back({member, 0, static_cast<std::uint32_t>(pending_.segments.size())});
+}
+
+FLUX_DECL void Lane::flush_later(std::shared_ptr<void> room) {
+  if (keep_room_) return;
+  keep_room_ = std::move(room);
+  if (loop_->here()) {
+    loop_->flush_later(shared_from_this());
+  } else {
+    loop_->post([self = shared_from_this()] { self->flush(); });
+  }
+}
+
+FLUX_DECL void Lane::add(SessionKey member, Outlet& outlet, LaneSeat& seat) {
+  seat.lane = this;
+  seat.index = static_cast<std::uint32_t>(members_.size());
+  members_.push_back({member, &outlet, &seat});
+}
+
+FLUX_DECL void Lane::remove(LaneSeat& seat) {
+  members_[seat.index] = members_.back();
+  members_[seat.index].seat->index = seat.index;
+  members_.pop_back();
+  seat.lane = nullptr;
+}
+
+FLUX_DECL void Lane::flush() {
+  std::shared_ptr<void> room;
+  {
+    const std::lock_guard lock(mutex_);
+    std::swap(pending_, sending_);
+    room = std::move(keep_room_);
+    keep_room_.reset();
+  }
+  if (sending_.segments.empty()) return;
+  auto& exclusions = sending_.exclusions;
+  std::stable_sort(exclusions.begin(), exclusions.end(),
+                   [](const Exclusion& a, const Exclusion& b) { return a.member < b.member; });
+  // Outlets never leave the lane from inside `deliver`: a connection that fails is closed in a turn of its own.
+  for (const Entry& entry : members_) {
+    std::span<const Exclusion> own;
+    if (!exclusions.empty()) {
+      const auto begin = std::lower_bound(exclusions.begin(), exclusions.end(), entry.member,
+                                          [](const Exclusion& e, SessionKey key) { return e.member < key; });
+      auto end = begin;
+      while (end != exclusions.end() && end->member == entry.member) ++end;
+      own = std::span<const Exclusion>(begin, end);
+    }
+    entry.outlet->deliver(sending_, own, *entry.seat);
+  }
+  sending_.segments.clear();
+  sending_.exclusions.clear();
+  // The buffer is used again, unless a slow reader still refers to it or it has grown out of proportion.
+  constexpr std::size_t kept_bytes = 4096;
+  if (sending_.bytes.use_count() == 1 && sending_.bytes->capacity() <= kept_bytes) {
+    sending_.bytes->clear();
+  } else {
+    sending_.bytes.reset();
+  }
+}
+
+}  // namespace flux::core

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <flux/core/detail/loop.hpp>
+#include <flux/detail/mode.hpp>
+
+namespace flux::core {
+
+// One thread runs the context, but any thread posts to it: the reactor needs no locks, the queue does.
+FLUX_DECL Loop::Loop(std::size_t index, std::shared_ptr<Clock> clock, asio::io_context* external)
+    : index_(index),
+      clock_(std::move(clock)),
+      own_context_(external != nullptr ? nullptr : std::make_unique<asio::io_context>(ASIO_CONCURRENCY_HINT_UNSAFE_IO)),
+      context_(external != nullptr ? external : own_context_.get()),
+      timer_(*context_),
+      stepped_clock_(dynamic_cast<SystemClock*>(clock_.get()) == nullptr),
+      read_buffer_(new char[read_buffer_bytes]) {
+  if (own_context_) work_.emplace(context_->get_executor());
+}
+
+FLUX_DECL std::shared_ptr<Loop> Loop::make(std::size_t index, std::shared_ptr<Clock> clock,
+                                           asio::io_context* external) {
+  std::shared_ptr<Loop> loop(new Loop(index, std::move(clock), external));
+  loop->clock_->watch(loop.get(), [weak = std::weak_ptr<Loop>(loop)] {
+    if (const auto self = weak.lock()) self->post([raw = self.get()] { raw->run_due(); });
+  });
+  return loop;
+}
+
+FLUX_DECL Loop::~Loop() { shut(); }
+
+FLUX_DECL void Loop::run() { context_->run(); }
+
+FLUX_DECL bool Loop::post(Task task) {
+  bool first = false;
+  {
+    const std::lock_guard lock(mailbox_mutex_);
+    if (shut_.load(std::memory_order_relaxed)) return false;
+    first = mailbox_.empty();
+    mailbox_.push_back(std::move(task));
+  }
+  if (first) asio::post(*context_, [self = shared_from_this()] { self->drain_mailbox(); });
+  return true;
+}
+
+FLUX_DECL void Loop::drain_mailbox() {
+  {
+    const std::lock_guard lock(mailbox_mutex_);
+    draining_.swap(mailbox_);
+  }
+  for (Task& task : draining_) task();
+  draining_.clear();
+}
+
+FLUX_DECL void Loop::flush_later(std::shared_ptr<Flushable> what) {
+  to_flush_.push_back(std::move(what));
+  if (to_flush_.size() == 1) asio::post(*context_, [self = shared_from_this()] { self->flush_turn(); });
+}
+
+FLUX_DECL void Loop::flush_turn() {
+  flushing_.swap(to_flush_);
+  for (auto& what : flushing_) {
+    what->flush();
+    what.reset();
+  }
+  flushing_.clear();
+}
+
+FLUX_DECL TimerQueue::Id Loop::call_after(std::chrono::nanoseconds delay, Task task) {
+  const auto id = timers_.add(clock_->now() + std::chrono::duration_cast<Clock::TimePoint::duration>(delay), std::move(task));
+  arm_timer();
+  return id;
+}
+
+FLUX_DECL void Loop::set_deadline(DeadlineWheel::Entry& entry, std::chrono::milliseconds after) {
+  deadlines_.set(entry, after);
+  if (deadlines_ticking_) return;
+  deadlines_ticking_ = true;
+  last_tick_ = clock_->now();
+  call_after(DeadlineWheel::tick, [this] { tick_deadlines(); });
+}
+
+FLUX_DECL void Loop::tick_deadlines() {
+  for (const auto now = clock_->now(); last_tick_ + DeadlineWheel::tick <= now;) {
+    last_tick_ += DeadlineWheel::tick;
+    deadlines_.advance();
+  }
+  deadlines_ticking_ = !deadlines_.empty();
+  if (deadlines_ticking_) call_after(DeadlineWheel::tick, [this] { tick_deadlines(); });
+}
+
+FLUX_DECL void Loop::arm_timer() {
+  const auto next = timers_.next();
+  if (!next) return;
+  if (stepped_clock_) {
+    // The clock calls when it has been stepped; what is due already must not wait for that.
+    if (*next <= clock_->now()) post([this] { run_due(); });
+    return;
+  }
+  if (timer_armed_ && timer_at_ <= *next) return;
+  timer_at_ = *next;
+  timer_armed_ = true;
+  timer_.expires_at(*next);
+  timer_.async_wait([self = weak_from_this(), this](std::error_code ec) {
+    const auto alive = self.lock();
+    if (!alive || ec) return;  // re-armed for an earlier time, or over
+    timer_armed_ = false;
+    run_due();
+  });
+}
+
+FLUX_DECL void Loop::run_due() {
+  // Each tick of a stepped clock may make several periods of one timer due: ask again after each task.
+  while (auto task = timers_.take_due(clock_->now())) (*task)();
+  arm_timer();
+}
+
+FLUX_DECL void Loop::shut() {
+  std::vector<Task> dropped;  // destroyed without the lock: what they hold may post
+  {
+    const std::lock_guard lock(mailbox_mutex_);
+    if (shut_.exchange(true, std::memory_order_acq_rel)) return;
+    dropped.swap(mailbox_);
+  }
+  clock_->unwatch(this);
+  timers_.clear();
+  timer_.cancel();
+}
+
+}  // namespace flux::core

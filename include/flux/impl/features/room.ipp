@@ -1,0 +1,277 @@
+#pragma once
+
+#include <flux/detail/mode.hpp>
+#include <flux/features/detail/room.hpp>
+
+#include <algorithm>
+
+namespace flux::features {
+
+FLUX_DECL Room::Room(RoomId id, RoomOptions options, std::string epoch, const Settings& settings)
+    : id_(std::move(id)),
+      mode_(options.mode),
+      capacity_(options.capacity == 0 ? settings.members_max : std::min(options.capacity, settings.members_max)),
+      permanent_(options.permanent),
+      epoch_(std::move(epoch)),
+      settings_(settings) {
+  if (mode_ != RoomMode::live) items_ = std::make_unique<std::deque<SharedItem>>();
+}
+
+// --- Members ---
+
+FLUX_DECL Result<void> Room::join(Membership& membership, const Joiner& joiner, std::string presence,
+                                  const std::function<void(const RoomSnapshot&)>& welcome) {
+  const std::lock_guard lock(mutex_);
+  if (ended_) return ended_error();
+  if (members_.size() >= capacity_) {
+    return Error(Errc::room_full, "room \"" + id_ + "\" is full: it has its " + std::to_string(capacity_) + " members");
+  }
+  membership.room = shared_from_this();
+  membership.key = joiner.key;
+  membership.lane = audience_.enter(joiner.loop, joiner.view, joiner.key, *joiner.outlet, membership.seat);
+  membership.member_index = static_cast<std::uint32_t>(members_.size());
+  const std::uint64_t seq = ++presence_seq_;
+  // Who left and came back before anybody was told has only changed.
+  const auto gone = std::find_if(pending_left_.begin(), pending_left_.end(),
+                                 [&](const Leaver& leaver) { return leaver.key == joiner.key; });
+  const bool returned = gone != pending_left_.end();
+  if (returned) pending_left_.erase(gone);
+  members_.push_back({&membership, joiner.connection_id, joiner.identity, std::move(presence), seq, seq,
+                      returned ? Change::updated : Change::joined});
+
+  std::vector<PresenceEntry> entries;
+  entries.reserve(members_.size());
+  for (const MemberState& member : members_) entries.push_back(entry(member));
+  welcome({id_, joiner.connection_id, mode_, position(), entries, items_.get()});
+
+  presence_changed(*joiner.loop);
+  return {};
+}
+
+FLUX_DECL void Room::leave(Membership& membership) {
+  const std::lock_guard lock(mutex_);
+  const std::shared_ptr<core::Lane> lane = std::move(membership.lane);
+  audience_.leave(*lane, membership.seat);
+
+  MemberState& place = members_[membership.member_index];
+  MemberState leaver = std::move(place);
+  place = std::move(members_.back());
+  place.membership->member_index = membership.member_index;
+  members_.pop_back();
+  membership.room.reset();
+  if (leaver.pending == Change::joined || ended_) return;  // nobody has heard of it, or will
+  pending_left_.push_back({membership.key, std::move(leaver.connection_id), ++presence_seq_});
+  presence_changed(lane->loop());
+}
+
+FLUX_DECL void Room::update_presence(Membership& membership, std::string presence) {
+  const std::lock_guard lock(mutex_);
+  MemberState& member = members_[membership.member_index];
+  member.presence = std::move(presence);
+  member.changed_at = ++presence_seq_;
+  if (member.pending == Change::none) member.pending = Change::updated;
+  presence_changed(membership.lane->loop());
+}
+
+FLUX_DECL PresenceEntry Room::entry(const MemberState& member) {
+  return {member.connection_id, member.identity.get(), member.presence};
+}
+
+// --- Messages ---
+
+template <class Encode>
+void Room::append(const Encode& encode, bool presence) {
+  audience_.append([&](const void* view, std::string& out) { encode(*static_cast<const RoomView*>(view), out); },
+                   shared_from_this(), presence, presence_sent_);
+}
+
+FLUX_DECL Result<Position> Room::publish(const Membership* sender, const EventNotice& notice) {
+  const std::lock_guard lock(mutex_);
+  if (ended_) return ended_error();
+  // The others must know the sender before they hear from it.
+  if (sender != nullptr && members_[sender->member_index].pending == Change::joined) send_presence();
+  ++offset_;
+  if (sender == nullptr || members_.size() > 1) {
+    append([&](const RoomView& view, std::string& out) { view.event(out, notice); });
+    if (sender != nullptr) sender->lane->exclude_from_last(sender->key);
+  }
+  return position();
+}
+
+FLUX_DECL Result<Position> Room::share(const Membership* sender, SharedItem item) {
+  const std::lock_guard lock(mutex_);
+  if (ended_) return ended_error();
+  if (sender != nullptr && members_[sender->member_index].pending == Change::joined) send_presence();
+  item.offset = ++offset_;
+  append([&](const RoomView& view, std::string& out) { view.data(out, id_, item); });
+  if (mode_ == RoomMode::live) {
+    if (sender != nullptr) sender->lane->exclude_from_last(sender->key);
+  } else {
+    keep(item);
+  }
+  return position();
+}
+
+FLUX_DECL void Room::keep(const SharedItem& item) {
+  if (mode_ == RoomMode::singleton) {
+    items_->clear();
+    items_bytes_ = 0;
+  }
+  items_->push_back(item);
+  items_bytes_ += item.data.text().size();
+  while (items_->size() > 1 &&
+         (items_->size() > settings_.history_items_max || items_bytes_ > settings_.history_bytes_max)) {
+    items_bytes_ -= items_->front().data.text().size();
+    items_->pop_front();
+  }
+}
+
+FLUX_DECL void Room::publish_chat(const ChatMessage& message) {
+  const std::lock_guard lock(mutex_);
+  if (ended_) return;
+  const auto sender = std::find_if(members_.begin(), members_.end(),
+                                   [&](const MemberState& m) { return m.pending == Change::joined; });
+  if (sender != members_.end()) send_presence();
+  ++offset_;
+  append([&](const RoomView& view, std::string& out) { view.chat(out, message); });
+}
+
+// --- Presence ---
+
+FLUX_DECL void Room::presence_changed(core::Loop& loop) {
+  if (settings_.presence_interval.count() == 0) return send_presence();
+  if (presence_scheduled_) return;
+  presence_scheduled_ = true;
+  loop.call_after(settings_.presence_interval, [weak = weak_from_this()] {
+    const auto room = weak.lock();
+    if (!room) return;
+    const std::lock_guard lock(room->mutex_);
+    room->presence_scheduled_ = false;
+    room->send_presence();
+  });
+}
+
+FLUX_DECL void Room::send_presence() {
+  if (presence_sent_ == presence_seq_) return;
+  PresenceNotice notice;
+  notice.room = id_;
+  // The newest change, and the newest by anybody else: they tell for each member whether there is news for it.
+  core::SessionKey newest_by = 0;
+  std::uint64_t newest = 0;
+  std::uint64_t newest_other = 0;
+  const auto note = [&](core::SessionKey by, std::uint64_t seq) {
+    if (by == newest_by) {
+      newest = std::max(newest, seq);
+    } else if (seq > newest) {
+      newest_other = newest;
+      newest = seq;
+      newest_by = by;
+    } else {
+      newest_other = std::max(newest_other, seq);
+    }
+  };
+  for (const MemberState& member : members_) {
+    if (member.pending == Change::none) continue;
+    (member.pending == Change::joined ? notice.joined : notice.updated).push_back(entry(member));
+    note(member.membership->key, member.changed_at);
+  }
+  for (const Leaver& leaver : pending_left_) {
+    notice.left.push_back(leaver.connection_id);
+    note(leaver.key, leaver.left_at);
+  }
+
+  // A joiner knows from its snapshot what was there; a frame must hold something newer, and not only one's own entry.
+  std::vector<const MemberState*> nothing_new;
+  for (MemberState& member : members_) {
+    if (member.pending == Change::none) continue;
+    const std::uint64_t others = newest_by == member.membership->key ? newest_other : newest;
+    const std::uint64_t known = member.pending == Change::joined ? member.joined_at : 0;
+    if (others <= known) nothing_new.push_back(&member);
+    member.pending = Change::none;
+  }
+  const bool nothing = notice.joined.empty() && notice.left.empty() && notice.updated.empty();
+  if (!nothing && nothing_new.size() < members_.size()) {
+    append([&](const RoomView& view, std::string& out) { view.presence(out, notice); }, true);
+    for (const MemberState* member : nothing_new) {
+      member->membership->lane->exclude_from_last(member->membership->key);
+    }
+  }
+
+  constexpr std::size_t left_kept = 512;
+  std::move(pending_left_.begin(), pending_left_.end(), std::back_inserter(left_));
+  pending_left_.clear();
+  if (left_.size() > 2 * left_kept) {
+    const auto kept = left_.end() - static_cast<std::ptrdiff_t>(left_kept);
+    left_forgotten_ = std::prev(kept)->left_at;
+    left_.erase(left_.begin(), kept);
+  }
+  presence_sent_ = presence_seq_;
+}
+
+FLUX_DECL bool Room::catch_up(Membership& membership, const RoomView& view, std::string& out) {
+  const std::lock_guard lock(mutex_);
+  const std::uint64_t known = std::exchange(membership.presence_known, 0);
+  if (known == 0 || ended_) return true;
+  if (known < left_forgotten_) return false;
+  PresenceNotice notice;
+  notice.room = id_;
+  for (const MemberState& member : members_) {
+    if (member.changed_at <= known || member.membership == &membership) continue;
+    (member.joined_at > known ? notice.joined : notice.updated).push_back(entry(member));
+  }
+  for (const Leaver& leaver : left_) {
+    if (leaver.left_at > known) notice.left.push_back(leaver.connection_id);
+  }
+  if (!notice.joined.empty() || !notice.left.empty() || !notice.updated.empty()) view.presence(out, notice);
+  return true;
+}
+
+// --- What the application asks ---
+
+FLUX_DECL RoomInfo Room::info() const {
+  const std::lock_guard lock(mutex_);
+  return {id_, mode_, capacity_, members_.size(), position()};
+}
+
+FLUX_DECL std::vector<Member> Room::presence() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<const MemberState*> order;
+  for (const MemberState& member : members_) order.push_back(&member);
+  std::sort(order.begin(), order.end(),
+            [](const MemberState* a, const MemberState* b) { return a->joined_at < b->joined_at; });
+  std::vector<Member> list;
+  for (const MemberState* member : order) {
+    list.push_back({member->connection_id, member->identity ? *member->identity : Identity{},
+                    JsonText::trusted(member->presence)});
+  }
+  return list;
+}
+
+FLUX_DECL std::vector<SharedItem> Room::items() const {
+  const std::lock_guard lock(mutex_);
+  if (!items_) return {};
+  return {items_->begin(), items_->end()};
+}
+
+FLUX_DECL std::vector<core::SessionKey> Room::member_keys() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<core::SessionKey> keys;
+  for (const MemberState& member : members_) keys.push_back(member.membership->key);
+  return keys;
+}
+
+FLUX_DECL bool Room::end_if_empty() {
+  const std::lock_guard lock(mutex_);
+  if (!members_.empty() || permanent_ || ended_) return false;
+  ended_ = true;
+  return true;
+}
+
+FLUX_DECL void Room::end(std::string_view reason) {
+  const std::lock_guard lock(mutex_);
+  if (ended_) return;
+  append([&](const RoomView& view, std::string& out) { view.closed(out, id_, reason); });
+  ended_ = true;
+}
+
+}  // namespace flux::features

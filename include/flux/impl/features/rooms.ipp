@@ -1,0 +1,97 @@
+#pragma once
+
+#include <flux/core/session_key.hpp>
+#include <flux/detail/mode.hpp>
+#include <flux/features/detail/rooms.hpp>
+#include <flux/core/utf8.hpp>
+
+#include <algorithm>
+
+namespace flux::features {
+
+FLUX_DECL Rooms::Rooms(const Config& config, std::uint64_t seed)
+    : settings_{config.presence_interval, config.limits.room_members_max, config.limits.room_history_items_max,
+                config.limits.room_history_bytes_max},
+      rooms_max_(config.limits.rooms_max),
+      id_bytes_max_(config.limits.room_id_bytes_max),
+      next_epoch_(seed) {}
+
+FLUX_DECL Result<void> Rooms::check_id(std::string_view id) const {
+  if (id.empty()) return Error(Errc::invalid_argument, "roomId is empty; it must have 1 to " + std::to_string(id_bytes_max_) + " bytes");
+  if (id.size() > id_bytes_max_) {
+    return Error(Errc::invalid_argument, "roomId has " + std::to_string(id.size()) + " bytes; at most " +
+                                             std::to_string(id_bytes_max_) + " are allowed");
+  }
+  const bool control = std::any_of(id.begin(), id.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+  if (control || !core::valid_utf8(id)) {
+    return Error(Errc::invalid_argument, "roomId must be UTF-8 without control characters");
+  }
+  return {};
+}
+
+FLUX_DECL Result<std::shared_ptr<Room>> Rooms::make(Shard& locked, const RoomId& id, const RoomOptions& options) {
+  if (const auto checked = check_id(id); !checked) return checked.error();
+  if (size_.fetch_add(1, std::memory_order_relaxed) >= rooms_max_) {
+    size_.fetch_sub(1, std::memory_order_relaxed);
+    return Error(Errc::limit_exceeded, "the server has its " + std::to_string(rooms_max_) + " rooms");
+  }
+  std::string epoch = core::key_text(core::mixed(next_epoch_.fetch_add(1, std::memory_order_relaxed)));
+  auto room = std::make_shared<Room>(id, options, std::move(epoch), settings_);
+  locked.rooms.emplace(id, room);
+  return room;
+}
+
+FLUX_DECL Result<std::shared_ptr<Room>> Rooms::create(const RoomId& id, const RoomOptions& options) {
+  Shard& s = shard(id);
+  const std::lock_guard lock(s.mutex);
+  if (s.rooms.count(id) != 0) return Error(Errc::room_exists, "room \"" + id + "\" exists already");
+  return make(s, id, options);
+}
+
+FLUX_DECL Result<std::shared_ptr<Room>> Rooms::find_or_create(const RoomId& id) {
+  Shard& s = shard(id);
+  const std::lock_guard lock(s.mutex);
+  const auto found = s.rooms.find(id);
+  if (found != s.rooms.end()) return found->second;
+  return make(s, id, {});
+}
+
+FLUX_DECL std::shared_ptr<Room> Rooms::find(const RoomId& id) const {
+  const Shard& s = shard(id);
+  const std::lock_guard lock(s.mutex);
+  const auto found = s.rooms.find(id);
+  return found == s.rooms.end() ? nullptr : found->second;
+}
+
+FLUX_DECL void Rooms::remove_if_empty(const std::shared_ptr<Room>& room) {
+  Shard& s = shard(room->id());
+  const std::lock_guard lock(s.mutex);
+  const auto found = s.rooms.find(room->id());
+  if (found == s.rooms.end() || found->second != room || !room->end_if_empty()) return;
+  s.rooms.erase(found);
+  size_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+FLUX_DECL std::shared_ptr<Room> Rooms::take_out(const RoomId& id) {
+  Shard& s = shard(id);
+  const std::lock_guard lock(s.mutex);
+  const auto found = s.rooms.find(id);
+  if (found == s.rooms.end()) return nullptr;
+  auto room = std::move(found->second);
+  s.rooms.erase(found);
+  size_.fetch_sub(1, std::memory_order_relaxed);
+  return room;
+}
+
+FLUX_DECL std::vector<std::shared_ptr<Room>> Rooms::all() const {
+  std::vector<std::shared_ptr<Room>> list;
+  for (const Shard& s : shards_) {
+    const std::lock_guard lock(s.mutex);
+    for (const auto& [id, room] : s.rooms) list.push_back(room);
+  }
+  return list;
+}
+
+}  // namespace flux::features

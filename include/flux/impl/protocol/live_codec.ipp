@@ -1,0 +1,554 @@
+#pragma once
+
+#include <flux/detail/json_scanner.hpp>
+#include <flux/detail/mode.hpp>
+#include <flux/protocol/live_codec.hpp>
+#include <flux/transport/websocket_frame.hpp>
+
+#include <array>
+#include <charconv>
+
+namespace flux::protocol {
+
+// --- Reading ---
+
+namespace live_detail {
+
+/// Members of payloads that some type knows.
+enum Field : std::size_t {
+  room_id, presence, access_token, name, email, event, payload, message, metadata, mode, capacity, data, limit, before,
+  field_count
+};
+inline constexpr std::array<std::string_view, field_count> field_names = {
+    "roomId",  "presence", "accessToken", "name",     "email", "event", "payload",
+    "message", "metadata", "mode",        "capacity", "data",  "limit", "before"};
+
+struct Slot {
+  std::string_view text;  // empty: absent
+  JsonText::Kind kind = JsonText::Kind::null;
+};
+
+/// Collects the envelope's members and those of its payload.
+class EnvelopeVisitor {
+ public:
+  explicit EnvelopeVisitor(std::string_view text) : text_(text) {}
+
+  bool key(std::size_t depth, std::string_view name) {
+    slot_ = nullptr;
+    if (depth == 1) {
+      in_payload_ = name == "payload";
+      slot_ = name == "type" ? &type : name == "id" ? &id : in_payload_ ? &payload_slot : nullptr;
+    } else if (depth == 2 && in_payload_ && payload_slot.kind == JsonText::Kind::object) {
+      for (std::size_t i = 0; i < field_count; ++i) {
+        if (name == field_names[i]) slot_ = &fields[i];
+      }
+    } else {
+      return true;
+    }
+    if (slot_ != nullptr && !slot_->text.empty() && duplicate.empty()) duplicate = name;
+    at_[depth] = slot_;
+    return true;
+  }
+  bool open(std::size_t depth, JsonText::Kind kind, std::size_t begin) {
+    if (depth == 0) root = kind;
+    if (depth == 1 && at_[1] == &payload_slot) {
+      payload_slot = {text_.substr(begin, 1), kind};
+    }
+    if (depth == 1) at_[2] = nullptr;
+    return true;
+  }
+  bool value(std::size_t depth, JsonText::Kind kind, std::size_t begin, std::size_t end) {
+    if (depth == 0) root = kind;
+    if (depth != 1 && depth != 2) return true;
+    if (Slot* slot = at_[depth]) *slot = {text_.substr(begin, end - begin), kind};
+    at_[depth] = nullptr;
+    return true;
+  }
+
+  JsonText::Kind root = JsonText::Kind::null;
+  Slot type, id, payload_slot;
+  std::array<Slot, field_count> fields{};
+  std::string duplicate;
+
+ private:
+  std::string_view text_;
+  Slot* slot_ = nullptr;
+  std::array<Slot*, 3> at_{};  // where the value that comes next at this depth belongs
+  bool in_payload_ = false;
+};
+
+inline constexpr std::string_view kind_names[] = {"null", "a boolean", "a number", "a string", "an array", "an object"};
+
+/// Reads the members that a type asks for; keeps the first error.
+class Fields {
+ public:
+  Fields(const EnvelopeVisitor& seen, const Limits& limits) : seen_(seen), limits_(limits) {}
+
+  std::optional<std::string> string(Field field, std::size_t bytes_max) {
+    const Slot& slot = seen_.fields[field];
+    if (absent(slot)) return std::nullopt;
+    if (!of_kind(field, JsonText::Kind::string)) return std::nullopt;
+    auto decoded = detail::decode_json_string(slot.text);
+    if (!decoded) {
+      fail(Errc::invalid_message, std::string(field_names[field]) + " holds a lone surrogate, which is no character");
+      return std::nullopt;
+    }
+    if (decoded->size() > bytes_max) too_large(field, decoded->size(), bytes_max);
+    return decoded;
+  }
+  std::string required_string(Field field, std::size_t bytes_max) {
+    if (missing(field)) return {};
+    return string(field, bytes_max).value_or(std::string());
+  }
+  std::string_view object(Field field, std::size_t bytes_max) {
+    if (absent(seen_.fields[field]) || !of_kind(field, JsonText::Kind::object)) return {};
+    return any(field, bytes_max);
+  }
+  std::string_view any(Field field, std::size_t bytes_max) {
+    const std::string_view text = seen_.fields[field].text;
+    if (text.size() > bytes_max) too_large(field, text.size(), bytes_max);
+    return text;
+  }
+  std::uint64_t integer(Field field, std::uint64_t otherwise, std::uint64_t least, std::uint64_t most) {
+    const Slot& slot = seen_.fields[field];
+    if (absent(slot)) return otherwise;
+    std::uint64_t number = 0;
+    const auto [end, ec] = std::from_chars(slot.text.data(), slot.text.data() + slot.text.size(), number);
+    if (slot.kind != JsonText::Kind::number || ec != std::errc() || end != slot.text.data() + slot.text.size() ||
+        number < least || number > most) {
+      fail(Errc::invalid_message, std::string(field_names[field]) + " is " + shown(slot.text) + "; it must be an integer from " +
+                                      std::to_string(least) + " to " + std::to_string(most));
+      return otherwise;
+    }
+    return number;
+  }
+  bool missing(Field field) {
+    if (!absent(seen_.fields[field])) return false;
+    fail(Errc::invalid_message, std::string(field_names[field]) + " is missing");
+    return true;
+  }
+  void fail(Errc code, std::string text) {
+    if (!error_) error_.emplace(code, std::move(text));
+  }
+  const std::optional<Error>& error() const { return error_; }
+  const Limits& limits() const { return limits_; }
+
+  static std::string shown(std::string_view text) {
+    return text.size() <= 40 ? std::string(text) : std::string(text.substr(0, 40)) + "…";
+  }
+
+ private:
+  /// null stands for absent, as some clients write it.
+  static bool absent(const Slot& slot) { return slot.text.empty() || slot.kind == JsonText::Kind::null; }
+  bool of_kind(Field field, JsonText::Kind kind) {
+    const Slot& slot = seen_.fields[field];
+    if (slot.kind == kind) return true;
+    fail(Errc::invalid_message, std::string(field_names[field]) + " is " +
+                                    std::string(kind_names[static_cast<std::size_t>(slot.kind)]) + "; it must be " +
+                                    std::string(kind_names[static_cast<std::size_t>(kind)]));
+    return false;
+  }
+  void too_large(Field field, std::size_t size, std::size_t bytes_max) {
+    fail(Errc::message_too_large, std::string(field_names[field]) + " has " + std::to_string(size) +
+                                      " bytes; at most " + std::to_string(bytes_max) + " are allowed");
+  }
+
+  const EnvelopeVisitor& seen_;
+  const Limits& limits_;
+  std::optional<Error> error_;
+};
+
+FLUX_DECL std::optional<LiveType> type_of(std::string_view name) {
+  static constexpr std::pair<std::string_view, LiveType> types[] = {
+      {live::request::broadcast_event, LiveType::broadcast_event},
+      {live::request::update_presence, LiveType::update_presence},
+      {live::request::send_chat, LiveType::send_chat},
+      {live::request::join_room, LiveType::join_room},
+      {live::request::leave_room, LiveType::leave_room},
+      {live::request::create_room, LiveType::create_room},
+      {live::request::share, LiveType::share},
+      {live::request::get_history, LiveType::get_history},
+      {live::request::public_share, LiveType::public_share},
+      {live::request::public_history, LiveType::public_history},
+      {live::request::public_delete_last, LiveType::public_delete_last},
+  };
+  for (const auto& [known, type] : types) {
+    if (known == name) return type;
+  }
+  return std::nullopt;
+}
+
+FLUX_DECL void read_mode(Fields& fields, LiveRequest& out) {
+  const std::string mode_name = fields.required_string(mode, 64);
+  if (mode_name == "live") {
+    out.room_options.mode = RoomMode::live;
+  } else if (mode_name == "singleton") {
+    out.room_options.mode = RoomMode::singleton;
+  } else if (mode_name == "history") {
+    out.room_options.mode = RoomMode::history;
+  } else {
+    fields.fail(Errc::invalid_message, "mode is \"" + Fields::shown(mode_name) + "\"; it must be live, singleton or history");
+  }
+}
+
+/// `{type: "string", content: "…"}`
+FLUX_DECL void read_data(Fields& fields, LiveRequest& out) {
+  if (fields.missing(data)) return;
+  out.data = fields.object(data, fields.limits().message_bytes_max);
+  if (out.data.empty()) return;
+  const JsonText object = JsonText::trusted(std::string(out.data));
+  if (object.get<std::string>("/type") != "string") {
+    return fields.fail(Errc::invalid_message, "data.type must be \"string\"");
+  }
+  if (!object.get<std::string>("/content")) fields.fail(Errc::invalid_message, "data.content must be a string");
+}
+
+FLUX_DECL void read_fields(Fields& fields, LiveRequest& out) {
+  const Limits& limits = fields.limits();
+  constexpr std::size_t any_size = static_cast<std::size_t>(-1);  // what uses it checks it
+  out.room_id = fields.string(room_id, any_size);
+  switch (out.type) {
+    case LiveType::join_room:
+      fields.missing(room_id);
+      out.presence = fields.object(presence, limits.presence_bytes_max);
+      out.access_token = fields.string(access_token, limits.head_bytes_max);
+      out.name = fields.string(name, limits.identity_field_bytes_max);
+      out.email = fields.string(email, limits.identity_field_bytes_max);
+      break;
+    case LiveType::update_presence:
+      fields.missing(presence);
+      out.presence = fields.object(presence, limits.presence_bytes_max);
+      break;
+    case LiveType::broadcast_event:
+      out.event = fields.required_string(event, limits.event_name_bytes_max);
+      if (out.event.empty()) fields.fail(Errc::invalid_message, "event is empty");
+      out.payload = fields.any(payload, any_size);
+      break;
+    case LiveType::send_chat:
+      out.message = fields.required_string(message, limits.chat_bytes_max);
+      if (out.message.find('\0') != std::string::npos) fields.fail(Errc::invalid_message, "message holds NUL");
+      out.metadata = fields.any(metadata, limits.metadata_bytes_max);
+      if (out.metadata == "null") out.metadata = {};
+      break;
+    case LiveType::create_room:
+      fields.missing(room_id);
+      read_mode(fields, out);
+      out.room_options.capacity = static_cast<std::size_t>(fields.integer(capacity, 0, 1, limits.room_members_max));
+      break;
+    case LiveType::share:
+    case LiveType::public_share:
+      read_data(fields, out);
+      break;
+    case LiveType::get_history:
+      out.limit = static_cast<std::size_t>(fields.integer(limit, 100, 1, 1000));
+      out.before = fields.integer(before, 0, 0, static_cast<std::uint64_t>(-1));
+      break;
+    case LiveType::leave_room:
+    case LiveType::public_history:
+    case LiveType::public_delete_last:
+      break;
+  }
+  const bool answers_only = out.type == LiveType::get_history || out.type == LiveType::public_history;
+  if (answers_only && out.id.empty()) fields.fail(Errc::invalid_message, "id is missing: the answer is an ack");
+}
+
+}  // namespace live_detail
+
+FLUX_DECL Result<void> read_live_request(std::string_view text, const Limits& limits, LiveRequest& out) {
+  using Kind = JsonText::Kind;
+  live_detail::EnvelopeVisitor seen(text);
+  if (const auto scanned = detail::scan_json(text, limits.json_depth_max, seen); !scanned) return scanned.error();
+  if (seen.root != Kind::object) {
+    return Error(Errc::invalid_message,
+                 "a message must be an object {\"type\", \"payload\"}; this is " +
+                     std::string(live_detail::kind_names[static_cast<std::size_t>(seen.root)]));
+  }
+  constexpr std::size_t id_bytes_max = 256;
+  if (!seen.id.text.empty() && seen.id.kind != Kind::null) {
+    if ((seen.id.kind != Kind::string && seen.id.kind != Kind::number) || seen.id.text.size() > id_bytes_max) {
+      return Error(Errc::invalid_message, "id must be a string or a number of at most 256 bytes");
+    }
+    out.id = seen.id.text;
+  }
+  if (!seen.duplicate.empty()) return Error(Errc::invalid_message, "member \"" + seen.duplicate + "\" is there twice");
+  if (seen.type.text.empty()) return Error(Errc::invalid_message, "type is missing");
+  if (seen.type.kind != Kind::string) return Error(Errc::invalid_message, "type must be a string");
+  const auto type = live_detail::type_of(detail::decode_json_string(seen.type.text).value_or(std::string()));
+  if (!type) return Error(Errc::unknown_type, "unknown type " + live_detail::Fields::shown(seen.type.text));
+  if (!seen.payload_slot.text.empty() && seen.payload_slot.kind != Kind::object && seen.payload_slot.kind != Kind::null) {
+    return Error(Errc::invalid_message, "payload must be an object");
+  }
+  out.type = *type;
+  live_detail::Fields fields(seen, limits);
+  live_detail::read_fields(fields, out);
+  if (fields.error()) return *fields.error();
+  return {};
+}
+
+// --- Writing ---
+
+namespace live_detail {
+
+/// Writes the members of one object.
+class Object {
+ public:
+  explicit Object(std::string& out) : out_(out) { out_ += '{'; }
+  Object(const Object&) = delete;
+  Object& operator=(const Object&) = delete;
+
+  Object& string(std::string_view name, std::string_view value) {
+    key(name);
+    detail::append_json_string(out_, value);
+    return *this;
+  }
+  Object& optional_string(std::string_view name, std::string_view value) {
+    return value.empty() ? *this : string(name, value);
+  }
+  Object& json(std::string_view name, std::string_view text) {
+    key(name);
+    out_ += text;
+    return *this;
+  }
+  Object& optional_json(std::string_view name, std::string_view text) { return text.empty() ? *this : json(name, text); }
+  Object& number(std::string_view name, std::int64_t value) { return json(name, std::to_string(value)); }
+  Object& number(std::string_view name, std::uint64_t value) { return json(name, std::to_string(value)); }
+  /// The value is what the caller appends to the text next.
+  Object& key(std::string_view name) {
+    if (!first_) out_ += ',';
+    first_ = false;
+    out_ += '"';
+    out_ += name;
+    out_ += "\":";
+    return *this;
+  }
+  void end() { out_ += '}'; }
+
+ private:
+  std::string& out_;
+  bool first_ = true;
+};
+
+template <class List, class Put>
+void put_array(std::string& out, const List& list, const Put& put) {
+  out += '[';
+  bool first = true;
+  for (const auto& element : list) {
+    if (!first) out += ',';
+    first = false;
+    put(element);
+  }
+  out += ']';
+}
+
+FLUX_DECL void put_entry(std::string& out, const features::PresenceEntry& entry) {
+  Object object(out);
+  object.string("connectionId", entry.connection_id);
+  if (entry.identity != nullptr) {
+    object.optional_string("userId", entry.identity->user_id)
+        .optional_string("name", entry.identity->name)
+        .optional_string("email", entry.identity->email)
+        .optional_string("provider", entry.identity->provider);
+  }
+  object.json("presence", entry.presence).end();
+}
+
+FLUX_DECL void put_stored(std::string& out, const ChatMessage& message) {
+  Object object(out);
+  object.string("id", message.id)
+      .string("roomId", message.room)
+      .string("connectionId", message.connection_id)
+      .optional_string("userId", message.user_id)
+      .string("message", message.message)
+      .optional_json("metadata", message.metadata)
+      .number("createdAt", message.created_at)
+      .number("offset", message.offset)
+      .end();
+}
+
+FLUX_DECL void put_item(std::string& out, const SharedItem& item) {
+  Object object(out);
+  object.string("connectionId", item.connection_id).json("data", item.data.text()).number("offset", item.offset).end();
+}
+
+template <class Items>
+void put_items(std::string& out, const Items& items) {
+  put_array(out, items, [&](const SharedItem& item) { put_item(out, item); });
+}
+
+}  // namespace live_detail
+
+/// One message in a frame of its own. The header's size depends on what is not written yet: room is left for the usual
+/// one, and mended at the end.
+class LiveWriter::Message {
+ public:
+  Message(const LiveWriter& writer, std::string& out, std::string_view type)
+      : writer_(writer), out_(out), start_(out.size()) {
+    out_.append(header_room, '\0');
+    out_ += "{\"type\":\"";
+    out_ += type;
+    out_ += '"';
+  }
+  Message(const Message&) = delete;
+  Message& operator=(const Message&) = delete;
+  ~Message() {
+    out_ += '}';
+    const std::size_t payload = start_ + header_room;
+    bool compressed = false;
+    if (writer_.compressor_ && out_.size() - payload >= writer_.compressor_->bytes_min) {
+      std::string smaller;
+      const std::lock_guard lock(writer_.compressor_->mutex);
+      compressed = writer_.compressor_->deflater.compress(std::string_view(out_).substr(payload), smaller);
+      if (compressed) out_.replace(payload, std::string::npos, smaller);
+    }
+    char header[transport::frame_header_bytes_max];
+    const std::size_t size =
+        transport::write_frame_header(header, transport::Opcode::text, out_.size() - payload, compressed);
+    out_.replace(start_, header_room, header, size);
+  }
+
+  /// `,"payload":`; the caller appends the value.
+  std::string& payload() {
+    out_ += ",\"payload\":";
+    return out_;
+  }
+
+ private:
+  static constexpr std::size_t header_room = 4;
+  const LiveWriter& writer_;
+  std::string& out_;
+  const std::size_t start_;
+};
+
+FLUX_DECL LiveWriter::LiveWriter(const DeflateOptions* deflate) {
+  if (deflate != nullptr) compressor_ = std::make_unique<Compressor>(*deflate);
+}
+
+FLUX_DECL void LiveWriter::event(std::string& out, const features::EventNotice& notice) const {
+  Message message(*this, out, live::reply::broadcast_event);
+  live_detail::Object payload(message.payload());
+  payload.string("roomId", notice.room)
+      .string("connectionId", notice.connection_id)
+      .optional_string("userId", notice.user_id)
+      .string("event", notice.event);
+  if (notice.payload) payload.json("payload", *notice.payload);
+  payload.end();
+}
+
+FLUX_DECL void LiveWriter::chat(std::string& out, const ChatMessage& stored) const {
+  Message message(*this, out, live::reply::chat_message);
+  live_detail::put_stored(message.payload(), stored);
+}
+
+FLUX_DECL void LiveWriter::data(std::string& out, std::string_view room, const SharedItem& item) const {
+  Message message(*this, out, live::reply::room_data);
+  live_detail::Object(message.payload())
+      .string("roomId", room)
+      .string("connectionId", item.connection_id)
+      .json("data", item.data.text())
+      .number("offset", item.offset)
+      .end();
+}
+
+FLUX_DECL void LiveWriter::presence(std::string& out, const features::PresenceNotice& notice) const {
+  Message message(*this, out, live::reply::presence_updated);
+  std::string& text = message.payload();
+  live_detail::Object payload(text);
+  payload.string("roomId", notice.room);
+  const auto put = [&](const features::PresenceEntry& entry) { live_detail::put_entry(text, entry); };
+  if (!notice.joined.empty()) {
+    payload.key("joined");
+    live_detail::put_array(text, notice.joined, put);
+  }
+  if (!notice.left.empty()) {
+    payload.key("left");
+    live_detail::put_array(text, notice.left, [&](std::string_view id) { detail::append_json_string(text, id); });
+  }
+  if (!notice.updated.empty()) {
+    payload.key("updated");
+    live_detail::put_array(text, notice.updated, put);
+  }
+  payload.end();
+}
+
+FLUX_DECL void LiveWriter::closed(std::string& out, std::string_view room, std::string_view reason) const {
+  Message message(*this, out, live::reply::room_closed);
+  live_detail::Object(message.payload()).string("roomId", room).optional_string("reason", reason).end();
+}
+
+FLUX_DECL void LiveWriter::room_joined(std::string& out, const features::RoomSnapshot& room,
+                                       const std::vector<ChatMessage>& chat) const {
+  Message message(*this, out, live::reply::room_joined);
+  std::string& text = message.payload();
+  live_detail::Object payload(text);
+  payload.string("roomId", room.room).string("connectionId", room.connection_id).key("presence");
+  live_detail::Object members(text);
+  for (const features::PresenceEntry& entry : room.members) {
+    members.key(entry.connection_id);  // 13 plain characters
+    live_detail::put_entry(text, entry);
+  }
+  members.end();
+  payload.key("chatHistory");
+  live_detail::put_array(text, chat, [&](const ChatMessage& stored) { live_detail::put_stored(text, stored); });
+  payload.string("mode", to_string(room.mode)).key("position");
+  live_detail::Object(text).string("epoch", room.position.epoch).number("offset", room.position.offset).end();
+  if (room.mode == RoomMode::history) {
+    payload.key("data");
+    live_detail::put_items(text, *room.items);
+  } else if (room.mode == RoomMode::singleton && !room.items->empty()) {
+    payload.key("data");
+    live_detail::put_item(text, room.items->back());
+  }
+  payload.end();
+}
+
+FLUX_DECL void LiveWriter::public_history(std::string& out, const std::deque<SharedItem>& items) const {
+  Message message(*this, out, live::reply::public_history);
+  std::string& text = message.payload();
+  live_detail::Object payload(text);
+  payload.key("items");
+  live_detail::put_items(text, items);
+  payload.end();
+}
+
+FLUX_DECL void LiveWriter::error(std::string& out, std::string_view id, const Error& error) const {
+  Message message(*this, out, live::reply::error);
+  if (!id.empty()) out.append(",\"id\":").append(id);
+  live_detail::Object(message.payload())
+      .string("code", to_wire_name(error.code()))
+      .string("message", error.message())
+      .end();
+}
+
+FLUX_DECL void LiveWriter::ack(std::string& out, std::string_view id, std::string_view payload) const {
+  Message message(*this, out, live::reply::ack);
+  out.append(",\"id\":").append(id);
+  if (!payload.empty()) message.payload().append(payload);
+}
+
+FLUX_DECL std::string live_room_payload(std::string_view room) {
+  std::string text;
+  live_detail::Object(text).string("roomId", room).end();
+  return text;
+}
+
+FLUX_DECL std::string live_offset_payload(Offset offset) { return "{\"offset\":" + std::to_string(offset) + "}"; }
+
+FLUX_DECL std::string live_history_payload(std::string_view room, const std::vector<ChatMessage>& messages) {
+  std::string text;
+  live_detail::Object payload(text);
+  payload.string("roomId", room).key("messages");
+  live_detail::put_array(text, messages, [&](const ChatMessage& stored) { live_detail::put_stored(text, stored); });
+  payload.end();
+  return text;
+}
+
+FLUX_DECL std::string live_items_payload(const std::vector<SharedItem>& items) {
+  std::string text;
+  live_detail::Object payload(text);
+  payload.key("items");
+  live_detail::put_items(text, items);
+  payload.end();
+  return text;
+}
+
+}  // namespace flux::protocol

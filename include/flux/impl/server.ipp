@@ -1,0 +1,253 @@
+#pragma once
+
+#include <flux/core/utf8.hpp>
+#include <flux/server.hpp>
+#include <flux/server/detail/server_state.hpp>
+
+namespace flux {
+
+namespace detail {
+
+FLUX_DECL Result<void> check_event(const Config& config, std::string_view event, const JsonText& payload) {
+  if (event.empty() || event.size() > config.limits.event_name_bytes_max) {
+    return Error(Errc::invalid_argument, "an event's name has 1 to " +
+                                             std::to_string(config.limits.event_name_bytes_max) + " bytes, not " +
+                                             std::to_string(event.size()));
+  }
+  if (payload.text().size() > config.limits.message_bytes_max) {
+    return Error(Errc::message_too_large, "the payload has " + std::to_string(payload.text().size()) +
+                                              " bytes; at most " + std::to_string(config.limits.message_bytes_max) +
+                                              " are allowed");
+  }
+  return {};
+}
+
+FLUX_DECL Error no_room(const RoomId& room) { return Error(Errc::room_not_found, "no room \"" + room + "\""); }
+
+FLUX_DECL std::shared_ptr<features::ChatLog> running_chat(Hub& hub) {
+  const std::lock_guard lock(hub.chat_mutex);
+  return hub.chat;
+}
+
+}  // namespace detail
+
+FLUX_DECL Server::Server(Config config, bool) : state_(std::make_shared<detail::ServerState>(std::move(config))) {}
+FLUX_DECL Server::~Server() = default;
+
+FLUX_DECL void Server::run() { state_->run(); }
+FLUX_DECL void Server::start() { state_->start(); }
+FLUX_DECL void Server::stop(std::chrono::milliseconds grace) { state_->stop(grace); }
+FLUX_DECL bool Server::running() const { return state_->running(); }
+FLUX_DECL std::uint16_t Server::port(std::size_t index) const { return state_->port(index); }
+FLUX_DECL Result<void> Server::reload_certificates() { return state_->reload_certificates(); }
+FLUX_DECL Result<void> Server::adopt(std::intptr_t native_socket, std::string bytes_read) {
+  return state_->adopt(native_socket, std::move(bytes_read));
+}
+FLUX_DECL Stats Server::stats() const { return state_->stats(); }
+
+// --- Handlers and routes ---
+
+FLUX_DECL void Server::on_connect(ConnectHandler handler) {
+  state_->check_not_running("on_connect");
+  state_->hub().handlers.connect = std::move(handler);
+}
+FLUX_DECL void Server::on_token(TokenVerifier verifier) {
+  state_->check_not_running("on_token");
+  state_->hub().handlers.token = std::move(verifier);
+}
+FLUX_DECL void Server::on_disconnect(DisconnectHandler handler) {
+  state_->check_not_running("on_disconnect");
+  state_->hub().handlers.disconnect = std::move(handler);
+}
+FLUX_DECL void Server::on_join(JoinHandler handler) {
+  state_->check_not_running("on_join");
+  state_->hub().handlers.join = std::move(handler);
+}
+FLUX_DECL void Server::on_leave(LeaveHandler handler) {
+  state_->check_not_running("on_leave");
+  state_->hub().handlers.leave = std::move(handler);
+}
+FLUX_DECL void Server::on_event(EventHandler handler) {
+  state_->check_not_running("on_event");
+  state_->hub().handlers.event = std::move(handler);
+}
+FLUX_DECL void Server::on_chat(ChatHandler handler) {
+  state_->check_not_running("on_chat");
+  state_->hub().handlers.chat = std::move(handler);
+}
+FLUX_DECL void Server::on_share(ShareHandler handler) {
+  state_->check_not_running("on_share");
+  state_->hub().handlers.share = std::move(handler);
+}
+FLUX_DECL void Server::on_presence(PresenceHandler handler) {
+  state_->check_not_running("on_presence");
+  state_->hub().handlers.presence = std::move(handler);
+}
+
+FLUX_DECL void Server::route(std::string_view method, std::string_view pattern, HttpHandler handler,
+                             RouteOptions options) {
+  state_->check_not_running("route");
+  state_->router().add(method, pattern, std::move(handler), options);
+}
+FLUX_DECL void Server::static_files(std::string_view prefix, std::string_view folder, StaticOptions options) {
+  state_->check_not_running("static_files");
+  state_->router().add_static(prefix, folder, std::move(options));
+}
+FLUX_DECL void Server::websocket(std::string_view path, WebSocketEndpoint endpoint) {
+  state_->add_endpoint(std::string(path), std::move(endpoint));
+}
+
+// --- Rooms ---
+
+FLUX_DECL Result<void> Server::create_room(const RoomId& room, RoomOptions options) {
+  if (const auto created = state_->hub().rooms.create(room, options); !created) return created.error();
+  return {};
+}
+
+FLUX_DECL Result<void> Server::close_room(const RoomId& room, std::string_view reason) {
+  detail::Hub& hub = state_->hub();
+  const auto ended = hub.rooms.take_out(room);
+  if (!ended) return detail::no_room(room);
+  ended->end(reason);
+  for (const core::SessionKey key : ended->member_keys()) {
+    if (const auto session = hub.sessions.find(key)) {
+      session->loop()->post([session, ended] { session->leave_room(ended); });
+    }
+  }
+  return {};
+}
+
+FLUX_DECL std::vector<RoomInfo> Server::rooms() const {
+  std::vector<RoomInfo> list;
+  for (const auto& room : state_->hub().rooms.all()) list.push_back(room->info());
+  return list;
+}
+
+FLUX_DECL std::optional<RoomInfo> Server::room(const RoomId& room) const {
+  const auto found = state_->hub().rooms.find(room);
+  if (!found) return std::nullopt;
+  return found->info();
+}
+
+FLUX_DECL std::vector<Member> Server::presence(const RoomId& room) const {
+  const auto found = state_->hub().rooms.find(room);
+  return found ? found->presence() : std::vector<Member>{};
+}
+
+FLUX_DECL Result<Position> Server::broadcast(const RoomId& room, std::string_view event, const JsonText& payload) {
+  if (const auto checked = detail::check_event(state_->config(), event, payload); !checked) return checked.error();
+  const auto found = state_->hub().rooms.find(room);
+  if (!found) return detail::no_room(room);
+  return found->publish(nullptr, {room, server_connection_id, {}, event, payload.text()});
+}
+
+FLUX_DECL Result<Position> Server::share(const RoomId& room, const JsonText& data) {
+  if (const auto checked = detail::check_event(state_->config(), "share", data); !checked) return checked.error();
+  const auto found = state_->hub().rooms.find(room);
+  if (!found) return detail::no_room(room);
+  return found->share(nullptr, {server_connection_id, data, 0});
+}
+
+FLUX_DECL Result<std::vector<SharedItem>> Server::room_items(const RoomId& room) const {
+  const auto found = state_->hub().rooms.find(room);
+  if (!found) return detail::no_room(room);
+  return found->items();
+}
+
+FLUX_DECL void Server::send_chat(const RoomId& room, std::string_view message, std::optional<JsonText> metadata,
+                                 std::function<void(Result<ChatMessage>)> done) {
+  detail::Hub& hub = state_->hub();
+  if (!done) done = [](const Result<ChatMessage>&) {};
+  if (const auto checked = hub.rooms.check_id(room); !checked) return done(checked.error());
+  const std::size_t most = state_->config().limits.chat_bytes_max;
+  if (message.size() > most || message.find('\0') != std::string_view::npos || !core::valid_utf8(message)) {
+    return done(Error(Errc::invalid_argument,
+                      "a chat message is UTF-8 without NUL, of at most " + std::to_string(most) + " bytes"));
+  }
+  const auto chat = detail::running_chat(hub);
+  if (!chat) return done(Error(Errc::stopped, "the server does not run"));
+  ChatMessage draft{core::key_text(hub.new_key()), room, server_connection_id, {}, std::string(message),
+                    metadata ? std::move(*metadata).text() : std::string(), state_->config().clock->unix_ms(), 0};
+  std::optional<Result<ChatMessage>> at_once;
+  chat->append(std::move(draft), [&hub, &at_once, room, done, blocks = chat->blocks()](
+                                     Result<ChatMessage> stored, const features::ChatLog::Turn&) {
+    if (const auto found = stored ? hub.rooms.find(room) : nullptr) found->publish_chat(*stored);
+    if (blocks) {
+      done(std::move(stored));
+    } else {
+      at_once.emplace(std::move(stored));  // `done` is called outside the chat's lock
+    }
+  });
+  if (at_once) done(std::move(*at_once));
+}
+
+FLUX_DECL void Server::chat_history(const RoomId& room, std::size_t limit, Offset before,
+                                    std::function<void(Result<std::vector<ChatMessage>>)> done) {
+  if (limit < 1 || limit > 1000) {
+    return done(Error(Errc::invalid_argument, "limit must be 1 to 1000, not " + std::to_string(limit)));
+  }
+  const auto chat = detail::running_chat(state_->hub());
+  if (!chat) return done(Error(Errc::stopped, "the server does not run"));
+  std::optional<Result<std::vector<ChatMessage>>> at_once;
+  chat->history(room, limit, before, [&at_once, done, blocks = chat->blocks()](
+                                         Result<std::vector<ChatMessage>> page, const features::ChatLog::Turn&) {
+    if (blocks) {
+      done(std::move(page));
+    } else {
+      at_once.emplace(std::move(page));
+    }
+  });
+  if (at_once) done(std::move(*at_once));
+}
+
+// --- The public space ---
+
+FLUX_DECL Result<Position> Server::public_share(const JsonText& data) {
+  if (const auto checked = detail::check_event(state_->config(), "share", data); !checked) return checked.error();
+  return state_->hub().public_space->share({server_connection_id, data, 0});
+}
+
+FLUX_DECL std::vector<SharedItem> Server::public_items() const { return state_->hub().public_space->items(); }
+FLUX_DECL bool Server::public_delete_last() { return state_->hub().public_space->delete_last(); }
+
+// --- Sessions ---
+
+FLUX_DECL std::vector<Session> Server::sessions() const {
+  std::vector<Session> list;
+  for (auto& session : state_->hub().sessions.all()) list.emplace_back(std::move(session));
+  return list;
+}
+
+FLUX_DECL std::optional<Session> Server::session(const SessionId& id) const {
+  const auto key = core::key_from_text(id);
+  auto found = key ? state_->hub().sessions.find(*key) : nullptr;
+  if (!found) return std::nullopt;
+  return Session(std::move(found));
+}
+
+FLUX_DECL std::vector<Session> Server::sessions_of_user(std::string_view user_id) const {
+  std::vector<Session> list;
+  for (auto& session : state_->hub().sessions.of_user(user_id)) list.emplace_back(std::move(session));
+  return list;
+}
+
+FLUX_DECL std::size_t Server::send_to_user(std::string_view user_id, std::string_view event, const JsonText& payload) {
+  std::size_t sent = 0;
+  for (const Session& session : sessions_of_user(user_id)) sent += session.send(event, payload).ok() ? 1 : 0;
+  return sent;
+}
+
+FLUX_DECL Result<void> Server::disconnect(const SessionId& id, CloseCode code, std::string_view reason) {
+  const auto found = session(id);
+  if (!found) return Error(Errc::session_not_found, "no session " + id);
+  found->close(code, reason);
+  return {};
+}
+
+FLUX_DECL std::size_t Server::disconnect_user(std::string_view user_id, CloseCode code, std::string_view reason) {
+  const std::vector<Session> sessions = sessions_of_user(user_id);
+  for (const Session& session : sessions) session.close(code, reason);
+  return sessions.size();
+}
+
+}  // namespace flux

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <flux/detail/mode.hpp>
+#include <flux/server/detail/connect_gate.hpp>
+#include <flux/server/detail/live_session.hpp>
+#include <flux/server/detail/raw_websocket.hpp>
+#include <flux/transport/websocket_handshake.hpp>
+
+namespace flux::detail {
+
+/// What the connect handler is asked.
+class ConnectGate::Question final : public ConnectRequest {
+ public:
+  Question(std::shared_ptr<Handshake> handshake, LaterAnswer::State::Answer answer)
+      : handshake_(std::move(handshake)), state_(std::make_shared<LaterAnswer::State>(std::move(answer))) {}
+
+  std::string_view path() const override { return handshake_->head.path(); }
+  std::optional<std::string> query(std::string_view name) const override {
+    return transport::query_parameter(handshake_->head.query(), name);
+  }
+  std::optional<std::string_view> header(std::string_view name) const override { return handshake_->head.header(name); }
+  std::string remote_address() const override {
+    const auto* connection = handshake_->http->connection();
+    return connection != nullptr ? connection->remote_address() : std::string();
+  }
+  void accept(Identity identity) override { state_->give(std::move(identity), {}); }
+  void refuse(std::string_view reason) override { state_->give(std::nullopt, std::string(reason)); }
+  LaterAnswer later() override {
+    later_ = true;
+    return LaterAnswer(state_);
+  }
+  bool is_later() const noexcept { return later_; }
+
+ private:
+  std::shared_ptr<Handshake> handshake_;
+  std::shared_ptr<LaterAnswer::State> state_;
+  bool later_ = false;
+};
+
+FLUX_DECL ConnectGate::ConnectGate(Hub& hub, const std::map<std::string, WebSocketEndpoint>& endpoints,
+                                   transport::WebSocketService& websockets)
+    : hub_(hub), endpoints_(endpoints), websockets_(websockets) {}
+
+FLUX_DECL bool ConnectGate::serves(const std::string& path) const {
+  return (!hub_.config.live_path.empty() && path == hub_.config.live_path) || endpoints_.count(path) != 0;
+}
+
+FLUX_DECL void ConnectGate::upgrade(const std::shared_ptr<transport::HttpConnection>& http,
+                                    const transport::HttpHead& head) {
+  core::LoopCounters& counters = http->connection()->loop().counters();
+  if (!gate::origin_allowed(hub_.config.origins, head.header("origin"))) {
+    counters.connections_refused.add();
+    return http->refuse_upgrade(403, "origin not allowed");
+  }
+  const auto endpoint = endpoints_.find(std::string(head.path()));
+  ask(std::make_shared<Handshake>(
+      Handshake{http, head, endpoint == endpoints_.end() ? nullptr : &endpoint->second}));
+}
+
+FLUX_DECL void ConnectGate::ask(std::shared_ptr<Handshake> handshake) {
+  core::LoopCounters& counters = handshake->http->connection()->loop().counters();
+  const bool open_to_all = handshake->endpoint != nullptr && !handshake->endpoint->authenticated;
+  if (open_to_all) return admit(*handshake, nullptr);
+
+  Question question(handshake, answer_to(handshake));
+  if (hub_.handlers.connect) {
+    const bool returned = hub_.guarded(counters, "connect", [&] { hub_.handlers.connect(question); });
+    if (!returned) return handshake->http->refuse_upgrade(500, "the server failed to handle this request");
+    if (!question.is_later()) question.accept({});  // unless it has been answered
+    return;
+  }
+  const std::string token = question.token();
+  if (!hub_.handlers.token || token.empty()) return admit(*handshake, nullptr);
+  gate::TokenQuestion verification(token, answer_to(handshake));
+  if (!hub_.guarded(counters, "token", [&] { hub_.handlers.token(verification); })) {
+    return handshake->http->refuse_upgrade(500, "the server failed to verify the token");
+  }
+  verification.returned();
+}
+
+/// The answer may come on any thread and at any time; it is acted on on the loop, if the client still waits.
+FLUX_DECL LaterAnswer::State::Answer ConnectGate::answer_to(std::shared_ptr<Handshake> handshake) {
+  const std::shared_ptr<core::Loop> loop = handshake->http->connection()->shared_loop();
+  return [this, loop, handshake = std::move(handshake)](std::optional<Identity> identity, std::string reason) {
+    loop->dispatch([this, handshake, identity = std::move(identity), reason = std::move(reason)]() mutable {
+      if (handshake->http->closed()) return;
+      if (!identity) {
+        handshake->http->connection()->loop().counters().connections_refused.add();
+        return handshake->http->refuse_upgrade(401, reason, {{"WWW-Authenticate", "Bearer"}});
+      }
+      if (!identity->user_id.empty()) identity->verified = true;
+      const bool known = *identity != Identity{};
+      admit(*handshake, known ? std::make_shared<const Identity>(std::move(*identity)) : nullptr);
+    });
+  };
+}
+
+FLUX_DECL std::string ConnectGate::choose_subprotocol(const Handshake& handshake) const {
+  if (handshake.endpoint == nullptr) return {};
+  const std::string offered = handshake.head.all_headers("sec-websocket-protocol");
+  for (const std::string& spoken : handshake.endpoint->subprotocols) {
+    if (transport::header_has_token(offered, spoken)) return spoken;
+  }
+  return {};
+}
+
+FLUX_DECL void ConnectGate::admit(Handshake& handshake, std::shared_ptr<const Identity> identity) {
+  const transport::HttpHead& head = handshake.head;
+  const std::string subprotocol = choose_subprotocol(handshake);
+  transport::DeflateAgreement deflate;
+  if (hub_.config.deflate.enabled) {
+    deflate = transport::negotiate_deflate(head.all_headers("sec-websocket-extensions"), hub_.config.deflate);
+  }
+  std::string response = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
+  response += "Sec-WebSocket-Accept: " + transport::accept_key(*head.header("sec-websocket-key")) + "\r\n";
+  if (!subprotocol.empty()) response += "Sec-WebSocket-Protocol: " + subprotocol + "\r\n";
+  if (deflate.enabled) response += "Sec-WebSocket-Extensions: " + deflate.response_header + "\r\n";
+  response += "\r\n";
+
+  transport::Connection& connection = *handshake.http->connection();
+  if (handshake.endpoint == nullptr) {
+    auto session = std::make_shared<LiveSession>(hub_, connection, websockets_, deflate.enabled, std::move(identity));
+    handshake.http->accept_upgrade(response, session);
+    session->opened();
+  } else {
+    auto socket = std::make_shared<WebSocketState>(hub_, *handshake.endpoint, connection, websockets_, deflate.enabled,
+                                                   std::move(identity), subprotocol);
+    handshake.http->accept_upgrade(response, socket);
+    socket->opened();
+  }
+}
+
+}  // namespace flux::detail

@@ -1,0 +1,534 @@
+#pragma once
+
+#include <flux/detail/mode.hpp>
+#include <flux/gate/answers.hpp>
+#include <flux/server/detail/live_session.hpp>
+#include <flux/transport/websocket_frame.hpp>
+
+#include <algorithm>
+
+namespace flux::detail {
+
+FLUX_DECL LiveSession::LiveSession(Hub& hub, transport::Connection& connection, transport::WebSocketService& service,
+                                   bool deflate, std::shared_ptr<const Identity> identity)
+    : WebSocketStream(connection, service, service.limits->message_bytes_max, deflate),
+      SessionState(hub.new_key(), connection.shared_loop(), connection.remote_endpoint(), std::move(identity)),
+      hub_(hub) {}
+
+FLUX_DECL LiveSession::~LiveSession() = default;
+
+FLUX_DECL void LiveSession::opened() {
+  connected_ = true;
+  loop()->counters().sessions_now.add();
+  hub_.sessions.add(self());
+  if (const auto known = identity()) hub_.sessions.add_user(known->user_id, key());
+}
+
+FLUX_DECL void LiveSession::on_disconnect(const Disconnect& how) {
+  if (!connected_) return;
+  const auto keep = self();
+  while (!memberships_.empty()) leave(memberships_.size() - 1);
+  if (extras_) {
+    hub_.public_space->unwatch(extras_->public_seat);
+    // A room that was made and never joined goes with its maker.
+    for (const RoomId& id : extras_->created_rooms) {
+      if (const auto room = hub_.rooms.find(id)) hub_.rooms.remove_if_empty(room);
+    }
+    extras_.reset();
+  }
+  connected_ = false;
+  loop()->counters().sessions_now.subtract();
+  if (const auto known = identity()) hub_.sessions.remove_user(known->user_id, key());
+  hub_.sessions.remove(key());
+  if (hub_.handlers.disconnect) {
+    hub_.guarded(loop()->counters(), "disconnect", [&] { hub_.handlers.disconnect(handle_of_this(), how); });
+  }
+}
+
+// --- What others ask, from any thread ---
+
+FLUX_DECL std::vector<RoomId> LiveSession::rooms() const {
+  const std::lock_guard lock(loop()->sessions_mutex());
+  std::vector<RoomId> ids;
+  for (const auto& membership : memberships_) ids.push_back(membership->room->id());
+  return ids;
+}
+
+FLUX_DECL Result<void> LiveSession::send(std::string_view event, const JsonText& payload, const RoomId& room) {
+  if (event.empty() || event.size() > hub_.config.limits.event_name_bytes_max) {
+    return Error(Errc::invalid_argument, "an event's name has 1 to " +
+                                             std::to_string(hub_.config.limits.event_name_bytes_max) + " bytes, not " +
+                                             std::to_string(event.size()));
+  }
+  std::string frame;
+  writer().event(frame, {room, server_connection_id, {}, event, payload.text()});
+  const bool posted = connected() && loop()->dispatch([self = self(), frame = std::move(frame)] {
+    if (!self->open()) return;
+    self->counters().frames_out.add();
+    self->write_frames(frame);
+  });
+  if (!posted) return Error(Errc::session_not_found, "session " + SessionState::id() + " is gone");
+  return {};
+}
+
+FLUX_DECL void LiveSession::close_session(CloseCode code, std::string_view reason) {
+  loop()->dispatch([self = self(), code, reason = std::string(reason)] { self->close(code, reason); });
+}
+
+FLUX_DECL void LiveSession::leave_room(const std::shared_ptr<features::Room>& room) {
+  for (std::size_t i = 0; i < memberships_.size(); ++i) {
+    if (memberships_[i]->room == room) return leave(i);
+  }
+}
+
+// --- Out ---
+
+FLUX_DECL void LiveSession::ack(std::string_view id, std::string_view payload) {
+  if (id.empty() || !open()) return;
+  std::string frame;
+  writer().ack(frame, id, payload);
+  counters().frames_out.add();
+  write_frames(frame);
+}
+
+FLUX_DECL void LiveSession::fail(std::string_view id, const Error& error) {
+  if (!open()) return;
+  counters().messages_bad.add();
+  std::string frame;
+  writer().error(frame, id, error);
+  counters().frames_out.add();
+  write_frames(frame);
+}
+
+FLUX_DECL void LiveSession::deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions,
+                                    const core::LaneSeat& seat) {
+  if (!open()) return;
+  if (exclusions.empty() && !connection()->congested()) {
+    counters().frames_out.add(batch.segments.size());
+    write_frames(batch.bytes, 0, batch.bytes->size());
+    return;
+  }
+  // Runs of segments that this member gets. A congested reader gets no presence now, and its newest state later.
+  std::size_t run_begin = 0;
+  std::size_t segment_begin = 0;
+  const auto send_run = [&](std::size_t end) {
+    if (end > run_begin && open()) write_frames(batch.bytes, run_begin, end);
+  };
+  for (std::size_t i = 0; i < batch.segments.size() && open(); ++i) {
+    const core::Segment& segment = batch.segments[i];
+    bool wanted = std::none_of(exclusions.begin(), exclusions.end(),
+                               [&](const core::Exclusion& e) { return e.first <= i && i < e.last; });
+    if (wanted && segment.presence && connection()->congested()) {
+      for (const auto& membership : memberships_) {
+        if (&membership->seat == &seat && membership->presence_known == 0) {
+          membership->presence_known = std::max<std::uint64_t>(segment.presence_before, 1);
+        }
+      }
+      counters().presence_coalesced.add();
+      wanted = false;
+    }
+    if (wanted) {
+      counters().frames_out.add();
+    } else {
+      send_run(segment_begin);
+      run_begin = segment.end;
+    }
+    segment_begin = segment.end;
+  }
+  send_run(segment_begin);
+}
+
+FLUX_DECL void LiveSession::on_drained() {
+  for (const auto& membership : memberships_) {
+    std::string frame;
+    if (!membership->room->catch_up(*membership, writer(), frame)) {
+      return close(CloseCode::slow_reader, "too slow: the presence it missed is no longer known");
+    }
+    if (frame.empty() || !open()) continue;
+    counters().frames_out.add();
+    write_frames(frame);
+  }
+}
+
+// --- In ---
+
+FLUX_DECL void LiveSession::on_message(std::string_view text, MessageType type) {
+  if (!within_rate()) return;
+  Request request;
+  if (type != MessageType::text) {
+    return fail({}, Error(Errc::invalid_message, "messages are text frames that hold JSON; this one is binary"));
+  }
+  if (const auto read = protocol::read_live_request(text, hub_.config.limits, request); !read) {
+    return fail(request.id, read.error());
+  }
+  handle(request);
+}
+
+FLUX_DECL bool LiveSession::within_rate() {
+  const Limits& limits = hub_.config.limits;
+  if (limits.messages_per_second == 0) return true;
+  if (rate_limit_.allow(loop()->clock().now(), limits.messages_per_second, limits.message_burst)) {
+    if (extras_) extras_->strikes = 0;
+    return true;
+  }
+  counters().messages_rate_limited.add();
+  if (limits.rate_limit_strikes_max != 0 && ++extras().strikes >= limits.rate_limit_strikes_max) {
+    close(CloseCode::rate_limited, "too many messages");
+  } else {
+    fail({}, Error(Errc::rate_limited, "more than " + std::to_string(limits.messages_per_second) +
+                                           " messages a second; this one was not acted on"));
+  }
+  return false;
+}
+
+FLUX_DECL void LiveSession::handle(Request& request) {
+  using Type = protocol::LiveType;
+  switch (request.type) {
+    case Type::join_room: return join_room(request);
+    case Type::leave_room: return leave_room(request);
+    case Type::update_presence: return update_presence(request);
+    case Type::broadcast_event: return broadcast_event(request);
+    case Type::send_chat: return send_chat(request);
+    case Type::create_room: return create_room(request);
+    case Type::share: return share(request);
+    case Type::get_history: return get_history(request);
+    case Type::public_share: return public_share(request);
+    case Type::public_history: return public_history(request);
+    case Type::public_delete_last: return public_delete_last(request);
+  }
+}
+
+template <class Event, class Handler>
+bool LiveSession::permitted(std::string_view id, std::string_view what, const Handler& handler, Event& event) {
+  if (!hub_.guarded(loop()->counters(), what, [&] { handler(event); })) {
+    fail(id, Error(Errc::server_error, "the server failed to handle this message"));
+    return false;
+  }
+  if (event.refused()) fail(id, *event.refused());
+  return !event.refused();
+}
+
+FLUX_DECL Session LiveSession::handle_of_this() { return Session(self()); }
+
+FLUX_DECL LiveSession::Extras& LiveSession::extras() {
+  if (!extras_) extras_ = std::make_unique<Extras>();
+  return *extras_;
+}
+
+// --- Rooms ---
+
+FLUX_DECL void LiveSession::join_room(Request& request) {
+  JsonText presence = JsonText::trusted(request.presence.empty() ? "{}" : std::string(request.presence));
+  if (request.access_token && hub_.handlers.token) {
+    verify(std::move(*request.access_token),
+           [self = self(), id = std::string(request.id), room = std::move(*request.room_id),
+            presence = std::move(presence)](bool verified, const std::string& reason) mutable {
+             if (!verified) return self->fail(id, Error(Errc::unauthorized, reason));
+             self->join_as(std::move(id), std::move(room), std::move(presence));
+           });
+    return;
+  }
+  if (!identity() && (request.name || request.email)) {
+    give_identity({{}, request.name.value_or(""), request.email.value_or(""), {}, false});
+  }
+  join_as(std::string(request.id), std::move(*request.room_id), std::move(presence));
+}
+
+/// Asks the verifier; `then` runs on the loop, now or later. Until then nothing more is read from the client.
+FLUX_DECL void LiveSession::verify(std::string token, std::function<void(bool, std::string)> then) {
+  pause_input();
+  auto answered = [self = self(), then = std::move(then)](std::optional<Identity> identity, std::string reason) {
+    self->loop()->dispatch([self, then, identity = std::move(identity), reason = std::move(reason)]() mutable {
+      if (!self->open()) return;
+      const bool verified = identity.has_value();
+      if (verified) {
+        identity->verified = true;
+        self->give_identity(std::move(*identity));
+      }
+      then(verified, std::move(reason));
+      self->resume_input();
+    });
+  };
+  gate::TokenQuestion question(std::move(token), std::move(answered));
+  if (hub_.guarded(loop()->counters(), "token", [&] { hub_.handlers.token(question); })) {
+    question.returned();
+  } else {
+    question.refuse("the server failed to verify the token");
+  }
+}
+
+FLUX_DECL void LiveSession::give_identity(Identity identity) {
+  if (const auto before = SessionState::identity()) hub_.sessions.remove_user(before->user_id, key());
+  hub_.sessions.add_user(identity.user_id, key());
+  set_identity(std::make_shared<const Identity>(std::move(identity)));
+}
+
+FLUX_DECL void LiveSession::join_as(std::string id, RoomId room, JsonText presence) {
+  if (const auto checked = hub_.rooms.check_id(room); !checked) return fail(id, checked.error());
+  if (hub_.handlers.join) {
+    JoinRequest join(handle_of_this(), room, std::move(presence));
+    if (!permitted(id, "join", hub_.handlers.join, join)) return;
+    presence = std::move(join.presence);
+    if (presence.kind() != JsonText::Kind::object) presence = JsonText::trusted("{}");
+  }
+  const std::size_t most = std::max<std::size_t>(hub_.config.limits.rooms_per_connection, 1);
+  if (most > 1 && memberships_.size() >= most && membership_of(room) == nullptr) {
+    return fail(id, Error(Errc::limit_exceeded, "in " + std::to_string(most) + " rooms already; leave one first"));
+  }
+  join_with_history(id, room, presence);
+}
+
+FLUX_DECL void LiveSession::join_with_history(const std::string& id, const RoomId& room, const JsonText& presence) {
+  const std::size_t limit = hub_.config.chat.join_history;
+  if (limit == 0) return enter(id, room, presence, {});
+  using Page = features::ChatLog::Page;
+  if (!hub_.chat->blocks()) {
+    hub_.chat->history(room, limit, 0, [&](const Result<Page>& page, const auto&) {
+      if (!page) return fail(id, page.error());
+      enter(id, room, presence, *page);
+    });
+    return;
+  }
+  pause_input();
+  hub_.chat->history(room, limit, 0,
+                     [self = self(), id, room, presence](Result<Page> page, const features::ChatLog::Turn& turn) {
+                       self->loop()->dispatch([self, id, room, presence, page = std::move(page), turn] {
+                         if (!self->open()) return;
+                         if (page) {
+                           self->enter(id, room, presence, *page);
+                         } else {
+                           self->fail(id, page.error());
+                         }
+                         self->resume_input();
+                       });
+                     });
+}
+
+FLUX_DECL void LiveSession::enter(const std::string& id, const RoomId& room, const JsonText& presence,
+                                  const std::vector<ChatMessage>& history) {
+  // Joining again is the same as leaving first.
+  if (const features::Membership* old = membership_of(room)) leave_room(std::shared_ptr(old->room));
+
+  auto membership = std::make_unique<features::Membership>();
+  const features::Joiner joiner{key(), SessionState::id(), identity(), this, loop(), &writer()};
+  std::string frame;
+  const auto welcome = [&](const features::RoomSnapshot& snapshot) { writer().room_joined(frame, snapshot, history); };
+  Result<void> joined;
+  do {  // again where the room ended between the two steps
+    const auto found = hub_.rooms.find_or_create(room);
+    if (!found) return fail(id, found.error());
+    joined = (*found)->join(*membership, joiner, presence.text(), welcome);
+  } while (!joined && joined.error().code() == Errc::room_not_found);
+  if (!joined) return fail(id, joined.error());
+  {
+    const std::lock_guard lock(loop()->sessions_mutex());
+    memberships_.push_back(std::move(membership));
+  }
+  counters().frames_out.add();
+  write_frames(frame);
+  ack(id);
+  const std::size_t most = std::max<std::size_t>(hub_.config.limits.rooms_per_connection, 1);
+  if (memberships_.size() > most) leave(0);
+}
+
+FLUX_DECL void LiveSession::leave(std::size_t index) {
+  std::unique_ptr<features::Membership> membership;
+  {
+    const std::lock_guard lock(loop()->sessions_mutex());
+    membership = std::move(memberships_[index]);
+    memberships_.erase(memberships_.begin() + static_cast<std::ptrdiff_t>(index));
+  }
+  const std::shared_ptr<features::Room> room = membership->room;
+  if (extras_) {
+    auto& held = extras_->held;
+    held.erase(std::remove_if(held.begin(), held.end(), [&](const HeldPresence& h) { return h.room == room; }), held.end());
+  }
+  room->leave(*membership);
+  hub_.rooms.remove_if_empty(room);
+  if (hub_.handlers.leave) {
+    hub_.guarded(loop()->counters(), "leave", [&] { hub_.handlers.leave(handle_of_this(), room->id()); });
+  }
+}
+
+FLUX_DECL features::Membership* LiveSession::membership_of(const RoomId& room) {
+  for (const auto& membership : memberships_) {
+    if (membership->room->id() == room) return membership.get();
+  }
+  return nullptr;
+}
+
+FLUX_DECL features::Membership* LiveSession::current_room(const Request& request) {
+  if (request.room_id) {
+    if (features::Membership* named = membership_of(*request.room_id)) return named;
+    fail(request.id, Error(Errc::not_in_room, "not in room \"" + *request.room_id + "\"; join it first"));
+    return nullptr;
+  }
+  if (!memberships_.empty()) return memberships_.back().get();
+  fail(request.id, Error(Errc::not_in_room, "in no room; join one first"));
+  return nullptr;
+}
+
+FLUX_DECL void LiveSession::leave_room(Request& request) {
+  // A room that one is not in is left already.
+  if (!request.room_id) {
+    if (!memberships_.empty()) leave(memberships_.size() - 1);
+  } else if (const features::Membership* named = membership_of(*request.room_id)) {
+    leave_room(std::shared_ptr(named->room));
+  }
+  ack(request.id);
+}
+
+FLUX_DECL void LiveSession::create_room(Request& request) {
+  auto& created = extras().created_rooms;
+  if (created.size() >= hub_.config.limits.rooms_created_max) {
+    return fail(request.id, Error(Errc::limit_exceeded, "this connection has created its " +
+                                                            std::to_string(created.size()) + " rooms"));
+  }
+  if (const auto room = hub_.rooms.create(*request.room_id, request.room_options); !room) {
+    return fail(request.id, room.error());
+  }
+  created.push_back(*request.room_id);
+  ack(request.id, protocol::live_room_payload(*request.room_id));
+}
+
+// --- Presence ---
+
+FLUX_DECL void LiveSession::update_presence(Request& request) {
+  features::Membership* membership = current_room(request);
+  if (membership == nullptr) return;
+  std::string presence(request.presence);
+  if (hub_.handlers.presence) {
+    PresenceChange change(handle_of_this(), membership->room->id(), JsonText::trusted(std::move(presence)));
+    if (!permitted(request.id, "presence", hub_.handlers.presence, change)) return;
+    presence = std::move(change.presence).text();
+  }
+  ack(request.id);
+  const auto throttle = hub_.config.presence_throttle;
+  const auto now = loop()->clock().now();
+  if (throttle.count() == 0 || (now >= presence_ready_ && (!extras_ || extras_->held.empty()))) {
+    presence_ready_ = now + throttle;
+    return apply_presence(*membership, std::move(presence));
+  }
+  // Too soon: the newest one goes out when the window ends.
+  auto& held = extras().held;
+  for (HeldPresence& earlier : held) {
+    if (earlier.room == membership->room) {
+      earlier.presence = std::move(presence);
+      return;
+    }
+  }
+  held.push_back({membership->room, std::move(presence)});
+  if (held.size() > 1) return;
+  loop()->call_after(presence_ready_ - now, [weak = weak_from_this()] {
+    if (const auto stream = weak.lock()) static_cast<LiveSession&>(*stream).release_held_presence();
+  });
+}
+
+FLUX_DECL void LiveSession::release_held_presence() {
+  if (!extras_ || !open()) return;
+  presence_ready_ = loop()->clock().now() + hub_.config.presence_throttle;
+  for (HeldPresence& held : std::exchange(extras_->held, {})) {
+    if (auto* membership = membership_of(held.room->id())) apply_presence(*membership, std::move(held.presence));
+  }
+}
+
+FLUX_DECL void LiveSession::apply_presence(features::Membership& membership, std::string presence) {
+  membership.room->update_presence(membership, std::move(presence));
+}
+
+// --- Messages ---
+
+FLUX_DECL void LiveSession::broadcast_event(Request& request) {
+  features::Membership* membership = current_room(request);
+  if (membership == nullptr) return;
+  std::optional<JsonText> changed;
+  std::optional<std::string_view> payload;
+  if (!request.payload.empty()) payload = request.payload;
+  if (hub_.handlers.event) {
+    EventMessage message(handle_of_this(), membership->room->id(), std::move(request.event),
+                         payload ? std::optional(JsonText::trusted(std::string(*payload))) : std::nullopt);
+    if (!permitted(request.id, "event", hub_.handlers.event, message)) return;
+    request.event = std::move(message.event);
+    changed = std::move(message.payload);
+    payload = changed ? std::optional<std::string_view>(changed->text()) : std::nullopt;
+  }
+  const auto known = identity();
+  const SessionId sender = SessionState::id();
+  const auto sent = membership->room->publish(
+      membership, {membership->room->id(), sender, known ? std::string_view(known->user_id) : std::string_view(),
+                   request.event, payload});
+  if (!sent) return fail(request.id, sent.error());
+  ack(request.id);
+}
+
+FLUX_DECL void LiveSession::send_chat(Request& request) {
+  features::Membership* membership = current_room(request);
+  if (membership == nullptr) return;
+  std::string metadata(request.metadata);
+  if (hub_.handlers.chat) {
+    ChatDraft draft(handle_of_this(), membership->room->id(), std::move(request.message),
+                    metadata.empty() ? std::nullopt : std::optional(JsonText::trusted(std::move(metadata))));
+    if (!permitted(request.id, "chat", hub_.handlers.chat, draft)) return;
+    request.message = std::move(draft.message);
+    metadata = draft.metadata ? std::move(*draft.metadata).text() : std::string();
+  }
+  const auto known = identity();
+  ChatMessage message{core::key_text(hub_.new_key()), membership->room->id(), SessionState::id(),
+                      known ? known->user_id : std::string(), std::move(request.message), std::move(metadata),
+                      loop()->clock().unix_ms(), 0};
+  hub_.chat->append(std::move(message), [self = self(), id = std::string(request.id), room = membership->room](
+                                            Result<ChatMessage> stored, const features::ChatLog::Turn&) {
+    if (stored) room->publish_chat(*stored);
+    self->loop()->dispatch([self, id, stored = std::move(stored)] {
+      if (!stored) return self->fail(id, stored.error());
+      self->ack(id, "{\"id\":\"" + stored->id + "\",\"createdAt\":" + std::to_string(stored->created_at) +
+                        ",\"offset\":" + std::to_string(stored->offset) + "}");
+    });
+  });
+}
+
+FLUX_DECL void LiveSession::get_history(Request& request) {
+  features::Membership* membership = current_room(request);
+  if (membership == nullptr) return;
+  const RoomId& room = membership->room->id();
+  hub_.chat->history(room, request.limit, request.before,
+                     [self = self(), id = std::string(request.id), room](Result<features::ChatLog::Page> page,
+                                                                         const features::ChatLog::Turn&) {
+                       self->loop()->dispatch([self, id, room, page = std::move(page)] {
+                         if (!page) return self->fail(id, page.error());
+                         self->ack(id, protocol::live_history_payload(room, *page));
+                       });
+                     });
+}
+
+FLUX_DECL void LiveSession::share(Request& request) {
+  features::Membership* membership = current_room(request);
+  if (membership == nullptr) return;
+  ShareDraft draft(handle_of_this(), membership->room->id(), JsonText::trusted(std::string(request.data)));
+  if (hub_.handlers.share && !permitted(request.id, "share", hub_.handlers.share, draft)) return;
+  const auto shared = membership->room->share(membership, {SessionState::id(), std::move(draft.data), 0});
+  if (!shared) return fail(request.id, shared.error());
+  ack(request.id, protocol::live_offset_payload(shared->offset));
+}
+
+// --- The public space ---
+
+FLUX_DECL void LiveSession::public_share(Request& request) {
+  ShareDraft draft(handle_of_this(), {}, JsonText::trusted(std::string(request.data)));
+  if (hub_.handlers.share && !permitted(request.id, "share", hub_.handlers.share, draft)) return;
+  const Position shared = hub_.public_space->share({SessionState::id(), std::move(draft.data), 0});
+  ack(request.id, protocol::live_offset_payload(shared.offset));
+}
+
+FLUX_DECL void LiveSession::public_history(Request& request) {
+  const features::PublicView* view = &writer();
+  const auto items = hub_.public_space->watch(loop(), view, key(), *this, extras().public_seat);
+  ack(request.id, protocol::live_items_payload(items));
+}
+
+FLUX_DECL void LiveSession::public_delete_last(Request& request) {
+  const bool deleted = hub_.public_space->delete_last();
+  ack(request.id, deleted ? "{\"deleted\":true}" : "{\"deleted\":false}");
+}
+
+}  // namespace flux::detail

@@ -1,0 +1,429 @@
+#pragma once
+
+#include <flux/core/session_key.hpp>
+#include <flux/detail/mode.hpp>
+#include <flux/server/detail/server_state.hpp>
+#include <flux/storage/memory_chat_store.hpp>
+
+#include <algorithm>
+
+namespace flux::detail {
+
+FLUX_DECL Config checked(Config config) {
+  const auto require = [](bool good, const std::string& text) {
+    if (!good) throw Error(Errc::bad_config, text);
+  };
+  const Limits& limits = config.limits;
+  const auto given = [](std::size_t value) { return ", not " + std::to_string(value); };
+  require(config.threads >= 1 && config.threads <= 256, "Config::threads must be 1 to 256" + given(config.threads));
+  require(config.worker_threads >= 1 && config.worker_threads <= 256,
+          "Config::worker_threads must be 1 to 256" + given(config.worker_threads));
+  require(config.live_path.empty() || config.live_path.front() == '/',
+          "Config::live_path must begin with \"/\" or be empty, not \"" + config.live_path + "\"");
+  require(config.chat.join_history <= 1000,
+          "Config::chat.join_history must be 0 to 1000" + given(config.chat.join_history));
+  require(config.deflate.level >= 1 && config.deflate.level <= 9,
+          "Config::deflate.level must be 1 to 9, not " + std::to_string(config.deflate.level));
+  require(config.tls.certificate_file.empty() == config.tls.private_key_file.empty(),
+          "Config::tls needs both certificate_file and private_key_file, or none of them");
+  require(config.presence_interval.count() >= 0, "Config::presence_interval must not be negative");
+  require(config.presence_throttle.count() >= 0, "Config::presence_throttle must not be negative");
+  require(limits.outbox_bytes_max >= limits.outbox_bytes_congested,
+          "Limits::outbox_bytes_max must be at least outbox_bytes_congested" + given(limits.outbox_bytes_max));
+  require(limits.rooms_per_connection >= 1, "Limits::rooms_per_connection must be at least 1");
+  require(limits.room_members_max >= 1, "Limits::room_members_max must be at least 1");
+  require(limits.json_depth_max >= 3, "Limits::json_depth_max must be at least 3" + given(limits.json_depth_max));
+  require(limits.messages_per_second == 0 || limits.message_burst >= 1, "Limits::message_burst must be at least 1");
+  require(limits.handshake_timeout.count() > 0, "Limits::handshake_timeout must be more than 0");
+  require(limits.http_idle_timeout.count() > 0, "Limits::http_idle_timeout must be more than 0");
+  require(limits.close_timeout.count() > 0, "Limits::close_timeout must be more than 0");
+  require(limits.ping_interval.count() >= 0, "Limits::ping_interval must not be negative");
+  require(limits.ping_interval.count() == 0 || limits.pong_timeout.count() > 0,
+          "Limits::pong_timeout must be more than 0");
+  if (!config.clock) config.clock = std::make_shared<SystemClock>();
+  if (!config.chat.store) config.chat.store = std::make_shared<MemoryChatStore>();
+  return config;
+}
+
+FLUX_DECL void add(Stats& sum, const core::LoopCounters& c) {
+  sum.connections += c.connections.get();
+  sum.connections_refused += c.connections_refused.get();
+  sum.requests += c.requests.get();
+  sum.messages_in += c.messages_in.get();
+  sum.messages_bad += c.messages_bad.get();
+  sum.messages_rate_limited += c.messages_rate_limited.get();
+  sum.frames_out += c.frames_out.get();
+  sum.bytes_in += c.bytes_in.get();
+  sum.bytes_out += c.bytes_out.get();
+  sum.presence_coalesced += c.presence_coalesced.get();
+  sum.messages_dropped += c.messages_dropped.get();
+  sum.slow_readers_closed += c.slow_readers_closed.get();
+  sum.handler_errors += c.handler_errors.get();
+}
+
+FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const std::map<std::string, WebSocketEndpoint>& endpoints,
+                             const transport::Router& router, std::shared_ptr<core::Loop> event_loop)
+    : loop(std::move(event_loop)),
+      connections{hub.config.limits.outbox_bytes_congested, hub.config.limits.outbox_bytes_max, {}, {}},
+      websockets{&hub.config.limits, nullptr, nullptr, hub.config.deflate.message_bytes_min},
+      gate(hub, endpoints, websockets) {
+  if (hub.config.deflate.enabled) {
+    websockets.inflater = std::make_unique<transport::Inflater>();
+    websockets.deflater = std::make_unique<transport::Deflater>(hub.config.deflate.level);
+  }
+  http.router = &router;
+  http.limits = &hub.config.limits;
+  http.is_websocket = [this](const std::string& path) { return gate.serves(path); };
+  http.upgrade = [this](const std::shared_ptr<transport::HttpConnection>& connection, const transport::HttpHead& head) {
+    gate.upgrade(connection, head);
+  };
+  http.log = [&hub](LogLevel level, std::string_view message) { hub.log(level, message); };
+}
+
+FLUX_DECL ServerState::ServerState(Config config)
+    : config_(checked(std::move(config))), hub_(config_, core::seed_or_entropy(config_.seed)) {}
+
+FLUX_DECL ServerState::~ServerState() {
+  if (context_ != nullptr) {
+    if (begin_stop()) end_in_context();
+  } else {
+    stop_and_wait(std::chrono::milliseconds(0));
+  }
+  if (stopper_.joinable()) stopper_.join();
+}
+
+FLUX_DECL void ServerState::check_not_running(const char* what) const {
+  const std::lock_guard lock(mutex_);
+  if (life_ == Life::stopped) return;
+  throw Error(Errc::already_running, std::string(what) + " must be called before the server starts");
+}
+
+FLUX_DECL void ServerState::add_endpoint(std::string path, WebSocketEndpoint endpoint) {
+  check_not_running("websocket");
+  if (path.empty() || path.front() != '/') {
+    throw Error(Errc::bad_config, "a WebSocket endpoint's path must begin with \"/\", not \"" + path + "\"");
+  }
+  if (path == config_.live_path || !endpoints_.emplace(path, std::move(endpoint)).second) {
+    throw Error(Errc::bad_config, "there is a WebSocket endpoint at \"" + path + "\" already");
+  }
+}
+
+FLUX_DECL void ServerState::use_context(asio::io_context& context) {
+  check_not_running("use_context");
+  if (config_.threads != 1) {
+    throw Error(Errc::bad_config, "Config::threads must be 1 for a server that runs in the application's io_context, not " +
+                                      std::to_string(config_.threads));
+  }
+  context_ = &context;
+}
+
+// --- Starting ---
+
+FLUX_DECL void ServerState::start() { open(false); }
+
+FLUX_DECL void ServerState::run() {
+  if (context_ != nullptr) {
+    throw Error(Errc::bad_config, "a server in the application's io_context is started with start(); run the context");
+  }
+  open(true);
+  units_[0]->loop->run();
+  std::unique_lock lock(mutex_);
+  inline_running_ = false;
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return life_ == Life::stopped; });
+}
+
+FLUX_DECL void ServerState::open(bool inline_first) {
+  std::unique_lock lock(mutex_);
+  if (life_ != Life::stopped) throw Error(Errc::already_running, "the server runs already");
+  if (stopper_.joinable()) stopper_.join();
+  tls_ = nullptr;
+  if (!config_.tls.certificate_file.empty()) tls_ = transport::make_tls_context(config_.tls).value();
+  for (std::size_t i = 0; i < config_.threads; ++i) {
+    units_.push_back(std::make_unique<LoopUnit>(hub_, endpoints_, router_, core::Loop::make(i, config_.clock, context_)));
+    units_.back()->connections.on_empty = [this] {
+      const std::lock_guard guard(mutex_);
+      changed_.notify_all();
+    };
+  }
+  try {
+    open_listeners();
+  } catch (...) {
+    listeners_.clear();
+    units_.clear();
+    throw;
+  }
+  open_store_queue();
+  life_ = Life::running;
+  inline_running_ = inline_first;
+  for (const auto& listener : listeners_) {
+    units_[0]->loop->post([listener] { listener->start(); });
+  }
+  if (context_ != nullptr) return;
+  for (std::size_t i = inline_first ? 1 : 0; i < units_.size(); ++i) {
+    units_[i]->thread = std::thread([loop = units_[i]->loop] { loop->run(); });
+  }
+}
+
+FLUX_DECL void ServerState::open_listeners() {
+  ports_.clear();
+  for (const ListenAddress& address : config_.listen) {
+    auto listener = std::make_shared<transport::Listener>(
+        units_[0]->loop, [this](Socket socket) { accepted(std::move(socket)); },
+        [this](LogLevel level, std::string_view message) { hub_.log(level, message); });
+    listener->open(address);
+    ports_.push_back(listener->port());
+    listeners_.push_back(std::move(listener));
+    hub_.log(LogLevel::info, "listening on " + address.host + " port " + std::to_string(ports_.back()));
+  }
+}
+
+FLUX_DECL void ServerState::open_store_queue() {
+  if (config_.chat.store->may_block()) {
+    store_queue_ = std::make_shared<storage::StoreQueue>(config_.worker_threads, config_.limits.store_queue_per_room_max,
+                                                         config_.limits.store_queue_max);
+  }
+  const std::lock_guard lock(hub_.chat_mutex);
+  hub_.chat = std::make_shared<features::ChatLog>(config_.chat.store, store_queue_, [this](std::string_view what) {
+    hub_.store_errors.fetch_add(1, std::memory_order_relaxed);
+    hub_.log(LogLevel::error, std::string("the chat store threw: ").append(what));
+  });
+}
+
+// --- Connections ---
+
+FLUX_DECL LoopUnit& ServerState::next_unit() {
+  const std::lock_guard lock(mutex_);
+  return *units_[next_unit_++ % units_.size()];
+}
+
+FLUX_DECL void ServerState::accepted(Socket socket) {
+  std::error_code ec;
+  socket.non_blocking(true, ec);
+  if (!ec) socket.set_option(asio::ip::tcp::no_delay(true), ec);
+  const std::size_t most = config_.limits.connections_max;
+  if (ec || (most != 0 && connections_now() >= most)) {
+    units_[0]->loop->counters().connections_refused.add();
+    return;  // and the socket closes
+  }
+  LoopUnit& unit = next_unit();
+  if (&unit == units_[0].get()) return begin_connection(unit, std::move(socket), {});
+  // A socket belongs to one io_context: what another loop gets is the native one.
+  const auto protocol = socket.local_endpoint(ec).protocol();
+  const auto native = ec ? Socket::native_handle_type{} : socket.release(ec);
+  if (ec) return;
+  unit.loop->post([this, &unit, protocol, native] {
+    Socket moved(unit.loop->context().get_executor(), protocol, native);
+    moved.non_blocking(true);
+    begin_connection(unit, std::move(moved), {});
+  });
+}
+
+FLUX_DECL void ServerState::begin_connection(LoopUnit& unit, Socket socket, std::string first) {
+  if (unit.stopping) return;
+  std::unique_ptr<transport::TlsEngine> engine;
+  {
+    const std::lock_guard lock(mutex_);
+    if (tls_) engine = tls_->engine();
+  }
+  auto connection = std::make_shared<transport::Connection>(unit.loop, unit.connections, std::move(socket), std::move(engine));
+  connection->start(std::make_shared<transport::HttpConnection>(*connection, unit.http), std::move(first));
+}
+
+FLUX_DECL Result<void> ServerState::adopt(std::intptr_t native_socket, std::string bytes_read) {
+  const auto native = static_cast<Socket::native_handle_type>(native_socket);
+  sockaddr_storage address{};
+  auto size = static_cast<socklen_t>(sizeof address);
+  if (::getsockname(native, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    return Error(Errc::invalid_argument, "adopt: " + std::to_string(native_socket) + " is no open socket");
+  }
+  const auto protocol = address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
+  std::unique_lock lock(mutex_);
+  if (life_ != Life::running) return Error(Errc::stopped, "adopt: the server does not run");
+  LoopUnit& unit = *units_[next_unit_++ % units_.size()];
+  lock.unlock();
+  unit.loop->post([this, &unit, protocol, native, first = std::move(bytes_read)]() mutable {
+    std::error_code ec;
+    Socket socket(unit.loop->context().get_executor());
+    socket.assign(protocol, native, ec);
+    if (!ec) socket.non_blocking(true, ec);
+    if (!ec) socket.set_option(asio::ip::tcp::no_delay(true), ec);
+    if (ec) return hub_.log(LogLevel::error, "can't adopt a socket: " + ec.message());
+    begin_connection(unit, std::move(socket), std::move(first));
+  });
+  return {};
+}
+
+// --- Stopping ---
+
+FLUX_DECL bool ServerState::on_a_loop() const {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(units_.begin(), units_.end(), [](const auto& unit) { return unit->loop->here(); });
+}
+
+FLUX_DECL void ServerState::stop(std::chrono::milliseconds grace) {
+  const bool here = on_a_loop();
+  if (context_ != nullptr) {
+    if (begin_stop()) {
+      if (here) {
+        stop_in_context(grace);
+      } else {
+        units_[0]->loop->post([this, grace] { stop_in_context(grace); });
+      }
+    }
+    if (here) return;
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return life_ == Life::stopped; });
+    return;
+  }
+  if (!here) return stop_and_wait(grace);
+  const std::lock_guard lock(mutex_);
+  if (life_ != Life::running || stopper_.joinable()) return;
+  stopper_ = std::thread([this, grace] { stop_and_wait(grace); });
+}
+
+/// True for the one caller who is to carry it out.
+FLUX_DECL bool ServerState::begin_stop() {
+  const std::lock_guard lock(mutex_);
+  if (life_ != Life::running) return false;
+  life_ = Life::stopping;
+  return true;
+}
+
+FLUX_DECL void ServerState::stop_and_wait(std::chrono::milliseconds grace) {
+  if (!begin_stop()) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return life_ == Life::stopped; });
+    return;
+  }
+  units_[0]->loop->post([this] { stop_listening(); });
+  for (const auto& unit : units_) {
+    unit->loop->post([this, raw = unit.get()] { say_goodbye(*raw); });
+  }
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, grace, [this] { return connections_now() == 0; });
+  }
+  if (store_queue_) store_queue_->stop();
+  for (const auto& unit : units_) {
+    unit->loop->post([this, raw = unit.get()] { end(*raw); });
+  }
+  for (const auto& unit : units_) {
+    if (unit->thread.joinable()) unit->thread.join();
+  }
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !inline_running_; });
+  }
+  stopped();
+}
+
+FLUX_DECL void ServerState::stop_in_context(std::chrono::milliseconds grace) {
+  LoopUnit& unit = *units_[0];
+  stop_listening();
+  say_goodbye(unit);
+  // Whichever comes first: everybody has gone, or the time is over.
+  const auto end_once = std::make_shared<bool>(false);
+  const auto end_now = [this, end_once] {
+    if (std::exchange(*end_once, true)) return;
+    end_in_context();
+  };
+  unit.loop->call_after(grace, end_now);
+  unit.connections.on_empty = [loop = unit.loop, end_now] { loop->post(end_now); };
+  if (unit.connections.members.empty()) unit.loop->post(end_now);
+}
+
+FLUX_DECL void ServerState::end_in_context() {
+  stop_listening();
+  if (store_queue_) store_queue_->stop();
+  LoopUnit& unit = *units_[0];
+  unit.connections.on_empty = nullptr;
+  end(unit);
+  // We may be inside a call of the loop: it stays until the context has come back from it.
+  asio::post(*context_, [loop = unit.loop] {});
+  stopped();
+}
+
+FLUX_DECL void ServerState::stop_listening() {
+  for (const auto& listener : listeners_) listener->close();
+}
+
+FLUX_DECL void ServerState::say_goodbye(LoopUnit& unit) {
+  unit.stopping = true;
+  std::vector<std::shared_ptr<transport::Connection>> open;
+  for (transport::Connection* connection : unit.connections.members) open.push_back(connection->shared_from_this());
+  for (const auto& connection : open) {
+    if (const auto handler = connection->handler()) handler->on_stop();
+  }
+}
+
+FLUX_DECL void ServerState::end(LoopUnit& unit) {
+  unit.stopping = true;
+  while (!unit.connections.members.empty()) unit.connections.members.back()->shared_from_this()->close();
+  unit.loop->shut();
+  unit.loop->release_work();
+}
+
+FLUX_DECL void ServerState::stopped() {
+  std::vector<std::unique_ptr<LoopUnit>> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& unit : units_) add(past_, unit->loop->counters());
+    ended.swap(units_);
+    listeners_.clear();
+    ports_.clear();
+    store_queue_.reset();
+  }
+  {
+    const std::lock_guard lock(hub_.chat_mutex);
+    hub_.chat.reset();
+  }
+  ended.clear();
+  const std::lock_guard lock(mutex_);
+  life_ = Life::stopped;
+  changed_.notify_all();
+}
+
+// --- What others ask ---
+
+FLUX_DECL bool ServerState::running() const {
+  const std::lock_guard lock(mutex_);
+  return life_ == Life::running;
+}
+
+FLUX_DECL std::uint16_t ServerState::port(std::size_t index) const {
+  const std::lock_guard lock(mutex_);
+  return index < ports_.size() ? ports_[index] : std::uint16_t{0};
+}
+
+FLUX_DECL std::size_t ServerState::connections_now() const {
+  std::size_t sum = 0;
+  for (const auto& unit : units_) sum += unit->loop->counters().connections_now.get();
+  return sum;
+}
+
+FLUX_DECL Result<void> ServerState::reload_certificates() {
+  if (config_.tls.certificate_file.empty()) {
+    return Error(Errc::tls_failed, "this server has no certificate: Config::tls is empty");
+  }
+  auto fresh = transport::make_tls_context(config_.tls);
+  if (!fresh) return fresh.error();
+  const std::lock_guard lock(mutex_);
+  tls_ = std::move(*fresh);
+  return {};
+}
+
+FLUX_DECL Stats ServerState::stats() const {
+  const std::lock_guard lock(mutex_);
+  Stats sum = past_;
+  for (const auto& unit : units_) {
+    add(sum, unit->loop->counters());
+    sum.connections_now += unit->loop->counters().connections_now.get();
+    sum.sessions_now += unit->loop->counters().sessions_now.get();
+  }
+  sum.handler_errors += hub_.store_errors.load(std::memory_order_relaxed);
+  sum.rooms_now = hub_.rooms.size();
+  return sum;
+}
+
+}  // namespace flux::detail

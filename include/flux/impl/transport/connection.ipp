@@ -1,0 +1,456 @@
+#pragma once
+
+#include <flux/transport/detail/connection.hpp>
+#include <flux/transport/websocket_frame.hpp>
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+namespace flux::transport {
+
+FLUX_DECL Connection::Connection(std::shared_ptr<core::Loop> loop, ConnectionGroup& group, flux::detail::Socket socket,
+                                 std::unique_ptr<TlsEngine> tls)
+    : socket_(std::move(socket)),
+      loop_(std::move(loop)),
+      group_(group),
+      group_index_(static_cast<std::uint32_t>(group.members.size())),
+      reading_(false),
+      paused_(false),
+      in_turn_(false),
+      flush_asked_(false),
+      finishing_(false),
+      sent_end_(false),
+      ended_(false),
+      broken_(false),
+      closed_(false) {
+  if (tls) tls_ = std::make_unique<Encryption>(Encryption{std::move(tls), {}, 0});
+  group_.members.push_back(this);
+  loop_->counters().connections.add();
+  loop_->counters().connections_now.add();
+}
+
+FLUX_DECL Connection::~Connection() {
+  if (!closed_) close();
+}
+
+FLUX_DECL void Connection::start(std::shared_ptr<StreamHandler> handler, std::string first) {
+  handler_ = std::move(handler);
+  if (!first.empty()) received(first.data(), first.size());
+  wait_readable();
+}
+
+FLUX_DECL void Connection::set_handler(std::shared_ptr<StreamHandler> handler) { handler_ = std::move(handler); }
+
+FLUX_DECL asio::ip::tcp::endpoint Connection::remote_endpoint() const {
+  std::error_code ignored;
+  return socket_.remote_endpoint(ignored);
+}
+
+FLUX_DECL std::string endpoint_text(const asio::ip::tcp::endpoint& endpoint) {
+  const auto address = endpoint.address();
+  const std::string host = address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
+  return host + ":" + std::to_string(endpoint.port());
+}
+
+// --- Input ---
+
+FLUX_DECL void Connection::wait_readable() {
+  if (reading_ || paused_ || closed_ || ended_) return;
+  reading_ = true;
+  socket_.async_wait(flux::detail::Socket::wait_read, [self = shared_from_this()](std::error_code ec) {
+    self->reading_ = false;
+    if (self->closed_ || self->paused_) return;
+    if (ec) {
+      self->close();
+    } else {
+      self->readable();
+    }
+  });
+}
+
+FLUX_DECL void Connection::readable() {
+  std::error_code ec;
+  const std::size_t size = socket_.read_some(asio::buffer(loop_->read_buffer(), core::Loop::read_buffer_bytes), ec);
+  if (ec == asio::error::would_block || ec == asio::error::try_again) return wait_readable();
+  if (ec == asio::error::eof) return ended();
+  if (ec) return close();
+  loop_->counters().bytes_in.add(size);
+  received(loop_->read_buffer(), size);
+  wait_readable();
+}
+
+FLUX_DECL void Connection::received(char* data, std::size_t size) {
+  if (finishing_) return;
+  begin_turn();
+  if (tls_) {
+    received_encrypted({data, size});
+  } else {
+    consume_input(data, size);
+  }
+  end_turn();
+}
+
+FLUX_DECL void Connection::received_encrypted(std::string_view data) {
+  std::string plain;
+  const bool whole = tls_->engine->receive(data, plain, tls_->to_send);
+  if (!plain.empty()) consume_input(plain.data(), plain.size());
+  if (closed_) return;
+  if (!tls_->to_send.empty() || outbox_) flush_soon();
+  if (!whole) {
+    finish(std::chrono::seconds(1));  // an alert, or an answer to plain HTTP, still goes out
+  } else if (tls_->engine->peer_finished() && !ended_) {
+    loop_->post([self = shared_from_this()] {
+      if (!self->closed_) self->ended();
+    });
+  }
+}
+
+FLUX_DECL void Connection::consume_input(char* data, std::size_t size) {
+  if (unused_.empty()) {
+    const std::size_t used = hand_over(data, size);
+    if (used < size && !closed_) unused_.assign(data + used, size - used);
+    return;
+  }
+  unused_.append(data, size);
+  const std::size_t used = hand_over(unused_.data(), unused_.size());
+  if (used == unused_.size() || closed_) {
+    std::string().swap(unused_);  // an idle connection keeps no buffer
+  } else {
+    unused_.erase(0, used);
+  }
+}
+
+FLUX_DECL std::size_t Connection::hand_over(char* data, std::size_t size) {
+  std::size_t used = 0;
+  while (used < size && !closed_ && !finishing_) {
+    const auto handler = handler_;  // may replace itself, or close us
+    used += handler->on_data(data + used, size - used);
+    if (handler == handler_) break;
+  }
+  return closed_ || finishing_ ? size : used;
+}
+
+FLUX_DECL void Connection::ended() {
+  if (ended_ || closed_) return;
+  ended_ = true;
+  if (finishing_) {
+    if (sent_end_) close();
+    return;
+  }
+  begin_turn();
+  const auto handler = handler_;
+  handler->on_end();
+  end_turn();
+}
+
+FLUX_DECL void Connection::pause_reading() { paused_ = true; }
+
+FLUX_DECL void Connection::resume_reading() {
+  if (!paused_) return;
+  paused_ = false;
+  wait_readable();
+}
+
+FLUX_DECL void Connection::resume_input() {
+  loop_->post([self = shared_from_this()] {
+    if (self->closed_ || self->finishing_) return;
+    self->paused_ = false;
+    if (!self->unused_.empty()) {
+      self->begin_turn();
+      self->consume_input(self->loop_->read_buffer(), 0);
+      self->end_turn();
+    }
+    self->wait_readable();
+  });
+}
+
+// --- Output ---
+
+FLUX_DECL void Connection::begin_turn() { in_turn_ = true; }
+
+FLUX_DECL void Connection::end_turn() {
+  in_turn_ = false;
+  std::string& output = loop_->turn_output();
+  if (output.empty()) return;
+  if (writable()) {
+    const std::size_t done = outbox_ ? 0 : send_now(output.data(), output.size());
+    if (done < output.size()) append_piece({std::make_shared<std::string>(output), 0, done, output.size()});
+  }
+  output.clear();
+  if (output.capacity() > core::Loop::read_buffer_bytes) std::string().swap(output);
+}
+
+/// What was collected goes before what can't be collected. False where the connection has failed at it.
+FLUX_DECL bool Connection::send_turn_output() {
+  if (in_turn_) {
+    end_turn();
+    in_turn_ = true;
+  }
+  return writable();
+}
+
+FLUX_DECL Sent Connection::write(std::string_view head, std::string_view body) {
+  if (!writable()) return Sent::dropped;
+  const std::size_t size = head.size() + body.size();
+  if (in_turn_ && !outbox_ && !tls_ && loop_->turn_output().size() + size <= core::Loop::read_buffer_bytes) {
+    loop_->turn_output().append(head).append(body);
+    return Sent::queued;
+  }
+  if (!send_turn_output()) return Sent::dropped;
+  if (outbox_bytes() >= group_.outbox_bytes_max) return Sent::dropped;
+  append_copy(head);
+  return body.empty() ? verdict() : append_copy(body);
+}
+
+FLUX_DECL Sent Connection::write(const SharedBytes& bytes, std::size_t begin, std::size_t end) {
+  if (!writable()) return Sent::dropped;
+  if (!send_turn_output()) return Sent::dropped;
+  if (!outbox_ && !tls_) {
+    const std::size_t start = begin;
+    begin += send_now(bytes->data() + begin, end - begin);
+    if (begin == end || broken_) return broken_ ? Sent::dropped : Sent::queued;
+    return append_piece({bytes, start, begin, end});
+  }
+  if (outbox_bytes() >= group_.outbox_bytes_max) return Sent::dropped;
+  return append_piece({bytes, begin, begin, end});
+}
+
+FLUX_DECL std::size_t Connection::send_now(const char* data, std::size_t size) {
+  std::error_code ec;
+  const std::size_t done = socket_.write_some(asio::buffer(data, size), ec);
+  if (ec && ec != asio::error::would_block && ec != asio::error::try_again) fail();
+  loop_->counters().bytes_out.add(done);
+  return done;
+}
+
+FLUX_DECL Sent Connection::append_copy(std::string_view bytes) {
+  if (outbox_ && outbox_->tail && outbox_->tail->size() + bytes.size() <= core::Loop::read_buffer_bytes) {
+    outbox_->tail->append(bytes);
+    outbox_->pieces.back().end += bytes.size();
+    outbox_->bytes += bytes.size();
+    flush_soon();
+    return verdict();
+  }
+  auto copy = std::make_shared<std::string>(bytes);
+  const Sent result = append_piece({copy, 0, 0, bytes.size()});
+  outbox_->tail = std::move(copy);
+  return result;
+}
+
+FLUX_DECL Sent Connection::append_piece(Piece piece) {
+  if (!outbox_) outbox_ = std::make_unique<Outbox>();
+  outbox_->bytes += piece.end - piece.begin;
+  outbox_->pieces.push_back(std::move(piece));
+  outbox_->tail.reset();
+  flush_soon();
+  return verdict();
+}
+
+FLUX_DECL Sent Connection::verdict() {
+  if (!congested()) return Sent::queued;
+  outbox_->tell_drained = true;
+  return Sent::congested;
+}
+
+FLUX_DECL bool Connection::notify_drained() {
+  if (!send_turn_output() || !outbox_) return false;
+  outbox_->tell_drained = true;
+  return true;
+}
+
+FLUX_DECL void Connection::flush_soon() {
+  if (flush_asked_ || (outbox_ && outbox_->waiting)) return;
+  flush_asked_ = true;
+  loop_->flush_later(shared_from_this());
+}
+
+FLUX_DECL void Connection::flush() {
+  flush_asked_ = false;
+  if (closed_ || broken_) return;
+  if (tls_ ? flush_encrypted() : flush_plain()) outbox_empty();
+}
+
+/// True when nothing waits any more.
+FLUX_DECL bool Connection::flush_plain() {
+  while (outbox_ && !outbox_->pieces.empty()) {
+    std::array<asio::const_buffer, 64> buffers;
+    std::size_t count = 0;
+    std::size_t total = 0;
+    for (const Piece& piece : outbox_->pieces) {
+      buffers[count++] = asio::buffer(piece.bytes->data() + piece.begin, piece.end - piece.begin);
+      total += piece.end - piece.begin;
+      if (count == buffers.size()) break;
+    }
+    std::error_code ec;
+    const std::size_t done = socket_.write_some(std::span(buffers.data(), count), ec);
+    if (ec && ec != asio::error::would_block && ec != asio::error::try_again) {
+      fail();
+      return false;
+    }
+    loop_->counters().bytes_out.add(done);
+    sent(done);
+    if (done < total) {
+      wait_writable();
+      return false;
+    }
+  }
+  return true;
+}
+
+/// Encrypts a portion of what waits only when the one before has left, so that a slow reader's bytes wait in plain.
+FLUX_DECL bool Connection::flush_encrypted() {
+  constexpr std::size_t portion_bytes = 64 * 1024;
+  for (;;) {
+    if (tls_->sent == tls_->to_send.size()) {
+      tls_->to_send.clear();
+      tls_->sent = 0;
+      if (!tls_->engine->handshake_done()) return finishing_;  // goes on when the peer has answered
+      while (outbox_ && !outbox_->pieces.empty() && tls_->to_send.size() < portion_bytes) {
+        const Piece& piece = outbox_->pieces.front();
+        const std::size_t size = std::min(piece.end - piece.begin, portion_bytes);
+        tls_->engine->send(std::string_view(*piece.bytes).substr(piece.begin, size), tls_->to_send);
+        sent(size);
+      }
+      if (tls_->to_send.empty()) {
+        std::string().swap(tls_->to_send);
+        return true;
+      }
+    }
+    const std::size_t left = tls_->to_send.size() - tls_->sent;
+    const std::size_t done = send_now(tls_->to_send.data() + tls_->sent, left);
+    if (broken_) return false;
+    tls_->sent += done;
+    if (done < left) {
+      wait_writable();
+      return false;
+    }
+  }
+}
+
+/// Takes `size` bytes off the front of the outbox.
+FLUX_DECL void Connection::sent(std::size_t size) {
+  outbox_->bytes -= size;
+  while (size > 0) {
+    Piece& piece = outbox_->pieces.front();
+    const std::size_t part = std::min(size, piece.end - piece.begin);
+    piece.begin += part;
+    size -= part;
+    if (piece.begin < piece.end) break;
+    if (outbox_->pieces.size() == 1) outbox_->tail.reset();
+    outbox_->pieces.pop_front();
+  }
+}
+
+FLUX_DECL void Connection::wait_writable() {
+  if (!outbox_) outbox_ = std::make_unique<Outbox>();
+  if (outbox_->waiting) return;
+  outbox_->waiting = true;
+  socket_.async_wait(flux::detail::Socket::wait_write, [self = shared_from_this()](std::error_code ec) {
+    if (self->closed_ || self->broken_) return;
+    if (self->outbox_) self->outbox_->waiting = false;
+    if (ec) return self->close();
+    self->flush();
+  });
+}
+
+FLUX_DECL void Connection::outbox_empty() {
+  const bool tell = outbox_ && outbox_->tell_drained;
+  outbox_.reset();
+  if (finishing_ && !sent_end_) {
+    sent_end_ = true;
+    if (tls_) {
+      std::string alert;
+      tls_->engine->finish(alert);
+      send_now(alert.data(), alert.size());
+      if (broken_) return;
+    }
+    std::error_code ignored;
+    socket_.shutdown(flux::detail::Socket::shutdown_send, ignored);
+    if (ended_) return close();
+  }
+  if (tell && !finishing_) {
+    const auto handler = handler_;
+    handler->on_drained();
+  }
+}
+
+FLUX_DECL std::size_t Connection::drop_unsent_frames() {
+  if (!outbox_ || outbox_->pieces.empty()) return 0;
+  // Frames lie one behind the other, from the start of the first piece on; one may go on in the next piece.
+  std::size_t frames = 0;
+  std::size_t kept_bytes = 0;
+  std::size_t into_next = 0;  // how much of the next piece belongs to a frame that began before
+  const std::size_t sent_of_first = outbox_->pieces.front().begin;
+  for (const Piece& piece : outbox_->pieces) {
+    std::size_t at = piece.start + into_next;
+    while (at < piece.end) {
+      const auto size = static_cast<std::size_t>(
+          server_frame_size(std::string_view(*piece.bytes).substr(at, piece.end - at)));
+      if (size == 0) break;
+      const bool half_sent = &piece == &outbox_->pieces.front() && at < sent_of_first;
+      if (!half_sent) {
+        ++frames;
+      } else if (at + size > sent_of_first) {
+        kept_bytes = at + size - sent_of_first;
+      }
+      at += size;
+    }
+    into_next = at > piece.end ? at - piece.end : 0;
+  }
+  std::deque<Piece> kept;
+  std::size_t left = kept_bytes;
+  for (Piece& piece : outbox_->pieces) {
+    if (left == 0) break;
+    piece.end = piece.begin + std::min(left, piece.end - piece.begin);
+    left -= piece.end - piece.begin;
+    kept.push_back(std::move(piece));
+  }
+  outbox_->pieces = std::move(kept);
+  outbox_->bytes = kept_bytes - left;
+  outbox_->tail.reset();
+  return frames;
+}
+
+// --- The end ---
+
+FLUX_DECL void Connection::finish(std::chrono::milliseconds linger) {
+  if (finishing_ || closed_) return;
+  send_turn_output();
+  finishing_ = true;
+  set_deadline(linger);
+  paused_ = false;
+  wait_readable();
+  flush_soon();
+}
+
+FLUX_DECL void Connection::on_deadline() {
+  if (finishing_) return close();
+  const auto self = shared_from_this();
+  const auto handler = handler_;
+  handler->on_deadline();
+}
+
+/// The socket is of no use any more. The handler is told in a turn of its own, never from inside a write.
+FLUX_DECL void Connection::fail() {
+  if (broken_ || closed_) return;
+  broken_ = true;
+  loop_->post([self = shared_from_this()] { self->close(); });
+}
+
+FLUX_DECL void Connection::close() {
+  if (closed_) return;
+  closed_ = true;
+  clear_deadline();
+  std::error_code ignored;
+  socket_.close(ignored);
+  outbox_.reset();
+  group_.members.back()->group_index_ = group_index_;
+  std::swap(group_.members[group_index_], group_.members.back());
+  group_.members.pop_back();
+  loop_->counters().connections_now.subtract();
+  if (const auto handler = std::move(handler_)) handler->on_closed();
+  if (group_.members.empty() && group_.on_empty) group_.on_empty();
+}
+
+}  // namespace flux::transport

@@ -1,0 +1,164 @@
+#pragma once
+
+#include <flux/detail/mode.hpp>
+#include <flux/transport/detail/websocket_stream.hpp>
+
+namespace flux::transport {
+
+FLUX_DECL WebSocketStream::WebSocketStream(Connection& connection, WebSocketService& service,
+                                           std::size_t message_bytes_max, bool deflate)
+    : decoder_({message_bytes_max}, deflate ? service.inflater.get() : nullptr),
+      connection_(&connection),
+      service_(&service),
+      deflates_(deflate),
+      alive_(true),
+      pinged_(false),
+      closing_(false),
+      input_paused_(false) {
+  const auto interval = service.limits->ping_interval;
+  if (interval.count() != 0) {
+    connection.set_deadline(interval);
+  } else {
+    connection.clear_deadline();
+  }
+}
+
+// --- Out ---
+
+FLUX_DECL Sent WebSocketStream::send(MessageType type, std::string_view message) {
+  if (!open()) return Sent::dropped;
+  const Opcode opcode = type == MessageType::text ? Opcode::text : Opcode::binary;
+  std::string compressed;
+  const bool smaller = deflates_ && message.size() >= service_->deflate_bytes_min &&
+                       service_->deflater->compress(message, compressed);
+  if (smaller) message = compressed;
+  char header[frame_header_bytes_max];
+  const std::size_t size = write_frame_header(header, opcode, message.size(), smaller);
+  counters().frames_out.add();
+  return checked(connection_->write({header, size}, message));
+}
+
+FLUX_DECL Sent WebSocketStream::write_frames(std::string_view frames) {
+  return open() ? checked(connection_->write(frames, {})) : Sent::dropped;
+}
+
+FLUX_DECL Sent WebSocketStream::write_frames(const SharedBytes& bytes, std::size_t begin, std::size_t end) {
+  return open() ? checked(connection_->write(bytes, begin, end)) : Sent::dropped;
+}
+
+FLUX_DECL Sent WebSocketStream::checked(Sent sent) {
+  if (sent == Sent::dropped) {
+    counters().messages_dropped.add();
+    slow_reader();
+  }
+  return sent;
+}
+
+FLUX_DECL void WebSocketStream::control(Opcode opcode, std::string_view payload) {
+  char header[frame_header_bytes_max];
+  const std::size_t size = write_frame_header(header, opcode, payload.size());
+  counters().frames_out.add();
+  checked(connection_->write({header, size}, payload));
+}
+
+FLUX_DECL void WebSocketStream::slow_reader() {
+  if (!connection_->writable()) return;  // it failed, and is closed in a turn of its own
+  counters().slow_readers_closed.add();
+  counters().messages_dropped.add(connection_->drop_unsent_frames());
+  close(CloseCode::slow_reader, "too slow: what waited for this client passed its limit");
+}
+
+FLUX_DECL void WebSocketStream::close(CloseCode code, std::string_view reason) {
+  if (!open()) return;
+  closing_ = true;
+  close_code_ = static_cast<std::uint16_t>(code);
+  close_reason_ = reason;
+  connection_->write(close_frame(close_code_, reason), {});
+  connection_->set_deadline(service_->limits->close_timeout);
+  resume_input();
+}
+
+// --- In ---
+
+FLUX_DECL std::size_t WebSocketStream::on_data(char* data, std::size_t size) {
+  using Event = WebSocketDecoder::Event;
+  alive_ = true;
+  char* at = data;
+  std::size_t left = size;
+  while (connection_ != nullptr && !input_paused_) {
+    const Event event = decoder_.next(at, left);
+    if (event == Event::need_more) break;
+    switch (event) {
+      case Event::text:
+      case Event::binary:
+        if (closing_) break;  // it came too late
+        counters().messages_in.add();
+        on_message(decoder_.payload(), event == Event::text ? MessageType::text : MessageType::binary);
+        break;
+      case Event::ping:
+        if (!closing_) control(Opcode::pong, decoder_.payload());
+        break;
+      case Event::close:
+        peer_closes();
+        return size;
+      case Event::error:
+        close(static_cast<CloseCode>(decoder_.close_code()), decoder_.error_text());
+        if (connection_ != nullptr) connection_->finish(service_->limits->close_timeout);
+        return size;
+      default:
+        break;
+    }
+  }
+  return size - left;
+}
+
+FLUX_DECL void WebSocketStream::peer_closes() {
+  if (!closing_) {
+    closing_ = true;
+    close_code_ = decoder_.close_code();
+    close_reason_ = decoder_.payload();
+    connection_->write(close_frame(close_code_, {}), {});
+  }
+  connection_->finish(service_->limits->close_timeout);
+}
+
+FLUX_DECL void WebSocketStream::pause_input() {
+  input_paused_ = true;
+  connection_->pause_reading();
+}
+
+FLUX_DECL void WebSocketStream::resume_input() {
+  if (!input_paused_) return;
+  input_paused_ = false;
+  if (connection_ != nullptr) connection_->resume_input();
+}
+
+// --- Time, and the end ---
+
+FLUX_DECL void WebSocketStream::on_deadline() {
+  if (closing_) return connection_->close();
+  if (alive_) {
+    alive_ = false;
+    pinged_ = false;
+    return connection_->set_deadline(service_->limits->ping_interval);
+  }
+  if (pinged_) {
+    close_code_ = static_cast<std::uint16_t>(CloseCode::timed_out);
+    close_reason_ = "no answer to a ping";
+    return close(CloseCode::timed_out, close_reason_);
+  }
+  pinged_ = true;
+  control(Opcode::ping, {});
+  if (open()) connection_->set_deadline(service_->limits->pong_timeout);
+}
+
+FLUX_DECL void WebSocketStream::on_end() { connection_->close(); }
+
+FLUX_DECL void WebSocketStream::on_stop() { close(CloseCode::going_away, "the server stops"); }
+
+FLUX_DECL void WebSocketStream::on_closed() {
+  connection_ = nullptr;
+  on_disconnect({static_cast<CloseCode>(close_code_), std::move(close_reason_)});
+}
+
+}  // namespace flux::transport

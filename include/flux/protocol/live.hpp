@@ -1,0 +1,85 @@
+// Protocol live: rooms, presence, events and chat as JSON over a plain WebSocket. Names of its messages and members, for
+// whoever writes a client, a test or a proxy.
+//
+// Every message is one text frame that holds `{"type": …, "payload": {…}}`. A client message may carry `"id"`, a string
+// or a number; it is answered by `ack` or by an `error` with that id. Members that have no value are left out.
+#pragma once
+
+#include <flux/types.hpp>
+
+#include <string_view>
+
+namespace flux::live {
+
+inline constexpr std::string_view default_path = "/live";
+
+/// Client to server.
+namespace request {
+/// `{roomId, presence?, accessToken?, name?, email?}`: joins, and makes the room where it is not there.
+inline constexpr std::string_view join_room = "join_room";
+/// `{roomId?}`
+inline constexpr std::string_view leave_room = "leave_room";
+/// `{presence, roomId?}`: replaces the presence object.
+inline constexpr std::string_view update_presence = "update_presence";
+/// `{event, payload?, roomId?}`: to all others in the room.
+inline constexpr std::string_view broadcast_event = "broadcast_event";
+/// `{message, metadata?, roomId?}`: stored, then to all in the room.
+inline constexpr std::string_view send_chat = "send_chat";
+// Ours.
+/// `{roomId, mode: "live" | "singleton" | "history", capacity?}`; ack `{roomId}`. Does not join.
+inline constexpr std::string_view create_room = "create_room";
+/// `{data, roomId?}`: data is `{type: "string", content}`; ack `{offset}`.
+inline constexpr std::string_view share = "share";
+/// `{limit?, before?, roomId?}`: chat of the room, newest `limit` (100) below offset `before`, oldest first;
+/// ack `{roomId, messages: [Stored…]}`.
+inline constexpr std::string_view get_history = "get_history";
+/// `{data}`: to the public space; ack `{offset}`.
+inline constexpr std::string_view public_share = "public_share";
+/// `{}`: ack `{items: [{connectionId, data, offset}…]}`. From then on the client gets `public_history` on changes.
+inline constexpr std::string_view public_history = "public_history";
+/// `{}`: removes the newest item of the public space; ack `{deleted}`.
+inline constexpr std::string_view public_delete_last = "public_delete_last";
+}  // namespace request
+
+/// Server to client.
+namespace reply {
+/// `{roomId, connectionId, presence: {connectionId: Entry…}, chatHistory: [Stored…], mode, position: {epoch, offset},
+/// data?}`; `data`: the item of a singleton room, or the array of a history room, as `{connectionId, data, offset}`.
+inline constexpr std::string_view room_joined = "room_joined";
+/// `{roomId, joined?: [Entry…], left?: [connectionId…], updated?: [Entry…]}`
+inline constexpr std::string_view presence_updated = "presence_updated";
+/// `{roomId, connectionId, userId?, event, payload?}`
+inline constexpr std::string_view broadcast_event = "broadcast_event";
+/// Stored: `{roomId, connectionId, userId?, message, metadata?, id, createdAt}`, and ours `offset`.
+inline constexpr std::string_view chat_message = "chat_message";
+/// `{code, message}`
+inline constexpr std::string_view error = "error";
+// Ours.
+/// `{type: "ack", id, payload?}`
+inline constexpr std::string_view ack = "ack";
+/// `{roomId, connectionId, data, offset}`: shared data. Mode live: to the others; else to all members.
+inline constexpr std::string_view room_data = "room_data";
+/// `{roomId, reason?}`: the application ended the room.
+inline constexpr std::string_view room_closed = "room_closed";
+/// `{items: [{connectionId, data, offset}…]}`: the public space after a change, to who has asked for it once.
+inline constexpr std::string_view public_history = "public_history";
+}  // namespace reply
+
+/// Values of an error's `code`. The first three are the reference's; `flux::to_wire_name` has them all.
+namespace error_code {
+inline constexpr std::string_view invalid_json = "INVALID_JSON";
+inline constexpr std::string_view invalid_message = "INVALID_MESSAGE";
+inline constexpr std::string_view server_error = "SERVER_ERROR";
+inline constexpr std::string_view room_not_found = "ROOM_NOT_FOUND";
+inline constexpr std::string_view room_exists = "ROOM_EXISTS";
+inline constexpr std::string_view room_full = "ROOM_FULL";
+inline constexpr std::string_view not_in_room = "NOT_IN_ROOM";
+inline constexpr std::string_view limit_exceeded = "LIMIT_EXCEEDED";
+inline constexpr std::string_view unauthorized = "UNAUTHORIZED";
+inline constexpr std::string_view forbidden = "FORBIDDEN";
+inline constexpr std::string_view rate_limited = "RATE_LIMITED";
+inline constexpr std::string_view store_failed = "STORE_FAILED";
+inline constexpr std::string_view overloaded = "OVERLOADED";
+}  // namespace error_code
+
+}  // namespace flux::live

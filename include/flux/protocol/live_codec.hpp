@@ -1,0 +1,97 @@
+// Protocol live between text and types. No I/O: what it needs is in its arguments.
+#pragma once
+
+#include <flux/config.hpp>
+#include <flux/features/room_view.hpp>
+#include <flux/protocol/live.hpp>
+#include <flux/transport/deflate.hpp>
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace flux::protocol {
+
+enum class LiveType : std::uint8_t {
+  join_room,
+  leave_room,
+  update_presence,
+  broadcast_event,
+  send_chat,
+  create_room,
+  share,
+  get_history,
+  public_share,
+  public_history,
+  public_delete_last,
+};
+
+/// A client's message. Views point into its text. Members that its type does not need are not looked at.
+struct LiveRequest {
+  LiveType type{};
+  std::string_view id;  ///< JSON text of a string or number; empty: none
+  std::optional<std::string> room_id;
+  std::optional<std::string> access_token;
+  std::optional<std::string> name;
+  std::optional<std::string> email;
+  std::string event;
+  std::string message;
+  // JSON text, empty where absent
+  std::string_view presence;  ///< an object
+  std::string_view payload;
+  std::string_view metadata;
+  std::string_view data;  ///< `{type: "string", content: "…"}`
+  RoomOptions room_options;
+  std::size_t limit = 100;  ///< 1 to 1000
+  Offset before = 0;
+};
+
+/// Reads a client's message in one pass. On an error `out.id` is set where the message held a usable one.
+/// Errors: invalid_json; invalid_message and unknown_type, naming the member, what it holds and what would be right;
+/// message_too_large for a member over its limit.
+Result<void> read_live_request(std::string_view text, const Limits& limits, LiveRequest& out);
+
+/// Puts messages as whole WebSocket text frames, compressed where the connection agreed on that and it helps.
+/// Threading: any thread.
+class LiveWriter final : public features::RoomView, public features::PublicView {
+ public:
+  /// `deflate`: none for plain frames.
+  explicit LiveWriter(const DeflateOptions* deflate);
+
+  void event(std::string& out, const features::EventNotice& notice) const override;
+  void chat(std::string& out, const ChatMessage& message) const override;
+  void data(std::string& out, std::string_view room, const SharedItem& item) const override;
+  void presence(std::string& out, const features::PresenceNotice& notice) const override;
+  void closed(std::string& out, std::string_view room, std::string_view reason) const override;
+  void public_history(std::string& out, const std::deque<SharedItem>& items) const override;
+  void room_joined(std::string& out, const features::RoomSnapshot& room, const std::vector<ChatMessage>& chat) const;
+  /// `id`: JSON text, or empty.
+  void error(std::string& out, std::string_view id, const Error& error) const;
+  /// `payload`: JSON text, or empty.
+  void ack(std::string& out, std::string_view id, std::string_view payload = {}) const;
+
+ private:
+  class Message;
+  struct Compressor {
+    explicit Compressor(const DeflateOptions& options) : deflater(options.level), bytes_min(options.message_bytes_min) {}
+    std::mutex mutex;
+    transport::Deflater deflater;
+    std::size_t bytes_min;
+  };
+  std::unique_ptr<Compressor> compressor_;
+};
+
+// Payloads of acks, as JSON text.
+std::string live_room_payload(std::string_view room);
+std::string live_offset_payload(Offset offset);
+std::string live_history_payload(std::string_view room, const std::vector<ChatMessage>& messages);
+std::string live_items_payload(const std::vector<SharedItem>& items);
+
+}  // namespace flux::protocol
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/protocol/live_codec.ipp>
+#endif

@@ -1,0 +1,148 @@
+// The server.
+#pragma once
+
+#include <flux/config.hpp>
+#include <flux/events.hpp>
+#include <flux/http.hpp>
+#include <flux/session.hpp>
+#include <flux/stats.hpp>
+#include <flux/types.hpp>
+#include <flux/websocket.hpp>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace flux {
+
+namespace detail {
+class ServerState;
+struct ExternalContext;
+}  // namespace detail
+
+/// A real-time server: rooms, presence, events and chat over WebSocket and HTTP on one port.
+///
+///     flux::Server server({.listen = {{"127.0.0.1", 8080}}});
+///     server.on_chat([](flux::ChatDraft& chat) { if (chat.message.empty()) chat.refuse("say something"); });
+///     server.run();
+///
+/// Threading: every method may be called from any thread, handlers included, and none blocks on I/O, but `run` and
+/// `stop`, which wait. Handlers and routes are set before the start.
+class Server {
+ public:
+  /// Errors: throws `Error` (bad_config) naming the setting that is wrong.
+  explicit Server(Config config = {}) : Server(std::move(config), detail::link_mode()) {}
+  /// Stops at once.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // --- Life ---
+
+  /// Starts, and returns when the server has been stopped. The calling thread is the first event loop.
+  /// Errors: throws `Error` (address_unavailable, tls_failed, already_running).
+  void run();
+  /// Starts on threads of its own and returns once every address is listened on. Errors as for `run`.
+  void start();
+  /// Stops: accepts nothing more, closes every session with 1001, lets what is queued go out, for at most `grace`; then
+  /// ends what is left. Returns when all of it is done. From a handler it only begins, and does not wait. Does nothing
+  /// where the server does not run. It may be started again.
+  void stop(std::chrono::milliseconds grace = std::chrono::seconds(5));
+  bool running() const;
+  /// The port of the `index`th address of `Config::listen`, while running; else 0.
+  std::uint16_t port(std::size_t index = 0) const;
+  /// Reads certificate and key again; new connections use them. Errors: tls_failed; the old ones stay in use.
+  Result<void> reload_certificates();
+  /// Takes over a connection that the application accepted: a native socket, and what has been read from it, beginning
+  /// with the request line. Owns the socket from here on. `flux/asio.hpp` has the form for Asio sockets.
+  /// Errors: stopped.
+  Result<void> adopt(std::intptr_t native_socket, std::string bytes_read);
+
+  // --- Handlers: set before the start. Errors: throw `Error` (already_running) ---
+
+  void on_connect(ConnectHandler handler);
+  /// Verifies the tokens of `join_room`, and of handshakes where no connect handler is set.
+  void on_token(TokenVerifier verifier);
+  void on_disconnect(DisconnectHandler handler);
+  void on_join(JoinHandler handler);
+  void on_leave(LeaveHandler handler);
+  void on_event(EventHandler handler);
+  void on_chat(ChatHandler handler);
+  void on_share(ShareHandler handler);
+  void on_presence(PresenceHandler handler);
+
+  // --- Routes: set before the start. Patterns: "/files/{id}", "/static/*rest". Literals win over {…}, those over * ---
+
+  /// Errors: throws `Error` (bad_config) for a bad pattern or one that is taken, already_running.
+  void route(std::string_view method, std::string_view pattern, HttpHandler handler, RouteOptions options = {});
+  /// Serves the files of `folder` under `prefix`: types, ETag, ranges; never what lies outside, nor dot files.
+  void static_files(std::string_view prefix, std::string_view folder, StaticOptions options = {});
+  /// A raw WebSocket endpoint.
+  void websocket(std::string_view path, WebSocketEndpoint endpoint);
+
+  // --- Rooms ---
+
+  /// Errors: room_exists, invalid_argument (the id), limit_exceeded (Limits::rooms_max), stopped.
+  Result<void> create_room(const RoomId& room, RoomOptions options = {});
+  /// Ends the room: its members are told (`room_closed`), leave it, and stay connected. Errors: room_not_found.
+  Result<void> close_room(const RoomId& room, std::string_view reason = {});
+  std::vector<RoomInfo> rooms() const;
+  std::optional<RoomInfo> room(const RoomId& room) const;
+  /// Who is in the room, in the order of joining; empty where there is no such room.
+  std::vector<Member> presence(const RoomId& room) const;
+
+  /// Sends `event` with `payload` to every member of the room, as `server_connection_id`.
+  /// Ordering: calls from one thread to one room keep their order for every member.
+  /// Errors: room_not_found; invalid_argument (the event's name); message_too_large above Limits::message_bytes_max.
+  /// Cost: one encoding per wire protocol present, then one send per member.
+  Result<Position> broadcast(const RoomId& room, std::string_view event, const JsonText& payload);
+  /// Shares `data` in the room, as its mode says. Errors as for `broadcast`.
+  Result<Position> share(const RoomId& room, const JsonText& data);
+  /// What the room keeps, oldest first. Errors: room_not_found.
+  Result<std::vector<SharedItem>> room_items(const RoomId& room) const;
+
+  /// Stores a message and sends it to the room's members, as `server_connection_id`. The room need not exist.
+  /// `done`, if given, is called with the stored message, or with store_failed, overloaded or invalid_argument; on an
+  /// event loop, or before this returns where the store does not block.
+  void send_chat(const RoomId& room, std::string_view message, std::optional<JsonText> metadata = {},
+                 std::function<void(Result<ChatMessage>)> done = {});
+  /// The newest `limit` messages before `before` (0: the end), oldest first, to `done`: where and when as `send_chat`.
+  void chat_history(const RoomId& room, std::size_t limit, Offset before,
+                    std::function<void(Result<std::vector<ChatMessage>>)> done);
+
+  // --- The public space: one list that every client shares ---
+
+  Result<Position> public_share(const JsonText& data);
+  std::vector<SharedItem> public_items() const;
+  /// Removes the newest item; false where there is none.
+  bool public_delete_last();
+
+  // --- Sessions ---
+
+  std::vector<Session> sessions() const;
+  std::optional<Session> session(const SessionId& id) const;
+  std::vector<Session> sessions_of_user(std::string_view user_id) const;
+  /// `Session::send` to each session of the user; returns how many there were.
+  std::size_t send_to_user(std::string_view user_id, std::string_view event, const JsonText& payload);
+  /// Closes the session. Errors: session_not_found.
+  Result<void> disconnect(const SessionId& id, CloseCode code, std::string_view reason = {});
+  /// Closes every session of the user; returns how many there were.
+  std::size_t disconnect_user(std::string_view user_id, CloseCode code, std::string_view reason = {});
+
+  Stats stats() const;
+
+ private:
+  friend struct detail::ExternalContext;
+  Server(Config config, bool link_mode);
+  std::shared_ptr<detail::ServerState> state_;
+};
+
+}  // namespace flux
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/server.ipp>
+#endif

@@ -1,0 +1,51 @@
+// The way from an HTTP upgrade request to a session: origin, identity, agreement on subprotocol and compression.
+#pragma once
+
+#include <flux/gate/answers.hpp>
+#include <flux/gate/origin.hpp>
+#include <flux/server/detail/hub.hpp>
+#include <flux/transport/detail/http_connection.hpp>
+#include <flux/transport/detail/websocket_stream.hpp>
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace flux::detail {
+
+/// Threading: the loop of the connection.
+class ConnectGate {
+ public:
+  /// All of them outlive the gate.
+  ConnectGate(Hub& hub, const std::map<std::string, WebSocketEndpoint>& endpoints,
+              transport::WebSocketService& websockets);
+
+  /// Whether there is a WebSocket endpoint at `path`.
+  bool serves(const std::string& path) const;
+  /// Answers the handshake, now or when the application has.
+  void upgrade(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head);
+
+ private:
+  /// A handshake that is permitted, but for what the application says.
+  struct Handshake {
+    std::shared_ptr<transport::HttpConnection> http;
+    transport::HttpHead head;
+    const WebSocketEndpoint* endpoint;  // null: protocol live
+  };
+  class Question;
+
+  void ask(std::shared_ptr<Handshake> handshake);
+  LaterAnswer::State::Answer answer_to(std::shared_ptr<Handshake> handshake);
+  void admit(Handshake& handshake, std::shared_ptr<const Identity> identity);
+  std::string choose_subprotocol(const Handshake& handshake) const;
+
+  Hub& hub_;
+  const std::map<std::string, WebSocketEndpoint>& endpoints_;
+  transport::WebSocketService& websockets_;
+};
+
+}  // namespace flux::detail
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/server/connect_gate.ipp>
+#endif

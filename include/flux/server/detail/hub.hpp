@@ -1,0 +1,76 @@
+// What all sessions of a server share: its features, its handlers, its directory of sessions.
+#pragma once
+
+#include <flux/config.hpp>
+#include <flux/core/detail/session_state.hpp>
+#include <flux/events.hpp>
+#include <flux/features/detail/chat_log.hpp>
+#include <flux/features/detail/public_space.hpp>
+#include <flux/features/detail/rooms.hpp>
+#include <flux/protocol/live_codec.hpp>
+
+#include <atomic>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace flux::detail {
+
+struct Handlers {
+  ConnectHandler connect;
+  TokenVerifier token;
+  DisconnectHandler disconnect;
+  JoinHandler join;
+  LeaveHandler leave;
+  EventHandler event;
+  ChatHandler chat;
+  ShareHandler share;
+  PresenceHandler presence;
+};
+
+/// Threading: any thread; handlers are called on the loop of the connection that they are about.
+struct Hub {
+  Hub(const Config& settings, std::uint64_t seed)
+      : config(settings),
+        next_key(seed),
+        rooms(settings, core::mixed(seed)),
+        public_space(std::make_shared<features::PublicSpace>(settings.limits, core::key_text(core::mixed(~seed)))),
+        plain(nullptr),
+        deflated(settings.deflate.enabled ? &settings.deflate : nullptr) {}
+
+  const Config& config;
+  Handlers handlers;
+  std::atomic<std::uint64_t> next_key;
+  core::SessionDirectory sessions;
+  features::Rooms rooms;
+  std::shared_ptr<features::PublicSpace> public_space;
+  std::mutex chat_mutex;
+  std::shared_ptr<features::ChatLog> chat;  // while the server runs; changed under the mutex, only when no loop runs
+  std::atomic<std::uint64_t> store_errors{0};
+  protocol::LiveWriter plain, deflated;
+
+  std::uint64_t new_key() { return core::mixed(next_key.fetch_add(1, std::memory_order_relaxed)); }
+
+  void log(LogLevel level, std::string_view message) const {
+    if (config.log && level != LogLevel::off && level <= config.log_level) config.log(level, message);
+  }
+
+  /// Runs a handler. False where it threw: logged and counted.
+  template <class F>
+  bool guarded(core::LoopCounters& counters, std::string_view what, F&& handler) const {
+    try {
+      handler();
+      return true;
+    } catch (const std::exception& e) {
+      log(LogLevel::error, std::string(what).append(" handler threw: ").append(e.what()));
+    } catch (...) {
+      log(LogLevel::error, std::string(what).append(" handler threw something that is no std::exception"));
+    }
+    counters.handler_errors.add();
+    return false;
+  }
+};
+
+}  // namespace flux::detail

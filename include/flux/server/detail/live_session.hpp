@@ -1,0 +1,102 @@
+// A client of protocol live: its messages become calls of the features, what the features say becomes its frames.
+#pragma once
+
+#include <flux/core/detail/session_state.hpp>
+#include <flux/gate/rate_limit.hpp>
+#include <flux/server/detail/hub.hpp>
+#include <flux/transport/detail/websocket_stream.hpp>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace flux::detail {
+
+/// Threading: its loop's thread, but for what SessionState says.
+class LiveSession final : public transport::WebSocketStream, public SessionState, private core::Outlet {
+ public:
+  LiveSession(Hub& hub, transport::Connection& connection, transport::WebSocketService& service, bool deflate,
+              std::shared_ptr<const Identity> identity);
+  ~LiveSession() override;
+
+  /// It is connected: enters the directory.
+  void opened();
+
+  bool connected() const override { return connected_.load(std::memory_order_relaxed); }
+  std::vector<RoomId> rooms() const override;
+  Result<void> send(std::string_view event, const JsonText& payload, const RoomId& room) override;
+  void close_session(CloseCode code, std::string_view reason) override;
+  void leave_room(const std::shared_ptr<features::Room>& room) override;
+
+ private:
+  using Request = protocol::LiveRequest;
+  /// A presence update that came inside the throttle's window.
+  struct HeldPresence {
+    std::shared_ptr<features::Room> room;
+    std::string presence;
+  };
+  /// What few sessions have.
+  struct Extras {
+    std::vector<HeldPresence> held;
+    features::PublicSeat public_seat;
+    std::vector<RoomId> created_rooms;
+    std::uint32_t strikes = 0;
+  };
+
+  void on_message(std::string_view text, MessageType type) override;
+  void on_disconnect(const Disconnect& how) override;
+  void on_drained() override;
+  void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions,
+               const core::LaneSeat& seat) override;
+
+  void handle(Request& request);
+  void join_room(Request& request);
+  void join_as(std::string id, RoomId room, JsonText presence);
+  void join_with_history(const std::string& id, const RoomId& room, const JsonText& presence);
+  void enter(const std::string& id, const RoomId& room, const JsonText& presence,
+             const std::vector<ChatMessage>& history);
+  void leave_room(Request& request);
+  void update_presence(Request& request);
+  void broadcast_event(Request& request);
+  void send_chat(Request& request);
+  void create_room(Request& request);
+  void share(Request& request);
+  void get_history(Request& request);
+  void public_share(Request& request);
+  void public_history(Request& request);
+  void public_delete_last(Request& request);
+
+  bool within_rate();
+  void verify(std::string token, std::function<void(bool verified, std::string reason)> then);
+  void give_identity(Identity identity);
+  /// The room that a request means: the one it names, else the one joined last. Null: an error has been answered.
+  features::Membership* current_room(const Request& request);
+  features::Membership* membership_of(const RoomId& room);
+  void leave(std::size_t index);
+  void apply_presence(features::Membership& membership, std::string presence);
+  void release_held_presence();
+  Extras& extras();
+
+  const protocol::LiveWriter& writer() const { return deflates() ? hub_.deflated : hub_.plain; }
+  void ack(std::string_view id, std::string_view payload = {});
+  void fail(std::string_view id, const Error& error);
+  /// Runs a handler that may veto; false where the request ends here: the error has been answered.
+  template <class Event, class Handler>
+  bool permitted(std::string_view id, std::string_view what, const Handler& handler, Event& event);
+  Session handle_of_this();
+  std::shared_ptr<LiveSession> self() { return std::static_pointer_cast<LiveSession>(shared_from_this()); }
+
+  Hub& hub_;
+  std::vector<std::unique_ptr<features::Membership>> memberships_;  // others read it: changed under the sessions mutex
+  std::unique_ptr<Extras> extras_;
+  Clock::TimePoint presence_ready_{};  // when the next presence update may go out
+  gate::RateLimit rate_limit_;
+  std::atomic<bool> connected_{false};
+};
+
+}  // namespace flux::detail
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/server/live_session.ipp>
+#endif

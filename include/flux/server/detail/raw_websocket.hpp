@@ -1,0 +1,52 @@
+// A client of a raw WebSocket endpoint of the application.
+#pragma once
+
+#include <flux/server/detail/hub.hpp>
+#include <flux/transport/detail/websocket_stream.hpp>
+#include <flux/websocket.hpp>
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+namespace flux::detail {
+
+/// Behind `flux::WebSocket`. Threading: its loop's thread, but for the methods that the handle has.
+class WebSocketState final : public transport::WebSocketStream {
+ public:
+  WebSocketState(const Hub& hub, const WebSocketEndpoint& endpoint, transport::Connection& connection,
+                 transport::WebSocketService& service, bool deflate, std::shared_ptr<const Identity> identity,
+                 std::string subprotocol);
+
+  void opened();
+
+  // Any thread
+  Sent send_from_anywhere(std::string_view message, MessageType type);
+  void close_from_anywhere(CloseCode code, std::string_view reason);
+  std::size_t waiting_bytes() const noexcept { return waiting_bytes_.load(std::memory_order_relaxed); }
+  Identity identity() const { return identity_ ? *identity_ : Identity{}; }
+  const asio::ip::tcp::endpoint& remote() const noexcept { return remote_; }
+  const std::string& subprotocol() const noexcept { return subprotocol_; }
+
+ private:
+  void on_message(std::string_view message, MessageType type) override;
+  void on_disconnect(const Disconnect& how) override;
+  void on_drained() override { note_waiting(); }
+  void note_waiting() { waiting_bytes_.store(outbox_bytes(), std::memory_order_relaxed); }
+  WebSocket handle() { return WebSocket(std::static_pointer_cast<WebSocketState>(shared_from_this())); }
+
+  const Hub& hub_;
+  const WebSocketEndpoint& endpoint_;
+  const std::shared_ptr<core::Loop> loop_;
+  const std::shared_ptr<const Identity> identity_;
+  const std::string subprotocol_;
+  const asio::ip::tcp::endpoint remote_;
+  std::atomic<bool> gone_{false};
+  std::atomic<std::size_t> waiting_bytes_{0};
+};
+
+}  // namespace flux::detail
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/server/raw_websocket.ipp>
+#endif

@@ -1,0 +1,109 @@
+// The server behind `flux::Server`: its loops, its listeners, its life.
+#pragma once
+
+#include <flux/http.hpp>
+#include <flux/server/detail/connect_gate.hpp>
+#include <flux/server/detail/hub.hpp>
+#include <flux/stats.hpp>
+#include <flux/transport/detail/connection.hpp>
+#include <flux/transport/detail/http_connection.hpp>
+#include <flux/transport/detail/listener.hpp>
+#include <flux/transport/router.hpp>
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace flux::detail {
+
+/// One event loop with what its connections share.
+struct LoopUnit {
+  LoopUnit(Hub& hub, const std::map<std::string, WebSocketEndpoint>& endpoints, const transport::Router& router,
+           std::shared_ptr<core::Loop> event_loop);
+  LoopUnit(const LoopUnit&) = delete;
+  LoopUnit& operator=(const LoopUnit&) = delete;
+
+  std::shared_ptr<core::Loop> loop;
+  transport::ConnectionGroup connections;
+  transport::WebSocketService websockets;
+  ConnectGate gate;
+  transport::HttpService http;
+  std::thread thread;
+  bool stopping = false;  // the loop's: takes no new connections
+};
+
+/// Threading: any thread, as `flux::Server` says.
+class ServerState {
+ public:
+  explicit ServerState(Config config);
+  ~ServerState();
+
+  void use_context(asio::io_context& context);
+  void run();
+  void start();
+  void stop(std::chrono::milliseconds grace);
+  bool running() const;
+  std::uint16_t port(std::size_t index) const;
+  Result<void> reload_certificates();
+  Result<void> adopt(std::intptr_t native_socket, std::string bytes_read);
+  Stats stats() const;
+
+  /// Errors: throws `Error` (already_running): handlers and routes are read by the loops without a lock.
+  void check_not_running(const char* what) const;
+
+  const Config& config() const noexcept { return config_; }
+  Hub& hub() noexcept { return hub_; }
+  transport::Router& router() noexcept { return router_; }
+  void add_endpoint(std::string path, WebSocketEndpoint endpoint);
+
+ private:
+  enum class Life : std::uint8_t { stopped, running, stopping };
+
+  void open(bool inline_first);
+  void open_listeners();
+  void open_store_queue();
+  LoopUnit& next_unit();
+  void accepted(Socket socket);
+  void begin_connection(LoopUnit& unit, Socket socket, std::string first);
+
+  // Stopping, in its order. Those with a unit run on its loop.
+  void stop_and_wait(std::chrono::milliseconds grace);
+  void stop_in_context(std::chrono::milliseconds grace);
+  void end_in_context();
+  bool begin_stop();
+  void stop_listening();
+  void say_goodbye(LoopUnit& unit);
+  void end(LoopUnit& unit);
+  void stopped();
+  bool on_a_loop() const;
+  std::size_t connections_now() const;
+
+  const Config config_;
+  Hub hub_;
+  transport::Router router_;
+  std::map<std::string, WebSocketEndpoint> endpoints_;
+  asio::io_context* context_ = nullptr;  // the application's, or none
+
+  mutable std::mutex mutex_;  // guards what follows; units and listeners change only while nothing runs
+  std::condition_variable changed_;
+  Life life_ = Life::stopped;
+  std::vector<std::unique_ptr<LoopUnit>> units_;
+  std::vector<std::shared_ptr<transport::Listener>> listeners_;
+  std::vector<std::uint16_t> ports_;
+  std::shared_ptr<const transport::TlsContext> tls_;
+  std::shared_ptr<storage::StoreQueue> store_queue_;
+  std::thread stopper_;         // stops on behalf of a handler
+  bool inline_running_ = false; // a thread of the application is in the first loop
+  std::size_t next_unit_ = 0;
+  Stats past_;                  // of loops that have ended
+};
+
+}  // namespace flux::detail
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/server/server_state.ipp>
+#endif

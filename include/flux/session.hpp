@@ -1,0 +1,53 @@
+// A connected client, as the application sees it.
+#pragma once
+
+#include <flux/types.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace flux {
+
+namespace detail {
+class SessionState;
+}
+
+/// A handle to a connected client. Copies share the client; a handle may outlive the connection, and then reads what
+/// was known at the end, and sends nothing.
+/// Threading: every method from any thread; none blocks.
+class Session {
+ public:
+  explicit Session(std::shared_ptr<detail::SessionState> state) : state_(std::move(state)) {}
+
+  /// The `connectionId` that clients know it by.
+  SessionId id() const;
+  Identity identity() const;
+  /// "192.0.2.7:49152", as the socket tells it.
+  std::string remote_address() const;
+  /// The rooms it is in now, in the order of joining.
+  std::vector<RoomId> rooms() const;
+  bool connected() const;
+
+  /// Sends `event` to this client alone. Protocol live: a `broadcast_event` from `server_connection_id`, with `room` as
+  /// its roomId. Ordering: calls from one thread keep their order. Errors: session_not_found once it is gone;
+  /// invalid_argument for an empty or too long event.
+  Result<void> send(std::string_view event, const JsonText& payload, const RoomId& room = {}) const;
+  /// Closes with `code` and `reason` (cut to 123 bytes). Does nothing where it is closed already.
+  void close(CloseCode code, std::string_view reason = {}) const;
+
+  friend bool operator==(const Session&, const Session&) = default;
+  /// For flux itself.
+  const std::shared_ptr<detail::SessionState>& state() const noexcept { return state_; }
+
+ private:
+  std::shared_ptr<detail::SessionState> state_;
+};
+
+}  // namespace flux
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/session.ipp>
+#endif

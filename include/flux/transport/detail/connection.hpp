@@ -1,0 +1,181 @@
+// One TCP connection: reads into its loop's buffer, keeps what is not used yet, and sends what handlers write.
+#pragma once
+
+#include <flux/core/detail/loop.hpp>
+#include <flux/error.hpp>
+#include <flux/transport/tls.hpp>
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace flux::transport {
+
+class Connection;
+
+/// "192.0.2.7:49152", "[2001:db8::7]:49152".
+std::string endpoint_text(const asio::ip::tcp::endpoint& endpoint);
+
+/// What speaks on a connection: HTTP first, WebSocket after an upgrade. All calls come on the connection's loop.
+class StreamHandler {
+ public:
+  virtual ~StreamHandler() = default;
+  /// `data` holds what has come and is not used yet. Returns how much of it is used up; the rest is handed over again
+  /// with what follows. The bytes may be changed in place.
+  virtual std::size_t on_data(char* data, std::size_t size) = 0;
+  /// The peer sends nothing more.
+  virtual void on_end() = 0;
+  /// The outbox has run empty, after a write was `congested` or `dropped`.
+  virtual void on_drained() {}
+  /// What `Connection::set_deadline` asked for has come.
+  virtual void on_deadline() = 0;
+  /// The server stops: say good-bye, `finish` the connection.
+  virtual void on_stop() = 0;
+  /// The connection is gone. The last call.
+  virtual void on_closed() = 0;
+};
+
+using SharedBytes = std::shared_ptr<const std::string>;
+
+/// The open connections of one loop, and what they have in common.
+struct ConnectionGroup {
+  std::size_t outbox_bytes_congested = 65'536;
+  std::size_t outbox_bytes_max = 4'194'304;
+  std::vector<Connection*> members;
+  std::function<void()> on_empty;  // the last member has gone
+};
+
+/// Ownership: shared by the operations that are pending on its socket, so it lives until it is closed. Handlers hold it
+/// by plain pointer until `on_closed`.
+/// Threading: its loop's thread only.
+class Connection final : public std::enable_shared_from_this<Connection>,
+                         public core::Loop::Flushable,
+                         private core::DeadlineWheel::Entry {
+ public:
+  /// `group` outlives the connection.
+  Connection(std::shared_ptr<core::Loop> loop, ConnectionGroup& group, flux::detail::Socket socket,
+             std::unique_ptr<TlsEngine> tls);
+  ~Connection() override;
+
+  /// Begins to read. `first`: bytes that somebody else has read already.
+  void start(std::shared_ptr<StreamHandler> handler, std::string first = {});
+  /// Another handler from here on, at the earliest byte not used. May be called from inside the old one's `on_data`.
+  void set_handler(std::shared_ptr<StreamHandler> handler);
+  const std::shared_ptr<StreamHandler>& handler() const noexcept { return handler_; }
+
+  core::Loop& loop() noexcept { return *loop_; }
+  const std::shared_ptr<core::Loop>& shared_loop() const noexcept { return loop_; }
+  bool closed() const noexcept { return closed_; }
+  /// Whether what is written may still reach the peer.
+  bool writable() const noexcept { return !closed_ && !broken_ && !sent_end_; }
+  bool encrypted() const noexcept { return tls_ != nullptr; }
+  /// Unspecified where the peer has gone already.
+  asio::ip::tcp::endpoint remote_endpoint() const;
+  std::string remote_address() const { return endpoint_text(remote_endpoint()); }
+
+  /// Sends `head` and `body` behind what waits already; at the latest when the turn ends. Never calls the handler back.
+  /// `dropped`: nothing of it is sent, because `outbox_bytes_max` was reached before, or the connection ends.
+  Sent write(std::string_view head, std::string_view body = {});
+  /// The same without copying: [begin, end) of `bytes`.
+  Sent write(const SharedBytes& bytes, std::size_t begin, std::size_t end);
+  std::size_t outbox_bytes() const noexcept { return outbox_ ? outbox_->bytes : 0; }
+  bool congested() const noexcept { return outbox_ && outbox_->bytes >= group_.outbox_bytes_congested; }
+  /// Drops what waits, but for the rest of the WebSocket frame that is half sent. For readers that are too slow.
+  /// Returns how many frames were dropped.
+  std::size_t drop_unsent_frames();
+
+  /// Sends what waits, then says that no more comes, waits for the peer to end, at most `linger`, and closes.
+  void finish(std::chrono::milliseconds linger);
+  bool finishing() const noexcept { return finishing_; }
+  /// Closes now.
+  void close();
+
+  /// Stops reading: the peer is held back by TCP.
+  void pause_reading();
+  void resume_reading();
+  /// Hands over again what the handler has not used, in a turn of its own, and reads on. For a handler that could not go
+  /// on earlier, or has just been set.
+  void resume_input();
+  /// Input that the handler has not used; up to date outside `on_data`.
+  std::size_t unused_bytes() const noexcept { return unused_.size(); }
+  /// Has `on_drained` called when all that is written has gone out, congested or not. False where it has already: then
+  /// there is no call.
+  bool notify_drained();
+
+  void set_deadline(std::chrono::milliseconds after) { loop_->set_deadline(*this, after); }
+  void clear_deadline() { loop_->clear_deadline(*this); }
+
+  void flush() override;
+
+ private:
+  struct Piece {
+    SharedBytes bytes;
+    std::size_t start;  // where it began: always the start of a frame, or inside one that an earlier piece began
+    std::size_t begin;  // what is before it has been sent
+    std::size_t end;
+  };
+  /// What could not be sent at once. There is one only while something waits.
+  struct Outbox {
+    std::deque<Piece> pieces;
+    std::shared_ptr<std::string> tail;  // bytes of the last piece, while they are ours alone and may grow
+    std::size_t bytes = 0;
+    bool waiting = false;  // for the socket to become writable
+    bool tell_drained = false;
+  };
+  /// A connection under TLS: plain bytes wait in the outbox and are encrypted in portions when the socket takes more.
+  struct Encryption {
+    std::unique_ptr<TlsEngine> engine;
+    std::string to_send;
+    std::size_t sent = 0;
+  };
+
+  void on_deadline() override;
+  void wait_readable();
+  void readable();
+  void received(char* data, std::size_t size);
+  void received_encrypted(std::string_view data);
+  void consume_input(char* data, std::size_t size);
+  std::size_t hand_over(char* data, std::size_t size);
+  void ended();
+  void begin_turn();
+  void end_turn();
+  bool send_turn_output();
+  std::size_t send_now(const char* data, std::size_t size);
+  Sent append_copy(std::string_view bytes);
+  Sent append_piece(Piece piece);
+  Sent verdict();
+  void flush_soon();
+  bool flush_plain();
+  bool flush_encrypted();
+  void sent(std::size_t size);
+  void wait_writable();
+  void outbox_empty();
+  void fail();
+
+  flux::detail::Socket socket_;
+  const std::shared_ptr<core::Loop> loop_;
+  ConnectionGroup& group_;
+  std::shared_ptr<StreamHandler> handler_;
+  std::unique_ptr<Encryption> tls_;
+  std::unique_ptr<Outbox> outbox_;
+  std::string unused_;  // input that the handler has not used yet
+  std::uint32_t group_index_;
+  bool reading_ : 1;      // a wait for input is pending
+  bool paused_ : 1;
+  bool in_turn_ : 1;      // input is being handled: what is written collects in the loop's turn output
+  bool flush_asked_ : 1;
+  bool finishing_ : 1;
+  bool sent_end_ : 1;
+  bool ended_ : 1;        // the peer sends nothing more
+  bool broken_ : 1;       // the socket failed; `close` follows
+  bool closed_ : 1;
+};
+
+}  // namespace flux::transport
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/transport/connection.ipp>
+#endif

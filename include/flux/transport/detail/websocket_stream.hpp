@@ -1,0 +1,83 @@
+// A WebSocket on a connection: messages in and out, pings, the closing handshake.
+#pragma once
+
+#include <flux/config.hpp>
+#include <flux/transport/deflate.hpp>
+#include <flux/transport/detail/connection.hpp>
+#include <flux/transport/websocket_decoder.hpp>
+#include <flux/websocket.hpp>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace flux::transport {
+
+/// What every WebSocket of one loop shares; outlives them.
+struct WebSocketService {
+  const Limits* limits = nullptr;
+  std::unique_ptr<Inflater> inflater;  // both where compression is enabled
+  std::unique_ptr<Deflater> deflater;
+  std::size_t deflate_bytes_min = 0;
+};
+
+/// The protocol above it derives from this class: one object per client. Loop's thread only, but where it says otherwise.
+class WebSocketStream : public StreamHandler, public std::enable_shared_from_this<WebSocketStream> {
+ public:
+  WebSocketStream(Connection& connection, WebSocketService& service, std::size_t message_bytes_max, bool deflate);
+
+  /// One message, compressed where that was agreed on. `dropped`: it is not sent; a reader that is too slow is closed.
+  Sent send(MessageType type, std::string_view message);
+  /// Begins the closing handshake.
+  void close(CloseCode code, std::string_view reason);
+  std::size_t outbox_bytes() const noexcept { return connection_ != nullptr ? connection_->outbox_bytes() : 0; }
+
+  std::size_t on_data(char* data, std::size_t size) final;
+  void on_end() final;
+  void on_deadline() final;
+  void on_stop() override;
+  void on_closed() final;
+
+ protected:
+  virtual void on_message(std::string_view message, MessageType type) = 0;
+  /// The last call.
+  virtual void on_disconnect(const Disconnect& how) = 0;
+
+  /// Null once it is gone.
+  Connection* connection() const noexcept { return connection_; }
+  WebSocketService& service() const noexcept { return *service_; }
+  core::LoopCounters& counters() const noexcept { return connection_->loop().counters(); }
+  /// Whether messages are still of use to the peer.
+  bool open() const noexcept { return connection_ != nullptr && !closing_; }
+  bool deflates() const noexcept { return deflates_; }
+
+  /// Whole frames, behind what waits.
+  Sent write_frames(std::string_view frames);
+  Sent write_frames(const SharedBytes& bytes, std::size_t begin, std::size_t end);
+  /// Reads nothing more until `resume_input`.
+  void pause_input();
+  void resume_input();
+
+ private:
+  Sent checked(Sent sent);
+  void control(Opcode opcode, std::string_view payload);
+  void peer_closes();
+  void slow_reader();
+
+  WebSocketDecoder decoder_;
+  Connection* connection_;
+  WebSocketService* service_;
+  std::uint16_t close_code_ = 1006;
+  bool deflates_ : 1;
+  bool alive_ : 1;         // something came since the deadline was set
+  bool pinged_ : 1;        // a ping is unanswered
+  bool closing_ : 1;       // a close frame has been sent
+  bool input_paused_ : 1;
+  std::string close_reason_;
+};
+
+}  // namespace flux::transport
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/transport/websocket_stream.ipp>
+#endif

@@ -1,0 +1,21 @@
+// The compiled mode's translation unit of the transport: sockets, TLS, HTTP, WebSocket.
+#include <flux/impl/http.ipp>
+#include <flux/impl/transport/connection.ipp>
+#include <flux/impl/transport/deflate.ipp>
+#include <flux/impl/transport/file_answer.ipp>
+#include <flux/impl/transport/http_connection.ipp>
+#include <flux/impl/transport/http_date.ipp>
+#include <flux/impl/transport/http_encoder.ipp>
+#include <flux/impl/transport/http_exchange.ipp>
+#include <flux/impl/transport/http_message.ipp>
+#include <flux/impl/transport/http_parser.ipp>
+#include <flux/impl/transport/listener.ipp>
+#include <flux/impl/transport/media_type.ipp>
+#include <flux/impl/transport/path_pattern.ipp>
+#include <flux/impl/transport/router.ipp>
+#include <flux/impl/transport/static_folder.ipp>
+#include <flux/impl/transport/tls.ipp>
+#include <flux/impl/transport/websocket_decoder.ipp>
+#include <flux/impl/transport/websocket_frame.ipp>
+#include <flux/impl/transport/websocket_handshake.ipp>
+#include <flux/impl/transport/websocket_stream.ipp>

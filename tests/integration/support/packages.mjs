@@ -1,0 +1,15 @@
+// Loads npm packages for the tests: from NODE_PATH where it is set, otherwise from tests/node_modules.
+
+import {createRequire} from 'node:module';
+
+const require = createRequire(import.meta.url);
+
+/** Imports the package `name`, with a clear message where it is not installed. */
+export function load(name) {
+  try {
+    return require(name);
+  } catch (error) {
+    if (error.code !== 'MODULE_NOT_FOUND') throw error;
+    throw new Error(`the npm package ${name} is missing; run "npm install" in tests, or set NODE_PATH`);
+  }
+}

@@ -1,0 +1,51 @@
+// Starts the server program that is under test, and ends it.
+
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {createInterface} from 'node:readline';
+
+const startBoundMs = 15_000;
+const stopBoundMs = 10_000;
+
+/**
+ * Starts `program` and waits for the line in which it says where it listens.
+ * @returns {Promise<{url: string, port: number, stop: () => Promise<void>}>}  `stop` sends SIGTERM and fails unless the
+ *     program ends with exit code 0
+ */
+export async function startServer(program, args) {
+  const child = spawn(program, args, {stdio: ['ignore', 'pipe', 'pipe']});
+  const ended = once(child, 'exit');
+  const output = [];
+  const url = await new Promise((resolve, reject) => {
+    const fail = (why) => {
+      child.kill('SIGKILL');
+      reject(new Error(`${program} ${why}\n${output.join('\n')}`));
+    };
+    const timer = setTimeout(() => fail('did not say that it listens'), startBoundMs);
+    const read = (line) => {
+      output.push(line);
+      const found = line.match(/http:\/\/127\.0\.0\.1:\d+\//);
+      if (!found) return;
+      clearTimeout(timer);
+      resolve(found[0]);
+    };
+    createInterface({input: child.stdout}).on('line', read);
+    createInterface({input: child.stderr}).on('line', read);
+    child.once('error', (error) => fail(error.message));
+    child.once('exit', (code, signal) => {
+      clearTimeout(timer);
+      fail(`ended with ${signal ?? code}`);
+    });
+  });
+  process.once('exit', () => child.kill('SIGKILL'));
+
+  const stop = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const timer = setTimeout(() => child.kill('SIGKILL'), stopBoundMs);
+    child.kill('SIGTERM');
+    const [code, signal] = await ended;
+    clearTimeout(timer);
+    if (code !== 0) throw new Error(`${program} ended with ${signal ?? code} on SIGTERM\n${output.join('\n')}`);
+  };
+  return {url, port: Number(new URL(url).port), stop};
+}

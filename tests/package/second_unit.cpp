@@ -1,0 +1,12 @@
+// A second translation unit with a server of its own: in header-only mode its definitions meet those of hello.cpp.
+#include <flux/flux.hpp>
+
+bool second_unit_works() {
+  flux::Config config;
+  config.listen = {{"127.0.0.1", 0}};
+  flux::Server server(config);
+  server.start();
+  const bool listens = server.running() && server.port() != 0;
+  server.stop();
+  return listens && !server.running();
+}

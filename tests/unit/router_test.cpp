@@ -1,0 +1,135 @@
+// Router: which handler answers which request.
+#include "catch.hpp"
+
+#include <flux/transport/router.hpp>
+
+#include <filesystem>
+#include <string>
+
+using flux::transport::PathCaptures;
+using flux::transport::RouteMatch;
+using flux::transport::Router;
+
+namespace {
+
+flux::HttpHandler any_handler() {
+  return [](const flux::HttpExchange&) {};
+}
+
+/// The pattern is told apart by the limit that the route was added with.
+std::uint64_t tag_of(const Router& router, std::string_view method, std::string_view path) {
+  PathCaptures captures;
+  const RouteMatch match = router.match(method, path, captures);
+  return match.route == nullptr ? 0 : match.route->options.body_bytes_max;
+}
+
+flux::Errc add_error(Router& router, std::string_view method, std::string_view pattern,
+                     flux::HttpHandler handler = any_handler()) {
+  try {
+    router.add(method, pattern, std::move(handler));
+  } catch (const flux::Error& error) {
+    return error.code();
+  }
+  return flux::Errc::server_error;  // nothing was thrown
+}
+
+}  // namespace
+
+TEST_CASE("router: a literal, a parameter and a rest match one path, the more literal one wins") {
+  Router router;
+  router.add("GET", "/files/*rest", any_handler(), {3});
+  router.add("GET", "/files/{id}", any_handler(), {2});
+  router.add("GET", "/files/new", any_handler(), {1});
+  CHECK(tag_of(router, "GET", "/files/new") == 1);
+  CHECK(tag_of(router, "GET", "/files/7") == 2);
+  CHECK(tag_of(router, "GET", "/files/7/8") == 3);
+}
+
+TEST_CASE("router: a pattern has parameters, the match captures them") {
+  Router router;
+  router.add("GET", "/rooms/{room}/files/*file", any_handler());
+  PathCaptures captures;
+  const std::string path = "/rooms/blue/files/a/b.txt";
+  REQUIRE(router.match("GET", path, captures).route != nullptr);
+  CHECK(captures.find("room") == "blue");
+  CHECK(captures.find("file") == "a/b.txt");
+}
+
+TEST_CASE("router: the best pattern lacks the method, the next one that has it answers") {
+  Router router;
+  router.add("POST", "/items/new", any_handler(), {1});
+  router.add("GET", "/items/{id}", any_handler(), {2});
+  CHECK(tag_of(router, "POST", "/items/new") == 1);
+  CHECK(tag_of(router, "GET", "/items/new") == 2);
+}
+
+TEST_CASE("router: HEAD without a handler, that of GET answers; its own goes first") {
+  Router router;
+  router.add("GET", "/a", any_handler(), {1});
+  router.add("GET", "/b", any_handler(), {2});
+  router.add("HEAD", "/b", any_handler(), {3});
+  CHECK(tag_of(router, "HEAD", "/a") == 1);
+  CHECK(tag_of(router, "HEAD", "/b") == 3);
+}
+
+TEST_CASE("router: no handler for the path, 404; for the method, 405 with what is allowed") {
+  Router router;
+  router.add("GET", "/a", any_handler());
+  router.add("PUT", "/{name}", any_handler());
+  PathCaptures captures;
+  CHECK(router.match("GET", "/a/b", captures).status == 404);
+  const RouteMatch match = router.match("DELETE", "/a", captures);
+  CHECK(match.route == nullptr);
+  CHECK(match.status == 405);
+  CHECK(match.allow == "GET, HEAD, PUT, OPTIONS");
+  CHECK(router.match("get", "/a", captures).status == 405);
+}
+
+TEST_CASE("router: OPTIONS without a handler, 204 with what is allowed there, or anywhere for *") {
+  Router router;
+  router.add("GET", "/a", any_handler());
+  router.add("POST", "/b", any_handler());
+  router.add("OPTIONS", "/own", any_handler(), {1});
+  PathCaptures captures;
+  CHECK(router.match("OPTIONS", "/a", captures).status == 204);
+  CHECK(router.match("OPTIONS", "/a", captures).allow == "GET, HEAD, OPTIONS");
+  CHECK(router.match("OPTIONS", "*", captures).allow == "OPTIONS, GET, HEAD, POST");
+  CHECK(router.match("OPTIONS", "/none", captures).status == 404);
+  CHECK(tag_of(router, "OPTIONS", "/own") == 1);
+}
+
+TEST_CASE("router: what cannot be served is added, bad_config") {
+  Router router;
+  router.add("GET", "/a/{id}", any_handler());
+  CHECK(add_error(router, "GET", "no-slash") == flux::Errc::bad_config);
+  CHECK(add_error(router, "GE T", "/b") == flux::Errc::bad_config);
+  CHECK(add_error(router, "", "/b") == flux::Errc::bad_config);
+  CHECK(add_error(router, "CONNECT", "/b") == flux::Errc::bad_config);
+  CHECK(add_error(router, "GET", "/b", nullptr) == flux::Errc::bad_config);
+  CHECK(add_error(router, "GET", "/a/{other}") == flux::Errc::bad_config);
+  CHECK(add_error(router, "PUT", "/a/{other}") == flux::Errc::server_error);
+}
+
+TEST_CASE("router: a static folder, its prefix and below are served, GET and HEAD") {
+  Router router;
+  router.add_static("/files/", std::filesystem::temp_directory_path().string());
+  PathCaptures captures;
+  const std::string path = "/files/a/b.css";
+  const RouteMatch match = router.match("GET", path, captures);
+  REQUIRE(match.route != nullptr);
+  CHECK(match.route->files != nullptr);
+  CHECK(captures.all().back().second == "a/b.css");
+  CHECK(router.match("HEAD", "/files/", captures).route == match.route);
+  CHECK(router.match("GET", "/files", captures).status == 404);
+  CHECK(router.match("POST", path, captures).allow == "GET, HEAD, OPTIONS");
+}
+
+TEST_CASE("router: a static folder that is not there, or has a parameter in its prefix, or is taken: bad_config") {
+  const std::string folder = std::filesystem::temp_directory_path().string();
+  Router router;
+  CHECK_THROWS_AS(router.add_static("/x", folder + "/flux-no-such-folder"), flux::Error);
+  CHECK_THROWS_AS(router.add_static("/{x}", folder), flux::Error);
+  router.add_static("/", folder);
+  CHECK_THROWS_AS(router.add_static("/", folder), flux::Error);
+  CHECK_THROWS_AS(router.add("GET", "/*rest", any_handler()), flux::Error);
+}
