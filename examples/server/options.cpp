@@ -1,5 +1,8 @@
 #include "options.hpp"
 
+#include <flux/storage/memory_chat_store.hpp>
+
+#include <algorithm>
 #include <charconv>
 #include <functional>
 #include <limits>

@@ -99,6 +99,9 @@ class [[nodiscard]] Result<void> {
   Result(Error error) : error_(std::move(error)) {}
   explicit operator bool() const noexcept { return !error_; }
   bool ok() const noexcept { return !error_; }
+  void value() const {
+    if (error_) throw *error_;
+  }
   const Error& error() const { return *error_; }
 
  private:

@@ -47,7 +47,7 @@ class ConnectRequest {
   virtual void accept(Identity identity = {}) = 0;
   /// Refuses the handshake with HTTP 401 and `reason` as its body.
   virtual void refuse(std::string_view reason = "unauthorized") = 0;
-  /// Leaves the answer to what is returned. Until then the client waits, within `Limits::handshake_timeout`.
+  /// Leaves the answer to what is returned. Until then the client waits; after `Limits::handshake_timeout` it gets 503.
   virtual LaterAnswer later() = 0;
 };
 

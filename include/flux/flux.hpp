@@ -1,4 +1,5 @@
-// Everything an application needs, but for flux/asio.hpp (an io_context of its own) and flux/rapidjson.hpp (documents).
+// What most applications need. By themselves: flux/asio.hpp (an io_context of one's own), flux/rapidjson.hpp (documents),
+// flux/storage/memory_chat_store.hpp (the default chat store, to be given other bounds).
 #pragma once
 
 #include <flux/config.hpp>
@@ -9,5 +10,5 @@
 #include <flux/protocol/live.hpp>
 #include <flux/server.hpp>
 #include <flux/session.hpp>
-#include <flux/storage/memory_chat_store.hpp>
+#include <flux/storage/chat_store.hpp>
 #include <flux/websocket.hpp>

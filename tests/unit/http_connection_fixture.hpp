@@ -35,9 +35,18 @@ inline bool eventually(const std::function<bool()>& condition) {
   return true;
 }
 
+/// What handlers found wrong. They run beside the test, and Catch2 takes assertions from one thread at a time.
+inline std::atomic<int> failed_expectations{0};
+inline void expect(bool holds) {
+  if (!holds) ++failed_expectations;
+}
+
 class TestServer {
  public:
-  ~TestServer() { stop(); }
+  ~TestServer() {
+    stop();
+    CHECK(failed_expectations.exchange(0) == 0);
+  }
 
   flux::Limits limits;
   std::shared_ptr<flux::Clock> clock = std::make_shared<flux::SystemClock>();
@@ -86,11 +95,12 @@ class TestServer {
   /// Runs `task` on the loop and waits for it.
   void on_loop(const std::function<void()>& task) {
     std::promise<void> done;
-    REQUIRE(loop->post([&] {
-      task();
+    const bool posted = loop->post([&] {
+      task();  // may hold assertions: none is made here meanwhile, Catch2 takes them from one thread at a time
       done.set_value();
-    }));
-    REQUIRE(done.get_future().wait_for(patience) == std::future_status::ready);
+    });
+    const bool ran = posted && done.get_future().wait_for(patience) == std::future_status::ready;
+    REQUIRE(ran);
   }
 
   std::uint16_t port() const { return port_; }
@@ -146,6 +156,15 @@ class Client {
     std::error_code ignored;  // a server that has refused may have closed already
     asio::write(socket_, asio::buffer(bytes.data(), bytes.size()), ignored);
   }
+  /// Sends while the test receives or calls `push`. Only one at a time.
+  void send_meanwhile(std::string bytes) {
+    sending_ = std::move(bytes);
+    asio::async_write(socket_, asio::buffer(sending_), [](std::error_code, std::size_t) {});
+  }
+  void push() {
+    io_.restart();
+    io_.poll();
+  }
   void end() { socket_.shutdown(asio::ip::tcp::socket::shutdown_send); }
   void close() { socket_.close(); }
   void reset() {
@@ -157,15 +176,19 @@ class Client {
   /// More input. False at the end of the stream; fails the test where nothing comes in time.
   bool receive() {
     char bytes[16 * 1024];
-    std::error_code result = asio::error::timed_out;
+    bool done = false;
+    std::error_code result;
     std::size_t size = 0;
     io_.restart();
     socket_.async_read_some(asio::buffer(bytes), [&](std::error_code ec, std::size_t count) {
+      done = true;
       result = ec;
       size = count;
     });
-    io_.run_for(patience);
-    if (result == asio::error::timed_out) {
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (!done && io_.run_one_until(end) > 0) {
+    }
+    if (!done) {
       socket_.close();
       io_.restart();
       io_.run();
@@ -231,6 +254,7 @@ class Client {
     }
   }
 
+  std::string sending_;
   asio::io_context io_;
   asio::ip::tcp::socket socket_;
 };

@@ -157,7 +157,9 @@ FLUX_DECL Result<std::vector<SharedItem>> Server::room_items(const RoomId& room)
 FLUX_DECL void Server::send_chat(const RoomId& room, std::string_view message, std::optional<JsonText> metadata,
                                  std::function<void(Result<ChatMessage>)> done) {
   detail::Hub& hub = state_->hub();
-  if (!done) done = [](const Result<ChatMessage>&) {};
+  done = [&hub, then = std::move(done)](Result<ChatMessage> stored) {
+    if (then) hub.guarded_elsewhere("send_chat", [&] { then(std::move(stored)); });
+  };
   if (const auto checked = hub.rooms.check_id(room); !checked) return done(checked.error());
   const std::size_t most = state_->config().limits.chat_bytes_max;
   if (message.size() > most || message.find('\0') != std::string_view::npos || !core::valid_utf8(message)) {
@@ -183,10 +185,14 @@ FLUX_DECL void Server::send_chat(const RoomId& room, std::string_view message, s
 
 FLUX_DECL void Server::chat_history(const RoomId& room, std::size_t limit, Offset before,
                                     std::function<void(Result<std::vector<ChatMessage>>)> done) {
+  detail::Hub& hub = state_->hub();
+  done = [&hub, then = std::move(done)](Result<std::vector<ChatMessage>> page) {
+    if (then) hub.guarded_elsewhere("chat_history", [&] { then(std::move(page)); });
+  };
   if (limit < 1 || limit > 1000) {
     return done(Error(Errc::invalid_argument, "limit must be 1 to 1000, not " + std::to_string(limit)));
   }
-  const auto chat = detail::running_chat(state_->hub());
+  const auto chat = detail::running_chat(hub);
   if (!chat) return done(Error(Errc::stopped, "the server does not run"));
   std::optional<Result<std::vector<ChatMessage>>> at_once;
   chat->history(room, limit, before, [&at_once, done, blocks = chat->blocks()](

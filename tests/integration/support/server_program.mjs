@@ -9,8 +9,9 @@ const stopBoundMs = 10_000;
 
 /**
  * Starts `program` and waits for the line in which it says where it listens.
- * @returns {Promise<{url: string, port: number, stop: () => Promise<void>}>}  `stop` sends SIGTERM and fails unless the
- *     program ends with exit code 0
+ * @returns {Promise<{url: string, port: number, pid: number, output: string[], signal: (name: string) => void,
+ *     stop: () => Promise<void>}>}  `output`: the lines so far; `stop` sends SIGTERM and fails unless the program ends
+ *     with exit code 0
  */
 export async function startServer(program, args) {
   const child = spawn(program, args, {stdio: ['ignore', 'pipe', 'pipe']});
@@ -24,7 +25,7 @@ export async function startServer(program, args) {
     const timer = setTimeout(() => fail('did not say that it listens'), startBoundMs);
     const read = (line) => {
       output.push(line);
-      const found = line.match(/http:\/\/127\.0\.0\.1:\d+\//);
+      const found = line.match(/https?:\/\/127\.0\.0\.1:\d+\//);
       if (!found) return;
       clearTimeout(timer);
       resolve(found[0]);
@@ -40,12 +41,15 @@ export async function startServer(program, args) {
   process.once('exit', () => child.kill('SIGKILL'));
 
   const stop = async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const timer = setTimeout(() => child.kill('SIGKILL'), stopBoundMs);
-    child.kill('SIGTERM');
+    let timer;
+    if (child.exitCode === null && child.signalCode === null) {
+      timer = setTimeout(() => child.kill('SIGKILL'), stopBoundMs);
+      child.kill('SIGTERM');
+    }
     const [code, signal] = await ended;
     clearTimeout(timer);
-    if (code !== 0) throw new Error(`${program} ended with ${signal ?? code} on SIGTERM\n${output.join('\n')}`);
+    if (code !== 0) throw new Error(`${program} ended with ${signal ?? code}\n${output.join('\n')}`);
   };
-  return {url, port: Number(new URL(url).port), stop};
+  const signal = (name) => child.kill(name);
+  return {url, port: Number(new URL(url).port), pid: child.pid, output, signal, stop};
 }

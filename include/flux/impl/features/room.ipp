@@ -26,6 +26,7 @@ FLUX_DECL Result<void> Room::join(Membership& membership, const Joiner& joiner, 
   if (members_.size() >= capacity_) {
     return Error(Errc::room_full, "room \"" + id_ + "\" is full: it has its " + std::to_string(capacity_) + " members");
   }
+  if (members_.empty()) presence_scheduled_ = false;  // the loop that held the timer may have ended with its server
   membership.room = shared_from_this();
   membership.key = joiner.key;
   membership.lane = audience_.enter(joiner.loop, joiner.view, joiner.key, *joiner.outlet, membership.seat);

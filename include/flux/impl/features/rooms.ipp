@@ -22,10 +22,16 @@ FLUX_DECL Result<void> Rooms::check_id(std::string_view id) const {
     return Error(Errc::invalid_argument, "roomId has " + std::to_string(id.size()) + " bytes; at most " +
                                              std::to_string(id_bytes_max_) + " are allowed");
   }
-  const bool control = std::any_of(id.begin(), id.end(), [](char c) {
+  const bool c0 = std::any_of(id.begin(), id.end(), [](char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
   });
-  if (control || !core::valid_utf8(id)) {
+  const auto c1 = [&] {  // U+0080 to U+009F: C2 80 to C2 9F
+    for (std::size_t at = id.find('\xc2'); at != std::string_view::npos; at = id.find('\xc2', at + 1)) {
+      if (static_cast<unsigned char>(id[at + 1]) < 0xa0) return true;
+    }
+    return false;
+  };
+  if (!core::valid_utf8(id) || c0 || c1()) {
     return Error(Errc::invalid_argument, "roomId must be UTF-8 without control characters");
   }
   return {};

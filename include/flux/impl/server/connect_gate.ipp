@@ -120,13 +120,11 @@ FLUX_DECL void ConnectGate::admit(Handshake& handshake, std::shared_ptr<const Id
   transport::Connection& connection = *handshake.http->connection();
   if (handshake.endpoint == nullptr) {
     auto session = std::make_shared<LiveSession>(hub_, connection, websockets_, deflate.enabled, std::move(identity));
-    handshake.http->accept_upgrade(response, session);
-    session->opened();
+    if (handshake.http->accept_upgrade(response, session)) session->opened();
   } else {
     auto socket = std::make_shared<WebSocketState>(hub_, *handshake.endpoint, connection, websockets_, deflate.enabled,
                                                    std::move(identity), subprotocol);
-    handshake.http->accept_upgrade(response, socket);
-    socket->opened();
+    if (handshake.http->accept_upgrade(response, socket)) socket->opened();
   }
 }
 

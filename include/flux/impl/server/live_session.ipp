@@ -18,6 +18,7 @@ FLUX_DECL LiveSession::LiveSession(Hub& hub, transport::Connection& connection, 
 FLUX_DECL LiveSession::~LiveSession() = default;
 
 FLUX_DECL void LiveSession::opened() {
+  start();
   connected_ = true;
   loop()->counters().sessions_now.add();
   hub_.sessions.add(self());
@@ -31,8 +32,8 @@ FLUX_DECL void LiveSession::on_disconnect(const Disconnect& how) {
   if (extras_) {
     hub_.public_space->unwatch(extras_->public_seat);
     // A room that was made and never joined goes with its maker.
-    for (const RoomId& id : extras_->created_rooms) {
-      if (const auto room = hub_.rooms.find(id)) hub_.rooms.remove_if_empty(room);
+    for (const auto& created : extras_->created_rooms) {
+      if (const auto room = created.lock()) hub_.rooms.remove_if_empty(room);
     }
     extras_.reset();
   }
@@ -271,64 +272,64 @@ FLUX_DECL void LiveSession::join_as(std::string id, RoomId room, JsonText presen
     presence = std::move(join.presence);
     if (presence.kind() != JsonText::Kind::object) presence = JsonText::trusted("{}");
   }
-  const std::size_t most = std::max<std::size_t>(hub_.config.limits.rooms_per_connection, 1);
-  if (most > 1 && memberships_.size() >= most && membership_of(room) == nullptr) {
+  const std::size_t most = hub_.config.limits.rooms_per_connection;
+  if (const features::Membership* old = membership_of(room)) {
+    leave_room(std::shared_ptr(old->room));  // joining again: the same as leaving first
+  } else if (most > 1 && memberships_.size() >= most) {
     return fail(id, Error(Errc::limit_exceeded, "in " + std::to_string(most) + " rooms already; leave one first"));
   }
   join_with_history(id, room, presence);
 }
 
+/// The room is entered before any later chat is stored, so that nothing falls between the history and what follows.
 FLUX_DECL void LiveSession::join_with_history(const std::string& id, const RoomId& room, const JsonText& presence) {
   const std::size_t limit = hub_.config.chat.join_history;
-  if (limit == 0) return enter(id, room, presence, {});
+  if (limit == 0) return welcome(id, enter(room, presence, {}));
   using Page = features::ChatLog::Page;
   if (!hub_.chat->blocks()) {
+    Result<std::string> entered = Error(Errc::store_failed, "the chat store gave no answer");
     hub_.chat->history(room, limit, 0, [&](const Result<Page>& page, const auto&) {
-      if (!page) return fail(id, page.error());
-      enter(id, room, presence, *page);
+      entered = page ? enter(room, presence, *page) : Result<std::string>(page.error());
     });
-    return;
+    return welcome(id, entered);
   }
   pause_input();
   hub_.chat->history(room, limit, 0,
                      [self = self(), id, room, presence](Result<Page> page, const features::ChatLog::Turn& turn) {
                        self->loop()->dispatch([self, id, room, presence, page = std::move(page), turn] {
                          if (!self->open()) return;
-                         if (page) {
-                           self->enter(id, room, presence, *page);
-                         } else {
-                           self->fail(id, page.error());
-                         }
+                         self->welcome(id, page ? self->enter(room, presence, *page) : Result<std::string>(page.error()));
                          self->resume_input();
                        });
                      });
 }
 
-FLUX_DECL void LiveSession::enter(const std::string& id, const RoomId& room, const JsonText& presence,
-                                  const std::vector<ChatMessage>& history) {
-  // Joining again is the same as leaving first.
-  if (const features::Membership* old = membership_of(room)) leave_room(std::shared_ptr(old->room));
-
+/// Becomes a member. The result is the frame that says so; nothing is sent and no handler called, for the chat's lock may
+/// be held.
+FLUX_DECL Result<std::string> LiveSession::enter(const RoomId& room, const JsonText& presence,
+                                                 const std::vector<ChatMessage>& history) {
   auto membership = std::make_unique<features::Membership>();
   const features::Joiner joiner{key(), SessionState::id(), identity(), this, loop(), &writer()};
   std::string frame;
-  const auto welcome = [&](const features::RoomSnapshot& snapshot) { writer().room_joined(frame, snapshot, history); };
+  const auto describe = [&](const features::RoomSnapshot& snapshot) { writer().room_joined(frame, snapshot, history); };
   Result<void> joined;
   do {  // again where the room ended between the two steps
     const auto found = hub_.rooms.find_or_create(room);
-    if (!found) return fail(id, found.error());
-    joined = (*found)->join(*membership, joiner, presence.text(), welcome);
+    if (!found) return found.error();
+    joined = (*found)->join(*membership, joiner, presence.text(), describe);
   } while (!joined && joined.error().code() == Errc::room_not_found);
-  if (!joined) return fail(id, joined.error());
-  {
-    const std::lock_guard lock(loop()->sessions_mutex());
-    memberships_.push_back(std::move(membership));
-  }
+  if (!joined) return joined.error();
+  const std::lock_guard lock(loop()->sessions_mutex());
+  memberships_.push_back(std::move(membership));
+  return frame;
+}
+
+FLUX_DECL void LiveSession::welcome(std::string_view id, const Result<std::string>& entered) {
+  if (!entered) return fail(id, entered.error());
   counters().frames_out.add();
-  write_frames(frame);
+  write_frames(*entered);
   ack(id);
-  const std::size_t most = std::max<std::size_t>(hub_.config.limits.rooms_per_connection, 1);
-  if (memberships_.size() > most) leave(0);
+  if (memberships_.size() > hub_.config.limits.rooms_per_connection) leave(0);
 }
 
 FLUX_DECL void LiveSession::leave(std::size_t index) {
@@ -384,10 +385,9 @@ FLUX_DECL void LiveSession::create_room(Request& request) {
     return fail(request.id, Error(Errc::limit_exceeded, "this connection has created its " +
                                                             std::to_string(created.size()) + " rooms"));
   }
-  if (const auto room = hub_.rooms.create(*request.room_id, request.room_options); !room) {
-    return fail(request.id, room.error());
-  }
-  created.push_back(*request.room_id);
+  const auto room = hub_.rooms.create(*request.room_id, request.room_options);
+  if (!room) return fail(request.id, room.error());
+  created.push_back(*room);
   ack(request.id, protocol::live_room_payload(*request.room_id));
 }
 

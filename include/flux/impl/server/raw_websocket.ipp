@@ -20,6 +20,7 @@ FLUX_DECL WebSocketState::WebSocketState(const Hub& hub, const WebSocketEndpoint
       remote_(connection.remote_endpoint()) {}
 
 FLUX_DECL void WebSocketState::opened() {
+  start();
   if (endpoint_.on_open) hub_.guarded(counters(), "open", [&] { endpoint_.on_open(handle()); });
 }
 

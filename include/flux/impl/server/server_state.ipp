@@ -150,6 +150,7 @@ FLUX_DECL void ServerState::open(bool inline_first) {
     open_listeners();
   } catch (...) {
     listeners_.clear();
+    ports_.clear();
     units_.clear();
     throw;
   }
@@ -185,7 +186,7 @@ FLUX_DECL void ServerState::open_store_queue() {
   }
   const std::lock_guard lock(hub_.chat_mutex);
   hub_.chat = std::make_shared<features::ChatLog>(config_.chat.store, store_queue_, [this](std::string_view what) {
-    hub_.store_errors.fetch_add(1, std::memory_order_relaxed);
+    hub_.errors_elsewhere.fetch_add(1, std::memory_order_relaxed);
     hub_.log(LogLevel::error, std::string("the chat store threw: ").append(what));
   });
 }
@@ -421,7 +422,7 @@ FLUX_DECL Stats ServerState::stats() const {
     sum.connections_now += unit->loop->counters().connections_now.get();
     sum.sessions_now += unit->loop->counters().sessions_now.get();
   }
-  sum.handler_errors += hub_.store_errors.load(std::memory_order_relaxed);
+  sum.handler_errors += hub_.errors_elsewhere.load(std::memory_order_relaxed);
   sum.rooms_now = hub_.rooms.size();
   return sum;
 }

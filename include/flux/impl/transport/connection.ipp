@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <span>
 
 namespace flux::transport {
@@ -56,17 +57,24 @@ FLUX_DECL std::string endpoint_text(const asio::ip::tcp::endpoint& endpoint) {
 // --- Input ---
 
 FLUX_DECL void Connection::wait_readable() {
-  if (reading_ || paused_ || closed_ || ended_) return;
+  if (reading_ || closed_) return;
+  if (paused_ || ended_) {
+    kept_ = shared_from_this();
+    return;
+  }
   reading_ = true;
   socket_.async_wait(flux::detail::Socket::wait_read, [self = shared_from_this()](std::error_code ec) {
     self->reading_ = false;
-    if (self->closed_ || self->paused_) return;
+    if (self->closed_) return;
     if (ec) {
       self->close();
+    } else if (self->paused_) {
+      self->kept_ = self;
     } else {
       self->readable();
     }
   });
+  kept_.reset();
 }
 
 FLUX_DECL void Connection::readable() {
@@ -83,10 +91,15 @@ FLUX_DECL void Connection::readable() {
 FLUX_DECL void Connection::received(char* data, std::size_t size) {
   if (finishing_) return;
   begin_turn();
-  if (tls_) {
-    received_encrypted({data, size});
-  } else {
-    consume_input(data, size);
+  try {
+    if (tls_) {
+      received_encrypted({data, size});
+    } else {
+      consume_input(data, size);
+    }
+  } catch (const std::exception&) {  // no memory: this client goes, the others stay
+    loop_->counters().handler_errors.add();
+    fail();
   }
   end_turn();
 }
@@ -134,6 +147,7 @@ FLUX_DECL std::size_t Connection::hand_over(char* data, std::size_t size) {
 FLUX_DECL void Connection::ended() {
   if (ended_ || closed_) return;
   ended_ = true;
+  kept_ = shared_from_this();
   if (finishing_) {
     if (sent_end_) close();
     return;
@@ -441,6 +455,7 @@ FLUX_DECL void Connection::fail() {
 FLUX_DECL void Connection::close() {
   if (closed_) return;
   closed_ = true;
+  const auto kept = std::move(kept_);
   clear_deadline();
   std::error_code ignored;
   socket_.close(ignored);

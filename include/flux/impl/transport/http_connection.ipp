@@ -203,16 +203,16 @@ FLUX_DECL void HttpConnection::begin_upgrade() {
   }
 }
 
-FLUX_DECL void HttpConnection::accept_upgrade(std::string_view response_head, std::shared_ptr<StreamHandler> next) {
-  if (connection_ == nullptr || closing_ || !request_ || !request_->upgrading) return;
+FLUX_DECL bool HttpConnection::accept_upgrade(std::string_view response_head, std::shared_ptr<StreamHandler> next) {
+  if (connection_ == nullptr || closing_ || !request_ || !request_->upgrading) return false;
   const auto self = shared_from_this();  // the connection holds `next` instead
   Connection& connection = *std::exchange(connection_, nullptr);
   request_.reset();
   connection.clear_deadline();
   connection.write(response_head);
   connection.set_handler(std::move(next));
-  if (in_data_) return;  // the connection goes on with the rest by itself
-  connection.resume_input();
+  if (!in_data_) connection.resume_input();  // else the connection goes on with the rest by itself
+  return true;
 }
 
 FLUX_DECL void HttpConnection::refuse_upgrade(int status, std::string_view reason, const HttpFields& fields) {
@@ -532,7 +532,9 @@ FLUX_DECL void HttpConnection::update_deadline(std::size_t unread) {
     if (unread == 0 && request_number_ > 0) wait_for(Wait::request);
   } else if (!request_->head_read) {
     if (wait_ != Wait::head) wait_for(Wait::head);  // for the whole head, however it trickles in
-  } else if (!request_->read && !request_->upgrading && !request_->body_paused && !request_->awaits_continue) {
+  } else if (request_->upgrading) {
+    if (wait_ != Wait::upgrade) wait_for(Wait::upgrade);
+  } else if (!request_->read && !request_->body_paused && !request_->awaits_continue) {
     wait_for(Wait::body);
   } else {
     wait_for(connection_->outbox_bytes() > 0 ? Wait::output : Wait::nothing);
@@ -545,8 +547,8 @@ FLUX_DECL void HttpConnection::wait_for(Wait wait) {
   wait_ = wait;
   if (wait == Wait::nothing) return connection_->clear_deadline();
   bytes_taken_ = bytes_written_ - connection_->outbox_bytes();
-  connection_->set_deadline(wait == Wait::head ? service_.limits->handshake_timeout
-                                               : service_.limits->http_idle_timeout);
+  const bool handshake = wait == Wait::head || wait == Wait::upgrade;
+  connection_->set_deadline(handshake ? service_.limits->handshake_timeout : service_.limits->http_idle_timeout);
 }
 
 FLUX_DECL void HttpConnection::on_deadline() {
@@ -559,6 +561,8 @@ FLUX_DECL void HttpConnection::on_deadline() {
       return refuse(408, "the head of the request took too long");
     case Wait::request:
       return connection_->close();
+    case Wait::upgrade:
+      return refuse_upgrade(503, "the application took too long to answer");
     case Wait::body:
       if (request_->begun && !request_->answered) return connection_->close();
       return refuse(408, "the body of the request took too long");

@@ -293,7 +293,9 @@ FLUX_DECL bool WebSocketDecoder::take_payload(char*& p, std::size_t& n) {
   p += size;
   n -= size;
   assembly.payload_left -= size;
-  std::rotate(assembly.key.begin(), assembly.key.begin() + size % 4, assembly.key.end());
+  // The next piece goes on where this one ended in the key.
+  const auto key = assembly.key;
+  for (std::size_t i = 0; i < key.size(); ++i) assembly.key[i] = key[(size + i) % key.size()];
   if (decoder_detail::is_control(assembly.frame_opcode)) {
     std::copy(piece.begin(), piece.end(),
               assembly.control.begin() + static_cast<std::ptrdiff_t>(assembly.control_size));

@@ -7,20 +7,18 @@ namespace flux::transport {
 
 FLUX_DECL WebSocketStream::WebSocketStream(Connection& connection, WebSocketService& service,
                                            std::size_t message_bytes_max, bool deflate)
-    : decoder_({message_bytes_max}, deflate ? service.inflater.get() : nullptr),
-      connection_(&connection),
-      service_(&service),
+    : connection_(&connection),
       deflates_(deflate),
       alive_(true),
       pinged_(false),
       closing_(false),
-      input_paused_(false) {
-  const auto interval = service.limits->ping_interval;
-  if (interval.count() != 0) {
-    connection.set_deadline(interval);
-  } else {
-    connection.clear_deadline();
-  }
+      input_paused_(false),
+      service_(&service),
+      decoder_({message_bytes_max}, deflate ? service.inflater.get() : nullptr) {}
+
+FLUX_DECL void WebSocketStream::start() {
+  const auto interval = service_->limits->ping_interval;
+  if (interval.count() != 0) connection_->set_deadline(interval);
 }
 
 // --- Out ---

@@ -48,7 +48,7 @@ struct Hub {
   std::shared_ptr<features::PublicSpace> public_space;
   std::mutex chat_mutex;
   std::shared_ptr<features::ChatLog> chat;  // while the server runs; changed under the mutex, only when no loop runs
-  std::atomic<std::uint64_t> store_errors{0};
+  std::atomic<std::uint64_t> errors_elsewhere{0};  // exceptions out of stores and callbacks, on no loop
   protocol::LiveWriter plain, deflated;
 
   std::uint64_t new_key() { return core::mixed(next_key.fetch_add(1, std::memory_order_relaxed)); }
@@ -60,6 +60,19 @@ struct Hub {
   /// Runs a handler. False where it threw: logged and counted.
   template <class F>
   bool guarded(core::LoopCounters& counters, std::string_view what, F&& handler) const {
+    const bool returned = returns(what, handler);
+    if (!returned) counters.handler_errors.add();
+    return returned;
+  }
+  /// The same for a callback that is on no particular loop.
+  template <class F>
+  void guarded_elsewhere(std::string_view what, F&& callback) {
+    if (!returns(what, callback)) errors_elsewhere.fetch_add(1, std::memory_order_relaxed);
+  }
+
+ private:
+  template <class F>
+  bool returns(std::string_view what, F& handler) const {
     try {
       handler();
       return true;
@@ -68,7 +81,6 @@ struct Hub {
     } catch (...) {
       log(LogLevel::error, std::string(what).append(" handler threw something that is no std::exception"));
     }
-    counters.handler_errors.add();
     return false;
   }
 };

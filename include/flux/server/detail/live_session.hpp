@@ -14,7 +14,7 @@
 namespace flux::detail {
 
 /// Threading: its loop's thread, but for what SessionState says.
-class LiveSession final : public transport::WebSocketStream, public SessionState, private core::Outlet {
+class LiveSession final : private core::Outlet, public transport::WebSocketStream, public SessionState {
  public:
   LiveSession(Hub& hub, transport::Connection& connection, transport::WebSocketService& service, bool deflate,
               std::shared_ptr<const Identity> identity);
@@ -40,7 +40,7 @@ class LiveSession final : public transport::WebSocketStream, public SessionState
   struct Extras {
     std::vector<HeldPresence> held;
     features::PublicSeat public_seat;
-    std::vector<RoomId> created_rooms;
+    std::vector<std::weak_ptr<features::Room>> created_rooms;
     std::uint32_t strikes = 0;
   };
 
@@ -54,8 +54,8 @@ class LiveSession final : public transport::WebSocketStream, public SessionState
   void join_room(Request& request);
   void join_as(std::string id, RoomId room, JsonText presence);
   void join_with_history(const std::string& id, const RoomId& room, const JsonText& presence);
-  void enter(const std::string& id, const RoomId& room, const JsonText& presence,
-             const std::vector<ChatMessage>& history);
+  Result<std::string> enter(const RoomId& room, const JsonText& presence, const std::vector<ChatMessage>& history);
+  void welcome(std::string_view id, const Result<std::string>& entered);
   void leave_room(Request& request);
   void update_presence(Request& request);
   void broadcast_event(Request& request);

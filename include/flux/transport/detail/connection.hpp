@@ -162,6 +162,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   std::unique_ptr<Encryption> tls_;
   std::unique_ptr<Outbox> outbox_;
   std::string unused_;  // input that the handler has not used yet
+  std::shared_ptr<Connection> kept_;  // itself, while it reads nothing and so no pending operation keeps it alive
   std::uint32_t group_index_;
   bool reading_ : 1;      // a wait for input is pending
   bool paused_ : 1;

@@ -48,8 +48,9 @@ class HttpConnection final : public StreamHandler,
   HttpConnection(Connection& connection, HttpService& service);
 
   /// Writes `response_head` and hands the connection over to `next`, with what was read behind the request. This handler is
-  /// `closed` afterwards. Does nothing unless an upgrade waits for its answer.
-  void accept_upgrade(std::string_view response_head, std::shared_ptr<StreamHandler> next);
+  /// `closed` afterwards, and the connection has no deadline. `next` hears nothing before this has returned.
+  /// False, and nothing is done, where no upgrade waits for its answer any more.
+  bool accept_upgrade(std::string_view response_head, std::shared_ptr<StreamHandler> next);
   /// Answers the upgrade as any request; the connection closes after it. `reason`: the text of the body.
   void refuse_upgrade(int status, std::string_view reason, const HttpFields& fields = {});
 
@@ -87,6 +88,7 @@ class HttpConnection final : public StreamHandler,
     nothing,  // the application: it may take its time
     head,     // the rest of a head, or the first request
     request,  // another request
+    upgrade,  // the application's answer to a handshake
     body,
     output  // that the client takes what was written
   };

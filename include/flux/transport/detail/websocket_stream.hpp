@@ -39,6 +39,8 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   void on_closed() final;
 
  protected:
+  /// The connection has been handed over: pings begin.
+  void start();
   virtual void on_message(std::string_view message, MessageType type) = 0;
   /// The last call.
   virtual void on_disconnect(const Disconnect& how) = 0;
@@ -64,15 +66,16 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   void peer_closes();
   void slow_reader();
 
-  WebSocketDecoder decoder_;
+  // What a fan-out looks at comes first: one cache line with the start of the object.
   Connection* connection_;
-  WebSocketService* service_;
   std::uint16_t close_code_ = 1006;
   bool deflates_ : 1;
   bool alive_ : 1;         // something came since the deadline was set
   bool pinged_ : 1;        // a ping is unanswered
   bool closing_ : 1;       // a close frame has been sent
   bool input_paused_ : 1;
+  WebSocketService* service_;
+  WebSocketDecoder decoder_;
   std::string close_reason_;
 };
 

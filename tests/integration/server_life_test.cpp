@@ -1,0 +1,374 @@
+// A server's life: start, run, stop, restart, and what is left of it.
+#include "support/server.hpp"
+
+#include <filesystem>
+#include <fstream>
+
+using namespace flux_test;
+using namespace flux::literals;
+
+namespace {
+
+bool ipv6_there() {
+  const int fd = ::socket(AF_INET6, SOCK_STREAM, 0);
+  if (fd < 0) return false;
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = in6addr_loopback;
+  const bool there = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  ::close(fd);
+  return there;
+}
+
+#if defined(__linux__)
+std::ptrdiff_t entries(const char* folder) {
+  return std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator());
+}
+
+std::size_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::size_t total = 0;
+  std::size_t resident = 0;
+  statm >> total >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+#endif
+
+}  // namespace
+
+TEST_CASE("server: started, it has a port and answers; stopped, it has none and can be started again") {
+  flux::Server server(test_config());
+  CHECK_FALSE(server.running());
+  CHECK(server.port() == 0);
+  for (int life = 0; life < 3; ++life) {
+    server.start();
+    CHECK(server.running());
+    REQUIRE(server.port() != 0);
+    CHECK(server.port(1) == 0);
+    LiveClient client(server.port());
+    CHECK(type_of(client.join("r")) == "room_joined");
+    CHECK(thrown_by([&] { server.start(); }).first == flux::Errc::already_running);
+    client.tcp.close();
+    server.stop();
+    CHECK_FALSE(server.running());
+    CHECK(server.port() == 0);
+    CHECK(server.stats().connections_now == 0);
+    CHECK(server.stats().sessions_now == 0);
+    CHECK(server.rooms().empty());
+  }
+  CHECK(server.stats().connections == 3);
+  server.stop();  // does nothing
+}
+
+TEST_CASE("server: run in a thread, it returns when another one stops it") {
+  const std::size_t threads = GENERATE(1u, 3u);
+  flux::Server server(test_config(threads));
+  for (int life = 0; life < 2; ++life) {
+    std::thread runner([&] { server.run(); });
+    REQUIRE(eventually([&] { return server.running(); }));
+    LiveClient client(server.port());
+    client.join("r");
+    server.stop(0ms);
+    runner.join();
+    CHECK_FALSE(server.running());
+    CHECK(client.closed().code == 1001);
+  }
+}
+
+TEST_CASE("server: stop from a handler only begins, and run returns") {
+  const std::size_t threads = GENERATE(1u, 2u);
+  flux::Server server(test_config(threads));
+  server.on_event([&](flux::EventMessage& message) {
+    if (message.event == "quit") server.stop();
+  });
+  for (int life = 0; life < 2; ++life) {
+    std::thread runner([&] { server.run(); });
+    REQUIRE(eventually([&] { return server.running(); }));
+    LiveClient client(server.port());
+    client.join("r");
+    client.send("broadcast_event", R"({"event":"quit"})");
+    CHECK(client.closed().code == 1001);
+    runner.join();
+    CHECK_FALSE(server.running());
+  }
+}
+
+TEST_CASE("server: stop from two threads and a handler at once, all come back and it has stopped") {
+  for (int round = 0; round < 20; ++round) {
+    flux::Server server(test_config(2));
+    server.on_event([&](flux::EventMessage&) { server.stop(); });
+    server.start();
+    LiveClient client(server.port());
+    client.join("r");
+    Gate go;
+    Crew crew;
+    for (int i = 0; i < 2; ++i) {
+      crew.add([&] {
+        go.wait();
+        server.stop(1000ms);
+        if (server.running()) throw std::runtime_error("stop came back too early");
+      });
+    }
+    crew.add([&] {
+      go.wait();
+      client.send("broadcast_event", R"({"event":"quit"})");
+      client.closed();
+    });
+    go.open();
+    crew.join();
+    CHECK_FALSE(server.running());
+  }
+}
+
+TEST_CASE("server: destroyed while it runs, clients are gone and the port is free") {
+  std::uint16_t port = 0;
+  std::vector<std::unique_ptr<LiveClient>> clients;
+  {
+    flux::Server server(test_config(2));
+    server.start();
+    port = server.port();
+    for (int i = 0; i < 4; ++i) {
+      clients.push_back(std::make_unique<LiveClient>(port));
+      clients.back()->join("r");
+    }
+  }
+  for (const auto& client : clients) CHECK_NOTHROW(client->closed());
+  auto config = test_config();
+  config.listen = {{"127.0.0.1", port}};
+  flux::Server again(config);
+  CHECK_NOTHROW(again.start());
+}
+
+TEST_CASE("server: never started, it is destroyed") {
+  flux::Server server(test_config());
+  CHECK_FALSE(server.running());
+}
+
+#if defined(__linux__)
+TEST_CASE("server: 1,000 starts and stops, no thread, descriptor or memory is left") {
+  flux::Server server(test_config(2));
+  const auto cycle = [&](bool with_client) {
+    server.start();
+    if (with_client) {
+      LiveClient client(server.port());
+      client.join("r");
+      client.tcp.reset();
+    }
+    server.stop(0ms);
+  };
+  for (int i = 0; i < 50; ++i) cycle(true);  // allocators and the like have grown by then
+  const auto threads = entries("/proc/self/task");
+  const auto descriptors = entries("/proc/self/fd");
+  const auto memory = resident_bytes();
+  for (int i = 0; i < 1000; ++i) cycle(i % 5 == 0);
+  // A joined thread's entry may go a moment after it.
+  CHECK(eventually([&] { return entries("/proc/self/task") == threads; }));
+  CHECK(entries("/proc/self/fd") == descriptors);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  (void)memory;  // sanitizers keep what was freed
+#else
+  CHECK(resident_bytes() < memory + 2'000'000);
+#endif
+}
+#endif
+
+TEST_CASE("server: a port in use, start and run throw address_unavailable and it can be started elsewhere later") {
+  flux::Server first(test_config());
+  first.start();
+  auto config = test_config();
+  config.listen.push_back({"127.0.0.1", first.port()});  // the first address is free
+  flux::Server second(config);
+  const auto [code, message] = thrown_by([&] { second.start(); });
+  CHECK(code == flux::Errc::address_unavailable);
+  CHECK_THAT(message, Catch::Matchers::ContainsSubstring("127.0.0.1 port " + std::to_string(first.port())));
+  CHECK_FALSE(second.running());
+  CHECK(second.port() == 0);
+  CHECK(thrown_by([&] { second.run(); }).first == flux::Errc::address_unavailable);
+  first.stop();
+  second.start();
+  CHECK(second.port(0) != 0);
+  CHECK(second.port(1) != 0);
+}
+
+TEST_CASE("server: several addresses, all are served") {
+  auto config = test_config();
+  config.listen.push_back({"localhost", 0});
+  if (ipv6_there()) config.listen.push_back({"::1", 0});
+  flux::Server server(config);
+  server.start();
+  CHECK(server.port(0) != server.port(1));
+  LiveClient one(server.port(0));
+  LiveClient two(server.port(1));
+  one.join("r");
+  two.join("r");
+  CHECK(server.room("r")->members == 2);
+  if (ipv6_there()) {
+    LiveClient three(Target{server.port(2), "::1"}, "/live");
+    three.join("r");
+    CHECK(server.room("r")->members == 3);
+    CHECK_THAT(server.session(three.id)->remote_address(), Catch::Matchers::StartsWith("[::1]:"));
+  }
+}
+
+TEST_CASE("server: a config that is wrong, the error names the setting and the value") {
+  using Change = std::function<void(flux::Config&)>;
+  const std::vector<std::pair<std::string, Change>> wrong = {
+      {"Config::threads must be 1 to 256, not 0", [](auto& c) { c.threads = 0; }},
+      {"Config::threads must be 1 to 256, not 257", [](auto& c) { c.threads = 257; }},
+      {"Config::worker_threads must be 1 to 256, not 0", [](auto& c) { c.worker_threads = 0; }},
+      {"Config::worker_threads must be 1 to 256, not 1000", [](auto& c) { c.worker_threads = 1000; }},
+      {"Config::live_path must begin with \"/\" or be empty, not \"live\"", [](auto& c) { c.live_path = "live"; }},
+      {"Config::chat.join_history must be 0 to 1000, not 1001", [](auto& c) { c.chat.join_history = 1001; }},
+      {"Config::deflate.level must be 1 to 9, not 0", [](auto& c) { c.deflate.level = 0; }},
+      {"Config::deflate.level must be 1 to 9, not 10", [](auto& c) { c.deflate.level = 10; }},
+      {"Config::tls needs both", [](auto& c) { c.tls.certificate_file = "a.pem"; }},
+      {"Config::tls needs both", [](auto& c) { c.tls.private_key_file = "a.pem"; }},
+      {"Config::presence_interval must not be negative", [](auto& c) { c.presence_interval = -1ms; }},
+      {"Config::presence_throttle must not be negative", [](auto& c) { c.presence_throttle = -1ms; }},
+      {"Limits::outbox_bytes_max must be at least outbox_bytes_congested, not 5",
+       [](auto& c) { c.limits.outbox_bytes_max = 5; }},
+      {"Limits::rooms_per_connection must be at least 1", [](auto& c) { c.limits.rooms_per_connection = 0; }},
+      {"Limits::room_members_max must be at least 1", [](auto& c) { c.limits.room_members_max = 0; }},
+      {"Limits::json_depth_max must be at least 3, not 2", [](auto& c) { c.limits.json_depth_max = 2; }},
+      {"Limits::message_burst must be at least 1",
+       [](auto& c) {
+         c.limits.messages_per_second = 1;
+         c.limits.message_burst = 0;
+       }},
+      {"Limits::handshake_timeout must be more than 0", [](auto& c) { c.limits.handshake_timeout = 0ms; }},
+      {"Limits::http_idle_timeout must be more than 0", [](auto& c) { c.limits.http_idle_timeout = 0ms; }},
+      {"Limits::close_timeout must be more than 0", [](auto& c) { c.limits.close_timeout = 0ms; }},
+      {"Limits::ping_interval must not be negative", [](auto& c) { c.limits.ping_interval = -1ms; }},
+      {"Limits::pong_timeout must be more than 0", [](auto& c) { c.limits.pong_timeout = 0ms; }},
+  };
+  for (const auto& [text, change] : wrong) {
+    auto config = test_config();
+    change(config);
+    const auto [code, message] = thrown_by([&] { flux::Server server(config); });
+    CHECK(code == flux::Errc::bad_config);
+    CHECK_THAT(message, Catch::Matchers::ContainsSubstring(text));
+  }
+}
+
+TEST_CASE("server: an address that is none, start throws and names it") {
+  auto config = test_config();
+  config.listen = {{"no.such.host.example", 0}};
+  flux::Server server(config);
+  const auto [code, message] = thrown_by([&] { server.start(); });
+  CHECK(code == flux::Errc::bad_config);
+  CHECK_THAT(message, Catch::Matchers::ContainsSubstring("no.such.host.example"));
+}
+
+TEST_CASE("server: handlers and routes are set before the start, later they throw") {
+  flux::Server server(test_config());
+  server.websocket("/raw", {});
+  CHECK(thrown_by([&] { server.websocket("/raw", {}); }).first == flux::Errc::bad_config);
+  CHECK(thrown_by([&] { server.websocket("/live", {}); }).first == flux::Errc::bad_config);
+  CHECK(thrown_by([&] { server.websocket("raw", {}); }).first == flux::Errc::bad_config);
+  server.route("GET", "/a/{x}", [](flux::HttpExchange) {});
+  CHECK(thrown_by([&] { server.route("GET", "/a/{y}", [](flux::HttpExchange) {}); }).first == flux::Errc::bad_config);
+  server.start();
+  const std::vector<std::function<void()>> late = {
+      [&] { server.on_connect({}); },
+      [&] { server.on_token({}); },
+      [&] { server.on_disconnect({}); },
+      [&] { server.on_join({}); },
+      [&] { server.on_leave({}); },
+      [&] { server.on_event({}); },
+      [&] { server.on_chat({}); },
+      [&] { server.on_share({}); },
+      [&] { server.on_presence({}); },
+      [&] { server.route("GET", "/x", [](flux::HttpExchange) {}); },
+      [&] { server.static_files("/s", "."); },
+      [&] { server.websocket("/w", {}); },
+  };
+  for (const auto& set : late) CHECK(thrown_by(set).first == flux::Errc::already_running);
+}
+
+TEST_CASE("server: a graceful stop, clients get what is queued, then 1001") {
+  flux::Server server(test_config(2));
+  server.start();
+  std::vector<std::unique_ptr<LiveClient>> clients;
+  for (int i = 0; i < 6; ++i) {
+    clients.push_back(std::make_unique<LiveClient>(Target{server.port(), "127.0.0.1", 8192}, "/live"));
+    clients.back()->join("r");
+  }
+  // More than a socket takes at once, less than the outbox may hold.
+  const auto payload = flux::JsonText::string(std::string(100'000, 'x'));
+  constexpr int count = 30;
+  for (int i = 0; i < count; ++i) REQUIRE(server.broadcast("r", "e" + std::to_string(i), payload).ok());
+  std::thread stopper([&] { server.stop(20s); });
+  Crew crew;
+  for (const auto& client : clients) {
+    crew.add([&client = *client] { client.closed(); });
+  }
+  crew.join();
+  stopper.join();
+  for (const auto& client : clients) {
+    CHECK(client->how_closed.code == 1001);
+    std::vector<std::string> events;
+    for (const std::string& text : client->before_close) {
+      const auto message = flux::JsonText::parse(text).value();
+      if (type_of(message) == "broadcast_event") events.push_back(text_at(message, "/payload/event"));
+    }
+    REQUIRE(events.size() == count);
+    for (int i = 0; i < count; ++i) CHECK(events[static_cast<std::size_t>(i)] == "e" + std::to_string(i));
+  }
+  CHECK(server.stats().messages_dropped == 0);
+}
+
+TEST_CASE("server: when the grace is over, clients that take nothing are cut") {
+  flux::Server server(test_config(2));
+  server.start();
+  std::vector<std::unique_ptr<LiveClient>> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(std::make_unique<LiveClient>(Target{server.port(), "127.0.0.1", 4096}, "/live"));
+    clients.back()->join("r");
+  }
+  const auto payload = flux::JsonText::string(std::string(1'000'000, 'x'));
+  for (int i = 0; i < 4; ++i) REQUIRE(server.broadcast("r", "big", payload).ok());
+  const auto before = std::chrono::steady_clock::now();
+  server.stop(50ms);
+  CHECK(std::chrono::steady_clock::now() - before < 5s);
+  CHECK_FALSE(server.running());
+  CHECK(server.stats().connections_now == 0);
+  for (const auto& client : clients) CHECK(client->closed().code == 1006);
+}
+
+TEST_CASE("server: while it stops, nobody gets in and everybody hears of it") {
+  flux::Server server(test_config());
+  Gate leaving;
+  server.on_disconnect([&](const flux::Session&, const flux::Disconnect& how) {
+    if (how.code == flux::CloseCode::going_away) leaving.open();
+  });
+  server.start();
+  const auto port = server.port();
+  LiveClient client(port);
+  client.join("r");
+  std::thread stopper([&] { server.stop(20s); });
+  CHECK(client.closed().code == 1001);
+  leaving.wait();
+  stopper.join();
+  CHECK_THROWS(LiveClient(port));
+}
+
+TEST_CASE("server: a permanent room outlives a restart, presence works in it as before") {
+  auto config = test_config();
+  config.presence_interval = 1ms;
+  flux::Server server(config);
+  REQUIRE(server.create_room("hall", {flux::RoomMode::history, 0, true}).ok());
+  for (int life = 0; life < 3; ++life) {
+    server.start();
+    LiveClient one(server.port());
+    one.join("hall");
+    LiveClient two(server.port());
+    two.join("hall");
+    CHECK_THAT(one.next("presence_updated").text(), Catch::Matchers::ContainsSubstring(two.id));
+    REQUIRE(server.share("hall", R"({"type":"string","content":"kept"})"_json).ok());
+    // Presence is pending while the loops end.
+    two.send("update_presence", R"({"presence":{"x":1}})");
+    server.stop(0ms);
+    CHECK(server.room_items("hall").value().size() == static_cast<std::size_t>(life) + 1);
+    CHECK(server.room("hall")->members == 0);
+  }
+}

@@ -1,0 +1,22 @@
+// Waits with a bound.
+
+const pollMs = 5;
+
+/** Resolves or rejects as `promise` does; rejects where that takes longer than `boundMs`. */
+export function within(promise, what, boundMs = 10_000) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what}: not within ${boundMs} ms`)), boundMs);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** Resolves with the first value of `look()` that is true; rejects where there is none within `boundMs`. */
+export async function until(look, what, boundMs = 10_000) {
+  for (const end = Date.now() + boundMs; ; ) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`${typeof what === 'function' ? what() : what}: not within ${boundMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+  }
+}

@@ -1,0 +1,105 @@
+// What tests of a whole server share.
+#pragma once
+
+#include "catch.hpp"
+#include "support/client.hpp"
+
+#include <flux/flux.hpp>
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace flux_test {
+
+/// Loopback, a free port, a fixed seed; presence at once, so that a test waits for nothing.
+inline flux::Config test_config(std::size_t threads = 1) {
+  flux::Config config;
+  config.listen = {{"127.0.0.1", 0}};
+  config.threads = threads;
+  config.presence_interval = 0ms;
+  config.presence_throttle = 0ms;
+  config.seed = 42;
+  return config;
+}
+
+/// Whether `condition` becomes true in time.
+template <class Condition>
+bool eventually(const Condition& condition) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+/// A value that one thread sets once and the test waits for.
+template <class T>
+class Awaited {
+ public:
+  void set(T value) { promise_.set_value(std::move(value)); }
+  T get() {
+    if (future_.wait_for(patience) != std::future_status::ready) throw std::runtime_error("it was not set in time");
+    return future_.get();
+  }
+
+ private:
+  std::promise<T> promise_;
+  std::future<T> future_ = promise_.get_future();
+};
+
+/// A door that threads wait at until it is opened.
+class Gate {
+ public:
+  void open() { opened_.set_value(); }
+  void wait() const {
+    if (door_.wait_for(patience) != std::future_status::ready) throw std::runtime_error("the gate stayed shut");
+  }
+
+ private:
+  std::promise<void> opened_;
+  std::shared_future<void> door_ = opened_.get_future().share();
+};
+
+/// Threads of a test. What one of them throws is thrown again by `join`.
+class Crew {
+ public:
+  ~Crew() {
+    for (std::thread& thread : threads_) {
+      if (thread.joinable()) thread.join();
+    }
+  }
+  void add(std::function<void()> work) {
+    std::packaged_task<void()> task(std::move(work));
+    results_.push_back(task.get_future());
+    threads_.emplace_back(std::move(task));
+  }
+  void join() {
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+    for (auto& result : std::exchange(results_, {})) result.get();
+  }
+
+ private:
+  std::vector<std::thread> threads_;
+  std::vector<std::future<void>> results_;
+};
+
+/// The code of the error that `start` throws; none where it does not throw.
+template <class Start>
+std::pair<flux::Errc, std::string> thrown_by(Start start) {
+  try {
+    start();
+  } catch (const flux::Error& error) {
+    return {error.code(), error.message()};
+  }
+  return {};
+}
+
+}  // namespace flux_test

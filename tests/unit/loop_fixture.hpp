@@ -1,0 +1,179 @@
+// Event loops that the test runs itself, in a time that stands still, and members who write down what reaches them.
+#pragma once
+
+#include <flux/core/detail/lane.hpp>
+#include <flux/core/detail/loop.hpp>
+#include <flux/core/session_key.hpp>
+#include <flux/features/detail/room.hpp>
+#include <flux/testing/manual_clock.hpp>
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace flux::testing {
+
+using Lines = std::vector<std::string>;
+
+/// A few loops that share a clock. Nothing runs but inside the calls below.
+class SteppedLoops {
+ public:
+  explicit SteppedLoops(std::size_t count = 1) {
+    for (std::size_t i = 0; i < count; ++i) loops_.push_back(core::Loop::make(i, clock_, nullptr));
+  }
+  ~SteppedLoops() { settle(); }
+  SteppedLoops(const SteppedLoops&) = delete;
+  SteppedLoops& operator=(const SteppedLoops&) = delete;
+
+  const std::shared_ptr<core::Loop>& operator[](std::size_t index) const { return loops_[index]; }
+  const std::shared_ptr<ManualClock>& clock() const { return clock_; }
+
+  /// Runs what is ready, until no loop has anything left.
+  void settle() {
+    for (bool busy = true; busy;) {
+      busy = false;
+      for (const auto& loop : loops_) busy |= loop->context().poll() != 0;
+    }
+  }
+  void advance(std::chrono::milliseconds step) {
+    clock_->advance(step);
+    settle();
+  }
+  /// `task` as one turn of a loop, then what follows from it.
+  void turn(std::size_t index, std::function<void()> task) {
+    loops_[index]->post(std::move(task));
+    settle();
+  }
+
+ private:
+  std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
+  std::vector<std::shared_ptr<core::Loop>> loops_;
+};
+
+/// Puts every message as one readable line.
+class TextView final : public features::RoomView, public features::PublicView {
+ public:
+  void event(std::string& out, const features::EventNotice& notice) const override {
+    out.append("event ").append(notice.event).append(" from ").append(notice.connection_id);
+    if (!notice.user_id.empty()) out.append("/").append(notice.user_id);
+    if (notice.payload) out.append(" ").append(*notice.payload);
+  }
+  void chat(std::string& out, const ChatMessage& message) const override {
+    out.append("chat ").append(message.message).append(" from ").append(message.connection_id);
+  }
+  void data(std::string& out, std::string_view, const SharedItem& item) const override {
+    out.append("data ").append(item.data.text()).append(" at ").append(std::to_string(item.offset));
+  }
+  /// `presence +A{} ~B{} -C`: A joined, B changed, C left.
+  void presence(std::string& out, const features::PresenceNotice& notice) const override {
+    out += "presence";
+    for (const auto& entry : notice.joined) put(out, " +", entry);
+    for (const auto& entry : notice.updated) put(out, " ~", entry);
+    for (const auto& id : notice.left) out.append(" -").append(id);
+  }
+  void closed(std::string& out, std::string_view room, std::string_view reason) const override {
+    out.append("closed ").append(room).append(": ").append(reason);
+  }
+  void public_history(std::string& out, const std::deque<SharedItem>& items) const override {
+    out += "public";
+    for (const SharedItem& item : items) out.append(" ").append(item.data.text());
+  }
+
+ private:
+  static void put(std::string& out, const char* sign, const features::PresenceEntry& entry) {
+    out.append(sign).append(entry.connection_id).append(entry.presence);
+  }
+};
+
+/// Writes down the segments that reach it.
+class Inbox : public core::Outlet {
+ public:
+  void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions,
+               const core::LaneSeat&) override {
+    ++batches;
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < batch.segments.size(); ++i) {
+      const core::Segment& segment = batch.segments[i];
+      const std::string text = batch.bytes->substr(begin, segment.end - begin);
+      begin = segment.end;
+      if (std::any_of(exclusions.begin(), exclusions.end(),
+                      [&](const core::Exclusion& e) { return e.first <= i && i < e.last; })) {
+        continue;
+      }
+      presence_before = segment.presence ? segment.presence_before : presence_before;
+      lines.push_back(text);
+    }
+  }
+  /// What came since the last call.
+  Lines take() { return std::exchange(lines, {}); }
+
+  Lines lines;
+  std::size_t batches = 0;
+  std::uint64_t presence_before = 0;  // of the last presence segment
+};
+
+/// Somebody who may be in a room. `name` is its connection id too.
+class RoomMember {
+ public:
+  RoomMember(std::string name, const std::shared_ptr<core::Loop>& loop, const features::RoomView& view)
+      : name_(std::move(name)), key_(std::hash<std::string>{}(name_) | 1), loop_(loop), view_(view) {}
+  RoomMember(const RoomMember&) = delete;
+  RoomMember& operator=(const RoomMember&) = delete;
+  ~RoomMember() { leave(); }
+
+  Result<void> join(const std::shared_ptr<features::Room>& room, std::string presence = "{}") {
+    membership_ = std::make_unique<features::Membership>();
+    const features::Joiner joiner{key_, name_, identity, &inbox, loop_, &view_};
+    auto joined = room->join(*membership_, joiner, std::move(presence), [&](const features::RoomSnapshot& found) {
+      snapshot.clear();
+      for (const auto& entry : found.members) {
+        snapshot.append(snapshot.empty() ? "" : " ").append(entry.connection_id).append(entry.presence);
+      }
+      position = found.position;
+      mode = found.mode;
+      items = found.items == nullptr ? 0 : found.items->size();
+    });
+    if (!joined) membership_.reset();
+    return joined;
+  }
+  void leave() {
+    if (!membership_) return;
+    const std::shared_ptr<features::Room> room = membership_->room;
+    room->leave(*membership_);
+    membership_.reset();
+  }
+  void update(std::string presence) { membership_->room->update_presence(*membership_, std::move(presence)); }
+  Result<Position> publish(std::string_view event) {
+    return membership_->room->publish(membership_.get(), {membership_->room->id(), name_, {}, event, {}});
+  }
+  Result<Position> share(std::string text) {
+    return membership_->room->share(membership_.get(), {name_, JsonText::trusted(std::move(text)), 0});
+  }
+  /// What a reader that was too slow since `known` is told; "too late" where nothing can mend it.
+  std::string catch_up(std::uint64_t known) {
+    membership_->presence_known = known;
+    std::string out;
+    return membership_->room->catch_up(*membership_, view_, out) ? out : "too late";
+  }
+  Lines take() { return inbox.take(); }
+  core::SessionKey key() const { return key_; }
+
+  Inbox inbox;
+  std::shared_ptr<const Identity> identity;
+  std::string snapshot;  // what the last join found: `A{} B{}`
+  Position position;
+  RoomMode mode{};
+  std::size_t items = 0;
+
+ private:
+  const std::string name_;
+  const core::SessionKey key_;
+  const std::shared_ptr<core::Loop> loop_;
+  const features::RoomView& view_;
+  std::unique_ptr<features::Membership> membership_;
+};
+
+}  // namespace flux::testing

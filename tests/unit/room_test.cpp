@@ -1,0 +1,688 @@
+#include "catch.hpp"
+#include "loop_fixture.hpp"
+
+#include <deque>
+#include <map>
+#include <random>
+#include <set>
+#include <sstream>
+
+using namespace flux;
+using namespace flux::features;
+using namespace flux::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto interval = 25ms;
+
+/// One room, and whoever is named.
+class Scene {
+ public:
+  explicit Scene(RoomOptions options = {}, Room::Settings settings = {interval, 100, 10, 1000},
+                 std::size_t loop_count = 1)
+      : loops(loop_count), settings_(settings), room(std::make_shared<Room>("r", options, "epoch", settings_)) {}
+
+  RoomMember& operator[](const std::string& name) {
+    auto& member = members_[name];
+    if (!member) member = std::make_unique<RoomMember>(name, loops[0], view);
+    return *member;
+  }
+  /// The others join and all is told; their inboxes are empty then.
+  void settled(const std::vector<std::string>& names) {
+    for (const std::string& name : names) REQUIRE((*this)[name].join(room).ok());
+    step();
+    for (const std::string& name : names) (*this)[name].take();
+  }
+  void chat(const std::string& sender) {
+    ChatMessage message;
+    message.connection_id = sender;
+    message.message = "hi";
+    room->publish_chat(message);
+  }
+  void step() { loops.advance(interval); }
+  Lines told(const std::string& name) {
+    loops.settle();
+    return (*this)[name].take();
+  }
+
+  TextView view;
+  SteppedLoops loops;
+
+ private:
+  const Room::Settings settings_;
+
+ public:
+  std::shared_ptr<Room> room;
+
+ private:
+  std::map<std::string, std::unique_ptr<RoomMember>> members_;
+};
+
+}  // namespace
+
+// --- Members ---
+
+TEST_CASE("room: a joiner finds all who are there and itself, with their newest presence", "[room]") {
+  Scene s;
+  s.settled({"A", "B"});
+  s["A"].update(R"({"x":1})");
+  REQUIRE(s["C"].join(s.room, R"({"c":3})").ok());
+  CHECK(s["C"].snapshot == R"(A{"x":1} B{} C{"c":3})");
+  CHECK(s["C"].position == Position{"epoch", 0});
+  CHECK(s.room->member_keys() == std::vector<core::SessionKey>{s["A"].key(), s["B"].key(), s["C"].key()});
+}
+
+TEST_CASE("room: at its capacity the next joiner is refused and nobody notices; a place that gets free is free", "[room]") {
+  Scene s({.capacity = 2});
+  s.settled({"A", "B"});
+  const auto refused = s["C"].join(s.room);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code() == Errc::room_full);
+  s.step();
+  CHECK(s.told("A").empty());
+  CHECK(s.room->info().members == 2);
+  s["A"].leave();
+  CHECK(s["C"].join(s.room).ok());
+}
+
+TEST_CASE("room: its capacity is never more than the server's", "[room]") {
+  CHECK(Scene({.capacity = 1000}).room->info().capacity == 100);
+  CHECK(Scene({.capacity = 0}).room->info().capacity == 100);
+  CHECK(Scene({.capacity = 7}).room->info().capacity == 7);
+}
+
+TEST_CASE("room: members leave in any order, the others stay reachable", "[room]") {
+  Scene s;
+  s.settled({"A", "B", "C", "D"});
+  s["A"].leave();
+  s["C"].leave();
+  REQUIRE(s["D"].publish("hi").ok());
+  CHECK(s.told("B") == Lines{"event hi from D"});
+  CHECK(s.told("A").empty());
+  s["D"].update(R"({"d":1})");
+  s.step();
+  CHECK(s.told("B") == Lines{R"(presence ~D{"d":1} -A -C)"});
+  s["D"].leave();
+  s["B"].leave();
+  CHECK(s.room->info().members == 0);
+}
+
+TEST_CASE("room: presence() lists the members in the order of their joins", "[room]") {
+  Scene s;
+  s["B"].identity = std::make_shared<const Identity>(Identity{"u", "Bea", "", "", true});
+  s.settled({"A", "B", "C", "D"});
+  s["A"].leave();  // its place is taken by the last
+  const auto list = s.room->presence();
+  REQUIRE(list.size() == 3);
+  CHECK(list[0].connection_id == "B");
+  CHECK(list[0].identity.name == "Bea");
+  CHECK(list[1].connection_id == "C");
+  CHECK(list[1].identity == Identity{});
+  CHECK(list[2].connection_id == "D");
+}
+
+TEST_CASE("room: once ended it lets nobody in, takes no message and tells its members why", "[room]") {
+  Scene s;
+  s.settled({"A", "B"});
+  s.room->end("closed by the owner");
+  s.room->end("again");
+  CHECK(s.told("A") == Lines{"closed r: closed by the owner"});
+  CHECK(s["C"].join(s.room).error().code() == Errc::room_not_found);
+  CHECK(s["A"].publish("hi").error().code() == Errc::room_not_found);
+  CHECK(s["A"].share("{}").error().code() == Errc::room_not_found);
+  s.chat("A");
+  s["A"].leave();
+  s.step();
+  CHECK(s.told("B") == Lines{"closed r: closed by the owner"});
+  CHECK(s["B"].catch_up(1).empty());
+}
+
+TEST_CASE("room: only an empty one ends by itself, and never a permanent one", "[room]") {
+  Scene s;
+  s.settled({"A"});
+  CHECK_FALSE(s.room->end_if_empty());
+  s["A"].leave();
+  CHECK(s.room->end_if_empty());
+  CHECK_FALSE(s.room->end_if_empty());
+  CHECK(s["B"].join(s.room).error().code() == Errc::room_not_found);
+  CHECK_FALSE(Scene({.permanent = true}).room->end_if_empty());
+}
+
+// --- Messages ---
+
+TEST_CASE("room: an event reaches the others once, in order, and never its sender", "[room]") {
+  Scene s;
+  s.settled({"A", "B", "C"});
+  CHECK(s["A"].publish("1").value() == Position{"epoch", 1});
+  CHECK(s["B"].publish("2").value() == Position{"epoch", 2});
+  CHECK(s["A"].publish("3").value() == Position{"epoch", 3});
+  s.loops.settle();
+  CHECK(s.told("A") == Lines{"event 2 from B"});
+  CHECK(s.told("B") == Lines{"event 1 from A", "event 3 from A"});
+  CHECK(s.told("C") == Lines{"event 1 from A", "event 2 from B", "event 3 from A"});
+}
+
+TEST_CASE("room: what the application publishes reaches everybody", "[room]") {
+  Scene s;
+  s.settled({"A", "B"});
+  REQUIRE(s.room->publish(nullptr, {"r", server_connection_id, "u1", "news", R"({"n":1})"}).ok());
+  CHECK(s.told("A") == Lines{R"(event news from server/u1 {"n":1})"});
+  CHECK(s.told("B").size() == 1);
+}
+
+TEST_CASE("room: who publishes alone moves the position and is sent nothing", "[room]") {
+  Scene s;
+  s.settled({"A"});
+  CHECK(s["A"].publish("1").value().offset == 1);
+  CHECK(s.told("A").empty());
+  REQUIRE(s["B"].join(s.room).ok());
+  CHECK(s["B"].position.offset == 1);
+  CHECK(s.told("B").empty());
+}
+
+TEST_CASE("room: chat reaches all members, the sender too, and counts in the position", "[room]") {
+  Scene s;
+  s.settled({"A", "B"});
+  s.chat("A");
+  CHECK(s.told("A") == Lines{"chat hi from A"});
+  CHECK(s.told("B") == Lines{"chat hi from A"});
+  CHECK(s.room->info().position.offset == 1);
+}
+
+TEST_CASE("room: who joins in a turn does not get what was published before it in that turn", "[room]") {
+  Scene s;
+  s.settled({"A", "B"});
+  s.loops.turn(0, [&] {
+    REQUIRE(s["A"].publish("before").ok());
+    REQUIRE(s["C"].join(s.room).ok());
+    REQUIRE(s["A"].publish("after").ok());
+  });
+  CHECK(s["C"].position.offset == 1);
+  CHECK(s.told("C") == Lines{"event after from A"});
+  CHECK(s.told("B") == Lines{"event before from A", "event after from A"});
+}
+
+TEST_CASE("room: what a turn publishes reaches a member as one batch", "[room]") {
+  Scene s;
+  s.settled({"A", "B"});
+  const std::size_t before = s["B"].inbox.batches;
+  s.loops.turn(0, [&] {
+    for (int i = 0; i < 10; ++i) REQUIRE(s["A"].publish("e").ok());
+  });
+  CHECK(s.told("B").size() == 10);
+  CHECK(s["B"].inbox.batches == before + 1);
+}
+
+TEST_CASE("room: members on different loops get the same messages", "[room]") {
+  Scene s({}, {interval, 100, 10, 1000}, 2);
+  RoomMember far("F", s.loops[1], s.view);
+  s.settled({"A"});
+  REQUIRE(far.join(s.room).ok());
+  s.step();
+  CHECK(s.told("A") == Lines{"presence +F{}"});
+  CHECK(far.take().empty());
+  REQUIRE(s["A"].publish("1").ok());
+  REQUIRE(far.publish("2").ok());
+  s.loops.settle();
+  CHECK(far.take() == Lines{"event 1 from A"});
+  CHECK(s.told("A") == Lines{"event 2 from F"});
+}
+
+// --- Data ---
+
+TEST_CASE("room: mode live keeps no data and sends it to the others", "[room]") {
+  Scene s;
+  s.settled({"A", "B"});
+  CHECK(s["A"].share("1").value().offset == 1);
+  CHECK(s.told("A").empty());
+  CHECK(s.told("B") == Lines{"data 1 at 1"});
+  CHECK(s.room->items().empty());
+}
+
+TEST_CASE("room: mode singleton keeps the newest item and sends it to all", "[room]") {
+  Scene s({.mode = RoomMode::singleton});
+  s.settled({"A", "B"});
+  REQUIRE(s["A"].share("1").ok());
+  REQUIRE(s["B"].share("2").ok());
+  CHECK(s.told("A") == Lines{"data 1 at 1", "data 2 at 2"});
+  REQUIRE(s.room->items().size() == 1);
+  CHECK(s.room->items()[0].data.text() == "2");
+  CHECK(s.room->items()[0].offset == 2);
+  REQUIRE(s["C"].join(s.room).ok());
+  CHECK(s["C"].items == 1);
+  CHECK(s["C"].mode == RoomMode::singleton);
+}
+
+TEST_CASE("room: mode history keeps the newest items within its counts of items and bytes", "[room]") {
+  const auto kept = [](Scene& s) {
+    std::string list;
+    for (const SharedItem& item : s.room->items()) list += std::to_string(item.offset) + ' ';
+    return list;
+  };
+  SECTION("items") {
+    Scene s({.mode = RoomMode::history}, {interval, 100, 3, 1000});
+    s.settled({"A"});
+    for (int i = 0; i < 5; ++i) REQUIRE(s["A"].share("1").ok());
+    CHECK(kept(s) == "3 4 5 ");
+    CHECK(s.told("A").size() == 5);
+  }
+  SECTION("bytes") {
+    Scene s({.mode = RoomMode::history}, {interval, 100, 100, 10});
+    s.settled({"A"});
+    for (int i = 0; i < 3; ++i) REQUIRE(s["A"].share("12345").ok());
+    CHECK(kept(s) == "2 3 ");
+    REQUIRE(s["A"].share("123456").ok());
+    CHECK(kept(s) == "4 ");
+    REQUIRE(s["A"].share("1234").ok());
+    CHECK(kept(s) == "4 5 ");
+  }
+  SECTION("the newest stays, whatever its size") {
+    Scene s({.mode = RoomMode::history}, {interval, 100, 100, 10});
+    s.settled({"A"});
+    REQUIRE(s["A"].share("1").ok());
+    REQUIRE(s["A"].share(std::string(50, '7')).ok());
+    CHECK(kept(s) == "2 ");
+    REQUIRE(s["A"].share("1").ok());
+    CHECK(kept(s) == "3 ");
+  }
+}
+
+// --- Presence ---
+
+TEST_CASE("presence: changes of an interval go out as one frame with the newest entry of each", "[room][presence]") {
+  Scene s;
+  s.settled({"A", "B", "C"});
+  for (int i = 0; i < 5; ++i) s["A"].update("{\"a\":" + std::to_string(i) + "}");
+  s["B"].update(R"({"b":1})");
+  s.loops.advance(interval - 1ms);
+  CHECK(s.told("C").empty());
+  s.loops.advance(1ms);
+  CHECK(s.told("C") == Lines{R"(presence ~A{"a":4} ~B{"b":1})"});
+  s.loops.advance(10 * interval);
+  CHECK(s.told("C").empty());
+}
+
+TEST_CASE("presence: nobody gets a frame that holds only its own entry", "[room][presence]") {
+  Scene s;
+  s.settled({"A", "B"});
+  s["A"].update(R"({"a":1})");
+  s.step();
+  CHECK(s.told("A").empty());
+  CHECK(s.told("B") == Lines{R"(presence ~A{"a":1})"});
+  // With news of somebody else it is one frame for all.
+  s["A"].update(R"({"a":2})");
+  s["B"].update(R"({"b":2})");
+  s.step();
+  CHECK(s.told("A") == Lines{R"(presence ~A{"a":2} ~B{"b":2})"});
+  CHECK(s.told("B") == Lines{R"(presence ~A{"a":2} ~B{"b":2})"});
+}
+
+TEST_CASE("presence: who is alone is sent nothing, and what it did is in the snapshot of the next", "[room][presence]") {
+  Scene s;
+  REQUIRE(s["A"].join(s.room).ok());
+  s["A"].update(R"({"a":1})");
+  s.step();
+  CHECK(s.told("A").empty());
+  REQUIRE(s["B"].join(s.room).ok());
+  s.step();
+  CHECK(s["B"].snapshot == R"(A{"a":1} B{})");
+  CHECK(s.told("B").empty());
+  CHECK(s.told("A") == Lines{"presence +B{}"});
+}
+
+TEST_CASE("presence: a joiner's snapshot holds what is pending, and does not get it again", "[room][presence]") {
+  Scene s;
+  s.settled({"A", "B"});
+  s["A"].update(R"({"a":1})");
+  s["B"].leave();
+  REQUIRE(s["C"].join(s.room).ok());
+  CHECK(s["C"].snapshot == R"(A{"a":1} C{})");
+  s.step();
+  CHECK(s.told("C").empty());
+  CHECK(s.told("A") == Lines{R"(presence +C{} ~A{"a":1} -B)"});
+}
+
+TEST_CASE("presence: a joiner is told what changes after it within the interval", "[room][presence]") {
+  Scene s;
+  s.settled({"A"});
+  REQUIRE(s["C"].join(s.room).ok());
+  s["A"].update(R"({"a":1})");
+  s.step();
+  CHECK(s.told("C") == Lines{R"(presence +C{} ~A{"a":1})"});
+}
+
+TEST_CASE("presence: of those who join in one interval each is told of those behind it, the last of nothing",
+          "[room][presence]") {
+  Scene s;
+  for (const char* name : {"A", "B", "C"}) REQUIRE(s[name].join(s.room).ok());
+  s.step();
+  CHECK(s.told("A") == Lines{"presence +A{} +B{} +C{}"});
+  CHECK(s.told("B") == Lines{"presence +A{} +B{} +C{}"});
+  CHECK(s.told("C").empty());
+}
+
+TEST_CASE("presence: a join and leave within the interval cancel out", "[room][presence]") {
+  Scene s;
+  s.settled({"A", "B"});
+  REQUIRE(s["C"].join(s.room).ok());
+  s["C"].update(R"({"c":1})");
+  s["C"].leave();
+  s.step();
+  CHECK(s.told("A").empty());
+  CHECK(s.told("B").empty());
+  // They are also left out of a frame that goes out for somebody else.
+  REQUIRE(s["C"].join(s.room).ok());
+  s["C"].leave();
+  s["A"].update(R"({"a":1})");
+  s.step();
+  CHECK(s.told("B") == Lines{R"(presence ~A{"a":1})"});
+}
+
+TEST_CASE("presence: a leave that cancels a join still reaches who found the leaver in its snapshot", "[room][presence]") {
+  Scene s;
+  s.settled({"A"});
+  REQUIRE(s["C"].join(s.room).ok());
+  REQUIRE(s["D"].join(s.room).ok());
+  CHECK(s["D"].snapshot == "A{} C{} D{}");
+  s["C"].leave();
+  s.step();
+  CHECK(s.told("D") == Lines{"presence +D{} -C"});
+}
+
+TEST_CASE("presence: a leave that cancels a join is dropped once nobody is left who found the leaver",
+          "[room][presence]") {
+  Scene s;
+  s.settled({"A"});
+  REQUIRE(s["C"].join(s.room).ok());
+  REQUIRE(s["D"].join(s.room).ok());
+  s["C"].leave();
+  s["D"].leave();
+  s.step();
+  CHECK(s.told("A").empty());
+}
+
+TEST_CASE("presence: who joined, left and joined again within the interval has joined", "[room][presence]") {
+  Scene s;
+  s.settled({"A"});
+  REQUIRE(s["C"].join(s.room).ok());
+  REQUIRE(s["D"].join(s.room).ok());  // finds C, so that its leave has to be told
+  s["C"].leave();
+  REQUIRE(s["C"].join(s.room, R"({"c":2})").ok());
+  s.step();
+  CHECK(s.told("A") == Lines{R"(presence +D{} +C{"c":2})"});
+}
+
+TEST_CASE("presence: a leave and join of the same connection within the interval is an update", "[room][presence]") {
+  Scene s;
+  s.settled({"A", "B"});
+  s["B"].leave();
+  REQUIRE(s["B"].join(s.room, R"({"b":2})").ok());
+  s.step();
+  CHECK(s.told("A") == Lines{R"(presence ~B{"b":2})"});
+  CHECK(s.told("B").empty());
+}
+
+TEST_CASE("presence: who left and came back does not get again what its new snapshot held", "[room][presence]") {
+  Scene s;
+  s.settled({"A", "B"});
+  s["A"].update(R"({"a":1})");
+  s["B"].leave();
+  REQUIRE(s["B"].join(s.room).ok());
+  CHECK(s["B"].snapshot == R"(A{"a":1} B{})");
+  s.step();
+  CHECK(s.told("B").empty());
+  CHECK(s.told("A") == Lines{R"(presence ~A{"a":1} ~B{})"});
+}
+
+TEST_CASE("presence: a leave, join and leave within the interval is one leave", "[room][presence]") {
+  Scene s;
+  s.settled({"A", "B"});
+  s["B"].leave();
+  REQUIRE(s["B"].join(s.room).ok());
+  s["B"].leave();
+  s.step();
+  CHECK(s.told("A") == Lines{"presence -B"});
+}
+
+TEST_CASE("presence: an update and leave within the interval is a leave only", "[room][presence]") {
+  Scene s;
+  s.settled({"A", "B"});
+  s["B"].update(R"({"b":1})");
+  s["B"].leave();
+  s.step();
+  CHECK(s.told("A") == Lines{"presence -B"});
+}
+
+TEST_CASE("presence: with an interval of 0 every change goes out at once", "[room][presence]") {
+  Scene s({}, {0ms, 100, 10, 1000});
+  REQUIRE(s["A"].join(s.room).ok());
+  CHECK(s.told("A").empty());
+  REQUIRE(s["B"].join(s.room).ok());
+  CHECK(s.told("A") == Lines{"presence +B{}"});
+  s["B"].update(R"({"b":1})");
+  s["B"].update(R"({"b":2})");
+  CHECK(s.told("A") == Lines{R"(presence ~B{"b":1})", R"(presence ~B{"b":2})"});
+  s["B"].leave();
+  CHECK(s.told("A") == Lines{"presence -B"});
+  CHECK(s.told("B").empty());
+}
+
+TEST_CASE("presence: a sender's join is told before its first message, and only once", "[room][presence]") {
+  Scene s;
+  s.settled({"A"});
+  REQUIRE(s["B"].join(s.room).ok());
+  SECTION("event") {
+    REQUIRE(s["B"].publish("hi").ok());
+    CHECK(s.told("A") == Lines{"presence +B{}", "event hi from B"});
+  }
+  SECTION("data") {
+    REQUIRE(s["B"].share("1").ok());
+    CHECK(s.told("A") == Lines{"presence +B{}", "data 1 at 1"});
+  }
+  SECTION("chat") {
+    s.chat("B");
+    CHECK(s.told("A") == Lines{"presence +B{}", "chat hi from B"});
+  }
+  s.step();
+  CHECK(s.told("A").empty());
+}
+
+TEST_CASE("presence: an event of somebody known does not hurry what is pending", "[room][presence]") {
+  Scene s;
+  s.settled({"A", "B"});
+  s["B"].update(R"({"b":1})");
+  REQUIRE(s["B"].publish("hi").ok());
+  CHECK(s.told("A") == Lines{"event hi from B"});
+  s.step();
+  CHECK(s.told("A") == Lines{R"(presence ~B{"b":1})"});
+}
+
+TEST_CASE("presence: the member whose loop keeps the interval may leave, the others are told", "[room][presence]") {
+  Scene s({}, {interval, 100, 10, 1000}, 2);
+  s.settled({"A", "B"});
+  auto far = std::make_unique<RoomMember>("F", s.loops[1], s.view);
+  REQUIRE(far->join(s.room).ok());
+  s["B"].update(R"({"b":1})");
+  far.reset();
+  s.step();
+  CHECK(s.told("A") == Lines{R"(presence ~B{"b":1})"});
+}
+
+TEST_CASE("presence: a room that is gone is not told of its interval", "[room][presence]") {
+  Scene s;
+  s.settled({"A"});
+  s["A"].update("{}");
+  s["A"].leave();
+  const std::weak_ptr<Room> weak = s.room;
+  s.room.reset();
+  CHECK(weak.expired());
+  s.step();
+}
+
+// --- Slow readers ---
+
+TEST_CASE("catch-up: a slow reader gets the newest of all that it missed, in one frame", "[room][presence]") {
+  Scene s;
+  s.settled({"A", "B", "C", "D"});
+  s["B"].update(R"({"b":1})");
+  s.step();
+  REQUIRE(s.told("A").size() == 1);
+  const std::uint64_t known = s["A"].inbox.presence_before;  // as if that frame had been held back
+  s["B"].update(R"({"b":2})");
+  s["C"].leave();
+  REQUIRE(s["E"].join(s.room, R"({"e":1})").ok());
+  s["A"].update(R"({"a":1})");
+  s.step();
+  s.told("A");
+  CHECK(s["A"].catch_up(known) == R"(presence +E{"e":1} ~B{"b":2} -C)");
+  CHECK(s["A"].catch_up(0).empty());
+}
+
+TEST_CASE("catch-up: who missed nothing is told nothing", "[room][presence]") {
+  Scene s;
+  s.settled({"A", "B"});
+  s["A"].update(R"({"a":1})");
+  s.step();
+  REQUIRE(s.told("B").size() == 1);
+  // Only its own change came after what it knows.
+  CHECK(s["A"].catch_up(s["B"].inbox.presence_before).empty());
+}
+
+TEST_CASE("catch-up: who left and came back meanwhile has not left", "[room][presence]") {
+  Scene s;
+  s.settled({"A", "B", "C"});
+  s["C"].update(R"({"c":1})");
+  s.step();
+  s.told("A");
+  const std::uint64_t known = s["A"].inbox.presence_before;
+  s["B"].leave();
+  s.step();
+  REQUIRE(s["B"].join(s.room, R"({"b":2})").ok());
+  s.step();
+  CHECK(s["A"].catch_up(known) == R"(presence +B{"b":2} ~C{"c":1})");
+}
+
+TEST_CASE("catch-up: who left more than once is named once", "[room][presence]") {
+  Scene s;
+  s.settled({"A", "B", "C"});
+  s["C"].update(R"({"c":1})");
+  s.step();
+  s.told("A");
+  const std::uint64_t known = s["A"].inbox.presence_before;
+  for (int i = 0; i < 2; ++i) {
+    s["B"].leave();
+    s.step();
+    if (i == 0) REQUIRE(s["B"].join(s.room).ok());
+    s.step();
+  }
+  CHECK(s["A"].catch_up(known) == R"(presence ~C{"c":1} -B)");
+}
+
+TEST_CASE("catch-up: a join that is still to be told is not told early, so that its leave can cancel it",
+          "[room][presence]") {
+  Scene s;
+  s.settled({"A", "B"});
+  s["B"].update(R"({"b":1})");
+  s.step();
+  s.told("A");
+  const std::uint64_t known = s["A"].inbox.presence_before;
+  REQUIRE(s["C"].join(s.room).ok());
+  CHECK(s["A"].catch_up(known) == R"(presence ~B{"b":1})");
+  s["C"].leave();
+  s.step();
+  CHECK(s.told("A").empty());
+}
+
+TEST_CASE("catch-up: a reader that knows less than the leavers that are remembered can't be mended", "[room][presence]") {
+  Scene s({}, {interval, 2000, 10, 1000});
+  s.settled({"A", "B"});
+  s["B"].update("{}");
+  s.step();
+  s.told("A");
+  const std::uint64_t known = s["A"].inbox.presence_before;
+  std::uint64_t later = 0;
+  for (int i = 0; i < 1025; ++i) {
+    RoomMember visitor("V" + std::to_string(i), s.loops[0], s.view);
+    REQUIRE(visitor.join(s.room).ok());
+    s.step();
+    visitor.leave();
+    s.step();
+    if (i == 1000) later = s["A"].inbox.presence_before;
+    if (i < 1024) continue;
+    CHECK(s["A"].catch_up(known) == "too late");
+    const std::string mended = s["A"].catch_up(later);
+    CHECK(mended.substr(0, 14) == "presence -V100");
+    CHECK(mended.substr(mended.size() - 6) == "-V1024");
+  }
+}
+
+// --- All of it ---
+
+TEST_CASE("presence: whatever happens, each member's picture is the room's after every interval", "[room][presence]") {
+  const unsigned seed = std::random_device{}();
+  INFO("seed " << seed);
+  std::mt19937 random(seed);
+  const std::vector<std::string> names = {"A", "B", "C", "D", "E"};
+  Scene s;
+  std::map<std::string, std::map<std::string, std::string>> pictures;  // of those who are in
+  const auto split = [](const std::string& entry) {
+    const std::size_t brace = entry.find('{');
+    return std::pair(entry.substr(0, brace), entry.substr(brace));
+  };
+  const auto read = [&](const std::string& name) {
+    for (const std::string& line : s.told(name)) {
+      if (line.substr(0, 8) != "presence") continue;
+      std::istringstream words(line.substr(8));
+      std::set<std::string> others;
+      for (std::string word; words >> word;) {
+        if (word[0] == '-') {
+          pictures[name].erase(word.substr(1));
+          others.insert(word.substr(1));
+        } else {
+          const auto [id, presence] = split(word.substr(1));
+          pictures[name][id] = presence;
+          if (id != name) others.insert(id);
+        }
+      }
+      CHECK_FALSE(others.empty());
+    }
+  };
+  for (int round = 0; round < 2000; ++round) {
+    const std::string& name = names[random() % names.size()];
+    const std::string presence = "{\"n\":" + std::to_string(round) + "}";
+    const bool in = pictures.count(name) != 0;
+    switch (random() % 6) {
+      case 0:
+      case 1:
+        if (in) {
+          s[name].leave();
+          s[name].take();
+          pictures.erase(name);
+        } else {
+          REQUIRE(s[name].join(s.room, presence).ok());
+          std::istringstream words(s[name].snapshot);
+          for (std::string word; words >> word;) pictures[name].insert(split(word));
+        }
+        break;
+      case 2:
+        if (!in) break;
+        s[name].update(presence);
+        pictures[name][name] = presence;
+        break;
+      case 3:
+        if (in) REQUIRE(s[name].publish("e").ok());
+        break;
+      default:
+        s.step();
+        std::map<std::string, std::string> truth;
+        for (const Member& member : s.room->presence()) truth[member.connection_id] = member.presence.text();
+        for (const auto& [reader, unused] : pictures) read(reader);
+        for (const auto& [reader, picture] : pictures) {
+          INFO("round " << round << ", member " << reader);
+          REQUIRE(picture == truth);
+        }
+    }
+    for (const auto& [reader, unused] : pictures) read(reader);
+  }
+}

@@ -1,0 +1,73 @@
+#include "catch.hpp"
+
+#include <flux/core/utf8.hpp>
+
+#include <string>
+#include <vector>
+
+using flux::core::Utf8Validator;
+using flux::core::valid_utf8;
+
+TEST_CASE("utf8: every code point and no other sequence of bytes is valid", "[utf8]") {
+  // All sequences of one to four bytes that start with each lead byte, against the ranges of RFC 3629, section 4.
+  const auto well_formed = [](std::string_view s) {
+    std::vector<unsigned> b(s.begin(), s.end());
+    for (unsigned& byte : b) byte &= 0xFF;
+    const auto in = [](unsigned byte, unsigned low, unsigned high) { return byte >= low && byte <= high; };
+    const auto tail = [&](std::size_t i) { return in(b[i], 0x80, 0xBF); };
+    switch (b.size()) {
+      case 1:
+        return b[0] < 0x80;
+      case 2:
+        return in(b[0], 0xC2, 0xDF) && tail(1);
+      case 3:
+        return tail(2) && ((b[0] == 0xE0 && in(b[1], 0xA0, 0xBF)) || (in(b[0], 0xE1, 0xEC) && tail(1)) ||
+                           (b[0] == 0xED && in(b[1], 0x80, 0x9F)) || (in(b[0], 0xEE, 0xEF) && tail(1)));
+      default:
+        return tail(2) && tail(3) &&
+               ((b[0] == 0xF0 && in(b[1], 0x90, 0xBF)) || (in(b[0], 0xF1, 0xF3) && tail(1)) ||
+                (b[0] == 0xF4 && in(b[1], 0x80, 0x8F)));
+    }
+  };
+  const std::vector<unsigned> edges = {0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF};
+  std::size_t wrong = 0;
+  for (unsigned lead = 0; lead < 256; ++lead) {
+    const std::string one(1, static_cast<char>(lead));
+    wrong += valid_utf8(one) != well_formed(one);
+    if (lead < 0x80) continue;  // a longer sequence would be two
+    for (unsigned second = 0; second < 256; ++second) {
+      const std::string two = one + static_cast<char>(second);
+      wrong += valid_utf8(two) != well_formed(two);
+      for (const unsigned third : edges) {
+        const std::string three = two + static_cast<char>(third);
+        wrong += valid_utf8(three) != (well_formed(three) || (well_formed(two) && third < 0x80));
+        for (const unsigned fourth : edges) {
+          const std::string four = three + static_cast<char>(fourth);
+          const bool parts = (well_formed(three) && fourth < 0x80) ||
+                             (well_formed(two) && well_formed(four.substr(2))) ||
+                             (well_formed(two) && third < 0x80 && fourth < 0x80);
+          wrong += valid_utf8(four) != (well_formed(four) || parts);
+        }
+      }
+    }
+  }
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("utf8: a bad byte is found wherever it is, and in whatever pieces the text comes", "[utf8]") {
+  const std::string ascii(70, 'a');
+  const std::string text = ascii + "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80" + ascii;
+  CHECK(valid_utf8(text));
+  for (std::size_t at = 0; at <= text.size(); ++at) {
+    Utf8Validator validator;
+    CHECK(validator.scan(std::string_view(text).substr(0, at)) == at);
+    CHECK(validator.complete() == valid_utf8(text.substr(0, at)));
+    CHECK(validator.scan(std::string_view(text).substr(at)) == text.size() - at);
+    CHECK(validator.complete());
+    std::string bad = text;
+    bad.insert(at, 1, '\xFF');
+    Utf8Validator finder;
+    CHECK(finder.scan(bad) == at);
+    CHECK_FALSE(valid_utf8(bad));
+  }
+}
