@@ -2,4 +2,7 @@
 #include <flux/impl/features/chat_log.ipp>
 #include <flux/impl/features/room.ipp>
 #include <flux/impl/features/rooms.ipp>
+#include <flux/impl/protocol/base64.ipp>
+#include <flux/impl/protocol/engineio_codec.ipp>
 #include <flux/impl/protocol/live_codec.ipp>
+#include <flux/impl/protocol/socketio_codec.ipp>

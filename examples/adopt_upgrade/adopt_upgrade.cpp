@@ -1,5 +1,5 @@
-// An application with an HTTP server of its own, here a small one on Asio. It answers plain requests itself. When a client
-// wants to upgrade at /live, it hands the connection to flux, with all that it has read from it.
+// An application with an HTTP server of its own, here a small one on Asio. It answers plain requests itself. When a
+// client wants to upgrade at /live, it hands the connection to flux, with all that it has read from it.
 #include <flux/asio.hpp>
 #include <flux/flux.hpp>
 
@@ -19,8 +19,8 @@ namespace {
 
 using asio::ip::tcp;
 
-/// True for "GET /live", with or without a query, that has an Upgrade field. Whether it is a valid handshake is for flux
-/// to say: it reads the request again, strictly.
+/// True for "GET /live", with or without a query, that has an Upgrade field. Whether it is a valid handshake is for
+/// flux to say: it reads the request again, strictly.
 bool wants_live(std::string head) {
   std::transform(head.begin(), head.end(), head.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
   const bool path = head.starts_with("get /live ") || head.starts_with("get /live?");

@@ -1,5 +1,5 @@
-// A server whose chat is kept by a store of the application's own: file_chat_store.hpp. Restart it, join the room again,
-// and the chat is there.
+// A server whose chat is kept by a store of the application's own: file_chat_store.hpp. Restart it, join the room
+// again, and the chat is there.
 #include "file_chat_store.hpp"
 
 #include <flux/flux.hpp>

@@ -47,7 +47,8 @@ class OpenFile {
     std::string bytes(size, '\0');
     std::size_t have = 0;
     while (have < bytes.size()) {
-      const ssize_t done = ::pread(descriptor_, bytes.data() + have, bytes.size() - have, static_cast<off_t>(at + have));
+      const auto from = static_cast<off_t>(at + have);
+      const ssize_t done = ::pread(descriptor_, bytes.data() + have, bytes.size() - have, from);
       if (done < 0 && errno != EINTR) return std::nullopt;
       if (done == 0) break;
       if (done > 0) have += static_cast<std::size_t>(done);

@@ -16,10 +16,7 @@
 namespace flux {
 
 namespace detail {
-/// The door to what `Server` keeps from those who have no Asio.
-struct ExternalContext {
-  static void use(Server& server, asio::io_context& context);
-};
+void use_context(Server& server, asio::io_context& context);
 }  // namespace detail
 
 /// Has `server` run inside `context`, beside whatever else is there: `start` listens and returns, and everything happens
@@ -27,7 +24,7 @@ struct ExternalContext {
 /// `stop` from that thread begins to stop and returns; from another one it waits, so the context must be running.
 /// The server must be destroyed before the context, on the thread that runs it or when none does.
 /// Errors: throws `Error` (bad_config, already_running).
-inline void use_context(Server& server, asio::io_context& context) { detail::ExternalContext::use(server, context); }
+inline void use_context(Server& server, asio::io_context& context) { detail::use_context(server, context); }
 
 /// Hands a connection over that the application's own HTTP server has accepted, with all bytes that it has read from it,
 /// beginning with the request line. `server` need not listen anywhere. Errors: stopped; the socket is closed then.

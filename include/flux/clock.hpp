@@ -20,6 +20,7 @@ class Clock {
   virtual std::int64_t unix_ms() const = 0;
   /// A clock that is stepped by hand calls `moved` after each step, until `unwatch` with the same key.
   virtual void watch(const void* key, std::function<void()> moved) = 0;
+  /// `moved` of that key is not called again, but for a call that is running.
   virtual void unwatch(const void* key) = 0;
 };
 

@@ -75,7 +75,8 @@ class [[nodiscard]] Result {
   bool ok() const noexcept { return value_.has_value(); }
   T& value() & { return checked(); }
   const T& value() const& { return const_cast<Result*>(this)->checked(); }
-  T&& value() && { return std::move(checked()); }
+  /// By value, so that `for (auto& item : f().value())` is safe.
+  T value() && { return std::move(checked()); }
   T& operator*() & { return *value_; }
   const T& operator*() const& { return *value_; }
   T* operator->() { return &*value_; }

@@ -1,5 +1,7 @@
-// What handlers are given. Handlers run on the connection's event loop, one at a time per connection. A handler that
-// throws answers its client with SERVER_ERROR (a connect handler: HTTP 500) and harms nobody else.
+// What handlers are given. Handlers run on the connection's event loop, one at a time per connection, and those of
+// different connections at the same time where there are several loops. They may call every method of the server but
+// `run`, and must not block: a database is asked with `later`. A handler that throws answers its client with
+// SERVER_ERROR (a connect handler: HTTP 500) and harms nobody else.
 #pragma once
 
 #include <flux/session.hpp>
@@ -17,6 +19,7 @@ class TokenRequest;
 
 /// The answer to a `ConnectRequest` or `TokenRequest` that is given later, from any thread. The first answer counts. If
 /// the last copy goes without one, the request is refused.
+/// Threading: any thread. An answer that comes after the client or the server has gone does nothing.
 class LaterAnswer {
  public:
   struct State;
@@ -30,6 +33,7 @@ class LaterAnswer {
 
 /// Somebody wants to connect (protocol live, or a raw endpoint whose options ask for it). A handler that returns without
 /// `refuse` or `later` accepts, with the identity it set.
+/// Threading: inside the handler only, and so are the views that it returns.
 class ConnectRequest {
  public:
   virtual ~ConnectRequest() = default;
@@ -53,6 +57,7 @@ class ConnectRequest {
 
 /// A token is to be verified: that of a `join_room`, or of a handshake where no connect handler is set. A verifier that
 /// returns without an answer refuses.
+/// Threading: inside the verifier only; that of a `join_room` answers UNAUTHORIZED where it refuses or throws.
 class TokenRequest {
  public:
   virtual ~TokenRequest() = default;

@@ -47,7 +47,8 @@ class HttpExchange {
   /// Stops and restarts the reading of the body: the client is held back by TCP.
   void pause_body() const;
   void resume_body() const;
-  /// Called once when the client goes before the answer is complete.
+  /// Called once when the client goes before the answer is complete. A client that has ended only its sending side may
+  /// still read: one that has closed in the normal way is noticed when something is written to it.
   void on_abort(std::function<void()> aborted) const;
 
   // The answer
@@ -56,20 +57,26 @@ class HttpExchange {
                HttpFields fields = {}) const;
   /// Begins a streamed answer: of `content_length` bytes, or of unknown length (chunked) where none is given.
   void begin(int status, HttpFields fields, std::optional<std::uint64_t> content_length = {}) const;
-  /// More of a streamed answer. `congested`: wait for `on_drain` before writing more.
+  /// More of a streamed answer. `congested`: wait for `on_drain` before writing more. `dropped`: the client has gone, or
+  /// more than `Limits::outbox_bytes_max` waits for it and it is cut off.
   Sent write(std::string piece) const;
   void end() const;
   /// Called whenever what waited for the client has gone out.
   void on_drain(std::function<void()> drained) const;
 
+  /// For flux itself.
+  const std::shared_ptr<detail::HttpExchangeState>& state() const noexcept { return state_; }
+
  private:
   std::shared_ptr<detail::HttpExchangeState> state_;
 };
 
+/// Runs on the connection's loop and must not block. If it throws, or a callback of the exchange does, the client gets
+/// 500, or where its answer has begun, sees it cut.
 using HttpHandler = std::function<void(HttpExchange)>;
 
 struct RouteOptions {
-  std::uint64_t body_bytes_max = 0;  ///< 0: `Limits::body_bytes_max`
+  std::uint64_t body_bytes_max = 0;  ///< of a request; 0: `Limits::body_bytes_max`
 };
 
 struct StaticOptions {

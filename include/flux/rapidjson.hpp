@@ -12,6 +12,7 @@ namespace flux {
 
 /// Parses `json`, which is known to be valid. With RapidJSON 1.1.0 and C++20 never compare a value with a number by `==`:
 /// it recurses without end; ask IsInt64() and GetInt64().
+/// Threading: a free function of its argument. Cost: one pass; the document owns a copy.
 inline RAPIDJSON_NAMESPACE::Document to_document(const JsonText& json) {
   namespace rj = RAPIDJSON_NAMESPACE;
   rj::Document document;

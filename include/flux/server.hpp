@@ -21,7 +21,7 @@ namespace flux {
 
 namespace detail {
 class ServerState;
-struct ExternalContext;
+struct ServerAccess;
 }  // namespace detail
 
 /// A real-time server: rooms, presence, events and chat over WebSocket and HTTP on one port.
@@ -59,7 +59,7 @@ class Server {
   Result<void> reload_certificates();
   /// Takes over a connection that the application accepted: a native socket, and what has been read from it, beginning
   /// with the request line. Owns the socket from here on. `flux/asio.hpp` has the form for Asio sockets.
-  /// Errors: stopped.
+  /// Errors: stopped, and the socket is closed; invalid_argument where it is no open socket.
   Result<void> adopt(std::intptr_t native_socket, std::string bytes_read);
 
   // --- Handlers: set before the start. Errors: throw `Error` (already_running) ---
@@ -75,21 +75,24 @@ class Server {
   void on_share(ShareHandler handler);
   void on_presence(PresenceHandler handler);
 
-  // --- Routes: set before the start. Patterns: "/files/{id}", "/static/*rest". Literals win over {…}, those over * ---
+  // --- Routes: set before the start. Patterns: "/files/{id}", "/static/*rest". Literals win over {}, those over * ---
 
   /// Errors: throws `Error` (bad_config) for a bad pattern or one that is taken, already_running.
   void route(std::string_view method, std::string_view pattern, HttpHandler handler, RouteOptions options = {});
   /// Serves the files of `folder` under `prefix`: types, ETag, ranges; never what lies outside, nor dot files.
+  /// Errors: throws `Error` (bad_config) where there is no such folder or the prefix is taken, already_running.
   void static_files(std::string_view prefix, std::string_view folder, StaticOptions options = {});
-  /// A raw WebSocket endpoint.
+  /// A raw WebSocket endpoint. `path` is matched exactly; the query is not part of it.
+  /// Errors: throws `Error` (bad_config) where the path does not begin with "/" or is taken, already_running.
   void websocket(std::string_view path, WebSocketEndpoint endpoint);
 
   // --- Rooms ---
 
-  /// Errors: room_exists, invalid_argument (the id), limit_exceeded (Limits::rooms_max), stopped.
+  /// Before the start, too. Errors: room_exists, invalid_argument (the id), limit_exceeded (Limits::rooms_max).
   Result<void> create_room(const RoomId& room, RoomOptions options = {});
   /// Ends the room: its members are told (`room_closed`), leave it, and stay connected. Errors: room_not_found.
   Result<void> close_room(const RoomId& room, std::string_view reason = {});
+  /// In no particular order. Cost: O(rooms).
   std::vector<RoomInfo> rooms() const;
   std::optional<RoomInfo> room(const RoomId& room) const;
   /// Who is in the room, in the order of joining; empty where there is no such room.
@@ -106,8 +109,8 @@ class Server {
   Result<std::vector<SharedItem>> room_items(const RoomId& room) const;
 
   /// Stores a message and sends it to the room's members, as `server_connection_id`. The room need not exist.
-  /// `done`, if given, is called with the stored message, or with store_failed, overloaded or invalid_argument; on an
-  /// event loop, or before this returns where the store does not block.
+  /// `done`, if given, is called with the stored message, or with store_failed, overloaded, invalid_argument or stopped:
+  /// on an event loop, or before this returns where the store does not block.
   void send_chat(const RoomId& room, std::string_view message, std::optional<JsonText> metadata = {},
                  std::function<void(Result<ChatMessage>)> done = {});
   /// The newest `limit` messages before `before` (0: the end), oldest first, to `done`: where and when as `send_chat`.
@@ -116,13 +119,17 @@ class Server {
 
   // --- The public space: one list that every client shares ---
 
+  /// Appends `data`, forgets the oldest past `Limits::public_history_items_max`, and tells who has asked for the list.
+  /// Errors: message_too_large above Limits::message_bytes_max.
   Result<Position> public_share(const JsonText& data);
+  /// Oldest first.
   std::vector<SharedItem> public_items() const;
   /// Removes the newest item; false where there is none.
   bool public_delete_last();
 
   // --- Sessions ---
 
+  /// Clients of protocol live that are connected now. Cost: O(sessions), for this one; the others find by key.
   std::vector<Session> sessions() const;
   std::optional<Session> session(const SessionId& id) const;
   std::vector<Session> sessions_of_user(std::string_view user_id) const;
@@ -136,7 +143,7 @@ class Server {
   Stats stats() const;
 
  private:
-  friend struct detail::ExternalContext;
+  friend struct detail::ServerAccess;
   Server(Config config, bool link_mode);
   std::shared_ptr<detail::ServerState> state_;
 };

@@ -39,10 +39,10 @@ std::string_view to_string(RoomMode mode) noexcept;
 /// Who somebody is. Empty members are unknown. `verified` tells an identity that the application vouched for (its
 /// connect handler or token verifier gave it) from one that the client only claims.
 struct Identity {
-  std::string user_id;
-  std::string name;
-  std::string email;
-  std::string provider;
+  std::string user_id{};
+  std::string name{};
+  std::string email{};
+  std::string provider{};
   bool verified = false;
   friend bool operator==(const Identity&, const Identity&) = default;
 };

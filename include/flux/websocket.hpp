@@ -25,8 +25,10 @@ class WebSocket {
  public:
   explicit WebSocket(std::shared_ptr<detail::WebSocketState> state) : state_(std::move(state)) {}
 
-  /// Text must be valid UTF-8; that is the caller's duty.
+  /// Text must be valid UTF-8; that is the caller's duty. `congested`: more than `Limits::outbox_bytes_congested` waits.
+  /// `dropped`: the connection is gone, or more than `Limits::outbox_bytes_max` waits and it is closed with 4413.
   Sent send(std::string_view message, MessageType type = MessageType::text) const;
+  /// Begins the closing handshake; `reason` is cut to 123 bytes. Does nothing where it is closed already.
   void close(CloseCode code = CloseCode::normal, std::string_view reason = {}) const;
   /// Bytes that wait for a slow reader.
   std::size_t outbox_bytes() const;
@@ -41,13 +43,14 @@ class WebSocket {
   std::shared_ptr<detail::WebSocketState> state_;
 };
 
-/// Handlers of a raw endpoint, called on the connection's loop. `message` is valid only during the call.
+/// Handlers of a raw endpoint, called on the connection's loop, one at a time per connection; they must not block.
+/// `message` is valid only during the call. An exception out of `on_message` closes the connection with 1011.
 struct WebSocketEndpoint {
-  std::function<void(const WebSocket&)> on_open;
-  std::function<void(const WebSocket&, std::string_view message, MessageType type)> on_message;
-  std::function<void(const WebSocket&, const Disconnect&)> on_close;
+  std::function<void(const WebSocket&)> on_open{};
+  std::function<void(const WebSocket&, std::string_view message, MessageType type)> on_message{};
+  std::function<void(const WebSocket&, const Disconnect&)> on_close{};
   /// Spoken here, by preference; the first one that the client offers too is agreed on.
-  std::vector<std::string> subprotocols;
+  std::vector<std::string> subprotocols{};
   /// 0: `Limits::message_bytes_max`.
   std::size_t message_bytes_max = 0;
   /// Asks the server's connect handler first.

@@ -1,6 +1,7 @@
 // Fuzzes the WebSocket decoder. The first byte of the input chooses the limits and whether compression is on, the
 // second how the rest, which is what a client sends, is cut into pieces. Checked, beside what the sanitizers see: the
 // events do not depend on the cuts, text is UTF-8, nothing passes its limit, and no header is left that is whole.
+#include <flux/core/utf8.hpp>
 #include <flux/transport/deflate.hpp>
 #include <flux/transport/websocket_decoder.hpp>
 #include <flux/transport/websocket_handshake.hpp>
@@ -16,6 +17,7 @@
 namespace {
 
 using namespace flux::transport;
+using flux::core::valid_utf8;
 using Event = WebSocketDecoder::Event;
 
 void require(bool holds) {

@@ -22,13 +22,17 @@ HttpReply try_handshake(std::uint16_t port, std::string_view path, std::string_v
 // --- Who connects ---
 
 TEST_CASE("connect: the handler reads the request and gives the identity that others see") {
-  flux::Server server(test_config());
   std::mutex mutex;
   std::vector<std::string> seen;
+  flux::Server server(test_config());
   server.on_connect([&](flux::ConnectRequest& request) {
     const std::lock_guard lock(mutex);
-    seen = {std::string(request.path()), request.query("room").value_or("-"), request.query("none").value_or("-"),
-            std::string(request.header("x-test").value_or("-")), request.remote_address(), request.token()};
+    seen = {std::string(request.path()),
+            request.query("room").value_or("-"),
+            request.query("none").value_or("-"),
+            std::string(request.header("x-test").value_or("-")),
+            request.remote_address(),
+            request.token()};
     request.accept({"u1", "Ann", "ann@example.com", "test", false});
   });
   server.start();
@@ -74,8 +78,8 @@ TEST_CASE("connect: refused, the client gets 401 with the reason and is no sessi
 }
 
 TEST_CASE("connect: answered later from another thread, the client waits and what it sent meanwhile is not lost") {
-  flux::Server server(test_config());
   Awaited<flux::LaterAnswer> question;
+  flux::Server server(test_config());
   server.on_connect([&](flux::ConnectRequest& request) { question.set(request.later()); });
   server.start();
   HttpClient client(server.port());
@@ -93,8 +97,8 @@ TEST_CASE("connect: answered later from another thread, the client waits and wha
 }
 
 TEST_CASE("connect: refused later from another thread, the client gets 401") {
-  flux::Server server(test_config());
   Awaited<flux::LaterAnswer> question;
+  flux::Server server(test_config());
   server.on_connect([&](flux::ConnectRequest& request) { question.set(request.later()); });
   server.start();
   HttpClient client(server.port());
@@ -194,8 +198,8 @@ TEST_CASE("token: that of a join becomes the identity; a bad one answers UNAUTHO
 }
 
 TEST_CASE("token: verified later, the client's next messages wait for it") {
-  flux::Server server(test_config());
   Awaited<flux::LaterAnswer> question;
+  flux::Server server(test_config());
   server.on_token([&](flux::TokenRequest& request) { question.set(request.later()); });
   server.start();
   LiveClient other(server.port());
@@ -217,9 +221,9 @@ TEST_CASE("token: verified later, the client's next messages wait for it") {
 // --- Disconnects ---
 
 TEST_CASE("disconnect: the handler gets the client's code, the server's, or 1006") {
-  flux::Server server(test_config());
   std::mutex mutex;
   std::vector<std::pair<int, std::string>> seen;
+  flux::Server server(test_config());
   server.on_disconnect([&](const flux::Session& session, const flux::Disconnect& how) {
     const std::lock_guard lock(mutex);
     seen.emplace_back(static_cast<int>(how.code), how.reason);
@@ -277,9 +281,9 @@ TEST_CASE("join: the handler vetoes with a code of its own, or changes the prese
 
 TEST_CASE("leave: the handler is told of every way out, and may speak in the room that was left") {
   auto config = test_config();
-  flux::Server server(config);
   std::mutex mutex;
   std::vector<std::string> left;
+  flux::Server server(config);
   server.on_leave([&](const flux::Session& session, const flux::RoomId& room) {
     {
       const std::lock_guard lock(mutex);
@@ -361,7 +365,9 @@ TEST_CASE("share: the handler vetoes or changes, in rooms and in the public spac
   server.on_share([](flux::ShareDraft& share) {
     if (text_at(share.data, "/content") == "bad") share.refuse("no");
     if (text_at(share.data, "/content") == "change") {
-      share.data = flux::JsonText::parse(R"({"type":"string","content":"in )" + (share.room.empty() ? "public" : share.room) + "\"}").value();
+      share.data = flux::JsonText::parse(R"({"type":"string","content":"in )" +
+                                         (share.room.empty() ? "public" : share.room) + "\"}")
+                       .value();
     }
   });
   server.start();
@@ -438,9 +444,29 @@ TEST_CASE("handlers: each that throws answers SERVER_ERROR, is counted, and harm
   CHECK_THAT(log, ContainsSubstring("error: disconnect handler threw: thrown on purpose"));
 }
 
+TEST_CASE("handlers: what one sends to a room arrives before it closes the session or the room") {
+  flux::Server server(test_config());
+  server.on_event([&](flux::EventMessage& message) {
+    (void)server.broadcast(message.room, "last words", "1"_json);
+    if (message.event == "close room") (void)server.close_room(message.room);
+    if (message.event == "close me") message.session.close(flux::CloseCode::normal, "bye");
+  });
+  server.start();
+  LiveClient client(server.port());
+  client.join("r");
+  client.send("broadcast_event", R"({"event":"close room"})");
+  CHECK(type_of(client.next()) == "error");  // its own event had no room any more
+  CHECK(text_at(client.next(), "/payload/event") == "last words");
+  CHECK(type_of(client.next()) == "room_closed");
+  client.join("r");
+  client.send("broadcast_event", R"({"event":"close me"})");
+  CHECK(text_at(client.next("broadcast_event"), "/payload/event") == "last words");
+  CHECK(client.closed().reason == "bye");
+}
+
 TEST_CASE("handlers: one at a time per connection, in the order of the messages") {
-  flux::Server server(test_config(2));
   std::atomic<int> inside{0};
+  flux::Server server(test_config(2));
   std::vector<std::int64_t> order;  // of one connection only, so no lock is needed
   server.on_event([&](flux::EventMessage& message) {
     if (++inside != 1) order.push_back(-1);
@@ -450,7 +476,8 @@ TEST_CASE("handlers: one at a time per connection, in the order of the messages"
   server.start();
   LiveClient client(server.port());
   client.join("r");
-  for (int i = 0; i < 200; ++i) client.send("broadcast_event", "{\"event\":\"e\",\"payload\":" + std::to_string(i) + "}");
+  for (int i = 0; i < 200; ++i)
+    client.send("broadcast_event", "{\"event\":\"e\",\"payload\":" + std::to_string(i) + "}");
   client.request("leave_room");
   server.stop(0ms);
   REQUIRE(order.size() == 200);

@@ -44,7 +44,18 @@ describe('no message at all', () => {
     ...['{"type":"leave_room","id":NaN}', '{type:"leave_room"}', 'nul', '"\\x"', '"open', '\ufeff{}', '// comment\n{}'],
     ...['{"type":"leave_room","payload":{"roomId":"tab\there"}}', '{"type":"leave\\u00zz"}', '[1,2', '-', '1.', '1e'],
   );
-  gets('a JSON value that is no object', 'INVALID_MESSAGE', /object/, '[]', '[{}]', '"text"', '1', '-0.5e3', 'true', 'null');
+  gets(
+    'a JSON value that is no object',
+    'INVALID_MESSAGE',
+    /object/,
+    '[]',
+    '[{}]',
+    '"text"',
+    '1',
+    '-0.5e3',
+    'true',
+    'null',
+  );
   gets('no type', 'INVALID_MESSAGE', /type is missing/, '{}', '{"payload":{}}', '{"Type":"leave_room"}');
   gets(
     'a type that is no string',
@@ -56,8 +67,8 @@ describe('no message at all', () => {
     'an unknown type',
     'INVALID_MESSAGE',
     /unknown type/,
-    ...['', 'JOIN_ROOM', 'join_room ', 'room_joined', 'ack', 'x'.repeat(10_000), 'leave_room\u0000', '\ud800'].map((type) =>
-      type === '\ud800' ? '{"type":"\\udc00"}' : text({type, payload: {}}),
+    ...['', 'JOIN_ROOM', 'join_room ', 'room_joined', 'ack', 'x'.repeat(10_000), 'leave_room\u0000', '\ud800'].map(
+      (type) => (type === '\ud800' ? '{"type":"\\udc00"}' : text({type, payload: {}})),
     ),
   );
   gets(
@@ -158,9 +169,14 @@ describe('members of the wrong type', () => {
     'share: data that is no TransferData',
     'INVALID_MESSAGE',
     /data\.(type|content)/,
-    ...[{}, {type: 'string'}, {type: 'string', content: 5}, {type: 'text', content: 'x'}, {content: 'x'}, {type: ['string']}].map(
-      (data) => text({type: 'share', payload: {data}}),
-    ),
+    ...[
+      {},
+      {type: 'string'},
+      {type: 'string', content: 5},
+      {type: 'text', content: 'x'},
+      {content: 'x'},
+      {type: ['string']},
+    ].map((data) => text({type: 'share', payload: {data}})),
   );
   gets(
     'create_room: an unknown mode',
@@ -168,7 +184,12 @@ describe('members of the wrong type', () => {
     /live, singleton or history/,
     ...['', 'LIVE', 'x'.repeat(60)].map((mode) => text({type: 'create_room', payload: {roomId: 'made', mode}})),
   );
-  gets('broadcast_event: an empty event', 'INVALID_MESSAGE', /event is empty/, text({type: 'broadcast_event', payload: {event: ''}}));
+  gets(
+    'broadcast_event: an empty event',
+    'INVALID_MESSAGE',
+    /event is empty/,
+    text({type: 'broadcast_event', payload: {event: ''}}),
+  );
 });
 
 describe('numbers', () => {
@@ -261,9 +282,13 @@ describe('characters', () => {
     'a lone low surrogate in a member that is read',
     'INVALID_MESSAGE',
     /surrogate/,
-    ...['{"type":"send_chat","payload":{"message":"\\udc00"}}', '{"type":"broadcast_event","payload":{"event":"\\udfff"}}'],
+    ...[
+      '{"type":"send_chat","payload":{"message":"\\udc00"}}',
+      '{"type":"broadcast_event","payload":{"event":"\\udfff"}}',
+    ],
     ...['roomId', 'name', 'email', 'accessToken'].map(
-      (member) => `{"type":"join_room","payload":{${member === 'roomId' ? '' : '"roomId":"r",'}"${member}":"a\\udc00"}}`,
+      (member) =>
+        `{"type":"join_room","payload":{${member === 'roomId' ? '' : '"roomId":"r",'}"${member}":"a\\udc00"}}`,
     ),
   );
   gets('NUL in a chat message', 'INVALID_MESSAGE', /NUL/, '{"type":"send_chat","payload":{"message":"a\\u0000b"}}');

@@ -22,7 +22,7 @@ const keep = (member) => (members.push(member), member);
 const open = async (url = prompt.url) => keep(await LiveMember.open(url));
 const join = async (room, presence, url = prompt.url) => keep(await LiveMember.join(url, room, presence));
 const keys = (object) => Object.keys(object).sort();
-/** Entries of a coalesced frame: all members get the same one, which may hold one's own entry beside those of others. */
+/** Entries of a coalesced frame: all members get the same, which may hold one's own entry beside those of others. */
 const ofOthers = (entries, member) => entries.filter((entry) => entry.connectionId !== member.id);
 
 /** Two members of a new room, with nothing left to read. */
@@ -128,7 +128,15 @@ describe('the first two tables', () => {
     assert.deepEqual(await ben.next('chat_message'), mine);
     assert.deepEqual(keys(mine), ['payload', 'type']);
     // The reference's, and ours: offset.
-    assert.deepEqual(keys(mine.payload), ['connectionId', 'createdAt', 'id', 'message', 'metadata', 'offset', 'roomId']);
+    assert.deepEqual(keys(mine.payload), [
+      'connectionId',
+      'createdAt',
+      'id',
+      'message',
+      'metadata',
+      'offset',
+      'roomId',
+    ]);
     const {id, createdAt, ...rest} = mine.payload;
     const told = {roomId: room, connectionId: ada.id, message: 'hello "ü" \n', metadata: {color: 'red'}, offset: 1};
     assert.deepEqual(rest, told);
@@ -282,7 +290,9 @@ describe('presence in time', () => {
     await others[0].request('update_presence', {presence: {n: 'newest'}});
     const {payload} = await ada.next('presence_updated');
     assert.deepEqual(keys(payload), ['joined', 'roomId']);
-    const told = Object.fromEntries(ofOthers(payload.joined, ada).map((entry) => [entry.connectionId, entry.presence.n]));
+    const told = Object.fromEntries(
+      ofOthers(payload.joined, ada).map((entry) => [entry.connectionId, entry.presence.n]),
+    );
     assert.deepEqual(told, {[others[0].id]: 'newest', [others[1].id]: 2, [others[2].id]: 3});
     await ada.expectNothing();
   });
@@ -494,7 +504,11 @@ describe('rooms that are made, and shared data', () => {
     await assert.rejects(ben.request('create_room', {roomId: room, mode: 'live'}), {code: 'ROOM_EXISTS'});
     await ada.close();
     await until(
-      () => ben.request('create_room', {roomId: room, mode: 'live'}).then(() => true, (error) => error.code !== 'ROOM_EXISTS'),
+      () =>
+        ben.request('create_room', {roomId: room, mode: 'live'}).then(
+          () => true,
+          (error) => error.code !== 'ROOM_EXISTS',
+        ),
       'the end of the room',
     );
   });
@@ -525,7 +539,7 @@ describe('history', () => {
       sent.push((await ada.next('chat_message')).payload);
     }
     const read = [];
-    for (let before; ; ) {
+    for (let before; ;) {
       const page = await ada.request('get_history', {limit: 10, before});
       assert.equal(page.roomId, room);
       if (page.messages.length === 0) break;
@@ -546,7 +560,10 @@ describe('history', () => {
     await ada.request('send_chat', {message: 'kept'});
     await ada.close();
     const ben = await join(room);
-    assert.deepEqual(ben.welcome.chatHistory.map((stored) => stored.message), ['kept']);
+    assert.deepEqual(
+      ben.welcome.chatHistory.map((stored) => stored.message),
+      ['kept'],
+    );
   });
 });
 

@@ -83,11 +83,13 @@ TEST_CASE("server: called from many threads while clients come and go, all of it
   auto config = test_config(threads);
   config.limits.rooms_per_connection = 2;
   config.presence_interval = 1ms;
-  flux::Server server(config);
   std::atomic<int> joins{0};
   std::atomic<int> leaves{0};
   std::atomic<int> disconnects{0};
-  server.on_connect([](flux::ConnectRequest& request) { request.accept({request.query("user").value_or(""), {}, {}, {}, false}); });
+  flux::Server server(config);
+  server.on_connect([](flux::ConnectRequest& request) {
+    request.accept({request.query("user").value_or(""), {}, {}, {}, false});
+  });
   server.on_join([&](flux::JoinRequest& join) {
     ++joins;
     server.presence(join.room);
@@ -114,21 +116,39 @@ TEST_CASE("server: called from many threads while clients come and go, all of it
         const std::string room = "room" + std::to_string(random() % 3);
         const std::string user = "user" + std::to_string(random() % 4);
         switch (random() % 12) {
-          case 0: (void)server.broadcast(room, "e", R"({"n":1})"_json); break;
-          case 1: server.send_to_user(user, "direct", "2"_json); break;
-          case 2: server.presence(room); break;
-          case 3: server.stats(); break;
-          case 4: (void)server.close_room(room, "again"); break;
-          case 5: server.send_chat(room, "hello"); break;
-          case 6: server.chat_history(room, 10, 0, [](const auto&) {}); break;
+          case 0:
+            (void)server.broadcast(room, "e", R"({"n":1})"_json);
+            break;
+          case 1:
+            server.send_to_user(user, "direct", "2"_json);
+            break;
+          case 2:
+            server.presence(room);
+            break;
+          case 3:
+            server.stats();
+            break;
+          case 4:
+            (void)server.close_room(room, "again");
+            break;
+          case 5:
+            server.send_chat(room, "hello");
+            break;
+          case 6:
+            server.chat_history(room, 10, 0, [](const auto&) {});
+            break;
           case 7:
             for (const auto& session : server.sessions_of_user(user)) session.rooms();
             break;
           case 8:
             for (const auto& session : server.sessions()) (void)session.send("all", "3"_json);
             break;
-          case 9: (void)server.share(room, R"({"type":"string","content":"x"})"_json); break;
-          case 10: server.rooms(); break;
+          case 9:
+            (void)server.share(room, R"({"type":"string","content":"x"})"_json);
+            break;
+          case 10:
+            server.rooms();
+            break;
           default:
             if (random() % 20 == 0) server.disconnect_user(user, flux::CloseCode::try_again_later, "shuffled");
             (void)server.public_share(R"({"type":"string","content":"p"})"_json);
@@ -173,10 +193,10 @@ TEST_CASE("server: called from many threads while clients come and go, all of it
 }
 
 TEST_CASE("server: stopped and started while threads call it, nothing breaks") {
-  flux::Server server(test_config(2));
-  REQUIRE(server.create_room("hall", {flux::RoomMode::live, 0, true}).ok());
   std::atomic<bool> done{false};
   Crew crew;
+  flux::Server server(test_config(2));
+  REQUIRE(server.create_room("hall", {flux::RoomMode::live, 0, true}).ok());
   for (int n = 0; n < 2; ++n) {
     crew.add([&] {
       while (!done) {
@@ -196,7 +216,7 @@ TEST_CASE("server: stopped and started while threads call it, nothing breaks") {
     LiveClient two(server.port());
     one.join("hall");
     two.join("hall");
-    server.stop(life % 2 == 0 ? 0ms : 1000ms);
+    server.stop(life % 2 == 0 ? 0ms : 20ms);
   }
   done = true;
   crew.join();

@@ -169,7 +169,7 @@ TEST_CASE("chat: by the server, stored, sent to members, read in pages") {
   client.join("r");
   std::vector<flux::ChatMessage> stored;
   for (int i = 1; i <= 5; ++i) {
-    server.send_chat("r", "m" + std::to_string(i), i == 5 ? std::optional(R"({"k":1})"_json) : std::nullopt,
+    server.send_chat("r", numbered("m", i), i == 5 ? std::optional(R"({"k":1})"_json) : std::nullopt,
                      [&](flux::Result<flux::ChatMessage> result) { stored.push_back(result.value()); });
   }
   REQUIRE(stored.size() == 5);  // the memory store answers before `send_chat` returns
@@ -178,12 +178,13 @@ TEST_CASE("chat: by the server, stored, sent to members, read in pages") {
   CHECK(stored[4].metadata == R"({"k":1})");
   for (int i = 1; i <= 5; ++i) {
     const auto message = client.next("chat_message");
-    CHECK(text_at(message, "/payload/message") == "m" + std::to_string(i));
+    CHECK(text_at(message, "/payload/message") == numbered("m", i));
     CHECK(number_at(message, "/payload/offset") == i);
   }
   std::vector<flux::ChatMessage> page;
   const auto read = [&](std::size_t limit, flux::Offset before) {
-    server.chat_history("r", limit, before, [&](const flux::Result<std::vector<flux::ChatMessage>>& result) { page = result.value(); });
+    server.chat_history("r", limit, before,
+                        [&](const flux::Result<std::vector<flux::ChatMessage>>& result) { page = result.value(); });
   };
   read(2, 0);
   REQUIRE(page.size() == 2);
@@ -224,7 +225,8 @@ TEST_CASE("public space: shared and deleted by the server and by clients, watche
   for (int i = 1; i <= 4; ++i) REQUIRE(server.public_share(item).value().offset == static_cast<flux::Offset>(i));
   CHECK(server.public_items().size() == 3);
   CHECK(server.public_items()[0].offset == 2);
-  CHECK(number_at(other.request("public_share", R"({"data":{"type":"string","content":"mine"}})"), "/payload/offset") == 5);
+  CHECK(number_at(other.request("public_share", R"({"data":{"type":"string","content":"mine"}})"), "/payload/offset") ==
+        5);
   CHECK(text_at(server.public_items().back().data, "/content") == "mine");
   CHECK(other.request("public_delete_last").get<bool>("/payload/deleted") == true);
   CHECK(server.public_delete_last());

@@ -1,5 +1,5 @@
-// Clients of a flux::Server under test: blocking, over POSIX sockets, every wait with a bound. They throw where something
-// does not come in time, so they may be used on any thread (Catch2's macros may not).
+// Clients of a flux::Server under test: blocking, over POSIX sockets, every wait with a bound. They throw where
+// something does not come in time, so they may be used on any thread (Catch2's macros may not).
 #pragma once
 
 #include "unit/websocket_client_frames.hpp"
@@ -71,8 +71,7 @@ class TcpClient {
     }
   }
   ~TcpClient() { close(); }
-  TcpClient(TcpClient&& other) noexcept
-      : received(std::move(other.received)), fd_(std::exchange(other.fd_, -1)) {}
+  TcpClient(TcpClient&& other) noexcept : received(std::move(other.received)), fd_(std::exchange(other.fd_, -1)) {}
   TcpClient& operator=(TcpClient&&) = delete;
 
   /// What a server that has closed already does not take is lost.
@@ -109,6 +108,7 @@ class TcpClient {
   void close() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
   }
+  int native() const { return fd_; }
   /// Ends the connection with a reset.
   void reset() {
     const linger hard{1, 0};
@@ -205,8 +205,10 @@ inline std::string post(std::string_view path, std::string_view body, std::strin
 // --- WebSocket ---
 
 inline std::string handshake(std::string_view path, std::string_view fields = "") {
-  return get(path, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + std::string(fields));
+  return get(path,
+             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+                 std::string(fields));
 }
 
 struct ServerFrame {
@@ -236,7 +238,8 @@ class WebSocketClient {
 
   void send_text(std::string_view text) { tcp.send(flux::testing::text_frame(std::string(text))); }
   void send_binary(std::string_view bytes) {
-    tcp.send(flux::testing::ClientFrame{.opcode = flux::transport::Opcode::binary, .payload = std::string(bytes)}.bytes());
+    tcp.send(
+        flux::testing::ClientFrame{.opcode = flux::transport::Opcode::binary, .payload = std::string(bytes)}.bytes());
   }
   void send_close(int code = 1000, std::string_view reason = {}) {
     tcp.send(flux::testing::ClientFrame{.opcode = flux::transport::Opcode::close,

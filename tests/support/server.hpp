@@ -28,6 +28,15 @@ inline flux::Config test_config(std::size_t threads = 1) {
   return config;
 }
 
+inline std::string numbered(std::string_view stem, std::size_t number) {
+  return std::string(stem).append(std::to_string(number));
+}
+inline std::string numbered(std::string_view stem, int number) {
+  return numbered(stem, static_cast<std::size_t>(number));
+}
+/// A JSON string of `size` characters.
+inline std::string quoted_x(std::size_t size) { return std::string("\"").append(size, 'x').append("\""); }
+
 /// Whether `condition` becomes true in time.
 template <class Condition>
 bool eventually(const Condition& condition) {

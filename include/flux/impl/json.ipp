@@ -47,6 +47,7 @@ class PointerVisitor {
       kind_ = kind;
       return false;
     }
+    if (here(depth)) return false;                    // a scalar, where the pointer goes on
     if (entered_ && depth == matched_) return false;  // the container that should hold it has ended
     if (array_ && depth == matched_ + 1) hit_ = is_index(++index_, tokens_[matched_]);
     return true;

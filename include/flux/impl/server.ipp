@@ -29,6 +29,13 @@ FLUX_DECL std::shared_ptr<features::ChatLog> running_chat(Hub& hub) {
   return hub.chat;
 }
 
+/// Calls `done` on the loop, not on a thread of the store, where it must not wait for the server. Where the loop has ended
+/// there is only here.
+template <class T>
+void call_on(core::Loop& loop, const std::function<void(Result<T>)>& done, Result<T> result) {
+  if (!loop.post([done, result] { done(result); })) done(std::move(result));
+}
+
 }  // namespace detail
 
 FLUX_DECL Server::Server(Config config, bool) : state_(std::make_shared<detail::ServerState>(std::move(config))) {}
@@ -167,15 +174,16 @@ FLUX_DECL void Server::send_chat(const RoomId& room, std::string_view message, s
                       "a chat message is UTF-8 without NUL, of at most " + std::to_string(most) + " bytes"));
   }
   const auto chat = detail::running_chat(hub);
-  if (!chat) return done(Error(Errc::stopped, "the server does not run"));
+  const auto loop = state_->a_loop();
+  if (!chat || !loop) return done(Error(Errc::stopped, "the server does not run"));
   ChatMessage draft{core::key_text(hub.new_key()), room, server_connection_id, {}, std::string(message),
                     metadata ? std::move(*metadata).text() : std::string(), state_->config().clock->unix_ms(), 0};
   std::optional<Result<ChatMessage>> at_once;
-  chat->append(std::move(draft), [&hub, &at_once, room, done, blocks = chat->blocks()](
+  chat->append(std::move(draft), [&hub, &at_once, room, done, loop, blocks = chat->blocks()](
                                      Result<ChatMessage> stored, const features::ChatLog::Turn&) {
     if (const auto found = stored ? hub.rooms.find(room) : nullptr) found->publish_chat(*stored);
     if (blocks) {
-      done(std::move(stored));
+      detail::call_on(*loop, done, std::move(stored));
     } else {
       at_once.emplace(std::move(stored));  // `done` is called outside the chat's lock
     }
@@ -193,12 +201,13 @@ FLUX_DECL void Server::chat_history(const RoomId& room, std::size_t limit, Offse
     return done(Error(Errc::invalid_argument, "limit must be 1 to 1000, not " + std::to_string(limit)));
   }
   const auto chat = detail::running_chat(hub);
-  if (!chat) return done(Error(Errc::stopped, "the server does not run"));
+  const auto loop = state_->a_loop();
+  if (!chat || !loop) return done(Error(Errc::stopped, "the server does not run"));
   std::optional<Result<std::vector<ChatMessage>>> at_once;
-  chat->history(room, limit, before, [&at_once, done, blocks = chat->blocks()](
+  chat->history(room, limit, before, [&at_once, done, loop, blocks = chat->blocks()](
                                          Result<std::vector<ChatMessage>> page, const features::ChatLog::Turn&) {
     if (blocks) {
-      done(std::move(page));
+      detail::call_on(*loop, done, std::move(page));
     } else {
       at_once.emplace(std::move(page));
     }

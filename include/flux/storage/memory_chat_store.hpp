@@ -11,7 +11,8 @@
 
 namespace flux {
 
-/// Keeps the newest `messages_per_room` messages of each of the `rooms_max` rooms that were written to last.
+/// Keeps the newest `messages_per_room` messages (0: none) of each of the `rooms_max` rooms (0: any number) that were
+/// written to last. Of a room that made way for another, nothing is left, and its offsets begin at 1 again.
 /// Threading: any thread. Never blocks.
 class MemoryChatStore final : public ChatStore {
  public:

@@ -27,7 +27,10 @@ export class Bystanders {
   /** Takes the presence of one who has joined the near room. */
   async sees(connectionId) {
     const {payload} = await this.near.next('presence_updated');
-    assert.deepEqual(payload.joined?.map((entry) => entry.connectionId), [connectionId]);
+    assert.deepEqual(
+      payload.joined?.map((entry) => entry.connectionId),
+      [connectionId],
+    );
   }
 
   /** Takes the presence of one who has left the near room. */

@@ -33,7 +33,7 @@ export class LiveMember {
       socket.once('open', resolve);
       socket.once('error', reject);
     });
-    socket.on('error', () => {});  // `closed` tells of it
+    socket.on('error', () => {}); // `closed` tells of it
     return member;
   }
 
@@ -73,7 +73,10 @@ export class LiveMember {
       });
     });
     this.send({type, payload, id});
-    return within(answer, `the answer to ${type}`, answerBoundMs);
+    const ended = this.closed.then(({code}) => {
+      throw new Error(`${type}: the connection ended with ${code} and no answer`);
+    });
+    return within(Promise.race([answer, ended]), `the answer to ${type}`, answerBoundMs);
   }
 
   /** Sends a text as it is, or an object as JSON. */
@@ -91,7 +94,8 @@ export class LiveMember {
 
   /** Fails where anything came that nobody took, up to now. */
   async expectNothing() {
-    await this.request('leave_room', {roomId: 'a room that it is not in'});  // all that was sent before has come by then
+    // All that was sent before the answer has come by then.
+    await this.request('leave_room', {roomId: 'a room that it is not in'});
     assert.deepEqual(this.#unread, []);
   }
 

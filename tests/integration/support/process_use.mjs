@@ -12,3 +12,17 @@ export function residentBytes(pid) {
 export function openDescriptors(pid) {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
+
+/** Bytes on their way from a server's port to a client's, that the kernel holds. Of IPv4 connections. */
+export function bytesInKernel(serverPort, clientPort) {
+  const hex = (port) => port.toString(16).toUpperCase().padStart(4, '0');
+  let bytes = 0;
+  for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n').slice(1, -1)) {
+    const [, local, remote, , queues] = line.trim().split(/\s+/);
+    const ports = `${local.split(':')[1]} ${remote.split(':')[1]}`;
+    const [sending, receiving] = queues.split(':').map((number) => parseInt(number, 16));
+    if (ports === `${hex(serverPort)} ${hex(clientPort)}`) bytes += sending;
+    if (ports === `${hex(clientPort)} ${hex(serverPort)}`) bytes += receiving;
+  }
+  return bytes;
+}

@@ -1,8 +1,10 @@
-// A client that sends whatever bytes a test wants: HTTP and WebSocket without a library that would keep it from mistakes.
+// A client that sends whatever bytes a test wants: HTTP and WebSocket without a library that would keep it from
+// mistakes.
 
 import {randomBytes} from 'node:crypto';
 import net from 'node:net';
 import tls from 'node:tls';
+import {constants, inflateRawSync} from 'node:zlib';
 
 import {until} from './wait.mjs';
 
@@ -10,8 +12,8 @@ export const opcode = {continuation: 0, text: 1, binary: 2, close: 8, ping: 9, p
 
 /**
  * One WebSocket frame.
- * @param {{fin?: boolean, rsv?: number, masked?: boolean, length?: bigint, lengthBytes?: 0 | 2 | 8}} options  `rsv`: the
- *     three reserved bits; `length`: what the header says instead of the truth
+ * @param {{fin?: boolean, rsv?: number, masked?: boolean, length?: bigint, lengthBytes?: 0 | 2 | 8}} options  `rsv`:
+ *     the three reserved bits; `length`: what the header says instead of the truth
  */
 export function frame(kind, payload = '', options = {}) {
   const {fin = true, rsv = 0, masked = true} = options;
@@ -35,11 +37,14 @@ export class RawPeer {
   /** When the server ended the connection, in milliseconds after it was opened; until then undefined. */
   endedAfterMs;
 
-  /** @param {{tls?: object}} options  `tls`: options of `tls.connect`, for an encrypted connection */
+  /**
+   * @param {{tls?: object, allowHalfOpen?: boolean}} options  `tls`: options of `tls.connect`, for an encrypted
+   *     connection; `allowHalfOpen`: does not answer the server's end with its own
+   */
   static async connect(port, options = {}) {
     const peer = new RawPeer();
     const begin = performance.now();
-    const to = {port, host: '127.0.0.1', noDelay: true};
+    const to = {port, host: '127.0.0.1', noDelay: true, allowHalfOpen: options.allowHalfOpen};
     peer.#socket = options.tls ? tls.connect({...to, ...options.tls}) : net.connect(to);
     const ended = () => {
       peer.#ended = true;
@@ -52,7 +57,7 @@ export class RawPeer {
       peer.#socket.once(options.tls ? 'secureConnect' : 'connect', resolve);
       peer.#socket.once('error', reject);
     });
-    peer.#socket.on('error', () => {});  // a reset is an end, too
+    peer.#socket.on('error', () => {}); // a reset is an end, too
     return peer;
   }
 
@@ -92,7 +97,11 @@ export class RawPeer {
   }
 
   ended(boundMs = 10_000) {
-    return until(() => this.#ended, () => `the end of the connection, after "${this.#bytes.toString('latin1')}"`, boundMs);
+    return until(
+      () => this.#ended,
+      () => `the end of the connection, after "${this.#bytes.toString('latin1')}"`,
+      boundMs,
+    );
   }
 
   /** The next HTTP answer. `withoutBody`: it is one to HEAD. */
@@ -105,7 +114,10 @@ export class RawPeer {
     if (headEnd < 0) throw new Error(`${what()}: the connection ended`);
     const [line, ...lines] = all().slice(0, headEnd).split('\r\n');
     const headers = Object.fromEntries(
-      lines.map((field) => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 1).trim()]),
+      lines.map((field) => [
+        field.slice(0, field.indexOf(':')).toLowerCase(),
+        field.slice(field.indexOf(':') + 1).trim(),
+      ]),
     );
     const status = Number(line.split(' ')[1]);
     const bodyless = withoutBody || status < 200 || status === 204 || status === 304;
@@ -145,7 +157,8 @@ export class RawPeer {
 
   /** The next frame of data as a JSON value. */
   async json() {
-    return JSON.parse((await this.frame()).payload);
+    const {rsv, payload} = await this.frame();
+    return JSON.parse(rsv === 4 ? inflated(payload) : payload);
   }
 
   /** Sends a message of protocol live. */
@@ -170,6 +183,12 @@ export class RawPeer {
       return {code: next.payload.readUInt16BE(0), reason: next.payload.subarray(2).toString()};
     }
   }
+}
+
+/** The message of a compressed frame (RFC 7692, 7.2.2). */
+export function inflated(payload) {
+  const whole = Buffer.concat([payload, Buffer.from([0, 0, 0xff, 0xff])]);
+  return inflateRawSync(whole, {finishFlush: constants.Z_SYNC_FLUSH});
 }
 
 export function upgradeRequest(path = '/live', fields = {}) {

@@ -13,7 +13,7 @@ export function within(promise, what, boundMs = 10_000) {
 
 /** Resolves with the first value of `look()` that is true; rejects where there is none within `boundMs`. */
 export async function until(look, what, boundMs = 10_000) {
-  for (const end = Date.now() + boundMs; ; ) {
+  for (const end = Date.now() + boundMs; ;) {
     const found = await look();
     if (found) return found;
     if (Date.now() > end) throw new Error(`${typeof what === 'function' ? what() : what}: not within ${boundMs} ms`);

@@ -57,6 +57,11 @@ class Audience {
     }
   }
 
+  /// `member` does not get the last message.
+  void exclude_from_last(SessionKey member) {
+    for (const Use& use : lanes_) use.lane->exclude_from_last(member);
+  }
+
  private:
   struct Use {
     std::shared_ptr<Lane> lane;

@@ -72,6 +72,8 @@ class Lane final : public Loop::Flushable, public std::enable_shared_from_this<L
   void end_segment(bool presence = false, std::uint64_t presence_before = 0);
   /// `member` does not get the last segment.
   void exclude_from_last(SessionKey member);
+  /// What is pending for `member`, with `separator` between the segments; it gets it no other way: it leaves.
+  std::string take_pending(SessionKey member, char separator) const;
   /// `member`, who joins now, does not get what is pending.
   void exclude_from_pending(SessionKey member);
   /// Has the loop deliver what is pending. `room` is kept alive until then.
@@ -83,6 +85,8 @@ class Lane final : public Loop::Flushable, public std::enable_shared_from_this<L
   void remove(LaneSeat& seat);
   std::size_t members() const noexcept { return members_.size(); }
   void flush() override;
+  /// Delivers what is pending before the flush that was asked for, which comes all the same.
+  void flush_now();
 
  private:
   struct Entry {
@@ -90,6 +94,8 @@ class Lane final : public Loop::Flushable, public std::enable_shared_from_this<L
     Outlet* outlet;
     LaneSeat* seat;
   };
+
+  void send_pending(std::shared_ptr<void>* released_room);
 
   const std::shared_ptr<Loop> loop_;
   const void* const view_;

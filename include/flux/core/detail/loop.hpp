@@ -78,6 +78,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
 
   /// Refuses new tasks and drops the timers. On the loop's thread, or when that has ended.
   void shut();
+  bool is_shut() const noexcept { return shut_.load(std::memory_order_acquire); }
 
  private:
   Loop(std::size_t index, std::shared_ptr<Clock> clock, asio::io_context* external);

@@ -57,6 +57,10 @@ class Room final : public std::enable_shared_from_this<Room> {
   /// reaches the member after it. Errors: room_full; room_not_found where the room has ended meanwhile.
   Result<void> join(Membership& membership, const Joiner& joiner, std::string presence,
                     const std::function<void(const RoomSnapshot&)>& welcome);
+  /// Who is a member already joins again: it gets another welcome, and its identity and presence are replaced. What was
+  /// sent before reaches it first. Errors: room_not_found where the room has ended meanwhile.
+  Result<void> join_again(Membership& membership, const Joiner& joiner, std::string presence,
+                          const std::function<void(const RoomSnapshot&)>& welcome);
   void leave(Membership& membership);
   void update_presence(Membership& membership, std::string presence);
 
@@ -95,15 +99,19 @@ class Room final : public std::enable_shared_from_this<Room> {
     core::SessionKey key;
     SessionId connection_id;
     std::uint64_t left_at;
+    std::uint64_t unheard_before;  // its join was never sent: only who joined from here on knows of it; 0: all do
   };
 
   static PresenceEntry entry(const MemberState& member);
+  void describe(const MemberState& joiner, const std::function<void(const RoomSnapshot&)>& welcome) const;
   Position position() const { return {epoch_, offset_}; }
   /// Sends what `encode(view, out)` puts to all members.
   template <class Encode>
   void append(const Encode& encode, bool presence = false);
+  void change_presence(Membership& membership, std::string presence);
   void presence_changed(core::Loop& loop);
   void send_presence();
+  void drop_unheard_leavers();
   void keep(const SharedItem& item);
   Error ended_error() const { return Error(Errc::room_not_found, "no room \"" + id_ + "\""); }
 

@@ -36,6 +36,23 @@ FLUX_DECL void Lane::exclude_from_pending(SessionKey member) {
   pending_.exclusions.push_back({member, 0, static_cast<std::uint32_t>(pending_.segments.size())});
 }
 
+FLUX_DECL std::string Lane::take_pending(SessionKey member, char separator) const {
+  std::string taken;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < pending_.segments.size(); ++i) {
+    const std::size_t end = pending_.segments[i].end;
+    const bool excluded = std::any_of(pending_.exclusions.begin(), pending_.exclusions.end(), [&](const Exclusion& e) {
+      return e.member == member && e.first <= i && i < e.last;
+    });
+    if (!excluded) {
+      if (!taken.empty()) taken += separator;
+      taken.append(*pending_.bytes, begin, end - begin);
+    }
+    begin = end;
+  }
+  return taken;
+}
+
 FLUX_DECL void Lane::flush_later(std::shared_ptr<void> room) {
   if (keep_room_) return;
   keep_room_ = std::move(room);
@@ -61,11 +78,16 @@ FLUX_DECL void Lane::remove(LaneSeat& seat) {
 
 FLUX_DECL void Lane::flush() {
   std::shared_ptr<void> room;
+  send_pending(&room);
+}
+
+FLUX_DECL void Lane::flush_now() { send_pending(nullptr); }
+
+FLUX_DECL void Lane::send_pending(std::shared_ptr<void>* released_room) {
   {
     const std::lock_guard lock(mutex_);
     std::swap(pending_, sending_);
-    room = std::move(keep_room_);
-    keep_room_.reset();
+    if (released_room != nullptr) released_room->swap(keep_room_);
   }
   if (sending_.segments.empty()) return;
   auto& exclusions = sending_.exclusions;

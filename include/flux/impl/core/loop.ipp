@@ -47,7 +47,10 @@ FLUX_DECL void Loop::drain_mailbox() {
     const std::lock_guard lock(mailbox_mutex_);
     draining_.swap(mailbox_);
   }
-  for (Task& task : draining_) task();
+  for (Task& task : draining_) {
+    if (shut_.load(std::memory_order_relaxed)) break;
+    task();
+  }
   draining_.clear();
 }
 

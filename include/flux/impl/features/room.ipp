@@ -4,6 +4,7 @@
 #include <flux/features/detail/room.hpp>
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace flux::features {
 
@@ -35,17 +36,31 @@ FLUX_DECL Result<void> Room::join(Membership& membership, const Joiner& joiner, 
   // Who left and came back before anybody was told has only changed.
   const auto gone = std::find_if(pending_left_.begin(), pending_left_.end(),
                                  [&](const Leaver& leaver) { return leaver.key == joiner.key; });
-  const bool returned = gone != pending_left_.end();
-  if (returned) pending_left_.erase(gone);
+  const bool returned = gone != pending_left_.end() && gone->unheard_before == 0;
+  if (gone != pending_left_.end()) pending_left_.erase(gone);
   members_.push_back({&membership, joiner.connection_id, joiner.identity, std::move(presence), seq, seq,
                       returned ? Change::updated : Change::joined});
 
+  describe(members_.back(), welcome);
+  presence_changed(*joiner.loop);
+  return {};
+}
+
+FLUX_DECL void Room::describe(const MemberState& joiner, const std::function<void(const RoomSnapshot&)>& welcome) const {
   std::vector<PresenceEntry> entries;
   entries.reserve(members_.size());
   for (const MemberState& member : members_) entries.push_back(entry(member));
   welcome({id_, joiner.connection_id, mode_, position(), entries, items_.get()});
+}
 
-  presence_changed(*joiner.loop);
+FLUX_DECL Result<void> Room::join_again(Membership& membership, const Joiner& joiner, std::string presence,
+                                        const std::function<void(const RoomSnapshot&)>& welcome) {
+  membership.lane->flush();
+  const std::lock_guard lock(mutex_);
+  if (ended_) return ended_error();
+  members_[membership.member_index].identity = joiner.identity;
+  change_presence(membership, std::move(presence));
+  describe(members_[membership.member_index], welcome);
   return {};
 }
 
@@ -60,13 +75,18 @@ FLUX_DECL void Room::leave(Membership& membership) {
   place.membership->member_index = membership.member_index;
   members_.pop_back();
   membership.room.reset();
-  if (leaver.pending == Change::joined || ended_) return;  // nobody has heard of it, or will
-  pending_left_.push_back({membership.key, std::move(leaver.connection_id), ++presence_seq_});
+  if (ended_) return;
+  const std::uint64_t unheard_before = leaver.pending == Change::joined ? leaver.joined_at : 0;
+  pending_left_.push_back({membership.key, std::move(leaver.connection_id), ++presence_seq_, unheard_before});
   presence_changed(lane->loop());
 }
 
 FLUX_DECL void Room::update_presence(Membership& membership, std::string presence) {
   const std::lock_guard lock(mutex_);
+  change_presence(membership, std::move(presence));
+}
+
+FLUX_DECL void Room::change_presence(Membership& membership, std::string presence) {
   MemberState& member = members_[membership.member_index];
   member.presence = std::move(presence);
   member.changed_at = ++presence_seq_;
@@ -176,6 +196,7 @@ FLUX_DECL void Room::send_presence() {
     (member.pending == Change::joined ? notice.joined : notice.updated).push_back(entry(member));
     note(member.membership->key, member.changed_at);
   }
+  drop_unheard_leavers();
   for (const Leaver& leaver : pending_left_) {
     notice.left.push_back(leaver.connection_id);
     note(leaver.key, leaver.left_at);
@@ -186,8 +207,7 @@ FLUX_DECL void Room::send_presence() {
   for (MemberState& member : members_) {
     if (member.pending == Change::none) continue;
     const std::uint64_t others = newest_by == member.membership->key ? newest_other : newest;
-    const std::uint64_t known = member.pending == Change::joined ? member.joined_at : 0;
-    if (others <= known) nothing_new.push_back(&member);
+    if (others <= member.joined_at) nothing_new.push_back(&member);
     member.pending = Change::none;
   }
   const bool nothing = notice.joined.empty() && notice.left.empty() && notice.updated.empty();
@@ -209,6 +229,22 @@ FLUX_DECL void Room::send_presence() {
   presence_sent_ = presence_seq_;
 }
 
+/// A join and leave cancel out, unless somebody found the leaver in its snapshot.
+FLUX_DECL void Room::drop_unheard_leavers() {
+  const auto cancelled = [](const Leaver& leaver) { return leaver.unheard_before != 0; };
+  if (std::none_of(pending_left_.begin(), pending_left_.end(), cancelled)) return;
+  std::vector<std::uint64_t> joins;
+  for (const MemberState& member : members_) {
+    if (member.joined_at > presence_sent_) joins.push_back(member.joined_at);
+  }
+  std::sort(joins.begin(), joins.end());
+  const auto unheard = [&](const Leaver& leaver) {
+    const auto next = std::upper_bound(joins.begin(), joins.end(), leaver.unheard_before);
+    return cancelled(leaver) && (next == joins.end() || *next > leaver.left_at);
+  };
+  pending_left_.erase(std::remove_if(pending_left_.begin(), pending_left_.end(), unheard), pending_left_.end());
+}
+
 FLUX_DECL bool Room::catch_up(Membership& membership, const RoomView& view, std::string& out) {
   const std::lock_guard lock(mutex_);
   const std::uint64_t known = std::exchange(membership.presence_known, 0);
@@ -217,11 +253,17 @@ FLUX_DECL bool Room::catch_up(Membership& membership, const RoomView& view, std:
   PresenceNotice notice;
   notice.room = id_;
   for (const MemberState& member : members_) {
-    if (member.changed_at <= known || member.membership == &membership) continue;
+    // A join that is still pending goes out with the next frame, or is cancelled by a leave.
+    if (member.changed_at <= known || member.membership == &membership || member.pending == Change::joined) continue;
     (member.joined_at > known ? notice.joined : notice.updated).push_back(entry(member));
   }
+  // Each leaver once, and not who is back.
+  std::unordered_set<core::SessionKey> skipped;
+  for (const MemberState& member : members_) {
+    if (member.joined_at > known && member.pending != Change::joined) skipped.insert(member.membership->key);
+  }
   for (const Leaver& leaver : left_) {
-    if (leaver.left_at > known) notice.left.push_back(leaver.connection_id);
+    if (leaver.left_at > known && skipped.insert(leaver.key).second) notice.left.push_back(leaver.connection_id);
   }
   if (!notice.joined.empty() || !notice.left.empty() || !notice.updated.empty()) view.presence(out, notice);
   return true;

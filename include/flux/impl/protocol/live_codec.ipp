@@ -133,8 +133,12 @@ class Fields {
   const std::optional<Error>& error() const { return error_; }
   const Limits& limits() const { return limits_; }
 
+  /// The beginning of `text`, cut at the end of a code point.
   static std::string shown(std::string_view text) {
-    return text.size() <= 40 ? std::string(text) : std::string(text.substr(0, 40)) + "…";
+    std::size_t size = 40;
+    if (text.size() <= size) return std::string(text);
+    while ((static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
+    return std::string(text.substr(0, size)) + "…";
   }
 
  private:

@@ -2,6 +2,7 @@
 
 #include <flux/detail/mode.hpp>
 #include <flux/server/detail/connect_gate.hpp>
+#include <flux/server/detail/engineio_server.hpp>
 #include <flux/server/detail/live_session.hpp>
 #include <flux/server/detail/raw_websocket.hpp>
 #include <flux/transport/websocket_handshake.hpp>
@@ -37,12 +38,13 @@ class ConnectGate::Question final : public ConnectRequest {
   bool later_ = false;
 };
 
-FLUX_DECL ConnectGate::ConnectGate(Hub& hub, const std::map<std::string, WebSocketEndpoint>& endpoints,
+FLUX_DECL ConnectGate::ConnectGate(Hub& hub, const WebSocketEndpoints& endpoints,
                                    transport::WebSocketService& websockets)
     : hub_(hub), endpoints_(endpoints), websockets_(websockets) {}
 
 FLUX_DECL bool ConnectGate::serves(const std::string& path) const {
-  return (!hub_.config.live_path.empty() && path == hub_.config.live_path) || endpoints_.count(path) != 0;
+  return (!hub_.config.live_path.empty() && path == hub_.config.live_path) || endpoints_.raw.count(path) != 0 ||
+         endpoints_.engineio.count(path) != 0;
 }
 
 FLUX_DECL void ConnectGate::upgrade(const std::shared_ptr<transport::HttpConnection>& http,
@@ -52,9 +54,13 @@ FLUX_DECL void ConnectGate::upgrade(const std::shared_ptr<transport::HttpConnect
     counters.connections_refused.add();
     return http->refuse_upgrade(403, "origin not allowed");
   }
-  const auto endpoint = endpoints_.find(std::string(head.path()));
+  const std::string path(head.path());
+  if (const auto engineio = endpoints_.engineio.find(path); engineio != endpoints_.engineio.end()) {
+    return engineio->second->upgrade(http, head, websockets_);
+  }
+  const auto endpoint = endpoints_.raw.find(path);
   ask(std::make_shared<Handshake>(
-      Handshake{http, head, endpoint == endpoints_.end() ? nullptr : &endpoint->second}));
+      Handshake{http, head, endpoint == endpoints_.raw.end() ? nullptr : &endpoint->second}));
 }
 
 FLUX_DECL void ConnectGate::ask(std::shared_ptr<Handshake> handshake) {
@@ -104,27 +110,32 @@ FLUX_DECL std::string ConnectGate::choose_subprotocol(const Handshake& handshake
   return {};
 }
 
-FLUX_DECL void ConnectGate::admit(Handshake& handshake, std::shared_ptr<const Identity> identity) {
-  const transport::HttpHead& head = handshake.head;
-  const std::string subprotocol = choose_subprotocol(handshake);
-  transport::DeflateAgreement deflate;
-  if (hub_.config.deflate.enabled) {
-    deflate = transport::negotiate_deflate(head.all_headers("sec-websocket-extensions"), hub_.config.deflate);
+FLUX_DECL WebSocketAnswer answer_websocket(const Config& config, const transport::HttpHead& head,
+                                           const std::string& subprotocol, bool deflate) {
+  transport::DeflateAgreement agreement;
+  if (deflate && config.deflate.enabled) {
+    agreement = transport::negotiate_deflate(head.all_headers("sec-websocket-extensions"), config.deflate);
   }
   std::string response = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
   response += "Sec-WebSocket-Accept: " + transport::accept_key(*head.header("sec-websocket-key")) + "\r\n";
   if (!subprotocol.empty()) response += "Sec-WebSocket-Protocol: " + subprotocol + "\r\n";
-  if (deflate.enabled) response += "Sec-WebSocket-Extensions: " + deflate.response_header + "\r\n";
-  response += "\r\n";
+  if (agreement.enabled) response += "Sec-WebSocket-Extensions: " + agreement.response_header + "\r\n";
+  return {response + "\r\n", agreement.enabled};
+}
+
+FLUX_DECL void ConnectGate::admit(Handshake& handshake, std::shared_ptr<const Identity> identity) {
+  const transport::HttpHead& head = handshake.head;
+  const std::string subprotocol = choose_subprotocol(handshake);
+  const WebSocketAnswer answer = answer_websocket(hub_.config, head, subprotocol, true);
 
   transport::Connection& connection = *handshake.http->connection();
   if (handshake.endpoint == nullptr) {
-    auto session = std::make_shared<LiveSession>(hub_, connection, websockets_, deflate.enabled, std::move(identity));
-    if (handshake.http->accept_upgrade(response, session)) session->opened();
+    auto session = std::make_shared<LiveSession>(hub_, connection, websockets_, answer.deflate, std::move(identity));
+    if (handshake.http->accept_upgrade(answer.head, session)) session->opened();
   } else {
-    auto socket = std::make_shared<WebSocketState>(hub_, *handshake.endpoint, connection, websockets_, deflate.enabled,
+    auto socket = std::make_shared<WebSocketState>(hub_, *handshake.endpoint, connection, websockets_, answer.deflate,
                                                    std::move(identity), subprotocol);
-    if (handshake.http->accept_upgrade(response, socket)) socket->opened();
+    if (handshake.http->accept_upgrade(answer.head, socket)) socket->opened();
   }
 }
 

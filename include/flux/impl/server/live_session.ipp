@@ -37,7 +37,10 @@ FLUX_DECL void LiveSession::on_disconnect(const Disconnect& how) {
     }
     extras_.reset();
   }
-  connected_ = false;
+  {
+    const std::lock_guard lock(loop()->sessions_mutex());
+    connected_ = false;
+  }
   loop()->counters().sessions_now.subtract();
   if (const auto known = identity()) hub_.sessions.remove_user(known->user_id, key());
   hub_.sessions.remove(key());
@@ -56,6 +59,11 @@ FLUX_DECL std::vector<RoomId> LiveSession::rooms() const {
 }
 
 FLUX_DECL Result<void> LiveSession::send(std::string_view event, const JsonText& payload, const RoomId& room) {
+  // A handle may be all that is left of a server. While this session is connected the server is there, and the lock
+  // keeps it so.
+  std::unique_lock lock(loop()->sessions_mutex());
+  const auto gone = [&] { return Error(Errc::session_not_found, "session " + SessionState::id() + " is gone"); };
+  if (!connected()) return gone();
   if (event.empty() || event.size() > hub_.config.limits.event_name_bytes_max) {
     return Error(Errc::invalid_argument, "an event's name has 1 to " +
                                              std::to_string(hub_.config.limits.event_name_bytes_max) + " bytes, not " +
@@ -63,26 +71,40 @@ FLUX_DECL Result<void> LiveSession::send(std::string_view event, const JsonText&
   }
   std::string frame;
   writer().event(frame, {room, server_connection_id, {}, event, payload.text()});
-  const bool posted = connected() && loop()->dispatch([self = self(), frame = std::move(frame)] {
+  lock.unlock();
+  const bool posted = loop()->dispatch([self = self(), frame = std::move(frame)] {
     if (!self->open()) return;
     self->counters().frames_out.add();
     self->write_frames(frame);
   });
-  if (!posted) return Error(Errc::session_not_found, "session " + SessionState::id() + " is gone");
+  if (!posted) return gone();
   return {};
 }
 
 FLUX_DECL void LiveSession::close_session(CloseCode code, std::string_view reason) {
-  loop()->dispatch([self = self(), code, reason = std::string(reason)] { self->close(code, reason); });
+  loop()->dispatch([self = self(), code, reason = std::string(reason)] {
+    self->flush_rooms();
+    self->close(code, reason);
+  });
 }
 
 FLUX_DECL void LiveSession::leave_room(const std::shared_ptr<features::Room>& room) {
+  flush_rooms();
   for (std::size_t i = 0; i < memberships_.size(); ++i) {
     if (memberships_[i]->room == room) return leave(i);
   }
 }
 
+FLUX_DECL void LiveSession::on_stop() {
+  flush_rooms();
+  WebSocketStream::on_stop();
+}
+
 // --- Out ---
+
+FLUX_DECL void LiveSession::flush_rooms() {
+  for (const auto& membership : memberships_) membership->lane->flush_now();
+}
 
 FLUX_DECL void LiveSession::ack(std::string_view id, std::string_view payload) {
   if (id.empty() || !open()) return;
@@ -273,9 +295,7 @@ FLUX_DECL void LiveSession::join_as(std::string id, RoomId room, JsonText presen
     if (presence.kind() != JsonText::Kind::object) presence = JsonText::trusted("{}");
   }
   const std::size_t most = hub_.config.limits.rooms_per_connection;
-  if (const features::Membership* old = membership_of(room)) {
-    leave_room(std::shared_ptr(old->room));  // joining again: the same as leaving first
-  } else if (most > 1 && memberships_.size() >= most) {
+  if (most > 1 && memberships_.size() >= most && membership_of(room) == nullptr) {
     return fail(id, Error(Errc::limit_exceeded, "in " + std::to_string(most) + " rooms already; leave one first"));
   }
   join_with_history(id, room, presence);
@@ -312,6 +332,10 @@ FLUX_DECL Result<std::string> LiveSession::enter(const RoomId& room, const JsonT
   const features::Joiner joiner{key(), SessionState::id(), identity(), this, loop(), &writer()};
   std::string frame;
   const auto describe = [&](const features::RoomSnapshot& snapshot) { writer().room_joined(frame, snapshot, history); };
+  if (features::Membership* member = membership_of(room)) {
+    const auto joined_again = member->room->join_again(*member, joiner, presence.text(), describe);
+    return joined_again ? Result<std::string>(frame) : joined_again.error();
+  }
   Result<void> joined;
   do {  // again where the room ended between the two steps
     const auto found = hub_.rooms.find_or_create(room);

@@ -17,11 +17,15 @@ FLUX_DECL WebSocketState::WebSocketState(const Hub& hub, const WebSocketEndpoint
       loop_(connection.shared_loop()),
       identity_(std::move(identity)),
       subprotocol_(std::move(subprotocol)),
-      remote_(connection.remote_endpoint()) {}
+      remote_(connection.remote_endpoint()),
+      outbox_bytes_congested_(service.limits->outbox_bytes_congested),
+      outbox_bytes_max_(service.limits->outbox_bytes_max) {}
 
 FLUX_DECL void WebSocketState::opened() {
   start();
-  if (endpoint_.on_open) hub_.guarded(counters(), "open", [&] { endpoint_.on_open(handle()); });
+  if (!endpoint_.on_open) return;
+  if (hub_.guarded(counters(), "open", [&] { endpoint_.on_open(handle()); })) return;
+  close(CloseCode::internal_error, "the server failed to open this endpoint");
 }
 
 FLUX_DECL void WebSocketState::on_message(std::string_view message, MessageType type) {
@@ -32,31 +36,33 @@ FLUX_DECL void WebSocketState::on_message(std::string_view message, MessageType 
 
 FLUX_DECL void WebSocketState::on_disconnect(const Disconnect& how) {
   gone_ = true;
-  waiting_bytes_ = 0;
   if (endpoint_.on_close) {
     hub_.guarded(loop_->counters(), "close", [&] { endpoint_.on_close(handle(), how); });
   }
 }
 
+FLUX_DECL Sent WebSocketState::send_here(std::string_view message, MessageType type) {
+  const Sent sent = send(type, message);
+  if (sent == Sent::dropped) gone_.store(true, std::memory_order_relaxed);  // it is closing: later ones need not come here
+  note_waiting();
+  return sent;
+}
+
 FLUX_DECL Sent WebSocketState::send_from_anywhere(std::string_view message, MessageType type) {
   if (gone_.load(std::memory_order_relaxed)) return Sent::dropped;
-  if (loop_->here()) {
-    const Sent sent = send(type, message);
-    if (sent != Sent::queued) note_waiting();
-    return sent;
-  }
+  if (loop_->here()) return send_here(message, type);
   // What is on its way to the loop counts as waiting, so that a caller elsewhere is held back too.
   const std::size_t size = message.size();
-  const Limits& limits = *service().limits;
-  if (waiting_bytes() >= limits.outbox_bytes_max) return Sent::dropped;
-  const std::size_t waiting = waiting_bytes_.fetch_add(size, std::memory_order_relaxed) + size;
+  if (waiting_bytes() >= outbox_bytes_max_) return Sent::dropped;
+  posted_bytes_.fetch_add(size, std::memory_order_relaxed);
+  const std::size_t waiting = waiting_bytes();
   auto self = std::static_pointer_cast<WebSocketState>(shared_from_this());
   const bool posted = loop_->post([self, message = std::string(message), type] {
-    self->send(type, message);
-    self->note_waiting();
+    self->posted_bytes_.fetch_sub(message.size(), std::memory_order_relaxed);
+    self->send_here(message, type);
   });
   if (!posted) return Sent::dropped;
-  return waiting >= limits.outbox_bytes_congested ? Sent::congested : Sent::queued;
+  return waiting >= outbox_bytes_congested_ ? Sent::congested : Sent::queued;
 }
 
 FLUX_DECL void WebSocketState::close_from_anywhere(CloseCode code, std::string_view reason) {

@@ -2,10 +2,15 @@
 
 #include <flux/core/session_key.hpp>
 #include <flux/detail/mode.hpp>
+#include <flux/server/detail/engineio_server.hpp>
 #include <flux/server/detail/server_state.hpp>
 #include <flux/storage/memory_chat_store.hpp>
+#include <flux/transport/media_type.hpp>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <optional>
 
 namespace flux::detail {
 
@@ -61,7 +66,7 @@ FLUX_DECL void add(Stats& sum, const core::LoopCounters& c) {
   sum.handler_errors += c.handler_errors.get();
 }
 
-FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const std::map<std::string, WebSocketEndpoint>& endpoints,
+FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const WebSocketEndpoints& endpoints,
                              const transport::Router& router, std::shared_ptr<core::Loop> event_loop)
     : loop(std::move(event_loop)),
       connections{hub.config.limits.outbox_bytes_congested, hub.config.limits.outbox_bytes_max, {}, {}},
@@ -85,7 +90,8 @@ FLUX_DECL ServerState::ServerState(Config config)
 
 FLUX_DECL ServerState::~ServerState() {
   if (context_ != nullptr) {
-    if (begin_stop()) end_in_context();
+    begin_stop();
+    if (life_ != Life::stopped) end_in_context();  // a stop that began may be waiting yet
   } else {
     stop_and_wait(std::chrono::milliseconds(0));
   }
@@ -98,14 +104,42 @@ FLUX_DECL void ServerState::check_not_running(const char* what) const {
   throw Error(Errc::already_running, std::string(what) + " must be called before the server starts");
 }
 
-FLUX_DECL void ServerState::add_endpoint(std::string path, WebSocketEndpoint endpoint) {
-  check_not_running("websocket");
+FLUX_DECL void ServerState::check_endpoint(const std::string& path) const {
   if (path.empty() || path.front() != '/') {
     throw Error(Errc::bad_config, "a WebSocket endpoint's path must begin with \"/\", not \"" + path + "\"");
   }
-  if (path == config_.live_path || !endpoints_.emplace(path, std::move(endpoint)).second) {
+  if (path == config_.live_path || endpoints_.raw.count(path) != 0 || endpoints_.engineio.count(path) != 0) {
     throw Error(Errc::bad_config, "there is a WebSocket endpoint at \"" + path + "\" already");
   }
+}
+
+FLUX_DECL void ServerState::add_endpoint(std::string path, WebSocketEndpoint endpoint) {
+  check_not_running("websocket");
+  check_endpoint(path);
+  endpoints_.raw.emplace(std::move(path), std::move(endpoint));
+}
+
+FLUX_DECL void ServerState::add_endpoint(EngineIoServer& endpoint, std::shared_ptr<void> keep) {
+  check_not_running("an Engine.IO endpoint");
+  const std::string& path = endpoint.options().path;
+  check_endpoint(path);
+  endpoints_.engineio.emplace(path, &endpoint);
+  for (const char* method : {"GET", "POST", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE"}) {  // the last are refused
+    router_.add(method, path, [&endpoint](const HttpExchange& exchange) { endpoint.serve(exchange); },
+                {endpoint.options().payload_bytes_max});
+  }
+  kept_.push_back(std::move(keep));
+}
+
+FLUX_DECL void ServerState::add_file(const std::string& path, const std::string& file) {
+  check_not_running("a file");
+  std::ifstream in(file, std::ios::binary);
+  if (!in) throw Error(Errc::bad_config, "can't read the file \"" + file + "\"");
+  const auto content = std::make_shared<const std::string>(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  const std::string type(transport::media_type(file));
+  router_.add("GET", path, [content, type](const HttpExchange& exchange) {
+    exchange.respond(200, *content, type, {{"Cache-Control", "no-cache"}});
+  });
 }
 
 FLUX_DECL void ServerState::use_context(asio::io_context& context) {
@@ -198,6 +232,33 @@ FLUX_DECL LoopUnit& ServerState::next_unit() {
   return *units_[next_unit_++ % units_.size()];
 }
 
+/// A native socket on its way to the loop that is to have it. Closed where it does not get there.
+class SocketInTransit {
+ public:
+  SocketInTransit(asio::ip::tcp protocol, Socket::native_handle_type native) : protocol_(protocol), native_(native) {}
+  SocketInTransit(const SocketInTransit&) = delete;
+  SocketInTransit& operator=(const SocketInTransit&) = delete;
+  ~SocketInTransit() {
+    if (!native_) return;
+#if defined(_WIN32)
+    ::closesocket(*native_);
+#else
+    ::close(*native_);
+#endif
+  }
+  Socket arrive(core::Loop& loop, std::error_code& ec) {
+    Socket socket(loop.context().get_executor());
+    socket.assign(protocol_, *native_, ec);
+    if (!ec) native_.reset();
+    if (!ec) socket.non_blocking(true, ec);
+    return socket;
+  }
+
+ private:
+  asio::ip::tcp protocol_;
+  std::optional<Socket::native_handle_type> native_;
+};
+
 FLUX_DECL void ServerState::accepted(Socket socket) {
   std::error_code ec;
   socket.non_blocking(true, ec);
@@ -213,10 +274,10 @@ FLUX_DECL void ServerState::accepted(Socket socket) {
   const auto protocol = socket.local_endpoint(ec).protocol();
   const auto native = ec ? Socket::native_handle_type{} : socket.release(ec);
   if (ec) return;
-  unit.loop->post([this, &unit, protocol, native] {
-    Socket moved(unit.loop->context().get_executor(), protocol, native);
-    moved.non_blocking(true);
-    begin_connection(unit, std::move(moved), {});
+  unit.loop->post([this, &unit, transit = std::make_shared<SocketInTransit>(protocol, native)] {
+    std::error_code failed;
+    Socket moved = transit->arrive(*unit.loop, failed);
+    if (!failed) begin_connection(unit, std::move(moved), {});
   });
 }
 
@@ -239,15 +300,13 @@ FLUX_DECL Result<void> ServerState::adopt(std::intptr_t native_socket, std::stri
     return Error(Errc::invalid_argument, "adopt: " + std::to_string(native_socket) + " is no open socket");
   }
   const auto protocol = address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
-  std::unique_lock lock(mutex_);
+  const auto transit = std::make_shared<SocketInTransit>(protocol, native);
+  const std::lock_guard lock(mutex_);
   if (life_ != Life::running) return Error(Errc::stopped, "adopt: the server does not run");
   LoopUnit& unit = *units_[next_unit_++ % units_.size()];
-  lock.unlock();
-  unit.loop->post([this, &unit, protocol, native, first = std::move(bytes_read)]() mutable {
+  unit.loop->post([this, &unit, transit, first = std::move(bytes_read)]() mutable {
     std::error_code ec;
-    Socket socket(unit.loop->context().get_executor());
-    socket.assign(protocol, native, ec);
-    if (!ec) socket.non_blocking(true, ec);
+    Socket socket = transit->arrive(*unit.loop, ec);
     if (!ec) socket.set_option(asio::ip::tcp::no_delay(true), ec);
     if (ec) return hub_.log(LogLevel::error, "can't adopt a socket: " + ec.message());
     begin_connection(unit, std::move(socket), std::move(first));
@@ -298,6 +357,7 @@ FLUX_DECL void ServerState::stop_and_wait(std::chrono::milliseconds grace) {
     return;
   }
   units_[0]->loop->post([this] { stop_listening(); });
+  for (const auto& [path, engineio] : endpoints_.engineio) engineio->stop();
   for (const auto& unit : units_) {
     unit->loop->post([this, raw = unit.get()] { say_goodbye(*raw); });
   }
@@ -322,24 +382,26 @@ FLUX_DECL void ServerState::stop_and_wait(std::chrono::milliseconds grace) {
 FLUX_DECL void ServerState::stop_in_context(std::chrono::milliseconds grace) {
   LoopUnit& unit = *units_[0];
   stop_listening();
+  for (const auto& [path, engineio] : endpoints_.engineio) engineio->stop();
   say_goodbye(unit);
   // Whichever comes first: everybody has gone, or the time is over.
-  const auto end_once = std::make_shared<bool>(false);
-  const auto end_now = [this, end_once] {
-    if (std::exchange(*end_once, true)) return;
-    end_in_context();
+  // In a turn of its own: it waits for the store, whose turns tasks of this loop may hold.
+  const auto end_soon = [this, loop = unit.loop.get()] {
+    asio::post(*context_, [this, loop = loop->shared_from_this()] {
+      if (!loop->is_shut()) end_in_context();
+    });
   };
-  unit.loop->call_after(grace, end_now);
-  unit.connections.on_empty = [loop = unit.loop, end_now] { loop->post(end_now); };
-  if (unit.connections.members.empty()) unit.loop->post(end_now);
+  unit.loop->call_after(grace, end_soon);
+  unit.connections.on_empty = end_soon;
+  if (unit.connections.members.empty()) end_soon();
 }
 
 FLUX_DECL void ServerState::end_in_context() {
   stop_listening();
-  if (store_queue_) store_queue_->stop();
   LoopUnit& unit = *units_[0];
   unit.connections.on_empty = nullptr;
   end(unit);
+  if (store_queue_) store_queue_->stop();
   // We may be inside a call of the loop: it stays until the context has come back from it.
   asio::post(*context_, [loop = unit.loop] {});
   stopped();
@@ -412,6 +474,11 @@ FLUX_DECL Result<void> ServerState::reload_certificates() {
   const std::lock_guard lock(mutex_);
   tls_ = std::move(*fresh);
   return {};
+}
+
+FLUX_DECL std::shared_ptr<core::Loop> ServerState::a_loop() const {
+  const std::lock_guard lock(mutex_);
+  return units_.empty() ? nullptr : units_.front()->loop;
 }
 
 FLUX_DECL Stats ServerState::stats() const {

@@ -212,7 +212,7 @@ FLUX_DECL Sent Connection::write(std::string_view head, std::string_view body) {
     return Sent::queued;
   }
   if (!send_turn_output()) return Sent::dropped;
-  if (outbox_bytes() >= group_.outbox_bytes_max) return Sent::dropped;
+  if (full()) return Sent::dropped;
   append_copy(head);
   return body.empty() ? verdict() : append_copy(body);
 }
@@ -226,7 +226,7 @@ FLUX_DECL Sent Connection::write(const SharedBytes& bytes, std::size_t begin, st
     if (begin == end || broken_) return broken_ ? Sent::dropped : Sent::queued;
     return append_piece({bytes, start, begin, end});
   }
-  if (outbox_bytes() >= group_.outbox_bytes_max) return Sent::dropped;
+  if (full()) return Sent::dropped;
   return append_piece({bytes, begin, begin, end});
 }
 
@@ -255,6 +255,7 @@ FLUX_DECL Sent Connection::append_copy(std::string_view bytes) {
 FLUX_DECL Sent Connection::append_piece(Piece piece) {
   if (!outbox_) outbox_ = std::make_unique<Outbox>();
   outbox_->bytes += piece.end - piece.begin;
+  if (outbox_->large_bytes == 0 && large(piece)) outbox_->large_bytes = piece.end - piece.start;
   outbox_->pieces.push_back(std::move(piece));
   outbox_->tail.reset();
   flush_soon();
@@ -352,8 +353,16 @@ FLUX_DECL void Connection::sent(std::size_t size) {
     size -= part;
     if (piece.begin < piece.end) break;
     if (outbox_->pieces.size() == 1) outbox_->tail.reset();
+    const bool was_large = large(piece);
     outbox_->pieces.pop_front();
+    if (was_large) note_first_large();
   }
+}
+
+FLUX_DECL void Connection::note_first_large() {
+  const auto first = std::find_if(outbox_->pieces.begin(), outbox_->pieces.end(),
+                                  [this](const Piece& piece) { return large(piece); });
+  outbox_->large_bytes = first == outbox_->pieces.end() ? 0 : first->end - first->start;
 }
 
 FLUX_DECL void Connection::wait_writable() {
@@ -423,6 +432,7 @@ FLUX_DECL std::size_t Connection::drop_unsent_frames() {
   outbox_->pieces = std::move(kept);
   outbox_->bytes = kept_bytes - left;
   outbox_->tail.reset();
+  note_first_large();
   return frames;
 }
 

@@ -111,9 +111,12 @@ FLUX_DECL void HttpConnection::on_head() {
     body_bytes_max = match.route->options.body_bytes_max;
   }
   request.parser.set_body_bytes_max(body_bytes_max);
-  if (match.route == nullptr) {
+  // A folder that is served around a WebSocket endpoint does not hide it.
+  const bool hides_websocket = match.route != nullptr && match.route->files && is_websocket(exchange->head().path());
+  if (match.route == nullptr || hides_websocket) {
     if (length.value_or(0) > body_bytes_max) request.context.keep_alive = false;
-    return answer_without_route(match, exchange->head().method(), exchange->head().path());
+    return answer_without_route(hides_websocket ? RouteMatch{nullptr, 404, {}} : match, exchange->head().method(),
+                                exchange->head().path());
   }
   if (length.value_or(0) > body_bytes_max) return refuse(413, "the announced body is too long");
   call_route(*match.route, exchange);
@@ -511,8 +514,9 @@ FLUX_DECL void HttpConnection::on_end() {
 FLUX_DECL void HttpConnection::on_stop() {
   stopping_ = true;
   if (closing_) return;
-  if (!request_) return close_when_sent();
-  if (!request_->head_read) return close_when_sent();
+  // Browsers keep idle connections half closed for long: as after the idle timeout, there is nothing to wait for.
+  if (!request_ && connection_->outbox_bytes() == 0) return connection_->close();
+  if (!request_ || !request_->head_read) return close_when_sent();
   if (request_->upgrading) refuse_upgrade(503, "The server stops");
 }
 

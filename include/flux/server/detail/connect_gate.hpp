@@ -13,11 +13,28 @@
 
 namespace flux::detail {
 
+class EngineIoServer;
+
+/// Endpoints by their path.
+struct WebSocketEndpoints {
+  std::map<std::string, WebSocketEndpoint> raw;
+  std::map<std::string, EngineIoServer*> engineio;
+};
+
+/// The answer to a handshake that is let in.
+struct WebSocketAnswer {
+  std::string head;
+  bool deflate;
+};
+/// `deflate`: agree on compression where the server does and the client offers it.
+WebSocketAnswer answer_websocket(const Config& config, const transport::HttpHead& head, const std::string& subprotocol,
+                                 bool deflate);
+
 /// Threading: the loop of the connection.
 class ConnectGate {
  public:
   /// All of them outlive the gate.
-  ConnectGate(Hub& hub, const std::map<std::string, WebSocketEndpoint>& endpoints,
+  ConnectGate(Hub& hub, const WebSocketEndpoints& endpoints,
               transport::WebSocketService& websockets);
 
   /// Whether there is a WebSocket endpoint at `path`.
@@ -40,7 +57,7 @@ class ConnectGate {
   std::string choose_subprotocol(const Handshake& handshake) const;
 
   Hub& hub_;
-  const std::map<std::string, WebSocketEndpoint>& endpoints_;
+  const WebSocketEndpoints& endpoints_;
   transport::WebSocketService& websockets_;
 };
 

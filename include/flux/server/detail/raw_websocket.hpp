@@ -23,7 +23,11 @@ class WebSocketState final : public transport::WebSocketStream {
   // Any thread
   Sent send_from_anywhere(std::string_view message, MessageType type);
   void close_from_anywhere(CloseCode code, std::string_view reason);
-  std::size_t waiting_bytes() const noexcept { return waiting_bytes_.load(std::memory_order_relaxed); }
+  /// In the outbox, and on the way to the loop.
+  std::size_t waiting_bytes() const noexcept {
+    if (gone_.load(std::memory_order_relaxed)) return 0;
+    return outbox_now_.load(std::memory_order_relaxed) + posted_bytes_.load(std::memory_order_relaxed);
+  }
   Identity identity() const { return identity_ ? *identity_ : Identity{}; }
   const asio::ip::tcp::endpoint& remote() const noexcept { return remote_; }
   const std::string& subprotocol() const noexcept { return subprotocol_; }
@@ -32,7 +36,8 @@ class WebSocketState final : public transport::WebSocketStream {
   void on_message(std::string_view message, MessageType type) override;
   void on_disconnect(const Disconnect& how) override;
   void on_drained() override { note_waiting(); }
-  void note_waiting() { waiting_bytes_.store(outbox_bytes(), std::memory_order_relaxed); }
+  void note_waiting() { outbox_now_.store(outbox_bytes(), std::memory_order_relaxed); }
+  Sent send_here(std::string_view message, MessageType type);
   WebSocket handle() { return WebSocket(std::static_pointer_cast<WebSocketState>(shared_from_this())); }
 
   const Hub& hub_;
@@ -41,8 +46,9 @@ class WebSocketState final : public transport::WebSocketStream {
   const std::shared_ptr<const Identity> identity_;
   const std::string subprotocol_;
   const asio::ip::tcp::endpoint remote_;
-  std::atomic<bool> gone_{false};
-  std::atomic<std::size_t> waiting_bytes_{0};
+  const std::size_t outbox_bytes_congested_, outbox_bytes_max_;  // handles read them after the server has gone
+  std::atomic<bool> gone_{false};  // nothing is sent any more
+  std::atomic<std::size_t> outbox_now_{0}, posted_bytes_{0};
 };
 
 }  // namespace flux::detail

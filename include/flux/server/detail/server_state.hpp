@@ -3,6 +3,7 @@
 
 #include <flux/http.hpp>
 #include <flux/server/detail/connect_gate.hpp>
+#include <flux/server.hpp>
 #include <flux/server/detail/hub.hpp>
 #include <flux/stats.hpp>
 #include <flux/transport/detail/connection.hpp>
@@ -22,7 +23,7 @@ namespace flux::detail {
 
 /// One event loop with what its connections share.
 struct LoopUnit {
-  LoopUnit(Hub& hub, const std::map<std::string, WebSocketEndpoint>& endpoints, const transport::Router& router,
+  LoopUnit(Hub& hub, const WebSocketEndpoints& endpoints, const transport::Router& router,
            std::shared_ptr<core::Loop> event_loop);
   LoopUnit(const LoopUnit&) = delete;
   LoopUnit& operator=(const LoopUnit&) = delete;
@@ -51,6 +52,8 @@ class ServerState {
   Result<void> reload_certificates();
   Result<void> adopt(std::intptr_t native_socket, std::string bytes_read);
   Stats stats() const;
+  /// Where callbacks of the application go that belong to no connection; null where nothing runs.
+  std::shared_ptr<core::Loop> a_loop() const;
 
   /// Errors: throws `Error` (already_running): handlers and routes are read by the loops without a lock.
   void check_not_running(const char* what) const;
@@ -59,10 +62,15 @@ class ServerState {
   Hub& hub() noexcept { return hub_; }
   transport::Router& router() noexcept { return router_; }
   void add_endpoint(std::string path, WebSocketEndpoint endpoint);
+  /// Serves one file, read now. Errors: throws `Error` (bad_config).
+  void add_file(const std::string& path, const std::string& file);
+  /// `keep`: what the endpoint belongs to; lives as long as the server.
+  void add_endpoint(EngineIoServer& endpoint, std::shared_ptr<void> keep);
 
  private:
   enum class Life : std::uint8_t { stopped, running, stopping };
 
+  void check_endpoint(const std::string& path) const;
   void open(bool inline_first);
   void open_listeners();
   void open_store_queue();
@@ -85,7 +93,8 @@ class ServerState {
   const Config config_;
   Hub hub_;
   transport::Router router_;
-  std::map<std::string, WebSocketEndpoint> endpoints_;
+  WebSocketEndpoints endpoints_;
+  std::vector<std::shared_ptr<void>> kept_;  // what endpoints belong to
   asio::io_context* context_ = nullptr;  // the application's, or none
 
   mutable std::mutex mutex_;  // guards what follows; units and listeners change only while nothing runs
@@ -100,6 +109,11 @@ class ServerState {
   bool inline_running_ = false; // a thread of the application is in the first loop
   std::size_t next_unit_ = 0;
   Stats past_;                  // of loops that have ended
+};
+
+/// The door to a server for what belongs to flux but not to its class.
+struct ServerAccess {
+  static ServerState& state(Server& server) { return *server.state_; }
 };
 
 }  // namespace flux::detail

@@ -77,7 +77,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   std::string remote_address() const { return endpoint_text(remote_endpoint()); }
 
   /// Sends `head` and `body` behind what waits already; at the latest when the turn ends. Never calls the handler back.
-  /// `dropped`: nothing of it is sent, because `outbox_bytes_max` was reached before, or the connection ends.
+  /// `dropped`: nothing of it is sent, because `outbox_bytes_max` was reached before, or the connection ends. One piece
+  /// that is large beside the limit, such as the history that a joiner gets, does not count: it says nothing of its
+  /// reader's speed.
   Sent write(std::string_view head, std::string_view body = {});
   /// The same without copying: [begin, end) of `bytes`.
   Sent write(const SharedBytes& bytes, std::size_t begin, std::size_t end);
@@ -109,6 +111,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void clear_deadline() { loop_->clear_deadline(*this); }
 
   void flush() override;
+  /// What this turn has written so far leaves now, in a write of its own.
+  void flush_now() { send_turn_output(); }
 
  private:
   struct Piece {
@@ -122,6 +126,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     std::deque<Piece> pieces;
     std::shared_ptr<std::string> tail;  // bytes of the last piece, while they are ours alone and may grow
     std::size_t bytes = 0;
+    std::size_t large_bytes = 0;  // of the first large piece; they do not count towards the limit
     bool waiting = false;  // for the socket to become writable
     bool tell_drained = false;
   };
@@ -146,6 +151,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   std::size_t send_now(const char* data, std::size_t size);
   Sent append_copy(std::string_view bytes);
   Sent append_piece(Piece piece);
+  bool full() const noexcept { return outbox_ && outbox_->bytes >= group_.outbox_bytes_max + outbox_->large_bytes; }
+  bool large(const Piece& piece) const noexcept { return piece.end - piece.start > group_.outbox_bytes_max / 2; }
+  void note_first_large();
   Sent verdict();
   void flush_soon();
   bool flush_plain();

@@ -64,6 +64,7 @@ class HttpExchangeState final : public std::enable_shared_from_this<HttpExchange
   HttpExchangeState& operator=(const HttpExchangeState&) = delete;
 
   const transport::HttpHead& head() const noexcept { return head_; }
+  const std::shared_ptr<core::Loop>& loop() const noexcept { return loop_; }
   const transport::PathCaptures& captures() const noexcept { return captures_; }
   /// To be filled before the first handle is given away.
   transport::PathCaptures& captures() noexcept { return captures_; }

@@ -69,7 +69,7 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   // What a fan-out looks at comes first: one cache line with the start of the object.
   Connection* connection_;
   std::uint16_t close_code_ = 1006;
-  bool deflates_ : 1;
+  const bool deflates_;  // no bit-field: other threads read it while the loop writes those below
   bool alive_ : 1;         // something came since the deadline was set
   bool pinged_ : 1;        // a ping is unanswered
   bool closing_ : 1;       // a close frame has been sent

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <flux/engineio.hpp>
+#include <flux/server/detail/engineio_server.hpp>
+#include <flux/server/detail/server_state.hpp>
+
+namespace flux::engineio {
+
+/// An application's endpoint.
+class EndpointClient final : public detail::EngineIoClient {
+ public:
+  EndpointClient(const Endpoint& endpoint, detail::EngineIoSession& session) : endpoint_(endpoint), session_(session) {
+    if (endpoint_.on_open) {
+      // In a turn of its own: the session is not open yet.
+      session.loop()->post([socket = handle(), &endpoint, &hub = session.hub(), loop = session.loop().get()] {
+        hub.guarded(loop->counters(), "open", [&] { endpoint.on_open(socket); });
+      });
+    }
+  }
+  void on_message(std::string_view message, bool binary) override {
+    if (!endpoint_.on_message) return;
+    session_.hub().guarded(session_.loop()->counters(), "message", [&] {
+      endpoint_.on_message(handle(), message, binary ? MessageType::binary : MessageType::text);
+    });
+  }
+  void on_close(std::string_view reason) override {
+    if (!endpoint_.on_close) return;
+    session_.hub().guarded(session_.loop()->counters(), "close", [&] { endpoint_.on_close(handle(), reason); });
+  }
+
+ private:
+  Socket handle() { return Socket(session_.shared_from_this()); }
+
+  const Endpoint& endpoint_;
+  detail::EngineIoSession& session_;
+};
+
+FLUX_DECL std::string Socket::id() const { return session_->sid(); }
+
+FLUX_DECL void Socket::send(std::string_view message, MessageType type) const {
+  session_->loop()->dispatch([session = session_, message = std::string(message), type] {
+    session->send(message, type == MessageType::binary);
+  });
+}
+
+FLUX_DECL void Socket::close() const {
+  session_->loop()->dispatch([session = session_] { session->close("forced close"); });
+}
+
+FLUX_DECL void serve(Server& server, Endpoint endpoint, Options options) {
+  struct Served {
+    Served(detail::Hub& hub, Endpoint e, Options o)
+        : endpoint(std::move(e)), engine(hub, std::move(o), [this](detail::EngineIoSession& session, const auto&) {
+            return std::make_unique<EndpointClient>(endpoint, session);
+          }) {}
+    Endpoint endpoint;
+    detail::EngineIoServer engine;
+  };
+  auto& state = detail::ServerAccess::state(server);
+  const auto served = std::make_shared<Served>(state.hub(), std::move(endpoint), std::move(options));
+  state.add_endpoint(served->engine, served);
+}
+
+}  // namespace flux::engineio

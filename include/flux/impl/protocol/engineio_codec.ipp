@@ -1,0 +1,245 @@
+#pragma once
+
+#include <flux/core/utf8.hpp>
+#include <flux/detail/mode.hpp>
+#include <flux/json.hpp>
+#include <flux/protocol/base64.hpp>
+#include <flux/protocol/engineio_codec.hpp>
+#include <flux/transport/http_message.hpp>
+#include <flux/transport/websocket_frame.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace flux::protocol {
+
+namespace engineio_detail {
+
+inline char digit_of(EngineIoType type) noexcept { return static_cast<char>('0' + static_cast<int>(type)); }
+
+inline std::optional<EngineIoType> type_of(char digit) noexcept {
+  if (digit < '0' || digit > '6') return std::nullopt;
+  return static_cast<EngineIoType>(digit - '0');
+}
+
+FLUX_DECL std::string unknown_type(char first) {
+  const auto byte = static_cast<unsigned char>(first);
+  const std::string shown =
+      byte > 0x20 && byte < 0x7f ? "\"" + std::string(1, first) + "\"" : "byte " + std::to_string(byte);
+  return "begins with " + shown + "; a packet begins with its type, 0 to 6, or with b";
+}
+
+inline constexpr std::string_view empty_packet = "is empty; a packet begins with its type, 0 to 6, or with b";
+inline constexpr std::string_view bad_base64 = "holds invalid base64 behind its b";
+
+/// The frame's first payload byte, then the rest, which is `rest_size` bytes.
+FLUX_DECL void append_text_header(std::string& out, char first, std::size_t rest_size) {
+  char header[transport::frame_header_bytes_max];
+  out.append(header, transport::write_frame_header(header, transport::Opcode::text, rest_size + 1));
+  out.push_back(first);
+}
+
+}  // namespace engineio_detail
+
+// --- Packets ---
+
+FLUX_DECL Result<EngineIoPacket> read_engineio_text(std::string_view text, std::string& decoded) {
+  const auto bad = [](std::string_view what) {
+    return Error(Errc::invalid_message, "the packet " + std::string(what));
+  };
+  if (text.empty()) return bad(engineio_detail::empty_packet);
+  if (text.front() == 'b') {
+    auto bytes = decode_base64(text.substr(1));
+    if (!bytes) return bad(engineio_detail::bad_base64);
+    decoded = std::move(*bytes);
+    return EngineIoPacket{EngineIoType::message, true, decoded};
+  }
+  const auto type = engineio_detail::type_of(text.front());
+  if (!type) return bad(engineio_detail::unknown_type(text.front()));
+  return EngineIoPacket{*type, false, text.substr(1)};
+}
+
+FLUX_DECL void append_engineio_frame(std::string& out, EngineIoType type, std::string_view data) {
+  engineio_detail::append_text_header(out, engineio_detail::digit_of(type), data.size());
+  out.append(data);
+}
+
+FLUX_DECL void append_engineio_binary_frame(std::string& out, std::string_view bytes) {
+  transport::append_frame(out, transport::Opcode::binary, bytes);
+}
+
+FLUX_DECL void append_engineio_base64_frame(std::string& out, std::string_view bytes) {
+  engineio_detail::append_text_header(out, 'b', base64_size(bytes.size()));
+  append_base64(out, bytes);
+}
+
+// --- Polling payloads ---
+
+FLUX_DECL EngineIoPayloadReader::EngineIoPayloadReader(std::string payload, const EngineIoLimits& limits)
+    : payload_(std::move(payload)), packets_max_(limits.packets_max) {
+  if (payload_.size() > limits.payload_bytes_max) {
+    error_.emplace(Errc::message_too_large, "the payload has " + std::to_string(payload_.size()) + " bytes; at most " +
+                                                std::to_string(limits.payload_bytes_max) + " are allowed");
+  }
+}
+
+FLUX_DECL std::nullopt_t EngineIoPayloadReader::fail(Errc code, std::string_view what) {
+  error_.emplace(code, "packet " + std::to_string(packets_) + " of the payload " + std::string(what));
+  return std::nullopt;
+}
+
+FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::next() {
+  if (done_ || error_) return std::nullopt;
+  ++packets_;
+  if (packets_ > packets_max_) {
+    return fail(Errc::limit_exceeded, "is one too many; at most " + std::to_string(packets_max_) + " are allowed");
+  }
+  std::size_t end = payload_.find(engineio_separator, at_);
+  done_ = end == std::string::npos;
+  if (done_) end = payload_.size();
+  const std::string_view packet = std::string_view(payload_).substr(at_, end - at_);
+  at_ = end + 1;
+  if (packet.empty()) return fail(Errc::invalid_message, engineio_detail::empty_packet);
+  const std::string_view data = packet.substr(1);
+  if (packet.front() == 'b') {
+    char* const to = payload_.data() + (data.data() - payload_.data());
+    const auto size = decode_base64(data, to);
+    if (!size) return fail(Errc::invalid_message, engineio_detail::bad_base64);
+    return EngineIoPacket{EngineIoType::message, true, data.substr(0, *size)};
+  }
+  const auto type = engineio_detail::type_of(packet.front());
+  if (!type) return fail(Errc::invalid_message, engineio_detail::unknown_type(packet.front()));
+  if (!core::valid_utf8(data)) return fail(Errc::invalid_message, "is not valid UTF-8");
+  return EngineIoPacket{*type, false, data};
+}
+
+FLUX_DECL bool EngineIoPayloadWriter::begin(std::size_t bytes, std::size_t packets) {
+  if (packets_ != 0) {
+    if (packets_ + packets > limits_.packets_max || payload_.size() >= limits_.payload_bytes_max ||
+        bytes > limits_.payload_bytes_max - payload_.size() - 1) {
+      return false;
+    }
+    payload_ += engineio_separator;
+  }
+  packets_ += packets;
+  return true;
+}
+
+FLUX_DECL EngineIoPayloadWriter::Added EngineIoPayloadWriter::add(EngineIoType type, std::string_view data) {
+  if (data.find(engineio_separator) != std::string_view::npos) return Added::unsendable;
+  if (!begin(1 + data.size(), 1)) return Added::full;
+  payload_ += engineio_detail::digit_of(type);
+  payload_ += data;
+  return Added::yes;
+}
+
+FLUX_DECL EngineIoPayloadWriter::Added EngineIoPayloadWriter::add_binary(std::string_view bytes) {
+  if (!begin(1 + base64_size(bytes.size()), 1)) return Added::full;
+  payload_ += 'b';
+  append_base64(payload_, bytes);
+  return Added::yes;
+}
+
+FLUX_DECL EngineIoPayloadWriter::Added EngineIoPayloadWriter::add_encoded(std::string_view encoded,
+                                                                          std::size_t packets) {
+  if (!begin(encoded.size(), packets)) return Added::full;
+  payload_ += encoded;
+  return Added::yes;
+}
+
+FLUX_DECL std::string EngineIoPayloadWriter::take() {
+  packets_ = 0;
+  return std::exchange(payload_, std::string());
+}
+
+// --- Sessions ---
+
+FLUX_DECL std::string engineio_handshake(const EngineIoHandshake& handshake) {
+  std::string json = "{\"sid\":" + JsonText::string(handshake.sid).text();
+  json += ",\"upgrades\":";
+  json += handshake.websocket_upgrade ? "[\"websocket\"]" : "[]";
+  json += ",\"pingInterval\":" + std::to_string(handshake.ping_interval.count());
+  json += ",\"pingTimeout\":" + std::to_string(handshake.ping_timeout.count());
+  json += ",\"maxPayload\":" + std::to_string(handshake.payload_bytes_max) + "}";
+  return json;
+}
+
+FLUX_DECL std::string_view to_string(EngineIoTransport transport) noexcept {
+  return transport == EngineIoTransport::polling ? "polling" : "websocket";
+}
+
+FLUX_DECL EngineIoQuery read_engineio_query(std::string_view query) {
+  using transport::PlusSign;
+  using transport::url_decode;
+  EngineIoQuery out;
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(pair.size() + 1, query.size()));
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    const auto name = url_decode(pair.substr(0, equals), PlusSign::is_space);
+    if (name != "EIO" && name != "transport" && name != "sid" && name != "b64") continue;
+    std::string value = url_decode(pair.substr(std::min(equals + 1, pair.size())), PlusSign::is_space).value_or("");
+    if (name == "EIO") {
+      out.version_4 = value == "4";
+    } else if (name == "transport") {
+      out.transport.reset();
+      if (value == "polling") out.transport = EngineIoTransport::polling;
+      if (value == "websocket") out.transport = EngineIoTransport::websocket;
+    } else if (name == "sid") {
+      out.sid = std::move(value);
+    } else {
+      out.base64 = !value.empty();
+    }
+  }
+  return out;
+}
+
+FLUX_DECL std::string_view to_string(EngineIoRefusal refusal) noexcept {
+  switch (refusal) {
+    case EngineIoRefusal::transport_unknown:
+      return "Transport unknown";
+    case EngineIoRefusal::session_unknown:
+      return "Session ID unknown";
+    case EngineIoRefusal::bad_handshake_method:
+      return "Bad handshake method";
+    case EngineIoRefusal::bad_request:
+      return "Bad request";
+    case EngineIoRefusal::forbidden:
+      return "Forbidden";
+    case EngineIoRefusal::unsupported_protocol_version:
+      return "Unsupported protocol version";
+  }
+  return {};
+}
+
+FLUX_DECL int engineio_refusal_status(EngineIoRefusal refusal) noexcept {
+  return refusal == EngineIoRefusal::forbidden ? 403 : 400;
+}
+
+FLUX_DECL std::string engineio_refusal_body(EngineIoRefusal refusal, std::string_view message) {
+  return "{\"code\":" + std::to_string(static_cast<int>(refusal)) +
+         ",\"message\":" + JsonText::string(message.empty() ? to_string(refusal) : message).text() + "}";
+}
+
+FLUX_DECL std::optional<EngineIoRefusal> check_engineio_request(const EngineIoRequest& request,
+                                                                const EngineIoState& state) {
+  const EngineIoQuery& query = request.query;
+  if (!query.transport || !(*query.transport == EngineIoTransport::polling ? state.polling : state.websocket)) {
+    return EngineIoRefusal::transport_unknown;
+  }
+  const bool websocket = *query.transport == EngineIoTransport::websocket;
+  if (query.sid.empty()) {
+    if (request.method != "GET") return EngineIoRefusal::bad_handshake_method;
+    if (websocket != request.websocket) return EngineIoRefusal::bad_request;
+    if (!query.version_4) return EngineIoRefusal::unsupported_protocol_version;
+    return std::nullopt;
+  }
+  if (!state.session) return EngineIoRefusal::session_unknown;
+  // A poll of a session that polls, or the WebSocket that it goes over to.
+  const bool fits = websocket == request.websocket && *state.session == EngineIoTransport::polling &&
+                    (request.method == "GET" || (request.method == "POST" && !websocket));
+  if (!fits || !query.version_4) return EngineIoRefusal::bad_request;
+  return std::nullopt;
+}
+
+}  // namespace flux::protocol

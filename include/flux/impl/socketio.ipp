@@ -1,0 +1,143 @@
+#pragma once
+
+#include <flux/server/detail/server_state.hpp>
+#include <flux/server/detail/socketio_server.hpp>
+#include <flux/socketio.hpp>
+
+#include <utility>
+
+namespace flux::socketio {
+
+// --- Broadcast ---
+
+FLUX_DECL Broadcast& Broadcast::to(std::string room) {
+  rooms_.push_back(std::move(room));
+  return *this;
+}
+FLUX_DECL Broadcast& Broadcast::except(std::string room) {
+  except_.push_back(std::move(room));
+  return *this;
+}
+FLUX_DECL Broadcast& Broadcast::volatile_() {
+  volatile_only_ = true;
+  return *this;
+}
+FLUX_DECL Result<void> Broadcast::emit(std::string_view event, const Args& args) {
+  return nsp_->emit(rooms_, except_, volatile_only_, event, args);
+}
+
+// --- Socket ---
+
+FLUX_DECL const std::string& Socket::id() const { return state_->id(); }
+FLUX_DECL Namespace Socket::nsp() const { return Namespace(state_->nsp()); }
+FLUX_DECL const Handshake& Socket::handshake() const { return state_->handshake(); }
+FLUX_DECL bool Socket::connected() const { return state_->connected(); }
+FLUX_DECL bool Socket::recovered() const { return state_->recovered(); }
+FLUX_DECL void Socket::on(std::string event, EventHandler handler) const {
+  state_->on(std::move(event), std::move(handler));
+}
+FLUX_DECL void Socket::on_any(EventHandler handler) const { state_->on_any(std::move(handler)); }
+FLUX_DECL void Socket::on_disconnect(std::function<void(std::string_view)> handler) const {
+  state_->on_disconnect(std::move(handler));
+}
+FLUX_DECL Result<void> Socket::emit(std::string_view event, const Args& args) const {
+  return state_->emit(event, args, false);
+}
+FLUX_DECL Result<void> Socket::volatile_emit(std::string_view event, const Args& args) const {
+  return state_->emit(event, args, true);
+}
+FLUX_DECL Result<void> Socket::emit(std::string_view event, const Args& args, std::chrono::milliseconds timeout,
+                                    AckHandler done) const {
+  return state_->emit(event, args, timeout, std::move(done));
+}
+FLUX_DECL Result<void> Socket::join(const std::string& room) const { return state_->join(room); }
+FLUX_DECL void Socket::leave(const std::string& room) const { state_->leave(room); }
+FLUX_DECL std::vector<std::string> Socket::rooms() const { return state_->rooms(); }
+FLUX_DECL Broadcast Socket::to(std::string room) const { return std::move(broadcast().to(std::move(room))); }
+FLUX_DECL Broadcast Socket::broadcast() const {
+  Broadcast others(state_->nsp());
+  others.except(state_->id());
+  return others;
+}
+FLUX_DECL void Socket::disconnect(bool close) const { state_->disconnect(close); }
+FLUX_DECL JsonText Socket::data() const { return state_->data(); }
+FLUX_DECL void Socket::set_data(JsonText data) const { state_->set_data(std::move(data)); }
+
+// --- Middlewares ---
+
+FLUX_DECL void Next::operator()() const { question_->give(true, {}, {}); }
+FLUX_DECL void Next::refuse(std::string message, std::optional<JsonText> data) const {
+  question_->give(false, std::move(message), std::move(data));
+}
+
+// --- Namespace ---
+
+FLUX_DECL const std::string& Namespace::name() const { return state_->name(); }
+FLUX_DECL Namespace& Namespace::use(Middleware middleware) {
+  state_->use(std::move(middleware));
+  return *this;
+}
+FLUX_DECL Namespace& Namespace::on_connection(ConnectionHandler handler) {
+  state_->on_connection(std::move(handler));
+  return *this;
+}
+FLUX_DECL Broadcast Namespace::to(std::string room) const {
+  Broadcast broadcast(state_);
+  broadcast.to(std::move(room));
+  return broadcast;
+}
+FLUX_DECL Broadcast Namespace::except(std::string room) const {
+  Broadcast broadcast(state_);
+  broadcast.except(std::move(room));
+  return broadcast;
+}
+FLUX_DECL Result<void> Namespace::emit(std::string_view event, const Args& args) const {
+  return state_->emit({}, {}, false, event, args);
+}
+FLUX_DECL std::vector<Socket> Namespace::sockets() const {
+  std::vector<Socket> list;
+  for (auto& socket : state_->sockets()) list.emplace_back(std::move(socket));
+  return list;
+}
+FLUX_DECL std::vector<Socket> Namespace::sockets_in(const std::string& room) const {
+  std::vector<Socket> list;
+  for (auto& socket : state_->sockets_in(room)) list.emplace_back(std::move(socket));
+  return list;
+}
+FLUX_DECL std::optional<Socket> Namespace::socket(const std::string& id) const {
+  auto found = state_->socket(id);
+  if (!found) return std::nullopt;
+  return Socket(std::move(found));
+}
+FLUX_DECL void Namespace::disconnect_sockets(bool close) const {
+  for (const Socket& socket : sockets()) socket.disconnect(close);
+}
+
+// --- Io ---
+
+FLUX_DECL Io::Io(Server& server, Options options) {
+  detail::ServerState& host = detail::ServerAccess::state(server);
+  const std::string bundle = options.client_file;
+  const std::string path = options.path;
+  state_ = std::make_shared<detail::SocketIoServer>(host.hub(), std::move(options));
+  host.add_endpoint(state_->engine(), state_);
+  if (!bundle.empty()) host.add_file(path + "socket.io.js", bundle);
+}
+
+FLUX_DECL Namespace Io::of(const std::string& name) { return Namespace(state_->of(name)); }
+FLUX_DECL void Io::of(std::function<bool(std::string_view, const JsonText&)> matches,
+                      std::function<void(Namespace)> made) {
+  state_->of(std::move(matches), std::move(made));
+}
+FLUX_DECL Io& Io::use(Middleware middleware) {
+  of("/").use(std::move(middleware));
+  return *this;
+}
+FLUX_DECL Io& Io::on_connection(ConnectionHandler handler) {
+  of("/").on_connection(std::move(handler));
+  return *this;
+}
+FLUX_DECL Broadcast Io::to(std::string room) { return of("/").to(std::move(room)); }
+FLUX_DECL Result<void> Io::emit(std::string_view event, const Args& args) { return of("/").emit(event, args); }
+
+}  // namespace flux::socketio

@@ -1,0 +1,181 @@
+// The Engine.IO protocol, version 4, between bytes and types: packets, polling payloads, the handshake, and what a
+// request asks for. No I/O: what it needs is in its arguments.
+// Source: the specification in github.com/socketio/engine.io-protocol; where it is silent, engine.io 6.
+//
+// Threading: values and free functions; an object belongs to one thread at a time.
+#pragma once
+
+#include <flux/error.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace flux::protocol {
+
+// --- Packets ---
+
+/// The numbers are those on the wire.
+enum class EngineIoType : std::uint8_t { open, close, ping, pong, message, upgrade, noop };
+
+/// `data` points into what the packet was read from.
+struct EngineIoPacket {
+  EngineIoType type = EngineIoType::noop;
+  bool binary = false;    ///< only messages: `data` is bytes, not text
+  std::string_view data;  ///< text is valid UTF-8
+  friend bool operator==(const EngineIoPacket&, const EngineIoPacket&) = default;
+};
+
+/// Reads what a WebSocket text frame holds: type and text, or `b` and base64 from a client that cannot send bytes. The
+/// bytes of such a message are put into `decoded`. A WebSocket binary frame is a message as it is. `text` is valid
+/// UTF-8, as the frame's reader made sure.
+/// Errors: invalid_message.
+Result<EngineIoPacket> read_engineio_text(std::string_view text, std::string& decoded);
+
+/// Appends a WebSocket frame: of text, and of bytes (always a message). `data` is valid UTF-8.
+void append_engineio_frame(std::string& out, EngineIoType type, std::string_view data = {});
+void append_engineio_binary_frame(std::string& out, std::string_view bytes);
+/// Bytes for a client that asked for `EngineIoQuery::base64`: a text frame of `b` and base64.
+void append_engineio_base64_frame(std::string& out, std::string_view bytes);
+
+// --- Polling payloads ---
+
+/// What one payload may hold.
+struct EngineIoLimits {
+  std::size_t payload_bytes_max = 1'000'000;  ///< told to clients as `maxPayload`
+  std::size_t packets_max = 131'072;          ///< more than messages that say something fit into `payload_bytes_max`
+};
+
+/// What separates the packets of a payload.
+inline constexpr char engineio_separator = '\x1e';
+
+/// Reads the packets of a POST's body, one by one, so that those before a bad one are had, as in engine.io.
+class EngineIoPayloadReader {
+ public:
+  EngineIoPayloadReader(std::string payload, const EngineIoLimits& limits);
+  EngineIoPayloadReader(const EngineIoPayloadReader&) = delete;
+  EngineIoPayloadReader& operator=(const EngineIoPayloadReader&) = delete;
+
+  /// The next packet, whose data lives as long as the reader (base64 is decoded where it is); none at the end and from
+  /// the first error on.
+  std::optional<EngineIoPacket> next();
+
+  /// invalid_message for an empty packet (an empty payload is one), an unknown type, bad base64 and text that is not
+  /// UTF-8; message_too_large and limit_exceeded past the limits. Names the packet, counted from 1.
+  const std::optional<Error>& error() const noexcept { return error_; }
+
+ private:
+  std::nullopt_t fail(Errc code, std::string_view what);
+
+  std::string payload_;
+  std::size_t packets_max_;
+  std::size_t at_ = 0;
+  std::size_t packets_ = 0;
+  bool done_ = false;
+  std::optional<Error> error_;
+};
+
+/// Collects packets into the body of a GET's answer.
+class EngineIoPayloadWriter {
+ public:
+  enum class Added : std::uint8_t {
+    yes,
+    full,        ///< nothing was added: take the payload and begin another
+    unsendable,  ///< nothing was added: text with U+001E would end the packet early (JSON never holds it unescaped)
+  };
+
+  explicit EngineIoPayloadWriter(const EngineIoLimits& limits) : limits_(limits) {}
+
+  /// What comes first is never too much: it cannot be sent in parts.
+  Added add(EngineIoType type, std::string_view data = {});
+  Added add_binary(std::string_view bytes);
+  /// Packets that were encoded and joined before: `SocketIoMessage::polling` and its `packets`.
+  Added add_encoded(std::string_view encoded, std::size_t packets);
+
+  bool empty() const noexcept { return packets_ == 0; }
+  std::size_t packets() const noexcept { return packets_; }
+  std::size_t bytes() const noexcept { return payload_.size(); }
+  /// The payload; the writer is empty then.
+  std::string take();
+
+ private:
+  bool begin(std::size_t bytes, std::size_t packets);
+
+  EngineIoLimits limits_;
+  std::string payload_;
+  std::size_t packets_ = 0;
+};
+
+// --- Sessions ---
+
+/// What the open packet tells a client.
+struct EngineIoHandshake {
+  std::string_view sid;
+  bool websocket_upgrade = true;  ///< `upgrades`: `["websocket"]`, else `[]`
+  std::chrono::milliseconds ping_interval{25'000};
+  std::chrono::milliseconds ping_timeout{20'000};
+  std::size_t payload_bytes_max = 1'000'000;
+};
+
+/// The open packet's data, JSON.
+std::string engineio_handshake(const EngineIoHandshake& handshake);
+
+enum class EngineIoTransport : std::uint8_t { polling, websocket };
+std::string_view to_string(EngineIoTransport transport) noexcept;
+
+/// The parameters of a request. `t` is not among them: it only keeps caches away.
+struct EngineIoQuery {
+  bool version_4 = false;                      ///< `EIO` is 4
+  std::optional<EngineIoTransport> transport;  ///< none: another, or none at all
+  std::string sid;                             ///< any bytes; empty: a new session is asked for
+  bool base64 = false;                         ///< `b64` is set: the client takes no WebSocket binary frames
+};
+
+/// `query`: what follows the `?` of a request's target. Of parameters with the same name the last counts; one with a
+/// malformed escape counts as missing.
+EngineIoQuery read_engineio_query(std::string_view query);
+
+/// Why a request is refused. The numbers are those on the wire.
+enum class EngineIoRefusal : std::uint8_t {
+  transport_unknown,
+  session_unknown,
+  bad_handshake_method,
+  bad_request,
+  forbidden,  ///< the application's word; `check_engineio_request` never gives it
+  unsupported_protocol_version,
+};
+/// "Transport unknown" and so on, as the specification's reference says it. Also the body where a WebSocket handshake
+/// is refused.
+std::string_view to_string(EngineIoRefusal refusal) noexcept;
+/// 403 for forbidden, else 400.
+int engineio_refusal_status(EngineIoRefusal refusal) noexcept;
+/// `{"code":…,"message":…}`, of type application/json. `message`: instead of the usual one where not empty.
+std::string engineio_refusal_body(EngineIoRefusal refusal, std::string_view message = {});
+
+/// A request as its HTTP head tells it.
+struct EngineIoRequest {
+  const EngineIoQuery& query;
+  std::string_view method;
+  bool websocket = false;  ///< it is a WebSocket handshake
+};
+
+/// What the server has to do with: the transports that it offers, and where the request's session is.
+struct EngineIoState {
+  bool polling = true;
+  bool websocket = true;
+  std::optional<EngineIoTransport> session{};  ///< the transport of session `query.sid`; none: there is no such session
+};
+
+/// Whether a request may go on: none if so. In engine.io's order: the transport, the session, its transport and
+/// version; for a new session the method, the handshake and the version. Ours on top: nothing but GET and POST polls, a
+/// WebSocket handshake is for `transport=websocket` only, and a session has at most one WebSocket.
+std::optional<EngineIoRefusal> check_engineio_request(const EngineIoRequest& request, const EngineIoState& state);
+
+}  // namespace flux::protocol
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/protocol/engineio_codec.ipp>
+#endif

@@ -1,0 +1,147 @@
+// One Engine.IO client: over polling, over a WebSocket, or on its way from one to the other.
+#pragma once
+
+#include <flux/core/detail/lane.hpp>
+#include <flux/engineio.hpp>
+#include <flux/http.hpp>
+#include <flux/protocol/engineio_codec.hpp>
+#include <flux/server/detail/hub.hpp>
+#include <flux/transport/detail/websocket_stream.hpp>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace flux::detail {
+
+class EngineIoServer;
+class EngineIoSession;
+
+/// The ways in which a message reaches a client; lanes are kept apart by them.
+enum class EngineIoEncoding : std::uint8_t { websocket, websocket_base64, polling };
+/// Names the encoding of a lane.
+const void* engineio_view(EngineIoEncoding encoding) noexcept;
+EngineIoEncoding engineio_encoding(const void* view) noexcept;
+
+/// What speaks over an Engine.IO session. Called on its loop.
+class EngineIoClient {
+ public:
+  virtual ~EngineIoClient() = default;
+  virtual void on_message(std::string_view message, bool binary) = 0;
+  /// The transport is another one from now on: lanes are to be changed.
+  virtual void on_transport_changed() {}
+  /// The last call.
+  virtual void on_close(std::string_view reason) = 0;
+};
+
+/// The WebSocket of an Engine.IO session.
+class EngineIoWebSocket final : public transport::WebSocketStream {
+ public:
+  EngineIoWebSocket(std::shared_ptr<EngineIoSession> session, transport::Connection& connection,
+                    transport::WebSocketService& service, std::size_t message_bytes_max);
+
+  using WebSocketStream::open;
+  using WebSocketStream::start;
+  using WebSocketStream::write_frames;
+  bool congested() const { return connection() != nullptr && connection()->congested(); }
+  std::string remote_address() const { return connection() != nullptr ? connection()->remote_address() : std::string(); }
+  void flush_now() {
+    if (connection() != nullptr) connection()->flush_now();
+  }
+
+ private:
+  void on_message(std::string_view message, MessageType type) override;
+  void on_disconnect(const Disconnect& how) override;
+
+  const std::shared_ptr<EngineIoSession> session_;
+};
+
+/// Threading: its loop's thread, but for what says otherwise. Ownership: its server's directory holds it while it is open.
+class EngineIoSession final : public std::enable_shared_from_this<EngineIoSession>,
+                              public core::Outlet,
+                              private core::Loop::Flushable {
+ public:
+  EngineIoSession(EngineIoServer& server, std::string sid, std::shared_ptr<core::Loop> loop, bool base64);
+  ~EngineIoSession();
+
+  const std::string& sid() const noexcept { return sid_; }
+  const std::shared_ptr<core::Loop>& loop() const noexcept { return loop_; }
+  /// Any thread. False from the moment on at which it closes.
+  bool is_open() const noexcept { return open_.load(std::memory_order_acquire); }
+  bool over_websocket() const noexcept { return websocket_ != nullptr; }
+  EngineIoEncoding encoding() const noexcept;
+  /// Any thread.
+  protocol::EngineIoTransport transport_now() const noexcept { return transport_.load(std::memory_order_acquire); }
+  Hub& hub() noexcept;
+  EngineIoClient* client() noexcept { return client_.get(); }
+  /// Whether a volatile message would wait now.
+  bool busy() const;
+  std::string remote_address() const { return remote_address_; }
+
+  /// Over polling: `poll` is the handshake's request, and gets the open packet.
+  void open_polling(HttpExchange poll, std::unique_ptr<EngineIoClient> client);
+  void open_websocket(std::shared_ptr<EngineIoWebSocket> websocket, std::unique_ptr<EngineIoClient> client);
+  /// A WebSocket that the session may go over to.
+  void probe(std::shared_ptr<EngineIoWebSocket> websocket);
+  void poll(HttpExchange exchange);
+  /// The body of a POST. False: it was bad, and the session closes.
+  bool posted(std::string body);
+
+  void send(std::string_view message, bool binary);
+  /// Packets as a payload holds them, whatever the transport is now.
+  void send_polled(std::string payload);
+  /// Frames for a WebSocket, or polled packets: whichever the transport is now.
+  void send_encoded(std::string_view frames, std::string_view packets, std::size_t packet_count);
+  /// What was sent in this turn leaves now.
+  void flush_now();
+  void close(std::string_view reason);
+  void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions,
+               const core::LaneSeat& seat) override;
+
+  // From the WebSockets
+  void from_websocket(EngineIoWebSocket& from, std::string_view message, MessageType type);
+  void websocket_gone(EngineIoWebSocket& which);
+
+  /// POSTs of a session do not overlap. Any thread.
+  bool begin_post() { return !posting_.exchange(true); }
+  void end_post() { posting_ = false; }
+
+ private:
+  bool packet(const protocol::EngineIoPacket& packet);
+  void send_packet(protocol::EngineIoType type, std::string_view data = {});
+  void added(protocol::EngineIoPayloadWriter::Added result);
+  void answer_poll_soon();
+  void flush() override;
+  void answer(HttpExchange exchange, std::string payload);
+  void complete_upgrade();
+  void ping_in(std::chrono::milliseconds after, bool due);
+  void pong();
+  void stop_timer();
+  void finish_open(std::unique_ptr<EngineIoClient> client);
+  std::string open_packet() const;
+
+  EngineIoServer& server_;
+  const std::string sid_;
+  const std::shared_ptr<core::Loop> loop_;
+  std::unique_ptr<EngineIoClient> client_;
+  std::shared_ptr<EngineIoWebSocket> websocket_;  // the transport, where it is one
+  std::shared_ptr<EngineIoWebSocket> probing_;    // may become it
+  std::optional<HttpExchange> poll_;              // waits for packets
+  std::unique_ptr<protocol::EngineIoPayloadWriter> polled_;  // packets that wait for a poll
+  std::optional<core::TimerQueue::Id> timer_;
+  std::string remote_address_;
+  std::atomic<protocol::EngineIoTransport> transport_{protocol::EngineIoTransport::polling};
+  std::atomic<bool> open_{true};
+  std::atomic<bool> posting_{false};
+  const bool base64_;
+  bool flush_asked_ = false;
+  bool awaiting_pong_ = false;
+};
+
+}  // namespace flux::detail
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/server/engineio_session.ipp>
+#endif

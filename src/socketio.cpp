@@ -1,0 +1,6 @@
+// The compiled mode's translation unit of Engine.IO and Socket.IO.
+#include <flux/impl/engineio.ipp>
+#include <flux/impl/server/engineio_server.ipp>
+#include <flux/impl/server/engineio_session.ipp>
+#include <flux/impl/server/socketio_server.ipp>
+#include <flux/impl/socketio.ipp>

@@ -1,0 +1,314 @@
+// Limits and times, the latter with a clock that the test steps.
+#include "support/server.hpp"
+
+#include <flux/testing/manual_clock.hpp>
+
+#include <algorithm>
+
+using namespace flux_test;
+
+namespace {
+
+struct Stepped {
+  std::shared_ptr<flux::testing::ManualClock> clock = std::make_shared<flux::testing::ManualClock>();
+  flux::Config config = with_clock(clock);
+
+  static flux::Config with_clock(std::shared_ptr<flux::Clock> clock) {
+    auto config = test_config();
+    config.clock = std::move(clock);
+    return config;
+  }
+};
+
+int count_of(const std::vector<flux::JsonText>& messages, std::string_view type) {
+  return static_cast<int>(
+      std::count_if(messages.begin(), messages.end(), [&](const auto& m) { return type_of(m) == type; }));
+}
+
+}  // namespace
+
+TEST_CASE("limits: rooms_max, a join or create beyond it answers LIMIT_EXCEEDED until one is free") {
+  auto config = test_config();
+  config.limits.rooms_max = 2;
+  flux::Server server(config);
+  server.start();
+  LiveClient one(server.port());
+  LiveClient two(server.port());
+  LiveClient three(server.port());
+  one.join("a");
+  two.join("b");
+  CHECK(code_of(three.request("join_room", R"({"roomId":"c"})")) == "LIMIT_EXCEEDED");
+  CHECK(code_of(three.request("create_room", R"({"roomId":"c","mode":"live"})")) == "LIMIT_EXCEEDED");
+  three.join("a");
+  two.request("leave_room");
+  CHECK(type_of(three.join("c")) == "room_joined");
+}
+
+TEST_CASE("limits: connections_max, one too many is closed and counted; a free place is taken") {
+  auto config = test_config(2);
+  config.limits.connections_max = 2;
+  flux::Server server(config);
+  server.start();
+  LiveClient one(server.port());
+  {
+    LiveClient two(server.port());
+    two.join("r");
+    HttpClient three(server.port());
+    three.send(get("/"));
+    CHECK(three.to_end().empty());
+    CHECK(server.stats().connections_refused == 1);
+    CHECK(server.stats().connections_now == 2);
+  }
+  CHECK(eventually([&] { return server.stats().connections_now == 1; }));
+  CHECK_NOTHROW(LiveClient(server.port()));
+}
+
+TEST_CASE("limits: rooms_per_connection 2, messages go to the room they name, else to the one joined last") {
+  auto config = test_config();
+  config.limits.rooms_per_connection = 2;
+  flux::Server server(config);
+  server.start();
+  LiveClient a(server.port());
+  LiveClient b(server.port());
+  LiveClient both(server.port());
+  a.join("a");
+  b.join("b");
+  both.join("a");
+  both.join("b");
+  CHECK(server.session(both.id)->rooms() == std::vector<flux::RoomId>{"a", "b"});
+  CHECK(code_of(both.request("join_room", R"({"roomId":"c"})")) == "LIMIT_EXCEEDED");
+  CHECK(server.room("c") == std::nullopt);
+  both.request("broadcast_event", R"({"event":"to a","roomId":"a"})");
+  both.request("broadcast_event", R"({"event":"to the last"})");
+  both.request("send_chat", R"({"message":"chat in a","roomId":"a"})");
+  both.request("update_presence", R"({"presence":{"in":"b"},"roomId":"b"})");
+  CHECK(code_of(both.request("broadcast_event", R"({"event":"e","roomId":"c"})")) == "NOT_IN_ROOM");
+  CHECK(text_at(a.next("broadcast_event"), "/payload/event") == "to a");
+  CHECK(text_at(a.next("chat_message"), "/payload/roomId") == "a");
+  CHECK(a.so_far().empty());
+  CHECK(text_at(b.next("broadcast_event"), "/payload/event") == "to the last");
+  CHECK(text_at(b.next("presence_updated"), "/payload/updated/0/presence/in") == "b");
+  both.join("a");  // joining again leaves first, so it is the last one now
+  CHECK(server.session(both.id)->rooms() == std::vector<flux::RoomId>{"b", "a"});
+  both.request("leave_room", R"({"roomId":"b"})");
+  both.request("leave_room", R"({"roomId":"unknown"})");
+  CHECK(server.session(both.id)->rooms() == std::vector<flux::RoomId>{"a"});
+  both.join("c");
+  both.send_close();
+  both.closed();
+  CHECK(eventually([&] { return server.rooms().size() == 2; }));
+}
+
+TEST_CASE("limits: a room's capacity and rooms_created_max") {
+  auto config = test_config();
+  config.limits.rooms_created_max = 2;
+  flux::Server server(config);
+  server.start();
+  LiveClient one(server.port());
+  LiveClient two(server.port());
+  CHECK(type_of(one.request("create_room", R"({"roomId":"small","mode":"live","capacity":1})")) == "ack");
+  CHECK(code_of(one.request("create_room", R"({"roomId":"small","mode":"live"})")) == "ROOM_EXISTS");
+  one.join("small");
+  CHECK(code_of(two.request("join_room", R"({"roomId":"small"})")) == "ROOM_FULL");
+  CHECK(type_of(one.join("small")) == "room_joined");  // its own place
+  CHECK(type_of(one.request("create_room", R"({"roomId":"two","mode":"history"})")) == "ack");
+  CHECK(code_of(one.request("create_room", R"({"roomId":"three","mode":"live"})")) == "LIMIT_EXCEEDED");
+}
+
+TEST_CASE("limits: messages_per_second, a burst is let through, then RATE_LIMITED until time passes, at last 4429") {
+  Stepped stepped;
+  stepped.config.limits.messages_per_second = 10;
+  stepped.config.limits.message_burst = 3;
+  stepped.config.limits.rate_limit_strikes_max = 4;
+  flux::Server server(stepped.config);
+  server.start();
+  LiveClient client(server.port());
+  const std::string message = R"({"type":"leave_room","id":"m"})";
+  const auto answers = [&](int count) {
+    std::string kinds;
+    for (int i = 0; i < count; ++i) client.send_text(message);
+    for (int i = 0; i < count; ++i) {
+      const auto answer = client.next();
+      kinds += type_of(answer) == "ack" ? 'a' : code_of(answer) == "RATE_LIMITED" ? 'r' : '?';
+    }
+    return kinds;
+  };
+  CHECK(answers(5) == "aaarr");
+  stepped.clock->advance(100ms);
+  CHECK(answers(2) == "ar");  // one came back; what was refused before is forgotten
+  stepped.clock->advance(10s);
+  CHECK(answers(4) == "aaar");
+  CHECK(server.stats().messages_rate_limited == 4);
+  for (int i = 0; i < 3; ++i) client.send_text(message);
+  CHECK(client.closed().code == 4429);
+  CHECK(server.stats().messages_rate_limited == 7);
+}
+
+TEST_CASE("limits: message_bytes_max, a longer message closes with 1009, the others stay") {
+  auto config = test_config();
+  config.limits.message_bytes_max = 1000;
+  flux::Server server(config);
+  server.start();
+  LiveClient one(server.port());
+  LiveClient two(server.port());
+  one.join("r");
+  two.join("r");
+  one.request("broadcast_event", "{\"event\":\"e\",\"payload\":\"" + std::string(800, 'x') + "\"}");
+  CHECK(text_at(two.next("broadcast_event"), "/payload/payload").size() == 800);
+  one.send_text(std::string(1001, ' '));
+  CHECK(one.closed().code == 1009);
+  CHECK(two.request("leave_room").text() == R"({"type":"ack","id":"r1"})");
+}
+
+TEST_CASE("presence: the throttle sends the newest update when its window ends") {
+  Stepped stepped;
+  stepped.config.presence_throttle = 100ms;
+  flux::Server server(stepped.config);
+  server.start();
+  LiveClient sender(server.port());
+  LiveClient other(server.port());
+  other.join("r");
+  sender.join("r");
+  other.so_far();
+  for (int i = 1; i <= 5; ++i) {
+    CHECK(type_of(sender.request("update_presence", "{\"presence\":{\"n\":" + std::to_string(i) + "}}")) == "ack");
+  }
+  auto seen = other.so_far();
+  REQUIRE(seen.size() == 1);
+  CHECK(number_at(seen[0], "/payload/updated/0/presence/n") == 1);
+  stepped.clock->advance(99ms);
+  CHECK(sender.so_far().empty());  // the loop has seen the step
+  CHECK(other.so_far().empty());
+  stepped.clock->advance(1ms);
+  CHECK(number_at(other.next("presence_updated"), "/payload/updated/0/presence/n") == 5);
+  // Its own window begins then.
+  sender.request("update_presence", R"({"presence":{"n":6}})");
+  CHECK(other.so_far().empty());
+  stepped.clock->advance(100ms);
+  CHECK(number_at(other.next("presence_updated"), "/payload/updated/0/presence/n") == 6);
+  stepped.clock->advance(100ms);
+  sender.request("update_presence", R"({"presence":{"n":7}})");
+  CHECK(other.so_far().size() == 1);
+}
+
+TEST_CASE("presence: what changes within the interval goes out in one frame, join and leave cancel out") {
+  Stepped stepped;
+  stepped.config.presence_interval = 25ms;
+  flux::Server server(stepped.config);
+  server.start();
+  LiveClient witness(server.port());
+  LiveClient one(server.port());
+  LiveClient two(server.port());
+  LiveClient passing(server.port());
+  witness.join("r");
+  stepped.clock->advance(25ms);
+  CHECK(witness.so_far().empty());  // nothing but its own entry
+  one.join("r", R"("presence":{"n":1})");
+  two.join("r");
+  passing.join("r");
+  one.request("update_presence", R"({"presence":{"n":2}})");
+  one.request("update_presence", R"({"presence":{"n":3}})");
+  passing.request("leave_room");
+  CHECK(witness.so_far().empty());
+  stepped.clock->advance(25ms);
+  const auto frame = witness.next("presence_updated");
+  CHECK(number_at(frame, "/payload/joined/0/presence/n") == 3);
+  CHECK(text_at(frame, "/payload/joined/1/connectionId") == two.id);
+  CHECK_FALSE(frame.at("/payload/joined/2"));
+  CHECK_FALSE(frame.at("/payload/left"));
+  CHECK_FALSE(frame.at("/payload/updated"));
+  CHECK(witness.so_far().empty());
+  for (int i = 0; i < 10; ++i) one.request("update_presence", "{\"presence\":{\"n\":" + std::to_string(i) + "}}");
+  two.request("leave_room");
+  CHECK(count_of(one.so_far(), "presence_updated") <= 1);  // of the joins
+  stepped.clock->advance(25ms);
+  const auto next = witness.next("presence_updated");
+  CHECK(number_at(next, "/payload/updated/0/presence/n") == 9);
+  CHECK(text_at(next, "/payload/left/0") == two.id);
+  CHECK(witness.so_far().empty());
+}
+
+TEST_CASE("ping: a silent client is pinged, its pong keeps it, without one it is closed with 4408") {
+  Stepped stepped;
+  stepped.config.limits.ping_interval = 1000ms;
+  stepped.config.limits.pong_timeout = 500ms;
+  Awaited<flux::Disconnect> gone;
+  flux::Server server(stepped.config);
+  server.on_disconnect([&](const flux::Session&, const flux::Disconnect& how) { gone.set(how); });
+  server.start();
+  LiveClient client(server.port());
+  client.join("r");
+  const auto step_to_ping = [&] {
+    for (int i = 0; i < 40; ++i) {
+      stepped.clock->advance(100ms);
+      // The loop has done the step once it answers another connection.
+      HttpClient(server.port()).request(get("/"));
+      if (!client.tcp.received.empty()) return true;
+      pollfd readable{client.tcp.native(), POLLIN, 0};
+      if (::poll(&readable, 1, 0) == 1) return true;
+    }
+    return false;
+  };
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(step_to_ping());
+    const auto frame = client.frame();
+    REQUIRE(frame);
+    REQUIRE(frame->opcode == flux::transport::Opcode::ping);
+    client.tcp.send(
+        flux::testing::ClientFrame{.opcode = flux::transport::Opcode::pong, .payload = frame->payload}.bytes());
+    CHECK(type_of(client.request("leave_room")) == "ack");
+  }
+  REQUIRE(step_to_ping());
+  CHECK(client.frame()->opcode == flux::transport::Opcode::ping);
+  REQUIRE(step_to_ping());  // this time it is the close frame
+  CHECK(client.closed().code == 4408);
+  CHECK(gone.get().code == flux::CloseCode::timed_out);
+}
+
+TEST_CASE("handshake: a head that never ends, the connection is closed in time") {
+  Stepped stepped;
+  stepped.config.limits.handshake_timeout = 1000ms;
+  flux::Server server(stepped.config);
+  server.start();
+  HttpClient slow(server.port());
+  slow.send("GET /live HTTP/1.1\r\nHos");
+  REQUIRE(eventually([&] { return server.stats().bytes_in == 23; }));
+  for (int i = 0; i < 30; ++i) stepped.clock->advance(100ms);
+  const std::string answer = slow.to_end();
+  CHECK((answer.empty() || answer.find(" 408 ") != std::string::npos));
+}
+
+TEST_CASE("origins: those that are listed and clients that are no page get in, others get 403") {
+  auto config = test_config();
+  config.origins = {"https://app.example.com", "http://localhost:3000"};
+  flux::Server server(config);
+  server.websocket("/raw", {});
+  server.start();
+  const auto status = [&](std::string_view path, const std::string& origin) {
+    HttpClient client(server.port());
+    return client.request(handshake(path, origin.empty() ? "" : "Origin: " + origin + "\r\n")).status;
+  };
+  for (const char* path : {"/live", "/raw"}) {
+    CHECK(status(path, "https://app.example.com") == 101);
+    CHECK(status(path, "http://localhost:3000") == 101);
+    CHECK(status(path, "") == 101);
+    CHECK(status(path, "https://evil.example.com") == 403);
+    CHECK(status(path, "https://app.example.com.evil.com") == 403);
+    CHECK(status(path, "http://app.example.com") == 403);
+    CHECK(status(path, "null") == 403);
+  }
+  CHECK(server.stats().connections_refused == 8);
+}
+
+TEST_CASE("live_path: another one, or none") {
+  auto config = test_config();
+  config.live_path = "/rt";
+  flux::Server other(config);
+  other.start();
+  CHECK_NOTHROW(LiveClient(other.port(), "/rt").join("r"));
+  CHECK_THROWS(LiveClient(other.port(), "/live"));
+  config.live_path = "";
+  flux::Server none(config);
+  none.start();
+  CHECK_THROWS(LiveClient(none.port(), "/live"));
+}

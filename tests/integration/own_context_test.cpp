@@ -1,0 +1,350 @@
+// A server inside the application's io_context, and connections that the application accepted.
+#include "support/server.hpp"
+
+#include <flux/asio.hpp>
+#include <flux/storage/memory_chat_store.hpp>
+
+#include <asio/executor_work_guard.hpp>
+#include <asio/post.hpp>
+#include <asio/read_until.hpp>
+#include <asio/streambuf.hpp>
+#include <asio/write.hpp>
+
+#include <atomic>
+
+using namespace flux_test;
+
+namespace {
+
+/// The application's thread.
+class Application {
+ public:
+  ~Application() { join(); }
+  void run() {
+    thread_ = std::thread([this] { context.run(); });
+  }
+  void join() {
+    work_.reset();
+    if (thread_.joinable()) thread_.join();
+  }
+  /// Runs `task` on the application's thread and waits for it.
+  void call(std::function<void()> task) {
+    Awaited<bool> done;
+    asio::post(context, [&] {
+      task();
+      done.set(true);
+    });
+    done.get();
+  }
+  std::thread::id id() const { return thread_.get_id(); }
+
+  asio::io_context context{1};
+
+ private:
+  asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(context);
+  std::thread thread_;
+};
+
+class BlockingStore final : public flux::ChatStore {
+ public:
+  flux::Result<flux::Offset> append(const flux::RoomId& room, const flux::ChatMessage& message) override {
+    return kept_.append(room, message);
+  }
+  flux::Result<std::vector<flux::ChatMessage>> history(const flux::RoomId& room, std::size_t limit,
+                                                       flux::Offset before) override {
+    ++inside;
+    gate.wait();
+    return kept_.history(room, limit, before);
+  }
+
+  Gate gate;
+  std::atomic<int> inside{0};
+
+ private:
+  flux::MemoryChatStore kept_;
+};
+
+}  // namespace
+
+TEST_CASE("own context: every handler runs on the application's thread") {
+  Application app;
+  std::atomic<int> calls{0};
+  std::atomic<int> elsewhere{0};
+  const auto note = [&] {
+    ++calls;
+    if (std::this_thread::get_id() != app.id()) ++elsewhere;
+  };
+  {
+    flux::Server server(test_config());
+    flux::use_context(server, app.context);
+    server.on_connect([&](flux::ConnectRequest&) { note(); });
+    server.on_join([&](flux::JoinRequest&) { note(); });
+    server.on_event([&](flux::EventMessage&) { note(); });
+    server.on_chat([&](flux::ChatDraft&) { note(); });
+    server.on_disconnect([&](const flux::Session&, const flux::Disconnect&) { note(); });
+    server.route("GET", "/page", [&](flux::HttpExchange exchange) {
+      note();
+      exchange.respond(200, "hello");
+    });
+    CHECK(thrown_by([&] { server.run(); }).first == flux::Errc::bad_config);
+    server.start();
+    CHECK(thrown_by([&] { flux::use_context(server, app.context); }).first == flux::Errc::already_running);
+    app.run();
+    LiveClient one(server.port());
+    LiveClient two(server.port());
+    one.join("r");
+    two.join("r");
+    one.request("broadcast_event", R"({"event":"e"})");
+    CHECK(text_at(two.next("broadcast_event"), "/payload/event") == "e");
+    one.request("send_chat", R"({"message":"m"})");
+    HttpClient web(server.port());
+    CHECK(web.request(get("/page")).body == "hello");
+    Crew closing;
+    closing.add([&] { one.closed(); });
+    closing.add([&] { two.closed(); });
+    web.close();
+    server.stop(20s);  // from another thread: it waits
+    closing.join();
+    CHECK(one.how_closed.code == 1001);
+    CHECK(two.how_closed.code == 1001);
+    CHECK_FALSE(server.running());
+    CHECK(calls == 9);
+    CHECK(elsewhere == 0);
+    app.call([] {});  // the context runs on
+    app.join();
+  }
+}
+
+TEST_CASE("own context: more than one thread is refused") {
+  asio::io_context context;
+  flux::Server server(test_config(2));
+  CHECK(thrown_by([&] { flux::use_context(server, context); }).first == flux::Errc::bad_config);
+}
+
+TEST_CASE("own context: stop from a handler begins and returns, it may be started again") {
+  Application app;
+  flux::Server server(test_config());
+  flux::use_context(server, app.context);
+  server.on_event([&](flux::EventMessage&) { server.stop(20s); });
+  app.run();
+  for (int life = 0; life < 3; ++life) {
+    app.call([&] { server.start(); });
+    LiveClient client(server.port());
+    client.join("r");
+    client.send("broadcast_event", R"({"event":"quit"})");
+    CHECK(client.closed().code == 1001);
+    CHECK(eventually([&] { return server.port() == 0; }));
+    server.stop();  // waits for the rest
+  }
+  app.join();
+}
+
+TEST_CASE("own context: when the grace is over, clients that do not answer are cut") {
+  Application app;
+  flux::Server server(test_config());
+  flux::use_context(server, app.context);
+  server.start();
+  app.run();
+  LiveClient client(server.port());
+  client.join("r");
+  server.stop(10ms);
+  CHECK(client.closed().code == 1001);
+  CHECK(server.stats().connections_now == 0);
+  app.join();
+}
+
+TEST_CASE("own context: destroyed while it runs, on the application's thread or when none runs") {
+  const bool on_thread = GENERATE(false, true);
+  Application app;
+  auto server = std::make_unique<flux::Server>(test_config());
+  flux::use_context(*server, app.context);
+  server->start();
+  app.run();
+  LiveClient client(server->port());
+  client.join("r");
+  if (on_thread) {
+    app.call([&] { server.reset(); });
+    app.join();
+  } else {
+    app.context.stop();
+    app.join();
+    server.reset();
+    app.context.restart();
+    app.context.run();  // what was left of it does nothing
+  }
+  CHECK(client.closed().code == 1006);
+}
+
+TEST_CASE("own context: destroyed after a stop that has only begun, nothing of it runs later") {
+  Application app;
+  auto server = std::make_unique<flux::Server>(test_config());
+  flux::use_context(*server, app.context);
+  server->start();
+  app.run();
+  LiveClient client(server->port());
+  client.join("r");
+  app.call([&] {
+    server->stop(0ms);
+    server.reset();
+  });
+  app.call([] {});
+  client.closed();
+  app.join();
+}
+
+TEST_CASE("own context: a stop while joins wait for a store that blocks ends") {
+  Application app;
+  auto store = std::make_shared<BlockingStore>();
+  auto config = test_config();
+  config.chat.store = store;
+  flux::Server server(config);
+  flux::use_context(server, app.context);
+  server.start();
+  app.run();
+  std::vector<std::unique_ptr<LiveClient>> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(std::make_unique<LiveClient>(server.port()));
+    clients.back()->send("join_room", R"({"roomId":"r"})");
+  }
+  REQUIRE(eventually([&] { return store->inside > 0; }));
+  Crew crew;
+  crew.add([&] { server.stop(1ms); });
+  store->gate.open();
+  crew.join();
+  CHECK_FALSE(server.running());
+  app.join();
+}
+
+// --- Connections that the application accepted ---
+
+namespace {
+
+/// A small HTTP server of the application: it answers /hello itself and hands everything else over.
+class Front {
+ public:
+  Front(asio::io_context& context, flux::Server& server)
+      : server_(server), acceptor_(context, {asio::ip::address_v4::loopback(), 0}) {
+    accept();
+  }
+  std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
+  void close() { acceptor_.close(); }
+  std::atomic<bool> head_only{false};  // hands over before the head is whole
+
+ private:
+  struct Visitor {
+    explicit Visitor(asio::ip::tcp::socket s) : socket(std::move(s)) {}
+    asio::ip::tcp::socket socket;
+    std::string input;
+  };
+
+  void accept() {
+    acceptor_.async_accept([this](std::error_code ec, asio::ip::tcp::socket socket) {
+      if (ec) return;
+      read(std::make_shared<Visitor>(std::move(socket)));
+      accept();
+    });
+  }
+  void read(const std::shared_ptr<Visitor>& visitor) {
+    const auto decide = [this, visitor](std::error_code ec, std::size_t) {
+      if (ec) return;
+      if (visitor->input.rfind("GET /hello ", 0) == 0) {
+        asio::write(visitor->socket, asio::buffer(std::string("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")), ec);
+        return;
+      }
+      (void)flux::adopt(server_, std::move(visitor->socket), visitor->input);
+    };
+    if (head_only) {
+      asio::async_read_until(visitor->socket, asio::dynamic_buffer(visitor->input), ' ', decide);
+    } else {
+      asio::async_read_until(visitor->socket, asio::dynamic_buffer(visitor->input), "\r\n\r\n", decide);
+    }
+  }
+
+  flux::Server& server_;
+  asio::ip::tcp::acceptor acceptor_;
+};
+
+}  // namespace
+
+TEST_CASE("adopt: an application's own HTTP server hands connections over with what it has read") {
+  const std::size_t threads = GENERATE(1u, 3u);
+  auto config = test_config(threads);
+  config.listen.clear();  // it need not listen
+  flux::Server server(config);
+  server.route("GET", "/flux", [](flux::HttpExchange exchange) { exchange.respond(200, "flux"); });
+  server.start();
+  CHECK(server.port() == 0);
+  Application app;
+  Front front(app.context, server);
+  app.run();
+
+  HttpClient own(front.port());
+  CHECK(own.request(get("/hello")).body == "hi");
+  HttpClient page(front.port());
+  CHECK(page.request(get("/flux")).body == "flux");
+  CHECK(page.request(get("/flux")).body == "flux");  // kept alive
+
+  LiveClient one(front.port());
+  one.join("r");
+
+  // Frames right behind the head, some of them read by the application already.
+  HttpClient eager(front.port());
+  eager.send(handshake("/live") + flux::testing::text_frame(R"({"type":"join_room","payload":{"roomId":"r"}})") +
+             flux::testing::text_frame(R"({"type":"broadcast_event","payload":{"event":"early"}})"));
+  CHECK(eager.reply().status == 101);
+  LiveClient two(std::move(eager));
+  CHECK(type_of(two.next()) == "room_joined");
+  CHECK(text_at(one.next("broadcast_event"), "/payload/event") == "early");
+
+  // Handed over in the middle of the head.
+  front.head_only = true;
+  HttpClient early(front.port());
+  const std::string head = handshake("/live");
+  early.send(head.substr(0, 10));
+  REQUIRE(eventually([&] { return server.stats().connections == 4; }));
+  early.send(head.substr(10, 30));
+  early.send(head.substr(40));
+  CHECK(early.reply().status == 101);
+  LiveClient three(std::move(early));
+  three.join("r");
+  CHECK(server.room("r")->members == 3);
+  app.call([&] { front.close(); });
+  app.join();
+}
+
+TEST_CASE("adopt: stopped, the socket is closed and the error says so; nothing is no socket") {
+  auto config = test_config();
+  config.listen.clear();
+  flux::Server server(config);
+  CHECK(server.adopt(-1, "").error().code() == flux::Errc::invalid_argument);
+  asio::io_context context;
+  asio::ip::tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
+  for (int way = 0; way < 2; ++way) {
+    HttpClient client(acceptor.local_endpoint().port());
+    auto socket = acceptor.accept();
+    const auto adopted = way == 0 ? flux::adopt(server, std::move(socket), "GET ")
+                                  : server.adopt(static_cast<std::intptr_t>(socket.release()), "GET ");
+    CHECK(adopted.error().code() == flux::Errc::stopped);
+    CHECK(client.to_end().empty());
+  }
+}
+
+TEST_CASE("adopt: while the server stops, every socket is served or closed") {
+  asio::io_context context;
+  asio::ip::tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
+  auto config = test_config(2);
+  config.listen.clear();
+  flux::Server server(config);
+  for (int round = 0; round < 20; ++round) {
+    server.start();
+    std::vector<std::unique_ptr<HttpClient>> clients;
+    Crew crew;
+    crew.add([&] { server.stop(0ms); });
+    for (int i = 0; i < 8; ++i) {
+      clients.push_back(std::make_unique<HttpClient>(acceptor.local_endpoint().port()));
+      (void)flux::adopt(server, acceptor.accept(), get("/"));
+    }
+    crew.join();
+    for (const auto& client : clients) CHECK_NOTHROW(client->to_end());
+  }
+}

@@ -1,0 +1,120 @@
+// Readers that do not keep up: closed or caught up by policy, counted, and nobody else delayed.
+#include "support/server.hpp"
+
+using namespace flux_test;
+
+TEST_CASE("slow reader: past its limit it is closed with 4413, its room loses nothing, and it is counted") {
+  const std::size_t threads = GENERATE(1u, 2u);
+  auto config = test_config(threads);
+  config.limits.outbox_bytes_congested = 50'000;
+  config.limits.outbox_bytes_max = 500'000;
+  Awaited<flux::CloseCode> gone;
+  flux::Server server(config);
+  server.on_disconnect([&](const flux::Session&, const flux::Disconnect& how) {
+    if (how.code != flux::CloseCode::normal) gone.set(how.code);
+  });
+  server.start();
+  LiveClient slow(Target{server.port(), "127.0.0.1", 4096}, "/live");
+  LiveClient good(server.port());
+  slow.join("r");
+  good.join("r");
+  const std::string payload = quoted_x(20'000);
+  int sent = 0;
+  while (server.stats().slow_readers_closed == 0) {
+    REQUIRE(server.broadcast("r", numbered("e", sent), flux::JsonText::trusted(payload)).ok());
+    CHECK(text_at(good.next("broadcast_event"), "/payload/event") == numbered("e", sent));
+    REQUIRE(++sent < 5000);
+  }
+  CHECK(slow.closed().code == 4413);
+  // What it did get is whole and in order.
+  int expected = 0;
+  for (const std::string& text : slow.before_close) {
+    const auto message = flux::JsonText::parse(text).value();
+    if (type_of(message) == "broadcast_event")
+      CHECK(text_at(message, "/payload/event") == "e" + std::to_string(expected++));
+  }
+  CHECK(expected > 0);
+  CHECK(expected < sent);
+  CHECK(gone.get() == flux::CloseCode::slow_reader);
+  CHECK(server.stats().messages_dropped >= static_cast<std::uint64_t>(sent - expected) / 2);
+  CHECK(eventually([&] { return server.room("r")->members == 1; }));
+  CHECK(type_of(good.request("leave_room")) == "ack");
+}
+
+TEST_CASE("slow reader: congested, it gets no presence but the newest of each member once it has caught up") {
+  auto config = test_config();
+  config.limits.outbox_bytes_congested = 50'000;
+  config.limits.outbox_bytes_max = 20'000'000;
+  flux::Server server(config);
+  server.start();
+  LiveClient slow(Target{server.port(), "127.0.0.1", 4096}, "/live");
+  LiveClient mover(server.port());
+  LiveClient leaver(server.port());
+  slow.join("r");
+  mover.join("r", R"("presence":{"n":0})");
+  leaver.join("r");
+  const std::string payload = quoted_x(100'000);
+  for (int i = 0; i < 80; ++i) REQUIRE(server.broadcast("r", "big", flux::JsonText::trusted(payload)).ok());
+  constexpr int moves = 200;
+  for (int i = 1; i <= moves; ++i) mover.request("update_presence", "{\"presence\":{\"n\":" + std::to_string(i) + "}}");
+  leaver.request("leave_room");
+  LiveClient joiner(server.port());
+  joiner.join("r", R"("presence":{"new":true})");
+  CHECK(server.stats().presence_coalesced >= moves);
+
+  int big = 0;
+  int updates = 0;
+  bool left = false;
+  bool joined = false;
+  std::int64_t newest = 0;
+  while (!(newest == moves && left && joined)) {
+    const auto message = slow.next();
+    if (type_of(message) == "broadcast_event") ++big;
+    if (type_of(message) != "presence_updated") continue;
+    ++updates;
+    for (int i = 0; message.at("/payload/updated/" + std::to_string(i)); ++i) {
+      const std::string entry = "/payload/updated/" + std::to_string(i);
+      if (text_at(message, entry + "/connectionId") != mover.id) continue;
+      const std::int64_t n = number_at(message, entry + "/presence/n");
+      CHECK(n > newest);
+      newest = n;
+    }
+    if (message.text().find("\"left\":[\"" + leaver.id) != std::string::npos) left = true;
+    if (message.text().find("\"joined\":[{\"connectionId\":\"" + joiner.id) != std::string::npos) joined = true;
+  }
+  CHECK(big == 80);     // messages are not coalesced
+  CHECK(updates < 20);  // presence is
+  CHECK(server.stats().slow_readers_closed == 0);
+  // From here on it is like any other.
+  mover.request("update_presence", R"({"presence":{"n":1000}})");
+  CHECK(number_at(slow.next("presence_updated"), "/payload/updated/0/presence/n") == 1000);
+}
+
+TEST_CASE("slow reader: one of many, the others are not delayed by it") {
+  auto config = test_config(2);
+  config.limits.outbox_bytes_max = 50'000'000;
+  flux::Server server(config);
+  server.start();
+  LiveClient slow(Target{server.port(), "127.0.0.1", 4096}, "/live");
+  slow.join("r");
+  std::vector<std::unique_ptr<LiveClient>> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(std::make_unique<LiveClient>(server.port()));
+    clients.back()->join("r");
+  }
+  const std::string payload = quoted_x(50'000);
+  constexpr int count = 200;
+  Crew crew;
+  for (const auto& client : clients) {
+    crew.add([&client = *client] {
+      for (int i = 0; i < count; ++i) {
+        if (text_at(client.next("broadcast_event"), "/payload/event") != std::to_string(i))
+          throw std::runtime_error("out of order");
+      }
+    });
+  }
+  for (int i = 0; i < count; ++i)
+    REQUIRE(server.broadcast("r", std::to_string(i), flux::JsonText::trusted(payload)).ok());
+  crew.join();  // while the slow one has read nothing
+  for (int i = 0; i < count; ++i) CHECK(text_at(slow.next("broadcast_event"), "/payload/event") == std::to_string(i));
+}

@@ -1,0 +1,189 @@
+#include "catch.hpp"
+
+#include <flux/features/detail/chat_log.hpp>
+#include <flux/storage/memory_chat_store.hpp>
+
+#include <atomic>
+#include <future>
+#include <stdexcept>
+#include <thread>
+
+using namespace flux;
+using namespace flux::features;
+using namespace std::chrono_literals;
+
+namespace {
+
+ChatMessage message_of(const std::string& room, const std::string& id) {
+  ChatMessage message;
+  message.id = id;
+  message.room = room;
+  message.message = "text " + id;
+  return message;
+}
+
+enum class Failure { none, error, exception, odd_exception };
+
+/// A memory store with faults.
+class TestStore final : public ChatStore {
+ public:
+  explicit TestStore(bool blocks) : blocks_(blocks) {}
+  Result<Offset> append(const RoomId& room, const ChatMessage& message) override {
+    if (const auto error = fault()) return *error;
+    return store_.append(room, message);
+  }
+  Result<std::vector<ChatMessage>> history(const RoomId& room, std::size_t limit, Offset before) override {
+    if (const auto error = fault()) return *error;
+    return store_.history(room, limit, before);
+  }
+  bool may_block() const override { return blocks_; }
+
+  std::atomic<Failure> failure{Failure::none};
+
+ private:
+  std::optional<Error> fault() const {
+    switch (failure.load()) {
+      case Failure::none: return std::nullopt;
+      case Failure::error: return Error(Errc::store_failed, "disk full");
+      case Failure::exception: throw std::runtime_error("lost the disk");
+      case Failure::odd_exception: throw 7;
+    }
+    return std::nullopt;
+  }
+  const bool blocks_;
+  MemoryChatStore store_;
+};
+
+/// A log over a store that blocks or does not.
+struct Fixture {
+  explicit Fixture(bool blocks, std::size_t per_room_max = 1000)
+      : store(std::make_shared<TestStore>(blocks)),
+        queue(blocks ? std::make_shared<storage::StoreQueue>(2, per_room_max, 10'000) : nullptr),
+        log(store, queue, [this](std::string_view what) {
+          const std::lock_guard lock(mutex);
+          failures.emplace_back(what);
+        }) {}
+  ~Fixture() {
+    if (queue) queue->stop();
+  }
+  Result<ChatMessage> append(const ChatMessage& message) {
+    std::promise<Result<ChatMessage>> done;
+    auto result = done.get_future();
+    log.append(message, [&](const Result<ChatMessage>& stored, const ChatLog::Turn&) { done.set_value(stored); });
+    REQUIRE(result.wait_for(10s) == std::future_status::ready);
+    return result.get();
+  }
+  Result<ChatLog::Page> history(const RoomId& room, std::size_t limit, Offset before) {
+    std::promise<Result<ChatLog::Page>> done;
+    auto result = done.get_future();
+    log.history(room, limit, before, [&](const Result<ChatLog::Page>& page, const ChatLog::Turn&) { done.set_value(page); });
+    REQUIRE(result.wait_for(10s) == std::future_status::ready);
+    return result.get();
+  }
+  std::mutex mutex;
+  std::vector<std::string> failures;
+  std::shared_ptr<TestStore> store;
+  std::shared_ptr<storage::StoreQueue> queue;
+  ChatLog log;
+};
+
+}  // namespace
+
+TEST_CASE("chat log: what is stored comes back with its offset, and then in the history", "[chat_log][threads]") {
+  const bool blocks = GENERATE(false, true);
+  Fixture f(blocks);
+  CHECK(f.log.blocks() == blocks);
+  for (int i = 1; i <= 3; ++i) {
+    const auto stored = f.append(message_of("r", std::to_string(i)));
+    CHECK(stored->offset == static_cast<Offset>(i));
+    CHECK(stored->message == "text " + std::to_string(i));
+  }
+  const auto page = f.history("r", 2, 3);
+  REQUIRE(page->size() == 2);
+  CHECK((*page)[0].id == "1");
+  CHECK((*page)[1].id == "2");
+  CHECK(f.failures.empty());
+}
+
+TEST_CASE("chat log: a store that does not block answers before the call returns", "[chat_log]") {
+  Fixture f(false);
+  bool answered = false;
+  f.log.append(message_of("r", "1"), [&](const Result<ChatMessage>& stored, const ChatLog::Turn& turn) {
+    answered = stored.ok() && turn == nullptr;
+  });
+  CHECK(answered);
+}
+
+TEST_CASE("chat log: a store's error is passed on, an exception becomes one and is told", "[chat_log][threads]") {
+  Fixture f(GENERATE(false, true));
+  f.store->failure = Failure::error;
+  CHECK(f.append(message_of("r", "1")).error().message() == "disk full");
+  CHECK(f.history("r", 1, 0).error().message() == "disk full");
+  CHECK(f.failures.empty());
+  f.store->failure = Failure::exception;
+  CHECK(f.append(message_of("r", "1")).error().code() == Errc::store_failed);
+  CHECK(f.history("r", 1, 0).error().code() == Errc::store_failed);
+  f.store->failure = Failure::odd_exception;
+  CHECK(f.append(message_of("r", "1")).error().code() == Errc::store_failed);
+  CHECK(f.failures ==
+        std::vector<std::string>{"lost the disk", "lost the disk", "an exception that is no std::exception"});
+  // Nothing of it was kept, and the room goes on.
+  f.store->failure = Failure::none;
+  CHECK(f.append(message_of("r", "1"))->offset == 1);
+}
+
+TEST_CASE("chat log: past the bound a call is answered with overloaded", "[chat_log][threads]") {
+  Fixture f(true, 1);
+  std::promise<ChatLog::Turn> first;
+  auto held = first.get_future();
+  f.log.append(message_of("r", "1"), [&](const Result<ChatMessage>&, const ChatLog::Turn& turn) { first.set_value(turn); });
+  REQUIRE(held.wait_for(10s) == std::future_status::ready);
+  ChatLog::Turn turn = held.get();
+  std::promise<void> second;
+  auto stored = second.get_future();
+  f.log.append(message_of("r", "2"), [&](const Result<ChatMessage>&, const ChatLog::Turn&) { second.set_value(); });
+  CHECK(f.append(message_of("r", "3")).error().code() == Errc::overloaded);
+  CHECK(stored.wait_for(0s) == std::future_status::timeout);
+  turn.reset();
+  CHECK(stored.wait_for(10s) == std::future_status::ready);
+}
+
+TEST_CASE("chat log: messages of many threads are handed on in the order of their offsets", "[chat_log][threads]") {
+  const bool blocks = GENERATE(false, true);
+  constexpr int threads = 4;
+  constexpr int each = 200;
+  std::vector<Offset> order;  // guarded by the log: one callback of a room at a time
+  {
+    Fixture f(blocks);
+    std::vector<std::thread> writers;
+    for (int t = 0; t < threads; ++t) {
+      writers.emplace_back([&, t] {
+        for (int i = 0; i < each; ++i) {
+          f.log.append(message_of("r", std::to_string(t) + "-" + std::to_string(i)),
+                       [&](const Result<ChatMessage>& stored, const ChatLog::Turn&) { order.push_back(stored->offset); });
+        }
+      });
+    }
+    for (std::thread& writer : writers) writer.join();
+  }
+  REQUIRE(order.size() == threads * each);
+  for (std::size_t i = 0; i < order.size(); ++i) REQUIRE(order[i] == i + 1);
+}
+
+TEST_CASE("chat log: while a page's turn is held nothing is stored in its room, and in others it is",
+          "[chat_log][threads]") {
+  Fixture f(true);
+  REQUIRE(f.append(message_of("r", "1")).ok());
+  std::promise<ChatLog::Turn> reading;
+  auto held = reading.get_future();
+  f.log.history("r", 10, 0, [&](const Result<ChatLog::Page>&, const ChatLog::Turn& turn) { reading.set_value(turn); });
+  REQUIRE(held.wait_for(10s) == std::future_status::ready);
+  ChatLog::Turn turn = held.get();
+  std::promise<void> done;
+  auto stored = done.get_future();
+  f.log.append(message_of("r", "2"), [&](const Result<ChatMessage>&, const ChatLog::Turn&) { done.set_value(); });
+  CHECK(f.append(message_of("other", "1")).ok());
+  CHECK(stored.wait_for(0s) == std::future_status::timeout);
+  turn.reset();
+  CHECK(stored.wait_for(10s) == std::future_status::ready);
+}

@@ -1,0 +1,90 @@
+#include "catch.hpp"
+
+#include <flux/error.hpp>
+#include <flux/protocol/live.hpp>
+
+#include <memory>
+#include <set>
+#include <string>
+
+using namespace flux;
+
+namespace {
+
+constexpr Errc all_codes[] = {
+    Errc::bad_config,     Errc::address_unavailable, Errc::tls_failed,        Errc::already_running,   Errc::invalid_json,
+    Errc::invalid_message, Errc::unknown_type,       Errc::message_too_large, Errc::invalid_argument,  Errc::room_not_found,
+    Errc::room_exists,    Errc::room_full,           Errc::not_in_room,       Errc::session_not_found, Errc::limit_exceeded,
+    Errc::wrong_mode,     Errc::unauthorized,        Errc::forbidden,         Errc::rate_limited,      Errc::server_error,
+    Errc::store_failed,   Errc::overloaded,          Errc::stopped};
+
+}  // namespace
+
+TEST_CASE("error: every code has a name of its own", "[error]") {
+  std::set<std::string_view> names;
+  for (const Errc code : all_codes) {
+    INFO(static_cast<int>(code));
+    CHECK(to_string(code) != "unknown");
+    CHECK(names.insert(to_string(code)).second);
+  }
+  CHECK(to_string(static_cast<Errc>(999)) == "unknown");
+}
+
+TEST_CASE("error: on the wire a code is in upper case, and what is unknown is the server's", "[error]") {
+  for (const Errc code : all_codes) {
+    CHECK(to_wire_name(code).find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == std::string_view::npos);
+  }
+  CHECK(to_wire_name(static_cast<Errc>(999)) == live::error_code::server_error);
+  CHECK(to_wire_name(Errc::server_error) == live::error_code::server_error);
+  CHECK(to_wire_name(Errc::invalid_json) == live::error_code::invalid_json);
+  // The reference has one code for all that is wrong with a message.
+  for (const Errc code : {Errc::invalid_message, Errc::unknown_type, Errc::invalid_argument}) {
+    CHECK(to_wire_name(code) == live::error_code::invalid_message);
+  }
+  CHECK(to_wire_name(Errc::room_not_found) == live::error_code::room_not_found);
+  CHECK(to_wire_name(Errc::room_exists) == live::error_code::room_exists);
+  CHECK(to_wire_name(Errc::room_full) == live::error_code::room_full);
+  CHECK(to_wire_name(Errc::not_in_room) == live::error_code::not_in_room);
+  CHECK(to_wire_name(Errc::limit_exceeded) == live::error_code::limit_exceeded);
+  CHECK(to_wire_name(Errc::unauthorized) == live::error_code::unauthorized);
+  CHECK(to_wire_name(Errc::forbidden) == live::error_code::forbidden);
+  CHECK(to_wire_name(Errc::rate_limited) == live::error_code::rate_limited);
+  CHECK(to_wire_name(Errc::store_failed) == live::error_code::store_failed);
+  CHECK(to_wire_name(Errc::overloaded) == live::error_code::overloaded);
+}
+
+TEST_CASE("result: a value or an error, never both", "[error]") {
+  const Result<int> value = 7;
+  CHECK(value.ok());
+  CHECK(value);
+  CHECK(value.value() == 7);
+  CHECK(*value == 7);
+  const Result<int> error = Error(Errc::room_full, "full");
+  CHECK_FALSE(error.ok());
+  CHECK_FALSE(error);
+  CHECK(error.error().code() == Errc::room_full);
+  CHECK(error.error().message() == "full");
+  CHECK(error.error().what() == std::string("full"));
+  CHECK_THROWS_AS(error.value(), Error);
+  CHECK(Result<void>().ok());
+  CHECK_FALSE(Result<void>(Error(Errc::stopped, "")).ok());
+}
+
+TEST_CASE("result: holds what can only be moved", "[error]") {
+  Result<std::unique_ptr<int>> result = std::make_unique<int>(7);
+  CHECK(**result == 7);
+  const std::unique_ptr<int> taken = std::move(result).value();
+  CHECK(*taken == 7);
+}
+
+TEST_CASE("close codes: a client comes back unless it would only be refused again", "[error]") {
+  for (const CloseCode code : {CloseCode::going_away, CloseCode::internal_error, CloseCode::try_again_later, CloseCode::timed_out,
+                               CloseCode::slow_reader, CloseCode::rate_limited, CloseCode::handler_failed}) {
+    CHECK(should_reconnect(code));
+  }
+  for (const CloseCode code : {CloseCode::normal, CloseCode::protocol_error, CloseCode::invalid_data, CloseCode::policy_violation,
+                               CloseCode::message_too_big, CloseCode::unauthorized}) {
+    CHECK_FALSE(should_reconnect(code));
+  }
+  CHECK(should_reconnect(static_cast<CloseCode>(1006)));
+}

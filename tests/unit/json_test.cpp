@@ -1,0 +1,242 @@
+#include "catch.hpp"
+
+#include <flux/core/utf8.hpp>
+#include <flux/json.hpp>
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+
+using namespace flux;
+using namespace flux::literals;
+using namespace std::string_literals;
+using Kind = JsonText::Kind;
+
+namespace {
+
+std::string at(const JsonText& json, std::string_view pointer) {
+  const auto found = json.at(pointer);
+  return found ? found->text() : "none";
+}
+
+std::string repeated(std::string_view piece, std::size_t times) {
+  std::string text;
+  for (std::size_t i = 0; i < times; ++i) text += piece;
+  return text;
+}
+
+bool accepted(std::string text) { return JsonText::parse(std::move(text)).ok(); }
+
+}  // namespace
+
+TEST_CASE("json: a text is kept byte for byte", "[json]") {
+  const std::string text = " {\"b\" : [1,  2.50e+1],\n\"a\":\"\\u00e9\xC3\xA9\"}\t";
+  CHECK(JsonText::parse(text).value().text() == text);
+  CHECK(JsonText().text() == "null");
+}
+
+TEST_CASE("json: every kind is told, with or without space before it", "[json]") {
+  const std::map<std::string, Kind> kinds = {
+      {"null", Kind::null},  {"true", Kind::boolean}, {"false", Kind::boolean}, {"0", Kind::number}, {"-1.5", Kind::number},
+      {R"("")", Kind::string}, {"[]", Kind::array},     {"{}", Kind::object}};
+  for (const auto& [text, kind] : kinds) {
+    CHECK(JsonText::parse(text).value().kind() == kind);
+    CHECK(JsonText::parse(" \t\r\n" + text).value().kind() == kind);
+  }
+}
+
+TEST_CASE("json: what is no single value is refused, and the error says where", "[json]") {
+  for (const char* text : {"", " ", "{", "}", "[1", "[1,]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "'a'", "nul",
+                           "True", "+1", "01", "1.", ".5", "1e", "-", "0x10", "NaN", "Infinity", "\"", "\"\\x\"", "\"\\u12\"",
+                           "\"a\nb\"", "1 2", "{}{}", "[] x", "//c\n1", "[1 2]", "\xEF\xBB\xBF{}", "\"\\\""}) {
+    INFO(text);
+    CHECK_FALSE(accepted(text));
+  }
+  const auto error = JsonText::parse(R"({"a":1,"b":x})").error();
+  CHECK(error.code() == Errc::invalid_json);
+  CHECK_THAT(error.message(), Catch::Matchers::ContainsSubstring("byte 11"));
+}
+
+TEST_CASE("json: NUL is no end of a text", "[json]") {
+  CHECK_FALSE(accepted("{}\0"s));
+  CHECK_FALSE(accepted("{}\0{}"s));
+  CHECK_FALSE(accepted("[1]\0junk"s));
+  CHECK_FALSE(accepted("\0{}"s));
+  CHECK_FALSE(accepted("1\0"s));
+  CHECK_FALSE(accepted("{\"a\0\":1}"s));
+  CHECK_FALSE(accepted("\"a\0b\""s));
+  CHECK(R"(["a\u0000b"])"_json.get<std::string>("/0") == "a\0b"s);
+}
+
+TEST_CASE("json: only UTF-8 is accepted", "[json]") {
+  for (const char* bad : {"\x80", "\xC3", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xFF", "\xE2\x82"}) {
+    CHECK_FALSE(accepted("\""s + bad + "\""));
+    CHECK_FALSE(accepted("{\""s + bad + "\":1}"));
+    CHECK_FALSE(accepted("{}"s + bad));
+  }
+  CHECK(accepted("\"\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80\""));
+}
+
+TEST_CASE("json: an escaped lone surrogate never comes out as invalid UTF-8", "[json]") {
+  for (const char* text : {R"("\udc00")", R"("a\udfffb")", R"("\udc00\ud800")"}) {
+    const auto json = JsonText::parse(text);
+    if (json) CHECK(json->get<std::string>() == std::nullopt);
+  }
+  for (const char* text : {R"("\ud800")", R"("\ud800x")", R"("\ud800\ud800")", R"("\ud800\u0041")"}) CHECK_FALSE(accepted(text));
+  CHECK(R"("\ud83d\ude00")"_json.get<std::string>() == "\xF0\x9F\x98\x80");
+  // As a member's name it is not found, and disturbs nobody.
+  CHECK(R"({"\udc00":1,"a":2})"_json.get<std::int64_t>("/a") == 2);
+}
+
+TEST_CASE("json: nesting is allowed up to the limit and refused beyond it", "[json]") {
+  const auto arrays = [](std::size_t depth) { return repeated("[", depth) + repeated("]", depth); };
+  const auto objects = [](std::size_t depth) { return repeated("{\"a\":", depth - 1) + "{}" + repeated("}", depth - 1); };
+  CHECK(JsonText::parse(arrays(128)).ok());
+  CHECK_FALSE(JsonText::parse(arrays(129)).ok());
+  CHECK(JsonText::parse(objects(128)).ok());
+  CHECK_FALSE(JsonText::parse(objects(129)).ok());
+  CHECK(JsonText::parse("1", 0).ok());
+  CHECK_FALSE(JsonText::parse("[]", 0).ok());
+  CHECK(JsonText::parse(arrays(100'000), 100'000).ok());
+}
+
+TEST_CASE("json: 100,000 open brackets fail at the limit, before the rest is read", "[json]") {
+  for (const std::string& text : {repeated("[", 100'000), repeated("{\"a\":", 100'000), repeated("[{\"a\":", 50'000)}) {
+    const auto error = JsonText::parse(text).error();
+    CHECK(error.code() == Errc::invalid_json);
+    CHECK_THAT(error.message(), Catch::Matchers::ContainsSubstring("deeper than 128 levels"));
+  }
+}
+
+TEST_CASE("json: a pointer in a text of any depth needs no recursion", "[json]") {
+  const std::size_t depth = 100'000;
+  const JsonText json = JsonText::parse(repeated("[", depth) + "7" + repeated("]", depth), depth).value();
+  CHECK(json.get<std::int64_t>(repeated("/0", depth)) == 7);
+  CHECK(json.at(repeated("/0", depth + 1)) == std::nullopt);
+}
+
+TEST_CASE("json: pointers find what RFC 6901, section 5, says", "[json]") {
+  const JsonText json = R"({"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8})"_json;
+  CHECK(at(json, "") == json.text());
+  const std::map<std::string, std::string> found = {
+      {"/foo", R"(["bar","baz"])"}, {"/foo/0", R"("bar")"}, {"/foo/1", R"("baz")"}, {"/", "0"}, {"/a~1b", "1"}, {"/c%d", "2"},
+      {"/e^f", "3"}, {"/g|h", "4"}, {"/i\\j", "5"}, {"/k\"l", "6"}, {"/ ", "7"}, {"/m~0n", "8"}};
+  for (const auto& [pointer, text] : found) {
+    INFO(pointer);
+    CHECK(at(json, pointer) == text);
+  }
+}
+
+TEST_CASE("json: a pointer to nothing finds nothing", "[json]") {
+  const JsonText json = R"({"foo":["bar",{"x":1}],"n":null,"s":"t","~":1})"_json;
+  for (const char* pointer : {"foo", "/fo", "/fooo", "/foo/2", "/foo/-", "/foo/00", "/foo/01", "/foo/0/0", "/foo/+1", "/foo/1 ",
+                              "/foo/18446744073709551616", "/foo/x", "/foo/1/y", "/foo/1/x/", "/n/0", "/s/0", "/~", "/~2", "/foo/",
+                              "//", "/x"}) {
+    INFO(pointer);
+    CHECK(json.at(pointer) == std::nullopt);
+  }
+  CHECK("5"_json.at("/0") == std::nullopt);
+  CHECK("[]"_json.at("/0") == std::nullopt);
+}
+
+TEST_CASE("json: ~01 is ~1, not a slash", "[json]") {
+  CHECK(at(R"({"/":1,"~1":2})"_json, "/~01") == "2");
+}
+
+TEST_CASE("json: members are named by what their names stand for", "[json]") {
+  CHECK(at(R"({"\u0061\/b":1})"_json, "/a~1b") == "1");
+  CHECK(at("{\"\\u00e9\":1}"_json, "/\xC3\xA9") == "1");
+  CHECK(at(R"({"a\u0000b":1})"_json, "/a\0b"s) == "1");
+}
+
+TEST_CASE("json: of members with one name the first counts, whatever it is", "[json]") {
+  CHECK(at(R"({"a":1,"a":2})"_json, "/a") == "1");
+  CHECK(at(R"({"a":{"b":1},"a":{"b":2,"c":3}})"_json, "/a/b") == "1");
+  CHECK(at(R"({"a":{"b":1},"a":{"b":2,"c":3}})"_json, "/a/c") == "none");
+  CHECK(at(R"({"a":1,"a":{"b":2}})"_json, "/a/b") == "none");
+  CHECK(at(R"({"a":null,"a":[7]})"_json, "/a/0") == "none");
+  CHECK(at(R"([1,{"0":2}])"_json, "/0/0") == "none");
+}
+
+TEST_CASE("json: members of another place with the right name are passed over", "[json]") {
+  const JsonText json = R"({"x":{"a":{"b":0}},"y":[{"a":0},[["a"]]],"b":0,"a":{"x":{"b":0},"b":"here"},"z":{"b":0}})"_json;
+  CHECK(at(json, "/a/b") == R"("here")");
+  CHECK(at(json, "/y/1/0/0") == R"("a")");
+  CHECK(at(json, "/y/0/a") == "0");
+}
+
+TEST_CASE("json: what is found comes without the space around it", "[json]") {
+  const JsonText json = " { \"a\" :\t[ 1 ,\n { } , \"x\" , true ] } "_json;
+  CHECK(at(json, "") == "{ \"a\" :\t[ 1 ,\n { } , \"x\" , true ] }");
+  CHECK(at(json, "/a/0") == "1");
+  CHECK(at(json, "/a/1") == "{ }");
+  CHECK(at(json, "/a/2") == R"("x")");
+  CHECK(at(json, "/a/3") == "true");
+  CHECK(at(" 5 "_json, "") == "5");
+}
+
+TEST_CASE("json: integers are read up to the ends of their types, and never rounded", "[json]") {
+  CHECK("9223372036854775807"_json.get<std::int64_t>() == std::numeric_limits<std::int64_t>::max());
+  CHECK("-9223372036854775808"_json.get<std::int64_t>() == std::numeric_limits<std::int64_t>::min());
+  CHECK("9223372036854775808"_json.get<std::int64_t>() == std::nullopt);
+  CHECK("-9223372036854775809"_json.get<std::int64_t>() == std::nullopt);
+  CHECK("18446744073709551615"_json.get<std::uint64_t>() == std::numeric_limits<std::uint64_t>::max());
+  CHECK("18446744073709551616"_json.get<std::uint64_t>() == std::nullopt);
+  CHECK("-1"_json.get<std::uint64_t>() == std::nullopt);
+  CHECK("1.0"_json.get<std::int64_t>() == std::nullopt);
+  CHECK("1e2"_json.get<std::uint64_t>() == std::nullopt);
+  CHECK("18446744073709551616"_json.get<double>() == 18446744073709551616.0);
+  CHECK("123456789012345678901234567890"_json.text() == "123456789012345678901234567890");
+}
+
+TEST_CASE("json: doubles are read to the last bit", "[json]") {
+  CHECK("0.1"_json.get<double>() == 0.1);
+  CHECK("-0"_json.get<double>() == 0.0);
+  CHECK("7"_json.get<double>() == 7.0);
+  CHECK("9007199254740993"_json.get<double>() == 9007199254740992.0);
+  CHECK("2.2250738585072014e-308"_json.get<double>() == std::numeric_limits<double>::min());
+  CHECK("1.7976931348623157e308"_json.get<double>() == std::numeric_limits<double>::max());
+  const auto huge = JsonText::parse("1e400");
+  if (huge) CHECK(huge->get<double>() == std::nullopt);
+}
+
+TEST_CASE("json: a value of another type gives none", "[json]") {
+  const JsonText json = R"({"t":true,"n":1,"s":"1","o":{},"a":[],"z":null})"_json;
+  CHECK(json.get<bool>("/t") == true);
+  CHECK(R"([false])"_json.get<bool>("/0") == false);
+  for (const char* pointer : {"/n", "/s", "/o", "/a", "/z", "/none"}) CHECK(json.get<bool>(pointer) == std::nullopt);
+  for (const char* pointer : {"/t", "/s", "/o", "/a", "/z", "/none"}) {
+    CHECK(json.get<std::int64_t>(pointer) == std::nullopt);
+    CHECK(json.get<std::uint64_t>(pointer) == std::nullopt);
+    CHECK(json.get<double>(pointer) == std::nullopt);
+  }
+  for (const char* pointer : {"/t", "/n", "/o", "/a", "/z", "/none"}) CHECK(json.get<std::string>(pointer) == std::nullopt);
+  CHECK(json.get<std::string>("/s") == "1");
+}
+
+TEST_CASE("json: strings are decoded", "[json]") {
+  CHECK(R"("\"\\\/\b\f\n\r\t\u0041")"_json.get<std::string>() == "\"\\/\b\f\n\r\tA");
+  CHECK(R"("")"_json.get<std::string>().value().empty());
+}
+
+TEST_CASE("json: string() gives what parses back to the same text", "[json]") {
+  std::string all;
+  for (int c = 0; c < 128; ++c) all += static_cast<char>(c);
+  all += "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80";
+  const JsonText json = JsonText::string(all);
+  CHECK(JsonText::parse(json.text()).ok());
+  CHECK(json.get<std::string>() == all);
+  CHECK(JsonText::string("a\"b\\c\n\x01").text() == R"("a\"b\\c\n\u0001")");
+}
+
+TEST_CASE("json: string() replaces each byte that is no UTF-8", "[json]") {
+  const std::string mark = "\xEF\xBF\xBD";
+  CHECK(JsonText::string("a\xFF\x62").get<std::string>() == "a" + mark + "b");
+  CHECK(JsonText::string("\xE2\x82").get<std::string>() == mark + mark);
+  CHECK(JsonText::string("\xC3\xA9\xC3").get<std::string>() == "\xC3\xA9" + mark);
+  CHECK(JsonText::string("\xED\xA0\x80").get<std::string>() == mark + mark + mark);
+  CHECK(JsonText::string("\xF0\x9F\x98\x80\xF5").get<std::string>() == "\xF0\x9F\x98\x80" + mark);
+}
+
+TEST_CASE("json: the literal throws on bad text", "[json]") { CHECK_THROWS_AS("{"_json, Error); }

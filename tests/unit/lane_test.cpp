@@ -1,0 +1,190 @@
+#include "catch.hpp"
+#include "loop_fixture.hpp"
+
+#include <flux/core/detail/audience.hpp>
+
+#include <atomic>
+#include <thread>
+
+using namespace flux;
+using namespace flux::core;
+using namespace flux::testing;
+
+namespace {
+
+/// An audience with its lock, as a room is one.
+struct Hall {
+  std::mutex mutex;
+  Audience audience{mutex};
+};
+
+struct Listener {
+  Inbox inbox;
+  LaneSeat seat;
+  std::shared_ptr<Lane> lane;
+  SessionKey key;
+  Listener(Hall& hall, const std::shared_ptr<Loop>& loop, const void* view, SessionKey k) : key(k) {
+    const std::lock_guard lock(hall.mutex);
+    lane = hall.audience.enter(loop, view, key, inbox, seat);
+  }
+  void leave(Hall& hall) {
+    const std::lock_guard lock(hall.mutex);
+    hall.audience.leave(*lane, seat);
+  }
+};
+
+const int views[] = {1, 2};
+
+/// Sends `text`, to all but `except`. Returns how often it was encoded.
+int say(const std::shared_ptr<Hall>& hall, const std::string& text, const Listener* except = nullptr) {
+  int encodings = 0;
+  const std::lock_guard lock(hall->mutex);
+  hall->audience.append(
+      [&](const void* view, std::string& out) {
+        ++encodings;
+        out += text + (view == &views[0] ? "" : "'");
+      },
+      hall);
+  if (except != nullptr) except->lane->exclude_from_last(except->key);
+  return encodings;
+}
+
+}  // namespace
+
+TEST_CASE("lane: messages arrive in order, whole, and not at who is excluded", "[lane]") {
+  SteppedLoops loops;
+  const auto hall = std::make_shared<Hall>();
+  Listener a(*hall, loops[0], views, 1), b(*hall, loops[0], views, 2), c(*hall, loops[0], views, 3);
+  say(hall, "one", &a);
+  say(hall, "two", &a);
+  say(hall, "three");
+  say(hall, "four", &b);
+  say(hall, "five", &a);
+  loops.settle();
+  CHECK(a.inbox.take() == Lines{"three", "four"});
+  CHECK(b.inbox.take() == Lines{"one", "two", "three", "five"});
+  CHECK(c.inbox.take() == Lines{"one", "two", "three", "four", "five"});
+  CHECK(c.inbox.batches == 1);
+}
+
+TEST_CASE("lane: exclusions of a batch do not reach into the next", "[lane]") {
+  SteppedLoops loops;
+  const auto hall = std::make_shared<Hall>();
+  Listener a(*hall, loops[0], views, 1);
+  say(hall, "one", &a);
+  loops.settle();
+  say(hall, "two");
+  loops.settle();
+  CHECK(a.inbox.take() == Lines{"two"});
+}
+
+TEST_CASE("lane: who enters does not get what is pending, who leaves gets nothing more", "[lane]") {
+  SteppedLoops loops;
+  const auto hall = std::make_shared<Hall>();
+  Listener a(*hall, loops[0], views, 1), b(*hall, loops[0], views, 2);
+  say(hall, "one");
+  Listener late(*hall, loops[0], views, 3);
+  say(hall, "two");
+  a.leave(*hall);
+  loops.settle();
+  CHECK(a.inbox.take().empty());
+  CHECK(b.inbox.take() == Lines{"one", "two"});
+  CHECK(late.inbox.take() == Lines{"two"});
+  CHECK(late.seat.lane == late.lane.get());
+  CHECK(a.seat.lane == nullptr);
+}
+
+TEST_CASE("audience: a message is encoded once for each view, whatever the number of loops", "[lane]") {
+  SteppedLoops loops(3);
+  const auto hall = std::make_shared<Hall>();
+  // Entered so that the lanes of one view would not stand together by themselves.
+  Listener a(*hall, loops[0], &views[0], 1), b(*hall, loops[0], &views[1], 2), c(*hall, loops[1], &views[0], 3),
+      d(*hall, loops[1], &views[1], 4), e(*hall, loops[2], &views[0], 5), f(*hall, loops[2], &views[0], 6);
+  CHECK(say(hall, "one") == 2);
+  CHECK(say(hall, "two", &f) == 2);
+  loops.settle();
+  for (Listener* plain : {&a, &c, &e}) CHECK(plain->inbox.take() == Lines{"one", "two"});
+  for (Listener* other : {&b, &d}) CHECK(other->inbox.take() == Lines{"one'", "two'"});
+  CHECK(f.inbox.take() == Lines{"one"});
+  CHECK(e.lane == f.lane);
+  // A lane that is empty gets nothing more.
+  for (Listener* gone : {&b, &d}) gone->leave(*hall);
+  CHECK(say(hall, "three") == 1);
+  loops.settle();
+  CHECK(a.inbox.take() == Lines{"three"});
+}
+
+TEST_CASE("lane: the owner lives until what is pending has gone out, and no longer", "[lane]") {
+  SteppedLoops loops;
+  auto hall = std::make_shared<Hall>();
+  const std::weak_ptr<Hall> weak = hall;
+  Listener a(*hall, loops[0], views, 1);
+  say(hall, "one");
+  hall.reset();
+  CHECK_FALSE(weak.expired());
+  loops.settle();
+  CHECK(a.inbox.take() == Lines{"one"});
+  CHECK(weak.expired());
+}
+
+TEST_CASE("lane: a buffer is used again, unless a reader still holds it or it has grown big", "[lane]") {
+  SteppedLoops loops;
+  const auto hall = std::make_shared<Hall>();
+  struct Keeper final : Outlet {
+    std::vector<const std::string*> buffers;
+    std::shared_ptr<std::string> kept;
+    bool keep = false;
+    void deliver(const Batch& batch, std::span<const Exclusion>, const LaneSeat&) override {
+      buffers.push_back(batch.bytes.get());
+      if (keep) kept = batch.bytes;
+    }
+  } keeper;
+  LaneSeat seat;
+  std::shared_ptr<Lane> lane;
+  {
+    const std::lock_guard lock(hall->mutex);
+    lane = hall->audience.enter(loops[0], views, 1, keeper, seat);
+  }
+  for (int i = 0; i < 6; ++i) {
+    keeper.keep = i == 2;
+    say(hall, std::to_string(i));
+    loops.settle();
+  }
+  // Two buffers take turns; the one that is held keeps its text and is replaced.
+  CHECK(keeper.buffers[0] == keeper.buffers[2]);
+  CHECK(keeper.buffers[1] == keeper.buffers[3]);
+  CHECK(keeper.buffers[4] != keeper.buffers[2]);
+  CHECK(*keeper.kept == "2");
+  say(hall, std::string(100'000, 'x'));
+  loops.settle();
+  say(hall, "y");
+  loops.settle();
+  CHECK(lane->pending_bytes().capacity() <= 4096);
+}
+
+TEST_CASE("lane: what several threads say reaches every loop in one order, each thread's in its own", "[lane][threads]") {
+  constexpr int messages = 2000;
+  std::vector<std::shared_ptr<Loop>> loops;
+  std::vector<std::thread> runners;
+  for (std::size_t i = 0; i < 2; ++i) loops.push_back(Loop::make(i, std::make_shared<SystemClock>(), nullptr));
+  const auto hall = std::make_shared<Hall>();
+  Listener a(*hall, loops[0], views, 1), b(*hall, loops[1], views, 2);
+  for (const auto& loop : loops) runners.emplace_back([&loop] { loop->run(); });
+  std::vector<std::thread> speakers;
+  for (const char name : {'x', 'y'}) {
+    speakers.emplace_back([&, name] {
+      for (int i = 0; i < messages; ++i) say(hall, name + std::to_string(i));
+    });
+  }
+  for (std::thread& speaker : speakers) speaker.join();
+  for (const auto& loop : loops) loop->post([&loop] { loop->release_work(); });
+  for (std::thread& runner : runners) runner.join();
+  CHECK(a.inbox.lines.size() == 2 * messages);
+  CHECK(a.inbox.lines == b.inbox.lines);
+  for (const char name : {'x', 'y'}) {
+    int next = 0;
+    for (const std::string& line : a.inbox.lines) {
+      if (line[0] == name) REQUIRE(line == name + std::to_string(next++));
+    }
+  }
+}

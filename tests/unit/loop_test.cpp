@@ -1,0 +1,235 @@
+#include "catch.hpp"
+#include "loop_fixture.hpp"
+
+#include <atomic>
+#include <thread>
+
+using namespace flux;
+using namespace flux::core;
+using namespace flux::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Deadline final : DeadlineWheel::Entry {
+  int fired = 0;
+  void on_deadline() override { ++fired; }
+};
+
+}  // namespace
+
+TEST_CASE("loop: what one thread posts runs in order, on the loop", "[loop]") {
+  SteppedLoops loops;
+  std::string order;
+  CHECK_FALSE(loops[0]->here());
+  for (const char c : {'a', 'b', 'c'}) {
+    CHECK(loops[0]->post([&, c] {
+      CHECK(loops[0]->here());
+      order += c;
+      if (c == 'a') loops[0]->post([&] { order += 'd'; });
+    }));
+  }
+  CHECK(order.empty());
+  loops.settle();
+  CHECK(order == "abcd");
+}
+
+TEST_CASE("loop: posts from many threads all run, those of each thread in order", "[loop]") {
+  const auto loop = Loop::make(0, std::make_shared<SystemClock>(), nullptr);
+  constexpr int threads = 4;
+  constexpr int posts = 5000;
+  std::vector<int> next(threads, 0);
+  std::atomic<bool> in_order{true};
+  std::thread runner([&] { loop->run(); });
+  std::vector<std::thread> posters;
+  for (int t = 0; t < threads; ++t) {
+    posters.emplace_back([&, t] {
+      for (int i = 0; i < posts; ++i) {
+        loop->post([&, t, i] {
+          if (next[static_cast<std::size_t>(t)]++ != i) in_order = false;
+        });
+      }
+    });
+  }
+  for (std::thread& poster : posters) poster.join();
+  loop->post([&] { loop->release_work(); });
+  runner.join();
+  CHECK(in_order);
+  CHECK(next == std::vector<int>(threads, posts));
+}
+
+TEST_CASE("loop: dispatch runs at once on the loop, and later elsewhere", "[loop]") {
+  SteppedLoops loops;
+  std::string order;
+  loops[0]->dispatch([&] { order += 'b'; });
+  CHECK(order.empty());
+  loops.turn(0, [&] {
+    loops[0]->dispatch([&] { order += 'c'; });
+    order += 'd';
+  });
+  CHECK(order == "bcd");
+}
+
+TEST_CASE("loop: after shut nothing posted runs, and new tasks are refused", "[loop]") {
+  SteppedLoops loops;
+  int runs = 0;
+  SECTION("shut while tasks wait") {
+    const auto held = std::make_shared<int>();
+    loops[0]->post([&runs, held] { ++runs; });
+    loops[0]->shut();
+    CHECK(held.use_count() == 1);
+  }
+  SECTION("shut by a task, with others behind it") {
+    loops[0]->post([&] { loops[0]->shut(); });
+    loops[0]->post([&] { ++runs; });
+    loops.settle();
+  }
+  CHECK_FALSE(loops[0]->post([&] { ++runs; }));
+  CHECK_FALSE(loops[0]->dispatch([&] { ++runs; }));
+  loops[0]->shut();
+  loops.settle();
+  CHECK(runs == 0);
+}
+
+TEST_CASE("loop: after shut no timer fires", "[loop]") {
+  SteppedLoops loops;
+  int runs = 0;
+  loops[0]->call_after(1ms, [&] { ++runs; });
+  loops[0]->shut();
+  loops.advance(1s);
+  CHECK(runs == 0);
+}
+
+TEST_CASE("loop: a task that is dropped may post while it is destroyed", "[loop]") {
+  SteppedLoops loops;
+  struct Poster {
+    Loop& loop;
+    ~Poster() { loop.post([] {}); }
+  };
+  loops[0]->post([keep = std::make_shared<Poster>(Poster{*loops[0]})] { (void)keep; });
+  loops[0]->shut();
+  CHECK_FALSE(loops[0]->post([] {}));
+}
+
+TEST_CASE("loop: timers fire at their times, in their order, and not when cancelled", "[loop]") {
+  SteppedLoops loops;
+  std::string order;
+  loops[0]->call_after(20ms, [&] { order += 'b'; });
+  loops[0]->call_after(10ms, [&] { order += 'a'; });
+  const auto cancelled = loops[0]->call_after(15ms, [&] { order += 'x'; });
+  loops[0]->cancel(cancelled);
+  loops.advance(9ms);
+  CHECK(order.empty());
+  loops.advance(1ms);
+  CHECK(order == "a");
+  loops.advance(1h);
+  CHECK(order == "ab");
+}
+
+TEST_CASE("loop: a timer that is due already fires without a step of the clock", "[loop]") {
+  SteppedLoops loops;
+  int runs = 0;
+  loops[0]->call_after(0ms, [&] {
+    ++runs;
+    loops[0]->call_after(0ms, [&] { ++runs; });
+  });
+  CHECK(runs == 0);
+  loops.settle();
+  CHECK(runs == 2);
+}
+
+TEST_CASE("loop: a timer set by a timer fires at its own time", "[loop]") {
+  SteppedLoops loops;
+  int runs = 0;
+  std::function<void()> again = [&] {
+    ++runs;
+    loops[0]->call_after(10ms, again);
+  };
+  loops[0]->call_after(10ms, again);
+  for (int i = 0; i < 100; ++i) loops.advance(1ms);
+  CHECK(runs == 10);
+}
+
+TEST_CASE("loop: the machine's clock fires timers too, an earlier one that is set later first", "[loop]") {
+  const auto loop = Loop::make(0, std::make_shared<SystemClock>(), nullptr);
+  std::string order;
+  loop->call_after(6ms, [&] {
+    order += 'b';
+    loop->release_work();
+  });
+  loop->call_after(2ms, [&] { order += 'a'; });
+  loop->run();
+  CHECK(order == "ab");
+}
+
+TEST_CASE("loop: deadlines fire after their time, within two ticks", "[loop]") {
+  SteppedLoops loops;
+  Deadline entry;
+  loops[0]->set_deadline(entry, 1000ms);
+  loops.advance(999ms);
+  CHECK(entry.fired == 0);
+  loops.advance(1ms + 2 * DeadlineWheel::tick);
+  CHECK(entry.fired == 1);
+  loops.advance(1h);
+  CHECK(entry.fired == 1);
+}
+
+TEST_CASE("loop: a deadline that is moved on again and again does not fire", "[loop]") {
+  SteppedLoops loops;
+  Deadline entry;
+  for (int i = 0; i < 50; ++i) {
+    loops[0]->set_deadline(entry, 1000ms);
+    loops.advance(900ms);
+  }
+  CHECK(entry.fired == 0);
+  loops[0]->clear_deadline(entry);
+  loops.advance(1h);
+  CHECK(entry.fired == 0);
+}
+
+TEST_CASE("loop: ticking stops without deadlines and starts again with the next", "[loop]") {
+  SteppedLoops loops;
+  Deadline entry;
+  loops[0]->set_deadline(entry, 500ms);
+  loops.advance(2s);
+  CHECK(entry.fired == 1);
+  loops.advance(1h);
+  loops[0]->set_deadline(entry, 500ms);
+  loops.advance(499ms);
+  CHECK(entry.fired == 1);
+  loops.advance(1ms + 2 * DeadlineWheel::tick);
+  CHECK(entry.fired == 2);
+}
+
+TEST_CASE("loop: what asks for a flush is flushed when the turn ends, and kept until then", "[loop]") {
+  SteppedLoops loops;
+  struct Flushed final : Loop::Flushable {
+    std::string& order;
+    explicit Flushed(std::string& o) : order(o) {}
+    void flush() override { order += 'f'; }
+  };
+  std::string order;
+  const std::weak_ptr<Flushed> weak = [&] {
+    const auto what = std::make_shared<Flushed>(order);
+    loops.turn(0, [&] {
+      loops[0]->flush_later(what);
+      loops[0]->post([&] { order += 'p'; });
+      order += 't';
+    });
+    return what;
+  }();
+  CHECK(order.front() == 't');
+  CHECK(order.find('f') != std::string::npos);
+  CHECK(weak.expired());
+}
+
+TEST_CASE("loop: one in the application's context runs there", "[loop]") {
+  asio::io_context context;
+  const auto loop = Loop::make(3, std::make_shared<ManualClock>(), &context);
+  int runs = 0;
+  loop->post([&] { ++runs; });
+  context.run();
+  CHECK(runs == 1);
+  CHECK(loop->index() == 3);
+  CHECK(&loop->context() == &context);
+}

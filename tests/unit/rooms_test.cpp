@@ -1,0 +1,151 @@
+#include "catch.hpp"
+#include "loop_fixture.hpp"
+
+#include <flux/features/detail/rooms.hpp>
+
+#include <atomic>
+#include <set>
+#include <thread>
+
+using namespace flux;
+using namespace flux::features;
+using namespace flux::testing;
+
+namespace {
+
+Config config_of(std::size_t rooms_max) {
+  Config config;
+  config.limits.rooms_max = rooms_max;
+  config.limits.room_id_bytes_max = 8;
+  return config;
+}
+
+}  // namespace
+
+TEST_CASE("rooms: a name has 1 to its limit of bytes of UTF-8 without control characters", "[rooms]") {
+  const Rooms rooms(config_of(10), 1);
+  for (const char* id : {"a", "12345678", " ", "\xC3\xA9\xE2\x82\xAC", "\xF0\x9F\x98\x80\xF0\x9F\x98\x80", "a/b\"\\"}) {
+    INFO(id);
+    CHECK(rooms.check_id(id).ok());
+  }
+  for (const std::string& id : {std::string(), std::string("123456789"), std::string("a\0b", 3), std::string("a\nb"),
+                                std::string("\x7F"), std::string("\xC3"), std::string("\xED\xA0\x80")}) {
+    INFO(id);
+    CHECK(rooms.check_id(id).error().code() == Errc::invalid_argument);
+  }
+}
+
+TEST_CASE("rooms: one is made once, and found by its name", "[rooms]") {
+  Rooms rooms(config_of(10), 1);
+  CHECK(rooms.find("a") == nullptr);
+  const auto made = rooms.create("a", {.mode = RoomMode::history, .capacity = 5}).value();
+  CHECK(rooms.create("a", {}).error().code() == Errc::room_exists);
+  CHECK(rooms.find("a") == made);
+  CHECK(rooms.find_or_create("a").value() == made);
+  CHECK(made->info().mode == RoomMode::history);
+  CHECK(made->info().capacity == 5);
+  CHECK(rooms.find_or_create("b").value()->info().mode == RoomMode::live);
+  CHECK(rooms.size() == 2);
+  CHECK(rooms.all().size() == 2);
+  CHECK(rooms.create("", {}).error().code() == Errc::invalid_argument);
+  CHECK(rooms.find_or_create("too long a name").error().code() == Errc::invalid_argument);
+  CHECK(rooms.size() == 2);
+}
+
+TEST_CASE("rooms: there are no more than the limit, and a place that gets free is free", "[rooms]") {
+  Rooms rooms(config_of(2), 1);
+  REQUIRE(rooms.create("a", {}).ok());
+  const auto second = rooms.find_or_create("b").value();
+  CHECK(rooms.create("c", {}).error().code() == Errc::limit_exceeded);
+  CHECK(rooms.find_or_create("c").error().code() == Errc::limit_exceeded);
+  CHECK(rooms.find_or_create("a").ok());
+  rooms.remove_if_empty(second);
+  CHECK(rooms.find_or_create("c").ok());
+}
+
+TEST_CASE("rooms: one with members, a permanent one and a namesake are not removed", "[rooms]") {
+  SteppedLoops loops;
+  const TextView view;
+  Rooms rooms(config_of(10), 1);
+  const auto busy = rooms.find_or_create("busy").value();
+  RoomMember member("A", loops[0], view);
+  REQUIRE(member.join(busy).ok());
+  rooms.remove_if_empty(busy);
+  CHECK(rooms.find("busy") == busy);
+  const auto permanent = rooms.create("p", {.permanent = true}).value();
+  rooms.remove_if_empty(permanent);
+  CHECK(rooms.find("p") == permanent);
+  CHECK(rooms.take_out("busy") == busy);
+  CHECK(rooms.take_out("busy") == nullptr);
+  const auto namesake = rooms.find_or_create("busy").value();
+  CHECK(namesake != busy);
+  member.leave();
+  rooms.remove_if_empty(busy);
+  CHECK(rooms.find("busy") == namesake);
+  CHECK(rooms.size() == 2);
+}
+
+TEST_CASE("rooms: one that is made again has another epoch, and epochs repeat from their seed", "[rooms]") {
+  const auto epochs = [](std::uint64_t seed) {
+    Rooms rooms(config_of(10), seed);
+    std::vector<std::string> list;
+    for (int i = 0; i < 3; ++i) {
+      const auto room = rooms.find_or_create("a").value();
+      list.push_back(room->info().position.epoch);
+      rooms.remove_if_empty(room);
+    }
+    return list;
+  };
+  const auto first = epochs(7);
+  CHECK(std::set<std::string>(first.begin(), first.end()).size() == 3);
+  CHECK(epochs(7) == first);
+  CHECK(epochs(8) != first);
+}
+
+TEST_CASE("rooms: threads that join and leave the same rooms never meet in one that has ended", "[rooms][threads]") {
+  const TextView view;
+  Rooms rooms(config_of(10), 1);
+  constexpr std::size_t count = 4;
+  std::atomic<int> wrong{0};
+  {
+    SteppedLoops loops(count);
+    std::vector<std::thread> threads;
+    for (std::size_t t = 0; t < count; ++t) {
+      threads.emplace_back([&, t] {
+        RoomMember member("M" + std::to_string(t), loops[t], view);
+        for (int i = 0; i < 500; ++i) {
+          const std::string id(1, static_cast<char>('a' + i % 2));
+          Result<void> joined;
+          std::shared_ptr<Room> room;
+          do {
+            room = rooms.find_or_create(id).value();
+            joined = member.join(room);
+          } while (!joined && joined.error().code() == Errc::room_not_found);
+          // While somebody is in it, the directory has this very room.
+          if (!joined || rooms.find(id) != room || !member.publish("e").ok()) ++wrong;
+          member.leave();
+          rooms.remove_if_empty(room);
+          loops[t]->context().poll();
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  CHECK(wrong == 0);
+  CHECK(rooms.size() == 0);
+  CHECK(rooms.all().empty());
+}
+
+TEST_CASE("rooms: threads that make rooms at once never pass the limit", "[rooms][threads]") {
+  Rooms rooms(config_of(50), 1);
+  std::atomic<std::size_t> made{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 100; ++i) made += rooms.create(std::to_string(t) + "-" + std::to_string(i), {}).ok();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(made == 50);
+  CHECK(rooms.all().size() == 50);
+}
