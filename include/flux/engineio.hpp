@@ -21,23 +21,27 @@ struct Options {
   std::string path = "/engine.io/";
   std::chrono::milliseconds ping_interval{25'000};
   std::chrono::milliseconds ping_timeout{20'000};  ///< without a pong: closed
-  std::size_t payload_bytes_max = 1'000'000;       ///< of a POST, and of a WebSocket message; clients know it as maxPayload
+  /// Of a POST, and of a WebSocket message; clients know it as maxPayload. Counts here in the place of
+  /// `Limits::message_bytes_max` and `Limits::body_bytes_max`.
+  std::size_t payload_bytes_max = 1'000'000;
   std::chrono::milliseconds upgrade_timeout{10'000};  ///< for the upgrade to WebSocket
   bool polling = true;
   bool websocket = true;
-  /// Origins whose pages may use long-polling (CORS): `*`, or some; none: no cross-origin access. WebSockets of pages are
-  /// held to `Config::origins`.
+  /// Origins whose pages may use long-polling (CORS): `*`, or some; none: no cross-origin access. Who may come at all, on
+  /// either transport, is for `Config::origins` to say.
   std::vector<std::string> cors_origins = {"*"};
 };
 
-/// One client. A handle, as `WebSocket` is. Threading: any thread.
+/// One client. A handle, as `WebSocket` is: it may outlive the connection, and the server. Threading: any thread.
 class Socket {
  public:
   explicit Socket(std::shared_ptr<detail::EngineIoSession> session) : session_(std::move(session)) {}
   /// The session id.
   std::string id() const;
-  /// Text must be valid UTF-8 without U+001E.
+  /// Text must be valid UTF-8; one with U+001E does not reach a client that polls. A client for which more than
+  /// `Limits::outbox_bytes_max` waits is closed.
   void send(std::string_view message, MessageType type = MessageType::text) const;
+  /// The client gets what was sent before.
   void close() const;
   friend bool operator==(const Socket&, const Socket&) = default;
 
@@ -49,11 +53,13 @@ class Socket {
 struct Endpoint {
   std::function<void(const Socket&)> on_open;
   std::function<void(const Socket&, std::string_view message, MessageType type)> on_message;
-  /// `reason` as engine.io words it: "transport close", "transport error", "ping timeout", "forced close", "parse error".
+  /// `reason` as engine.io words it: "transport close", "transport error", "ping timeout", "forced close", "parse error",
+  /// "server shutting down"; ours: "rate limited".
   std::function<void(const Socket&, std::string_view reason)> on_close;
 };
 
-/// Serves an Engine.IO endpoint. Before the start. Errors: throws `Error` (bad_config, already_running).
+/// Serves an Engine.IO endpoint. Before the start. `Limits::connections_max` bounds its sessions, and
+/// `Limits::messages_per_second` what each may send. Errors: throws `Error` (bad_config, already_running).
 void serve(Server& server, Endpoint endpoint, Options options = {});
 
 }  // namespace flux::engineio

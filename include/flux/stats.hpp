@@ -9,7 +9,7 @@ namespace flux {
 /// All since the server was made, but those named "now".
 struct Stats {
   std::size_t connections_now = 0;  ///< TCP connections of every kind
-  std::size_t sessions_now = 0;     ///< clients of protocol live
+  std::size_t sessions_now = 0;     ///< clients of protocol live, of Engine.IO and so of Socket.IO
   std::size_t rooms_now = 0;
   std::uint64_t connections = 0;
   std::uint64_t connections_refused = 0;  ///< over a limit, wrong origin, not authorised, failed handshakes

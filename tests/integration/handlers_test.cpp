@@ -296,8 +296,7 @@ TEST_CASE("leave: the handler is told of every way out, and may speak in the roo
   witness.join("a");
   LiveClient client(server.port());
   client.join("a");
-  client.join("a");  // the same as leaving first
-  CHECK(text_at(witness.next("chat_message"), "/payload/message") == client.id + " left");
+  client.join("a");  // again: it stays a member
   client.join("b");  // leaves a
   CHECK(text_at(witness.next("chat_message"), "/payload/message") == client.id + " left");
   client.request("leave_room");
@@ -309,7 +308,7 @@ TEST_CASE("leave: the handler is told of every way out, and may speak in the roo
   client.closed();
   CHECK(eventually([&] {
     const std::lock_guard lock(mutex);
-    return left == std::vector<std::string>{"a", "a", "b", "c", "d"};
+    return left == std::vector<std::string>{"a", "b", "c", "d"};
   }));
 }
 

@@ -47,7 +47,7 @@ std::string inflated(Inflater& inflater, std::string_view in) {
 
 TEST_CASE("deflate: texts of all sizes come back as they were, at every level", "[deflate]") {
   const int level = GENERATE(range(1, 10));
-  Deflater deflater(level, 1 + level % 9);
+  Deflater deflater(level);
   Inflater inflater;
   for (const std::size_t size : {100u, 200u, 4095u, 4096u, 4097u, 8192u, 65536u, 300000u}) {
     for (const int letters : {1, 2, 20}) {
@@ -84,8 +84,6 @@ TEST_CASE("deflate: a text that does not get smaller is left to be sent as it is
 TEST_CASE("deflate: a level that zlib does not have is refused", "[deflate]") {
   CHECK_THROWS_AS(Deflater(0), flux::Error);
   CHECK_THROWS_AS(Deflater(10), flux::Error);
-  CHECK_THROWS_AS(Deflater(6, 0), flux::Error);
-  CHECK_THROWS_AS(Deflater(6, 10), flux::Error);
 }
 
 TEST_CASE("inflate: the examples of RFC 7692, section 7.2.3", "[deflate]") {

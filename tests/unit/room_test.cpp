@@ -413,6 +413,19 @@ TEST_CASE("presence: who joined, left and joined again within the interval has j
   CHECK(s.told("A") == Lines{R"(presence +D{} +C{"c":2})"});
 }
 
+TEST_CASE("presence: two joins and leaves within the interval still reach who found the leaver at its first",
+          "[room][presence]") {
+  Scene s;
+  s.settled({"A"});
+  REQUIRE(s["C"].join(s.room).ok());
+  REQUIRE(s["D"].join(s.room).ok());
+  s["C"].leave();
+  REQUIRE(s["C"].join(s.room).ok());
+  s["C"].leave();
+  s.step();
+  CHECK(s.told("D") == Lines{"presence +D{} -C"});
+}
+
 TEST_CASE("presence: a leave and join of the same connection within the interval is an update", "[room][presence]") {
   Scene s;
   s.settled({"A", "B"});

@@ -12,13 +12,13 @@ class EndpointClient final : public detail::EngineIoClient {
   EndpointClient(const Endpoint& endpoint, detail::EngineIoSession& session) : endpoint_(endpoint), session_(session) {
     if (endpoint_.on_open) {
       // In a turn of its own: the session is not open yet.
-      session.loop()->post([socket = handle(), &endpoint, &hub = session.hub(), loop = session.loop().get()] {
-        hub.guarded(loop->counters(), "open", [&] { endpoint.on_open(socket); });
+      session.loop()->post([open = session.shared_from_this(), &endpoint] {
+        open->hub().guarded(open->loop()->counters(), "open", [&] { endpoint.on_open(Socket(open)); });
       });
     }
   }
   void on_message(std::string_view message, bool binary) override {
-    if (!endpoint_.on_message) return;
+    if (!endpoint_.on_message || !session_.within_rate()) return;
     session_.hub().guarded(session_.loop()->counters(), "message", [&] {
       endpoint_.on_message(handle(), message, binary ? MessageType::binary : MessageType::text);
     });
@@ -44,14 +44,15 @@ FLUX_DECL void Socket::send(std::string_view message, MessageType type) const {
 }
 
 FLUX_DECL void Socket::close() const {
-  session_->loop()->dispatch([session = session_] { session->close("forced close"); });
+  session_->loop()->dispatch(
+      [session = session_] { session->close("forced close", detail::EngineIoEnding::told); });
 }
 
 FLUX_DECL void serve(Server& server, Endpoint endpoint, Options options) {
   struct Served {
     Served(detail::Hub& hub, Endpoint e, Options o)
         : endpoint(std::move(e)), engine(hub, std::move(o), [this](detail::EngineIoSession& session, const auto&) {
-            return std::make_unique<EndpointClient>(endpoint, session);
+            return std::make_shared<EndpointClient>(endpoint, session);
           }) {}
     Endpoint endpoint;
     detail::EngineIoServer engine;

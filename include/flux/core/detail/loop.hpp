@@ -56,7 +56,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
   /// Now where the caller is on the loop, else as `post`.
   template <class F>
   bool dispatch(F&& task) {
-    if (here() && !shut_.load(std::memory_order_acquire)) {
+    if (!shut_.load(std::memory_order_acquire) && here()) {  // the context may have gone with the server
       task();
       return true;
     }

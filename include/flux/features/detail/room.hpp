@@ -94,6 +94,7 @@ class Room final : public std::enable_shared_from_this<Room> {
     std::uint64_t joined_at;   // presence sequence numbers
     std::uint64_t changed_at;
     Change pending;
+    std::uint64_t known_from;  // who joined after this may know of it from a snapshot: its first join of this interval
   };
   struct Leaver {
     core::SessionKey key;

@@ -37,9 +37,13 @@ FLUX_DECL Result<void> Room::join(Membership& membership, const Joiner& joiner, 
   const auto gone = std::find_if(pending_left_.begin(), pending_left_.end(),
                                  [&](const Leaver& leaver) { return leaver.key == joiner.key; });
   const bool returned = gone != pending_left_.end() && gone->unheard_before == 0;
-  if (gone != pending_left_.end()) pending_left_.erase(gone);
+  std::uint64_t known_from = seq;
+  if (gone != pending_left_.end()) {
+    if (!returned) known_from = gone->unheard_before;
+    pending_left_.erase(gone);
+  }
   members_.push_back({&membership, joiner.connection_id, joiner.identity, std::move(presence), seq, seq,
-                      returned ? Change::updated : Change::joined});
+                      returned ? Change::updated : Change::joined, known_from});
 
   describe(members_.back(), welcome);
   presence_changed(*joiner.loop);
@@ -76,7 +80,7 @@ FLUX_DECL void Room::leave(Membership& membership) {
   members_.pop_back();
   membership.room.reset();
   if (ended_) return;
-  const std::uint64_t unheard_before = leaver.pending == Change::joined ? leaver.joined_at : 0;
+  const std::uint64_t unheard_before = leaver.pending == Change::joined ? leaver.known_from : 0;
   pending_left_.push_back({membership.key, std::move(leaver.connection_id), ++presence_seq_, unheard_before});
   presence_changed(lane->loop());
 }

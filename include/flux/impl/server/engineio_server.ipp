@@ -1,6 +1,7 @@
 #pragma once
 
 #include <flux/detail/mode.hpp>
+#include <flux/gate/origin.hpp>
 #include <flux/server/detail/connect_gate.hpp>
 #include <flux/server/detail/engineio_server.hpp>
 #include <flux/transport/detail/http_exchange.hpp>
@@ -28,8 +29,53 @@ FLUX_DECL std::string new_engineio_sid() {
   return sid;
 }
 
+FLUX_DECL EngineIoOpening::EngineIoOpening(const transport::HttpHead& head, std::string remote_address)
+    : query_(head.query()), remote_address_(std::move(remote_address)) {
+  for (const auto& field : head.fields()) {  // no name or value holds NUL: the HTTP parser sees to it
+    fields_.append(field.name).push_back('\0');
+    fields_.append(field.value).push_back('\0');
+  }
+  fields_.shrink_to_fit();
+}
+
+FLUX_DECL HttpFields EngineIoOpening::headers() const {
+  HttpFields list;
+  for (std::size_t at = 0; at < fields_.size();) {
+    const std::size_t name = at;
+    const std::size_t value = fields_.find('\0', name) + 1;
+    const std::size_t end = fields_.find('\0', value);
+    list.emplace_back(fields_.substr(name, value - 1 - name), fields_.substr(value, end - value));
+    at = end + 1;
+  }
+  return list;
+}
+
+FLUX_DECL std::optional<std::string_view> EngineIoOpening::header(std::string_view name) const {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  for (std::size_t at = 0; at < fields_.size();) {
+    const std::size_t value = fields_.find('\0', at) + 1;
+    const std::size_t end = fields_.find('\0', value);
+    const std::string_view field = std::string_view(fields_).substr(at, value - 1 - at);
+    if (std::equal(field.begin(), field.end(), name.begin(), name.end(),
+                   [&](char a, char b) { return lower(a) == lower(b); })) {
+      return std::string_view(fields_).substr(value, end - value);
+    }
+    at = end + 1;
+  }
+  return std::nullopt;
+}
+
 FLUX_DECL EngineIoServer::EngineIoServer(Hub& hub, engineio::Options options, Factory factory)
-    : hub_(hub), options_(std::move(options)), factory_(std::move(factory)) {}
+    : hub_(hub), options_(std::move(options)), factory_(std::move(factory)) {
+  const auto require = [](bool good, const char* text) {
+    if (!good) throw Error(Errc::bad_config, text);
+  };
+  require(options_.ping_interval.count() > 0, "engineio::Options::ping_interval must be more than 0");
+  require(options_.ping_timeout.count() > 0, "engineio::Options::ping_timeout must be more than 0");
+  require(options_.upgrade_timeout.count() > 0, "engineio::Options::upgrade_timeout must be more than 0");
+  require(options_.payload_bytes_max > 0, "engineio::Options::payload_bytes_max must be more than 0");
+  require(options_.polling || options_.websocket, "engineio::Options must leave polling or websocket on");
+}
 
 FLUX_DECL std::shared_ptr<EngineIoSession> EngineIoServer::find(const std::string& sid) {
   Shard& s = shard(sid);
@@ -39,6 +85,12 @@ FLUX_DECL std::shared_ptr<EngineIoSession> EngineIoServer::find(const std::strin
 }
 
 FLUX_DECL std::shared_ptr<EngineIoSession> EngineIoServer::make(std::shared_ptr<core::Loop> loop, bool base64) {
+  const std::size_t most = hub_.config.limits.connections_max;
+  if (count_.fetch_add(1, std::memory_order_relaxed) >= most && most != 0) {
+    count_.fetch_sub(1, std::memory_order_relaxed);
+    loop->counters().connections_refused.add();
+    return nullptr;
+  }
   auto session = std::make_shared<EngineIoSession>(*this, new_engineio_sid(), std::move(loop), base64);
   Shard& s = shard(session->sid());
   const std::lock_guard lock(s.mutex);
@@ -47,21 +99,36 @@ FLUX_DECL std::shared_ptr<EngineIoSession> EngineIoServer::make(std::shared_ptr<
 }
 
 FLUX_DECL void EngineIoServer::forget(const std::string& sid) {
+  std::shared_ptr<EngineIoSession> last;  // destroyed without the lock
   Shard& s = shard(sid);
   const std::lock_guard lock(s.mutex);
-  s.sessions.erase(sid);
+  const auto found = s.sessions.find(sid);
+  if (found == s.sessions.end()) return;
+  last = std::move(found->second);
+  s.sessions.erase(found);
+  count_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+FLUX_DECL std::vector<std::shared_ptr<EngineIoSession>> EngineIoServer::all() {
+  std::vector<std::shared_ptr<EngineIoSession>> list;
+  for (Shard& s : shards_) {
+    const std::lock_guard lock(s.mutex);
+    for (const auto& [sid, session] : s.sessions) list.push_back(session);
+  }
+  return list;
 }
 
 FLUX_DECL void EngineIoServer::stop() {
-  for (Shard& s : shards_) {
-    std::vector<std::shared_ptr<EngineIoSession>> open;
-    {
-      const std::lock_guard lock(s.mutex);
-      for (const auto& [sid, session] : s.sessions) open.push_back(session);
-    }
-    for (const auto& session : open) {
-      session->loop()->dispatch([session] { session->close("server shutting down"); });
-    }
+  for (const auto& session : all()) {
+    session->loop()->dispatch([session] { session->close("server shutting down"); });
+  }
+}
+
+FLUX_DECL void EngineIoServer::end(const core::Loop& loop) {
+  for (const auto& session : all()) {
+    if (session->loop().get() != &loop) continue;
+    session->close("server shutting down");
+    forget(session->sid());
   }
 }
 
@@ -91,6 +158,15 @@ FLUX_DECL void EngineIoServer::serve(const HttpExchange& exchange) {
     return exchange.respond(204, {}, {}, std::move(fields));
   }
   const auto& state = *exchange.state();
+  if (!gate::origin_allowed(hub_.config.origins, exchange.header("origin"))) {
+    state.loop()->counters().connections_refused.add();
+    return refuse(exchange, EngineIoRefusal::forbidden);
+  }
+  if (transport::query_parameter(state.head().query(), "j")) {
+    return exchange.respond(400, protocol::engineio_refusal_body(EngineIoRefusal::bad_request,
+                                                                 "JSONP polling is not spoken here: use CORS"),
+                            "application/json", cors(exchange));
+  }
   const protocol::EngineIoQuery query = protocol::read_engineio_query(state.head().query());
   const auto session = query.sid.empty() ? nullptr : find(query.sid);
   const protocol::EngineIoState known{options_.polling, options_.websocket,
@@ -104,10 +180,10 @@ FLUX_DECL void EngineIoServer::serve(const HttpExchange& exchange) {
     session->loop()->dispatch([session, exchange] { session->poll(exchange); });
     return;
   }
-  EngineIoOpening opening{std::string(state.head().query()), exchange.remote_address(), {}};
-  for (const auto& field : state.head().fields()) opening.headers.emplace_back(field.name, field.value);
   const auto opened = make(state.loop(), query.base64);
-  opened->open_polling(exchange, factory_(*opened, std::move(opening)));
+  if (!opened) return exchange.respond(503, "too many clients", "text/plain", cors(exchange));
+  opened->open_polling(exchange, factory_(*opened, std::make_shared<const EngineIoOpening>(
+                                                       state.head(), exchange.remote_address())));
 }
 
 FLUX_DECL void EngineIoServer::serve_post(const HttpExchange& exchange,
@@ -140,19 +216,46 @@ FLUX_DECL void EngineIoServer::upgrade(const std::shared_ptr<transport::HttpConn
                                       session ? std::optional(session->transport_now()) : std::nullopt};
   if (const auto refusal = protocol::check_engineio_request({query, head.method(), true}, known)) {
     // A session that has its WebSocket takes no second one; it is let in only to be told so in its own terms.
-    if (!session) return http->refuse_upgrade(protocol::engineio_refusal_status(*refusal), to_string(*refusal));
+    const bool second = session && session->transport_now() == EngineIoTransport::websocket && options_.websocket;
+    if (!second) return http->refuse_upgrade(protocol::engineio_refusal_status(*refusal), to_string(*refusal));
   }
   transport::Connection& connection = *http->connection();
+  const WebSocketAnswer answer = answer_websocket(hub_.config, head, {}, false);
+  if (session && session->loop() != connection.shared_loop()) return bring_over(http, answer.head, session);
   const bool fresh = session == nullptr;
   if (fresh) session = make(connection.shared_loop(), query.base64);
-  const WebSocketAnswer answer = answer_websocket(hub_.config, head, {}, false);
+  if (!session) return http->refuse_upgrade(503, "too many clients");
+  const auto opening =
+      fresh ? std::make_shared<const EngineIoOpening>(head, connection.remote_address()) : nullptr;
   const auto websocket =
       std::make_shared<EngineIoWebSocket>(session, connection, websockets, options_.payload_bytes_max);
-  EngineIoOpening opening{std::string(head.query()), connection.remote_address(), {}};
-  for (const auto& field : head.fields()) opening.headers.emplace_back(field.name, field.value);
   if (!http->accept_upgrade(answer.head, websocket)) return forget(fresh ? session->sid() : std::string());
-  if (fresh) return session->open_websocket(websocket, factory_(*session, std::move(opening)));
+  if (fresh) return session->open_websocket(websocket, factory_(*session, opening));
   session->probe(websocket);
+}
+
+/// A session and its WebSocket are on one loop. The client waits for the answer to its handshake meanwhile, so there is
+/// nothing to read that would be lost.
+FLUX_DECL void EngineIoServer::bring_over(const std::shared_ptr<transport::HttpConnection>& http, std::string answer,
+                                          const std::shared_ptr<EngineIoSession>& session) {
+  // In a turn of its own: the connection is inside its handler now.
+  http->connection()->loop().post([this, http, session, answer = std::move(answer)] {
+    if (http->closed()) return;
+    const std::shared_ptr<transport::ConnectionInTransit> transit = http->connection()->detach();
+    if (!transit) return http->refuse_upgrade(503, "earlier answers are still on their way");
+    session->loop()->post([this, session, transit, answer] {
+      const auto home = homes_(*session->loop());
+      if (!home) return;
+      const auto connection = transit->arrive(session->loop(), home->connections);
+      if (!connection) return;
+      const auto websocket = std::make_shared<EngineIoWebSocket>(session, *connection, home->websockets,
+                                                                 options_.payload_bytes_max);
+      connection->write(answer);
+      session->probe(websocket);
+      connection->start(websocket);
+      connection->resume_input();
+    });
+  });
 }
 
 }  // namespace flux::detail

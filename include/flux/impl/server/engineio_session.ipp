@@ -56,22 +56,21 @@ FLUX_DECL std::string EngineIoSession::open_packet() const {
                                        options.ping_timeout, options.payload_bytes_max});
 }
 
-FLUX_DECL void EngineIoSession::open_polling(HttpExchange poll, std::unique_ptr<EngineIoClient> client) {
-  remote_address_ = poll.remote_address();
+FLUX_DECL void EngineIoSession::open_polling(HttpExchange poll, std::shared_ptr<EngineIoClient> client) {
   poll_.emplace(std::move(poll));
   finish_open(std::move(client));
 }
 
 FLUX_DECL void EngineIoSession::open_websocket(std::shared_ptr<EngineIoWebSocket> websocket,
-                                               std::unique_ptr<EngineIoClient> client) {
+                                               std::shared_ptr<EngineIoClient> client) {
   websocket_ = std::move(websocket);
   transport_ = protocol::EngineIoTransport::websocket;
-  remote_address_ = websocket_->remote_address();
   finish_open(std::move(client));
 }
 
-FLUX_DECL void EngineIoSession::finish_open(std::unique_ptr<EngineIoClient> client) {
+FLUX_DECL void EngineIoSession::finish_open(std::shared_ptr<EngineIoClient> client) {
   client_ = std::move(client);
+  loop_->counters().sessions_now.add();
   send_packet(EngineIoType::open, open_packet());
   ping_in(server_.options().ping_interval, false);
 }
@@ -79,6 +78,10 @@ FLUX_DECL void EngineIoSession::finish_open(std::unique_ptr<EngineIoClient> clie
 // --- Polling ---
 
 FLUX_DECL void EngineIoSession::poll(HttpExchange exchange) {
+  if (const auto farewell = std::move(farewell_)) {
+    server_.forget(sid_);
+    return answer(std::move(exchange), std::move(*farewell));
+  }
   if (!is_open() || websocket_) return server_.refuse(exchange, protocol::EngineIoRefusal::bad_request);
   if (poll_) {  // two at the same time: both can't be right
     exchange.respond(400, {});
@@ -131,7 +134,7 @@ FLUX_DECL void EngineIoSession::added(protocol::EngineIoPayloadWriter::Added res
   if (result == Added::yes) return answer_poll_soon();
   // `full`: the client does not fetch what waits for it. `unsendable`: no encoder of ours makes such a text.
   loop_->counters().messages_dropped.add();
-  if (result != Added::full) return;
+  if (result != Added::full || !is_open()) return;
   loop_->counters().slow_readers_closed.add();
   loop_->post([self = shared_from_this()] { self->close("transport error"); });
 }
@@ -183,8 +186,10 @@ FLUX_DECL void EngineIoSession::send_encoded(std::string_view frames, std::strin
   added(polled_->add_encoded(packets, packet_count));
 }
 
-FLUX_DECL void EngineIoSession::flush_now() {
-  if (websocket_) websocket_->flush_now();
+FLUX_DECL void EngineIoSession::send_shared(std::span<const transport::SharedBytes> frames) {
+  if (!is_open() || !websocket_) return;
+  loop_->counters().frames_out.add(frames.size());
+  for (const transport::SharedBytes& frame : frames) websocket_->write_frames(frame, 0, frame->size());
 }
 
 FLUX_DECL void EngineIoSession::send_polled(std::string payload) {
@@ -225,10 +230,12 @@ FLUX_DECL void EngineIoSession::deliver(const core::Batch& batch, std::span<cons
 
 FLUX_DECL bool EngineIoSession::packet(const protocol::EngineIoPacket& packet) {
   switch (packet.type) {
-    case EngineIoType::message:
-      loop_->counters().messages_in.add();
-      client_->on_message(packet.data, packet.binary);
+    case EngineIoType::message: {
+      if (!websocket_) loop_->counters().messages_in.add();  // else it has been counted
+      const auto client = client_;  // it may close us
+      client->on_message(packet.data, packet.binary);
       return is_open();
+    }
     case EngineIoType::pong:
       pong();
       return true;
@@ -311,6 +318,20 @@ FLUX_DECL void EngineIoSession::websocket_gone(EngineIoWebSocket& which) {
   }
 }
 
+FLUX_DECL bool EngineIoSession::within_rate() {
+  const Limits& limits = server_.hub().config.limits;
+  if (limits.messages_per_second == 0) return true;
+  if (rate_limit_.allow(loop_->clock().now(), limits.messages_per_second, limits.message_burst)) {
+    strikes_ = 0;
+    return true;
+  }
+  loop_->counters().messages_rate_limited.add();
+  if (limits.rate_limit_strikes_max != 0 && ++strikes_ >= limits.rate_limit_strikes_max) {
+    close("rate limited", EngineIoEnding::told);
+  }
+  return false;
+}
+
 // --- Time ---
 
 FLUX_DECL void EngineIoSession::ping_in(std::chrono::milliseconds after, bool due) {
@@ -336,20 +357,40 @@ FLUX_DECL void EngineIoSession::stop_timer() {
 
 // --- The end ---
 
-FLUX_DECL void EngineIoSession::close(std::string_view reason) {
+/// What waits for the client, and that it is over.
+FLUX_DECL std::string EngineIoSession::last_payload() {
+  std::string payload = polled_ ? polled_->take() : std::string();
+  if (!payload.empty()) payload += protocol::engineio_separator;
+  return payload + "1";
+}
+
+FLUX_DECL void EngineIoSession::close(std::string_view reason, EngineIoEnding ending) {
   if (!open_.exchange(false)) return;
   const auto self = shared_from_this();
+  loop_->counters().sessions_now.subtract();
   stop_timer();
   if (poll_) {
     const HttpExchange poll = *std::exchange(poll_, std::nullopt);
-    std::string payload = polled_ ? polled_->take() : std::string();
-    if (!payload.empty()) payload += protocol::engineio_separator;
-    answer(poll, std::move(payload) + "1");
+    answer(poll, last_payload());
+  } else if (!websocket_ && ending == EngineIoEnding::told) {
+    farewell_ = std::make_unique<std::string>(last_payload());
+  }
+  if (farewell_) {
+    loop_->call_after(server_.hub().config.limits.close_timeout, [self] {
+      self->farewell_.reset();
+      self->server_.forget(self->sid_);
+    });
+  } else {
+    server_.forget(sid_);
   }
   polled_.reset();
   if (const auto probing = std::exchange(probing_, nullptr)) probing->close(CloseCode::normal, {});
-  if (const auto websocket = std::exchange(websocket_, nullptr)) websocket->close(CloseCode::normal, {});
-  server_.forget(sid_);
+  if (const auto websocket = std::exchange(websocket_, nullptr)) {
+    const CloseCode code = reason == "rate limited"           ? CloseCode::rate_limited
+                           : reason == "server shutting down" ? CloseCode::going_away
+                                                              : CloseCode::normal;
+    websocket->close(code, {});
+  }
   if (const auto client = std::move(client_)) client->on_close(reason);
 }
 

@@ -176,7 +176,7 @@ FLUX_DECL void LiveSession::on_drained() {
 // --- In ---
 
 FLUX_DECL void LiveSession::on_message(std::string_view text, MessageType type) {
-  if (!within_rate()) return;
+  if (!within_rate(text)) return;
   Request request;
   if (type != MessageType::text) {
     return fail({}, Error(Errc::invalid_message, "messages are text frames that hold JSON; this one is binary"));
@@ -187,7 +187,7 @@ FLUX_DECL void LiveSession::on_message(std::string_view text, MessageType type) 
   handle(request);
 }
 
-FLUX_DECL bool LiveSession::within_rate() {
+FLUX_DECL bool LiveSession::within_rate(std::string_view text) {
   const Limits& limits = hub_.config.limits;
   if (limits.messages_per_second == 0) return true;
   if (rate_limit_.allow(loop()->clock().now(), limits.messages_per_second, limits.message_burst)) {
@@ -198,8 +198,12 @@ FLUX_DECL bool LiveSession::within_rate() {
   if (limits.rate_limit_strikes_max != 0 && ++extras().strikes >= limits.rate_limit_strikes_max) {
     close(CloseCode::rate_limited, "too many messages");
   } else {
-    fail({}, Error(Errc::rate_limited, "more than " + std::to_string(limits.messages_per_second) +
-                                           " messages a second; this one was not acted on"));
+    // Whoever waits for an ack is to hear of it; but a large message is not worth reading only to be refused.
+    constexpr std::size_t read_bytes_max = 4096;
+    Request request;
+    if (text.size() <= read_bytes_max) (void)protocol::read_live_request(text, limits, request);
+    fail(request.id, Error(Errc::rate_limited, "more than " + std::to_string(limits.messages_per_second) +
+                                                   " messages a second; this one was not acted on"));
   }
   return false;
 }

@@ -5,6 +5,7 @@
 #include <flux/server/detail/engineio_server.hpp>
 #include <flux/server/detail/server_state.hpp>
 #include <flux/storage/memory_chat_store.hpp>
+#include <flux/transport/detail/socket_in_transit.hpp>
 #include <flux/transport/media_type.hpp>
 
 #include <algorithm>
@@ -124,6 +125,11 @@ FLUX_DECL void ServerState::add_endpoint(EngineIoServer& endpoint, std::shared_p
   const std::string& path = endpoint.options().path;
   check_endpoint(path);
   endpoints_.engineio.emplace(path, &endpoint);
+  endpoint.set_homes([this](const core::Loop& loop) -> std::optional<EngineIoHome> {
+    LoopUnit& unit = *units_[loop.index()];
+    if (unit.stopping) return std::nullopt;
+    return EngineIoHome{unit.connections, unit.websockets};
+  });
   for (const char* method : {"GET", "POST", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE"}) {  // the last are refused
     router_.add(method, path, [&endpoint](const HttpExchange& exchange) { endpoint.serve(exchange); },
                 {endpoint.options().payload_bytes_max});
@@ -232,33 +238,6 @@ FLUX_DECL LoopUnit& ServerState::next_unit() {
   return *units_[next_unit_++ % units_.size()];
 }
 
-/// A native socket on its way to the loop that is to have it. Closed where it does not get there.
-class SocketInTransit {
- public:
-  SocketInTransit(asio::ip::tcp protocol, Socket::native_handle_type native) : protocol_(protocol), native_(native) {}
-  SocketInTransit(const SocketInTransit&) = delete;
-  SocketInTransit& operator=(const SocketInTransit&) = delete;
-  ~SocketInTransit() {
-    if (!native_) return;
-#if defined(_WIN32)
-    ::closesocket(*native_);
-#else
-    ::close(*native_);
-#endif
-  }
-  Socket arrive(core::Loop& loop, std::error_code& ec) {
-    Socket socket(loop.context().get_executor());
-    socket.assign(protocol_, *native_, ec);
-    if (!ec) native_.reset();
-    if (!ec) socket.non_blocking(true, ec);
-    return socket;
-  }
-
- private:
-  asio::ip::tcp protocol_;
-  std::optional<Socket::native_handle_type> native_;
-};
-
 FLUX_DECL void ServerState::accepted(Socket socket) {
   std::error_code ec;
   socket.non_blocking(true, ec);
@@ -274,7 +253,7 @@ FLUX_DECL void ServerState::accepted(Socket socket) {
   const auto protocol = socket.local_endpoint(ec).protocol();
   const auto native = ec ? Socket::native_handle_type{} : socket.release(ec);
   if (ec) return;
-  unit.loop->post([this, &unit, transit = std::make_shared<SocketInTransit>(protocol, native)] {
+  unit.loop->post([this, &unit, transit = std::make_shared<transport::SocketInTransit>(protocol, native)] {
     std::error_code failed;
     Socket moved = transit->arrive(*unit.loop, failed);
     if (!failed) begin_connection(unit, std::move(moved), {});
@@ -300,7 +279,7 @@ FLUX_DECL Result<void> ServerState::adopt(std::intptr_t native_socket, std::stri
     return Error(Errc::invalid_argument, "adopt: " + std::to_string(native_socket) + " is no open socket");
   }
   const auto protocol = address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
-  const auto transit = std::make_shared<SocketInTransit>(protocol, native);
+  const auto transit = std::make_shared<transport::SocketInTransit>(protocol, native);
   const std::lock_guard lock(mutex_);
   if (life_ != Life::running) return Error(Errc::stopped, "adopt: the server does not run");
   LoopUnit& unit = *units_[next_unit_++ % units_.size()];
@@ -423,6 +402,7 @@ FLUX_DECL void ServerState::say_goodbye(LoopUnit& unit) {
 FLUX_DECL void ServerState::end(LoopUnit& unit) {
   unit.stopping = true;
   while (!unit.connections.members.empty()) unit.connections.members.back()->shared_from_this()->close();
+  for (const auto& [path, engineio] : endpoints_.engineio) engineio->end(*unit.loop);
   unit.loop->shut();
   unit.loop->release_work();
 }

@@ -478,4 +478,29 @@ FLUX_DECL void Connection::close() {
   if (group_.members.empty() && group_.on_empty) group_.on_empty();
 }
 
+FLUX_DECL std::shared_ptr<ConnectionInTransit> Connection::detach() {
+  const bool waits = outbox_ || (tls_ && tls_->sent < tls_->to_send.size());
+  if (waits || in_turn_ || !writable() || finishing_) return nullptr;
+  std::error_code ec;
+  const auto protocol = socket_.local_endpoint(ec).protocol();
+  if (ec) return nullptr;
+  const auto native = socket_.release(ec);
+  if (ec) return nullptr;
+  auto transit = std::make_shared<ConnectionInTransit>(
+      SocketInTransit(protocol, native), tls_ ? std::move(tls_->engine) : nullptr, std::move(unused_));
+  loop_->counters().connections.subtract();  // it is counted where it arrives
+  close();
+  return transit;
+}
+
+FLUX_DECL std::shared_ptr<Connection> ConnectionInTransit::arrive(const std::shared_ptr<core::Loop>& loop,
+                                                                  ConnectionGroup& group) {
+  std::error_code ec;
+  flux::detail::Socket socket = socket_.arrive(*loop, ec);
+  if (ec) return nullptr;
+  auto connection = std::make_shared<Connection>(loop, group, std::move(socket), std::move(tls_));
+  connection->unused_ = std::move(unused_);
+  return connection;
+}
+
 }  // namespace flux::transport

@@ -3,6 +3,7 @@
 
 #include <flux/core/detail/lane.hpp>
 #include <flux/engineio.hpp>
+#include <flux/gate/rate_limit.hpp>
 #include <flux/http.hpp>
 #include <flux/protocol/engineio_codec.hpp>
 #include <flux/server/detail/hub.hpp>
@@ -11,6 +12,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -42,14 +44,8 @@ class EngineIoWebSocket final : public transport::WebSocketStream {
   EngineIoWebSocket(std::shared_ptr<EngineIoSession> session, transport::Connection& connection,
                     transport::WebSocketService& service, std::size_t message_bytes_max);
 
-  using WebSocketStream::open;
-  using WebSocketStream::start;
   using WebSocketStream::write_frames;
   bool congested() const { return connection() != nullptr && connection()->congested(); }
-  std::string remote_address() const { return connection() != nullptr ? connection()->remote_address() : std::string(); }
-  void flush_now() {
-    if (connection() != nullptr) connection()->flush_now();
-  }
 
  private:
   void on_message(std::string_view message, MessageType type) override;
@@ -58,7 +54,11 @@ class EngineIoWebSocket final : public transport::WebSocketStream {
   const std::shared_ptr<EngineIoSession> session_;
 };
 
+/// Whether a client that polls is to learn of the end by its next poll, after what waits for it.
+enum class EngineIoEnding : std::uint8_t { at_once, told };
+
 /// Threading: its loop's thread, but for what says otherwise. Ownership: its server's directory holds it while it is open.
+/// Handles may hold it longer than the server lives: what any thread may call looks at nothing of the server's.
 class EngineIoSession final : public std::enable_shared_from_this<EngineIoSession>,
                               public core::Outlet,
                               private core::Loop::Flushable {
@@ -75,14 +75,14 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   /// Any thread.
   protocol::EngineIoTransport transport_now() const noexcept { return transport_.load(std::memory_order_acquire); }
   Hub& hub() noexcept;
+  /// Null when it is closed.
   EngineIoClient* client() noexcept { return client_.get(); }
   /// Whether a volatile message would wait now.
   bool busy() const;
-  std::string remote_address() const { return remote_address_; }
 
   /// Over polling: `poll` is the handshake's request, and gets the open packet.
-  void open_polling(HttpExchange poll, std::unique_ptr<EngineIoClient> client);
-  void open_websocket(std::shared_ptr<EngineIoWebSocket> websocket, std::unique_ptr<EngineIoClient> client);
+  void open_polling(HttpExchange poll, std::shared_ptr<EngineIoClient> client);
+  void open_websocket(std::shared_ptr<EngineIoWebSocket> websocket, std::shared_ptr<EngineIoClient> client);
   /// A WebSocket that the session may go over to.
   void probe(std::shared_ptr<EngineIoWebSocket> websocket);
   void poll(HttpExchange exchange);
@@ -94,9 +94,11 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   void send_polled(std::string payload);
   /// Frames for a WebSocket, or polled packets: whichever the transport is now.
   void send_encoded(std::string_view frames, std::string_view packets, std::size_t packet_count);
-  /// What was sent in this turn leaves now.
-  void flush_now();
-  void close(std::string_view reason);
+  /// The same in pieces that others send too, without copying them. Only where it is a WebSocket now.
+  void send_shared(std::span<const transport::SharedBytes> frames);
+  void close(std::string_view reason, EngineIoEnding ending = EngineIoEnding::at_once);
+  /// Whether the client may send one message more. False: it must not be acted on; who goes on so is closed.
+  bool within_rate();
   void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions,
                const core::LaneSeat& seat) override;
 
@@ -119,19 +121,22 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   void ping_in(std::chrono::milliseconds after, bool due);
   void pong();
   void stop_timer();
-  void finish_open(std::unique_ptr<EngineIoClient> client);
+  void finish_open(std::shared_ptr<EngineIoClient> client);
+  std::string last_payload();
   std::string open_packet() const;
 
   EngineIoServer& server_;
   const std::string sid_;
   const std::shared_ptr<core::Loop> loop_;
-  std::unique_ptr<EngineIoClient> client_;
+  std::shared_ptr<EngineIoClient> client_;
   std::shared_ptr<EngineIoWebSocket> websocket_;  // the transport, where it is one
   std::shared_ptr<EngineIoWebSocket> probing_;    // may become it
   std::optional<HttpExchange> poll_;              // waits for packets
   std::unique_ptr<protocol::EngineIoPayloadWriter> polled_;  // packets that wait for a poll
   std::optional<core::TimerQueue::Id> timer_;
-  std::string remote_address_;
+  std::unique_ptr<std::string> farewell_;         // of a session that has closed: for the next poll
+  gate::RateLimit rate_limit_;
+  std::uint32_t strikes_ = 0;
   std::atomic<protocol::EngineIoTransport> transport_{protocol::EngineIoTransport::polling};
   std::atomic<bool> open_{true};
   std::atomic<bool> posting_{false};

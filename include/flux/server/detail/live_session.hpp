@@ -68,7 +68,7 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   void public_history(Request& request);
   void public_delete_last(Request& request);
 
-  bool within_rate();
+  bool within_rate(std::string_view text);
   void verify(std::string token, std::function<void(bool verified, std::string reason)> then);
   void give_identity(Identity identity);
   /// The room that a request means: the one it names, else the one joined last. Null: an error has been answered.

@@ -3,6 +3,7 @@
 
 #include <flux/core/detail/loop.hpp>
 #include <flux/error.hpp>
+#include <flux/transport/detail/socket_in_transit.hpp>
 #include <flux/transport/tls.hpp>
 
 #include <deque>
@@ -15,6 +16,7 @@
 namespace flux::transport {
 
 class Connection;
+class ConnectionInTransit;
 
 /// "192.0.2.7:49152", "[2001:db8::7]:49152".
 std::string endpoint_text(const asio::ip::tcp::endpoint& endpoint);
@@ -94,6 +96,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   bool finishing() const noexcept { return finishing_; }
   /// Closes now.
   void close();
+  /// Takes the socket out, to go on on another loop; ends here, as `close` does. Not from inside the handler's `on_data`.
+  /// Null, and nothing is done, where something that was written waits yet.
+  std::shared_ptr<ConnectionInTransit> detach();
 
   /// Stops reading: the peer is held back by TCP.
   void pause_reading();
@@ -111,10 +116,10 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void clear_deadline() { loop_->clear_deadline(*this); }
 
   void flush() override;
-  /// What this turn has written so far leaves now, in a write of its own.
-  void flush_now() { send_turn_output(); }
 
  private:
+  friend class ConnectionInTransit;
+
   struct Piece {
     SharedBytes bytes;
     std::size_t start;  // where it began: always the start of a frame, or inside one that an earlier piece began
@@ -181,6 +186,20 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   bool ended_ : 1;        // the peer sends nothing more
   bool broken_ : 1;       // the socket failed; `close` follows
   bool closed_ : 1;
+};
+
+/// A connection on its way to another loop. Closed where it does not get there.
+class ConnectionInTransit {
+ public:
+  ConnectionInTransit(SocketInTransit socket, std::unique_ptr<TlsEngine> tls, std::string unused)
+      : socket_(std::move(socket)), tls_(std::move(tls)), unused_(std::move(unused)) {}
+  /// On the new loop; once. To be started, and told to `resume_input`. Null where the system refuses.
+  std::shared_ptr<Connection> arrive(const std::shared_ptr<core::Loop>& loop, ConnectionGroup& group);
+
+ private:
+  SocketInTransit socket_;
+  std::unique_ptr<TlsEngine> tls_;
+  std::string unused_;
 };
 
 }  // namespace flux::transport
