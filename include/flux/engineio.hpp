@@ -2,7 +2,7 @@
 // on; of use by itself to applications whose clients speak engine.io-client. Source: the Engine.IO protocol, version 4.
 #pragma once
 
-#include <flux/server.hpp>
+#include <flux/types.hpp>
 
 #include <chrono>
 #include <functional>
@@ -10,6 +10,10 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+namespace flux {
+class Server;
+}
 
 namespace flux::detail {
 class EngineIoSession;
@@ -64,6 +68,4 @@ void serve(Server& server, Endpoint endpoint, Options options = {});
 
 }  // namespace flux::engineio
 
-#if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/engineio.ipp>
-#endif
+#include <flux/server.hpp>  // in header-only mode it brings the definitions, which need what is declared above

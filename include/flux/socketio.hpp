@@ -28,6 +28,7 @@ namespace flux::detail {
 class SocketIoServer;
 class SocketIoNamespace;
 class SocketIoSocket;
+class EngineIoOpening;
 struct SocketIoQuestion;
 }  // namespace flux::detail
 
@@ -41,28 +42,52 @@ struct Options : engineio::Options {
   Options() { path = "/socket.io/"; }
   std::chrono::milliseconds connect_timeout{45'000};  ///< to join a namespace; then the connection is closed
   protocol::SocketIoLimits packet_limits;
+  std::chrono::milliseconds attachments_timeout{20'000};  ///< for what an event announces; then the connection is closed
   std::size_t namespaces_max = 10'000;  ///< those that predicates let in included
+  std::size_t namespaces_per_connection_max = 100;
   std::size_t rooms_per_socket_max = 1'000;
-  std::size_t acks_waiting_max = 10'000;  ///< of one socket, from its client
+  std::size_t acks_waiting_max = 10'000;  ///< that the application owes one socket; then its connection is closed
   /// Connection state recovery: how long the state of a client that was cut off is kept, with what it missed. 0: off.
+  /// Who gets its state back is not asked about again: middlewares are skipped, as in the Node server.
   std::chrono::milliseconds recovery_max{0};
-  std::size_t recovery_packets_max = 10'000;  ///< the newest packets kept for it, of each namespace
+  // The newest that are kept for it, of each namespace. Who missed what is no longer there is not recovered.
+  std::size_t recovery_packets_max = 10'000;
+  std::size_t recovery_bytes_max = 16'777'216;
+  std::size_t recovery_sockets_max = 10'000;
   /// The client bundle, served at `path` + "socket.io.js". Empty: not served.
   std::string client_file;
 };
 
-/// What the client said when it connected.
-struct Handshake {
-  JsonText auth;  ///< of CONNECT: an object
-  std::string query;  ///< of the first request, as sent
-  HttpFields headers;
-  std::string remote_address;
+/// What the client said when it connected: to the namespace, and with the first request of its connection.
+class Handshake {
+ public:
+  Handshake(JsonText auth, std::shared_ptr<const detail::EngineIoOpening> opening)
+      : auth_(std::move(auth)), opening_(std::move(opening)) {}
+  const JsonText& auth() const noexcept { return auth_; }  ///< of CONNECT: an object
+  std::string_view query() const noexcept;                 ///< as sent
+  std::optional<std::string> query(std::string_view name) const;
+  /// Those of a WebSocket handshake (Upgrade, Connection, Sec-WebSocket-…) are not kept.
+  std::optional<std::string_view> header(std::string_view name) const;
+  HttpFields headers() const;
+  std::string_view remote_address() const noexcept;  ///< "192.0.2.7:49152"
+
+ private:
+  JsonText auth_;
+  std::shared_ptr<const detail::EngineIoOpening> opening_;
 };
 
-/// An event from a client. Valid during its handler; `ack` is a copy away from being called later.
+/// What became of an emit: a `Result<void>` that may be left alone. What can't be sent because of what the application
+/// asked for is in its log all the same.
+class Emitted : public Result<void> {
+ public:
+  Emitted() = default;
+  Emitted(Result<void> result) : Result<void>(std::move(result)) {}
+};
+
+/// An event from a client. Valid during its handler; `later` is to be copied.
 class Event {
  public:
-  using Ack = std::function<void(Args)>;
+  using Ack = std::function<Emitted(Args)>;
   Event(std::string name, Args args, Ack ack) : name_(std::move(name)), args_(std::move(args)), ack_(std::move(ack)) {}
   const std::string& name() const noexcept { return name_; }
   const Args& args() const noexcept { return args_; }
@@ -72,11 +97,10 @@ class Event {
     return index < args_.size() ? args_[index] : none;
   }
   bool wants_ack() const noexcept { return static_cast<bool>(ack_); }
-  /// Acknowledges; the first call counts, and none where the client does not ask. Any thread.
-  void ack(Args args = {}) const {
-    if (ack_) ack_(std::move(args));
-  }
-  /// To acknowledge later.
+  /// Acknowledges; the first call counts, and none where the client does not ask. It goes out at once: before what this
+  /// handler has sent to rooms. Errors: invalid_argument.
+  Emitted ack(Args args = {}) const { return ack_ ? ack_(std::move(args)) : Emitted(); }
+  /// To acknowledge later, from any thread.
   const Ack& later() const noexcept { return ack_; }
 
  private:
@@ -92,7 +116,10 @@ using AckHandler = std::function<void(Result<Args>)>;
 class Namespace;
 
 /// Sends to rooms of a namespace: `io.to("a").to("b").except("c").emit("news", args)`. A socket that is in several of the
-/// rooms gets it once. A socket's id is a room with that socket alone. Threading: any thread.
+/// rooms gets it once. A socket's id is a room with that socket alone.
+/// Threading: any thread; one at a time for each object.
+/// Ordering:  emits of one thread to the same room, or all to sockets, arrive in their order.
+/// Cost:      to one room or everybody, but single sockets: encoded once, O(members) pushes. Else a task for each receiver.
 class Broadcast {
  public:
   Broadcast& to(std::string room);
@@ -100,7 +127,7 @@ class Broadcast {
   /// Clients that could not take it at once do not get it.
   Broadcast& volatile_();
   /// Errors: invalid_argument: a reserved name, or arguments that can't be sent.
-  Result<void> emit(std::string_view event, const Args& args = {});
+  Emitted emit(std::string_view event, const Args& args = {});
 
  private:
   friend class Socket;
@@ -112,7 +139,7 @@ class Broadcast {
   bool volatile_only_ = false;
 };
 
-/// A client in a namespace. A handle: copies share it, and it may outlive the connection.
+/// A client in a namespace. A handle: copies share it, and it may outlive the connection, and the server.
 /// Threading: any thread. Handlers run on the client's event loop, one at a time. A handler that holds its own socket is
 /// fine: handlers go when the client has.
 class Socket {
@@ -126,16 +153,21 @@ class Socket {
   /// Its state was recovered: it missed nothing.
   bool recovered() const;
 
+  /// One handler for each event; the newest counts.
   void on(std::string event, EventHandler handler) const;
-  /// Events without a handler of their own.
+  /// Called for every event, before the handler of its own.
   void on_any(EventHandler handler) const;
-  /// `reason` as in Socket.IO: "transport close", "ping timeout", "client namespace disconnect", …
+  /// `reason` as in Socket.IO: "transport close", "transport error", "ping timeout", "parse error", "client namespace
+  /// disconnect", "server namespace disconnect", "forced server close", "server shutting down"; ours: "rate limited".
   void on_disconnect(std::function<void(std::string_view reason)> handler) const;
 
-  Result<void> emit(std::string_view event, const Args& args = {}) const;
-  Result<void> volatile_emit(std::string_view event, const Args& args = {}) const;
-  /// Asks for an acknowledgment; `done` is called once, on the client's loop.
-  Result<void> emit(std::string_view event, const Args& args, std::chrono::milliseconds timeout, AckHandler done) const;
+  /// Errors: invalid_argument as for `Broadcast`; session_not_found where it is not connected.
+  Emitted emit(std::string_view event, const Args& args = {}) const;
+  /// Not sent where it would wait: the client polls and no poll is there, or it is slow.
+  Emitted volatile_emit(std::string_view event, const Args& args = {}) const;
+  /// Asks for an acknowledgment. Where this returns no error `done` is called once, on the client's loop, but not where
+  /// the server is destroyed before.
+  Emitted emit(std::string_view event, const Args& args, std::chrono::milliseconds timeout, AckHandler done) const;
 
   /// Errors: limit_exceeded; session_not_found.
   Result<void> join(const std::string& room) const;
@@ -144,7 +176,7 @@ class Socket {
   /// To others: of a room, of the namespace.
   Broadcast to(std::string room) const;
   Broadcast broadcast() const;
-  /// Leaves the namespace; with `close` the whole connection ends.
+  /// Leaves the namespace; with `close` every namespace, and the connection ends.
   void disconnect(bool close = false) const;
 
   /// The application's own, for instance from a middleware to the handlers. Kept by connection state recovery.
@@ -172,7 +204,7 @@ class Next {
 using Middleware = std::function<void(Socket, Next)>;
 using ConnectionHandler = std::function<void(Socket)>;
 
-/// Threading: any thread, but handlers and middlewares are set before the start.
+/// Threading: any thread. Handlers and middlewares are those that are set when a client comes.
 class Namespace {
  public:
   explicit Namespace(std::shared_ptr<detail::SocketIoNamespace> state) : state_(std::move(state)) {}
@@ -183,7 +215,7 @@ class Namespace {
 
   Broadcast to(std::string room) const;
   Broadcast except(std::string room) const;
-  Result<void> emit(std::string_view event, const Args& args = {}) const;
+  Emitted emit(std::string_view event, const Args& args = {}) const;
   std::vector<Socket> sockets() const;
   std::vector<Socket> sockets_in(const std::string& room) const;
   std::optional<Socket> socket(const std::string& id) const;
@@ -193,7 +225,8 @@ class Namespace {
   std::shared_ptr<detail::SocketIoNamespace> state_;
 };
 
-/// A Socket.IO endpoint of a server. Made before the start; may be destroyed then, for the server keeps what it needs.
+/// A Socket.IO endpoint of a server. Made before the start; may be destroyed then, for the server keeps what it needs, and
+/// may outlive it. Threading: any thread.
 class Io {
  public:
   /// Errors: throws `Error` (bad_config, already_running).
@@ -201,7 +234,9 @@ class Io {
 
   /// A namespace, made where it is not there. Errors: throws `Error` (bad_config) for a name that is none.
   Namespace of(const std::string& name);
-  /// A namespace for each name that `matches`, made when its first client comes. `made` sets it up, on a client's loop.
+  /// A namespace for each name that `matches`, made when its first client comes, and gone with its last one; with
+  /// connection state recovery, when there are `namespaces_max`. `made` sets it up. Both are called on clients' loops, at
+  /// the same time too; a namespace that two clients bring about at once may be set up twice and kept once.
   void of(std::function<bool(std::string_view name, const JsonText& auth)> matches,
           std::function<void(Namespace)> made);
 
@@ -209,7 +244,7 @@ class Io {
   Io& use(Middleware middleware);
   Io& on_connection(ConnectionHandler handler);
   Broadcast to(std::string room);
-  Result<void> emit(std::string_view event, const Args& args = {});
+  Emitted emit(std::string_view event, const Args& args = {});
 
  private:
   std::shared_ptr<detail::SocketIoServer> state_;

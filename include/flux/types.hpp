@@ -47,6 +47,9 @@ struct Identity {
   friend bool operator==(const Identity&, const Identity&) = default;
 };
 
+/// Of a WebSocket message.
+enum class MessageType : std::uint8_t { text, binary };
+
 /// A chat message as it is stored.
 struct ChatMessage {
   std::string id;  ///< made by the server, unique

@@ -16,8 +16,6 @@ namespace detail {
 class WebSocketState;
 }
 
-enum class MessageType : std::uint8_t { text, binary };
-
 /// One connection of a raw endpoint. A handle: copies share it, and it may outlive the connection.
 /// Threading: every method from any thread; none blocks. On the connection's loop `send` writes with the next flush;
 /// from elsewhere it goes through the loop's mailbox, in order.
@@ -60,5 +58,5 @@ struct WebSocketEndpoint {
 }  // namespace flux
 
 #if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/websocket.ipp>
+#include <flux/server.hpp>  // brings the definitions
 #endif

@@ -48,7 +48,7 @@ class RoomView {
  public:
   virtual ~RoomView() = default;
   virtual void event(std::string& out, const EventNotice& notice) const = 0;
-  virtual void chat(std::string& out, const ChatMessage& message) const = 0;
+  virtual void chat(std::string& out, const ChatMessage& stored) const = 0;
   virtual void data(std::string& out, std::string_view room, const SharedItem& item) const = 0;
   virtual void presence(std::string& out, const PresenceNotice& notice) const = 0;
   virtual void closed(std::string& out, std::string_view room, std::string_view reason) const = 0;

@@ -266,3 +266,16 @@ FLUX_DECL std::size_t Server::disconnect_user(std::string_view user_id, CloseCod
 }
 
 }  // namespace flux
+
+// The layer's definitions need all of its declarations: in header-only mode they come here, together, and the headers of
+// server/detail bring none of their own.
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/engineio.ipp>
+#include <flux/impl/server/connect_gate.ipp>
+#include <flux/impl/server/engineio_server.ipp>
+#include <flux/impl/server/engineio_session.ipp>
+#include <flux/impl/server/live_session.ipp>
+#include <flux/impl/server/raw_websocket.ipp>
+#include <flux/impl/server/server_state.ipp>
+#include <flux/impl/websocket.ipp>
+#endif

@@ -8,6 +8,18 @@
 
 namespace flux::socketio {
 
+// --- Handshake ---
+
+FLUX_DECL std::string_view Handshake::query() const noexcept { return opening_->query(); }
+FLUX_DECL std::optional<std::string> Handshake::query(std::string_view name) const {
+  return transport::query_parameter(opening_->query(), name);
+}
+FLUX_DECL std::optional<std::string_view> Handshake::header(std::string_view name) const {
+  return opening_->header(name);
+}
+FLUX_DECL HttpFields Handshake::headers() const { return opening_->headers(); }
+FLUX_DECL std::string_view Handshake::remote_address() const noexcept { return opening_->remote_address(); }
+
 // --- Broadcast ---
 
 FLUX_DECL Broadcast& Broadcast::to(std::string room) {
@@ -22,7 +34,7 @@ FLUX_DECL Broadcast& Broadcast::volatile_() {
   volatile_only_ = true;
   return *this;
 }
-FLUX_DECL Result<void> Broadcast::emit(std::string_view event, const Args& args) {
+FLUX_DECL Emitted Broadcast::emit(std::string_view event, const Args& args) {
   return nsp_->emit(rooms_, except_, volatile_only_, event, args);
 }
 
@@ -40,14 +52,14 @@ FLUX_DECL void Socket::on_any(EventHandler handler) const { state_->on_any(std::
 FLUX_DECL void Socket::on_disconnect(std::function<void(std::string_view)> handler) const {
   state_->on_disconnect(std::move(handler));
 }
-FLUX_DECL Result<void> Socket::emit(std::string_view event, const Args& args) const {
+FLUX_DECL Emitted Socket::emit(std::string_view event, const Args& args) const {
   return state_->emit(event, args, false);
 }
-FLUX_DECL Result<void> Socket::volatile_emit(std::string_view event, const Args& args) const {
+FLUX_DECL Emitted Socket::volatile_emit(std::string_view event, const Args& args) const {
   return state_->emit(event, args, true);
 }
-FLUX_DECL Result<void> Socket::emit(std::string_view event, const Args& args, std::chrono::milliseconds timeout,
-                                    AckHandler done) const {
+FLUX_DECL Emitted Socket::emit(std::string_view event, const Args& args, std::chrono::milliseconds timeout,
+                               AckHandler done) const {
   return state_->emit(event, args, timeout, std::move(done));
 }
 FLUX_DECL Result<void> Socket::join(const std::string& room) const { return state_->join(room); }
@@ -91,7 +103,7 @@ FLUX_DECL Broadcast Namespace::except(std::string room) const {
   broadcast.except(std::move(room));
   return broadcast;
 }
-FLUX_DECL Result<void> Namespace::emit(std::string_view event, const Args& args) const {
+FLUX_DECL Emitted Namespace::emit(std::string_view event, const Args& args) const {
   return state_->emit({}, {}, false, event, args);
 }
 FLUX_DECL std::vector<Socket> Namespace::sockets() const {
@@ -119,8 +131,10 @@ FLUX_DECL Io::Io(Server& server, Options options) {
   detail::ServerState& host = detail::ServerAccess::state(server);
   const std::string bundle = options.client_file;
   const std::string path = options.path;
-  state_ = std::make_shared<detail::SocketIoServer>(host.hub(), std::move(options));
-  host.add_endpoint(state_->engine(), state_);
+  const auto log = std::make_shared<const detail::SocketIoLog>(host.config());
+  state_ = std::make_shared<detail::SocketIoServer>(host.hub(), std::move(options), log);
+  // The log ends with the server, whoever holds the rest.
+  host.add_endpoint(state_->engine(), std::make_shared<std::pair<decltype(state_), decltype(log)>>(state_, log));
   if (!bundle.empty()) host.add_file(path + "socket.io.js", bundle);
 }
 
@@ -138,6 +152,10 @@ FLUX_DECL Io& Io::on_connection(ConnectionHandler handler) {
   return *this;
 }
 FLUX_DECL Broadcast Io::to(std::string room) { return of("/").to(std::move(room)); }
-FLUX_DECL Result<void> Io::emit(std::string_view event, const Args& args) { return of("/").emit(event, args); }
+FLUX_DECL Emitted Io::emit(std::string_view event, const Args& args) { return of("/").emit(event, args); }
 
 }  // namespace flux::socketio
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/server/socketio_server.ipp>
+#endif

@@ -62,7 +62,7 @@ class LiveWriter final : public features::RoomView, public features::PublicView 
   explicit LiveWriter(const DeflateOptions* deflate);
 
   void event(std::string& out, const features::EventNotice& notice) const override;
-  void chat(std::string& out, const ChatMessage& message) const override;
+  void chat(std::string& out, const ChatMessage& stored) const override;
   void data(std::string& out, std::string_view room, const SharedItem& item) const override;
   void presence(std::string& out, const features::PresenceNotice& notice) const override;
   void closed(std::string& out, std::string_view room, std::string_view reason) const override;

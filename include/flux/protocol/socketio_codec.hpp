@@ -65,7 +65,7 @@ class SocketIoValue {
   static SocketIoValue bytes(std::string bytes);
   /// JSON in which each `{"_placeholder":true,"num":n}` stands for `attachments[n]` (none of them null).
   /// Errors: invalid_json; invalid_message unless each attachment has exactly one placeholder.
-  static Result<SocketIoValue> parse(std::string json, std::vector<SharedBytes> attachments,
+  static Result<SocketIoValue> parse(const std::string& json, std::vector<SharedBytes> attachments,
                                      std::size_t depth_max = 128);
 
   /// The value with placeholders for the bytes, numbered from 0 in the order of the text, each

@@ -83,7 +83,7 @@ class WebSocketDecoder {
   bool check_text(std::string_view text);
   bool inflate(std::string_view compressed, Opcode opcode);
   Event read_close(std::string_view payload);
-  bool fail(std::uint16_t code, std::string text);
+  bool fail(std::uint16_t code, const std::string& text);
 
   std::unique_ptr<Assembly> assembly_;  // a message or frame that is not whole, or the text of an error
   Inflater* inflater_;

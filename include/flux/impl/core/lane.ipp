@@ -1,6 +1,7 @@
 #pragma once
 
 #include <flux/core/detail/lane.hpp>
+#include <flux/core/prefetch.hpp>
 #include <flux/detail/mode.hpp>
 
 #include <algorithm>
@@ -66,7 +67,7 @@ FLUX_DECL void Lane::flush_later(std::shared_ptr<void> room) {
 FLUX_DECL void Lane::add(SessionKey member, Outlet& outlet, LaneSeat& seat) {
   seat.lane = this;
   seat.index = static_cast<std::uint32_t>(members_.size());
-  members_.push_back({member, &outlet, &seat});
+  members_.push_back({member, &outlet, outlet.hot_memory(), &seat});
 }
 
 FLUX_DECL void Lane::remove(LaneSeat& seat) {
@@ -94,7 +95,15 @@ FLUX_DECL void Lane::send_pending(std::shared_ptr<void>* released_room) {
   std::stable_sort(exclusions.begin(), exclusions.end(),
                    [](const Exclusion& a, const Exclusion& b) { return a.member < b.member; });
   // Outlets never leave the lane from inside `deliver`: a connection that fails is closed in a turn of its own.
-  for (const Entry& entry : members_) {
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    const Entry& entry = members_[i];
+    // In a large room nothing of the next member is in the cache; it is fetched while the kernel sends to this one.
+    if (i + 1 < members_.size()) {
+      const Entry& next = members_[i + 1];
+      prefetch(next.outlet);
+      prefetch(next.hot_memory);
+      prefetch(static_cast<const char*>(next.hot_memory) + cache_line_bytes);
+    }
     std::span<const Exclusion> own;
     if (!exclusions.empty()) {
       const auto begin = std::lower_bound(exclusions.begin(), exclusions.end(), entry.member,

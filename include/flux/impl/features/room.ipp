@@ -283,10 +283,12 @@ FLUX_DECL RoomInfo Room::info() const {
 FLUX_DECL std::vector<Member> Room::presence() const {
   const std::lock_guard lock(mutex_);
   std::vector<const MemberState*> order;
+  order.reserve(members_.size());
   for (const MemberState& member : members_) order.push_back(&member);
   std::sort(order.begin(), order.end(),
             [](const MemberState* a, const MemberState* b) { return a->joined_at < b->joined_at; });
   std::vector<Member> list;
+  list.reserve(order.size());
   for (const MemberState* member : order) {
     list.push_back({member->connection_id, member->identity ? *member->identity : Identity{},
                     JsonText::trusted(member->presence)});
@@ -303,6 +305,7 @@ FLUX_DECL std::vector<SharedItem> Room::items() const {
 FLUX_DECL std::vector<core::SessionKey> Room::member_keys() const {
   const std::lock_guard lock(mutex_);
   std::vector<core::SessionKey> keys;
+  keys.reserve(members_.size());
   for (const MemberState& member : members_) keys.push_back(member.membership->key);
   return keys;
 }

@@ -334,7 +334,7 @@ FLUX_DECL SocketIoValue SocketIoValue::bytes(std::string bytes) {
   return SocketIoValue::bytes(std::make_shared<const std::string>(std::move(bytes)));
 }
 
-FLUX_DECL Result<SocketIoValue> SocketIoValue::parse(std::string json, std::vector<SharedBytes> attachments,
+FLUX_DECL Result<SocketIoValue> SocketIoValue::parse(const std::string& json, std::vector<SharedBytes> attachments,
                                                      std::size_t depth_max) {
   socketio_detail::DataVisitor seen(json, !attachments.empty(), nullptr, 0);
   if (const auto scanned = detail::scan_json(json, depth_max, seen); !scanned) return scanned.error();

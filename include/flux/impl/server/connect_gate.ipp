@@ -63,7 +63,7 @@ FLUX_DECL void ConnectGate::upgrade(const std::shared_ptr<transport::HttpConnect
       Handshake{http, head, endpoint == endpoints_.raw.end() ? nullptr : &endpoint->second}));
 }
 
-FLUX_DECL void ConnectGate::ask(std::shared_ptr<Handshake> handshake) {
+FLUX_DECL void ConnectGate::ask(const std::shared_ptr<Handshake>& handshake) {
   core::LoopCounters& counters = handshake->http->connection()->loop().counters();
   const bool open_to_all = handshake->endpoint != nullptr && !handshake->endpoint->authenticated;
   if (open_to_all) return admit(*handshake, nullptr);

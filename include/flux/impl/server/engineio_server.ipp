@@ -15,11 +15,11 @@ namespace flux::detail {
 using protocol::EngineIoRefusal;
 using protocol::EngineIoTransport;
 
-/// 120 bits from the system's entropy: whoever knows it is the client.
+/// 90 bits from the system's entropy: whoever knows it is the client. Short enough for strings to hold it in themselves.
 FLUX_DECL std::string new_engineio_sid() {
   static constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   std::random_device entropy;
-  std::string sid(20, '\0');
+  std::string sid(15, '\0');
   unsigned bits = 0;
   for (std::size_t i = 0; i < sid.size(); ++i) {
     if (i % 5 == 0) bits = entropy();
@@ -29,40 +29,44 @@ FLUX_DECL std::string new_engineio_sid() {
   return sid;
 }
 
-FLUX_DECL EngineIoOpening::EngineIoOpening(const transport::HttpHead& head, std::string remote_address)
-    : query_(head.query()), remote_address_(std::move(remote_address)) {
+FLUX_DECL EngineIoOpening::EngineIoOpening(const transport::HttpHead& head, std::string_view remote_address)
+    : text_(head.query()), query_end_(text_.size()), fields_begin_(query_end_ + remote_address.size()) {
+  text_.append(remote_address);
+  const auto of_handshake = [](std::string_view name) {
+    constexpr std::string_view prefix = "sec-websocket-";
+    return transport::equals_ignore_case(name, "upgrade") || transport::equals_ignore_case(name, "connection") ||
+           transport::equals_ignore_case(name.substr(0, prefix.size()), prefix);
+  };
   for (const auto& field : head.fields()) {  // no name or value holds NUL: the HTTP parser sees to it
-    fields_.append(field.name).push_back('\0');
-    fields_.append(field.value).push_back('\0');
+    if (of_handshake(field.name)) continue;
+    text_.append(field.name).push_back('\0');
+    text_.append(field.value).push_back('\0');
   }
-  fields_.shrink_to_fit();
+  text_.shrink_to_fit();
+}
+
+template <class Visit>
+void for_each_field(std::string_view fields, const Visit& visit) {
+  while (!fields.empty()) {
+    const std::size_t name = fields.find('\0');
+    const std::size_t value = fields.find('\0', name + 1);
+    visit(fields.substr(0, name), fields.substr(name + 1, value - name - 1));
+    fields.remove_prefix(value + 1);
+  }
 }
 
 FLUX_DECL HttpFields EngineIoOpening::headers() const {
   HttpFields list;
-  for (std::size_t at = 0; at < fields_.size();) {
-    const std::size_t name = at;
-    const std::size_t value = fields_.find('\0', name) + 1;
-    const std::size_t end = fields_.find('\0', value);
-    list.emplace_back(fields_.substr(name, value - 1 - name), fields_.substr(value, end - value));
-    at = end + 1;
-  }
+  for_each_field(fields(), [&](std::string_view name, std::string_view value) { list.emplace_back(name, value); });
   return list;
 }
 
 FLUX_DECL std::optional<std::string_view> EngineIoOpening::header(std::string_view name) const {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  for (std::size_t at = 0; at < fields_.size();) {
-    const std::size_t value = fields_.find('\0', at) + 1;
-    const std::size_t end = fields_.find('\0', value);
-    const std::string_view field = std::string_view(fields_).substr(at, value - 1 - at);
-    if (std::equal(field.begin(), field.end(), name.begin(), name.end(),
-                   [&](char a, char b) { return lower(a) == lower(b); })) {
-      return std::string_view(fields_).substr(value, end - value);
-    }
-    at = end + 1;
-  }
-  return std::nullopt;
+  std::optional<std::string_view> found;
+  for_each_field(fields(), [&](std::string_view field, std::string_view value) {
+    if (!found && transport::equals_ignore_case(field, name)) found = value;
+  });
+  return found;
 }
 
 FLUX_DECL EngineIoServer::EngineIoServer(Hub& hub, engineio::Options options, Factory factory)

@@ -77,17 +77,20 @@ FLUX_DECL void EngineIoSession::finish_open(std::shared_ptr<EngineIoClient> clie
 
 // --- Polling ---
 
-FLUX_DECL void EngineIoSession::poll(HttpExchange exchange) {
-  if (const auto farewell = std::move(farewell_)) {
+FLUX_DECL void EngineIoSession::poll(const HttpExchange& exchange) {
+  if (farewell_) {
+    // socket.io-client drops packets that come along with the end.
+    if (!farewell_->empty()) return answer(std::move(exchange), std::exchange(*farewell_, {}));
     server_.forget(sid_);
-    return answer(std::move(exchange), std::move(*farewell));
+    farewell_.reset();
+    return answer(std::move(exchange), "1");
   }
   if (!is_open() || websocket_) return server_.refuse(exchange, protocol::EngineIoRefusal::bad_request);
   if (poll_) {  // two at the same time: both can't be right
     exchange.respond(400, {});
     return close("transport error");
   }
-  poll_.emplace(std::move(exchange));
+  poll_.emplace(exchange);
   if (probing_) {
     // While a WebSocket is being tried, a poll must not keep the client from going over to it.
     if (!polled_ || polled_->empty()) send_packet(EngineIoType::noop);
@@ -186,10 +189,10 @@ FLUX_DECL void EngineIoSession::send_encoded(std::string_view frames, std::strin
   added(polled_->add_encoded(packets, packet_count));
 }
 
-FLUX_DECL void EngineIoSession::send_shared(std::span<const transport::SharedBytes> frames) {
+FLUX_DECL void EngineIoSession::send_shared(std::span<const transport::SharedBytes> pieces, std::size_t frame_count) {
   if (!is_open() || !websocket_) return;
-  loop_->counters().frames_out.add(frames.size());
-  for (const transport::SharedBytes& frame : frames) websocket_->write_frames(frame, 0, frame->size());
+  loop_->counters().frames_out.add(frame_count);
+  for (const transport::SharedBytes& piece : pieces) websocket_->write_frames(piece, 0, piece->size());
 }
 
 FLUX_DECL void EngineIoSession::send_polled(std::string payload) {
@@ -234,15 +237,20 @@ FLUX_DECL bool EngineIoSession::packet(const protocol::EngineIoPacket& packet) {
       if (!websocket_) loop_->counters().messages_in.add();  // else it has been counted
       const auto client = client_;  // it may close us
       client->on_message(packet.data, packet.binary);
-      return is_open();
+      return true;
     }
     case EngineIoType::pong:
       pong();
       return true;
     case EngineIoType::close:
-      // The client has said that it ends; a poll of its that waits gets something harmless.
-      if (poll_) answer(*std::exchange(poll_, std::nullopt), "6");
-      close("transport close");
+      // The client has said that it ends; a poll of its that waits gets something harmless, as does one that this has
+      // overtaken.
+      if (poll_) {
+        answer(*std::exchange(poll_, std::nullopt), "6");
+        close("transport close");
+      } else {
+        close("transport close", EngineIoEnding::told);
+      }
       return true;
     case EngineIoType::noop:
       return true;
@@ -337,13 +345,12 @@ FLUX_DECL bool EngineIoSession::within_rate() {
 FLUX_DECL void EngineIoSession::ping_in(std::chrono::milliseconds after, bool due) {
   stop_timer();
   awaiting_pong_ = due;
-  timer_ = loop_->call_after(after, [weak = weak_from_this()] {
-    const auto self = weak.lock();
-    if (!self) return;
-    self->timer_.reset();
-    if (self->awaiting_pong_) return self->close("ping timeout");
-    self->send_packet(EngineIoType::ping);
-    self->ping_in(self->server_.options().ping_timeout, true);
+  // Closing stops it, and the directory holds the session until then.
+  timer_ = loop_->call_after(after, [this] {
+    timer_.reset();
+    if (awaiting_pong_) return close("ping timeout");
+    send_packet(EngineIoType::ping);
+    if (is_open()) ping_in(server_.options().ping_timeout, true);
   });
 }
 
@@ -357,11 +364,22 @@ FLUX_DECL void EngineIoSession::stop_timer() {
 
 // --- The end ---
 
-/// What waits for the client, and that it is over.
-FLUX_DECL std::string EngineIoSession::last_payload() {
-  std::string payload = polled_ ? polled_->take() : std::string();
-  if (!payload.empty()) payload += protocol::engineio_separator;
-  return payload + "1";
+/// To a client that polls.
+FLUX_DECL void EngineIoSession::say_farewell(EngineIoEnding ending) {
+  std::string packets = polled_ ? polled_->take() : std::string();
+  auto poll = std::exchange(poll_, std::nullopt);
+  if (ending == EngineIoEnding::at_once) {
+    if (!packets.empty()) packets += protocol::engineio_separator;
+    if (poll) answer(std::move(*poll), packets + "1");
+    return;
+  }
+  if (poll && packets.empty()) return answer(std::move(*poll), "1");
+  if (poll) answer(std::move(*poll), std::exchange(packets, {}));
+  farewell_ = std::make_unique<std::string>(std::move(packets));
+  loop_->call_after(server_.hub().config.limits.close_timeout, [self = shared_from_this()] {
+    self->farewell_.reset();
+    self->server_.forget(self->sid_);
+  });
 }
 
 FLUX_DECL void EngineIoSession::close(std::string_view reason, EngineIoEnding ending) {
@@ -369,20 +387,8 @@ FLUX_DECL void EngineIoSession::close(std::string_view reason, EngineIoEnding en
   const auto self = shared_from_this();
   loop_->counters().sessions_now.subtract();
   stop_timer();
-  if (poll_) {
-    const HttpExchange poll = *std::exchange(poll_, std::nullopt);
-    answer(poll, last_payload());
-  } else if (!websocket_ && ending == EngineIoEnding::told) {
-    farewell_ = std::make_unique<std::string>(last_payload());
-  }
-  if (farewell_) {
-    loop_->call_after(server_.hub().config.limits.close_timeout, [self] {
-      self->farewell_.reset();
-      self->server_.forget(self->sid_);
-    });
-  } else {
-    server_.forget(sid_);
-  }
+  if (!websocket_) say_farewell(ending);
+  if (!farewell_) server_.forget(sid_);
   polled_.reset();
   if (const auto probing = std::exchange(probing_, nullptr)) probing->close(CloseCode::normal, {});
   if (const auto websocket = std::exchange(websocket_, nullptr)) {

@@ -161,6 +161,8 @@ FLUX_DECL void LiveSession::deliver(const core::Batch& batch, std::span<const co
   send_run(segment_begin);
 }
 
+FLUX_DECL const void* LiveSession::hot_memory() const noexcept { return connection()->hot_memory(); }
+
 FLUX_DECL void LiveSession::on_drained() {
   for (const auto& membership : memberships_) {
     std::string frame;
@@ -251,14 +253,14 @@ FLUX_DECL void LiveSession::join_room(Request& request) {
            [self = self(), id = std::string(request.id), room = std::move(*request.room_id),
             presence = std::move(presence)](bool verified, const std::string& reason) mutable {
              if (!verified) return self->fail(id, Error(Errc::unauthorized, reason));
-             self->join_as(std::move(id), std::move(room), std::move(presence));
+             self->join_as(id, room, std::move(presence));
            });
     return;
   }
   if (!identity() && (request.name || request.email)) {
     give_identity({{}, request.name.value_or(""), request.email.value_or(""), {}, false});
   }
-  join_as(std::string(request.id), std::move(*request.room_id), std::move(presence));
+  join_as(std::string(request.id), *request.room_id, std::move(presence));
 }
 
 /// Asks the verifier; `then` runs on the loop, now or later. Until then nothing more is read from the client.
@@ -290,7 +292,7 @@ FLUX_DECL void LiveSession::give_identity(Identity identity) {
   set_identity(std::make_shared<const Identity>(std::move(identity)));
 }
 
-FLUX_DECL void LiveSession::join_as(std::string id, RoomId room, JsonText presence) {
+FLUX_DECL void LiveSession::join_as(const std::string& id, const RoomId& room, JsonText presence) {
   if (const auto checked = hub_.rooms.check_id(room); !checked) return fail(id, checked.error());
   if (hub_.handlers.join) {
     JoinRequest join(handle_of_this(), room, std::move(presence));

@@ -14,8 +14,6 @@ FLUX_DECL Connection::Connection(std::shared_ptr<core::Loop> loop, ConnectionGro
                                  std::unique_ptr<TlsEngine> tls)
     : socket_(std::move(socket)),
       loop_(std::move(loop)),
-      group_(group),
-      group_index_(static_cast<std::uint32_t>(group.members.size())),
       reading_(false),
       paused_(false),
       in_turn_(false),
@@ -24,7 +22,9 @@ FLUX_DECL Connection::Connection(std::shared_ptr<core::Loop> loop, ConnectionGro
       sent_end_(false),
       ended_(false),
       broken_(false),
-      closed_(false) {
+      closed_(false),
+      group_index_(static_cast<std::uint32_t>(group.members.size())),
+      group_(group) {
   if (tls) tls_ = std::make_unique<Encryption>(Encryption{std::move(tls), {}, 0});
   group_.members.push_back(this);
   loop_->counters().connections.add();

@@ -400,7 +400,7 @@ FLUX_DECL Sent HttpConnection::write_bytes(std::string_view bytes) {
 }
 
 /// A large piece with what frames it; the piece is not copied.
-FLUX_DECL Sent HttpConnection::write_bytes(std::string before, std::string piece, std::string_view behind) {
+FLUX_DECL Sent HttpConnection::write_bytes(const std::string& before, std::string piece, std::string_view behind) {
   if (!before.empty() && write_bytes(before) == Sent::dropped) return Sent::dropped;
   const auto bytes = std::make_shared<const std::string>(std::move(piece));
   bytes_written_ += bytes->size();

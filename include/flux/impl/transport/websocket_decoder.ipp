@@ -388,7 +388,7 @@ FLUX_DECL WebSocketDecoder::Event WebSocketDecoder::read_close(std::string_view 
 }
 
 // Returns false, for its callers to return.
-FLUX_DECL bool WebSocketDecoder::fail(std::uint16_t code, std::string text) {
+FLUX_DECL bool WebSocketDecoder::fail(std::uint16_t code, const std::string& text) {
   if (state_ == State::inflater_given) inflater_->trim();
   assembly_ = std::make_unique<Assembly>();
   assembly_->message.append(text, text.size());

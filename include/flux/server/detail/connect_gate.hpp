@@ -51,7 +51,7 @@ class ConnectGate {
   };
   class Question;
 
-  void ask(std::shared_ptr<Handshake> handshake);
+  void ask(const std::shared_ptr<Handshake>& handshake);
   LaterAnswer::State::Answer answer_to(std::shared_ptr<Handshake> handshake);
   void admit(Handshake& handshake, std::shared_ptr<const Identity> identity);
   std::string choose_subprotocol(const Handshake& handshake) const;
@@ -62,7 +62,3 @@ class ConnectGate {
 };
 
 }  // namespace flux::detail
-
-#if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/server/connect_gate.ipp>
-#endif

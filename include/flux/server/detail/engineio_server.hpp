@@ -22,17 +22,21 @@ namespace flux::detail {
 /// What the request that opened a session said. Immutable, and small: idle clients keep it.
 class EngineIoOpening {
  public:
-  EngineIoOpening(const transport::HttpHead& head, std::string remote_address);
-  const std::string& query() const noexcept { return query_; }
-  const std::string& remote_address() const noexcept { return remote_address_; }
-  /// The first of that name, whatever its case.
+  EngineIoOpening(const transport::HttpHead& head, std::string_view remote_address);
+  std::string_view query() const noexcept { return std::string_view(text_).substr(0, query_end_); }
+  std::string_view remote_address() const noexcept {
+    return std::string_view(text_).substr(query_end_, fields_begin_ - query_end_);
+  }
+  /// The first of that name, whatever its case. Those of the WebSocket handshake are not kept.
   std::optional<std::string_view> header(std::string_view name) const;
   HttpFields headers() const;
 
  private:
-  std::string query_;
-  std::string remote_address_;
-  std::string fields_;  // name, NUL, value, NUL, and so on
+  std::string_view fields() const noexcept { return std::string_view(text_).substr(fields_begin_); }
+
+  std::string text_;  // the query, the address, and of each field its name, NUL, its value, NUL
+  std::size_t query_end_;
+  std::size_t fields_begin_;
 };
 
 /// What the loop of a session has for a WebSocket that comes from another one.
@@ -76,7 +80,7 @@ class EngineIoServer {
  private:
   struct Shard {
     std::mutex mutex;
-    std::unordered_map<std::string, std::shared_ptr<EngineIoSession>> sessions;
+    std::unordered_map<std::string_view, std::shared_ptr<EngineIoSession>> sessions;  // by their own sid
   };
 
   Shard& shard(const std::string& sid) { return shards_[std::hash<std::string>{}(sid) % shards_.size()]; }
@@ -97,7 +101,3 @@ class EngineIoServer {
 };
 
 }  // namespace flux::detail
-
-#if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/server/engineio_server.ipp>
-#endif

@@ -54,7 +54,7 @@ class EngineIoWebSocket final : public transport::WebSocketStream {
   const std::shared_ptr<EngineIoSession> session_;
 };
 
-/// Whether a client that polls is to learn of the end by its next poll, after what waits for it.
+/// Whether a client that polls is to learn of the end by its next polls, after what waits for it.
 enum class EngineIoEnding : std::uint8_t { at_once, told };
 
 /// Threading: its loop's thread, but for what says otherwise. Ownership: its server's directory holds it while it is open.
@@ -85,7 +85,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   void open_websocket(std::shared_ptr<EngineIoWebSocket> websocket, std::shared_ptr<EngineIoClient> client);
   /// A WebSocket that the session may go over to.
   void probe(std::shared_ptr<EngineIoWebSocket> websocket);
-  void poll(HttpExchange exchange);
+  void poll(const HttpExchange& exchange);
   /// The body of a POST. False: it was bad, and the session closes.
   bool posted(std::string body);
 
@@ -95,7 +95,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   /// Frames for a WebSocket, or polled packets: whichever the transport is now.
   void send_encoded(std::string_view frames, std::string_view packets, std::size_t packet_count);
   /// The same in pieces that others send too, without copying them. Only where it is a WebSocket now.
-  void send_shared(std::span<const transport::SharedBytes> frames);
+  void send_shared(std::span<const transport::SharedBytes> pieces, std::size_t frame_count);
   void close(std::string_view reason, EngineIoEnding ending = EngineIoEnding::at_once);
   /// Whether the client may send one message more. False: it must not be acted on; who goes on so is closed.
   bool within_rate();
@@ -122,7 +122,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   void pong();
   void stop_timer();
   void finish_open(std::shared_ptr<EngineIoClient> client);
-  std::string last_payload();
+  void say_farewell(EngineIoEnding ending);
   std::string open_packet() const;
 
   EngineIoServer& server_;
@@ -134,7 +134,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   std::optional<HttpExchange> poll_;              // waits for packets
   std::unique_ptr<protocol::EngineIoPayloadWriter> polled_;  // packets that wait for a poll
   std::optional<core::TimerQueue::Id> timer_;
-  std::unique_ptr<std::string> farewell_;         // of a session that has closed: for the next poll
+  std::unique_ptr<std::string> farewell_;  // closed, but a poll is to take these packets, and one more to be told so
   gate::RateLimit rate_limit_;
   std::uint32_t strikes_ = 0;
   std::atomic<protocol::EngineIoTransport> transport_{protocol::EngineIoTransport::polling};
@@ -146,7 +146,3 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
 };
 
 }  // namespace flux::detail
-
-#if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/server/engineio_session.ipp>
-#endif

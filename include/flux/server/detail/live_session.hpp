@@ -50,10 +50,11 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   void on_stop() override;
   void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions,
                const core::LaneSeat& seat) override;
+  const void* hot_memory() const noexcept override;
 
   void handle(Request& request);
   void join_room(Request& request);
-  void join_as(std::string id, RoomId room, JsonText presence);
+  void join_as(const std::string& id, const RoomId& room, JsonText presence);
   void join_with_history(const std::string& id, const RoomId& room, const JsonText& presence);
   Result<std::string> enter(const RoomId& room, const JsonText& presence, const std::vector<ChatMessage>& history);
   void welcome(std::string_view id, const Result<std::string>& entered);
@@ -99,7 +100,3 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
 };
 
 }  // namespace flux::detail
-
-#if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/server/live_session.ipp>
-#endif

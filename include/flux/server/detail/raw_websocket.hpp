@@ -52,7 +52,3 @@ class WebSocketState final : public transport::WebSocketStream {
 };
 
 }  // namespace flux::detail
-
-#if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/server/raw_websocket.ipp>
-#endif

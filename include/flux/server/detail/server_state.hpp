@@ -117,7 +117,3 @@ struct ServerAccess {
 };
 
 }  // namespace flux::detail
-
-#if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/server/server_state.ipp>
-#endif

@@ -116,6 +116,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void clear_deadline() { loop_->clear_deadline(*this); }
 
   void flush() override;
+  /// Where what a write looks at begins.
+  const void* hot_memory() const noexcept { return &socket_; }
 
  private:
   friend class ConnectionInTransit;
@@ -168,15 +170,11 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void outbox_empty();
   void fail();
 
+  // What a fan-out looks at comes first, in two cache lines.
   flux::detail::Socket socket_;
-  const std::shared_ptr<core::Loop> loop_;
-  ConnectionGroup& group_;
-  std::shared_ptr<StreamHandler> handler_;
   std::unique_ptr<Encryption> tls_;
   std::unique_ptr<Outbox> outbox_;
-  std::string unused_;  // input that the handler has not used yet
-  std::shared_ptr<Connection> kept_;  // itself, while it reads nothing and so no pending operation keeps it alive
-  std::uint32_t group_index_;
+  const std::shared_ptr<core::Loop> loop_;
   bool reading_ : 1;      // a wait for input is pending
   bool paused_ : 1;
   bool in_turn_ : 1;      // input is being handled: what is written collects in the loop's turn output
@@ -186,6 +184,11 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   bool ended_ : 1;        // the peer sends nothing more
   bool broken_ : 1;       // the socket failed; `close` follows
   bool closed_ : 1;
+  std::uint32_t group_index_;
+  ConnectionGroup& group_;
+  std::shared_ptr<StreamHandler> handler_;
+  std::string unused_;  // input that the handler has not used yet
+  std::shared_ptr<Connection> kept_;  // itself, while it reads nothing and so no pending operation keeps it alive
 };
 
 /// A connection on its way to another loop. Closed where it does not get there.

@@ -14,7 +14,7 @@ namespace flux::transport {
 ///
 /// The file is looked up and read on the loop. For one piece, mostly out of the page cache, that takes less than handing
 /// it to another thread and back would; a folder on a slow network drive should be served by other means.
-void answer_with_file(std::shared_ptr<flux::detail::HttpExchangeState> exchange, const StaticFolder& folder,
+void answer_with_file(const std::shared_ptr<flux::detail::HttpExchangeState>& exchange, const StaticFolder& folder,
                       std::string_view path);
 
 }  // namespace flux::transport

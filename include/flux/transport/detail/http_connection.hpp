@@ -130,7 +130,7 @@ class HttpConnection final : public StreamHandler,
 
   bool write_head(std::string& out, int status, HttpFields fields, std::optional<std::uint64_t> content_length);
   Sent write_bytes(std::string_view bytes);
-  Sent write_bytes(std::string bytes_begin, std::string piece, std::string_view bytes_end);
+  Sent write_bytes(const std::string& before, std::string piece, std::string_view behind);
   void complete_answer();
   void close_when_sent();
   void proceed();

@@ -1,0 +1,15 @@
+// A hint to the processor.
+#pragma once
+
+namespace flux::core {
+
+inline constexpr int cache_line_bytes = 64;
+
+/// Loads the cache line at `address` while something else is done. Any address is allowed.
+inline void prefetch([[maybe_unused]] const void* address) noexcept {
+#if defined(__GNUC__)
+  __builtin_prefetch(address);
+#endif
+}
+
+}  // namespace flux::core

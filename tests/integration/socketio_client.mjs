@@ -1,0 +1,423 @@
+// The Socket.IO server as socket.io-client sees it: over polling, over WebSocket, and with the upgrade between them.
+// Run with plain `node`.
+//
+// FLUX_SOCKETIO_SERVER  tests/support/socketio_server.cpp, built; required
+
+import assert from 'node:assert/strict';
+import {after, afterEach, before, describe, test} from 'node:test';
+
+import {load} from './support/packages.mjs';
+import {startServer} from './support/server_program.mjs';
+import {until, within} from './support/wait.mjs';
+
+const {io, Manager} = load('socket.io-client');
+
+const ways = {
+  polling: {transports: ['polling']},
+  websocket: {transports: ['websocket']},
+  upgrade: {transports: ['polling', 'websocket']},
+};
+
+let server; // two event loops: polls, WebSockets and sessions meet on different ones
+const others = [];
+const sockets = [];
+
+before(async () => {
+  server = await startServer(process.env.FLUX_SOCKETIO_SERVER, ['--threads', '2']);
+});
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.disconnect();
+});
+after(async () => {
+  await Promise.all([server, ...others].map((each) => each.stop()));
+});
+
+async function another(...args) {
+  const started = await startServer(process.env.FLUX_SOCKETIO_SERVER, args);
+  others.push(started);
+  return started;
+}
+
+function open(options = ways.websocket, nsp = '/', at = server) {
+  const socket = io(at.url.slice(0, -1) + nsp, {forceNew: true, reconnection: false, ...options});
+  sockets.push(socket);
+  return socket;
+}
+
+/** Opens namespaces on one connection. */
+function oneConnection(options = {}) {
+  const manager = new Manager(server.url, {...ways.websocket, reconnection: false, ...options});
+  return (nsp, auth) => {
+    const socket = manager.socket(nsp, {auth});
+    sockets.push(socket);
+    return socket;
+  };
+}
+
+/** The arguments of the next `event`. */
+const next = (socket, event, boundMs) =>
+  within(new Promise((resolve) => socket.once(event, (...args) => resolve(args))), event, boundMs);
+
+async function connect(options, nsp, at) {
+  const socket = open(options, nsp, at);
+  await next(socket, 'connect');
+  return socket;
+}
+
+const upgraded = (socket) => until(() => socket.io.engine?.transport.name === 'websocket', 'the upgrade');
+const ask = (socket, ...args) => within(socket.timeout(5000).emitWithAck(...args), args[0]);
+
+/** Collects the `news` that a socket gets; `settle` waits until all that was sent before has come. */
+function reader(socket) {
+  const news = [];
+  socket.on('news', (...args) => news.push(args));
+  return {
+    news,
+    async settle() {
+      socket.emit('echo', 'settled');
+      await next(socket, 'echoed');
+      return news.splice(0);
+    },
+  };
+}
+
+for (const [way, options] of Object.entries(ways)) {
+  describe(`over ${way}`, () => {
+    test('events: JSON of every kind, both ways, in order', async () => {
+      const socket = await connect(options);
+      const args = [null, true, -1.5, 'ü€😀\u2028', [[], {}], {a: {b: [1, 'x']}}, ''];
+      socket.emit('echo', ...args);
+      assert.deepEqual(await next(socket, 'echoed'), args);
+      const seen = [];
+      socket.on('echoed', (n) => seen.push(n));
+      for (let n = 0; n < 300; ++n) socket.emit('echo', n);
+      await until(() => seen.length === 300, 'all of them');
+      assert.deepEqual(seen, [...Array(300).keys()]);
+    });
+
+    test('events: binary, nested, both ways', async () => {
+      const socket = await connect(options);
+      const big = Buffer.alloc(70_000, 7);
+      socket.emit('echo', {deep: [Buffer.from([0, 255, 4]), {more: big}]}, Buffer.from([1]), 'text');
+      const [nested, bytes, text] = await next(socket, 'echoed');
+      assert.deepEqual([...nested.deep[0]], [0, 255, 4]);
+      assert.ok(big.equals(Buffer.from(nested.deep[1].more)));
+      assert.deepEqual([...bytes], [1]);
+      assert.equal(text, 'text');
+      socket.emit('bytes', {deep: [Buffer.from([1, 2, 3])]});
+      const [made, plain, behind] = await next(socket, 'bytes');
+      assert.deepEqual([...made.in[0]], [3, 2, 1]);
+      assert.deepEqual([...plain], [3, 2, 1]);
+      assert.equal(behind, 'after');
+    });
+
+    test('acknowledgments: ours, now, later, once, with binary', async () => {
+      const socket = await connect(options);
+      assert.equal(await ask(socket, 'ack', 'x'), 'x');
+      assert.deepEqual([...(await ask(socket, 'ack', Buffer.from([9, 8])))], [9, 8]);
+      assert.deepEqual(await ask(socket, 'ack later', {a: 1}), {a: 1});
+      assert.equal(await ask(socket, 'ack twice'), 'first');
+      await assert.rejects(socket.timeout(100).emitWithAck('nobody handles this'), /timed out/);
+    });
+
+    test("acknowledgments: the client's, and none in time", async () => {
+      const socket = await connect(options);
+      socket.on('question', (what, answer) => answer(what, Buffer.from([5])));
+      socket.emit('ask me', 5000, 'why?');
+      const [why, bytes] = await next(socket, 'answered');
+      assert.equal(why, 'why?');
+      assert.deepEqual([...bytes], [5]);
+      socket.off('question');
+      socket.emit('ask me', 50, 'why?');
+      assert.deepEqual(await next(socket, 'unanswered'), ['overloaded']);
+    });
+
+    test('rooms: to, in, except, broadcast, everybody; each socket once', async () => {
+      const [ada, ben, cat] = await Promise.all([connect(options), connect(options), connect(options)]);
+      const readers = [ada, ben, cat].map(reader);
+      const room = `room ${way}`;
+      const second = `second ${way}`;
+      /** What each of the three gets when ada asks for it. */
+      const after = async (...args) => {
+        ada.emit(...args);
+        await ask(ada, 'ack', 0); // then it is on its way to all
+        return Promise.all(readers.map((each) => each.settle()));
+      };
+      for (const socket of [ada, ben]) assert.equal(await ask(socket, 'join', room), 'joined');
+      for (const socket of [ben, cat]) assert.equal(await ask(socket, 'join', second), 'joined');
+      assert.deepEqual(await new Promise((done) => ada.emit('rooms', (...rooms) => done(rooms))), [ada.id, room]);
+
+      const it = [['it']];
+      assert.deepEqual(await after('in', room, 'it'), [it, it, []]);
+      assert.deepEqual(await after('to', room, 'it'), [[], it, []]);
+      assert.deepEqual(await after('in two', room, second, 'it'), [it, it, it]);
+      assert.deepEqual(await after('in', ben.id, 'it'), [[], it, []]);
+      assert.deepEqual(await after('except', room, 'it'), [[], [], it]);
+      assert.deepEqual(await after('except', ben.id, 'it'), [it, [], it]);
+      assert.deepEqual(await after('broadcast', 'it'), [[], it, it]);
+      assert.deepEqual(await after('all', 'it'), [it, it, it]);
+      assert.deepEqual(await after('in', 'nobody is here', 'it'), [[], [], []]);
+      const bytes = await after('in', room, {deep: Buffer.from([1, 2])});
+      for (const [[value]] of bytes.slice(0, 2)) assert.deepEqual([...value.deep], [1, 2]);
+
+      await ask(ben, 'leave', room);
+      assert.deepEqual(await after('in', room, 'it'), [it, [], []]);
+      cat.disconnect();
+      await until(async () => (await ask(ada, 'anyone', cat.id ?? 'gone')) === false, 'cat to go');
+      ada.emit('in', second, 'it');
+      await ask(ada, 'ack', 0);
+      assert.deepEqual(await readers[1].settle(), it);
+    });
+
+    test('many at once: nothing is lost or out of order while the transport may change', async () => {
+      const listeners = await Promise.all(Array.from({length: 5}, () => connect(options)));
+      const room = `many ${way}`;
+      const seen = listeners.map(() => []);
+      for (const [n, socket] of listeners.entries()) {
+        socket.on('news', (value) => seen[n].push(value));
+        await ask(socket, 'join', room);
+      }
+      const talker = await connect(options);
+      for (let n = 0; n < 500; ++n) talker.emit('in', room, n);
+      await until(() => seen.every((each) => each.length >= 500), 'all of them');
+      for (const each of seen) assert.deepEqual(each, [...Array(500).keys()]);
+    });
+
+    test('ends: the server leaves, and closes; what it said before comes first', async () => {
+      for (const [event, reason] of [['disconnect me', 'server namespace disconnect'], ['close me', 'server namespace disconnect']]) {
+        const socket = await connect(options);
+        const {id} = socket;
+        const words = next(socket, 'last words');
+        const left = next(socket, 'disconnect');
+        socket.emit(event);
+        await words;
+        assert.equal((await left)[0], 'io server disconnect');
+        const witness = await connect(options);
+        assert.equal(await ask(witness, 'reason of', id), reason);
+      }
+    });
+
+    test('ends: the client leaves; its connection breaks', async () => {
+      const witness = await connect(options);
+      const socket = await connect(options);
+      const {id} = socket;
+      socket.disconnect();
+      assert.equal(await until(() => ask(witness, 'reason of', id), 'the reason'), 'client namespace disconnect');
+      const broken = await connect(options);
+      const {id: brokenId} = broken;
+      if (way === 'upgrade') await upgraded(broken);
+      broken.io.engine.close();
+      assert.equal(await until(() => ask(witness, 'reason of', brokenId), 'the reason'), 'transport close');
+    });
+  });
+}
+
+describe('the upgrade', () => {
+  test('happens, on whichever loop the WebSocket arrives, and loses nothing', async () => {
+    await Promise.all(
+      Array.from({length: 16}, async () => {
+        const socket = await connect(ways.upgrade);
+        const seen = [];
+        socket.on('echoed', (n) => seen.push(n));
+        let n = 0;
+        const talk = setInterval(() => socket.emit('echo', n++), 1);
+        await upgraded(socket);
+        await until(() => n >= 100, 'some more');
+        clearInterval(talk);
+        await until(() => seen.length === n, 'all answers');
+        assert.deepEqual(seen, [...Array(n).keys()]);
+      }),
+    );
+  });
+
+  test('pings go on after it', async () => {
+    const socket = await connect(ways.upgrade);
+    await upgraded(socket);
+    await next(socket.io, 'ping');
+    await next(socket.io, 'ping');
+    assert.ok(socket.connected);
+  });
+});
+
+describe('namespaces and middlewares', () => {
+  const error = async (nsp, auth, at) => (await next(open({...ways.websocket, auth}, nsp, at), 'connect_error'))[0];
+
+  test('several on one connection; the handshake is known to each', async () => {
+    const opens = oneConnection({query: {token: 'q'}, extraHeaders: {'x-test': 'h'}});
+    const [main, other] = [opens('/', {a: 1}), opens('/other', {b: 2})];
+    await Promise.all([next(main, 'connect'), next(other, 'connect')]);
+    assert.notEqual(main.id, other.id);
+    const handshake = await new Promise((done) => other.emit('handshake', (...args) => done(args)));
+    assert.deepEqual(handshake, [{b: 2}, 'q', 'h', '127.0.0.1:']);
+    other.disconnect();
+    assert.equal(await ask(main, 'ack', 'still here'), 'still here');
+  });
+
+  test('one that is not there is refused, the connection stays', async () => {
+    const opens = oneConnection();
+    const main = opens('/');
+    const [refusal] = await next(opens('/missing'), 'connect_error');
+    assert.equal(refusal.message, 'Invalid namespace');
+    assert.equal(await ask(main, 'ack', 1), 1);
+  });
+
+  test('middlewares let in, later too, and pass data on', async () => {
+    const socket = await connect({...ways.polling, auth: {name: 'ada'}}, '/named');
+    assert.equal(await ask(socket, 'data').catch(() => 'no'), 'ada');
+  });
+
+  test('middlewares refuse: at once with data, later, the second one, by throwing, by silence', async () => {
+    const bare = await error('/named', {});
+    assert.equal(bare.message, 'no name');
+    assert.deepEqual(bare.data, {wants: ['name']});
+    assert.equal((await error('/named', {name: 'late refused'})).message, 'thought about it');
+    assert.equal((await error('/named', {name: 'second refused'})).message, 'the second one');
+    assert.equal((await error('/named', {name: 'thrower'})).message, 'the server failed to handle this connection');
+    assert.equal((await error('/named', {name: 'ignored'})).message, 'nobody answered');
+  });
+
+  test('a client that leaves while it is asked about does no harm', async () => {
+    for (let n = 0; n < 10; ++n) {
+      const socket = open({...ways.websocket, auth: {name: 'ada'}}, '/named');
+      await next(socket.io, 'open');
+      socket.io.engine.close();
+    }
+    const socket = await connect({...ways.websocket, auth: {name: 'ada'}}, '/named');
+    assert.deepEqual(await new Promise((done) => socket.emit('members', '', (...sizes) => done(sizes))), [0, 1]);
+  });
+
+  test('a predicate makes them; they are apart, and go with their last client', async () => {
+    const [ada, ben] = await Promise.all([connect(ways.websocket, '/room-1'), connect(ways.polling, '/room-2')]);
+    const heard = reader(ben);
+    ada.emit('all', 'x');
+    await ask(ada, 'ack', 0);
+    assert.deepEqual(await heard.settle(), []);
+    ada.disconnect();
+    const back = await connect(ways.upgrade, '/room-1');
+    assert.deepEqual(await new Promise((done) => back.emit('members', '', (...sizes) => done(sizes))), [0, 1]);
+  });
+
+  test('too many on one connection, too many rooms: refused', async () => {
+    const opens = oneConnection();
+    const main = opens('/');
+    for (const nsp of ['/other', '/room-a', '/room-b']) await next(opens(nsp), 'connect');
+    const [refusal] = await next(opens('/room-c'), 'connect_error');
+    assert.equal(refusal.message, 'Too many namespaces');
+    for (const room of ['1', '2', '3']) assert.equal(await ask(main, 'join', room), 'joined');
+    assert.equal(await ask(main, 'join', '4'), 'limit_exceeded');
+    assert.equal(await ask(main, 'join', '3'), 'joined');
+    assert.equal(await ask(main, 'join', ''), 'invalid_argument');
+  });
+});
+
+describe('the application', () => {
+  test('a handler that throws, an event that nobody can send: the client stays', async () => {
+    const socket = await connect();
+    socket.emit('throw');
+    assert.equal(await ask(socket, 'bad emits'), 'invalid_argument');
+  });
+});
+
+describe('reconnection and recovery', () => {
+  const again = {...ways.websocket, reconnection: true, reconnectionDelay: 20, reconnectionDelayMax: 50};
+
+  test('a client comes back by itself, as somebody new', async () => {
+    const socket = await connect(again);
+    const first = socket.id;
+    socket.io.engine.close();
+    await next(socket, 'connect');
+    assert.notEqual(socket.id, first);
+    assert.ok(!socket.recovered);
+  });
+
+  test('with recovery it gets its id, rooms, data and what it missed', async () => {
+    const at = await another('--recovery-ms', '5000', '--threads', '2');
+    for (const options of [again, {...again, ...ways.polling}, {...again, ...ways.upgrade}]) {
+      const [ada, ben] = await Promise.all([connect(options, '/', at), connect(options, '/', at)]);
+      const heard = reader(ada);
+      await ask(ada, 'join', 'in it');
+      await ask(ada, 'set data', {seat: 4});
+      ben.emit('in', 'in it', 'before');
+      await until(() => heard.news.length === 1, 'the first');
+      const {id} = ada;
+      ada.io.engine.close();
+      await until(async () => (await ask(ben, 'anyone', id)) === false, 'ada to go');
+      ben.emit('in', 'in it', 'missed', Buffer.from([1, 2, 3]));
+      ben.emit('in', 'elsewhere', 'not for her');
+      ben.emit('in', id, 'for her alone');
+      ben.emit('except', 'in it', 'not for her either');
+      ben.emit('all', 'for all');
+      await ask(ben, 'ack', 0);
+      if (!ada.connected) await next(ada, 'connect');
+      assert.equal(ada.recovered, true);
+      assert.equal(ada.id, id);
+      await until(() => heard.news.length >= 4, 'what was missed');
+      const values = heard.news.map(([value]) => value);
+      assert.deepEqual(values, ['before', 'missed', 'for her alone', 'for all']);
+      assert.deepEqual([...heard.news[1][1]], [1, 2, 3]);
+      assert.deepEqual(await new Promise((done) => ada.emit('data', (...args) => done(args))), [{seat: 4}, true]);
+      ben.emit('in', 'in it', 'now');
+      await until(() => heard.news.length === 5, 'what comes now');
+      ada.disconnect();
+      ben.disconnect();
+    }
+  });
+
+  test('where it was away too long, or too much has passed, it is told that it is new', async () => {
+    for (const args of [['--recovery-ms', '100'], ['--recovery-ms', '5000', '--recovery-packets', '2']]) {
+      const at = await another(...args);
+      const [ada, ben] = await Promise.all([connect({...again, reconnectionDelay: 500, reconnectionDelayMax: 500}, '/', at), connect(ways.websocket, '/', at)]);
+      ben.emit('all', 'first');
+      await next(ada, 'news');
+      const {id} = ada;
+      ada.io.engine.close();
+      await until(async () => (await ask(ben, 'anyone', id)) === false, 'ada to go');
+      for (let n = 0; n < 3; ++n) ben.emit('all', n);
+      await next(ada, 'connect');
+      assert.ok(!ada.recovered);
+      assert.notEqual(ada.id, id);
+    }
+  });
+
+  test('a client that left on purpose is not recovered', async () => {
+    const at = await another('--recovery-ms', '5000');
+    const socket = await connect(again, '/', at);
+    socket.emit('all', 'x');
+    await next(socket, 'news');
+    const {id} = socket;
+    socket.disconnect().connect();
+    await next(socket, 'connect');
+    assert.ok(!socket.recovered);
+    assert.notEqual(socket.id, id);
+  });
+});
+
+describe('limits', () => {
+  test('events past the rate are not acted on; who goes on is closed', async () => {
+    const at = await another('--rate', '10');
+    const socket = await connect(ways.websocket, '/', at);
+    let answers = 0;
+    for (let n = 0; n < 12; ++n) socket.emit('ack', n, () => ++answers);
+    await until(() => answers >= 5, 'the first ones');
+    assert.ok(socket.connected);
+    for (let n = 0; n < 30; ++n) socket.emit('ack', n, () => ++answers);
+    assert.equal((await next(socket, 'disconnect'))[0], 'transport close');
+    assert.ok(answers < 12, `${answers} answers`);
+  });
+
+  test('origins are held to for both transports', async () => {
+    const at = await another('--origin', 'https://app.example.com');
+    for (const options of [ways.polling, ways.websocket]) {
+      await connect({...options, extraHeaders: {origin: 'https://app.example.com'}}, '/', at);
+      await next(open({...options, extraHeaders: {origin: 'https://evil.example.com'}}, '/', at), 'connect_error');
+    }
+  });
+
+  test('the server stops: clients are told, whatever their transport', async () => {
+    const at = await startServer(process.env.FLUX_SOCKETIO_SERVER, ['--threads', '2']);
+    const clients = await Promise.all(Object.values(ways).map((options) => connect(options, '/', at)));
+    const ends = clients.map((client) => next(client, 'disconnect'));
+    await at.stop();
+    for (const [reason] of await Promise.all(ends)) assert.match(reason, /^transport (close|error)$/);
+  });
+});

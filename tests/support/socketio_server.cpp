@@ -1,0 +1,235 @@
+// A Socket.IO server that the tests with socket.io-client drive: each event asks it for one thing that servers do.
+//
+// usage: flux-socketio-server [--threads N] [--recovery-ms N] [--recovery-packets N] [--rate N] [--origin ORIGIN]
+// Ends with SIGTERM.
+#include <flux/flux.hpp>
+#include <flux/socketio.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using flux::JsonText;
+using flux::socketio::Args;
+using flux::socketio::Event;
+using flux::socketio::Next;
+using flux::socketio::Socket;
+using flux::socketio::Value;
+
+std::atomic<bool> ended{false};
+
+Value text(std::string_view value) { return JsonText::string(value); }
+std::string string_at(const Event& event, std::size_t index) {
+  return event.arg(index).json().get<std::string>().value_or("");
+}
+Args from(const Event& event, std::size_t first) {
+  return {event.args().begin() + static_cast<std::ptrdiff_t>(std::min(first, event.args().size())), event.args().end()};
+}
+
+/// The disconnections there were, for a client that comes later to ask.
+class Log {
+ public:
+  void add(const std::string& id, std::string_view reason) {
+    const std::lock_guard lock(mutex_);
+    reasons_[id] = reason;
+  }
+  std::string of(const std::string& id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = reasons_.find(id);
+    return found == reasons_.end() ? std::string() : found->second;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, std::string> reasons_;
+};
+
+void serve_values(const Socket& socket) {
+  socket.on("echo", [socket](Event& event) { socket.emit("echoed", event.args()); });
+  socket.on("ack", [](Event& event) { event.ack(event.args()); });
+  socket.on("ack twice", [](Event& event) {
+    event.ack({text("first")});
+    event.ack({text("second")});
+  });
+  socket.on("ack later", [](Event& event) {
+    std::thread([ack = event.later(), args = event.args()] {
+      std::this_thread::sleep_for(20ms);
+      ack(args);
+    }).detach();
+  });
+  socket.on("bytes", [socket](Event& event) {  // of what came, and some of the server's own
+    const auto bytes = event.arg(0).bytes_at("/deep/0");
+    std::string reversed = bytes ? std::string(bytes->rbegin(), bytes->rend()) : "none";
+    const auto nested = Value::parse(R"({"in":[{"_placeholder":true,"num":0}]})",
+                                     {std::make_shared<const std::string>(reversed)});
+    socket.emit("bytes", {*nested, Value::bytes(std::move(reversed)), text("after")});
+  });
+  socket.on("ask me", [socket](Event& event) {
+    const auto timeout = std::chrono::milliseconds(event.arg(0).json().get<std::int64_t>().value_or(1000));
+    socket.emit("question", from(event, 1), timeout, [socket](flux::Result<Args> answer) {
+      if (answer) {
+        socket.emit("answered", *answer);
+      } else {
+        socket.emit("unanswered", {text(flux::to_string(answer.error().code()))});
+      }
+    });
+  });
+  socket.on("handshake", [socket](Event& event) {
+    const auto& handshake = socket.handshake();
+    event.ack({handshake.auth(), text(handshake.query("token").value_or("none")),
+               text(handshake.header("X-Test").value_or("none")), text(handshake.remote_address().substr(0, 10))});
+  });
+  socket.on("bad emits", [socket](Event& event) {
+    const auto reserved = socket.emit("disconnect");
+    event.ack({text(reserved ? "sent" : flux::to_string(reserved.error().code()))});
+  });
+}
+
+void serve_rooms(flux::socketio::Namespace nsp, const Socket& socket) {
+  socket.on("join", [socket](Event& event) {
+    const auto joined = socket.join(string_at(event, 0));
+    event.ack({text(joined ? "joined" : flux::to_string(joined.error().code()))});
+  });
+  socket.on("leave", [socket](Event& event) {
+    socket.leave(string_at(event, 0));
+    event.ack();
+  });
+  socket.on("rooms", [socket](Event& event) {
+    Args rooms;
+    for (const auto& room : socket.rooms()) rooms.push_back(text(room));
+    event.ack(rooms);
+  });
+  socket.on("to", [socket](Event& event) { socket.to(string_at(event, 0)).emit("news", from(event, 1)); });
+  socket.on("in", [nsp](Event& event) { nsp.to(string_at(event, 0)).emit("news", from(event, 1)); });
+  socket.on("in two", [nsp](Event& event) {
+    nsp.to(string_at(event, 0)).to(string_at(event, 1)).emit("news", from(event, 2));
+  });
+  socket.on("except", [nsp](Event& event) { nsp.except(string_at(event, 0)).emit("news", from(event, 1)); });
+  socket.on("broadcast", [socket](Event& event) { socket.broadcast().emit("news", event.args()); });
+  socket.on("all", [nsp](Event& event) { nsp.emit("news", event.args()); });
+  socket.on("all volatile", [nsp](Event& event) { nsp.except("").volatile_().emit("news", event.args()); });
+  socket.on("volatile", [socket](Event& event) {
+    for (int i = 0; i < 1000; ++i) socket.volatile_emit("news", event.args());
+    socket.emit("volatile done");
+  });
+  socket.on("members", [nsp](Event& event) {
+    event.ack({JsonText::trusted(std::to_string(nsp.sockets_in(string_at(event, 0)).size())),
+               JsonText::trusted(std::to_string(nsp.sockets().size()))});
+  });
+}
+
+void serve_ends(flux::socketio::Namespace nsp, const Socket& socket, Log& log) {
+  socket.on_disconnect([id = socket.id(), &log](std::string_view reason) { log.add(id, reason); });
+  socket.on("reason of", [&log](Event& event) { event.ack({text(log.of(string_at(event, 0)))}); });
+  socket.on("disconnect me", [socket](Event&) {
+    socket.emit("last words");
+    socket.disconnect();
+  });
+  socket.on("close me", [socket](Event&) {
+    socket.emit("last words");
+    socket.disconnect(true);
+  });
+  socket.on("disconnect", [](Event&) {});  // no client can send it
+  socket.on("set data", [socket](Event& event) {
+    socket.set_data(event.arg(0).json());
+    event.ack();
+  });
+  socket.on("data", [socket](Event& event) {
+    event.ack({socket.data(), JsonText::trusted(socket.recovered() ? "true" : "false")});
+  });
+  socket.on("throw", [](Event&) { throw std::runtime_error("as the test wants it"); });
+  socket.on("anyone", [nsp](Event& event) {
+    const auto found = nsp.socket(string_at(event, 0));
+    event.ack({JsonText::trusted(found && found->connected() ? "true" : "false")});
+  });
+}
+
+void serve(flux::socketio::Namespace nsp, Log& log) {
+  nsp.on_connection([nsp, &log](const Socket& socket) {
+    serve_values(socket);
+    serve_rooms(nsp, socket);
+    serve_ends(nsp, socket, log);
+  });
+}
+
+/// The name that the client gives decides; some answers come later, from another thread.
+void ask_for_names(flux::socketio::Namespace nsp) {
+  nsp.use([](const Socket& socket, const Next& next) {
+    const auto name = socket.handshake().auth().get<std::string>("/name");
+    if (!name) return next.refuse("no name", JsonText::trusted(R"({"wants":["name"]})"));
+    if (*name == "thrower") throw std::runtime_error("as the test wants it");
+    if (*name == "ignored") return;
+    socket.set_data(JsonText::string(*name));
+    std::thread([next, late = *name != "late refused"] {
+      std::this_thread::sleep_for(20ms);
+      if (late) return next();
+      next.refuse("thought about it");
+    }).detach();
+  });
+  nsp.use([](const Socket& socket, const Next& next) {
+    if (socket.data() == JsonText::string("second refused")) return next.refuse("the second one");
+    next();
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::map<std::string, std::string> options;
+  for (int i = 1; i + 1 < argc; i += 2) options[argv[i]] = argv[i + 1];
+  const auto number = [&](const char* name, unsigned fallback) {
+    const auto found = options.find(name);
+    return found == options.end() ? fallback : static_cast<unsigned>(std::strtoul(found->second.c_str(), nullptr, 10));
+  };
+  std::signal(SIGTERM, [](int) { ended = true; });
+
+  Log log;
+  flux::Config config;
+  config.listen = {{"127.0.0.1", 0}};
+  config.threads = number("--threads", 1);
+  config.limits.messages_per_second = number("--rate", 0);
+  config.limits.message_burst = 5;
+  config.limits.rate_limit_strikes_max = 20;
+  if (options.count("--origin") != 0) config.origins = {options["--origin"]};
+  flux::Server server(config);
+
+  flux::socketio::Options socketio;
+  socketio.ping_interval = 300ms;
+  socketio.ping_timeout = 2'000ms;
+  socketio.connect_timeout = 500ms;
+  socketio.attachments_timeout = 500ms;
+  socketio.namespaces_per_connection_max = 4;
+  socketio.rooms_per_socket_max = 3;
+  socketio.recovery_max = std::chrono::milliseconds(number("--recovery-ms", 0));
+  socketio.recovery_packets_max = number("--recovery-packets", 1'000);
+  flux::socketio::Io io(server, socketio);
+  serve(io.of("/"), log);
+  serve(io.of("/named"), log);
+  serve(io.of("/other"), log);
+  ask_for_names(io.of("/named"));
+  io.of([](std::string_view name, const JsonText&) { return name.substr(0, 6) == "/room-"; },
+        [&log](flux::socketio::Namespace nsp) { serve(std::move(nsp), log); });
+
+  server.start();
+  std::printf("listening on http://127.0.0.1:%u/\n", static_cast<unsigned>(server.port()));
+  std::fflush(stdout);
+  while (!ended) std::this_thread::sleep_for(5ms);
+  server.stop(100ms);
+}
