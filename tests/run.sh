@@ -3,7 +3,7 @@
 #
 # usage: sh tests/run.sh [STAGE...]
 #   release   builds everything as users get it; every test
-#   lint      the dev preset: everything with warnings as errors, the library through clang-tidy where that is installed
+#   lint      the dev preset: library and examples with warnings as errors, the library through clang-tidy where there is one
 #   asan      the C++ tests and the fuzzers' findings with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan      the C++ tests with ThreadSanitizer
 # Without a stage: all, in this order.
@@ -54,7 +54,7 @@ for stage in "$@"; do
       run_tests release
       ;;
     lint)
-      configure dev
+      configure dev -DFLUX_BUILD_TESTS=OFF
       build dev
       ;;
     asan)

@@ -22,13 +22,18 @@ class TokenRequest;
 /// Threading: any thread. An answer that comes after the client or the server has gone does nothing.
 class LaterAnswer {
  public:
-  struct State;
-  explicit LaterAnswer(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  /// For flux itself: where the answer goes. None: refused, for the reason.
+  class Target {
+   public:
+    virtual ~Target() = default;
+    virtual void give(std::optional<Identity> identity, std::string reason) = 0;
+  };
+  explicit LaterAnswer(std::shared_ptr<Target> target) : target_(std::move(target)) {}
   void accept(Identity identity = {}) const;
   void refuse(std::string_view reason = "unauthorized") const;
 
  private:
-  std::shared_ptr<State> state_;
+  std::shared_ptr<Target> target_;
 };
 
 /// Somebody wants to connect (protocol live, or a raw endpoint whose options ask for it). A handler that returns without

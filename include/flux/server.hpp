@@ -35,7 +35,7 @@ struct ServerAccess;
 class Server {
  public:
   /// Errors: throws `Error` (bad_config) naming the setting that is wrong.
-  explicit Server(Config config = {}) : Server(std::move(config), detail::link_mode()) {}
+  explicit Server(const Config& config = {}) : Server(config, detail::link_mode()) {}
   /// Stops at once.
   ~Server();
   Server(const Server&) = delete;
@@ -144,7 +144,7 @@ class Server {
 
  private:
   friend struct detail::ServerAccess;
-  Server(Config config, bool link_mode);
+  Server(const Config& config, bool link_mode);
   std::shared_ptr<detail::ServerState> state_;
 };
 

@@ -14,7 +14,7 @@ namespace {
 /// What became of a question: "user", "refused: reason", or nothing yet.
 struct Outcome {
   std::vector<std::string> given;
-  LaterAnswer::State::Answer taker() {
+  flux::gate::OneAnswer::Answer taker() {
     return [this](std::optional<Identity> identity, const std::string& reason) {
       given.push_back(identity ? identity->user_id : "refused: " + reason);
     };
@@ -111,7 +111,7 @@ TEST_CASE("token question: of answers from many threads one counts", "[answers]"
 
 TEST_CASE("answer state: tells whether it was given", "[answers]") {
   Outcome outcome;
-  LaterAnswer::State state(outcome.taker());
+  flux::gate::OneAnswer state(outcome.taker());
   CHECK_FALSE(state.given());
   state.give(std::nullopt, "no");
   CHECK(state.given());

@@ -60,10 +60,12 @@ TEST_CASE("lane: messages arrive in order, whole, and not at who is excluded", "
   say(hall, "three");
   say(hall, "four", &b);
   say(hall, "five", &a);
+  say(hall, "six");
+  say(hall, "seven", &a);
   loops.settle();
-  CHECK(a.inbox.take() == Lines{"three", "four"});
-  CHECK(b.inbox.take() == Lines{"one", "two", "three", "five"});
-  CHECK(c.inbox.take() == Lines{"one", "two", "three", "four", "five"});
+  CHECK(a.inbox.take() == Lines{"three", "four", "six"});
+  CHECK(b.inbox.take() == Lines{"one", "two", "three", "five", "six", "seven"});
+  CHECK(c.inbox.take() == Lines{"one", "two", "three", "four", "five", "six", "seven"});
   CHECK(c.inbox.batches == 1);
 }
 

@@ -10,25 +10,21 @@
 #include <string>
 #include <utility>
 
-namespace flux {
+namespace flux::gate {
 
-/// One question, answered once.
-struct LaterAnswer::State {
+/// One question, answered once. If nobody keeps it, it is refused.
+class OneAnswer final : public LaterAnswer::Target {
+ public:
   /// Identity: accepted. None: refused, for the reason.
   using Answer = std::function<void(std::optional<Identity>, std::string reason)>;
 
-  explicit State(Answer answer) : answer_(std::move(answer)) {}
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
-  ~State() { give(std::nullopt, "nobody answered"); }
+  explicit OneAnswer(Answer answer) : answer_(std::move(answer)) {}
+  OneAnswer(const OneAnswer&) = delete;
+  OneAnswer& operator=(const OneAnswer&) = delete;
+  ~OneAnswer() override { answer(std::nullopt, "nobody answered"); }
 
-  void give(std::optional<Identity> identity, std::string reason) {
-    Answer answer;
-    {
-      const std::lock_guard lock(mutex_);
-      answer.swap(answer_);
-    }
-    if (answer) answer(std::move(identity), std::move(reason));
+  void give(std::optional<Identity> identity, std::string reason) override {
+    answer(std::move(identity), std::move(reason));
   }
   bool given() const {
     const std::lock_guard lock(mutex_);
@@ -36,19 +32,24 @@ struct LaterAnswer::State {
   }
 
  private:
+  void answer(std::optional<Identity> identity, std::string reason) {
+    Answer once;
+    {
+      const std::lock_guard lock(mutex_);
+      once.swap(answer_);
+    }
+    if (once) once(std::move(identity), std::move(reason));
+  }
+
   mutable std::mutex mutex_;
   Answer answer_;
 };
 
-}  // namespace flux
-
-namespace flux::gate {
-
 /// A token, asked about.
 class TokenQuestion final : public TokenRequest {
  public:
-  TokenQuestion(std::string token, LaterAnswer::State::Answer answer)
-      : token_(std::move(token)), state_(std::make_shared<LaterAnswer::State>(std::move(answer))) {}
+  TokenQuestion(std::string token, OneAnswer::Answer answer)
+      : token_(std::move(token)), state_(std::make_shared<OneAnswer>(std::move(answer))) {}
 
   const std::string& token() const override { return token_; }
   void accept(Identity identity) override { state_->give(std::move(identity), {}); }
@@ -64,7 +65,7 @@ class TokenQuestion final : public TokenRequest {
 
  private:
   std::string token_;
-  std::shared_ptr<LaterAnswer::State> state_;
+  std::shared_ptr<OneAnswer> state_;
   bool later_ = false;
 };
 

@@ -1,13 +1,12 @@
 #pragma once
 
 #include <flux/events.hpp>
-#include <flux/gate/answers.hpp>
 
 namespace flux {
 
-FLUX_DECL void LaterAnswer::accept(Identity identity) const { state_->give(std::move(identity), {}); }
+FLUX_DECL void LaterAnswer::accept(Identity identity) const { target_->give(std::move(identity), {}); }
 
-FLUX_DECL void LaterAnswer::refuse(std::string_view reason) const { state_->give(std::nullopt, std::string(reason)); }
+FLUX_DECL void LaterAnswer::refuse(std::string_view reason) const { target_->give(std::nullopt, std::string(reason)); }
 
 FLUX_DECL std::string ConnectRequest::token() const {
   if (auto from_query = query("access_token")) return std::move(*from_query);

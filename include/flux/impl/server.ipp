@@ -38,7 +38,7 @@ void call_on(core::Loop& loop, const std::function<void(Result<T>)>& done, Resul
 
 }  // namespace detail
 
-FLUX_DECL Server::Server(Config config, bool) : state_(std::make_shared<detail::ServerState>(std::move(config))) {}
+FLUX_DECL Server::Server(const Config& config, bool) : state_(std::make_shared<detail::ServerState>(config)) {}
 FLUX_DECL Server::~Server() = default;
 
 FLUX_DECL void Server::run() { state_->run(); }

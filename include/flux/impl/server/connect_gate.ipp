@@ -12,8 +12,8 @@ namespace flux::detail {
 /// What the connect handler is asked.
 class ConnectGate::Question final : public ConnectRequest {
  public:
-  Question(std::shared_ptr<Handshake> handshake, LaterAnswer::State::Answer answer)
-      : handshake_(std::move(handshake)), state_(std::make_shared<LaterAnswer::State>(std::move(answer))) {}
+  Question(std::shared_ptr<Handshake> handshake, gate::OneAnswer::Answer answer)
+      : handshake_(std::move(handshake)), state_(std::make_shared<gate::OneAnswer>(std::move(answer))) {}
 
   std::string_view path() const override { return handshake_->head.path(); }
   std::optional<std::string> query(std::string_view name) const override {
@@ -34,7 +34,7 @@ class ConnectGate::Question final : public ConnectRequest {
 
  private:
   std::shared_ptr<Handshake> handshake_;
-  std::shared_ptr<LaterAnswer::State> state_;
+  std::shared_ptr<gate::OneAnswer> state_;
   bool later_ = false;
 };
 
@@ -85,7 +85,7 @@ FLUX_DECL void ConnectGate::ask(const std::shared_ptr<Handshake>& handshake) {
 }
 
 /// The answer may come on any thread and at any time; it is acted on on the loop, if the client still waits.
-FLUX_DECL LaterAnswer::State::Answer ConnectGate::answer_to(std::shared_ptr<Handshake> handshake) {
+FLUX_DECL gate::OneAnswer::Answer ConnectGate::answer_to(std::shared_ptr<Handshake> handshake) {
   const std::shared_ptr<core::Loop> loop = handshake->http->connection()->shared_loop();
   return [this, loop, handshake = std::move(handshake)](std::optional<Identity> identity, std::string reason) {
     loop->dispatch([this, handshake, identity = std::move(identity), reason = std::move(reason)]() mutable {

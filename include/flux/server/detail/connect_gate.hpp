@@ -52,7 +52,7 @@ class ConnectGate {
   class Question;
 
   void ask(const std::shared_ptr<Handshake>& handshake);
-  LaterAnswer::State::Answer answer_to(std::shared_ptr<Handshake> handshake);
+  gate::OneAnswer::Answer answer_to(std::shared_ptr<Handshake> handshake);
   void admit(Handshake& handshake, std::shared_ptr<const Identity> identity);
   std::string choose_subprotocol(const Handshake& handshake) const;
 
