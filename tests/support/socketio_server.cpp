@@ -5,10 +5,10 @@
 #include <flux/flux.hpp>
 #include <flux/socketio.hpp>
 
+#include "support/later.hpp"
+
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -19,7 +19,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -33,7 +32,6 @@ using flux::socketio::Next;
 using flux::socketio::Socket;
 using flux::socketio::Value;
 
-std::atomic<bool> ended{false};
 
 Value text(std::string_view value) { return JsonText::string(value); }
 std::string string_at(const Event& event, std::size_t index) {
@@ -61,6 +59,11 @@ class Log {
   std::map<std::string, std::string> reasons_;
 };
 
+Later& later() {
+  static Later main_thread;
+  return main_thread;
+}
+
 void serve_values(const Socket& socket) {
   socket.on("echo", [socket](Event& event) { socket.emit("echoed", event.args()); });
   socket.on("ack", [](Event& event) { event.ack(event.args()); });
@@ -69,10 +72,7 @@ void serve_values(const Socket& socket) {
     event.ack({text("second")});
   });
   socket.on("ack later", [](Event& event) {
-    std::thread([ack = event.later(), args = event.args()] {
-      std::this_thread::sleep_for(20ms);
-      ack(args);
-    }).detach();
+    later().add(20ms, [ack = event.later(), args = event.args()] { ack(args); });
   });
   socket.on("bytes", [socket](Event& event) {  // of what came, and some of the server's own
     const auto bytes = event.arg(0).bytes_at("/deep/0");
@@ -177,11 +177,10 @@ void ask_for_names(flux::socketio::Namespace nsp) {
     if (*name == "thrower") throw std::runtime_error("as the test wants it");
     if (*name == "ignored") return;
     socket.set_data(JsonText::string(*name));
-    std::thread([next, late = *name != "late refused"] {
-      std::this_thread::sleep_for(20ms);
-      if (late) return next();
+    later().add(20ms, [next, admitted = *name != "late refused"] {
+      if (admitted) return next();
       next.refuse("thought about it");
-    }).detach();
+    });
   });
   nsp.use([](const Socket& socket, const Next& next) {
     if (socket.data() == JsonText::string("second refused")) return next.refuse("the second one");
@@ -198,7 +197,7 @@ int main(int argc, char** argv) {
     const auto found = options.find(name);
     return found == options.end() ? fallback : static_cast<unsigned>(std::strtoul(found->second.c_str(), nullptr, 10));
   };
-  std::signal(SIGTERM, [](int) { ended = true; });
+  later();  // before any thread
 
   Log log;
   flux::Config config;
@@ -230,6 +229,6 @@ int main(int argc, char** argv) {
   server.start();
   std::printf("listening on http://127.0.0.1:%u/\n", static_cast<unsigned>(server.port()));
   std::fflush(stdout);
-  while (!ended) std::this_thread::sleep_for(5ms);
+  later().run();
   server.stop(100ms);
 }

@@ -133,8 +133,13 @@ FLUX_DECL Io::Io(Server& server, Options options) {
   const std::string path = options.path;
   const auto log = std::make_shared<const detail::SocketIoLog>(host.config());
   state_ = std::make_shared<detail::SocketIoServer>(host.hub(), std::move(options), log);
-  // The log ends with the server, whoever holds the rest.
-  host.add_endpoint(state_->engine(), std::make_shared<std::pair<decltype(state_), decltype(log)>>(state_, log));
+  // What ends with the server, whoever holds the rest.
+  struct Kept {
+    ~Kept() { state->end(); }
+    std::shared_ptr<detail::SocketIoServer> state;
+    std::shared_ptr<const detail::SocketIoLog> log;
+  };
+  host.add_endpoint(state_->engine(), std::shared_ptr<Kept>(new Kept{state_, log}));
   if (!bundle.empty()) host.add_file(path + "socket.io.js", bundle);
 }
 

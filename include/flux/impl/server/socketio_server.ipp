@@ -375,6 +375,14 @@ FLUX_DECL void SocketIoNamespace::on_connection(socketio::ConnectionHandler hand
   add_to_list(handlers_, std::move(handler));
 }
 
+FLUX_DECL void SocketIoNamespace::end() {
+  List<socketio::Middleware> middlewares = std::make_shared<std::vector<socketio::Middleware>>();
+  List<socketio::ConnectionHandler> handlers = std::make_shared<std::vector<socketio::ConnectionHandler>>();
+  const std::lock_guard lock(mutex_);  // goes before the lists do, whose handlers may hold this namespace
+  middlewares.swap(middlewares_);
+  handlers.swap(handlers_);
+}
+
 FLUX_DECL SocketIoNamespace::List<socketio::Middleware> SocketIoNamespace::middlewares() const {
   const std::lock_guard lock(mutex_);
   return middlewares_;
@@ -854,23 +862,53 @@ FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::take(std::string_vi
   // Set up before anybody can see it; of two clients that come at the same time one makes it.
   auto fresh = make(std::string(name));
   if (wanted->made) hub_.guarded_elsewhere("Socket.IO namespace", [&] { wanted->made(socketio::Namespace(fresh)); });
+  std::vector<std::shared_ptr<SocketIoNamespace>> ended;
+  const auto taken = enter(fresh, ended);
+  if (taken != fresh) ended.push_back(fresh);
+  for (const auto& nsp : ended) nsp->end();
+  return taken;
+}
+
+/// `fresh`, or the one of that name that was there before; null where there are too many. Into `ended` go those that had
+/// to make room.
+FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::enter(
+    const std::shared_ptr<SocketIoNamespace>& fresh, std::vector<std::shared_ptr<SocketIoNamespace>>& ended) {
   const std::lock_guard lock(mutex_);
-  if (namespaces_.size() >= options_->namespaces_max) {
-    std::erase_if(namespaces_, [](const auto& entry) { return entry.second->dynamic_ && entry.second->users_ == 0; });
-  }
-  auto found = namespaces_.find(name);
+  auto found = namespaces_.find(fresh->name());
   if (found == namespaces_.end()) {
+    if (namespaces_.size() >= options_->namespaces_max) {
+      std::erase_if(namespaces_, [&](const auto& entry) {
+        const bool unused = entry.second->dynamic_ && entry.second->users_ == 0;
+        if (unused) ended.push_back(entry.second);
+        return unused;
+      });
+    }
     if (namespaces_.size() >= options_->namespaces_max) return nullptr;
     fresh->dynamic_ = true;
-    found = namespaces_.emplace(std::string(name), std::move(fresh)).first;
+    found = namespaces_.emplace(fresh->name(), fresh).first;
   }
   ++found->second->users_;
   return found->second;
 }
 
+FLUX_DECL void SocketIoServer::end() {
+  std::map<std::string, std::shared_ptr<SocketIoNamespace>, std::less<>> ended;
+  std::shared_ptr<const std::vector<Dynamic>> dynamic = std::make_shared<std::vector<Dynamic>>();
+  {
+    const std::lock_guard lock(mutex_);
+    ended = namespaces_;
+    dynamic.swap(dynamic_);
+  }
+  for (const auto& [name, nsp] : ended) nsp->end();
+}
+
 FLUX_DECL void SocketIoServer::release(const std::shared_ptr<SocketIoNamespace>& nsp) {
-  const std::lock_guard lock(mutex_);
-  if (--nsp->users_ == 0 && nsp->dynamic_ && !nsp->recovers()) namespaces_.erase(nsp->name());
+  {
+    const std::lock_guard lock(mutex_);
+    if (--nsp->users_ != 0 || !nsp->dynamic_ || nsp->recovers()) return;
+    namespaces_.erase(nsp->name());
+  }
+  nsp->end();
 }
 
 }  // namespace flux::detail

@@ -163,6 +163,8 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   bool recovers() const noexcept { return options_->recovery_max.count() > 0; }
   void use(socketio::Middleware middleware);
   void on_connection(socketio::ConnectionHandler handler);
+  /// It has ended. Handlers may hold their namespace, so they are forgotten.
+  void end();
   List<socketio::Middleware> middlewares() const;
   List<socketio::ConnectionHandler> handlers() const;
 
@@ -304,6 +306,8 @@ class SocketIoServer {
   void of(std::function<bool(std::string_view, const JsonText&)> matches, std::function<void(socketio::Namespace)> made);
   /// For one more user. Null: there is none of that name, and no predicate wants it.
   std::shared_ptr<SocketIoNamespace> take(std::string_view name, const JsonText& auth);
+  /// The server it belongs to goes, whoever holds this one.
+  void end();
   /// A user has gone.
   void release(const std::shared_ptr<SocketIoNamespace>& nsp);
 
@@ -314,6 +318,8 @@ class SocketIoServer {
   };
 
   std::shared_ptr<SocketIoNamespace> make(const std::string& name) const;
+  std::shared_ptr<SocketIoNamespace> enter(const std::shared_ptr<SocketIoNamespace>& fresh,
+                                           std::vector<std::shared_ptr<SocketIoNamespace>>& ended);
 
   Hub& hub_;
   const std::shared_ptr<const socketio::Options> options_;
