@@ -48,7 +48,8 @@ struct Options : engineio::Options {
   std::size_t rooms_per_socket_max = 1'000;
   std::size_t acks_waiting_max = 10'000;  ///< that the application owes one socket; then its connection is closed
   /// Connection state recovery: how long the state of a client that was cut off is kept, with what it missed. 0: off.
-  /// Who gets its state back is not asked about again: middlewares are skipped, as in the Node server.
+  /// Middlewares are asked again, for who was let in before may have been locked out since (the Node server skips them);
+  /// data that they set goes before what is recovered.
   std::chrono::milliseconds recovery_max{0};
   // The newest that are kept for it, of each namespace. Who missed what is no longer there is not recovered.
   std::size_t recovery_packets_max = 10'000;

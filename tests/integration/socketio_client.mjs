@@ -379,6 +379,17 @@ describe('reconnection and recovery', () => {
     }
   });
 
+  test('who is locked out meanwhile does not come back by recovery', async () => {
+    const at = await another('--recovery-ms', '5000');
+    const socket = await connect({...again, auth: {name: 'ada'}}, '/named', at);
+    socket.emit('all', 'x');
+    await next(socket, 'news');
+    socket.auth = {name: 'late refused'};
+    socket.io.engine.close();
+    const [error] = await Promise.race([next(socket, 'connect_error').then((args) => [args].flat()), next(socket, 'connect').then(() => [null])]);
+    assert.equal(error?.message, 'thought about it');
+  });
+
   test('a client that left on purpose is not recovered', async () => {
     const at = await another('--recovery-ms', '5000');
     const socket = await connect(again, '/', at);

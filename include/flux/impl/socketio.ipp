@@ -135,11 +135,15 @@ FLUX_DECL Io::Io(Server& server, Options options) {
   state_ = std::make_shared<detail::SocketIoServer>(host.hub(), std::move(options), log);
   // What ends with the server, whoever holds the rest.
   struct Kept {
+    Kept(std::shared_ptr<detail::SocketIoServer> s, std::shared_ptr<const detail::SocketIoLog> l)
+        : state(std::move(s)), log(std::move(l)) {}
+    Kept(const Kept&) = delete;
+    Kept& operator=(const Kept&) = delete;
     ~Kept() { state->end(); }
     std::shared_ptr<detail::SocketIoServer> state;
     std::shared_ptr<const detail::SocketIoLog> log;
   };
-  host.add_endpoint(state_->engine(), std::shared_ptr<Kept>(new Kept{state_, log}));
+  host.add_endpoint(state_->engine(), std::make_shared<Kept>(state_, log));
   if (!bundle.empty()) host.add_file(path + "socket.io.js", bundle);
 }
 

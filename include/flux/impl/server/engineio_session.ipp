@@ -80,10 +80,10 @@ FLUX_DECL void EngineIoSession::finish_open(std::shared_ptr<EngineIoClient> clie
 FLUX_DECL void EngineIoSession::poll(const HttpExchange& exchange) {
   if (farewell_) {
     // socket.io-client drops packets that come along with the end.
-    if (!farewell_->empty()) return answer(std::move(exchange), std::exchange(*farewell_, {}));
+    if (!farewell_->empty()) return answer(exchange, std::exchange(*farewell_, {}));
     server_.forget(sid_);
     farewell_.reset();
-    return answer(std::move(exchange), "1");
+    return answer(exchange, "1");
   }
   if (!is_open() || websocket_) return server_.refuse(exchange, protocol::EngineIoRefusal::bad_request);
   if (poll_) {  // two at the same time: both can't be right
@@ -111,7 +111,7 @@ FLUX_DECL bool EngineIoSession::posted(std::string body) {
   return false;
 }
 
-FLUX_DECL void EngineIoSession::answer(HttpExchange exchange, std::string payload) {
+FLUX_DECL void EngineIoSession::answer(const HttpExchange& exchange, std::string payload) {
   exchange.respond(200, std::move(payload), "text/plain; charset=UTF-8", server_.cors(exchange));
 }
 
@@ -370,11 +370,11 @@ FLUX_DECL void EngineIoSession::say_farewell(EngineIoEnding ending) {
   auto poll = std::exchange(poll_, std::nullopt);
   if (ending == EngineIoEnding::at_once) {
     if (!packets.empty()) packets += protocol::engineio_separator;
-    if (poll) answer(std::move(*poll), packets + "1");
+    if (poll) answer(*poll, packets + "1");
     return;
   }
-  if (poll && packets.empty()) return answer(std::move(*poll), "1");
-  if (poll) answer(std::move(*poll), std::exchange(packets, {}));
+  if (poll && packets.empty()) return answer(*poll, "1");
+  if (poll) answer(*poll, std::exchange(packets, {}));
   farewell_ = std::make_unique<std::string>(std::move(packets));
   loop_->call_after(server_.hub().config.limits.close_timeout, [self = shared_from_this()] {
     self->farewell_.reset();

@@ -391,7 +391,9 @@ FLUX_DECL features::Membership* LiveSession::membership_of(const RoomId& room) {
 FLUX_DECL features::Membership* LiveSession::current_room(const Request& request) {
   if (request.room_id) {
     if (features::Membership* named = membership_of(*request.room_id)) return named;
-    fail(request.id, Error(Errc::not_in_room, "not in room \"" + *request.room_id + "\"; join it first"));
+    const bool short_enough = request.room_id->size() <= hub_.config.limits.room_id_bytes_max;
+    fail(request.id, Error(Errc::not_in_room, short_enough ? "not in room \"" + *request.room_id + "\"; join it first"
+                                                           : std::string("not in that room")));
     return nullptr;
   }
   if (!memberships_.empty()) return memberships_.back().get();

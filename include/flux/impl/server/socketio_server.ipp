@@ -175,7 +175,7 @@ FLUX_DECL void SocketIoSocket::handle_ack(std::uint64_t id, const socketio::Args
   const auto ack = take_ack(id);
   if (!ack) return;  // nobody asked, or it came too late
   loop()->cancel(ack->timer);
-  if (ack->done) session_->hub().guarded(loop()->counters(), "ack", [&] { ack->done(std::move(args)); });
+  if (ack->done) session_->hub().guarded(loop()->counters(), "ack", [&] { ack->done(args); });
 }
 
 struct SocketIoSocket::OwedAck {
@@ -189,7 +189,7 @@ struct SocketIoSocket::OwedAck {
 };
 
 FLUX_DECL socketio::Event::Ack SocketIoSocket::ack_of(std::uint64_t id) {
-  return [owed = std::make_shared<OwedAck>(shared_from_this(), id)](socketio::Args args) -> socketio::Emitted {
+  return [owed = std::make_shared<OwedAck>(shared_from_this(), id)](const socketio::Args& args) -> socketio::Emitted {
     if (owed->given.exchange(true)) return {};
     return owed->socket->acknowledge(owed->id, args);
   };
@@ -597,7 +597,7 @@ std::optional<SocketIoNamespace::Recovered> SocketIoNamespace::recover(const std
   back.socket->pid_ = std::make_unique<const std::string>(pid);
   back.socket->recovered_ = true;
   back.socket->rooms_ = std::move(lost.rooms);
-  back.socket->rare().data = std::move(lost.data);
+  if (back.socket->data() == JsonText()) back.socket->set_data(std::move(lost.data));
   seat(back.socket);  // under the same lock: nothing is missed in between, and nothing comes twice
   return back;
 }
@@ -686,7 +686,6 @@ FLUX_DECL void SocketIoClient::connect(const protocol::SocketIoPacket& packet) {
   const auto nsp = server_.take(name, auth);
   if (closed_) return nsp ? server_.release(nsp) : void();
   if (!nsp) return send(protocol::encode_socketio_connect_error(name, "Invalid namespace"));
-  if (nsp->recovers() && recover(nsp, auth)) return;
   auto socket = make_socket(nsp, new_engineio_sid(), std::move(auth));
   sockets_.push_back(socket);
   ask_middlewares(socket, 0);
@@ -699,13 +698,21 @@ FLUX_DECL std::shared_ptr<SocketIoSocket> SocketIoClient::make_socket(const std:
 }
 
 /// The same socket again, as far as anybody can tell.
-FLUX_DECL bool SocketIoClient::recover(const std::shared_ptr<SocketIoNamespace>& nsp, const JsonText& auth) {
+/// The socket that the middlewares have let in gives way to the one that was lost.
+FLUX_DECL bool SocketIoClient::recover(const std::shared_ptr<SocketIoSocket>& asked) {
+  const auto nsp = asked->nsp();
+  const JsonText& auth = asked->handshake().auth();
   const auto pid = auth.get<std::string>("/pid");
   const auto offset = auth.get<std::string>("/offset");
   if (!pid || !offset) return false;
-  const auto back = nsp->recover(*pid, *offset, [&](const std::string& id) { return make_socket(nsp, id, auth); });
+  const auto back = nsp->recover(*pid, *offset, [&](const std::string& id) {
+    auto socket = make_socket(nsp, id, auth);
+    if (JsonText data = asked->data(); !(data == JsonText())) socket->set_data(std::move(data));
+    return socket;
+  });
   if (!back) return false;
-  sockets_.push_back(back->socket);
+  asked->refused();
+  std::replace(sockets_.begin(), sockets_.end(), asked, back->socket);
   welcome(back->socket, back->missed);
   return true;
 }
@@ -741,6 +748,7 @@ FLUX_DECL void SocketIoClient::reject(const std::shared_ptr<SocketIoSocket>& soc
 }
 
 FLUX_DECL void SocketIoClient::admit(const std::shared_ptr<SocketIoSocket>& socket) {
+  if (socket->nsp()->recovers() && recover(socket)) return;
   socket->nsp()->add(socket);
   welcome(socket, {});
 }
@@ -863,7 +871,7 @@ FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::take(std::string_vi
   auto fresh = make(std::string(name));
   if (wanted->made) hub_.guarded_elsewhere("Socket.IO namespace", [&] { wanted->made(socketio::Namespace(fresh)); });
   std::vector<std::shared_ptr<SocketIoNamespace>> ended;
-  const auto taken = enter(fresh, ended);
+  auto taken = enter(fresh, ended);
   if (taken != fresh) ended.push_back(fresh);
   for (const auto& nsp : ended) nsp->end();
   return taken;

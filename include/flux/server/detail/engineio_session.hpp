@@ -116,7 +116,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   void added(protocol::EngineIoPayloadWriter::Added result);
   void answer_poll_soon();
   void flush() override;
-  void answer(HttpExchange exchange, std::string payload);
+  void answer(const HttpExchange& exchange, std::string payload);
   void complete_upgrade();
   void ping_in(std::chrono::milliseconds after, bool due);
   void pong();

@@ -269,7 +269,7 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
 
   void handle(const protocol::SocketIoDecoder& decoder);
   void connect(const protocol::SocketIoPacket& packet);
-  bool recover(const std::shared_ptr<SocketIoNamespace>& nsp, const JsonText& auth);
+  bool recover(const std::shared_ptr<SocketIoSocket>& asked);
   std::shared_ptr<SocketIoSocket> make_socket(const std::shared_ptr<SocketIoNamespace>& nsp, std::string id,
                                               JsonText auth);
   void ask_middlewares(const std::shared_ptr<SocketIoSocket>& socket, std::size_t index);
