@@ -1,5 +1,6 @@
 // The compiled mode's translation unit of the features and of the wire protocols.
 #include <flux/impl/features/chat_log.ipp>
+#include <flux/impl/features/files.ipp>
 #include <flux/impl/features/room.ipp>
 #include <flux/impl/features/rooms.ipp>
 #include <flux/impl/protocol/base64.ipp>

@@ -3,6 +3,7 @@
 
 #include <flux/clock.hpp>
 #include <flux/storage/chat_store.hpp>
+#include <flux/storage/file_store.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -96,6 +97,26 @@ struct ChatOptions {
   std::size_t join_history = 100;  ///< newest messages sent to who joins, 0 to 1000
 };
 
+/// Files that clients put up and take down over HTTP (whole or resumable: tus 1.0) and share in rooms.
+struct FilesOptions {
+  std::shared_ptr<FileStore> store{};  ///< `DiskFileStore`, say; none: the server takes no files
+  std::string path = "/files";         ///< POST here; GET, HEAD, PATCH, DELETE at `path` + "/{id}"
+  std::uint64_t file_bytes_max = 100'000'000;
+  std::size_t worker_threads = 2;      ///< for a store that may block, 1 to 256
+  /// An unfinished upload to which nothing was added for so long is removed. 0: never.
+  std::chrono::seconds upload_expires{86'400};
+  /// A complete file that was not shared within this time is deleted. 0: it stays.
+  std::chrono::seconds unshared_expires{0};
+  bool sha256 = false;  ///< every file gets its SHA-256. Needs a build with TLS
+  /// Types that browsers may show in place (`image/png`, `image/*`). Everything else is only offered to be saved, so that
+  /// an uploaded page never runs in this origin. Types that may hold scripts are best left out.
+  std::vector<std::string> inline_types{};
+  /// Origins whose pages may put files up and down (CORS): `*`, or some; none: pages of this origin only.
+  std::vector<std::string> cors_origins{};
+  /// Signs the links of `Server::file_link`; at least 16 bytes. Empty: a random one, so links end with the server.
+  std::string link_key{};
+};
+
 struct Config {
   std::vector<ListenAddress> listen = {ListenAddress{}};  ///< may be empty for a server that only adopts connections
   std::size_t threads = 1;                                ///< event loops, 1 to 256
@@ -111,7 +132,11 @@ struct Config {
   /// The least time between two presence updates of one connection. The newest one inside it is sent at its end.
   std::chrono::milliseconds presence_throttle{100};
 
+  /// How long a room without members stays (rooms that are `permanent` always do). 0: it ends with its last member.
+  std::chrono::milliseconds room_linger{0};
+
   ChatOptions chat{};
+  FilesOptions files{};
   std::size_t worker_threads = 2;  ///< for stores that may block, 1 to 256; none is started without such a store
   Limits limits{};
 

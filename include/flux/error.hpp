@@ -25,6 +25,8 @@ enum class Errc : std::uint16_t {
   unknown_type = 203,
   message_too_large = 204,
   invalid_argument = 205,
+  file_too_large = 206,
+  checksum_mismatch = 207,
   // 3xx: what it names is not there, or not so
   room_not_found = 301,
   room_exists = 302,
@@ -33,6 +35,9 @@ enum class Errc : std::uint16_t {
   session_not_found = 305,
   limit_exceeded = 306,
   wrong_mode = 307,
+  file_not_found = 308,
+  wrong_offset = 309,     // an upload has another number of bytes
+  quota_exceeded = 310,
   // 4xx: not allowed
   unauthorized = 401,
   forbidden = 403,

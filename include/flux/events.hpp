@@ -5,6 +5,7 @@
 #pragma once
 
 #include <flux/session.hpp>
+#include <flux/storage/file_store.hpp>
 
 #include <functional>
 #include <memory>
@@ -36,12 +37,12 @@ class LaterAnswer {
   std::shared_ptr<Target> target_;
 };
 
-/// Somebody wants to connect (protocol live, or a raw endpoint whose options ask for it). A handler that returns without
-/// `refuse` or `later` accepts, with the identity it set.
+/// Somebody asks for something with an HTTP request. A handler that returns without `refuse` or `later` accepts, with the
+/// identity it set.
 /// Threading: inside the handler only, and so are the views that it returns.
-class ConnectRequest {
+class AccessRequest {
  public:
-  virtual ~ConnectRequest() = default;
+  virtual ~AccessRequest() = default;
   virtual std::string_view path() const = 0;
   /// A decoded parameter of the query string.
   virtual std::optional<std::string> query(std::string_view name) const = 0;
@@ -54,10 +55,31 @@ class ConnectRequest {
 
   /// Lets the client in as `identity`; an identity with a user_id counts as verified.
   virtual void accept(Identity identity = {}) = 0;
-  /// Refuses the handshake with HTTP 401 and `reason` as its body.
+  /// Refuses it, with `reason` as the body of the answer: HTTP 401 to who wants to connect, else 403.
   virtual void refuse(std::string_view reason = "unauthorized") = 0;
-  /// Leaves the answer to what is returned. Until then the client waits; after `Limits::handshake_timeout` it gets 503.
+  /// Leaves the answer to what is returned. Until then the client waits; who wants to connect gets 503 after
+  /// `Limits::handshake_timeout`.
   virtual LaterAnswer later() = 0;
+};
+
+/// Somebody wants to connect: protocol live, or a raw endpoint whose options ask for it.
+class ConnectRequest : public AccessRequest {};
+
+enum class FileAction : std::uint8_t {
+  upload,    ///< begins an upload, adds to it or asks how far it is
+  download,  ///< reads a file, or its head
+  remove,    ///< deletes an upload or a complete file
+};
+
+/// Somebody wants to do something with a file over HTTP. The identity that an upload is accepted with becomes its owner.
+/// Without a handler everybody may put files up and, where they know its id, get a file; nobody may remove a complete one.
+class FileRequest : public AccessRequest {
+ public:
+  virtual FileAction action() const = 0;
+  /// What is known of the file; of an upload that begins, what the client announces, and no id.
+  virtual const FileInfo& file() const = 0;
+  /// The room that hears of the upload's progress; empty: none.
+  virtual const RoomId& room() const = 0;
 };
 
 /// A token is to be verified: that of a `join_room`, or of a handshake where no connect handler is set. A verifier that
@@ -142,6 +164,7 @@ using EventHandler = std::function<void(EventMessage&)>;
 using ChatHandler = std::function<void(ChatDraft&)>;
 using ShareHandler = std::function<void(ShareDraft&)>;
 using PresenceHandler = std::function<void(PresenceChange&)>;
+using FileHandler = std::function<void(FileRequest&)>;
 
 }  // namespace flux
 

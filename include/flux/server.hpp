@@ -74,6 +74,8 @@ class Server {
   void on_chat(ChatHandler handler);
   void on_share(ShareHandler handler);
   void on_presence(PresenceHandler handler);
+  /// Asked about everything that clients do with files over HTTP (`Config::files`), but signed links.
+  void on_file(FileHandler handler);
 
   // --- Routes: set before the start. Patterns: "/files/{id}", "/static/*rest". Literals win over {}, those over * ---
 
@@ -126,6 +128,22 @@ class Server {
   std::vector<SharedItem> public_items() const;
   /// Removes the newest item; false where there is none.
   bool public_delete_last();
+
+  // --- Files: `Config::files` ---
+
+  /// Shares a complete file in the room, as its mode says, as `server_connection_id`. `done`, if given, is called on an
+  /// event loop, or before this returns where the store does not block.
+  /// Errors: file_not_found, room_not_found, overloaded, stopped, store_failed; forbidden without a file store.
+  void share_file(const RoomId& room, const FileId& file, std::function<void(Result<Position>)> done = {});
+  /// The same for the public space.
+  void public_share_file(const FileId& file, std::function<void(Result<Position>)> done = {});
+  /// A link to download the file without any further question, until `valid_for` is over: a path with a query, to be put
+  /// behind the server's address. `file_name`: what the client is to call it; empty: as its uploader did.
+  /// Errors: invalid_argument (the id); forbidden without a file store or in a build without TLS.
+  Result<std::string> file_link(const FileId& file, std::chrono::seconds valid_for, std::string_view file_name = {}) const;
+  /// Removes from disk the files that were overwritten, dropped or deleted, or whose rooms have ended. To be called now and
+  /// then. `done` is called as for `share_file`. Errors: overloaded, stopped, store_failed; forbidden without a file store.
+  void cleanup_deleted_files(std::function<void(Result<FileCleanup>)> done = {});
 
   // --- Sessions ---
 

@@ -8,6 +8,10 @@
 #include <string>
 #include <vector>
 
+namespace flux::features {
+class FileHold;
+}
+
 namespace flux {
 
 /// 1 to `Limits::room_id_bytes_max` bytes of valid UTF-8 without control characters.
@@ -66,8 +70,10 @@ struct ChatMessage {
 /// A shared item of a room or of the public space.
 struct SharedItem {
   SessionId connection_id;
-  JsonText data;  ///< `{type:"string", content}`
+  JsonText data;  ///< `{type:"string", content}` or `{type:"file", fileId, fileName, mimeType, size}`
   Offset offset = 0;
+  /// For flux itself: while an item has it, its file is kept.
+  std::shared_ptr<const features::FileHold> file{};
 };
 
 /// Who is in a room, with the presence object it set last.

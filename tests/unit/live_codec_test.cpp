@@ -272,7 +272,9 @@ TEST_CASE("live: values that no member may have", "[live]") {
   for (const char* type : {"join_room", "leave_room"}) refused(message(type, R"({"roomId":"\udc00"})"), "roomId holds a lone surrogate");
   refused(message("send_chat", R"({"message":"\udc00"})"), "message holds a lone surrogate");
   refused(message("share", R"({"data":{}})"), "data.type must be");
-  refused(message("share", R"({"data":{"type":"file","content":"x"}})"), "data.type must be");
+  refused(message("share", R"({"data":{"type":"image","content":"x"}})"), "data.type must be \"string\" or \"file\"");
+  refused(message("share", R"({"data":{"type":"file","content":"x"}})"), "data.fileId must be the id of a file");
+  refused(message("public_share", R"({"data":{"type":"file","fileId":7}})"), "data.fileId must be the id of a file");
   refused(message("share", R"({"data":{"type":"string"}})"), "data.content must be");
   refused(message("share", R"({"data":{"type":"string","content":1}})"), "data.content must be");
   refused(message("share", R"({"data":{"type":"string","content":"\udc00"}})"), "data.content must be");

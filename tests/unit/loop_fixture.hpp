@@ -149,9 +149,13 @@ class RoomMember {
   Result<Position> publish(std::string_view event) {
     return membership_->room->publish(membership_.get(), {membership_->room->id(), name_, {}, event, {}});
   }
-  Result<Position> share(std::string text) {
-    return membership_->room->share(membership_.get(), {name_, JsonText::trusted(std::move(text)), 0});
+  Result<Position> share(std::string text, std::shared_ptr<const features::FileHold> file = nullptr) {
+    return membership_->room->share(membership_.get(), {name_, JsonText::trusted(std::move(text)), 0, std::move(file)});
   }
+  std::string change_view(const features::RoomView& view) {
+    return membership_->room->change_view(*membership_, &view, inbox, ';');
+  }
+  const void* view() const { return membership_->lane->view(); }
   /// What a reader that was too slow since `known` is told; "too late" where nothing can mend it.
   std::string catch_up(std::uint64_t known) {
     membership_->presence_known = known;

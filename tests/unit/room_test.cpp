@@ -138,6 +138,37 @@ TEST_CASE("room: once ended it lets nobody in, takes no message and tells its me
   CHECK(s["B"].catch_up(1).empty());
 }
 
+TEST_CASE("room: who is reached another way takes along what waits, and misses and gets nothing twice", "[room]") {
+  Scene s;
+  TextView other;
+  s.settled({"A", "B"});
+  s.loops[0]->post([&] {
+    REQUIRE(s["A"].publish("one").ok());
+    CHECK(s["B"].change_view(other) == "event one from A");
+    REQUIRE(s["A"].publish("two").ok());
+  });
+  CHECK(s.told("B") == Lines{"event two from A"});
+  CHECK(s["B"].view() == static_cast<const RoomView*>(&other));
+  REQUIRE(s["B"].publish("three").ok());
+  CHECK(s.told("A") == Lines{"event three from B"});
+  CHECK(s.told("B").empty());
+  s["B"].leave();
+  REQUIRE(s["A"].publish("four").ok());
+  CHECK(s.told("B").empty());
+}
+
+TEST_CASE("room: an empty one ends when it has been so for long enough", "[room]") {
+  Scene s;
+  s.settled({"A"});
+  CHECK_FALSE(s.room->deserted());
+  const auto begun = s.loops.clock()->now();
+  s.loops.advance(10ms);
+  s["A"].leave();
+  CHECK(s.room->deserted());
+  CHECK_FALSE(s.room->end_if_empty(begun));
+  CHECK(s.room->end_if_empty(begun + 10ms));
+}
+
 TEST_CASE("room: only an empty one ends by itself, and never a permanent one", "[room]") {
   Scene s;
   s.settled({"A"});

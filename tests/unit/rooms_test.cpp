@@ -10,6 +10,7 @@
 using namespace flux;
 using namespace flux::features;
 using namespace flux::testing;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -83,6 +84,40 @@ TEST_CASE("rooms: one with members, a permanent one and a namesake are not remov
   rooms.remove_if_empty(busy);
   CHECK(rooms.find("busy") == namesake);
   CHECK(rooms.size() == 2);
+}
+
+TEST_CASE("rooms: with a linger an empty one stays for so long, and one that was entered again stays on", "[rooms]") {
+  SteppedLoops loops;
+  const TextView view;
+  Config config = config_of(10);
+  config.room_linger = 100ms;
+  Rooms rooms(config, 1);
+  RoomMember member("A", loops[0], view);
+  const auto visit = [&](const std::shared_ptr<Room>& room) {
+    REQUIRE(member.join(room).ok());
+    member.leave();
+    rooms.end_if_empty(room, *loops[0]);
+  };
+  const auto room = rooms.find_or_create("r").value();
+  visit(room);
+  loops.advance(60ms);
+  CHECK(rooms.find("r") == room);
+  visit(room);
+  loops.advance(99ms);
+  CHECK(rooms.find("r") == room);
+  loops.advance(1ms);
+  CHECK(rooms.find("r") == nullptr);
+
+  SECTION("whose loop has ended is timed by another") {
+    const auto left = rooms.find_or_create("left").value();
+    const auto never_entered = rooms.find_or_create("new").value();
+    REQUIRE(member.join(left).ok());
+    member.leave();
+    rooms.end_deserted(*loops[0]);
+    loops.advance(100ms);
+    CHECK(rooms.find("left") == nullptr);
+    CHECK(rooms.find("new") == never_entered);
+  }
 }
 
 TEST_CASE("rooms: one that is made again has another epoch, and epochs repeat from their seed", "[rooms]") {

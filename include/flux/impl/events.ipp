@@ -8,7 +8,7 @@ FLUX_DECL void LaterAnswer::accept(Identity identity) const { target_->give(std:
 
 FLUX_DECL void LaterAnswer::refuse(std::string_view reason) const { target_->give(std::nullopt, std::string(reason)); }
 
-FLUX_DECL std::string ConnectRequest::token() const {
+FLUX_DECL std::string AccessRequest::token() const {
   if (auto from_query = query("access_token")) return std::move(*from_query);
   constexpr std::string_view scheme = "bearer ";
   const auto field = header("authorization");

@@ -90,6 +90,10 @@ FLUX_DECL void Server::on_presence(PresenceHandler handler) {
   state_->check_not_running("on_presence");
   state_->hub().handlers.presence = std::move(handler);
 }
+FLUX_DECL void Server::on_file(FileHandler handler) {
+  state_->check_not_running("on_file");
+  state_->hub().handlers.file = std::move(handler);
+}
 
 FLUX_DECL void Server::route(std::string_view method, std::string_view pattern, HttpHandler handler,
                              RouteOptions options) {
@@ -224,6 +228,53 @@ FLUX_DECL Result<Position> Server::public_share(const JsonText& data) {
 
 FLUX_DECL std::vector<SharedItem> Server::public_items() const { return state_->hub().public_space->items(); }
 FLUX_DECL bool Server::public_delete_last() { return state_->hub().public_space->delete_last(); }
+
+// --- Files ---
+
+namespace detail {
+
+/// Where what `files` calls goes on: for a store that blocks, on a loop.
+template <class T>
+std::function<void(Result<T>)> told_on_loop(ServerState& state, std::string_view what, std::function<void(Result<T>)> then) {
+  Hub& hub = state.hub();
+  std::function<void(Result<T>)> guarded = [&hub, what, then = std::move(then)](Result<T> result) {
+    if (then) hub.guarded_elsewhere(what, [&] { then(std::move(result)); });
+  };
+  const auto loop = state.config().files.store && state.config().files.store->may_block() ? state.a_loop() : nullptr;
+  if (!loop) return guarded;
+  return [loop, guarded = std::move(guarded)](Result<T> result) { call_on(*loop, guarded, std::move(result)); };
+}
+
+}  // namespace detail
+
+FLUX_DECL void Server::share_file(const RoomId& room, const FileId& file, std::function<void(Result<Position>)> done) {
+  detail::Hub& hub = state_->hub();
+  auto told = detail::told_on_loop(*state_, "share_file", std::move(done));
+  if (!hub.files) return told(detail::no_files());
+  hub.files->hold(file, [&hub, room, told = std::move(told)](Result<features::FileHoldPtr> hold) {
+    if (!hold) return told(hold.error());
+    const auto found = hub.rooms.find(room);
+    if (!found) return told(detail::no_room(room));
+    told(found->share(nullptr, {server_connection_id, (*hold)->stored_data(), 0, *hold}));
+  });
+}
+
+FLUX_DECL void Server::public_share_file(const FileId& file, std::function<void(Result<Position>)> done) {
+  detail::Hub& hub = state_->hub();
+  auto told = detail::told_on_loop(*state_, "public_share_file", std::move(done));
+  if (!hub.files) return told(detail::no_files());
+  hub.files->hold(file, [&hub, told = std::move(told)](Result<features::FileHoldPtr> hold) {
+    if (!hold) return told(hold.error());
+    told(hub.public_space->share({server_connection_id, (*hold)->stored_data(), 0, *hold}));
+  });
+}
+
+FLUX_DECL void Server::cleanup_deleted_files(std::function<void(Result<FileCleanup>)> done) {
+  detail::Hub& hub = state_->hub();
+  auto told = detail::told_on_loop(*state_, "cleanup_deleted_files", std::move(done));
+  if (!hub.files) return told(detail::no_files());
+  hub.files->cleanup(std::move(told));
+}
 
 // --- Sessions ---
 

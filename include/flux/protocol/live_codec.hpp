@@ -43,7 +43,8 @@ struct LiveRequest {
   std::string_view presence;  ///< an object
   std::string_view payload;
   std::string_view metadata;
-  std::string_view data;  ///< `{type: "string", content: "…"}`
+  std::string_view data;  ///< `{type: "string", content}`, or `{type: "file", fileId}` with what follows
+  FileId file_id;         ///< of a file that was put up before; empty: `data` is no file
   RoomOptions room_options;
   std::size_t limit = 100;  ///< 1 to 1000
   Offset before = 0;
@@ -83,6 +84,13 @@ class LiveWriter final : public features::RoomView, public features::PublicView 
   };
   std::unique_ptr<Compressor> compressor_;
 };
+
+// Payloads that other protocols have too, appended as JSON text.
+void append_live_entry(std::string& out, const features::PresenceEntry& entry);
+void append_live_event(std::string& out, const features::EventNotice& notice);
+void append_live_chat(std::string& out, const ChatMessage& stored);
+void append_live_presence(std::string& out, const features::PresenceNotice& notice);
+void append_live_closed(std::string& out, std::string_view room, std::string_view reason);
 
 // Payloads of acks, as JSON text.
 std::string live_room_payload(std::string_view room);

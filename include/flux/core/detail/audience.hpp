@@ -32,6 +32,17 @@ class Audience {
     if (--use->members == 0) lanes_.erase(use);
   }
 
+  /// Has `outlet` hear through another encoding from now on. What waits for it in the old one is the result, with
+  /// `separator` between the messages. On the loop's thread.
+  std::string change_view(std::shared_ptr<Lane>& lane, LaneSeat& seat, const void* view, SessionKey member, Outlet& outlet,
+                          char separator) {
+    std::string waiting = lane->take_pending(member, separator);
+    const std::shared_ptr<Loop> loop = lane->loop().shared_from_this();
+    leave(*lane, seat);
+    lane = enter(loop, view, member, outlet, seat);
+    return waiting;
+  }
+
   /// Sends one message to everybody when the loops' turns end. `encode(view, out)` is called once for each view, whatever
   /// the number of lanes and members. `owner` keeps the lock alive until it has gone out.
   template <class Encode>

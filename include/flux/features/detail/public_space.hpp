@@ -63,6 +63,13 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
     return {items_.begin(), items_.end()};
   }
 
+  /// As `Room::change_view`.
+  std::string change_view(PublicSeat& seat, const PublicView* view, core::SessionKey key, core::Outlet& outlet,
+                          char separator) {
+    const std::lock_guard lock(mutex_);
+    return seat.lane ? audience_.change_view(seat.lane, seat.seat, view, key, outlet, separator) : std::string();
+  }
+
   void unwatch(PublicSeat& seat) {
     const std::lock_guard lock(mutex_);
     if (!seat.lane) return;

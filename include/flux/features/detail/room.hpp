@@ -62,6 +62,9 @@ class Room final : public std::enable_shared_from_this<Room> {
   Result<void> join_again(Membership& membership, const Joiner& joiner, std::string presence,
                           const std::function<void(const RoomSnapshot&)>& welcome);
   void leave(Membership& membership);
+  /// The member is reached another way from now on. What waits for it in the old one is the result, with `separator` between
+  /// the messages.
+  std::string change_view(Membership& membership, const RoomView* view, core::Outlet& outlet, char separator);
   void update_presence(Membership& membership, std::string presence);
 
   /// To all but `sender` (null: the application; else on its loop).
@@ -79,8 +82,10 @@ class Room final : public std::enable_shared_from_this<Room> {
   std::vector<SharedItem> items() const;
   std::vector<core::SessionKey> member_keys() const;
 
-  /// Ends the room if it has no members. Nobody can join it afterwards.
-  bool end_if_empty();
+  /// Ends the room if it has no members, and had none since `since`. Nobody can join it afterwards.
+  bool end_if_empty(Clock::TimePoint since = Clock::TimePoint::max());
+  /// Its members have left it.
+  bool deserted() const;
   /// Ends the room: tells the members, who are then to be taken out of it one by one.
   void end(std::string_view reason);
 
@@ -130,6 +135,8 @@ class Room final : public std::enable_shared_from_this<Room> {
   std::vector<MemberState> members_;
   std::unique_ptr<std::deque<SharedItem>> items_;  // none in mode live
   std::size_t items_bytes_ = 0;
+  std::vector<std::shared_ptr<const FileHold>> live_files_;  // shared in mode live: kept until the room ends
+  Clock::TimePoint empty_since_ = Clock::TimePoint::min();  // which is: nobody has left it yet
 
   // Presence: every change has a sequence number; what has not gone out yet is pending.
   std::uint64_t presence_seq_ = 0;

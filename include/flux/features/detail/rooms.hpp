@@ -26,8 +26,13 @@ class Rooms {
   /// The room, made with mode live where it is not there. Errors: limit_exceeded, invalid_argument.
   Result<std::shared_ptr<Room>> find_or_create(const RoomId& id);
   std::shared_ptr<Room> find(const RoomId& id) const;
-  /// Forgets the room if nobody is in it any more.
-  void remove_if_empty(const std::shared_ptr<Room>& room);
+  /// Somebody has left the room, or who made it has gone: ends it if it is empty, now or when it has been so for
+  /// `Config::room_linger`. `loop`: times that; its own thread.
+  void end_if_empty(const std::shared_ptr<Room>& room, core::Loop& loop);
+  /// The same for every room that its members have left, when a server starts: the loops that timed it have ended.
+  void end_deserted(core::Loop& loop);
+  /// Forgets the room if nobody has been in it since `since`.
+  void remove_if_empty(const std::shared_ptr<Room>& room, Clock::TimePoint since = Clock::TimePoint::max());
   /// Forgets the room, so that its id is free; it is the caller's to end. Null where there is none.
   std::shared_ptr<Room> take_out(const RoomId& id);
   std::vector<std::shared_ptr<Room>> all() const;
@@ -44,6 +49,7 @@ class Rooms {
   Result<std::shared_ptr<Room>> make(Shard& locked, const RoomId& id, const RoomOptions& options);
 
   const Room::Settings settings_;
+  const std::chrono::milliseconds linger_;
   const std::size_t rooms_max_;
   const std::size_t id_bytes_max_;
   std::array<Shard, 64> shards_;

@@ -80,9 +80,16 @@ FLUX_DECL void Room::leave(Membership& membership) {
   members_.pop_back();
   membership.room.reset();
   if (ended_) return;
+  if (members_.empty()) empty_since_ = lane->loop().clock().now();
   const std::uint64_t unheard_before = leaver.pending == Change::joined ? leaver.known_from : 0;
   pending_left_.push_back({membership.key, std::move(leaver.connection_id), ++presence_seq_, unheard_before});
   presence_changed(lane->loop());
+}
+
+FLUX_DECL std::string Room::change_view(Membership& membership, const RoomView* view, core::Outlet& outlet,
+                                        char separator) {
+  const std::lock_guard lock(mutex_);
+  return audience_.change_view(membership.lane, membership.seat, view, membership.key, outlet, separator);
 }
 
 FLUX_DECL void Room::update_presence(Membership& membership, std::string presence) {
@@ -131,6 +138,8 @@ FLUX_DECL Result<Position> Room::share(const Membership* sender, SharedItem item
   append([&](const RoomView& view, std::string& out) { view.data(out, id_, item); });
   if (mode_ == RoomMode::live) {
     if (sender != nullptr) sender->lane->exclude_from_last(sender->key);
+    const bool known = std::find(live_files_.begin(), live_files_.end(), item.file) != live_files_.end();
+    if (item.file && !known) live_files_.push_back(item.file);
   } else {
     keep(item);
   }
@@ -310,11 +319,16 @@ FLUX_DECL std::vector<core::SessionKey> Room::member_keys() const {
   return keys;
 }
 
-FLUX_DECL bool Room::end_if_empty() {
+FLUX_DECL bool Room::end_if_empty(Clock::TimePoint since) {
   const std::lock_guard lock(mutex_);
-  if (!members_.empty() || permanent_ || ended_) return false;
+  if (!members_.empty() || permanent_ || ended_ || empty_since_ > since) return false;
   ended_ = true;
   return true;
+}
+
+FLUX_DECL bool Room::deserted() const {
+  const std::lock_guard lock(mutex_);
+  return members_.empty() && empty_since_ != Clock::TimePoint::min();
 }
 
 FLUX_DECL void Room::end(std::string_view reason) {

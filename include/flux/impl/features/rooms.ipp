@@ -12,6 +12,7 @@ namespace flux::features {
 FLUX_DECL Rooms::Rooms(const Config& config, std::uint64_t seed)
     : settings_{config.presence_interval, config.limits.room_members_max, config.limits.room_history_items_max,
                 config.limits.room_history_bytes_max},
+      linger_(config.room_linger),
       rooms_max_(config.limits.rooms_max),
       id_bytes_max_(config.limits.room_id_bytes_max),
       next_epoch_(seed) {}
@@ -71,11 +72,25 @@ FLUX_DECL std::shared_ptr<Room> Rooms::find(const RoomId& id) const {
   return found == s.rooms.end() ? nullptr : found->second;
 }
 
-FLUX_DECL void Rooms::remove_if_empty(const std::shared_ptr<Room>& room) {
+FLUX_DECL void Rooms::end_if_empty(const std::shared_ptr<Room>& room, core::Loop& loop) {
+  if (room->permanent()) return;
+  if (linger_.count() == 0) return remove_if_empty(room);
+  loop.call_after(linger_, [this, &loop, weak = std::weak_ptr<Room>(room)] {
+    if (const auto still_there = weak.lock()) remove_if_empty(still_there, loop.clock().now() - linger_);
+  });
+}
+
+FLUX_DECL void Rooms::end_deserted(core::Loop& loop) {
+  for (const auto& room : all()) {
+    if (room->deserted()) end_if_empty(room, loop);
+  }
+}
+
+FLUX_DECL void Rooms::remove_if_empty(const std::shared_ptr<Room>& room, Clock::TimePoint since) {
   Shard& s = shard(room->id());
   const std::lock_guard lock(s.mutex);
   const auto found = s.rooms.find(room->id());
-  if (found == s.rooms.end() || found->second != room || !room->end_if_empty()) return;
+  if (found == s.rooms.end() || found->second != room || !room->end_if_empty(since)) return;
   s.rooms.erase(found);
   size_.fetch_sub(1, std::memory_order_relaxed);
 }

@@ -195,14 +195,20 @@ FLUX_DECL void read_mode(Fields& fields, LiveRequest& out) {
   }
 }
 
-/// `{type: "string", content: "…"}`
+/// `{type: "string", content}` or `{type: "file", fileId}`
 FLUX_DECL void read_data(Fields& fields, LiveRequest& out) {
   if (fields.missing(data)) return;
   out.data = fields.object(data, fields.limits().message_bytes_max);
   if (out.data.empty()) return;
   const JsonText object = JsonText::trusted(std::string(out.data));
-  if (object.get<std::string>("/type") != "string") {
-    return fields.fail(Errc::invalid_message, "data.type must be \"string\"");
+  const auto kind = object.get<std::string>("/type");
+  if (kind == "file") {
+    out.file_id = object.get<std::string>("/fileId").value_or(std::string());
+    if (out.file_id.empty()) fields.fail(Errc::invalid_message, "data.fileId must be the id of a file that was put up before");
+    return;
+  }
+  if (kind != "string") {
+    return fields.fail(Errc::invalid_message, "data.type must be \"string\" or \"file\"");
   }
   if (!object.get<std::string>("/content")) fields.fail(Errc::invalid_message, "data.content must be a string");
 }
@@ -344,8 +350,12 @@ void put_array(std::string& out, const List& list, const Put& put) {
   out += ']';
 }
 
-FLUX_DECL void put_entry(std::string& out, const features::PresenceEntry& entry) {
-  Object object(out);
+}  // namespace live_detail
+
+// --- What other protocols say in the same words ---
+
+FLUX_DECL void append_live_entry(std::string& out, const features::PresenceEntry& entry) {
+  live_detail::Object object(out);
   object.string("connectionId", entry.connection_id);
   if (entry.identity != nullptr) {
     object.optional_string("userId", entry.identity->user_id)
@@ -356,9 +366,9 @@ FLUX_DECL void put_entry(std::string& out, const features::PresenceEntry& entry)
   object.json("presence", entry.presence).end();
 }
 
-FLUX_DECL void put_stored(std::string& out, const ChatMessage& message) {
-  Object object(out);
-  object.string("id", message.id)
+FLUX_DECL void append_live_chat(std::string& out, const ChatMessage& message) {
+  live_detail::Object(out)
+      .string("id", message.id)
       .string("roomId", message.room)
       .string("connectionId", message.connection_id)
       .optional_string("userId", message.user_id)
@@ -368,6 +378,41 @@ FLUX_DECL void put_stored(std::string& out, const ChatMessage& message) {
       .number("offset", message.offset)
       .end();
 }
+
+FLUX_DECL void append_live_event(std::string& out, const features::EventNotice& notice) {
+  live_detail::Object object(out);
+  object.string("roomId", notice.room)
+      .string("connectionId", notice.connection_id)
+      .optional_string("userId", notice.user_id)
+      .string("event", notice.event);
+  if (notice.payload) object.json("payload", *notice.payload);
+  object.end();
+}
+
+FLUX_DECL void append_live_presence(std::string& out, const features::PresenceNotice& notice) {
+  live_detail::Object object(out);
+  object.string("roomId", notice.room);
+  const auto put = [&](const features::PresenceEntry& entry) { append_live_entry(out, entry); };
+  if (!notice.joined.empty()) {
+    object.key("joined");
+    live_detail::put_array(out, notice.joined, put);
+  }
+  if (!notice.left.empty()) {
+    object.key("left");
+    live_detail::put_array(out, notice.left, [&](std::string_view id) { detail::append_json_string(out, id); });
+  }
+  if (!notice.updated.empty()) {
+    object.key("updated");
+    live_detail::put_array(out, notice.updated, put);
+  }
+  object.end();
+}
+
+FLUX_DECL void append_live_closed(std::string& out, std::string_view room, std::string_view reason) {
+  live_detail::Object(out).string("roomId", room).optional_string("reason", reason).end();
+}
+
+namespace live_detail {
 
 FLUX_DECL void put_item(std::string& out, const SharedItem& item) {
   Object object(out);
@@ -429,18 +474,12 @@ FLUX_DECL LiveWriter::LiveWriter(const DeflateOptions* deflate) {
 
 FLUX_DECL void LiveWriter::event(std::string& out, const features::EventNotice& notice) const {
   Message message(*this, out, live::reply::broadcast_event);
-  live_detail::Object payload(message.payload());
-  payload.string("roomId", notice.room)
-      .string("connectionId", notice.connection_id)
-      .optional_string("userId", notice.user_id)
-      .string("event", notice.event);
-  if (notice.payload) payload.json("payload", *notice.payload);
-  payload.end();
+  append_live_event(message.payload(), notice);
 }
 
 FLUX_DECL void LiveWriter::chat(std::string& out, const ChatMessage& stored) const {
   Message message(*this, out, live::reply::chat_message);
-  live_detail::put_stored(message.payload(), stored);
+  append_live_chat(message.payload(), stored);
 }
 
 FLUX_DECL void LiveWriter::data(std::string& out, std::string_view room, const SharedItem& item) const {
@@ -455,28 +494,12 @@ FLUX_DECL void LiveWriter::data(std::string& out, std::string_view room, const S
 
 FLUX_DECL void LiveWriter::presence(std::string& out, const features::PresenceNotice& notice) const {
   Message message(*this, out, live::reply::presence_updated);
-  std::string& text = message.payload();
-  live_detail::Object payload(text);
-  payload.string("roomId", notice.room);
-  const auto put = [&](const features::PresenceEntry& entry) { live_detail::put_entry(text, entry); };
-  if (!notice.joined.empty()) {
-    payload.key("joined");
-    live_detail::put_array(text, notice.joined, put);
-  }
-  if (!notice.left.empty()) {
-    payload.key("left");
-    live_detail::put_array(text, notice.left, [&](std::string_view id) { detail::append_json_string(text, id); });
-  }
-  if (!notice.updated.empty()) {
-    payload.key("updated");
-    live_detail::put_array(text, notice.updated, put);
-  }
-  payload.end();
+  append_live_presence(message.payload(), notice);
 }
 
 FLUX_DECL void LiveWriter::closed(std::string& out, std::string_view room, std::string_view reason) const {
   Message message(*this, out, live::reply::room_closed);
-  live_detail::Object(message.payload()).string("roomId", room).optional_string("reason", reason).end();
+  append_live_closed(message.payload(), room, reason);
 }
 
 FLUX_DECL void LiveWriter::room_joined(std::string& out, const features::RoomSnapshot& room,
@@ -488,11 +511,11 @@ FLUX_DECL void LiveWriter::room_joined(std::string& out, const features::RoomSna
   live_detail::Object members(text);
   for (const features::PresenceEntry& entry : room.members) {
     members.key(entry.connection_id);  // 13 plain characters
-    live_detail::put_entry(text, entry);
+    append_live_entry(text, entry);
   }
   members.end();
   payload.key("chatHistory");
-  live_detail::put_array(text, chat, [&](const ChatMessage& stored) { live_detail::put_stored(text, stored); });
+  live_detail::put_array(text, chat, [&](const ChatMessage& stored) { append_live_chat(text, stored); });
   payload.string("mode", to_string(room.mode)).key("position");
   live_detail::Object(text).string("epoch", room.position.epoch).number("offset", room.position.offset).end();
   if (room.mode == RoomMode::history) {
@@ -541,7 +564,7 @@ FLUX_DECL std::string live_history_payload(std::string_view room, const std::vec
   std::string text;
   live_detail::Object payload(text);
   payload.string("roomId", room).key("messages");
-  live_detail::put_array(text, messages, [&](const ChatMessage& stored) { live_detail::put_stored(text, stored); });
+  live_detail::put_array(text, messages, [&](const ChatMessage& stored) { append_live_chat(text, stored); });
   payload.end();
   return text;
 }

@@ -33,7 +33,7 @@ FLUX_DECL void LiveSession::on_disconnect(const Disconnect& how) {
     hub_.public_space->unwatch(extras_->public_seat);
     // A room that was made and never joined goes with its maker.
     for (const auto& created : extras_->created_rooms) {
-      if (const auto room = created.lock()) hub_.rooms.remove_if_empty(room);
+      if (const auto room = created.lock()) hub_.rooms.end_if_empty(room, *loop());
     }
     extras_.reset();
   }
@@ -375,7 +375,7 @@ FLUX_DECL void LiveSession::leave(std::size_t index) {
     held.erase(std::remove_if(held.begin(), held.end(), [&](const HeldPresence& h) { return h.room == room; }), held.end());
   }
   room->leave(*membership);
-  hub_.rooms.remove_if_empty(room);
+  hub_.rooms.end_if_empty(room, *loop());
   if (hub_.handlers.leave) {
     hub_.guarded(loop()->counters(), "leave", [&] { hub_.handlers.leave(handle_of_this(), room->id()); });
   }
@@ -534,23 +534,50 @@ FLUX_DECL void LiveSession::get_history(Request& request) {
 }
 
 FLUX_DECL void LiveSession::share(Request& request) {
-  features::Membership* membership = current_room(request);
+  const features::Membership* membership = current_room(request);
   if (membership == nullptr) return;
-  ShareDraft draft(handle_of_this(), membership->room->id(), JsonText::trusted(std::string(request.data)));
-  if (hub_.handlers.share && !permitted(request.id, "share", hub_.handlers.share, draft)) return;
-  const auto shared = membership->room->share(membership, {SessionState::id(), std::move(draft.data), 0});
-  if (!shared) return fail(request.id, shared.error());
-  ack(request.id, protocol::live_offset_payload(shared->offset));
+  const RoomId room = membership->room->id();
+  if (!request.file_id.empty()) return share_file(request, room);
+  share_in(request.id, room, JsonText::trusted(std::string(request.data)), nullptr);
+}
+
+FLUX_DECL void LiveSession::public_share(Request& request) {
+  if (!request.file_id.empty()) return share_file(request, {});
+  share_in(request.id, {}, JsonText::trusted(std::string(request.data)), nullptr);
+}
+
+/// Until the store has said what it knows of the file nothing more is read from the client, so what it shares keeps its
+/// order.
+FLUX_DECL void LiveSession::share_file(Request& request, const RoomId& room) {
+  if (!hub_.files) return fail(request.id, no_files());
+  pause_input();
+  hub_.files->hold(request.file_id, [self = self(), id = std::string(request.id), room](Result<features::FileHoldPtr> hold) {
+    self->loop()->dispatch([self, id, room, hold = std::move(hold)] {
+      if (!self->open()) return;
+      if (hold) {
+        self->share_in(id, room, (*hold)->stored_data(), *hold);
+      } else {
+        self->fail(id, hold.error());
+      }
+      self->resume_input();
+    });
+  });
+}
+
+/// An empty room is the public space.
+FLUX_DECL void LiveSession::share_in(std::string_view id, const RoomId& room, JsonText data, features::FileHoldPtr file) {
+  ShareDraft draft(handle_of_this(), room, std::move(data));
+  if (hub_.handlers.share && !permitted(id, "share", hub_.handlers.share, draft)) return;
+  SharedItem item{SessionState::id(), std::move(draft.data), 0, std::move(file)};
+  if (room.empty()) return ack(id, protocol::live_offset_payload(hub_.public_space->share(std::move(item)).offset));
+  features::Membership* membership = membership_of(room);
+  if (membership == nullptr) return fail(id, Error(Errc::not_in_room, "not in room \"" + room + "\" any more"));
+  const auto shared = membership->room->share(membership, std::move(item));
+  if (!shared) return fail(id, shared.error());
+  ack(id, protocol::live_offset_payload(shared->offset));
 }
 
 // --- The public space ---
-
-FLUX_DECL void LiveSession::public_share(Request& request) {
-  ShareDraft draft(handle_of_this(), {}, JsonText::trusted(std::string(request.data)));
-  if (hub_.handlers.share && !permitted(request.id, "share", hub_.handlers.share, draft)) return;
-  const Position shared = hub_.public_space->share({SessionState::id(), std::move(draft.data), 0});
-  ack(request.id, protocol::live_offset_payload(shared.offset));
-}
 
 FLUX_DECL void LiveSession::public_history(Request& request) {
   const features::PublicView* view = &writer();

@@ -46,6 +46,17 @@ FLUX_DECL Config checked(Config config) {
   require(limits.ping_interval.count() >= 0, "Limits::ping_interval must not be negative");
   require(limits.ping_interval.count() == 0 || limits.pong_timeout.count() > 0,
           "Limits::pong_timeout must be more than 0");
+  const FilesOptions& files = config.files;
+  require(files.path.size() > 1 && files.path.front() == '/' && files.path.back() != '/',
+          "Config::files.path must begin with \"/\" and not end with one, not \"" + files.path + "\"");
+  require(files.worker_threads >= 1 && files.worker_threads <= 256,
+          "Config::files.worker_threads must be 1 to 256" + given(files.worker_threads));
+  require(files.upload_expires.count() >= 0, "Config::files.upload_expires must not be negative");
+  require(files.unshared_expires.count() >= 0, "Config::files.unshared_expires must not be negative");
+  require(files.link_key.empty() || files.link_key.size() >= 16,
+          "Config::files.link_key must have at least 16 bytes" + given(files.link_key.size()));
+  require(!files.sha256 || FLUX_WITH_TLS, "Config::files.sha256 needs a build with TLS (FLUX_WITH_TLS)");
+  require(config.room_linger.count() >= 0, "Config::room_linger must not be negative");
   if (!config.clock) config.clock = std::make_shared<SystemClock>();
   if (!config.chat.store) config.chat.store = std::make_shared<MemoryChatStore>();
   return config;
@@ -195,6 +206,13 @@ FLUX_DECL void ServerState::open(bool inline_first) {
     throw;
   }
   open_store_queue();
+  if (hub_.files) {
+    hub_.files->start();
+    sweep_files(*units_[0]->loop);
+  }
+  if (config_.room_linger.count() > 0) {
+    units_[0]->loop->post([this] { hub_.rooms.end_deserted(*units_[0]->loop); });
+  }
   life_ = Life::running;
   inline_running_ = inline_first;
   for (const auto& listener : listeners_) {
@@ -228,6 +246,19 @@ FLUX_DECL void ServerState::open_store_queue() {
   hub_.chat = std::make_shared<features::ChatLog>(config_.chat.store, store_queue_, [this](std::string_view what) {
     hub_.errors_elsewhere.fetch_add(1, std::memory_order_relaxed);
     hub_.log(LogLevel::error, std::string("the chat store threw: ").append(what));
+  });
+}
+
+/// Every now and then, for as long as the loop runs.
+FLUX_DECL void ServerState::sweep_files(core::Loop& loop) {
+  hub_.files->sweep();
+  using std::chrono::seconds;
+  seconds interval(600);
+  for (const seconds expires : {config_.files.upload_expires, config_.files.unshared_expires}) {
+    if (expires.count() > 0) interval = std::min(interval, std::max(expires / 4, seconds(1)));
+  }
+  loop.post([this, &loop, interval] {
+    loop.call_after(interval, [this, &loop] { sweep_files(loop); });
   });
 }
 
@@ -345,6 +376,7 @@ FLUX_DECL void ServerState::stop_and_wait(std::chrono::milliseconds grace) {
     changed_.wait_for(lock, grace, [this] { return connections_now() == 0; });
   }
   if (store_queue_) store_queue_->stop();
+  if (hub_.files) hub_.files->stop();
   for (const auto& unit : units_) {
     unit->loop->post([this, raw = unit.get()] { end(*raw); });
   }
@@ -381,6 +413,7 @@ FLUX_DECL void ServerState::end_in_context() {
   unit.connections.on_empty = nullptr;
   end(unit);
   if (store_queue_) store_queue_->stop();
+  if (hub_.files) hub_.files->stop();
   // We may be inside a call of the loop: it stays until the context has come back from it.
   asio::post(*context_, [loop = unit.loop] {});
   stopped();

@@ -298,9 +298,8 @@ FLUX_DECL void SocketIoSocket::change_lane(Seat& seat) {
   std::string waiting;
   {
     const std::lock_guard lock(seat.room->mutex);
-    waiting = seat.lane->take_pending(key_, protocol::engineio_separator);
-    seat.room->audience.leave(*seat.lane, seat.place);
-    seat.lane = seat.room->audience.enter(loop(), engineio_view(session_->encoding()), key_, *session_, seat.place);
+    waiting = seat.room->audience.change_view(seat.lane, seat.place, engineio_view(session_->encoding()), key_, *session_,
+                                              protocol::engineio_separator);
   }
   if (!waiting.empty()) session_->send_polled(std::move(waiting));
 }

@@ -5,6 +5,7 @@
 #include <flux/core/detail/session_state.hpp>
 #include <flux/events.hpp>
 #include <flux/features/detail/chat_log.hpp>
+#include <flux/features/detail/files.hpp>
 #include <flux/features/detail/public_space.hpp>
 #include <flux/features/detail/rooms.hpp>
 #include <flux/protocol/live_codec.hpp>
@@ -28,13 +29,17 @@ struct Handlers {
   ChatHandler chat;
   ShareHandler share;
   PresenceHandler presence;
+  FileHandler file;
 };
+
+inline Error no_files() { return Error(Errc::forbidden, "this server takes no files"); }
 
 /// Threading: any thread; handlers are called on the loop of the connection that they are about.
 struct Hub {
   Hub(const Config& settings, std::uint64_t seed)
       : config(settings),
         next_key(seed),
+        files(make_files(settings)),
         rooms(settings, core::mixed(seed)),
         public_space(std::make_shared<features::PublicSpace>(settings.limits, core::key_text(core::mixed(~seed)))),
         plain(nullptr),
@@ -44,6 +49,7 @@ struct Hub {
   Handlers handlers;
   std::atomic<std::uint64_t> next_key;
   core::SessionDirectory sessions;
+  const std::shared_ptr<features::Files> files;  // null: the server takes none. Outlives what rooms hold of it
   features::Rooms rooms;
   std::shared_ptr<features::PublicSpace> public_space;
   std::mutex chat_mutex;
@@ -71,6 +77,14 @@ struct Hub {
   }
 
  private:
+  std::shared_ptr<features::Files> make_files(const Config& settings) {
+    if (!settings.files.store) return nullptr;
+    return std::make_shared<features::Files>(settings.files, settings.limits, settings.clock, [this](std::string_view what) {
+      errors_elsewhere.fetch_add(1, std::memory_order_relaxed);
+      log(LogLevel::error, what);
+    });
+  }
+
   template <class F>
   bool returns(std::string_view what, F& handler) const {
     try {

@@ -66,6 +66,8 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   void share(Request& request);
   void get_history(Request& request);
   void public_share(Request& request);
+  void share_file(Request& request, const RoomId& room);
+  void share_in(std::string_view id, const RoomId& room, JsonText data, features::FileHoldPtr file);
   void public_history(Request& request);
   void public_delete_last(Request& request);
 

@@ -74,6 +74,7 @@ class ServerState {
   void open(bool inline_first);
   void open_listeners();
   void open_store_queue();
+  void sweep_files(core::Loop& loop);
   LoopUnit& next_unit();
   void accepted(Socket socket);
   void begin_connection(LoopUnit& unit, Socket socket, std::string first);
