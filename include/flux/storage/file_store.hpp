@@ -83,10 +83,11 @@ class FileStore {
   virtual Result<FileInfo> complete(const FileId& id) = 0;
   virtual Result<FileInfo> info(const FileId& id) = 0;
   /// Reads the bytes of a complete file from `offset` on, until `into` is full or the file ends; returns how many.
+  /// Errors: wrong_offset where the upload is not complete.
   virtual Result<std::size_t> read(const FileId& id, std::uint64_t offset, std::span<char> into) = 0;
   /// The file is in a room or the public space.
   virtual Result<void> mark_shared(const FileId& id) = 0;
-  /// Deletes a complete file logically.
+  /// Deletes a complete file logically. Errors: wrong_offset where the upload is not complete.
   virtual Result<void> mark_deleted(const FileId& id) = 0;
   /// Removes the file at once, complete or not, and gives back what it used.
   virtual Result<void> remove(const FileId& id) = 0;

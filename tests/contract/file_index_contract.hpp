@@ -1,0 +1,144 @@
+// What every FileIndex must do, as tests: flux's indexes and an application's own are run through it.
+//
+//   TEST_CASE("file index: mine keeps the contract") {
+//     flux::testing::file_index_contract([&] { return my_index_on(the_same_table); });
+//   }
+//
+// `open` gives a new index on the one table of the test, which is empty at first. No two are open at the same time.
+#pragma once
+
+#include "catch.hpp"
+
+#include <flux/storage/file_index.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace flux::testing {
+
+using OpenFileIndex = std::function<std::shared_ptr<FileIndex>()>;
+
+inline FileInfo index_row(int n, std::string name = "a.txt") {
+  FileInfo row;
+  row.id = "1c5e2d3c-8f1a-4c6e-9d27-" + std::to_string(100'000'000'000 + n);
+  row.name = std::move(name);
+  return row;
+}
+
+inline std::vector<FileInfo> sorted_rows(const Result<std::vector<FileInfo>>& loaded) {
+  std::vector<FileInfo> rows = loaded.value();
+  std::sort(rows.begin(), rows.end(), [](const FileInfo& a, const FileInfo& b) { return a.id < b.id; });
+  return rows;
+}
+
+inline void file_index_contract(const OpenFileIndex& open) {
+  std::shared_ptr<FileIndex> index = open();
+  REQUIRE(index->load().value().empty());
+  const auto reload = [&] {
+    index.reset();
+    index = open();
+    return sorted_rows(index->load());
+  };
+
+  SECTION("an empty index stays empty") { CHECK(reload().empty()); }
+  SECTION("rows are there again; the newest of an id counts") {
+    REQUIRE(index->save(index_row(1)).ok());
+    REQUIRE(index->save(index_row(2)).ok());
+    REQUIRE(index->save(index_row(1, "b.txt")).ok());
+    CHECK(reload() == std::vector{index_row(1, "b.txt"), index_row(2)});
+    REQUIRE(index->save(index_row(2, "c.txt")).ok());
+    REQUIRE(index->save(index_row(3)).ok());
+    CHECK(reload() == std::vector{index_row(1, "b.txt"), index_row(2, "c.txt"), index_row(3)});
+  }
+  SECTION("an erased row is gone, one that is not there can be erased, and both may come back") {
+    REQUIRE(index->save(index_row(1)).ok());
+    REQUIRE(index->save(index_row(2)).ok());
+    CHECK(index->erase(index_row(1).id).ok());
+    CHECK(index->erase(index_row(1).id).ok());
+    CHECK(index->erase(index_row(9).id).ok());
+    CHECK(reload() == std::vector{index_row(2)});
+    CHECK(index->erase(index_row(2).id).ok());
+    REQUIRE(index->save(index_row(1, "again")).ok());
+    CHECK(reload() == std::vector{index_row(1, "again")});
+  }
+  SECTION("all fields come back, at both ends of their ranges") {
+    FileInfo full = index_row(1);
+    full.media_type = "image/png";
+    full.owner = "ann";
+    full.metadata = "filename YS50eHQ=";
+    full.length = 9'000'000'000'000;
+    full.size = 8'000'000'000'000;
+    full.wants_sha256 = true;
+    full.sha256 = std::string(64, 'f');
+    full.state = FileState::deleted;
+    full.shared = true;
+    full.created_at = 4'102'444'800'123;
+    full.modified_at = 4'102'444'800'124;
+    FileInfo none = index_row(2, "");
+    FileInfo zero = index_row(3);
+    zero.length = 0;
+    zero.state = FileState::complete;
+    FileInfo most = index_row(4);
+    most.length = INT64_MAX;
+    most.size = INT64_MAX;
+    most.created_at = INT64_MAX;
+    most.modified_at = INT64_MIN;
+    const std::vector rows = {full, none, zero, most};
+    for (const FileInfo& row : rows) REQUIRE(index->save(row).ok());
+    CHECK(reload() == rows);
+  }
+  SECTION("each flag and state is kept by itself") {
+    std::vector<FileInfo> rows;
+    for (int bits = 0; bits < 24; ++bits) {
+      FileInfo row = index_row(bits);
+      row.wants_sha256 = (bits & 1) != 0;
+      row.shared = (bits & 2) != 0;
+      if ((bits & 4) != 0) row.length = 7;
+      row.state = static_cast<FileState>(bits / 8);
+      rows.push_back(row);
+      REQUIRE(index->save(row).ok());
+    }
+    CHECK(reload() == rows);
+  }
+  SECTION("words may have any bytes but NUL") {
+    std::string every;
+    for (int byte = 1; byte < 128; ++byte) every += static_cast<char>(byte);
+    const std::vector<std::string> words = {
+        every,        "\xF0\x9F\x98\x80 e\xCC\x81", "it's \"quoted\"; DROP TABLE files; --", "%s\\0 _%",
+        "  spaces  ", std::string(60'000, 'x')};
+    std::vector<FileInfo> rows;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      FileInfo row = index_row(static_cast<int>(i), words[i]);
+      row.media_type = row.owner = row.metadata = words[i];
+      rows.push_back(row);
+      REQUIRE(index->save(row).ok());
+    }
+    CHECK((reload() == rows));
+  }
+  SECTION("calls may come from several threads") {
+    constexpr int count = 40;
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = 0; i < count; ++i) {
+          const FileInfo row = index_row(t * 1000 + i);
+          if (!index->save(row) || !index->save(index_row(t * 1000 + i, "second"))) ++wrong;
+          if (i % 2 == 0 && !index->erase(row.id)) ++wrong;
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(wrong == 0);
+    const auto rows = reload();
+    CHECK(rows.size() == 4 * count / 2);
+    CHECK(std::all_of(rows.begin(), rows.end(), [](const FileInfo& row) { return row.name == "second"; }));
+  }
+}
+
+}  // namespace flux::testing

@@ -1,0 +1,88 @@
+// Child processes that share the program with a test: for limits, for other users, and to be killed.
+#pragma once
+
+#include <sys/resource.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstddef>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+/// A child that runs `body`, which gets the end of a pipe that the parent reads from. It ends without the destructors
+/// of the parent's objects. Made while the test has one thread.
+class Child {
+ public:
+  template <class Body>
+  explicit Child(Body body) {
+    int ends[2];
+    if (::pipe(ends) != 0) throw std::runtime_error("no pipe");
+    id_ = ::fork();
+    if (id_ < 0) throw std::runtime_error("no child");
+    if (id_ == 0) {
+      ::close(ends[0]);
+      try {
+        body(ends[1]);
+      } catch (const std::exception& failure) {
+        write_to(ends[1], std::string("threw: ") + failure.what());
+      } catch (...) {
+        write_to(ends[1], "threw: an assertion failed");
+      }
+      ::_exit(0);
+    }
+    ::close(ends[1]);
+    output_ = ends[0];
+  }
+  ~Child() {
+    kill();
+    ::close(output_);
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  static void write_to(int output, const std::string& text) {
+    if (::write(output, text.data(), text.size()) != static_cast<::ssize_t>(text.size())) ::_exit(1);
+  }
+  /// The next bytes of its output; none when it has ended.
+  std::string read() const {
+    std::string text(65'536, '\0');
+    const ::ssize_t size = ::read(output_, text.data(), text.size());
+    text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    return text;
+  }
+  std::string read_all() const {
+    std::string all;
+    for (std::string text = read(); !text.empty(); text = read()) all += text;
+    return all;
+  }
+  /// As a crash ends it.
+  void kill() {
+    if (id_ <= 0) return;
+    ::kill(id_, SIGKILL);
+    ::waitpid(id_, nullptr, 0);
+    id_ = 0;
+  }
+
+ private:
+  ::pid_t id_ = 0;
+  int output_ = -1;
+};
+
+/// What `body` returns, computed in a child.
+template <class Body>
+std::string in_child(Body body) {
+  return Child([&](int output) { Child::write_to(output, body()); }).read_all();
+}
+
+/// From now on no file of this process grows past `bytes`: writing gives EFBIG, in the middle of a write, too.
+inline void limit_file_size(std::size_t bytes) {
+  std::signal(SIGXFSZ, SIG_IGN);
+  ::rlimit limit{};
+  ::getrlimit(RLIMIT_FSIZE, &limit);
+  limit.rlim_cur = bytes;
+  if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) throw std::runtime_error("no limit");
+}

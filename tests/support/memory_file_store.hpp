@@ -1,0 +1,205 @@
+// A file store without a disk, for tests: everything in memory, and places where a test may hold calls up or make them
+// fail.
+#pragma once
+
+#include <flux/core/digest.hpp>
+#include <flux/storage/file_store.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace flux_test {
+
+struct MemoryFileStoreOptions {
+  std::uint64_t bytes_max = 0;  // of all files; 0: any number
+  bool blocks = true;           // whether it is called on workers
+};
+
+/// Threading: any thread; one call at a time.
+class MemoryFileStore final : public flux::FileStore {
+ public:
+  MemoryFileStore() = default;
+  explicit MemoryFileStore(MemoryFileStoreOptions options) : options_(options) {}
+
+  /// Called at the beginning of each append, outside the lock. Set before the server starts.
+  std::function<void(const flux::FileId&)> before_append{};
+  /// Each append gives this, if set. Set before the server starts.
+  std::function<flux::Result<void>()> append_fails{};
+  std::atomic<std::size_t> appends{0};
+  std::atomic<std::size_t> reads{0};
+  std::atomic<std::size_t> largest_append{0};
+
+  std::size_t files() const {
+    const std::lock_guard lock(mutex_);
+    return files_.size();
+  }
+  std::string content(const flux::FileId& id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = files_.find(id);
+    return found == files_.end() ? std::string() : found->second.bytes;
+  }
+
+  flux::Result<void> create(const flux::FileInfo& file) override {
+    const std::lock_guard lock(mutex_);
+    if (options_.bytes_max != 0 && used() + file.length.value_or(0) > options_.bytes_max) return no_room();
+    files_[file.id] = {file, {}};
+    return {};
+  }
+
+  flux::Result<void> set_length(const flux::FileId& id, std::uint64_t length) override {
+    const std::lock_guard lock(mutex_);
+    File* file = find(id);
+    if (file == nullptr) return gone(id);
+    if (file->info.length && *file->info.length != length) return wrong_offset();
+    if (length < file->bytes.size()) return wrong_offset();
+    if (options_.bytes_max != 0 && used() - file->bytes.size() + length > options_.bytes_max) return no_room();
+    file->info.length = length;
+    return {};
+  }
+
+  flux::Result<std::uint64_t> append(const flux::FileId& id, std::uint64_t offset, std::string_view bytes) override {
+    if (before_append) before_append(id);
+    if (append_fails) {
+      if (const auto failed = append_fails(); !failed) return failed.error();
+    }
+    const std::lock_guard lock(mutex_);
+    ++appends;
+    largest_append = std::max(largest_append.load(), bytes.size());
+    File* file = find(id);
+    if (file == nullptr) return gone(id);
+    if (file->info.state != flux::FileState::uploading || offset != file->bytes.size()) return wrong_offset();
+    if (file->info.length && offset + bytes.size() > *file->info.length) {
+      return flux::Error(flux::Errc::file_too_large, "more bytes than the length of the upload");
+    }
+    if (options_.bytes_max != 0 && !file->info.length && used() + bytes.size() > options_.bytes_max) return no_room();
+    file->bytes.append(bytes);
+    file->info.size = file->bytes.size();
+    return file->info.size;
+  }
+
+  flux::Result<flux::FileInfo> complete(const flux::FileId& id) override {
+    const std::lock_guard lock(mutex_);
+    File* file = find(id);
+    if (file == nullptr) return gone(id);
+    if (file->info.state == flux::FileState::complete) return file->info;
+    if (file->info.length.value_or(file->bytes.size()) != file->bytes.size()) return wrong_offset();
+    file->info.length = file->bytes.size();
+    if (file->info.wants_sha256) {
+      const auto digest = flux::core::sha256(file->bytes);
+      if (!digest) return digest.error();
+      file->info.sha256 = flux::core::to_hex(*digest);
+    }
+    file->info.state = flux::FileState::complete;
+    return file->info;
+  }
+
+  flux::Result<flux::FileInfo> info(const flux::FileId& id) override {
+    const std::lock_guard lock(mutex_);
+    const File* file = find(id);
+    if (file == nullptr) return gone(id);
+    return file->info;
+  }
+
+  flux::Result<std::size_t> read(const flux::FileId& id, std::uint64_t offset, std::span<char> into) override {
+    const std::lock_guard lock(mutex_);
+    ++reads;
+    const File* file = find(id);
+    if (file == nullptr) return gone(id);
+    if (file->info.state != flux::FileState::complete) return wrong_offset();
+    if (offset >= file->bytes.size()) return std::size_t{0};
+    const std::size_t size = std::min(into.size(), file->bytes.size() - static_cast<std::size_t>(offset));
+    std::memcpy(into.data(), file->bytes.data() + offset, size);
+    return size;
+  }
+
+  flux::Result<void> mark_shared(const flux::FileId& id) override {
+    const std::lock_guard lock(mutex_);
+    File* file = find(id);
+    if (file == nullptr) return gone(id);
+    file->info.shared = true;
+    return {};
+  }
+
+  flux::Result<void> mark_deleted(const flux::FileId& id) override {
+    const std::lock_guard lock(mutex_);
+    File* file = find(id);
+    if (file == nullptr) return gone(id);
+    if (file->info.state != flux::FileState::complete) return wrong_offset();
+    file->info.state = flux::FileState::deleted;
+    return {};
+  }
+
+  flux::Result<void> remove(const flux::FileId& id) override {
+    const std::lock_guard lock(mutex_);
+    if (find(id) == nullptr) return gone(id);
+    files_.erase(id);
+    return {};
+  }
+
+  flux::Result<std::vector<flux::FileInfo>> list() override {
+    const std::lock_guard lock(mutex_);
+    std::vector<flux::FileInfo> list;
+    for (const auto& [id, file] : files_) {
+      if (file.info.state != flux::FileState::deleted) list.push_back(file.info);
+    }
+    return list;
+  }
+
+  flux::Result<flux::FileCleanup> cleanup_deleted() override {
+    const std::lock_guard lock(mutex_);
+    flux::FileCleanup cleanup;
+    std::erase_if(files_, [&](const auto& entry) {
+      if (entry.second.info.state != flux::FileState::deleted) return false;
+      cleanup.deleted.push_back(entry.first);
+      return true;
+    });
+    return cleanup;
+  }
+
+  flux::Result<flux::FileSweep> sweep(std::int64_t idle_since) override {
+    const std::lock_guard lock(mutex_);
+    flux::FileSweep sweep;
+    std::erase_if(files_, [&](const auto& entry) {
+      const flux::FileInfo& file = entry.second.info;
+      if (file.state != flux::FileState::uploading || file.modified_at >= idle_since) return false;
+      sweep.expired.push_back(entry.first);
+      return true;
+    });
+    return sweep;
+  }
+
+  bool may_block() const override { return options_.blocks; }
+
+ private:
+  struct File {
+    flux::FileInfo info;
+    std::string bytes;
+  };
+
+  static flux::Error gone(const flux::FileId& id) { return {flux::Errc::file_not_found, "no file " + id}; }
+  static flux::Error wrong_offset() { return {flux::Errc::wrong_offset, "the upload has another number of bytes"}; }
+  static flux::Error no_room() { return {flux::Errc::quota_exceeded, "the store is full"}; }
+
+  File* find(const flux::FileId& id) {
+    const auto found = files_.find(id);
+    const bool there = found != files_.end() && found->second.info.state != flux::FileState::deleted;
+    return there ? &found->second : nullptr;
+  }
+  std::uint64_t used() const {
+    std::uint64_t sum = 0;
+    for (const auto& [id, file] : files_) sum += file.info.length.value_or(file.bytes.size());
+    return sum;
+  }
+
+  const MemoryFileStoreOptions options_{};
+  mutable std::mutex mutex_;
+  std::map<flux::FileId, File> files_;
+};
+
+}  // namespace flux_test

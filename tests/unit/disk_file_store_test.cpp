@@ -1,0 +1,657 @@
+// The disk store beyond the contract: what is in the folder, crashes, full disks, folders that are not to be had.
+#include "catch.hpp"
+#include "contract/file_store_contract.hpp"
+#include "support/child.hpp"
+#include "support/temp_folder.hpp"
+
+#include <flux/storage/disk_file_store.hpp>
+#include <flux/storage/file_id.hpp>
+#include <flux/storage/file_index_log.hpp>
+#include <flux/testing/manual_clock.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <future>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#if defined(__linux__)
+#include <sched.h>
+#include <sys/mount.h>
+#endif
+
+using namespace flux;
+using namespace flux::testing;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Names in the folder but those of the lock and the index.
+std::set<std::string> names_in(const TempFolder& folder) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder.path())) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("flux-files.")) names.insert(name);
+  }
+  return names;
+}
+
+/// The error that opening the store gives; "" where it opens.
+std::string open_error(const std::string& folder, DiskFileStoreOptions options = {}) {
+  try {
+    const DiskFileStore store(folder, std::move(options));
+    return "";
+  } catch (const Error& error) {
+    CHECK(error.code() == Errc::bad_config);
+    return error.message();
+  }
+}
+
+/// An index in memory that fails when told to.
+class FaultyIndex final : public FileIndex {
+ public:
+  enum class Fault { none, error, exception };
+
+  Result<std::vector<FileInfo>> load() override { return rows; }
+  Result<void> save(const FileInfo& file) override {
+    if (auto failed = fail(); !failed) return failed;
+    erase_row(file.id);
+    rows.push_back(file);
+    return {};
+  }
+  Result<void> erase(const FileId& id) override {
+    if (auto failed = fail(); !failed) return failed;
+    erase_row(id);
+    return {};
+  }
+
+  std::vector<FileInfo> rows;
+  Fault fault = Fault::none;
+
+ private:
+  void erase_row(const FileId& id) {
+    std::erase_if(rows, [&](const FileInfo& row) { return row.id == id; });
+  }
+  Result<void> fail() const {
+    if (fault == Fault::exception) throw std::runtime_error("out of order");
+    if (fault == Fault::error) return Error(Errc::store_failed, "out of order");
+    return {};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("disk file store: the folder holds the id with .part, then the id, then nothing", "[disk_file_store]") {
+  const TempFolder folder;
+  DiskFileStore store(folder.path().string());
+  FileInfo file = new_file(1, 3);
+  file.name = "../escape";
+  REQUIRE(store.create(file).ok());
+  CHECK(names_in(folder).empty());
+  REQUIRE(store.append(file.id, 0, "ab").ok());
+  CHECK(names_in(folder) == std::set{file.id + ".part"});
+  REQUIRE(store.append(file.id, 2, "c").ok());
+  REQUIRE(store.complete(file.id).ok());
+  CHECK(names_in(folder) == std::set{file.id});
+  CHECK(bytes_of(folder / file.id) == "abc");
+  REQUIRE(store.mark_deleted(file.id).ok());
+  CHECK(names_in(folder) == std::set{file.id});
+  REQUIRE(store.cleanup_deleted().ok());
+  CHECK(names_in(folder).empty());
+  put(store, new_file(2), "abc");
+  REQUIRE(store.create(new_file(3)).ok());
+  REQUIRE(store.append(file_id(3), 0, "abc").ok());
+  REQUIRE(store.remove(file_id(2)).ok());
+  REQUIRE(store.remove(file_id(3)).ok());
+  CHECK(names_in(folder).empty());
+}
+
+TEST_CASE("disk file store: only UUIDs in lower case are ids", "[disk_file_store]") {
+  CHECK(storage::is_file_id("0b5e2d3c-8f1a-4c6e-9d27-0123456789ab"));
+  const TempFolder folder;
+  DiskFileStore store(folder.path().string());
+  const std::string good = file_id(1);
+  for (const std::string& id :
+       {std::string(), std::string("x"), good + "0", good.substr(1),
+        std::string("0B5E2D3C-8f1a-4c6e-9d27-000000000001"), "../" + good.substr(3),
+        std::string("0b5e2d3c/8f1a-4c6e-9d27-000000000001"), std::string(36, '-'), std::string(36, 'a'),
+        good.substr(0, 35) + '\0', good.substr(0, 35) + "g", good.substr(0, 35) + "/", good.substr(0, 35) + "."}) {
+    INFO(id);
+    CHECK_FALSE(storage::is_file_id(id));
+    FileInfo file = new_file(1);
+    file.id = id;
+    CHECK(error_of(store.create(file)) == "invalid_argument");
+  }
+  CHECK(names_in(folder).empty());
+}
+
+TEST_CASE("disk file store: a new file is an upload without bytes, under an id of its own", "[disk_file_store]") {
+  const TempFolder folder;
+  DiskFileStore store(folder.path().string());
+  put(store, new_file(1), "abc");
+  CHECK(error_of(store.create(new_file(1))) == "invalid_argument");
+  REQUIRE(store.mark_deleted(file_id(1)).ok());
+  CHECK(error_of(store.create(new_file(1))) == "invalid_argument");
+  FileInfo file = new_file(2);
+  file.size = 1;
+  CHECK(error_of(store.create(file)) == "invalid_argument");
+  file.size = 0;
+  file.state = FileState::complete;
+  CHECK(error_of(store.create(file)) == "invalid_argument");
+  CHECK(error_of(store.create(new_file(2, UINT64_MAX))) == "file_too_large");
+  REQUIRE(store.create(new_file(2)).ok());
+  CHECK(error_of(store.set_length(file_id(2), UINT64_MAX)) == "file_too_large");
+}
+
+TEST_CASE("disk file store: a number of files is the limit, and deleted ones count until the cleanup",
+          "[disk_file_store]") {
+  const TempFolder folder;
+  DiskFileStoreOptions options;
+  options.files_max = 2;
+  options.bytes_max = 10;
+  options.bytes_per_owner_max = 6;
+  DiskFileStore store(folder.path().string(), options);
+  put(store, new_file(1, {}, ""), "123456");
+  CHECK(error_of(store.create(new_file(2, 1, ""))) == "quota_exceeded");  // nobody's files have one allowance
+  REQUIRE(store.mark_deleted(file_id(1)).ok());
+  CHECK(error_of(store.create(new_file(2, 5, ""))) == "quota_exceeded");
+  CHECK(error_of(store.create(new_file(2, 4, ""))) == "ok");
+  CHECK(store.create(new_file(3, 0)).error().message() == "the file store may have 2 files, and has them");
+  REQUIRE(store.cleanup_deleted().ok());
+  CHECK(error_of(store.create(new_file(3, 6))) == "ok");
+}
+
+TEST_CASE("disk file store: what is there counts when the store is opened again", "[disk_file_store]") {
+  const TempFolder folder;
+  {
+    DiskFileStore store(folder.path().string());
+    put(store, new_file(1), "12");
+    put(store, new_file(2), "123");
+    REQUIRE(store.mark_deleted(file_id(2)).ok());
+    REQUIRE(store.create(new_file(3, 5)).ok());
+    REQUIRE(store.append(file_id(3), 0, "1").ok());
+    REQUIRE(store.create(new_file(4)).ok());
+    REQUIRE(store.append(file_id(4), 0, "1234").ok());
+  }
+  DiskFileStoreOptions options;
+  options.bytes_max = 16;
+  options.bytes_per_owner_max = 12;
+  options.files_max = 6;
+  DiskFileStore store(folder.path().string(), options);
+  CHECK(error_of(store.create(new_file(5, 2))) == "quota_exceeded");
+  CHECK(error_of(store.create(new_file(5, 1))) == "ok");
+  CHECK(error_of(store.create(new_file(6, 2, "bob"))) == "quota_exceeded");
+  CHECK(error_of(store.create(new_file(6, 1, "bob"))) == "ok");
+  CHECK(error_of(store.create(new_file(7, 0))) == "quota_exceeded");
+}
+
+TEST_CASE("disk file store: appends are dated by the clock", "[disk_file_store]") {
+  const TempFolder folder;
+  DiskFileStoreOptions options;
+  const auto clock = std::make_shared<ManualClock>();
+  options.clock = clock;
+  DiskFileStore store(folder.path().string(), options);
+  REQUIRE(store.create(new_file(1)).ok());
+  CHECK(store.info(file_id(1)).value().modified_at == 0);
+  REQUIRE(store.append(file_id(1), 0, "1").ok());
+  CHECK(store.info(file_id(1)).value().modified_at == clock->unix_ms());
+  const std::int64_t first = clock->unix_ms();
+  clock->advance(std::chrono::hours(1));
+  REQUIRE(store.append(file_id(1), 1, "2").ok());
+  CHECK(store.complete(file_id(1)).value().modified_at == first + 3'600'000);
+}
+
+// --- Opening ---
+
+TEST_CASE("disk file store: a folder that can't be had is an error that names it and says why", "[disk_file_store]") {
+  using Catch::Matchers::StartsWith;
+  const TempFolder folder;
+  write_bytes(folder / "file", "x");
+  CHECK_THAT(open_error(folder / "file/below"),
+             StartsWith("the file store's folder \"" + folder / "file/below" + "\" can't be made: "));
+  CHECK_THAT(open_error(folder / "file"), StartsWith("the file store's folder \"" + folder / "file" + "\" can't be "));
+  CHECK_THAT(open_error(""), StartsWith("the file store's folder \"\" can't be "));
+  CHECK(open_error(folder / "new/folder").empty());
+}
+
+TEST_CASE("disk file store: a folder that may only be read is an error", "[disk_file_store]") {
+  const TempFolder folder;
+  REQUIRE(open_error(folder / "files").empty());
+  fs::permissions(folder.path(), fs::perms(0755));
+  fs::permissions(folder / "files/flux-files.lock", fs::perms(0666));
+  fs::permissions(folder / "files/flux-files.index", fs::perms(0666));
+  fs::permissions(folder / "files", fs::perms(0555));
+  const std::string verdict = in_child([&] {
+    if (::geteuid() == 0 && ::seteuid(65534) != 0)
+      throw std::runtime_error("can't be another user");  // root may always write
+    return open_error(folder / "files");
+  });
+  fs::permissions(folder / "files", fs::perms(0755));
+  CHECK(verdict == "the file store's folder \"" + folder / "files" + "\" can't be written: Permission denied");
+}
+
+TEST_CASE("disk file store: a folder has one store at a time, whatever the process", "[disk_file_store]") {
+  const TempFolder folder;
+  const std::string in_use =
+      "the file store's folder \"" + folder.path().string() + "\" is in use: each store needs one of its own";
+  {
+    const DiskFileStore store(folder.path().string());
+    CHECK(open_error(folder.path().string()) == in_use);
+  }
+  CHECK(open_error(folder.path().string()).empty());
+  Child other([&](int output) {
+    const DiskFileStore store(folder.path().string());
+    Child::write_to(output, "open");
+    ::pause();
+  });
+  REQUIRE(other.read() == "open");
+  CHECK(open_error(folder.path().string()) == in_use);
+  other.kill();
+  CHECK(open_error(folder.path().string()).empty());
+}
+
+TEST_CASE("disk file store: an index that can't be loaded is an error", "[disk_file_store]") {
+  const TempFolder folder;
+  const std::string begins = "the file store in \"" + folder.path().string() + "\" can't be opened: ";
+  write_bytes(folder / "flux-files.index", "no index");
+  CHECK_THAT(open_error(folder.path().string()),
+             Catch::Matchers::StartsWith(begins + "the file index is damaged at byte 0"));
+  DiskFileStoreOptions options;
+  const auto index = std::make_shared<FaultyIndex>();
+  options.index = index;
+  index->rows = {new_file(1)};
+  index->rows[0].id = "../../etc/passwd";
+  CHECK(open_error(folder.path().string(), options) ==
+        begins + "its index holds the id \"../../etc/passwd\", which is no UUID in lower case");
+}
+
+// --- Between crash and restart ---
+
+TEST_CASE("disk file store: a crash between the final name and the index is mended", "[disk_file_store]") {
+  const TempFolder folder;
+  const bool length_known = GENERATE(true, false);
+  FileInfo file = new_file(1, length_known ? std::optional<std::uint64_t>(3) : std::nullopt);
+  file.wants_sha256 = core::has_digests();
+  {
+    DiskFileStore store(folder.path().string());
+    REQUIRE(store.create(file).ok());
+    REQUIRE(store.append(file.id, 0, "abc").ok());
+  }
+  fs::rename(folder / (file.id + ".part"), folder / file.id);
+  for (int restart = 0; restart < 2; ++restart) {
+    DiskFileStore store(folder.path().string());
+    const FileInfo done = store.info(file.id).value();
+    CHECK(done.state == FileState::complete);
+    CHECK(done.length == 3U);
+    CHECK(done.sha256.empty() == !file.wants_sha256);
+    CHECK(content_of(store, file.id) == "abc");
+    CHECK(store.sweep(0).value().orphans == 0);
+  }
+}
+
+TEST_CASE("disk file store: an index that knows of a completion before the folder does is followed",
+          "[disk_file_store]") {
+  const TempFolder folder;
+  {
+    DiskFileStore store(folder.path().string());
+    put(store, new_file(1), "abc");
+  }
+  fs::rename(folder / file_id(1), folder / (file_id(1) + ".part"));
+  DiskFileStore store(folder.path().string());
+  CHECK(content_of(store, file_id(1)) == "abc");
+  CHECK(names_in(folder) == std::set{file_id(1)});
+}
+
+TEST_CASE("disk file store: bytes past those that were acknowledged are cut off", "[disk_file_store]") {
+  const TempFolder folder;
+  DiskFileStore store(folder.path().string());
+  REQUIRE(store.create(new_file(1)).ok());
+  REQUIRE(store.append(file_id(1), 0, "abc").ok());
+  write_bytes(folder / (file_id(1) + ".part"), "abcGARBAGE");
+  REQUIRE(store.append(file_id(1), 3, "def").ok());
+  CHECK(store.complete(file_id(1)).value().size == 6);
+  CHECK(bytes_of(folder / file_id(1)) == "abcdef");
+}
+
+TEST_CASE("disk file store: bytes that somebody took away are an error, not a shorter file", "[disk_file_store]") {
+  const TempFolder folder;
+  DiskFileStore store(folder.path().string());
+  REQUIRE(store.create(new_file(1)).ok());
+  REQUIRE(store.append(file_id(1), 0, "abc").ok());
+  fs::resize_file(folder / (file_id(1) + ".part"), 2);
+  CHECK(store.complete(file_id(1)).error().message() == "an upload has lost bytes: 2 of 3 are on disk");
+  put(store, new_file(2), "abcdef");
+  fs::resize_file(folder / file_id(2), 4);
+  std::string room(6, '\0');
+  CHECK(store.read(file_id(2), 0, room).error().message() == "the file has lost bytes: 4 of 6 are on disk");
+  fs::remove(folder / file_id(2));
+  CHECK(error_of(store.read(file_id(2), 0, room)) == "file_not_found");
+}
+
+TEST_CASE("disk file store: orphans are swept, and what the store did not make stays", "[disk_file_store]") {
+  const TempFolder folder;
+  DiskFileStore store(folder.path().string());
+  put(store, new_file(1), "abc");
+  REQUIRE(store.create(new_file(2)).ok());
+  REQUIRE(store.append(file_id(2), 0, "ab").ok());
+  const std::set<std::string> kept = {"README",
+                                      "readme.part",
+                                      file_id(7) + ".txt",
+                                      file_id(8) + ".part.part",
+                                      file_id(9) + ".",
+                                      "0B5E2D3C-8F1A-4C6E-9D27-000000000001",
+                                      file_id(1),
+                                      file_id(2) + ".part",
+                                      file_id(5),
+                                      file_id(6)};
+  for (const std::string& name : kept) {
+    if (name != file_id(1) && name != file_id(2) + ".part" && name != file_id(5) && name != file_id(6)) {
+      write_bytes(folder / name, "not ours");
+    }
+  }
+  fs::create_directory(folder / file_id(5));
+  fs::create_symlink("README", folder / file_id(6));
+  write_bytes(folder / file_id(3), "orphan");
+  write_bytes(folder / (file_id(4) + ".part"), "orphan");
+  const FileSweep sweep = store.sweep(0).value();
+  CHECK(sweep.orphans == 2);
+  CHECK(sweep.expired.empty());
+  CHECK(names_in(folder) == kept);
+  CHECK(content_of(store, file_id(1)) == "abc");
+  CHECK(store.append(file_id(2), 2, "c").value() == 3);
+}
+
+TEST_CASE("disk file store: a cleanup counts what is gone already, and tries again what failed", "[disk_file_store]") {
+  const TempFolder folder;
+  DiskFileStore store(folder.path().string());
+  for (int n = 1; n <= 3; ++n) {
+    put(store, new_file(n), "abc");
+    REQUIRE(store.mark_deleted(file_id(n)).ok());
+  }
+  fs::remove(folder / file_id(1));
+  fs::remove(folder / file_id(2));
+  fs::create_directories(folder / (file_id(2) + "/in the way"));
+  FileCleanup cleanup = store.cleanup_deleted().value();
+  CHECK(sorted(cleanup.deleted) == std::vector{file_id(1), file_id(3)});
+  CHECK(cleanup.failed == std::vector{file_id(2)});
+  CHECK(store.cleanup_deleted().value().failed == std::vector{file_id(2)});
+  fs::remove_all(folder / file_id(2));
+  cleanup = store.cleanup_deleted().value();
+  CHECK(cleanup.deleted == std::vector{file_id(2)});
+  CHECK(cleanup.failed.empty());
+}
+
+// --- What fails changes nothing ---
+
+TEST_CASE("disk file store: where the index fails, nothing has changed", "[disk_file_store]") {
+  const TempFolder folder;
+  const auto fault = GENERATE(FaultyIndex::Fault::error, FaultyIndex::Fault::exception);
+  const auto index = std::make_shared<FaultyIndex>();
+  DiskFileStoreOptions options;
+  options.index = index;
+  options.bytes_max = 10;
+  DiskFileStore store(folder.path().string(), options);
+  put(store, new_file(1), "abc");
+  REQUIRE(store.create(new_file(2)).ok());
+  REQUIRE(store.append(file_id(2), 0, "ab").ok());
+  const auto rows = index->rows;
+  const FileInfo complete = store.info(file_id(1)).value();
+  const FileInfo upload = store.info(file_id(2)).value();
+
+  index->fault = fault;
+  const auto failed = store.create(new_file(3, 5));
+  CHECK(error_of(failed) == "store_failed");
+  CHECK_THAT(failed.error().message(), Catch::Matchers::EndsWith("out of order"));
+  CHECK(error_of(store.set_length(file_id(2), 7)) == "store_failed");
+  CHECK(error_of(store.complete(file_id(2))) == "store_failed");
+  CHECK(error_of(store.mark_shared(file_id(1))) == "store_failed");
+  CHECK(error_of(store.mark_deleted(file_id(1))) == "store_failed");
+  CHECK(error_of(store.remove(file_id(1))) == "store_failed");
+  CHECK(error_of(store.remove(file_id(2))) == "store_failed");
+  CHECK(store.sweep(INT64_MAX).value().expired.empty());
+  CHECK(store.info(file_id(1)).value() == complete);
+  CHECK(store.info(file_id(2)).value() == upload);
+  check_not_found(store, file_id(3));
+  CHECK(names_in(folder) == std::set{file_id(1), file_id(2) + ".part"});
+  CHECK(index->rows == rows);
+
+  index->fault = FaultyIndex::Fault::none;
+  CHECK(error_of(store.create(new_file(3, 5))) == "ok");  // its room had been given back
+  CHECK(error_of(store.create(new_file(4, 1))) == "quota_exceeded");
+  REQUIRE(store.remove(file_id(3)).ok());
+  CHECK(store.append(file_id(2), 2, "cd").value() == 4);
+  CHECK(store.complete(file_id(2)).value().size == 4);
+  CHECK(content_of(store, file_id(2)) == "abcd");
+  REQUIRE(store.mark_deleted(file_id(1)).ok());
+  index->fault = fault;
+  CHECK(store.cleanup_deleted().value().failed == std::vector{file_id(1)});
+  index->fault = FaultyIndex::Fault::none;
+  CHECK(store.cleanup_deleted().value().deleted == std::vector{file_id(1)});
+}
+
+TEST_CASE("disk file store: an append that finds no room is undone", "[disk_file_store]") {
+  const TempFolder folder;
+  const std::string bytes = pattern(1'500'000);
+  const std::string verdict = in_child([&]() -> std::string {
+    limit_file_size(1'000'000);
+    DiskFileStoreOptions options;
+    options.bytes_max = 1'600'000;
+    DiskFileStore store(folder.path().string(), options);
+    FileInfo file = new_file(1);
+    file.wants_sha256 = core::has_digests();
+    store.create(file).value();
+    store.append(file.id, 0, std::string_view(bytes).substr(0, 600'000)).value();
+    const FileInfo before = store.info(file.id).value();
+    const auto failed = store.append(file.id, 600'000, std::string_view(bytes).substr(600'000));
+    if (failed) return "was appended";
+    if (failed.error().code() != Errc::store_failed) return "has another code";
+    if (store.info(file.id).value() != before) return "changed what is known";
+    if (fs::file_size(folder / (file.id + ".part")) != 600'000) return "left half an append";
+    store.create(new_file(2, 1'000'000)).value();  // the room was given back
+    store.remove(file_id(2)).value();
+    store.append(file.id, 600'000, std::string_view(bytes).substr(600'000, 400'000)).value();
+    const FileInfo done = store.complete(file.id).value();
+    if (core::has_digests() && done.sha256 != core::to_hex(core::sha256(bytes.substr(0, 1'000'000)).value()))
+      return "has a wrong digest";
+    return failed.error().message();
+  });
+  CHECK(verdict == "can't write the bytes of an upload: File too large");
+  CHECK((bytes_of(folder / file_id(1)) == bytes.substr(0, 1'000'000)));
+}
+
+#if defined(__linux__)
+TEST_CASE("disk file store: a full disk is an error that says so, and uploads go on when there is room",
+          "[disk_file_store]") {
+  const TempFolder folder;
+  const std::string mounted = folder / "small";
+  fs::create_directory(mounted);
+  const std::string verdict = in_child([&]() -> std::string {
+    // The mount is the child's own, and ends with it.
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", mounted.c_str(), "tmpfs", 0, "size=1m") != 0) {
+      return "may not mount";
+    }
+    DiskFileStore store(mounted);
+    put(store, new_file(1), pattern(300'000));
+    store.create(new_file(2)).value();
+    store.append(file_id(2), 0, pattern(300'000)).value();
+    const auto failed = store.append(file_id(2), 300'000, pattern(700'000));
+    if (failed) return "was appended";
+    if (store.info(file_id(2)).value().size != 300'000) return "changed what is known";
+    write_bytes(mounted + "/filler", std::string(1'000'000, 'x'));
+    if (error_of(store.create(new_file(3))) == "ok") {
+      // The index had room left in its last page: use that up.
+      int n = 100;
+      FileInfo file = new_file(n);
+      file.metadata = std::string(3000, 'm');
+      while (store.create(file).ok()) file.id = file_id(++n);
+      if (store.info(file.id).ok()) return "knows what it refused";
+    }
+    if (content_of(store, file_id(1)) != pattern(300'000)) return "can't read when it can't write";
+    fs::remove(mounted + "/filler");
+    store.append(file_id(2), 300'000, pattern(300'000)).value();
+    store.complete(file_id(2)).value();
+    return failed.error().message();
+  });
+  if (verdict == "may not mount") {
+    WARN("left out: a small disk needs the right to mount one");
+    return;
+  }
+  CHECK(verdict == "can't write the bytes of an upload: No space left on device");
+}
+#endif
+
+// --- At the same time ---
+
+TEST_CASE("disk file store: an append that meets a sweep waits for it, and finds nothing", "[disk_file_store]") {
+  /// Holds the first `erase` until it is told to go on.
+  class SlowIndex final : public FileIndex {
+   public:
+    Result<std::vector<FileInfo>> load() override { return std::vector<FileInfo>(); }
+    Result<void> save(const FileInfo&) override { return {}; }
+    Result<void> erase(const FileId&) override {
+      begun.set_value();
+      go_on.get_future().wait();
+      return {};
+    }
+    std::promise<void> begun, go_on;
+  };
+  const TempFolder folder;
+  const auto index = std::make_shared<SlowIndex>();
+  DiskFileStoreOptions options;
+  options.index = index;
+  DiskFileStore store(folder.path().string(), options);
+  REQUIRE(store.create(new_file(1)).ok());
+  auto sweep = std::async(std::launch::async, [&] { return store.sweep(INT64_MAX).value().expired; });
+  index->begun.get_future().wait();
+  auto append = std::async(std::launch::async, [&] { return error_of(store.append(file_id(1), 0, "abc")); });
+  CHECK(append.wait_for(std::chrono::milliseconds(50)) == std::future_status::timeout);
+  CHECK(store.list().ok());  // others need not wait
+  index->go_on.set_value();
+  CHECK(append.get() == "file_not_found");
+  CHECK(sweep.get() == std::vector{file_id(1)});
+  CHECK(names_in(folder).empty());
+}
+
+// --- Killed ---
+
+namespace {
+
+/// The bytes of file `n`.
+std::string bytes_for(int n) {
+  return pattern(static_cast<std::size_t>(n) * 7919 % 200'000, static_cast<std::uint32_t>(n));
+}
+
+/// Uploads one file after another until it is killed, and says what was acknowledged: "N create", "N append SIZE",
+/// "N complete", "N delete", "N remove".
+void upload_for_ever(const std::string& folder, int first, int output) {
+  const auto say = [output](int n, const std::string& what) {
+    Child::write_to(output, std::to_string(n) + ' ' + what + '\n');
+  };
+  DiskFileStore store(folder);
+  for (int n = first;; ++n) {
+    const std::string bytes = bytes_for(n);
+    FileInfo file = new_file(n, n % 2 == 0 ? std::optional<std::uint64_t>(bytes.size()) : std::nullopt);
+    file.wants_sha256 = core::has_digests() && n % 3 == 0;
+    store.create(file).value();
+    say(n, "create");
+    for (std::size_t at = 0; at < bytes.size();) {
+      at = static_cast<std::size_t>(store.append(file.id, at, std::string_view(bytes).substr(at, 30'000)).value());
+      say(n, "append " + std::to_string(at));
+    }
+    store.complete(file.id).value();
+    say(n, "complete");
+    if (n % 5 == 0) {
+      say(n, "deleting");
+      store.mark_deleted(file.id).value();
+      say(n, "delete");
+    }
+    if (n % 7 == 0) {
+      say(n, "removing");
+      if (n % 5 != 0) store.remove(file.id).value();
+    }
+    if (n % 11 == 0) store.cleanup_deleted().value();
+  }
+}
+
+/// What a file's process had heard of it when it was killed.
+struct Heard {
+  std::size_t size = 0;
+  bool complete = false, deleting = false, deleted = false, removing = false;
+};
+
+void check_survived(DiskFileStore& store, int n, const Heard& heard) {
+  INFO("file " << n);
+  const auto file = store.info(file_id(n));
+  if (heard.deleted) CHECK(error_of(file) == "file_not_found");
+  if (!file) {
+    CHECK((heard.deleting || heard.removing));
+    return;
+  }
+  const std::string bytes = bytes_for(n);
+  CHECK(file->size >= heard.size);
+  if (heard.complete) CHECK(file->state == FileState::complete);
+  if (file->state == FileState::complete) {
+    CHECK((content_of(store, file->id) == bytes));
+    if (file->wants_sha256) CHECK(file->sha256 == core::to_hex(core::sha256(bytes).value()));
+    return;
+  }
+  // The others go on where they are.
+  REQUIRE(file->size <= bytes.size());
+  CHECK(store.append(file->id, file->size, std::string_view(bytes).substr(static_cast<std::size_t>(file->size))).ok());
+  CHECK(store.complete(file->id).ok());
+  CHECK((content_of(store, file->id) == bytes));
+}
+
+}  // namespace
+
+TEST_CASE("disk file store: killed at any moment, what was acknowledged is whole", "[disk_file_store]") {
+  const TempFolder folder;
+  std::mt19937 random(std::random_device{}());
+  int first = 1;
+  for (int round = 0; round < 20; ++round) {
+    Child child([&](int output) { upload_for_ever(folder.path().string(), first, output); });
+    const std::size_t words = random() % 120 + 1;
+    std::string heard_text;
+    while (static_cast<std::size_t>(std::count(heard_text.begin(), heard_text.end(), '\n')) < words) {
+      const std::string more = child.read();
+      REQUIRE_FALSE(more.empty());
+      heard_text += more;
+    }
+    child.kill();
+    heard_text += child.read_all();
+    REQUIRE_THAT(heard_text, !Catch::Matchers::ContainsSubstring("threw"));
+
+    std::map<int, Heard> heard;
+    std::istringstream lines(heard_text);
+    int n = 0;
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream in(line);
+      std::string what;
+      in >> n >> what;
+      Heard& file = heard[n];
+      if (what == "append") in >> file.size;
+      file.complete |= what == "complete";
+      file.deleting |= what == "deleting";
+      file.deleted |= what == "delete";
+      file.removing |= what == "removing";
+    }
+    DiskFileStore store(folder.path().string());
+    for (const auto& [number, file] : heard) check_survived(store, number, file);
+    REQUIRE(store.cleanup_deleted().value().failed.empty());
+    REQUIRE(store.sweep(INT64_MAX).ok());
+    std::set<std::string> known;
+    for (const FileInfo& file : store.list().value()) known.insert(file.id);
+    CHECK(names_in(folder) == known);
+    first = n + 2;
+  }
+}

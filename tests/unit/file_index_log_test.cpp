@@ -1,0 +1,290 @@
+// The journal of a file store: torn ends, damage, new files, full disks.
+#include "catch.hpp"
+#include "support/child.hpp"
+#include "support/temp_folder.hpp"
+
+#include <flux/storage/file_index_log.hpp>
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace flux;
+
+namespace {
+
+constexpr std::size_t head_bytes = 20;
+constexpr std::size_t frame_head_bytes = 12;
+
+FileInfo row(int n, std::string name = "a.txt") {
+  FileInfo file;
+  file.id = std::to_string(n);
+  file.name = std::move(name);
+  return file;
+}
+
+/// "1=a.txt 2=b.txt ", or the error.
+std::string rows_in(const std::string& path) {
+  FileIndexLog log(path);
+  auto rows = log.load();
+  if (!rows) return rows.error().message();
+  std::sort(rows->begin(), rows->end(), [](const FileInfo& a, const FileInfo& b) { return a.id < b.id; });
+  std::string text;
+  for (const FileInfo& file : *rows) text += file.id + '=' + file.name + ' ';
+  return text;
+}
+
+/// The sizes that the file had after 0, 1, 2, ... rows.
+std::vector<std::size_t> write_rows(const std::string& path, int count) {
+  FileIndexLog log(path);
+  REQUIRE(log.load().ok());
+  std::vector<std::size_t> sizes = {bytes_of(path).size()};
+  for (int n = 1; n <= count; ++n) {
+    REQUIRE(log.save(row(n)).ok());
+    sizes.push_back(bytes_of(path).size());
+  }
+  return sizes;
+}
+
+std::string number(std::uint64_t value, int bytes) {
+  std::string text;
+  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i) & 0xff);
+  return text;
+}
+
+std::uint32_t crc_on(std::uint32_t crc, const std::string& bytes) {
+  return static_cast<std::uint32_t>(
+      ::crc32(crc, reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<unsigned>(bytes.size())));
+}
+
+/// A frame for the end of `file`, made as the header's comment says.
+std::string frame_for(const std::string& file, const std::string& content) {
+  const std::uint32_t seed = crc_on(crc_on(0, file.substr(8, 8)), number(file.size(), 8));
+  const std::string size = number(content.size(), 4);
+  return size + number(crc_on(seed, size), 4) + number(crc_on(seed, content), 4) + content;
+}
+
+}  // namespace
+
+TEST_CASE("file index log: torn at any byte, every row before is there and the log goes on", "[file_index_log]") {
+  const TempFolder folder;
+  const auto sizes = write_rows(folder / "whole", 3);
+  REQUIRE(sizes[0] == head_bytes);
+  const std::string whole = bytes_of(folder / "whole");
+  REQUIRE(whole.size() == sizes[3]);
+  for (std::size_t cut = sizes[0]; cut <= sizes[3]; ++cut) {
+    INFO(cut);
+    write_bytes(folder / "torn", whole.substr(0, cut));
+    std::string expected;
+    for (int n = 1; n <= 3 && sizes[static_cast<std::size_t>(n)] <= cut; ++n) expected += std::to_string(n) + "=a.txt ";
+    {
+      FileIndexLog log(folder / "torn");
+      REQUIRE(log.load().ok());
+      REQUIRE(log.save(row(9, "after")).ok());
+    }
+    CHECK(rows_in(folder / "torn") == expected + "9=after ");
+  }
+}
+
+TEST_CASE("file index log: a last frame that a loss of power left half written is cut off", "[file_index_log]") {
+  const TempFolder folder;
+  const auto sizes = write_rows(folder / "whole", 2);
+  const std::string whole = bytes_of(folder / "whole");
+  for (std::size_t at = sizes[1]; at < sizes[2]; ++at) {
+    INFO(at);
+    std::string torn = whole;
+    torn[at] = static_cast<char>(torn[at] ^ 1);
+    write_bytes(folder / "torn", torn);
+    CHECK(rows_in(folder / "torn") == "1=a.txt ");
+    CHECK(bytes_of(folder / "torn") == whole.substr(0, sizes[1]));
+  }
+  write_bytes(folder / "torn", whole + std::string(5000, '\0'));
+  CHECK(rows_in(folder / "torn") == "1=a.txt 2=a.txt ");
+}
+
+TEST_CASE("file index log: damage before whole frames is an error that says where, and nothing is cut",
+          "[file_index_log]") {
+  const TempFolder folder;
+  const auto sizes = write_rows(folder / "whole", 4);
+  const std::string whole = bytes_of(folder / "whole");
+  for (std::size_t at = 0; at < sizes[3]; ++at) {
+    INFO(at);
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x40);
+    write_bytes(folder / "damaged", damaged);
+    const auto next = std::upper_bound(sizes.begin(), sizes.end(), at);
+    const std::size_t frame = next == sizes.begin() ? 0 : *std::prev(next);
+    CHECK_THAT(rows_in(folder / "damaged"),
+               Catch::Matchers::StartsWith("the file index is damaged at byte " + std::to_string(frame)));
+    CHECK(bytes_of(folder / "damaged") == damaged);
+  }
+}
+
+TEST_CASE("file index log: a file that is none is refused and kept", "[file_index_log]") {
+  const TempFolder folder;
+  for (const std::string& content :
+       {std::string(), std::string("flux"), std::string("fluxfil1"), std::string(100, 'x')}) {
+    write_bytes(folder / "index", content);
+    CHECK_THAT(rows_in(folder / "index"), Catch::Matchers::StartsWith("the file index is damaged at byte 0"));
+    CHECK(bytes_of(folder / "index") == content);
+  }
+  CHECK_THAT(rows_in(folder / "missing/index"), Catch::Matchers::StartsWith("can't write the file index anew: "));
+  CHECK_THAT(rows_in(folder.path().string()), Catch::Matchers::StartsWith("can't read the file index: "));
+}
+
+TEST_CASE("file index log: frames in what a client wrote do not pass for frames", "[file_index_log]") {
+  const TempFolder folder;
+  const auto sizes = write_rows(folder / "whole", 2);
+  const std::string frames = bytes_of(folder / "whole").substr(sizes[0]);
+  {
+    FileIndexLog log(folder / "whole");
+    REQUIRE(log.load().ok());
+    REQUIRE(log.save(row(3, frames)).ok());
+  }
+  const std::string whole = bytes_of(folder / "whole");
+  write_bytes(folder / "whole", whole.substr(0, whole.size() - 1));
+  CHECK(rows_in(folder / "whole") == "1=a.txt 2=a.txt ");
+}
+
+TEST_CASE("file index log: what a newer version wrote is refused, not skipped", "[file_index_log]") {
+  const TempFolder folder;
+  write_rows(folder / "index", 1);
+  const std::string file = bytes_of(folder / "index");
+  const std::string erased_row = std::string("\x02") + number(1, 4) + "1";
+  write_bytes(folder / "index", file + frame_for(file, erased_row));
+  CHECK(rows_in(folder / "index").empty());  // the frame was made well
+  for (const std::string& content : {std::string("\x09") + number(1, 4) + "1", std::string("\x01") + number(1, 4) + "1",
+                                     std::string("\x02") + number(2, 4) + "1", std::string("\x02")}) {
+    write_bytes(folder / "index", file + frame_for(file, content));
+    CHECK(rows_in(folder / "index") == "the file index holds at byte " +
+                                           std::to_string(file.size() + frame_head_bytes) +
+                                           " what this version of flux does not know: was it written by a newer one?");
+  }
+}
+
+TEST_CASE("file index log: rows that no longer count do not make the file grow for ever", "[file_index_log]") {
+  const TempFolder folder;
+  {
+    FileIndexLog log(folder / "index");
+    REQUIRE(log.load().ok());
+    for (int n = 0; n < 50; ++n) REQUIRE(log.save(row(n)).ok());
+    std::uintmax_t largest = 0;
+    for (int i = 0; i < 3000; ++i) {
+      REQUIRE(log.save(row(i % 20, "name " + std::to_string(i))).ok());
+      largest = std::max(largest, std::filesystem::file_size(folder / "index"));
+    }
+    CHECK(largest > 60'000);
+    CHECK(largest < 70'000);
+    CHECK_FALSE(std::filesystem::exists(folder / "index.new"));
+  }
+  const std::string rows = rows_in(folder / "index");
+  CHECK(std::count(rows.begin(), rows.end(), '=') == 50);
+  CHECK_THAT(rows,
+             Catch::Matchers::ContainsSubstring(" 19=name 2999 ") && Catch::Matchers::ContainsSubstring(" 49=a.txt "));
+}
+
+TEST_CASE("file index log: a new file has more rows than fit one frame", "[file_index_log]") {
+  const TempFolder folder;
+  const std::string name(100'000, 'n');
+  {
+    FileIndexLog log(folder / "index");
+    REQUIRE(log.load().ok());
+    for (int i = 0; i < 70; ++i) REQUIRE(log.save(row(i % 30 + 100, name)).ok());
+    CHECK(std::filesystem::file_size(folder / "index") < 6'200'000);
+  }
+  const std::string rows = rows_in(folder / "index");
+  CHECK(std::count(rows.begin(), rows.end(), '=') == 30);
+}
+
+TEST_CASE("file index log: a new file that a crash left half written is of no account", "[file_index_log]") {
+  const TempFolder folder;
+  write_rows(folder / "index", 2);
+  write_bytes(folder / "index.new", "half of");
+  CHECK(rows_in(folder / "index") == "1=a.txt 2=a.txt ");
+  FileIndexLog log(folder / "index");
+  REQUIRE(log.load().ok());
+  for (int i = 0; i < 2000; ++i) REQUIRE(log.save(row(1, std::to_string(i))).ok());
+  CHECK_FALSE(std::filesystem::exists(folder / "index.new"));
+  CHECK(rows_in(folder / "index") == "1=1999 2=a.txt ");
+}
+
+TEST_CASE("file index log: where no new file can be made, the old one is used on", "[file_index_log]") {
+  const TempFolder folder;
+  write_rows(folder / "index", 2);
+  std::filesystem::create_directories(folder / "index.new/in the way");
+  {
+    FileIndexLog log(folder / "index");
+    REQUIRE(log.load().ok());
+    for (int i = 0; i < 2000; ++i) REQUIRE(log.save(row(1, std::to_string(i))).ok());
+    CHECK(std::filesystem::file_size(folder / "index") > 100'000);
+    std::filesystem::remove_all(folder / "index.new");
+    for (int i = 2000; i < 4000; ++i) REQUIRE(log.save(row(1, std::to_string(i))).ok());
+    CHECK(std::filesystem::file_size(folder / "index") < 100'000);
+  }
+  CHECK(rows_in(folder / "index") == "1=3999 2=a.txt ");
+}
+
+TEST_CASE("file index log: damage is not copied to a new file", "[file_index_log]") {
+  const TempFolder folder;
+  const auto sizes = write_rows(folder / "index", 2);
+  FileIndexLog log(folder / "index");
+  REQUIRE(log.load().ok());
+  std::fstream(folder / "index", std::ios::in | std::ios::out | std::ios::binary)
+          .seekp(static_cast<std::streamoff>(sizes[1]) - 1)
+      << '!';
+  for (int i = 0; i < 2000; ++i) REQUIRE(log.save(row(2, std::to_string(i))).ok());
+  CHECK(std::filesystem::file_size(folder / "index") > 100'000);
+  CHECK(rows_in(folder / "index") ==
+        "the file index is damaged at byte " + std::to_string(sizes[0]) + ", and more of it follows");
+}
+
+TEST_CASE("file index log: saves of many threads are all there", "[file_index_log]") {
+  const TempFolder folder;
+  {
+    FileIndexLog log(folder / "index");
+    REQUIRE(log.load().ok());
+    std::vector<std::thread> threads;
+    std::vector<int> good(8, 0);
+    for (std::size_t t = 0; t < good.size(); ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = 0; i < 100; ++i) good[t] += log.save(row(static_cast<int>(t) * 100 + i)).ok() ? 1 : 0;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(good == std::vector<int>(8, 100));
+  }
+  const std::string rows = rows_in(folder / "index");
+  CHECK(std::count(rows.begin(), rows.end(), '=') == 800);
+}
+
+TEST_CASE("file index log: a save that finds no room fails and leaves all as it was", "[file_index_log]") {
+  const TempFolder folder;
+  write_rows(folder / "index", 2);
+  const std::string before = bytes_of(folder / "index");
+  const std::string verdict = in_child([&]() -> std::string {
+    limit_file_size(before.size() + 300);
+    FileIndexLog log(folder / "index");
+    if (!log.load()) return "did not load";
+    const auto failed = log.save(row(3, std::string(1000, 'x')));
+    if (failed) return "was saved";
+    if (bytes_of(folder / "index") != before) return "left something behind";
+    if (!log.save(row(4))) return "did not go on";
+    return failed.error().message();
+  });
+  CHECK(verdict == "can't write the file index: File too large");
+  CHECK(rows_in(folder / "index") == "1=a.txt 2=a.txt 4=a.txt ");
+}
+
+TEST_CASE("file index log: misuse is an error", "[file_index_log]") {
+  const TempFolder folder;
+  FileIndexLog log(folder / "index");
+  CHECK(log.save(row(1)).error().message() == "a file index must be loaded before it is written");
+  REQUIRE(log.load().ok());
+  CHECK_FALSE(log.save(row(1, std::string(1024 * 1024, 'x'))).ok());
+  CHECK(log.save(row(1, std::string(1000 * 1024, 'x'))).ok());
+}

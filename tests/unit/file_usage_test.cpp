@@ -1,0 +1,52 @@
+// What files use of a store: limits, and that what is given back is what was taken.
+#include "catch.hpp"
+
+#include <flux/storage/file_usage.hpp>
+
+#include <cstdint>
+
+using namespace flux;
+using flux::storage::FileUsage;
+
+TEST_CASE("file usage: each limit holds to the last byte, and a refusal counts nothing", "[file_usage]") {
+  FileUsage usage({.bytes_max = 10, .bytes_per_owner_max = 6, .files_max = 3});
+  CHECK(usage.reserve("ann", 1, 6).ok());
+  CHECK(usage.reserve("ann", 0, 1).error().code() == Errc::quota_exceeded);
+  CHECK(usage.reserve("bob", 1, 5).error().code() == Errc::quota_exceeded);
+  CHECK(usage.reserve("bob", 1, UINT64_MAX).error().code() == Errc::quota_exceeded);
+  CHECK(usage.reserve("bob", 1, 4).ok());
+  CHECK(usage.reserve("bob", 1, 0).ok());
+  CHECK(usage.reserve("bob", 1, 0).error().code() == Errc::quota_exceeded);
+  usage.release("bob", 1, 0);
+  usage.release("ann", 1, 6);
+  CHECK(usage.reserve("bob", 1, 2).ok());
+  CHECK(usage.reserve("bob", 0, 1).error().code() == Errc::quota_exceeded);
+  CHECK(usage.reserve("cyd", 0, 4).ok());
+  CHECK(usage.reserve("dan", 0, 1).error().code() == Errc::quota_exceeded);
+}
+
+TEST_CASE("file usage: 0 is no limit", "[file_usage]") {
+  FileUsage usage({});
+  for (int i = 0; i < 3; ++i) CHECK(usage.reserve("ann", 1000, std::uint64_t{1} << 60).ok());
+}
+
+TEST_CASE("file usage: an owner gives back what the store still has", "[file_usage]") {
+  FileUsage usage({.bytes_max = 10, .bytes_per_owner_max = 6, .files_max = 0});
+  REQUIRE(usage.reserve("ann", 1, 6).ok());
+  usage.release_of_owner("ann", 6);
+  CHECK(usage.reserve("ann", 1, 5).error().message() ==
+        "the file store may have 10 bytes and has 6 of them: there is no room for 5 more");
+  CHECK(usage.reserve("ann", 1, 4).ok());
+  usage.release_of_store(1, 6);
+  CHECK(usage.reserve("ann", 1, 2).ok());
+}
+
+TEST_CASE("file usage: what is there already may be past a limit that was lowered, but nothing comes on top",
+          "[file_usage]") {
+  FileUsage usage({.bytes_max = 10, .bytes_per_owner_max = 5, .files_max = 1});
+  usage.add("ann", 2, 20);
+  CHECK(usage.reserve("bob", 0, 1).error().code() == Errc::quota_exceeded);
+  CHECK(usage.reserve("bob", 1, 0).error().code() == Errc::quota_exceeded);
+  usage.release("ann", 2, 20);
+  CHECK(usage.reserve("bob", 1, 5).ok());
+}
