@@ -1,6 +1,7 @@
 // The compiled mode's translation unit of the transport: sockets, TLS, HTTP, WebSocket.
 #include <flux/impl/http.ipp>
 #include <flux/impl/transport/connection.ipp>
+#include <flux/impl/transport/content_disposition.ipp>
 #include <flux/impl/transport/deflate.ipp>
 #include <flux/impl/transport/file_answer.ipp>
 #include <flux/impl/transport/http_connection.ipp>
@@ -12,6 +13,7 @@
 #include <flux/impl/transport/listener.ipp>
 #include <flux/impl/transport/media_type.ipp>
 #include <flux/impl/transport/path_pattern.ipp>
+#include <flux/impl/transport/representation.ipp>
 #include <flux/impl/transport/router.ipp>
 #include <flux/impl/transport/static_folder.ipp>
 #include <flux/impl/transport/tls.ipp>

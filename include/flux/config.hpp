@@ -84,7 +84,7 @@ struct Limits {
   std::size_t chat_bytes_max = 65'536;
   std::size_t metadata_bytes_max = 16'384;
   std::size_t identity_field_bytes_max = 1'024;  ///< name and email as a client gives them
-  std::size_t rooms_created_max = 100;           ///< by `create_room`, by one connection
+  std::size_t rooms_created_max = 100;           ///< by `create_room` and `room:create`, by one connection
   std::size_t store_queue_per_room_max = 1'000;  ///< calls that wait for a store that may block
   std::size_t store_queue_max = 10'000;
   std::size_t public_history_items_max = 50;     ///< 0: the public space keeps nothing
@@ -103,6 +103,8 @@ struct FilesOptions {
   std::string path = "/files";         ///< POST here; GET, HEAD, PATCH, DELETE at `path` + "/{id}"
   std::uint64_t file_bytes_max = 100'000'000;
   std::size_t worker_threads = 2;      ///< for a store that may block, 1 to 256
+  /// Of a request with Upload-Checksum (tus): it waits in memory until it is checked. At most 16 times as much for all.
+  std::size_t checked_chunk_bytes_max = 8'388'608;
   /// An unfinished upload to which nothing was added for so long is removed. 0: never.
   std::chrono::seconds upload_expires{86'400};
   /// A complete file that was not shared within this time is deleted. 0: it stays.

@@ -277,6 +277,32 @@ TEST_CASE("http: a body is paused, the client is held back; resumed, all of it c
   paused.reset();
 }
 
+TEST_CASE("http: a body that is paused at its last byte, its end comes when it is resumed") {
+  std::optional<HttpExchange> paused;
+  std::atomic<bool> has_paused{false};
+  TestServer server;
+  server.route("POST", "/", [&](const HttpExchange& exchange) {
+    exchange.on_body(
+        [&, exchange](std::string_view) {
+          exchange.pause_body();
+          paused = exchange;
+          has_paused = true;
+        },
+        [&, exchange](bool complete) { exchange.respond(complete ? 200 : 400, "done"); });
+  });
+  server.start();
+  Client client(server);
+  for (int i = 0; i < 2; ++i) {
+    has_paused = false;
+    client.send(post("/", "body"));
+    REQUIRE(eventually([&] { return has_paused.load(); }));
+    server.on_loop([] {});
+    paused->resume_body();  // from another thread
+    CHECK(client.response().body == "done");
+  }
+  paused.reset();
+}
+
 TEST_CASE("http: Expect: 100-continue and a handler that reads, it is sent before the body") {
   TestServer server;
   server.route("POST", "/", [](const HttpExchange& exchange) {

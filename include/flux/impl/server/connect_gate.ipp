@@ -1,6 +1,7 @@
 #pragma once
 
 #include <flux/detail/mode.hpp>
+#include <flux/gate/access_question.hpp>
 #include <flux/server/detail/connect_gate.hpp>
 #include <flux/server/detail/engineio_server.hpp>
 #include <flux/server/detail/live_session.hpp>
@@ -10,32 +11,18 @@
 namespace flux::detail {
 
 /// What the connect handler is asked.
-class ConnectGate::Question final : public ConnectRequest {
+class ConnectGate::Question final : public gate::AccessQuestion<ConnectRequest> {
  public:
   Question(std::shared_ptr<Handshake> handshake, gate::OneAnswer::Answer answer)
-      : handshake_(std::move(handshake)), state_(std::make_shared<gate::OneAnswer>(std::move(answer))) {}
+      : AccessQuestion(handshake->head, std::move(answer)), handshake_(std::move(handshake)) {}
 
-  std::string_view path() const override { return handshake_->head.path(); }
-  std::optional<std::string> query(std::string_view name) const override {
-    return transport::query_parameter(handshake_->head.query(), name);
-  }
-  std::optional<std::string_view> header(std::string_view name) const override { return handshake_->head.header(name); }
   std::string remote_address() const override {
     const auto* connection = handshake_->http->connection();
     return connection != nullptr ? connection->remote_address() : std::string();
   }
-  void accept(Identity identity) override { state_->give(std::move(identity), {}); }
-  void refuse(std::string_view reason) override { state_->give(std::nullopt, std::string(reason)); }
-  LaterAnswer later() override {
-    later_ = true;
-    return LaterAnswer(state_);
-  }
-  bool is_later() const noexcept { return later_; }
 
  private:
   std::shared_ptr<Handshake> handshake_;
-  std::shared_ptr<gate::OneAnswer> state_;
-  bool later_ = false;
 };
 
 FLUX_DECL ConnectGate::ConnectGate(Hub& hub, const WebSocketEndpoints& endpoints,
@@ -72,8 +59,7 @@ FLUX_DECL void ConnectGate::ask(const std::shared_ptr<Handshake>& handshake) {
   if (hub_.handlers.connect) {
     const bool returned = hub_.guarded(counters, "connect", [&] { hub_.handlers.connect(question); });
     if (!returned) return handshake->http->refuse_upgrade(500, "the server failed to handle this request");
-    if (!question.is_later()) question.accept({});  // unless it has been answered
-    return;
+    return question.returned();
   }
   const std::string token = question.token();
   if (!hub_.handlers.token || token.empty()) return admit(*handshake, nullptr);

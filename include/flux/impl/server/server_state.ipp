@@ -3,6 +3,7 @@
 #include <flux/core/session_key.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/server/detail/engineio_server.hpp>
+#include <flux/server/detail/file_routes.hpp>
 #include <flux/server/detail/server_state.hpp>
 #include <flux/storage/memory_chat_store.hpp>
 #include <flux/transport/detail/socket_in_transit.hpp>
@@ -98,7 +99,11 @@ FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const WebSocketEndpoints& endpoints,
 }
 
 FLUX_DECL ServerState::ServerState(Config config)
-    : config_(checked(std::move(config))), hub_(config_, core::seed_or_entropy(config_.seed)) {}
+    : config_(checked(std::move(config))), hub_(config_, core::seed_or_entropy(config_.seed)) {
+  if (!hub_.files) return;
+  file_routes_ = std::make_unique<FileRoutes>(hub_);
+  file_routes_->add_to(router_);
+}
 
 FLUX_DECL ServerState::~ServerState() {
   if (context_ != nullptr) {

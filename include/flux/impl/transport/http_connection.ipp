@@ -443,6 +443,11 @@ FLUX_DECL void HttpConnection::resume_body() {
   if (!request_->body_paused) return;
   request_->body_paused = false;
   proceed();
+  if (connection_ == nullptr || connection_->unused_bytes() > 0) return;
+  // Where the last byte was taken before the pause, only the end of the body is due, and no input will bring it.
+  connection_->loop().post([self = shared_from_this(), number = request_number_] {
+    if (self->serves(number) && self->connection_->unused_bytes() == 0) self->on_data(nullptr, 0);
+  });
 }
 
 // --- What comes next ---

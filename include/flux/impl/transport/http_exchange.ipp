@@ -184,12 +184,17 @@ FLUX_DECL void HttpExchangeState::answer_over() {
   const auto drained = std::exchange(drained_, nullptr);
 }
 
-FLUX_DECL void HttpExchangeState::release() {
+FLUX_DECL void HttpExchangeState::ignore_body() {
   const auto self = shared_from_this();
-  answer_over();
   reads_body_ = false;
   const auto piece = std::exchange(body_piece_, nullptr);
   const auto done = std::exchange(body_done_, nullptr);
+}
+
+FLUX_DECL void HttpExchangeState::release() {
+  const auto self = shared_from_this();
+  answer_over();
+  ignore_body();
 }
 
 FLUX_DECL void HttpExchangeState::connection_closed() {

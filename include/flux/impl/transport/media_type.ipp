@@ -97,4 +97,16 @@ FLUX_DECL std::string_view media_type(std::string_view file_name) noexcept {
   return known ? found->type : unknown;
 }
 
+FLUX_DECL bool is_media_type(std::string_view text) noexcept {
+  const std::size_t end = std::min(text.find(';'), text.size());
+  const std::string_view type = detail::trim_blanks(text.substr(0, end));
+  const std::size_t slash = type.find('/');
+  if (text.size() > 255 || slash == std::string_view::npos) return false;
+  if (!detail::is_token(type.substr(0, slash)) || !detail::is_token(type.substr(slash + 1))) return false;
+  for (const char c : text.substr(end)) {  // parameters go through as they are, in ASCII
+    if (c < ' ' || c > '~') return false;
+  }
+  return true;
+}
+
 }  // namespace flux::transport

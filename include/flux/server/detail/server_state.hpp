@@ -21,6 +21,8 @@
 
 namespace flux::detail {
 
+class FileRoutes;
+
 /// One event loop with what its connections share.
 struct LoopUnit {
   LoopUnit(Hub& hub, const WebSocketEndpoints& endpoints, const transport::Router& router,
@@ -66,6 +68,8 @@ class ServerState {
   void add_file(const std::string& path, const std::string& file);
   /// `keep`: what the endpoint belongs to; lives as long as the server.
   void add_endpoint(EngineIoServer& endpoint, std::shared_ptr<void> keep);
+  /// Null where the server takes no files.
+  const FileRoutes* file_routes() const noexcept { return file_routes_.get(); }
 
  private:
   enum class Life : std::uint8_t { stopped, running, stopping };
@@ -93,6 +97,7 @@ class ServerState {
 
   const Config config_;
   Hub hub_;
+  std::unique_ptr<FileRoutes> file_routes_;
   transport::Router router_;
   WebSocketEndpoints endpoints_;
   std::vector<std::shared_ptr<void>> kept_;  // what endpoints belong to

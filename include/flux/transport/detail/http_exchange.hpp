@@ -82,6 +82,8 @@ class HttpExchangeState final : public std::enable_shared_from_this<HttpExchange
   void end();
 
   // For the answers that flux gives itself, on the loop
+  /// Nobody reads the rest of the body: forgets who did, without a call.
+  void ignore_body();
   void cut(std::string_view reason);
   /// Calls what `on_drain` set when all that is written has gone out, congested or not; never before this returns.
   void ask_drained();

@@ -1,0 +1,147 @@
+#pragma once
+
+#include <flux/detail/mode.hpp>
+#include <flux/gate/access_question.hpp>
+#include <flux/gate/cross_origin.hpp>
+#include <flux/protocol/tus.hpp>
+#include <flux/server/detail/file_call.hpp>
+
+namespace flux::detail {
+
+/// What the file handler is asked.
+class FileCall::Question final : public gate::AccessQuestion<FileRequest> {
+ public:
+  Question(const HttpExchangeState& exchange, FileAction action, FileInfo file, RoomId room,
+           gate::OneAnswer::Answer answer)
+      : AccessQuestion(exchange.head(), std::move(answer)),
+        exchange_(exchange),
+        action_(action),
+        file_(std::move(file)),
+        room_(std::move(room)) {}
+
+  std::string remote_address() const override { return exchange_.remote_address(); }
+  FileAction action() const override { return action_; }
+  const FileInfo& file() const override { return file_; }
+  const RoomId& room() const override { return room_; }
+
+ private:
+  const HttpExchangeState& exchange_;
+  const FileAction action_;
+  const FileInfo file_;
+  const RoomId room_;
+};
+
+/// What went wrong as a status and a sentence for the client. Other sentences of the store's are for the log.
+struct FileRefusal {
+  int status;
+  std::string_view text;  // empty: the error's own
+};
+
+FLUX_DECL FileRefusal file_refusal(Errc code) {
+  switch (code) {
+    case Errc::invalid_argument:
+      return {400, {}};
+    case Errc::forbidden:
+      return {403, {}};
+    case Errc::file_not_found:
+      return {404, "no such file"};
+    case Errc::wrong_offset:
+      return {409, "the upload has another number of bytes than the request says"};
+    case Errc::file_too_large:
+      return {413, {}};
+    case Errc::checksum_mismatch:
+      return {protocol::tus_checksum_mismatch_status, "the bytes are not those of the checksum"};
+    case Errc::overloaded:
+      return {503, "the server is busy; try again"};
+    case Errc::stopped:
+      return {503, "the server stops"};
+    case Errc::quota_exceeded:
+      return {507, "there is no room left for this file"};
+    default:
+      return {500, "the server failed to store or to read the file"};
+  }
+}
+
+FLUX_DECL FileCall::FileCall(Hub& hub, std::shared_ptr<HttpExchangeState> exchange)
+    : hub_(hub),
+      exchange_(std::move(exchange)),
+      speaks_tus_(exchange_->head().header("Tus-Resumable").has_value()),
+      body_read_(!exchange_->head().has_body()) {}
+
+FLUX_DECL void FileCall::begin() {
+  if (!body_read_) exchange_->pause_body();
+  exchange_->on_abort([self = shared_from_this()] { self->over_ = true; });
+}
+
+FLUX_DECL std::string_view FileCall::method() const noexcept {
+  const auto instead = speaks_tus_ ? head().header("X-HTTP-Method-Override") : std::nullopt;
+  return instead.value_or(head().method());
+}
+
+// --- Permission ---
+
+/// An answer that comes inside the handler is acted on when that has returned: it may throw yet.
+FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room,
+                             std::function<void(const Identity&)> accepted) {
+  if (!hub_.handlers.file) return accepted({});
+  auto answered = [self = shared_from_this(), accepted = std::move(accepted)](std::optional<Identity> identity,
+                                                                              std::string reason) {
+    self->loop().post([self, accepted, identity = std::move(identity), reason = std::move(reason)] {
+      if (self->over_) return;
+      if (!identity) return self->answer(403, reason);
+      accepted(*identity);
+    });
+  };
+  Question question(*exchange_, action, std::move(file), std::move(room), std::move(answered));
+  if (!hub_.guarded(loop().counters(), "file", [&] { hub_.handlers.file(question); })) {
+    return answer(500, "the server failed to handle this request");
+  }
+  question.returned();
+}
+
+// --- The body ---
+
+FLUX_DECL void FileCall::read_body(HttpExchangeState::BodyPiece piece, HttpExchangeState::BodyDone done) {
+  exchange_->on_body(std::move(piece), [self = shared_from_this(), done = std::move(done)](bool complete) {
+    self->body_read_ = complete;
+    done(complete);
+  });
+  exchange_->resume_body();
+}
+
+// --- The answer ---
+
+FLUX_DECL void FileCall::add_common_fields(transport::HttpFields& fields) const {
+  for (auto& field : gate::cors_fields(options().cors_origins, head())) {
+    if (field.first == "Access-Control-Allow-Origin") {
+      fields.emplace_back(
+          "Access-Control-Expose-Headers",
+          "Location, Content-Disposition, Content-Range, ETag, Repr-Digest, Retry-After, Tus-Resumable, "
+          "Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, Upload-Offset, Upload-Length, "
+          "Upload-Defer-Length, Upload-Metadata, Upload-Expires");
+    }
+    fields.push_back(std::move(field));
+  }
+  if (speaks_tus_) fields.emplace_back("Tus-Resumable", protocol::tus_version);
+}
+
+FLUX_DECL void FileCall::answer(int status, std::string text, transport::HttpFields fields, std::string_view type) {
+  if (over_) return;
+  over_ = true;
+  add_common_fields(fields);
+  if (!body_read_) {
+    exchange_->ignore_body();
+    fields.emplace_back("Connection", "close");
+  }
+  exchange_->respond(status, std::move(text), type, std::move(fields));
+}
+
+FLUX_DECL void FileCall::fail(const Error& error) {
+  const FileRefusal refusal = file_refusal(error.code());
+  if (refusal.status == 500) hub_.log(LogLevel::error, "the file store failed: " + error.message());
+  transport::HttpFields fields;
+  if (refusal.status == 503) fields.emplace_back("Retry-After", "1");
+  answer(refusal.status, refusal.text.empty() ? error.message() : std::string(refusal.text), std::move(fields));
+}
+
+}  // namespace flux::detail

@@ -1,0 +1,139 @@
+#pragma once
+
+#include <flux/detail/mode.hpp>
+#include <flux/protocol/base64.hpp>
+#include <flux/server/detail/file_download.hpp>
+#include <flux/transport/content_disposition.hpp>
+#include <flux/transport/detail/http_chars.hpp>
+#include <flux/transport/media_type.hpp>
+#include <flux/transport/representation.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <span>
+
+namespace flux::detail {
+
+/// Whether browsers may show this type: `allowed` holds it, or `image/*` for it.
+FLUX_DECL bool may_be_shown(const std::vector<std::string>& allowed, std::string_view media_type) {
+  const std::string_view type = transport::detail::trim_blanks(media_type.substr(0, media_type.find(';')));
+  const std::string any(type.substr(0, std::min(type.find('/'), type.size())));
+  return std::any_of(allowed.begin(), allowed.end(), [&](const std::string& entry) {
+    return transport::equals_ignore_case(entry, type) || transport::equals_ignore_case(entry, any + "/*");
+  });
+}
+
+/// RFC 9530. Nothing where the text is no SHA-256.
+FLUX_DECL std::optional<std::string> repr_digest(std::string_view sha256_hex) {
+  if (sha256_hex.size() != 64) return std::nullopt;
+  std::string bytes;
+  for (std::size_t i = 0; i < sha256_hex.size(); i += 2) {
+    const int high = transport::detail::hex_value(sha256_hex[i]);
+    const int low = transport::detail::hex_value(sha256_hex[i + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    bytes += static_cast<char>(high * 16 + low);
+  }
+  std::string field = "sha-256=:";
+  protocol::append_base64(field, bytes);
+  return field + ":";
+}
+
+/// What keeps an uploaded page from running in this origin, whatever it calls itself.
+FLUX_DECL void add_file_fields(transport::HttpFields& fields, const FilesOptions& options, const FileInfo& file,
+                               std::string_view name) {
+  const std::string_view unknown = "application/octet-stream";
+  const std::string_view type = transport::is_media_type(file.media_type) ? std::string_view(file.media_type) : unknown;
+  const auto disposition =
+      may_be_shown(options.inline_types, type) ? transport::Disposition::in_place : transport::Disposition::attachment;
+  fields.emplace_back("Content-Type", type);
+  fields.emplace_back("Content-Disposition",
+                      transport::content_disposition(disposition, name.empty() ? file.name : name));
+  if (auto digest = repr_digest(file.sha256)) fields.emplace_back("Repr-Digest", std::move(*digest));
+}
+
+FLUX_DECL void answer_download(const std::shared_ptr<FileCall>& call, const FileInfo& file, std::string_view name) {
+  namespace chrono = std::chrono;
+  const auto seconds = [](std::int64_t unix_ms) {
+    return chrono::sys_seconds(chrono::floor<chrono::seconds>(chrono::milliseconds(unix_ms)));
+  };
+  // Content never changes, so the id is as good as a hash.
+  const transport::Representation representation{file.size, seconds(file.modified_at), "\"" + file.id + "\""};
+  auto plan = transport::plan_representation(call->head(), representation, "private, no-cache",
+                                             seconds(call->loop().clock().unix_ms()));
+  plan.fields.emplace_back("X-Content-Type-Options", "nosniff");
+  plan.fields.emplace_back("Content-Security-Policy", "sandbox; default-src 'none'");
+  if (!plan.has_body()) {
+    std::string text(plan.status == 304 ? std::string_view() : transport::reason_phrase(plan.status));
+    return call->answer(plan.status, std::move(text), std::move(plan.fields));
+  }
+  add_file_fields(plan.fields, call->options(), file, name);
+  call->add_common_fields(plan.fields);
+  if (call->method() == "HEAD" || plan.length == 0) {
+    call->exchange()->begin(plan.status, std::move(plan.fields), plan.length);
+    return call->exchange()->end();
+  }
+  std::make_shared<FileDownload>(call, file.id, plan.offset, plan.length)->start(plan.status, std::move(plan.fields));
+}
+
+FLUX_DECL void FileDownload::start(int status, transport::HttpFields fields) {
+  status_ = status;
+  fields_ = std::move(fields);
+  read_next();
+}
+
+FLUX_DECL void FileDownload::read_next() {
+  if (reading_ || ready_ || unread_ == 0 || call_->over()) return;
+  reading_ = true;
+  const auto size = static_cast<std::size_t>(std::min(unread_, piece_bytes));
+  call_->with_store(
+      id_,
+      [id = id_, offset = offset_, size](FileStore& store) -> Result<std::string> {
+        std::string piece(size, '\0');
+        const auto got = store.read(id, offset, std::span<char>(piece.data(), size));
+        if (!got) return got.error();
+        if (*got < size) return Error(Errc::store_failed, "file " + id + " is shorter than it was");
+        return piece;
+      },
+      [self = shared_from_this()](Result<std::string> piece) { self->read(std::move(piece)); });
+}
+
+FLUX_DECL void FileDownload::read(Result<std::string> piece) {
+  reading_ = false;
+  if (call_->over()) return;
+  if (!piece) return fail(piece.error());
+  offset_ += piece->size();
+  unread_ -= piece->size();
+  ready_ = std::move(*piece);
+  if (!begun_) {
+    begun_ = true;
+    call_->exchange()->on_drain([self = shared_from_this()] {
+      self->taken_ = true;
+      self->send();
+    });
+    call_->exchange()->begin(status_, std::move(fields_), unsent_);
+  }
+  send();
+}
+
+FLUX_DECL void FileDownload::fail(const Error& error) {
+  if (!begun_) return call_->fail(error);
+  if (error.code() == Errc::overloaded) {  // the client has waited for more than this
+    call_->loop().call_after(std::chrono::milliseconds(100), [self = shared_from_this()] { self->read_next(); });
+    return;
+  }
+  call_->exchange()->cut("the download of file " + id_ + " is cut off: " + error.message());
+}
+
+FLUX_DECL void FileDownload::send() {
+  if (!taken_ || !ready_) return;
+  taken_ = false;
+  std::string piece = std::move(*ready_);
+  ready_.reset();
+  unsent_ -= piece.size();
+  if (call_->exchange()->write(std::move(piece)) == Sent::dropped) return;
+  if (unsent_ == 0) return call_->exchange()->end();
+  call_->exchange()->ask_drained();
+  read_next();
+}
+
+}  // namespace flux::detail

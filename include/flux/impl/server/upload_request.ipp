@@ -1,0 +1,155 @@
+#pragma once
+
+#include <flux/core/utf8.hpp>
+#include <flux/core/uuid.hpp>
+#include <flux/detail/mode.hpp>
+#include <flux/json.hpp>
+#include <flux/server/detail/upload_request.hpp>
+#include <flux/transport/media_type.hpp>
+
+#include <utility>
+
+namespace flux::detail {
+
+// --- A new file ---
+
+FLUX_DECL Result<void> UploadRequest::check_announced() const {
+  constexpr std::size_t name_bytes_max = 1'024;
+  if (file_.name.size() > name_bytes_max || file_.name.find('\0') != std::string::npos ||
+      !core::valid_utf8(file_.name)) {
+    return Error(Errc::invalid_argument,
+                 "a file name is UTF-8 without NUL, of at most " + std::to_string(name_bytes_max) + " bytes");
+  }
+  const std::uint64_t most = call_->options().file_bytes_max;
+  if (file_.length.value_or(0) > most) {
+    return Error(Errc::file_too_large,
+                 "a file has at most " + std::to_string(most) + " bytes here, not " + std::to_string(*file_.length));
+  }
+  if (progress_.upload_id.size() > ProgressTarget::upload_id_bytes_max) {
+    return Error(Errc::invalid_argument, "an upload_id has at most " +
+                                             std::to_string(ProgressTarget::upload_id_bytes_max) + " bytes, not " +
+                                             std::to_string(progress_.upload_id.size()));
+  }
+  return progress_.room.empty() ? Result<void>() : call_->hub().rooms.check_id(progress_.room);
+}
+
+FLUX_DECL void UploadRequest::create_file() {
+  if (!transport::is_media_type(file_.media_type)) file_.media_type = "application/octet-stream";
+  if (const auto checked = check_announced(); !checked) return call_->fail(checked.error());
+  call_->ask(FileAction::upload, file_, progress_.room,
+             [self = shared_from_this()](const Identity& identity) { self->make_file(identity); });
+}
+
+FLUX_DECL void UploadRequest::make_file(const Identity& owner) {
+  file_.id = core::random_uuid();
+  file_.owner = owner.user_id;
+  file_.wants_sha256 = call_->options().sha256;
+  file_.created_at = file_.modified_at = call_->loop().clock().unix_ms();
+  call_->with_store(
+      file_.id, [file = file_](FileStore& store) { return store.create(file); },
+      [self = shared_from_this()](const Result<void>& made) {
+        if (!made) return self->call_->fail(made.error());
+        if (self->call_->over()) return self->remove_file();
+        self->take_turn();
+        self->created();
+      });
+}
+
+FLUX_DECL void UploadRequest::remove_file(std::optional<Error> why) {
+  call_->with_store(
+      file_.id, [id = file_.id](FileStore& store) { return store.remove(id); },
+      [call = call_, id = file_.id, why = std::move(why)](const Result<void>& removed) {
+        if (!removed && removed.error().code() != Errc::file_not_found) {
+          call->hub().log(LogLevel::error, "upload " + id + " stays until it expires: " + removed.error().message());
+        }
+        if (why) call->fail(*why);
+      });
+}
+
+// --- Its bytes ---
+
+FLUX_DECL void UploadRequest::take_turn() {
+  turn_ = uploads_->turns->take(file_.id, [weak = weak_from_this(), loop = call_->exchange()->loop()] {
+    loop->post([weak] {
+      if (const auto self = weak.lock()) self->taken_over();
+    });
+  });
+}
+
+FLUX_DECL void UploadRequest::taken_over() {
+  if (completing_) return;  // every byte is in: there is nothing to take over
+  if (const auto upload = upload_.lock()) upload->stop();
+  call_->answer(409, "a newer request has taken over this upload");
+}
+
+FLUX_DECL void UploadRequest::receive_body(std::optional<protocol::TusChecksum> checksum) {
+  const auto upload =
+      std::make_shared<FileUpload>(call_, uploads_, FileUpload::Plan{file_, progress_, std::move(checksum), turn_});
+  upload_ = upload;
+  upload->start([self = shared_from_this()](const FileUpload::Outcome& outcome) {
+    self->file_.size = outcome.size;
+    self->received(outcome);
+  });
+}
+
+FLUX_DECL void UploadRequest::complete_file() {
+  completing_ = true;
+  call_->with_store(
+      file_.id, [id = file_.id](FileStore& store) { return store.complete(id); },
+      [self = shared_from_this()](Result<FileInfo> file) {
+        if (!file) return self->not_completed(file.error());
+        self->file_ = std::move(*file);
+        self->uploads_->progress.tell(self->call_->hub().rooms, self->progress_, self->file_,
+                                      self->call_->loop().clock().now());
+        self->completed();
+      });
+}
+
+// --- POST ---
+
+FLUX_DECL std::string file_location(const FilesOptions& options, const FileId& id) {
+  std::string location;
+  for (std::string_view rest = options.path; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('/'), rest.size());
+    location += transport::url_encode(rest.substr(0, end));
+    if (end < rest.size()) location += '/';
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return location + "/" + id;
+}
+
+FLUX_DECL void FilePost::start() {
+  const transport::HttpHead& head = call().head();
+  file_.name = transport::query_parameter(head.query(), "filename").value_or("");
+  file_.media_type = head.header("Content-Type").value_or("");
+  if (head.has_body()) {
+    file_.length = head.content_length();
+  } else {
+    file_.length = 0;
+  }
+  progress_.room = transport::query_parameter(head.query(), "room").value_or("");
+  progress_.upload_id = transport::query_parameter(head.query(), "upload_id").value_or("");
+  if (transport::equals_ignore_case(file_.media_type.substr(0, 10), "multipart/")) {
+    return call().answer(415, "the body of the request is the file itself, not a form");
+  }
+  create_file();
+}
+
+FLUX_DECL void FilePost::created() { receive_body({}); }
+
+FLUX_DECL void FilePost::received(const FileUpload::Outcome& outcome) {
+  if (outcome.end == FileUpload::End::whole) return complete_file();
+  remove_file(outcome.error);
+}
+
+FLUX_DECL void FilePost::not_completed(const Error& error) { remove_file(error); }
+
+FLUX_DECL void FilePost::completed() {
+  std::string json =
+      "{\"fileId\":" + JsonText::string(file_.id).text() + ",\"fileName\":" + JsonText::string(file_.name).text() +
+      ",\"mimeType\":" + JsonText::string(file_.media_type).text() + ",\"size\":" + std::to_string(file_.size);
+  if (!file_.sha256.empty()) json += ",\"sha256\":" + JsonText::string(file_.sha256).text();
+  call().answer(201, json + "}", {{"Location", file_location(call().options(), file_.id)}}, "application/json");
+}
+
+}  // namespace flux::detail

@@ -1,0 +1,490 @@
+// Files over HTTP with stores and handlers of the tests' own: order, bounds, takeover, authorisation, errors.
+#include "support/memory_file_store.hpp"
+#include "support/server.hpp"
+
+#include <flux/core/digest.hpp>
+#include <flux/protocol/base64.hpp>
+#include <flux/testing/manual_clock.hpp>
+
+#include <atomic>
+#include <mutex>
+#include <set>
+
+using namespace flux_test;
+using flux::FileAction;
+using flux::FileRequest;
+
+namespace {
+
+struct Fixture {
+  explicit Fixture(MemoryFileStoreOptions options = {}, std::size_t threads = 1)
+      : store(std::make_shared<MemoryFileStore>(options)), config(test_config(threads)) {
+    config.files.store = store;
+    config.files.file_bytes_max = 10'000'000;
+  }
+  flux::Server& start() {
+    server = std::make_unique<flux::Server>(config);
+    if (before_start) before_start(*server);
+    server->start();
+    return *server;
+  }
+  HttpClient client() const { return HttpClient(server->port()); }
+
+  std::shared_ptr<MemoryFileStore> store;
+  flux::Config config;
+  std::function<void(flux::Server&)> before_start;
+  std::unique_ptr<flux::Server> server;
+};
+
+std::string field(const HttpReply& reply, const std::string& name) {
+  const std::size_t at = reply.head.find("\r\n" + name + ": ");
+  if (at == std::string::npos) return {};
+  const std::size_t begin = at + name.size() + 4;
+  return reply.head.substr(begin, reply.head.find("\r\n", begin) - begin);
+}
+
+std::string tus(std::string_view method, std::string_view path, std::string_view fields = "",
+                std::string_view body = "") {
+  std::string request(method);
+  request.append(" ").append(path).append(" HTTP/1.1\r\nHost: h\r\nTus-Resumable: 1.0.0\r\n").append(fields);
+  if (!body.empty() || method == "PATCH") {
+    request.append("Content-Type: application/offset+octet-stream\r\n");
+    request.append("Content-Length: " + std::to_string(body.size()) + "\r\n");
+  }
+  return request.append("\r\n").append(body);
+}
+std::string patch_head(std::string_view path, std::size_t offset, std::size_t length) {
+  return "PATCH " + std::string(path) +
+         " HTTP/1.1\r\nHost: h\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: " + std::to_string(offset) +
+         "\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n";
+}
+std::string patch(std::string_view path, std::size_t offset, std::string_view body) {
+  return patch_head(path, offset, body.size()).append(body);
+}
+
+std::string begin_upload(HttpClient& client, std::size_t length, std::string_view fields = "") {
+  const auto made =
+      client.request(tus("POST", "/files", "Upload-Length: " + std::to_string(length) + "\r\n" + std::string(fields)));
+  if (made.status != 201) throw std::runtime_error("no upload: " + made.head + made.body);
+  return field(made, "Location");
+}
+
+std::string bytes_of(std::size_t size) {
+  std::string bytes(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>('a' + i * 31 % 23);
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("files: what is put up comes down, from a store that blocks and one that does not") {
+  for (const bool blocks : {true, false}) {
+    Fixture files({.blocks = blocks}, 2);
+    files.config.files.sha256 = flux::core::has_digests();
+    files.start();
+    auto client = files.client();
+    for (const std::size_t size : {0U, 1U, 300'000U, 3'000'000U}) {
+      const std::string content = bytes_of(size);
+      const auto made = client.request(post("/files?filename=a%20b.txt", content, "Content-Type: text/plain\r\n"));
+      REQUIRE(made.status == 201);
+      CHECK(made.body.find("\"fileName\":\"a b.txt\",\"mimeType\":\"text/plain\",\"size\":" + std::to_string(size)) !=
+            std::string::npos);
+      const auto got = client.request(get(field(made, "Location")));
+      CHECK(got.status == 200);
+      CHECK(got.body == content);
+      CHECK(got.has("Content-Disposition: attachment; filename=\"a b.txt\""));
+      CHECK(got.has("X-Content-Type-Options: nosniff"));
+      CHECK(got.has("Content-Security-Policy: sandbox; default-src 'none'"));
+      if (flux::core::has_digests()) {
+        std::string digest = "Repr-Digest: sha-256=:";
+        flux::protocol::append_base64(digest, flux::core::sha256(content).value());
+        CHECK(got.has(digest + ":"));
+      }
+    }
+  }
+}
+
+TEST_CASE("files: an upload held up by the store holds its client back and takes little memory") {
+  Fixture files;
+  Gate gate;
+  files.store->before_append = [&](const flux::FileId&) { gate.wait(); };
+  files.start();
+  auto client = files.client();
+  const std::string content = bytes_of(9'000'000);
+  const std::string request = post("/files", content);
+  // The kernel takes some megabytes; the rest waits with us, until nothing more is taken for long.
+  std::size_t sent = 0;
+  for (int rests = 0; sent < request.size() && rests < 50;) {
+    const std::size_t size = client.send_some(std::string_view(request).substr(sent));
+    sent += size;
+    rests = size == 0 ? rests + 1 : 0;
+    if (size == 0) std::this_thread::sleep_for(2ms);
+  }
+  const std::size_t taken = files.server->stats().bytes_in;
+  CHECK(taken <= 1'100'000 + 262'144);
+  gate.open();
+  client.send(std::string_view(request).substr(sent));
+  const auto made = client.reply();
+  CHECK(made.status == 201);
+  CHECK(files.store->largest_append <= 2 * 262'144 + 1);
+  CHECK(files.client().request(get(field(made, "Location"))).body == content);
+}
+
+TEST_CASE("files: a client that goes away in a plain POST leaves nothing behind") {
+  Fixture files;
+  files.start();
+  {
+    auto client = files.client();
+    client.send("POST /files HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf");
+    REQUIRE(eventually([&] { return files.store->files() == 1; }));
+  }
+  CHECK(eventually([&] { return files.store->files() == 0; }));
+}
+
+TEST_CASE("files: a store that fails in the middle, POST gets its status and leaves nothing behind") {
+  struct Failure {
+    flux::Errc code;
+    int status;
+  };
+  for (const auto& [code, status] : {Failure{flux::Errc::store_failed, 500}, Failure{flux::Errc::quota_exceeded, 507},
+                                     Failure{flux::Errc::overloaded, 503}}) {
+    Fixture files;
+    files.store->append_fails = [code = code] {
+      return flux::Result<void>(flux::Error(code, "said with /secret/path"));
+    };
+    files.start();
+    const auto reply = files.client().request(post("/files", bytes_of(1'000)));
+    CHECK(reply.status == status);
+    CHECK(reply.body.find("/secret") == std::string::npos);
+    CHECK((status == 503) == !field(reply, "Retry-After").empty());
+    CHECK(eventually([&] { return files.store->files() == 0; }));
+  }
+}
+
+TEST_CASE("files: a store that throws, 500, and the server goes on") {
+  Fixture files;
+  std::atomic<bool> throws{true};
+  files.store->append_fails = [&]() -> flux::Result<void> {
+    if (throws) throw std::runtime_error("thrown on purpose");
+    return {};
+  };
+  files.start();
+  CHECK(files.client().request(post("/files", "x")).status == 500);
+  throws = false;
+  CHECK(files.client().request(post("/files", "x")).status == 201);
+}
+
+TEST_CASE("files: past the store's quota, 507 before the body is asked for") {
+  Fixture files({.bytes_max = 1'000});
+  files.start();
+  auto client = files.client();
+  client.send("POST /files HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n");
+  CHECK(client.reply().status == 507);
+  CHECK(files.store->files() == 0);
+}
+
+TEST_CASE("files: 100 (Continue) is sent when the application has permitted the upload, not before") {
+  Fixture files;
+  Awaited<flux::LaterAnswer> asked;
+  files.before_start = [&](flux::Server& server) {
+    server.on_file([&](FileRequest& request) { asked.set(request.later()); });
+  };
+  files.start();
+  auto client = files.client();
+  client.send("POST /files HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+  const auto answer = asked.get();
+  CHECK(files.store->files() == 0);
+  CHECK(files.client().request(get("/none")).status == 404);  // the loop has had its turns
+  CHECK(client.received.empty());
+  answer.accept({.user_id = "u"});
+  CHECK(client.reply().status == 100);
+  CHECK(client.request("hi").status == 201);
+}
+
+TEST_CASE(
+    "files: an upload that is refused later, 403 with the reason, nothing made, and its body not taken for a request") {
+  Fixture files;
+  std::vector<std::string> seen;
+  Awaited<flux::LaterAnswer> asked;
+  files.before_start = [&](flux::Server& server) {
+    server.on_file([&](FileRequest& request) {
+      CHECK(request.action() == FileAction::upload);
+      CHECK(request.file().name == "n");
+      CHECK(request.file().length == 31U);
+      CHECK(request.file().id.empty());
+      CHECK(request.room() == "r");
+      CHECK(request.path() == "/files");
+      CHECK(request.query("x") == "1");
+      CHECK(request.token() == "t");
+      CHECK(request.remote_address().find("127.0.0.1:") == 0);
+      asked.set(request.later());
+    });
+  };
+  files.start();
+  auto client = files.client();
+  client.send(
+      post("/files?filename=n&room=r&x=1", "GET / HTTP/1.1\r\nHost: other\r\n\r\n", "Authorization: Bearer t\r\n"));
+  asked.get().refuse("not today");
+  const auto reply = client.reply();
+  CHECK(reply.status == 403);
+  CHECK(reply.body == "not today");
+  CHECK(client.to_end().empty());
+  CHECK(files.store->files() == 0);
+}
+
+TEST_CASE("files: a handler that throws, 500; one that throws after it has accepted, nothing is made") {
+  Fixture files;
+  files.before_start = [&](flux::Server& server) {
+    server.on_file([&](FileRequest& request) {
+      request.accept();
+      throw std::runtime_error("thrown on purpose");
+    });
+  };
+  files.start();
+  CHECK(files.client().request(post("/files", "x")).status == 500);
+  CHECK(files.client().request(get("/none")).status == 404);
+  CHECK(files.store->files() == 0);
+}
+
+TEST_CASE("files: the handler is asked about each action, with the file and its owner") {
+  Fixture files;
+  std::mutex mutex;
+  std::vector<std::string> log;
+  files.before_start = [&](flux::Server& server) {
+    server.on_file([&](FileRequest& request) {
+      const std::lock_guard lock(mutex);
+      log.push_back(std::to_string(static_cast<int>(request.action())) + request.file().owner + request.file().name);
+      if (request.action() == FileAction::remove && request.file().state == flux::FileState::complete &&
+          request.token() != "admin") {
+        return request.refuse("no");
+      }
+      request.accept({.user_id = "ann"});
+    });
+  };
+  files.start();
+  auto client = files.client();
+  const auto path = begin_upload(client, 2, "Upload-Metadata: filename bg==\r\n");
+  CHECK(client.request(patch(path, 0, "a")).status == 204);
+  client.send(tus("HEAD", path));
+  CHECK(client.reply(true).status == 200);
+  CHECK(client.request(patch(path, 1, "b")).status == 204);
+  CHECK(client.request(get(path)).body == "ab");
+  CHECK(client.request("DELETE " + path + " HTTP/1.1\r\nHost: h\r\n\r\n").status == 403);
+  CHECK(client.request("DELETE " + path + " HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer admin\r\n\r\n").status == 204);
+  CHECK(client.request(get(path)).status == 404);
+  CHECK(log == std::vector<std::string>{"0n", "0annn", "0annn", "0annn", "1annn", "2annn", "2annn"});
+}
+
+TEST_CASE("files: without a handler unfinished uploads are removed by who knows them, complete files by nobody") {
+  Fixture files;
+  files.start();
+  auto client = files.client();
+  const auto path = begin_upload(client, 2);
+  CHECK(client.request(tus("DELETE", path)).status == 204);
+  CHECK(files.client().request(patch(path, 0, "ab")).status == 404);
+  const auto made = client.request(post("/files", "x"));
+  CHECK(client.request(tus("DELETE", field(made, "Location"))).status == 403);
+  CHECK(client.request(get(field(made, "Location"))).status == 200);
+}
+
+TEST_CASE("tus: a newer PATCH takes over at once from one that is stalled, whose later bytes are not written") {
+  Fixture files({}, 2);
+  files.start();
+  auto dead = files.client();
+  const auto path = begin_upload(dead, 10);
+  const std::string id = path.substr(7);
+  dead.send(patch_head(path, 0, 10) + "abc");
+  REQUIRE(eventually([&] { return files.store->content(id) == "abc"; }));
+  auto newer = files.client();
+  CHECK(newer.request(patch(path, 3, "DEFGHIJ")).status == 204);
+  dead.send("defghij");
+  const auto ended = dead.reply();
+  CHECK(ended.status == 409);
+  CHECK(dead.to_end().empty());
+  CHECK(newer.request(get(path)).body == "abcDEFGHIJ");
+}
+
+TEST_CASE("tus: a HEAD takes over from a PATCH that the store holds up, and tells what has come of it") {
+  Fixture files;
+  Gate gate;
+  Awaited<bool> held;
+  std::atomic<int> calls{0};
+  files.store->before_append = [&](const flux::FileId&) {
+    if (++calls != 2) return;
+    held.set(true);
+    gate.wait();
+  };
+  files.start();
+  auto dead = files.client();
+  const auto path = begin_upload(dead, 100);
+  dead.send(patch_head(path, 0, 100) + "abc");
+  REQUIRE(eventually([&] { return files.store->content(path.substr(7)) == "abc"; }));
+  dead.send("def");  // on its way into the store
+  CHECK(held.get());
+  dead.send("ghi");  // waits behind it
+  auto newer = files.client();
+  newer.send(tus("HEAD", path));
+  CHECK(files.client().request(get("/none")).status == 404);
+  gate.open();
+  const auto offset = newer.reply(true);
+  const std::string come = files.store->content(path.substr(7));
+  CHECK((come == "abcdef" || come == "abcdefghi"));  // as soon as it is known that the HEAD may
+  CHECK(field(offset, "Upload-Offset") == std::to_string(come.size()));
+  CHECK(dead.reply().status == 409);
+  const std::string rest(100 - come.size(), 'x');
+  CHECK(newer.request(patch(path, come.size(), rest)).status == 204);
+  CHECK(newer.request(get(path)).body == come + rest);
+}
+
+TEST_CASE("tus: many requests for one upload at once, each byte is written once") {
+  Fixture files({}, 2);
+  files.start();
+  auto first = files.client();
+  const std::string content = bytes_of(2'000'000);
+  const auto path = begin_upload(first, content.size());
+  Crew crew;
+  for (int i = 0; i < 4; ++i) {
+    crew.add([&] {
+      for (;;) {
+        auto client = files.client();
+        client.send(tus("HEAD", path));
+        const auto head = client.reply(true);
+        if (head.status != 200) continue;
+        const auto offset = static_cast<std::size_t>(std::stoul(field(head, "Upload-Offset")));
+        if (offset == content.size()) return;
+        const std::size_t size = std::min<std::size_t>(content.size() - offset, 100'000);
+        client.send(patch(path, offset, std::string_view(content).substr(offset, size)));
+        const auto reply = client.reply();
+        if (reply.status != 204 && reply.status != 409 && reply.status != 0) throw std::runtime_error(reply.head);
+      }
+    });
+  }
+  crew.join();
+  CHECK(first.request(get(path)).body == content);
+}
+
+TEST_CASE("tus: an upload that has expired is gone") {
+  Fixture files;
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  files.config.clock = clock;
+  files.config.files.upload_expires = 60s;
+  files.start();
+  auto client = files.client();
+  const auto path = begin_upload(client, 3);
+  clock->advance(30s);
+  CHECK(client.request(patch(path, 0, "a")).status == 204);
+  clock->advance(61s);
+  const auto reply = client.request(patch(path, 1, "b"));
+  CHECK((reply.status == 410 || reply.status == 404));  // not swept yet, or swept
+}
+
+TEST_CASE("files: a download of which the store loses the rest is cut, not padded") {
+  Fixture files;
+  files.start();
+  auto client = files.client();
+  const auto made = client.request(post("/files", bytes_of(5'000'000)));
+  const std::string path = field(made, "Location");
+  TcpClient slow(Target{files.server->port(), "127.0.0.1", 4'096});
+  slow.send(get(path));
+  REQUIRE(slow.receive());
+  REQUIRE(files.store->remove(path.substr(7)));
+  const std::string all = slow.to_end();
+  CHECK(all.size() < 5'000'000);
+}
+
+TEST_CASE("files: a client that stops reading holds two pieces, and is cut off at the timeout") {
+  Fixture files;
+  files.config.limits.http_idle_timeout = 500ms;
+  files.start();
+  auto client = files.client();
+  const auto made = client.request(post("/files", bytes_of(9'900'000)));
+  TcpClient slow(Target{files.server->port(), "127.0.0.1", 4'096});
+  slow.send(get(field(made, "Location")));
+  REQUIRE(slow.receive());
+  CHECK(eventually([&] { return files.server->stats().connections_now == 1 || client.native() < 0; }));
+  CHECK(files.store->reads < 9'900'000 / 262'144);
+}
+
+TEST_CASE("files: links work without the handler, until they expire") {
+  if (!flux::core::has_digests()) return;
+  Fixture files;
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  files.config.clock = clock;
+  files.before_start = [](flux::Server& server) {
+    server.on_file([](FileRequest& request) {
+      if (request.action() != FileAction::upload) request.refuse("never");
+    });
+  };
+  auto& server = files.start();
+  auto client = files.client();
+  const auto path = field(client.request(post("/files?filename=old", "x")), "Location");
+  CHECK(client.request(get(path)).status == 403);
+  const auto link = server.file_link(path.substr(7), 60s, "n\xc3\xa4u").value();
+  CHECK(link.find(path + "?filename=n%C3%A4u&expires=") == 0);
+  const auto got = client.request(get(link));
+  CHECK(got.body == "x");
+  CHECK(got.has("Content-Disposition: attachment; filename=\"n_u\"; filename*=UTF-8''n%C3%A4u"));
+  CHECK(client.request(get(link + "0")).body == "this link is not good, or no longer");
+  clock->advance(61s);
+  CHECK(files.client().request(get(link)).body == "this link is not good, or no longer");
+  CHECK(server.file_link("../x", 60s).error().code() == flux::Errc::invalid_argument);
+  CHECK(flux::Server(test_config()).file_link(path.substr(7), 60s).error().code() == flux::Errc::forbidden);
+}
+
+TEST_CASE("files: progress goes to the room, throttled, the last always") {
+  Fixture files;
+  auto& server = files.start();
+  REQUIRE(server.create_room("r", {.permanent = true}));
+  WebSocketClient member(server.port());
+  member.send_text(R"({"type":"join_room","payload":{"roomId":"r"},"id":1})");
+  auto client = files.client();
+  const auto begin = std::chrono::steady_clock::now();
+  const auto path = begin_upload(client, 400, "Upload-Metadata: room cg==,filename bg==\r\n");
+  for (std::size_t offset = 0; offset < 400; ++offset) {
+    REQUIRE(client.request(patch(path, offset, "x")).status == 204);
+  }
+  std::vector<std::string> events;
+  while (events.empty() || events.back().find("\"done\":true") == std::string::npos) {
+    const std::string message = member.message();
+    if (message.find("upload_progress") != std::string::npos) events.push_back(message);
+  }
+  const auto took = std::chrono::steady_clock::now() - begin;
+  CHECK(events.size() >= 2);
+  CHECK(events.size() <= 2 + static_cast<std::size_t>(took / 200ms));
+  CHECK(events.front().find("\"fileName\":\"n\",\"offset\":1,\"length\":400,\"done\":false") != std::string::npos);
+  CHECK(events.back().find("\"offset\":400,\"length\":400,\"done\":true") != std::string::npos);
+  CHECK(events.back().find("\"connectionId\":\"server\"") != std::string::npos);
+  // Who only hears of it can't write to it.
+  const std::string id = path.substr(path.rfind('/') + 1);
+  CHECK(events.front().find(id) == std::string::npos);
+  CHECK(events.back().find("\"fileId\":\"" + id + "\"") != std::string::npos);
+  CHECK(client.request(post("/files?room=not%20there", "x")).status == 201);
+  CHECK(client.request(post("/files?room=a%01b", "x")).status == 400);
+  auto another = files.client();
+  CHECK(another.request(post("/files?room=r&upload_id=" + std::string(129, 'x'), "x")).status == 400);
+}
+
+TEST_CASE("files: a server without a store serves none") {
+  flux::Server server(test_config());
+  server.start();
+  HttpClient client(server.port());
+  CHECK(client.request(post("/files", "x")).status == 404);
+}
+
+TEST_CASE("files: the server is stopped in the middle of uploads and downloads, and starts again") {
+  Fixture files({}, 2);
+  auto& server = files.start();
+  std::string path;
+  {
+    auto client = files.client();
+    path = field(client.request(post("/files", bytes_of(9'000'000))), "Location");
+    TcpClient slow(Target{server.port(), "127.0.0.1", 4'096});
+    slow.send(get(path));
+    REQUIRE(slow.receive());
+    client.send("POST /files HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf");
+    REQUIRE(eventually([&] { return files.store->files() == 2; }));
+    server.stop(10ms);
+  }
+  server.start();
+  CHECK(files.client().request(get(path)).body.size() == 9'000'000);
+}
