@@ -26,7 +26,9 @@ struct Options {
   std::chrono::milliseconds ping_interval{25'000};
   std::chrono::milliseconds ping_timeout{20'000};  ///< without a pong: closed
   /// Of a POST, and of a WebSocket message; clients know it as maxPayload. Counts here in the place of
-  /// `Limits::message_bytes_max` and `Limits::body_bytes_max`.
+  /// `Limits::message_bytes_max` and `Limits::body_bytes_max`. Over polling bytes are base64, a third more. What one
+  /// client may have the server hold follows from it: a message is never copied on its way in, and memory grows as it
+  /// arrives. Where messages of 1 MB and more come they are freed on a thread of their own.
   std::size_t payload_bytes_max = 1'000'000;
   std::chrono::milliseconds upgrade_timeout{10'000};  ///< for the upgrade to WebSocket
   bool polling = true;
@@ -34,6 +36,8 @@ struct Options {
   /// Origins whose pages may use long-polling (CORS): `*`, or some; none: no cross-origin access. Who may come at all, on
   /// either transport, is for `Config::origins` to say.
   std::vector<std::string> cors_origins = {"*"};
+  /// Whether those pages may send cookies and other credentials along. Only for origins that are named.
+  bool cors_credentials = false;
 };
 
 /// One client. A handle, as `WebSocket` is: it may outlive the connection, and the server. Threading: any thread.

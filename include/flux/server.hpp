@@ -147,7 +147,7 @@ class Server {
 
   // --- Sessions ---
 
-  /// Clients of protocol live that are connected now. Cost: O(sessions), for this one; the others find by key.
+  /// Clients of protocol live and of data sharing (`socketio::serve_sharing`) that are connected now. Cost: O(sessions), for this one; the others find by key.
   std::vector<Session> sessions() const;
   std::optional<Session> session(const SessionId& id) const;
   std::vector<Session> sessions_of_user(std::string_view user_id) const;

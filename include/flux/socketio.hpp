@@ -38,15 +38,18 @@ namespace flux::socketio {
 using Value = protocol::SocketIoValue;
 using Args = std::vector<Value>;
 
+/// For larger messages set `payload_bytes_max`; nothing else bounds what one event may hold, attachments included.
 struct Options : engineio::Options {
   Options() { path = "/socket.io/"; }
   std::chrono::milliseconds connect_timeout{45'000};  ///< to join a namespace; then the connection is closed
   protocol::SocketIoLimits packet_limits;
-  std::chrono::milliseconds attachments_timeout{20'000};  ///< for what an event announces; then the connection is closed
+  /// Without more of what an event announces; then the connection is closed.
+  std::chrono::milliseconds attachments_timeout{20'000};
   std::size_t namespaces_max = 10'000;  ///< those that predicates let in included
   std::size_t namespaces_per_connection_max = 100;
   std::size_t rooms_per_socket_max = 1'000;
-  std::size_t acks_waiting_max = 10'000;  ///< that the application owes one socket; then its connection is closed
+  /// Acknowledgments, and answers of `Socket::use`, that the application owes one socket; then its connection is closed.
+  std::size_t acks_waiting_max = 10'000;
   /// Connection state recovery: how long the state of a client that was cut off is kept, with what it missed. 0: off.
   /// Middlewares are asked again, for who was let in before may have been locked out since (the Node server skips them);
   /// data that they set goes before what is recovered.
@@ -62,9 +65,9 @@ struct Options : engineio::Options {
 /// What the client said when it connected: to the namespace, and with the first request of its connection.
 class Handshake {
  public:
-  Handshake(JsonText auth, std::shared_ptr<const detail::EngineIoOpening> opening)
+  Handshake(std::shared_ptr<const JsonText> auth, std::shared_ptr<const detail::EngineIoOpening> opening)
       : auth_(std::move(auth)), opening_(std::move(opening)) {}
-  const JsonText& auth() const noexcept { return auth_; }  ///< of CONNECT: an object
+  const JsonText& auth() const noexcept { return *auth_; }  ///< of CONNECT: an object
   std::string_view query() const noexcept;                 ///< as sent
   std::optional<std::string> query(std::string_view name) const;
   /// Those of a WebSocket handshake (Upgrade, Connection, Sec-WebSocket-…) are not kept.
@@ -73,7 +76,7 @@ class Handshake {
   std::string_view remote_address() const noexcept;  ///< "192.0.2.7:49152"
 
  private:
-  JsonText auth_;
+  std::shared_ptr<const JsonText> auth_;
   std::shared_ptr<const detail::EngineIoOpening> opening_;
 };
 
@@ -110,25 +113,47 @@ class Event {
   Ack ack_;
 };
 
+class Namespace;
+class Next;
+class Socket;
+
 using EventHandler = std::function<void(Event&)>;
+/// Asked about an event before its handlers. The event lives until the answer has been given.
+using EventMiddleware = std::function<void(Event&, Next)>;
+/// An event that a middleware has refused, with what that said.
+using RefusedHandler = std::function<void(Event&, const std::string& message, const std::optional<JsonText>& data)>;
+using DisconnectHandler = std::function<void(std::string_view reason)>;
 /// What came back; or `Errc::overloaded` where no answer came in time, `session_not_found` where the client went.
 using AckHandler = std::function<void(Result<Args>)>;
-
-class Namespace;
+/// The answers of many, in the order in which they came. `missing`: one of the errors of those who gave none.
+using AnswersHandler = std::function<void(const std::optional<Error>& missing, std::vector<Args> answers)>;
 
 /// Sends to rooms of a namespace: `io.to("a").to("b").except("c").emit("news", args)`. A socket that is in several of the
 /// rooms gets it once. A socket's id is a room with that socket alone.
 /// Threading: any thread; one at a time for each object.
 /// Ordering:  emits of one thread to the same room, or all to sockets, arrive in their order.
-/// Cost:      to one room or everybody, but single sockets: encoded once, O(members) pushes. Else a task for each receiver.
+/// Cost:      encoded once, and frames are shared. To one room or everybody, but single sockets: O(members) pushes, in one
+///            batch with what the same turn sends there. Else the receivers are looked up, and a task goes to each loop.
 class Broadcast {
  public:
   Broadcast& to(std::string room);
   Broadcast& except(std::string room);
   /// Clients that could not take it at once do not get it.
   Broadcast& volatile_();
+  /// How long `done` below waits for answers.
+  Broadcast& timeout(std::chrono::milliseconds timeout);
   /// Errors: invalid_argument: a reserved name, or arguments that can't be sent.
   Emitted emit(std::string_view event, const Args& args = {});
+  /// Asks every receiver for an acknowledgment. Where this returns no error `done` is called once: on the loop of the one
+  /// who is last, or at once where there is nobody; but not where the server is destroyed before.
+  Emitted emit(std::string_view event, const Args& args, AnswersHandler done);
+
+  /// Whom `emit` would reach.
+  std::vector<Socket> sockets() const;
+  /// Has them join or leave another room. Those that are in too many stay out.
+  void sockets_join(const std::string& room) const;
+  void sockets_leave(const std::string& room) const;
+  void disconnect_sockets(bool close = false) const;
 
  private:
   friend class Socket;
@@ -137,6 +162,7 @@ class Broadcast {
   std::shared_ptr<detail::SocketIoNamespace> nsp_;
   std::vector<std::string> rooms_;
   std::vector<std::string> except_;
+  std::chrono::milliseconds timeout_{10'000};
   bool volatile_only_ = false;
 };
 
@@ -153,14 +179,25 @@ class Socket {
   bool connected() const;
   /// Its state was recovered: it missed nothing.
   bool recovered() const;
+  /// "polling" or "websocket", by now.
+  std::string_view transport() const;
 
   /// One handler for each event; the newest counts.
   void on(std::string event, EventHandler handler) const;
-  /// Called for every event, before the handler of its own.
+  /// The same, for the next of these events only.
+  void once(std::string event, EventHandler handler) const;
+  void off(std::string_view event) const;
+  /// Called for every event, before the handler of its own. An empty one: nothing is any more.
   void on_any(EventHandler handler) const;
+  /// Asked about every event before its handlers, in the order of the calls. Events that wait for an answer are overtaken
+  /// by others. Who refuses one ends it: the client hears of it what `on_refused` sends, for instance as its ack.
+  void use(EventMiddleware middleware) const;
+  void on_refused(RefusedHandler handler) const;
+  /// As `on_disconnect`, but while the socket is in its rooms yet and they still hear what it emits.
+  void on_disconnecting(DisconnectHandler handler) const;
   /// `reason` as in Socket.IO: "transport close", "transport error", "ping timeout", "parse error", "client namespace
   /// disconnect", "server namespace disconnect", "forced server close", "server shutting down"; ours: "rate limited".
-  void on_disconnect(std::function<void(std::string_view reason)> handler) const;
+  void on_disconnect(DisconnectHandler handler) const;
 
   /// Errors: invalid_argument as for `Broadcast`; session_not_found where it is not connected.
   Emitted emit(std::string_view event, const Args& args = {}) const;
@@ -185,17 +222,19 @@ class Socket {
   void set_data(JsonText data) const;
 
   friend bool operator==(const Socket&, const Socket&) = default;
+  /// For flux itself.
+  const std::shared_ptr<detail::SocketIoSocket>& state() const noexcept { return state_; }
 
  private:
   std::shared_ptr<detail::SocketIoSocket> state_;
 };
 
-/// Continues, or refuses; now or later, from any thread. The first call counts; none at all refuses.
+/// A middleware's answer: continues, or refuses; now or later, from any thread. The first call counts; none at all refuses.
 class Next {
  public:
   explicit Next(std::shared_ptr<detail::SocketIoQuestion> question) : question_(std::move(question)) {}
   void operator()() const;
-  /// The client gets `connect_error` with this message and data.
+  /// The client that wants to connect gets `connect_error` with this message and data; of an event `on_refused` hears.
   void refuse(std::string message, std::optional<JsonText> data = {}) const;
 
  private:
@@ -216,10 +255,15 @@ class Namespace {
 
   Broadcast to(std::string room) const;
   Broadcast except(std::string room) const;
+  /// To everybody, but as the calls on it say.
+  Broadcast broadcast() const { return Broadcast(state_); }
   Emitted emit(std::string_view event, const Args& args = {}) const;
   std::vector<Socket> sockets() const;
   std::vector<Socket> sockets_in(const std::string& room) const;
   std::optional<Socket> socket(const std::string& id) const;
+  /// Everybody; of a room: `to(room).sockets_join(…)`.
+  void sockets_join(const std::string& room) const;
+  void sockets_leave(const std::string& room) const;
   void disconnect_sockets(bool close = false) const;
 
  private:

@@ -112,6 +112,47 @@ describe('Engine.IO', () => {
     await assert.rejects(websocket('engine.io', '&sid=unknown').opened, /400/);
   });
 
+  test('wrong sids: unknown, ended, of another endpoint, malformed, long, twice; by GET, POST and WebSocket', async () => {
+    const elsewhere = await openPolling('socket.io');
+    const ended = await openPolling();
+    assert.equal((await post('engine.io', query(`&sid=${ended.sid}`), '1')).status, 200);
+    assert.equal((await get('engine.io', query(`&sid=${ended.sid}`))).status, 200); // is told that it has ended
+    const {sid} = await openPolling();
+    const wrong = [
+      'unknown', elsewhere.sid, ended.sid, `${sid}x`, sid.slice(1), sid.toLowerCase() === sid ? 'x' : sid.toLowerCase(),
+      '%00', '%ff%fe', '..%2f..%2f', '%0d%0aX-Injected:%201', 'x'.repeat(7000), `${sid}%00`, `${sid}&sid=unknown`,
+    ];
+    for (const bad of wrong) {
+      for (const answer of [await get('engine.io', query(`&sid=${bad}`)), await post('engine.io', query(`&sid=${bad}`), '4a')]) {
+        assert.equal(answer.status, 400, bad);
+        assert.equal(answer.headers.get('x-injected'), null);
+        assert.equal((await answer.json()).code, 1, bad);
+      }
+      await assert.rejects(websocket('engine.io', `&sid=${bad}`).opened, /400/, bad);
+    }
+    assert.equal((await post('engine.io', query(`&sid=${sid}`), '4still here')).status, 200);
+    assert.equal(await (await get('engine.io', query(`&sid=${sid}`))).text(), '4still here');
+    assert.equal((await post('socket.io', query(`&sid=${elsewhere.sid}`), '40')).status, 200);
+  });
+
+  test('malformed base64 by polling and in text frames: the session ends', async () => {
+    const long = 'A'.repeat(70_000); // decoded in portions
+    const bad = ['A', 'AA', 'AAA', 'AAAA=', '=AAA', 'AA=A', 'A===', '====', 'AAA\n', 'AA-_', 'AB==', 'AAB=', `${long}A`, `${long}AA`,
+      `${long.slice(4)}===`, `${'A'.repeat(65_532)}AA==${long.slice(0, 4)}`, `!${long.slice(1)}`, `${long}AAA!`];
+    for (const base64 of bad) {
+      const {sid} = await openPolling();
+      assert.equal((await post('engine.io', query(`&sid=${sid}`), `4before\x1eb${base64}`)).status, 400, base64.slice(-8));
+      assert.equal((await get('engine.io', query(`&sid=${sid}`))).status, 400, base64.slice(-8));
+      const frames = websocket('engine.io', '&b64=1');
+      await frames.next();
+      frames.send(`b${base64}`);
+      await frames.end();
+    }
+    const {sid} = await openPolling();
+    assert.equal((await post('engine.io', query(`&sid=${sid}`), `b${long}\x1e4x\x1eb${long}AA==`)).status, 200);
+    assert.equal(await (await get('engine.io', query(`&sid=${sid}`))).text(), `b${long}\x1e4x\x1eb${long}AA==`);
+  });
+
   test('messages by polling: several in a payload, text and base64, both ways', async () => {
     const {sid} = await openPolling();
     const posted = await post('engine.io', query(`&sid=${sid}`), '4one\x1ebAQIDBA==\x1e4two');
@@ -183,6 +224,7 @@ describe('Engine.IO', () => {
   test('CORS', async () => {
     const answer = await fetch(at('engine.io', query()), {headers: {origin: 'https://a.example'}});
     assert.equal(answer.headers.get('access-control-allow-origin'), '*');
+    assert.equal(answer.headers.get('access-control-allow-credentials'), null);
     const preflight = await fetch(at('engine.io', query()), {method: 'OPTIONS', headers: {'access-control-request-headers': 'x-a'}});
     assert.equal(preflight.status, 204);
     assert.equal(preflight.headers.get('access-control-allow-headers'), 'x-a');
@@ -238,6 +280,37 @@ describe('Socket.IO', () => {
     between.send('451-["message",{"_placeholder":true,"num":0}]');
     between.send('42["message"]');
     await between.end();
+  });
+
+  test('malformed packets in payloads: those before a bad one count, the session ends', async () => {
+    for (const bad of ['4', '4x', '42["a"', '451-["message"]', 'bAAAA', '40', '42["disconnect"]', '4\x1e']) {
+      const {sid} = await openPolling('socket.io', patient);
+      await post('socket.io', query(`&sid=${sid}`), '40', patient);
+      const poll = get('socket.io', query(`&sid=${sid}`), patient);
+      assert.match(await (await poll).text(), /^40/);
+      await post('socket.io', query(`&sid=${sid}`), `42["echo","first"]\x1e${bad}\x1e42["echo","last"]`, patient);
+      const rest = await (await get('socket.io', query(`&sid=${sid}`), patient)).text();
+      assert.ok(!rest.includes('last'), bad);
+      assert.equal((await get('socket.io', query(`&sid=${sid}`), patient)).status, 400, bad);
+    }
+  });
+
+  test('attachments: fewer or more than announced, none where one is due, by polling too', async () => {
+    const event = '451-["echo",{"_placeholder":true,"num":0}]';
+    for (const payload of [`${event}\x1ebAAAA\x1ebAAAA`, `${event}\x1e42["echo",1]`, `${event}\x1e${event}`, 'bAAAA']) {
+      const {sid} = await openPolling('socket.io', patient);
+      await post('socket.io', query(`&sid=${sid}`), '40', patient);
+      await get('socket.io', query(`&sid=${sid}`), patient);
+      await post('socket.io', query(`&sid=${sid}`), payload, patient);
+      await get('socket.io', query(`&sid=${sid}`), patient);
+      assert.equal((await get('socket.io', query(`&sid=${sid}`), patient)).status, 400, payload);
+    }
+    for (const attachments of [0, 2]) {
+      const frames = await openSocketIo(patient);
+      frames.send(event);
+      for (let n = 0; n < attachments; ++n) frames.send(Buffer.from([n]));
+      await frames.end();
+    }
   });
 
   test('acks nobody asked for are ignored', async () => {

@@ -4,8 +4,12 @@
 // FLUX_SOCKETIO_SERVER  tests/support/socketio_server.cpp, built; required
 
 import assert from 'node:assert/strict';
+import {mkdtemp, rm} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
 import {after, afterEach, before, describe, test} from 'node:test';
 
+import {makeCertificate} from './support/certificate.mjs';
 import {load} from './support/packages.mjs';
 import {startServer} from './support/server_program.mjs';
 import {until, within} from './support/wait.mjs';
@@ -169,6 +173,64 @@ for (const [way, options] of Object.entries(ways)) {
       assert.deepEqual(await readers[1].settle(), it);
     });
 
+    test('handlers: once, off, and those that are asked first', async () => {
+      const socket = await connect(options);
+      await ask(socket, 'listen once');
+      assert.equal(await ask(socket, 'once'), 'the only time');
+      await assert.rejects(socket.timeout(100).emitWithAck('once'), /timed out/);
+      assert.equal(await ask(socket, 'ack', 1), 1);
+      await ask(socket, 'stop', 'ack');
+      await assert.rejects(socket.timeout(100).emitWithAck('ack', 1), /timed out/);
+      const guarded = (how) => new Promise((done) => socket.emit('guarded', how, (...answer) => done(answer)));
+      assert.deepEqual(await guarded('pass'), ['handled']);
+      assert.deepEqual(await guarded('later'), ['handled']);
+      assert.deepEqual(await guarded('refuse'), ['guarded', 'not you', [1]]);
+      assert.deepEqual(await guarded('second'), ['guarded', 'the second one', null]);
+      assert.deepEqual(await guarded('throw'), ['guarded', 'the server failed to handle this event', null]);
+      assert.deepEqual(await guarded('ignore'), ['guarded', 'nobody answered', null]);
+    });
+
+    test('acknowledgments of a room: all answers, or those that came in time and an error', async () => {
+      const [ada, ben, cat] = await Promise.all([connect(options), connect(options), connect(options)]);
+      const room = `asked ${way}`;
+      const askRoom = (...args) => new Promise((done) => ada.emit('ask room', room, ...args, (...all) => done(all)));
+      assert.deepEqual(await askRoom(5000, 'anybody?'), [null]);
+      for (const socket of [ada, ben, cat]) await ask(socket, 'join', room);
+      ben.on('question', (what, answer) => answer(`ben: ${what}`));
+      cat.on('question', (what, answer) => answer(`cat: ${what}`));
+      const [missing, ...answers] = await askRoom(5000, 'who?');
+      assert.equal(missing, null);
+      assert.deepEqual(answers.sort(), ['ben: who?', 'cat: who?']);
+      cat.off('question');
+      assert.deepEqual(await askRoom(100, 'who?'), ['overloaded', 'ben: who?']);
+      const left = askRoom(20000, 'who?');
+      await ask(cat, 'ack', 0); // it has the question by now
+      cat.disconnect();
+      assert.deepEqual(await within(left, 'the answers'), ['session_not_found', 'ben: who?']);
+    });
+
+    test('rooms: everybody in one joins another, and leaves it', async () => {
+      const [ada, ben] = await Promise.all([connect(options), connect(options)]);
+      const [room, other] = [`from ${way}`, `to ${way}`];
+      await ask(ben, 'join', room);
+      await ask(ada, 'all join', room, other);
+      const rooms = () => new Promise((done) => ben.emit('rooms', (...all) => done(all)));
+      assert.deepEqual(await rooms(), [ben.id, room, other]);
+      await ask(ada, 'all leave', room, other);
+      assert.deepEqual(await rooms(), [ben.id, room]);
+    });
+
+    test('ends: who leaves is in its rooms yet when it is asked for the last time', async () => {
+      const [ada, ben] = await Promise.all([connect(options), connect(options)]);
+      const room = `last ${way}`;
+      for (const socket of [ada, ben]) await ask(socket, 'join', room);
+      const {id} = ben;
+      const leaving = next(ada, 'leaving');
+      ben.disconnect();
+      assert.deepEqual(await leaving, [id]);
+      assert.equal(await until(() => ask(ada, 'reason of', `rooms of ${id}`), 'its rooms'), `${room};`);
+    });
+
     test('many at once: nothing is lost or out of order while the transport may change', async () => {
       const listeners = await Promise.all(Array.from({length: 5}, () => connect(options)));
       const room = `many ${way}`;
@@ -228,6 +290,14 @@ describe('the upgrade', () => {
         assert.deepEqual(seen, [...Array(n).keys()]);
       }),
     );
+  });
+
+  test('is known to the socket', async () => {
+    const socket = await connect(ways.polling);
+    assert.equal(await ask(socket, 'transport'), 'polling');
+    const other = await connect(ways.upgrade);
+    await upgraded(other);
+    assert.equal(await until(async () => (await ask(other, 'transport')) === 'websocket' && 'websocket', 'it'), 'websocket');
   });
 
   test('pings go on after it', async () => {
@@ -307,6 +377,44 @@ describe('namespaces and middlewares', () => {
     assert.equal(await ask(main, 'join', '4'), 'limit_exceeded');
     assert.equal(await ask(main, 'join', '3'), 'joined');
     assert.equal(await ask(main, 'join', ''), 'invalid_argument');
+  });
+});
+
+describe('TLS and CORS', () => {
+  test('the upgrade under TLS, on whichever loop the WebSocket arrives', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'flux-socketio-'));
+    try {
+      const [certificate, key] = ['certificate.pem', 'key.pem'].map((name) => path.join(folder, name));
+      const ca = makeCertificate(certificate, key, 'localhost');
+      const at = await another('--threads', '2', '--certificate', certificate, '--key', key);
+      await Promise.all(
+        Array.from({length: 6}, async () => {
+          const socket = await connect({...ways.upgrade, ca}, '/', at);
+          const seen = [];
+          socket.on('echoed', (value) => seen.push(value));
+          for (let n = 0; n < 50; ++n) socket.emit('echo', n);
+          await upgraded(socket);
+          for (let n = 50; n < 100; ++n) socket.emit('echo', n);
+          await until(() => seen.length === 100, 'all answers');
+          assert.deepEqual(seen, [...Array(100).keys()]);
+          assert.equal(await ask(socket, 'size', Buffer.alloc(900_000)), 900_000);
+        }),
+      );
+    } finally {
+      await rm(folder, {recursive: true});
+    }
+  });
+
+  test('credentials are for the pages of origins that are named', async () => {
+    const at = await another('--cors-with-credentials', 'https://app.example');
+    const answer = (origin) => fetch(`${at.url}socket.io/?EIO=4&transport=polling`, {headers: {origin}});
+    const allowed = (await answer('https://app.example')).headers;
+    assert.equal(allowed.get('access-control-allow-origin'), 'https://app.example');
+    assert.equal(allowed.get('access-control-allow-credentials'), 'true');
+    assert.match(allowed.get('vary'), /origin/i);
+    const other = (await answer('https://other.example')).headers;
+    assert.equal(other.get('access-control-allow-origin'), null);
+    assert.equal(other.get('access-control-allow-credentials'), null);
   });
 });
 

@@ -1,6 +1,8 @@
 // A Socket.IO server that the tests with socket.io-client drive: each event asks it for one thing that servers do.
 //
 // usage: flux-socketio-server [--threads N] [--recovery-ms N] [--recovery-packets N] [--rate N] [--origin ORIGIN]
+//                             [--cors-with-credentials ORIGIN] [--payload-bytes N] [--patience-ms N]
+//                             [--certificate FILE --key FILE]
 // Ends with SIGTERM.
 #include <flux/flux.hpp>
 #include <flux/socketio.hpp>
@@ -16,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -31,7 +34,6 @@ using flux::socketio::Event;
 using flux::socketio::Next;
 using flux::socketio::Socket;
 using flux::socketio::Value;
-
 
 Value text(std::string_view value) { return JsonText::string(value); }
 std::string string_at(const Event& event, std::size_t index) {
@@ -91,6 +93,11 @@ void serve_values(const Socket& socket) {
       }
     });
   });
+  socket.on("size", [](Event& event) {
+    const auto bytes = event.arg(0).bytes_at();
+    event.ack({bytes ? JsonText::trusted(std::to_string(bytes->size())) : JsonText()});
+  });
+  socket.on("transport", [socket](Event& event) { event.ack({text(socket.transport())}); });
   socket.on("handshake", [socket](Event& event) {
     const auto& handshake = socket.handshake();
     event.ack({handshake.auth(), text(handshake.query("token").value_or("none")),
@@ -99,6 +106,33 @@ void serve_values(const Socket& socket) {
   socket.on("bad emits", [socket](Event& event) {
     const auto reserved = socket.emit("disconnect");
     event.ack({text(reserved ? "sent" : flux::to_string(reserved.error().code()))});
+  });
+}
+
+void serve_listeners(const Socket& socket) {
+  socket.on("listen once", [socket](Event& event) {
+    socket.once("once", [](Event& now) { now.ack({text("the only time")}); });
+    event.ack();
+  });
+  socket.on("stop", [socket](Event& event) {
+    socket.off(string_at(event, 0));
+    event.ack();
+  });
+  socket.on("guarded", [](Event& event) { event.ack({text("handled")}); });
+  socket.use([](Event& event, Next next) {
+    if (event.name() != "guarded") return next();
+    const std::string how = string_at(event, 0);
+    if (how == "throw") throw std::runtime_error("as the test wants it");
+    if (how == "refuse") return next.refuse("not you", JsonText::trusted("[1]"));
+    if (how == "later") return later().add(20ms, [next] { next(); });
+    if (how != "ignore") next();
+  });
+  socket.use([](Event& event, Next next) {
+    if (event.name() == "guarded" && string_at(event, 0) == "second") return next.refuse("the second one");
+    next();
+  });
+  socket.on_refused([](Event& event, const std::string& message, const std::optional<JsonText>& data) {
+    event.ack({text(event.name()), text(message), data.value_or(JsonText())});
   });
 }
 
@@ -122,6 +156,23 @@ void serve_rooms(flux::socketio::Namespace nsp, const Socket& socket) {
     nsp.to(string_at(event, 0)).to(string_at(event, 1)).emit("news", from(event, 2));
   });
   socket.on("except", [nsp](Event& event) { nsp.except(string_at(event, 0)).emit("news", from(event, 1)); });
+  socket.on("ask room", [nsp, socket](Event& event) {
+    const auto timeout = std::chrono::milliseconds(event.arg(1).json().get<std::int64_t>().value_or(1000));
+    const auto done = [ack = event.later()](const std::optional<flux::Error>& missing, const std::vector<Args>& answers) {
+      Args all{missing ? text(flux::to_string(missing->code())) : Value()};
+      for (const Args& answer : answers) all.insert(all.end(), answer.begin(), answer.end());
+      ack(all);
+    };
+    nsp.to(string_at(event, 0)).except(socket.id()).timeout(timeout).emit("question", from(event, 2), done);
+  });
+  socket.on("all join", [nsp](Event& event) {
+    nsp.to(string_at(event, 0)).sockets_join(string_at(event, 1));
+    event.ack();
+  });
+  socket.on("all leave", [nsp](Event& event) {
+    nsp.to(string_at(event, 0)).sockets_leave(string_at(event, 1));
+    event.ack();
+  });
   socket.on("broadcast", [socket](Event& event) { socket.broadcast().emit("news", event.args()); });
   socket.on("all", [nsp](Event& event) { nsp.emit("news", event.args()); });
   socket.on("all volatile", [nsp](Event& event) { nsp.except("").volatile_().emit("news", event.args()); });
@@ -136,6 +187,12 @@ void serve_rooms(flux::socketio::Namespace nsp, const Socket& socket) {
 }
 
 void serve_ends(flux::socketio::Namespace nsp, const Socket& socket, Log& log) {
+  socket.on_disconnecting([socket, &log](std::string_view) {
+    std::string rooms;
+    for (const auto& room : socket.rooms()) rooms += room == socket.id() ? "" : room + ";";
+    log.add("rooms of " + socket.id(), rooms);
+    for (const auto& room : socket.rooms()) socket.to(room).emit("leaving", {text(socket.id())});
+  });
   socket.on_disconnect([id = socket.id(), &log](std::string_view reason) { log.add(id, reason); });
   socket.on("reason of", [&log](Event& event) { event.ack({text(log.of(string_at(event, 0)))}); });
   socket.on("disconnect me", [socket](Event&) {
@@ -164,6 +221,7 @@ void serve_ends(flux::socketio::Namespace nsp, const Socket& socket, Log& log) {
 void serve(flux::socketio::Namespace nsp, Log& log) {
   nsp.on_connection([nsp, &log](const Socket& socket) {
     serve_values(socket);
+    serve_listeners(socket);
     serve_rooms(nsp, socket);
     serve_ends(nsp, socket, log);
   });
@@ -207,15 +265,21 @@ int main(int argc, char** argv) {
   config.limits.message_burst = 5;
   config.limits.rate_limit_strikes_max = 20;
   if (options.count("--origin") != 0) config.origins = {options["--origin"]};
+  config.tls = {options["--certificate"], options["--key"]};
   flux::Server server(config);
 
   flux::socketio::Options socketio;
   socketio.ping_interval = 300ms;
-  socketio.ping_timeout = 2'000ms;
+  socketio.ping_timeout = std::chrono::milliseconds(number("--patience-ms", 2'000));
   socketio.connect_timeout = 500ms;
-  socketio.attachments_timeout = 500ms;
+  socketio.attachments_timeout = std::chrono::milliseconds(number("--patience-ms", 500));
   socketio.namespaces_per_connection_max = 4;
   socketio.rooms_per_socket_max = 3;
+  socketio.payload_bytes_max = number("--payload-bytes", 1'000'000);
+  if (const auto pages = options.find("--cors-with-credentials"); pages != options.end()) {
+    socketio.cors_origins = {pages->second};
+    socketio.cors_credentials = true;
+  }
   socketio.recovery_max = std::chrono::milliseconds(number("--recovery-ms", 0));
   socketio.recovery_packets_max = number("--recovery-packets", 1'000);
   flux::socketio::Io io(server, socketio);
@@ -227,7 +291,8 @@ int main(int argc, char** argv) {
         [&log](flux::socketio::Namespace nsp) { serve(std::move(nsp), log); });
 
   server.start();
-  std::printf("listening on http://127.0.0.1:%u/\n", static_cast<unsigned>(server.port()));
+  std::printf("listening on %s://127.0.0.1:%u/\n", config.tls.certificate_file.empty() ? "http" : "https",
+              static_cast<unsigned>(server.port()));
   std::fflush(stdout);
   later().run();
   server.stop(100ms);

@@ -404,3 +404,28 @@ TEST_CASE("engine.io refusal: each, its status and body are those of engine.io",
   CHECK(to_string(EngineIoTransport::polling) == "polling");
   CHECK(to_string(EngineIoTransport::websocket) == "websocket");
 }
+
+TEST_CASE("engine.io payload: a long packet is read in portions, to a place from which it can be moved", "[engineio]") {
+  const std::string bytes(300'001, 'y');
+  std::string payload = "4first\x1e" "b";
+  flux::protocol::append_base64(payload, bytes);
+  payload += "\x1e" "4last";
+  EngineIoPayloadReader reader(payload, {1'000'000, 10});
+  std::size_t pauses = 0;
+  std::vector<std::string> read;
+  for (;;) {
+    const auto packet = reader.next(20'000);
+    if (!packet && reader.unfinished()) {
+      ++pauses;
+      CHECK(reader.owner() == nullptr);
+      continue;
+    }
+    if (!packet) break;
+    REQUIRE((reader.owner() != nullptr) == packet->binary);
+    if (packet->binary) CHECK(reader.owner()->data() == packet->data.data());
+    read.push_back(packet->binary ? std::move(*reader.owner()) : std::string(packet->data));
+  }
+  CHECK_FALSE(reader.error());
+  CHECK(read == std::vector<std::string>{"first", bytes, "last"});
+  CHECK(pauses >= 5);
+}

@@ -171,6 +171,17 @@ TEST_CASE("rooms: threads that join and leave the same rooms never meet in one t
   CHECK(rooms.all().empty());
 }
 
+TEST_CASE("rooms: a room is taken out once, and never another that was made under its name", "[rooms]") {
+  Rooms rooms(config_of(10), 1);
+  const auto first = rooms.create("a", {}).value();
+  CHECK(rooms.take_out(first));
+  CHECK_FALSE(rooms.take_out(first));
+  const auto second = rooms.create("a", {}).value();
+  CHECK_FALSE(rooms.take_out(first));
+  CHECK(rooms.find("a") == second);
+  CHECK(rooms.size() == 1);
+}
+
 TEST_CASE("rooms: threads that make rooms at once never pass the limit", "[rooms][threads]") {
   Rooms rooms(config_of(50), 1);
   std::atomic<std::size_t> made{0};

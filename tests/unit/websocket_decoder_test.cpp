@@ -337,6 +337,57 @@ TEST_CASE("websocket decoder: an announced length reserves nothing, memory follo
   CHECK(other.memory_bytes() == 0);
 }
 
+TEST_CASE("websocket decoder: the room for a large message is reserved once much of it is there, then it is moved out",
+          "[websocket]") {
+  constexpr std::size_t size = 5'000'000;
+  const DecoderLimits limits{.message_bytes_max = 8'000'000};
+  const std::string content(size, 'x');
+  const auto whole = [&](const std::vector<std::size_t>& frames) {
+    std::string bytes;
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      bytes += ClientFrame{.opcode = i == 0 ? Opcode::binary : Opcode::continuation,
+                           .payload = content.substr(at, frames[i]),
+                           .final = i + 1 == frames.size()}
+                   .bytes();
+      at += frames[i];
+    }
+    return bytes;
+  };
+  for (std::string bytes : {whole({size}), whole({3'000'000, 2'000'000})}) {
+    WebSocketDecoder decoder(limits);
+    std::size_t growths_when_large = 0;
+    std::size_t memory = 0;
+    char* p = bytes.data();
+    for (std::size_t arrived = 0; arrived < bytes.size();) {
+      const std::size_t piece = std::min<std::size_t>(bytes.size() - arrived, 10'000);
+      arrived += piece;
+      std::size_t n = piece;
+      REQUIRE(decoder.next(p, n) == (arrived < bytes.size() ? Event::need_more : Event::binary));
+      const bool grown = std::exchange(memory, decoder.memory_bytes()) != decoder.memory_bytes();
+      if (arrived > 2 * WebSocketDecoder::reserved_from_bytes) growths_when_large += grown;
+      REQUIRE(memory <= 1024 + limits.message_bytes_max);
+    }
+    CHECK(growths_when_large == 0);
+    const char* const place = decoder.payload().data();
+    const auto taken = decoder.take_payload();
+    REQUIRE(taken);
+    CHECK(taken->data() == place);
+    CHECK(*taken == content);
+    std::size_t none = 0;
+    CHECK(decoder.next(p, none) == Event::need_more);
+    CHECK(decoder.memory_bytes() == 0);
+  }
+  // What lies in the input is not the decoder's to give.
+  std::string small = text_frame("here");
+  WebSocketDecoder decoder(limits);
+  char* p = small.data();
+  std::size_t n = small.size();
+  CHECK(decoder.next(p, n) == Event::text);
+  CHECK_FALSE(decoder.take_payload());
+  CHECK(decoder.payload() == "here");
+}
+
 TEST_CASE("websocket decoder: after an error every call says the same and uses nothing", "[websocket]") {
   std::string bytes = text_frame("\xFF") + text_frame("good");
   WebSocketDecoder decoder({});

@@ -17,7 +17,7 @@ class EndpointClient final : public detail::EngineIoClient {
       });
     }
   }
-  void on_message(std::string_view message, bool binary) override {
+  void on_message(std::string_view message, bool binary, std::string*) override {
     if (!endpoint_.on_message || !session_.within_rate()) return;
     session_.hub().guarded(session_.loop()->counters(), "message", [&] {
       endpoint_.on_message(handle(), message, binary ? MessageType::binary : MessageType::text);

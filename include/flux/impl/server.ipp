@@ -1,8 +1,12 @@
 #pragma once
 
+#include <flux/core/digest.hpp>
 #include <flux/core/utf8.hpp>
 #include <flux/server.hpp>
+#include <flux/server/detail/file_routes.hpp>
 #include <flux/server/detail/server_state.hpp>
+#include <flux/server/detail/upload_request.hpp>
+#include <flux/storage/file_id.hpp>
 
 namespace flux {
 
@@ -119,12 +123,7 @@ FLUX_DECL Result<void> Server::close_room(const RoomId& room, std::string_view r
   detail::Hub& hub = state_->hub();
   const auto ended = hub.rooms.take_out(room);
   if (!ended) return detail::no_room(room);
-  ended->end(reason);
-  for (const core::SessionKey key : ended->member_keys()) {
-    if (const auto session = hub.sessions.find(key)) {
-      session->loop()->post([session, ended] { session->leave_room(ended); });
-    }
-  }
+  hub.end_room(ended, reason);
   return {};
 }
 
@@ -269,6 +268,20 @@ FLUX_DECL void Server::public_share_file(const FileId& file, std::function<void(
   });
 }
 
+FLUX_DECL Result<std::string> Server::file_link(const FileId& file, std::chrono::seconds valid_for,
+                                               std::string_view file_name) const {
+  const detail::FileRoutes* routes = state_->file_routes();
+  if (routes == nullptr) return detail::no_files();
+  if (!core::has_digests()) return Error(Errc::forbidden, "links need a build with TLS (FLUX_WITH_TLS)");
+  if (!storage::is_file_id(file)) {
+    return Error(Errc::invalid_argument, "a file's id is a UUID in lower case, not \"" + file + "\"");
+  }
+  const std::int64_t now = state_->config().clock->unix_ms() / 1000;
+  const auto query = routes->links().query(file, now + valid_for.count(), file_name);
+  if (!query) return query.error();
+  return detail::file_location(state_->config().files, file) + "?" + *query;
+}
+
 FLUX_DECL void Server::cleanup_deleted_files(std::function<void(Result<FileCleanup>)> done) {
   detail::Hub& hub = state_->hub();
   auto told = detail::told_on_loop(*state_, "cleanup_deleted_files", std::move(done));
@@ -325,8 +338,16 @@ FLUX_DECL std::size_t Server::disconnect_user(std::string_view user_id, CloseCod
 #include <flux/impl/server/connect_gate.ipp>
 #include <flux/impl/server/engineio_server.ipp>
 #include <flux/impl/server/engineio_session.ipp>
+#include <flux/impl/server/file_call.ipp>
+#include <flux/impl/server/file_download.ipp>
+#include <flux/impl/server/file_routes.ipp>
+#include <flux/impl/server/file_upload.ipp>
 #include <flux/impl/server/live_session.ipp>
 #include <flux/impl/server/raw_websocket.ipp>
 #include <flux/impl/server/server_state.ipp>
+#include <flux/impl/server/tus_request.ipp>
+#include <flux/impl/server/upload_progress.ipp>
+#include <flux/impl/server/upload_request.ipp>
+#include <flux/impl/server/upload_turns.ipp>
 #include <flux/impl/websocket.ipp>
 #endif

@@ -34,8 +34,29 @@ FLUX_DECL Broadcast& Broadcast::volatile_() {
   volatile_only_ = true;
   return *this;
 }
+FLUX_DECL Broadcast& Broadcast::timeout(std::chrono::milliseconds timeout) {
+  timeout_ = timeout;
+  return *this;
+}
 FLUX_DECL Emitted Broadcast::emit(std::string_view event, const Args& args) {
   return nsp_->emit(rooms_, except_, volatile_only_, event, args);
+}
+FLUX_DECL Emitted Broadcast::emit(std::string_view event, const Args& args, AnswersHandler done) {
+  return nsp_->emit(rooms_, except_, volatile_only_, event, args, timeout_, std::move(done));
+}
+FLUX_DECL std::vector<Socket> Broadcast::sockets() const {
+  std::vector<Socket> list;
+  for (auto& socket : nsp_->reached(rooms_, except_)) list.emplace_back(std::move(socket));
+  return list;
+}
+FLUX_DECL void Broadcast::sockets_join(const std::string& room) const {
+  for (const Socket& socket : sockets()) static_cast<void>(socket.join(room));
+}
+FLUX_DECL void Broadcast::sockets_leave(const std::string& room) const {
+  for (const Socket& socket : sockets()) socket.leave(room);
+}
+FLUX_DECL void Broadcast::disconnect_sockets(bool close) const {
+  for (const Socket& socket : sockets()) socket.disconnect(close);
 }
 
 // --- Socket ---
@@ -45,11 +66,21 @@ FLUX_DECL Namespace Socket::nsp() const { return Namespace(state_->nsp()); }
 FLUX_DECL const Handshake& Socket::handshake() const { return state_->handshake(); }
 FLUX_DECL bool Socket::connected() const { return state_->connected(); }
 FLUX_DECL bool Socket::recovered() const { return state_->recovered(); }
+FLUX_DECL std::string_view Socket::transport() const { return state_->transport(); }
 FLUX_DECL void Socket::on(std::string event, EventHandler handler) const {
-  state_->on(std::move(event), std::move(handler));
+  state_->on(std::move(event), std::move(handler), false);
+}
+FLUX_DECL void Socket::once(std::string event, EventHandler handler) const {
+  state_->on(std::move(event), std::move(handler), true);
+}
+FLUX_DECL void Socket::off(std::string_view event) const { state_->off(event); }
+FLUX_DECL void Socket::use(EventMiddleware middleware) const { state_->use(std::move(middleware)); }
+FLUX_DECL void Socket::on_refused(RefusedHandler handler) const { state_->on_refused(std::move(handler)); }
+FLUX_DECL void Socket::on_disconnecting(DisconnectHandler handler) const {
+  state_->on_disconnecting(std::move(handler));
 }
 FLUX_DECL void Socket::on_any(EventHandler handler) const { state_->on_any(std::move(handler)); }
-FLUX_DECL void Socket::on_disconnect(std::function<void(std::string_view)> handler) const {
+FLUX_DECL void Socket::on_disconnect(DisconnectHandler handler) const {
   state_->on_disconnect(std::move(handler));
 }
 FLUX_DECL Emitted Socket::emit(std::string_view event, const Args& args) const {
@@ -121,9 +152,9 @@ FLUX_DECL std::optional<Socket> Namespace::socket(const std::string& id) const {
   if (!found) return std::nullopt;
   return Socket(std::move(found));
 }
-FLUX_DECL void Namespace::disconnect_sockets(bool close) const {
-  for (const Socket& socket : sockets()) socket.disconnect(close);
-}
+FLUX_DECL void Namespace::sockets_join(const std::string& room) const { broadcast().sockets_join(room); }
+FLUX_DECL void Namespace::sockets_leave(const std::string& room) const { broadcast().sockets_leave(room); }
+FLUX_DECL void Namespace::disconnect_sockets(bool close) const { broadcast().disconnect_sockets(close); }
 
 // --- Io ---
 

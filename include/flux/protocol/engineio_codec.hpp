@@ -59,9 +59,17 @@ class EngineIoPayloadReader {
   EngineIoPayloadReader(const EngineIoPayloadReader&) = delete;
   EngineIoPayloadReader& operator=(const EngineIoPayloadReader&) = delete;
 
-  /// The next packet, whose data lives as long as the reader (base64 is decoded where it is); none at the end and from
-  /// the first error on.
-  std::optional<EngineIoPacket> next();
+  static constexpr std::size_t no_limit = static_cast<std::size_t>(-1);
+
+  /// The next packet, whose data lives until the next call; none at the end and from the first error on.
+  /// A call decodes at most `base64_bytes` of a long packet, or looks for its end in eight times as many. There may be none
+  /// either then: `unfinished` is true, and the next call goes on.
+  std::optional<EngineIoPacket> next(std::size_t base64_bytes = no_limit);
+  bool unfinished() const noexcept { return work_ != Work::none; }
+  /// The bytes of the last packet, to be moved from, where they were long and stand alone; else null.
+  std::string* owner() noexcept { return long_.empty() || unfinished() ? nullptr : &long_; }
+  /// What the reader has been given, for whom it matters where that is freed.
+  std::string release() noexcept { return std::move(payload_); }
 
   /// invalid_message for an empty packet (an empty payload is one), an unknown type, bad base64 and text that is not
   /// UTF-8; message_too_large and limit_exceeded past the limits. Names the packet, counted from 1.
@@ -69,12 +77,19 @@ class EngineIoPayloadReader {
 
  private:
   std::nullopt_t fail(Errc code, std::string_view what);
+  bool find_end(std::size_t bytes);
+  std::optional<EngineIoPacket> decode(std::string_view base64);
+  std::optional<EngineIoPacket> decode_long(std::size_t base64_bytes);
 
   std::string payload_;
   std::size_t packets_max_;
-  std::size_t at_ = 0;
+  std::size_t at_ = 0;   // of the packet
+  std::size_t end_ = 0;  // of it, or of where that was looked for
   std::size_t packets_ = 0;
   bool done_ = false;
+  enum class Work : std::uint8_t { none, finding_end, decoding } work_ = Work::none;
+  std::string long_;            // decoded base64 that is long
+  std::string_view long_rest_;  // what is to be decoded yet
   std::optional<Error> error_;
 };
 

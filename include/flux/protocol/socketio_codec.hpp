@@ -27,11 +27,20 @@ enum class SocketIoType : std::uint8_t { connect, disconnect, event, ack, connec
 /// What one packet may hold.
 struct SocketIoLimits {
   std::size_t attachments_max = 10;               ///< of one packet, as in socket.io-parser
-  std::size_t attachment_bytes_max = 10'000'000;  ///< of one packet's attachments together
+  /// Of one packet's attachments together. 0: 10,000,000, or what one message may hold (`payload_bytes_max`) where that
+  /// is more.
+  std::size_t attachment_bytes_max = 0;
   std::size_t arguments_max = 1'024;
   std::size_t namespace_bytes_max = 256;
   std::size_t event_name_bytes_max = 256;
   std::size_t json_depth_max = 64;  ///< levels of the data; an argument begins at the second
+
+  /// The same with the zeros replaced by what they mean.
+  SocketIoLimits resolved(std::size_t message_bytes_max = 0) const {
+    SocketIoLimits limits = *this;
+    if (attachment_bytes_max == 0) limits.attachment_bytes_max = std::max<std::size_t>(10'000'000, message_bytes_max);
+    return limits;
+  }
 };
 
 /// The largest acknowledgment id: JavaScript counts no further.
@@ -131,7 +140,7 @@ Result<void> read_socketio_packet(std::string_view text, const SocketIoLimits& l
 /// After an error nothing is kept; the next text begins anew, though socket.io closes such connections.
 class SocketIoDecoder {
  public:
-  explicit SocketIoDecoder(const SocketIoLimits& limits) : limits_(limits) {}
+  explicit SocketIoDecoder(const SocketIoLimits& limits) : limits_(limits.resolved()) {}
   SocketIoDecoder(const SocketIoDecoder&) = delete;
   SocketIoDecoder& operator=(const SocketIoDecoder&) = delete;
 
@@ -139,9 +148,10 @@ class SocketIoDecoder {
   /// into `text`, others into the decoder.
   /// Errors: those of `read_socketio_packet`; invalid_message where an attachment should have come.
   Result<bool> text(std::string_view text);
-  /// A binary message; moved in, it is never copied. Returns whether the packet is whole.
+  /// A binary message, which is never copied, and not null. Returns whether the packet is whole.
   /// Errors: invalid_message where no attachment is due; message_too_large past `attachment_bytes_max`.
-  Result<bool> binary(std::string bytes);
+  Result<bool> binary(SharedBytes bytes);
+  Result<bool> binary(std::string bytes) { return binary(std::make_shared<const std::string>(std::move(bytes))); }
 
   /// Whether attachments are due: a peer may never send them, so that the caller's clock must run.
   bool waiting() const noexcept { return attachments_.size() < packet_.attachments; }

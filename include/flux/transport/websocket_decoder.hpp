@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -47,13 +48,20 @@ class WebSocketDecoder {
   /// changed: a frame is unmasked where it lies. To be called until it returns need_more, close or error, so that it
   /// also frees what the last message took; what is then left of the input comes again, with more after it.
   /// Memory: an unfragmented message that is whole in the input takes none; otherwise it follows what has arrived, not
-  /// what a header announces, and never passes message_bytes_max by more than a control frame.
+  /// what a header announces, and never passes message_bytes_max by more than a control frame. When more than
+  /// `reserved_from_bytes` of a message need room, that for all that may come of it is reserved at once, so that much need
+  /// not be copied again; systems that give memory when it is written to count it then.
   Event next(char*& p, std::size_t& n);
+  static constexpr std::size_t reserved_from_bytes = 1'000'000;
 
   /// The payload of the last text, binary, ping or pong, the reason of the last close, or the text of the error. It
   /// points into the input, the decoder or the Inflater, and is valid until any of them changes: until the next call of
   /// next().
   std::string_view payload() const noexcept { return payload_; }
+
+  /// The payload of the last text or binary, moved out, where the decoder has put it together; payload() is invalid
+  /// then. None where it lies elsewhere.
+  std::optional<std::string> take_payload();
 
   /// After close: the code it held, or 1005 if it held none. After error: the code to answer with (1002, 1007 or 1009).
   std::uint16_t close_code() const noexcept { return close_code_; }
@@ -63,6 +71,9 @@ class WebSocketDecoder {
 
   /// Whether a frame or a message has begun and its end has not come.
   bool mid_message() const noexcept { return state_ == State::open && assembly_ != nullptr; }
+
+  /// How much of a message has come that is not whole.
+  std::size_t message_bytes() const noexcept;
 
   /// The bytes that it owns beside itself; 0 between two messages.
   std::size_t memory_bytes() const noexcept;

@@ -10,8 +10,8 @@ const stopBoundMs = 10_000;
 /**
  * Starts `program` and waits for the line in which it says where it listens.
  * @returns {Promise<{url: string, port: number, pid: number, output: string[], signal: (name: string) => void,
- *     stop: () => Promise<void>}>}  `output`: the lines so far; `stop` sends SIGTERM and fails unless the program ends
- *     with exit code 0
+ *     stop: () => Promise<void>, kill: () => Promise<void>}>}  `output`: the lines so far; `stop` sends SIGTERM and fails
+ *     unless the program ends with exit code 0; `kill` sends SIGKILL
  */
 export async function startServer(program, args) {
   const child = spawn(program, args, {stdio: ['ignore', 'pipe', 'pipe']});
@@ -50,6 +50,10 @@ export async function startServer(program, args) {
     clearTimeout(timer);
     if (code !== 0) throw new Error(`${program} ended with ${signal ?? code}\n${output.join('\n')}`);
   };
+  const kill = async () => {
+    child.kill('SIGKILL');
+    await ended;
+  };
   const signal = (name) => child.kill(name);
-  return {url, port: Number(new URL(url).port), pid: child.pid, output, signal, stop};
+  return {url, port: Number(new URL(url).port), pid: child.pid, output, signal, stop, kill};
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace flux::core {
@@ -44,24 +45,26 @@ class Audience {
   }
 
   /// Sends one message to everybody when the loops' turns end. `encode(view, out)` is called once for each view, whatever
-  /// the number of lanes and members. `owner` keeps the lock alive until it has gone out.
+  /// the number of lanes and members; or `encode(view, lane)`, which may `insert` what is not to be copied. `owner` keeps
+  /// the lock alive until it has gone out.
   template <class Encode>
   void append(const Encode& encode, const std::shared_ptr<void>& owner, bool presence = false,
               std::uint64_t presence_before = 0) {
-    const void* view = nullptr;
-    const std::string* encoded = nullptr;
+    const Lane* encoded = nullptr;
     std::size_t begin = 0;
-    std::size_t end = 0;
+    std::size_t inserts_begin = 0;
     for (const Use& use : lanes_) {
-      std::string& out = use.lane->pending_bytes();
-      if (use.lane->view() == view) {
-        out.append(*encoded, begin, end - begin);
+      if (encoded != nullptr && use.lane->view() == encoded->view()) {
+        use.lane->copy_last(*encoded, begin, inserts_begin);
       } else {
-        view = use.lane->view();
-        encoded = &out;
-        begin = out.size();
-        encode(view, out);
-        end = out.size();
+        encoded = use.lane.get();
+        begin = use.lane->pending_bytes().size();
+        inserts_begin = use.lane->pending_inserts();
+        if constexpr (std::is_invocable_v<const Encode&, const void*, Lane&>) {
+          encode(encoded->view(), *use.lane);
+        } else {
+          encode(encoded->view(), use.lane->pending_bytes());
+        }
       }
       use.lane->end_segment(presence, presence_before);
       use.lane->flush_later(owner);

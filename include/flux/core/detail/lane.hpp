@@ -29,9 +29,18 @@ struct Exclusion {
   std::uint32_t last;
 };
 
+using SharedBytes = std::shared_ptr<const std::string>;
+
+/// Many bytes that a batch does not copy: they come behind the first `at` bytes of it.
+struct Insert {
+  std::uint32_t at;
+  SharedBytes bytes;
+};
+
 /// What a turn adds to a room, encoded once for all members of a lane: contiguous, so that it goes out in one write.
 struct Batch {
   std::shared_ptr<std::string> bytes;
+  std::vector<Insert> inserts;  // in the order of their places; most batches have none
   std::vector<Segment> segments;
   std::vector<Exclusion> exclusions;  // sorted by member when delivered
 };
@@ -70,6 +79,12 @@ class Lane final : public Loop::Flushable, public std::enable_shared_from_this<L
 
   /// Where the next segment is encoded, behind what is there.
   std::string& pending_bytes();
+  /// Part of the next segment, behind what is there; shared, not copied.
+  void insert(SharedBytes bytes);
+  /// A segment that another lane of the same view has got last.
+  void copy_last(const Lane& other, std::size_t begin, std::size_t inserts_begin);
+  std::size_t pending_inserts() const noexcept { return pending_.inserts.size(); }
+  bool has_pending() const noexcept { return !pending_.segments.empty(); }
   /// Ends the segment that was encoded.
   void end_segment(bool presence = false, std::uint64_t presence_before = 0);
   /// `member` does not get the last segment.

@@ -51,6 +51,7 @@ class Room final : public std::enable_shared_from_this<Room> {
   Room(RoomId id, RoomOptions options, std::string epoch, const Settings& settings);
 
   const RoomId& id() const noexcept { return id_; }
+  RoomMode mode() const noexcept { return mode_; }
   bool permanent() const noexcept { return permanent_; }
 
   /// Adds a member and calls `welcome` with what it finds, under the lock: what comes later is not in the snapshot, and
@@ -80,6 +81,8 @@ class Room final : public std::enable_shared_from_this<Room> {
   RoomInfo info() const;
   std::vector<Member> presence() const;
   std::vector<SharedItem> items() const;
+  /// The same for a member, to whom all of them have been sent by then: what comes later reaches it later. On its loop.
+  std::vector<SharedItem> items_sent_to(Membership& membership);
   std::vector<core::SessionKey> member_keys() const;
 
   /// Ends the room if it has no members, and had none since `since`. Nobody can join it afterwards.
@@ -109,6 +112,7 @@ class Room final : public std::enable_shared_from_this<Room> {
   };
 
   static PresenceEntry entry(const MemberState& member);
+  std::unique_lock<std::mutex> lock_when_sent(core::Lane& lane);
   void describe(const MemberState& joiner, const std::function<void(const RoomSnapshot&)>& welcome) const;
   Position position() const { return {epoch_, offset_}; }
   /// Sends what `encode(view, out)` puts to all members.

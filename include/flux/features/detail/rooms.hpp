@@ -35,6 +35,8 @@ class Rooms {
   void remove_if_empty(const std::shared_ptr<Room>& room, Clock::TimePoint since = Clock::TimePoint::max());
   /// Forgets the room, so that its id is free; it is the caller's to end. Null where there is none.
   std::shared_ptr<Room> take_out(const RoomId& id);
+  /// The same for this room, not for another that was made under its id. False where it was forgotten already.
+  bool take_out(const std::shared_ptr<Room>& room);
   std::vector<std::shared_ptr<Room>> all() const;
   std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
 

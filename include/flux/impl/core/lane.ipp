@@ -5,6 +5,7 @@
 #include <flux/detail/mode.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace flux::core {
 
@@ -14,6 +15,20 @@ FLUX_DECL Lane::Lane(std::shared_ptr<Loop> loop, const void* view, std::mutex& m
 FLUX_DECL std::string& Lane::pending_bytes() {
   if (!pending_.bytes) pending_.bytes = std::make_shared<std::string>();
   return *pending_.bytes;
+}
+
+FLUX_DECL void Lane::insert(SharedBytes bytes) {
+  pending_.inserts.push_back({static_cast<std::uint32_t>(pending_bytes().size()), std::move(bytes)});
+}
+
+FLUX_DECL void Lane::copy_last(const Lane& other, std::size_t begin, std::size_t inserts_begin) {
+  std::string& out = pending_bytes();
+  const std::size_t start = out.size();
+  out.append(*other.pending_.bytes, begin);
+  for (std::size_t i = inserts_begin; i < other.pending_.inserts.size(); ++i) {
+    const Insert& same = other.pending_.inserts[i];
+    pending_.inserts.push_back({static_cast<std::uint32_t>(start + same.at - begin), same.bytes});
+  }
 }
 
 FLUX_DECL void Lane::end_segment(bool presence, std::uint64_t presence_before) {
@@ -116,6 +131,7 @@ FLUX_DECL void Lane::send_pending(std::shared_ptr<void>* released_room) {
   }
   sending_.segments.clear();
   sending_.exclusions.clear();
+  sending_.inserts.clear();
   // The buffer is used again, unless a slow reader still refers to it or it has grown out of proportion.
   constexpr std::size_t kept_bytes = 4096;
   if (sending_.bytes.use_count() == 1 && sending_.bytes->capacity() <= kept_bytes) {

@@ -59,13 +59,21 @@ FLUX_DECL void Room::describe(const MemberState& joiner, const std::function<voi
 
 FLUX_DECL Result<void> Room::join_again(Membership& membership, const Joiner& joiner, std::string presence,
                                         const std::function<void(const RoomSnapshot&)>& welcome) {
-  membership.lane->flush();
-  const std::lock_guard lock(mutex_);
+  const auto lock = lock_when_sent(*membership.lane);
   if (ended_) return ended_error();
   members_[membership.member_index].identity = joiner.identity;
   change_presence(membership, std::move(presence));
   describe(members_[membership.member_index], welcome);
   return {};
+}
+
+/// The room's lock, taken when nothing waits in the lane.
+FLUX_DECL std::unique_lock<std::mutex> Room::lock_when_sent(core::Lane& lane) {
+  for (;;) {
+    lane.flush_now();
+    std::unique_lock lock(mutex_);
+    if (!lane.has_pending()) return lock;
+  }
 }
 
 FLUX_DECL void Room::leave(Membership& membership) {
@@ -307,6 +315,12 @@ FLUX_DECL std::vector<Member> Room::presence() const {
 
 FLUX_DECL std::vector<SharedItem> Room::items() const {
   const std::lock_guard lock(mutex_);
+  if (!items_) return {};
+  return {items_->begin(), items_->end()};
+}
+
+FLUX_DECL std::vector<SharedItem> Room::items_sent_to(Membership& membership) {
+  const auto lock = lock_when_sent(*membership.lane);
   if (!items_) return {};
   return {items_->begin(), items_->end()};
 }

@@ -106,6 +106,16 @@ FLUX_DECL std::shared_ptr<Room> Rooms::take_out(const RoomId& id) {
   return room;
 }
 
+FLUX_DECL bool Rooms::take_out(const std::shared_ptr<Room>& room) {
+  Shard& s = shard(room->id());
+  const std::lock_guard lock(s.mutex);
+  const auto found = s.rooms.find(room->id());
+  if (found == s.rooms.end() || found->second != room) return false;
+  s.rooms.erase(found);
+  size_.fetch_sub(1, std::memory_order_relaxed);
+  return true;
+}
+
 FLUX_DECL std::vector<std::shared_ptr<Room>> Rooms::all() const {
   std::vector<std::shared_ptr<Room>> list;
   for (const Shard& s : shards_) {

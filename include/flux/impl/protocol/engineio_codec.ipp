@@ -9,6 +9,7 @@
 #include <flux/transport/websocket_frame.hpp>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace flux::protocol {
@@ -30,6 +31,8 @@ FLUX_DECL std::string unknown_type(char first) {
 }
 
 inline constexpr std::string_view empty_packet = "is empty; a packet begins with its type, 0 to 6, or with b";
+inline constexpr std::size_t long_base64_bytes = 65'536;  // whole groups of 4
+
 inline constexpr std::string_view bad_base64 = "holds invalid base64 behind its b";
 
 /// The frame's first payload byte, then the rest, which is `rest_size` bytes.
@@ -88,29 +91,70 @@ FLUX_DECL std::nullopt_t EngineIoPayloadReader::fail(Errc code, std::string_view
   return std::nullopt;
 }
 
-FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::next() {
-  if (done_ || error_) return std::nullopt;
+FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::next(std::size_t base64_bytes) {
+  if (work_ == Work::decoding) return decode_long(base64_bytes);
+  long_ = std::string();
+  if (done_ || error_ || !find_end(base64_bytes)) return std::nullopt;
   ++packets_;
   if (packets_ > packets_max_) {
     return fail(Errc::limit_exceeded, "is one too many; at most " + std::to_string(packets_max_) + " are allowed");
   }
-  std::size_t end = payload_.find(engineio_separator, at_);
-  done_ = end == std::string::npos;
-  if (done_) end = payload_.size();
-  const std::string_view packet = std::string_view(payload_).substr(at_, end - at_);
-  at_ = end + 1;
+  const std::string_view packet = std::string_view(payload_).substr(at_, end_ - at_);
+  done_ = end_ == payload_.size();
+  at_ = ++end_;
   if (packet.empty()) return fail(Errc::invalid_message, engineio_detail::empty_packet);
   const std::string_view data = packet.substr(1);
   if (packet.front() == 'b') {
-    char* const to = payload_.data() + (data.data() - payload_.data());
-    const auto size = decode_base64(data, to);
-    if (!size) return fail(Errc::invalid_message, engineio_detail::bad_base64);
-    return EngineIoPacket{EngineIoType::message, true, data.substr(0, *size)};
+    if (data.size() <= engineio_detail::long_base64_bytes) return decode(data);
+    long_.reserve(data.size() / 4 * 3);
+    long_rest_ = data;
+    work_ = Work::decoding;
+    return decode_long(base64_bytes);
   }
   const auto type = engineio_detail::type_of(packet.front());
   if (!type) return fail(Errc::invalid_message, engineio_detail::unknown_type(packet.front()));
   if (!core::valid_utf8(data)) return fail(Errc::invalid_message, "is not valid UTF-8");
   return EngineIoPacket{*type, false, data};
+}
+
+/// Whether it has been found.
+FLUX_DECL bool EngineIoPayloadReader::find_end(std::size_t base64_bytes) {
+  constexpr std::size_t quicker = 8;  // than decoding
+  const std::string_view rest = std::string_view(payload_).substr(end_);
+  const std::string_view part = rest.size() / quicker < base64_bytes ? rest : rest.substr(0, quicker * base64_bytes);
+  const std::size_t found = part.find(engineio_separator);
+  const bool whole = found != std::string_view::npos || part.size() == rest.size();
+  end_ += std::min(found, part.size());
+  work_ = whole ? Work::none : Work::finding_end;
+  return whole;
+}
+
+/// Where it is.
+FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::decode(std::string_view base64) {
+  char* const to = payload_.data() + (base64.data() - payload_.data());
+  const auto size = decode_base64(base64, to);
+  if (!size) return fail(Errc::invalid_message, engineio_detail::bad_base64);
+  return EngineIoPacket{EngineIoType::message, true, base64.substr(0, *size)};
+}
+
+/// To a place of its own, from which it may be moved.
+FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::decode_long(std::size_t base64_bytes) {
+  std::array<char, engineio_detail::long_base64_bytes / 4 * 3> bytes;
+  std::size_t portions = std::max<std::size_t>(base64_bytes / engineio_detail::long_base64_bytes, 1);
+  for (; !long_rest_.empty() && portions > 0; --portions) {
+    const std::string_view part = long_rest_.substr(0, engineio_detail::long_base64_bytes);
+    const bool padded_inside = part.size() < long_rest_.size() && part.back() == '=';
+    const auto size = padded_inside ? std::nullopt : decode_base64(part, bytes.data());
+    if (!size) {
+      work_ = Work::none;
+      return fail(Errc::invalid_message, engineio_detail::bad_base64);
+    }
+    long_.append(bytes.data(), *size);
+    long_rest_.remove_prefix(part.size());
+  }
+  if (!long_rest_.empty()) return std::nullopt;
+  work_ = Work::none;
+  return EngineIoPacket{EngineIoType::message, true, long_};
 }
 
 FLUX_DECL bool EngineIoPayloadWriter::begin(std::size_t bytes, std::size_t packets) {

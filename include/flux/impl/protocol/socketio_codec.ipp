@@ -434,14 +434,14 @@ FLUX_DECL Result<bool> SocketIoDecoder::text(std::string_view text) {
   return !waiting();
 }
 
-FLUX_DECL Result<bool> SocketIoDecoder::binary(std::string bytes) {
+FLUX_DECL Result<bool> SocketIoDecoder::binary(SharedBytes bytes) {
   if (!waiting()) return fail(Errc::invalid_message, "bytes came where no attachment was due");
-  if (bytes.size() > limits_.attachment_bytes_max - attachment_bytes_) {
+  if (bytes->size() > limits_.attachment_bytes_max - attachment_bytes_) {
     return fail(Errc::message_too_large, "the attachments of a packet have more than " +
                                              std::to_string(limits_.attachment_bytes_max) + " bytes together");
   }
-  attachment_bytes_ += bytes.size();
-  attachments_.push_back(std::make_shared<const std::string>(std::move(bytes)));
+  attachment_bytes_ += bytes->size();
+  attachments_.push_back(std::move(bytes));
   return !waiting();
 }
 

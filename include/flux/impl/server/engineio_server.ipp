@@ -8,7 +8,13 @@
 #include <flux/transport/websocket_handshake.hpp>
 
 #include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <new>
 #include <random>
+#include <type_traits>
 
 namespace flux::detail {
 
@@ -29,9 +35,12 @@ FLUX_DECL std::string new_engineio_sid() {
   return sid;
 }
 
-FLUX_DECL EngineIoOpening::EngineIoOpening(const transport::HttpHead& head, std::string_view remote_address)
-    : text_(head.query()), query_end_(text_.size()), fields_begin_(query_end_ + remote_address.size()) {
-  text_.append(remote_address);
+FLUX_DECL std::shared_ptr<const EngineIoOpening> EngineIoOpening::make(const transport::HttpHead& head,
+                                                                       std::string_view remote_address) {
+  std::string text(head.query());
+  const std::size_t query_end = text.size();
+  text.append(remote_address);
+  const std::size_t fields_begin = text.size();
   const auto of_handshake = [](std::string_view name) {
     constexpr std::string_view prefix = "sec-websocket-";
     return transport::equals_ignore_case(name, "upgrade") || transport::equals_ignore_case(name, "connection") ||
@@ -39,10 +48,14 @@ FLUX_DECL EngineIoOpening::EngineIoOpening(const transport::HttpHead& head, std:
   };
   for (const auto& field : head.fields()) {  // no name or value holds NUL: the HTTP parser sees to it
     if (of_handshake(field.name)) continue;
-    text_.append(field.name).push_back('\0');
-    text_.append(field.value).push_back('\0');
+    text.append(field.name).push_back('\0');
+    text.append(field.value).push_back('\0');
   }
-  text_.shrink_to_fit();
+  static_assert(std::is_trivially_destructible_v<EngineIoOpening>);
+  const auto block = std::make_shared<std::byte[]>(sizeof(EngineIoOpening) + text.size());
+  std::memcpy(block.get() + sizeof(EngineIoOpening), text.data(), text.size());
+  const auto* const opening = new (block.get()) EngineIoOpening(query_end, fields_begin, text.size());
+  return {block, opening};
 }
 
 template <class Visit>
@@ -78,6 +91,9 @@ FLUX_DECL EngineIoServer::EngineIoServer(Hub& hub, engineio::Options options, Fa
   require(options_.ping_timeout.count() > 0, "engineio::Options::ping_timeout must be more than 0");
   require(options_.upgrade_timeout.count() > 0, "engineio::Options::upgrade_timeout must be more than 0");
   require(options_.payload_bytes_max > 0, "engineio::Options::payload_bytes_max must be more than 0");
+  const auto& origins = options_.cors_origins;
+  require(!options_.cors_credentials || std::find(origins.begin(), origins.end(), "*") == origins.end(),
+          "engineio::Options::cors_credentials needs cors_origins that are named: browsers refuse it together with *");
   require(options_.polling || options_.websocket, "engineio::Options must leave polling or websocket on");
 }
 
@@ -85,7 +101,7 @@ FLUX_DECL std::shared_ptr<EngineIoSession> EngineIoServer::find(const std::strin
   Shard& s = shard(sid);
   const std::lock_guard lock(s.mutex);
   const auto found = s.sessions.find(sid);
-  return found == s.sessions.end() ? nullptr : found->second;
+  return found == s.sessions.end() ? nullptr : *found;
 }
 
 FLUX_DECL std::shared_ptr<EngineIoSession> EngineIoServer::make(std::shared_ptr<core::Loop> loop, bool base64) {
@@ -98,7 +114,7 @@ FLUX_DECL std::shared_ptr<EngineIoSession> EngineIoServer::make(std::shared_ptr<
   auto session = std::make_shared<EngineIoSession>(*this, new_engineio_sid(), std::move(loop), base64);
   Shard& s = shard(session->sid());
   const std::lock_guard lock(s.mutex);
-  s.sessions.emplace(session->sid(), session);
+  s.sessions.insert(session);
   return session;
 }
 
@@ -108,7 +124,7 @@ FLUX_DECL void EngineIoServer::forget(const std::string& sid) {
   const std::lock_guard lock(s.mutex);
   const auto found = s.sessions.find(sid);
   if (found == s.sessions.end()) return;
-  last = std::move(found->second);
+  last = *found;
   s.sessions.erase(found);
   count_.fetch_sub(1, std::memory_order_relaxed);
 }
@@ -117,7 +133,7 @@ FLUX_DECL std::vector<std::shared_ptr<EngineIoSession>> EngineIoServer::all() {
   std::vector<std::shared_ptr<EngineIoSession>> list;
   for (Shard& s : shards_) {
     const std::lock_guard lock(s.mutex);
-    for (const auto& [sid, session] : s.sessions) list.push_back(session);
+    list.insert(list.end(), s.sessions.begin(), s.sessions.end());
   }
   return list;
 }
@@ -141,7 +157,9 @@ FLUX_DECL HttpFields EngineIoServer::cors(const HttpExchange& exchange) const {
   if (std::find(allowed.begin(), allowed.end(), "*") != allowed.end()) return {{"Access-Control-Allow-Origin", "*"}};
   const auto origin = exchange.header("origin");
   if (!origin || std::find(allowed.begin(), allowed.end(), *origin) == allowed.end()) return {};
-  return {{"Access-Control-Allow-Origin", std::string(*origin)}, {"Vary", "Origin"}};
+  HttpFields fields{{"Access-Control-Allow-Origin", std::string(*origin)}, {"Vary", "Origin"}};
+  if (options_.cors_credentials) fields.emplace_back("Access-Control-Allow-Credentials", "true");
+  return fields;
 }
 
 FLUX_DECL void EngineIoServer::refuse(const HttpExchange& exchange, EngineIoRefusal refusal) const {
@@ -186,9 +204,33 @@ FLUX_DECL void EngineIoServer::serve(const HttpExchange& exchange) {
   }
   const auto opened = make(state.loop(), query.base64);
   if (!opened) return exchange.respond(503, "too many clients", "text/plain", cors(exchange));
-  opened->open_polling(exchange, factory_(*opened, std::make_shared<const EngineIoOpening>(
-                                                       state.head(), exchange.remote_address())));
+  opened->open_polling(exchange, factory_(*opened, EngineIoOpening::make(state.head(), exchange.remote_address())));
 }
+
+struct EngineIoPost {
+  EngineIoPost(std::shared_ptr<EngineIoSession> s, std::shared_ptr<core::Reclaimer> r)
+      : session(std::move(s)), reclaimer(std::move(r)) {}
+  EngineIoPost(const EngineIoPost&) = delete;
+  EngineIoPost& operator=(const EngineIoPost&) = delete;
+  ~EngineIoPost() {
+    end();
+    reclaimer->take(std::move(body));
+  }
+  /// It will not be larger than `most`. The room for what is announced is taken when much of it has come.
+  void append(std::string_view piece, std::size_t most) {
+    const std::size_t needed = body.size() + piece.size();
+    if (needed > body.capacity() && needed >= core::Reclaimer::large_bytes && needed <= most) body.reserve(most);
+    body.append(piece);
+  }
+  /// Once it can no longer be read, or has been, the next one may come.
+  void end() {
+    if (!std::exchange(ended, true)) session->end_post();
+  }
+  const std::shared_ptr<EngineIoSession> session;
+  const std::shared_ptr<core::Reclaimer> reclaimer;
+  std::string body;
+  bool ended = false;
+};
 
 FLUX_DECL void EngineIoServer::serve_post(const HttpExchange& exchange,
                                           const std::shared_ptr<EngineIoSession>& session) {
@@ -197,18 +239,30 @@ FLUX_DECL void EngineIoServer::serve_post(const HttpExchange& exchange,
     session->loop()->dispatch([session] { session->close("transport error"); });
     return;
   }
-  // Once it can no longer be read, or has been, the next one may come.
-  std::shared_ptr<void> posting(nullptr, [session](void*) { session->end_post(); });
-  exchange.read_body([this, exchange, session, posting = std::move(posting)](std::string body) {
-    session->loop()->dispatch([this, exchange, session, done = posting, body = std::move(body)]() mutable {
-      const bool good = session->is_open() && !session->over_websocket() && session->posted(std::move(body));
-      done.reset();
+  auto post = std::make_shared<EngineIoPost>(session, reclaimer_);
+  std::size_t most = options_.payload_bytes_max;
+  if (const auto length = exchange.header("content-length")) {
+    std::from_chars(length->data(), length->data() + length->size(), most);  // the HTTP parser has checked it
+  }
+  exchange.on_body([post, end = std::min(most, options_.payload_bytes_max)](std::string_view piece) { post->append(piece, end); },
+                   [this, exchange, post](bool complete) {
+                     if (complete) take_post(exchange, post);
+                   });
+}
+
+FLUX_DECL void EngineIoServer::take_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoPost>& post) {
+  const auto& session = post->session;
+  session->loop()->dispatch([this, exchange, post, session] {
+    const auto answer = [this, exchange, post](bool good) {
+      post->end();
       if (good) {
         exchange.respond(200, "ok", "text/html", cors(exchange));
       } else {
         refuse(exchange, EngineIoRefusal::bad_request);
       }
-    });
+    };
+    if (!session->is_open() || session->over_websocket()) return answer(false);
+    session->posted(std::move(post->body), answer);
   });
 }
 
@@ -229,8 +283,7 @@ FLUX_DECL void EngineIoServer::upgrade(const std::shared_ptr<transport::HttpConn
   const bool fresh = session == nullptr;
   if (fresh) session = make(connection.shared_loop(), query.base64);
   if (!session) return http->refuse_upgrade(503, "too many clients");
-  const auto opening =
-      fresh ? std::make_shared<const EngineIoOpening>(head, connection.remote_address()) : nullptr;
+  const auto opening = fresh ? EngineIoOpening::make(head, connection.remote_address()) : nullptr;
   const auto websocket =
       std::make_shared<EngineIoWebSocket>(session, connection, websockets, options_.payload_bytes_max);
   if (!http->accept_upgrade(answer.head, websocket)) return forget(fresh ? session->sid() : std::string());
@@ -241,11 +294,12 @@ FLUX_DECL void EngineIoServer::upgrade(const std::shared_ptr<transport::HttpConn
 /// A session and its WebSocket are on one loop. The client waits for the answer to its handshake meanwhile, so there is
 /// nothing to read that would be lost.
 FLUX_DECL void EngineIoServer::bring_over(const std::shared_ptr<transport::HttpConnection>& http, std::string answer,
-                                          const std::shared_ptr<EngineIoSession>& session) {
-  // In a turn of its own: the connection is inside its handler now.
-  http->connection()->loop().post([this, http, session, answer = std::move(answer)] {
+                                          const std::shared_ptr<EngineIoSession>& session, int tries) {
+  // In a turn of its own: the connection is inside its handler now. What TLS has to say goes out before, in another turn.
+  http->connection()->loop().post([this, http, session, tries, answer = std::move(answer)] {
     if (http->closed()) return;
     const std::shared_ptr<transport::ConnectionInTransit> transit = http->connection()->detach();
+    if (!transit && tries > 1) return bring_over(http, answer, session, tries - 1);
     if (!transit) return http->refuse_upgrade(503, "earlier answers are still on their way");
     session->loop()->post([this, session, transit, answer] {
       const auto home = homes_(*session->loop());

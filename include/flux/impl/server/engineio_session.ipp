@@ -11,6 +11,8 @@ namespace flux::detail {
 
 using protocol::EngineIoType;
 
+inline constexpr std::string_view noop_packet = "6";  // as it is polled
+
 FLUX_DECL EngineIoWebSocket::EngineIoWebSocket(std::shared_ptr<EngineIoSession> session,
                                                transport::Connection& connection,
                                                transport::WebSocketService& service,
@@ -18,14 +20,15 @@ FLUX_DECL EngineIoWebSocket::EngineIoWebSocket(std::shared_ptr<EngineIoSession> 
     : WebSocketStream(connection, service, message_bytes_max, false), session_(std::move(session)) {}
 
 FLUX_DECL void EngineIoWebSocket::on_message(std::string_view message, MessageType type) {
-  session_->from_websocket(*this, message, type);
+  auto owner = type == MessageType::binary ? take_message() : std::nullopt;
+  session_->from_websocket(*this, owner ? std::string_view(*owner) : message, type, owner ? &*owner : nullptr);
 }
 
 FLUX_DECL void EngineIoWebSocket::on_disconnect(const Disconnect&) { session_->websocket_gone(*this); }
 
 FLUX_DECL EngineIoSession::EngineIoSession(EngineIoServer& server, std::string sid, std::shared_ptr<core::Loop> loop,
                                            bool base64)
-    : server_(server), sid_(std::move(sid)), loop_(std::move(loop)), base64_(base64) {}
+    : loop_(std::move(loop)), server_(server), sid_(std::move(sid)), base64_(base64) {}
 
 FLUX_DECL EngineIoSession::~EngineIoSession() = default;
 
@@ -46,7 +49,9 @@ FLUX_DECL EngineIoEncoding EngineIoSession::encoding() const noexcept {
 
 FLUX_DECL Hub& EngineIoSession::hub() noexcept { return server_.hub(); }
 
-FLUX_DECL bool EngineIoSession::busy() const { return websocket_ ? websocket_->congested() : !poll_; }
+FLUX_DECL bool EngineIoSession::busy() const {
+  return websocket_ ? websocket_->congested() : !polling_ || !polling_->poll;
+}
 
 // --- Opening ---
 
@@ -57,7 +62,7 @@ FLUX_DECL std::string EngineIoSession::open_packet() const {
 }
 
 FLUX_DECL void EngineIoSession::open_polling(HttpExchange poll, std::shared_ptr<EngineIoClient> client) {
-  poll_.emplace(std::move(poll));
+  polling().poll.emplace(std::move(poll));
   finish_open(std::move(client));
 }
 
@@ -77,38 +82,79 @@ FLUX_DECL void EngineIoSession::finish_open(std::shared_ptr<EngineIoClient> clie
 
 // --- Polling ---
 
+FLUX_DECL EngineIoSession::Polling& EngineIoSession::polling() {
+  if (!polling_) polling_ = std::make_unique<Polling>();
+  return *polling_;
+}
+
+FLUX_DECL std::optional<HttpExchange> EngineIoSession::take_poll() {
+  return polling_ ? std::exchange(polling_->poll, std::nullopt) : std::nullopt;
+}
+
+FLUX_DECL std::string EngineIoSession::take_packets() {
+  if (!polling_ || !polling_->packets) return {};
+  std::string payload = polling_->packets->take();
+  polling_->packets.reset();
+  return payload;
+}
+
+FLUX_DECL protocol::EngineIoPayloadWriter& EngineIoSession::packets() {
+  auto& packets = polling().packets;
+  if (!packets) packets.emplace(protocol::EngineIoLimits{server_.hub().config.limits.outbox_bytes_max, 1'000'000});
+  return *packets;
+}
+
 FLUX_DECL void EngineIoSession::poll(const HttpExchange& exchange) {
-  if (farewell_) {
+  if (polling_ && polling_->farewell) {
     // socket.io-client drops packets that come along with the end.
-    if (!farewell_->empty()) return answer(exchange, std::exchange(*farewell_, {}));
+    std::string packets = std::exchange(*polling_->farewell, {});
+    if (!packets.empty() && packets != noop_packet) return answer(exchange, std::move(packets));
     server_.forget(sid_);
-    farewell_.reset();
-    return answer(exchange, "1");
+    polling_.reset();
+    return answer(exchange, packets.empty() ? "1" : std::move(packets));
   }
   if (!is_open() || websocket_) return server_.refuse(exchange, protocol::EngineIoRefusal::bad_request);
-  if (poll_) {  // two at the same time: both can't be right
+  if (polling().poll) {  // two at the same time: both can't be right
     exchange.respond(400, {});
     return close("transport error");
   }
-  poll_.emplace(exchange);
-  if (probing_) {
-    // While a WebSocket is being tried, a poll must not keep the client from going over to it.
-    if (!polled_ || polled_->empty()) send_packet(EngineIoType::noop);
-  }
-  if (polled_ && !polled_->empty()) answer_poll_soon();
+  polling_->poll.emplace(exchange);
+  // While a WebSocket is being tried, a poll must not keep the client from going over to it.
+  if (polling_->probing && !packets_wait()) send_packet(EngineIoType::noop);
+  if (packets_wait()) answer_poll_soon();
 }
 
-FLUX_DECL bool EngineIoSession::posted(std::string body) {
+struct EngineIoSession::Posted {
+  Posted(std::string body, const protocol::EngineIoLimits& limits, std::shared_ptr<core::Reclaimer> r,
+         std::function<void(bool)> d)
+      : reader(std::move(body), limits), reclaimer(std::move(r)), done(std::move(d)) {}
+  Posted(const Posted&) = delete;
+  Posted& operator=(const Posted&) = delete;
+  ~Posted() { reclaimer->take(reader.release()); }
+  protocol::EngineIoPayloadReader reader;
+  const std::shared_ptr<core::Reclaimer> reclaimer;
+  const std::function<void(bool)> done;
+};
+
+FLUX_DECL void EngineIoSession::posted(std::string body, std::function<void(bool good)> done) {
+  read_posted(std::make_shared<Posted>(std::move(body), server_.limits(), server_.reclaimer(), std::move(done)));
+}
+
+FLUX_DECL void EngineIoSession::read_posted(const std::shared_ptr<Posted>& posted) {
+  constexpr std::size_t base64_bytes_of_turn = 262'144;  // well below a millisecond, for others may do so too
   const auto self = shared_from_this();
-  protocol::EngineIoPayloadReader reader(std::move(body), server_.limits());
+  protocol::EngineIoPayloadReader& reader = posted->reader;
   while (is_open()) {
-    const auto next = reader.next();
+    const auto next = reader.next(base64_bytes_of_turn);
+    if (!next && reader.unfinished()) {
+      loop_->post([self, posted] { self->read_posted(posted); });
+      return;
+    }
     if (!next) break;
-    if (!packet(*next)) return false;
+    if (!packet(*next, reader.owner())) return posted->done(false);
   }
-  if (!reader.error()) return true;
-  close("parse error");
-  return false;
+  if (reader.error()) close("parse error");
+  posted->done(!reader.error());
 }
 
 FLUX_DECL void EngineIoSession::answer(const HttpExchange& exchange, std::string payload) {
@@ -116,18 +162,16 @@ FLUX_DECL void EngineIoSession::answer(const HttpExchange& exchange, std::string
 }
 
 FLUX_DECL void EngineIoSession::answer_poll_soon() {
-  if (!poll_ || flush_asked_) return;
+  if (!polling_ || !polling_->poll || flush_asked_) return;
   flush_asked_ = true;
   loop_->flush_later(std::shared_ptr<core::Loop::Flushable>(shared_from_this(), this));
 }
 
 FLUX_DECL void EngineIoSession::flush() {
   flush_asked_ = false;
-  if (!poll_ || !polled_ || polled_->empty()) return;
-  const HttpExchange poll = *std::exchange(poll_, std::nullopt);
-  std::string payload = polled_->take();
-  polled_.reset();
-  answer(poll, std::move(payload));
+  if (!packets_wait() || !polling_->poll) return;
+  const HttpExchange poll = *take_poll();
+  answer(poll, take_packets());
 }
 
 // --- Out ---
@@ -137,7 +181,7 @@ FLUX_DECL void EngineIoSession::added(protocol::EngineIoPayloadWriter::Added res
   if (result == Added::yes) return answer_poll_soon();
   // `full`: the client does not fetch what waits for it. `unsendable`: no encoder of ours makes such a text.
   loop_->counters().messages_dropped.add();
-  if (result != Added::full || !is_open()) return;
+  if (result != Added::full || !is_open() || std::exchange(too_slow_, true)) return;
   loop_->counters().slow_readers_closed.add();
   loop_->post([self = shared_from_this()] { self->close("transport error"); });
 }
@@ -150,11 +194,7 @@ FLUX_DECL void EngineIoSession::send_packet(EngineIoType type, std::string_view 
     websocket_->write_frames(frame);
     return;
   }
-  if (!polled_) {
-    polled_ = std::make_unique<protocol::EngineIoPayloadWriter>(
-        protocol::EngineIoLimits{server_.hub().config.limits.outbox_bytes_max, 1'000'000});
-  }
-  added(polled_->add(type, data));
+  added(packets().add(type, data));
 }
 
 FLUX_DECL void EngineIoSession::send(std::string_view message, bool binary) {
@@ -182,11 +222,7 @@ FLUX_DECL void EngineIoSession::send_encoded(std::string_view frames, std::strin
     websocket_->write_frames(frames);
     return;
   }
-  if (!polled_) {
-    polled_ = std::make_unique<protocol::EngineIoPayloadWriter>(
-        protocol::EngineIoLimits{server_.hub().config.limits.outbox_bytes_max, 1'000'000});
-  }
-  added(polled_->add_encoded(packets, packet_count));
+  added(this->packets().add_encoded(packets, packet_count));
 }
 
 FLUX_DECL void EngineIoSession::send_shared(std::span<const transport::SharedBytes> pieces, std::size_t frame_count) {
@@ -208,22 +244,45 @@ FLUX_DECL void EngineIoSession::send_polled(std::string payload) {
   }
 }
 
+/// [begin, end) of the batch, with what is not part of its bytes where that belongs.
+FLUX_DECL void EngineIoSession::write_segment(const core::Batch& batch, std::size_t begin, std::size_t end,
+                                              std::span<const core::Insert> inserts) {
+  loop_->counters().frames_out.add(1 + inserts.size());
+  for (const core::Insert& insert : inserts) {
+    websocket_->write_frames(batch.bytes, std::exchange(begin, insert.at), insert.at);
+    websocket_->write_frames(insert.bytes, 0, insert.bytes->size());
+  }
+  if (begin < end) websocket_->write_frames(batch.bytes, begin, end);
+}
+
+FLUX_DECL const void* EngineIoSession::hot_memory() const noexcept {
+  const transport::Connection* connection = websocket_ ? websocket_->connection() : nullptr;
+  return connection != nullptr ? connection->hot_memory() : this;
+}
+
 FLUX_DECL void EngineIoSession::deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions,
                                         const core::LaneSeat&) {
   if (!is_open()) return;
-  if (websocket_ && exclusions.empty()) {
+  if (websocket_ && exclusions.empty() && batch.inserts.empty()) {
     loop_->counters().frames_out.add(batch.segments.size());
     websocket_->write_frames(batch.bytes, 0, batch.bytes->size());
     return;
   }
   std::size_t begin = 0;
+  auto insert = batch.inserts.begin();
   for (std::size_t i = 0; i < batch.segments.size(); ++i) {
     const std::size_t end = batch.segments[i].end;
     const bool wanted = std::none_of(exclusions.begin(), exclusions.end(),
                                      [&](const core::Exclusion& e) { return e.first <= i && i < e.last; });
+    const auto inserts_begin = insert;
+    insert = std::find_if(insert, batch.inserts.end(), [&](const core::Insert& in) { return in.at > end; });
     const std::string_view bytes = std::string_view(*batch.bytes).substr(begin, end - begin);
-    begin = end;
+    const std::size_t segment_begin = std::exchange(begin, end);
     if (!wanted) continue;
+    if (inserts_begin != insert) {  // only WebSockets have them
+      write_segment(batch, segment_begin, end, {inserts_begin, insert});
+      continue;
+    }
     const auto packets = static_cast<std::size_t>(std::count(bytes.begin(), bytes.end(), protocol::engineio_separator));
     send_encoded(bytes, bytes, packets + 1);
   }
@@ -231,12 +290,12 @@ FLUX_DECL void EngineIoSession::deliver(const core::Batch& batch, std::span<cons
 
 // --- In ---
 
-FLUX_DECL bool EngineIoSession::packet(const protocol::EngineIoPacket& packet) {
+FLUX_DECL bool EngineIoSession::packet(const protocol::EngineIoPacket& packet, std::string* owner) {
   switch (packet.type) {
     case EngineIoType::message: {
       if (!websocket_) loop_->counters().messages_in.add();  // else it has been counted
       const auto client = client_;  // it may close us
-      client->on_message(packet.data, packet.binary);
+      client->on_message(packet.data, packet.binary, owner);
       return true;
     }
     case EngineIoType::pong:
@@ -245,11 +304,12 @@ FLUX_DECL bool EngineIoSession::packet(const protocol::EngineIoPacket& packet) {
     case EngineIoType::close:
       // The client has said that it ends; a poll of its that waits gets something harmless, as does one that this has
       // overtaken.
-      if (poll_) {
-        answer(*std::exchange(poll_, std::nullopt), "6");
+      if (const auto poll = take_poll()) {
+        answer(*poll, std::string(noop_packet));
         close("transport close");
       } else {
         close("transport close", EngineIoEnding::told);
+        if (polling_ && polling_->farewell) polling_->farewell = noop_packet;
       }
       return true;
     case EngineIoType::noop:
@@ -260,7 +320,8 @@ FLUX_DECL bool EngineIoSession::packet(const protocol::EngineIoPacket& packet) {
   }
 }
 
-FLUX_DECL void EngineIoSession::from_websocket(EngineIoWebSocket& from, std::string_view message, MessageType type) {
+FLUX_DECL void EngineIoSession::from_websocket(EngineIoWebSocket& from, std::string_view message, MessageType type,
+                                               std::string* owner) {
   const auto self = shared_from_this();
   std::string decoded;
   protocol::EngineIoPacket read{EngineIoType::message, true, message};
@@ -269,13 +330,14 @@ FLUX_DECL void EngineIoSession::from_websocket(EngineIoWebSocket& from, std::str
     auto parsed = protocol::read_engineio_text(message, decoded);
     good = parsed.ok();
     if (good) read = *parsed;
+    if (good && read.binary) owner = &decoded;
   }
-  if (&from == probing_.get()) {
+  if (polling_ && &from == polling_->probing.get()) {
     if (good && read.type == EngineIoType::ping && read.data == "probe") {
       std::string frame;
       protocol::append_engineio_frame(frame, EngineIoType::pong, "probe");
       from.write_frames(frame);
-      if (poll_ && (!polled_ || polled_->empty())) send_packet(EngineIoType::noop);
+      if (polling_->poll && !packets_wait()) send_packet(EngineIoType::noop);
       return;
     }
     if (good && read.type == EngineIoType::upgrade) return complete_upgrade();
@@ -284,23 +346,23 @@ FLUX_DECL void EngineIoSession::from_websocket(EngineIoWebSocket& from, std::str
   }
   if (&from != websocket_.get()) return;
   if (good) {
-    packet(read);
+    packet(read, owner);
   } else {
     close("parse error");
   }
 }
 
 FLUX_DECL void EngineIoSession::probe(std::shared_ptr<EngineIoWebSocket> websocket) {
-  if (!is_open() || websocket_ || probing_) {
+  if (!is_open() || websocket_ || polling().probing) {
     websocket->close(CloseCode::policy_violation, "the session does not wait for a WebSocket");
     return;
   }
-  probing_ = std::move(websocket);
+  polling_->probing = std::move(websocket);
   loop_->call_after(server_.options().upgrade_timeout,
-                    [weak = weak_from_this(), tried = std::weak_ptr<EngineIoWebSocket>(probing_)] {
+                    [weak = weak_from_this(), tried = std::weak_ptr<EngineIoWebSocket>(polling_->probing)] {
                       const auto self = weak.lock();
                       const auto still = tried.lock();
-                      if (self && still && self->probing_ == still) {
+                      if (self && still && self->polling_ && self->polling_->probing == still) {
                         still->close(CloseCode::timed_out, "the upgrade took too long");
                       }
                     });
@@ -308,19 +370,18 @@ FLUX_DECL void EngineIoSession::probe(std::shared_ptr<EngineIoWebSocket> websock
 
 /// From here on everything goes over the WebSocket, what waits for a poll first.
 FLUX_DECL void EngineIoSession::complete_upgrade() {
-  websocket_ = std::move(probing_);
+  websocket_ = std::move(polling_->probing);
   transport_ = protocol::EngineIoTransport::websocket;
-  if (poll_) {
-    const HttpExchange poll = *std::exchange(poll_, std::nullopt);
-    answer(poll, "6");
-  }
-  if (const auto waiting = std::exchange(polled_, nullptr); waiting && !waiting->empty()) send_polled(waiting->take());
+  if (const auto poll = take_poll()) answer(*poll, std::string(noop_packet));
+  std::string waiting = take_packets();
+  polling_.reset();
+  if (!waiting.empty()) send_polled(std::move(waiting));
   client_->on_transport_changed();
 }
 
 FLUX_DECL void EngineIoSession::websocket_gone(EngineIoWebSocket& which) {
-  if (&which == probing_.get()) {
-    probing_.reset();
+  if (polling_ && &which == polling_->probing.get()) {
+    polling_->probing.reset();
   } else if (&which == websocket_.get()) {
     close("transport close");
   }
@@ -343,31 +404,43 @@ FLUX_DECL bool EngineIoSession::within_rate() {
 // --- Time ---
 
 FLUX_DECL void EngineIoSession::ping_in(std::chrono::milliseconds after, bool due) {
+  constexpr std::chrono::seconds exact_below{5};  // a deadline costs an idle client nothing, and has a little slack
   stop_timer();
   awaiting_pong_ = due;
   // Closing stops it, and the directory holds the session until then.
-  timer_ = loop_->call_after(after, [this] {
+  if (after >= exact_below) return loop_->set_deadline(*this, after);
+  timer_ = std::make_unique<core::TimerQueue::Id>(loop_->call_after(after, [this] {
     timer_.reset();
-    if (awaiting_pong_) return close("ping timeout");
-    send_packet(EngineIoType::ping);
-    if (is_open()) ping_in(server_.options().ping_timeout, true);
-  });
+    ping_due();
+  }));
 }
+
+FLUX_DECL void EngineIoSession::ping_due() {
+  const auto self = shared_from_this();
+  if (awaiting_pong_) return heard() ? ping_in(server_.options().ping_timeout, true) : close("ping timeout");
+  heard();
+  send_packet(EngineIoType::ping);
+  if (is_open()) ping_in(server_.options().ping_timeout, true);
+}
+
+/// Whether anything has come since this was asked last. A client that sends something long has no way to answer a ping.
+FLUX_DECL bool EngineIoSession::heard() { return websocket_ ? websocket_->heard() : posting_.load(); }
 
 FLUX_DECL void EngineIoSession::pong() {
   if (awaiting_pong_) ping_in(server_.options().ping_interval, false);
 }
 
 FLUX_DECL void EngineIoSession::stop_timer() {
-  if (const auto timer = std::exchange(timer_, std::nullopt); timer && !loop_->is_shut()) loop_->cancel(*timer);
+  loop_->clear_deadline(*this);
+  if (const auto timer = std::exchange(timer_, nullptr); timer && !loop_->is_shut()) loop_->cancel(*timer);
 }
 
 // --- The end ---
 
 /// To a client that polls.
 FLUX_DECL void EngineIoSession::say_farewell(EngineIoEnding ending) {
-  std::string packets = polled_ ? polled_->take() : std::string();
-  auto poll = std::exchange(poll_, std::nullopt);
+  std::string packets = take_packets();
+  const auto poll = take_poll();
   if (ending == EngineIoEnding::at_once) {
     if (!packets.empty()) packets += protocol::engineio_separator;
     if (poll) answer(*poll, packets + "1");
@@ -375,9 +448,9 @@ FLUX_DECL void EngineIoSession::say_farewell(EngineIoEnding ending) {
   }
   if (poll && packets.empty()) return answer(*poll, "1");
   if (poll) answer(*poll, std::exchange(packets, {}));
-  farewell_ = std::make_unique<std::string>(std::move(packets));
+  polling().farewell = std::move(packets);
   loop_->call_after(server_.hub().config.limits.close_timeout, [self = shared_from_this()] {
-    self->farewell_.reset();
+    self->polling_.reset();
     self->server_.forget(self->sid_);
   });
 }
@@ -388,9 +461,13 @@ FLUX_DECL void EngineIoSession::close(std::string_view reason, EngineIoEnding en
   loop_->counters().sessions_now.subtract();
   stop_timer();
   if (!websocket_) say_farewell(ending);
-  if (!farewell_) server_.forget(sid_);
-  polled_.reset();
-  if (const auto probing = std::exchange(probing_, nullptr)) probing->close(CloseCode::normal, {});
+  if (const auto probing = polling_ ? std::exchange(polling_->probing, nullptr) : nullptr) {
+    probing->close(CloseCode::normal, {});
+  }
+  if (!polling_ || !polling_->farewell) {
+    polling_.reset();
+    server_.forget(sid_);
+  }
   if (const auto websocket = std::exchange(websocket_, nullptr)) {
     const CloseCode code = reason == "rate limited"           ? CloseCode::rate_limited
                            : reason == "server shutting down" ? CloseCode::going_away

@@ -22,10 +22,28 @@ FLUX_DECL void append_socketio(std::string& out, const protocol::SocketIoMessage
   }
 }
 
+/// For everybody in a lane. Attachments that are worth it are not copied.
+FLUX_DECL void append_socketio(core::Lane& lane, const protocol::SocketIoMessage& message, const void* view) {
+  constexpr std::size_t many_bytes = 16'384;
+  if (message.attachments().empty() || engineio_encoding(view) != EngineIoEncoding::websocket) {
+    return append_socketio(lane.pending_bytes(), message, view);
+  }
+  for (const protocol::SharedBytes& piece : message.websocket()) {
+    if (piece->size() < many_bytes) {
+      lane.pending_bytes() += *piece;
+    } else {
+      lane.insert(piece);
+    }
+  }
+}
+
 FLUX_DECL void send_message(EngineIoSession& session, const protocol::SocketIoMessage& message) {
   if (!session.over_websocket()) return session.send_encoded({}, message.polling(), message.packets());
-  if (session.encoding() == EngineIoEncoding::websocket && !message.attachments().empty()) {
-    return session.send_shared(message.websocket(), message.packets());
+  constexpr std::size_t few_bytes = 4096;  // copied, they go out along with others of this turn
+  if (session.encoding() == EngineIoEncoding::websocket) {
+    const auto pieces = message.websocket();
+    if (pieces.size() > 1 || pieces[0]->size() > few_bytes) return session.send_shared(pieces, message.packets());
+    return session.send_encoded(*pieces[0], {}, 1);
   }
   std::string frames;
   append_socketio(frames, message, engineio_view(session.encoding()));
@@ -35,6 +53,14 @@ FLUX_DECL void send_message(EngineIoSession& session, const protocol::SocketIoMe
 FLUX_DECL void SocketIoLog::unsent(std::string_view what, const Error& error) const {
   if (!sink_ || level_ < LogLevel::error) return;
   sink_(LogLevel::error, std::string(what).append(" was not sent: ").append(error.message()));
+}
+
+/// A longer list: those who read the old one go on.
+template <class T>
+void add_to_list(std::shared_ptr<const std::vector<T>>& list, T item) {
+  auto longer = std::make_shared<std::vector<T>>(*list);
+  longer->push_back(std::move(item));
+  list = std::move(longer);
 }
 
 // --- Sockets ---
@@ -50,16 +76,28 @@ FLUX_DECL SocketIoSocket::SocketIoSocket(std::shared_ptr<SocketIoNamespace> nsp,
 
 // Handlers may hold their socket, so none is kept for one that has gone.
 
-FLUX_DECL void SocketIoSocket::on(std::string event, socketio::EventHandler handler) {
-  auto call = std::make_shared<const socketio::EventHandler>(std::move(handler));  // and the old one goes unlocked
+FLUX_DECL void SocketIoSocket::on(std::string event, socketio::EventHandler handler, bool once) {
+  off(event);
+  auto added = std::make_shared<Handler>(Handler{std::move(event), std::move(handler), once, nullptr});
   const std::lock_guard lock(mutex());
   if (life_ == Life::gone) return;
-  const auto found = std::find_if(handlers_.begin(), handlers_.end(), [&](const Handler& h) { return h.event == event; });
-  if (found != handlers_.end()) {
-    found->call.swap(call);
-  } else {
-    handlers_.push_back({std::move(event), std::move(call)});
-  }
+  added->next = std::move(handlers_);
+  handlers_ = std::move(added);
+}
+
+FLUX_DECL void SocketIoSocket::off(std::string_view event) {
+  std::shared_ptr<Handler> removed;  // goes unlocked
+  const std::lock_guard lock(mutex());
+  removed = take_handler(event, true);
+}
+
+/// That of the event, out of the list where it is for `always` or for once. Under the mutex.
+FLUX_DECL std::shared_ptr<SocketIoSocket::Handler> SocketIoSocket::take_handler(std::string_view event, bool always) {
+  std::shared_ptr<Handler>* at = &handlers_;
+  while (*at && (*at)->event != event) at = &(*at)->next;
+  std::shared_ptr<Handler> found = *at;
+  if (found && (always || found->once)) *at = std::exchange(found->next, nullptr);
+  return found;
 }
 
 FLUX_DECL SocketIoSocket::Rare& SocketIoSocket::rare() {
@@ -67,28 +105,56 @@ FLUX_DECL SocketIoSocket::Rare& SocketIoSocket::rare() {
   return *rare_;
 }
 
+FLUX_DECL SocketIoSocket::RareOnLoop& SocketIoSocket::on_loop() {
+  if (!rare_on_loop_) rare_on_loop_ = std::make_unique<RareOnLoop>();
+  return *rare_on_loop_;
+}
+
 FLUX_DECL void SocketIoSocket::on_any(socketio::EventHandler handler) {
-  auto call = std::make_shared<const socketio::EventHandler>(std::move(handler));
+  auto call = handler ? std::make_shared<const socketio::EventHandler>(std::move(handler)) : nullptr;
   const std::lock_guard lock(mutex());
   if (life_ != Life::gone) rare().any.swap(call);
 }
 
-FLUX_DECL void SocketIoSocket::on_disconnect(std::function<void(std::string_view)> handler) {
+FLUX_DECL void SocketIoSocket::use(socketio::EventMiddleware middleware) {
+  Middlewares longer = std::make_shared<const std::vector<socketio::EventMiddleware>>();
+  const std::lock_guard lock(mutex());
+  if (life_ == Life::gone) return;
+  if (rare().middlewares) longer = rare_->middlewares;
+  add_to_list(longer, std::move(middleware));
+  rare_->middlewares.swap(longer);
+}
+
+FLUX_DECL void SocketIoSocket::on_refused(socketio::RefusedHandler handler) {
+  auto call = std::make_shared<const socketio::RefusedHandler>(std::move(handler));
+  const std::lock_guard lock(mutex());
+  if (life_ != Life::gone) rare().refused.swap(call);
+}
+
+FLUX_DECL void SocketIoSocket::on_disconnecting(socketio::DisconnectHandler handler) {
+  const std::lock_guard lock(mutex());
+  if (life_ != Life::gone) rare().on_disconnecting.swap(handler);
+}
+
+FLUX_DECL void SocketIoSocket::on_disconnect(socketio::DisconnectHandler handler) {
   const std::lock_guard lock(mutex());
   if (life_ != Life::gone) rare().on_disconnect.swap(handler);
 }
 
-FLUX_DECL void SocketIoSocket::forget_handlers(std::function<void(std::string_view)>* on_disconnect) {
-  std::vector<Handler> handlers;  // what they hold is destroyed without the lock
-  std::shared_ptr<const socketio::EventHandler> any;
-  std::function<void(std::string_view)> last;
-  const std::lock_guard lock(mutex());
-  life_ = Life::gone;
-  handlers.swap(handlers_);
-  rooms_.clear();
-  if (!rare_) return;
-  any.swap(rare_->any);
-  (on_disconnect != nullptr ? *on_disconnect : last).swap(rare_->on_disconnect);
+FLUX_DECL void SocketIoSocket::forget_handlers(socketio::DisconnectHandler* on_disconnect) {
+  std::shared_ptr<Handler> handlers;  // what they hold is destroyed without the lock
+  Rare handlers_and_rooms;
+  {
+    const std::lock_guard lock(mutex());
+    life_ = Life::gone;
+    handlers.swap(handlers_);
+    if (rare_) {
+      std::swap(handlers_and_rooms, *rare_);
+      rare_->data = handlers_and_rooms.data;
+    }
+  }
+  while (handlers) handlers = std::exchange(handlers->next, nullptr);
+  if (on_disconnect != nullptr) on_disconnect->swap(handlers_and_rooms.on_disconnect);
 }
 
 FLUX_DECL JsonText SocketIoSocket::data() const {
@@ -100,6 +166,8 @@ FLUX_DECL void SocketIoSocket::set_data(JsonText data) {
   const std::lock_guard lock(mutex());
   std::swap(rare().data, data);
 }
+
+FLUX_DECL bool SocketIoSocket::owes_too_much() const noexcept { return owed_ >= nsp_->options().acks_waiting_max; }
 
 FLUX_DECL Error socket_gone(const std::string& id) {
   return Error(Errc::session_not_found, "socket " + id + " is not connected");
@@ -114,8 +182,17 @@ FLUX_DECL void SocketIoSocket::send(const protocol::SocketIoMessage& message, bo
   send_message(*session_, message);
 }
 
+/// The same for what many get: to a WebSocket it goes by itself, and nothing is copied.
+FLUX_DECL void SocketIoSocket::send_shared(const protocol::SocketIoMessage& message, bool volatile_only) {
+  if (session_->encoding() != EngineIoEncoding::websocket) return send(message, volatile_only);
+  if (!session_->is_open() || (volatile_only && session_->busy())) return;
+  flush_rooms();
+  session_->send_shared(message.websocket(), message.packets());
+}
+
 FLUX_DECL void SocketIoSocket::flush_rooms() {
-  for (const auto& seat : seats_) seat->lane->flush_now();
+  for_each_seat([](Seat& seat, SocketIoRoom&) { seat.lane->flush_now(); });
+  if (follower_ != nullptr) follower_->flush();
 }
 
 FLUX_DECL Result<void> SocketIoSocket::emit(std::string_view event, const socketio::Args& args, bool volatile_only) {
@@ -133,42 +210,44 @@ FLUX_DECL Result<void> SocketIoSocket::emit(std::string_view event, const socket
 FLUX_DECL Result<void> SocketIoSocket::emit(std::string_view event, const socketio::Args& args,
                                             std::chrono::milliseconds timeout, socketio::AckHandler done) {
   if (!connected()) return socket_gone(id_);
-  // Encoded here too, so that what can't be sent is said at once; the id is known on the loop only.
-  if (const auto probe = protocol::encode_socketio_event(nsp_->name(), event, args, 0); !probe) {
-    return nsp_->unsent(event, probe.error());
-  }
-  const bool posted = loop()->dispatch([self = shared_from_this(), event = std::string(event), args, timeout,
-                                        done = std::move(done)] {
-    if (!self->acks_) self->acks_ = std::make_unique<Acks>();
-    const std::uint64_t id = self->acks_->next_id++;
-    const auto timer = self->loop()->call_after(timeout, [weak = self->weak_from_this(), id] {
-      if (const auto socket = weak.lock()) {
-        socket->ack_failed(id, Error(Errc::overloaded, "no acknowledgment came in time"));
-      }
-    });
-    self->acks_->waiting.emplace(id, WaitingAck{done, timer});
-    if (!self->connected()) {
-      self->loop()->cancel(timer);
-      return self->ack_failed(id, socket_gone(self->id_));
-    }
-    self->send(**protocol::encode_socketio_event(self->nsp_->name(), event, args, id));
-  });
+  const std::uint64_t id = nsp_->new_ack_id();
+  auto message = protocol::encode_socketio_event(nsp_->name(), event, args, id);
+  if (!message) return nsp_->unsent(event, message.error());
+  const bool posted = loop()->dispatch(
+      [self = shared_from_this(), message = std::move(*message), id, timeout, done = std::move(done)] {
+        self->ask(*message, id, timeout, false, done);
+      });
   if (!posted) return socket_gone(id_);
   return {};
 }
 
+FLUX_DECL void SocketIoSocket::ask(const protocol::SocketIoMessage& message, std::uint64_t id,
+                                   std::chrono::milliseconds timeout, bool volatile_only, socketio::AckHandler done) {
+  const bool lost = volatile_only && session_->busy();
+  const auto timer = loop()->call_after(timeout, [weak = weak_from_this(), id] {
+    if (const auto socket = weak.lock()) socket->ack_failed(id, Error(Errc::overloaded, "no acknowledgment came in time"));
+  });
+  on_loop().acks.emplace(id, WaitingAck{std::move(done), timer});
+  if (connected() && !lost) return send(message);
+  loop()->cancel(timer);
+  ack_failed(id, lost ? Error(Errc::overloaded, "the client could not take it at once") : socket_gone(id_));
+}
+
 /// Out it comes before it is called: that is done once.
 FLUX_DECL std::optional<SocketIoSocket::WaitingAck> SocketIoSocket::take_ack(std::uint64_t id) {
-  if (!acks_) return std::nullopt;
-  auto node = acks_->waiting.extract(id);
+  if (!rare_on_loop_) return std::nullopt;
+  auto node = rare_on_loop_->acks.extract(id);
   if (!node) return std::nullopt;
   return std::move(node.mapped());
 }
 
 /// The timer has fired, or been cancelled.
 FLUX_DECL void SocketIoSocket::ack_failed(std::uint64_t id, const Error& error) {
-  const auto ack = take_ack(id);
-  if (ack && ack->done) session_->hub().guarded(loop()->counters(), "ack", [&] { ack->done(error); });
+  if (const auto ack = take_ack(id)) fail_ack(*ack, error);
+}
+
+FLUX_DECL void SocketIoSocket::fail_ack(const WaitingAck& ack, const Error& error) {
+  if (ack.done) session_->hub().guarded(loop()->counters(), "ack", [&] { ack.done(error); });
 }
 
 FLUX_DECL void SocketIoSocket::handle_ack(std::uint64_t id, const socketio::Args& args) {
@@ -178,12 +257,16 @@ FLUX_DECL void SocketIoSocket::handle_ack(std::uint64_t id, const socketio::Args
   if (ack->done) session_->hub().guarded(loop()->counters(), "ack", [&] { ack->done(args); });
 }
 
-struct SocketIoSocket::OwedAck {
-  OwedAck(std::shared_ptr<SocketIoSocket> s, std::uint64_t i) : socket(std::move(s)), id(i) { ++socket->acks_owed_; }
-  OwedAck(const OwedAck&) = delete;
-  OwedAck& operator=(const OwedAck&) = delete;
-  ~OwedAck() { --socket->acks_owed_; }
+struct SocketIoSocket::Owed {
+  explicit Owed(std::shared_ptr<SocketIoSocket> s) : socket(std::move(s)) { ++socket->owed_; }
+  Owed(const Owed&) = delete;
+  Owed& operator=(const Owed&) = delete;
+  ~Owed() { --socket->owed_; }
   const std::shared_ptr<SocketIoSocket> socket;
+};
+
+struct SocketIoSocket::OwedAck : Owed {
+  OwedAck(std::shared_ptr<SocketIoSocket> s, std::uint64_t i) : Owed(std::move(s)), id(i) {}
   const std::uint64_t id;
   std::atomic<bool> given{false};
 };
@@ -207,17 +290,63 @@ FLUX_DECL Result<void> SocketIoSocket::acknowledge(std::uint64_t id, const socke
 }
 
 FLUX_DECL void SocketIoSocket::handle_event(socketio::Event event) {
-  std::shared_ptr<const socketio::EventHandler> any, own;
+  Middlewares middlewares;
+  {
+    const std::lock_guard lock(mutex());
+    if (rare_) middlewares = rare_->middlewares;
+  }
+  if (!middlewares) return call_handlers(event);
+  if (!event.wants_ack() && owes_too_much()) return session_->close("transport error");
+  ask_middlewares(std::make_shared<socketio::Event>(std::move(event)), middlewares, 0);
+}
+
+FLUX_DECL void SocketIoSocket::ask_middlewares(const std::shared_ptr<socketio::Event>& event,
+                                               const Middlewares& middlewares, std::size_t index) {
+  if (!connected()) return;
+  if (index >= middlewares->size()) return call_handlers(*event);
+  auto answered = [self = shared_from_this(), owed = std::make_shared<Owed>(shared_from_this()), event, middlewares,
+                   index](bool admitted, std::string message, std::optional<JsonText> data) {
+    self->loop()->dispatch([self, event, middlewares, index, admitted, message = std::move(message),
+                            data = std::move(data)] {
+      if (admitted) {
+        self->ask_middlewares(event, middlewares, index + 1);
+      } else {
+        self->refuse_event(*event, message, data);
+      }
+    });
+  };
+  const auto question = std::make_shared<SocketIoQuestion>(std::move(answered));
+  if (!session_->hub().guarded(loop()->counters(), "Socket.IO event middleware",
+                               [&] { (*middlewares)[index](*event, socketio::Next(question)); })) {
+    question->give(false, "the server failed to handle this event", {});
+  }
+}
+
+FLUX_DECL void SocketIoSocket::refuse_event(socketio::Event& event, const std::string& message,
+                                            const std::optional<JsonText>& data) {
+  std::shared_ptr<const socketio::RefusedHandler> refused;
+  {
+    const std::lock_guard lock(mutex());
+    if (rare_) refused = rare_->refused;
+  }
+  if (!refused || !*refused) return;
+  session_->hub().guarded(loop()->counters(), "Socket.IO refusal", [&] { (*refused)(event, message, data); });
+}
+
+FLUX_DECL void SocketIoSocket::call_handlers(socketio::Event& event) {
+  std::shared_ptr<const socketio::EventHandler> any;
+  std::shared_ptr<const Handler> own;
   {
     const std::lock_guard lock(mutex());
     if (rare_) any = rare_->any;
-    for (const Handler& handler : handlers_) {
-      if (handler.event == event.name()) own = handler.call;
-    }
+    own = take_handler(event.name(), false);
   }
-  for (const auto& handler : {any, own}) {
-    if (handler && *handler) session_->hub().guarded(loop()->counters(), "Socket.IO event", [&] { (*handler)(event); });
-  }
+  const auto call = [&](const socketio::EventHandler& handler) {
+    if (handler) session_->hub().guarded(loop()->counters(), "Socket.IO event", [&] { handler(event); });
+  };
+  if (any) call(*any);
+  if (own) return call(own->call);
+  if (follower_ != nullptr) follower_->handle(event);
 }
 
 // --- Rooms ---
@@ -229,10 +358,11 @@ FLUX_DECL Result<void> SocketIoSocket::join(const std::string& room) {
     const std::lock_guard lock(mutex());
     if (!connected()) return socket_gone(id_);
     if (in_room(room)) return {};
-    if (rooms_.size() >= nsp_->options().rooms_per_socket_max) {
-      return Error(Errc::limit_exceeded, "in " + std::to_string(rooms_.size()) + " rooms already");
+    auto& rooms = rare().rooms;
+    if (rooms.size() >= nsp_->options().rooms_per_socket_max) {
+      return Error(Errc::limit_exceeded, "in " + std::to_string(rooms.size()) + " rooms already");
     }
-    rooms_.push_back(room);
+    rooms.push_back(room);
   }
   loop()->dispatch([self = shared_from_this(), room] { self->enter_room(room); });
   return {};
@@ -240,12 +370,20 @@ FLUX_DECL Result<void> SocketIoSocket::join(const std::string& room) {
 
 /// Under the mutex.
 FLUX_DECL bool SocketIoSocket::in_room(const std::string& room) const {
-  return std::find(rooms_.begin(), rooms_.end(), room) != rooms_.end();
+  return rare_ && std::find(rare_->rooms.begin(), rare_->rooms.end(), room) != rare_->rooms.end();
 }
 
-FLUX_DECL std::vector<std::unique_ptr<SocketIoSocket::Seat>>::iterator SocketIoSocket::seat_in(
+template <class Visit>
+void SocketIoSocket::for_each_seat(const Visit& visit) {
+  if (seat_.lane) visit(seat_, *nsp_->everyone_);
+  if (!rare_on_loop_) return;
+  for (const auto& seat : rare_on_loop_->seats) visit(*seat, *seat->room);
+}
+
+FLUX_DECL std::vector<std::unique_ptr<SocketIoSocket::RoomSeat>>::iterator SocketIoSocket::seat_in(
     const std::string& room) {
-  return std::find_if(seats_.begin(), seats_.end(), [&](const auto& seat) { return seat->room->name == room; });
+  auto& seats = on_loop().seats;
+  return std::find_if(seats.begin(), seats.end(), [&](const auto& seat) { return seat->room->name == room; });
 }
 
 FLUX_DECL void SocketIoSocket::enter_room(const std::string& room) {
@@ -253,20 +391,23 @@ FLUX_DECL void SocketIoSocket::enter_room(const std::string& room) {
     const std::lock_guard lock(mutex());
     if (!connected() || !in_room(room)) return;
   }
-  if (seat_in(room) == seats_.end()) take_seat(nsp_->enter(room, shared_from_this()));
+  if (seat_in(room) == on_loop().seats.end()) take_place(nsp_->enter(room, shared_from_this()));
 }
 
-FLUX_DECL void SocketIoSocket::take_seat(std::shared_ptr<SocketIoRoom> room) {
-  auto seat = std::make_unique<Seat>(Seat{std::move(room), {}, {}});
-  const std::lock_guard lock(seat->room->mutex);
-  seat->lane = seat->room->audience.enter(loop(), engineio_view(session_->encoding()), key_, *session_, seat->place);
-  seats_.push_back(std::move(seat));
+FLUX_DECL void SocketIoSocket::take_place(std::shared_ptr<SocketIoRoom> room) {
+  RoomSeat& seat = *on_loop().seats.emplace_back(std::make_unique<RoomSeat>(std::move(room)));
+  take_seat(seat, *seat.room);
+}
+
+FLUX_DECL void SocketIoSocket::take_seat(Seat& seat, SocketIoRoom& room) {
+  const std::lock_guard lock(room.mutex);
+  seat.lane = room.audience.enter(loop(), engineio_view(session_->encoding()), key_, *session_, seat.place);
 }
 
 FLUX_DECL void SocketIoSocket::leave(const std::string& room) {
   {
     const std::lock_guard lock(mutex());
-    if (std::erase(rooms_, room) == 0) return;
+    if (!rare_ || std::erase(rare_->rooms, room) == 0) return;
   }
   loop()->dispatch([self = shared_from_this(), room] { self->leave_room(room); });
 }
@@ -276,29 +417,32 @@ FLUX_DECL void SocketIoSocket::leave_room(const std::string& room) {
     const std::lock_guard lock(mutex());
     if (in_room(room)) return;  // it is back already
   }
+  auto& seats = on_loop().seats;
   const auto found = seat_in(room);
-  if (found == seats_.end()) return;
+  if (found == seats.end()) return;
   (*found)->lane->flush_now();  // what was sent before it left still reaches it
-  leave_seat(**found);
-  seats_.erase(found);
+  leave_seat(**found, *(*found)->room);
+  seats.erase(found);
   nsp_->leave(room, shared_from_this());
 }
 
-FLUX_DECL void SocketIoSocket::leave_seat(Seat& seat) {
-  const std::lock_guard lock(seat.room->mutex);
-  seat.room->audience.leave(*seat.lane, seat.place);
+FLUX_DECL void SocketIoSocket::leave_seat(Seat& seat, SocketIoRoom& room) {
+  const std::lock_guard lock(room.mutex);
+  const auto lane = std::exchange(seat.lane, nullptr);
+  room.audience.leave(*lane, seat.place);
 }
 
 /// The transport has changed: what waits in the old lanes is taken along.
 FLUX_DECL void SocketIoSocket::change_lanes() {
-  for (const auto& seat : seats_) change_lane(*seat);
+  for_each_seat([this](Seat& seat, SocketIoRoom& room) { change_lane(seat, room); });
+  if (follower_ != nullptr) follower_->transport_changed();
 }
 
-FLUX_DECL void SocketIoSocket::change_lane(Seat& seat) {
+FLUX_DECL void SocketIoSocket::change_lane(Seat& seat, SocketIoRoom& room) {
   std::string waiting;
   {
-    const std::lock_guard lock(seat.room->mutex);
-    waiting = seat.room->audience.change_view(seat.lane, seat.place, engineio_view(session_->encoding()), key_, *session_,
+    const std::lock_guard lock(room.mutex);
+    waiting = room.audience.change_view(seat.lane, seat.place, engineio_view(session_->encoding()), key_, *session_,
                                               protocol::engineio_separator);
   }
   if (!waiting.empty()) session_->send_polled(std::move(waiting));
@@ -307,7 +451,7 @@ FLUX_DECL void SocketIoSocket::change_lane(Seat& seat) {
 FLUX_DECL std::vector<std::string> SocketIoSocket::rooms() const {
   const std::lock_guard lock(mutex());
   std::vector<std::string> list{id_};
-  list.insert(list.end(), rooms_.begin(), rooms_.end());
+  if (rare_) list.insert(list.end(), rare_->rooms.begin(), rare_->rooms.end());
   return list;
 }
 
@@ -331,21 +475,34 @@ FLUX_DECL void SocketIoSocket::gone(std::string_view reason) {
   if (!connected()) return;
   const auto self = shared_from_this();
   const bool cut_off = reason.substr(0, 9) == "transport" || reason == "ping timeout" || reason == "server shutting down";
+  if (!tell_disconnecting(reason)) return;
   nsp_->remove(self, cut_off);
-  std::function<void(std::string_view)> on_disconnect;
+  socketio::DisconnectHandler on_disconnect;
   forget_handlers(&on_disconnect);
-  for (const auto& seat : seats_) {
-    leave_seat(*seat);
-    if (!seat->room->name.empty()) nsp_->leave(seat->room->name, self);
-  }
-  seats_.clear();
-  while (acks_ && !acks_->waiting.empty()) {
-    const auto& [id, ack] = *acks_->waiting.begin();
-    loop()->cancel(ack.timer);
-    ack_failed(std::uint64_t{id}, socket_gone(id_));
+  if (auto* follower = std::exchange(follower_, nullptr)) follower->gone(reason);
+  for_each_seat([&](Seat& seat, SocketIoRoom& room) {
+    leave_seat(seat, room);
+    if (!room.name.empty()) nsp_->leave(room.name, self);
+  });
+  const auto rare = std::exchange(rare_on_loop_, nullptr);
+  while (rare && !rare->acks.empty()) {
+    const auto ack = rare->acks.extract(rare->acks.begin());
+    loop()->cancel(ack.mapped().timer);
+    fail_ack(ack.mapped(), socket_gone(id_));
   }
   if (auto* client = static_cast<SocketIoClient*>(session_->client())) client->forget(self);
   if (on_disconnect) session_->hub().guarded(loop()->counters(), "disconnect", [&] { on_disconnect(reason); });
+}
+
+/// False where the handler has ended it itself.
+FLUX_DECL bool SocketIoSocket::tell_disconnecting(std::string_view reason) {
+  socketio::DisconnectHandler handler;
+  {
+    const std::lock_guard lock(mutex());
+    if (rare_) handler.swap(rare_->on_disconnecting);
+  }
+  if (handler) session_->hub().guarded(loop()->counters(), "disconnecting", [&] { handler(reason); });
+  return connected();
 }
 
 FLUX_DECL void SocketIoSocket::refused() { forget_handlers(nullptr); }
@@ -355,14 +512,6 @@ FLUX_DECL void SocketIoSocket::refused() { forget_handlers(nullptr); }
 FLUX_DECL SocketIoNamespace::SocketIoNamespace(std::string name, std::shared_ptr<const socketio::Options> options,
                                                std::shared_ptr<Clock> clock, std::weak_ptr<const SocketIoLog> log)
     : name_(std::move(name)), options_(std::move(options)), clock_(std::move(clock)), log_(std::move(log)) {}
-
-/// A longer list: those who read the old one go on.
-template <class T>
-void add_to_list(std::shared_ptr<const std::vector<T>>& list, T item) {
-  auto longer = std::make_shared<std::vector<T>>(*list);
-  longer->push_back(std::move(item));
-  list = std::move(longer);
-}
 
 FLUX_DECL void SocketIoNamespace::use(socketio::Middleware middleware) {
   const std::lock_guard lock(mutex_);
@@ -397,6 +546,13 @@ FLUX_DECL Error SocketIoNamespace::unsent(std::string_view what, Error error) co
   return error;
 }
 
+FLUX_DECL std::map<core::Loop*, std::vector<std::shared_ptr<SocketIoSocket>>> by_loops(
+    const std::vector<std::shared_ptr<SocketIoSocket>>& sockets) {
+  std::map<core::Loop*, std::vector<std::shared_ptr<SocketIoSocket>>> loops;
+  for (const auto& socket : sockets) loops[socket->loop().get()].push_back(socket);
+  return loops;
+}
+
 FLUX_DECL Result<void> SocketIoNamespace::emit(const std::vector<std::string>& rooms,
                                                const std::vector<std::string>& except, bool volatile_only,
                                                std::string_view event, const socketio::Args& args) {
@@ -412,12 +568,64 @@ FLUX_DECL Result<void> SocketIoNamespace::emit(const std::vector<std::string>& r
   if (!volatile_only && emit_to_lanes(rooms, except, **message)) return {};
   const auto each = receivers(rooms, except);
   lock.unlock();
-  for (const auto& receiver : each) {
-    receiver->loop()->dispatch([receiver, message = *message, volatile_only] {
-      if (receiver->connected()) receiver->send(*message, volatile_only);
+  for (auto& [loop, sockets] : by_loops(each)) {
+    loop->dispatch([sockets = std::move(sockets), message = *message, volatile_only] {
+      for (const auto& socket : sockets) {
+        if (socket->connected()) socket->send_shared(*message, volatile_only);
+      }
     });
   }
   return {};
+}
+
+/// Collects the answers of many.
+struct SocketIoAnswers {
+  explicit SocketIoAnswers(std::size_t count, socketio::AnswersHandler d) : due(count), done(std::move(d)) {}
+  /// True with the last one.
+  bool add(Result<socketio::Args> answer) {
+    const std::lock_guard lock(mutex);
+    if (answer) {
+      answers.push_back(std::move(*answer));
+    } else if (!missing) {
+      missing = answer.error();
+    }
+    return --due == 0;
+  }
+  std::mutex mutex;
+  std::size_t due;
+  std::optional<Error> missing;
+  std::vector<socketio::Args> answers;
+  const socketio::AnswersHandler done;
+};
+
+FLUX_DECL Result<void> SocketIoNamespace::emit(const Names& rooms, const Names& except, bool volatile_only,
+                                               std::string_view event, const socketio::Args& args,
+                                               std::chrono::milliseconds timeout, socketio::AnswersHandler done) {
+  const std::uint64_t id = new_ack_id();
+  const auto message = protocol::encode_socketio_event(name_, event, args, id);
+  if (!message) return unsent(event, message.error());
+  const auto each = reached(rooms, except);
+  if (each.empty()) {
+    if (done) done(std::nullopt, {});
+    return {};
+  }
+  const auto answers = std::make_shared<SocketIoAnswers>(each.size(), std::move(done));
+  const auto add = [answers](Result<socketio::Args> answer) {
+    if (answers->add(std::move(answer)) && answers->done) answers->done(answers->missing, std::move(answers->answers));
+  };
+  for (const auto& receiver : each) {
+    const bool posted = receiver->loop()->dispatch([receiver, message = *message, id, timeout, volatile_only, add] {
+      receiver->ask(*message, id, timeout, volatile_only, add);
+    });
+    if (!posted) add(Error(Errc::session_not_found, "the server has ended"));
+  }
+  return {};
+}
+
+FLUX_DECL std::vector<std::shared_ptr<SocketIoSocket>> SocketIoNamespace::reached(const Names& rooms,
+                                                                                  const Names& except) const {
+  const std::lock_guard lock(mutex_);
+  return receivers(rooms, except);
 }
 
 /// The usual case, one room or everybody. False where it is another: those left out must be single sockets.
@@ -436,38 +644,41 @@ FLUX_DECL bool SocketIoNamespace::emit_to_lanes(const std::vector<std::string>& 
     room = found->second.room;
   }
   const std::lock_guard lock(room->mutex);
-  room->audience.append([&](const void* view, std::string& out) { append_socketio(out, message, view); }, room);
+  room->audience.append([&](const void* view, core::Lane& lane) { append_socketio(lane, message, view); }, room);
   for (const std::string& id : except) {
     if (const auto left_out = sockets_.find(id); left_out != sockets_.end()) {
-      room->audience.exclude_from_last(left_out->second->key());
+      room->audience.exclude_from_last((*left_out)->key());
     }
   }
   return true;
 }
 
-FLUX_DECL std::set<std::shared_ptr<SocketIoSocket>> SocketIoNamespace::receivers(
+/// Each once.
+FLUX_DECL std::vector<std::shared_ptr<SocketIoSocket>> SocketIoNamespace::receivers(
     const std::vector<std::string>& rooms, const std::vector<std::string>& except) const {
-  std::set<std::shared_ptr<SocketIoSocket>> list;
-  const auto each = [&](const std::string& name, const auto& visit) {
-    if (const auto single = sockets_.find(name); single != sockets_.end()) visit(single->second);
-    if (const auto room = rooms_.find(name); room != rooms_.end()) {
-      for (const auto& member : room->second.sockets) visit(member);
+  using Sockets = std::vector<std::shared_ptr<SocketIoSocket>>;
+  const auto in = [this](const Names& names) {
+    Sockets list;
+    for (const std::string& name : names) {
+      if (const auto single = sockets_.find(name); single != sockets_.end()) list.push_back(*single);
+      if (const auto room = rooms_.find(name); room != rooms_.end()) {
+        list.insert(list.end(), room->second.sockets.begin(), room->second.sockets.end());
+      }
     }
+    std::sort(list.begin(), list.end());
+    list.erase(std::unique(list.begin(), list.end()), list.end());
+    return list;
   };
-  if (rooms.empty()) {
-    for (const auto& [id, socket] : sockets_) list.insert(socket);
-  }
-  for (const std::string& room : rooms) each(room, [&](const auto& socket) { list.insert(socket); });
-  for (const std::string& room : except) each(room, [&](const auto& socket) { list.erase(socket); });
+  Sockets list = rooms.empty() ? Sockets(sockets_.begin(), sockets_.end()) : in(rooms);
+  if (except.empty()) return list;
+  const Sockets left_out = in(except);
+  std::erase_if(list, [&](const auto& s) { return std::binary_search(left_out.begin(), left_out.end(), s); });
   return list;
 }
 
 FLUX_DECL std::vector<std::shared_ptr<SocketIoSocket>> SocketIoNamespace::sockets() const {
   const std::lock_guard lock(mutex_);
-  std::vector<std::shared_ptr<SocketIoSocket>> list;
-  list.reserve(sockets_.size());
-  for (const auto& [id, socket] : sockets_) list.push_back(socket);
-  return list;
+  return {sockets_.begin(), sockets_.end()};
 }
 
 FLUX_DECL std::vector<std::shared_ptr<SocketIoSocket>> SocketIoNamespace::sockets_in(const std::string& room) const {
@@ -480,7 +691,7 @@ FLUX_DECL std::vector<std::shared_ptr<SocketIoSocket>> SocketIoNamespace::socket
 FLUX_DECL std::shared_ptr<SocketIoSocket> SocketIoNamespace::socket(const std::string& id) const {
   const std::lock_guard lock(mutex_);
   const auto found = sockets_.find(id);
-  return found == sockets_.end() ? nullptr : found->second;
+  return found == sockets_.end() ? nullptr : *found;
 }
 
 // --- Who is in a namespace ---
@@ -516,20 +727,24 @@ FLUX_DECL void SocketIoNamespace::add(const std::shared_ptr<SocketIoSocket>& soc
 /// From here on it hears what is emitted.
 FLUX_DECL void SocketIoNamespace::seat(const std::shared_ptr<SocketIoSocket>& socket) {
   socket->life_ = SocketIoSocket::Life::connected;
-  sockets_.emplace(socket->id(), socket);
-  socket->take_seat(everyone_);
-  for (const std::string& room : socket->rooms_) socket->take_seat(enter_locked(room, socket));
+  sockets_.insert(socket);
+  socket->take_seat(socket->seat_, *everyone_);
+  if (!socket->rare_) return;
+  for (const std::string& room : socket->rare_->rooms) socket->take_place(enter_locked(room, socket));
 }
 
 FLUX_DECL void SocketIoNamespace::remove(const std::shared_ptr<SocketIoSocket>& socket, bool recoverable) {
   const std::lock_guard lock(mutex_);
-  sockets_.erase(socket->id());
+  sockets_.erase(socket);
   if (!recoverable || !socket->pid_) return;
   forget_old();
   if (lost_.size() >= options_->recovery_sockets_max) return;
   const std::lock_guard socket_lock(socket->mutex());
-  lost_.push_back({*socket->pid_, socket->id(), socket->rooms_, socket->rare_ ? socket->rare_->data : JsonText(),
-                   clock_->now()});
+  lost_.push_back({*socket->pid_, socket->id(), {}, {}, clock_->now()});
+  if (socket->rare_) {
+    lost_.back().rooms = socket->rare_->rooms;
+    lost_.back().data = socket->rare_->data;
+  }
   lost_by_pid_.emplace(lost_.back().pid, std::prev(lost_.end()));
 }
 
@@ -595,7 +810,7 @@ std::optional<SocketIoNamespace::Recovered> SocketIoNamespace::recover(const std
   }
   back.socket->pid_ = std::make_unique<const std::string>(pid);
   back.socket->recovered_ = true;
-  back.socket->rooms_ = std::move(lost.rooms);
+  if (!lost.rooms.empty()) back.socket->rare().rooms = std::move(lost.rooms);
   if (back.socket->data() == JsonText()) back.socket->set_data(std::move(lost.data));
   seat(back.socket);  // under the same lock: nothing is missed in between, and nothing comes twice
   return back;
@@ -624,6 +839,21 @@ FLUX_DECL void SocketIoClient::close_after(Timer& timer, std::chrono::millisecon
   });
 }
 
+/// As long as more of them comes, or the POST goes on, it is the transport's matter how long that may take.
+FLUX_DECL void SocketIoClient::await_attachments() {
+  stop(unfinished_->timer);
+  unfinished_->bytes = session_.message_bytes();
+  unfinished_->timer = session_.loop()->call_after(server_.options().attachments_timeout, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self || self->closed_ || !self->unfinished_) return;
+    self->unfinished_->timer.reset();
+    const std::size_t bytes = self->session_.message_bytes();
+    if (bytes > 0 && (bytes != self->unfinished_->bytes || !self->session_.over_websocket())) return self->await_attachments();
+    const auto session = self->session_.shared_from_this();
+    session->close("parse error");
+  });
+}
+
 FLUX_DECL void SocketIoClient::stop(Timer& timer) {
   if (timer && !session_.loop()->is_shut()) session_.loop()->cancel(*timer);
   timer.reset();
@@ -633,20 +863,20 @@ FLUX_DECL void SocketIoClient::send(const Result<SocketIoMessagePtr>& message) {
   if (message) send_message(session_, **message);
 }
 
-FLUX_DECL void SocketIoClient::on_message(std::string_view message, bool binary) {
-  if (!decoder_) decoder_ = std::make_unique<protocol::SocketIoDecoder>(server_.options().packet_limits);
-  const auto whole = binary ? decoder_->binary(std::string(message)) : decoder_->text(message);
+FLUX_DECL void SocketIoClient::on_message(std::string_view message, bool binary, std::string* owner) {
+  if (!unfinished_) unfinished_ = std::make_unique<Unfinished>(server_.packet_limits());
+  protocol::SocketIoDecoder& decoder = unfinished_->decoder;
+  const auto whole =
+      binary ? decoder.binary(server_.engine().reclaimer()->share(owner != nullptr ? std::move(*owner) : std::string(message)))
+             : decoder.text(message);
   if (!whole) {
     session_.loop()->counters().messages_bad.add();
     return session_.close("parse error");
   }
-  if (!*whole) {
-    if (!attachments_timer_) close_after(attachments_timer_, server_.options().attachments_timeout, "parse error");
-    return;
-  }
-  if (attachments_timer_) stop(attachments_timer_);
-  const auto decoder = std::move(decoder_);  // an idle client keeps none
-  handle(*decoder);
+  if (!*whole) return await_attachments();
+  stop(unfinished_->timer);
+  const auto finished = std::move(unfinished_);  // an idle client keeps none
+  handle(finished->decoder);
 }
 
 FLUX_DECL std::shared_ptr<SocketIoSocket> SocketIoClient::socket_in(std::string_view nsp) const {
@@ -670,19 +900,20 @@ FLUX_DECL void SocketIoClient::handle(const protocol::SocketIoDecoder& decoder) 
   if (packet.is_ack()) return socket->handle_ack(*packet.id, decoder.arguments());
   socketio::Event::Ack ack;
   if (packet.id) {
-    if (socket->acks_owed_ >= server_.options().acks_waiting_max) return session_.close("transport error");
+    if (socket->owes_too_much()) return session_.close("transport error");
     ack = socket->ack_of(*packet.id);
   }
   socket->handle_event(socketio::Event(packet.event, decoder.arguments(), std::move(ack)));
 }
 
 FLUX_DECL void SocketIoClient::connect(const protocol::SocketIoPacket& packet) {
-  JsonText auth = JsonText::trusted(packet.data.empty() ? "{}" : std::string(packet.data));
+  auto auth = packet.data.empty() ? server_.no_auth()
+                                  : std::make_shared<const JsonText>(JsonText::trusted(std::string(packet.data)));
   const std::string name(packet.nsp_path());
   if (sockets_.size() >= server_.options().namespaces_per_connection_max) {
     return send(protocol::encode_socketio_connect_error(name, "Too many namespaces"));
   }
-  const auto nsp = server_.take(name, auth);
+  const auto nsp = server_.take(name, *auth);
   if (closed_) return nsp ? server_.release(nsp) : void();
   if (!nsp) return send(protocol::encode_socketio_connect_error(name, "Invalid namespace"));
   auto socket = make_socket(nsp, new_engineio_sid(), std::move(auth));
@@ -691,7 +922,8 @@ FLUX_DECL void SocketIoClient::connect(const protocol::SocketIoPacket& packet) {
 }
 
 FLUX_DECL std::shared_ptr<SocketIoSocket> SocketIoClient::make_socket(const std::shared_ptr<SocketIoNamespace>& nsp,
-                                                                      std::string id, JsonText auth) {
+                                                                      std::string id,
+                                                                      std::shared_ptr<const JsonText> auth) {
   return std::make_shared<SocketIoSocket>(nsp, session_.shared_from_this(), std::move(id), server_.hub().new_key(),
                                           socketio::Handshake(std::move(auth), opening_));
 }
@@ -705,7 +937,7 @@ FLUX_DECL bool SocketIoClient::recover(const std::shared_ptr<SocketIoSocket>& as
   const auto offset = auth.get<std::string>("/offset");
   if (!pid || !offset) return false;
   const auto back = nsp->recover(*pid, *offset, [&](const std::string& id) {
-    auto socket = make_socket(nsp, id, auth);
+    auto socket = make_socket(nsp, id, std::make_shared<const JsonText>(auth));
     if (JsonText data = asked->data(); !(data == JsonText())) socket->set_data(std::move(data));
     return socket;
   });
@@ -790,7 +1022,7 @@ FLUX_DECL void SocketIoClient::disconnect() {
 FLUX_DECL void SocketIoClient::on_close(std::string_view reason) {
   closed_ = true;
   stop(connect_timer_);
-  stop(attachments_timer_);
+  if (unfinished_) stop(unfinished_->timer);
   const auto sockets = std::exchange(sockets_, {});
   for (const auto& socket : sockets) {
     if (socket->connected()) {
@@ -808,6 +1040,7 @@ FLUX_DECL SocketIoServer::SocketIoServer(Hub& hub, socketio::Options options,
                                          const std::shared_ptr<const SocketIoLog>& log)
     : hub_(hub),
       options_(std::make_shared<const socketio::Options>(std::move(options))),
+      packet_limits_(options_->packet_limits.resolved(options_->payload_bytes_max)),
       clock_(hub.config.clock),
       log_(log),
       engine_(hub, *options_, [this](EngineIoSession& session, std::shared_ptr<const EngineIoOpening> opening) {

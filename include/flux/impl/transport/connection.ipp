@@ -218,6 +218,8 @@ FLUX_DECL Sent Connection::write(std::string_view head, std::string_view body) {
 }
 
 FLUX_DECL Sent Connection::write(const SharedBytes& bytes, std::size_t begin, std::size_t end) {
+  constexpr std::size_t few_bytes = 4096;  // to copy them costs less than to send them by themselves
+  if (in_turn_ && end - begin <= few_bytes) return write(std::string_view(*bytes).substr(begin, end - begin));
   if (!writable()) return Sent::dropped;
   if (!send_turn_output()) return Sent::dropped;
   if (!outbox_ && !tls_) {

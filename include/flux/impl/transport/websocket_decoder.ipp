@@ -6,9 +6,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <cstring>
-#include <new>
+#include <exception>
 #include <utility>
 
 #include <websocketpp/close.hpp>
@@ -59,37 +58,22 @@ inline std::string hex_byte(char c) {
   return {'0', 'x', digits[byte >> 4], digits[byte & 15]};
 }
 
-// Bytes that grow by realloc(), which moves the pages of a large block instead of copying them.
-class GrowingBytes {
- public:
-  GrowingBytes() = default;
-  ~GrowingBytes() { std::free(data_); }
-  GrowingBytes(const GrowingBytes&) = delete;
-  GrowingBytes& operator=(const GrowingBytes&) = delete;
-
-  std::size_t size() const noexcept { return size_; }
-  std::size_t capacity() const noexcept { return capacity_; }
-  std::string_view view() const noexcept { return {data_, size_}; }
-
-  // `end` is what the size will never pass: the capacity at least doubles, but does not pass it either.
-  void append(std::string_view piece, std::size_t end) {
-    const std::size_t needed = size_ + piece.size();
-    if (needed > capacity_) {
-      const std::size_t capacity = std::min(end, std::max({needed, 2 * capacity_, assembly_bytes_min}));
-      void* const data = std::realloc(data_, capacity);
-      if (!data) throw std::bad_alloc();
-      data_ = static_cast<char*>(data);
-      capacity_ = capacity;
+// Appends to a message that will never be larger than `end`.
+FLUX_DECL void append_within(std::string& message, std::string_view piece, std::size_t end) {
+  const std::size_t needed = message.size() + piece.size();
+  if (needed > message.capacity()) {
+    const std::size_t doubled = std::min(end, std::max({needed, 2 * message.capacity(), assembly_bytes_min}));
+    std::string larger;  // one that grows by itself would reserve more than `end`
+    try {
+      larger.reserve(needed < WebSocketDecoder::reserved_from_bytes ? doubled : end);
+    } catch (const std::exception&) {  // the limit is more than the machine has
+      larger.reserve(doubled);
     }
-    std::copy(piece.begin(), piece.end(), data_ + size_);
-    size_ = needed;
+    larger.append(message);
+    message.swap(larger);
   }
-
- private:
-  char* data_ = nullptr;
-  std::size_t size_ = 0;
-  std::size_t capacity_ = 0;
-};
+  message.append(piece);
+}
 
 }  // namespace decoder_detail
 
@@ -104,7 +88,7 @@ struct WebSocketDecoder::Header {
 
 struct WebSocketDecoder::Assembly {
   // The message so far: unmasked, and checked if it is uncompressed text.
-  decoder_detail::GrowingBytes message;
+  std::string message;
   core::Utf8Validator utf8;
   Opcode opcode = Opcode::continuation;  // of the message; continuation: there is none, this is about a control frame
   bool compressed = false;
@@ -162,6 +146,16 @@ FLUX_DECL WebSocketDecoder::Event WebSocketDecoder::next(char*& p, std::size_t& 
     assembly_->in_frame = false;
     if (decoder_detail::is_control(assembly_->frame_opcode) || assembly_->final) return end_frame();
   }
+}
+
+FLUX_DECL std::optional<std::string> WebSocketDecoder::take_payload() {
+  if (state_ != State::assembly_given || !assembly_ || payload_.data() != assembly_->message.data()) return std::nullopt;
+  payload_ = {};
+  return std::move(assembly_->message);
+}
+
+FLUX_DECL std::size_t WebSocketDecoder::message_bytes() const noexcept {
+  return mid_message() ? assembly_->message.size() : 0;
 }
 
 FLUX_DECL std::size_t WebSocketDecoder::memory_bytes() const noexcept {
@@ -311,7 +305,7 @@ FLUX_DECL bool WebSocketDecoder::take_payload(char*& p, std::size_t& n) {
   }
   // The end of the message, where that is known; it is within the limit.
   const std::size_t end = assembly.message.size() + size + static_cast<std::size_t>(assembly.payload_left);
-  assembly.message.append(piece, assembly.final ? end : message_bytes_max_);
+  decoder_detail::append_within(assembly.message, piece, assembly.final ? end : message_bytes_max_);
   return true;
 }
 
@@ -324,7 +318,7 @@ FLUX_DECL WebSocketDecoder::Event WebSocketDecoder::end_frame() {
     if (assembly.frame_opcode == Opcode::close) return read_close(payload_);
     return assembly.frame_opcode == Opcode::ping ? Event::ping : Event::pong;
   }
-  payload_ = assembly.message.view();
+  payload_ = assembly.message;
   state_ = State::assembly_given;
   const Opcode opcode = assembly.opcode;
   if (assembly.compressed) {
@@ -391,8 +385,8 @@ FLUX_DECL WebSocketDecoder::Event WebSocketDecoder::read_close(std::string_view 
 FLUX_DECL bool WebSocketDecoder::fail(std::uint16_t code, const std::string& text) {
   if (state_ == State::inflater_given) inflater_->trim();
   assembly_ = std::make_unique<Assembly>();
-  assembly_->message.append(text, text.size());
-  payload_ = assembly_->message.view();
+  assembly_->message = text;
+  payload_ = assembly_->message;
   close_code_ = code;
   state_ = State::failed;
   return false;

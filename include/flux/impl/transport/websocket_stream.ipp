@@ -70,7 +70,7 @@ FLUX_DECL void WebSocketStream::close(CloseCode code, std::string_view reason) {
   if (!open()) return;
   closing_ = true;
   close_code_ = static_cast<std::uint16_t>(code);
-  close_reason_ = reason;
+  close_reason_ = std::make_unique<std::string>(reason);
   connection_->write(close_frame(close_code_, reason), {});
   connection_->set_deadline(service_->limits->close_timeout);
   resume_input();
@@ -114,7 +114,7 @@ FLUX_DECL void WebSocketStream::peer_closes() {
   if (!closing_) {
     closing_ = true;
     close_code_ = decoder_.close_code();
-    close_reason_ = decoder_.payload();
+    close_reason_ = std::make_unique<std::string>(decoder_.payload());
     connection_->write(close_frame(close_code_, {}), {});
   }
   connection_->finish(service_->limits->close_timeout);
@@ -140,11 +140,7 @@ FLUX_DECL void WebSocketStream::on_deadline() {
     pinged_ = false;
     return connection_->set_deadline(service_->limits->ping_interval);
   }
-  if (pinged_) {
-    close_code_ = static_cast<std::uint16_t>(CloseCode::timed_out);
-    close_reason_ = "no answer to a ping";
-    return close(CloseCode::timed_out, close_reason_);
-  }
+  if (pinged_) return close(CloseCode::timed_out, "no answer to a ping");
   pinged_ = true;
   control(Opcode::ping, {});
   if (open()) connection_->set_deadline(service_->limits->pong_timeout);
@@ -156,7 +152,7 @@ FLUX_DECL void WebSocketStream::on_stop() { close(CloseCode::going_away, "the se
 
 FLUX_DECL void WebSocketStream::on_closed() {
   connection_ = nullptr;
-  on_disconnect({static_cast<CloseCode>(close_code_), std::move(close_reason_)});
+  on_disconnect({static_cast<CloseCode>(close_code_), close_reason_ ? std::move(*close_reason_) : std::string()});
 }
 
 }  // namespace flux::transport

@@ -1,6 +1,7 @@
 // An Engine.IO endpoint: its sessions, and the way of requests to them.
 #pragma once
 
+#include <flux/core/reclaimer.hpp>
 #include <flux/engineio.hpp>
 #include <flux/server/detail/engineio_session.hpp>
 #include <flux/transport/detail/http_connection.hpp>
@@ -8,35 +9,44 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace flux::detail {
 
-/// What the request that opened a session said. Immutable, and small: idle clients keep it.
+/// What the request that opened a session said. Immutable, and small, its text behind it in the same block: idle clients
+/// keep it.
 class EngineIoOpening {
  public:
-  EngineIoOpening(const transport::HttpHead& head, std::string_view remote_address);
-  std::string_view query() const noexcept { return std::string_view(text_).substr(0, query_end_); }
-  std::string_view remote_address() const noexcept {
-    return std::string_view(text_).substr(query_end_, fields_begin_ - query_end_);
-  }
+  static std::shared_ptr<const EngineIoOpening> make(const transport::HttpHead& head, std::string_view remote_address);
+  EngineIoOpening(const EngineIoOpening&) = delete;
+  EngineIoOpening& operator=(const EngineIoOpening&) = delete;
+
+  std::string_view query() const noexcept { return text().substr(0, query_end_); }
+  std::string_view remote_address() const noexcept { return text().substr(query_end_, fields_begin_ - query_end_); }
   /// The first of that name, whatever its case. Those of the WebSocket handshake are not kept.
   std::optional<std::string_view> header(std::string_view name) const;
   HttpFields headers() const;
 
  private:
-  std::string_view fields() const noexcept { return std::string_view(text_).substr(fields_begin_); }
+  EngineIoOpening(std::size_t query_end, std::size_t fields_begin, std::size_t size)
+      : query_end_(static_cast<std::uint32_t>(query_end)),
+        fields_begin_(static_cast<std::uint32_t>(fields_begin)),
+        size_(static_cast<std::uint32_t>(size)) {}
+  /// The query, the address, and of each field its name, NUL, its value, NUL.
+  std::string_view text() const noexcept { return {reinterpret_cast<const char*>(this + 1), size_}; }
+  std::string_view fields() const noexcept { return text().substr(fields_begin_); }
 
-  std::string text_;  // the query, the address, and of each field its name, NUL, its value, NUL
-  std::size_t query_end_;
-  std::size_t fields_begin_;
+  const std::uint32_t query_end_;
+  const std::uint32_t fields_begin_;
+  const std::uint32_t size_;
 };
 
 /// What the loop of a session has for a WebSocket that comes from another one.
@@ -44,6 +54,18 @@ struct EngineIoHome {
   transport::ConnectionGroup& connections;
   transport::WebSocketService& websockets;
 };
+
+/// Sessions by their own sids.
+struct EngineIoBySid {
+  using is_transparent = void;
+  static std::string_view sid(const std::shared_ptr<EngineIoSession>& session) noexcept { return session->sid(); }
+  static std::string_view sid(std::string_view sid) noexcept { return sid; }
+  std::size_t operator()(const auto& of) const noexcept { return std::hash<std::string_view>{}(sid(of)); }
+  bool operator()(const auto& a, const auto& b) const noexcept { return sid(a) == sid(b); }
+};
+
+/// Collects the body of a POST; freed where that takes no time of a loop.
+struct EngineIoPost;
 
 /// Threading: any thread.
 class EngineIoServer {
@@ -62,6 +84,7 @@ class EngineIoServer {
   const engineio::Options& options() const noexcept { return options_; }
   protocol::EngineIoLimits limits() const { return {options_.payload_bytes_max, 131'072}; }
   Hub& hub() noexcept { return hub_; }
+  const std::shared_ptr<core::Reclaimer>& reclaimer() const noexcept { return reclaimer_; }
 
   /// A GET, POST or OPTIONS. On the connection's loop.
   void serve(const HttpExchange& exchange);
@@ -80,7 +103,7 @@ class EngineIoServer {
  private:
   struct Shard {
     std::mutex mutex;
-    std::unordered_map<std::string_view, std::shared_ptr<EngineIoSession>> sessions;  // by their own sid
+    std::unordered_set<std::shared_ptr<EngineIoSession>, EngineIoBySid, EngineIoBySid> sessions;
   };
 
   Shard& shard(const std::string& sid) { return shards_[std::hash<std::string>{}(sid) % shards_.size()]; }
@@ -89,12 +112,14 @@ class EngineIoServer {
   /// Null where there are too many.
   std::shared_ptr<EngineIoSession> make(std::shared_ptr<core::Loop> loop, bool base64);
   void bring_over(const std::shared_ptr<transport::HttpConnection>& http, std::string answer,
-                  const std::shared_ptr<EngineIoSession>& session);
+                  const std::shared_ptr<EngineIoSession>& session, int tries = 10);
   void serve_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoSession>& session);
+  void take_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoPost>& post);
 
   Hub& hub_;
   const engineio::Options options_;
   const Factory factory_;
+  const std::shared_ptr<core::Reclaimer> reclaimer_ = std::make_shared<core::Reclaimer>();
   HomeFinder homes_;
   std::atomic<std::size_t> count_{0};
   std::array<Shard, 16> shards_;

@@ -10,6 +10,7 @@
 #include <flux/transport/detail/websocket_stream.hpp>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -31,7 +32,8 @@ EngineIoEncoding engineio_encoding(const void* view) noexcept;
 class EngineIoClient {
  public:
   virtual ~EngineIoClient() = default;
-  virtual void on_message(std::string_view message, bool binary) = 0;
+  /// `owner`: where it is not null it holds the message, which may be moved from there.
+  virtual void on_message(std::string_view message, bool binary, std::string* owner) = 0;
   /// The transport is another one from now on: lanes are to be changed.
   virtual void on_transport_changed() {}
   /// The last call.
@@ -44,6 +46,9 @@ class EngineIoWebSocket final : public transport::WebSocketStream {
   EngineIoWebSocket(std::shared_ptr<EngineIoSession> session, transport::Connection& connection,
                     transport::WebSocketService& service, std::size_t message_bytes_max);
 
+  using WebSocketStream::connection;
+  using WebSocketStream::heard;
+  using WebSocketStream::message_bytes;
   using WebSocketStream::write_frames;
   bool congested() const { return connection() != nullptr && connection()->congested(); }
 
@@ -61,10 +66,11 @@ enum class EngineIoEnding : std::uint8_t { at_once, told };
 /// Handles may hold it longer than the server lives: what any thread may call looks at nothing of the server's.
 class EngineIoSession final : public std::enable_shared_from_this<EngineIoSession>,
                               public core::Outlet,
-                              private core::Loop::Flushable {
+                              private core::Loop::Flushable,
+                              private core::DeadlineWheel::Entry {
  public:
   EngineIoSession(EngineIoServer& server, std::string sid, std::shared_ptr<core::Loop> loop, bool base64);
-  ~EngineIoSession();
+  ~EngineIoSession() override;
 
   const std::string& sid() const noexcept { return sid_; }
   const std::shared_ptr<core::Loop>& loop() const noexcept { return loop_; }
@@ -77,6 +83,10 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   Hub& hub() noexcept;
   /// Null when it is closed.
   EngineIoClient* client() noexcept { return client_.get(); }
+  /// How much has come of the message that is on its way; over polling 1 while there is a POST.
+  std::size_t message_bytes() const noexcept {
+    return websocket_ ? websocket_->message_bytes() : std::size_t{posting_.load()};
+  }
   /// Whether a volatile message would wait now.
   bool busy() const;
 
@@ -86,8 +96,9 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   /// A WebSocket that the session may go over to.
   void probe(std::shared_ptr<EngineIoWebSocket> websocket);
   void poll(const HttpExchange& exchange);
-  /// The body of a POST. False: it was bad, and the session closes.
-  bool posted(std::string body);
+  /// The body of a POST, which is read in as many turns as it takes. Then `done` is told whether it was good; else the
+  /// session closes.
+  void posted(std::string body, std::function<void(bool good)> done);
 
   void send(std::string_view message, bool binary);
   /// Packets as a payload holds them, whatever the transport is now.
@@ -101,9 +112,10 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   bool within_rate();
   void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions,
                const core::LaneSeat& seat) override;
+  const void* hot_memory() const noexcept override;
 
   // From the WebSockets
-  void from_websocket(EngineIoWebSocket& from, std::string_view message, MessageType type);
+  void from_websocket(EngineIoWebSocket& from, std::string_view message, MessageType type, std::string* owner);
   void websocket_gone(EngineIoWebSocket& which);
 
   /// POSTs of a session do not overlap. Any thread.
@@ -111,38 +123,57 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   void end_post() { posting_ = false; }
 
  private:
-  bool packet(const protocol::EngineIoPacket& packet);
+  struct Posted;
+  /// What a session over a WebSocket has no use for.
+  struct Polling {
+    std::shared_ptr<EngineIoWebSocket> probing;            // may become the transport
+    std::optional<HttpExchange> poll;                      // waits for packets
+    std::optional<protocol::EngineIoPayloadWriter> packets;  // that wait for a poll
+    std::optional<std::string> farewell;  // closed, but a poll is to take these packets, and one more to be told so
+  };
+
+  Polling& polling();
+  std::optional<HttpExchange> take_poll();
+  bool packets_wait() const noexcept { return polling_ && polling_->packets && !polling_->packets->empty(); }
+  std::string take_packets();
+  protocol::EngineIoPayloadWriter& packets();
+  void read_posted(const std::shared_ptr<Posted>& posted);
+  bool packet(const protocol::EngineIoPacket& packet, std::string* owner);
   void send_packet(protocol::EngineIoType type, std::string_view data = {});
+  void write_segment(const core::Batch& batch, std::size_t begin, std::size_t end,
+                     std::span<const core::Insert> inserts);
   void added(protocol::EngineIoPayloadWriter::Added result);
   void answer_poll_soon();
   void flush() override;
   void answer(const HttpExchange& exchange, std::string payload);
   void complete_upgrade();
   void ping_in(std::chrono::milliseconds after, bool due);
+  void ping_due();
+  void on_deadline() override { ping_due(); }
   void pong();
+  bool heard();
   void stop_timer();
   void finish_open(std::shared_ptr<EngineIoClient> client);
   void say_farewell(EngineIoEnding ending);
   std::string open_packet() const;
 
+  // What a fan-out looks at comes first: one cache line with the start of the object.
+  std::shared_ptr<EngineIoWebSocket> websocket_;  // the transport, where it is one
+  std::atomic<bool> open_{true};
+  const std::shared_ptr<core::Loop> loop_;
   EngineIoServer& server_;
   const std::string sid_;
-  const std::shared_ptr<core::Loop> loop_;
   std::shared_ptr<EngineIoClient> client_;
-  std::shared_ptr<EngineIoWebSocket> websocket_;  // the transport, where it is one
-  std::shared_ptr<EngineIoWebSocket> probing_;    // may become it
-  std::optional<HttpExchange> poll_;              // waits for packets
-  std::unique_ptr<protocol::EngineIoPayloadWriter> polled_;  // packets that wait for a poll
-  std::optional<core::TimerQueue::Id> timer_;
-  std::unique_ptr<std::string> farewell_;  // closed, but a poll is to take these packets, and one more to be told so
+  std::unique_ptr<Polling> polling_;
+  std::unique_ptr<core::TimerQueue::Id> timer_;  // of pings that are due within seconds; others have a deadline
   gate::RateLimit rate_limit_;
   std::uint32_t strikes_ = 0;
   std::atomic<protocol::EngineIoTransport> transport_{protocol::EngineIoTransport::polling};
-  std::atomic<bool> open_{true};
   std::atomic<bool> posting_{false};
   const bool base64_;
   bool flush_asked_ = false;
   bool awaiting_pong_ = false;
+  bool too_slow_ = false;  // and will be closed
 };
 
 }  // namespace flux::detail

@@ -59,6 +59,16 @@ struct Hub {
 
   std::uint64_t new_key() { return core::mixed(next_key.fetch_add(1, std::memory_order_relaxed)); }
 
+  /// Ends a room that nobody finds any more: its members are told, and leave it on their loops.
+  void end_room(const std::shared_ptr<features::Room>& room, std::string_view reason) const {
+    room->end(reason);
+    for (const core::SessionKey key : room->member_keys()) {
+      if (const auto session = sessions.find(key)) {
+        session->loop()->post([session, room] { session->leave_room(room); });
+      }
+    }
+  }
+
   void log(LogLevel level, std::string_view message) const {
     if (config.log && level != LogLevel::off && level <= config.log_level) config.log(level, message);
   }

@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace flux::detail {
@@ -46,6 +47,22 @@ class SocketIoLog {
   const LogLevel level_;
 };
 
+/// What goes with a socket and has lanes of its own to the client: data sharing. Called on the loop.
+class SocketIoFollower {
+ public:
+  /// An event for which the application has no handler.
+  virtual void handle(socketio::Event& event) = 0;
+  /// Sends now what waits in its lanes.
+  virtual void flush() = 0;
+  /// The transport is another one: its lanes are to be changed.
+  virtual void transport_changed() = 0;
+  /// The last call: the socket has gone.
+  virtual void gone(std::string_view reason) = 0;
+
+ protected:
+  ~SocketIoFollower() = default;
+};
+
 /// Behind `socketio::Socket`. Threading: any thread, but what says otherwise.
 class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket> {
  public:
@@ -60,12 +77,20 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   bool connected() const noexcept { return life_.load(std::memory_order_acquire) == Life::connected; }
   bool recovered() const noexcept { return recovered_; }
 
-  void on(std::string event, socketio::EventHandler handler);
+  void on(std::string event, socketio::EventHandler handler, bool once);
+  void off(std::string_view event);
   void on_any(socketio::EventHandler handler);
-  void on_disconnect(std::function<void(std::string_view)> handler);
+  void use(socketio::EventMiddleware middleware);
+  void on_refused(socketio::RefusedHandler handler);
+  void on_disconnecting(socketio::DisconnectHandler handler);
+  void on_disconnect(socketio::DisconnectHandler handler);
+  std::string_view transport() const noexcept { return to_string(session_->transport_now()); }
   Result<void> emit(std::string_view event, const socketio::Args& args, bool volatile_only);
   Result<void> emit(std::string_view event, const socketio::Args& args, std::chrono::milliseconds timeout,
                     socketio::AckHandler done);
+  /// On the loop: sends what has `id`, and has `done` called with the answer, or the error that there is none.
+  void ask(const protocol::SocketIoMessage& message, std::uint64_t id, std::chrono::milliseconds timeout,
+           bool volatile_only, socketio::AckHandler done);
   Result<void> acknowledge(std::uint64_t id, const socketio::Args& args);
   Result<void> join(const std::string& room);
   void leave(const std::string& room);
@@ -73,61 +98,91 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   void disconnect(bool close);
   JsonText data() const;
   void set_data(JsonText data);
+  const std::shared_ptr<EngineIoSession>& session() const noexcept { return session_; }
+  /// On the loop. One at most, which stays until it is told that the socket has gone.
+  void follow(SocketIoFollower& follower) { follower_ = &follower; }
+  bool followed() const noexcept { return follower_ != nullptr; }
 
  private:
   friend class SocketIoClient;
   friend class SocketIoNamespace;
   enum class Life : std::uint8_t { asking, connected, gone };  // asking: the middlewares
   struct Seat {
-    std::shared_ptr<SocketIoRoom> room;
     std::shared_ptr<core::Lane> lane;
     core::LaneSeat place;
+  };
+  struct RoomSeat : Seat {
+    explicit RoomSeat(std::shared_ptr<SocketIoRoom> r) : room(std::move(r)) {}
+    const std::shared_ptr<SocketIoRoom> room;
   };
   struct WaitingAck {
     socketio::AckHandler done;
     core::TimerQueue::Id timer;
   };
-  struct Acks {
-    std::map<std::uint64_t, WaitingAck> waiting;
-    std::uint64_t next_id = 0;
-  };
+  /// A list of them: a socket has few, and an idle one should not pay for a table.
   struct Handler {
     std::string event;
-    std::shared_ptr<const socketio::EventHandler> call;
+    socketio::EventHandler call;
+    bool once;
+    std::shared_ptr<Handler> next;
   };
-  /// What many sockets have none of.
+  using Middlewares = std::shared_ptr<const std::vector<socketio::EventMiddleware>>;
+  /// What many sockets have none of. Under the mutex.
   struct Rare {
     std::shared_ptr<const socketio::EventHandler> any;
-    std::function<void(std::string_view)> on_disconnect;
+    Middlewares middlewares;
+    std::shared_ptr<const socketio::RefusedHandler> refused;
+    socketio::DisconnectHandler on_disconnecting;
+    socketio::DisconnectHandler on_disconnect;
     JsonText data;
+    std::vector<std::string> rooms;
   };
-  /// An event of the client's that wants an acknowledgment. The last one who could give it may go without.
+  /// The same, of the loop's.
+  struct RareOnLoop {
+    std::vector<std::unique_ptr<RoomSeat>> seats;
+    std::map<std::uint64_t, WaitingAck> acks;
+  };
+  /// An event of the client's that the application owes something. Bounded, for each socket.
+  struct Owed;
+  /// One that wants an acknowledgment. The last one who could give it may go without.
   struct OwedAck;
 
   // On the loop
   void send(const protocol::SocketIoMessage& message, bool volatile_only = false);
+  void send_shared(const protocol::SocketIoMessage& message, bool volatile_only);
   void flush_rooms();
+  template <class Visit>
+  void for_each_seat(const Visit& visit);
   bool in_room(const std::string& room) const;
-  std::vector<std::unique_ptr<Seat>>::iterator seat_in(const std::string& room);
+  std::vector<std::unique_ptr<RoomSeat>>::iterator seat_in(const std::string& room);
   void enter_room(const std::string& room);
   void leave_room(const std::string& room);
-  void take_seat(std::shared_ptr<SocketIoRoom> room);
-  void leave_seat(Seat& seat);
-  void change_lane(Seat& seat);
+  void take_place(std::shared_ptr<SocketIoRoom> room);
+  void take_seat(Seat& seat, SocketIoRoom& room);
+  void leave_seat(Seat& seat, SocketIoRoom& room);
+  void change_lane(Seat& seat, SocketIoRoom& room);
   void change_lanes();
   socketio::Event::Ack ack_of(std::uint64_t id);
   void handle_event(socketio::Event event);
+  void ask_middlewares(const std::shared_ptr<socketio::Event>& event, const Middlewares& middlewares, std::size_t index);
+  void refuse_event(socketio::Event& event, const std::string& message, const std::optional<JsonText>& data);
+  void call_handlers(socketio::Event& event);
+  std::shared_ptr<Handler> take_handler(std::string_view event, bool always);
   void handle_ack(std::uint64_t id, const socketio::Args& args);
   /// It says good-bye, and is gone.
   void dismiss();
   void gone(std::string_view reason);
   /// It never was connected, and will not be.
   void refused();
-  void forget_handlers(std::function<void(std::string_view)>* on_disconnect);
+  void forget_handlers(socketio::DisconnectHandler* on_disconnect);
+  bool tell_disconnecting(std::string_view reason);
   void ack_failed(std::uint64_t id, const Error& error);
+  void fail_ack(const WaitingAck& ack, const Error& error);
   std::optional<WaitingAck> take_ack(std::uint64_t id);
+  bool owes_too_much() const noexcept;
   std::mutex& mutex() const noexcept { return loop()->sessions_mutex(); }
   Rare& rare();
+  RareOnLoop& on_loop();
 
   const std::shared_ptr<SocketIoNamespace> nsp_;
   const std::shared_ptr<EngineIoSession> session_;
@@ -137,16 +192,25 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   std::unique_ptr<const std::string> pid_;  // the private id of connection state recovery; null where that is off
   bool recovered_ = false;                  // both set before anybody else knows the socket
   std::atomic<Life> life_{Life::asking};
-  std::atomic<std::uint32_t> acks_owed_{0};
+  std::atomic<std::uint32_t> owed_{0};
 
   // Under the mutex
-  std::vector<Handler> handlers_;
+  std::shared_ptr<Handler> handlers_;
   std::unique_ptr<Rare> rare_;
-  std::vector<std::string> rooms_;
 
   // The loop's
-  std::vector<std::unique_ptr<Seat>> seats_;  // in the namespace first, then in rooms
-  std::unique_ptr<Acks> acks_;
+  Seat seat_;  // in the namespace
+  SocketIoFollower* follower_ = nullptr;
+  std::unique_ptr<RareOnLoop> rare_on_loop_;
+};
+
+/// Sockets by their own ids.
+struct SocketIoById {
+  using is_transparent = void;
+  static std::string_view id(const std::shared_ptr<SocketIoSocket>& socket) noexcept { return socket->id(); }
+  static std::string_view id(std::string_view id) noexcept { return id; }
+  std::size_t operator()(const auto& of) const noexcept { return std::hash<std::string_view>{}(id(of)); }
+  bool operator()(const auto& a, const auto& b) const noexcept { return id(a) == id(b); }
 };
 
 /// Behind `socketio::Namespace`. Threading: any thread. Handles may outlive the server.
@@ -168,9 +232,17 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   List<socketio::Middleware> middlewares() const;
   List<socketio::ConnectionHandler> handlers() const;
 
+  using Names = std::vector<std::string>;
+
   /// To the rooms (none: everybody) but those in `except`.
-  Result<void> emit(const std::vector<std::string>& rooms, const std::vector<std::string>& except, bool volatile_only,
-                    std::string_view event, const socketio::Args& args);
+  Result<void> emit(const Names& rooms, const Names& except, bool volatile_only, std::string_view event,
+                    const socketio::Args& args);
+  /// The same, and collects the acknowledgments.
+  Result<void> emit(const Names& rooms, const Names& except, bool volatile_only, std::string_view event,
+                    const socketio::Args& args, std::chrono::milliseconds timeout, socketio::AnswersHandler done);
+  /// Whom it would reach.
+  std::vector<std::shared_ptr<SocketIoSocket>> reached(const Names& rooms, const Names& except) const;
+  std::uint64_t new_ack_id() { return next_ack_id_.fetch_add(1, std::memory_order_relaxed); }
   std::vector<std::shared_ptr<SocketIoSocket>> sockets() const;
   std::vector<std::shared_ptr<SocketIoSocket>> sockets_in(const std::string& room) const;
   std::shared_ptr<SocketIoSocket> socket(const std::string& id) const;
@@ -224,8 +296,8 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
                                               const socketio::Args& args);
   bool emit_to_lanes(const std::vector<std::string>& rooms, const std::vector<std::string>& except,
                      const protocol::SocketIoMessage& message);
-  std::set<std::shared_ptr<SocketIoSocket>> receivers(const std::vector<std::string>& rooms,
-                                                      const std::vector<std::string>& except) const;
+  std::vector<std::shared_ptr<SocketIoSocket>> receivers(const std::vector<std::string>& rooms,
+                                                         const std::vector<std::string>& except) const;
   void forget_old();
   void forget_oldest_kept();
 
@@ -240,13 +312,14 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   mutable std::mutex mutex_;  // guards what follows; taken before a socket's and a room's
   List<socketio::Middleware> middlewares_ = std::make_shared<std::vector<socketio::Middleware>>();
   List<socketio::ConnectionHandler> handlers_ = std::make_shared<std::vector<socketio::ConnectionHandler>>();
-  std::unordered_map<std::string_view, std::shared_ptr<SocketIoSocket>> sockets_;  // by the socket's own id
+  std::unordered_set<std::shared_ptr<SocketIoSocket>, SocketIoById, SocketIoById> sockets_;
   std::unordered_map<std::string, Members> rooms_;
   std::deque<Kept> kept_;
   std::size_t kept_bytes_ = 0;
   std::list<Lost> lost_;  // the oldest first
   std::unordered_map<std::string_view, std::list<Lost>::iterator> lost_by_pid_;
   std::uint64_t next_offset_ = 0;
+  std::atomic<std::uint64_t> next_ack_id_{0};
 };
 
 /// One connection: packets in, and the sockets that it has in namespaces. The session's loop.
@@ -256,7 +329,7 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
 
   /// Once, when it is made.
   void start();
-  void on_message(std::string_view message, bool binary) override;
+  void on_message(std::string_view message, bool binary, std::string* owner) override;
   void on_transport_changed() override;
   void on_close(std::string_view reason) override;
   /// The socket has left its namespace.
@@ -266,12 +339,19 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
 
  private:
   using Timer = std::optional<core::TimerQueue::Id>;
+  /// Of a client that is not idle.
+  struct Unfinished {
+    explicit Unfinished(const protocol::SocketIoLimits& limits) : decoder(limits) {}
+    protocol::SocketIoDecoder decoder;
+    Timer timer;  // while attachments are due
+    std::size_t bytes = 0;  // that had come of the next one when the timer began
+  };
 
   void handle(const protocol::SocketIoDecoder& decoder);
   void connect(const protocol::SocketIoPacket& packet);
   bool recover(const std::shared_ptr<SocketIoSocket>& asked);
   std::shared_ptr<SocketIoSocket> make_socket(const std::shared_ptr<SocketIoNamespace>& nsp, std::string id,
-                                              JsonText auth);
+                                              std::shared_ptr<const JsonText> auth);
   void ask_middlewares(const std::shared_ptr<SocketIoSocket>& socket, std::size_t index);
   void admit(const std::shared_ptr<SocketIoSocket>& socket);
   void welcome(const std::shared_ptr<SocketIoSocket>& socket, const std::vector<protocol::SocketIoMessagePtr>& missed);
@@ -280,15 +360,15 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
   std::shared_ptr<SocketIoSocket> socket_in(std::string_view nsp) const;
   void send(const Result<protocol::SocketIoMessagePtr>& message);
   void close_after(Timer& timer, std::chrono::milliseconds time, std::string_view reason);
+  void await_attachments();
   void stop(Timer& timer);
 
   SocketIoServer& server_;
   EngineIoSession& session_;
   const std::shared_ptr<const EngineIoOpening> opening_;
-  std::unique_ptr<protocol::SocketIoDecoder> decoder_;  // while it has a packet
+  std::unique_ptr<Unfinished> unfinished_;  // while a packet is
   std::vector<std::shared_ptr<SocketIoSocket>> sockets_;  // connected, or being asked about
-  Timer connect_timer_;      // until it is in a namespace
-  Timer attachments_timer_;  // while attachments are due
+  Timer connect_timer_;  // until it is in a namespace
   bool closed_ = false;
 };
 
@@ -300,6 +380,9 @@ class SocketIoServer {
   const socketio::Options& options() const noexcept { return *options_; }
   Hub& hub() noexcept { return hub_; }
   EngineIoServer& engine() noexcept { return engine_; }
+  const protocol::SocketIoLimits& packet_limits() const noexcept { return packet_limits_; }
+  /// `{}`, of all clients that say nothing.
+  const std::shared_ptr<const JsonText>& no_auth() const noexcept { return no_auth_; }
 
   /// Made where it is not there. Errors: throws `Error` (bad_config).
   std::shared_ptr<SocketIoNamespace> of(const std::string& name);
@@ -323,6 +406,8 @@ class SocketIoServer {
 
   Hub& hub_;
   const std::shared_ptr<const socketio::Options> options_;
+  const protocol::SocketIoLimits packet_limits_;
+  const std::shared_ptr<const JsonText> no_auth_ = std::make_shared<const JsonText>(JsonText::trusted("{}"));
   const std::shared_ptr<Clock> clock_;
   const std::weak_ptr<const SocketIoLog> log_;
   EngineIoServer engine_;

@@ -8,6 +8,7 @@
 #include <flux/websocket.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,6 +43,16 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   /// The connection has been handed over: pings begin.
   void start();
   virtual void on_message(std::string_view message, MessageType type) = 0;
+  /// Inside `on_message`: as `WebSocketDecoder::take_payload`.
+  std::optional<std::string> take_message() { return decoder_.take_payload(); }
+  /// How much has come of the message that is on its way.
+  std::size_t message_bytes() const noexcept { return decoder_.message_bytes(); }
+  /// Whether anything has come since this was asked last, a part of a message too. For those who do not `start` it.
+  bool heard() noexcept {
+    const bool heard = alive_;
+    alive_ = false;
+    return heard;
+  }
   /// The last call.
   virtual void on_disconnect(const Disconnect& how) = 0;
 
@@ -76,7 +87,7 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   bool input_paused_ : 1;
   WebSocketService* service_;
   WebSocketDecoder decoder_;
-  std::string close_reason_;
+  std::unique_ptr<std::string> close_reason_;  // null: none
 };
 
 }  // namespace flux::transport

@@ -1,0 +1,570 @@
+#pragma once
+
+#include <flux/core/uuid.hpp>
+#include <flux/detail/mode.hpp>
+#include <flux/server/detail/sharing_session.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace flux::detail {
+
+// --- Life ---
+
+namespace sharing_detail {
+
+/// What `transport::endpoint_text` wrote.
+FLUX_DECL asio::ip::tcp::endpoint endpoint_from(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return {};
+  std::string_view host = text.substr(0, colon);
+  if (host.size() > 1 && host.front() == '[') host = host.substr(1, host.size() - 2);
+  std::uint16_t port = 0;
+  std::from_chars(text.data() + colon + 1, text.data() + text.size(), port);
+  std::error_code ec;
+  const auto address = asio::ip::make_address(std::string(host), ec);
+  return ec ? asio::ip::tcp::endpoint() : asio::ip::tcp::endpoint(address, port);
+}
+
+FLUX_DECL std::shared_ptr<const Identity> identity_of(const Sharing& sharing, const socketio::Socket& socket) {
+  Identity identity;
+  if (sharing.options.identity) {
+    sharing.hub.guarded(socket.state()->loop()->counters(), "identity",
+                        [&] { identity = sharing.options.identity(socket); });
+  }
+  if (identity == Identity()) return nullptr;
+  identity.verified = identity.verified || !identity.user_id.empty();
+  return std::make_shared<const Identity>(std::move(identity));
+}
+
+/// How Socket.IO's reasons are said to handlers of the server.
+FLUX_DECL CloseCode code_of(std::string_view reason) {
+  constexpr auto just_went = static_cast<CloseCode>(1006);
+  static constexpr std::pair<std::string_view, CloseCode> codes[] = {
+      {"client namespace disconnect", CloseCode::normal}, {"server namespace disconnect", CloseCode::normal},
+      {"forced server close", CloseCode::normal},         {"server shutting down", CloseCode::going_away},
+      {"ping timeout", CloseCode::timed_out},             {"rate limited", CloseCode::rate_limited},
+      {"parse error", CloseCode::protocol_error},
+  };
+  for (const auto& [known, code] : codes) {
+    if (known == reason) return code;
+  }
+  return just_went;
+}
+
+FLUX_DECL Error room_not_found() { return {Errc::room_not_found, "Room not found."}; }
+FLUX_DECL Error not_in_room() { return {Errc::not_in_room, "You are not in this room."}; }
+
+}  // namespace sharing_detail
+
+FLUX_DECL void begin_sharing(const std::shared_ptr<Sharing>& sharing, const socketio::Socket& socket) {
+  auto identity = sharing_detail::identity_of(*sharing, socket);
+  // The application may have ended it by now.
+  if (!socket.connected() || socket.state()->followed()) return;
+  std::make_shared<SharingSession>(sharing, socket.state(), std::move(identity))->opened();
+}
+
+FLUX_DECL SharingSession::SharingSession(std::shared_ptr<Sharing> sharing, std::shared_ptr<SocketIoSocket> socket,
+                                         std::shared_ptr<const Identity> identity)
+    : SessionState(socket->key(), socket->loop(), sharing_detail::endpoint_from(socket->handshake().remote_address()),
+                   std::move(identity)),
+      sharing_(std::move(sharing)),
+      socket_(std::move(socket)) {}
+
+FLUX_DECL void SharingSession::opened() {
+  connected_ = true;
+  hub().sessions.add(shared_from_this());
+  if (const auto known = identity()) hub().sessions.add_user(known->user_id, key());
+  socket_->follow(*this);
+  const auto items = hub().public_space->watch(loop(), &writer(), key(), *socket_->session(), public_seat_);
+  (void)socket_->emit("public:history", {JsonText::trusted(protocol::sharing_items(items))}, false);  // it is connected
+}
+
+FLUX_DECL void SharingSession::gone(std::string_view reason) {
+  const auto self = shared_from_this();
+  while (!memberships_.empty()) leave_at(memberships_.size() - 1);
+  hub().public_space->unwatch(public_seat_);
+  Disconnect how{sharing_detail::code_of(reason), std::string(reason)};
+  if (const auto extras = std::move(extras_)) {
+    for (const auto& created : extras->created_rooms) {
+      if (const auto room = created.lock()) hub().rooms.end_if_empty(room, *loop());
+    }
+    if (extras->closing) how = std::move(*extras->closing);
+  }
+  {
+    const std::lock_guard lock(loop()->sessions_mutex());
+    connected_ = false;
+  }
+  if (const auto known = identity()) hub().sessions.remove_user(known->user_id, key());
+  hub().sessions.remove(key());
+  if (hub().handlers.disconnect) {
+    hub().guarded(loop()->counters(), "disconnect", [&] { hub().handlers.disconnect(handle_of_this(), how); });
+  }
+}
+
+// --- What others ask, from any thread ---
+
+FLUX_DECL std::vector<RoomId> SharingSession::rooms() const {
+  const std::lock_guard lock(loop()->sessions_mutex());
+  std::vector<RoomId> ids;
+  for (const auto& membership : memberships_) ids.push_back(membership->room->id());
+  return ids;
+}
+
+FLUX_DECL Result<void> SharingSession::send(std::string_view event, const JsonText& payload, const RoomId& room) {
+  {
+    // A handle may be all that is left of a server. While this session is connected the server is there, and the lock
+    // keeps it so.
+    const std::lock_guard lock(loop()->sessions_mutex());
+    if (!connected()) return Error(Errc::session_not_found, "session " + SessionState::id() + " is gone");
+    const std::size_t most = hub().config.limits.event_name_bytes_max;
+    if (event.empty() || event.size() > most) {
+      return Error(Errc::invalid_argument, "an event's name has 1 to " + std::to_string(most) + " bytes, not " +
+                                               std::to_string(event.size()));
+    }
+  }
+  socketio::Args arguments{payload};
+  if (!room.empty()) arguments.emplace_back(JsonText::string(room));
+  return socket_->emit(event, arguments, false);
+}
+
+/// In a turn of its own: a handler that ends its session is not to lose it under its feet.
+FLUX_DECL void SharingSession::close_session(CloseCode code, std::string_view reason) {
+  loop()->post([self = shared_from_this(), how = Disconnect{code, std::string(reason)}] {
+    if (!self->connected()) return;
+    if (!self->extras().closing) self->extras().closing = how;
+    self->socket_->disconnect(true);
+  });
+}
+
+FLUX_DECL void SharingSession::leave_room(const RoomPtr& room) {
+  flush();
+  for (std::size_t i = 0; i < memberships_.size(); ++i) {
+    if (memberships_[i]->room == room) return leave_at(i);
+  }
+}
+
+// --- Out ---
+
+FLUX_DECL const protocol::SharingWriter& SharingSession::writer() const {
+  return socket_->session()->over_websocket() ? sharing_->framed : sharing_->polled;
+}
+
+FLUX_DECL void SharingSession::flush() {
+  for (const auto& membership : memberships_) membership->lane->flush_now();
+  if (public_seat_.lane) public_seat_.lane->flush_now();
+}
+
+FLUX_DECL void SharingSession::transport_changed() {
+  EngineIoSession& session = *socket_->session();
+  const auto take_along = [&](std::string waiting) {
+    if (!waiting.empty()) session.send_polled(std::move(waiting));
+  };
+  for (const auto& membership : memberships_) {
+    take_along(membership->room->change_view(*membership, &writer(), session, protocol::engineio_separator));
+  }
+  take_along(hub().public_space->change_view(public_seat_, &writer(), key(), session, protocol::engineio_separator));
+}
+
+FLUX_DECL void SharingSession::answer(const Asker& asker, Answer text) {
+  if (asker.ack) (void)asker.ack({text.take()});
+}
+
+FLUX_DECL void SharingSession::fail(const Asker& asker, const Error& error) {
+  loop()->counters().messages_bad.add();
+  if (!asker.ack) return;
+  Answer failure(false, error.message());
+  if (asker.creates_room) failure.string("roomId", "");
+  answer(asker, std::move(failure));
+}
+
+// --- In ---
+
+FLUX_DECL void SharingSession::handle(socketio::Event& event) {
+  const auto self = shared_from_this();  // a handler may end it
+  const auto type = protocol::sharing_type(event.name());
+  Asker asker{event.later(), type == protocol::SharingType::room_create};
+  if (!type) {
+    if (asker.ack) fail(asker, Error(Errc::unknown_type, "unknown event \"" + event.name() + "\""));
+    return;
+  }
+  auto request = protocol::read_sharing_request(*type, event.args(), hub().config.limits);
+  if (!request) return fail(asker, request.error());
+  act(asker, *request);
+}
+
+FLUX_DECL void SharingSession::act(const Asker& asker, Request& request) {
+  using Type = protocol::SharingType;
+  switch (request.type) {
+    case Type::public_upload: return share(asker, nullptr, std::move(request.data));
+    case Type::public_delete_last: return delete_last(asker);
+    case Type::room_create: return create(asker, request);
+    case Type::room_join: return join(asker, request);
+    case Type::room_history: return history(asker, request);
+    case Type::room_upload:
+      if (const auto* membership = member_of(asker, request.room)) {
+        share(asker, RoomPtr(membership->room), std::move(request.data));
+      }
+      return;
+    case Type::room_leave: return leave(asker, request);
+    case Type::room_close: return close(asker, request);
+    case Type::room_list: return list(asker, request);
+    case Type::room_members: return members(asker, request);
+    case Type::room_event: return publish(asker, request);
+    case Type::room_chat: return chat(asker, request);
+    case Type::room_chat_history: return chat_history(asker, request);
+    case Type::room_presence: return presence(asker, request);
+  }
+}
+
+template <class Event, class Handler>
+bool SharingSession::permitted(const Asker& asker, std::string_view what, const Handler& handler, Event& event) {
+  if (!hub().guarded(loop()->counters(), what, [&] { handler(event); })) {
+    fail(asker, Error(Errc::server_error, "the server failed to handle this message"));
+    return false;
+  }
+  if (event.refused()) fail(asker, *event.refused());
+  return !event.refused() && connected();  // it may have ended the session
+}
+
+FLUX_DECL SharingSession::Extras& SharingSession::extras() {
+  if (!extras_) extras_ = std::make_unique<Extras>();
+  return *extras_;
+}
+
+FLUX_DECL features::Membership* SharingSession::membership_in(const RoomPtr& room) const {
+  for (const auto& membership : memberships_) {
+    if (membership->room == room) return membership.get();
+  }
+  return nullptr;
+}
+
+FLUX_DECL features::Membership* SharingSession::member_of(const Asker& asker, const RoomId& room) {
+  for (const auto& membership : memberships_) {
+    if (membership->room->id() == room) return membership.get();
+  }
+  if (const auto checked = hub().rooms.check_id(room); !checked) {
+    fail(asker, checked.error());
+  } else {
+    fail(asker, hub().rooms.find(room) ? sharing_detail::not_in_room() : sharing_detail::room_not_found());
+  }
+  return nullptr;
+}
+
+// --- Rooms ---
+
+FLUX_DECL void SharingSession::create(const Asker& asker, const Request& request) {
+  auto& created = extras().created_rooms;
+  std::erase_if(created, [](const auto& room) { return room.expired(); });
+  if (created.size() >= hub().config.limits.rooms_created_max) {
+    return fail(asker, Error(Errc::limit_exceeded, "this client has created its " + std::to_string(created.size()) + " rooms"));
+  }
+  const auto room = hub().rooms.create(request.room, request.options);
+  if (!room) return fail(asker, room.error());
+  created.push_back(*room);
+  answer(asker, Answer(true, "Room created.").string("roomId", request.room));
+}
+
+FLUX_DECL void SharingSession::join(const Asker& asker, const Request& request) {
+  if (const auto checked = hub().rooms.check_id(request.room); !checked) return fail(asker, checked.error());
+  const auto room = hub().rooms.find(request.room);
+  if (!room) return fail(asker, sharing_detail::room_not_found());
+  JsonText presence = JsonText::trusted("{}");
+  if (hub().handlers.join) {
+    JoinRequest join(handle_of_this(), request.room, std::move(presence));
+    if (!permitted(asker, "join", hub().handlers.join, join)) return;
+    presence = std::move(join.presence);
+    if (presence.kind() != JsonText::Kind::object) presence = JsonText::trusted("{}");
+  }
+  const std::size_t most = sharing_->options.rooms_per_client_max;
+  if (memberships_.size() >= most && membership_in(room) == nullptr) {
+    return fail(asker, Error(Errc::limit_exceeded, "in " + std::to_string(most) + " rooms already; leave one first"));
+  }
+  const auto data = enter(room, presence);
+  if (!data) return fail(asker, data.error());
+  Answer joined(true, "Joined the room.");
+  if (data->kind() != JsonText::Kind::null) joined.json("data", data->text());
+  answer(asker, std::move(joined));
+}
+
+/// Becomes a member, or is one. The result is what the room keeps; null where it is nothing.
+FLUX_DECL Result<JsonText> SharingSession::enter(const RoomPtr& room, const JsonText& presence) {
+  JsonText data;
+  const auto describe = [&](const auto& items) {
+    if (room->mode() == RoomMode::history) data = JsonText::trusted(protocol::sharing_items(items));
+    if (room->mode() == RoomMode::singleton && !items.empty()) data = items.back().data;
+  };
+  if (features::Membership* member = membership_in(room)) {
+    describe(room->items_sent_to(*member));
+    return data;
+  }
+  auto membership = std::make_unique<features::Membership>();
+  const features::Joiner joiner{key(), SessionState::id(), identity(), socket_->session().get(), loop(), &writer()};
+  const auto joined = room->join(*membership, joiner, presence.text(), [&](const features::RoomSnapshot& snapshot) {
+    if (snapshot.items != nullptr) describe(*snapshot.items);
+  });
+  if (!joined) {
+    return joined.error().code() == Errc::room_full ? Error(Errc::room_full, "Room is full.")
+                                                    : sharing_detail::room_not_found();
+  }
+  const std::lock_guard lock(loop()->sessions_mutex());
+  memberships_.push_back(std::move(membership));
+  return data;
+}
+
+FLUX_DECL void SharingSession::history(const Asker& asker, const Request& request) {
+  features::Membership* membership = member_of(asker, request.room);
+  if (membership == nullptr) return;
+  const RoomPtr room = membership->room;
+  if (room->mode() != RoomMode::history) {
+    return fail(asker, Error(Errc::wrong_mode, "This room keeps no history: its mode is " + std::string(to_string(room->mode())) + "."));
+  }
+  answer(asker, Answer(true, "Room history.").json("data", protocol::sharing_items(room->items_sent_to(*membership))));
+}
+
+FLUX_DECL void SharingSession::leave(const Asker& asker, const Request& request) {
+  const features::Membership* membership = member_of(asker, request.room);
+  if (membership == nullptr) return;
+  leave_room(RoomPtr(membership->room));
+  succeed(asker, "Left the room.");
+}
+
+FLUX_DECL void SharingSession::leave_at(std::size_t index) {
+  std::unique_ptr<features::Membership> membership;
+  {
+    const std::lock_guard lock(loop()->sessions_mutex());
+    membership = std::move(memberships_[index]);
+    memberships_.erase(memberships_.begin() + static_cast<std::ptrdiff_t>(index));
+  }
+  const RoomPtr room = membership->room;
+  if (extras_) extras_->throttle.forget(room);
+  room->leave(*membership);
+  hub().rooms.end_if_empty(room, *loop());
+  if (hub().handlers.leave) {
+    hub().guarded(loop()->counters(), "leave", [&] { hub().handlers.leave(handle_of_this(), room->id()); });
+  }
+}
+
+FLUX_DECL void SharingSession::close(const Asker& asker, const Request& request) {
+  if (const auto checked = hub().rooms.check_id(request.room); !checked) return fail(asker, checked.error());
+  const auto room = hub().rooms.find(request.room);
+  if (!room) return fail(asker, sharing_detail::room_not_found());
+  const auto& created = extras().created_rooms;
+  if (std::none_of(created.begin(), created.end(), [&](const auto& own) { return own.lock() == room; })) {
+    return fail(asker, Error(Errc::forbidden, "Only who has created a room may close it."));
+  }
+  if (!hub().rooms.take_out(room)) return fail(asker, sharing_detail::room_not_found());
+  hub().end_room(room, request.reason.empty() ? "closed by its creator" : request.reason);
+  succeed(asker, "Room closed.");
+}
+
+FLUX_DECL void SharingSession::list(const Asker& asker, const Request& request) {
+  if (!sharing_->options.room_list) {
+    return fail(asker, Error(Errc::forbidden, "This server does not tell which rooms there are."));
+  }
+  const auto all = hub().rooms.all();
+  std::vector<RoomInfo> rooms;
+  for (const auto& room : all) {
+    if (rooms.size() < request.limit) rooms.push_back(room->info());
+  }
+  answer(asker, Answer(true, "Rooms.").json("rooms", protocol::sharing_rooms(rooms)).json("total", std::to_string(all.size())));
+}
+
+FLUX_DECL void SharingSession::members(const Asker& asker, const Request& request) {
+  const features::Membership* membership = member_of(asker, request.room);
+  if (membership == nullptr) return;
+  answer(asker, Answer(true, "Members.")
+                     .string("connectionId", SessionState::id())
+                     .json("members", protocol::sharing_members(membership->room->presence())));
+}
+
+// --- Data ---
+
+FLUX_DECL void SharingSession::share(const Asker& asker, const RoomPtr& room, protocol::TransferData data) {
+  if (data.bytes) return share_upload(asker, room, std::move(data));
+  if (!data.file_id.empty()) return share_stored(asker, room, data.file_id);
+  share_in(asker, room, std::move(data.string), nullptr);
+}
+
+FLUX_DECL bool SharingSession::may_share_in(const RoomPtr& room) const {
+  return connected() && (room == nullptr || membership_in(room) != nullptr);
+}
+
+FLUX_DECL void SharingSession::share_stored(const Asker& asker, const RoomPtr& room, const FileId& file) {
+  if (!hub().files) return fail(asker, no_files());
+  hub().files->hold(file, [self = shared_from_this(), asker, room](Result<features::FileHoldPtr> hold) {
+    self->loop()->dispatch([self, asker, room, hold = std::move(hold)] {
+      if (!hold) return self->fail(asker, hold.error());
+      self->share_in(asker, room, (*hold)->stored_data(), *hold);
+    });
+  });
+}
+
+/// Counts what is in memory for it.
+class SharingSession::Upload {
+ public:
+  Upload(std::shared_ptr<Sharing> sharing, std::uint64_t bytes)
+      : sharing_(std::move(sharing)), bytes_(bytes), sum_(sharing_->uploads_bytes += bytes) {}
+  Upload(const Upload&) = delete;
+  Upload& operator=(const Upload&) = delete;
+  ~Upload() { sharing_->uploads_bytes -= bytes_; }
+  bool fits() const { return sum_ <= sharing_->options.uploads_bytes_max; }
+
+ private:
+  const std::shared_ptr<Sharing> sharing_;
+  const std::uint64_t bytes_;
+  const std::uint64_t sum_;
+};
+
+FLUX_DECL void SharingSession::share_upload(const Asker& asker, const RoomPtr& room, protocol::TransferData data) {
+  const auto& files = hub().files;
+  if (!files) return fail(asker, no_files());
+  const FilesOptions& options = files->options();
+  const std::uint64_t size = data.bytes->size();
+  if (size > options.file_bytes_max) {
+    return fail(asker, Error(Errc::file_too_large, "the file has " + std::to_string(size) + " bytes; at most " +
+                                                       std::to_string(options.file_bytes_max) + " are allowed"));
+  }
+  const auto upload = std::make_shared<const Upload>(sharing_, size);
+  if (extras().uploads >= sharing_->options.uploads_per_client_max || !upload->fits()) {
+    return fail(asker, Error(Errc::overloaded, "too many files are on their way into the store; try again"));
+  }
+  ++extras().uploads;
+  const auto known = identity();
+  FileInfo file;
+  file.id = core::random_uuid();
+  file.name = std::move(data.file_name);
+  file.media_type = std::move(data.media_type);
+  file.owner = known ? known->user_id : std::string();
+  file.length = size;
+  file.wants_sha256 = options.sha256;
+  file.created_at = file.modified_at = files->unix_ms();
+  auto done = [self = shared_from_this(), asker, room, upload](const Result<features::FileHoldPtr>& hold) {
+    if (self->extras_) --self->extras_->uploads;
+    if (!hold) return self->fail(asker, hold.error());
+    self->share_in(asker, room, (*hold)->stored_data(), *hold);
+  };
+  auto wanted = [self = shared_from_this(), room] { return self->may_share_in(room); };
+  std::make_shared<features::FileWriter>(files, loop(), std::move(file), std::move(data.bytes), std::move(wanted),
+                                         std::move(done))
+      ->begin();
+}
+
+/// Where this fails, a file goes with its last holder: it is deleted.
+FLUX_DECL void SharingSession::share_in(const Asker& asker, const RoomPtr& room, JsonText data,
+                                        features::FileHoldPtr file) {
+  if (!may_share_in(room)) return fail(asker, sharing_detail::not_in_room());
+  ShareDraft draft(handle_of_this(), room ? room->id() : RoomId(), std::move(data));
+  if (hub().handlers.share && !permitted(asker, "share", hub().handlers.share, draft)) return;
+  SharedItem item{SessionState::id(), std::move(draft.data), 0, std::move(file)};
+  if (!room) {
+    hub().public_space->share(std::move(item));
+  } else if (const auto shared = room->share(membership_in(room), std::move(item)); !shared) {
+    return fail(asker, sharing_detail::room_not_found());
+  }
+  succeed(asker, "Data uploaded.");
+}
+
+FLUX_DECL void SharingSession::delete_last(const Asker& asker) {
+  if (!hub().public_space->delete_last()) {
+    return answer(asker, Answer(false, "The public space is empty."));
+  }
+  succeed(asker, "Data deleted.");
+}
+
+// --- Events, chat, presence ---
+
+FLUX_DECL void SharingSession::publish(const Asker& asker, Request& request) {
+  features::Membership* membership = member_of(asker, request.room);
+  if (membership == nullptr) return;
+  if (hub().handlers.event) {
+    EventMessage message(handle_of_this(), request.room, std::move(request.event), std::move(request.payload));
+    if (!permitted(asker, "event", hub().handlers.event, message)) return;
+    request.event = std::move(message.event);
+    request.payload = std::move(message.payload);
+  }
+  const auto known = identity();
+  const SessionId sender = SessionState::id();
+  const auto sent = membership->room->publish(
+      membership, {request.room, sender, known ? std::string_view(known->user_id) : std::string_view(), request.event,
+                   request.payload ? std::optional<std::string_view>(request.payload->text()) : std::nullopt});
+  if (!sent) return fail(asker, sharing_detail::room_not_found());
+  succeed(asker, "Event sent.");
+}
+
+FLUX_DECL void SharingSession::chat(const Asker& asker, Request& request) {
+  features::Membership* membership = member_of(asker, request.room);
+  if (membership == nullptr) return;
+  if (hub().handlers.chat) {
+    ChatDraft draft(handle_of_this(), request.room, std::move(request.message), std::move(request.metadata));
+    if (!permitted(asker, "chat", hub().handlers.chat, draft)) return;
+    request.message = std::move(draft.message);
+    request.metadata = std::move(draft.metadata);
+  }
+  const auto known = identity();
+  ChatMessage message{core::key_text(hub().new_key()),
+                      request.room,
+                      SessionState::id(),
+                      known ? known->user_id : std::string(),
+                      std::move(request.message),
+                      request.metadata ? std::move(*request.metadata).text() : std::string(),
+                      loop()->clock().unix_ms(),
+                      0};
+  hub().chat->append(std::move(message), [self = shared_from_this(), asker, room = membership->room](
+                                             Result<ChatMessage> stored, const features::ChatLog::Turn&) {
+    if (stored) room->publish_chat(*stored);
+    self->loop()->dispatch([self, asker, stored = std::move(stored)] {
+      if (!stored) return self->fail(asker, stored.error());
+      self->answer(asker, Answer(true, "Message sent.")
+                               .string("id", stored->id)
+                               .json("createdAt", std::to_string(stored->created_at))
+                               .json("offset", std::to_string(stored->offset)));
+    });
+  });
+}
+
+FLUX_DECL void SharingSession::chat_history(const Asker& asker, const Request& request) {
+  if (member_of(asker, request.room) == nullptr) return;
+  hub().chat->history(request.room, request.limit, request.before,
+                      [self = shared_from_this(), asker](Result<features::ChatLog::Page> page,
+                                                         const features::ChatLog::Turn&) {
+                        self->loop()->dispatch([self, asker, page = std::move(page)] {
+                          if (!page) return self->fail(asker, page.error());
+                          self->answer(asker, Answer(true, "Chat history.")
+                                                   .json("messages", protocol::sharing_chat(*page)));
+                        });
+                      });
+}
+
+FLUX_DECL void SharingSession::presence(const Asker& asker, Request& request) {
+  features::Membership* membership = member_of(asker, request.room);
+  if (membership == nullptr) return;
+  if (hub().handlers.presence) {
+    PresenceChange change(handle_of_this(), request.room, std::move(request.presence));
+    if (!permitted(asker, "presence", hub().handlers.presence, change)) return;
+    request.presence = std::move(change.presence);
+  }
+  succeed(asker, "Presence updated.");
+  const auto interval = hub().config.presence_throttle;
+  const auto now = loop()->clock().now();
+  PresenceThrottle& throttle = extras().throttle;
+  if (throttle.pass(now, interval)) {
+    return membership->room->update_presence(*membership, std::move(request.presence).text());
+  }
+  if (!throttle.hold({membership->room, std::move(request.presence).text()})) return;
+  loop()->call_after(throttle.ready() - now, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->release_held_presence();
+  });
+}
+
+FLUX_DECL void SharingSession::release_held_presence() {
+  if (!extras_) return;
+  for (auto& update : extras_->throttle.take(loop()->clock().now(), hub().config.presence_throttle)) {
+    if (auto* membership = membership_in(update.room)) {
+      update.room->update_presence(*membership, std::move(update.presence));
+    }
+  }
+}
+
+}  // namespace flux::detail

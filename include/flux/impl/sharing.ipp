@@ -1,0 +1,26 @@
+#pragma once
+
+#include <flux/server/detail/server_state.hpp>
+#include <flux/server/detail/sharing_session.hpp>
+#include <flux/sharing.hpp>
+
+#include <memory>
+#include <utility>
+
+namespace flux::socketio {
+
+FLUX_DECL void serve_sharing(Server& server, Io& io, SharingOptions options) {
+  detail::ServerState& host = detail::ServerAccess::state(server);
+  host.check_not_running("serve_sharing");
+  if (options.rooms_per_client_max == 0) {
+    throw Error(Errc::bad_config, "SharingOptions::rooms_per_client_max must be at least 1");
+  }
+  auto sharing = std::make_shared<detail::Sharing>(host.hub(), std::move(options));
+  io.on_connection([sharing = std::move(sharing)](const Socket& socket) { detail::begin_sharing(sharing, socket); });
+}
+
+}  // namespace flux::socketio
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/server/sharing_session.ipp>
+#endif

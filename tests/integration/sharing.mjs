@@ -1,0 +1,402 @@
+// Data sharing as socket.io-client sees it, over every transport, beside members that speak protocol live.
+// Run with plain `node`.
+//
+// FLUX_SHARING_SERVER  tests/support/sharing_server.cpp, built; required
+
+import assert from 'node:assert/strict';
+import {mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {after, afterEach, before, describe, test} from 'node:test';
+
+import {LiveMember} from './support/live_member.mjs';
+import {load} from './support/packages.mjs';
+import {startServer} from './support/server_program.mjs';
+import {until, within} from './support/wait.mjs';
+
+const {io} = load('socket.io-client');
+
+const ways = {
+  polling: {transports: ['polling']},
+  websocket: {transports: ['websocket']},
+  upgrade: {transports: ['polling', 'websocket']},
+};
+const folder = mkdtempSync(join(tmpdir(), 'flux-sharing-'));
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+let server; // two event loops
+const servers = [];
+const sockets = [];
+const members = [];
+
+async function start(...args) {
+  const started = await startServer(process.env.FLUX_SHARING_SERVER, args);
+  servers.push(started);
+  return started;
+}
+
+before(async () => {
+  server = await start('--threads', '2', '--dir', folder, '--max-file-size', '3000000');
+});
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.disconnect();
+  for (const member of members.splice(0)) await member.close();
+  await empty();
+});
+after(async () => {
+  await Promise.all(servers.map((each) => each.stop()));
+  rmSync(folder, {recursive: true});
+});
+
+/** A client, and every event that it has got: `{name, args}`. */
+async function client(options = ways.websocket, at = server) {
+  const socket = io(at.url, {forceNew: true, reconnection: false, ...options});
+  sockets.push(socket);
+  const events = [];
+  socket.onAny((name, ...args) => events.push({name, args}));
+  await within(new Promise((resolve, reject) => socket.once('connect', resolve).once('connect_error', reject)), 'connect');
+  return {
+    socket,
+    events,
+    ask: (...args) => within(socket.timeout(5000).emitWithAck(...args), args[0]),
+    emit: (...args) => socket.emit(...args),
+    /** Takes the next event of this name. */
+    async next(name) {
+      await until(() => events.some((event) => event.name === name), name);
+      return events.splice(events.findIndex((event) => event.name === name), 1)[0].args;
+    },
+    /** What has come of this name and was not taken. An unknown event is answered behind it. */
+    async all(name) {
+      await this.ask('nobody knows this');
+      return events.filter((event) => event.name === name).map(({args}) => args);
+    },
+  };
+}
+
+async function member(room) {
+  const joined = await LiveMember.join(server.url, room);
+  members.push(joined);
+  return joined;
+}
+
+let rooms = 0;
+/** A fresh room, made by the first of the clients, with all of them in it. */
+async function room(mode, ...clients) {
+  const roomId = `room ${++rooms}`;
+  const made = await clients[0].ask('room:create', {roomId, capacity: 100, mode});
+  assert.ok(made.success, made.message);
+  for (const each of clients) assert.ok((await each.ask('room:join', roomId)).success);
+  return roomId;
+}
+
+/** Removes what a test has left in the public space. */
+async function empty() {
+  const cleaner = await client();
+  while ((await cleaner.ask('public:deleteLast')).success);
+  cleaner.socket.disconnect();
+}
+
+const string = (content) => ({type: 'string', content: `${content}`});
+const cleanUp = async () => (await fetch(new URL('test/cleanup', server.url), {method: 'POST'})).json();
+const onDisk = () => readdirSync(folder).filter((name) => uuid.test(name));
+
+for (const [way, options] of Object.entries(ways)) {
+  describe(`over ${way}`, () => {
+    test('public: history at connect and for everyone after each change', async () => {
+      const one = await client(options);
+      assert.deepEqual(await one.next('public:history'), [[]]);
+      const two = await client(ways.websocket);
+      await two.next('public:history');
+      one.emit('public:upload', string('first')); // without an acknowledgment
+      assert.deepEqual(await two.next('public:history'), [[string('first')]]);
+      assert.deepEqual(await one.next('public:history'), [[string('first')]]);
+      const answer = await two.ask('public:upload', {...string('sécond'), more: {kept: [1, null]}});
+      assert.equal(answer.success, true);
+      const both = [string('first'), {...string('sécond'), more: {kept: [1, null]}}];
+      assert.deepEqual(await one.next('public:history'), [both]);
+      const late = await client(options);
+      assert.deepEqual(await late.next('public:history'), [both]);
+      one.emit('public:deleteLast');
+      assert.deepEqual(await late.next('public:history'), [[string('first')]]);
+      assert.equal((await one.ask('public:deleteLast')).success, true);
+      assert.deepEqual(await late.next('public:history'), [[]]);
+      assert.deepEqual(await one.ask('public:deleteLast'), {success: false, message: 'The public space is empty.'});
+    });
+
+    test('rooms: made once, joined where they are and where there is room', async () => {
+      const one = await client(options);
+      const two = await client(options);
+      const roomId = `made over ${way}`;
+      const made = await one.ask('room:create', {roomId, capacity: 1, mode: 'live'});
+      assert.deepEqual({success: made.success, roomId: made.roomId}, {success: true, roomId});
+      const again = await two.ask('room:create', {roomId, capacity: 1, mode: 'live'});
+      assert.deepEqual({success: again.success, roomId: again.roomId}, {success: false, roomId: ''});
+      assert.deepEqual(await two.ask('room:join', 'not there'), {success: false, message: 'Room not found.'});
+      const joined = await one.ask('room:join', roomId);
+      assert.equal(joined.success, true);
+      assert.ok(!('data' in joined));
+      assert.deepEqual(await two.ask('room:join', roomId), {success: false, message: 'Room is full.'});
+      await one.ask('room:leave', roomId); // and it ends with its last member
+      assert.deepEqual(await two.ask('room:join', roomId), {success: false, message: 'Room not found.'});
+    });
+
+    test('rooms: mode live, to the others only, and nothing is kept', async () => {
+      const [one, two, three] = [await client(options), await client(ways.websocket), await client(ways.polling)];
+      const roomId = await room('live', one, two, three);
+      assert.equal((await one.ask('room:upload', {roomId, data: string('x')})).success, true);
+      assert.deepEqual(await two.next('room:data'), [string('x'), roomId]);
+      assert.deepEqual(await three.next('room:data'), [string('x'), roomId]);
+      assert.deepEqual(await one.all('room:data'), []);
+      assert.equal((await one.ask('room:history', roomId)).success, false);
+    });
+
+    test('rooms: mode singleton, to all, and the newest is kept', async () => {
+      const [one, two] = [await client(options), await client(ways.websocket)];
+      const roomId = await room('singleton', one, two);
+      one.emit('room:upload', {roomId, data: string('old')});
+      assert.deepEqual(await one.next('room:data'), [string('old'), roomId]);
+      await one.ask('room:upload', {roomId, data: string('new')});
+      assert.deepEqual(await one.next('room:data'), [string('new'), roomId]);
+      const late = await client(options);
+      assert.deepEqual((await late.ask('room:join', roomId)).data, string('new'));
+      assert.equal((await late.ask('room:history', roomId)).success, false);
+    });
+
+    test('rooms: mode history, to all, and everything is kept for members', async () => {
+      const [one, two] = [await client(options), await client(ways.websocket)];
+      const roomId = await room('history', one, two);
+      assert.deepEqual((await one.ask('room:join', roomId)).data, []);
+      const all = [];
+      for (let n = 0; n < 5; ++n) {
+        all.push(string(`${n}`));
+        await one.ask('room:upload', {roomId, data: all[n]});
+        assert.deepEqual(await one.next('room:data'), [all[n], roomId]);
+      }
+      const late = await client(options);
+      assert.deepEqual(await late.ask('room:history', roomId), {success: false, message: 'You are not in this room.'});
+      assert.deepEqual((await late.ask('room:join', roomId)).data, all);
+      const history = await two.ask('room:history', roomId);
+      assert.equal(history.success, true);
+      assert.deepEqual(history.data, all);
+      assert.equal((await late.ask('room:history', 'not there')).message, 'Room not found.');
+    });
+
+    test('rooms: only members upload', async () => {
+      const [one, stranger] = [await client(options), await client(options)];
+      const roomId = await room('history', one);
+      const refused = await stranger.ask('room:upload', {roomId, data: string('x')});
+      assert.deepEqual(refused, {success: false, message: 'You are not in this room.'});
+      assert.deepEqual(await one.all('room:data'), []);
+      assert.equal((await stranger.ask('room:upload', {roomId: 'not there', data: string('x')})).message, 'Room not found.');
+    });
+
+    test('rooms: a disconnect leaves them all, and the empty ones end', async () => {
+      const [one, two] = [await client(options), await client(ways.websocket)];
+      const shared = await room('history', two, one);
+      const own = await room('history', one);
+      one.socket.disconnect();
+      const [left] = await two.next('room:presence').then(async (first) => (first[0].left ? first : two.next('room:presence')));
+      assert.equal(left.roomId, shared);
+      assert.equal(left.left.length, 1);
+      assert.equal((await two.ask('room:join', own)).message, 'Room not found.');
+      assert.equal((await two.ask('room:history', shared)).success, true);
+    });
+
+    test('files: in a message, stored, downloaded, deleted with what held it', async () => {
+      const [one, two] = [await client(options), await client(ways.polling)];
+      const roomId = await room('singleton', one, two);
+      const content = Buffer.from([0, 1, 2, 255, 30, 200]);
+      const data = {type: 'file', content, fileName: 'ünï "code".bin', mimeType: 'image/png'};
+      assert.deepEqual(await one.ask('room:upload', {roomId, data}), {success: true, message: 'Data uploaded.'});
+      const [stored] = await two.next('room:data');
+      assert.match(stored.fileId, uuid);
+      const {fileId} = stored;
+      assert.deepEqual(stored, {type: 'file', fileId, fileName: 'ünï "code".bin', mimeType: 'image/png', size: 6});
+      assert.ok(content.equals(readFileSync(join(folder, fileId))));
+      const download = await fetch(new URL(`files/${fileId}?filename=a.png`, server.url));
+      assert.ok(content.equals(Buffer.from(await download.arrayBuffer())));
+      await one.ask('room:upload', {roomId, data: string('instead')});
+      await until(async () => (await fetch(new URL(`files/${fileId}`, server.url))).status === 404, 'its deletion');
+      assert.ok((await cleanUp()).deleted.includes(fileId));
+      assert.deepEqual(onDisk(), []);
+    });
+  });
+}
+
+test('upgrade: in the middle of messages, nothing is lost or doubled', async () => {
+  const sender = await client();
+  const roomId = await room('history', sender);
+  let sent = 0;
+  let enough = false;
+  const sending = (async () => {
+    while (!enough) {
+      sender.emit('room:upload', {roomId, data: string(sent)});
+      sender.emit('public:upload', string(sent++));
+      if (sent % 4 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+  })();
+  const readers = await Promise.all(
+    Array.from({length: 10}, async () => {
+      const reader = await client(ways.upgrade);
+      const {data} = await reader.ask('room:join', roomId);
+      return {...reader, before: data.length};
+    }),
+  );
+  for (const {socket} of readers) await until(() => socket.io.engine.transport.name === 'websocket', 'the upgrade');
+  enough = true;
+  await sending;
+  await sender.ask('room:upload', {roomId, data: string(sent)});
+  for (const reader of readers) {
+    const got = () => reader.events.filter(({name}) => name === 'room:data').map(({args}) => args[0].content);
+    await until(() => got().at(-1) === `${sent}`, () => `message ${sent}, after ${got().at(-1)}`);
+    assert.deepEqual(got(), Array.from({length: sent + 1 - reader.before}, (_, n) => `${n + reader.before}`));
+    const publics = reader.events.filter(({name}) => name === 'public:history').map(({args}) => Number(args[0].at(-1)?.content ?? -1));
+    for (let n = 1; n < publics.length; ++n) assert.equal(publics[n], publics[n - 1] + 1);
+  }
+  assert.ok(sent > 10, `${sent} messages`);
+});
+
+test('mixed: members of protocol live and of Socket.IO see each other', async () => {
+  const ann = await client(ways.upgrade);
+  const roomId = await room('history', ann);
+  const bob = await member(roomId);
+  const {connectionId, members: present} = await ann.ask('room:members', roomId);
+  assert.deepEqual(Object.keys(bob.welcome.presence).sort(), present.map((entry) => entry.connectionId).sort());
+  await ann.ask('room:upload', {roomId, data: string('from Ann')});
+  const {payload} = await bob.next('room_data');
+  assert.deepEqual([payload.connectionId, payload.data], [connectionId, string('from Ann')]);
+  await bob.request('share', {data: string('from Bob')});
+  await bob.next('room_data');
+  assert.deepEqual(await ann.next('room:data'), [string('from Ann'), roomId]);
+  assert.deepEqual(await ann.next('room:data'), [string('from Bob'), roomId]);
+  await ann.ask('room:event', {roomId, event: 'wave', payload: [1]});
+  assert.deepEqual((await bob.next('broadcast_event')).payload, {roomId, connectionId, event: 'wave', payload: [1]});
+  await bob.request('broadcast_event', {event: 'nod'});
+  assert.deepEqual(await ann.next('room:event'), [{roomId, connectionId: bob.id, event: 'nod'}]);
+  const said = await ann.ask('room:chat', {roomId, message: 'hi', metadata: {m: 1}});
+  const stored = {id: said.id, roomId, connectionId, message: 'hi', metadata: {m: 1}, createdAt: said.createdAt, offset: 1};
+  assert.deepEqual((await bob.next('chat_message')).payload, stored);
+  assert.deepEqual(await ann.next('room:chat'), [stored]);
+  assert.deepEqual((await ann.ask('room:chatHistory', {roomId})).messages, [stored]);
+  await ann.ask('room:presence', {roomId, presence: {busy: true}});
+  const {updated} = (await bob.next('presence_updated')).payload;
+  assert.deepEqual(updated, [{connectionId, presence: {busy: true}}]);
+  await ann.ask('room:close', roomId);
+  assert.deepEqual((await bob.next('room_closed')).payload, {roomId, reason: 'closed by its creator'});
+  assert.deepEqual(await ann.next('room:closed'), [{roomId, reason: 'closed by its creator'}]);
+});
+
+test('identity: what the application says, for presence, events, chat and the owner of files', async () => {
+  const ann = await client({...ways.websocket, auth: {user: 'ann'}});
+  const bob = await client();
+  const roomId = await room('live', ann, bob);
+  assert.deepEqual((await bob.ask('room:members', roomId)).members.map(({userId}) => userId), ['ann', undefined]);
+  await ann.ask('room:event', {roomId, event: 'e'});
+  assert.equal((await bob.next('room:event'))[0].userId, 'ann');
+  await ann.ask('room:chat', {roomId, message: 'm'});
+  assert.equal((await bob.next('room:chat'))[0].userId, 'ann');
+});
+
+test('public: the oldest are dropped past the limit', async () => {
+  const small = await start('--public-max', '3');
+  const one = await client(ways.websocket, small);
+  for (let n = 0; n < 5; ++n) await one.ask('public:upload', string(`${n}`));
+  const all = await one.all('public:history');
+  assert.deepEqual(all.at(-1)[0].map(({content}) => content), ['2', '3', '4']);
+});
+
+test('files: put up over HTTP and shared by their id, in a room and in the public space', async () => {
+  const put = await fetch(new URL('files', server.url), {
+    method: 'POST',
+    body: 'over HTTP',
+    headers: {'Content-Type': 'text/plain', 'Content-Disposition': 'attachment; filename="a.txt"'},
+  });
+  assert.ok(put.ok, `${put.status}`);
+  const fileId = put.headers.get('location').split('/').at(-1);
+  const one = await client(ways.upgrade);
+  const roomId = await room('live', one);
+  const bob = await member(roomId);
+  assert.equal((await one.ask('room:upload', {roomId, data: {type: 'file', fileId}})).success, true);
+  const stored = (await bob.next('room_data')).payload.data;
+  assert.deepEqual([stored.fileId, stored.size], [fileId, 9]);
+  await one.ask('public:upload', {type: 'file', fileId});
+  assert.deepEqual((await one.all('public:history')).at(-1), [[stored]]);
+  await one.ask('room:close', roomId); // the public space still has it
+  assert.equal((await fetch(new URL(`files/${fileId}`, server.url))).status, 200);
+  await one.ask('public:deleteLast');
+  await until(async () => (await fetch(new URL(`files/${fileId}`, server.url))).status === 404, 'its deletion');
+  const unknown = await one.ask('public:upload', {type: 'file', fileId});
+  assert.equal(unknown.success, false);
+});
+
+test('files: at the limit and one byte over it', async () => {
+  const one = await client();
+  const file = (size) => ({type: 'file', content: Buffer.alloc(size, 7), fileName: 'big', mimeType: ''});
+  assert.equal((await one.ask('public:upload', file(3_000_000))).success, true);
+  const [[stored]] = (await one.all('public:history')).at(-1);
+  assert.deepEqual([stored.mimeType, stored.size], ['application/octet-stream', 3_000_000]);
+  assert.deepEqual(await one.ask('public:upload', file(3_000_001)), {
+    success: false,
+    message: 'the file has 3000001 bytes; at most 3000000 are allowed',
+  });
+});
+
+test('files: without a folder they are refused', async () => {
+  const none = await start();
+  const one = await client(ways.websocket, none);
+  const answer = await one.ask('public:upload', {type: 'file', content: Buffer.from('x'), fileName: 'a', mimeType: 'a/b'});
+  assert.deepEqual(answer, {success: false, message: 'this server takes no files'});
+});
+
+test('files: who ends the connection in the middle of an upload leaves none', async () => {
+  const one = await client();
+  const two = await client();
+  const roomId = await room('history', two, one);
+  for (let n = 0; n < 8; ++n) {
+    one.emit('room:upload', {roomId, data: {type: 'file', content: Buffer.alloc(2_900_000), fileName: 'a', mimeType: 'a/b'}});
+  }
+  one.socket.disconnect();
+  await until(async () => (await two.ask('room:members', roomId)).members.length === 1, 'the end of it');
+  await two.ask('room:close', roomId);
+  await until(async () => {
+    await cleanUp();
+    return onDisk().length === 0;
+  }, 'an empty folder');
+});
+
+test('room:list: off by default, else rooms and how many there are', async () => {
+  const one = await client();
+  assert.equal((await one.ask('room:list')).success, false);
+  const open = await start('--room-list', '1');
+  const two = await client(ways.websocket, open);
+  await two.ask('room:create', {roomId: 'a', capacity: 2, mode: 'history'});
+  await two.ask('room:join', 'a');
+  const {success, rooms: list, total} = await two.ask('room:list');
+  assert.deepEqual({success, list, total}, {success: true, list: [{roomId: 'a', mode: 'history', capacity: 2, members: 1}], total: 1});
+  await two.ask('room:create', {roomId: 'b', capacity: 2, mode: 'live'});
+  const page = await two.ask('room:list', {limit: 1});
+  assert.deepEqual([page.rooms.length, page.total], [1, 2]);
+});
+
+test('room_linger: a room outlives its last member for that time', async () => {
+  const patient = await start('--linger-ms', '400');
+  const one = await client(ways.websocket, patient);
+  await one.ask('room:create', {roomId: 'r', capacity: 2, mode: 'history'});
+  await one.ask('room:join', 'r');
+  await one.ask('room:upload', {roomId: 'r', data: string('kept')});
+  one.socket.disconnect();
+  const two = await client(ways.websocket, patient);
+  assert.deepEqual((await two.ask('room:join', 'r')).data, [string('kept')]);
+  await two.ask('room:leave', 'r');
+  const stillThere = async () => (await two.ask('room:upload', {roomId: 'r', data: string('x')})).message !== 'Room not found.';
+  assert.ok(await stillThere());
+  await until(async () => !(await stillThere()), 'its end');
+});
+
+test('the server closes a room: its members are told, and stay connected', async () => {
+  const one = await client(ways.polling);
+  const roomId = await room('live', one);
+  await fetch(new URL(`test/close/${encodeURIComponent(roomId)}`, server.url), {method: 'POST'});
+  assert.deepEqual(await one.next('room:closed'), [{roomId, reason: 'by the server'}]);
+  assert.equal((await one.ask('room:join', roomId)).message, 'Room not found.');
+});

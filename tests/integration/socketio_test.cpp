@@ -1,0 +1,516 @@
+// A Socket.IO server in a whole server, by clients that speak the wire over sockets.
+#include "support/server.hpp"
+
+#include <flux/protocol/base64.hpp>
+#include <flux/socketio.hpp>
+#include <flux/testing/manual_clock.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+
+using namespace flux_test;
+using flux::Errc;
+using flux::JsonText;
+using flux::socketio::Args;
+using flux::socketio::Event;
+using flux::socketio::Io;
+using flux::socketio::Namespace;
+using flux::socketio::Options;
+using flux::socketio::Socket;
+using flux::socketio::Value;
+
+namespace {
+
+/// Over a WebSocket, in the namespace "/".
+class WsClient : public WebSocketClient {
+ public:
+  explicit WsClient(std::uint16_t port) : WsClient(Target{port}) {}
+  explicit WsClient(const Target& target, bool connects = true)
+      : WebSocketClient(target, "/socket.io/?EIO=4&transport=websocket") {
+    REQUIRE(next().substr(0, 1) == "0");
+    if (!connects) return;
+    send_text("40");
+    connected = next();
+  }
+  /// The next message; pings are answered.
+  std::string next() {
+    for (;;) {
+      std::string text = message();
+      if (text != "2") return text;
+      send_text("3");
+    }
+  }
+  /// Everything before the answer to what is sent here.
+  std::vector<std::string> settle() {
+    send_text("499[\"settle\"]");
+    send_text("42999[\"settle\"]");
+    std::vector<std::string> before;
+    for (auto text = next(); text != "43999[]"; text = next()) before.push_back(std::move(text));
+    return before;
+  }
+  std::string connected;
+};
+
+/// Over polling, in the namespace "/".
+class Poller {
+ public:
+  explicit Poller(std::uint16_t port) : gets_(port), posts_(port) {
+    const auto opened = get().body;
+    sid = text_at(JsonText::parse(opened.substr(1)).value(), "/sid");
+    REQUIRE(post("40") == "ok");
+    REQUIRE(poll().substr(0, 2) == "40");
+  }
+  HttpReply get() { return gets_.request(flux_test::get(path())); }
+  std::string poll() {
+    for (;;) {
+      const auto payload = get().body;
+      if (payload != "2") return payload;
+      post("3");
+    }
+  }
+  /// Without waiting for it.
+  void begin_poll() { gets_.send(flux_test::get(path())); }
+  HttpReply end_poll() { return gets_.reply(); }
+  std::string post(std::string_view payload) { return posts_.request(flux_test::post(path(), payload)).body; }
+  std::string sid;
+
+ private:
+  std::string path() const {
+    return "/socket.io/?EIO=4&transport=polling" + (sid.empty() ? std::string() : "&sid=" + sid);
+  }
+  HttpClient gets_;
+  HttpClient posts_;
+};
+
+/// What sockets ended with.
+class Reasons {
+ public:
+  void listen(const Socket& socket) {
+    socket.on_disconnect([this](std::string_view reason) {
+      const std::lock_guard lock(mutex_);
+      reasons_.emplace(reason);
+    });
+  }
+  std::multiset<std::string> all() const {
+    const std::lock_guard lock(mutex_);
+    return reasons_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::multiset<std::string> reasons_;
+};
+
+Value number(std::size_t n) { return JsonText::trusted(std::to_string(n)); }
+std::string bytes_of(std::size_t size) {
+  std::string bytes(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i * 7 % 251);
+  return bytes;
+}
+const std::string one_attachment = R"(451-["file",{"_placeholder":true,"num":0}])";
+
+}  // namespace
+
+// --- Lives ---
+
+TEST_CASE("socket.io: handles outlive the server, which every call then says or leaves be") {
+  std::optional<Io> io;
+  std::optional<Socket> socket;
+  std::vector<Args> answered;
+  {
+    flux::Server server(test_config());
+    io.emplace(server);
+    Awaited<Socket> came;
+    io->on_connection([&](const Socket& s) {
+      static_cast<void>(s.join("room"));
+      came.set(s);
+    });
+    server.start();
+    const WsClient client(server.port());
+    socket = came.get();
+    REQUIRE(socket->connected());
+  }
+  const Namespace nsp = socket->nsp();
+  CHECK_FALSE(socket->connected());
+  CHECK(socket->emit("a").error().code() == Errc::session_not_found);
+  CHECK(socket->volatile_emit("a").error().code() == Errc::session_not_found);
+  CHECK(socket->emit("a", {}, 1s, {}).error().code() == Errc::session_not_found);
+  CHECK(socket->join("b").error().code() == Errc::session_not_found);
+  CHECK(socket->rooms() == std::vector<std::string>{socket->id()});
+  socket->leave("room");
+  socket->set_data(JsonText::trusted("1"));
+  CHECK(socket->data() == JsonText::trusted("1"));
+  socket->on("a", [s = *socket](Event&) {});
+  socket->once("a", {});
+  socket->off("a");
+  socket->on_any([s = *socket](Event&) {});
+  socket->use([s = *socket](Event&, flux::socketio::Next) {});
+  socket->on_disconnecting([s = *socket](std::string_view) {});
+  socket->on_disconnect([s = *socket](std::string_view) {});
+  CHECK(socket->handshake().query("EIO") == "4");
+  CHECK(socket->transport() == "websocket");
+  socket->to("room").emit("a");
+  socket->disconnect(true);
+  CHECK(nsp.sockets().empty());
+  CHECK(nsp.emit("a").ok());
+  CHECK(nsp.to("room").to("other").emit("a").ok());
+  CHECK(nsp.to("room").emit("a", {}, [&](const auto& missing, std::vector<Args> answers) {
+    CHECK_FALSE(missing);
+    answered = std::move(answers);
+  }).ok());
+  CHECK(answered.empty());
+  nsp.sockets_join("c");
+  nsp.disconnect_sockets(true);
+  CHECK(io->of("/late").sockets().empty());
+  io->on_connection([](const Socket&) {});
+}
+
+TEST_CASE("socket.io: a stop tells clients of both transports, and the same server takes them again") {
+  Reasons reasons;
+  flux::Server server(test_config(2));
+  Io io(server);
+  io.on_connection([&](const Socket& socket) {
+    reasons.listen(socket);
+    socket.on("echo", [](Event& event) { event.ack(event.args()); });
+  });
+  for (std::size_t life = 1; life <= 3; ++life) {
+    server.start();
+    WsClient ws(server.port());
+    Poller poller(server.port());
+    Poller waiting(server.port());
+    waiting.begin_poll();
+    ws.send_text(R"(421["echo","x"])");
+    CHECK(ws.next() == R"(431["x"])");
+    CHECK(poller.post(R"(422["echo","y"])") == "ok");
+    CHECK(poller.poll() == R"(432["y"])");
+    CHECK(server.stats().sessions_now == 3);
+    server.stop(200ms);
+    CHECK(ws.closed().code == 1001);
+    CHECK(waiting.end_poll().body == "1");
+    CHECK(server.stats().sessions_now == 0);
+    CHECK(io.of("/").sockets().empty());
+    CHECK(reasons.all().count("server shutting down") == 3 * life);
+  }
+}
+
+TEST_CASE("socket.io: the statistics count its sessions, messages and mistakes") {
+  flux::Server server(test_config());
+  Io io(server);
+  io.on_connection([](const Socket& socket) {
+    socket.on("throw", [](Event&) { throw std::runtime_error("as the test wants it"); });
+    socket.on("settle", [](Event& event) { event.ack(); });
+  });
+  server.start();
+  const auto before = server.stats();
+  {
+    WsClient ws(server.port());
+    Poller poller(server.port());
+    CHECK(server.stats().sessions_now == 2);
+    ws.send_text(R"(42["throw"])");
+    ws.send_text(R"(42999["settle"])");
+    CHECK(ws.next() == "43999[]");
+    const auto now = server.stats();
+    CHECK(now.handler_errors == before.handler_errors + 1);
+    CHECK(now.messages_in == before.messages_in + 4);      // 40, throw, settle; 40 by a POST
+    CHECK(now.frames_out == before.frames_out + 3);        // open, CONNECT, the acknowledgment
+    CHECK(now.messages_bad == before.messages_bad);
+    ws.send_text("42[");
+    CHECK(ws.closed().code == 1000);
+    CHECK(server.stats().messages_bad == before.messages_bad + 1);
+    CHECK(poller.post("1") == "ok");
+  }
+  CHECK(eventually([&] { return server.stats().sessions_now == 0; }));
+}
+
+// --- Slow readers ---
+
+TEST_CASE("socket.io: a poller that fetches nothing and a WebSocket that reads nothing are closed, peers lose nothing") {
+  Reasons reasons;
+  auto config = test_config();
+  config.limits.outbox_bytes_max = 262'144;
+  config.limits.close_timeout = 200ms;
+  flux::Server server(config);
+  Io io(server);
+  io.on_connection([&](const Socket& socket) {
+    static_cast<void>(socket.join("room"));
+    reasons.listen(socket);
+  });
+  server.start();
+  WsClient peer(server.port());
+  Poller slow_poller(server.port());
+  const WsClient slow_reader(Target{.port = server.port(), .receive_buffer_bytes = 4096});
+  REQUIRE(eventually([&] { return io.to("room").sockets().size() == 3; }));
+  const Value filling(JsonText::trusted(quoted_x(16'000)));
+  std::size_t sent = 0;
+  while (server.stats().slow_readers_closed < 2) {
+    REQUIRE(sent < 20'000);
+    io.to("room").emit("news", {number(sent), filling});
+    const std::string got = peer.next();
+    REQUIRE(got.substr(0, 20) == ("42[\"news\"," + std::to_string(sent) + ",\"xxxxxxxxxx").substr(0, 20));
+    ++sent;
+  }
+  CHECK(eventually([&] { return reasons.all() == std::multiset<std::string>{"transport close", "transport error"}; }));
+  CHECK(server.stats().slow_readers_closed == 2);
+  CHECK(server.stats().messages_dropped > 0);
+  CHECK(io.to("room").sockets().size() == 1);
+  CHECK(slow_poller.get().status == 400);
+  io.to("room").emit("last");
+  CHECK(peer.next() == R"(42["last"])");
+}
+
+// --- Acknowledgments ---
+
+TEST_CASE("socket.io: acks that nobody asked for, twice, or late do nothing") {
+  flux::Server server(test_config());
+  Io io(server);
+  std::atomic<int> answers{0};
+  std::atomic<int> failures{0};
+  io.on_connection([&](const Socket& socket) {
+    socket.on("ask me", [&, socket](Event& event) {
+      const auto time = event.arg(0).json().get<std::int64_t>().value_or(0);
+      socket.emit("question", {}, std::chrono::milliseconds(time),
+                  [&](const flux::Result<Args>& answer) { ++(answer ? answers : failures); });
+    });
+    socket.on("settle", [](Event& event) { event.ack(); });
+  });
+  server.start();
+  WsClient client(server.port());
+  client.send_text(R"(4300["nobody asked"])");
+  client.send_text(R"(439007199254740991[])");
+  client.send_text(R"(42["ask me",20000])");
+  const std::string question = client.next();
+  REQUIRE(question.substr(0, 2) == "42");
+  const std::string id = question.substr(2, question.find('[') - 2);
+  client.send_text("43" + id + "[1]");
+  client.send_text("43" + id + "[2]");
+  client.send_text(R"(42["ask me",1])");
+  const std::string late = client.next();
+  REQUIRE(eventually([&] { return failures == 1; }));
+  client.send_text("43" + late.substr(2, late.find('[') - 2) + "[1]");
+  client.send_text(R"(42999["settle"])");
+  CHECK(client.next() == "43999[]");
+  CHECK(answers == 1);
+  CHECK(failures == 1);
+}
+
+TEST_CASE("socket.io: the application owes at most so many acks and answers; the client that asks for more is closed") {
+  flux::Server server(test_config());
+  Options options;
+  options.acks_waiting_max = 3;
+  Io io(server, options);
+  std::mutex mutex;
+  std::vector<Event::Ack> owed;
+  std::vector<flux::socketio::Next> asked;
+  io.on_connection([&](const Socket& socket) {
+    socket.on("never", [&](Event& event) {
+      const std::lock_guard lock(mutex);
+      owed.push_back(event.later());
+    });
+    socket.use([&](Event& event, flux::socketio::Next next) {
+      if (event.name() != "thought about") return next();
+      const std::lock_guard lock(mutex);
+      asked.push_back(std::move(next));
+    });
+  });
+  server.start();
+  for (const std::string packet : {R"(421["never"])", R"(42["thought about"])"}) {
+    WsClient client(server.port());
+    for (int i = 0; i < 4; ++i) client.send_text(packet);
+    CHECK(client.closed().code == 1000);
+  }
+  const std::lock_guard lock(mutex);
+  CHECK(owed.size() == 3);
+  CHECK(asked.size() == 3);
+}
+
+// --- Attachments, and what is large ---
+
+TEST_CASE("socket.io: attachments that never come, too many, too large, or where none is due end the connection") {
+  flux::Server server(test_config());
+  Options options;
+  options.attachments_timeout = 50ms;
+  options.payload_bytes_max = 1'000;
+  options.packet_limits.attachment_bytes_max = 1'500;
+  Reasons reasons;
+  Io io(server, options);
+  io.on_connection([&](const Socket& socket) { reasons.listen(socket); });
+  server.start();
+  const auto ends = [&](const std::vector<std::string>& texts, const std::vector<std::string>& attachments) {
+    WsClient client(server.port());
+    for (const auto& text : texts) client.send_text(text);
+    for (const auto& bytes : attachments) client.send_binary(bytes);
+    return client.closed().code;
+  };
+  CHECK(ends({one_attachment}, {}) == 1000);
+  CHECK(ends({R"(452-["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}])"}, {"x"}) == 1000);
+  CHECK(ends({}, {"x"}) == 1000);
+  CHECK(ends({one_attachment}, {"x", "y"}) == 1000);
+  CHECK(ends({one_attachment, one_attachment}, {}) == 1000);
+  CHECK(ends({R"(4511-["a"])"}, {}) == 1000);
+  CHECK(ends({R"(452-["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}])"},
+             {std::string(1'000, 'x'), std::string(501, 'x')}) == 1000);
+  CHECK(ends({one_attachment}, {std::string(1'001, 'x')}) == 1009);
+  CHECK(eventually([&] { return reasons.all().count("parse error") == 7 && reasons.all().size() == 8; }));
+}
+
+TEST_CASE("socket.io: one option lets a large message through, to the byte, over both transports") {
+  constexpr std::size_t size = 12'000'000;  // more than packets have by default
+  const std::string content = bytes_of(size);
+  flux::Server server(test_config());
+  Options options;
+  options.payload_bytes_max = size;
+  Awaited<flux::protocol::SharedBytes> came;
+  Io io(server, options);
+  io.on_connection([&](const Socket& socket) {
+    socket.on("file", [&](Event& event) { came.set(event.arg(0).bytes_at()); });
+    socket.on("small", [](Event& event) { event.ack({number(event.arg(0).bytes_at()->size())}); });
+  });
+  server.start();
+  WsClient client(server.port());
+  client.send_text(one_attachment);
+  client.send_binary(content);
+  CHECK(*came.get() == content);
+  client.send_text(one_attachment);
+  client.send_binary(content + "x");
+  CHECK(client.closed().code == 1009);
+
+  Poller poller(server.port());
+  std::string payload = R"(451-1["small",{"_placeholder":true,"num":0}])" "\x1e" "b";
+  const std::size_t fits = (size - payload.size()) / 4 * 3;
+  flux::protocol::append_base64(payload, std::string_view(content).substr(0, fits));
+  REQUIRE(poller.post(payload) == "ok");
+  CHECK(poller.poll() == "431[" + std::to_string(fits) + "]");
+  payload.back() = '!';
+  CHECK(poller.post(payload).find("Bad request") != std::string::npos);
+  CHECK(poller.get().status == 400);
+}
+
+TEST_CASE("socket.io: large attachments reach a room in order among small ones, on every loop and transport") {
+  const std::string content = bytes_of(300'000);
+  flux::Server server(test_config(2));
+  Io io(server);
+  io.on_connection([](const Socket& socket) { static_cast<void>(socket.join("room")); });
+  server.start();
+  std::vector<std::unique_ptr<WsClient>> members;
+  for (int i = 0; i < 4; ++i) members.push_back(std::make_unique<WsClient>(server.port()));
+  Poller poller(server.port());
+  REQUIRE(eventually([&] { return io.to("room").sockets().size() == 5; }));
+  const std::string left_out = text_at(JsonText::parse(members[3]->connected.substr(2)).value(), "/sid");
+  const auto file = Value::bytes(content);
+  for (std::size_t round = 0; round < 20; ++round) {
+    io.to("room").emit("n", {number(2 * round)});
+    io.to("room").except(left_out).emit("file", {file, file});
+    io.to("room").emit("n", {number(2 * round + 1)});
+    for (std::size_t m = 0; m < members.size(); ++m) {
+      CHECK(members[m]->next() == "42[\"n\"," + std::to_string(2 * round) + "]");
+      if (m != 3) {
+        CHECK(members[m]->next() == R"(452-["file",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}])");
+        REQUIRE(members[m]->next() == content);
+        REQUIRE(members[m]->next() == content);
+      }
+      CHECK(members[m]->next() == "42[\"n\"," + std::to_string(2 * round + 1) + "]");
+    }
+    std::size_t packets = 0;
+    while (packets < 5) {
+      const auto payload = poller.poll();
+      packets += 1 + static_cast<std::size_t>(std::count(payload.begin(), payload.end(), '\x1e'));
+    }
+    CHECK(packets == 5);
+  }
+}
+
+TEST_CASE("socket.io: events to several rooms come once and in their order") {
+  flux::Server server(test_config(2));
+  Io io(server);
+  io.on_connection([](const Socket& socket) {
+    for (const char* room : {"a", "b"}) static_cast<void>(socket.join(room));
+  });
+  server.start();
+  std::vector<std::unique_ptr<WsClient>> members;
+  for (int i = 0; i < 4; ++i) members.push_back(std::make_unique<WsClient>(server.port()));
+  REQUIRE(eventually([&] { return io.to("a").to("b").sockets().size() == 4; }));
+  const Value long_text(JsonText::trusted(quoted_x(10'000)));
+  for (std::size_t n = 0; n < 50; ++n) {
+    io.to("a").emit("one", {number(n)});
+    io.to("a").to("b").emit("two", {number(n), long_text});
+  }
+  for (const auto& member : members) {
+    std::size_t ones = 0;
+    std::size_t twos = 0;
+    while (ones + twos < 100) {
+      const std::string text = member->next();
+      const bool one = text.substr(0, 8) == R"(42["one")";
+      const std::string number = std::to_string(one ? ones++ : twos++);
+      REQUIRE((text == (one ? "42[\"one\"," + number + "]" : "42[\"two\"," + number + "," + quoted_x(10'000) + "]")));
+    }
+    CHECK(ones == 50);
+  }
+}
+
+// --- Being out of step ---
+
+TEST_CASE("socket.io: a second CONNECT to a namespace ends the connection, another namespace does not") {
+  Reasons reasons;
+  flux::Server server(test_config());
+  Io io(server);
+  io.of("/other");
+  io.on_connection([&](const Socket& socket) { reasons.listen(socket); });
+  server.start();
+  WsClient client(server.port());
+  client.send_text("40/other,");
+  CHECK(client.next().substr(0, 16) == R"(40/other,{"sid":)");
+  client.send_text("40");
+  CHECK(client.closed().code == 1000);
+  CHECK(eventually([&] { return reasons.all() == std::multiset<std::string>{"parse error"}; }));
+  WsClient patient(server.port());
+  patient.send_text("41");
+  patient.send_text("40");
+  CHECK(patient.next().substr(0, 9) == R"(40{"sid":)");
+}
+
+TEST_CASE("engine.io: a client that is sending something long is alive without a pong, one that sends nothing is not") {
+  for (const auto interval : {1'000ms, 25'000ms}) {
+    const auto clock = std::make_shared<flux::testing::ManualClock>();
+    auto config = test_config();
+    config.clock = clock;
+    flux::Server server(config);
+    Options options;
+    options.ping_interval = interval;
+    options.ping_timeout = interval;
+    options.attachments_timeout = 1h;
+    Reasons reasons;
+    Io io(server, options);
+    io.on_connection([&](const Socket& socket) { reasons.listen(socket); });
+    server.start();
+    WsClient client(server.port());
+    REQUIRE(eventually([&] { return io.of("/").sockets().size() == 1; }));
+    const auto send = [&](std::string_view bytes) {
+      const auto before = server.stats().bytes_in;
+      client.tcp.send(bytes);
+      REQUIRE(eventually([&] { return server.stats().bytes_in == before + bytes.size(); }));
+    };
+    const auto step = interval + 500ms;
+    const std::string whole =
+        flux::testing::ClientFrame{.opcode = flux::transport::Opcode::binary, .payload = std::string(1'000, 'x')}.bytes();
+    send(flux::testing::text_frame(one_attachment) + whole.substr(0, 100));
+    clock->advance(step);
+    CHECK(client.message() == "2");
+    for (std::size_t part = 1; part <= 5; ++part) {
+      send(std::string_view(whole).substr(part * 100, 100));
+      clock->advance(step);
+    }
+    send(std::string_view(whole).substr(600, 100));  // read after the loop has dealt with the last step
+    CHECK(io.of("/").sockets().size() == 1);
+    CHECK(eventually([&] {
+      clock->advance(step);
+      return !reasons.all().empty();
+    }));
+    CHECK(reasons.all() == std::multiset<std::string>{"ping timeout"});
+    client.tcp.reset();
+  }
+}

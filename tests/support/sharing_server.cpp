@@ -1,0 +1,91 @@
+// A server of data sharing that the tests in JavaScript drive, over Socket.IO and protocol live.
+//
+// usage: flux-sharing-server [--threads N] [--dir DIR] [--max-file-size BYTES] [--room-list 1] [--rooms-per-client N]
+//     [--public-max N] [--linger-ms N] [--rate N]
+//
+// --dir: where files are kept; without it they are refused. Clients are who their auth payload's `user` says. The content
+// "forbidden" is refused. POST /test/cleanup removes deleted files, POST /test/close/{room} closes a room. Ends with SIGTERM.
+#include <flux/flux.hpp>
+#include <flux/sharing.hpp>
+#include <flux/storage/disk_file_store.hpp>
+
+#include "support/later.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string list(const std::vector<flux::FileId>& ids) {
+  std::string text;
+  for (const auto& id : ids) text += (text.empty() ? "\"" : ",\"") + id + "\"";
+  return "[" + text + "]";
+}
+
+void serve_tests(flux::Server& server) {
+  server.route("POST", "/test/cleanup", [&server](const flux::HttpExchange& exchange) {
+    server.cleanup_deleted_files([exchange](const flux::Result<flux::FileCleanup>& cleanup) {
+      if (!cleanup) return exchange.respond(500, cleanup.error().message());
+      exchange.respond(200, "{\"deleted\":" + list(cleanup->deleted) + ",\"failed\":" + list(cleanup->failed) + "}",
+                       "application/json");
+    });
+  });
+  server.route("POST", "/test/close/{room}", [&server](const flux::HttpExchange& exchange) {
+    const auto closed = server.close_room(std::string(exchange.parameter("room")), "by the server");
+    exchange.respond(closed ? 200 : 404, {});
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::map<std::string, std::string> options;
+  for (int i = 1; i + 1 < argc; i += 2) options[argv[i]] = argv[i + 1];
+  const auto number = [&](const char* name, std::uint64_t fallback) {
+    const auto found = options.find(name);
+    return found == options.end() ? fallback : std::strtoull(found->second.c_str(), nullptr, 10);
+  };
+  Later main_thread;
+
+  flux::Config config;
+  config.listen = {{"127.0.0.1", 0}};
+  config.threads = static_cast<std::size_t>(number("--threads", 1));
+  config.presence_interval = 0ms;
+  config.room_linger = std::chrono::milliseconds(number("--linger-ms", 0));
+  config.limits.public_history_items_max = static_cast<std::size_t>(number("--public-max", 50));
+  config.limits.messages_per_second = static_cast<std::uint32_t>(number("--rate", 0));
+  config.limits.message_burst = 5;
+  if (options.count("--dir") != 0) config.files.store = std::make_shared<flux::DiskFileStore>(options["--dir"]);
+  config.files.file_bytes_max = number("--max-file-size", 100'000'000);
+  flux::Server server(config);
+  server.on_share([](flux::ShareDraft& share) {
+    if (share.data.get<std::string>("/content") == "forbidden") share.refuse("that is forbidden");
+  });
+  serve_tests(server);
+
+  flux::socketio::Options socketio;
+  socketio.payload_bytes_max = 110'000'000;
+  socketio.packet_limits.attachment_bytes_max = 110'000'000;
+  flux::socketio::Io io(server, socketio);
+  flux::socketio::SharingOptions sharing;
+  sharing.room_list = number("--room-list", 0) != 0;
+  sharing.rooms_per_client_max = static_cast<std::size_t>(number("--rooms-per-client", 100));
+  sharing.identity = [](const flux::socketio::Socket& socket) {
+    return flux::Identity{.user_id = socket.handshake().auth().get<std::string>("/user").value_or("")};
+  };
+  flux::socketio::serve_sharing(server, io, sharing);
+
+  server.start();
+  std::printf("listening on http://127.0.0.1:%u/\n", static_cast<unsigned>(server.port()));
+  std::fflush(stdout);
+  main_thread.run();
+  server.stop(100ms);
+}
