@@ -30,6 +30,15 @@ flux::LogLevel log_level(const std::string& text) {
   throw std::invalid_argument("--log takes off, error, warning, info or debug, not \"" + text + "\"");
 }
 
+/// FOLDER is served at "/", PREFIX=FOLDER at the prefix, which begins with "/".
+void add_static_folder(Options& options, const std::string& text) {
+  const std::size_t equals = text.starts_with('/') ? text.find('=') : std::string::npos;
+  const std::string prefix = equals == std::string::npos ? "/" : text.substr(0, equals);
+  const std::string folder = equals == std::string::npos ? text : text.substr(equals + 1);
+  if (folder.empty()) throw std::invalid_argument("--static takes FOLDER or PREFIX=FOLDER, not \"" + text + "\"");
+  options.static_folders[prefix] = folder;
+}
+
 }  // namespace
 
 Options read_options(const std::vector<std::string>& arguments) {
@@ -38,12 +47,18 @@ Options read_options(const std::vector<std::string>& arguments) {
   config.listen = {{"127.0.0.1", 8080}};
   config.log_level = flux::LogLevel::info;
   constexpr std::uint64_t any = std::numeric_limits<std::uint32_t>::max();
+  constexpr std::uint64_t any_file = std::numeric_limits<std::int64_t>::max();
 
   const std::map<std::string, std::function<void(const std::string&, const std::string&)>> with_value = {
       {"--host", [&](auto&, auto& v) { config.listen[0].host = v; }},
       {"--port", [&](auto& o, auto& v) { config.listen[0].port = static_cast<std::uint16_t>(number(o, v, 0, 65535)); }},
       {"--threads", [&](auto& o, auto& v) { config.threads = number(o, v, 1, 256); }},
-      {"--static", [&](auto&, auto& v) { options.static_folder = v; }},
+      {"--static", [&](auto&, auto& v) { add_static_folder(options, v); }},
+      {"--files", [&](auto&, auto& v) { options.files_folder = v; }},
+      {"--max-file-size", [&](auto& o, auto& v) { config.files.file_bytes_max = number(o, v, 1, any_file); }},
+      {"--upload-expires",
+       [&](auto& o, auto& v) { config.files.upload_expires = std::chrono::seconds(number(o, v, 0, any)); }},
+      {"--socketio-client", [&](auto&, auto& v) { options.socketio_client = v; }},
       {"--chat-history",
        [&](auto& o, auto& v) {
          const std::size_t messages = number(o, v, 0, 1'000'000);
@@ -91,15 +106,19 @@ Options read_options(const std::vector<std::string>& arguments) {
 }
 
 const char* usage() {
-  return "flux-server: rooms, presence, events and chat over WebSocket\n"
+  return "flux-server: rooms, presence, events, chat and files over WebSocket, Socket.IO and HTTP\n"
          "\n"
          "  --host ADDRESS            listen on this IPv4 or IPv6 address (127.0.0.1)\n"
          "  --port PORT               listen on this port; 0: one that is free (8080)\n"
          "  --threads N               event loops, 1 to 256 (1)\n"
-         "  --static FOLDER           serve the files of this folder at /\n"
+         "  --static [PREFIX=]FOLDER  serve the files of this folder at /, or at PREFIX (/x/); may be given again\n"
+         "  --files FOLDER            take uploads at /files, and keep them in this folder, made where it is missing\n"
+         "  --max-file-size BYTES     the largest file (100000000)\n"
+         "  --upload-expires SECONDS  forget an upload that rests for so long; 0: never (86400)\n"
+         "  --socketio-client FILE    the client bundle to serve at /socket.io/socket.io.js\n"
          "  --chat-history N          keep the newest N chat messages of a room; up to 100 go to who joins (1000)\n"
          "  --public-history N        keep the newest N items of the public space (50)\n"
-         "  --max-message BYTES       the largest message a client may send (1048576)\n"
+         "  --max-message BYTES       the largest message a client may send, with the file that is in it (1048576)\n"
          "  --origin ORIGIN           let pages of this origin connect; may be given again (any)\n"
          "  --presence-interval MS    coalesce presence for so long; 0: send at once (25)\n"
          "  --tls-cert FILE           serve HTTPS and WSS with this certificate chain (PEM)\n"
@@ -109,5 +128,6 @@ const char* usage() {
          "  --log LEVEL               off, error, warning, info or debug, to standard error (info)\n"
          "  --help, --version\n"
          "\n"
-         "Clients connect to /live. SIGTERM and SIGINT end it, after at most five seconds.\n";
+         "Clients connect to /live, or with socket.io-client to /socket.io/ for data sharing. SIGTERM and SIGINT\n"
+         "end it, after at most five seconds.\n";
 }

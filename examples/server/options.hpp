@@ -3,19 +3,22 @@
 
 #include <flux/flux.hpp>
 
+#include <map>
 #include <string>
 #include <vector>
 
 struct Options {
   flux::Config config;
-  std::string static_folder;  // served at "/"; empty: none
-  std::string echo_path;      // a raw WebSocket endpoint that echoes; empty: none
+  std::map<std::string, std::string> static_folders;  // by the prefix at which each is served
+  std::string files_folder;                           // of uploads; empty: none are taken
+  std::string socketio_client;                        // the file served at /socket.io/socket.io.js; empty: none
+  std::string echo_path;                              // a raw WebSocket endpoint that echoes; empty: none
   bool help = false;
   bool version = false;
 };
 
-/// Reads the arguments. Of an option given twice the last counts, but every --origin.
-/// Errors: throws std::invalid_argument with what is wrong and what would be right.
+/// Reads the arguments. Of an option given twice the last counts, but every --origin, and every --static that has a
+/// prefix of its own. Errors: throws std::invalid_argument with what is wrong and what would be right.
 Options read_options(const std::vector<std::string>& arguments);
 
 /// The text of --help.

@@ -1,10 +1,15 @@
 // flux-server: the ready-made server.
 #include "options.hpp"
 
+#include <flux/sharing.hpp>
+#include <flux/socketio.hpp>
+#include <flux/storage/disk_file_store.hpp>
+
 #include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <exception>
+#include <memory>
 #include <thread>
 
 namespace {
@@ -42,18 +47,32 @@ void serve_until_told(flux::Server& server, const sigset_t& signals) {
   server.stop(std::chrono::seconds(5));
 }
 
+flux::socketio::Options socketio_options(const Options& options) {
+  flux::socketio::Options socketio;
+  socketio.payload_bytes_max = options.config.limits.message_bytes_max;
+  socketio.client_file = options.socketio_client;
+  return socketio;
+}
+
+void add_echo(flux::Server& server, const std::string& path) {
+  flux::WebSocketEndpoint echo;
+  echo.on_message = [](const flux::WebSocket& socket, std::string_view message, flux::MessageType type) {
+    socket.send(message, type);
+  };
+  server.websocket(path, std::move(echo));
+}
+
 int serve(Options& options) {
   options.config.log = log_to_stderr;
   const sigset_t signals = block_signals();  // before any thread is there
-  flux::Server server(options.config);
-  if (!options.static_folder.empty()) server.static_files("/", options.static_folder);
-  if (!options.echo_path.empty()) {
-    flux::WebSocketEndpoint echo;
-    echo.on_message = [](const flux::WebSocket& socket, std::string_view message, flux::MessageType type) {
-      socket.send(message, type);
-    };
-    server.websocket(options.echo_path, std::move(echo));
+  if (!options.files_folder.empty()) {
+    options.config.files.store = std::make_shared<flux::DiskFileStore>(options.files_folder);
   }
+  flux::Server server(options.config);
+  flux::socketio::Io io(server, socketio_options(options));
+  flux::socketio::serve_sharing(server, io, {.room_list = true});
+  for (const auto& [prefix, folder] : options.static_folders) server.static_files(prefix, folder);
+  if (!options.echo_path.empty()) add_echo(server, options.echo_path);
   server.start();
   const std::string& host = options.config.listen[0].host;
   const bool v6 = host.find(':') != std::string::npos;

@@ -1,0 +1,163 @@
+// The client side of data sharing over Socket.IO: the public space and rooms. This module knows the wire and nothing of
+// the page; it needs `io`, the function of socket.io-client.
+//
+//   const client = new SharingClient(io);
+//   client.on('publicHistory', (items) => …);
+//   client.on('roomData', (item, roomId) => …);
+//   client.connect();
+//   const items = await client.joinRoom('garden');
+//   await client.share('garden', {type: 'string', content: 'hello'});
+//
+// Events: `state` (a `Status`), `publicHistory` (items), `roomData` (item, roomId), `roomEvent` ({roomId, event, payload}),
+// `roomPresence` ({roomId, joined, left}), `roomClosed` ({roomId, reason}). After a lost connection the client comes back by
+// itself; its rooms are to be joined again then, which is the page's to do, as the room may be gone or full.
+
+const answerTimeoutMs = 10_000;
+
+/**
+ * @typedef {{state: 'idle'|'connecting'|'open'|'waiting'|'refused', reason?: string}} Status
+ * @typedef {{roomId: string, mode: 'live'|'singleton'|'history', capacity: number, members: number}} RoomInfo
+ */
+
+/** A request that did not succeed. `code`: REFUSED, in the server's words; NOT_CONNECTED; or NO_ANSWER: it may have been done. */
+export class SharingError extends Error {
+  constructor(code, message) {
+    super(message);
+    this.name = 'SharingError';
+    this.code = code;
+  }
+}
+
+export class SharingClient {
+  #socket;
+  #status = {state: 'idle'};
+  #handlers = new Map();
+  #rooms = new Set(); // where we are, in the order of joining
+
+  /** @param {Function} io  of socket.io-client */
+  constructor(io) {
+    this.#socket = io({autoConnect: false, reconnectionDelay: 400, reconnectionDelayMax: 15_000});
+    this.#bind();
+  }
+
+  /** @returns {Status} */
+  get status() {
+    return this.#status;
+  }
+
+  get isOpen() {
+    return this.#socket.connected;
+  }
+
+  /** Calls `handler(...values)` for every event of that name. */
+  on(name, handler) {
+    if (!this.#handlers.has(name)) this.#handlers.set(name, new Set());
+    this.#handlers.get(name).add(handler);
+  }
+
+  /** Connects, or tries at once where the client waits for its next attempt. */
+  connect() {
+    this.#setStatus({state: 'connecting'});
+    this.#socket.disconnect().connect();
+  }
+
+  /**
+   * Makes a room, and enters it.
+   * @param {{roomId: string, capacity: number, mode: string}} room
+   */
+  async createRoom(room) {
+    await this.#ask('room:create', room);
+    await this.joinRoom(room.roomId);
+  }
+
+  /** Enters a room. Resolves with what it keeps, oldest first. */
+  async joinRoom(roomId) {
+    const {data} = await this.#ask('room:join', roomId);
+    this.#rooms.add(roomId);
+    return Array.isArray(data) ? data : data ? [data] : [];
+  }
+
+  async leaveRoom(roomId) {
+    await this.#ask('room:leave', roomId);
+    this.#rooms.delete(roomId);
+  }
+
+  /** Ends a room, for everybody in it; its creator may. */
+  async closeRoom(roomId) {
+    await this.#ask('room:close', roomId);
+  }
+
+  /** @returns {Promise<RoomInfo[]>} */
+  async listRooms() {
+    return (await this.#ask('room:list')).rooms;
+  }
+
+  /** The connection ids of who is in a room. */
+  async members(roomId) {
+    const {members} = await this.#ask('room:members', roomId);
+    return members.map(({connectionId}) => connectionId);
+  }
+
+  /** Shares TransferData in a room, or, with null, in the public space. */
+  async share(roomId, data) {
+    if (roomId === null) await this.#ask('public:upload', data);
+    else await this.#ask('room:upload', {roomId, data});
+  }
+
+  /** Sends `event` with `payload` to the others in a room, who get it as `roomEvent`. */
+  async tell(roomId, event, payload) {
+    await this.#ask('room:event', {roomId, event, payload});
+  }
+
+  /** Takes the newest item out of the public space. */
+  async deleteLast() {
+    await this.#ask('public:deleteLast');
+  }
+
+  async #ask(event, ...values) {
+    if (!this.isOpen) throw new SharingError('NOT_CONNECTED', 'There is no connection.');
+    let answer;
+    try {
+      answer = await this.#socket.timeout(answerTimeoutMs).emitWithAck(event, ...values);
+    } catch {
+      throw new SharingError('NO_ANSWER', 'The server did not answer. It may or may not have done it.');
+    }
+    if (answer?.success !== true) throw new SharingError('REFUSED', String(answer?.message || 'The server refused.'));
+    return answer;
+  }
+
+  #bind() {
+    const socket = this.#socket;
+    socket.on('connect', () => this.#setStatus({state: 'open'}));
+    socket.on('connect_error', ({message}) =>
+      this.#setStatus(socket.active ? {state: 'waiting'} : {state: 'refused', reason: message}),
+    );
+    socket.on('disconnect', (reason) => {
+      this.#rooms.clear();
+      if (reason === 'io client disconnect') return;
+      this.#setStatus(socket.active ? {state: 'waiting'} : {state: 'refused', reason: 'Disconnected by the server'});
+    });
+    socket.on('public:history', (items) => this.#emit('publicHistory', items));
+    socket.on('room:data', (item, roomId) => this.#emit('roomData', item, this.#roomOf(roomId)));
+    socket.on('room:event', (event) => this.#emit('roomEvent', event));
+    socket.on('room:presence', (change) => this.#emit('roomPresence', change));
+    socket.on('room:closed', (room) => {
+      this.#rooms.delete(room.roomId);
+      this.#emit('roomClosed', room);
+    });
+  }
+
+  /** The server names the room only to those who are in several. */
+  #roomOf(roomId) {
+    return roomId ?? this.#rooms.values().next().value;
+  }
+
+  #setStatus(status) {
+    this.#status = status;
+    this.#emit('state', status);
+  }
+
+  #emit(name, ...values) {
+    for (const handler of this.#handlers.get(name) ?? []) handler(...values);
+  }
+}
