@@ -2,6 +2,7 @@ import os
 import re
 
 from conan import ConanFile
+from conan.errors import ConanInvalidConfiguration
 from conan.tools.build import check_min_cppstd
 from conan.tools.cmake import CMake, CMakeDeps, CMakeToolchain, cmake_layout
 from conan.tools.files import copy, load, rmdir
@@ -19,8 +20,19 @@ class FluxConan(ConanFile):
         "fPIC": [True, False],
         "header_only": [True, False],
         "tls": [True, False],
+        "sqlite": [True, False],
+        "postgres": [True, False],
+        "mysql": [True, False],
     }
-    default_options = {"shared": False, "fPIC": True, "header_only": False, "tls": True}
+    default_options = {
+        "shared": False,
+        "fPIC": True,
+        "header_only": False,
+        "tls": True,
+        "sqlite": False,
+        "postgres": False,
+        "mysql": False,
+    }
     exports_sources = "CMakeLists.txt", "LICENSE", "cmake/*", "include/*", "src/*"
 
     def set_version(self):
@@ -51,9 +63,21 @@ class FluxConan(ConanFile):
         self.requires("zlib/[>=1.2.11 <2]", transitive_headers=True)
         if self.options.tls:
             self.requires("openssl/[>=1.1.1 <4]", transitive_headers=True)
+        if self.options.sqlite:
+            self.requires("sqlite3/[>=3.35 <4]")
+        if self.options.postgres:
+            self.requires("libpq/[>=13 <18]")
+        if self.options.mysql:
+            self.requires("libmysqlclient/[>=8 <9]")
+        if self.options.postgres or self.options.mysql:
+            backends = {"with_postgresql": bool(self.options.postgres), "with_mysql": bool(self.options.mysql)}
+            self.requires("soci/[>=4.0.3 <5]", options=backends)
 
     def validate(self):
         check_min_cppstd(self, 20)
+        stores = self.options.sqlite or self.options.postgres or self.options.mysql
+        if self.options.header_only and stores:
+            raise ConanInvalidConfiguration("the stores in databases are compiled; leave header_only off for them")
 
     def package_id(self):
         if self.info.options.header_only:
@@ -63,6 +87,8 @@ class FluxConan(ConanFile):
         CMakeDeps(self).generate()
         toolchain = CMakeToolchain(self)
         toolchain.cache_variables["FLUX_WITH_TLS"] = bool(self.options.tls)
+        for store in ("sqlite", "postgres", "mysql"):
+            toolchain.cache_variables[f"FLUX_WITH_{store.upper()}"] = bool(self.options.get_safe(store))
         toolchain.cache_variables["FLUX_BUILD_TESTS"] = False
         toolchain.cache_variables["FLUX_BUILD_EXAMPLES"] = False
         toolchain.generate()
@@ -105,3 +131,24 @@ class FluxConan(ConanFile):
         main.requires = packages
         if self.settings.get_safe("os") in ("Linux", "FreeBSD"):
             main.system_libs = ["pthread"]
+        self._package_stores()
+
+    def _package_stores(self):
+        """Each in a component of its own, over the parts that they share."""
+        parts = {
+            "sqlite": (["sql"], ["sqlite3::sqlite3"]),
+            "postgres": (["soci", "sql"], ["soci::soci", "libpq::libpq"]),
+            "mysql": (["soci", "sql"], ["soci::soci", "libmysqlclient::libmysqlclient"]),
+        }
+        for store, (shared, packages) in parts.items():
+            if not self.options.get_safe(store):
+                continue
+            for part in reversed(shared):
+                self.cpp_info.components[part].libs = [f"flux_{part}"]
+            if "soci" in shared:
+                self.cpp_info.components["soci"].requires = ["sql", "soci::soci"]
+            component = self.cpp_info.components[store]
+            component.set_property("cmake_target_name", f"flux::{store}")
+            component.libs = [f"flux_{store}"]
+            component.defines = [f"FLUX_WITH_{store.upper()}=1"]
+            component.requires = [shared[0], *packages]

@@ -6,7 +6,7 @@
 #   lint      the dev preset: library and examples with warnings as errors, the library through clang-tidy where there is one
 #   asan      the C++ tests and the fuzzers' findings with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan      the C++ tests with ThreadSanitizer
-# Without a stage: all, in this order.
+# Without a stage: all, in this order. The tests get a PostgreSQL and a MariaDB of their own (tests/databases.sh).
 set -eu
 name=tests
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -26,7 +26,8 @@ done
 start=$(date +%s)
 mkdir -p "$root/build"
 
-need_to_build catch2
+need_to_build catch2 libsqlite3-dev libsoci-dev libpq-dev libmariadb-dev
+databases=
 for stage in "$@"; do
   if [ "$stage" = release ]; then
     need ca-certificates nodejs npm chromium
@@ -38,32 +39,51 @@ for stage in "$@"; do
   fi
 done
 
+# Started when the first stage needs them, ended with this script. A short path: it has to fit in a socket's name.
+start_databases() {
+  [ -z "$databases" ] || return 0
+  need postgresql mariadb-server
+  databases=$(mktemp -d /tmp/flux-tests.XXXXXX)
+  trap 'sh "$root/tests/databases.sh" stop "$databases/db"; rm -rf "$databases"' EXIT
+  trap 'exit 1' INT TERM HUP
+  chmod 755 "$databases"
+  say "starting PostgreSQL and MariaDB"
+  urls=$(sh "$root/tests/databases.sh" start "$databases/db") || die "the databases for the tests did not start"
+  eval "$urls"
+  # A test that finds no database fails now, where it would say that it was skipped.
+  export FLUX_TEST_DATABASES=required
+}
+
 # test PRESET CTEST_ARGUMENT...
 run_tests() {
   preset=$1
   shift
+  start_databases
   say "testing build/$preset"
   (cd "$root" && ctest --preset "$preset" "$@" </dev/null) || die "stage $stage failed"
 }
 
+# Word splitting is meant: a list. What can't be built is not left out.
+stores="-DFLUX_WITH_SQLITE=ON -DFLUX_WITH_POSTGRES=ON -DFLUX_WITH_MYSQL=ON"
+# shellcheck disable=SC2086
 for stage in "$@"; do
   case $stage in
     release)
-      configure release -DFLUX_BUILD_TESTS=ON
+      configure release -DFLUX_BUILD_TESTS=ON $stores
       build release
       run_tests release
       ;;
     lint)
-      configure dev -DFLUX_BUILD_TESTS=OFF
+      configure dev -DFLUX_BUILD_TESTS=OFF $stores
       build dev
       ;;
     asan)
-      configure asan
+      configure asan $stores
       build asan cpp_tests
       run_tests asan -L 'cpp|fuzz'
       ;;
     tsan)
-      configure tsan
+      configure tsan $stores
       build tsan cpp_tests
       run_tests tsan -L cpp
       ;;

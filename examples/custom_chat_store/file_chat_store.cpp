@@ -144,6 +144,7 @@ Result<FileChatStore::Log*> FileChatStore::log_of(const RoomId& room) {
 }
 
 Result<Offset> FileChatStore::append(const RoomId& room, const ChatMessage& message) {
+  if (const auto storable = flux::check_storable(message); !storable) return storable.error();
   const auto found = log_of(room);
   if (!found) return found.error();
   const auto path = file_of(room);

@@ -1,5 +1,7 @@
 #include "options.hpp"
 
+#include "chat_store_option.hpp"
+
 #include <flux/storage/memory_chat_store.hpp>
 
 #include <algorithm>
@@ -8,6 +10,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 
 namespace {
@@ -46,6 +49,8 @@ Options read_options(const std::vector<std::string>& arguments) {
   flux::Config& config = options.config;
   config.listen = {{"127.0.0.1", 8080}};
   config.log_level = flux::LogLevel::info;
+  std::string chat_store = "memory";
+  std::optional<std::size_t> chat_history;
   constexpr std::uint64_t any = std::numeric_limits<std::uint32_t>::max();
   constexpr std::uint64_t any_file = std::numeric_limits<std::int64_t>::max();
 
@@ -59,12 +64,8 @@ Options read_options(const std::vector<std::string>& arguments) {
       {"--upload-expires",
        [&](auto& o, auto& v) { config.files.upload_expires = std::chrono::seconds(number(o, v, 0, any)); }},
       {"--socketio-client", [&](auto&, auto& v) { options.socketio_client = v; }},
-      {"--chat-history",
-       [&](auto& o, auto& v) {
-         const std::size_t messages = number(o, v, 0, 1'000'000);
-         config.chat.store = std::make_shared<flux::MemoryChatStore>(messages);
-         config.chat.join_history = std::min<std::size_t>(messages, 100);
-       }},
+      {"--chat", [&](auto&, auto& v) { chat_store = v; }},
+      {"--chat-history", [&](auto& o, auto& v) { chat_history = number(o, v, 0, 1'000'000); }},
       {"--public-history",
        [&](auto& o, auto& v) { config.limits.public_history_items_max = number(o, v, 0, 1'000'000); }},
       {"--max-message", [&](auto& o, auto& v) { config.limits.message_bytes_max = number(o, v, 1, any); }},
@@ -102,6 +103,13 @@ Options read_options(const std::vector<std::string>& arguments) {
     }
     option->second(name, value);
   }
+  if (chat_history) {
+    if (chat_store != "memory") throw std::invalid_argument("--chat-history is for --chat memory, not \"" + chat_store + "\"");
+    config.chat.store = std::make_shared<flux::MemoryChatStore>(*chat_history);
+    config.chat.join_history = std::min<std::size_t>(*chat_history, 100);
+  } else if (!options.help && !options.version) {
+    config.chat.store = make_chat_store(chat_store);
+  }
   return options;
 }
 
@@ -113,12 +121,13 @@ const char* usage() {
          "  --threads N               event loops, 1 to 256 (1)\n"
          "  --static [PREFIX=]FOLDER  serve the files of this folder at /, or at PREFIX (/x/); may be given again\n"
          "  --files FOLDER            take uploads at /files, and keep them in this folder, made where it is missing\n"
-         "  --max-file-size BYTES     the largest file (100000000)\n"
+         "  --max-file-size BYTES     the largest file, over HTTP and in a Socket.IO message over a WebSocket (100000000)\n"
          "  --upload-expires SECONDS  forget an upload that rests for so long; 0: never (86400)\n"
          "  --socketio-client FILE    the client bundle to serve at /socket.io/socket.io.js\n"
-         "  --chat-history N          keep the newest N chat messages of a room; up to 100 go to who joins (1000)\n"
+         "  --chat STORE              keep chat in memory, or in sqlite:PATH, postgres:URL or mysql:URL (memory)\n"
+         "  --chat-history N          in memory: keep the newest N chat messages of a room; up to 100 go to who joins (1000)\n"
          "  --public-history N        keep the newest N items of the public space (50)\n"
-         "  --max-message BYTES       the largest message a client may send, with the file that is in it (1048576)\n"
+         "  --max-message BYTES       the largest message a client may send, but for the file that is in it (1048576)\n"
          "  --origin ORIGIN           let pages of this origin connect; may be given again (any)\n"
          "  --presence-interval MS    coalesce presence for so long; 0: send at once (25)\n"
          "  --tls-cert FILE           serve HTTPS and WSS with this certificate chain (PEM)\n"

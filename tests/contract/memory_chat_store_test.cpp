@@ -1,6 +1,7 @@
-#include "chat_store_contract.hpp"
+#include "catch.hpp"
 
 #include <flux/storage/memory_chat_store.hpp>
+#include <flux/testing/chat_store_contract.hpp>
 
 using namespace flux;
 using namespace flux::testing;
@@ -38,4 +39,6 @@ TEST_CASE("memory chat store: past its number of rooms the one not written to fo
   CHECK(ids_of(store.history("c", 10, 0)) == "1 ");
 }
 
-TEST_CASE("memory chat store: says that it does not block", "[chat_store]") { CHECK_FALSE(MemoryChatStore().may_block()); }
+TEST_CASE("memory chat store: says that it does not block", "[chat_store]") {
+  CHECK_FALSE(MemoryChatStore().may_block());
+}

@@ -3,8 +3,10 @@
 #include <flux/features/detail/chat_log.hpp>
 #include <flux/storage/memory_chat_store.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
+#include <span>
 #include <stdexcept>
 #include <thread>
 
@@ -27,7 +29,7 @@ enum class Failure { none, error, exception, odd_exception };
 /// A memory store with faults.
 class TestStore final : public ChatStore {
  public:
-  explicit TestStore(bool blocks) : blocks_(blocks) {}
+  explicit TestStore(bool blocks, std::size_t batch_max = 1) : blocks_(blocks), batch_max_(batch_max) {}
   Result<Offset> append(const RoomId& room, const ChatMessage& message) override {
     if (const auto error = fault()) return *error;
     return store_.append(room, message);
@@ -37,8 +39,20 @@ class TestStore final : public ChatStore {
     return store_.history(room, limit, before);
   }
   bool may_block() const override { return blocks_; }
+  std::size_t batch_max() const override { return batch_max_; }
+  std::vector<Result<Offset>> append_all(std::span<const ChatMessage> messages) override {
+    if (inside_.exchange(true)) overlapped = true;
+    largest_batch = std::max(largest_batch, messages.size());
+    auto results = ChatStore::append_all(messages);
+    if (loses_a_result) results.pop_back();
+    inside_ = false;
+    return results;
+  }
 
   std::atomic<Failure> failure{Failure::none};
+  std::atomic<bool> overlapped{false};
+  std::size_t largest_batch = 0;  // calls of append_all don't overlap
+  bool loses_a_result = false;
 
  private:
   std::optional<Error> fault() const {
@@ -51,13 +65,22 @@ class TestStore final : public ChatStore {
     return std::nullopt;
   }
   const bool blocks_;
+  const std::size_t batch_max_;
+  std::atomic<bool> inside_{false};
   MemoryChatStore store_;
 };
+
+/// How the log under test calls its store.
+enum class Way { inline_calls, one_by_one, batches };
 
 /// A log over a store that blocks or does not.
 struct Fixture {
   explicit Fixture(bool blocks, std::size_t per_room_max = 1000)
-      : store(std::make_shared<TestStore>(blocks)),
+      : Fixture(blocks ? Way::one_by_one : Way::inline_calls, per_room_max) {}
+  explicit Fixture(Way way, std::size_t per_room_max = 1000)
+      : Fixture(way != Way::inline_calls, way == Way::batches ? 16 : 1, per_room_max) {}
+  Fixture(bool blocks, std::size_t batch_max, std::size_t per_room_max)
+      : store(std::make_shared<TestStore>(blocks, batch_max)),
         queue(blocks ? std::make_shared<storage::StoreQueue>(2, per_room_max, 10'000) : nullptr),
         log(store, queue, [this](std::string_view what) {
           const std::lock_guard lock(mutex);
@@ -149,12 +172,12 @@ TEST_CASE("chat log: past the bound a call is answered with overloaded", "[chat_
 }
 
 TEST_CASE("chat log: messages of many threads are handed on in the order of their offsets", "[chat_log][threads]") {
-  const bool blocks = GENERATE(false, true);
+  const Way way = GENERATE(Way::inline_calls, Way::one_by_one, Way::batches);
   constexpr int threads = 4;
   constexpr int each = 200;
   std::vector<Offset> order;  // guarded by the log: one callback of a room at a time
   {
-    Fixture f(blocks);
+    Fixture f(way);
     std::vector<std::thread> writers;
     for (int t = 0; t < threads; ++t) {
       writers.emplace_back([&, t] {
@@ -184,6 +207,77 @@ TEST_CASE("chat log: while a page's turn is held nothing is stored in its room, 
   f.log.append(message_of("r", "2"), [&](const Result<ChatMessage>&, const ChatLog::Turn&) { done.set_value(); });
   CHECK(f.append(message_of("other", "1")).ok());
   CHECK(stored.wait_for(0s) == std::future_status::timeout);
+  turn.reset();
+  CHECK(stored.wait_for(10s) == std::future_status::ready);
+}
+
+TEST_CASE("chat log: over a store that takes batches, messages of several rooms share calls and keep their order",
+          "[chat_log][threads]") {
+  constexpr int rooms = 5;
+  constexpr int each = 100;
+  std::vector<std::vector<std::string>> ids(rooms);  // each guarded by the turns of its room
+  std::size_t largest = 0;
+  {
+    Fixture f(Way::batches);
+    // A page's turn in every room: what comes meanwhile waits, and goes together.
+    std::vector<ChatLog::Turn> turns;
+    for (int r = 0; r < rooms; ++r) {
+      std::promise<ChatLog::Turn> reading;
+      auto held = reading.get_future();
+      f.log.history(std::to_string(r), 1, 0, [&](const Result<ChatLog::Page>&, const ChatLog::Turn& turn) { reading.set_value(turn); });
+      REQUIRE(held.wait_for(10s) == std::future_status::ready);
+      turns.push_back(held.get());
+    }
+    for (int i = 0; i < each; ++i) {
+      for (int r = 0; r < rooms; ++r) {
+        f.log.append(message_of(std::to_string(r), std::to_string(i)),
+                     [&own = ids[static_cast<std::size_t>(r)], room = std::to_string(r), i](
+                         const Result<ChatMessage>& stored, const ChatLog::Turn& turn) {
+                       if (!stored || stored->room != room || stored->offset != static_cast<Offset>(i + 1) || turn.use_count() == 0) return;
+                       own.push_back(stored->id + " " + stored->message);
+                     });
+      }
+    }
+    turns.clear();
+    f.queue->stop();
+    largest = f.store->largest_batch;
+    CHECK_FALSE(f.store->overlapped);
+  }
+  CHECK(largest > 1);
+  CHECK(largest <= 16);
+  for (const auto& own : ids) {
+    REQUIRE(own.size() == each);
+    for (std::size_t i = 0; i < own.size(); ++i) CHECK(own[i] == std::to_string(i) + " text " + std::to_string(i));
+  }
+}
+
+TEST_CASE("chat log: in a batch too, errors are passed on, exceptions told, and wrong answers refused", "[chat_log][threads]") {
+  Fixture f(Way::batches);
+  f.store->failure = Failure::error;
+  CHECK(f.append(message_of("r", "1")).error().message() == "disk full");
+  f.store->failure = Failure::exception;
+  // The failure ends append_all, so the store is left inside it.
+  CHECK(f.append(message_of("r", "1")).error().code() == Errc::store_failed);
+  f.store->failure = Failure::none;
+  CHECK(f.append(message_of("r", "1"))->offset == 1);
+  f.store->loses_a_result = true;
+  CHECK(f.append(message_of("r", "2")).error().code() == Errc::store_failed);
+  CHECK(f.failures == std::vector<std::string>{"lost the disk", "append_all gave 0 results for 1 messages"});
+}
+
+TEST_CASE("chat log: past the bound a message that would go into a batch is answered with overloaded",
+          "[chat_log][threads]") {
+  Fixture f(Way::batches, 1);
+  std::promise<ChatLog::Turn> reading;
+  auto held = reading.get_future();
+  f.log.history("r", 1, 0, [&](const Result<ChatLog::Page>&, const ChatLog::Turn& turn) { reading.set_value(turn); });
+  REQUIRE(held.wait_for(10s) == std::future_status::ready);
+  ChatLog::Turn turn = held.get();
+  std::promise<void> second;
+  auto stored = second.get_future();
+  f.log.append(message_of("r", "1"), [&](const Result<ChatMessage>&, const ChatLog::Turn&) { second.set_value(); });
+  CHECK(f.append(message_of("r", "2")).error().code() == Errc::overloaded);
+  CHECK(f.append(message_of("other", "1")).ok());
   turn.reset();
   CHECK(stored.wait_for(10s) == std::future_status::ready);
 }

@@ -3,8 +3,14 @@
 #include <flux/storage/store_queue.hpp>
 
 #include <atomic>
+#include <condition_variable>
 #include <future>
+#include <iterator>
 #include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
 #include <vector>
 
 using flux::storage::StoreQueue;
@@ -19,7 +25,202 @@ T get(std::future<T>& future) {
   return future.get();
 }
 
+/// A part with a name, and a queue that notes what its batches were made of. A batch waits until it is let through.
+struct Batches {
+  struct Named final : StoreQueue::Part {
+    explicit Named(std::string given) : name(std::move(given)) {}
+    std::string name;
+  };
+
+  Batches(std::size_t threads, std::size_t batch_max, std::size_t per_room_max = 1000, std::size_t total_max = 10'000)
+      : queue(std::make_shared<StoreQueue>(threads, per_room_max, total_max)) {
+    queue->collect(batch_max, [this](std::vector<StoreQueue::PartInTurn> batch) { make(std::move(batch)); });
+  }
+  ~Batches() {
+    let_through(1'000'000);
+    queue->stop();
+  }
+
+  bool add(const std::string& room, const std::string& name) {
+    std::unique_ptr<StoreQueue::Part> part = std::make_unique<Named>(name);
+    const bool taken = queue->add(room, part);
+    CHECK((part == nullptr) == taken);
+    return taken;
+  }
+  void let_through(int count) {
+    const std::lock_guard lock(mutex);
+    may_pass += count;
+    changed.notify_all();
+  }
+  /// Waits until `count` batches have begun, and gives them.
+  std::vector<std::string> begun(std::size_t count) {
+    std::unique_lock lock(mutex);
+    REQUIRE(changed.wait_for(lock, 10s, [&] { return made.size() >= count; }));
+    return made;
+  }
+  void make(std::vector<StoreQueue::PartInTurn> batch) {
+    std::unique_lock lock(mutex);
+    if (++running > 1) overlapped = true;
+    std::string names;
+    for (const auto& item : batch) names += static_cast<Named&>(*item.part).name + ' ';
+    made.push_back(names);
+    changed.notify_all();
+    if (!changed.wait_for(lock, 10s, [this] { return may_pass > 0; })) timed_out = true;
+    --may_pass;
+    --running;
+    if (keep_turns) kept.insert(kept.end(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
+  }
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::string> made;
+  std::vector<StoreQueue::PartInTurn> kept;
+  bool keep_turns = false;
+  bool overlapped = false;
+  bool timed_out = false;
+  int running = 0;
+  int may_pass = 0;
+  std::shared_ptr<StoreQueue> queue;
+};
+
 }  // namespace
+
+TEST_CASE("store queue: what waits while a batch is made is in the next one, each room in order", "[store_queue][threads]") {
+  Batches batches(2, 100);
+  batches.add("a", "a1");
+  REQUIRE(batches.begun(1) == std::vector<std::string>{"a1 "});
+  for (const char* name : {"a2", "a3", "a4"}) batches.add("a", name);
+  batches.add("b", "b1");  // a worker is free, and still one batch is made at a time
+  batches.add("b", "b2");
+  batches.let_through(1);
+  // "b" was ready first: "a" had its turn until now.
+  CHECK(batches.begun(2).back() == "b1 a2 b2 a3 a4 ");
+  batches.let_through(1);
+  batches.queue->stop();
+  CHECK_FALSE(batches.overlapped);
+  CHECK_FALSE(batches.timed_out);
+}
+
+TEST_CASE("store queue: a room with much to do shares a batch with the others", "[store_queue][threads]") {
+  Batches batches(1, 4);
+  batches.add("first", "0");
+  batches.begun(1);
+  for (const char* name : {"m1", "m2", "m3", "m4", "m5", "m6"}) batches.add("much", name);
+  batches.add("b", "b1");
+  batches.add("c", "c1");
+  batches.let_through(1);
+  CHECK(batches.begun(2).back() == "m1 b1 c1 m2 ");
+  batches.let_through(1);
+  CHECK(batches.begun(3).back() == "m3 m4 m5 m6 ");
+  batches.let_through(1);
+  batches.queue->stop();
+}
+
+TEST_CASE("store queue: a call stays between the parts that were added before and behind it", "[store_queue][threads]") {
+  Batches batches(2, 100);
+  batches.add("a", "a1");
+  batches.begun(1);
+  std::promise<std::size_t> made_before;
+  auto count = made_before.get_future();
+  std::promise<StoreQueue::Turn> turn_given;
+  auto given = turn_given.get_future();
+  batches.add("a", "a2");
+  REQUIRE(batches.queue->run("a", [&](StoreQueue::Turn turn) {
+    {
+      const std::lock_guard lock(batches.mutex);
+      made_before.set_value(batches.made.size());
+    }
+    turn_given.set_value(std::move(turn));
+  }));
+  batches.add("a", "a3");
+  batches.let_through(2);
+  CHECK(get(count) == 2);
+  StoreQueue::Turn turn = get(given);
+  batches.add("b", "b1");
+  CHECK(batches.begun(3) == std::vector<std::string>{"a1 ", "a2 ", "b1 "});  // "a" waits for its turn, "b" does not
+  turn.reset();
+  batches.let_through(1);
+  CHECK(batches.begun(4).back() == "a3 ");
+}
+
+TEST_CASE("store queue: calls of other rooms run while a batch is made, and take turns with batches on one worker",
+          "[store_queue][threads]") {
+  {
+    Batches batches(2, 100);
+    batches.add("a", "a1");
+    batches.begun(1);
+    std::promise<void> ran;
+    auto done = ran.get_future();
+    REQUIRE(batches.queue->run("b", [&](const StoreQueue::Turn&) { ran.set_value(); }));
+    get(done);
+  }
+  Batches batches(1, 1);
+  batches.add("first", "0");
+  batches.begun(1);
+  std::vector<std::size_t> made_before_calls;  // guarded by the one worker
+  for (int i = 0; i < 3; ++i) {
+    batches.add("part" + std::to_string(i), "p");
+    REQUIRE(batches.queue->run("call" + std::to_string(i), [&](const StoreQueue::Turn&) {
+      const std::lock_guard lock(batches.mutex);
+      made_before_calls.push_back(batches.made.size());
+    }));
+  }
+  batches.let_through(4);
+  batches.queue->stop();
+  CHECK(made_before_calls == std::vector<std::size_t>{1, 2, 3});
+}
+
+TEST_CASE("store queue: a room goes on when the turns of all its parts in a batch are let go", "[store_queue][threads]") {
+  Batches batches(2, 100);
+  batches.keep_turns = true;
+  batches.add("a", "a1");
+  batches.begun(1);
+  batches.add("b", "b1");
+  batches.add("b", "b2");
+  batches.add("c", "c1");
+  batches.let_through(2);
+  batches.begun(2);
+  batches.add("b", "b3");
+  batches.add("c", "c2");
+  const auto held = [&](const std::string& name) {
+    const std::lock_guard lock(batches.mutex);
+    for (auto& item : batches.kept) {
+      if (item.part && static_cast<Batches::Named&>(*item.part).name == name) return std::exchange(item, {});
+    }
+    return StoreQueue::PartInTurn();
+  };
+  StoreQueue::PartInTurn b1, b2, c1;
+  const auto end = std::chrono::steady_clock::now() + 10s;
+  while (!c1.part && std::chrono::steady_clock::now() < end) c1 = held("c1");
+  b1 = held("b1");
+  b2 = held("b2");
+  REQUIRE((b1.part && b2.part && c1.part));
+  b1 = {};
+  c1 = {};
+  CHECK(batches.begun(3).back() == "c2 ");
+  b2 = {};
+  batches.let_through(2);
+  CHECK(batches.begun(4).back() == "b3 ");
+  batches.let_through(10);
+  const std::lock_guard lock(batches.mutex);
+  batches.keep_turns = false;
+  batches.kept.clear();
+}
+
+TEST_CASE("store queue: parts count for the bounds as calls do", "[store_queue][threads]") {
+  Batches batches(1, 100, 2, 4);
+  batches.add("a", "a1");
+  batches.begun(1);  // one is made, none waits
+  CHECK(batches.add("a", "a2"));
+  CHECK(batches.queue->run("a", [](const StoreQueue::Turn&) {}));
+  CHECK_FALSE(batches.add("a", "a3"));  // the room's bound
+  CHECK(batches.add("b", "b1"));
+  CHECK_FALSE(batches.add("c", "c1"));  // the queue's bound
+  batches.let_through(10);
+  batches.queue->stop();
+  CHECK_FALSE(batches.add("a", "a4"));
+  CHECK(batches.begun(2).back() == "b1 a2 ");
+}
 
 TEST_CASE("store queue: the calls of a room run one at a time, in order", "[store_queue][threads]") {
   const auto queue = std::make_shared<StoreQueue>(4, 10'000, 100'000);

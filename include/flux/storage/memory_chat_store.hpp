@@ -20,6 +20,7 @@ class MemoryChatStore final : public ChatStore {
       : messages_per_room_(messages_per_room), rooms_max_(rooms_max) {}
 
   Result<Offset> append(const RoomId& room, const ChatMessage& message) override {
+    if (const auto storable = check_storable(message); !storable) return storable.error();
     const std::lock_guard lock(mutex_);
     Log& log = touch(room);
     if (const auto kept = log.by_id.find(message.id); kept != log.by_id.end()) return kept->second;

@@ -14,13 +14,14 @@
 namespace flux::features {
 
 /// Threading: any thread. A store that does not block is called at once, under a lock for its room; another one on the
-/// store queue.
+/// store queue, with what else waits where it takes batches.
 class ChatLog {
  public:
   using Page = std::vector<ChatMessage>;
   /// `turn`: while it is held, no other call for the room begins. Empty where the store does not block: then the callback
   /// runs inside the room's chat lock, and must not call the log back.
   using Turn = storage::StoreQueue::Turn;
+  using Stored = std::function<void(Result<ChatMessage>, const Turn&)>;
 
   /// `failed`: told of exceptions out of the store.
   ChatLog(std::shared_ptr<ChatStore> store, std::shared_ptr<storage::StoreQueue> queue,
@@ -30,18 +31,25 @@ class ChatLog {
 
   /// Stores the message, then calls `stored` (with its offset filled in) before anything else of this room is stored or
   /// read. Errors: the store's; overloaded.
-  void append(ChatMessage message, std::function<void(Result<ChatMessage>, const Turn&)> stored);
+  void append(ChatMessage message, Stored stored);
   /// A page, then `read` before anything else of this room is stored. Errors as for `append`.
   void history(const RoomId& room, std::size_t limit, Offset before,
                std::function<void(Result<Page>, const Turn&)> read);
 
  private:
+  struct Pending;
+
+  template <class T, class Call>
+  T guarded(const Call& store_call);
   template <class T, class Call, class Done>
   void call(const RoomId& room, Call store_call, Done done);
+  void append_with_others(ChatMessage message, Stored stored);
+  void append_batch(std::vector<storage::StoreQueue::PartInTurn> batch);
   std::mutex& lock_of(const RoomId& room) { return locks_[std::hash<RoomId>{}(room) % locks_.size()]; }
 
   const std::shared_ptr<ChatStore> store_;
   const std::shared_ptr<storage::StoreQueue> queue_;  // null: the store does not block
+  const bool batches_;
   const std::function<void(std::string_view)> failed_;
   std::array<std::mutex, 64> locks_;
 };

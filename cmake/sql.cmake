@@ -1,0 +1,85 @@
+# Chat in databases: flux::sqlite, flux::postgres, flux::mysql. Compiled in every mode: they use none of flux's own
+# definitions, so programs link them beside flux::flux or flux::header_only.
+
+find_package(SQLite3 3.35 QUIET)
+find_package(SOCI 4.0 QUIET OPTIONAL_COMPONENTS postgresql mysql)
+find_package(PostgreSQL QUIET)
+find_package(MySQLClient QUIET)
+set(flux_found_postgres OFF)
+set(flux_found_mysql OFF)
+if(UNIX AND TARGET SOCI::postgresql AND PostgreSQL_FOUND)
+  set(flux_found_postgres ON)
+endif()
+if(UNIX AND TARGET SOCI::mysql AND MySQLClient_FOUND)
+  set(flux_found_mysql ON)
+endif()
+option(FLUX_WITH_SQLITE "flux::sqlite: chat in SQLite 3.35 or newer" ${SQLite3_FOUND})
+option(FLUX_WITH_POSTGRES "flux::postgres: chat in PostgreSQL, with SOCI 4 and libpq" ${flux_found_postgres})
+option(FLUX_WITH_MYSQL "flux::mysql: chat in MySQL or MariaDB, with SOCI 4 and their client library" ${flux_found_mysql})
+
+set(flux_sql_targets)
+
+# flux_add_store(name sources... LINK libraries...)
+function(flux_add_store name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK")
+  list(TRANSFORM arg_SOURCES PREPEND "${PROJECT_SOURCE_DIR}/src/sql/")
+  add_library(flux_${name} ${arg_SOURCES})
+  add_library(flux::${name} ALIAS flux_${name})
+  target_compile_features(flux_${name} PUBLIC cxx_std_20)
+  target_include_directories(
+    flux_${name} PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
+                        "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
+  target_link_libraries(flux_${name} ${arg_LINK})
+  if(NOT name MATCHES "^(sql|soci)$")  # those are parts of the others
+    string(TOUPPER "FLUX_WITH_${name}" macro)
+    target_compile_definitions(flux_${name} INTERFACE ${macro}=1)
+  endif()
+  set_target_properties(
+    flux_${name}
+    PROPERTIES EXPORT_NAME ${name}
+               CXX_EXTENSIONS OFF
+               POSITION_INDEPENDENT_CODE ON
+               VERSION ${PROJECT_VERSION}
+               SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+               WINDOWS_EXPORT_ALL_SYMBOLS ON)
+  if(flux_is_top_level)
+    flux_set_warnings(flux_${name})
+    flux_set_clang_tidy(flux_${name})
+  endif()
+  set(flux_sql_targets ${flux_sql_targets} flux_${name} PARENT_SCOPE)
+endfunction()
+
+if(FLUX_WITH_SQLITE OR FLUX_WITH_POSTGRES OR FLUX_WITH_MYSQL)
+  # What the databases share.
+  flux_add_store(sql SOURCES chat.cpp chat_schema.cpp connection_pool.cpp dialect.cpp sql_chat_store.cpp
+                 LINK PRIVATE Threads::Threads)
+endif()
+if(FLUX_WITH_SQLITE)
+  find_package(SQLite3 3.35 REQUIRED)
+  flux_add_store(sqlite SOURCES sqlite_chat_store.cpp sqlite_connection.cpp LINK PUBLIC flux_sql PRIVATE SQLite::SQLite3)
+endif()
+if(FLUX_WITH_POSTGRES OR FLUX_WITH_MYSQL)
+  find_package(SOCI 4.0 REQUIRED)
+  # What the databases behind a socket share.
+  flux_add_store(soci SOURCES call_guard.cpp soci_connection.cpp
+                 LINK PUBLIC flux_sql PRIVATE SOCI::core Threads::Threads)
+endif()
+if(FLUX_WITH_POSTGRES)
+  find_package(SOCI 4.0 REQUIRED COMPONENTS postgresql)
+  find_package(PostgreSQL REQUIRED)
+  flux_add_store(postgres SOURCES postgres_chat_store.cpp postgres_connection.cpp
+                 LINK PUBLIC flux_soci PRIVATE SOCI::postgresql PostgreSQL::PostgreSQL)
+endif()
+if(FLUX_WITH_MYSQL)
+  find_package(SOCI 4.0 REQUIRED COMPONENTS mysql)
+  find_package(MySQLClient REQUIRED)
+  flux_add_store(mysql SOURCES mysql_chat_store.cpp mysql_connection.cpp
+                 LINK PUBLIC flux_soci PRIVATE SOCI::mysql MySQLClient::MySQLClient)
+endif()
+
+# SOCI hides the type information of its backends, which UndefinedBehaviorSanitizer would look at.
+foreach(target IN ITEMS flux_postgres flux_mysql)
+  if(TARGET ${target} AND CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
+    target_compile_options(${target} PRIVATE -fno-sanitize=vptr)
+  endif()
+endforeach()

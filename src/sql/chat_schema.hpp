@@ -1,0 +1,24 @@
+// The tables of chat: made, taken over, checked.
+#pragma once
+
+#include "dialect.hpp"
+
+#include <string>
+
+namespace flux::storage::sql {
+
+/// The names of the tables, quoted where they stand in statements.
+struct ChatTables {
+  ChatTables(const Dialect& dialect, const std::string& table);
+
+  std::string name, rooms_name, version_name, fresh_name, kept_name;
+  std::string messages, rooms, version;
+};
+
+/// Makes the tables, or takes over the one that is there. What is right already is left alone, so that a user who may
+/// make no tables can start then. Errors: throws `Failure`.
+void prepare_chat_schema(Connection& connection, const Dialect& dialect, const ChatTables& tables);
+/// Tries the rights that appending and, where it `drops`, deleting need. Nothing is written.
+void check_rights(Connection& connection, const ChatTables& tables, bool drops);
+
+}  // namespace flux::storage::sql

@@ -1,0 +1,106 @@
+#include "connection_pool.hpp"
+
+#include <algorithm>
+
+namespace flux::storage::sql {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+constexpr std::chrono::milliseconds first_pause = 50ms;
+constexpr std::chrono::milliseconds last_pause = 1s;
+/// Routers forget silent connections, servers end them: one that rested for so long is asked first.
+constexpr std::chrono::milliseconds trusted_for = 30s;
+}  // namespace
+
+ConnectionPool::Lease ConnectionPool::lease(TimePoint deadline) {
+  auto connection = take(deadline);
+  if (!connection) {
+    try {
+      connection = make(deadline);
+    } catch (...) {
+      give_back(nullptr);
+      throw;
+    }
+  }
+  connection->set_deadline(deadline);
+  return {*this, std::move(connection)};
+}
+
+/// One that rests, or none: there is room for a new one.
+std::unique_ptr<Connection> ConnectionPool::take(TimePoint deadline) {
+  std::unique_lock lock(mutex_);
+  if (!changed_.wait_until(lock, deadline, [this] { return lent_ < size_; })) {
+    throw Failure(Failure::Kind::other,
+                  "all " + std::to_string(size_) + " connections to the database were in use for too long");
+  }
+  ++lent_;
+  if (idle_.empty()) return nullptr;
+  Idle idle = std::move(idle_.back());
+  idle_.pop_back();
+  lock.unlock();
+  if (Clock::now() - idle.since < trusted_for) return std::move(idle.connection);
+  try {
+    idle.connection->set_deadline(deadline);
+    idle.connection->run("SELECT 1", 1);
+    return std::move(idle.connection);
+  } catch (const Failure&) {
+    return nullptr;
+  }
+}
+
+std::unique_ptr<Connection> ConnectionPool::make(TimePoint deadline) {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      const bool pausing = Clock::now() < next_try_;
+      if (pausing && (away_ || next_try_ > deadline)) throw Failure(Failure::Kind::lost, why_);
+      if (pausing) {
+        changed_.wait_until(lock, next_try_);
+        continue;
+      }
+      // Others wait while this one tries.
+      pause_ = std::clamp(pause_ * 2, first_pause, last_pause);
+      next_try_ = Clock::now() + pause_;
+    }
+    try {
+      auto connection = connect_();
+      const std::lock_guard lock(mutex_);
+      pause_ = 0ms;
+      next_try_ = {};
+      away_ = false;
+      changed_.notify_all();
+      return connection;
+    } catch (const Failure& failure) {
+      const std::lock_guard lock(mutex_);
+      why_ = failure.what();
+      next_try_ = Clock::now() + pause_;
+      if (failure.kind() != Failure::Kind::lost || away_ || next_try_ > deadline) throw;
+    }
+  }
+}
+
+void ConnectionPool::found_away() {
+  const std::lock_guard lock(mutex_);
+  away_ = true;
+}
+
+bool ConnectionPool::is_away() {
+  const std::lock_guard lock(mutex_);
+  return away_;
+}
+
+void ConnectionPool::give_back(std::unique_ptr<Connection> connection) {
+  std::vector<Idle> doubtful;
+  const std::lock_guard lock(mutex_);
+  --lent_;
+  if (connection) {
+    idle_.push_back({std::move(connection), Clock::now()});
+  } else {
+    doubtful.swap(idle_);  // what happened to one has mostly happened to all
+  }
+  changed_.notify_all();
+}
+
+}  // namespace flux::storage::sql

@@ -1,0 +1,30 @@
+#include "dialect.hpp"
+
+namespace flux::storage::sql {
+
+void Dialect::swap_in(Connection& connection, const std::string& table, const std::string& fresh,
+                      const std::string& kept) const {
+  connection.run("ALTER TABLE " + quoted(table) + " RENAME TO " + quoted(kept));
+  connection.run("ALTER TABLE " + quoted(fresh) + " RENAME TO " + quoted(table));
+}
+
+std::map<std::string, std::int64_t> Dialect::add_to_counters(Connection& connection, const std::string& counters,
+                                                             const std::map<std::string, std::int64_t>& added) const {
+  Statement upsert("INSERT INTO " + counters + " (room_id, last_offset) VALUES ");
+  const char* separator = "(";
+  for (const auto& [room, count] : added) {
+    upsert.sql(separator).bind(room).sql(", " + std::to_string(count) + ")");
+    separator = ", (";
+  }
+  upsert.sql(" ON CONFLICT (room_id) DO UPDATE SET last_offset = " + counters +
+             ".last_offset + excluded.last_offset RETURNING room_id, last_offset");
+  return to_counters(connection.run(upsert, 2));
+}
+
+std::map<std::string, std::int64_t> Dialect::to_counters(const Rows& rows) {
+  std::map<std::string, std::int64_t> counters;
+  for (const Row& row : rows) counters.emplace(row.at(0).value(), std::stoll(row.at(1).value()));
+  return counters;
+}
+
+}  // namespace flux::storage::sql

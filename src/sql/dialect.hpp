@@ -1,0 +1,59 @@
+// Where the databases' SQL differs.
+#pragma once
+
+#include "connection.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace flux::storage::sql {
+
+struct Column {
+  std::string name;
+  std::string type;  // as the database calls it, in lower case
+};
+
+class Dialect {
+ public:
+  virtual ~Dialect() = default;
+
+  virtual std::string quoted(const std::string& name) const { return '"' + name + '"'; }
+  virtual std::string begin() const { return "BEGIN"; }
+  /// Types of columns: a name that is compared byte by byte and can be a key, any text, behind a table's columns.
+  virtual std::string key_type() const = 0;
+  virtual std::string text_type() const { return "TEXT"; }
+  virtual std::string table_suffix() const { return {}; }
+
+  /// Messages that one INSERT takes. Many save ways to a server and back; one is a statement that is compiled once.
+  virtual std::size_t insert_rows_max() const { return 1000; }
+
+  /// None: there is no such table.
+  virtual std::vector<Column> columns_of(Connection& connection, const std::string& table) const = 0;
+  /// Has other processes wait that are about to do the same, inside a transaction where tables can be made in one.
+  virtual void lock_schema(Connection& connection, const std::string& table) const = 0;
+  virtual void unlock_schema(Connection&, const std::string&) const {}
+  /// Puts `fresh` in the place of `table`, which is kept as `kept`.
+  virtual void swap_in(Connection& connection, const std::string& table, const std::string& fresh,
+                       const std::string& kept) const;
+
+  /// Expressions over a column of somebody else's table: as text, as a key, and as milliseconds since 1970 (none: a
+  /// column of this type is no time).
+  virtual std::string as_text(const std::string& column) const = 0;
+  virtual std::string as_key(const std::string& column) const { return as_text(column); }
+  virtual std::optional<std::string> as_ms(const Column& column) const = 0;
+
+  /// Adds to the rooms' counters (a table, quoted), which makes those that are missing, keeps them locked until the
+  /// transaction ends, and returns what they are then. The order of a map is the order of the locks, so transactions
+  /// can't block one another.
+  virtual std::map<std::string, std::int64_t> add_to_counters(Connection& connection, const std::string& counters,
+                                                              const std::map<std::string, std::int64_t>& added) const;
+
+ protected:
+  static std::map<std::string, std::int64_t> to_counters(const Rows& rows);
+};
+
+}  // namespace flux::storage::sql

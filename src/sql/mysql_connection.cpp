@@ -1,0 +1,243 @@
+#include "mysql_connection.hpp"
+
+#include <flux/error.hpp>
+
+#include <soci/mysql/soci-mysql.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace flux::storage::sql {
+
+namespace {
+
+MYSQL* native(soci::session& session) {
+  return static_cast<soci::mysql_session_backend*>(session.get_backend())->conn_;
+}
+
+std::string seconds_of(std::chrono::milliseconds time) {
+  return std::to_string(std::max<std::int64_t>(2, (time.count() + 999) / 1000));
+}
+
+/// Errors that the server and the client library number (mysqld_error.h, errmsg.h; the same in MySQL and MariaDB).
+Failure::Kind kind_of_number(unsigned int number) {
+  switch (number) {
+    case 1022:  // duplicate key on write
+    case 1062:
+      return Failure::Kind::duplicate;
+    case 1205:  // lock wait timeout
+    case 1213:
+      return Failure::Kind::conflict;  // deadlock
+    case 1040:                         // too many connections
+    case 1053:                         // server shutdown in progress
+    case 1077:                         // normal shutdown
+    case 1079:                         // shutdown complete
+    case 1927:                         // connection was killed
+    case 2002:                         // can't connect, by socket
+    case 2003:                         // can't connect, by TCP
+    case 2006:                         // server has gone away
+    case 2013:                         // lost connection
+    case 2026:                         // TLS
+    case 2055:                         // lost connection, with the system's error
+    case 4031:
+      return Failure::Kind::lost;  // ended because it was silent
+    case 1048:                     // must not be NULL
+    case 1153:                     // packet too large
+    case 1264:                     // out of range
+    case 1292:                     // incorrect value
+    case 1366:                     // incorrect text
+    case 1406:
+      return Failure::Kind::bad_value;  // too long
+    default:
+      return Failure::Kind::other;
+  }
+}
+
+[[noreturn]] void refuse(const std::string& why) {
+  throw Error(Errc::bad_config, "MySQL URL: " + why + "; it is \"mysql://user:password@host:3306/database\"");
+}
+
+std::string decoded(std::string_view text) {
+  const auto digit = [](char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+  };
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      plain += text[i];
+      continue;
+    }
+    const int high = i + 2 < text.size() ? digit(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? digit(text[i + 2]) : -1;
+    if (high < 0 || low < 0) refuse("a percent sign needs two hexadecimal digits behind it");
+    plain += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return plain;
+}
+
+/// Splits `text` at the first `mark`, which goes; without one, all of it is before.
+std::pair<std::string_view, std::string_view> split(std::string_view text, char mark) {
+  const std::size_t at = text.find(mark);
+  if (at == std::string_view::npos) return {text, {}};
+  return {text.substr(0, at), text.substr(at + 1)};
+}
+
+std::string to_soci(const MysqlParameters& parameters) {
+  std::string text;
+  for (const auto& [name, value] : parameters) {
+    text += name + "='";
+    for (const char c : value) {
+      if (c == '\'' || c == '\\') text += '\\';
+      text += c;
+    }
+    text += "' ";
+  }
+  return text;
+}
+
+}  // namespace
+
+MysqlParameters mysql_parameters(const std::string& url) {
+  constexpr std::string_view scheme = "mysql://";
+  if (url.compare(0, scheme.size(), scheme) != 0) refuse("it has no \"mysql://\" in front");
+  if (url.find('\0') != std::string::npos) refuse("it holds a NUL character");
+  const auto [place, query] = split(std::string_view(url).substr(scheme.size()), '?');
+  const auto [authority, database] = split(place, '/');
+  MysqlParameters parameters;
+  if (database.empty()) refuse("it names no database");
+  parameters["db"] = decoded(database);
+  std::string_view host = authority;
+  if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos) {
+    const auto [user, password] = split(authority.substr(0, at), ':');
+    parameters["user"] = decoded(user);
+    if (!password.empty()) parameters["password"] = decoded(password);
+    host = authority.substr(at + 1);
+  }
+  std::string_view port;
+  if (host.substr(0, 1) == "[") {  // IPv6
+    const auto [address, rest] = split(host.substr(1), ']');
+    host = address;
+    port = split(rest, ':').second;
+  } else {
+    std::tie(host, port) = split(host, ':');
+  }
+  if (!host.empty()) parameters["host"] = decoded(host);
+  if (!port.empty()) {
+    const bool digits = std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (!digits || port.size() > 5 || std::stoi(std::string(port)) > 65'535 || std::stoi(std::string(port)) == 0) {
+      refuse("a port is a number from 1 to 65535, not \"" + std::string(port) + "\"");
+    }
+    parameters["port"] = std::string(port);
+  }
+  for (std::string_view rest = query; !rest.empty();) {
+    const auto [pair, others] = split(rest, '&');
+    const auto [name, value] = split(pair, '=');
+    rest = others;
+    if (name == "socket") {
+      parameters["unix_socket"] = decoded(value);
+    } else if (name == "sslca" || name == "sslcert" || name == "sslkey") {
+      parameters[std::string(name)] = decoded(value);
+    } else {
+      refuse("there is no parameter \"" + std::string(name) + "\"; there are socket, sslca, sslcert and sslkey");
+    }
+  }
+  return parameters;
+}
+
+std::unique_ptr<Connection> MysqlConnection::open(const MysqlParameters& parameters, const MysqlTimeouts& timeouts,
+                                                  std::shared_ptr<CallGuard> guard) {
+  MysqlParameters own = parameters;
+  own["charset"] = "utf8mb4";
+  own["connect_timeout"] = seconds_of(timeouts.connect);
+  own["local_infile"] = "0";
+  try {
+    return std::unique_ptr<Connection>(new MysqlConnection(to_soci(own), timeouts, std::move(guard)));
+  } catch (const soci::mysql_soci_error& error) {
+    throw Failure(kind_of_number(error.err_num_), words_of(error));
+  } catch (const soci::soci_error& error) {
+    throw Failure(Failure::Kind::other, words_of(error));
+  }
+}
+
+MysqlConnection::MysqlConnection(const std::string& parameters, const MysqlTimeouts& timeouts,
+                                 std::shared_ptr<CallGuard> guard)
+    : SociConnection(soci::mysql, parameters, std::move(guard)) {
+  watch_socket(static_cast<int>(mysql_get_socket(native(session()))));
+  set_deadline(std::chrono::steady_clock::now() + timeouts.connect);
+  const std::string wait = seconds_of(timeouts.call);
+  // Strict: text that does not fit is refused and not cut. Read committed: fewer locks, and a retry sees what is there.
+  run("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
+      "innodb_lock_wait_timeout = " +
+      wait + ", lock_wait_timeout = " + wait);
+  run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
+}
+
+Failure::Kind MysqlConnection::kind_of(const soci::soci_error& error) {
+  const auto* of_mysql = dynamic_cast<const soci::mysql_soci_error*>(&error);
+  // Some errors of SOCI have no number of their own; the library keeps it.
+  return kind_of_number(of_mysql != nullptr ? of_mysql->err_num_ : mysql_errno(native(session())));
+}
+
+std::vector<Column> MysqlDialect::columns_of(Connection& connection, const std::string& table) const {
+  Statement ask(
+      "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name "
+      "= ");
+  std::vector<Column> columns;
+  for (const Row& row : connection.run(ask.bind(table), 2)) {
+    columns.push_back({row.at(0).value_or(""), row.at(1).value_or("")});
+  }
+  return columns;
+}
+
+/// Tables are made at once here, whatever the transaction: a lock with a name, of the server.
+void MysqlDialect::lock_schema(Connection& connection, const std::string& table) const {
+  const Rows got = connection.run("SELECT GET_LOCK(MD5(CONCAT('flux/', DATABASE(), '/" + table + "')), 30)", 1);
+  if (got.empty() || got[0].at(0) != "1") {
+    throw Failure(Failure::Kind::other,
+                  "another process has been busy with the table \"" + table + "\" for 30 seconds");
+  }
+}
+
+void MysqlDialect::unlock_schema(Connection& connection, const std::string& table) const {
+  connection.run("SELECT RELEASE_LOCK(MD5(CONCAT('flux/', DATABASE(), '/" + table + "')))", 1);
+}
+
+void MysqlDialect::swap_in(Connection& connection, const std::string& table, const std::string& fresh,
+                           const std::string& kept) const {
+  connection.run("RENAME TABLE " + quoted(table) + " TO " + quoted(kept) + ", " + quoted(fresh) + " TO " +
+                 quoted(table));
+}
+
+std::optional<std::string> MysqlDialect::as_ms(const Column& column) const {
+  static const char* const numbers[] = {"tinyint", "smallint", "mediumint", "int",
+                                        "bigint",  "decimal",  "float",     "double"};
+  if (std::find(std::begin(numbers), std::end(numbers), column.type) != std::end(numbers)) {
+    return "CAST(" + column.name + " AS SIGNED)";
+  }
+  if (column.type != "datetime" && column.type != "timestamp") return std::nullopt;
+  return "CAST(ROUND(UNIX_TIMESTAMP(" + column.name + ") * 1000) AS SIGNED)";
+}
+
+/// MySQL has no RETURNING: what was written is read again, under the lock.
+std::map<std::string, std::int64_t> MysqlDialect::add_to_counters(
+    Connection& connection, const std::string& counters, const std::map<std::string, std::int64_t>& added) const {
+  Statement upsert("INSERT INTO " + counters + " (room_id, last_offset) VALUES ");
+  Statement read("SELECT room_id, last_offset FROM " + counters + " WHERE room_id IN ");
+  const char* separator = "(";
+  const char* read_separator = "(";
+  for (const auto& [room, count] : added) {
+    upsert.sql(separator).bind(room).sql(", " + std::to_string(count) + ")");
+    read.sql(read_separator).bind(room);
+    separator = ", (";
+    read_separator = ", ";
+  }
+  connection.run(upsert.sql(" ON DUPLICATE KEY UPDATE last_offset = last_offset + VALUES(last_offset)"));
+  return to_counters(connection.run(read.sql(")"), 2));
+}
+
+}  // namespace flux::storage::sql

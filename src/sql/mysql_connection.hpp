@@ -1,0 +1,58 @@
+// MySQL and MariaDB, over SOCI.
+#pragma once
+
+#include "dialect.hpp"
+#include "soci_connection.hpp"
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace flux::storage::sql {
+
+/// What SOCI connects with, by SOCI's names: host, port, db, user, password, unix_socket, sslca and so on.
+using MysqlParameters = std::map<std::string, std::string>;
+
+/// Of "mysql://user:password@host:port/database?socket=PATH". Errors: throws `Error` (bad_config).
+MysqlParameters mysql_parameters(const std::string& url);
+
+struct MysqlTimeouts {
+  std::chrono::milliseconds connect;
+  std::chrono::milliseconds call;
+};
+
+class MysqlConnection final : public SociConnection {
+ public:
+  /// Errors: throws `Failure`.
+  static std::unique_ptr<Connection> open(const MysqlParameters& parameters, const MysqlTimeouts& timeouts,
+                                          std::shared_ptr<CallGuard> guard);
+
+ private:
+  MysqlConnection(const std::string& parameters, const MysqlTimeouts& timeouts, std::shared_ptr<CallGuard> guard);
+  Failure::Kind kind_of(const soci::soci_error& error) override;
+};
+
+class MysqlDialect final : public Dialect {
+ public:
+  std::string quoted(const std::string& name) const override { return '`' + name + '`'; }
+  std::string begin() const override { return "START TRANSACTION"; }
+  /// Bytes: its collations of text ignore spaces at the end, or differ between MySQL and MariaDB.
+  std::string key_type() const override { return "VARBINARY(1024)"; }
+  std::string text_type() const override { return "LONGTEXT"; }
+  std::string table_suffix() const override {
+    return " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
+  }
+  std::vector<Column> columns_of(Connection& connection, const std::string& table) const override;
+  void lock_schema(Connection& connection, const std::string& table) const override;
+  void unlock_schema(Connection& connection, const std::string& table) const override;
+  void swap_in(Connection& connection, const std::string& table, const std::string& fresh,
+               const std::string& kept) const override;
+  std::string as_text(const std::string& column) const override { return "CONVERT(" + column + " USING utf8mb4)"; }
+  std::string as_key(const std::string& column) const override { return "CAST(" + as_text(column) + " AS BINARY)"; }
+  std::optional<std::string> as_ms(const Column& column) const override;
+  std::map<std::string, std::int64_t> add_to_counters(Connection& connection, const std::string& counters,
+                                                      const std::map<std::string, std::int64_t>& added) const override;
+};
+
+}  // namespace flux::storage::sql

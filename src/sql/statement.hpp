@@ -1,0 +1,44 @@
+// SQL text and the values that go with it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace flux::storage::sql {
+
+/// NULL, a number or text.
+using Value = std::variant<std::monostate, std::int64_t, std::string>;
+
+/// A statement that is written piece by piece. Each parameter is a `?`, which stands for nothing else in it.
+class Statement {
+ public:
+  explicit Statement(std::string_view text = {}) : text_(text) {}
+
+  Statement& sql(std::string_view text) {
+    text_ += text;
+    return *this;
+  }
+  Statement& bind(Value value) {
+    text_ += '?';
+    values_.push_back(std::move(value));
+    return *this;
+  }
+
+  const std::string& text() const { return text_; }
+  const std::vector<Value>& values() const { return values_; }
+
+ private:
+  std::string text_;
+  std::vector<Value> values_;
+};
+
+/// A row's columns as text; none: NULL.
+using Row = std::vector<std::optional<std::string>>;
+using Rows = std::vector<Row>;
+
+}  // namespace flux::storage::sql

@@ -1,0 +1,18 @@
+// The store that the tests of the server use keeps the contract, so what they show holds for any store that does.
+#include "file_store_contract.hpp"
+#include "support/memory_file_store.hpp"
+
+using namespace flux;
+using namespace flux::testing;
+using flux_test::MemoryFileStore;
+
+TEST_CASE("file store: the tests' store in memory keeps the contract", "[file_store]") {
+  file_store_contract([] { return std::make_shared<MemoryFileStore>(); });
+}
+
+TEST_CASE("file store: the tests' store in memory keeps the contract of limits", "[file_store]") {
+  file_store_quota_contract([](FileLimits limits) {
+    return std::make_shared<MemoryFileStore>(flux_test::MemoryFileStoreOptions{
+        .bytes_max = limits.bytes_max, .bytes_per_owner_max = limits.bytes_per_owner_max});
+  });
+}

@@ -1,0 +1,346 @@
+// What the chat stores in SQLite, PostgreSQL and MySQL do alike, beyond the contract.
+#pragma once
+
+#include "catch.hpp"
+#include "support/socket_proxy.hpp"
+
+#include <flux/storage/sql_chat_store.hpp>
+#include <flux/testing/chat_store_contract.hpp>
+#include <flux/testing/manual_clock.hpp>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace flux_test {
+
+/// A database with nothing in it.
+class SqlServer {
+ public:
+  virtual ~SqlServer() = default;
+  virtual std::shared_ptr<flux::SqlChatStore> open(const flux::SqlChatOptions& options) = 0;
+  /// As somebody else would.
+  virtual void run(const std::string& sql) = 0;
+  /// The first column of the first row; "" where there is none.
+  virtual std::string ask(const std::string& sql) = 0;
+  virtual std::string json_type() const { return "TEXT"; }
+};
+
+/// The URL of the server to test with, which tests/databases.sh starts. None: the test is to be left out, and says so;
+/// but it fails where FLUX_TEST_DATABASES is "required", as in tests/run.sh.
+inline std::optional<std::string> database_url(const char* variable) {
+  if (const char* url = std::getenv(variable); url != nullptr && *url != '\0') return url;
+  const char* needed = std::getenv("FLUX_TEST_DATABASES");
+  if (needed != nullptr && std::string(needed) == "required") FAIL("there is no " << variable);
+  WARN("skipped: no " << variable << "; sh tests/databases.sh starts a server and tells its URL");
+  return std::nullopt;
+}
+
+/// What `start` throws.
+template <class Start>
+flux::Error error_of(const Start& start) {
+  try {
+    start();
+  } catch (const flux::Error& error) {
+    return error;
+  }
+  FAIL("nothing was thrown");
+  return {flux::Errc::server_error, {}};
+}
+
+namespace sql_chat {
+
+using namespace flux;
+using namespace flux::testing;
+using Catch::Matchers::ContainsSubstring;
+
+inline void options(SqlServer& server) {
+  const auto refused = [&](const SqlChatOptions& wrong) {
+    const Error error = error_of([&] { server.open(wrong); });
+    return error.code() == Errc::bad_config ? error.message() : "not refused as bad_config";
+  };
+  for (const char* name : {"", "1chat", "chat;DROP", "a b", "a.b", "a\"b", "ch\xC3\xA4t", "a-b"}) {
+    SqlChatOptions wrong;
+    wrong.table = name;
+    CHECK_THAT(refused(wrong), ContainsSubstring("1 to 40 letters") && ContainsSubstring(name));
+  }
+  SqlChatOptions wrong;
+  wrong.table = std::string(41, 'x');
+  CHECK_THAT(refused(wrong), ContainsSubstring("1 to 40 letters"));
+  wrong = {};
+  wrong.batch_max = 0;
+  CHECK_THAT(refused(wrong), ContainsSubstring("batch_max must be 1 to 1000"));
+  wrong = {};
+  wrong.connections = 0;
+  CHECK_THAT(refused(wrong), ContainsSubstring("connections must be 1 to 256"));
+  wrong = {};
+  wrong.call_timeout = std::chrono::milliseconds(99);
+  CHECK_THAT(refused(wrong), ContainsSubstring("call_timeout must be at least 100"));
+  SqlChatOptions longest;
+  longest.table = std::string(40, 'x');
+  fill(*server.open(longest), "r", 2);
+}
+
+inline void table_of_another_shape(SqlServer& server) {
+  server.run("CREATE TABLE flux_chat (id INTEGER, room_id VARCHAR(10), user_id VARCHAR(10))");
+  const Error error = error_of([&] { server.open({}); });
+  CHECK(error.code() == Errc::store_failed);
+  CHECK_THAT(error.message(), ContainsSubstring("\"flux_chat\" has no column \"connection_id\""));
+}
+
+inline void newer_version(SqlServer& server) {
+  server.open({});
+  server.run("UPDATE flux_chat_version SET version = 7");
+  CHECK_THAT(error_of([&] { server.open({}); }).message(), ContainsSubstring("version 7, which a newer flux made"));
+}
+
+inline void missing_counters(SqlServer& server) {
+  fill(*server.open({}), "r", 3);
+  server.run("DROP TABLE flux_chat_rooms");
+  server.run("DROP TABLE flux_chat_version");  // as where a start was broken off
+  CHECK(server.open({})->append("r", chat_message("r", "4")).value() == 4);
+}
+
+inline void taking_over(SqlServer& server) {
+  server.run(
+      "CREATE TABLE old_chat (id VARCHAR(64) PRIMARY KEY, room_id VARCHAR(255) NOT NULL, connection_id VARCHAR(255) "
+      "NOT NULL, user_id VARCHAR(255), message TEXT NOT NULL, metadata " +
+      server.json_type() + ", created_at BIGINT NOT NULL)");
+  server.run("INSERT INTO old_chat VALUES ('msg_b', 'r', 'c1', 'u', 'it''s third', NULL, 2000)");
+  server.run("INSERT INTO old_chat VALUES ('msg_c', 'r', 'c1', NULL, 'first', '{\"a\": 1}', 1000)");
+  server.run("INSERT INTO old_chat VALUES ('msg_a', 'r', 'c2', 'u', 'second', NULL, 2000)");
+  server.run("INSERT INTO old_chat VALUES ('msg_d', 'other', 'c2', 'u', '\xF0\x9F\x98\x80', NULL, 1)");
+  SqlChatOptions options;
+  options.table = "old_chat";
+  for (int start = 1; start <= 2; ++start) {
+    const auto store = server.open(options);
+    const auto page = store->history("r", 10, 0).value();
+    REQUIRE(page.size() >= 3);
+    CHECK(page[0].id == "msg_c");
+    CHECK(page[0].user_id.empty());
+    CHECK(page[0].metadata == "{\"a\": 1}");
+    CHECK(page[1].id == "msg_a");
+    CHECK(page[2].id == "msg_b");
+    CHECK(page[2].message == "it's third");
+    CHECK(page[2].metadata.empty());
+    CHECK(page[2].created_at == 2000);
+    CHECK(page[2].offset == 3);
+    CHECK(store->history("other", 10, 0).value().at(0).message == "\xF0\x9F\x98\x80");
+    CHECK(store->append("r", chat_message("r", "msg_a")).value() == 2);
+    CHECK(store->append("r", chat_message("r", "new")).value() == 4);
+  }
+  CHECK(server.ask("SELECT COUNT(*) FROM old_chat_before_flux") == "4");
+  CHECK(server.ask("SELECT COUNT(*) FROM old_chat") == "5");
+}
+
+inline void retention_by_count(SqlServer& server) {
+  fill(*server.open({}), "before", 10);
+  SqlChatOptions options;
+  options.messages_per_room_max = 3;
+  const auto store = server.open(options);
+  CHECK(ids_of(store->history("before", 100, 0)) == "8 9 10 ");
+  CHECK(server.ask("SELECT COUNT(*) FROM flux_chat") == "3");
+  fill(*store, "r", 10);
+  CHECK(ids_of(store->history("r", 100, 0)) == "8 9 10 ");
+  CHECK(ids_of(store->history("r", 2, 10)) == "8 9 ");
+  CHECK(ids_of(store->history("r", 2, 9)) == "8 ");
+  CHECK(ids_of(store->history("r", 2, 8)).empty());
+  CHECK(server.ask("SELECT COUNT(*) FROM flux_chat WHERE room_id = 'r'") == "3");
+  std::vector<ChatMessage> batch;
+  for (int i = 11; i <= 20; ++i) batch.push_back(chat_message("r", std::to_string(i)));
+  CHECK(store->append_all(batch).back().value() == 20);
+  CHECK(ids_of(store->history("r", 100, 0)) == "18 19 20 ");
+  CHECK(store->append("r", chat_message("r", "19")).value() == 19);
+}
+
+inline void retention_by_age(SqlServer& server) {
+  const auto clock = std::make_shared<ManualClock>();
+  SqlChatOptions options;
+  options.age_max = std::chrono::hours(1);
+  options.clock = clock;
+  const auto store = server.open(options);
+  const auto send = [&](const std::string& room, const std::string& id) {
+    ChatMessage message = chat_message(room, id);
+    message.created_at = clock->unix_ms();
+    return store->append(room, message).value();
+  };
+  send("r", "1");
+  send("silent", "1");
+  clock->advance(std::chrono::minutes(59));
+  CHECK(send("r", "2") == 2);
+  CHECK(ids_of(store->history("r", 10, 0)) == "1 2 ");
+  clock->advance(std::chrono::milliseconds(60'001));
+  CHECK(ids_of(store->history("r", 10, 0)) == "2 ");
+  CHECK(ids_of(store->history("silent", 10, 0)).empty());
+  CHECK(send("r", "3") == 3);  // and what is too old leaves the table
+  CHECK(server.ask("SELECT COUNT(*) FROM flux_chat") == "2");
+  CHECK(send("silent", "2") == 2);
+  clock->advance(std::chrono::hours(2));
+  REQUIRE(store->drop_expired().ok());
+  CHECK(server.ask("SELECT COUNT(*) FROM flux_chat") == "0");
+  CHECK(send("r", "4") == 4);
+}
+
+/// Two servers on one database, in one room and in the same moment.
+inline void several_processes(SqlServer& server) {
+  constexpr int each = 60;
+  std::vector<std::thread> threads;
+  std::array<std::vector<Offset>, 3> offsets;
+  std::atomic<int> failures{0};
+  std::vector<std::shared_ptr<SqlChatStore>> stores(offsets.size());
+  // The first starts at the same time, too.
+  for (std::size_t t = 0; t < offsets.size(); ++t) {
+    threads.emplace_back([&, t] {
+      SqlChatOptions patient;
+      patient.call_timeout = std::chrono::seconds(20);
+      try {
+        stores[t] = server.open(patient);
+      } catch (const Error&) {
+        ++failures;
+        return;
+      }
+      for (int i = 0; i < each; ++i) {
+        std::vector<ChatMessage> batch;
+        for (const char* room : {"r", "q"}) {
+          batch.push_back(chat_message(room, std::to_string(t) + "-" + std::to_string(i)));
+          batch.push_back(chat_message(room, "shared-" + std::to_string(i)));
+        }
+        for (const auto& offset : stores[t]->append_all(batch)) {
+          if (!offset) ++failures;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  REQUIRE(failures == 0);
+  for (const char* room : {"r", "q"}) {
+    const auto page = stores[0]->history(room, 1000, 0).value();
+    REQUIRE(page.size() == each * (offsets.size() + 1));
+    CHECK(page.front().offset == 1);
+    CHECK(page.back().offset == page.size());
+  }
+}
+
+}  // namespace sql_chat
+
+/// A store of this server through a proxy.
+struct Proxied {
+  SocketProxy& proxy;
+  std::function<std::shared_ptr<flux::SqlChatStore>(const flux::SqlChatOptions&)> open;
+};
+
+namespace sql_chat {
+
+inline SqlChatOptions hurried() {
+  SqlChatOptions options;
+  options.call_timeout = std::chrono::milliseconds(700);
+  options.connect_timeout = std::chrono::milliseconds(300);
+  return options;
+}
+
+template <class Call>
+std::chrono::milliseconds time_of(const Call& call) {
+  const auto begin = std::chrono::steady_clock::now();
+  call();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+}
+
+/// The database has committed, and nobody knows.
+inline void lost_commit(const Proxied& server) {
+  const auto store = server.open({});
+  fill(*store, "r", 3);
+  server.proxy.lose_answer_to("COMMIT");
+  CHECK(store->append("r", chat_message("r", "4")).value() == 4);
+  CHECK(server.proxy.answers_lost() == 1);
+  CHECK(store->append("r", chat_message("r", "5")).value() == 5);
+  server.proxy.lose_answer_to("COMMIT");
+  const std::vector<ChatMessage> batch = {chat_message("r", "6"), chat_message("q", "1"), chat_message("r", "7")};
+  const auto offsets = store->append_all(batch);
+  CHECK(server.proxy.answers_lost() == 2);
+  CHECK(offsets[0].value() == 6);
+  CHECK(offsets[1].value() == 1);
+  CHECK(offsets[2].value() == 7);
+  CHECK(ids_of(store->history("r", 10, 0)) == "1 2 3 4 5 6 7 ");
+}
+
+inline void lost_connections(const Proxied& server) {
+  const auto store = server.open({});
+  fill(*store, "r", 2);
+  for (int i = 3; i < 8; ++i) {
+    server.proxy.cut();
+    if (i % 2 == 0) CHECK(store->history("r", 10, 0).value().size() == static_cast<std::size_t>(i - 1));
+    CHECK(store->append("r", chat_message("r", std::to_string(i))).value() == static_cast<Offset>(i));
+  }
+}
+
+/// Errors come within bounds, then at once; and it goes on by itself.
+inline void outage(const Proxied& server) {
+  const auto store = server.open(hurried());
+  fill(*store, "r", 1);
+  server.proxy.refuse(true);
+  server.proxy.cut();
+  const auto first =
+      time_of([&] { CHECK(store->append("r", chat_message("r", "2")).error().code() == Errc::store_failed); });
+  CHECK(first < std::chrono::seconds(5));
+  const auto later = time_of([&] {
+    for (int i = 0; i < 20; ++i) CHECK(store->history("r", 1, 0).error().code() == Errc::store_failed);
+  });
+  CHECK(later < std::chrono::seconds(10));
+  server.proxy.refuse(false);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  Result<Offset> stored = store->append("r", chat_message("r", "2"));
+  while (!stored && std::chrono::steady_clock::now() < end) stored = store->append("r", chat_message("r", "2"));
+  CHECK(stored.value() == 2);
+  CHECK(ids_of(store->history("r", 10, 0)) == "1 2 ");
+}
+
+/// The server takes what we send, and never answers.
+inline void silence(const Proxied& server) {
+  const auto store = server.open(hurried());
+  fill(*store, "r", 1);
+  server.proxy.stall(true);
+  const auto waited =
+      time_of([&] { CHECK(store->append("r", chat_message("r", "2")).error().code() == Errc::store_failed); });
+  CHECK(waited >= std::chrono::milliseconds(500));
+  CHECK(waited < std::chrono::seconds(8));
+  server.proxy.stall(false);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  Result<Offset> stored = store->append("r", chat_message("r", "2"));
+  while (!stored && std::chrono::steady_clock::now() < end) stored = store->append("r", chat_message("r", "2"));
+  CHECK(stored.value() == 2);
+}
+
+}  // namespace sql_chat
+
+/// Of a server behind a socket.
+inline void sql_server_tests(const Proxied& server) {
+  SECTION("a commit whose answer is lost is found again, and nothing is doubled") { sql_chat::lost_commit(server); }
+  SECTION("lost connections are made anew, and no call fails for it") { sql_chat::lost_connections(server); }
+  SECTION("while the database is away calls fail within bounds, and then it goes on by itself") {
+    sql_chat::outage(server);
+  }
+  SECTION("a database that never answers is given up within bounds") { sql_chat::silence(server); }
+}
+
+/// `server` is new for each section.
+inline void sql_chat_store_tests(SqlServer& server) {
+  SECTION("options out of their range are refused") { sql_chat::options(server); }
+  SECTION("a table of another shape is refused, and said which column is missing") {
+    sql_chat::table_of_another_shape(server);
+  }
+  SECTION("tables of a newer version are refused") { sql_chat::newer_version(server); }
+  SECTION("a start that was broken off is completed") { sql_chat::missing_counters(server); }
+  SECTION("a table of another server is taken over, and kept") { sql_chat::taking_over(server); }
+  SECTION("past a room's count the oldest go, and offsets go on") { sql_chat::retention_by_count(server); }
+  SECTION("past their age messages are in no history, then in no table") { sql_chat::retention_by_age(server); }
+  SECTION("several processes share a table") { sql_chat::several_processes(server); }
+}
+
+}  // namespace flux_test

@@ -1,0 +1,150 @@
+#!/bin/sh
+# A real PostgreSQL and a real MariaDB for tests, in a folder of their own, on sockets in it. Nothing of an installation of
+# them is touched. As root they run as the users that Debian's packages made.
+#
+# usage: sh tests/databases.sh start FOLDER     makes and starts them, and prints lines for `eval`:
+#                                               FLUX_TEST_POSTGRES and FLUX_TEST_MYSQL, the URLs of empty databases
+#        sh tests/databases.sh pause|resume FOLDER postgres|mysql     ends one in order; starts it again
+#        sh tests/databases.sh stop FOLDER      ends them and removes the folder
+# Debian packages: postgresql, mariadb-server
+set -eu
+
+die() {
+  printf 'databases: %s\n' "$*" >&2
+  exit 1
+}
+
+# as USER COMMAND...: as that user where we are root, else as ourselves.
+as() {
+  (become "$@")
+}
+
+# The same, in the place of this shell.
+become() {
+  user=$1
+  shift
+  [ "$(id -u)" -ne 0 ] || exec setpriv --reuid="$user" --regid="$user" --clear-groups "$@"
+  exec "$@"
+}
+
+# until_up FILE COMMAND...: waits until the command succeeds, and shows FILE where it does not.
+until_up() {
+  log=$1
+  shift
+  tries=0
+  until "$@" >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 300 ] || {
+      cat "$log" >&2
+      die "a server did not start"
+    }
+    sleep 0.1
+  done
+}
+
+postgres_tools() {
+  if command -v pg_config >/dev/null 2>&1 && [ -x "$(pg_config --bindir)/initdb" ]; then
+    pg_config --bindir
+    return
+  fi
+  for folder in /usr/lib/postgresql/*/bin; do
+    [ -x "$folder/initdb" ] && found=$folder
+  done
+  [ -n "${found:-}" ] || die "PostgreSQL's server is not installed"
+  printf '%s\n' "$found"
+}
+
+start_postgres() {
+  tools=$(postgres_tools)
+  as postgres "$tools/pg_ctl" --pgdata="$folder/postgres/data" --log="$folder/postgres/log" --wait --silent \
+    --options="-c listen_addresses='' -c unix_socket_directories='$folder/postgres' -c max_connections=200" start \
+    </dev/null >/dev/null || {
+    cat "$folder/postgres/log" >&2
+    die "PostgreSQL did not start"
+  }
+}
+
+make_postgres() {
+  tools=$(postgres_tools)
+  mkdir "$folder/postgres"
+  printf 'secret\n' >"$folder/postgres/password"
+  [ "$(id -u)" -ne 0 ] || chown -R postgres: "$folder/postgres"
+  as postgres "$tools/initdb" --pgdata="$folder/postgres/data" --username=flux --pwfile="$folder/postgres/password" \
+    --auth=scram-sha-256 --encoding=UTF8 --locale=C </dev/null >"$folder/postgres.log" 2>&1 || {
+    cat "$folder/postgres.log" >&2
+    die "initdb failed"
+  }
+  start_postgres
+  PGPASSWORD=secret "$tools/psql" --host="$folder/postgres" --username=flux --dbname=postgres --quiet \
+    --command='CREATE DATABASE flux' </dev/null >&2
+}
+
+stop_postgres() {
+  as postgres "$(postgres_tools)/pg_ctl" --pgdata="$folder/postgres/data" --mode="${1:-fast}" --wait --silent stop </dev/null
+}
+
+start_mysql() {
+  # In a shell of its own that it takes the place of: nothing that outlives this script has its standard output.
+  (become mysql mariadbd --no-defaults --datadir="$folder/mysql/data" --socket="$folder/mysql/socket" --skip-networking \
+    --pid-file="$folder/mysql/pid" --init-file="$folder/mysql/init.sql" --max-connections=200) \
+    </dev/null >>"$folder/mysql/log" 2>&1 &
+  until_up "$folder/mysql/log" mariadb --no-defaults --socket="$folder/mysql/socket" --user=flux --password=secret \
+    --execute='SELECT 1' flux
+}
+
+make_mysql() {
+  command -v mariadbd >/dev/null 2>&1 || die "MariaDB's server is not installed"
+  mkdir "$folder/mysql"
+  cat >"$folder/mysql/init.sql" <<'SQL'
+CREATE DATABASE IF NOT EXISTS flux;
+CREATE USER IF NOT EXISTS 'flux'@'localhost' IDENTIFIED BY 'secret';
+GRANT ALL ON *.* TO 'flux'@'localhost' WITH GRANT OPTION;
+SQL
+  [ "$(id -u)" -ne 0 ] || chown -R mysql: "$folder/mysql"
+  as mysql mariadb-install-db --no-defaults --datadir="$folder/mysql/data" --auth-root-authentication-method=normal \
+    --skip-test-db </dev/null >"$folder/mysql.log" 2>&1 || {
+    cat "$folder/mysql.log" >&2
+    die "mariadb-install-db failed"
+  }
+  start_mysql
+}
+
+# Ends it in order, and waits until it is gone.
+stop_mysql() {
+  [ -f "$folder/mysql/pid" ] || return 0
+  pid=$(cat "$folder/mysql/pid")
+  kill "$pid" 2>/dev/null || return 0
+  while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+}
+
+[ $# -ge 2 ] || {
+  sed -n '/^# usage/,/^# Debian/s/^# \{0,1\}//p' "$0" >&2
+  exit 2
+}
+folder=$2
+case $1 in
+  start)
+    mkdir "$folder"
+    chmod 755 "$folder"
+    make_postgres
+    make_mysql
+    printf 'FLUX_TEST_POSTGRES=%s\n' "'postgresql://flux:secret@/flux?host=$folder/postgres'"
+    printf 'FLUX_TEST_MYSQL=%s\n' "'mysql://flux:secret@localhost/flux?socket=$folder/mysql/socket'"
+    printf 'export FLUX_TEST_POSTGRES FLUX_TEST_MYSQL\n'
+    ;;
+  pause | resume)
+    case $1-${3:-} in
+      pause-postgres) stop_postgres ;;
+      pause-mysql) stop_mysql ;;
+      resume-postgres) start_postgres ;;
+      resume-mysql) start_mysql ;;
+      *) die "no such server: ${3:-}" ;;
+    esac
+    ;;
+  stop)
+    [ ! -f "$folder/postgres/data/postmaster.pid" ] || stop_postgres immediate || true
+    stop_mysql
+    rm -rf "$folder"
+    ;;
+  *) die "no such command: $1" ;;
+esac
