@@ -2,7 +2,9 @@
 // a row of the table is one figure of one side, with its bound:
 //   most         the figure must not be larger
 //   ratio_most   the figure divided by the same figure of the side `against` must not be larger
-// A row without a bound is reported only. `valid` returns true, or why a run does not count.
+// A row without a bound is reported only. `valid` returns true, or why a run does not count. `frames_of` names the protocol
+// whose delivered frames the floor imitates. An experiment that is no load has a `turn` of its own, which yields its sides.
+import { file_turn } from './files.mjs';
 
 const floor = (...load) => ({ program: 'floor', load });
 const flux = (...load) => ({ program: 'flux', threads: 1, load });
@@ -15,14 +17,33 @@ function fanout(window, ratio_most, { seconds, delivered_bytes }) {
   const title = `room of 1,000, ${window} in flight: CPU per delivered frame`;
   return {
     name: `fanout_${window}`,
+    frames_of: 'live',
     sides: {
-      floor: floor(...load, '--protocol', 'raw', '--payload-bytes', delivered_bytes),
+      floor: floor(...load, '--protocol', 'raw', '--payload-bytes', delivered_bytes?.live),
       flux: flux(...load),
       'two loops': flux_on_two_loops(...load),
     },
     rows: [
       { title, side: 'flux', against: 'floor', ...cost, ratio_most },
       { title: `${title}, --threads 2`, side: 'two loops', against: 'flux', ...cost, ratio_most: 1.25 },
+    ],
+  };
+}
+
+function socketio_fanout(window, { seconds, delivered_bytes }) {
+  const load = ['fanout', '--window', window, '--secs', seconds];
+  return {
+    name: `socketio_fanout_${window}`,
+    frames_of: 'socketio',
+    sides: {
+      floor: floor(...load, '--protocol', 'raw', '--payload-bytes', delivered_bytes?.socketio),
+      flux: flux(...load, '--protocol', 'socketio'),
+    },
+    rows: [
+      {
+        title: `room of 1,000 Socket.IO clients, ${window} in flight: CPU per delivered frame`,
+        side: 'flux', against: 'floor', ...cost, ratio_most: 1.15,
+      },
     ],
   };
 }
@@ -41,8 +62,9 @@ function echo(window, { seconds }) {
   };
 }
 
+const memory = { figure: 'resident_bytes_per_conn', unit: 'B' };
+
 function idle() {
-  const memory = { figure: 'resident_bytes_per_conn', unit: 'B' };
   return {
     name: 'idle',
     sides: {
@@ -58,6 +80,15 @@ function idle() {
       },
       { title: 'for comparison, 10,000 idle connections on the floor', side: 'floor', ...memory },
     ],
+  };
+}
+
+function socketio_idle() {
+  const title = '10,000 idle Socket.IO clients over WebSocket: resident memory of each';
+  return {
+    name: 'socketio_idle',
+    sides: { flux: flux('idle', '--protocol', 'socketio') },
+    rows: [{ title, side: 'flux', ...memory, most: 2000 }],
   };
 }
 
@@ -101,8 +132,50 @@ function rooms_echo({ seconds }) {
   };
 }
 
-/// `seconds`: how long each run measures. `delivered_bytes`: the size of the frame that a room member gets, so that the
-/// floor sends frames of exactly that size.
+function polling({ seconds }) {
+  // A second is what an event of each takes: a run must have several.
+  const paced = (protocol, members, senders, clients) =>
+    flux('paced', '--protocol', protocol, '--room-size', members, '--senders', senders, '--conns', clients,
+      '--secs', Math.max(3, seconds));
+  const rows = (title, side) => [
+    { title: `${title}: share of a core`, side, figure: 'server_cpu_percent', unit: '%' },
+    { title: `${title}: p99 latency`, side, figure: 'p99_us', unit: 'µs' },
+  ];
+  return {
+    name: 'polling',
+    sides: {
+      receive: paced('polling', 11, 1, 1100),
+      'send and receive': paced('polling', 2, 2, 1000),
+      'receive, WebSocket': paced('socketio', 11, 1, 1100),
+    },
+    valid: (run) => {
+      if (run.sent_percent < 95) return `the load generator sent only ${run.sent_percent}% of the events`;
+      return run.delivered_percent === 100 || `${run.delivered_percent}% of the events arrived`;
+    },
+    rows: [
+      ...rows('1,000 polling clients get an event a second each, from 100 that send', 'receive'),
+      ...rows('1,000 polling clients send an event a second each, and get one', 'send and receive'),
+      ...rows('for comparison, the first over WebSocket', 'receive, WebSocket'),
+    ],
+  };
+}
+
+function files({ file_bytes, disk }) {
+  const size = `a file of ${file_bytes / 2 ** 20} MiB`;
+  const rows = (title, side) => [
+    { title: `${title}: time`, side, against: 'cp', figure: 'seconds', unit: 's', ratio_most: 2 },
+    { title: `${title}: resident memory grows by`, side, figure: 'resident_bytes_grown', unit: 'B', most: 32 * 2 ** 20 },
+  ];
+  return {
+    name: 'files',
+    sides: { cp: {}, up: {}, down: {} },
+    turn: (bin) => file_turn(bin, { disk, file_bytes }),
+    rows: [...rows(`${size} up over HTTP`, 'up'), ...rows(`${size} down over HTTP`, 'down')],
+  };
+}
+
+/// `seconds`: how long each run measures. `delivered_bytes`: by protocol, the size of the frame that a room member gets,
+/// so that the floor sends frames of exactly that size. `disk`: a folder on the disk to which files of `file_bytes` go.
 export function experiments(setup) {
   return [
     fanout(1, 1.1, setup),
@@ -113,5 +186,10 @@ export function experiments(setup) {
     join_storm(),
     presence(setup),
     rooms_echo(setup),
+    socketio_fanout(1, setup),
+    socketio_fanout(8, setup),
+    socketio_idle(),
+    polling(setup),
+    files(setup),
   ];
 }

@@ -16,27 +16,53 @@ struct ModeInfo {
   std::string_view name;
   std::string_view help;
   Protocol protocol;
-  std::string_view path;
   std::size_t connections;
   std::size_t room_size;
+  double rate_hz;
 };
 
-constexpr std::array<ModeInfo, 6> mode_infos{{
-    {Mode::echo, "echo", "every connection keeps --window frames in flight to an echoing path", Protocol::raw, "/echo",
-     100, 0},
-    {Mode::fanout, "fanout", "one member of a room publishes, all others receive", Protocol::live, "/live", 1000, 0},
-    {Mode::idle, "idle", "connections that do nothing: the server's memory for each", Protocol::live, "/live", 10000,
+constexpr std::array<ModeInfo, 7> mode_infos{{
+    {Mode::echo, "echo", "every connection keeps --window frames in flight to an echoing path", Protocol::raw, 100, 0,
      0},
+    {Mode::fanout, "fanout", "one member of a room publishes, all others receive", Protocol::live, 1000, 0, 0},
+    {Mode::idle, "idle", "connections that do nothing: the server's memory for each", Protocol::live, 10000, 0, 0},
     {Mode::join_storm, "join_storm", "all connections join one room at once, until each knows all", Protocol::live,
-     "/live", 1000, 0},
+     1000, 0, 0},
+    {Mode::paced, "paced", "many rooms; --senders members of each send --rate events a second", Protocol::polling, 1000,
+     10, 1},
     {Mode::presence, "presence", "every member of one room updates its presence --rate times a second", Protocol::live,
-     "/live", 200, 0},
+     200, 0, 10},
     {Mode::rooms_echo, "rooms_echo", "many rooms; every member sends its next event once the last one is acknowledged",
-     Protocol::live, "/live", 1000, 10},
+     Protocol::live, 1000, 10, 0},
+}};
+
+struct ProtocolInfo {
+  Protocol protocol;
+  std::string_view name;
+  std::string_view path;
+};
+
+constexpr std::array<ProtocolInfo, 4> protocol_infos{{
+    {Protocol::live, "live", "/live"},
+    {Protocol::raw, "raw", "/live"},
+    {Protocol::socketio, "socketio", "/socket.io/?EIO=4&transport=websocket"},
+    {Protocol::polling, "polling", "/socket.io/?EIO=4&transport=polling"},
 }};
 
 const ModeInfo& info_of(Mode mode) {
   return *std::find_if(mode_infos.begin(), mode_infos.end(), [&](const ModeInfo& info) { return info.mode == mode; });
+}
+
+const ProtocolInfo& info_of(Protocol protocol) {
+  return *std::find_if(protocol_infos.begin(), protocol_infos.end(),
+                       [&](const ProtocolInfo& info) { return info.protocol == protocol; });
+}
+
+Protocol parse_protocol(std::string_view option, std::string_view text) {
+  for (const ProtocolInfo& info : protocol_infos) {
+    if (info.name == text) return info.protocol;
+  }
+  throw UsageError(std::string(option) + " takes live, raw, socketio or polling");
 }
 
 template <class Number>
@@ -75,7 +101,7 @@ const std::vector<OptionInfo>& option_infos() {
        [](Options& o, Text, Text v) { o.host = v; }},
       {"--path",
        "PATH",
-       "the path to connect to (default /echo for echo, else /live)",
+       "the path to connect to (default /echo for echo, else as the protocol has it)",
        {},
        [](Options& o, Text, Text v) { o.path = v; }},
       {"--pid",
@@ -91,20 +117,18 @@ const std::vector<OptionInfo>& option_infos() {
       {"--timeout",
        "S",
        "seconds that joining may take (default 30)",
-       {Mode::fanout, Mode::idle, Mode::join_storm, Mode::presence, Mode::rooms_echo},
+       {Mode::fanout, Mode::idle, Mode::join_storm, Mode::paced, Mode::presence, Mode::rooms_echo},
        [](Options& o, Text n, Text v) { o.timeout = Seconds(parse_number<double>(n, v, 0.1, 3600)); }},
       {"--protocol",
-       "live|raw",
-       "raw: the path is one room, as with flux-bench-floor (default live)",
-       {Mode::fanout, Mode::idle},
-       [](Options& o, Text n, Text v) {
-         if (v != "live" && v != "raw") throw UsageError(std::string(n) + " takes live or raw");
-         o.protocol = v == "live" ? Protocol::live : Protocol::raw;
-       }},
+       "NAME",
+       "live, raw (the path is one room, as with flux-bench-floor), socketio or polling (default polling for paced, "
+       "else live)",
+       {Mode::fanout, Mode::idle, Mode::paced},
+       [](Options& o, Text n, Text v) { o.protocol = parse_protocol(n, v); }},
       {"--secs",
        "S",
        "seconds to measure (default 2)",
-       {Mode::echo, Mode::fanout, Mode::presence, Mode::rooms_echo},
+       {Mode::echo, Mode::fanout, Mode::paced, Mode::presence, Mode::rooms_echo},
        [](Options& o, Text n, Text v) { o.duration = Seconds(parse_number<double>(n, v, 0.01, 3600)); }},
       {"--window",
        "W",
@@ -113,14 +137,19 @@ const std::vector<OptionInfo>& option_infos() {
        [](Options& o, Text n, Text v) { o.window = parse_number<std::size_t>(n, v, 1, 100'000); }},
       {"--payload-bytes",
        "B",
-       "echo and raw: the whole frame; live: the event's payload (default 100)",
-       {Mode::echo, Mode::fanout, Mode::rooms_echo},
+       "echo and raw: the whole frame; live: the event's payload; else the string that is shared (default 100)",
+       {Mode::echo, Mode::fanout, Mode::paced, Mode::rooms_echo},
        [](Options& o, Text n, Text v) { o.payload_bytes = parse_number<std::size_t>(n, v, 48, 1'000'000); }},
       {"--room-size",
        "N",
-       "members of a room (default 10 for rooms_echo; idle: 0, which joins no room)",
-       {Mode::idle, Mode::rooms_echo},
+       "members of a room (default 10 for paced and rooms_echo; idle: 0, which joins no room)",
+       {Mode::idle, Mode::paced, Mode::rooms_echo},
        [](Options& o, Text n, Text v) { o.room_size = parse_number<std::size_t>(n, v, 0, 1'000'000); }},
+      {"--senders",
+       "N",
+       "members of each room that send (default 1)",
+       {Mode::paced},
+       [](Options& o, Text n, Text v) { o.senders = parse_number<std::size_t>(n, v, 1, 1'000'000); }},
       {"--presence-bytes",
        "B",
        "the presence object (default 60)",
@@ -128,8 +157,8 @@ const std::vector<OptionInfo>& option_infos() {
        [](Options& o, Text n, Text v) { o.presence_bytes = parse_number<std::size_t>(n, v, 48, 100'000); }},
       {"--rate",
        "HZ",
-       "presence updates a second by each member (default 10)",
-       {Mode::presence},
+       "events or presence updates a second by each sender (default 1 paced, 10 presence)",
+       {Mode::paced, Mode::presence},
        [](Options& o, Text n, Text v) { o.rate_hz = parse_number<double>(n, v, 0.1, 10'000); }},
   };
   return infos;
@@ -142,9 +171,9 @@ Options defaults_for(std::string_view mode_name) {
   Options options;
   options.mode = info->mode;
   options.protocol = info->protocol;
-  options.path = info->path;
   options.connections = info->connections;
   options.room_size = info->room_size;
+  options.rate_hz = info->rate_hz;
   return options;
 }
 
@@ -159,17 +188,36 @@ void set_option(Options& options, std::string_view name, std::string_view value)
   info->set(options, name, value);
 }
 
+void check_rooms(const Options& options) {
+  const std::size_t members = options.room_size;
+  if (options.mode == Mode::rooms_echo && members < 2) throw UsageError("--room-size must be at least 2");
+  if (options.mode == Mode::idle && members > 0 && options.protocol != Protocol::live) {
+    throw UsageError("--room-size needs --protocol live");
+  }
+  if (options.mode != Mode::paced) return;
+  if (options.protocol == Protocol::raw) throw UsageError("paced takes --protocol live, socketio or polling");
+  if (members < 2 || options.connections % members != 0) {
+    throw UsageError("--room-size must be at least 2, and --conns a multiple of it");
+  }
+  if (options.senders > members) throw UsageError("--senders must be at most --room-size");
+}
+
 void check(const Options& options) {
   if (options.port == 0) throw UsageError("--port is required");
   if (options.mode == Mode::idle && options.server_pid == 0) throw UsageError("idle needs --pid");
-  if (options.protocol == Protocol::raw && options.room_size > 0) throw UsageError("--room-size needs --protocol live");
-  if (options.mode == Mode::rooms_echo && options.room_size < 2) throw UsageError("--room-size must be at least 2");
   if (options.mode == Mode::fanout && options.connections < 2) throw UsageError("--conns must be at least 2");
+  check_rooms(options);
+}
+
+std::string default_path(const Options& options) {
+  return std::string(options.mode == Mode::echo ? "/echo" : info_of(options.protocol).path);
 }
 
 }  // namespace
 
 std::string_view name_of(Mode mode) { return info_of(mode).name; }
+
+std::string_view name_of(Protocol protocol) { return info_of(protocol).name; }
 
 Options parse_options(std::span<char* const> arguments) {
   if (arguments.empty()) throw UsageError("a mode is required");
@@ -179,13 +227,14 @@ Options parse_options(std::span<char* const> arguments) {
     set_option(options, arguments[i], arguments[i + 1]);
   }
   check(options);
+  if (options.path.empty()) options.path = default_path(options);
   return options;
 }
 
 std::string usage() {
   std::string text =
       "usage: flux-bench-load MODE --port P [option value]...\n"
-      "Loads a WebSocket server and measures it. Prints one JSON object, and a line to read on stderr.\n\nModes\n";
+      "Loads a server and measures it. Prints one JSON object, and a line to read on stderr.\n\nModes\n";
   const auto line = [&](std::string_view left, std::string_view right) {
     text.append("  ").append(left).append(left.size() < 22 ? 22 - left.size() : 1, ' ').append(right).append("\n");
   };

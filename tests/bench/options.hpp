@@ -12,10 +12,17 @@
 
 namespace flux::bench {
 
-enum class Mode { echo, fanout, idle, join_storm, presence, rooms_echo };
-enum class Protocol { live, raw };
+enum class Mode { echo, fanout, idle, join_storm, paced, presence, rooms_echo };
+
+enum class Protocol {
+  live,
+  raw,       ///< WebSocket; the path is one room, or echoes
+  socketio,  ///< data sharing over Socket.IO, over WebSocket
+  polling    ///< the same over HTTP long-polling
+};
 
 std::string_view name_of(Mode mode);
+std::string_view name_of(Protocol protocol);
 
 /// What the command line asks for; the mode's own defaults are filled in.
 struct Options {
@@ -28,9 +35,10 @@ struct Options {
   std::size_t connections = 0;
   std::size_t window = 1;
   std::size_t room_size = 0;  ///< idle: 0 joins no room
+  std::size_t senders = 1;    ///< of each room
   std::size_t payload_bytes = 100;
   std::size_t presence_bytes = 60;
-  double rate_hz = 10;
+  double rate_hz = 0;
   std::chrono::duration<double> duration{2};
   std::chrono::duration<double> timeout{30};
 };

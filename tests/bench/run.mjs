@@ -1,6 +1,6 @@
 // The one command: runs every experiment of experiments.mjs several times, floor and flux in turns, and prints a table
 // of medians with what must hold. Started by run.sh.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -8,31 +8,29 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { experiments } from './experiments.mjs';
+import { remove_folders } from './files.mjs';
+import { BenchError, kill_all, program_files, run_program, start_server, stop_server } from './processes.mjs';
 import { compare, markdown, write_figures } from './table.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.resolve(here, '../..');
 const default_bin = path.join(root, 'build/release/bin');
-const program_files = { flux: 'flux-server', floor: 'flux-bench-floor', load: 'flux-bench-load' };
-const start_timeout_ms = 10_000;
-const load_timeout_ms = 120_000;
-const stop_timeout_ms = 5_000;
+const command_timeout_ms = 5_000;
 
 const help = `usage: sh tests/bench/run.sh [option]...
-Measures flux-server against the least Asio server, about four minutes in all, and prints a table.
+Measures flux-server against the least Asio server and cp, about seven minutes in all, and prints a table.
 
   --runs N       runs of each experiment, of which the median counts (default 5)
   --secs S       seconds that a run measures (default 1.5)
-  --quick        one run of 0.4 s: whether all of it works, not how fast it is
+  --quick        one run of 0.4 s, files of 64 MiB: whether all of it works, not how fast it is
   --only A,B     only these experiments: ${experiments({}).map((experiment) => experiment.name).join(', ')}
   --check        end with 1 when a bound is missed or a run failed
   --write        put the table into tests/bench/RESULTS.md
   --json FILE    write what every run reported to FILE
+  --disk DIR     the folder on whose disk files are put up and down (default: that of the build)
   --bin DIR      the programs (default build/release/bin, built there when they are missing)
   --help
 `;
-
-class BenchError extends Error {}
 
 function parse_options() {
   const { values } = parseArgs({
@@ -44,6 +42,7 @@ function parse_options() {
       check: { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
       json: { type: 'string' },
+      disk: { type: 'string' },
       bin: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -54,7 +53,8 @@ function parse_options() {
   if (!(seconds >= 0.1 && seconds <= 60)) throw new BenchError('--secs takes a number from 0.1 to 60');
   if (values.write && values.only) throw new BenchError('--write needs all experiments, so it does not go with --only');
   if (values.write && values.bin) throw new BenchError('--write is for the release build: not with --bin');
-  return { ...values, runs, seconds, only: values.only?.split(',') };
+  const file_bytes = (values.quick ? 64 : 1024) * 2 ** 20;
+  return { ...values, runs, seconds, file_bytes, only: values.only?.split(',') };
 }
 
 // Programs
@@ -75,86 +75,14 @@ function build_missing_programs(options) {
   return bin;
 }
 
-const children = new Set();
-
-function start_process(file, args) {
-  const child = spawn(file, args.map(String), { stdio: ['ignore', 'pipe', 'pipe'] });
-  const process = { child, out: '', err: '', name: path.basename(file) };
-  children.add(child);
-  child.stdout.setEncoding('utf8').on('data', (text) => (process.out += text));
-  child.stderr.setEncoding('utf8').on('data', (text) => (process.err = (process.err + text).slice(-2000)));
-  process.ended = new Promise((resolve) => {
-    child.on('error', (error) => resolve({ code: null, signal: null, error }));
-    child.on('close', (code, signal) => resolve({ code, signal }));
-  }).then((end) => {
-    children.delete(child);
-    return end;
-  });
-  return process;
-}
-
-function after(milliseconds) {
-  let timer;
-  const elapsed = new Promise((resolve) => (timer = setTimeout(resolve, milliseconds, 'timeout')));
-  return { elapsed, cancel: () => clearTimeout(timer) };
-}
-
-async function within(milliseconds, promise) {
-  const limit = after(milliseconds);
-  try {
-    return await Promise.race([promise, limit.elapsed]);
-  } finally {
-    limit.cancel();
-  }
-}
-
-/// Starts a server on a port of its choice and waits for the line that names it.
-async function start_server(bin, side) {
-  const file = path.join(bin, program_files[side.program]);
-  const flux_options = ['--threads', side.threads, '--log', 'off', '--echo', '/echo'];
-  const server = start_process(file, ['--port', 0, ...(side.program === 'flux' ? flux_options : [])]);
-  const listening = new Promise((resolve) => {
-    server.child.stdout.on('data', () => {
-      const line = server.out.match(/listening on http:\/\/\S+?:(\d+)\//);
-      if (line) resolve(Number(line[1]));
-    });
-  });
-  const port = await within(start_timeout_ms, Promise.race([listening, server.ended]));
-  if (typeof port === 'number') return { ...server, port };
-  server.child.kill('SIGKILL');
-  throw new BenchError(`${server.name} did not start: ${server.err || server.out || 'it said nothing'}`);
-}
-
-/// Returns what is wrong with how the server ended, if anything.
-async function stop_server(server, side) {
-  server.child.kill('SIGTERM');
-  const end = await within(stop_timeout_ms, server.ended);
-  if (end === 'timeout') {
-    server.child.kill('SIGKILL');
-    await server.ended;
-    return `${server.name} did not end within ${stop_timeout_ms / 1000} s of SIGTERM`;
-  }
-  // The floor leaves SIGTERM to the system; flux-server ends cleanly.
-  if (side.program === 'floor' || end.code === 0) return undefined;
-  return `${server.name} ended with ${end.code ?? end.signal}: ${server.err}`;
-}
-
-async function run_load(bin, server, load) {
-  const args = [...load, '--port', server.port, '--pid', server.child.pid];
-  const generator = start_process(path.join(bin, program_files.load), args);
-  const end = await within(load_timeout_ms, generator.ended);
-  if (end === 'timeout') generator.child.kill('SIGKILL');
-  if (end.code !== 0) throw new BenchError(generator.err.trim() || `${generator.name} did not end`);
-  return JSON.parse(generator.out);
-}
-
 /// One run of the load generator against a new server. `faults` says why the run does not count.
 async function run_once(bin, side, valid = () => true) {
   const server = await start_server(bin, side);
   let run;
   const faults = [];
   try {
-    run = await run_load(bin, server, side.load);
+    const args = [...side.load, '--port', server.port, '--pid', server.child.pid];
+    run = JSON.parse(await run_program(path.join(bin, program_files.load), args));
     if (run.closed > 0) faults.push(`${run.closed} connections were closed: ${run.close_reason}`);
     if (run.errors > 0) faults.push(`${run.errors} messages were answered with an error: ${run.first_error}`);
     const validity = valid(run);
@@ -171,18 +99,26 @@ async function run_once(bin, side, valid = () => true) {
 
 // Experiments
 
-async function measure_delivered_bytes(bin) {
-  const { run, faults } = await run_once(bin, { program: 'flux', threads: 1, load: ['fanout', '--secs', 0.2] });
-  if (faults.length > 0) throw new BenchError(`the first fan-out failed: ${faults.join('; ')}`);
+/// The size of the frame that a room member gets, in the protocol's words.
+async function measure_delivered_bytes(bin, protocol) {
+  const load = ['fanout', '--secs', 0.2, '--protocol', protocol];
+  const { run, faults } = await run_once(bin, { program: 'flux', threads: 1, load });
+  if (faults.length > 0) throw new BenchError(`the first fan-out of ${protocol} failed: ${faults.join('; ')}`);
   return Math.round(run.payload_bytes);
+}
+
+async function* load_sides(bin, experiment) {
+  for (const [name, side] of Object.entries(experiment.sides)) {
+    yield [name, await run_once(bin, side, experiment.valid)];
+  }
 }
 
 async function run_experiment(bin, experiment, runs) {
   const results = Object.fromEntries(Object.keys(experiment.sides).map((side) => [side, []]));
   const faults = [];
+  const turn = experiment.turn ?? load_sides;
   for (let i = 1; i <= runs; ++i) {
-    for (const [name, side] of Object.entries(experiment.sides)) {
-      const { run, faults: found } = await run_once(bin, side, experiment.valid);
+    for await (const [name, { run, faults: found }] of turn(bin, experiment)) {
       console.error(`${experiment.name} ${i}/${runs} ${name}: ${found.length > 0 ? found.join('; ') : brief(run)}`);
       if (found.length === 0) results[name].push(run);
       faults.push(...found.map((fault) => `${experiment.name}, ${name}, run ${i}: ${fault}`));
@@ -192,14 +128,15 @@ async function run_experiment(bin, experiment, runs) {
 }
 
 function brief(run) {
-  const figures = ['server_us_per_frame', 'resident_bytes_per_conn', 'seconds_to_full', 'server_cpu_percent', 'frames'];
+  const figures = ['server_us_per_frame', 'resident_bytes_per_conn', 'seconds_to_full', 'server_cpu_percent', 'frames',
+    'seconds', 'resident_bytes_grown'];
   return figures.filter((name) => name in run).map((name) => `${name}=${run[name]}`).join(' ');
 }
 
 // The machine
 
 function first_line(command, args) {
-  const { status, stdout } = spawnSync(command, args, { encoding: 'utf8', cwd: root, timeout: stop_timeout_ms });
+  const { status, stdout } = spawnSync(command, args, { encoding: 'utf8', cwd: root, timeout: command_timeout_ms });
   return status === 0 ? stdout.split('\n')[0].trim() : undefined;
 }
 
@@ -239,10 +176,13 @@ async function main() {
 
   const bin = build_missing_programs(options);
   const machine = describe_machine(bin);
-  const delivered_bytes = await measure_delivered_bytes(bin);
-  const wanted = experiments({ seconds: options.seconds, delivered_bytes }).filter(
-    (experiment) => options.only?.includes(experiment.name) ?? true,
-  );
+  const select = (list) => list.filter((experiment) => options.only?.includes(experiment.name) ?? true);
+  const delivered_bytes = {};
+  for (const { frames_of } of select(experiments({}))) {
+    if (frames_of) delivered_bytes[frames_of] ??= await measure_delivered_bytes(bin, frames_of);
+  }
+  const disk = path.resolve(options.disk ?? path.join(bin, '..'));
+  const wanted = select(experiments({ ...options, delivered_bytes, disk }));
   const measured = [];
   for (const experiment of wanted) measured.push(await run_experiment(bin, experiment, options.runs));
 
@@ -257,10 +197,10 @@ async function main() {
   return options.check && failed ? 1 : 0;
 }
 
-function kill_children() {
-  for (const child of children) child.kill('SIGKILL');
-}
-process.on('exit', kill_children);
+process.on('exit', () => {
+  kill_all();
+  remove_folders();
+});
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130));
 
 try {

@@ -83,11 +83,16 @@ function latency_table(measured) {
 
 const lines = (items) => items.map((item) => `- ${item}`).join('\n');
 
+function delivered_text(delivered_bytes) {
+  const sizes = Object.entries(delivered_bytes).map(([protocol, bytes]) => `${bytes} bytes (${protocol})`);
+  return sizes.length === 0 ? '' : ` A delivered room frame holds ${sizes.join(' or ')}, on the floor too.`;
+}
+
 export function markdown({ machine, notes, rows, measured, faults }) {
   const parts = [
     lines(Object.entries(machine).map(([name, value]) => `${name}: ${value}`)),
-    `Medians of ${notes.runs}, in brackets the least and the most; ${notes.seconds} s each. ` +
-      `A delivered room frame holds ${notes.delivered_bytes} bytes, on the floor too.`,
+    `Medians of ${notes.runs}, in brackets the least and the most; ${notes.seconds} s each.` +
+      delivered_text(notes.delivered_bytes),
     bounds_table(rows),
     latency_table(measured),
     faults.length > 0 && `Runs that do not count:\n\n${lines(faults)}`,

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "load.hpp"
+
+/// The ways to load a server, each as --help tells. What they find is in the load's report.
+namespace flux::bench {
+
+void run_echo(Load& load);
+void run_fanout(Load& load);
+void run_idle(Load& load);
+void run_join_storm(Load& load);
+void run_presence(Load& load);
+void run_rooms_echo(Load& load);
+void run_paced(Load& load);
+
+}  // namespace flux::bench

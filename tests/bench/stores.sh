@@ -1,0 +1,75 @@
+#!/bin/sh
+# What chat in a store withstands: flux-bench-stores writes, is killed, and what it acknowledged is looked for.
+#
+# usage: sh tests/bench/stores.sh PROGRAM kill STORE [TIMES]              kill -9, so many times (20)
+#        sh tests/bench/stores.sh PROGRAM outage STORE FOLDER SERVER      the database ends for 10 s: tests/databases.sh
+#                                                                         started it in FOLDER; SERVER is postgres or mysql
+# PROGRAM is flux-bench-stores, STORE what it takes: an empty database.
+set -eu
+[ $# -ge 3 ] || {
+  sed -n '/^# usage/,/^# PROGRAM/s/^# \{0,1\}//p' "$0" >&2
+  exit 2
+}
+program=$1
+mode=$2
+store=$3
+here=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d)
+writer=
+trap '[ -z "$writer" ] || kill -9 "$writer" 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM HUP
+
+begin() {
+  "$program" write "$store" >>"$work/ids" &
+  writer=$!
+}
+
+kill_writer() {
+  kill -9 "$writer"
+  wait "$writer" 2>/dev/null || true
+  writer=
+}
+
+# A line that was cut off by the kill was acknowledged to nobody.
+check() {
+  grep -E '^room[0-4] [^ ]{13}$' "$work/ids" | "$program" check "$store"
+}
+
+count() {
+  wc -l <"$work/ids"
+}
+
+case $mode in
+  kill)
+    i=0
+    while [ "$i" -lt "${4:-20}" ]; do
+      i=$((i + 1))
+      begin
+      sleep "0.$((3 + i % 5))"
+      kill_writer
+      # What follows a line that was cut off must not become part of it.
+      printf '\n' >>"$work/ids"
+    done
+    printf 'killed %s times: ' "$i"
+    check
+    ;;
+  outage)
+    begin
+    sleep 1
+    printf 'acknowledged before: %s\n' "$(count)"
+    sh "$here/databases.sh" pause "$4" "$5"
+    away=$(count)
+    sleep 10
+    printf 'acknowledged in 10 s without the database: %s\n' "$(($(count) - away))"
+    sh "$here/databases.sh" resume "$4" "$5"
+    back=$(count)
+    sleep 3
+    printf 'acknowledged in the 3 s after it came back: %s\n' "$(($(count) - back))"
+    kill_writer
+    check
+    ;;
+  *)
+    printf 'no such mode: %s\n' "$mode" >&2
+    exit 2
+    ;;
+esac

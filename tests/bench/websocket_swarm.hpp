@@ -1,0 +1,32 @@
+#pragma once
+
+#include <vector>
+
+#include "frame.hpp"
+#include "swarm.hpp"
+
+namespace flux::bench {
+
+/// Clients with a WebSocket each.
+class WebSocketSwarm final : public Swarm {
+ public:
+  WebSocketSwarm(Target target, std::size_t clients, Dialect dialect);
+
+  /// As a masked frame.
+  void send(std::size_t client, std::string_view text) override { send(client, Opcode::text, text); }
+  void flush(std::size_t client) override { sockets().flush(client); }
+
+ private:
+  void begin(std::size_t client) override;
+  std::size_t consume(std::size_t client, std::string_view data) override;
+
+  std::size_t upgrade(std::size_t client, std::string_view data);
+  std::size_t consume_frames(std::size_t client, std::string_view data);
+  void handle(std::size_t client, Opcode opcode, std::string_view payload);
+  void send(std::size_t client, Opcode opcode, std::string_view payload);
+
+  Target target_;
+  std::vector<char> upgraded_;  ///< of each client, whether
+};
+
+}  // namespace flux::bench
