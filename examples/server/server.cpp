@@ -5,7 +5,10 @@
 #include <flux/socketio.hpp>
 #include <flux/storage/disk_file_store.hpp>
 
+#include <algorithm>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <ctime>
 #include <exception>
@@ -50,6 +53,12 @@ void serve_until_told(flux::Server& server, const sigset_t& signals) {
 flux::socketio::Options socketio_options(const Options& options) {
   flux::socketio::Options socketio;
   socketio.payload_bytes_max = options.config.limits.message_bytes_max;
+  socketio.packet_limits.text_bytes_max = options.config.limits.message_bytes_max;
+  if (!options.files_folder.empty()) {  // clients send files in their messages
+    constexpr std::uint64_t around_bytes = 65'536;  // what a message has beside its file, its name for instance
+    const auto with_file = static_cast<std::size_t>(options.config.files.file_bytes_max + around_bytes);
+    socketio.payload_bytes_max = std::max(socketio.payload_bytes_max, with_file);
+  }
   socketio.client_file = options.socketio_client;
   return socketio;
 }

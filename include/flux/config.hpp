@@ -103,11 +103,12 @@ struct FilesOptions {
   std::string path = "/files";         ///< POST here; GET, HEAD, PATCH, DELETE at `path` + "/{id}"
   std::uint64_t file_bytes_max = 100'000'000;
   std::size_t worker_threads = 2;      ///< for a store that may block, 1 to 256
-  /// Of a request with Upload-Checksum (tus): it waits in memory until it is checked. At most 16 times as much for all.
+  /// Of a request with Upload-Checksum (tus), 1 to 1 GiB: it waits in memory until it is checked. At most 16 times as
+  /// much for all.
   std::size_t checked_chunk_bytes_max = 8'388'608;
-  /// An unfinished upload to which nothing was added for so long is removed. 0: never.
+  /// An unfinished upload to which nothing was added for so long is removed; at most 100 years. 0: never.
   std::chrono::seconds upload_expires{86'400};
-  /// A complete file that was not shared within this time is deleted. 0: it stays.
+  /// A complete file that was not shared within this time is deleted; at most 100 years. 0: it stays.
   std::chrono::seconds unshared_expires{0};
   bool sha256 = false;  ///< every file gets its SHA-256. Needs a build with TLS
   /// Types that browsers may show in place (`image/png`, `image/*`). Everything else is only offered to be saved, so that

@@ -67,7 +67,8 @@ struct Endpoint {
 };
 
 /// Serves an Engine.IO endpoint. Before the start. `Limits::connections_max` bounds its sessions, and
-/// `Limits::messages_per_second` what each may send. Errors: throws `Error` (bad_config, already_running).
+/// `Limits::messages_per_second` what each may send: messages, over Socket.IO also packets that join a further namespace.
+/// Errors: throws `Error` (bad_config, already_running).
 void serve(Server& server, Endpoint endpoint, Options options = {});
 
 }  // namespace flux::engineio

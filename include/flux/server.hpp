@@ -137,9 +137,9 @@ class Server {
   void share_file(const RoomId& room, const FileId& file, std::function<void(Result<Position>)> done = {});
   /// The same for the public space.
   void public_share_file(const FileId& file, std::function<void(Result<Position>)> done = {});
-  /// A link to download the file without any further question, until `valid_for` is over: a path with a query, to be put
-  /// behind the server's address. `file_name`: what the client is to call it; empty: as its uploader did.
-  /// Errors: invalid_argument (the id); forbidden without a file store or in a build without TLS.
+  /// A link to download the file without any further question, until `valid_for` is over, which is at most 100 years: a
+  /// path with a query, to be put behind the server's address. `file_name`: what the client is to call it; empty: as its uploader did.
+  /// Errors: invalid_argument (the id, the time); forbidden without a file store or in a build without TLS.
   Result<std::string> file_link(const FileId& file, std::chrono::seconds valid_for, std::string_view file_name = {}) const;
   /// Removes from disk the files that were overwritten, dropped or deleted, or whose rooms have ended. To be called now and
   /// then. `done` is called as for `share_file`. Errors: overloaded, stopped, store_failed; forbidden without a file store.

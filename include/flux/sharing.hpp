@@ -22,7 +22,7 @@
 //   room:chatHistory {roomId, limit?, before?}    acknowledged with messages: [Stored]
 //   room:presence {roomId, presence}
 // Server to client:
-//   public:history [StoredData]        at first, and after each change
+//   public:history [StoredData]        at first, and after each change; of quick changes to a long one perhaps the last only
 //   room:data StoredData, roomId
 //   room:event {roomId, connectionId, userId?, event, payload?}
 //   room:chat Stored
@@ -58,6 +58,7 @@ struct SharingOptions {
 /// `Session::close` and `Server::disconnect` end the whole connection.
 /// Events that the application handles itself (`Socket::on`) are its own. What nobody knows is acknowledged with an error.
 ///
+/// A file is shared when it is stored: what its client shares meanwhile goes before it.
 /// Files in messages need `Config::files`, and are bounded by its `file_bytes_max` after they have got through the bounds
 /// of the endpoint: `Options::payload_bytes_max` and `packet_limits.attachment_bytes_max`. A share handler is asked when
 /// the file is in the store; where it refuses, the file is deleted.

@@ -201,7 +201,6 @@ TEST_CASE("sharing: handlers may veto and change what a client does; the acknowl
   CHECK(ann.ask("room:members", quoted("r")).at("/members/0/presence")->text() == R"({"by":"handler"})");
   CHECK(why(ann.ask("room:upload", text_upload("r", "rude"))) == "be nice");
   ann.ask("public:upload", R"({"type":"string","content":"as it was"})");
-  CHECK(text_at(R"([])"_json, "/0") == "(none)");
   CHECK(scene.server.public_items()[0].data.get<std::string>("/content") == "changed");
   CHECK(why(ann.ask("room:event", R"({"roomId":"r","event":"bad"})")) == "no such event");
   LiveClient bob(scene.port());
@@ -459,6 +458,27 @@ TEST_CASE("sharing: who leaves while its file is stored leaves no file behind") 
   CHECK(std::none_of(seen.begin(), seen.end(), [](const auto& event) { return text_at(event, "/0") == "room:data"; }));
 }
 
+TEST_CASE("sharing: a server that is stopped while a file is stored leaves no half of it") {
+  const auto store = std::make_shared<StagedFileStore>(true);
+  flux::socketio::Options socketio;
+  socketio.payload_bytes_max = 20'000'000;
+  socketio.packet_limits.attachment_bytes_max = 20'000'000;
+  Scene scene(with_store(store), {}, socketio);
+  SocketIoClient ann(scene.port());
+  store->hold_back();
+  ann.send_text("451-[\"public:upload\"," + std::string(a_file) + "]");
+  ann.send_binary(std::string(9'000'000, 'x'));  // three pieces
+  REQUIRE(eventually([&] { return store->appends() == 1; }));
+  Crew crew;
+  crew.add([&] { scene.server.stop(0ms); });
+  CHECK(eventually([&] { return !scene.server.running(); }));
+  store->let_go();
+  crew.join();
+  // All of it, shared, where that was quicker than the end.
+  const auto known = store->known();
+  CHECK(std::none_of(known.begin(), known.end(), [](const auto& file) { return !file.shared; }));
+}
+
 TEST_CASE("sharing: files are refused without a store, past the limits, and where the store fails") {
   {
     Scene scene;
@@ -538,6 +558,22 @@ TEST_CASE("sharing: a file that was put up before is shared by its id, by either
              ContainsSubstring("no file"));
 }
 
+TEST_CASE("sharing: a file of somebody else's whose share is refused stays as it was, by either protocol") {
+  const auto store = std::make_shared<StagedFileStore>(true);
+  const std::string id = "01234567-89ab-4def-8123-456789abcdef";
+  store->put(id, "b.png", "image/png", "bytes");
+  Scene scene(with_store(store));
+  scene.server.on_share([](flux::ShareDraft& share) { share.refuse("not yours"); });
+  SocketIoClient ann(scene.port());
+  LiveClient bob(scene.port());
+  const std::string data = R"({"type":"file","fileId":")" + id + R"("})";
+  CHECK(why(ann.ask("public:upload", data)) == "not yours");
+  const auto refused = bob.request("public_share", R"({"data":)" + data + "}");
+  CHECK(refused.get<std::string>("/type") == "error");
+  CHECK(store->known().at(0).state == flux::FileState::complete);
+  CHECK_FALSE(store->known().at(0).shared);
+}
+
 // --- Many at once ---
 
 TEST_CASE("sharing: many threads, members of both protocols get all of it, once, in one order") {
@@ -596,6 +632,30 @@ TEST_CASE("sharing: many threads, members of both protocols get all of it, once,
   CHECK(std::set<std::string>(orders[0].begin(), orders[0].end()).size() == 2 * clients * uploads);
   for (const auto& order : orders) CHECK(order == orders[0]);
   CHECK(scene.server.room_items("r")->size() == 2 * clients * uploads);
+}
+
+TEST_CASE("sharing: who comes while the public space changes hears of it in order") {
+  auto config = test_config(2);
+  config.limits.public_history_items_max = 1;
+  Scene scene(config);
+  scene.port();
+  std::atomic<bool> stop{false};
+  Crew crew;
+  const std::shared_ptr<void> stops(nullptr, [&](void*) { stop = true; });  // before the crew is waited for
+  crew.add([&] {
+    for (int n = 1; !stop; ++n) (void)scene.server.public_share(flux::JsonText::trusted(std::to_string(n)));
+  });
+  for (int i = 0; i < 50; ++i) {
+    SocketIoClient client(scene.server.port());
+    std::int64_t newest = -1;
+    for (int n = 0; n < 20; ++n) {
+      const std::int64_t told = client.next("public:history").get<std::int64_t>("/1/0").value_or(0);
+      CHECK(told > newest);
+      newest = told;
+    }
+  }
+  stop = true;
+  crew.join();
 }
 
 TEST_CASE("sharing: room:history under way, nothing in it comes again, and nothing is missed") {

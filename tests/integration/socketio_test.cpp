@@ -263,6 +263,90 @@ TEST_CASE("socket.io: a poller that fetches nothing and a WebSocket that reads n
   CHECK(peer.next() == R"(42["last"])");
 }
 
+TEST_CASE("socket.io: of what a poller that is too slow has posted at once the rest is not acted upon") {
+  auto config = test_config();
+  config.limits.outbox_bytes_max = 262'144;
+  flux::Server server(config);
+  Io io(server);
+  std::atomic<int> calls{0};
+  const Value filling(JsonText::trusted(quoted_x(100'000)));
+  io.on_connection([&](const Socket& socket) {
+    socket.on("fill", [&](Event& event) {
+      ++calls;
+      event.ack({filling});
+    });
+  });
+  server.start();
+  Poller poller(server.port());
+  std::string payload;
+  for (int i = 0; i < 1000; ++i) payload += (i == 0 ? "" : "\x1e") + std::string("421[\"fill\"]");
+  poller.post(payload);
+  CHECK(eventually([&] { return server.stats().slow_readers_closed == 1; }));
+  CHECK(calls == 3);
+}
+
+TEST_CASE("socket.io: who joins and leaves a namespace all the time is held to the rate") {
+  auto config = test_config();
+  config.limits.messages_per_second = 1;
+  config.limits.message_burst = 5;
+  flux::Server server(config);
+  Io io(server);
+  std::atomic<int> connections{0};
+  io.on_connection([&](const Socket&) { ++connections; });
+  server.start();
+  WsClient client(server.port());
+  std::string answer = client.connected;
+  while (answer.substr(0, 2) == "40") {
+    REQUIRE(connections < 50);
+    client.send_text("41");
+    client.send_text("40");
+    answer = client.next();
+  }
+  CHECK(answer == R"(44{"message":"Too many packets; try again later"})");
+  CHECK(server.stats().messages_rate_limited == 1);
+}
+
+TEST_CASE("socket.io: other threads use a socket while its middlewares let it in") {
+  flux::Server server(test_config(2));
+  Io io(server);
+  std::atomic<bool> stop{false};
+  std::mutex mutex;
+  std::vector<Socket> sockets;
+  io.use([&](const Socket& socket, const flux::socketio::Next& next) {
+    {
+      const std::lock_guard lock(mutex);
+      sockets.push_back(socket);
+    }
+    next();
+  });
+  server.start();
+  Crew crew;
+  const std::shared_ptr<void> stops(nullptr, [&](void*) { stop = true; });  // before the crew is waited for
+  crew.add([&] {
+    while (!stop) {
+      std::vector<Socket> all;
+      {
+        const std::lock_guard lock(mutex);
+        all = sockets;
+      }
+      for (const Socket& socket : all) {
+        socket.set_data(JsonText::string("data"));
+        static_cast<void>(socket.join("room"));
+        static_cast<void>(socket.rooms());
+      }
+    }
+  });
+  for (int i = 0; i < 20; ++i) {
+    WsClient client(server.port());
+    CHECK(client.connected.substr(0, 2) == "40");
+    REQUIRE(eventually([&] { return io.to("room").sockets().size() == 1; }));
+    client.send_text("41");
+    REQUIRE(eventually([&] { return io.to("room").sockets().empty(); }));
+  }
+  stop = true;
+  crew.join();
+}
+
 // --- Acknowledgments ---
 
 TEST_CASE("socket.io: acks that nobody asked for, twice, or late do nothing") {
@@ -422,6 +506,37 @@ TEST_CASE("socket.io: large attachments reach a room in order among small ones, 
     }
     CHECK(packets == 5);
   }
+}
+
+TEST_CASE("socket.io: a long text before an attachment belongs to its event, whoever does not get the one before") {
+  const Value text(JsonText::trusted(quoted_x(20'000)));
+  const auto file = Value::bytes(bytes_of(20'000));
+  flux::Server server(test_config());
+  Io io(server);
+  io.on_connection([&](const Socket& socket) {
+    static_cast<void>(socket.join("room"));
+    socket.on("go", [&, socket](Event&) {  // in one batch
+      socket.to("room").emit("to others");
+      io.to("room").emit("file", {text, file});
+      socket.to("room").emit("file", {text, file});
+      io.to("room").emit("to all");
+    });
+  });
+  server.start();
+  WsClient sender(server.port());
+  WsClient other(server.port());
+  REQUIRE(eventually([&] { return io.to("room").sockets().size() == 2; }));
+  sender.send_text(R"(42["go"])");
+  const std::string header = "451-[\"file\"," + text.json().text() + R"(,{"_placeholder":true,"num":0}])";
+  CHECK(sender.next() == header);
+  CHECK(sender.next() == bytes_of(20'000));
+  CHECK(sender.next() == R"(42["to all"])");
+  CHECK(other.next() == R"(42["to others"])");
+  for (int i = 0; i < 2; ++i) {
+    CHECK(other.next() == header);
+    CHECK(other.next() == bytes_of(20'000));
+  }
+  CHECK(other.next() == R"(42["to all"])");
 }
 
 TEST_CASE("socket.io: events to several rooms come once and in their order") {

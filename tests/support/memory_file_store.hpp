@@ -2,33 +2,41 @@
 // fail.
 #pragma once
 
+#include <flux/clock.hpp>
 #include <flux/core/digest.hpp>
 #include <flux/storage/file_store.hpp>
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
+#include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace flux_test {
 
 struct MemoryFileStoreOptions {
-  std::uint64_t bytes_max = 0;  // of all files; 0: any number
-  bool blocks = true;           // whether it is called on workers
+  std::uint64_t bytes_max = 0;            // of all files; 0: any number
+  std::uint64_t bytes_per_owner_max = 0;  // of the files of one owner; deleted ones do not count
+  bool blocks = true;                     // whether it is called on workers
+  std::shared_ptr<flux::Clock> clock{};   // none: the machine's
 };
 
 /// Threading: any thread; one call at a time.
 class MemoryFileStore final : public flux::FileStore {
  public:
   MemoryFileStore() = default;
-  explicit MemoryFileStore(MemoryFileStoreOptions options) : options_(options) {}
+  explicit MemoryFileStore(MemoryFileStoreOptions options) : options_(std::move(options)) {}
 
   /// Called at the beginning of each append, outside the lock. Set before the server starts.
   std::function<void(const flux::FileId&)> before_append{};
+  /// The same for complete.
+  std::function<void(const flux::FileId&)> before_complete{};
   /// Each append gives this, if set. Set before the server starts.
   std::function<flux::Result<void>()> append_fails{};
   std::atomic<std::size_t> appends{0};
@@ -46,8 +54,11 @@ class MemoryFileStore final : public flux::FileStore {
   }
 
   flux::Result<void> create(const flux::FileInfo& file) override {
+    if (file.wants_sha256 && !flux::core::has_digests()) {
+      return flux::Error(flux::Errc::invalid_argument, "this build has no digests");
+    }
     const std::lock_guard lock(mutex_);
-    if (options_.bytes_max != 0 && used() + file.length.value_or(0) > options_.bytes_max) return no_room();
+    if (!has_room(file.owner, file.length.value_or(0))) return no_room();
     files_[file.id] = {file, {}};
     return {};
   }
@@ -58,7 +69,7 @@ class MemoryFileStore final : public flux::FileStore {
     if (file == nullptr) return gone(id);
     if (file->info.length && *file->info.length != length) return wrong_offset();
     if (length < file->bytes.size()) return wrong_offset();
-    if (options_.bytes_max != 0 && used() - file->bytes.size() + length > options_.bytes_max) return no_room();
+    if (!file->info.length && !has_room(file->info.owner, length - file->bytes.size())) return no_room();
     file->info.length = length;
     return {};
   }
@@ -77,13 +88,16 @@ class MemoryFileStore final : public flux::FileStore {
     if (file->info.length && offset + bytes.size() > *file->info.length) {
       return flux::Error(flux::Errc::file_too_large, "more bytes than the length of the upload");
     }
-    if (options_.bytes_max != 0 && !file->info.length && used() + bytes.size() > options_.bytes_max) return no_room();
+    if (bytes.empty()) return offset;
+    if (!file->info.length && !has_room(file->info.owner, bytes.size())) return no_room();
     file->bytes.append(bytes);
     file->info.size = file->bytes.size();
+    file->info.modified_at = clock_->unix_ms();
     return file->info.size;
   }
 
   flux::Result<flux::FileInfo> complete(const flux::FileId& id) override {
+    if (before_complete) before_complete(id);
     const std::lock_guard lock(mutex_);
     File* file = find(id);
     if (file == nullptr) return gone(id);
@@ -113,9 +127,7 @@ class MemoryFileStore final : public flux::FileStore {
     if (file == nullptr) return gone(id);
     if (file->info.state != flux::FileState::complete) return wrong_offset();
     if (offset >= file->bytes.size()) return std::size_t{0};
-    const std::size_t size = std::min(into.size(), file->bytes.size() - static_cast<std::size_t>(offset));
-    std::memcpy(into.data(), file->bytes.data() + offset, size);
-    return size;
+    return file->bytes.copy(into.data(), into.size(), static_cast<std::size_t>(offset));
   }
 
   flux::Result<void> mark_shared(const flux::FileId& id) override {
@@ -167,7 +179,8 @@ class MemoryFileStore final : public flux::FileStore {
     flux::FileSweep sweep;
     std::erase_if(files_, [&](const auto& entry) {
       const flux::FileInfo& file = entry.second.info;
-      if (file.state != flux::FileState::uploading || file.modified_at >= idle_since) return false;
+      const std::int64_t idle = std::max(file.created_at, file.modified_at);
+      if (file.state != flux::FileState::uploading || idle >= idle_since) return false;
       sweep.expired.push_back(entry.first);
       return true;
     });
@@ -191,13 +204,24 @@ class MemoryFileStore final : public flux::FileStore {
     const bool there = found != files_.end() && found->second.info.state != flux::FileState::deleted;
     return there ? &found->second : nullptr;
   }
-  std::uint64_t used() const {
-    std::uint64_t sum = 0;
-    for (const auto& [id, file] : files_) sum += file.info.length.value_or(file.bytes.size());
-    return sum;
+  /// Whether all files, and those of the owner, may have `more` bytes.
+  bool has_room(const std::string& owner, std::uint64_t more) const {
+    std::uint64_t all = 0;
+    std::uint64_t owned = 0;
+    for (const auto& [id, file] : files_) {
+      const std::uint64_t bytes = file.info.length.value_or(file.bytes.size());
+      all += bytes;
+      if (file.info.owner == owner && file.info.state != flux::FileState::deleted) owned += bytes;
+    }
+    const auto fits = [more](std::uint64_t most, std::uint64_t used) {
+      return most == 0 || more == 0 || (used <= most && more <= most - used);
+    };
+    return fits(options_.bytes_max, all) && fits(options_.bytes_per_owner_max, owned);
   }
 
   const MemoryFileStoreOptions options_{};
+  const std::shared_ptr<flux::Clock> clock_ =
+      options_.clock ? options_.clock : std::make_shared<flux::SystemClock>();
   mutable std::mutex mutex_;
   std::map<flux::FileId, File> files_;
 };

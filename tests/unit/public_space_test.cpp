@@ -3,6 +3,8 @@
 
 #include <flux/features/detail/public_space.hpp>
 
+#include <algorithm>
+
 using namespace flux;
 using namespace flux::features;
 using namespace flux::testing;
@@ -90,6 +92,51 @@ TEST_CASE("public space: who watches is told of every change from then on, until
   s.loops.settle();
   CHECK(a.take().empty());
   CHECK(b.take() == Lines{"public 1 2 4"});
+  s.space->unwatch(seat_b);
+}
+
+TEST_CASE("public space: a turn that changes a long list often sends it a few times, and at last as it is", "[public]") {
+  constexpr std::size_t items = 1000;
+  constexpr std::size_t changes = 3000;
+  Scene s(items, 1'000'000);
+  Inbox a, b;
+  PublicSeat seat_a, seat_b;
+  s.watch(a, seat_a, 1);
+  s.watch(b, seat_b, 2, 1);
+  s.loops.turn(0, [&] {
+    for (std::size_t n = 1; n <= changes; ++n) s.share(std::to_string(n));
+  });
+  for (Inbox* inbox : {&a, &b}) {
+    const Lines lists = inbox->take();
+    REQUIRE(lists.size() < changes);
+    CHECK(lists.front() == "public 1");
+    std::size_t bytes = 0;
+    for (const auto& list : lists) bytes += list.size();
+    CHECK(bytes < 8'100'000);
+    CHECK(lists.back().substr(lists.back().size() - 5) == " 3000");
+    CHECK(std::count(lists.back().begin(), lists.back().end(), ' ') == items);
+  }
+  s.share("1");  // from here on every change is told again
+  s.space->delete_last();
+  s.loops.settle();
+  CHECK(a.take().size() == 2);
+  CHECK(b.take().size() == 2);
+  s.space->unwatch(seat_a);
+  s.space->unwatch(seat_b);
+}
+
+TEST_CASE("public space: who comes while a long list waits to be told hears it, too", "[public]") {
+  Scene s(1000, 1'000'000);
+  Inbox a, b;
+  PublicSeat seat_a, seat_b;
+  s.watch(a, seat_a, 1);
+  s.loops.turn(0, [&] {
+    for (std::size_t n = 0; n < 2000; ++n) s.share("1234567");
+    CHECK(s.watch(b, seat_b, 2) == 1000);
+    s.share("2");
+  });
+  CHECK(b.take().back() == a.take().back());
+  s.space->unwatch(seat_a);
   s.space->unwatch(seat_b);
 }
 

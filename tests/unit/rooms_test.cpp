@@ -108,6 +108,27 @@ TEST_CASE("rooms: with a linger an empty one stays for so long, and one that was
   loops.advance(1ms);
   CHECK(rooms.find("r") == nullptr);
 
+  SECTION("whoever comes and goes meanwhile, one timer waits for it") {
+    const auto busy = rooms.find_or_create("busy").value();
+    CHECK(busy->begin_linger());
+    CHECK_FALSE(busy->begin_linger());
+    REQUIRE(member.join(busy).ok());
+    CHECK_FALSE(busy->begin_linger());
+    const auto horizon = loops.clock()->now() - 100ms;
+    CHECK_FALSE(busy->linger_on(horizon));
+    member.leave();
+    CHECK(busy->begin_linger());
+    CHECK(busy->linger_on(horizon) == loops.clock()->now());
+    CHECK_FALSE(busy->begin_linger());
+    CHECK_FALSE(busy->linger_on(loops.clock()->now()));
+  }
+  SECTION("that nobody has entered, and whose loop has ended, is timed by another") {
+    const auto made = rooms.find_or_create("made").value();
+    CHECK(made->begin_linger());  // by a loop that has ended since
+    rooms.end_deserted(*loops[0]);
+    loops.advance(100ms);
+    CHECK(rooms.find("made") == nullptr);
+  }
   SECTION("whose loop has ended is timed by another") {
     const auto left = rooms.find_or_create("left").value();
     const auto never_entered = rooms.find_or_create("new").value();

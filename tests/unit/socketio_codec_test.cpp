@@ -397,6 +397,15 @@ TEST_CASE("socket.io decoder: what comes out of turn, it is an error and nothing
   CHECK(decoder.text(R"(2["a"])").value());
 }
 
+TEST_CASE("socket.io packet: text past its own limit, it is refused and the next one is read", "[socketio]") {
+  SocketIoLimits limits;
+  limits.text_bytes_max = 12;
+  SocketIoDecoder decoder(limits);
+  CHECK(decoder.text(R"(2["e","123"])").value());
+  CHECK(decoder.text(R"(2["e","1234"])").error().code() == Errc::message_too_large);
+  CHECK(decoder.text(R"(2["e"])").value());
+}
+
 TEST_CASE("socket.io decoder: attachments past their limit together, they are refused", "[socketio]") {
   SocketIoLimits limits;
   limits.attachment_bytes_max = 10;

@@ -276,6 +276,11 @@ FLUX_DECL Result<std::string> Server::file_link(const FileId& file, std::chrono:
   if (!storage::is_file_id(file)) {
     return Error(Errc::invalid_argument, "a file's id is a UUID in lower case, not \"" + file + "\"");
   }
+  constexpr std::chrono::hours hundred_years(24 * 36'525);
+  if (valid_for > hundred_years || valid_for < -hundred_years) {
+    return Error(Errc::invalid_argument,
+                 "a link is good for at most 100 years, not " + std::to_string(valid_for.count()) + " s");
+  }
   const std::int64_t now = state_->config().clock->unix_ms() / 1000;
   const auto query = routes->links().query(file, now + valid_for.count(), file_name);
   if (!query) return query.error();

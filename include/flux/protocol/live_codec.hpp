@@ -88,7 +88,7 @@ class LiveWriter final : public features::RoomView, public features::PublicView 
 // Payloads that other protocols have too, appended as JSON text.
 void append_live_entry(std::string& out, const features::PresenceEntry& entry);
 void append_live_event(std::string& out, const features::EventNotice& notice);
-void append_live_chat(std::string& out, const ChatMessage& stored);
+void append_live_chat(std::string& out, const ChatMessage& message);
 void append_live_presence(std::string& out, const features::PresenceNotice& notice);
 void append_live_closed(std::string& out, std::string_view room, std::string_view reason);
 

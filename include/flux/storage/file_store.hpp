@@ -62,8 +62,9 @@ struct FileSweep {
 /// - A store that may block (`may_block() == true`, the default) is called on flux's file workers. One that never does
 ///   may say so, and is called on event loops.
 /// - No method may call the `Server` back.
-/// - Errors are values; an exception counts as store_failed. Every method may give store_failed, and every one that is
-///   given an id of a file that is not there, or is deleted, file_not_found.
+/// - Errors are values; an exception counts as store_failed. Every method may give store_failed, every one that writes
+///   quota_exceeded where the disk is full, and every one that is given an id of a file that is not there, or is
+///   deleted, file_not_found.
 class FileStore {
  public:
   virtual ~FileStore() = default;

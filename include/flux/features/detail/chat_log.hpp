@@ -43,7 +43,7 @@ class ChatLog {
   T guarded(const Call& store_call);
   template <class T, class Call, class Done>
   void call(const RoomId& room, Call store_call, Done done);
-  void append_with_others(ChatMessage message, Stored stored);
+  void append_with_others(ChatMessage message, const Stored& stored);
   void append_batch(std::vector<storage::StoreQueue::PartInTurn> batch);
   std::mutex& lock_of(const RoomId& room) { return locks_[std::hash<RoomId>{}(room) % locks_.size()]; }
 

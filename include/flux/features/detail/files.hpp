@@ -6,6 +6,7 @@
 #include <flux/storage/store_queue.hpp>
 
 #include <array>
+#include <atomic>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -14,12 +15,16 @@
 #include <string_view>
 #include <type_traits>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 namespace flux::features {
 
 class Files;
+
+/// `{type:"file", fileId, fileName, mimeType, size}`: what is stored and sent in the place of a file.
+JsonText stored_data(const FileInfo& file);
 
 /// A place in a room or the public space that a file has. When the last of its copies goes, the file is logically deleted.
 /// Threading: any thread.
@@ -31,8 +36,7 @@ class FileHold {
   ~FileHold();
 
   const FileInfo& info() const noexcept { return info_; }
-  /// `{type:"file", fileId, fileName, mimeType, size}`: what is stored and sent in its place.
-  JsonText stored_data() const;
+  JsonText stored_data() const { return features::stored_data(info_); }
 
  private:
   const std::weak_ptr<Files> files_;
@@ -57,32 +61,33 @@ class Files final : public std::enable_shared_from_this<Files> {
 
   /// From here on calls are made. Files that only rooms of an earlier life held are logically deleted.
   void start();
-  /// Returns when every call is through. Later ones are answered with `stopped`.
+  /// Returns when every call is through, and what was begun with `begin_upload` and not ended is removed. Later calls
+  /// are answered with `stopped`.
   void stop();
+
+  /// From here to `end_upload` the file is one that `stop` removes: nobody else will, and nobody could go on with it.
+  void begin_upload(const FileId& id);
+  /// False where `stop` has taken it.
+  bool end_upload(const FileId& id);
 
   /// Has `call(store)` made behind the file's earlier calls; `done` gets its result. Errors: its; overloaded; stopped.
   template <class Call, class Finish>
   void run(const FileId& id, Call call, Finish done) {
     using R = std::invoke_result_t<Call&, FileStore&>;
-    auto guarded = [this, call = std::move(call)]() mutable -> R {
-      try {
-        return call(*options_.store);
-      } catch (const std::exception& e) {
-        failed_(std::string("the file store threw: ") + e.what());
-      } catch (...) {
-        failed_("the file store threw something that is no std::exception");
-      }
-      return Error(Errc::store_failed, "the file store failed");
-    };
-    if (!options_.store->may_block()) return done(exclusively(id, guarded));
+    if (!options_.store->may_block()) return done(exclusively(id, call));
     const auto queue = running_queue();
     if (!queue) return done(R(Error(Errc::stopped, "the server does not run")));
-    auto work = [self = shared_from_this(), guarded = std::move(guarded), done](const auto&) mutable { done(guarded()); };
-    if (!queue->run(id, std::move(work))) {
-      done(R(Error(Errc::overloaded, "too many calls wait for the file store; try again")));
-    }
+    auto work = [self = shared_from_this(), call = std::move(call), done](const auto&) mutable {
+      done(self->guarded(call));
+    };
+    if (queue->run(id, std::move(work))) return;
+    // One that stops refuses calls, too, and those who clean up must know which it is.
+    done(stopped_.load() ? R(Error(Errc::stopped, "the server stops"))
+                         : R(Error(Errc::overloaded, "too many calls wait for the file store; try again")));
   }
 
+  /// What is known of the complete file. Errors: file_not_found, also where it is not complete yet.
+  void find(const FileId& id, Done<FileInfo> done);
   /// For somewhere that the complete file is to be kept. Errors: file_not_found, also where it is not complete yet.
   void hold(const FileId& id, Done<FileHoldPtr> done);
   /// Deletes the file, if nothing holds it.
@@ -94,13 +99,28 @@ class Files final : public std::enable_shared_from_this<Files> {
 
  private:
   template <class Call>
-  auto exclusively(const FileId& id, Call& call) {
+  auto exclusively(const FileId& id, Call& call) -> std::invoke_result_t<Call&, FileStore&> {
     const std::lock_guard lock(locks_[std::hash<FileId>{}(id) % locks_.size()]);
-    return call();
+    if (stopped_.load()) return Error(Errc::stopped, "the server does not run");
+    return guarded(call);
+  }
+  /// An exception of the store's is an error.
+  template <class Call>
+  auto guarded(Call&& call) -> std::invoke_result_t<Call&, FileStore&> {
+    try {
+      return call(*options_.store);
+    } catch (const std::exception& e) {
+      failed_(std::string("the file store threw: ") + e.what());
+    } catch (...) {
+      failed_("the file store threw something that is no std::exception");
+    }
+    return Error(Errc::store_failed, "the file store failed");
   }
   std::shared_ptr<storage::StoreQueue> running_queue() const;
+  static Result<FileInfo> complete_file(FileStore& store, const FileId& id);
   FileHoldPtr held(const FileInfo& info);
   bool is_held(const FileId& id) const;
+  void remove_unended();
   void release_unshared();
   void retry_releases();
 
@@ -110,11 +130,13 @@ class Files final : public std::enable_shared_from_this<Files> {
   const std::shared_ptr<Clock> clock_;
   const std::function<void(std::string_view)> failed_;
   std::array<std::mutex, 64> locks_;  // where the store does not block: one call at a time for each file
+  std::atomic<bool> stopped_{false};  // or about to: no call begins any more
 
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<storage::StoreQueue> queue_;
   std::unordered_map<FileId, std::weak_ptr<const FileHold>> holds_;
   std::vector<FileId> unreleased_;  // the queue was full
+  std::unordered_set<FileId> unended_;
 };
 
 }  // namespace flux::features

@@ -27,7 +27,8 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
         bytes_max_(limits.public_history_bytes_max),
         epoch_(std::move(epoch)) {}
 
-  /// Appends, forgets the oldest past the limits, and tells everybody.
+  /// Appends, forgets the oldest past the limits, and tells everybody. Of changes in quick succession to a long list they
+  /// may hear the last only.
   Position share(SharedItem item) {
     const std::lock_guard lock(mutex_);
     item.offset = ++offset_;
@@ -78,17 +79,37 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
   }
 
  private:
+  /// A turn may change much, and each time the whole list is to be sent. When that is a lot, what changes next is said once,
+  /// after the turn: one small message of a client must not cost a list each.
   void tell() {
+    core::Lane* const full = audience_.lane_with_more_than(pending_bytes_max);
+    if (full == nullptr) return append();
+    if (!telling_later_.expired()) return;
+    const auto token = std::make_shared<char>();  // goes with the task, though its loop may end before
+    telling_later_ = token;
+    full->loop().post([self = shared_from_this(), token] {
+      const std::lock_guard lock(self->mutex_);
+      if (self->telling_later_.lock() != token) return;  // told by now
+      self->audience_.forget_more_than(pending_bytes_max);  // of loops that have had no turn meanwhile
+      self->append();
+    });
+  }
+
+  void append() {
+    telling_later_.reset();
     audience_.append([&](const void* view, std::string& out) {
       static_cast<const PublicView*>(view)->public_history(out, items_);
     }, shared_from_this());
   }
+
+  static constexpr std::size_t pending_bytes_max = 8'000'000;
 
   const std::size_t items_max_;
   const std::size_t bytes_max_;
   const std::string epoch_;
   mutable std::mutex mutex_;
   core::Audience audience_{mutex_};
+  std::weak_ptr<void> telling_later_;
   std::deque<SharedItem> items_;
   std::size_t bytes_ = 0;
   Offset offset_ = 0;

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -87,8 +88,13 @@ class Room final : public std::enable_shared_from_this<Room> {
 
   /// Ends the room if it has no members, and had none since `since`. Nobody can join it afterwards.
   bool end_if_empty(Clock::TimePoint since = Clock::TimePoint::max());
-  /// Its members have left it.
-  bool deserted() const;
+  /// Its members have left it, or it waited for its end when the loop that timed that ended. From here on nobody times it.
+  bool deserted();
+  /// Whether somebody has to time its end now: it is empty, and nobody does yet.
+  bool begin_linger();
+  /// Since when it is empty, where that is later than `since` and its end is to be timed once more; else nobody times it
+  /// from here on.
+  std::optional<Clock::TimePoint> linger_on(Clock::TimePoint since);
   /// Ends the room: tells the members, who are then to be taken out of it one by one.
   void end(std::string_view reason);
 
@@ -134,6 +140,7 @@ class Room final : public std::enable_shared_from_this<Room> {
 
   mutable std::mutex mutex_;
   bool ended_ = false;
+  bool lingers_ = false;  // somebody times its end
   Offset offset_ = 0;
   core::Audience audience_{mutex_};
   std::vector<MemberState> members_;

@@ -48,6 +48,7 @@ class Rooms {
 
   Shard& shard(const RoomId& id) { return shards_[std::hash<RoomId>{}(id) % shards_.size()]; }
   const Shard& shard(const RoomId& id) const { return shards_[std::hash<RoomId>{}(id) % shards_.size()]; }
+  void linger(const std::shared_ptr<Room>& room, core::Loop& loop, std::chrono::nanoseconds time);
   Result<std::shared_ptr<Room>> make(Shard& locked, const RoomId& id, const RoomOptions& options);
 
   const Room::Settings settings_;

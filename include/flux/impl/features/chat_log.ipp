@@ -70,11 +70,11 @@ FLUX_DECL void ChatLog::append(ChatMessage message, Stored stored) {
       std::move(stored));
 }
 
-FLUX_DECL void ChatLog::append_with_others(ChatMessage message, Stored stored) {
+FLUX_DECL void ChatLog::append_with_others(ChatMessage message, const Stored& stored) {
   auto pending = std::make_unique<Pending>();
   const RoomId room = message.room;
   pending->message = std::move(message);
-  pending->stored = stored;
+  pending->stored = stored;  // a copy: it is told here, too, where the queue takes nothing
   std::unique_ptr<storage::StoreQueue::Part> part = std::move(pending);
   if (!queue_->add(room, part)) stored(flux::detail::chat_store_overloaded(), Turn());
 }

@@ -22,6 +22,7 @@ void FileWriter::step(Call call, Next next) {
 }
 
 FLUX_DECL void FileWriter::begin() {
+  files_->begin_upload(file_.id);
   step([file = file_](FileStore& store) { return store.create(file); },
        [](FileWriter& self, const Result<void>&) { self.append_next(0); });
 }
@@ -34,10 +35,13 @@ FLUX_DECL void FileWriter::append_next(std::uint64_t stored) {
 }
 
 FLUX_DECL void FileWriter::complete() {
-  step([id = file_.id](FileStore& store) -> Result<void> {
+  step([files = files_, id = file_.id](FileStore& store) -> Result<void> {
          const auto completed = store.complete(id);
          if (!completed) return completed.error();
-         return store.mark_shared(id);  // in one call: a server that stops now deletes it at its next start
+         // In one call: a server that stops now deletes it at its next start.
+         const auto marked = store.mark_shared(id);
+         if (marked) files->end_upload(id);
+         return marked;
        },
        [](FileWriter& self, const Result<void>&) { self.hold(); });
 }
@@ -54,8 +58,13 @@ FLUX_DECL void FileWriter::hold() {
 
 FLUX_DECL void FileWriter::fail(const Error& error) {
   if (created_) {
+    // Where that fails, too, the store's sweep finds it.
     files_->run(file_.id, [id = file_.id](FileStore& store) { return store.remove(id); },
-                [](const Result<void>&) {});  // where that fails, too, the store's sweep finds it
+                [files = files_, id = file_.id](const Result<void>& removed) {
+                  if (removed || removed.error().code() != Errc::stopped) files->end_upload(id);
+                });
+  } else {
+    files_->end_upload(file_.id);
   }
   done_(error);
 }

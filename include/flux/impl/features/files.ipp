@@ -9,11 +9,11 @@ FLUX_DECL FileHold::~FileHold() {
   if (const auto files = files_.lock()) files->release(info_.id);
 }
 
-FLUX_DECL JsonText FileHold::stored_data() const {
-  return JsonText::trusted("{\"type\":\"file\",\"fileId\":" + JsonText::string(info_.id).text() +
-                           ",\"fileName\":" + JsonText::string(info_.name).text() +
-                           ",\"mimeType\":" + JsonText::string(info_.media_type).text() +
-                           ",\"size\":" + std::to_string(info_.size) + "}");
+FLUX_DECL JsonText stored_data(const FileInfo& file) {
+  return JsonText::trusted("{\"type\":\"file\",\"fileId\":" + JsonText::string(file.id).text() +
+                           ",\"fileName\":" + JsonText::string(file.name).text() +
+                           ",\"mimeType\":" + JsonText::string(file.media_type).text() +
+                           ",\"size\":" + std::to_string(file.size) + "}");
 }
 
 FLUX_DECL Files::Files(const FilesOptions& options, const Limits& limits, std::shared_ptr<Clock> clock,
@@ -27,6 +27,7 @@ FLUX_DECL Files::Files(const FilesOptions& options, const Limits& limits, std::s
 // --- Life ---
 
 FLUX_DECL void Files::start() {
+  stopped_.store(false);
   if (options_.store->may_block()) {
     const std::lock_guard lock(mutex_);
     queue_ = std::make_shared<storage::StoreQueue>(options_.worker_threads, queue_per_file_max_, queue_max_);
@@ -41,11 +42,37 @@ FLUX_DECL void Files::start() {
 }
 
 FLUX_DECL void Files::stop() {
-  const auto queue = running_queue();
-  if (!queue) return;
-  queue->stop();
+  stopped_.store(true);
+  for (std::mutex& calls : locks_) const std::lock_guard through(calls);
+  if (const auto queue = running_queue()) {
+    queue->stop();
+    const std::lock_guard lock(mutex_);
+    queue_.reset();
+  }
+  remove_unended();
+}
+
+FLUX_DECL void Files::remove_unended() {
+  std::unordered_set<FileId> half;
+  {
+    const std::lock_guard lock(mutex_);
+    half.swap(unended_);
+  }
+  for (const FileId& id : half) {
+    const auto removed = guarded([&id](FileStore& store) { return store.remove(id); });
+    if (removed || removed.error().code() == Errc::file_not_found) continue;
+    failed_("upload " + id + " stays until it expires: " + removed.error().message());
+  }
+}
+
+FLUX_DECL void Files::begin_upload(const FileId& id) {
   const std::lock_guard lock(mutex_);
-  queue_.reset();
+  unended_.insert(id);
+}
+
+FLUX_DECL bool Files::end_upload(const FileId& id) {
+  const std::lock_guard lock(mutex_);
+  return unended_.erase(id) > 0;
 }
 
 FLUX_DECL std::shared_ptr<storage::StoreQueue> Files::running_queue() const {
@@ -72,16 +99,25 @@ FLUX_DECL bool Files::is_held(const FileId& id) const {
   return found != holds_.end() && !found->second.expired();
 }
 
+FLUX_DECL Result<FileInfo> Files::complete_file(FileStore& store, const FileId& id) {
+  auto file = store.info(id);
+  if (file && file->state != FileState::complete) {
+    return Error(Errc::file_not_found, "file " + id + " is not complete yet");
+  }
+  return file;
+}
+
+FLUX_DECL void Files::find(const FileId& id, Done<FileInfo> done) {
+  run(id, [id](FileStore& store) { return complete_file(store, id); }, std::move(done));
+}
+
 // Holding and deleting a file are calls about it, so they never overlap.
 
 FLUX_DECL void Files::hold(const FileId& id, Done<FileHoldPtr> done) {
   run(id,
       [self = shared_from_this(), id](FileStore& store) -> Result<FileHoldPtr> {
-        const auto file = store.info(id);
+        const auto file = complete_file(store, id);
         if (!file) return file.error();
-        if (file->state != FileState::complete) {
-          return Error(Errc::file_not_found, "file " + id + " is not complete yet");
-        }
         if (const auto marked = file->shared ? Result<void>() : store.mark_shared(id); !marked) return marked.error();
         return self->held(*file);
       },

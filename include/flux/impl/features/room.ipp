@@ -340,9 +340,22 @@ FLUX_DECL bool Room::end_if_empty(Clock::TimePoint since) {
   return true;
 }
 
-FLUX_DECL bool Room::deserted() const {
+FLUX_DECL bool Room::deserted() {
   const std::lock_guard lock(mutex_);
-  return members_.empty() && empty_since_ != Clock::TimePoint::min();
+  const bool lingered = std::exchange(lingers_, false);
+  return members_.empty() && (lingered || empty_since_ != Clock::TimePoint::min());
+}
+
+FLUX_DECL bool Room::begin_linger() {
+  const std::lock_guard lock(mutex_);
+  if (!members_.empty() || ended_) return false;
+  return !std::exchange(lingers_, true);
+}
+
+FLUX_DECL std::optional<Clock::TimePoint> Room::linger_on(Clock::TimePoint since) {
+  const std::lock_guard lock(mutex_);
+  lingers_ = members_.empty() && !ended_ && empty_since_ > since;
+  return lingers_ ? std::optional(empty_since_) : std::nullopt;
 }
 
 FLUX_DECL void Room::end(std::string_view reason) {

@@ -75,8 +75,17 @@ FLUX_DECL std::shared_ptr<Room> Rooms::find(const RoomId& id) const {
 FLUX_DECL void Rooms::end_if_empty(const std::shared_ptr<Room>& room, core::Loop& loop) {
   if (room->permanent()) return;
   if (linger_.count() == 0) return remove_if_empty(room);
-  loop.call_after(linger_, [this, &loop, weak = std::weak_ptr<Room>(room)] {
-    if (const auto still_there = weak.lock()) remove_if_empty(still_there, loop.clock().now() - linger_);
+  if (room->begin_linger()) linger(room, loop, linger_);
+}
+
+/// One timer for each room, however often it is entered and left meanwhile.
+FLUX_DECL void Rooms::linger(const std::shared_ptr<Room>& room, core::Loop& loop, std::chrono::nanoseconds time) {
+  loop.call_after(time, [this, &loop, weak = std::weak_ptr<Room>(room)] {
+    const auto still_there = weak.lock();
+    if (!still_there) return;
+    const auto horizon = loop.clock().now() - linger_;
+    remove_if_empty(still_there, horizon);
+    if (const auto since = still_there->linger_on(horizon)) linger(still_there, loop, *since - horizon);
   });
 }
 

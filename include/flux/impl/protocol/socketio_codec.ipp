@@ -421,6 +421,10 @@ FLUX_DECL Result<bool> SocketIoDecoder::text(std::string_view text) {
     return fail(Errc::invalid_message, "text came where attachment " + std::to_string(attachments_.size()) + " of " +
                                            std::to_string(packet_.attachments) + " was due");
   }
+  if (limits_.text_bytes_max != 0 && text.size() > limits_.text_bytes_max) {
+    return fail(Errc::message_too_large, "a packet has " + std::to_string(text.size()) + " bytes of text; at most " +
+                                             std::to_string(limits_.text_bytes_max) + " are allowed");
+  }
   attachments_.clear();
   attachment_bytes_ = 0;
   if (!text.empty() && (text.front() == '5' || text.front() == '6')) {

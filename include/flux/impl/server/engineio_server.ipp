@@ -11,6 +11,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <new>
 #include <random>
@@ -219,8 +220,14 @@ struct EngineIoPost {
   /// It will not be larger than `most`. The room for what is announced is taken when much of it has come.
   void append(std::string_view piece, std::size_t most) {
     const std::size_t needed = body.size() + piece.size();
-    if (needed > body.capacity() && needed >= core::Reclaimer::large_bytes && needed <= most) body.reserve(most);
+    if (needed > body.capacity() && needed >= core::Reclaimer::large_bytes && needed <= most) reserve(most);
     body.append(piece);
+  }
+  void reserve(std::size_t bytes) {
+    try {
+      body.reserve(bytes);
+    } catch (const std::exception&) {  // more is announced than the machine has; it grows with what comes
+    }
   }
   /// Once it can no longer be read, or has been, the next one may come.
   void end() {

@@ -144,7 +144,7 @@ FLUX_DECL void EngineIoSession::read_posted(const std::shared_ptr<Posted>& poste
   constexpr std::size_t base64_bytes_of_turn = 262'144;  // well below a millisecond, for others may do so too
   const auto self = shared_from_this();
   protocol::EngineIoPayloadReader& reader = posted->reader;
-  while (is_open()) {
+  while (is_open() && !too_slow_) {
     const auto next = reader.next(base64_bytes_of_turn);
     if (!next && reader.unfinished()) {
       loop_->post([self, posted] { self->read_posted(posted); });

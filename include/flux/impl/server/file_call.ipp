@@ -111,7 +111,8 @@ FLUX_DECL void FileCall::read_body(HttpExchangeState::BodyPiece piece, HttpExcha
 
 // --- The answer ---
 
-FLUX_DECL void FileCall::add_common_fields(transport::HttpFields& fields) const {
+/// What every answer to this request has: CORS, tus. Sees to the body that nobody reads.
+FLUX_DECL void FileCall::complete_fields(transport::HttpFields& fields) {
   for (auto& field : gate::cors_fields(options().cors_origins, head())) {
     if (field.first == "Access-Control-Allow-Origin") {
       fields.emplace_back(
@@ -123,22 +124,27 @@ FLUX_DECL void FileCall::add_common_fields(transport::HttpFields& fields) const 
     fields.push_back(std::move(field));
   }
   if (speaks_tus_) fields.emplace_back("Tus-Resumable", protocol::tus_version);
+  if (body_read_) return;
+  exchange_->ignore_body();
+  fields.emplace_back("Connection", "close");
 }
 
 FLUX_DECL void FileCall::answer(int status, std::string text, transport::HttpFields fields, std::string_view type) {
   if (over_) return;
   over_ = true;
-  add_common_fields(fields);
-  if (!body_read_) {
-    exchange_->ignore_body();
-    fields.emplace_back("Connection", "close");
-  }
+  complete_fields(fields);
   exchange_->respond(status, std::move(text), type, std::move(fields));
+}
+
+FLUX_DECL void FileCall::begin_answer(int status, transport::HttpFields fields, std::uint64_t length) {
+  complete_fields(fields);
+  exchange_->begin(status, std::move(fields), length);
 }
 
 FLUX_DECL void FileCall::fail(const Error& error) {
   const FileRefusal refusal = file_refusal(error.code());
   if (refusal.status == 500) hub_.log(LogLevel::error, "the file store failed: " + error.message());
+  if (refusal.status == 507) hub_.log(LogLevel::warning, "a file has no room: " + error.message());
   transport::HttpFields fields;
   if (refusal.status == 503) fields.emplace_back("Retry-After", "1");
   answer(refusal.status, refusal.text.empty() ? error.message() : std::string(refusal.text), std::move(fields));

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <span>
+#include <utility>
 
 namespace flux::detail {
 
@@ -67,9 +68,8 @@ FLUX_DECL void answer_download(const std::shared_ptr<FileCall>& call, const File
     return call->answer(plan.status, std::move(text), std::move(plan.fields));
   }
   add_file_fields(plan.fields, call->options(), file, name);
-  call->add_common_fields(plan.fields);
-  if (call->method() == "HEAD" || plan.length == 0) {
-    call->exchange()->begin(plan.status, std::move(plan.fields), plan.length);
+  if (call->head().method() == "HEAD" || plan.length == 0) {
+    call->begin_answer(plan.status, std::move(plan.fields), plan.length);
     return call->exchange()->end();
   }
   std::make_shared<FileDownload>(call, file.id, plan.offset, plan.length)->start(plan.status, std::move(plan.fields));
@@ -85,32 +85,37 @@ FLUX_DECL void FileDownload::read_next() {
   if (reading_ || ready_ || unread_ == 0 || call_->over()) return;
   reading_ = true;
   const auto size = static_cast<std::size_t>(std::min(unread_, piece_bytes));
+  const Buffer buffer = take_buffer();
   call_->with_store(
       id_,
-      [id = id_, offset = offset_, size](FileStore& store) -> Result<std::string> {
-        std::string piece(size, '\0');
-        const auto got = store.read(id, offset, std::span<char>(piece.data(), size));
-        if (!got) return got.error();
-        if (*got < size) return Error(Errc::store_failed, "file " + id + " is shorter than it was");
-        return piece;
+      [id = id_, offset = offset_, size, buffer](FileStore& store) -> Result<std::size_t> {
+        const auto got = store.read(id, offset, std::span<char>(buffer->data(), size));
+        if (got && *got != size) return Error(Errc::store_failed, "file " + id + " is shorter than it was");
+        return got;
       },
-      [self = shared_from_this()](Result<std::string> piece) { self->read(std::move(piece)); });
+      [self = shared_from_this(), buffer](const Result<std::size_t>& got) { self->read(buffer, got); });
 }
 
-FLUX_DECL void FileDownload::read(Result<std::string> piece) {
+FLUX_DECL FileDownload::Buffer FileDownload::take_buffer() {
+  if (spare_) return std::exchange(spare_, nullptr);
+  return std::make_shared<std::string>(static_cast<std::size_t>(std::min(unread_, piece_bytes)), '\0');
+}
+
+FLUX_DECL void FileDownload::read(Buffer buffer, const Result<std::size_t>& size) {
   reading_ = false;
   if (call_->over()) return;
-  if (!piece) return fail(piece.error());
-  offset_ += piece->size();
-  unread_ -= piece->size();
-  ready_ = std::move(*piece);
+  if (!size) return fail(size.error());
+  offset_ += *size;
+  unread_ -= *size;
+  ready_ = std::move(buffer);
+  ready_bytes_ = *size;
   if (!begun_) {
     begun_ = true;
     call_->exchange()->on_drain([self = shared_from_this()] {
-      self->taken_ = true;
+      self->spare_ = std::exchange(self->sent_, nullptr);
       self->send();
     });
-    call_->exchange()->begin(status_, std::move(fields_), unsent_);
+    call_->begin_answer(status_, std::move(fields_), unsent_);
   }
   send();
 }
@@ -125,12 +130,10 @@ FLUX_DECL void FileDownload::fail(const Error& error) {
 }
 
 FLUX_DECL void FileDownload::send() {
-  if (!taken_ || !ready_) return;
-  taken_ = false;
-  std::string piece = std::move(*ready_);
-  ready_.reset();
-  unsent_ -= piece.size();
-  if (call_->exchange()->write(std::move(piece)) == Sent::dropped) return;
+  if (sent_ || !ready_) return;
+  sent_ = std::exchange(ready_, nullptr);
+  unsent_ -= ready_bytes_;
+  if (call_->exchange()->write_shared(sent_, ready_bytes_) == Sent::dropped) return;
   if (unsent_ == 0) return call_->exchange()->end();
   call_->exchange()->ask_drained();
   read_next();

@@ -33,7 +33,7 @@ FLUX_DECL void FileUpload::start(std::function<void(Outcome)> done) {
 FLUX_DECL void FileUpload::on_piece(std::string_view piece) {
   if (over_) return;
   received_ += piece.size();
-  if (received_ > bytes_max_ - plan_.file.size) {
+  if (received_ > bytes_max_ - std::min(plan_.file.size, bytes_max_)) {
     return finish(
         {End::failed, offset_,
          Error(Errc::file_too_large, "the file becomes longer than " + std::to_string(bytes_max_) + " bytes")});

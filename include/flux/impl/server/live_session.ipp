@@ -370,10 +370,7 @@ FLUX_DECL void LiveSession::leave(std::size_t index) {
     memberships_.erase(memberships_.begin() + static_cast<std::ptrdiff_t>(index));
   }
   const std::shared_ptr<features::Room> room = membership->room;
-  if (extras_) {
-    auto& held = extras_->held;
-    held.erase(std::remove_if(held.begin(), held.end(), [&](const HeldPresence& h) { return h.room == room; }), held.end());
-  }
+  if (extras_) extras_->throttle.forget(room);
   room->leave(*membership);
   hub_.rooms.end_if_empty(room, *loop());
   if (hub_.handlers.leave) {
@@ -435,37 +432,23 @@ FLUX_DECL void LiveSession::update_presence(Request& request) {
     presence = std::move(change.presence).text();
   }
   ack(request.id);
-  const auto throttle = hub_.config.presence_throttle;
+  const auto interval = hub_.config.presence_throttle;
   const auto now = loop()->clock().now();
-  if (throttle.count() == 0 || (now >= presence_ready_ && (!extras_ || extras_->held.empty()))) {
-    presence_ready_ = now + throttle;
-    return apply_presence(*membership, std::move(presence));
-  }
-  // Too soon: the newest one goes out when the window ends.
-  auto& held = extras().held;
-  for (HeldPresence& earlier : held) {
-    if (earlier.room == membership->room) {
-      earlier.presence = std::move(presence);
-      return;
-    }
-  }
-  held.push_back({membership->room, std::move(presence)});
-  if (held.size() > 1) return;
-  loop()->call_after(presence_ready_ - now, [weak = weak_from_this()] {
+  PresenceThrottle& throttle = extras().throttle;
+  if (throttle.pass(now, interval)) return membership->room->update_presence(*membership, std::move(presence));
+  if (!throttle.hold({membership->room, std::move(presence)})) return;
+  loop()->call_after(throttle.ready() - now, [weak = weak_from_this()] {
     if (const auto stream = weak.lock()) static_cast<LiveSession&>(*stream).release_held_presence();
   });
 }
 
 FLUX_DECL void LiveSession::release_held_presence() {
   if (!extras_ || !open()) return;
-  presence_ready_ = loop()->clock().now() + hub_.config.presence_throttle;
-  for (HeldPresence& held : std::exchange(extras_->held, {})) {
-    if (auto* membership = membership_of(held.room->id())) apply_presence(*membership, std::move(held.presence));
+  for (auto& update : extras_->throttle.take(loop()->clock().now(), hub_.config.presence_throttle)) {
+    if (auto* membership = membership_of(update.room->id()); membership != nullptr && membership->room == update.room) {
+      update.room->update_presence(*membership, std::move(update.presence));
+    }
   }
-}
-
-FLUX_DECL void LiveSession::apply_presence(features::Membership& membership, std::string presence) {
-  membership.room->update_presence(membership, std::move(presence));
 }
 
 // --- Messages ---
@@ -504,10 +487,7 @@ FLUX_DECL void LiveSession::send_chat(Request& request) {
     request.message = std::move(draft.message);
     metadata = draft.metadata ? std::move(*draft.metadata).text() : std::string();
   }
-  const auto known = identity();
-  ChatMessage message{core::key_text(hub_.new_key()), membership->room->id(), SessionState::id(),
-                      known ? known->user_id : std::string(), std::move(request.message), std::move(metadata),
-                      loop()->clock().unix_ms(), 0};
+  auto message = hub_.chat_message(*this, membership->room->id(), std::move(request.message), std::move(metadata));
   hub_.chat->append(std::move(message), [self = self(), id = std::string(request.id), room = membership->room](
                                             Result<ChatMessage> stored, const features::ChatLog::Turn&) {
     if (stored) room->publish_chat(*stored);
@@ -538,24 +518,49 @@ FLUX_DECL void LiveSession::share(Request& request) {
   if (membership == nullptr) return;
   const RoomId room = membership->room->id();
   if (!request.file_id.empty()) return share_file(request, room);
-  share_in(request.id, room, JsonText::trusted(std::string(request.data)), nullptr);
+  share_string(request, room);
 }
 
 FLUX_DECL void LiveSession::public_share(Request& request) {
   if (!request.file_id.empty()) return share_file(request, {});
-  share_in(request.id, {}, JsonText::trusted(std::string(request.data)), nullptr);
+  share_string(request, {});
+}
+
+FLUX_DECL void LiveSession::share_string(const Request& request, const RoomId& room) {
+  const auto data = permitted_to_share(request.id, room, JsonText::trusted(std::string(request.data)));
+  if (data) publish_share(request.id, room, {SessionState::id(), *data, 0});
+}
+
+/// An empty room is the public space. None: the error has been answered.
+FLUX_DECL std::optional<JsonText> LiveSession::permitted_to_share(std::string_view id, const RoomId& room, JsonText data) {
+  ShareDraft draft(handle_of_this(), room, std::move(data));
+  if (hub_.handlers.share && !permitted(id, "share", hub_.handlers.share, draft)) return std::nullopt;
+  return std::move(draft.data);
 }
 
 /// Until the store has said what it knows of the file nothing more is read from the client, so what it shares keeps its
-/// order.
+/// order. It is held only when the application has agreed: what was held once is deleted when nobody holds it any more.
 FLUX_DECL void LiveSession::share_file(Request& request, const RoomId& room) {
   if (!hub_.files) return fail(request.id, no_files());
   pause_input();
-  hub_.files->hold(request.file_id, [self = self(), id = std::string(request.id), room](Result<features::FileHoldPtr> hold) {
-    self->loop()->dispatch([self, id, room, hold = std::move(hold)] {
+  hub_.files->find(request.file_id, [self = self(), id = std::string(request.id), room](Result<FileInfo> file) {
+    self->loop()->dispatch([self, id, room, file = std::move(file)] {
+      if (!self->open()) return;
+      if (!file) self->fail(id, file.error());
+      const auto data = file ? self->permitted_to_share(id, room, features::stored_data(*file)) : std::nullopt;
+      if (data) return self->hold_and_share(id, room, file->id, *data);
+      self->resume_input();
+    });
+  });
+}
+
+FLUX_DECL void LiveSession::hold_and_share(const std::string& id, const RoomId& room, const FileId& file,
+                                           const JsonText& data) {
+  hub_.files->hold(file, [self = self(), id, room, data](Result<features::FileHoldPtr> hold) {
+    self->loop()->dispatch([self, id, room, data, hold = std::move(hold)] {
       if (!self->open()) return;
       if (hold) {
-        self->share_in(id, room, (*hold)->stored_data(), *hold);
+        self->publish_share(id, room, {self->SessionState::id(), data, 0, *hold});
       } else {
         self->fail(id, hold.error());
       }
@@ -564,11 +569,7 @@ FLUX_DECL void LiveSession::share_file(Request& request, const RoomId& room) {
   });
 }
 
-/// An empty room is the public space.
-FLUX_DECL void LiveSession::share_in(std::string_view id, const RoomId& room, JsonText data, features::FileHoldPtr file) {
-  ShareDraft draft(handle_of_this(), room, std::move(data));
-  if (hub_.handlers.share && !permitted(id, "share", hub_.handlers.share, draft)) return;
-  SharedItem item{SessionState::id(), std::move(draft.data), 0, std::move(file)};
+FLUX_DECL void LiveSession::publish_share(std::string_view id, const RoomId& room, SharedItem item) {
   if (room.empty()) return ack(id, protocol::live_offset_payload(hub_.public_space->share(std::move(item)).offset));
   features::Membership* membership = membership_of(room);
   if (membership == nullptr) return fail(id, Error(Errc::not_in_room, "not in room \"" + room + "\" any more"));

@@ -52,8 +52,13 @@ FLUX_DECL Config checked(Config config) {
           "Config::files.path must begin with \"/\" and not end with one, not \"" + files.path + "\"");
   require(files.worker_threads >= 1 && files.worker_threads <= 256,
           "Config::files.worker_threads must be 1 to 256" + given(files.worker_threads));
-  require(files.upload_expires.count() >= 0, "Config::files.upload_expires must not be negative");
-  require(files.unshared_expires.count() >= 0, "Config::files.unshared_expires must not be negative");
+  constexpr std::chrono::hours hundred_years(24 * 36'525);
+  require(files.upload_expires.count() >= 0 && files.upload_expires <= hundred_years,
+          "Config::files.upload_expires must be 0 to 100 years");
+  require(files.unshared_expires.count() >= 0 && files.unshared_expires <= hundred_years,
+          "Config::files.unshared_expires must be 0 to 100 years");
+  require(files.checked_chunk_bytes_max >= 1 && files.checked_chunk_bytes_max <= 0x4000'0000,
+          "Config::files.checked_chunk_bytes_max must be 1 to 1 GiB" + given(files.checked_chunk_bytes_max));
   require(files.link_key.empty() || files.link_key.size() >= 16,
           "Config::files.link_key must have at least 16 bytes" + given(files.link_key.size()));
   require(!files.sha256 || FLUX_WITH_TLS, "Config::files.sha256 needs a build with TLS (FLUX_WITH_TLS)");

@@ -76,9 +76,9 @@ FLUX_DECL void SharingSession::opened() {
   connected_ = true;
   hub().sessions.add(shared_from_this());
   if (const auto known = identity()) hub().sessions.add_user(known->user_id, key());
-  socket_->follow(*this);
   const auto items = hub().public_space->watch(loop(), &writer(), key(), *socket_->session(), public_seat_);
   (void)socket_->emit("public:history", {JsonText::trusted(protocol::sharing_items(items))}, false);  // it is connected
+  socket_->follow(*this);  // only now: what other threads have added meanwhile is not to go first
 }
 
 FLUX_DECL void SharingSession::gone(std::string_view reason) {
@@ -384,7 +384,8 @@ FLUX_DECL void SharingSession::members(const Asker& asker, const Request& reques
 FLUX_DECL void SharingSession::share(const Asker& asker, const RoomPtr& room, protocol::TransferData data) {
   if (data.bytes) return share_upload(asker, room, std::move(data));
   if (!data.file_id.empty()) return share_stored(asker, room, data.file_id);
-  share_in(asker, room, std::move(data.string), nullptr);
+  const auto permitted = permitted_to_share(asker, room, std::move(data.string));
+  if (permitted) publish_share(asker, room, {SessionState::id(), *permitted, 0});
 }
 
 FLUX_DECL bool SharingSession::may_share_in(const RoomPtr& room) const {
@@ -393,10 +394,22 @@ FLUX_DECL bool SharingSession::may_share_in(const RoomPtr& room) const {
 
 FLUX_DECL void SharingSession::share_stored(const Asker& asker, const RoomPtr& room, const FileId& file) {
   if (!hub().files) return fail(asker, no_files());
-  hub().files->hold(file, [self = shared_from_this(), asker, room](Result<features::FileHoldPtr> hold) {
-    self->loop()->dispatch([self, asker, room, hold = std::move(hold)] {
+  hub().files->find(file, [self = shared_from_this(), asker, room](Result<FileInfo> found) {
+    self->loop()->dispatch([self, asker, room, found = std::move(found)] {
+      if (!found) return self->fail(asker, found.error());
+      const auto data = self->permitted_to_share(asker, room, features::stored_data(*found));
+      if (data) self->hold_and_share(asker, room, found->id, *data);
+    });
+  });
+}
+
+/// Only when the application has agreed: what was held once is deleted when nobody holds it any more.
+FLUX_DECL void SharingSession::hold_and_share(const Asker& asker, const RoomPtr& room, const FileId& file,
+                                              const JsonText& data) {
+  hub().files->hold(file, [self = shared_from_this(), asker, room, data](Result<features::FileHoldPtr> hold) {
+    self->loop()->dispatch([self, asker, room, data, hold = std::move(hold)] {
       if (!hold) return self->fail(asker, hold.error());
-      self->share_in(asker, room, (*hold)->stored_data(), *hold);
+      self->publish_share(asker, room, {self->SessionState::id(), data, 0, *hold});
     });
   });
 }
@@ -443,7 +456,8 @@ FLUX_DECL void SharingSession::share_upload(const Asker& asker, const RoomPtr& r
   auto done = [self = shared_from_this(), asker, room, upload](const Result<features::FileHoldPtr>& hold) {
     if (self->extras_) --self->extras_->uploads;
     if (!hold) return self->fail(asker, hold.error());
-    self->share_in(asker, room, (*hold)->stored_data(), *hold);
+    const auto permitted = self->permitted_to_share(asker, room, (*hold)->stored_data());
+    if (permitted) self->publish_share(asker, room, {self->SessionState::id(), *permitted, 0, *hold});
   };
   auto wanted = [self = shared_from_this(), room] { return self->may_share_in(room); };
   std::make_shared<features::FileWriter>(files, loop(), std::move(file), std::move(data.bytes), std::move(wanted),
@@ -451,13 +465,20 @@ FLUX_DECL void SharingSession::share_upload(const Asker& asker, const RoomPtr& r
       ->begin();
 }
 
-/// Where this fails, a file goes with its last holder: it is deleted.
-FLUX_DECL void SharingSession::share_in(const Asker& asker, const RoomPtr& room, JsonText data,
-                                        features::FileHoldPtr file) {
-  if (!may_share_in(room)) return fail(asker, sharing_detail::not_in_room());
+/// None: the error has been answered. A file that is held goes with its last holder then: it is deleted.
+FLUX_DECL std::optional<JsonText> SharingSession::permitted_to_share(const Asker& asker, const RoomPtr& room,
+                                                                     JsonText data) {
+  if (!may_share_in(room)) {
+    fail(asker, sharing_detail::not_in_room());
+    return std::nullopt;
+  }
   ShareDraft draft(handle_of_this(), room ? room->id() : RoomId(), std::move(data));
-  if (hub().handlers.share && !permitted(asker, "share", hub().handlers.share, draft)) return;
-  SharedItem item{SessionState::id(), std::move(draft.data), 0, std::move(file)};
+  if (hub().handlers.share && !permitted(asker, "share", hub().handlers.share, draft)) return std::nullopt;
+  return std::move(draft.data);
+}
+
+FLUX_DECL void SharingSession::publish_share(const Asker& asker, const RoomPtr& room, SharedItem item) {
+  if (!may_share_in(room)) return fail(asker, sharing_detail::not_in_room());
   if (!room) {
     hub().public_space->share(std::move(item));
   } else if (const auto shared = room->share(membership_in(room), std::move(item)); !shared) {
@@ -502,15 +523,8 @@ FLUX_DECL void SharingSession::chat(const Asker& asker, Request& request) {
     request.message = std::move(draft.message);
     request.metadata = std::move(draft.metadata);
   }
-  const auto known = identity();
-  ChatMessage message{core::key_text(hub().new_key()),
-                      request.room,
-                      SessionState::id(),
-                      known ? known->user_id : std::string(),
-                      std::move(request.message),
-                      request.metadata ? std::move(*request.metadata).text() : std::string(),
-                      loop()->clock().unix_ms(),
-                      0};
+  auto message = hub().chat_message(*this, request.room, std::move(request.message),
+                                    request.metadata ? std::move(*request.metadata).text() : std::string());
   hub().chat->append(std::move(message), [self = shared_from_this(), asker, room = membership->room](
                                              Result<ChatMessage> stored, const features::ChatLog::Turn&) {
     if (stored) room->publish_chat(*stored);

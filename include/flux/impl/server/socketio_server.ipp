@@ -28,7 +28,9 @@ FLUX_DECL void append_socketio(core::Lane& lane, const protocol::SocketIoMessage
   if (message.attachments().empty() || engineio_encoding(view) != EngineIoEncoding::websocket) {
     return append_socketio(lane.pending_bytes(), message, view);
   }
-  for (const protocol::SharedBytes& piece : message.websocket()) {
+  const auto pieces = message.websocket();
+  lane.pending_bytes() += *pieces.front();
+  for (const protocol::SharedBytes& piece : pieces.subspan(1)) {
     if (piece->size() < many_bytes) {
       lane.pending_bytes() += *piece;
     } else {
@@ -726,11 +728,15 @@ FLUX_DECL void SocketIoNamespace::add(const std::shared_ptr<SocketIoSocket>& soc
 
 /// From here on it hears what is emitted.
 FLUX_DECL void SocketIoNamespace::seat(const std::shared_ptr<SocketIoSocket>& socket) {
-  socket->life_ = SocketIoSocket::Life::connected;
+  std::vector<std::string> rooms;
+  {
+    const std::lock_guard socket_lock(socket->mutex());  // middlewares have handed it to other threads
+    if (socket->rare_) rooms = socket->rare_->rooms;
+    socket->life_ = SocketIoSocket::Life::connected;
+  }
   sockets_.insert(socket);
   socket->take_seat(socket->seat_, *everyone_);
-  if (!socket->rare_) return;
-  for (const std::string& room : socket->rare_->rooms) socket->take_place(enter_locked(room, socket));
+  for (const std::string& room : rooms) socket->take_place(enter_locked(room, socket));
 }
 
 FLUX_DECL void SocketIoNamespace::remove(const std::shared_ptr<SocketIoSocket>& socket, bool recoverable) {
@@ -889,7 +895,10 @@ FLUX_DECL std::shared_ptr<SocketIoSocket> SocketIoClient::socket_in(std::string_
 FLUX_DECL void SocketIoClient::handle(const protocol::SocketIoDecoder& decoder) {
   const protocol::SocketIoPacket& packet = decoder.packet();
   const auto socket = socket_in(packet.nsp_path());
-  if (packet.type == SocketIoType::connect && !socket) return connect(packet);
+  if (packet.type == SocketIoType::connect && !socket) {
+    if (!std::exchange(was_here_, true) || session_.within_rate()) return connect(packet);
+    return send(protocol::encode_socketio_connect_error(std::string(packet.nsp_path()), "Too many packets; try again later"));
+  }
   // A packet for a namespace that one is not in, or a second CONNECT: the client is out of step.
   if (!socket || !socket->connected() || packet.type == SocketIoType::connect ||
       packet.type == SocketIoType::connect_error) {

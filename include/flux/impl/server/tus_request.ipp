@@ -216,6 +216,7 @@ FLUX_DECL void TusRequest::not_completed(const Error& error) {
 }
 
 FLUX_DECL void TusRequest::answer() {
+  if (!keep_file()) return;
   transport::HttpFields fields;
   if (kind_ != Kind::post || call().head().has_body() || file_.state == FileState::complete) {
     fields.emplace_back("Upload-Offset", std::to_string(file_.size));

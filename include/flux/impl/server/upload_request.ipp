@@ -25,10 +25,9 @@ FLUX_DECL Result<void> UploadRequest::check_announced() const {
     return Error(Errc::file_too_large,
                  "a file has at most " + std::to_string(most) + " bytes here, not " + std::to_string(*file_.length));
   }
-  if (progress_.upload_id.size() > ProgressTarget::upload_id_bytes_max) {
-    return Error(Errc::invalid_argument, "an upload_id has at most " +
-                                             std::to_string(ProgressTarget::upload_id_bytes_max) + " bytes, not " +
-                                             std::to_string(progress_.upload_id.size()));
+  if (progress_.upload_id.size() > ProgressTarget::upload_id_bytes_max || !core::valid_utf8(progress_.upload_id)) {
+    return Error(Errc::invalid_argument, "an upload_id is UTF-8 of at most " +
+                                             std::to_string(ProgressTarget::upload_id_bytes_max) + " bytes");
   }
   return progress_.room.empty() ? Result<void>() : call_->hub().rooms.check_id(progress_.room);
 }
@@ -45,10 +44,15 @@ FLUX_DECL void UploadRequest::make_file(const Identity& owner) {
   file_.owner = owner.user_id;
   file_.wants_sha256 = call_->options().sha256;
   file_.created_at = file_.modified_at = call_->loop().clock().unix_ms();
+  is_new_ = true;
+  call_->hub().files->begin_upload(file_.id);
   call_->with_store(
       file_.id, [file = file_](FileStore& store) { return store.create(file); },
       [self = shared_from_this()](const Result<void>& made) {
-        if (!made) return self->call_->fail(made.error());
+        if (!made) {
+          self->call_->hub().files->end_upload(self->file_.id);
+          return self->call_->fail(made.error());
+        }
         if (self->call_->over()) return self->remove_file();
         self->take_turn();
         self->created();
@@ -59,11 +63,25 @@ FLUX_DECL void UploadRequest::remove_file(std::optional<Error> why) {
   call_->with_store(
       file_.id, [id = file_.id](FileStore& store) { return store.remove(id); },
       [call = call_, id = file_.id, why = std::move(why)](const Result<void>& removed) {
-        if (!removed && removed.error().code() != Errc::file_not_found) {
+        const Errc code = removed ? Errc::file_not_found : removed.error().code();
+        if (code != Errc::stopped) call->hub().files->end_upload(id);  // else that which stops removes it
+        if (code != Errc::stopped && code != Errc::file_not_found) {
           call->hub().log(LogLevel::error, "upload " + id + " stays until it expires: " + removed.error().message());
         }
         if (why) call->fail(*why);
       });
+}
+
+FLUX_DECL bool UploadRequest::keep_file() {
+  if (!is_new_) return true;
+  if (call_->over()) {
+    remove_file();
+    return false;
+  }
+  is_new_ = false;
+  if (call_->hub().files->end_upload(file_.id)) return true;
+  call_->fail(Error(Errc::stopped, "the server stops"));
+  return false;
 }
 
 // --- Its bytes ---
@@ -99,6 +117,7 @@ FLUX_DECL void UploadRequest::complete_file() {
       [self = shared_from_this()](Result<FileInfo> file) {
         if (!file) return self->not_completed(file.error());
         self->file_ = std::move(*file);
+        if (!self->keep_file()) return;
         self->uploads_->progress.tell(self->call_->hub().rooms, self->progress_, self->file_,
                                       self->call_->loop().clock().now());
         self->completed();

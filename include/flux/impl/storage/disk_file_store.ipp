@@ -74,7 +74,7 @@ FLUX_DECL void DiskFileStore::open_folder() {
   }
   check(error, "locked");
   // The lock may be one from better days.
-  RawFile(path("flux-files.probe"), RawFile::Mode::create, error);
+  { const RawFile probe(path("flux-files.probe"), RawFile::Mode::create, error); }
   check(error, "written");
   storage::remove_file(path("flux-files.probe"), error);
   check(error, "written");
@@ -178,7 +178,7 @@ FLUX_DECL Result<void> DiskFileStore::create(const FileInfo& file) {
     if (auto reserved = usage_.reserve(file.owner, 1, length); !reserved) return reserved;
   }
   // The file itself is made by the first append. So whatever is in the folder has a row, or is an orphan.
-  const Result<void> saved = in_index([&](FileIndex& index) { return index.save(file); });
+  Result<void> saved = in_index([&](FileIndex& index) { return index.save(file); });
   const std::lock_guard lock(mutex_);
   if (saved) {
     entries_[file.id].info = file;
@@ -208,7 +208,7 @@ FLUX_DECL Result<void> DiskFileStore::set_length(const FileId& id, std::uint64_t
   if (auto reserved = reserve(file.owner, growth); !reserved) return reserved;
   FileInfo changed = file;
   changed.length = length;
-  const Result<void> stored = store(entry, std::move(changed));
+  Result<void> stored = store(entry, std::move(changed));
   if (!stored) release(file.owner, growth);
   return stored;
 }
@@ -334,7 +334,7 @@ FLUX_DECL Result<void> DiskFileStore::give_final_name(Entry& entry, FileInfo don
     entry.has_final_name = true;
     storage::sync_folder(folder_, error);
   }
-  const Result<void> stored =
+  Result<void> stored =
       error ? storage::disk_error("give an upload its final name", error) : store(entry, std::move(done));
   if (!stored && entry.has_final_name) {
     // It stays an upload, so that it can go on, in this process and the next.

@@ -8,9 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 #endif
+
+#include <cerrno>
 
 namespace flux::storage {
 
@@ -149,8 +150,20 @@ FLUX_DECL void sync_folder(const std::string& path, std::error_code& error) {
 
 #endif
 
+namespace detail {
+
+/// No room on the disk, or for the user whose process this is.
+inline bool is_full(const std::error_code& error) noexcept {
+#if defined(EDQUOT)
+  if (error == std::error_code(EDQUOT, std::generic_category())) return true;
+#endif
+  return error == std::errc::no_space_on_device;
+}
+
+}  // namespace detail
+
 FLUX_DECL Error disk_error(const std::string& what, const std::error_code& error) {
-  return Error(Errc::store_failed, "can't " + what + ": " + error.message());
+  return Error(detail::is_full(error) ? Errc::quota_exceeded : Errc::store_failed, "can't " + what + ": " + error.message());
 }
 
 }  // namespace flux::storage

@@ -50,9 +50,8 @@ FLUX_DECL std::string suggested_file_name(std::string_view name) {
     const std::size_t size = valid ? detail::utf8_size(name.front()) : 1;
     const std::string_view character = name.substr(0, size);
     name.remove_prefix(size);
-    if (!valid && static_cast<unsigned char>(character.front()) >= 0x80) {
-      clean += '_';
-    } else if (character == "/" || character == "\\") {
+    const bool broken = !valid && static_cast<unsigned char>(character.front()) >= 0x80;
+    if (broken || character == "/" || character == "\\") {
       clean += '_';
     } else if (!detail::misleads(detail::code_point(character))) {
       clean += character;

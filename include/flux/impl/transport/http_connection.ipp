@@ -289,7 +289,8 @@ FLUX_DECL void HttpConnection::respond(int status, std::string body, std::string
     out += body;
     write_bytes(out);
   } else {
-    write_bytes(out, std::move(body), {});
+    const std::size_t size = body.size();
+    write_bytes(out, std::make_shared<const std::string>(std::move(body)), size, {});
   }
   complete_answer();
 }
@@ -304,9 +305,14 @@ FLUX_DECL void HttpConnection::begin(int status, HttpFields fields, std::optiona
 }
 
 FLUX_DECL Sent HttpConnection::write(std::string piece) {
+  const std::size_t size = piece.size();
+  return write(std::make_shared<const std::string>(std::move(piece)), size);
+}
+
+FLUX_DECL Sent HttpConnection::write(const SharedBytes& bytes, std::size_t size) {
   Request& request = *request_;
   if (!request.begun || request.answered) return Sent::dropped;
-  if (piece.empty() || request.framing == HttpBodyFraming::none) {
+  if (size == 0 || request.framing == HttpBodyFraming::none) {
     return connection_->congested() ? Sent::congested : Sent::queued;
   }
   std::string& out = service_.scratch;
@@ -314,23 +320,23 @@ FLUX_DECL Sent HttpConnection::write(std::string piece) {
   std::string_view behind;
   bool too_much = false;
   if (request.framing == HttpBodyFraming::sized) {
-    too_much = piece.size() > request.bytes_left;
+    too_much = size > request.bytes_left;
     if (too_much) {
       log_error("an HTTP handler wrote more than the content length that it gave; the rest is cut off");
-      piece.resize(static_cast<std::size_t>(request.bytes_left));
+      size = static_cast<std::size_t>(request.bytes_left);
     }
-    request.bytes_left -= piece.size();
-    if (piece.empty()) return Sent::dropped;
+    request.bytes_left -= size;
+    if (size == 0) return Sent::dropped;
   } else if (request.framing == HttpBodyFraming::chunked) {
-    out += HttpChunkHead(piece.size()).text();
+    out += HttpChunkHead(size).text();
     behind = http_crlf;
   }
   Sent sent = Sent::queued;
-  if (piece.size() < detail::sent_in_place_bytes) {
-    out.append(piece).append(behind);
+  if (size < detail::sent_in_place_bytes) {
+    out.append(*bytes, 0, size).append(behind);
     sent = write_bytes(out);
   } else {
-    sent = write_bytes(out, std::move(piece), behind);
+    sent = write_bytes(out, bytes, size, behind);
   }
   if (!in_data_) update_deadline(0);
   return too_much ? Sent::dropped : sent;
@@ -400,11 +406,11 @@ FLUX_DECL Sent HttpConnection::write_bytes(std::string_view bytes) {
 }
 
 /// A large piece with what frames it; the piece is not copied.
-FLUX_DECL Sent HttpConnection::write_bytes(const std::string& before, std::string piece, std::string_view behind) {
+FLUX_DECL Sent HttpConnection::write_bytes(const std::string& before, const SharedBytes& piece, std::size_t size,
+                                           std::string_view behind) {
   if (!before.empty() && write_bytes(before) == Sent::dropped) return Sent::dropped;
-  const auto bytes = std::make_shared<const std::string>(std::move(piece));
-  bytes_written_ += bytes->size();
-  const Sent sent = connection_->write(bytes, 0, bytes->size());
+  bytes_written_ += size;
+  const Sent sent = connection_->write(piece, 0, size);
   if (sent == Sent::dropped) drop();
   if (sent == Sent::dropped || behind.empty()) return sent;
   return write_bytes(behind);

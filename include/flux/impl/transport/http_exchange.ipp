@@ -109,12 +109,7 @@ FLUX_DECL void HttpExchangeState::begin(int status, transport::HttpFields fields
 FLUX_DECL Sent HttpExchangeState::write(std::string piece) {
   if (over_.load(std::memory_order_relaxed)) return Sent::dropped;
   if (loop_->here()) {
-    const auto connection = owner();
-    if (!connection) return Sent::dropped;
-    const Sent sent = connection->write(std::move(piece));
-    if (sent == Sent::congested) wants_drained_.store(true, std::memory_order_relaxed);
-    outbox_bytes_.store(connection->outbox_bytes(), std::memory_order_relaxed);
-    return sent;
+    return write_here([&](HttpExchangeOwner& connection) { return connection.write(std::move(piece)); });
   }
   const std::size_t size = piece.size();
   const std::size_t before =
@@ -130,6 +125,21 @@ FLUX_DECL Sent HttpExchangeState::write(std::string piece) {
       [self = shared_from_this(), piece = std::move(piece)]() mutable { self->write_posted(std::move(piece)); });
   if (!posted) return Sent::dropped;
   return congested ? Sent::congested : Sent::queued;
+}
+
+FLUX_DECL Sent HttpExchangeState::write_shared(const std::shared_ptr<const std::string>& bytes, std::size_t size) {
+  if (over_.load(std::memory_order_relaxed)) return Sent::dropped;
+  return write_here([&](HttpExchangeOwner& connection) { return connection.write(bytes, size); });
+}
+
+template <class Write>
+Sent HttpExchangeState::write_here(Write write) {
+  const auto connection = owner();
+  if (!connection) return Sent::dropped;
+  const Sent sent = write(*connection);
+  if (sent == Sent::congested) wants_drained_.store(true, std::memory_order_relaxed);
+  outbox_bytes_.store(connection->outbox_bytes(), std::memory_order_relaxed);
+  return sent;
 }
 
 FLUX_DECL void HttpExchangeState::write_posted(std::string piece) {

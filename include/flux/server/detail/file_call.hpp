@@ -4,6 +4,7 @@
 #include <flux/server/detail/hub.hpp>
 #include <flux/transport/detail/http_exchange.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -55,15 +56,16 @@ class FileCall final : public std::enable_shared_from_this<FileCall> {
     });
   }
 
-  // The answer. What remains of the body is not read: the connection ends.
+  // The answer. What remains of the body is not read: the connection ends behind the answer.
   void answer(int status, std::string text, transport::HttpFields fields = {},
               std::string_view type = "text/plain; charset=utf-8");
   /// The answer to what went wrong.
   void fail(const Error& error);
-  /// What every answer to this request has: CORS, tus.
-  void add_common_fields(transport::HttpFields& fields) const;
+  /// For an answer whose body follows, `length` bytes of it.
+  void begin_answer(int status, transport::HttpFields fields, std::uint64_t length);
 
  private:
+  void complete_fields(transport::HttpFields& fields);
   class Question;
 
   Hub& hub_;

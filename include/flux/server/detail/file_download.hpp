@@ -5,14 +5,13 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
 namespace flux::detail {
 
 /// Answers with the file, or the part of it that is asked for: read in pieces by the store's workers, the next one
-/// while the client takes the last. A client that reads slowly holds two pieces at most, until it is cut off.
+/// while the client takes the last. A client that reads slowly holds two pieces at most (1 MiB), until it is cut off.
 /// `name`: what the client is to call it; empty: as its uploader did.
 void answer_download(const std::shared_ptr<FileCall>& call, const FileInfo& file, std::string_view name);
 
@@ -21,7 +20,7 @@ void answer_download(const std::shared_ptr<FileCall>& call, const FileInfo& file
 /// Threading: the loop of the connection.
 class FileDownload final : public std::enable_shared_from_this<FileDownload> {
  public:
-  static constexpr std::uint64_t piece_bytes = 256 * 1024;
+  static constexpr std::uint64_t piece_bytes = 512 * 1024;
 
   FileDownload(std::shared_ptr<FileCall> call, FileId id, std::uint64_t offset, std::uint64_t length)
       : call_(std::move(call)), id_(std::move(id)), offset_(offset), unread_(length), unsent_(length) {}
@@ -30,8 +29,13 @@ class FileDownload final : public std::enable_shared_from_this<FileDownload> {
   void start(int status, transport::HttpFields fields);
 
  private:
+  /// Where a piece is read to. There are two, which take turns: memory that is fresh from the system costs more than
+  /// to read into it.
+  using Buffer = std::shared_ptr<std::string>;
+
   void read_next();
-  void read(Result<std::string> piece);
+  Buffer take_buffer();
+  void read(Buffer buffer, const Result<std::size_t>& size);
   void fail(const Error& error);
   void send();
 
@@ -42,10 +46,12 @@ class FileDownload final : public std::enable_shared_from_this<FileDownload> {
   std::uint64_t unsent_;
   int status_ = 200;
   transport::HttpFields fields_;
-  std::optional<std::string> ready_;
+  Buffer ready_;  // read, and not sent yet
+  std::size_t ready_bytes_ = 0;
+  Buffer sent_;   // the client takes it; none: it has what was sent
+  Buffer spare_;
   bool reading_ = false;
   bool begun_ = false;
-  bool taken_ = true;  // the client has what was sent
 };
 
 }  // namespace flux::detail

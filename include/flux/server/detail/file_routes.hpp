@@ -26,7 +26,7 @@ namespace flux::detail {
 ///   460  the bytes are not those of the checksum
 ///   500  the store failed; why is in the log
 ///   503  too many calls wait for the store, or the server stops
-///   507  the quota of the store or of the user is used up
+///   507  the quota of the store or of the user is used up, or the disk is full; which of them is in the log
 ///
 /// Threading: any loop, for the connections of its own.
 class FileRoutes {

@@ -59,6 +59,13 @@ struct Hub {
 
   std::uint64_t new_key() { return core::mixed(next_key.fetch_add(1, std::memory_order_relaxed)); }
 
+  /// What a session says now, for the store to keep.
+  ChatMessage chat_message(const SessionState& from, const RoomId& room, std::string text, std::string metadata) {
+    const auto known = from.identity();
+    return {core::key_text(new_key()), room, from.id(), known ? known->user_id : std::string(), std::move(text),
+            std::move(metadata), from.loop()->clock().unix_ms(), 0};
+  }
+
   /// Ends a room that nobody finds any more: its members are told, and leave it on their loops.
   void end_room(const std::shared_ptr<features::Room>& room, std::string_view reason) const {
     room->end(reason);

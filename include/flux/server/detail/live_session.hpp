@@ -4,9 +4,11 @@
 #include <flux/core/detail/session_state.hpp>
 #include <flux/gate/rate_limit.hpp>
 #include <flux/server/detail/hub.hpp>
+#include <flux/server/detail/presence_throttle.hpp>
 #include <flux/transport/detail/websocket_stream.hpp>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,14 +33,9 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
 
  private:
   using Request = protocol::LiveRequest;
-  /// A presence update that came inside the throttle's window.
-  struct HeldPresence {
-    std::shared_ptr<features::Room> room;
-    std::string presence;
-  };
   /// What few sessions have.
   struct Extras {
-    std::vector<HeldPresence> held;
+    PresenceThrottle throttle;
     features::PublicSeat public_seat;
     std::vector<std::weak_ptr<features::Room>> created_rooms;
     std::uint32_t strikes = 0;
@@ -67,7 +64,10 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   void get_history(Request& request);
   void public_share(Request& request);
   void share_file(Request& request, const RoomId& room);
-  void share_in(std::string_view id, const RoomId& room, JsonText data, features::FileHoldPtr file);
+  void share_string(const Request& request, const RoomId& room);
+  void hold_and_share(const std::string& id, const RoomId& room, const FileId& file, const JsonText& data);
+  std::optional<JsonText> permitted_to_share(std::string_view id, const RoomId& room, JsonText data);
+  void publish_share(std::string_view id, const RoomId& room, SharedItem item);
   void public_history(Request& request);
   void public_delete_last(Request& request);
 
@@ -78,7 +78,6 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   features::Membership* current_room(const Request& request);
   features::Membership* membership_of(const RoomId& room);
   void leave(std::size_t index);
-  void apply_presence(features::Membership& membership, std::string presence);
   void release_held_presence();
   Extras& extras();
 
@@ -96,7 +95,6 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   Hub& hub_;
   std::vector<std::unique_ptr<features::Membership>> memberships_;  // others read it: changed under the sessions mutex
   std::unique_ptr<Extras> extras_;
-  Clock::TimePoint presence_ready_{};  // when the next presence update may go out
   gate::RateLimit rate_limit_;
   std::atomic<bool> connected_{false};
 };

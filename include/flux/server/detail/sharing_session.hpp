@@ -91,7 +91,9 @@ class SharingSession final : public SessionState,
   void share(const Asker& asker, const RoomPtr& room, protocol::TransferData data);
   void share_stored(const Asker& asker, const RoomPtr& room, const FileId& file);
   void share_upload(const Asker& asker, const RoomPtr& room, protocol::TransferData data);
-  void share_in(const Asker& asker, const RoomPtr& room, JsonText data, features::FileHoldPtr file);
+  void hold_and_share(const Asker& asker, const RoomPtr& room, const FileId& file, const JsonText& data);
+  std::optional<JsonText> permitted_to_share(const Asker& asker, const RoomPtr& room, JsonText data);
+  void publish_share(const Asker& asker, const RoomPtr& room, SharedItem item);
   bool may_share_in(const RoomPtr& room) const;
 
   Result<JsonText> enter(const RoomPtr& room, const JsonText& presence);

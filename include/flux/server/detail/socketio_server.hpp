@@ -369,6 +369,7 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
   std::unique_ptr<Unfinished> unfinished_;  // while a packet is
   std::vector<std::shared_ptr<SocketIoSocket>> sockets_;  // connected, or being asked about
   Timer connect_timer_;  // until it is in a namespace
+  bool was_here_ = false;  // has asked for a namespace: the first one is not counted for the rate
   bool closed_ = false;
 };
 

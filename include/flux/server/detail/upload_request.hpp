@@ -39,7 +39,12 @@ class UploadRequest : public std::enable_shared_from_this<UploadRequest> {
   void receive_body(std::optional<protocol::TusChecksum> checksum);
   virtual void received(const FileUpload::Outcome& outcome) = 0;
 
-  /// All bytes are there. Then `completed`, with the complete `file_`; or `not_completed`.
+  /// What `create_file` has made is to stay, however the server ends. False where it does not: its client has gone, so
+  /// nobody would know of it; or the server stops, and the client hears that.
+  bool keep_file();
+
+  /// All bytes are there. Then `completed`, with the complete `file_`; or `not_completed`. A file that is not to be
+  /// kept is removed instead.
   void complete_file();
   virtual void completed() = 0;
   virtual void not_completed(const Error& error) { call_->fail(error); }
@@ -59,6 +64,7 @@ class UploadRequest : public std::enable_shared_from_this<UploadRequest> {
   std::shared_ptr<UploadTurn> turn_;
   std::weak_ptr<FileUpload> upload_;
   bool completing_ = false;
+  bool is_new_ = false;  // made here, and not kept yet
 };
 
 /// POST with the file as its body: all of it, or nothing is left. 201 with the file's address, and what is known of it

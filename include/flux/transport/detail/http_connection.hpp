@@ -71,6 +71,7 @@ class HttpConnection final : public StreamHandler,
   void respond(int status, std::string body, std::string_view content_type, HttpFields fields) override;
   void begin(int status, HttpFields fields, std::optional<std::uint64_t> content_length) override;
   Sent write(std::string piece) override;
+  Sent write(const SharedBytes& bytes, std::size_t size) override;
   void end() override;
   void cut(std::string_view reason) override;
   void drop() override;
@@ -130,7 +131,7 @@ class HttpConnection final : public StreamHandler,
 
   bool write_head(std::string& out, int status, HttpFields fields, std::optional<std::uint64_t> content_length);
   Sent write_bytes(std::string_view bytes);
-  Sent write_bytes(const std::string& before, std::string piece, std::string_view behind);
+  Sent write_bytes(const std::string& before, const SharedBytes& piece, std::size_t size, std::string_view behind);
   void complete_answer();
   void close_when_sent();
   void proceed();

@@ -27,6 +27,8 @@ class HttpExchangeOwner {
   virtual void respond(int status, std::string body, std::string_view content_type, transport::HttpFields fields) = 0;
   virtual void begin(int status, transport::HttpFields fields, std::optional<std::uint64_t> content_length) = 0;
   virtual Sent write(std::string piece) = 0;
+  /// The first `size` of `bytes`, which must not change before they have gone out.
+  virtual Sent write(const std::shared_ptr<const std::string>& bytes, std::size_t size) = 0;
   virtual void end() = 0;
   /// Gives the answer up: what is written already goes out, then the connection closes, so the client sees it is cut.
   virtual void cut(std::string_view reason) = 0;
@@ -82,6 +84,8 @@ class HttpExchangeState final : public std::enable_shared_from_this<HttpExchange
   void end();
 
   // For the answers that flux gives itself, on the loop
+  /// Sends the first `size` of `bytes` without copying them; they must not change before they have gone out.
+  Sent write_shared(const std::shared_ptr<const std::string>& bytes, std::size_t size);
   /// Nobody reads the rest of the body: forgets who did, without a call.
   void ignore_body();
   void cut(std::string_view reason);
@@ -106,6 +110,8 @@ class HttpExchangeState final : public std::enable_shared_from_this<HttpExchange
   void on_owner(Call call);
   template <class Call>
   void guarded(Call&& call);
+  template <class Write>
+  Sent write_here(Write write);
   void write_posted(std::string piece);
   void tell_drained();
 

@@ -1,0 +1,49 @@
+#include "catch.hpp"
+
+#include <flux/core/reclaimer.hpp>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+using flux::core::Reclaimer;
+
+namespace {
+
+constexpr std::size_t large = 2 * Reclaimer::large_bytes;
+
+}  // namespace
+
+TEST_CASE("reclaimer: shared bytes are as they were, and may be all that holds it", "[reclaimer]") {
+  std::weak_ptr<Reclaimer> gone;
+  std::shared_ptr<const std::string> few, many;
+  {
+    const auto reclaimer = std::make_shared<Reclaimer>();
+    gone = reclaimer;
+    few = reclaimer->share("few");
+    many = reclaimer->share(std::string(large, 'x'));
+  }
+  CHECK(*few == "few");
+  CHECK(*many == std::string(large, 'x'));
+  CHECK_FALSE(gone.expired());
+  many.reset();
+  CHECK(gone.expired());  // few bytes need none
+}
+
+TEST_CASE("reclaimer: threads give it much at once, and it ends when all of that is freed", "[reclaimer][threads]") {
+  auto reclaimer = std::make_shared<Reclaimer>();
+  std::vector<std::thread> threads;
+  for (int n = 0; n < 4; ++n) {
+    threads.emplace_back([reclaimer] {
+      for (int i = 0; i < 10; ++i) {
+        reclaimer->take(std::string(large, 'x'));
+        const auto copy = reclaimer->share(std::string(large, 'y'));
+        reclaimer->take("few");
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(reclaimer.use_count() == 1);
+  reclaimer.reset();
+}
