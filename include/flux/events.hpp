@@ -72,7 +72,8 @@ enum class FileAction : std::uint8_t {
 };
 
 /// Somebody wants to do something with a file over HTTP. The identity that an upload is accepted with becomes its owner.
-/// Without a handler everybody may put files up and, where they know its id, get a file; nobody may remove a complete one.
+/// Without a handler everybody may put files up, have any room hear of it and, where they know its id, get a file; nobody
+/// may remove a complete one.
 class FileRequest : public AccessRequest {
  public:
   virtual FileAction action() const = 0;

@@ -56,7 +56,7 @@ void ChatLog::call(const RoomId& room, Call store_call, Done done) {
 }
 
 FLUX_DECL void ChatLog::append(ChatMessage message, Stored stored) {
-  if (batches_) return append_with_others(std::move(message), std::move(stored));
+  if (batches_) return append_with_others(std::move(message), stored);
   const RoomId room = message.room;
   call<ChatMessage>(
       room,

@@ -39,7 +39,7 @@ FLUX_DECL void FileWriter::complete() {
          const auto completed = store.complete(id);
          if (!completed) return completed.error();
          // In one call: a server that stops now deletes it at its next start.
-         const auto marked = store.mark_shared(id);
+         auto marked = store.mark_shared(id);
          if (marked) files->end_upload(id);
          return marked;
        },

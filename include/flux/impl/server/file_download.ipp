@@ -89,7 +89,7 @@ FLUX_DECL void FileDownload::read_next() {
   call_->with_store(
       id_,
       [id = id_, offset = offset_, size, buffer](FileStore& store) -> Result<std::size_t> {
-        const auto got = store.read(id, offset, std::span<char>(buffer->data(), size));
+        auto got = store.read(id, offset, std::span<char>(buffer->data(), size));
         if (got && *got != size) return Error(Errc::store_failed, "file " + id + " is shorter than it was");
         return got;
       },
