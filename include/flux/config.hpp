@@ -98,6 +98,10 @@ struct ChatOptions {
 };
 
 /// Files that clients put up and take down over HTTP (whole or resumable: tus 1.0) and share in rooms.
+/// An upload whose client names a room (`?room=ID`, or `room` in tus's Upload-Metadata) is told of there as it comes: event
+/// "upload_progress" from `server_connection_id` with `{uploadId, fileName, offset, length, done, fileId?}`, at most every
+/// 200 ms. `uploadId` is what the client calls it (`upload_id`, in the same place), else a name of the server's; `fileId`
+/// comes with the last one.
 struct FilesOptions {
   std::shared_ptr<FileStore> store{};  ///< `DiskFileStore`, say; none: the server takes no files
   std::string path = "/files";         ///< POST here; GET, HEAD, PATCH, DELETE at `path` + "/{id}"
