@@ -39,8 +39,19 @@ function write_source(name, bytes) {
   closeSync(descriptor);
 }
 
+/// Memory that the machine has never used costs a virtual one more than the copy does. Here as much as a file needs in the
+/// page cache is used and given back, so that each program finds the same.
+async function warm_page_cache({ source, copies }) {
+  const warm = path.join(copies, 'warm');
+  await run_program('cp', [source, warm]);
+  sync_path(warm);
+  rmSync(warm);
+  sync_path(copies);
+}
+
 /// Runs a program that writes into `folder`; returns what it printed, and the seconds until the folder is on the disk.
-async function timed(folder, file, args) {
+async function timed(place, folder, file, args) {
+  await warm_page_cache(place);
   const start = performance.now();
   const out = await run_program(file, args);
   sync_folder(folder);
@@ -60,13 +71,16 @@ function forget_peak(pid) {
 
 // One turn
 
-async function copy({ source, copies, file_bytes }) {
-  const { seconds } = await timed(copies, 'cp', [source, copies]);
-  return { bytes: file_bytes, seconds };
+async function copy(place) {
+  const target = path.join(place.copies, 'copy');
+  const { seconds } = await timed(place, place.copies, 'cp', [place.source, target]);
+  rmSync(target);
+  return { bytes: place.file_bytes, seconds };
 }
 
 /// Both count the growth from what a server holds that has served nothing yet.
-async function* up_and_down({ bin, server, source, stored, copies, file_bytes }) {
+async function* up_and_down(place, server) {
+  const { bin, source, stored, copies, file_bytes } = place;
   const transfer = path.join(bin, program_files.transfer);
   const pid = server.child.pid;
   forget_peak(pid);
@@ -76,12 +90,12 @@ async function* up_and_down({ bin, server, source, stored, copies, file_bytes })
     resident_bytes_grown: peak_resident_bytes(pid) - resident_bytes_before,
   });
 
-  const up = await timed(stored, transfer, ['put', server.port, '/files', source]);
+  const up = await timed(place, stored, transfer, ['put', server.port, '/files', source]);
   yield ['up', report(up.seconds)];
 
   const target = path.join(copies, 'down');
   forget_peak(pid);
-  const down = await timed(copies, transfer, ['get', server.port, up.out.trim(), target]);
+  const down = await timed(place, copies, transfer, ['get', server.port, up.out.trim(), target]);
   const run = report(down.seconds);
   await run_program('cmp', [source, target]);
   yield ['down', run];
@@ -100,7 +114,7 @@ async function* sides(bin, folder, file_bytes) {
   const server = await start_server(bin, side);
   let fault;
   try {
-    yield* up_and_down({ ...place, server });
+    yield* up_and_down(place, server);
   } finally {
     fault = await stop_server(server, side);
   }

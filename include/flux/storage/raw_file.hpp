@@ -43,6 +43,9 @@ class RawFile {
   /// Writes all of `bytes`. After an error some of them may be there.
   void write(std::uint64_t offset, std::string_view bytes, std::error_code& error);
   void truncate(std::uint64_t size, std::error_code& error);
+  /// Has the system begin to bring these bytes to disk, so that a later `sync` has less to wait for. Where it can't be
+  /// told to, nothing happens.
+  void begin_sync(std::uint64_t offset, std::uint64_t size) noexcept;
   /// Returns when what was written, and the size, survive a loss of power.
   void sync(std::error_code& error);
   /// Takes the lock of the file, which ends with this object and with the process. Fails at once with

@@ -83,32 +83,34 @@ FLUX_DECL Result<std::uint64_t> FileUpload::append(FileStore& store, std::uint64
 FLUX_DECL void FileUpload::write_waiting() {
   if (writing_ || waiting_.empty()) return;
   writing_ = true;
-  const auto bytes = std::make_shared<const std::string>(std::exchange(waiting_, {}));
+  waiting_.swap(in_store_);
   const auto self = shared_from_this();
   call_->with_store(
-      plan_.file.id, [self, bytes, offset = offset_](FileStore& store) { return self->append(store, offset, *bytes); },
+      plan_.file.id, [self, offset = offset_](FileStore& store) { return self->append(store, offset, self->in_store_); },
       [self](const Result<std::uint64_t>& size) { self->written(size); });
 }
 
 FLUX_DECL void FileUpload::write_checked() {
-  const auto bytes = std::make_shared<const std::string>(std::exchange(waiting_, {}));
-  const auto self = shared_from_this();
   writing_ = true;
+  waiting_.swap(in_store_);
+  const auto self = shared_from_this();
   call_->with_store(
       plan_.file.id,
-      [self, bytes, offset = offset_](FileStore& store) -> Result<std::uint64_t> {
+      [self, offset = offset_](FileStore& store) -> Result<std::uint64_t> {
+        const std::string& bytes = self->in_store_;
         const protocol::TusChecksum& checksum = *self->plan_.checksum;
-        const auto digest = checksum.algorithm == "sha1" ? core::sha1(*bytes) : core::sha256(*bytes);
+        const auto digest = checksum.algorithm == "sha1" ? core::sha1(bytes) : core::sha256(bytes);
         if (!digest) return digest.error();
         if (*digest != checksum.digest)
           return Error(Errc::checksum_mismatch, "the bytes are not those of the checksum");
-        return bytes->empty() ? Result<std::uint64_t>(offset) : self->append(store, offset, *bytes);
+        return bytes.empty() ? Result<std::uint64_t>(offset) : self->append(store, offset, bytes);
       },
       [self](const Result<std::uint64_t>& size) { self->written(size); });
 }
 
 FLUX_DECL void FileUpload::written(const Result<std::uint64_t>& size) {
   writing_ = false;
+  in_store_.clear();
   if (over_) return;
   if (!size) return finish({End::failed, offset_, size.error()});
   offset_ = *size;

@@ -18,6 +18,8 @@ namespace storage::detail {
 
 inline constexpr std::string_view part_suffix = ".part";
 inline constexpr std::size_t digest_piece_bytes = 256 * 1024;
+// Of an upload, so many go to disk while the next ones come.
+inline constexpr std::uint64_t sync_portion_bytes = 8 * 1024 * 1024;
 // What a file may have at most where offsets are signed.
 inline constexpr std::uint64_t file_bytes_max = std::numeric_limits<std::int64_t>::max();
 
@@ -246,7 +248,13 @@ FLUX_DECL Result<void> DiskFileStore::write_bytes(const Entry& entry, std::strin
   std::error_code error;
   RawFile file(path_of(entry), size == 0 ? RawFile::Mode::create : RawFile::Mode::write, error);
   if (!error) file.write(size, bytes, error);
-  if (!error) return {};
+  if (!error) {
+    constexpr std::uint64_t portion = storage::detail::sync_portion_bytes;
+    const std::uint64_t begun = size / portion * portion;
+    const std::uint64_t full = (size + bytes.size()) / portion * portion;
+    if (full > begun) file.begin_sync(begun, full - begun);
+    return {};
+  }
   // Where even this fails, the next append writes over what is there, and `complete` cuts it off.
   std::error_code not_cut;
   if (file.is_open()) file.truncate(size, not_cut);

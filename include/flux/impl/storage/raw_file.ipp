@@ -30,6 +30,7 @@ FLUX_DECL std::size_t RawFile::read(std::uint64_t, std::span<char>, std::error_c
 }
 FLUX_DECL void RawFile::write(std::uint64_t, std::string_view, std::error_code& error) { detail::not_supported(error); }
 FLUX_DECL void RawFile::truncate(std::uint64_t, std::error_code& error) { detail::not_supported(error); }
+FLUX_DECL void RawFile::begin_sync(std::uint64_t, std::uint64_t) noexcept {}
 FLUX_DECL void RawFile::sync(std::error_code& error) { detail::not_supported(error); }
 FLUX_DECL void RawFile::lock(std::error_code& error) { detail::not_supported(error); }
 FLUX_DECL void rename_file(const std::string&, const std::string&, std::error_code& error) {
@@ -122,6 +123,12 @@ FLUX_DECL void RawFile::write(std::uint64_t offset, std::string_view bytes, std:
 
 FLUX_DECL void RawFile::truncate(std::uint64_t size, std::error_code& error) {
   detail::uninterrupted(error, [&] { return ::ftruncate(handle_, static_cast<::off_t>(size)); });
+}
+
+FLUX_DECL void RawFile::begin_sync([[maybe_unused]] std::uint64_t offset, [[maybe_unused]] std::uint64_t size) noexcept {
+#if defined(SYNC_FILE_RANGE_WRITE)
+  ::sync_file_range(handle_, static_cast<::off_t>(offset), static_cast<::off_t>(size), SYNC_FILE_RANGE_WRITE);
+#endif
 }
 
 FLUX_DECL void RawFile::sync(std::error_code& error) { detail::sync_handle(handle_, error); }
