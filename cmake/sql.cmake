@@ -1,5 +1,5 @@
-# Chat in databases: flux::sqlite, flux::postgres, flux::mysql. Compiled in every mode: they use none of flux's own
-# definitions, so programs link them beside flux::flux or flux::header_only.
+# Chat, rooms and the file index in databases: flux::sqlite, flux::postgres, flux::mysql. Compiled in every mode: they
+# use none of flux's own definitions, so programs link them beside flux::flux or flux::header_only.
 
 find_package(SQLite3 3.35 QUIET)
 find_package(SOCI 4.0 QUIET OPTIONAL_COMPONENTS postgresql mysql)
@@ -13,9 +13,9 @@ endif()
 if(UNIX AND TARGET SOCI::mysql AND MySQLClient_FOUND)
   set(flux_found_mysql ON)
 endif()
-option(FLUX_WITH_SQLITE "flux::sqlite: chat in SQLite 3.35 or newer" ${SQLite3_FOUND})
-option(FLUX_WITH_POSTGRES "flux::postgres: chat in PostgreSQL, with SOCI 4 and libpq" ${flux_found_postgres})
-option(FLUX_WITH_MYSQL "flux::mysql: chat in MySQL or MariaDB, with SOCI 4 and their client library" ${flux_found_mysql})
+option(FLUX_WITH_SQLITE "flux::sqlite: stores in SQLite 3.35 or newer" ${SQLite3_FOUND})
+option(FLUX_WITH_POSTGRES "flux::postgres: stores in PostgreSQL, with SOCI 4 and libpq" ${flux_found_postgres})
+option(FLUX_WITH_MYSQL "flux::mysql: stores in MySQL or MariaDB, with SOCI 4 and their client library" ${flux_found_mysql})
 
 set(flux_sql_targets)
 
@@ -51,12 +51,15 @@ endfunction()
 
 if(FLUX_WITH_SQLITE OR FLUX_WITH_POSTGRES OR FLUX_WITH_MYSQL)
   # What the databases share.
-  flux_add_store(sql SOURCES chat.cpp chat_schema.cpp connection_pool.cpp dialect.cpp sql_chat_store.cpp
-                 LINK PRIVATE Threads::Threads)
+  flux_add_store(
+    sql SOURCES chat.cpp chat_schema.cpp connection_pool.cpp database.cpp dialect.cpp file_table.cpp room_tables.cpp
+                schema.cpp sql_chat_store.cpp sql_file_index.cpp sql_room_store.cpp
+        LINK PRIVATE Threads::Threads)
 endif()
 if(FLUX_WITH_SQLITE)
   find_package(SQLite3 3.35 REQUIRED)
-  flux_add_store(sqlite SOURCES sqlite_chat_store.cpp sqlite_connection.cpp LINK PUBLIC flux_sql PRIVATE SQLite::SQLite3)
+  flux_add_store(sqlite SOURCES sqlite_connection.cpp sqlite_database.cpp sqlite_stores.cpp
+                 LINK PUBLIC flux_sql PRIVATE SQLite::SQLite3)
 endif()
 if(FLUX_WITH_POSTGRES OR FLUX_WITH_MYSQL)
   find_package(SOCI 4.0 REQUIRED)
@@ -67,13 +70,13 @@ endif()
 if(FLUX_WITH_POSTGRES)
   find_package(SOCI 4.0 REQUIRED COMPONENTS postgresql)
   find_package(PostgreSQL REQUIRED)
-  flux_add_store(postgres SOURCES postgres_chat_store.cpp postgres_connection.cpp
+  flux_add_store(postgres SOURCES postgres_connection.cpp postgres_database.cpp postgres_stores.cpp
                  LINK PUBLIC flux_soci PRIVATE SOCI::postgresql PostgreSQL::PostgreSQL)
 endif()
 if(FLUX_WITH_MYSQL)
   find_package(SOCI 4.0 REQUIRED COMPONENTS mysql)
   find_package(MySQLClient REQUIRED)
-  flux_add_store(mysql SOURCES mysql_chat_store.cpp mysql_connection.cpp
+  flux_add_store(mysql SOURCES mysql_connection.cpp mysql_database.cpp mysql_stores.cpp
                  LINK PUBLIC flux_soci PRIVATE SOCI::mysql MySQLClient::MySQLClient)
 endif()
 

@@ -1,6 +1,6 @@
 #include "options.hpp"
 
-#include "chat_store_option.hpp"
+#include "stores.hpp"
 
 #include <flux/storage/memory_chat_store.hpp>
 
@@ -50,6 +50,7 @@ Options read_options(const std::vector<std::string>& arguments) {
   config.listen = {{"127.0.0.1", 8080}};
   config.log_level = flux::LogLevel::info;
   std::string chat_store = "memory";
+  std::string room_store, file_index;
   std::optional<std::size_t> chat_history;
   constexpr std::uint64_t any = std::numeric_limits<std::uint32_t>::max();
   constexpr std::uint64_t any_file = std::numeric_limits<std::int64_t>::max();
@@ -60,12 +61,14 @@ Options read_options(const std::vector<std::string>& arguments) {
       {"--threads", [&](auto& o, auto& v) { config.threads = number(o, v, 1, 256); }},
       {"--static", [&](auto&, auto& v) { add_static_folder(options, v); }},
       {"--files", [&](auto&, auto& v) { options.files_folder = v; }},
+      {"--file-index", [&](auto&, auto& v) { file_index = v; }},
       {"--max-file-size", [&](auto& o, auto& v) { config.files.file_bytes_max = number(o, v, 1, any_file); }},
       {"--upload-expires",
        [&](auto& o, auto& v) { config.files.upload_expires = std::chrono::seconds(number(o, v, 0, any)); }},
       {"--socketio-client", [&](auto&, auto& v) { options.socketio_client = v; }},
       {"--chat", [&](auto&, auto& v) { chat_store = v; }},
       {"--chat-history", [&](auto& o, auto& v) { chat_history = number(o, v, 0, 1'000'000); }},
+      {"--rooms", [&](auto&, auto& v) { room_store = v; }},
       {"--public-history",
        [&](auto& o, auto& v) { config.limits.public_history_items_max = number(o, v, 0, 1'000'000); }},
       {"--max-message", [&](auto& o, auto& v) { config.limits.message_bytes_max = number(o, v, 1, any); }},
@@ -103,13 +106,21 @@ Options read_options(const std::vector<std::string>& arguments) {
     }
     option->second(name, value);
   }
+  if (chat_history && chat_store != "memory") {
+    throw std::invalid_argument("--chat-history is for --chat memory, not \"" + chat_store + "\"");
+  }
+  if (!file_index.empty() && options.files_folder.empty()) {
+    throw std::invalid_argument("--file-index is for --files, which takes the folder of the files");
+  }
+  if (options.help || options.version) return options;
   if (chat_history) {
-    if (chat_store != "memory") throw std::invalid_argument("--chat-history is for --chat memory, not \"" + chat_store + "\"");
     config.chat.store = std::make_shared<flux::MemoryChatStore>(*chat_history);
     config.chat.join_history = std::min<std::size_t>(*chat_history, 100);
-  } else if (!options.help && !options.version) {
+  } else {
     config.chat.store = make_chat_store(chat_store);
   }
+  if (!room_store.empty()) config.rooms.store = make_room_store(room_store);
+  if (!file_index.empty()) options.file_index = make_file_index(file_index);
   return options;
 }
 
@@ -121,11 +132,14 @@ const char* usage() {
          "  --threads N               event loops, 1 to 256 (1)\n"
          "  --static [PREFIX=]FOLDER  serve the files of this folder at /, or at PREFIX (/x/); may be given again\n"
          "  --files FOLDER            take uploads at /files, and keep them in this folder, made where it is missing\n"
+         "  --file-index STORE        keep what is known of them in sqlite:PATH, postgres:URL or mysql:URL (a file beside them)\n"
          "  --max-file-size BYTES     the largest file, over HTTP and in a Socket.IO message over a WebSocket (100000000)\n"
          "  --upload-expires SECONDS  forget an upload that rests for so long; 0: never (86400)\n"
          "  --socketio-client FILE    the client bundle to serve at /socket.io/socket.io.js\n"
          "  --chat STORE              keep chat in memory, or in sqlite:PATH, postgres:URL or mysql:URL (memory)\n"
          "  --chat-history N          in memory: keep the newest N chat messages of a room; up to 100 go to who joins (1000)\n"
+         "  --rooms STORE             keep what rooms and the public space keep over a restart, in sqlite:PATH, postgres:URL\n"
+         "                            or mysql:URL (they end with the server)\n"
          "  --public-history N        keep the newest N items of the public space (50)\n"
          "  --max-message BYTES       the largest message a client may send, but for the file that is in it (1048576)\n"
          "  --origin ORIGIN           let pages of this origin connect; may be given again (any)\n"

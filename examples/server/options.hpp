@@ -2,8 +2,10 @@
 #pragma once
 
 #include <flux/flux.hpp>
+#include <flux/storage/file_index.hpp>
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +13,7 @@ struct Options {
   flux::Config config;
   std::map<std::string, std::string> static_folders;  // by the prefix at which each is served
   std::string files_folder;                           // of uploads; empty: none are taken
+  std::shared_ptr<flux::FileIndex> file_index;        // none: a file in that folder
   std::string socketio_client;                        // the file served at /socket.io/socket.io.js; empty: none
   std::string echo_path;                              // a raw WebSocket endpoint that echoes; empty: none
   bool help = false;

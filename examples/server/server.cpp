@@ -14,6 +14,7 @@
 #include <exception>
 #include <memory>
 #include <thread>
+#include <utility>
 
 namespace {
 
@@ -75,7 +76,9 @@ int serve(Options& options) {
   options.config.log = log_to_stderr;
   const sigset_t signals = block_signals();  // before any thread is there
   if (!options.files_folder.empty()) {
-    options.config.files.store = std::make_shared<flux::DiskFileStore>(options.files_folder);
+    flux::DiskFileStoreOptions files;
+    files.index = options.file_index;
+    options.config.files.store = std::make_shared<flux::DiskFileStore>(options.files_folder, std::move(files));
   }
   flux::Server server(options.config);
   flux::socketio::Io io(server, socketio_options(options));

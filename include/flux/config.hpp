@@ -4,6 +4,7 @@
 #include <flux/clock.hpp>
 #include <flux/storage/chat_store.hpp>
 #include <flux/storage/file_store.hpp>
+#include <flux/storage/room_store.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -106,7 +107,8 @@ struct FilesOptions {
   std::shared_ptr<FileStore> store{};  ///< `DiskFileStore`, say; none: the server takes no files
   std::string path = "/files";         ///< POST here; GET, HEAD, PATCH, DELETE at `path` + "/{id}"
   std::uint64_t file_bytes_max = 100'000'000;
-  std::size_t worker_threads = 2;      ///< for a store that may block, 1 to 256
+  /// For a store that may block, 1 to 256. All but one may be bringing bytes to disk at the same time.
+  std::size_t worker_threads = 4;
   /// Of a request with Upload-Checksum (tus), 1 to 1 GiB: it waits in memory until it is checked. At most 16 times as
   /// much for all.
   std::size_t checked_chunk_bytes_max = 8'388'608;
@@ -122,6 +124,15 @@ struct FilesOptions {
   std::vector<std::string> cors_origins{};
   /// Signs the links of `Server::file_link`; at least 16 bytes. Empty: a random one, so links end with the server.
   std::string link_key{};
+};
+
+/// What rooms of the modes singleton and history and the public space have, over a restart of the server.
+struct RoomsOptions {
+  std::shared_ptr<RoomStore> store{};  ///< none: rooms end with the process
+  std::size_t worker_threads = 1;      ///< for a store that may block, 1 to 256
+  /// After a start a room that was there before and is not `permanent` waits so long for its first member (or
+  /// `Config::room_linger`, if that is longer), then it ends; at most 100 years.
+  std::chrono::seconds rejoin_time{300};
 };
 
 struct Config {
@@ -144,6 +155,7 @@ struct Config {
 
   ChatOptions chat{};
   FilesOptions files{};
+  RoomsOptions rooms{};
   std::size_t worker_threads = 2;  ///< for stores that may block, 1 to 256; none is started without such a store
   Limits limits{};
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <thread>
 #include <utility>
 
 namespace flux::storage::sql {
@@ -11,13 +10,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// One statement holds so much text, and one message more: servers limit a statement's size.
-constexpr std::size_t statement_bytes = 512 * 1024;
 constexpr std::chrono::milliseconds drop_interval = 1min;
-/// Between two tries of a transaction that somebody else was in the way of.
-constexpr std::chrono::milliseconds conflict_pause = 10ms;
-
-std::int64_t to_int(const std::optional<std::string>& column) { return std::stoll(column.value()); }
 
 Value text_or_null(const std::string& text) { return text.empty() ? Value() : Value(text); }
 
@@ -28,90 +21,33 @@ std::size_t bytes_of(const ChatMessage& message) {
 
 }  // namespace
 
-void check_options(const SqlChatOptions& options) {
-  const auto require = [](bool good, const std::string& text) {
-    if (!good) throw Error(Errc::bad_config, "chat store: " + text);
-  };
-  const std::string& table = options.table;
-  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
-  const auto allowed = [&](char c) { return letter(c) || (c >= '0' && c <= '9'); };
-  require(
-      !table.empty() && table.size() <= 40 && letter(table.front()) && std::all_of(table.begin(), table.end(), allowed),
-      "a table's name has 1 to 40 letters, digits and \"_\", and no digit first; \"" + table + "\" has not");
-  require(options.batch_max >= 1 && options.batch_max <= 1000,
+/// `options` in their ranges, and with a clock. Errors: throws `Error` (bad_config).
+static SqlChatOptions checked(SqlChatOptions options) {
+  check_options(Chat::name, options.table, options);
+  require(options.batch_max >= 1 && options.batch_max <= 1000, Chat::name,
           "batch_max must be 1 to 1000, not " + std::to_string(options.batch_max));
-  require(options.connections >= 1 && options.connections <= 256,
-          "connections must be 1 to 256, not " + std::to_string(options.connections));
-  require(options.age_max >= 0ms, "age_max must not be negative");
+  require(options.age_max >= 0ms, Chat::name, "age_max must not be negative");
   require(options.messages_per_room_max <= static_cast<std::size_t>(std::numeric_limits<std::int64_t>::max()),
-          "messages_per_room_max is too large");
-  require(options.call_timeout >= 100ms,
-          "call_timeout must be at least 100 ms, not " + std::to_string(options.call_timeout.count()));
-  require(options.connect_timeout >= 100ms,
-          "connect_timeout must be at least 100 ms, not " + std::to_string(options.connect_timeout.count()));
+          Chat::name, "messages_per_room_max is too large");
+  if (!options.clock) options.clock = std::make_shared<SystemClock>();
+  return options;
 }
 
-Chat::Chat(std::string database, std::unique_ptr<Dialect> dialect, std::shared_ptr<ConnectionPool> writers,
-           std::shared_ptr<ConnectionPool> readers, const SqlChatOptions& options)
-    : database_(std::move(database)),
-      options_([&] {
-        SqlChatOptions own = options;
-        if (!own.clock) own.clock = std::make_shared<SystemClock>();
-        return own;
-      }()),
-      dialect_(std::move(dialect)),
-      writers_(std::move(writers)),
-      readers_(std::move(readers)),
-      tables_(*dialect_, options.table) {
-  try {
-    // Copying a large table may take long: connecting has its bound, and the rest has none.
-    const auto lease = writers_->lease(std::chrono::steady_clock::now());
-    (*lease).set_deadline(TimePoint::max());
-    prepare_chat_schema(*lease, *dialect_, tables_);
-    check_rights(*lease, tables_, options_.messages_per_room_max != 0 || options_.age_max != 0ms);
-    if (options_.messages_per_room_max != 0) drop_all_by_count(*lease);
-    drop_by_age(*lease);
-  } catch (const Failure& failure) {
-    throw failed(failure);
-  }
-}
-
-// --- Calls, tried again ---
-
-/// What `work` gives with a connection of the pool. A lost connection and a conflict are tried again until the
-/// deadline; `work` is told how often it was tried. Errors: throws `Failure`.
-template <class Work>
-auto Chat::with_connection(ConnectionPool& pool, TimePoint deadline, const Work& work) {
-  for (int tries = 0;; ++tries) {
-    try {
-      auto lease = pool.lease(deadline);
-      try {
-        return work(*lease, tries);
-      } catch (const Failure& failure) {
-        if (failure.kind() == Failure::Kind::lost) lease.drop();
-        throw;
-      }
-    } catch (const Failure& failure) {
-      const bool again = failure.kind() == Failure::Kind::lost || failure.kind() == Failure::Kind::conflict;
-      if (!again) throw;
-      if (std::chrono::steady_clock::now() + conflict_pause >= deadline) {
-        if (failure.kind() == Failure::Kind::lost) pool.found_away();
-        throw;
-      }
-      if (pool.is_away()) throw;
-      if (failure.kind() == Failure::Kind::conflict) std::this_thread::sleep_for(conflict_pause);
-    }
-  }
-}
-
-Error Chat::failed(const std::exception& failure) const {
-  return {Errc::store_failed, "chat in " + database_ + ": " + failure.what()};
+Chat::Chat(std::unique_ptr<Database> database, const SqlChatOptions& options)
+    : options_(checked(options)), database_(std::move(database)), tables_(database_->dialect(), options.table) {
+  // Copying a large table may take long.
+  database_->prepare(TimePoint::max(), [this](Connection& connection) {
+    prepare_chat_schema(connection, database_->dialect(), tables_);
+    check_rights(connection, tables_, options_.messages_per_room_max != 0 || options_.age_max != 0ms);
+    if (options_.messages_per_room_max != 0) drop_all_by_count(connection);
+    drop_by_age(connection);
+  });
 }
 
 // --- Appending ---
 
 std::vector<Result<Offset>> Chat::append_all(std::span<const ChatMessage> messages) {
-  const TimePoint until = deadline();
+  const TimePoint until = database_->deadline();
   std::vector<Result<Offset>> results(messages.size(), Result<Offset>(Offset{0}));
   Batch batch;
   batch.reserve(messages.size());
@@ -139,13 +75,13 @@ void Chat::store(const Batch& batch, TimePoint until) {
     append_unknown(connection, batch);  // the answer to an earlier try may have been lost
   };
   try {
-    with_connection(*writers_, until, attempt);
+    database_->write(until, attempt);
   } catch (const Failure& failure) {
     if (failure.kind() == Failure::Kind::bad_value && batch.size() > 1) {
       for (const Pending& pending : batch) store({pending}, until);  // what is wrong with one must not lose another
       return;
     }
-    for (const Pending& pending : batch) *pending.result = failed(failure);
+    for (const Pending& pending : batch) *pending.result = database_->failed(failure);
   }
 }
 
@@ -154,8 +90,8 @@ void Chat::append_new(Connection& connection, const Batch& batch) const {
   std::map<std::string, std::int64_t> last;
   for (const Pending& pending : batch) ++last[pending.message->room];
   auto next = last;
-  Transaction transaction(connection, dialect_->begin());
-  last = dialect_->add_to_counters(connection, tables_.rooms, last);
+  Transaction transaction(connection, database_->dialect().begin());
+  last = database_->dialect().add_to_counters(connection, tables_.rooms, last);
   for (auto& [room, offset] : next) offset = last.at(room) - offset;
   std::vector<Offset> offsets;
   offsets.reserve(batch.size());
@@ -174,8 +110,8 @@ void Chat::append_unknown(Connection& connection, const Batch& batch) const {
     known[pending.message->room][pending.message->id] = 0;
     last[pending.message->room] = 0;
   }
-  Transaction transaction(connection, dialect_->begin());
-  last = dialect_->add_to_counters(connection, tables_.rooms, last);
+  Transaction transaction(connection, database_->dialect().begin());
+  last = database_->dialect().add_to_counters(connection, tables_.rooms, last);
   for (auto& [room, ids] : known) {
     Statement find("SELECT id, room_offset FROM " + tables_.messages + " WHERE room_id = ");
     find.bind(room);
@@ -199,7 +135,7 @@ void Chat::append_unknown(Connection& connection, const Batch& batch) const {
     offsets.push_back(offset);
   }
   if (!fresh.empty()) {
-    last = dialect_->add_to_counters(connection, tables_.rooms, added);
+    last = database_->dialect().add_to_counters(connection, tables_.rooms, added);
     insert(connection, fresh, fresh_offsets);
     for (const auto& [room, offset] : last) drop_by_count(connection, room, offset);
   }
@@ -211,7 +147,7 @@ void Chat::insert(Connection& connection, std::span<const Pending> batch, std::s
   for (std::size_t i = 0; i < batch.size();) {
     Statement insert("INSERT INTO " + tables_.messages +
                      " (room_id, room_offset, id, connection_id, user_id, message, metadata, created_at) VALUES ");
-    const std::size_t end = std::min(batch.size(), i + dialect_->insert_rows_max());
+    const std::size_t end = std::min(batch.size(), i + database_->dialect().insert_rows_max());
     std::size_t bytes = 0;
     for (const char* separator = "("; i < end && bytes < statement_bytes; ++i, separator = "), (") {
       const ChatMessage& message = *batch[i].message;
@@ -232,7 +168,7 @@ Result<std::vector<ChatMessage>> Chat::history(const RoomId& room, std::size_t l
   if (room.find('\0') != std::string::npos) return messages;  // such a room holds nothing
   try {
     const Statement statement = page(room, limit, before);
-    const Rows rows = with_connection(*readers_, deadline(),
+    const Rows rows = database_->read(database_->deadline(),
                                       [&](Connection& connection, int) { return connection.run(statement, 7); });
     messages.reserve(rows.size());
     for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
@@ -248,7 +184,7 @@ Result<std::vector<ChatMessage>> Chat::history(const RoomId& room, std::size_t l
     }
     return messages;
   } catch (const Failure& failure) {
-    return failed(failure);
+    return database_->failed(failure);
   }
 }
 
@@ -292,10 +228,10 @@ void Chat::drop_by_age(Connection& connection) const {
 
 Result<void> Chat::drop_expired() {
   try {
-    with_connection(*writers_, deadline(), [&](Connection& connection, int) { drop_by_age(connection); });
+    database_->write(database_->deadline(), [&](Connection& connection, int) { drop_by_age(connection); });
     return {};
   } catch (const Failure& failure) {
-    return failed(failure);
+    return database_->failed(failure);
   }
 }
 
@@ -309,7 +245,7 @@ void Chat::drop_by_age_sometimes(TimePoint until) {
     next_drop_ = now + drop_interval;
   }
   try {
-    with_connection(*writers_, until, [&](Connection& connection, int) { drop_by_age(connection); });
+    database_->write(until, [&](Connection& connection, int) { drop_by_age(connection); });
   } catch (const Failure&) {
   }
 }

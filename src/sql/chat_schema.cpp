@@ -1,6 +1,7 @@
 #include "chat_schema.hpp"
 
-#include <algorithm>
+#include "schema.hpp"
+
 #include <array>
 
 namespace flux::storage::sql {
@@ -13,35 +14,12 @@ constexpr std::array<const char*, 7> common_columns = {"id",      "room_id",  "c
                                                        "message", "metadata", "created_at"};
 constexpr const char* all_columns = "room_id, room_offset, id, connection_id, user_id, message, metadata, created_at";
 
-const Column* find(const std::vector<Column>& columns, const std::string& name) {
-  const auto found = std::find_if(columns.begin(), columns.end(), [&](const Column& c) { return c.name == name; });
-  return found == columns.end() ? nullptr : &*found;
-}
-
-void check_shape(const ChatTables& tables, const std::vector<Column>& columns) {
-  for (const char* name : common_columns) {
-    if (find(columns, name) != nullptr) continue;
-    throw Failure(Failure::Kind::other,
-                  "the table \"" + tables.name + "\" has no column \"" + name +
-                      "\". A table of chat has the columns id, room_id, connection_id, user_id, message, metadata and "
-                      "created_at; choose another name for ours");
-  }
-}
-
-/// Which version of our tables is there; none: they have to be made or completed.
-std::optional<int> version_of(Connection& connection, const Dialect& dialect, const ChatTables& tables,
-                              const std::vector<Column>& columns) {
-  if (!columns.empty()) check_shape(tables, columns);
-  if (find(columns, "room_offset") == nullptr || dialect.columns_of(connection, tables.version_name).empty()) return {};
-  const Rows rows = connection.run("SELECT version FROM " + tables.version, 1);
-  if (rows.empty()) return {};
-  const int version = std::stoi(rows[0].at(0).value_or("0"));
-  if (version > current_version) {
-    throw Failure(Failure::Kind::other, "the table \"" + tables.name + "\" has version " + std::to_string(version) +
-                                            ", which a newer flux made; this one knows " +
-                                            std::to_string(current_version));
-  }
-  return version;
+/// Whether our tables are there, of a version that we know.
+bool are_made(Connection& connection, const Dialect& dialect, const ChatTables& tables,
+              const std::vector<Column>& columns) {
+  if (!columns.empty()) check_shape(tables.name, columns, common_columns, "chat");
+  if (find(columns, "room_offset") == nullptr) return false;
+  return version_of(connection, dialect, tables.name, current_version).has_value();
 }
 
 /// Under the name `table`, quoted; its index by age has the name that it keeps.
@@ -84,20 +62,16 @@ void take_over(Connection& connection, const Dialect& dialect, const ChatTables&
   dialect.swap_in(connection, tables.name, tables.fresh_name, tables.kept_name);
 }
 
-/// The counters and the version, which is written last: without it all of this is done again.
+/// The counters and the version.
 void complete(Connection& connection, const Dialect& dialect, const ChatTables& tables) {
-  const std::string suffix = dialect.table_suffix();
   if (dialect.columns_of(connection, tables.rooms_name).empty()) {
     connection.run("CREATE TABLE " + tables.rooms + " (room_id " + dialect.key_type() +
-                   " NOT NULL PRIMARY KEY, last_offset BIGINT NOT NULL)" + suffix);
-  }
-  if (dialect.columns_of(connection, tables.version_name).empty()) {
-    connection.run("CREATE TABLE " + tables.version + " (version INTEGER NOT NULL)" + suffix);
+                   " NOT NULL PRIMARY KEY, last_offset BIGINT NOT NULL)" + dialect.table_suffix());
   }
   connection.run("DELETE FROM " + tables.rooms);
   connection.run("INSERT INTO " + tables.rooms + " (room_id, last_offset) SELECT room_id, MAX(room_offset) FROM " +
                  tables.messages + " GROUP BY room_id");
-  connection.run("INSERT INTO " + tables.version + " (version) VALUES (" + std::to_string(current_version) + ")");
+  write_version(connection, dialect, tables.name, current_version);
 }
 
 }  // namespace
@@ -105,28 +79,25 @@ void complete(Connection& connection, const Dialect& dialect, const ChatTables& 
 ChatTables::ChatTables(const Dialect& dialect, const std::string& table)
     : name(table),
       rooms_name(table + "_rooms"),
-      version_name(table + "_version"),
       fresh_name(table + "_fresh"),
       kept_name(table + "_before_flux"),
       messages(dialect.quoted(name)),
-      rooms(dialect.quoted(rooms_name)),
-      version(dialect.quoted(version_name)) {}
+      rooms(dialect.quoted(rooms_name)) {}
 
 void prepare_chat_schema(Connection& connection, const Dialect& dialect, const ChatTables& tables) {
-  if (version_of(connection, dialect, tables, dialect.columns_of(connection, tables.name))) return;
-  Transaction transaction(connection, dialect.begin());
-  dialect.lock_schema(connection, tables.name);
-  const auto columns = dialect.columns_of(connection, tables.name);  // somebody may have been faster
-  if (!version_of(connection, dialect, tables, columns)) {
+  std::vector<Column> columns;
+  const auto there = [&] {
+    columns = dialect.columns_of(connection, tables.name);
+    return are_made(connection, dialect, tables, columns);
+  };
+  make_once(connection, dialect, tables.name, there, [&] {
     if (columns.empty()) {
       make_messages(connection, dialect, tables, tables.messages);
     } else if (find(columns, "room_offset") == nullptr) {
       take_over(connection, dialect, tables, columns);
     }
     complete(connection, dialect, tables);
-  }
-  transaction.commit();
-  dialect.unlock_schema(connection, tables.name);
+  });
 }
 
 void check_rights(Connection& connection, const ChatTables& tables, bool drops) {

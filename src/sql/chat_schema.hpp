@@ -11,8 +11,8 @@ namespace flux::storage::sql {
 struct ChatTables {
   ChatTables(const Dialect& dialect, const std::string& table);
 
-  std::string name, rooms_name, version_name, fresh_name, kept_name;
-  std::string messages, rooms, version;
+  std::string name, rooms_name, fresh_name, kept_name;
+  std::string messages, rooms;
 };
 
 /// Makes the tables, or takes over the one that is there. What is right already is left alone, so that a user who may

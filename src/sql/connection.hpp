@@ -13,7 +13,7 @@ namespace flux::storage::sql {
 using TimePoint = std::chrono::steady_clock::time_point;
 
 /// What a database refused. It is thrown, because SOCI throws and because a transaction is easiest to read that way; it
-/// ends in `Chat`, whose methods give results.
+/// ends in the stores' calls, which give results.
 class Failure : public std::runtime_error {
  public:
   enum class Kind : std::uint8_t {
@@ -36,8 +36,8 @@ class Connection {
   virtual ~Connection() = default;
   /// Runs `statement`; gives its rows where it has `columns`. Errors: throws `Failure`.
   virtual Rows run(const Statement& statement, std::size_t columns = 0) = 0;
-  /// What runs later than this fails, where the database could make us wait. `TimePoint::max()`: what the server does
-  /// may take its time, but for waiting for others.
+  /// What runs later than this fails, where the database could make us wait. Past the usual timeout of calls
+  /// (`TimePoint::max()`, say) what the server does may take its time, but for waiting for others.
   virtual void set_deadline(TimePoint deadline) = 0;
 
   Rows run(const std::string& text, std::size_t columns = 0) { return run(Statement(text), columns); }

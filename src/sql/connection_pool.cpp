@@ -16,15 +16,13 @@ constexpr std::chrono::milliseconds trusted_for = 30s;
 
 ConnectionPool::Lease ConnectionPool::lease(TimePoint deadline) {
   auto connection = take(deadline);
-  if (!connection) {
-    try {
-      connection = make(deadline);
-    } catch (...) {
-      give_back(nullptr);
-      throw;
-    }
+  try {
+    if (!connection) connection = make(deadline);
+    connection->set_deadline(deadline);  // which may ask the server
+  } catch (...) {
+    give_back(nullptr);
+    throw;
   }
-  connection->set_deadline(deadline);
   return {*this, std::move(connection)};
 }
 

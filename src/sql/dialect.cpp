@@ -1,11 +1,22 @@
 #include "dialect.hpp"
 
+#include <utility>
+
 namespace flux::storage::sql {
 
 void Dialect::swap_in(Connection& connection, const std::string& table, const std::string& fresh,
                       const std::string& kept) const {
   connection.run("ALTER TABLE " + quoted(table) + " RENAME TO " + quoted(kept));
   connection.run("ALTER TABLE " + quoted(fresh) + " RENAME TO " + quoted(table));
+}
+
+std::string Dialect::or_replace(const std::string& key, std::span<const char* const> columns) const {
+  std::string text = " ON CONFLICT (" + key + ") DO UPDATE SET ";
+  const char* separator = "";
+  for (const char* column : columns) {
+    text.append(std::exchange(separator, ", ")).append(column).append(" = excluded.").append(column);
+  }
+  return text;
 }
 
 std::map<std::string, std::int64_t> Dialect::add_to_counters(Connection& connection, const std::string& counters,

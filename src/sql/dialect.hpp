@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,12 @@ class Dialect {
   virtual std::string text_type() const { return "TEXT"; }
   virtual std::string table_suffix() const { return {}; }
 
-  /// Messages that one INSERT takes. Many save ways to a server and back; one is a statement that is compiled once.
+  /// Rows that one statement inserts. Many save ways to a server and back; one is a statement that is compiled once.
   virtual std::size_t insert_rows_max() const { return 1000; }
+  /// Behind an INSERT: where the row's key (a list of columns) is there already, these columns are replaced.
+  virtual std::string or_replace(const std::string& key, std::span<const char* const> columns) const;
+  /// Behind a SELECT: its rows stay locked until the transaction ends.
+  virtual std::string for_update() const { return " FOR UPDATE"; }
 
   /// None: there is no such table.
   virtual std::vector<Column> columns_of(Connection& connection, const std::string& table) const = 0;

@@ -223,6 +223,15 @@ std::optional<std::string> MysqlDialect::as_ms(const Column& column) const {
   return "CAST(ROUND(UNIX_TIMESTAMP(" + column.name + ") * 1000) AS SIGNED)";
 }
 
+std::string MysqlDialect::or_replace(const std::string&, std::span<const char* const> columns) const {
+  std::string text = " ON DUPLICATE KEY UPDATE ";
+  const char* separator = "";
+  for (const char* column : columns) {
+    text.append(std::exchange(separator, ", ")).append(column).append(" = VALUES(").append(column).append(")");
+  }
+  return text;
+}
+
 /// MySQL has no RETURNING: what was written is read again, under the lock.
 std::map<std::string, std::int64_t> MysqlDialect::add_to_counters(
     Connection& connection, const std::string& counters, const std::map<std::string, std::int64_t>& added) const {

@@ -43,6 +43,7 @@ class MysqlDialect final : public Dialect {
   std::string table_suffix() const override {
     return " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
   }
+  std::string or_replace(const std::string& key, std::span<const char* const> columns) const override;
   std::vector<Column> columns_of(Connection& connection, const std::string& table) const override;
   void lock_schema(Connection& connection, const std::string& table) const override;
   void unlock_schema(Connection& connection, const std::string& table) const override;

@@ -73,16 +73,18 @@ std::string postgres_parameters(const std::string& connection, const PostgresTim
   return url;
 }
 
-std::unique_ptr<Connection> PostgresConnection::open(const std::string& parameters, std::shared_ptr<CallGuard> guard) {
+std::unique_ptr<Connection> PostgresConnection::open(const std::string& parameters, const PostgresTimeouts& timeouts,
+                                                     std::shared_ptr<CallGuard> guard) {
   try {
-    return std::unique_ptr<Connection>(new PostgresConnection(parameters, std::move(guard)));
+    return std::unique_ptr<Connection>(new PostgresConnection(parameters, timeouts, std::move(guard)));
   } catch (const soci::soci_error& error) {
     throw Failure(Failure::Kind::lost, words_of(error));
   }
 }
 
-PostgresConnection::PostgresConnection(const std::string& parameters, std::shared_ptr<CallGuard> guard)
-    : SociConnection(soci::postgresql, parameters, std::move(guard)) {
+PostgresConnection::PostgresConnection(const std::string& parameters, const PostgresTimeouts& timeouts,
+                                       std::shared_ptr<CallGuard> guard)
+    : SociConnection(soci::postgresql, parameters, std::move(guard)), call_timeout_(timeouts.call) {
   const char* encoding = PQparameterStatus(native(session()), "server_encoding");
   if (encoding == nullptr || std::string(encoding) != "UTF8") {
     throw Failure(Failure::Kind::other,
@@ -93,10 +95,10 @@ PostgresConnection::PostgresConnection(const std::string& parameters, std::share
 
 void PostgresConnection::set_deadline(TimePoint deadline) {
   SociConnection::set_deadline(deadline);
-  const bool unbounded = deadline == TimePoint::max();
-  if (unbounded == unbounded_) return;
-  run(unbounded ? "SET statement_timeout = 0" : "RESET statement_timeout");
-  unbounded_ = unbounded;
+  const bool patient = deadline - call_timeout_ > std::chrono::steady_clock::now();
+  if (patient == patient_) return;
+  run(patient ? "SET statement_timeout = 0" : "RESET statement_timeout");
+  patient_ = patient;
 }
 
 Failure::Kind PostgresConnection::kind_of(const soci::soci_error& error) {

@@ -22,16 +22,18 @@ std::string postgres_quoted(const std::string& value);
 
 class PostgresConnection final : public SociConnection {
  public:
-  /// `parameters`: of `postgres_parameters`. Errors: throws `Failure`.
-  static std::unique_ptr<Connection> open(const std::string& parameters, std::shared_ptr<CallGuard> guard);
+  /// `parameters`: of `postgres_parameters`, with these timeouts. Errors: throws `Failure`.
+  static std::unique_ptr<Connection> open(const std::string& parameters, const PostgresTimeouts& timeouts,
+                                          std::shared_ptr<CallGuard> guard);
 
   void set_deadline(TimePoint deadline) override;
 
  private:
-  PostgresConnection(const std::string& parameters, std::shared_ptr<CallGuard> guard);
+  PostgresConnection(const std::string& parameters, const PostgresTimeouts& timeouts, std::shared_ptr<CallGuard> guard);
   Failure::Kind kind_of(const soci::soci_error& error) override;
 
-  bool unbounded_ = false;  // the server, too, has been told to take its time
+  const std::chrono::milliseconds call_timeout_;
+  bool patient_ = false;  // the server, too, has been told to take its time
 };
 
 class PostgresDialect final : public Dialect {

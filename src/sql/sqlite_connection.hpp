@@ -54,6 +54,7 @@ class SqliteDialect final : public Dialect {
   std::string begin() const override { return "BEGIN IMMEDIATE"; }
   std::string key_type() const override { return "TEXT"; }
   std::size_t insert_rows_max() const override { return 1; }
+  std::string for_update() const override { return {}; }  // BEGIN IMMEDIATE has locked the file
   std::vector<Column> columns_of(Connection& connection, const std::string& table) const override;
   void lock_schema(Connection&, const std::string&) const override {}  // BEGIN IMMEDIATE has locked the file
   std::string as_text(const std::string& column) const override { return "CAST(" + column + " AS TEXT)"; }

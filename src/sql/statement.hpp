@@ -1,6 +1,7 @@
 // SQL text and the values that go with it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,6 +14,9 @@ namespace flux::storage::sql {
 
 /// NULL, a number or text.
 using Value = std::variant<std::monostate, std::int64_t, std::string>;
+
+/// One statement holds so much text, and one row more: servers limit a statement's size.
+inline constexpr std::size_t statement_bytes = 512 * 1024;
 
 /// A statement that is written piece by piece. Each parameter is a `?`, which stands for nothing else in it.
 class Statement {
@@ -40,5 +44,8 @@ class Statement {
 /// A row's columns as text; none: NULL.
 using Row = std::vector<std::optional<std::string>>;
 using Rows = std::vector<Row>;
+
+/// Of a column that is a number, and not NULL.
+inline std::int64_t to_int(const std::optional<std::string>& column) { return std::stoll(column.value()); }
 
 }  // namespace flux::storage::sql

@@ -1,9 +1,10 @@
-#include "file_index_contract.hpp"
-#include "file_store_contract.hpp"
+#include "catch.hpp"
 #include "support/temp_folder.hpp"
 
 #include <flux/storage/disk_file_store.hpp>
 #include <flux/storage/file_index_log.hpp>
+#include <flux/testing/file_index_contract.hpp>
+#include <flux/testing/file_store_contract.hpp>
 
 using namespace flux;
 using namespace flux::testing;

@@ -1,6 +1,8 @@
 // The store that the tests of the server use keeps the contract, so what they show holds for any store that does.
-#include "file_store_contract.hpp"
+#include "catch.hpp"
 #include "support/memory_file_store.hpp"
+
+#include <flux/testing/file_store_contract.hpp>
 
 using namespace flux;
 using namespace flux::testing;

@@ -1,59 +1,20 @@
 // What the chat stores in SQLite, PostgreSQL and MySQL do alike, beyond the contract.
 #pragma once
 
-#include "catch.hpp"
-#include "support/socket_proxy.hpp"
+#include "contract/sql_server.hpp"
 
-#include <flux/storage/sql_chat_store.hpp>
 #include <flux/testing/chat_store_contract.hpp>
 #include <flux/testing/manual_clock.hpp>
 
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 namespace flux_test {
-
-/// A database with nothing in it.
-class SqlServer {
- public:
-  virtual ~SqlServer() = default;
-  virtual std::shared_ptr<flux::SqlChatStore> open(const flux::SqlChatOptions& options) = 0;
-  /// As somebody else would.
-  virtual void run(const std::string& sql) = 0;
-  /// The first column of the first row; "" where there is none.
-  virtual std::string ask(const std::string& sql) = 0;
-  virtual std::string json_type() const { return "TEXT"; }
-};
-
-/// The URL of the server to test with, which tests/databases.sh starts. None: the test is to be left out, and says so;
-/// but it fails where FLUX_TEST_DATABASES is "required", as in tests/run.sh.
-inline std::optional<std::string> database_url(const char* variable) {
-  if (const char* url = std::getenv(variable); url != nullptr && *url != '\0') return url;
-  const char* needed = std::getenv("FLUX_TEST_DATABASES");
-  if (needed != nullptr && std::string(needed) == "required") FAIL("there is no " << variable);
-  WARN("skipped: no " << variable << "; sh tests/databases.sh starts a server and tells its URL");
-  return std::nullopt;
-}
-
-/// What `start` throws.
-template <class Start>
-flux::Error error_of(const Start& start) {
-  try {
-    start();
-  } catch (const flux::Error& error) {
-    return error;
-  }
-  FAIL("nothing was thrown");
-  return {flux::Errc::server_error, {}};
-}
 
 namespace sql_chat {
 
@@ -62,50 +23,28 @@ using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
 
 inline void options(SqlServer& server) {
-  const auto refused = [&](const SqlChatOptions& wrong) {
-    const Error error = error_of([&] { server.open(wrong); });
-    return error.code() == Errc::bad_config ? error.message() : "not refused as bad_config";
-  };
-  for (const char* name : {"", "1chat", "chat;DROP", "a b", "a.b", "a\"b", "ch\xC3\xA4t", "a-b"}) {
-    SqlChatOptions wrong;
-    wrong.table = name;
-    CHECK_THAT(refused(wrong), ContainsSubstring("1 to 40 letters") && ContainsSubstring(name));
-  }
-  SqlChatOptions wrong;
-  wrong.table = std::string(41, 'x');
-  CHECK_THAT(refused(wrong), ContainsSubstring("1 to 40 letters"));
-  wrong = {};
-  wrong.batch_max = 0;
-  CHECK_THAT(refused(wrong), ContainsSubstring("batch_max must be 1 to 1000"));
-  wrong = {};
-  wrong.connections = 0;
-  CHECK_THAT(refused(wrong), ContainsSubstring("connections must be 1 to 256"));
-  wrong = {};
-  wrong.call_timeout = std::chrono::milliseconds(99);
-  CHECK_THAT(refused(wrong), ContainsSubstring("call_timeout must be at least 100"));
-  SqlChatOptions longest;
-  longest.table = std::string(40, 'x');
-  fill(*server.open(longest), "r", 2);
+  refuses_options<SqlChatOptions>([&](const SqlChatOptions& options) { fill(*server.open_chat(options), "r", 2); });
 }
 
 inline void table_of_another_shape(SqlServer& server) {
   server.run("CREATE TABLE flux_chat (id INTEGER, room_id VARCHAR(10), user_id VARCHAR(10))");
-  const Error error = error_of([&] { server.open({}); });
+  const Error error = error_of([&] { server.open_chat({}); });
   CHECK(error.code() == Errc::store_failed);
   CHECK_THAT(error.message(), ContainsSubstring("\"flux_chat\" has no column \"connection_id\""));
 }
 
 inline void newer_version(SqlServer& server) {
-  server.open({});
+  server.open_chat({});
   server.run("UPDATE flux_chat_version SET version = 7");
-  CHECK_THAT(error_of([&] { server.open({}); }).message(), ContainsSubstring("version 7, which a newer flux made"));
+  CHECK_THAT(error_of([&] { server.open_chat({}); }).message(),
+             ContainsSubstring("version 7, which a newer flux made"));
 }
 
 inline void missing_counters(SqlServer& server) {
-  fill(*server.open({}), "r", 3);
+  fill(*server.open_chat({}), "r", 3);
   server.run("DROP TABLE flux_chat_rooms");
   server.run("DROP TABLE flux_chat_version");  // as where a start was broken off
-  CHECK(server.open({})->append("r", chat_message("r", "4")).value() == 4);
+  CHECK(server.open_chat({})->append("r", chat_message("r", "4")).value() == 4);
 }
 
 inline void taking_over(SqlServer& server) {
@@ -120,7 +59,7 @@ inline void taking_over(SqlServer& server) {
   SqlChatOptions options;
   options.table = "old_chat";
   for (int start = 1; start <= 2; ++start) {
-    const auto store = server.open(options);
+    const auto store = server.open_chat(options);
     const auto page = store->history("r", 10, 0).value();
     REQUIRE(page.size() >= 3);
     CHECK(page[0].id == "msg_c");
@@ -141,10 +80,10 @@ inline void taking_over(SqlServer& server) {
 }
 
 inline void retention_by_count(SqlServer& server) {
-  fill(*server.open({}), "before", 10);
+  fill(*server.open_chat({}), "before", 10);
   SqlChatOptions options;
   options.messages_per_room_max = 3;
-  const auto store = server.open(options);
+  const auto store = server.open_chat(options);
   CHECK(ids_of(store->history("before", 100, 0)) == "8 9 10 ");
   CHECK(server.ask("SELECT COUNT(*) FROM flux_chat") == "3");
   fill(*store, "r", 10);
@@ -165,7 +104,7 @@ inline void retention_by_age(SqlServer& server) {
   SqlChatOptions options;
   options.age_max = std::chrono::hours(1);
   options.clock = clock;
-  const auto store = server.open(options);
+  const auto store = server.open_chat(options);
   const auto send = [&](const std::string& room, const std::string& id) {
     ChatMessage message = chat_message(room, id);
     message.created_at = clock->unix_ms();
@@ -201,7 +140,7 @@ inline void several_processes(SqlServer& server) {
       SqlChatOptions patient;
       patient.call_timeout = std::chrono::seconds(20);
       try {
-        stores[t] = server.open(patient);
+        stores[t] = server.open_chat(patient);
       } catch (const Error&) {
         ++failures;
         return;
@@ -228,33 +167,9 @@ inline void several_processes(SqlServer& server) {
   }
 }
 
-}  // namespace sql_chat
-
-/// A store of this server through a proxy.
-struct Proxied {
-  SocketProxy& proxy;
-  std::function<std::shared_ptr<flux::SqlChatStore>(const flux::SqlChatOptions&)> open;
-};
-
-namespace sql_chat {
-
-inline SqlChatOptions hurried() {
-  SqlChatOptions options;
-  options.call_timeout = std::chrono::milliseconds(700);
-  options.connect_timeout = std::chrono::milliseconds(300);
-  return options;
-}
-
-template <class Call>
-std::chrono::milliseconds time_of(const Call& call) {
-  const auto begin = std::chrono::steady_clock::now();
-  call();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
-}
-
 /// The database has committed, and nobody knows.
-inline void lost_commit(const Proxied& server) {
-  const auto store = server.open({});
+inline void lost_commit(Proxied& server) {
+  const auto store = server.stores->open_chat({});
   fill(*store, "r", 3);
   server.proxy.lose_answer_to("COMMIT");
   CHECK(store->append("r", chat_message("r", "4")).value() == 4);
@@ -270,8 +185,8 @@ inline void lost_commit(const Proxied& server) {
   CHECK(ids_of(store->history("r", 10, 0)) == "1 2 3 4 5 6 7 ");
 }
 
-inline void lost_connections(const Proxied& server) {
-  const auto store = server.open({});
+inline void lost_connections(Proxied& server) {
+  const auto store = server.stores->open_chat({});
   fill(*store, "r", 2);
   for (int i = 3; i < 8; ++i) {
     server.proxy.cut();
@@ -281,8 +196,8 @@ inline void lost_connections(const Proxied& server) {
 }
 
 /// Errors come within bounds, then at once; and it goes on by itself.
-inline void outage(const Proxied& server) {
-  const auto store = server.open(hurried());
+inline void outage(Proxied& server) {
+  const auto store = server.stores->open_chat(hurried<SqlChatOptions>());
   fill(*store, "r", 1);
   server.proxy.refuse(true);
   server.proxy.cut();
@@ -294,16 +209,13 @@ inline void outage(const Proxied& server) {
   });
   CHECK(later < std::chrono::seconds(10));
   server.proxy.refuse(false);
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  Result<Offset> stored = store->append("r", chat_message("r", "2"));
-  while (!stored && std::chrono::steady_clock::now() < end) stored = store->append("r", chat_message("r", "2"));
-  CHECK(stored.value() == 2);
+  CHECK(until_good([&] { return store->append("r", chat_message("r", "2")); }).value() == 2);
   CHECK(ids_of(store->history("r", 10, 0)) == "1 2 ");
 }
 
 /// The server takes what we send, and never answers.
-inline void silence(const Proxied& server) {
-  const auto store = server.open(hurried());
+inline void silence(Proxied& server) {
+  const auto store = server.stores->open_chat(hurried<SqlChatOptions>());
   fill(*store, "r", 1);
   server.proxy.stall(true);
   const auto waited =
@@ -311,22 +223,35 @@ inline void silence(const Proxied& server) {
   CHECK(waited >= std::chrono::milliseconds(500));
   CHECK(waited < std::chrono::seconds(8));
   server.proxy.stall(false);
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  Result<Offset> stored = store->append("r", chat_message("r", "2"));
-  while (!stored && std::chrono::steady_clock::now() < end) stored = store->append("r", chat_message("r", "2"));
-  CHECK(stored.value() == 2);
+  CHECK(until_good([&] { return store->append("r", chat_message("r", "2")); }).value() == 2);
 }
 
 }  // namespace sql_chat
 
 /// Of a server behind a socket.
-inline void sql_server_tests(const Proxied& server) {
+inline void sql_chat_outage_tests(Proxied& server) {
   SECTION("a commit whose answer is lost is found again, and nothing is doubled") { sql_chat::lost_commit(server); }
   SECTION("lost connections are made anew, and no call fails for it") { sql_chat::lost_connections(server); }
   SECTION("while the database is away calls fail within bounds, and then it goes on by itself") {
     sql_chat::outage(server);
   }
   SECTION("a database that never answers is given up within bounds") { sql_chat::silence(server); }
+}
+
+/// Each store has a table of its own.
+inline void sql_chat_contract(SqlStores& stores) {
+  int count = 0;
+  const auto open = [&] {
+    flux::SqlChatOptions options;
+    options.table = "chat" + std::to_string(count);
+    return stores.open_chat(options);
+  };
+  flux::testing::chat_store_contract(
+      [&] {
+        ++count;
+        return open();
+      },
+      open);
 }
 
 /// `server` is new for each section.

@@ -1,83 +1,22 @@
-#include "catch.hpp"
 #include "contract/sql_chat_store_tests.hpp"
-#include "support/temp_folder.hpp"
-
-#include <flux/storage/sqlite_chat_store.hpp>
-#include <flux/testing/chat_store_contract.hpp>
-
-#include <sqlite3.h>
+#include "contract/sqlite_server.hpp"
 
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
-#include <thread>
 
 using namespace flux;
 using namespace flux::testing;
 using flux_test::error_of;
+using flux_test::Sqlite;
+using flux_test::SqliteServer;
 using namespace std::chrono_literals;
 using Catch::Matchers::ContainsSubstring;
 
-namespace {
-
-/// A database as somebody else uses it.
-class Sqlite {
- public:
-  explicit Sqlite(const std::string& path) { REQUIRE(sqlite3_open(path.c_str(), &database_) == SQLITE_OK); }
-  ~Sqlite() { sqlite3_close(database_); }
-  Sqlite(const Sqlite&) = delete;
-  Sqlite& operator=(const Sqlite&) = delete;
-
-  void run(const std::string& sql) {
-    INFO(sql << ": " << sqlite3_errmsg(database_));
-    REQUIRE(sqlite3_exec(database_, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK);
-  }
-  /// The first column of the first row; "" where there is none.
-  std::string ask(const std::string& sql) {
-    std::string answer;
-    const auto take = [](void* into, int, char** values, char**) {
-      if (values[0] != nullptr) *static_cast<std::string*>(into) = values[0];
-      return 0;
-    };
-    REQUIRE(sqlite3_exec(database_, sql.c_str(), take, &answer, nullptr) == SQLITE_OK);
-    return answer;
-  }
-
- private:
-  sqlite3* database_ = nullptr;
-};
-
-/// What the tests for every database need of this one.
-class SqliteServer final : public flux_test::SqlServer {
- public:
-  std::shared_ptr<SqlChatStore> open(const SqlChatOptions& options) override {
-    SqliteChatOptions own;
-    static_cast<SqlChatOptions&>(own) = options;
-    return std::make_shared<SqliteChatStore>(path(), own);
-  }
-  void run(const std::string& sql) override { Sqlite(path()).run(sql); }
-  std::string ask(const std::string& sql) override { return Sqlite(path()).ask(sql); }
-  std::string path() const { return folder_ / "chat.sqlite"; }
-
- private:
-  TempFolder folder_;
-};
-
-}  // namespace
-
 TEST_CASE("chat store: SQLite keeps the contract", "[chat_store][sqlite]") {
-  TempFolder folder;
-  int count = 0;
-  const auto open = [&] {
-    return std::make_shared<SqliteChatStore>(folder / ("chat" + std::to_string(count) + ".sqlite"));
-  };
-  chat_store_contract(
-      [&] {
-        ++count;
-        return open();
-      },
-      open);
+  SqliteServer server;
+  flux_test::sql_chat_contract(server);
 }
 
 TEST_CASE("sql chat store: SQLite does what every database must", "[chat_store][sqlite]") {
@@ -94,7 +33,7 @@ TEST_CASE("sqlite chat store: a table of another server is taken over, its times
   server.run("INSERT INTO flux_chat VALUES ('b', 'r', 'c', NULL, 'third', NULL, '2023-11-14 22:13:20.250')");
   server.run("INSERT INTO flux_chat VALUES ('a', 'r', 'c', 'u', 'first', '{}', 1700000000000)");
   server.run("INSERT INTO flux_chat VALUES ('c', 'r', 'c', 'u', 'second', '{}', 1700000000000.0)");
-  const auto store = server.open({});
+  const auto store = server.open_chat({});
   const auto page = store->history("r", 10, 0).value();
   CHECK(ids_of(page) == "a c b ");
   CHECK(page.at(1).created_at == 1'700'000'000'000);
@@ -103,7 +42,7 @@ TEST_CASE("sqlite chat store: a table of another server is taken over, its times
 
 TEST_CASE("sqlite chat store: it is in write-ahead mode and writes through", "[chat_store][sqlite]") {
   SqliteServer server;
-  const auto store = server.open({});
+  const auto store = server.open_chat({});
   CHECK(server.ask("PRAGMA journal_mode") == "wal");
 }
 
@@ -158,7 +97,7 @@ TEST_CASE("sqlite chat store: somebody else's transaction is waited for, and not
   SqliteServer server;
   SqlChatOptions options;
   options.call_timeout = 300ms;
-  const auto store = server.open(options);
+  const auto store = server.open_chat(options);
   Sqlite other(server.path());
   other.run("BEGIN IMMEDIATE");
   const auto begin = std::chrono::steady_clock::now();

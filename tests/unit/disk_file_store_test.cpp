@@ -1,12 +1,12 @@
 // The disk store beyond the contract: what is in the folder, crashes, full disks, folders that are not to be had.
 #include "catch.hpp"
-#include "contract/file_store_contract.hpp"
 #include "support/child.hpp"
 #include "support/temp_folder.hpp"
 
 #include <flux/storage/disk_file_store.hpp>
 #include <flux/storage/file_id.hpp>
 #include <flux/storage/file_index_log.hpp>
+#include <flux/testing/file_store_contract.hpp>
 #include <flux/testing/manual_clock.hpp>
 
 #include <algorithm>

@@ -3,6 +3,7 @@
 
 #include <flux/clock.hpp>
 #include <flux/storage/chat_store.hpp>
+#include <flux/storage/sql_options.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -16,7 +17,7 @@ namespace storage::sql {
 class Chat;
 }
 
-struct SqlChatOptions {
+struct SqlChatOptions : SqlOptions {
   /// 1 to 40 letters, digits and `_`, no digit first. `<table>_rooms` and `<table>_version` are made beside it.
   std::string table = "flux_chat";
   /// Of a room's messages the newest so many are kept. 0: all.
@@ -25,14 +26,6 @@ struct SqlChatOptions {
   std::chrono::milliseconds age_max{0};
   /// Messages stored in one transaction, 1 to 1000.
   std::size_t batch_max = 256;
-  /// Connections to a database server, or readers of a file beside its one writer; 1 to 256. Each of the server's
-  /// workers
-  /// (`Config::worker_threads`) needs one at a time.
-  std::size_t connections = 4;
-  /// For a call, while which a lost connection is made anew and the call tried again; at least 100 ms.
-  std::chrono::milliseconds call_timeout{5'000};
-  /// For a new connection. PostgreSQL and MySQL count in seconds, and from 2 on.
-  std::chrono::milliseconds connect_timeout{3'000};
   std::shared_ptr<Clock> clock{};  ///< tells the age of messages; none: the machine's
 };
 
@@ -45,13 +38,11 @@ struct SqlChatOptions {
 ///
 /// Durability:  what `append` has returned is on the disk.
 /// Idempotence: by (room, id), as long as the message is kept; also where the answer of a commit was lost.
-/// Retention:   offsets go on counting. What is past a limit is in no history from that moment on; it leaves the table
-/// by
-///              count with the room's next message, by age within a minute of somebody's next message.
+/// Retention:   offsets go on counting. What is past a limit is in no history from that moment on. It leaves the table:
+///              by count with the room's next message, by age within a minute of somebody's next message.
 /// Errors:      the constructors throw store_failed, or bad_config for an option out of its range. Calls give
-/// store_failed,
-///              within `call_timeout` and one attempt to connect; while the database is known to be away, at once.
-///              Text with a NUL is refused with invalid_argument.
+///              store_failed, within `call_timeout` and one attempt to connect; while the database is known to be away,
+///              at once. Text with a NUL is refused with invalid_argument.
 /// Threading:   as `ChatStore` says. Several processes may share a PostgreSQL or MySQL table, or a SQLite file.
 class SqlChatStore : public ChatStore {
  public:

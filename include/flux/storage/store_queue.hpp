@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -23,6 +24,8 @@ class StoreQueue : public std::enable_shared_from_this<StoreQueue> {
   /// Held by a call until it is through, wherever it goes on; then the room's next call may begin.
   using Turn = std::shared_ptr<void>;
   using Call = std::function<void(Turn)>;
+  /// Slow ones bring much to disk, say. They never take the last worker from the quick ones, where there is more than one.
+  enum class Pace : std::uint8_t { quick, slow };
 
   /// What is done in one call with others of its kind: a part of a batch.
   struct Part {
@@ -43,7 +46,7 @@ class StoreQueue : public std::enable_shared_from_this<StoreQueue> {
 
   /// Runs `call` on a worker, behind the room's earlier calls and parts. False where a bound is reached, or the queue
   /// has stopped: the call is not made.
-  bool run(const std::string& room, Call call);
+  bool run(const std::string& room, Call call, Pace pace = Pace::quick);
   /// Has `part` done by a batch, behind the room's earlier calls and parts. One batch is made at a time, so that the next
   /// one fills meanwhile, and rooms take turns in it. Where less waits than the last one held, it is given half of the time
   /// that one took, at most 1 ms, to fill: those who wait for an answer before they send again come together so.
@@ -57,6 +60,12 @@ class StoreQueue : public std::enable_shared_from_this<StoreQueue> {
   struct Entry {
     Call call;
     std::unique_ptr<Part> part;
+    Pace pace = Pace::quick;
+  };
+  /// A room whose next call may begin, and its place among all of them.
+  struct Ready {
+    std::string room;
+    std::uint64_t place;
   };
   struct Room {
     std::deque<Entry> waiting;
@@ -70,8 +79,11 @@ class StoreQueue : public std::enable_shared_from_this<StoreQueue> {
   void turn_over(const std::string& room, std::size_t calls);
 
   bool batch_may_begin() const { return !batch_runs_ && !ready_for_batch_.empty(); }
+  bool slow_may_begin() const { return slow_running_ < slow_max_ && !ready_slow_.empty(); }
+  bool call_may_begin() const { return !ready_.empty() || slow_may_begin(); }
   void work();
-  void run_call(std::unique_lock<std::mutex>& lock);
+  void run_next_call(std::unique_lock<std::mutex>& lock);
+  void run_call(std::unique_lock<std::mutex>& lock, std::deque<Ready>& from);
   void run_batch(std::unique_lock<std::mutex>& lock);
   void let_fill(std::unique_lock<std::mutex>& lock);
   bool is_filled() const { return stopping_ || parts_waiting_ >= last_batch_; }
@@ -79,14 +91,17 @@ class StoreQueue : public std::enable_shared_from_this<StoreQueue> {
 
   const std::size_t per_room_max_;
   const std::size_t total_max_;
+  const std::size_t slow_max_;  // at the same time
   std::size_t batch_max_ = 1;
   BatchCall make_batch_;
   std::mutex mutex_;
   std::condition_variable ready_changed_, idle_changed_;
   std::unordered_map<std::string, Room> rooms_;
-  std::deque<std::string> ready_;            // rooms whose next call may begin
+  std::deque<Ready> ready_, ready_slow_;     // rooms whose next one is a call, quick or slow
   std::deque<std::string> ready_for_batch_;  // rooms whose next one is a part
   std::condition_variable filled_;
+  std::uint64_t next_place_ = 0;
+  std::size_t slow_running_ = 0;
   std::size_t parts_waiting_ = 0;
   std::size_t last_batch_ = 0;  // parts in it
   std::chrono::steady_clock::duration last_batch_time_{};

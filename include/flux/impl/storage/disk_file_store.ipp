@@ -33,6 +33,11 @@ inline Error too_large(std::uint64_t bytes, std::uint64_t bytes_max) {
                "the file may have " + std::to_string(bytes_max) + " bytes, not " + std::to_string(bytes));
 }
 
+inline Error lost_bytes(const std::string& what, std::uint64_t on_disk, std::uint64_t size) {
+  return Error(Errc::store_failed, what + " has lost bytes: " + std::to_string(on_disk) + " of " +
+                                       std::to_string(size) + " are on disk");
+}
+
 inline std::string path_text(const std::filesystem::path& path) {
   const std::u8string text = path.u8string();
   return std::string(text.begin(), text.end());
@@ -304,8 +309,7 @@ FLUX_DECL Result<storage::RawFile> DiskFileStore::sync_bytes(const Entry& entry)
   RawFile file(path_of(entry), size == 0 ? RawFile::Mode::create : RawFile::Mode::write, error);
   const std::uint64_t on_disk = error ? 0 : file.size(error);
   if (!error && on_disk < size) {
-    return Error(Errc::store_failed, "an upload has lost bytes: " + std::to_string(on_disk) + " of " +
-                                         std::to_string(size) + " are on disk");
+    return storage::detail::lost_bytes("an upload", on_disk, size);
   }
   if (!error && on_disk > size) file.truncate(size, error);
   if (!error) file.sync(error);
@@ -326,8 +330,9 @@ FLUX_DECL Result<std::string> DiskFileStore::sha256_of(Entry& entry, const stora
   for (std::uint64_t offset = 0; offset < size; offset += piece.size()) {
     piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(storage::detail::digest_piece_bytes, size - offset)));
     std::error_code error;
-    if (file.read(offset, piece, error) < piece.size())
-      return storage::disk_error("read the bytes of an upload", error);
+    const std::size_t read = file.read(offset, piece, error);
+    if (error) return storage::disk_error("read the bytes of an upload", error);
+    if (read < piece.size()) return storage::detail::lost_bytes("an upload", offset + read, size);
     digest->update(piece);
   }
   return digest->finish();
@@ -383,8 +388,7 @@ FLUX_DECL Result<std::size_t> DiskFileStore::read(const FileId& id, std::uint64_
   const std::size_t done = error ? 0 : bytes.read(offset, into, error);
   if (error) return storage::disk_error("read the bytes of a file", error);
   if (done < into.size()) {
-    return Error(Errc::store_failed, "the file has lost bytes: " + std::to_string(offset + done) + " of " +
-                                         std::to_string(file->size) + " are on disk");
+    return storage::detail::lost_bytes("the file", offset + done, file->size);
   }
   return done;
 }

@@ -8,7 +8,7 @@
 namespace flux::storage {
 
 FLUX_DECL StoreQueue::StoreQueue(std::size_t threads, std::size_t per_room_max, std::size_t total_max)
-    : per_room_max_(per_room_max), total_max_(total_max) {
+    : per_room_max_(per_room_max), total_max_(total_max), slow_max_(std::max<std::size_t>(threads, 2) - 1) {
   for (std::size_t i = 0; i < threads; ++i) workers_.emplace_back([this] { work(); });
 }
 
@@ -22,11 +22,11 @@ FLUX_DECL void StoreQueue::collect(std::size_t batch_max, BatchCall make) {
 
 // --- What comes in ---
 
-FLUX_DECL bool StoreQueue::run(const std::string& room, Call call) {
+FLUX_DECL bool StoreQueue::run(const std::string& room, Call call, Pace pace) {
   const std::lock_guard lock(mutex_);
   Room* queue = room_with_space(room);
   if (queue == nullptr) return false;
-  push(room, *queue, {std::move(call), nullptr});
+  push(room, *queue, {std::move(call), nullptr, pace});
   return true;
 }
 
@@ -56,9 +56,14 @@ FLUX_DECL void StoreQueue::push(const std::string& name, Room& room, Entry entry
 }
 
 FLUX_DECL void StoreQueue::make_ready(const std::string& name, const Room& room) {
-  const bool for_batch = room.waiting.front().part != nullptr;
-  (for_batch ? ready_for_batch_ : ready_).push_back(name);
-  if (!for_batch || !batch_runs_) ready_changed_.notify_one();  // else the batch that runs is followed by one with this
+  const Entry& next = room.waiting.front();
+  if (next.part) {
+    ready_for_batch_.push_back(name);
+    if (batch_runs_) return;  // it is followed by one with this
+  } else {
+    (next.pace == Pace::slow ? ready_slow_ : ready_).push_back({name, next_place_++});
+  }
+  ready_changed_.notify_one();
 }
 
 // --- What is done ---
@@ -66,21 +71,31 @@ FLUX_DECL void StoreQueue::make_ready(const std::string& name, const Room& room)
 FLUX_DECL void StoreQueue::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    ready_changed_.wait(lock, [this] { return !ready_.empty() || batch_may_begin() || (stopping_ && total_ == 0); });
-    if (batch_may_begin() && (batch_is_next_ || ready_.empty())) {
+    ready_changed_.wait(lock, [this] { return call_may_begin() || batch_may_begin() || (stopping_ && total_ == 0); });
+    if (batch_may_begin() && (batch_is_next_ || !call_may_begin())) {
       run_batch(lock);
-    } else if (!ready_.empty()) {
-      run_call(lock);
+    } else if (call_may_begin()) {
+      run_next_call(lock);
     } else {
       return;
     }
   }
 }
 
-FLUX_DECL void StoreQueue::run_call(std::unique_lock<std::mutex>& lock) {
-  const std::string room = std::move(ready_.front());
-  ready_.pop_front();
+/// The one that waits longest of those that may begin.
+FLUX_DECL void StoreQueue::run_next_call(std::unique_lock<std::mutex>& lock) {
   batch_is_next_ = true;
+  const bool slow = slow_may_begin() && (ready_.empty() || ready_slow_.front().place < ready_.front().place);
+  if (!slow) return run_call(lock, ready_);
+  ++slow_running_;
+  run_call(lock, ready_slow_);
+  --slow_running_;
+  if (slow_may_begin()) ready_changed_.notify_one();  // this worker may turn to a quick one first
+}
+
+FLUX_DECL void StoreQueue::run_call(std::unique_lock<std::mutex>& lock, std::deque<Ready>& from) {
+  const std::string room = std::move(from.front().room);
+  from.pop_front();
   Room& queue = rooms_[room];
   Call call = std::move(queue.waiting.front().call);
   queue.waiting.pop_front();

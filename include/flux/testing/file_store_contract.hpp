@@ -1,13 +1,19 @@
-// What every FileStore must do, as tests: flux's stores and an application's own are run through it.
+// What every FileStore must do, as tests for Catch2 (2.13 or 3): flux's stores and an application's own are run through
+// it.
 //
-//   TEST_CASE("file store: mine keeps the contract") { flux::testing::file_store_contract([] { return
-//   my_new_empty_store(); }); }
+//   TEST_CASE("file store: mine keeps the contract") {
+//     flux::testing::file_store_contract([] { return my_new_empty_store(); });
+//   }
 //
 // There are two more for stores that can do more: `file_store_quota_contract` and `file_store_reopen_contract`.
 // The store must keep at least 32 files and 32 MiB.
 #pragma once
 
-#include "catch.hpp"
+#if __has_include(<catch2/catch_all.hpp>)
+#include <catch2/catch_all.hpp>
+#else
+#include <catch2/catch.hpp>
+#endif
 
 #include <flux/core/digest.hpp>
 #include <flux/storage/file_store.hpp>

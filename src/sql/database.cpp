@@ -1,0 +1,46 @@
+#include "database.hpp"
+
+#include <algorithm>
+
+namespace flux::storage::sql {
+
+using namespace std::chrono_literals;
+
+/// Between two tries of a transaction that somebody else was in the way of.
+static constexpr std::chrono::milliseconds conflict_pause = 10ms;
+
+void require(bool good, const StoreName& name, const std::string& text) {
+  if (!good) throw Error(Errc::bad_config, std::string(name.store) + ": " + text);
+}
+
+void check_options(const StoreName& name, const std::string& table, const SqlOptions& options) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  const auto allowed = [&](char c) { return letter(c) || (c >= '0' && c <= '9'); };
+  require(
+      !table.empty() && table.size() <= 40 && letter(table.front()) && std::all_of(table.begin(), table.end(), allowed),
+      name, "a table's name has 1 to 40 letters, digits and \"_\", and no digit first; \"" + table + "\" has not");
+  require(options.connections >= 1 && options.connections <= 256, name,
+          "connections must be 1 to 256, not " + std::to_string(options.connections));
+  require(options.call_timeout >= 100ms, name,
+          "call_timeout must be at least 100 ms, not " + std::to_string(options.call_timeout.count()));
+  require(options.connect_timeout >= 100ms, name,
+          "connect_timeout must be at least 100 ms, not " + std::to_string(options.connect_timeout.count()));
+}
+
+Error Database::failed(const std::exception& failure) const {
+  return {Errc::store_failed, std::string(name_.content) + " in " + address_ + ": " + failure.what()};
+}
+
+bool Database::again(ConnectionPool& pool, TimePoint deadline, const Failure& failure) {
+  const bool lost = failure.kind() == Failure::Kind::lost;
+  if (!lost && failure.kind() != Failure::Kind::conflict) return false;
+  if (std::chrono::steady_clock::now() + conflict_pause >= deadline) {
+    if (lost) pool.found_away();
+    return false;
+  }
+  if (pool.is_away()) return false;
+  if (!lost) std::this_thread::sleep_for(conflict_pause);
+  return true;
+}
+
+}  // namespace flux::storage::sql

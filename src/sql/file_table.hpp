@@ -1,0 +1,36 @@
+// The file index over SQL: what the three indexes do.
+#pragma once
+
+#include "database.hpp"
+
+#include <flux/storage/sql_file_index.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace flux::storage::sql {
+
+/// Threading: any thread.
+class FileTable {
+ public:
+  static constexpr StoreName name{"file index", "file index"};
+
+  /// Makes or checks the table. Errors: throws `Error` (store_failed, or bad_config where an option is out of its
+  /// range).
+  FileTable(std::unique_ptr<Database> database, const SqlFileIndexOptions& options);
+
+  Result<std::vector<FileInfo>> load();
+  Result<void> save(const FileInfo& file);
+  Result<void> erase(const FileId& id);
+
+ private:
+  void prepare(Connection& connection) const;
+  Result<void> run(const Statement& statement);
+
+  const std::unique_ptr<Database> database_;
+  const std::string name_;
+  const std::string table_;  // quoted
+};
+
+}  // namespace flux::storage::sql

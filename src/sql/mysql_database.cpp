@@ -1,0 +1,35 @@
+#include "mysql_database.hpp"
+
+#include "mysql_connection.hpp"
+
+namespace flux::storage::sql {
+
+static MysqlParameters parameters_of(const SqlAddress& address) {
+  MysqlParameters parameters;
+  if (!address.host.empty()) parameters[address.host.front() == '/' ? "unix_socket" : "host"] = address.host;
+  if (address.port != 0) parameters["port"] = std::to_string(address.port);
+  if (!address.database.empty()) parameters["db"] = address.database;
+  if (!address.user.empty()) parameters["user"] = address.user;
+  if (!address.password.empty()) parameters["password"] = address.password;
+  return parameters;
+}
+
+static std::unique_ptr<Database> database_of(const StoreName& name, const MysqlParameters& parameters,
+                                             const SqlOptions& options) {
+  const MysqlTimeouts timeouts{options.connect_timeout, options.call_timeout};
+  const auto pool = std::make_shared<ConnectionPool>(options.connections,
+                                                     [parameters, timeouts, guard = std::make_shared<CallGuard>()] {
+                                                       return MysqlConnection::open(parameters, timeouts, guard);
+                                                     });
+  return std::make_unique<Database>(name, "MySQL", std::make_unique<MysqlDialect>(), pool, pool, options.call_timeout);
+}
+
+std::unique_ptr<Database> mysql_database(const StoreName& name, const std::string& url, const SqlOptions& options) {
+  return database_of(name, mysql_parameters(url), options);
+}
+
+std::unique_ptr<Database> mysql_database(const StoreName& name, const SqlAddress& address, const SqlOptions& options) {
+  return database_of(name, parameters_of(address), options);
+}
+
+}  // namespace flux::storage::sql

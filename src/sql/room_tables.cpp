@@ -1,0 +1,331 @@
+#include "room_tables.hpp"
+
+#include "schema.hpp"
+
+#include <algorithm>
+#include <array>
+#include <initializer_list>
+#include <limits>
+#include <utility>
+
+namespace flux::storage::sql {
+
+namespace {
+
+constexpr int current_version = 1;
+constexpr std::array<const char*, 5> room_columns = {"room_id", "life", "mode", "capacity", "permanent"};
+constexpr std::array<const char*, 5> item_columns = {"room_id", "item_number", "connection_id", "data", "file_id"};
+constexpr std::array<const char*, 4> replaced_in_room = {"life", "mode", "capacity", "permanent"};
+constexpr std::array<const char*, 3> replaced_in_item = {"connection_id", "data", "file_id"};
+/// By `RoomMode`.
+constexpr std::array<const char*, 3> modes = {"live", "singleton", "history"};
+
+Result<void> without_nul(std::initializer_list<const std::string*> texts) {
+  for (const std::string* text : texts) {
+    if (text->find('\0') == std::string::npos) continue;
+    return Error(Errc::invalid_argument, "what a room keeps must not hold a NUL character (U+0000); leave it out");
+  }
+  return {};
+}
+
+Result<void> check_storable(const StoredRoom& room) { return without_nul({&room.id, &room.life}); }
+
+Result<void> check_storable(const RoomAppend& append) {
+  if (auto storable = check_storable(append.room); !storable) return storable;
+  const StoredItem& item = append.item;
+  if (item.number > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+    return Error(Errc::invalid_argument, "an item's number is below 2^63, not " + std::to_string(item.number));
+  }
+  return without_nul({&item.connection_id, &item.data, &item.file});
+}
+
+/// Errors: throws `Failure` where somebody else has written it.
+RoomMode mode_of(const std::optional<std::string>& column) {
+  const auto found = std::find(modes.begin(), modes.end(), column.value_or(""));
+  if (found == modes.end()) throw Failure(Failure::Kind::other, "\"" + column.value_or("") + "\" is no mode of a room");
+  return static_cast<RoomMode>(found - modes.begin());
+}
+
+StoredRoom room_of(const Row& row) {
+  StoredRoom room;
+  room.id = row.at(0).value();
+  room.life = row.at(1).value_or("");
+  room.mode = mode_of(row.at(2));
+  room.capacity = static_cast<std::size_t>(to_int(row.at(3)));
+  room.permanent = to_int(row.at(4)) != 0;
+  return room;
+}
+
+StoredItem item_of(const Row& row, std::size_t first) {
+  StoredItem item;
+  item.number = static_cast<std::uint64_t>(to_int(row.at(first)));
+  item.connection_id = row.at(first + 1).value_or("");
+  item.data = row.at(first + 2).value_or("");
+  item.file = row.at(first + 3).value_or("");
+  return item;
+}
+
+std::size_t bytes_of(const RoomAppend& append) {
+  return append.room.id.size() + append.item.connection_id.size() + append.item.data.size() + append.item.file.size();
+}
+
+/// Such as fits into a column: no item has a larger number.
+std::int64_t to_column(std::uint64_t number) {
+  return static_cast<std::int64_t>(
+      std::min(number, static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())));
+}
+
+}  // namespace
+
+// --- The tables ---
+
+RoomTables::RoomTables(std::unique_ptr<Database> database, const SqlRoomOptions& options)
+    : database_((check_options(name, options.table, options), std::move(database))),
+      batch_max_(options.batch_max),
+      rooms_name_(options.table),
+      items_name_(options.table + "_items"),
+      rooms_(database_->dialect().quoted(rooms_name_)),
+      items_(database_->dialect().quoted(items_name_)) {
+  require(batch_max_ >= 1 && batch_max_ <= 1000, name,
+          "batch_max must be 1 to 1000, not " + std::to_string(batch_max_));
+  database_->prepare(database_->late_deadline(), [this](Connection& connection) { prepare(connection); });
+}
+
+void RoomTables::prepare(Connection& connection) const {
+  const Dialect& dialect = database_->dialect();
+  const auto has = [&](const std::string& table, std::span<const char* const> columns, const char* content) {
+    const auto found = dialect.columns_of(connection, table);
+    if (!found.empty()) check_shape(table, found, columns, content);
+    return !found.empty();
+  };
+  const auto there = [&] {
+    const bool rooms = has(rooms_name_, room_columns, "rooms");
+    const bool items = has(items_name_, item_columns, "items");
+    return rooms && items && version_of(connection, dialect, rooms_name_, current_version);
+  };
+  make_once(connection, dialect, rooms_name_, there, [&] { make(connection); });
+  check_rights(connection, rooms_, list_of(room_columns), "room_id");
+  check_rights(connection, items_, list_of(item_columns), "room_id");
+}
+
+void RoomTables::make(Connection& connection) const {
+  const Dialect& dialect = database_->dialect();
+  const std::string key = dialect.key_type() + " NOT NULL";
+  const std::string text = dialect.text_type() + " NOT NULL";
+  if (dialect.columns_of(connection, rooms_name_).empty()) {
+    connection.run("CREATE TABLE " + rooms_ + " (room_id " + key + " PRIMARY KEY, life " + key +
+                   ", mode VARCHAR(16) NOT NULL, capacity BIGINT NOT NULL, permanent SMALLINT NOT NULL)" +
+                   dialect.table_suffix());
+  }
+  if (dialect.columns_of(connection, items_name_).empty()) {
+    connection.run("CREATE TABLE " + items_ + " (room_id " + key + ", item_number BIGINT NOT NULL, connection_id " +
+                   text + ", data " + text + ", file_id " + text + ", PRIMARY KEY (room_id, item_number))" +
+                   dialect.table_suffix());
+  }
+  write_version(connection, dialect, rooms_name_, current_version);
+}
+
+// --- Reading ---
+
+/// One statement, so that rooms and items are of the same moment.
+Result<std::vector<StoredContents>> RoomTables::load() {
+  Statement all("SELECT ");
+  for (const char* column : room_columns) all.sql(std::string("r.") + column + ", ");
+  all.sql("i.item_number, i.connection_id, i.data, i.file_id FROM " + rooms_ + " AS r LEFT JOIN " + items_ +
+          " AS i ON i.room_id = r.room_id ORDER BY r.room_id, i.item_number");
+  constexpr std::size_t item = room_columns.size();
+  try {
+    const Rows rows = database_->read(database_->late_deadline(),
+                                      [&](Connection& connection, int) { return connection.run(all, item + 4); });
+    std::vector<StoredContents> contents;
+    for (const Row& row : rows) {
+      if (contents.empty() || contents.back().room.id != row.at(0)) contents.push_back({room_of(row), {}});
+      if (row.at(item)) contents.back().items.push_back(item_of(row, item));
+    }
+    return contents;
+  } catch (const Failure& failure) {
+    return database_->failed(failure);
+  }
+}
+
+// --- Writing ---
+
+/// In a transaction, single statements too: what a lost connection leaves behind can't be done later.
+template <class Work>
+Result<void> RoomTables::write(const Work& work) {
+  try {
+    database_->write(database_->deadline(), [&](Connection& connection, int) {
+      Transaction transaction(connection, database_->dialect().begin());
+      work(connection);
+      transaction.commit();
+    });
+    return {};
+  } catch (const Failure& failure) {
+    return database_->failed(failure);
+  }
+}
+
+Result<void> RoomTables::open(const StoredRoom& room) {
+  if (auto storable = check_storable(room); !storable) return storable;
+  return write([&](Connection& connection) { keep_rooms(connection, {{room.id, &room}}, true); });
+}
+
+Result<void> RoomTables::remove_item(const RoomId& room, const std::string& life, std::uint64_t number) {
+  if (!without_nul({&room, &life})) return {};  // there is no such room
+  return write([&](Connection& connection) {
+    Statement remove("DELETE FROM " + items_ + " WHERE room_id = ");
+    remove.bind(room).sql(" AND item_number = ").bind(to_column(number));
+    remove.sql(" AND EXISTS (SELECT 1 FROM " + rooms_ + " WHERE room_id = ").bind(room);
+    connection.run(remove.sql(" AND life = ").bind(life).sql(")"));
+  });
+}
+
+Result<void> RoomTables::close(const RoomId& room, const std::string& life) {
+  if (!without_nul({&room, &life})) return {};
+  const StoredRoom ended{room, life};
+  return write([&](Connection& connection) {
+    const auto lives = lives_of(connection, {{room, &ended}});
+    if (!lives.contains(room) || lives.at(room) != life) return;
+    connection.run(Statement("DELETE FROM " + items_ + " WHERE room_id = ").bind(room));
+    connection.run(Statement("DELETE FROM " + rooms_ + " WHERE room_id = ").bind(room));
+  });
+}
+
+/// What is known of these rooms, by id. The rows stay locked until the transaction ends.
+std::map<std::string, std::string> RoomTables::lives_of(Connection& connection, const Rooms& rooms) const {
+  std::map<std::string, std::string> lives;
+  for (auto room = rooms.begin(); room != rooms.end();) {
+    Statement find("SELECT room_id, life FROM " + rooms_ + " WHERE room_id IN (");
+    for (std::size_t i = 0; room != rooms.end() && i < database_->dialect().insert_rows_max(); ++i, ++room) {
+      find.sql(i == 0 ? "" : ", ").bind(std::string(room->first));
+    }
+    find.sql(") ORDER BY room_id" + database_->dialect().for_update());
+    for (Row& row : connection.run(find, 2)) lives.emplace(row.at(0).value(), row.at(1).value_or(""));
+  }
+  return lives;
+}
+
+/// Puts rooms in the place of those that had their ids, whose items go; and, where it is to be `with_options`, gives
+/// those that are there their options.
+void RoomTables::keep_rooms(Connection& connection, const Rooms& rooms, bool with_options) const {
+  const auto lives = lives_of(connection, rooms);
+  Rooms written, fresh;
+  for (const auto& room : rooms) {
+    const auto known = lives.find(std::string(room.first));
+    const bool same = known != lives.end() && known->second == room.second->life;
+    if (!same) fresh.insert(room);
+    if (!same || with_options) written.insert(room);
+  }
+  const std::string end = ")" + database_->dialect().or_replace("room_id", replaced_in_room);
+  for (auto room = written.begin(); room != written.end();) {
+    Statement upsert("INSERT INTO " + rooms_ + " (" + list_of(room_columns) + ") VALUES ");
+    for (std::size_t i = 0; room != written.end() && i < database_->dialect().insert_rows_max(); ++i, ++room) {
+      const StoredRoom& kept = *room->second;
+      upsert.sql(i == 0 ? "(" : "), (").bind(kept.id).sql(", ").bind(kept.life).sql(", ");
+      upsert.bind(modes.at(static_cast<std::size_t>(kept.mode))).sql(", ");
+      upsert.bind(static_cast<std::int64_t>(kept.capacity)).sql(kept.permanent ? ", 1" : ", 0");
+    }
+    connection.run(upsert.sql(end));
+  }
+  // Behind the lock: a room of another server, too, has no item left.
+  for (const auto& [id, unused] : fresh) {
+    connection.run(Statement("DELETE FROM " + items_ + " WHERE room_id = ").bind(std::string(id)));
+  }
+}
+
+// --- Appending ---
+
+std::vector<Result<void>> RoomTables::append_all(std::span<const RoomAppend> appends) {
+  std::vector<Result<void>> results(appends.size());
+  std::vector<Pending> batch;
+  batch.reserve(appends.size());
+  for (std::size_t i = 0; i < appends.size(); ++i) {
+    results[i] = check_storable(appends[i]);
+    if (results[i]) batch.push_back({&appends[i], &results[i]});
+  }
+  if (!batch.empty()) store(batch, database_->deadline());
+  return results;
+}
+
+void RoomTables::store(Batch batch, TimePoint until) {
+  const auto attempt = [&](Connection& connection, int) {
+    Transaction transaction(connection, database_->dialect().begin());
+    for (Batch rest = batch; !rest.empty();) {
+      Changes changes;
+      const std::size_t count = gather(rest, changes);
+      append(connection, rest.first(count), changes);
+      rest = rest.subspan(count);
+    }
+    transaction.commit();
+  };
+  try {
+    database_->write(until, attempt);
+  } catch (const Failure& failure) {
+    if (failure.kind() == Failure::Kind::bad_value && batch.size() > 1) {
+      for (std::size_t i = 0; i < batch.size(); ++i) store(batch.subspan(i, 1), until);  // one must not lose another
+      return;
+    }
+    for (const Pending& pending : batch) *pending.result = database_->failed(failure);
+  }
+}
+
+/// How many appends from the first on can be done together, for each room is the same in all of them and its numbers
+/// grow, as they mostly do.
+std::size_t RoomTables::gather(Batch batch, Changes& changes) const {
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const auto& [room, item, first_kept] = *batch[i].append;
+    const auto [place, is_new] = changes.try_emplace(room.id, Change{&room, item.number, first_kept});
+    if (is_new) continue;
+    Change& change = place->second;
+    if (*change.room != room || item.number <= change.last_number || item.number < change.first_kept) return i;
+    change.last_number = item.number;
+    change.first_kept = std::max(change.first_kept, first_kept);
+  }
+  return batch.size();
+}
+
+void RoomTables::append(Connection& connection, Batch batch, const Changes& changes) const {
+  Rooms rooms;
+  for (const auto& [id, change] : changes) rooms.emplace(id, change.room);
+  keep_rooms(connection, rooms, false);
+  insert_items(connection, batch, changes);
+  drop_items(connection, changes);
+}
+
+/// Leaves out what would be dropped at once.
+void RoomTables::insert_items(Connection& connection, Batch batch, const Changes& changes) const {
+  const std::string end = ")" + database_->dialect().or_replace("room_id, item_number", replaced_in_item);
+  std::vector<const RoomAppend*> kept;
+  for (const Pending& pending : batch) {
+    if (pending.append->item.number >= changes.at(pending.append->room.id).first_kept) kept.push_back(pending.append);
+  }
+  for (auto append = kept.begin(); append != kept.end();) {
+    Statement insert("INSERT INTO " + items_ + " (" + list_of(item_columns) + ") VALUES ");
+    std::size_t bytes = 0;
+    for (std::size_t i = 0;
+         append != kept.end() && i < database_->dialect().insert_rows_max() && bytes < statement_bytes; ++i, ++append) {
+      const StoredItem& item = (*append)->item;
+      bytes += bytes_of(**append);
+      insert.sql(i == 0 ? "(" : "), (").bind((*append)->room.id).sql(", ").bind(to_column(item.number));
+      insert.sql(", ").bind(item.connection_id).sql(", ").bind(item.data).sql(", ").bind(item.file);
+    }
+    connection.run(insert.sql(end));
+  }
+}
+
+void RoomTables::drop_items(Connection& connection, const Changes& changes) const {
+  constexpr std::size_t together = 100;  // databases limit how deep an expression is
+  const std::size_t most = std::min(together, database_->dialect().insert_rows_max());
+  for (auto change = changes.begin(); change != changes.end();) {
+    Statement drop("DELETE FROM " + items_ + " WHERE ");
+    std::size_t count = 0;
+    for (; change != changes.end() && count < most; ++change) {
+      if (change->second.first_kept <= 1) continue;  // numbers begin there
+      drop.sql(count++ == 0 ? "(room_id = " : " OR (room_id = ").bind(std::string(change->first));
+      drop.sql(" AND item_number < ").bind(to_column(change->second.first_kept)).sql(")");
+    }
+    if (count != 0) connection.run(drop);
+  }
+}
+
+}  // namespace flux::storage::sql

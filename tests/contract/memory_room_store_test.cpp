@@ -1,0 +1,31 @@
+#include "catch.hpp"
+
+#include "support/memory_room_store.hpp"
+
+#include <flux/testing/room_store_contract.hpp>
+
+using namespace flux;
+using namespace flux::testing;
+using flux_test::MemoryRoomStore;
+
+TEST_CASE("room store: memory keeps the contract", "[room_store]") {
+  room_store_contract([] { return std::make_shared<MemoryRoomStore>(); });
+}
+
+TEST_CASE("memory room store: kept by somebody else it keeps what it has, as a store on a disk", "[room_store]") {
+  std::shared_ptr<MemoryRoomStore> disk;
+  room_store_contract([&] { return disk = std::make_shared<MemoryRoomStore>(); }, [&] { return disk; });
+}
+
+TEST_CASE("memory room store: fails the calls that it is told to, and only those", "[room_store]") {
+  MemoryRoomStore store;
+  store.fail(2, 2);
+  CHECK(store.open(stored_room("r")).ok());
+  CHECK(store.append(room_append(stored_room("r"), 1)).error().code() == Errc::store_failed);
+  CHECK(store.append(room_append(stored_room("r"), 1)).error().code() == Errc::store_failed);
+  CHECK(store.append(room_append(stored_room("r"), 2)).ok());
+  CHECK(numbers_of(store, "r") == "2 ");
+  store.fail(1, 1, true);
+  CHECK_THROWS(store.close("r", "life1"));
+  CHECK(numbers_of(store, "r") == "2 ");
+}

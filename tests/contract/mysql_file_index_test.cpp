@@ -1,0 +1,56 @@
+#include "contract/mysql_server.hpp"
+#include "contract/sql_file_index_tests.hpp"
+
+using namespace flux;
+using namespace flux::testing;
+using Catch::Matchers::ContainsSubstring;
+using flux_test::disk_store_of;
+using flux_test::Mysql;
+
+TEST_CASE("file index: MariaDB keeps the contract", "[file_index][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (server) file_index_contract([&] { return server->open_files({}); });
+}
+
+TEST_CASE("sql file index: MariaDB does what every database must", "[file_index][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (server) flux_test::sql_file_index_tests(*server);
+}
+
+TEST_CASE("sql file index: MariaDB may be cut off, and go away, and hang", "[file_index][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  flux_test::Proxied proxied(*server);
+  flux_test::sql_file_index_outage_tests(proxied);
+}
+
+TEST_CASE("file store: disk with its index in MariaDB keeps the contract of stores that outlive their process",
+          "[file_store][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  const TempFolder folder;
+  file_store_reopen_contract([&] { return disk_store_of(*server, folder / "files"); });
+}
+
+TEST_CASE("mysql file index: what it can't start with is a clear error", "[file_index][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  SqlAddress address = server->address();
+  address.password = "wrong";
+  const Error error = flux_test::error_of([&] { MysqlFileIndex index(address); });
+  CHECK(error.code() == Errc::store_failed);
+  CHECK_THAT(error.message(),
+             ContainsSubstring("file index in MySQL: ") && ContainsSubstring("Access denied for user"));
+  CHECK(flux_test::error_of([] { MysqlFileIndex index(std::string("nonsense")); }).code() == Errc::bad_config);
+  CHECK(MysqlFileIndex(server->url()).load().value().empty());
+}
+
+TEST_CASE("mysql file index: rights that are missing are a clear error at start", "[file_index][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  flux_test::missing_rights(*server, [](flux_test::SqlStores& stores) {
+    const auto index = stores.open_files({});
+    REQUIRE(index->save(index_row(1)).ok());
+    REQUIRE(index->erase(index_row(1).id).ok());
+  });
+}

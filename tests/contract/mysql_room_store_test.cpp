@@ -1,0 +1,62 @@
+#include "contract/mysql_server.hpp"
+#include "contract/sql_room_store_tests.hpp"
+
+using namespace flux;
+using namespace flux::testing;
+using Catch::Matchers::ContainsSubstring;
+using flux_test::Mysql;
+
+TEST_CASE("room store: MariaDB keeps the contract", "[room_store][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (server) flux_test::sql_room_contract(*server);
+}
+
+TEST_CASE("sql room store: MariaDB does what every database must", "[room_store][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (server) flux_test::sql_room_store_tests(*server);
+}
+
+TEST_CASE("sql room store: MariaDB may be cut off, and go away, and hang", "[room_store][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  flux_test::Proxied proxied(*server);
+  flux_test::sql_room_outage_tests(proxied);
+}
+
+TEST_CASE("mysql room store: what it can't start with is a clear error", "[room_store][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  SqlAddress address = server->address();
+  address.password = "wrong";
+  const Error error = flux_test::error_of([&] { MysqlRoomStore store(address); });
+  CHECK(error.code() == Errc::store_failed);
+  CHECK_THAT(error.message(), ContainsSubstring("rooms in MySQL: ") && ContainsSubstring("Access denied for user"));
+  CHECK(flux_test::error_of([] { MysqlRoomStore store(std::string("nonsense")); }).code() == Errc::bad_config);
+  CHECK(MysqlRoomStore(server->url()).load().value().empty());
+}
+
+TEST_CASE("mysql room store: rights that are missing are a clear error at start", "[room_store][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  flux_test::missing_rights(*server, [](flux_test::SqlStores& stores) {
+    const auto store = stores.open_rooms({});
+    REQUIRE(store->append(room_append(stored_room("r"), 2, 2)).ok());
+    REQUIRE(store->remove_item("r", "life1", 2).ok());
+    REQUIRE(store->close("r", "life1").ok());
+  });
+}
+
+TEST_CASE("mysql room store: a name that is too long fails alone", "[room_store][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  const auto store = server->open_rooms({});
+  const std::string longest(1'024, 'x');
+  const std::vector<RoomAppend> batch = {room_append(stored_room("r"), 1), room_append(stored_room(longest + "x"), 1),
+                                         room_append(stored_room(longest), 1)};
+  const auto results = store->append_all(batch);
+  CHECK(results[0].ok());
+  CHECK(results[1].error().code() == Errc::store_failed);
+  CHECK_THAT(results[1].error().message(), ContainsSubstring("too long"));
+  CHECK(results[2].ok());
+  CHECK(loaded(*store).size() == 2);
+}

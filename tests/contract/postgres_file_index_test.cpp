@@ -1,0 +1,56 @@
+#include "contract/postgres_server.hpp"
+#include "contract/sql_file_index_tests.hpp"
+
+using namespace flux;
+using namespace flux::testing;
+using Catch::Matchers::ContainsSubstring;
+using flux_test::disk_store_of;
+using flux_test::Postgres;
+
+TEST_CASE("file index: PostgreSQL keeps the contract", "[file_index][postgres]") {
+  const auto server = Postgres::or_skip();
+  if (server) file_index_contract([&] { return server->open_files({}); });
+}
+
+TEST_CASE("sql file index: PostgreSQL does what every database must", "[file_index][postgres]") {
+  const auto server = Postgres::or_skip();
+  if (server) flux_test::sql_file_index_tests(*server);
+}
+
+TEST_CASE("sql file index: PostgreSQL may be cut off, and go away, and hang", "[file_index][postgres]") {
+  const auto server = Postgres::or_skip();
+  if (!server) return;
+  flux_test::Proxied proxied(*server);
+  flux_test::sql_file_index_outage_tests(proxied);
+}
+
+TEST_CASE("file store: disk with its index in PostgreSQL keeps the contract of stores that outlive their process",
+          "[file_store][postgres]") {
+  const auto server = Postgres::or_skip();
+  if (!server) return;
+  const TempFolder folder;
+  file_store_reopen_contract([&] { return disk_store_of(*server, folder / "files"); });
+}
+
+TEST_CASE("postgres file index: what it can't start with is a clear error", "[file_index][postgres]") {
+  const auto server = Postgres::or_skip();
+  if (!server) return;
+  SqlAddress address = server->address();
+  address.password = "wrong";
+  const Error error = flux_test::error_of([&] { PostgresFileIndex index(address); });
+  CHECK(error.code() == Errc::store_failed);
+  CHECK_THAT(error.message(),
+             ContainsSubstring("file index in PostgreSQL: ") && ContainsSubstring("password authentication failed"));
+  CHECK(flux_test::error_of([] { PostgresFileIndex index(std::string("nonsense")); }).code() == Errc::bad_config);
+  CHECK(PostgresFileIndex(server->url()).load().value().empty());
+}
+
+TEST_CASE("postgres file index: rights that are missing are a clear error at start", "[file_index][postgres]") {
+  const auto server = Postgres::or_skip();
+  if (!server) return;
+  flux_test::missing_rights(*server, [](flux_test::SqlStores& stores) {
+    const auto index = stores.open_files({});
+    REQUIRE(index->save(index_row(1)).ok());
+    REQUIRE(index->erase(index_row(1).id).ok());
+  });
+}

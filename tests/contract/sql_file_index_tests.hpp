@@ -1,0 +1,202 @@
+// What the file indexes in SQLite, PostgreSQL and MySQL do alike, beyond the contract.
+#pragma once
+
+#include "contract/sql_server.hpp"
+
+#include <flux/storage/disk_file_store.hpp>
+#include <flux/testing/file_index_contract.hpp>
+#include <flux/testing/file_store_contract.hpp>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace flux_test {
+
+namespace sql_files {
+
+using namespace flux;
+using namespace flux::testing;
+using Catch::Matchers::ContainsSubstring;
+
+inline void options(SqlServer& server) {
+  refuses_options<SqlFileIndexOptions>([&](const SqlFileIndexOptions& options) {
+    const auto index = server.open_files(options);
+    REQUIRE(index->save(index_row(1)).ok());
+  });
+}
+
+inline void table_of_another_shape(SqlServer& server) {
+  server.run("CREATE TABLE flux_files (id INTEGER, name VARCHAR(10))");
+  const Error error = flux_test::error_of([&] { server.open_files({}); });
+  CHECK(error.code() == Errc::store_failed);
+  CHECK_THAT(error.message(), ContainsSubstring("file index in ") &&
+                                  ContainsSubstring("the table \"flux_files\" has no column \"media_type\"") &&
+                                  ContainsSubstring("id, name, media_type, owner"));
+}
+
+inline void newer_version(SqlServer& server) {
+  server.open_files({});
+  server.run("UPDATE flux_files_version SET version = 7");
+  CHECK_THAT(flux_test::error_of([&] { server.open_files({}); }).message(),
+             ContainsSubstring("version 7, which a newer flux made"));
+}
+
+inline void broken_start(SqlServer& server) {
+  REQUIRE(server.open_files({})->save(index_row(1)).ok());
+  server.run("DROP TABLE flux_files_version");  // it is made last
+  CHECK(server.open_files({})->load().value() == std::vector{index_row(1)});
+  CHECK(server.ask("SELECT version FROM flux_files_version") == "1");
+}
+
+inline void refused_rows(SqlServer& server) {
+  const auto index = server.open_files({});
+  for (const auto member : {&FileInfo::id, &FileInfo::name, &FileInfo::media_type, &FileInfo::owner,
+                            &FileInfo::metadata, &FileInfo::sha256}) {
+    FileInfo row = index_row(1);
+    (row.*member) += std::string("a\0b", 3);
+    const auto saved = index->save(row);
+    REQUIRE_FALSE(saved.ok());
+    CHECK(saved.error().code() == Errc::invalid_argument);
+    CHECK_THAT(saved.error().message(), ContainsSubstring("NUL"));
+  }
+  CHECK(index->erase(std::string("a\0b", 3)).ok());
+  FileInfo large = index_row(1);
+  large.size = std::uint64_t{1} << 63;
+  CHECK(index->save(large).error().code() == Errc::invalid_argument);
+  large.size = 0;
+  large.length = UINT64_MAX;
+  CHECK(index->save(large).error().code() == Errc::invalid_argument);
+  CHECK(index->load().value().empty());
+}
+
+inline void rows_of_others(SqlServer& server) {
+  const auto index = server.open_files({});
+  FileInfo row = index_row(1);
+  row.state = FileState::complete;
+  REQUIRE(index->save(row).ok());
+  CHECK(server.ask("SELECT state FROM flux_files WHERE id = '" + row.id + "'") == "complete");
+  server.run("UPDATE flux_files SET state = 'lost'");
+  const auto loaded = index->load();
+  REQUIRE_FALSE(loaded.ok());
+  CHECK(loaded.error().code() == Errc::store_failed);
+  CHECK_THAT(loaded.error().message(), ContainsSubstring("\"lost\" is no state of a file"));
+}
+
+/// Which start in the same moment.
+inline void several_processes(SqlServer& server) {
+  constexpr int each = 40;
+  std::vector<std::thread> threads;
+  std::array<std::shared_ptr<SqlFileIndex>, 3> indexes;
+  std::atomic<int> failures{0};
+  for (std::size_t t = 0; t < indexes.size(); ++t) {
+    threads.emplace_back([&, t] {
+      SqlFileIndexOptions patient;
+      patient.call_timeout = std::chrono::seconds(20);
+      try {
+        indexes[t] = server.open_files(patient);
+      } catch (const Error&) {
+        ++failures;
+        return;
+      }
+      for (int i = 0; i < each; ++i) {
+        if (!indexes[t]->save(index_row(static_cast<int>(t) * each + i))) ++failures;
+        if (!indexes[t]->save(index_row(9000 + i, std::to_string(t)))) ++failures;  // the same rows
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  REQUIRE(failures == 0);
+  for (const auto& index : indexes) CHECK(index->load().value().size() == each * (indexes.size() + 1));
+}
+
+// --- Of a server behind a socket ---
+
+inline void lost_answer(Proxied& server) {
+  const auto index = server.stores->open_files({});
+  server.proxy.lose_answer_to("COMMIT");
+  REQUIRE(index->save(index_row(1)).ok());
+  CHECK(server.proxy.answers_lost() == 1);
+  server.proxy.lose_answer_to("COMMIT");
+  REQUIRE(index->erase(index_row(1).id).ok());
+  CHECK(server.proxy.answers_lost() == 2);
+  REQUIRE(index->save(index_row(2)).ok());
+  CHECK(index->load().value() == std::vector{index_row(2)});
+}
+
+inline void lost_connections(Proxied& server) {
+  const auto index = server.stores->open_files({});
+  for (int i = 0; i < 5; ++i) {
+    server.proxy.cut();
+    CHECK(index->load().value().size() == static_cast<std::size_t>(i));
+    server.proxy.cut();
+    CHECK(index->save(index_row(i)).ok());
+  }
+}
+
+inline void outage(Proxied& server) {
+  const auto index = server.stores->open_files(hurried<SqlFileIndexOptions>());
+  REQUIRE(index->save(index_row(1)).ok());
+  server.proxy.refuse(true);
+  server.proxy.cut();
+  CHECK(time_of([&] { CHECK(index->save(index_row(2)).error().code() == Errc::store_failed); }) <
+        std::chrono::seconds(5));
+  const auto later = time_of([&] {
+    for (int i = 0; i < 20; ++i) CHECK(index->erase(index_row(1).id).error().code() == Errc::store_failed);
+  });
+  CHECK(later < std::chrono::seconds(10));
+  server.proxy.refuse(false);
+  CHECK(until_good([&] { return index->save(index_row(2)); }).ok());
+  CHECK(sorted_rows(index->load()) == std::vector{index_row(1), index_row(2)});
+}
+
+inline void silence(Proxied& server) {
+  const auto index = server.stores->open_files(hurried<SqlFileIndexOptions>());
+  server.proxy.stall(true);
+  const auto waited = time_of([&] { CHECK(index->save(index_row(1)).error().code() == Errc::store_failed); });
+  CHECK(waited >= std::chrono::milliseconds(500));
+  CHECK(waited < std::chrono::seconds(8));
+  server.proxy.stall(false);
+  CHECK(until_good([&] { return index->save(index_row(1)); }).ok());
+}
+
+}  // namespace sql_files
+
+/// `server` is new for each section.
+inline void sql_file_index_tests(SqlServer& server) {
+  SECTION("options out of their range are refused") { sql_files::options(server); }
+  SECTION("a table of another shape is refused, and said which column is missing") {
+    sql_files::table_of_another_shape(server);
+  }
+  SECTION("tables of a newer version are refused") { sql_files::newer_version(server); }
+  SECTION("a start that was broken off is completed, and rows stay") { sql_files::broken_start(server); }
+  SECTION("NUL and what no column holds is refused, and nothing is saved") { sql_files::refused_rows(server); }
+  SECTION("a row that is no file's is an error of load that says why") { sql_files::rows_of_others(server); }
+  SECTION("several processes share a table") { sql_files::several_processes(server); }
+}
+
+inline void sql_file_index_outage_tests(Proxied& server) {
+  SECTION("a commit whose answer is lost is made again") { sql_files::lost_answer(server); }
+  SECTION("lost connections are made anew, and no call fails for it") { sql_files::lost_connections(server); }
+  SECTION("while the database is away calls fail within bounds, and then it goes on by itself") {
+    sql_files::outage(server);
+  }
+  SECTION("a database that never answers is given up within bounds") { sql_files::silence(server); }
+}
+
+/// Files on the disk that the database knows.
+inline std::shared_ptr<flux::FileStore> disk_store_of(SqlStores& stores, const std::string& folder,
+                                                      flux::testing::FileLimits limits = {}) {
+  flux::DiskFileStoreOptions options;
+  options.bytes_max = limits.bytes_max;
+  options.bytes_per_owner_max = limits.bytes_per_owner_max;
+  options.index = stores.open_files({});
+  return std::make_shared<flux::DiskFileStore>(folder, options);
+}
+
+}  // namespace flux_test

@@ -1,0 +1,273 @@
+// What the room stores in SQLite, PostgreSQL and MySQL do alike, beyond the contract.
+#pragma once
+
+#include "contract/sql_server.hpp"
+
+#include <flux/testing/room_store_contract.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace flux_test {
+
+namespace sql_rooms {
+
+using namespace flux;
+using namespace flux::testing;
+using Catch::Matchers::ContainsSubstring;
+
+inline void options(SqlServer& server) {
+  refuses_options<SqlRoomOptions>(
+      [&](const SqlRoomOptions& options) { fill(*server.open_rooms(options), stored_room("r"), 2); });
+}
+
+inline void table_of_another_shape(SqlServer& server) {
+  const std::string table = GENERATE("flux_rooms", "flux_rooms_items");
+  server.run("CREATE TABLE " + table + " (room_id VARCHAR(10), colour VARCHAR(10))");
+  const Error error = error_of([&] { server.open_rooms({}); });
+  CHECK(error.code() == Errc::store_failed);
+  const std::string missing = table == "flux_rooms" ? "life" : "item_number";
+  CHECK_THAT(error.message(), ContainsSubstring("rooms in ") &&
+                                  ContainsSubstring("the table \"" + table + "\" has no column \"" + missing));
+}
+
+inline void newer_version(SqlServer& server) {
+  server.open_rooms({});
+  server.run("UPDATE flux_rooms_version SET version = 7");
+  CHECK_THAT(error_of([&] { server.open_rooms({}); }).message(),
+             ContainsSubstring("version 7, which a newer flux made"));
+}
+
+inline void broken_start(SqlServer& server) {
+  fill(*server.open_rooms({}), stored_room("r"), 2);
+  server.run("DROP TABLE flux_rooms_version");  // it is made last
+  CHECK(numbers_of(*server.open_rooms({}), "r") == "1 2 ");
+  server.run("DROP TABLE flux_rooms_version");
+  server.run("DROP TABLE flux_rooms_items");
+  CHECK(numbers_of(*server.open_rooms({}), "r").empty());
+}
+
+/// What one holds must not lose another.
+inline void refused_items(SqlServer& server) {
+  const auto store = server.open_rooms({});
+  const std::string nul("a\0b", 3);
+  const StoredRoom room = stored_room("r");
+  std::vector<RoomAppend> batch(9, room_append(room, 1));
+  for (std::size_t i = 0; i < batch.size(); ++i) batch[i].item.number = i + 1;
+  batch[1].room.id = nul;
+  batch[2].room.life = nul;
+  batch[3].item.connection_id = nul;
+  batch[4].item.data = nul;
+  batch[5].item.file = nul;
+  batch[6].item.number = std::uint64_t{1} << 63;
+  batch[7].item.number = UINT64_MAX;
+  const auto results = store->append_all(batch);
+  REQUIRE(results.size() == batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    INFO(i);
+    if (i == 0 || i == 8) {
+      CHECK(results[i].ok());
+      continue;
+    }
+    REQUIRE_FALSE(results[i].ok());
+    CHECK(results[i].error().code() == Errc::invalid_argument);
+    CHECK_THAT(results[i].error().message(), ContainsSubstring(i < 6 ? "NUL" : "below 2^63"));
+  }
+  CHECK(store->open({nul, "life1"}).error().code() == Errc::invalid_argument);
+  CHECK(store->close(nul, "life1").ok());
+  CHECK(store->remove_item(nul, "life1", 1).ok());
+  CHECK(store->remove_item("r", "life1", UINT64_MAX).ok());
+  CHECK(loaded(*store).size() == 1);
+  CHECK(numbers_of(*store, "r") == "1 9 ");
+}
+
+inline void rows_of_others(SqlServer& server) {
+  const auto store = server.open_rooms({});
+  StoredRoom room = stored_room("r");
+  room.capacity = SIZE_MAX;
+  fill(*store, room, 1);
+  CHECK(loaded(*store).at("r").room == room);
+  CHECK(server.ask("SELECT mode FROM flux_rooms") == "history");
+  server.run("UPDATE flux_rooms SET mode = 'loud'");
+  const auto all = store->load();
+  REQUIRE_FALSE(all.ok());
+  CHECK(all.error().code() == Errc::store_failed);
+  CHECK_THAT(all.error().message(), ContainsSubstring("\"loud\" is no mode of a room"));
+}
+
+/// More text than one statement takes, and more rooms.
+inline void large_batch(SqlServer& server) {
+  const auto store = server.open_rooms({});
+  std::vector<RoomAppend> batch;
+  for (std::uint64_t i = 0; i < 1'000; ++i) {
+    const std::uint64_t number = i / 250 + 1;
+    batch.push_back(room_append(stored_room("room" + std::to_string(i % 250)), number, number - 1));
+    batch.back().item.data = std::string(2'000, static_cast<char>('a' + i % 26));
+  }
+  for (const auto& result : store->append_all(batch)) REQUIRE(result.ok());
+  const auto rooms = loaded(*store);
+  REQUIRE(rooms.size() == 250);
+  for (const auto& [id, contents] : rooms) {
+    REQUIRE(contents.items.size() == 2);
+    CHECK(contents.items[0].number == 3);
+    CHECK(contents.items[1].number == 4);
+  }
+  CHECK(server.ask("SELECT COUNT(*) FROM flux_rooms_items") == "500");
+}
+
+inline bool is_of_one_life(const StoredContents& contents) {
+  return std::all_of(contents.items.begin(), contents.items.end(),
+                     [&](const StoredItem& item) { return item.data == contents.room.life; });
+}
+
+/// Which start in the same moment, and fight for rooms. Whoever wins, a room never has items of another life.
+inline void several_processes(SqlServer& server) {
+  constexpr int each = 40;
+  std::vector<std::thread> threads;
+  std::array<std::shared_ptr<SqlRoomStore>, 3> stores;
+  std::atomic<int> failures{0};
+  for (std::size_t t = 0; t < stores.size(); ++t) {
+    threads.emplace_back([&, t] {
+      SqlRoomOptions patient;
+      patient.call_timeout = std::chrono::seconds(20);
+      try {
+        stores[t] = server.open_rooms(patient);
+      } catch (const Error&) {
+        ++failures;
+        return;
+      }
+      const std::string life = "life" + std::to_string(t);
+      for (std::uint64_t i = 1; i <= each; ++i) {
+        std::vector<RoomAppend> batch;
+        for (const std::string room : {"shared b", "shared a", "own"}) {
+          const std::string id = room == "own" ? room + std::to_string(t) : room;
+          batch.push_back(room_append(stored_room(id, life), i));
+          batch.back().item.data = life;
+        }
+        for (const auto& result : stores[t]->append_all(batch)) failures += result ? 0 : 1;
+        for (const StoredContents& contents : stores[t]->load().value()) failures += is_of_one_life(contents) ? 0 : 1;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  REQUIRE(failures == 0);
+  const auto rooms = loaded(*stores[0]);
+  REQUIRE(rooms.size() == stores.size() + 2);
+  for (const auto& [id, contents] : rooms) {
+    INFO(id);
+    CHECK_FALSE(contents.items.empty());
+    CHECK(is_of_one_life(contents));
+    if (id.starts_with("own")) CHECK(contents.items.size() == each);
+  }
+}
+
+// --- Of a server behind a socket ---
+
+inline void lost_commit(Proxied& server) {
+  const auto store = server.stores->open_rooms({});
+  const StoredRoom room = stored_room("r");
+  fill(*store, room, 2);
+  server.proxy.lose_answer_to("COMMIT");
+  REQUIRE(store->append(room_append(room, 3, 2)).ok());
+  CHECK(server.proxy.answers_lost() == 1);
+  server.proxy.lose_answer_to("COMMIT");
+  const std::vector<RoomAppend> batch = {room_append(room, 4), room_append(stored_room("q"), 1), room_append(room, 5)};
+  for (const auto& result : store->append_all(batch)) CHECK(result.ok());
+  CHECK(server.proxy.answers_lost() == 2);
+  CHECK(numbers_of(*store, "r") == "2 3 4 5 ");
+  server.proxy.lose_answer_to("COMMIT");
+  REQUIRE(store->close("q", "life1").ok());
+  CHECK(server.proxy.answers_lost() == 3);
+  CHECK(numbers_of(*store, "q") == "none");
+}
+
+inline void lost_connections(Proxied& server) {
+  const auto store = server.stores->open_rooms({});
+  for (std::uint64_t i = 1; i <= 5; ++i) {
+    server.proxy.cut();
+    CHECK(store->append(room_append(stored_room("r"), i)).ok());
+    server.proxy.cut();
+    CHECK(loaded(*store).at("r").items.size() == i);
+  }
+}
+
+inline void outage(Proxied& server) {
+  const auto store = server.stores->open_rooms(hurried<SqlRoomOptions>());
+  const StoredRoom room = stored_room("r");
+  fill(*store, room, 1);
+  server.proxy.refuse(true);
+  server.proxy.cut();
+  CHECK(time_of([&] { CHECK(store->append(room_append(room, 2)).error().code() == Errc::store_failed); }) <
+        std::chrono::seconds(5));
+  const auto later = time_of([&] {
+    for (int i = 0; i < 20; ++i) CHECK(store->open(room).error().code() == Errc::store_failed);
+  });
+  CHECK(later < std::chrono::seconds(10));
+  server.proxy.refuse(false);
+  CHECK(until_good([&] { return store->append(room_append(room, 2)); }).ok());
+  CHECK(numbers_of(*store, "r") == "1 2 ");
+}
+
+inline void silence(Proxied& server) {
+  const auto store = server.stores->open_rooms(hurried<SqlRoomOptions>());
+  const StoredRoom room = stored_room("r");
+  fill(*store, room, 1);
+  server.proxy.stall(true);
+  const auto waited = time_of([&] { CHECK(store->append(room_append(room, 2)).error().code() == Errc::store_failed); });
+  CHECK(waited >= std::chrono::milliseconds(500));
+  CHECK(waited < std::chrono::seconds(8));
+  server.proxy.stall(false);
+  CHECK(until_good([&] { return store->append(room_append(room, 2)); }).ok());
+}
+
+}  // namespace sql_rooms
+
+/// Each store has tables of its own.
+inline void sql_room_contract(SqlStores& stores) {
+  int count = 0;
+  const auto open = [&] {
+    flux::SqlRoomOptions options;
+    options.table = "rooms" + std::to_string(count);
+    return stores.open_rooms(options);
+  };
+  flux::testing::room_store_contract(
+      [&] {
+        ++count;
+        return open();
+      },
+      open);
+}
+
+/// `server` is new for each section.
+inline void sql_room_store_tests(SqlServer& server) {
+  SECTION("options out of their range are refused") { sql_rooms::options(server); }
+  SECTION("a table of another shape is refused, and said which column is missing") {
+    sql_rooms::table_of_another_shape(server);
+  }
+  SECTION("tables of a newer version are refused") { sql_rooms::newer_version(server); }
+  SECTION("a start that was broken off is completed, and rows stay") { sql_rooms::broken_start(server); }
+  SECTION("NUL and what no column holds is refused, and the rest of the batch is kept") {
+    sql_rooms::refused_items(server);
+  }
+  SECTION("a row that is no room's is an error of load that says why") { sql_rooms::rows_of_others(server); }
+  SECTION("a batch of more text and more rooms than a statement takes") { sql_rooms::large_batch(server); }
+  SECTION("several processes share tables") { sql_rooms::several_processes(server); }
+}
+
+inline void sql_room_outage_tests(Proxied& server) {
+  SECTION("a commit whose answer is lost is made again, and nothing is doubled") { sql_rooms::lost_commit(server); }
+  SECTION("lost connections are made anew, and no call fails for it") { sql_rooms::lost_connections(server); }
+  SECTION("while the database is away calls fail within bounds, and then it goes on by itself") {
+    sql_rooms::outage(server);
+  }
+  SECTION("a database that never answers is given up within bounds") { sql_rooms::silence(server); }
+}
+
+}  // namespace flux_test

@@ -1,0 +1,211 @@
+// Databases as the tests of the stores in them use them.
+#pragma once
+
+#include "catch.hpp"
+#include "support/socket_proxy.hpp"
+#include "support/temp_folder.hpp"
+
+#include <flux/storage/sql_address.hpp>
+#include <flux/storage/sql_chat_store.hpp>
+#include <flux/storage/sql_file_index.hpp>
+#include <flux/storage/sql_room_store.hpp>
+
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace flux_test {
+
+/// Opens stores in one database.
+class SqlStores {
+ public:
+  virtual ~SqlStores() = default;
+  virtual std::shared_ptr<flux::SqlChatStore> open_chat(const flux::SqlChatOptions& options) = 0;
+  virtual std::shared_ptr<flux::SqlFileIndex> open_files(const flux::SqlFileIndexOptions& options) = 0;
+  virtual std::shared_ptr<flux::SqlRoomStore> open_rooms(const flux::SqlRoomOptions& options) = 0;
+};
+
+/// `Place`: what the stores' constructors take.
+template <class Chat, class Files, class Rooms, class Place>
+class SqlStoresAt final : public SqlStores {
+ public:
+  explicit SqlStoresAt(Place place) : place_(std::move(place)) {}
+  std::shared_ptr<flux::SqlChatStore> open_chat(const flux::SqlChatOptions& options) override {
+    return std::make_shared<Chat>(place_, options);
+  }
+  std::shared_ptr<flux::SqlFileIndex> open_files(const flux::SqlFileIndexOptions& options) override {
+    return std::make_shared<Files>(place_, options);
+  }
+  std::shared_ptr<flux::SqlRoomStore> open_rooms(const flux::SqlRoomOptions& options) override {
+    return std::make_shared<Rooms>(place_, options);
+  }
+
+ private:
+  const Place place_;
+};
+
+/// A database with nothing in it.
+class SqlServer : public SqlStores {
+ public:
+  /// As somebody else would.
+  virtual void run(const std::string& sql) = 0;
+  /// The first column of the first row; "" where there is none.
+  virtual std::string ask(const std::string& sql) = 0;
+  virtual std::string json_type() const { return "TEXT"; }
+};
+
+/// One behind a socket, with users.
+class SocketServer : public SqlServer {
+ public:
+  std::shared_ptr<flux::SqlChatStore> open_chat(const flux::SqlChatOptions& options) override {
+    return at(address())->open_chat(options);
+  }
+  std::shared_ptr<flux::SqlFileIndex> open_files(const flux::SqlFileIndexOptions& options) override {
+    return at(address())->open_files(options);
+  }
+  std::shared_ptr<flux::SqlRoomStore> open_rooms(const flux::SqlRoomOptions& options) override {
+    return at(address())->open_rooms(options);
+  }
+
+  /// On its UNIX socket.
+  virtual flux::SqlAddress address() const = 0;
+  virtual std::unique_ptr<SqlStores> at(const flux::SqlAddress& address) const = 0;
+  /// `SqlAddress::host` of a socket in this folder, and the file of that socket.
+  virtual std::string host_in(const std::string& folder) const = 0;
+  virtual std::string socket_of(const std::string& host) const = 0;
+
+  /// Another user, who may do nothing.
+  virtual flux::SqlAddress make_guest() = 0;
+  /// To all tables that are there.
+  virtual void give_guest(const std::string& rights) = 0;
+};
+
+/// Stores of a server through a proxy.
+class Proxied {
+ public:
+  explicit Proxied(const SocketServer& server)
+      : host_(server.host_in(folder_.path().string())),
+        proxy(server.socket_of(host_), server.socket_of(server.address().host)) {
+    flux::SqlAddress address = server.address();
+    address.host = host_;
+    stores = server.at(address);
+  }
+
+ private:
+  const TempFolder folder_;
+  const std::string host_;
+
+ public:
+  SocketProxy proxy;
+  std::unique_ptr<SqlStores> stores;
+};
+
+/// The URL of the server to test with, which tests/databases.sh starts. None: the test is to be left out, and says so;
+/// but it fails where FLUX_TEST_DATABASES is "required", as in tests/run.sh.
+inline std::optional<std::string> database_url(const char* variable) {
+  if (const char* url = std::getenv(variable); url != nullptr && *url != '\0') return url;
+  const char* needed = std::getenv("FLUX_TEST_DATABASES");
+  if (needed != nullptr && std::string(needed) == "required") FAIL("there is no " << variable);
+  WARN("skipped: no " << variable << "; sh tests/databases.sh starts a server and tells its URL");
+  return std::nullopt;
+}
+
+/// What `start` throws.
+template <class Start>
+flux::Error error_of(const Start& start) {
+  try {
+    start();
+  } catch (const flux::Error& error) {
+    return error;
+  }
+  FAIL("nothing was thrown");
+  return {flux::Errc::server_error, {}};
+}
+
+template <class Call>
+std::chrono::milliseconds time_of(const Call& call) {
+  const auto begin = std::chrono::steady_clock::now();
+  call();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+}
+
+/// Options for tests that wait for their timeouts.
+template <class Options>
+Options hurried() {
+  Options options;
+  options.call_timeout = std::chrono::milliseconds(700);
+  options.connect_timeout = std::chrono::milliseconds(300);
+  return options;
+}
+
+/// The first good result of `call` within 10 s, or the last bad one.
+template <class Call>
+auto until_good(const Call& call) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  auto result = call();
+  while (!result && std::chrono::steady_clock::now() < end) result = call();
+  return result;
+}
+
+/// `opened(options)` opens a store. Each kind has these options.
+template <class Options, class Open>
+void refuses_options(const Open& opened) {
+  using Catch::Matchers::ContainsSubstring;
+  const auto refused = [&](const Options& wrong) {
+    const flux::Error error = error_of([&] { opened(wrong); });
+    return error.code() == flux::Errc::bad_config ? error.message() : "not refused as bad_config";
+  };
+  for (const char* name : {"", "1chat", "chat;DROP", "a b", "a.b", "a\"b", "ch\xC3\xA4t", "a-b"}) {
+    Options wrong;
+    wrong.table = name;
+    CHECK_THAT(refused(wrong), ContainsSubstring("1 to 40 letters") && ContainsSubstring(name));
+  }
+  Options wrong;
+  wrong.table = std::string(41, 'x');
+  CHECK_THAT(refused(wrong), ContainsSubstring("1 to 40 letters"));
+  wrong = {};
+  wrong.connections = 0;
+  CHECK_THAT(refused(wrong), ContainsSubstring("connections must be 1 to 256"));
+  wrong = {};
+  wrong.call_timeout = std::chrono::milliseconds(99);
+  CHECK_THAT(refused(wrong), ContainsSubstring("call_timeout must be at least 100"));
+  wrong = {};
+  wrong.connect_timeout = std::chrono::milliseconds(99);
+  CHECK_THAT(refused(wrong), ContainsSubstring("connect_timeout must be at least 100"));
+  if constexpr (requires { wrong.batch_max; }) {
+    wrong = {};
+    wrong.batch_max = 0;
+    CHECK_THAT(refused(wrong), ContainsSubstring("batch_max must be 1 to 1000"));
+    wrong.batch_max = 1001;
+    CHECK_THAT(refused(wrong), ContainsSubstring("batch_max must be 1 to 1000"));
+  }
+  Options longest;
+  longest.table = std::string(40, 'x');
+  opened(longest);
+}
+
+/// `opened(stores)` opens a store. Who may use the tables, and make none, can start when they are there.
+template <class Open>
+void missing_rights(SocketServer& server, const Open& opened) {
+  const auto guest = server.at(server.make_guest());
+  const auto refused = [&] {
+    const flux::Error error = error_of([&] { opened(*guest); });
+    CHECK(error.code() == flux::Errc::store_failed);
+    return error.message();
+  };
+  using Catch::Matchers::Matches;
+  CHECK_THAT(refused(), Matches(".*([Aa]ccess|permission) denied.*"));
+  opened(server);
+  std::string rights;
+  for (const char* right : {"SELECT", "INSERT", "UPDATE", "DELETE"}) {
+    CHECK_THAT(refused(), Matches(".*denied.*"));
+    rights += (rights.empty() ? "" : ", ") + std::string(right);
+    server.give_guest(rights);
+  }
+  opened(*guest);
+}
+
+}  // namespace flux_test

@@ -1,0 +1,67 @@
+#include "contract/sql_file_index_tests.hpp"
+#include "contract/sqlite_server.hpp"
+
+using namespace flux;
+using namespace flux::testing;
+using Catch::Matchers::ContainsSubstring;
+using flux_test::disk_store_of;
+using flux_test::SqliteServer;
+
+TEST_CASE("file index: SQLite keeps the contract", "[file_index][sqlite]") {
+  SqliteServer server;
+  file_index_contract([&] { return server.open_files({}); });
+}
+
+TEST_CASE("sql file index: SQLite does what every database must", "[file_index][sqlite]") {
+  SqliteServer server;
+  flux_test::sql_file_index_tests(server);
+}
+
+TEST_CASE("file store: disk with its index in SQLite keeps the contract", "[file_store][sqlite]") {
+  SqliteServer server;
+  const TempFolder folder;
+  file_store_contract([&] { return disk_store_of(server, folder / "files"); });
+}
+
+TEST_CASE("file store: disk with its index in SQLite keeps the contract of limits", "[file_store][sqlite]") {
+  SqliteServer server;
+  const TempFolder folder;
+  file_store_quota_contract([&](FileLimits limits) { return disk_store_of(server, folder / "files", limits); });
+}
+
+TEST_CASE("file store: disk with its index in SQLite keeps the contract of stores that outlive their process",
+          "[file_store][sqlite]") {
+  SqliteServer server;
+  const TempFolder folder;
+  file_store_reopen_contract([&] { return disk_store_of(server, folder / "files"); });
+}
+
+TEST_CASE("sqlite file index: a path that can't be is a clear error", "[file_index][sqlite]") {
+  const TempFolder folder;
+  const auto opened = [](const std::string& path) { return flux_test::error_of([&] { SqliteFileIndex index(path); }); };
+  CHECK(opened("").code() == Errc::bad_config);
+  CHECK_THAT(opened(":memory:").message(), ContainsSubstring("a SQLite file index needs the path of a file"));
+  CHECK_THAT(opened(folder / "no/such/folder.sqlite").message(), ContainsSubstring("unable to open"));
+}
+
+TEST_CASE(
+    "sqlite file index: when the disk is full, rows fail with that, what is there stays, and it goes on with space",
+    "[file_index][sqlite]") {
+  SqliteServer server;
+  SqliteFileIndexOptions options;
+  options.file_bytes_max = 200'000;
+  int saved = 0;
+  {
+    SqliteFileIndex index(server.path(), options);
+    Result<void> last;
+    while (saved < 1'000 && (last = index.save(index_row(saved, std::string(5'000, 'x'))))) ++saved;
+    REQUIRE_FALSE(last.ok());
+    CHECK(last.error().code() == Errc::store_failed);
+    CHECK_THAT(last.error().message(), ContainsSubstring("full"));
+    CHECK(saved > 10);
+    CHECK(index.load().value().size() == static_cast<std::size_t>(saved));
+  }
+  const auto index = server.open_files({});
+  CHECK(index->save(index_row(saved, std::string(5'000, 'x'))).ok());
+  CHECK(index->load().value().size() == static_cast<std::size_t>(saved) + 1);
+}
