@@ -2,6 +2,8 @@
 #include <flux/impl/features/chat_log.ipp>
 #include <flux/impl/features/files.ipp>
 #include <flux/impl/features/room.ipp>
+#include <flux/impl/features/room_log.ipp>
+#include <flux/impl/features/room_restore.ipp>
 #include <flux/impl/features/rooms.ipp>
 #include <flux/impl/protocol/base64.ipp>
 #include <flux/impl/protocol/engineio_codec.ipp>

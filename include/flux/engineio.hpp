@@ -25,10 +25,11 @@ struct Options {
   std::string path = "/engine.io/";
   std::chrono::milliseconds ping_interval{25'000};
   std::chrono::milliseconds ping_timeout{20'000};  ///< without a pong: closed
-  /// Of a POST, and of a WebSocket message; clients know it as maxPayload. Counts here in the place of
-  /// `Limits::message_bytes_max` and `Limits::body_bytes_max`. Over polling bytes are base64, a third more. What one
-  /// client may have the server hold follows from it: a message is never copied on its way in, and memory grows as it
-  /// arrives. Where messages of 1 MB and more come they are freed on a thread of their own.
+  /// Of a message, on either transport; clients know it as maxPayload. Counts here in the place of
+  /// `Limits::message_bytes_max` and `Limits::body_bytes_max`. Over polling bytes are base64: a POST may have a third more,
+  /// and 64 kB for what is around them. What one client may have the server hold follows from it: bytes are never copied
+  /// on their way in over a WebSocket, polling holds the POST beside them, and text is there twice while Socket.IO takes
+  /// it apart. Memory grows as they arrive. Messages of 1 MB and more are freed on a thread of their own.
   std::size_t payload_bytes_max = 1'000'000;
   std::chrono::milliseconds upgrade_timeout{10'000};  ///< for the upgrade to WebSocket
   bool polling = true;

@@ -90,9 +90,12 @@ class Server {
 
   // --- Rooms ---
 
-  /// Before the start, too. Errors: room_exists, invalid_argument (the id), limit_exceeded (Limits::rooms_max).
+  /// Before the start, too: then a room of this id and mode that `Config::rooms` has kept is had again, with these options;
+  /// one of another mode is replaced. Errors: room_exists, invalid_argument (the id), limit_exceeded (Limits::rooms_max).
   Result<void> create_room(const RoomId& room, RoomOptions options = {});
-  /// Ends the room: its members are told (`room_closed`), leave it, and stay connected. Errors: room_not_found.
+  /// Ends the room: its members are told (`room_closed`), leave it, and stay connected. From its store (`Config::rooms`) it
+  /// goes a little later; while the server does not run, when it starts again. A process that ends before has it again.
+  /// Errors: room_not_found.
   Result<void> close_room(const RoomId& room, std::string_view reason = {});
   /// In no particular order. Cost: O(rooms).
   std::vector<RoomInfo> rooms() const;
@@ -105,8 +108,12 @@ class Server {
   /// Errors: room_not_found; invalid_argument (the event's name); message_too_large above Limits::message_bytes_max.
   /// Cost: one encoding per wire protocol present, then one send per member.
   Result<Position> broadcast(const RoomId& room, std::string_view event, const JsonText& payload);
-  /// Shares `data` in the room, as its mode says. Errors as for `broadcast`.
-  Result<Position> share(const RoomId& room, const JsonText& data);
+  /// Shares `data` in the room, as its mode says, as `server_connection_id`. `done`, if given, is called with where it is in
+  /// the room, when it is stored and sent: on an event loop, or before this returns where nothing blocks.
+  /// Ordering: calls from one thread to one room keep their order.
+  /// Errors: room_not_found; message_too_large above Limits::message_bytes_max; where the room is kept (`Config::rooms`)
+  /// also store_failed, overloaded and stopped, and nobody hears of the item.
+  void share(const RoomId& room, const JsonText& data, std::function<void(Result<Position>)> done = {});
   /// What the room keeps, oldest first. Errors: room_not_found.
   Result<std::vector<SharedItem>> room_items(const RoomId& room) const;
 
@@ -122,17 +129,19 @@ class Server {
   // --- The public space: one list that every client shares ---
 
   /// Appends `data`, forgets the oldest past `Limits::public_history_items_max`, and tells who has asked for the list.
-  /// Errors: message_too_large above Limits::message_bytes_max.
-  Result<Position> public_share(const JsonText& data);
+  /// `done` as for `share`. Errors: message_too_large above Limits::message_bytes_max; with `Config::rooms` also
+  /// store_failed, overloaded and stopped, and nothing has changed.
+  void public_share(const JsonText& data, std::function<void(Result<Position>)> done = {});
   /// Oldest first.
   std::vector<SharedItem> public_items() const;
-  /// Removes the newest item; false where there is none.
-  bool public_delete_last();
+  /// Removes the newest item. `done` is called as for `share`; false: there is none. Errors: with `Config::rooms`
+  /// store_failed, overloaded and stopped, and nothing has changed.
+  void public_delete_last(std::function<void(Result<bool>)> done = {});
 
   // --- Files: `Config::files` ---
 
   /// Shares a complete file in the room, as its mode says, as `server_connection_id`. `done`, if given, is called on an
-  /// event loop, or before this returns where the store does not block.
+  /// event loop, or before this returns where the stores of files and rooms do not block.
   /// Errors: file_not_found, room_not_found, overloaded, stopped, store_failed; forbidden without a file store.
   void share_file(const RoomId& room, const FileId& file, std::function<void(Result<Position>)> done = {});
   /// The same for the public space.

@@ -6,7 +6,8 @@
 //     flux::socketio::serve_sharing(server, io);
 //     server.run();
 //
-// Client to server; each may ask for an acknowledgment, `{success, message, …}`:
+// Client to server; each may ask for an acknowledgment, `{success, message, …}`, also of what comes faster than
+// `Limits::messages_per_second`, which is not acted on:
 //   public:upload TransferData         appends to the public space
 //   public:deleteLast                  removes its newest item
 //   room:create {roomId, capacity, mode: "live" | "singleton" | "history"}     acknowledged with roomId, too
@@ -65,7 +66,7 @@ struct SharingOptions {
 ///
 /// After connection state recovery a client is in no room. The second argument of `room:data` looks like an offset to
 /// clients of a server that recovers, so that who gets any is not recovered: rooms and recovery are for different `Io`s.
-/// Errors: throws `Error` (bad_config, already_running).
+/// Errors: throws `Error`: bad_config, also for an `io` of another server and at a second call for one; already_running.
 void serve_sharing(Server& server, Io& io, SharingOptions options = {});
 
 }  // namespace flux::socketio

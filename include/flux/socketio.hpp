@@ -39,6 +39,13 @@ using Value = protocol::SocketIoValue;
 using Args = std::vector<Value>;
 
 /// For larger messages set `payload_bytes_max`; nothing else bounds what one event may hold, attachments included.
+/// A packet with 256 kB of text and more is taken apart on a thread that the endpoint has for that, and nothing else of its
+/// client is read meanwhile. So no loop waits for its parsing; for what a handler does with it others do wait.
+///
+/// `Limits::messages_per_second` counts events and acknowledgments. What comes faster is not acted on: neither middlewares
+/// nor handlers hear of it. An event that asks for an acknowledgment goes to `Socket::on_refused`, whose answer may be the
+/// ack; where that is not set there is none, as Socket.IO has no error of its own for it, and the client's `timeout`
+/// tells. Data sharing acknowledges its events with an error.
 struct Options : engineio::Options {
   Options() { path = "/socket.io/"; }
   std::chrono::milliseconds connect_timeout{45'000};  ///< to join a namespace; then the connection is closed
@@ -67,7 +74,7 @@ class Handshake {
  public:
   Handshake(std::shared_ptr<const JsonText> auth, std::shared_ptr<const detail::EngineIoOpening> opening)
       : auth_(std::move(auth)), opening_(std::move(opening)) {}
-  const JsonText& auth() const noexcept { return *auth_; }  ///< of CONNECT: an object
+  const JsonText& auth() const noexcept { return *auth_; }  ///< of CONNECT: an object; below 256 kB, else it is refused
   std::string_view query() const noexcept;                 ///< as sent
   std::optional<std::string> query(std::string_view name) const;
   /// Those of a WebSocket handshake (Upgrade, Connection, Sec-WebSocket-…) are not kept.
@@ -120,7 +127,8 @@ class Socket;
 using EventHandler = std::function<void(Event&)>;
 /// Asked about an event before its handlers. The event lives until the answer has been given.
 using EventMiddleware = std::function<void(Event&, Next)>;
-/// An event that a middleware has refused, with what that said.
+/// An event that a middleware has refused, with what that said; or one that has come too fast and asks for an
+/// acknowledgment, with the rate.
 using RefusedHandler = std::function<void(Event&, const std::string& message, const std::optional<JsonText>& data)>;
 using DisconnectHandler = std::function<void(std::string_view reason)>;
 /// What came back; or `Errc::overloaded` where no answer came in time, `session_not_found` where the client went.
@@ -190,7 +198,8 @@ class Socket {
   /// Called for every event, before the handler of its own. An empty one: nothing is any more.
   void on_any(EventHandler handler) const;
   /// Asked about every event before its handlers, in the order of the calls. Events that wait for an answer are overtaken
-  /// by others. Who refuses one ends it: the client hears of it what `on_refused` sends, for instance as its ack.
+  /// by others. Who refuses one ends it: the client hears of it what `on_refused` sends, for instance as its ack. So does
+  /// the one whose events are past `Limits::messages_per_second`.
   void use(EventMiddleware middleware) const;
   void on_refused(RefusedHandler handler) const;
   /// As `on_disconnect`, but while the socket is in its rooms yet and they still hear what it emits.
@@ -290,6 +299,9 @@ class Io {
   Io& on_connection(ConnectionHandler handler);
   Broadcast to(std::string room);
   Emitted emit(std::string_view event, const Args& args = {});
+
+  /// For flux itself.
+  const std::shared_ptr<detail::SocketIoServer>& state() const noexcept { return state_; }
 
  private:
   std::shared_ptr<detail::SocketIoServer> state_;

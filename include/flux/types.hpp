@@ -74,6 +74,8 @@ struct SharedItem {
   Offset offset = 0;
   /// For flux itself: while an item has it, its file is kept.
   std::shared_ptr<const features::FileHold> file{};
+  /// For flux itself: its place in the room's store; 0: it is in none.
+  std::uint64_t number = 0;
 };
 
 /// Who is in a room, with the presence object it set last.

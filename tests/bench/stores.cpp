@@ -10,7 +10,7 @@
 //
 // STORE is what flux-server's --chat takes. Databases should be empty before `rate` and `write`.
 #include "latency.hpp"
-#include "server/chat_store_option.hpp"
+#include "server/stores.hpp"
 
 #include <flux/flux.hpp>
 #include <flux/storage/memory_chat_store.hpp>

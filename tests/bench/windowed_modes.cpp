@@ -5,6 +5,22 @@
 
 namespace flux::bench {
 
+namespace {
+
+/// Has every connection publish `window` messages. Who hears that one has arrived publishes the next.
+template <class Publish>
+void keep_windows(Load& load, const Publish& publish) {
+  load.start();
+  for (std::size_t i = 0; i < load.size(); ++i) {
+    for (std::size_t k = 0; k < load.options().window; ++k) publish(i);
+    load.swarm().flush(i);
+  }
+  while (load.running()) load.swarm().turn(longest_turn);
+  load.stop();
+}
+
+}  // namespace
+
 /// Every connection keeps `window` frames in flight; each answer is followed by the next frame at once.
 void run_echo(Load& load) {
   const Options& options = load.options();
@@ -18,13 +34,7 @@ void run_echo(Load& load) {
   swarm.on_message([&](std::size_t connection, std::string_view message) {
     if (load.tally().add(message) && load.running()) publish(connection);
   });
-  load.start();
-  for (std::size_t i = 0; i < load.size(); ++i) {
-    for (std::size_t k = 0; k < options.window; ++k) publish(i);
-    swarm.flush(i);
-  }
-  while (load.running()) swarm.turn(longest_turn);
-  load.stop();
+  keep_windows(load, publish);
   load.report().add("window", options.window);
   load.report().add("sent", sent);
   load.report_cost(load.tally().stamped);
@@ -74,13 +84,7 @@ void run_rooms_echo(Load& load) {
     ++acks;
     if (load.running()) publish(member);
   });
-  load.start();
-  for (std::size_t i = 0; i < load.size(); ++i) {
-    for (std::size_t k = 0; k < options.window; ++k) publish(i);
-    swarm.flush(i);
-  }
-  while (load.running()) swarm.turn(longest_turn);
-  load.stop();
+  keep_windows(load, publish);
   load.report().add("room_size", options.room_size);
   load.report().add("window", options.window);
   load.report().add("sent", sent);

@@ -170,8 +170,13 @@ describe('Engine.IO', () => {
     const {sid} = await openPolling();
     const polls = await Promise.all([get('engine.io', query(`&sid=${sid}`)), get('engine.io', query(`&sid=${sid}`))]);
     assert.ok(polls.some((poll) => poll.status === 400));
-    const long = await openPolling();
-    assert.equal((await post('engine.io', query(`&sid=${long.sid}`), '4' + 'x'.repeat(1_000_000))).status, 413);
+    for (const one of ['4' + 'x'.repeat(1_000_000), 'b' + Buffer.alloc(1_000_001).toString('base64')]) {
+      const long = await openPolling();
+      assert.equal((await post('engine.io', query(`&sid=${long.sid}`), one)).status, 413);
+      assert.equal((await get('engine.io', query(`&sid=${long.sid}`))).status, 400);
+    }
+    const atLimit = await openPolling();
+    assert.equal((await post('engine.io', query(`&sid=${atLimit.sid}`), 'b' + Buffer.alloc(1_000_000).toString('base64'))).status, 200);
   });
 
   test('pings: who answers stays, who does not is closed', async () => {

@@ -144,14 +144,14 @@ TEST_CASE("server: called from many threads while clients come and go, all of it
             for (const auto& session : server.sessions()) (void)session.send("all", "3"_json);
             break;
           case 9:
-            (void)server.share(room, R"({"type":"string","content":"x"})"_json);
+            server.share(room, R"({"type":"string","content":"x"})"_json);
             break;
           case 10:
             server.rooms();
             break;
           default:
             if (random() % 20 == 0) server.disconnect_user(user, flux::CloseCode::try_again_later, "shuffled");
-            (void)server.public_share(R"({"type":"string","content":"p"})"_json);
+            server.public_share(R"({"type":"string","content":"p"})"_json);
         }
         std::this_thread::yield();
       }

@@ -364,7 +364,7 @@ TEST_CASE("server: a permanent room outlives a restart, presence works in it as 
     LiveClient two(server.port());
     two.join("hall");
     CHECK_THAT(one.next("presence_updated").text(), Catch::Matchers::ContainsSubstring(two.id));
-    REQUIRE(server.share("hall", R"({"type":"string","content":"kept"})"_json).ok());
+    REQUIRE(share(server, "hall", R"({"type":"string","content":"kept"})"_json).ok());
     // Presence is pending while the loops end.
     two.send("update_presence", R"({"presence":{"x":1}})");
     server.stop(0ms);

@@ -342,24 +342,29 @@ test('files: at the limit and one byte over it', async () => {
   });
 });
 
-test('files: flux-server takes one of --max-file-size in a message, and answers for a larger one', async () => {
-  const most = 1_500_000; // more than --max-message
-  const uploads = mkdtempSync(join(tmpdir(), 'flux-server-files-'));
-  const program = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--files', uploads, '--max-file-size', `${most}`]);
-  servers.push(program);
-  try {
-    const one = await client(ways.websocket, program);
-    const file = (size) => ({type: 'file', content: Buffer.alloc(size, 7), fileName: 'ü'.repeat(512), mimeType: 'a/b'});
-    assert.deepEqual(await one.ask('public:upload', file(most)), {success: true, message: 'Data uploaded.'});
-    assert.deepEqual(await one.ask('public:upload', file(most + 1)), {
-      success: false,
-      message: `the file has ${most + 1} bytes; at most ${most} are allowed`,
-    });
-    assert.equal((await one.all('public:history')).at(-1)[0][0].size, most); // it is still connected
-  } finally {
-    rmSync(uploads, {recursive: true});
-  }
-});
+for (const [way, most] of [
+  ['websocket', 1_500_000], // more than --max-message
+  ['polling', 10_000_000], // as base64 a third more
+]) {
+  test(`files: flux-server takes one of --max-file-size in a message over ${way}, and answers for a larger one`, async () => {
+    const uploads = mkdtempSync(join(tmpdir(), 'flux-server-files-'));
+    const program = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--files', uploads, '--max-file-size', `${most}`]);
+    servers.push(program);
+    try {
+      const one = await client(ways[way], program);
+      const file = (size) => ({type: 'file', content: Buffer.alloc(size, 7), fileName: 'ü'.repeat(512), mimeType: 'a/b'});
+      assert.deepEqual(await one.ask('public:upload', file(most)), {success: true, message: 'Data uploaded.'});
+      assert.deepEqual(await one.ask('public:upload', file(most + 1)), {
+        success: false,
+        message: `the file has ${most + 1} bytes; at most ${most} are allowed`,
+      });
+      assert.equal((await one.all('public:history')).at(-1)[0][0].size, most); // it is still connected
+      assert.ok(one.socket.connected);
+    } finally {
+      rmSync(uploads, {recursive: true});
+    }
+  });
+}
 
 test('files: without a folder they are refused', async () => {
   const none = await start();

@@ -385,8 +385,72 @@ TEST_CASE("sharing: options that make no sense, and a server that runs, are refu
   flux::socketio::SharingOptions none;
   none.rooms_per_client_max = 0;
   CHECK(thrown_by([&] { flux::socketio::serve_sharing(server, io, none); }).first == flux::Errc::bad_config);
+  flux::Server another(test_config());
+  const auto of_another = thrown_by([&] { flux::socketio::serve_sharing(another, io); });
+  CHECK(of_another.first == flux::Errc::bad_config);
+  CHECK_THAT(of_another.second, ContainsSubstring("the Io of another server"));
+  flux::socketio::serve_sharing(server, io);
+  const auto again = thrown_by([&] { flux::socketio::serve_sharing(server, io); });
+  CHECK(again.first == flux::Errc::bad_config);
+  CHECK_THAT(again.second, ContainsSubstring("was called before for this Io"));
   server.start();
   CHECK(thrown_by([&] { flux::socketio::serve_sharing(server, io); }).first == flux::Errc::already_running);
+}
+
+TEST_CASE("sharing: what comes too fast is acknowledged with an error, where an acknowledgment is asked for") {
+  auto config = test_config();
+  config.clock = std::make_shared<flux::testing::ManualClock>();  // no time goes by
+  config.limits.messages_per_second = 1;
+  config.limits.message_burst = 2;
+  Scene scene(config);
+  SocketIoClient client(scene.port());
+  CHECK(success(make(client, "a")));
+  client.emit("room:join", quoted("a"));
+  client.emit("room:join", quoted("a"));  // nobody to tell
+  const auto refused = client.ask("public:upload", R"({"type":"string","content":"x"})");
+  CHECK_FALSE(success(refused));
+  CHECK(why(refused) == "more than 1 messages a second; this one was not acted on");
+  CHECK(text_at(make(client, "b"), "/roomId").empty());
+  CHECK_THAT(why(client.ask("nobody knows this")), ContainsSubstring("messages a second"));
+  CHECK(scene.server.stats().rooms_now == 1);
+  CHECK(scene.server.stats().messages_rate_limited == 4);
+}
+
+TEST_CASE("sharing: a request far longer than any may be is refused unread") {
+  flux::socketio::Options socketio;
+  socketio.payload_bytes_max = 20'000'000;
+  Scene scene(test_config(), {}, socketio);
+  SocketIoClient client(scene.port());
+  const std::string much = quoted_x(10'000'000);
+  for (const auto& answer : {client.ask("public:upload", R"({"type":"string","content":)" + much + "}"),
+                             client.ask("room:join", much), client.ask("room:list", "{\"limit\":" + much + "}")}) {
+    CHECK_FALSE(success(answer));
+  }
+  CHECK_THAT(why(client.ask("public:upload", R"({"type":"string","content":)" + much + "}")),
+             ContainsSubstring("data has 10000030 bytes; at most"));
+}
+
+TEST_CASE("sharing: a client that is gone without a word while its file is stored ends at the ping timeout") {
+  const auto store = std::make_shared<StagedFileStore>(true);
+  auto config = with_store(store);
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  config.clock = clock;
+  flux::socketio::Options socketio;
+  socketio.ping_interval = socketio.ping_timeout = 1s;
+  Scene scene(config, {}, socketio);
+  store->hold_back();
+  SocketIoClient client(scene.port());
+  REQUIRE(success(make(client, "a")));
+  enter(client, "a");
+  client.send_text("451-9[\"room:upload\"," + file_upload("a") + "]");
+  client.send_binary("content");
+  REQUIRE(eventually([&] { return store->appends() > 0; }));
+  CHECK(eventually([&] {
+    clock->advance(500ms);
+    return scene.server.stats().sessions_now == 0;
+  }));
+  store->let_go();
+  CHECK(eventually([&] { return store->known().empty(); }));
 }
 
 // --- Files ---
@@ -643,7 +707,7 @@ TEST_CASE("sharing: who comes while the public space changes hears of it in orde
   Crew crew;
   const std::shared_ptr<void> stops(nullptr, [&](void*) { stop = true; });  // before the crew is waited for
   crew.add([&] {
-    for (int n = 1; !stop; ++n) (void)scene.server.public_share(flux::JsonText::trusted(std::to_string(n)));
+    for (int n = 1; !stop; ++n) scene.server.public_share(flux::JsonText::trusted(std::to_string(n)));
   });
   for (int i = 0; i < 50; ++i) {
     SocketIoClient client(scene.server.port());
@@ -666,7 +730,7 @@ TEST_CASE("sharing: room:history under way, nothing in it comes again, and nothi
   Crew crew;
   crew.add([&] {
     for (int n = 0; n < 1000 && !stop; ++n) {
-      (void)scene.server.share("r", flux::JsonText::trusted(std::to_string(n)));
+      scene.server.share("r", flux::JsonText::trusted(std::to_string(n)));
       std::this_thread::yield();
     }
   });

@@ -1,5 +1,6 @@
 // A Socket.IO server in a whole server, by clients that speak the wire over sockets.
 #include "support/server.hpp"
+#include "support/socketio_poller.hpp"
 
 #include <flux/protocol/base64.hpp>
 #include <flux/socketio.hpp>
@@ -54,37 +55,6 @@ class WsClient : public WebSocketClient {
     return before;
   }
   std::string connected;
-};
-
-/// Over polling, in the namespace "/".
-class Poller {
- public:
-  explicit Poller(std::uint16_t port) : gets_(port), posts_(port) {
-    const auto opened = get().body;
-    sid = text_at(JsonText::parse(opened.substr(1)).value(), "/sid");
-    REQUIRE(post("40") == "ok");
-    REQUIRE(poll().substr(0, 2) == "40");
-  }
-  HttpReply get() { return gets_.request(flux_test::get(path())); }
-  std::string poll() {
-    for (;;) {
-      const auto payload = get().body;
-      if (payload != "2") return payload;
-      post("3");
-    }
-  }
-  /// Without waiting for it.
-  void begin_poll() { gets_.send(flux_test::get(path())); }
-  HttpReply end_poll() { return gets_.reply(); }
-  std::string post(std::string_view payload) { return posts_.request(flux_test::post(path(), payload)).body; }
-  std::string sid;
-
- private:
-  std::string path() const {
-    return "/socket.io/?EIO=4&transport=polling" + (sid.empty() ? std::string() : "&sid=" + sid);
-  }
-  HttpClient gets_;
-  HttpClient posts_;
 };
 
 /// What sockets ended with.
@@ -347,7 +317,102 @@ TEST_CASE("socket.io: other threads use a socket while its middlewares let it in
   crew.join();
 }
 
+TEST_CASE("socket.io: a client that is gone without a word while a middleware thinks ends at the ping timeout") {
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  auto config = test_config();
+  config.clock = clock;
+  flux::Server server(config);
+  Options options;
+  options.ping_interval = options.ping_timeout = 1s;
+  options.connect_timeout = 1h;
+  Io io(server, options);
+  std::mutex mutex;
+  std::vector<flux::socketio::Next> open;  // questions that nobody answers
+  std::vector<std::weak_ptr<flux::detail::SocketIoSocket>> sockets;
+  Reasons reasons;
+  const auto think = [&](const Socket& socket, const flux::socketio::Next& next) {
+    const std::lock_guard lock(mutex);
+    open.push_back(next);
+    sockets.push_back(socket.state());
+  };
+  const auto asked = [&] {
+    const std::lock_guard lock(mutex);
+    return open.size();
+  };
+  const bool about_event = GENERATE(false, true);
+  io.use([&](const Socket& socket, const flux::socketio::Next& next) { about_event ? next() : think(socket, next); });
+  io.on_connection([&](const Socket& socket) {
+    reasons.listen(socket);
+    socket.use([&, socket](Event&, const flux::socketio::Next& next) { think(socket, next); });
+  });
+  server.start();
+  WsClient over_websocket(Target{server.port()}, false);
+  Poller over_polling(server.port(), false);
+  over_websocket.send_text("40");
+  REQUIRE(over_polling.post("40") == "ok");
+  if (about_event) {
+    CHECK(over_websocket.next().substr(0, 2) == "40");
+    CHECK(over_polling.poll().substr(0, 2) == "40");
+    over_websocket.send_text(R"(421["event"])");
+    REQUIRE(over_polling.post(R"(421["event"])") == "ok");
+  }
+  REQUIRE(eventually([&] { return asked() == 2; }));
+  CHECK(server.stats().sessions_now == 2);
+  CHECK(eventually([&] {
+    clock->advance(500ms);
+    return server.stats().sessions_now == 0;
+  }));
+  CHECK(reasons.all() == (about_event ? std::multiset<std::string>{"ping timeout", "ping timeout"}
+                                      : std::multiset<std::string>{}));
+  // Late answers are no harm, and with the questions the last of the sockets goes.
+  for (const auto& next : open) next();
+  open.clear();
+  CHECK(eventually([&] {
+    return std::all_of(sockets.begin(), sockets.end(), [](const auto& socket) { return socket.expired(); });
+  }));
+  CHECK(io.of("/").sockets().empty());
+}
+
 // --- Acknowledgments ---
+
+TEST_CASE("socket.io: an event that is too fast goes to on_refused where it asks for an acknowledgment, else nowhere") {
+  auto config = test_config();
+  config.clock = std::make_shared<flux::testing::ManualClock>();  // no time goes by
+  config.limits.messages_per_second = 1;
+  config.limits.message_burst = 1;
+  config.limits.rate_limit_strikes_max = 5;
+  flux::Server server(config);
+  Io io(server);
+  std::atomic<int> handled{0};
+  std::atomic<int> refused{0};
+  const bool listens = GENERATE(true, false);
+  io.on_connection([&](const Socket& socket) {
+    socket.on("work", [&](Event& event) {
+      ++handled;
+      event.ack();
+    });
+    if (!listens) return;
+    socket.on_refused([&](Event& event, const std::string& message, const std::optional<JsonText>&) {
+      ++refused;
+      event.ack({JsonText::string(message), event.arg(0)});
+    });
+  });
+  server.start();
+  WsClient client(server.port());
+  client.send_text(R"(421["work"])");
+  CHECK(client.next() == "431[]");
+  client.send_text(R"(42["work"])");
+  client.send_text(R"(422["work","again"])");
+  client.send_text("42[\"work\"]");
+  if (listens) CHECK(client.next() == R"(432["more than 1 messages a second; this one was not acted on","again"])");
+  client.send_text(R"(423["work"])");
+  if (listens) CHECK(client.next().substr(0, 3) == "433");
+  client.send_text(R"(424["work"])");  // the last straw
+  CHECK(client.closed().code == 4429);
+  CHECK(client.before_close.empty());
+  CHECK(handled == 1);
+  CHECK(refused == (listens ? 2 : 0));
+}
 
 TEST_CASE("socket.io: acks that nobody asked for, twice, or late do nothing") {
   flux::Server server(test_config());
@@ -440,38 +505,6 @@ TEST_CASE("socket.io: attachments that never come, too many, too large, or where
              {std::string(1'000, 'x'), std::string(501, 'x')}) == 1000);
   CHECK(ends({one_attachment}, {std::string(1'001, 'x')}) == 1009);
   CHECK(eventually([&] { return reasons.all().count("parse error") == 7 && reasons.all().size() == 8; }));
-}
-
-TEST_CASE("socket.io: one option lets a large message through, to the byte, over both transports") {
-  constexpr std::size_t size = 12'000'000;  // more than packets have by default
-  const std::string content = bytes_of(size);
-  flux::Server server(test_config());
-  Options options;
-  options.payload_bytes_max = size;
-  Awaited<flux::protocol::SharedBytes> came;
-  Io io(server, options);
-  io.on_connection([&](const Socket& socket) {
-    socket.on("file", [&](Event& event) { came.set(event.arg(0).bytes_at()); });
-    socket.on("small", [](Event& event) { event.ack({number(event.arg(0).bytes_at()->size())}); });
-  });
-  server.start();
-  WsClient client(server.port());
-  client.send_text(one_attachment);
-  client.send_binary(content);
-  CHECK(*came.get() == content);
-  client.send_text(one_attachment);
-  client.send_binary(content + "x");
-  CHECK(client.closed().code == 1009);
-
-  Poller poller(server.port());
-  std::string payload = R"(451-1["small",{"_placeholder":true,"num":0}])" "\x1e" "b";
-  const std::size_t fits = (size - payload.size()) / 4 * 3;
-  flux::protocol::append_base64(payload, std::string_view(content).substr(0, fits));
-  REQUIRE(poller.post(payload) == "ok");
-  CHECK(poller.poll() == "431[" + std::to_string(fits) + "]");
-  payload.back() = '!';
-  CHECK(poller.post(payload).find("Bad request") != std::string::npos);
-  CHECK(poller.get().status == 400);
 }
 
 TEST_CASE("socket.io: large attachments reach a room in order among small ones, on every loop and transport") {

@@ -9,13 +9,12 @@
 #include <flux/flux.hpp>
 #include <flux/storage/disk_file_store.hpp>
 
-#include "support/later.hpp"
+#include "support/server_program.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <map>
 #include <memory>
 #include <string>
 
@@ -41,36 +40,31 @@ void answer(const flux::LaterAnswer& later, const std::string& user, const std::
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::map<std::string, std::string> options;
-  for (int i = 1; i + 1 < argc; i += 2) options[argv[i]] = argv[i + 1];
-  const auto number = [&](const char* name, std::uint64_t fallback) {
-    const auto found = options.find(name);
-    return found == options.end() ? fallback : std::strtoull(found->second.c_str(), nullptr, 10);
-  };
+  const Arguments arguments(argc, argv);
   Later main_thread;
 
   flux::Config config;
-  config.listen = {{"127.0.0.1", static_cast<std::uint16_t>(number("--port", 0))}};
-  config.threads = static_cast<std::size_t>(number("--threads", 1));
+  config.listen = {{"127.0.0.1", arguments.number<std::uint16_t>("--port", 0)}};
+  config.threads = arguments.number<std::size_t>("--threads", 1);
   config.presence_interval = 0ms;
-  config.limits.http_idle_timeout = std::chrono::milliseconds(number("--idle-ms", 60'000));
+  config.limits.http_idle_timeout = arguments.ms("--idle-ms", 60s);
   config.limits.close_timeout = 1s;
   config.files.store = std::make_shared<flux::DiskFileStore>(
-      options["--dir"], flux::DiskFileStoreOptions{.bytes_max = number("--quota", 0)});
-  config.files.file_bytes_max = number("--max-file-size", 100'000'000);
-  config.files.upload_expires = std::chrono::seconds(number("--upload-expires", 86'400));
+      arguments.text("--dir"), flux::DiskFileStoreOptions{.bytes_max = arguments.number<std::uint64_t>("--quota", 0)});
+  config.files.file_bytes_max = arguments.number<std::uint64_t>("--max-file-size", 100'000'000);
+  config.files.upload_expires = std::chrono::seconds(arguments.number("--upload-expires", 86'400));
   config.files.checked_chunk_bytes_max =
-      static_cast<std::size_t>(number("--checked-chunk-max", config.files.checked_chunk_bytes_max));
-  config.files.sha256 = number("--sha256", 0) != 0;
-  if (options.count("--cors") != 0) config.files.cors_origins = {options["--cors"]};
-  if (options.count("--inline") != 0) config.files.inline_types = {options["--inline"]};
+      arguments.number("--checked-chunk-max", config.files.checked_chunk_bytes_max);
+  config.files.sha256 = arguments.number("--sha256", 0) != 0;
+  if (arguments.has("--cors")) config.files.cors_origins = {arguments.text("--cors")};
+  if (arguments.has("--inline")) config.files.inline_types = {arguments.text("--inline")};
   config.log_level = flux::LogLevel::warning;
   config.log = [](flux::LogLevel, std::string_view text) {
     std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
   };
   flux::Server server(config);
 
-  const std::string auth = options["--auth"];
+  const std::string auth = arguments.text("--auth");
   if (auth == "now") {
     server.on_file([](flux::FileRequest& request) {
       const std::string why_not = refusal(request);
@@ -92,9 +86,5 @@ int main(int argc, char** argv) {
   });
   if (const auto made = server.create_room("watched", {.permanent = true}); !made) return 1;
 
-  server.start();
-  std::printf("listening on http://127.0.0.1:%u/\n", static_cast<unsigned>(server.port()));
-  std::fflush(stdout);
-  main_thread.run();
-  server.stop(100ms);
+  run_server(server, main_thread);
 }

@@ -63,6 +63,23 @@ class Awaited {
   std::future<T> future_ = promise_.get_future();
 };
 
+/// What `call(done)` comes to, wherever `done` is called.
+template <class T, class Call>
+flux::Result<T> answer_of(const Call& call) {
+  const auto answer = std::make_shared<Awaited<flux::Result<T>>>();
+  call([answer](flux::Result<T> result) { answer->set(std::move(result)); });
+  return answer->get();
+}
+inline flux::Result<flux::Position> share(flux::Server& server, const flux::RoomId& room, const flux::JsonText& data) {
+  return answer_of<flux::Position>([&](auto done) { server.share(room, data, done); });
+}
+inline flux::Result<flux::Position> public_share(flux::Server& server, const flux::JsonText& data) {
+  return answer_of<flux::Position>([&](auto done) { server.public_share(data, done); });
+}
+inline flux::Result<bool> public_delete_last(flux::Server& server) {
+  return answer_of<bool>([&](auto done) { server.public_delete_last(done); });
+}
+
 /// A door that threads wait at until it is opened.
 class Gate {
  public:

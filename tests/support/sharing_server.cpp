@@ -9,13 +9,10 @@
 #include <flux/sharing.hpp>
 #include <flux/storage/disk_file_store.hpp>
 
-#include "support/later.hpp"
+#include "support/server_program.hpp"
 
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -47,24 +44,19 @@ void serve_tests(flux::Server& server) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::map<std::string, std::string> options;
-  for (int i = 1; i + 1 < argc; i += 2) options[argv[i]] = argv[i + 1];
-  const auto number = [&](const char* name, std::uint64_t fallback) {
-    const auto found = options.find(name);
-    return found == options.end() ? fallback : std::strtoull(found->second.c_str(), nullptr, 10);
-  };
+  const Arguments arguments(argc, argv);
   Later main_thread;
 
   flux::Config config;
   config.listen = {{"127.0.0.1", 0}};
-  config.threads = static_cast<std::size_t>(number("--threads", 1));
+  config.threads = arguments.number<std::size_t>("--threads", 1);
   config.presence_interval = 0ms;
-  config.room_linger = std::chrono::milliseconds(number("--linger-ms", 0));
-  config.limits.public_history_items_max = static_cast<std::size_t>(number("--public-max", 50));
-  config.limits.messages_per_second = static_cast<std::uint32_t>(number("--rate", 0));
+  config.room_linger = arguments.ms("--linger-ms", 0ms);
+  config.limits.public_history_items_max = arguments.number<std::size_t>("--public-max", 50);
+  config.limits.messages_per_second = arguments.number<std::uint32_t>("--rate", 0);
   config.limits.message_burst = 5;
-  if (options.count("--dir") != 0) config.files.store = std::make_shared<flux::DiskFileStore>(options["--dir"]);
-  config.files.file_bytes_max = number("--max-file-size", 100'000'000);
+  if (arguments.has("--dir")) config.files.store = std::make_shared<flux::DiskFileStore>(arguments.text("--dir"));
+  config.files.file_bytes_max = arguments.number<std::uint64_t>("--max-file-size", 100'000'000);
   flux::Server server(config);
   server.on_share([](flux::ShareDraft& share) {
     if (share.data.get<std::string>("/content") == "forbidden") share.refuse("that is forbidden");
@@ -76,16 +68,12 @@ int main(int argc, char** argv) {
   socketio.packet_limits.attachment_bytes_max = 110'000'000;
   flux::socketio::Io io(server, socketio);
   flux::socketio::SharingOptions sharing;
-  sharing.room_list = number("--room-list", 0) != 0;
-  sharing.rooms_per_client_max = static_cast<std::size_t>(number("--rooms-per-client", 100));
+  sharing.room_list = arguments.number("--room-list", 0) != 0;
+  sharing.rooms_per_client_max = arguments.number<std::size_t>("--rooms-per-client", 100);
   sharing.identity = [](const flux::socketio::Socket& socket) {
     return flux::Identity{.user_id = socket.handshake().auth().get<std::string>("/user").value_or("")};
   };
   flux::socketio::serve_sharing(server, io, sharing);
 
-  server.start();
-  std::printf("listening on http://127.0.0.1:%u/\n", static_cast<unsigned>(server.port()));
-  std::fflush(stdout);
-  main_thread.run();
-  server.stop(100ms);
+  run_server(server, main_thread);
 }

@@ -7,14 +7,12 @@
 #include <flux/flux.hpp>
 #include <flux/socketio.hpp>
 
-#include "support/later.hpp"
+#include "support/server_program.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -96,6 +94,9 @@ void serve_values(const Socket& socket) {
   socket.on("size", [](Event& event) {
     const auto bytes = event.arg(0).bytes_at();
     event.ack({bytes ? JsonText::trusted(std::to_string(bytes->size())) : JsonText()});
+  });
+  socket.on("length", [](Event& event) {  // of a plain text, without its quotes
+    event.ack({JsonText::trusted(std::to_string(event.arg(0).json().text().size() - 2))});
   });
   socket.on("transport", [socket](Event& event) { event.ack({text(socket.transport())}); });
   socket.on("handshake", [socket](Event& event) {
@@ -249,39 +250,34 @@ void ask_for_names(flux::socketio::Namespace nsp) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::map<std::string, std::string> options;
-  for (int i = 1; i + 1 < argc; i += 2) options[argv[i]] = argv[i + 1];
-  const auto number = [&](const char* name, unsigned fallback) {
-    const auto found = options.find(name);
-    return found == options.end() ? fallback : static_cast<unsigned>(std::strtoul(found->second.c_str(), nullptr, 10));
-  };
+  const Arguments arguments(argc, argv);
   later();  // before any thread
 
   Log log;
   flux::Config config;
   config.listen = {{"127.0.0.1", 0}};
-  config.threads = number("--threads", 1);
-  config.limits.messages_per_second = number("--rate", 0);
+  config.threads = arguments.number<std::size_t>("--threads", 1);
+  config.limits.messages_per_second = arguments.number<std::uint32_t>("--rate", 0);
   config.limits.message_burst = 5;
   config.limits.rate_limit_strikes_max = 20;
-  if (options.count("--origin") != 0) config.origins = {options["--origin"]};
-  config.tls = {options["--certificate"], options["--key"]};
+  if (arguments.has("--origin")) config.origins = {arguments.text("--origin")};
+  config.tls = {arguments.text("--certificate"), arguments.text("--key")};
   flux::Server server(config);
 
   flux::socketio::Options socketio;
   socketio.ping_interval = 300ms;
-  socketio.ping_timeout = std::chrono::milliseconds(number("--patience-ms", 2'000));
+  socketio.ping_timeout = arguments.ms("--patience-ms", 2s);
   socketio.connect_timeout = 500ms;
-  socketio.attachments_timeout = std::chrono::milliseconds(number("--patience-ms", 500));
+  socketio.attachments_timeout = arguments.ms("--patience-ms", 500ms);
   socketio.namespaces_per_connection_max = 4;
   socketio.rooms_per_socket_max = 3;
-  socketio.payload_bytes_max = number("--payload-bytes", 1'000'000);
-  if (const auto pages = options.find("--cors-with-credentials"); pages != options.end()) {
-    socketio.cors_origins = {pages->second};
+  socketio.payload_bytes_max = arguments.number<std::size_t>("--payload-bytes", 1'000'000);
+  if (arguments.has("--cors-with-credentials")) {
+    socketio.cors_origins = {arguments.text("--cors-with-credentials")};
     socketio.cors_credentials = true;
   }
-  socketio.recovery_max = std::chrono::milliseconds(number("--recovery-ms", 0));
-  socketio.recovery_packets_max = number("--recovery-packets", 1'000);
+  socketio.recovery_max = arguments.ms("--recovery-ms", 0ms);
+  socketio.recovery_packets_max = arguments.number<std::size_t>("--recovery-packets", 1'000);
   flux::socketio::Io io(server, socketio);
   serve(io.of("/"), log);
   serve(io.of("/named"), log);
@@ -290,10 +286,5 @@ int main(int argc, char** argv) {
   io.of([](std::string_view name, const JsonText&) { return name.substr(0, 6) == "/room-"; },
         [&log](flux::socketio::Namespace nsp) { serve(std::move(nsp), log); });
 
-  server.start();
-  std::printf("listening on %s://127.0.0.1:%u/\n", config.tls.certificate_file.empty() ? "http" : "https",
-              static_cast<unsigned>(server.port()));
-  std::fflush(stdout);
-  later().run();
-  server.stop(100ms);
+  run_server(server, later(), arguments.has("--certificate") ? "https" : "http");
 }

@@ -410,6 +410,10 @@ TEST_CASE("engine.io payload: a long packet is read in portions, to a place from
   std::string payload = "4first\x1e" "b";
   flux::protocol::append_base64(payload, bytes);
   payload += "\x1e" "4last";
+  std::string text = "ends in the middle of \xc3";
+  while (text.size() < 200'000) text.insert(0, "\xe2\x82\xac and such, ");
+  text += '\xa9';
+  payload += "\x1e" "4" + text;
   EngineIoPayloadReader reader(payload, {1'000'000, 10});
   std::size_t pauses = 0;
   std::vector<std::string> read;
@@ -421,11 +425,41 @@ TEST_CASE("engine.io payload: a long packet is read in portions, to a place from
       continue;
     }
     if (!packet) break;
-    REQUIRE((reader.owner() != nullptr) == packet->binary);
-    if (packet->binary) CHECK(reader.owner()->data() == packet->data.data());
-    read.push_back(packet->binary ? std::move(*reader.owner()) : std::string(packet->data));
+    REQUIRE((reader.owner() != nullptr) == (packet->data.size() > 100));
+    if (reader.owner() != nullptr) CHECK(reader.owner()->data() == packet->data.data());
+    read.push_back(reader.owner() != nullptr ? std::move(*reader.owner()) : std::string(packet->data));
   }
   CHECK_FALSE(reader.error());
-  CHECK(read == std::vector<std::string>{"first", bytes, "last"});
-  CHECK(pauses >= 5);
+  CHECK(read == std::vector<std::string>{"first", bytes, "last", text});
+  CHECK(pauses >= 15);
+}
+
+TEST_CASE("engine.io payload: long text that is not UTF-8, wherever that shows, it is refused", "[engineio]") {
+  for (const std::size_t at : {std::size_t{0}, std::size_t{70'000}, std::size_t{99'999}}) {
+    std::string text(100'000, 'x');
+    text[at] = '\xc3';
+    EngineIoPayloadReader reader("4" + text, {1'000'000, 10});
+    while (!reader.next(20'000) && reader.unfinished()) {
+    }
+    REQUIRE(reader.error());
+    CHECK_FALSE(reader.unfinished());
+    CHECK_THAT(reader.error()->message(), ContainsSubstring("packet 1 of the payload is not valid UTF-8"));
+    CHECK_FALSE(reader.next());
+  }
+}
+
+TEST_CASE("engine.io payload: the limit of a message, bytes count decoded, text with its type", "[engineio]") {
+  for (const std::size_t size : {std::size_t{10}, std::size_t{100'000}, std::size_t{100'001}}) {
+    const EngineIoLimits limits{1'000'000, 10, size};
+    const auto error_of = [&](const std::string& bytes) {
+      std::string payload = "b";
+      flux::protocol::append_base64(payload, bytes);
+      return first_error(payload, limits);
+    };
+    CHECK(error_of(std::string(size, 'x')).empty());
+    CHECK(error_of(std::string(size + 1, 'x')) == "packet 1 of the payload has " + std::to_string(size + 1) +
+                                                      " bytes; at most " + std::to_string(size) + " are allowed");
+    CHECK(first_error("4" + std::string(size - 1, 'x'), limits).empty());
+    CHECK_THAT(first_error("4" + std::string(size, 'x'), limits), ContainsSubstring("are allowed"));
+  }
 }

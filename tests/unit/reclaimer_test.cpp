@@ -2,9 +2,11 @@
 
 #include <flux/core/reclaimer.hpp>
 
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using flux::core::Reclaimer;
@@ -29,6 +31,22 @@ TEST_CASE("reclaimer: shared bytes are as they were, and may be all that holds i
   CHECK_FALSE(gone.expired());
   many.reset();
   CHECK(gone.expired());  // few bytes need none
+}
+
+TEST_CASE("reclaimer: what it has made ends on its thread, and may be the last that holds it", "[reclaimer]") {
+  struct Large {
+    Large(std::promise<std::thread::id>& p, std::shared_ptr<const std::string> b) : where(p), bytes(std::move(b)) {}
+    ~Large() { where.set_value(std::this_thread::get_id()); }
+    std::promise<std::thread::id>& where;
+    const std::shared_ptr<const std::string> bytes;  // holds the reclaimer, too
+  };
+  std::promise<std::thread::id> where;
+  auto reclaimer = std::make_shared<Reclaimer>();
+  auto made = reclaimer->make<Large>(where, reclaimer->share(std::string(large, 'x')));
+  reclaimer.reset();
+  CHECK(made->bytes->size() == large);
+  made.reset();
+  CHECK(where.get_future().get() != std::this_thread::get_id());
 }
 
 TEST_CASE("reclaimer: threads give it much at once, and it ends when all of that is freed", "[reclaimer][threads]") {

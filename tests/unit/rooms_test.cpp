@@ -125,7 +125,8 @@ TEST_CASE("rooms: with a linger an empty one stays for so long, and one that was
   SECTION("that nobody has entered, and whose loop has ended, is timed by another") {
     const auto made = rooms.find_or_create("made").value();
     CHECK(made->begin_linger());  // by a loop that has ended since
-    rooms.end_deserted(*loops[0]);
+    rooms.start(*loops[0]);
+    loops.settle();
     loops.advance(100ms);
     CHECK(rooms.find("made") == nullptr);
   }
@@ -134,7 +135,8 @@ TEST_CASE("rooms: with a linger an empty one stays for so long, and one that was
     const auto never_entered = rooms.find_or_create("new").value();
     REQUIRE(member.join(left).ok());
     member.leave();
-    rooms.end_deserted(*loops[0]);
+    rooms.start(*loops[0]);
+    loops.settle();
     loops.advance(100ms);
     CHECK(rooms.find("left") == nullptr);
     CHECK(rooms.find("new") == never_entered);

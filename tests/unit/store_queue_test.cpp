@@ -322,3 +322,56 @@ TEST_CASE("store queue: a call may make another for its room", "[store_queue][th
   get(ran);
   queue->stop();
 }
+
+TEST_CASE("store queue: slow calls leave a worker to the quick ones", "[store_queue][threads]") {
+  const auto queue = std::make_shared<StoreQueue>(3, 10, 100);
+  std::promise<void> let_through;
+  const auto passed = let_through.get_future().share();
+  std::atomic<int> slow_running{0};
+  std::atomic<int> slow_most{0};
+  std::atomic<int> slow_runs{0};
+  const StoreQueue::Call slow = [&](const StoreQueue::Turn&) {
+    const int now = ++slow_running;
+    for (int most = slow_most; now > most && !slow_most.compare_exchange_weak(most, now);) {
+    }
+    passed.wait_for(10s);
+    --slow_running;
+    ++slow_runs;
+  };
+  for (const char* room : {"a", "b", "c", "d"}) REQUIRE(queue->run(room, slow, StoreQueue::Pace::slow));
+  for (int i = 0; i < 3; ++i) {
+    std::promise<void> quick;
+    auto ran = quick.get_future();
+    REQUIRE(queue->run("quick", [&](const StoreQueue::Turn&) { quick.set_value(); }));
+    get(ran);
+  }
+  CHECK(slow_runs == 0);
+  let_through.set_value();
+  queue->stop();
+  CHECK(slow_runs == 4);
+  CHECK(slow_most == 2);
+}
+
+TEST_CASE("store queue: one worker makes slow calls, too, and those that wait longer come first", "[store_queue][threads]") {
+  const auto queue = std::make_shared<StoreQueue>(1, 10, 100);
+  std::promise<void> begun;
+  std::promise<void> let_through;
+  auto runs = begun.get_future();
+  auto passed = let_through.get_future();
+  std::string order;
+  REQUIRE(queue->run("first", [&](const StoreQueue::Turn&) {
+    begun.set_value();
+    passed.wait_for(10s);
+  }));
+  get(runs);
+  const auto note = [&order](const char* name) {
+    return [&order, name](const StoreQueue::Turn&) { order += name; };
+  };
+  REQUIRE(queue->run("a", note("a"), StoreQueue::Pace::slow));
+  REQUIRE(queue->run("b", note("b")));
+  REQUIRE(queue->run("c", note("c"), StoreQueue::Pace::slow));
+  REQUIRE(queue->run("a", note("d")));
+  let_through.set_value();
+  queue->stop();
+  CHECK(order == "abcd");
+}

@@ -1,78 +1,55 @@
 // Where large blocks of memory end.
 #pragma once
 
-#include <condition_variable>
+#include <flux/core/side_thread.hpp>
+
 #include <cstddef>
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <utility>
-#include <vector>
 
 namespace flux::core {
 
 /// Gives large strings back to the system on a thread of its own: for 100 MB that takes ten milliseconds and more, which
 /// no event loop should spend at once. The thread begins with the first of them.
-/// Threading: any thread. Ownership: by those who may have something to give it, `share`d strings among them.
+/// Threading: any thread. Ownership: by those who may have something to give it, what it has made among them.
 class Reclaimer : public std::enable_shared_from_this<Reclaimer> {
  public:
   static constexpr std::size_t large_bytes = 1'000'000;
-
-  Reclaimer() = default;
-  Reclaimer(const Reclaimer&) = delete;
-  Reclaimer& operator=(const Reclaimer&) = delete;
-  ~Reclaimer() {
-    {
-      const std::lock_guard lock(mutex_);
-      ended_ = true;
-    }
-    wake_.notify_one();
-    if (thread_.joinable()) thread_.join();
-  }
 
   /// Frees `bytes`: here where they are few.
   void take(std::string bytes) noexcept {
     if (bytes.capacity() < large_bytes) return;
     try {
-      const std::lock_guard lock(mutex_);
-      if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
-      waiting_.push_back(std::move(bytes));
-    } catch (const std::exception&) {  // no thread: here, then
-      return;
+      thread_.run([taken = std::make_shared<std::string>(std::move(bytes))] {});
+    } catch (const std::exception&) {  // no memory for that: here, then
     }
-    wake_.notify_one();
   }
 
-  /// Bytes that end in `take`, whoever lets go of them last.
+  /// Bytes that end there, whoever lets go of them last; where they are few, with him.
   std::shared_ptr<const std::string> share(std::string bytes) {
     if (bytes.capacity() < large_bytes) return std::make_shared<const std::string>(std::move(bytes));
-    return std::shared_ptr<std::string>(new std::string(std::move(bytes)),
-                                        [self = shared_from_this()](std::string* ended) {
-                                          self->take(std::move(*ended));
-                                          delete ended;
-                                        });
+    return make<std::string>(std::move(bytes));
+  }
+
+  /// A new `T`, which holds much, and ends there, whoever lets go of it last.
+  template <class T, class... Arguments>
+  std::shared_ptr<T> make(Arguments&&... arguments) {
+    auto made = std::make_unique<T>(std::forward<Arguments>(arguments)...);
+    return std::shared_ptr<T>(made.release(), [self = shared_from_this()](T* last) { self->end(std::unique_ptr<T>(last)); });
   }
 
  private:
-  void run() {
-    std::unique_lock lock(mutex_);
-    while (!ended_ || !waiting_.empty()) {
-      std::vector<std::string> taken;
-      taken.swap(waiting_);
-      lock.unlock();
-      taken.clear();
-      lock.lock();
-      wake_.wait(lock, [this] { return ended_ || !waiting_.empty(); });
+  template <class T>
+  void end(std::unique_ptr<T> last) noexcept {
+    try {
+      thread_.run([ending = std::shared_ptr<T>(std::move(last))] {});
+    } catch (const std::exception&) {
     }
   }
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::vector<std::string> waiting_;
-  bool ended_ = false;
-  std::thread thread_;
+  SideThread thread_;
 };
 
 }  // namespace flux::core

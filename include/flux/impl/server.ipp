@@ -33,11 +33,36 @@ FLUX_DECL std::shared_ptr<features::ChatLog> running_chat(Hub& hub) {
   return hub.chat;
 }
 
+/// A callback of the application's.
+template <class T>
+std::function<void(Result<T>)> told(Hub& hub, std::string_view what, std::function<void(Result<T>)> then) {
+  return [&hub, what, then = std::move(then)](Result<T> result) {
+    if (then) hub.guarded_elsewhere(what, [&] { then(std::move(result)); });
+  };
+}
+
 /// Calls `done` on the loop, not on a thread of the store, where it must not wait for the server. Where the loop has ended
 /// there is only here.
 template <class T>
 void call_on(core::Loop& loop, const std::function<void(Result<T>)>& done, Result<T> result) {
   if (!loop.post([done, result] { done(result); })) done(std::move(result));
+}
+
+/// Where a store blocks: `then`, on a loop.
+template <class T>
+std::function<void(Result<T>)> on_a_loop(const ServerState& state, bool blocks, std::function<void(Result<T>)> then) {
+  const auto loop = blocks ? state.a_loop() : nullptr;
+  if (!loop) return then;
+  return [loop, then = std::move(then)](Result<T> result) { call_on(*loop, then, std::move(result)); };
+}
+
+/// `room`: null is the public space.
+FLUX_DECL void share_item(ServerState& state, const std::shared_ptr<features::Room>& room, SharedItem item,
+                          std::function<void(Result<Position>)> told) {
+  Hub& hub = state.hub();
+  const features::KeptRoomPtr kept = room ? room->kept() : hub.kept_public_space();
+  if (kept) return hub.room_log->share(kept, std::move(item), on_a_loop(state, hub.room_log->blocks(), std::move(told)));
+  told(room ? room->share(nullptr, std::move(item)) : hub.public_space->share(std::move(item)));
 }
 
 }  // namespace detail
@@ -151,11 +176,13 @@ FLUX_DECL Result<Position> Server::broadcast(const RoomId& room, std::string_vie
   return found->publish(nullptr, {room, server_connection_id, {}, event, payload.text()});
 }
 
-FLUX_DECL Result<Position> Server::share(const RoomId& room, const JsonText& data) {
-  if (const auto checked = detail::check_event(state_->config(), "share", data); !checked) return checked.error();
-  const auto found = state_->hub().rooms.find(room);
-  if (!found) return detail::no_room(room);
-  return found->share(nullptr, {server_connection_id, data, 0});
+FLUX_DECL void Server::share(const RoomId& room, const JsonText& data, std::function<void(Result<Position>)> done) {
+  detail::Hub& hub = state_->hub();
+  auto told = detail::told(hub, "share", std::move(done));
+  if (const auto checked = detail::check_event(state_->config(), "share", data); !checked) return told(checked.error());
+  const auto found = hub.rooms.find(room);
+  if (!found) return told(detail::no_room(room));
+  detail::share_item(*state_, found, {server_connection_id, data, 0}, std::move(told));
 }
 
 FLUX_DECL Result<std::vector<SharedItem>> Server::room_items(const RoomId& room) const {
@@ -220,51 +247,55 @@ FLUX_DECL void Server::chat_history(const RoomId& room, std::size_t limit, Offse
 
 // --- The public space ---
 
-FLUX_DECL Result<Position> Server::public_share(const JsonText& data) {
-  if (const auto checked = detail::check_event(state_->config(), "share", data); !checked) return checked.error();
-  return state_->hub().public_space->share({server_connection_id, data, 0});
+FLUX_DECL void Server::public_share(const JsonText& data, std::function<void(Result<Position>)> done) {
+  detail::Hub& hub = state_->hub();
+  auto told = detail::told(hub, "public_share", std::move(done));
+  if (const auto checked = detail::check_event(state_->config(), "share", data); !checked) return told(checked.error());
+  detail::share_item(*state_, nullptr, {server_connection_id, data, 0}, std::move(told));
 }
 
 FLUX_DECL std::vector<SharedItem> Server::public_items() const { return state_->hub().public_space->items(); }
-FLUX_DECL bool Server::public_delete_last() { return state_->hub().public_space->delete_last(); }
+
+FLUX_DECL void Server::public_delete_last(std::function<void(Result<bool>)> done) {
+  detail::Hub& hub = state_->hub();
+  auto told = detail::told(hub, "public_delete_last", std::move(done));
+  const features::KeptRoomPtr kept = hub.kept_public_space();
+  if (!kept) return told(hub.public_space->delete_last());
+  hub.room_log->remove_newest(kept, detail::on_a_loop(*state_, hub.room_log->blocks(), std::move(told)));
+}
 
 // --- Files ---
 
 namespace detail {
 
-/// Where what `files` calls goes on: for a store that blocks, on a loop.
+/// `then`, where what `files` calls goes on: for a store that blocks, on a loop.
 template <class T>
-std::function<void(Result<T>)> told_on_loop(ServerState& state, std::string_view what, std::function<void(Result<T>)> then) {
-  Hub& hub = state.hub();
-  std::function<void(Result<T>)> guarded = [&hub, what, then = std::move(then)](Result<T> result) {
-    if (then) hub.guarded_elsewhere(what, [&] { then(std::move(result)); });
-  };
-  const auto loop = state.config().files.store && state.config().files.store->may_block() ? state.a_loop() : nullptr;
-  if (!loop) return guarded;
-  return [loop, guarded = std::move(guarded)](Result<T> result) { call_on(*loop, guarded, std::move(result)); };
+std::function<void(Result<T>)> told_of_files(ServerState& state, std::string_view what, std::function<void(Result<T>)> then) {
+  const auto& store = state.config().files.store;
+  return on_a_loop(state, store && store->may_block(), told(state.hub(), what, std::move(then)));
 }
 
 }  // namespace detail
 
 FLUX_DECL void Server::share_file(const RoomId& room, const FileId& file, std::function<void(Result<Position>)> done) {
   detail::Hub& hub = state_->hub();
-  auto told = detail::told_on_loop(*state_, "share_file", std::move(done));
+  auto told = detail::told_of_files(*state_, "share_file", std::move(done));
   if (!hub.files) return told(detail::no_files());
-  hub.files->hold(file, [&hub, room, told = std::move(told)](Result<features::FileHoldPtr> hold) {
+  const auto found = hub.rooms.find(room);
+  if (!found) return told(detail::no_room(room));
+  hub.hold_file(file, found.get(), [&state = *state_, found, told](Result<features::FileHoldPtr> hold) {
     if (!hold) return told(hold.error());
-    const auto found = hub.rooms.find(room);
-    if (!found) return told(detail::no_room(room));
-    told(found->share(nullptr, {server_connection_id, (*hold)->stored_data(), 0, *hold}));
+    detail::share_item(state, found, {server_connection_id, (*hold)->stored_data(), 0, *hold}, told);
   });
 }
 
 FLUX_DECL void Server::public_share_file(const FileId& file, std::function<void(Result<Position>)> done) {
   detail::Hub& hub = state_->hub();
-  auto told = detail::told_on_loop(*state_, "public_share_file", std::move(done));
+  auto told = detail::told_of_files(*state_, "public_share_file", std::move(done));
   if (!hub.files) return told(detail::no_files());
-  hub.files->hold(file, [&hub, told = std::move(told)](Result<features::FileHoldPtr> hold) {
+  hub.hold_file(file, nullptr, [&state = *state_, told](Result<features::FileHoldPtr> hold) {
     if (!hold) return told(hold.error());
-    told(hub.public_space->share({server_connection_id, (*hold)->stored_data(), 0, *hold}));
+    detail::share_item(state, nullptr, {server_connection_id, (*hold)->stored_data(), 0, *hold}, told);
   });
 }
 
@@ -289,7 +320,7 @@ FLUX_DECL Result<std::string> Server::file_link(const FileId& file, std::chrono:
 
 FLUX_DECL void Server::cleanup_deleted_files(std::function<void(Result<FileCleanup>)> done) {
   detail::Hub& hub = state_->hub();
-  auto told = detail::told_on_loop(*state_, "cleanup_deleted_files", std::move(done));
+  auto told = detail::told_of_files(*state_, "cleanup_deleted_files", std::move(done));
   if (!hub.files) return told(detail::no_files());
   hub.files->cleanup(std::move(told));
 }

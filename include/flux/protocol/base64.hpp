@@ -15,6 +15,13 @@ namespace flux::protocol {
 /// The size of the text that stands for so many bytes.
 constexpr std::size_t base64_size(std::size_t bytes) noexcept { return (bytes + 2) / 3 * 4; }
 
+/// How many bytes such a text stands for, where it is valid.
+constexpr std::size_t decoded_base64_size(std::string_view text) noexcept {
+  std::size_t size = text.size() / 4 * 3;
+  for (std::size_t padding = 0; padding < 2 && size != 0 && text[text.size() - 1 - padding] == '='; ++padding) --size;
+  return size;
+}
+
 /// Appends the padded text of `bytes`, which must not be a part of `out`.
 void append_base64(std::string& out, std::string_view bytes);
 

@@ -5,6 +5,7 @@
 // Threading: values and free functions; an object belongs to one thread at a time.
 #pragma once
 
+#include <flux/core/utf8.hpp>
 #include <flux/error.hpp>
 
 #include <chrono>
@@ -45,8 +46,10 @@ void append_engineio_base64_frame(std::string& out, std::string_view bytes);
 
 /// What one payload may hold.
 struct EngineIoLimits {
-  std::size_t payload_bytes_max = 1'000'000;  ///< told to clients as `maxPayload`
-  std::size_t packets_max = 131'072;          ///< more than messages that say something fit into `payload_bytes_max`
+  std::size_t payload_bytes_max = 1'000'000;
+  std::size_t packets_max = 131'072;  ///< more than messages that say something fit into a payload of 1 MB
+  /// Of one packet that is read, its base64 decoded. 0: what its payload may hold.
+  std::size_t message_bytes_max = 0;
 };
 
 /// What separates the packets of a payload.
@@ -62,11 +65,11 @@ class EngineIoPayloadReader {
   static constexpr std::size_t no_limit = static_cast<std::size_t>(-1);
 
   /// The next packet, whose data lives until the next call; none at the end and from the first error on.
-  /// A call decodes at most `base64_bytes` of a long packet, or looks for its end in eight times as many. There may be none
-  /// either then: `unfinished` is true, and the next call goes on.
-  std::optional<EngineIoPacket> next(std::size_t base64_bytes = no_limit);
+  /// A call decodes or checks at most `bytes` of a long packet, or looks for its end in eight times as many. There may be
+  /// none either then: `unfinished` is true, and the next call goes on.
+  std::optional<EngineIoPacket> next(std::size_t bytes = no_limit);
   bool unfinished() const noexcept { return work_ != Work::none; }
-  /// The bytes of the last packet, to be moved from, where they were long and stand alone; else null.
+  /// The data of the last packet, to be moved from, where it was long and stands alone; else null.
   std::string* owner() noexcept { return long_.empty() || unfinished() ? nullptr : &long_; }
   /// What the reader has been given, for whom it matters where that is freed.
   std::string release() noexcept { return std::move(payload_); }
@@ -78,18 +81,24 @@ class EngineIoPayloadReader {
  private:
   std::nullopt_t fail(Errc code, std::string_view what);
   bool find_end(std::size_t bytes);
+  bool fits(std::size_t size);
+  std::optional<EngineIoPacket> read_packet(std::string_view packet, std::size_t bytes);
   std::optional<EngineIoPacket> decode(std::string_view base64);
-  std::optional<EngineIoPacket> decode_long(std::size_t base64_bytes);
+  std::optional<EngineIoPacket> decode_long(std::size_t bytes);
+  std::optional<EngineIoPacket> check_long(std::size_t bytes);
 
   std::string payload_;
   std::size_t packets_max_;
+  std::size_t message_bytes_max_;
   std::size_t at_ = 0;   // of the packet
   std::size_t end_ = 0;  // of it, or of where that was looked for
   std::size_t packets_ = 0;
   bool done_ = false;
-  enum class Work : std::uint8_t { none, finding_end, decoding } work_ = Work::none;
-  std::string long_;            // decoded base64 that is long
-  std::string_view long_rest_;  // what is to be decoded yet
+  enum class Work : std::uint8_t { none, finding_end, decoding, checking } work_ = Work::none;
+  std::string long_;            // data that is long: decoded base64, or text
+  std::string_view long_rest_;  // what of it is to be decoded or checked yet
+  EngineIoType long_type_ = EngineIoType::message;
+  core::Utf8Validator long_utf8_;
   std::optional<Error> error_;
 };
 

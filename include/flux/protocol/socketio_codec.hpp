@@ -30,8 +30,7 @@ struct SocketIoLimits {
   /// Of one packet's attachments together. 0: 10,000,000, or what one message may hold (`payload_bytes_max`) where that
   /// is more.
   std::size_t attachment_bytes_max = 0;
-  /// Of one packet's text. It is parsed in one go, so where large files are let through, let this stay small. 0: what one
-  /// message may hold (`payload_bytes_max`).
+  /// Of one packet's text. 0: what one message may hold (`payload_bytes_max`). 1 MB takes 5 to 10 ms to parse.
   std::size_t text_bytes_max = 0;
   std::size_t arguments_max = 1'024;
   std::size_t namespace_bytes_max = 256;

@@ -26,21 +26,27 @@ class Files;
 /// `{type:"file", fileId, fileName, mimeType, size}`: what is stored and sent in the place of a file.
 JsonText stored_data(const FileInfo& file);
 
-/// A place in a room or the public space that a file has. When the last of its copies goes, the file is logically deleted.
+/// A place in a room or the public space that a file has. When the last of its copies goes, the file is logically deleted,
+/// if it was shared by then.
 /// Threading: any thread.
 class FileHold {
  public:
-  FileHold(std::weak_ptr<Files> files, FileInfo info) : files_(std::move(files)), info_(std::move(info)) {}
+  FileHold(std::weak_ptr<Files> files, FileInfo info, bool shared)
+      : files_(std::move(files)), info_(std::move(info)), shared_(shared) {}
   FileHold(const FileHold&) = delete;
   FileHold& operator=(const FileHold&) = delete;
   ~FileHold();
 
   const FileInfo& info() const noexcept { return info_; }
   JsonText stored_data() const { return features::stored_data(info_); }
+  /// Its item is in the store of its room: from here on the file is shared.
+  void stored() const;
 
  private:
+  friend class Files;
   const std::weak_ptr<Files> files_;
   const FileInfo info_;
+  mutable std::atomic<bool> shared_;
 };
 
 using FileHoldPtr = std::shared_ptr<const FileHold>;
@@ -51,6 +57,8 @@ class Files final : public std::enable_shared_from_this<Files> {
  public:
   template <class T>
   using Done = std::function<void(Result<T>)>;
+  /// What brings bytes to disk, or looks at all files, is slow: it never keeps the others from all workers.
+  using Pace = storage::StoreQueue::Pace;
 
   /// `options.store` is there. `failed`: told of what goes wrong where nobody waits for the answer.
   Files(const FilesOptions& options, const Limits& limits, std::shared_ptr<Clock> clock,
@@ -72,7 +80,7 @@ class Files final : public std::enable_shared_from_this<Files> {
 
   /// Has `call(store)` made behind the file's earlier calls; `done` gets its result. Errors: its; overloaded; stopped.
   template <class Call, class Finish>
-  void run(const FileId& id, Call call, Finish done) {
+  void run(const FileId& id, Call call, Finish done, Pace pace = Pace::quick) {
     using R = std::invoke_result_t<Call&, FileStore&>;
     if (!options_.store->may_block()) return done(exclusively(id, call));
     const auto queue = running_queue();
@@ -80,7 +88,7 @@ class Files final : public std::enable_shared_from_this<Files> {
     auto work = [self = shared_from_this(), call = std::move(call), done](const auto&) mutable {
       done(self->guarded(call));
     };
-    if (queue->run(id, std::move(work))) return;
+    if (queue->run(id, std::move(work), pace)) return;
     // One that stops refuses calls, too, and those who clean up must know which it is.
     done(stopped_.load() ? R(Error(Errc::stopped, "the server stops"))
                          : R(Error(Errc::overloaded, "too many calls wait for the file store; try again")));
@@ -90,6 +98,11 @@ class Files final : public std::enable_shared_from_this<Files> {
   void find(const FileId& id, Done<FileInfo> done);
   /// For somewhere that the complete file is to be kept. Errors: file_not_found, also where it is not complete yet.
   void hold(const FileId& id, Done<FileHoldPtr> done);
+  /// The same for a place that is to be stored. Until it is (`FileHold::stored`) the file is not shared: letting go of it
+  /// changes nothing, so who could not share it may try again, and whatever ends the server meanwhile leaves it.
+  void hold_to_store(const FileId& id, Done<FileHoldPtr> done);
+  /// `hold` before `start`, here and now, for an item that was stored.
+  Result<FileHoldPtr> hold_again(const FileId& id);
   /// Deletes the file, if nothing holds it.
   void release(const FileId& id);
   /// Removes logically deleted files from disk.
@@ -118,7 +131,11 @@ class Files final : public std::enable_shared_from_this<Files> {
   }
   std::shared_ptr<storage::StoreQueue> running_queue() const;
   static Result<FileInfo> complete_file(FileStore& store, const FileId& id);
-  FileHoldPtr held(const FileInfo& info);
+  friend class FileHold;
+  Result<FileHoldPtr> hold_in(FileStore& store, const FileId& id);
+  FileHoldPtr held(const FileInfo& info, bool shared);
+  void mark_shared(const FileId& id);
+  void forget(const FileId& id);
   bool is_held(const FileId& id) const;
   void remove_unended();
   void release_unshared();

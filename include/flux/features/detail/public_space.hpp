@@ -3,6 +3,7 @@
 
 #include <flux/config.hpp>
 #include <flux/core/detail/audience.hpp>
+#include <flux/features/detail/room_log.hpp>
 #include <flux/features/room_view.hpp>
 
 #include <deque>
@@ -26,6 +27,23 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
       : items_max_(limits.public_history_items_max),
         bytes_max_(limits.public_history_bytes_max),
         epoch_(std::move(epoch)) {}
+
+  /// Makes it one that is kept, with what it had before: once before others know it, and once with what is in the store.
+  void keep_in_store(StoredRoom stored, ItemNumbers in_store, std::vector<SharedItem> items, bool opened) {
+    auto kept = std::make_shared<Kept>(*this, std::move(stored), in_store, opened);
+    const std::lock_guard lock(mutex_);
+    kept_ = std::move(kept);
+    for (SharedItem& item : items) {
+      offset_ = item.offset;
+      bytes_ += item.data.text().size();
+      items_.push_back(std::move(item));
+    }
+  }
+  /// For the log, which changes go through then instead of `share` and `delete_last`. Null: it ends with the process.
+  KeptRoomPtr kept() const {
+    const std::lock_guard lock(mutex_);
+    return kept_;
+  }
 
   /// Appends, forgets the oldest past the limits, and tells everybody. Of changes in quick succession to a long list they
   /// may hear the last only.
@@ -79,6 +97,25 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
   }
 
  private:
+  /// As its log sees it, on the turns of which it is changed.
+  class Kept final : public KeptRoom {
+   public:
+    Kept(PublicSpace& space, StoredRoom stored, ItemNumbers in_store, bool opened)
+        : KeptRoom(std::move(stored), in_store, opened), space_(space) {}
+
+    bool ended() const override { return space_.kept().get() != this; }
+    ItemNumbers numbers() const override {
+      const std::lock_guard lock(space_.mutex_);
+      const auto& items = space_.items_;
+      return items.empty() ? ItemNumbers() : ItemNumbers{items.front().number, items.back().number};
+    }
+    Result<Position> publish(SharedItem item) override { return space_.share(std::move(item)); }
+    void forget_newest() override { space_.delete_last(); }
+
+   private:
+    PublicSpace& space_;  // both live as long as the server
+  };
+
   /// A turn may change much, and each time the whole list is to be sent. When that is a lot, what changes next is said once,
   /// after the turn: one small message of a client must not cost a list each.
   void tell() {
@@ -108,6 +145,7 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
   const std::size_t bytes_max_;
   const std::string epoch_;
   mutable std::mutex mutex_;
+  std::shared_ptr<KeptRoom> kept_;
   core::Audience audience_{mutex_};
   std::weak_ptr<void> telling_later_;
   std::deque<SharedItem> items_;

@@ -3,6 +3,7 @@
 
 #include <flux/config.hpp>
 #include <flux/core/detail/audience.hpp>
+#include <flux/features/detail/room_log.hpp>
 #include <flux/features/room_view.hpp>
 
 #include <deque>
@@ -50,10 +51,15 @@ class Room final : public std::enable_shared_from_this<Room> {
   };
 
   Room(RoomId id, RoomOptions options, std::string epoch, const Settings& settings);
+  /// Makes it one that is kept under this life, with what it had before. Not in mode live; before anybody else knows it.
+  void keep_in_store(StoredRoom stored, ItemNumbers in_store, const std::vector<SharedItem>& items, bool opened);
 
   const RoomId& id() const noexcept { return id_; }
   RoomMode mode() const noexcept { return mode_; }
   bool permanent() const noexcept { return permanent_; }
+  bool is_kept() const noexcept { return kept_ != nullptr; }
+  /// For the log, which items go through then instead of `share`. Null: it ends with the process.
+  KeptRoomPtr kept();
 
   /// Adds a member and calls `welcome` with what it finds, under the lock: what comes later is not in the snapshot, and
   /// reaches the member after it. Errors: room_full; room_not_found where the room has ended meanwhile.
@@ -99,6 +105,7 @@ class Room final : public std::enable_shared_from_this<Room> {
   void end(std::string_view reason);
 
  private:
+  class Kept;
   enum class Change : std::uint8_t { none, joined, updated };
   struct MemberState {
     Membership* membership;
@@ -129,6 +136,8 @@ class Room final : public std::enable_shared_from_this<Room> {
   void send_presence();
   void drop_unheard_leavers();
   void keep(const SharedItem& item);
+  Result<Position> publish_kept(SharedItem item);
+  void announce_joiners();
   Error ended_error() const { return Error(Errc::room_not_found, "no room \"" + id_ + "\""); }
 
   const RoomId id_;
@@ -137,6 +146,8 @@ class Room final : public std::enable_shared_from_this<Room> {
   const bool permanent_;
   const std::string epoch_;
   const Settings& settings_;
+
+  std::unique_ptr<KeptRoom> kept_;  // set once, before others know the room
 
   mutable std::mutex mutex_;
   bool ended_ = false;

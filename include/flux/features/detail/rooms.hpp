@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/features/detail/room.hpp>
+#include <flux/features/detail/room_restore.hpp>
 
 #include <array>
 #include <atomic>
@@ -14,10 +15,23 @@
 
 namespace flux::features {
 
+/// Of a room that is kept, or of the public space.
+std::string new_room_life();
+
 /// Threading: any thread. Sharded by the room's id, one lock a shard.
 class Rooms {
  public:
-  Rooms(const Config& config, std::uint64_t seed);
+  /// `log`: what rooms of the modes singleton and history keep goes through it; null: they end with the process.
+  explicit Rooms(const Config& config, std::uint64_t seed, RoomLog* log = nullptr);
+
+  /// Takes in what was there before. A room that was made before the start under the same id and with the same mode has
+  /// its own options, and the items from the store; one of another mode takes the place of the old one.
+  void restore(RestoredRoom restored);
+  /// The server starts, and `loop` is its first. Rooms that their members have left end in time: the loops that timed it
+  /// have ended. Those that the store has kept wait for their first member; it is told of those that were made meanwhile.
+  void start(core::Loop& loop);
+  /// From here to the next `start` rooms that are kept don't end because their members leave.
+  void begin_stop() noexcept { stopping_.store(true); }
 
   /// Whether `id` may name a room. Errors: invalid_argument.
   Result<void> check_id(std::string_view id) const;
@@ -29,8 +43,6 @@ class Rooms {
   /// Somebody has left the room, or who made it has gone: ends it if it is empty, now or when it has been so for
   /// `Config::room_linger`. `loop`: times that; its own thread.
   void end_if_empty(const std::shared_ptr<Room>& room, core::Loop& loop);
-  /// The same for every room that its members have left, when a server starts: the loops that timed it have ended.
-  void end_deserted(core::Loop& loop);
   /// Forgets the room if nobody has been in it since `since`.
   void remove_if_empty(const std::shared_ptr<Room>& room, Clock::TimePoint since = Clock::TimePoint::max());
   /// Forgets the room, so that its id is free; it is the caller's to end. Null where there is none.
@@ -49,15 +61,21 @@ class Rooms {
   Shard& shard(const RoomId& id) { return shards_[std::hash<RoomId>{}(id) % shards_.size()]; }
   const Shard& shard(const RoomId& id) const { return shards_[std::hash<RoomId>{}(id) % shards_.size()]; }
   void linger(const std::shared_ptr<Room>& room, core::Loop& loop, std::chrono::nanoseconds time);
+  void await_members(const std::shared_ptr<Room>& room, core::Loop& loop);
+  bool outlives_stop(const Room& room) const noexcept { return room.is_kept() && stopping_.load(); }
   Result<std::shared_ptr<Room>> make(Shard& locked, const RoomId& id, const RoomOptions& options);
+  std::shared_ptr<Room> make_unchecked(const RoomId& id, const RoomOptions& options);
 
   const Room::Settings settings_;
+  RoomLog* const log_;
   const std::chrono::milliseconds linger_;
+  const std::chrono::milliseconds rejoin_time_;
   const std::size_t rooms_max_;
   const std::size_t id_bytes_max_;
   std::array<Shard, 64> shards_;
   std::atomic<std::size_t> size_{0};
   std::atomic<std::uint64_t> next_epoch_;
+  std::atomic<bool> stopping_{false};
 };
 
 }  // namespace flux::features

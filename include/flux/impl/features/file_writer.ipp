@@ -11,14 +11,15 @@ namespace flux::features {
 
 template <class Call, class Next>
 void FileWriter::step(Call call, Next next) {
-  files_->run(file_.id, std::move(call), [self = shared_from_this(), next](auto result) {
+  auto done = [self = shared_from_this(), next](auto result) {
     self->loop_->post([self, next, result = std::move(result)] {
       if (!result) return self->fail(result.error());
       self->created_ = true;
       if (!self->wanted_()) return self->fail(Error(Errc::not_in_room, "who put the file up has left"));
       next(*self, result);
     });
-  });
+  };
+  files_->run(file_.id, std::move(call), std::move(done), Files::Pace::slow);
 }
 
 FLUX_DECL void FileWriter::begin() {

@@ -6,7 +6,18 @@
 namespace flux::features {
 
 FLUX_DECL FileHold::~FileHold() {
-  if (const auto files = files_.lock()) files->release(info_.id);
+  const auto files = files_.lock();
+  if (!files) return;
+  if (shared_.load()) {
+    files->release(info_.id);
+  } else {
+    files->forget(info_.id);
+  }
+}
+
+FLUX_DECL void FileHold::stored() const {
+  if (shared_.exchange(true)) return;
+  if (const auto files = files_.lock()) files->mark_shared(info_.id);
 }
 
 FLUX_DECL JsonText stored_data(const FileInfo& file) {
@@ -82,15 +93,22 @@ FLUX_DECL std::shared_ptr<storage::StoreQueue> Files::running_queue() const {
 
 // --- Who holds what ---
 
-FLUX_DECL FileHoldPtr Files::held(const FileInfo& info) {
+FLUX_DECL FileHoldPtr Files::held(const FileInfo& info, bool shared) {
   const std::lock_guard lock(mutex_);
   auto& known = holds_[info.id];
   auto hold = known.lock();
   if (!hold) {
-    hold = std::make_shared<const FileHold>(weak_from_this(), info);
+    hold = std::make_shared<const FileHold>(weak_from_this(), info, shared);
     known = hold;
   }
+  if (shared) hold->shared_.store(true);
   return hold;
+}
+
+FLUX_DECL void Files::forget(const FileId& id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = holds_.find(id);
+  if (found != holds_.end() && found->second.expired()) holds_.erase(found);
 }
 
 FLUX_DECL bool Files::is_held(const FileId& id) const {
@@ -114,22 +132,41 @@ FLUX_DECL void Files::find(const FileId& id, Done<FileInfo> done) {
 // Holding and deleting a file are calls about it, so they never overlap.
 
 FLUX_DECL void Files::hold(const FileId& id, Done<FileHoldPtr> done) {
+  run(id, [self = shared_from_this(), id](FileStore& store) { return self->hold_in(store, id); }, std::move(done));
+}
+
+FLUX_DECL Result<FileHoldPtr> Files::hold_again(const FileId& id) {
+  return guarded([&](FileStore& store) { return hold_in(store, id); });
+}
+
+FLUX_DECL void Files::hold_to_store(const FileId& id, Done<FileHoldPtr> done) {
   run(id,
       [self = shared_from_this(), id](FileStore& store) -> Result<FileHoldPtr> {
         const auto file = complete_file(store, id);
         if (!file) return file.error();
-        if (const auto marked = file->shared ? Result<void>() : store.mark_shared(id); !marked) return marked.error();
-        return self->held(*file);
+        return self->held(*file, file->shared);
       },
       std::move(done));
 }
 
+FLUX_DECL Result<FileHoldPtr> Files::hold_in(FileStore& store, const FileId& id) {
+  const auto file = complete_file(store, id);
+  if (!file) return file.error();
+  if (const auto marked = file->shared ? Result<void>() : store.mark_shared(id); !marked) return marked.error();
+  return held(*file, true);
+}
+
+/// Where that fails, or the server ends before, the next start finds the item, and marks its file.
+FLUX_DECL void Files::mark_shared(const FileId& id) {
+  run(id, [id](FileStore& store) { return store.mark_shared(id); },
+      [self = shared_from_this(), id](const Result<void>& marked) {
+        if (marked || marked.error().code() == Errc::stopped) return;
+        self->failed_("file " + id + " is shared and can't be marked so: " + marked.error().message());
+      });
+}
+
 FLUX_DECL void Files::release(const FileId& id) {
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = holds_.find(id);
-    if (found != holds_.end() && found->second.expired()) holds_.erase(found);
-  }
+  forget(id);
   run(id,
       [self = shared_from_this(), id](FileStore& store) -> Result<void> {
         return self->is_held(id) ? Result<void>() : store.mark_deleted(id);
@@ -156,7 +193,7 @@ FLUX_DECL void Files::retry_releases() {
 
 FLUX_DECL void Files::cleanup(Done<FileCleanup> done) {
   retry_releases();
-  run({}, [](FileStore& store) { return store.cleanup_deleted(); }, std::move(done));
+  run({}, [](FileStore& store) { return store.cleanup_deleted(); }, std::move(done), Pace::slow);
 }
 
 FLUX_DECL void Files::sweep() {
@@ -167,7 +204,8 @@ FLUX_DECL void Files::sweep() {
   run({}, [idle_since](FileStore& store) { return store.sweep(idle_since); },
       [self = shared_from_this()](const Result<FileSweep>& swept) {
         if (!swept) self->failed_("the file store can't be swept: " + swept.error().message());
-      });
+      },
+      Pace::slow);
 }
 
 FLUX_DECL void Files::release_unshared() {

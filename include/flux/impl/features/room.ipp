@@ -18,6 +18,43 @@ FLUX_DECL Room::Room(RoomId id, RoomOptions options, std::string epoch, const Se
   if (mode_ != RoomMode::live) items_ = std::make_unique<std::deque<SharedItem>>();
 }
 
+/// The room as its log sees it, on the turns of which it is changed.
+class Room::Kept final : public KeptRoom {
+ public:
+  Kept(Room& room, StoredRoom stored, ItemNumbers in_store, bool opened)
+      : KeptRoom(std::move(stored), in_store, opened), room_(room) {}
+
+  bool ended() const override {
+    const std::lock_guard lock(room_.mutex_);
+    return room_.ended_;
+  }
+  ItemNumbers numbers() const override {
+    const std::lock_guard lock(room_.mutex_);
+    const auto& items = *room_.items_;
+    return items.empty() ? ItemNumbers() : ItemNumbers{items.front().number, items.back().number};
+  }
+  Result<Position> publish(SharedItem item) override { return room_.publish_kept(std::move(item)); }
+  void forget_newest() override {
+    const std::lock_guard lock(room_.mutex_);
+    room_.items_bytes_ -= room_.items_->back().data.text().size();
+    room_.items_->pop_back();
+  }
+
+ private:
+  Room& room_;
+};
+
+FLUX_DECL void Room::keep_in_store(StoredRoom stored, ItemNumbers in_store, const std::vector<SharedItem>& items,
+                                   bool opened) {
+  kept_ = std::make_unique<Kept>(*this, std::move(stored), in_store, opened);
+  for (const SharedItem& item : items) {
+    offset_ = item.offset;
+    keep(item);
+  }
+}
+
+FLUX_DECL KeptRoomPtr Room::kept() { return kept_ ? KeptRoomPtr(shared_from_this(), kept_.get()) : nullptr; }
+
 // --- Members ---
 
 FLUX_DECL Result<void> Room::join(Membership& membership, const Joiner& joiner, std::string presence,
@@ -154,6 +191,17 @@ FLUX_DECL Result<Position> Room::share(const Membership* sender, SharedItem item
   return position();
 }
 
+/// Whoever shared it may have left meanwhile.
+FLUX_DECL Result<Position> Room::publish_kept(SharedItem item) {
+  const std::lock_guard lock(mutex_);
+  if (ended_) return ended_error();
+  announce_joiners();
+  item.offset = ++offset_;
+  append([&](const RoomView& view, std::string& out) { view.data(out, id_, item); });
+  keep(item);
+  return position();
+}
+
 FLUX_DECL void Room::keep(const SharedItem& item) {
   if (mode_ == RoomMode::singleton) {
     items_->clear();
@@ -171,11 +219,15 @@ FLUX_DECL void Room::keep(const SharedItem& item) {
 FLUX_DECL void Room::publish_chat(const ChatMessage& message) {
   const std::lock_guard lock(mutex_);
   if (ended_) return;
-  const auto sender = std::find_if(members_.begin(), members_.end(),
-                                   [&](const MemberState& m) { return m.pending == Change::joined; });
-  if (sender != members_.end()) send_presence();
+  announce_joiners();
   ++offset_;
   append([&](const RoomView& view, std::string& out) { view.chat(out, message); });
+}
+
+/// Before a message of which it is not known whether its sender is one of them.
+FLUX_DECL void Room::announce_joiners() {
+  const auto joined = [](const MemberState& member) { return member.pending == Change::joined; };
+  if (std::any_of(members_.begin(), members_.end(), joined)) send_presence();
 }
 
 // --- Presence ---

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <flux/core/session_key.hpp>
+#include <flux/core/uuid.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/features/detail/rooms.hpp>
 #include <flux/core/utf8.hpp>
@@ -9,10 +10,19 @@
 
 namespace flux::features {
 
-FLUX_DECL Rooms::Rooms(const Config& config, std::uint64_t seed)
+/// Of the system's entropy, whatever `Config::seed` is: the next process must not make it again.
+FLUX_DECL std::string new_room_life() {
+  std::string life = core::random_uuid();
+  life.erase(std::remove(life.begin(), life.end(), '-'), life.end());
+  return life;
+}
+
+FLUX_DECL Rooms::Rooms(const Config& config, std::uint64_t seed, RoomLog* log)
     : settings_{config.presence_interval, config.limits.room_members_max, config.limits.room_history_items_max,
                 config.limits.room_history_bytes_max},
+      log_(log),
       linger_(config.room_linger),
+      rejoin_time_(std::max<std::chrono::milliseconds>(config.rooms.rejoin_time, config.room_linger)),
       rooms_max_(config.limits.rooms_max),
       id_bytes_max_(config.limits.room_id_bytes_max),
       next_epoch_(seed) {}
@@ -44,17 +54,85 @@ FLUX_DECL Result<std::shared_ptr<Room>> Rooms::make(Shard& locked, const RoomId&
     size_.fetch_sub(1, std::memory_order_relaxed);
     return Error(Errc::limit_exceeded, "the server has its " + std::to_string(rooms_max_) + " rooms");
   }
-  std::string epoch = core::key_text(core::mixed(next_epoch_.fetch_add(1, std::memory_order_relaxed)));
-  auto room = std::make_shared<Room>(id, options, std::move(epoch), settings_);
+  auto room = make_unchecked(id, options);
+  if (log_ != nullptr && options.mode != RoomMode::live) {
+    room->keep_in_store({id, new_room_life(), options.mode, options.capacity, options.permanent}, {}, {}, false);
+  }
   locked.rooms.emplace(id, room);
   return room;
 }
 
+FLUX_DECL std::shared_ptr<Room> Rooms::make_unchecked(const RoomId& id, const RoomOptions& options) {
+  std::string epoch = core::key_text(core::mixed(next_epoch_.fetch_add(1, std::memory_order_relaxed)));
+  return std::make_shared<Room>(id, options, std::move(epoch), settings_);
+}
+
 FLUX_DECL Result<std::shared_ptr<Room>> Rooms::create(const RoomId& id, const RoomOptions& options) {
   Shard& s = shard(id);
-  const std::lock_guard lock(s.mutex);
+  std::unique_lock lock(s.mutex);
   if (s.rooms.count(id) != 0) return Error(Errc::room_exists, "room \"" + id + "\" exists already");
-  return make(s, id, options);
+  auto room = make(s, id, options);
+  lock.unlock();
+  if (room && (*room)->is_kept()) log_->open((*room)->kept());
+  return room;
+}
+
+// --- What was there before ---
+
+FLUX_DECL void Rooms::restore(RestoredRoom restored) {
+  StoredRoom stored = std::move(restored.room);
+  Shard& s = shard(stored.id);
+  const std::lock_guard lock(s.mutex);
+  auto& place = s.rooms[stored.id];
+  const bool made_again = place != nullptr;
+  if (made_again) {
+    // Made before the start: nobody has joined it yet.
+    if (place->mode() != stored.mode) {
+      // Where it is kept, too, its own life takes the place of this one when it is opened.
+      if (!place->is_kept()) log_->close(stored);
+      return;
+    }
+    const StoredRoom& fresh = place->kept()->stored();
+    stored.capacity = fresh.capacity;
+    stored.permanent = fresh.permanent;
+    place->end({});
+  } else {
+    size_.fetch_add(1, std::memory_order_relaxed);
+  }
+  place = make_unchecked(stored.id, {stored.mode, stored.capacity, stored.permanent});
+  place->keep_in_store(std::move(stored), restored.in_store, restored.items, !made_again);
+}
+
+FLUX_DECL void Rooms::start(core::Loop& loop) {
+  stopping_.store(false);
+  std::vector<std::weak_ptr<Room>> deserted, awaiting;
+  for (const auto& room : all()) {
+    const bool is_deserted = room->deserted();
+    if (!room->is_kept()) {
+      if (is_deserted) deserted.push_back(room);
+    } else if (room->kept()->opened()) {
+      awaiting.push_back(room);
+    } else {
+      log_->open(room->kept());
+    }
+  }
+  if (deserted.empty() && awaiting.empty()) return;
+  loop.post([this, &loop, deserted = std::move(deserted), awaiting = std::move(awaiting)] {
+    for (const auto& weak : deserted) {
+      if (const auto room = weak.lock()) end_if_empty(room, loop);
+    }
+    for (const auto& weak : awaiting) {
+      if (const auto room = weak.lock()) await_members(room, loop);
+    }
+  });
+}
+
+/// Of a room that somebody joins meanwhile the end is timed when he leaves it.
+FLUX_DECL void Rooms::await_members(const std::shared_ptr<Room>& room, core::Loop& loop) {
+  if (room->permanent()) return;
+  loop.call_after(rejoin_time_, [this, &loop, weak = std::weak_ptr<Room>(room)] {
+    if (const auto still_there = weak.lock()) remove_if_empty(still_there, loop.clock().now() - linger_);
+  });
 }
 
 FLUX_DECL Result<std::shared_ptr<Room>> Rooms::find_or_create(const RoomId& id) {
@@ -73,7 +151,7 @@ FLUX_DECL std::shared_ptr<Room> Rooms::find(const RoomId& id) const {
 }
 
 FLUX_DECL void Rooms::end_if_empty(const std::shared_ptr<Room>& room, core::Loop& loop) {
-  if (room->permanent()) return;
+  if (room->permanent() || outlives_stop(*room)) return;
   if (linger_.count() == 0) return remove_if_empty(room);
   if (room->begin_linger()) linger(room, loop, linger_);
 }
@@ -89,19 +167,16 @@ FLUX_DECL void Rooms::linger(const std::shared_ptr<Room>& room, core::Loop& loop
   });
 }
 
-FLUX_DECL void Rooms::end_deserted(core::Loop& loop) {
-  for (const auto& room : all()) {
-    if (room->deserted()) end_if_empty(room, loop);
-  }
-}
-
 FLUX_DECL void Rooms::remove_if_empty(const std::shared_ptr<Room>& room, Clock::TimePoint since) {
-  Shard& s = shard(room->id());
-  const std::lock_guard lock(s.mutex);
-  const auto found = s.rooms.find(room->id());
-  if (found == s.rooms.end() || found->second != room || !room->end_if_empty(since)) return;
-  s.rooms.erase(found);
-  size_.fetch_sub(1, std::memory_order_relaxed);
+  {
+    Shard& s = shard(room->id());
+    const std::lock_guard lock(s.mutex);
+    const auto found = s.rooms.find(room->id());
+    if (found == s.rooms.end() || found->second != room || outlives_stop(*room) || !room->end_if_empty(since)) return;
+    s.rooms.erase(found);
+    size_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  if (room->is_kept()) log_->close(room->kept());
 }
 
 FLUX_DECL std::shared_ptr<Room> Rooms::take_out(const RoomId& id) {

@@ -31,9 +31,10 @@ FLUX_DECL std::string unknown_type(char first) {
 }
 
 inline constexpr std::string_view empty_packet = "is empty; a packet begins with its type, 0 to 6, or with b";
-inline constexpr std::size_t long_base64_bytes = 65'536;  // whole groups of 4
+inline constexpr std::size_t long_bytes = 65'536;  // of base64, whole groups of 4
 
 inline constexpr std::string_view bad_base64 = "holds invalid base64 behind its b";
+inline constexpr std::string_view bad_utf8 = "is not valid UTF-8";
 
 /// The frame's first payload byte, then the rest, which is `rest_size` bytes.
 FLUX_DECL void append_text_header(std::string& out, char first, std::size_t rest_size) {
@@ -79,7 +80,9 @@ FLUX_DECL void append_engineio_base64_frame(std::string& out, std::string_view b
 // --- Polling payloads ---
 
 FLUX_DECL EngineIoPayloadReader::EngineIoPayloadReader(std::string payload, const EngineIoLimits& limits)
-    : payload_(std::move(payload)), packets_max_(limits.packets_max) {
+    : payload_(std::move(payload)),
+      packets_max_(limits.packets_max),
+      message_bytes_max_(limits.message_bytes_max == 0 ? limits.payload_bytes_max : limits.message_bytes_max) {
   if (payload_.size() > limits.payload_bytes_max) {
     error_.emplace(Errc::message_too_large, "the payload has " + std::to_string(payload_.size()) + " bytes; at most " +
                                                 std::to_string(limits.payload_bytes_max) + " are allowed");
@@ -87,14 +90,23 @@ FLUX_DECL EngineIoPayloadReader::EngineIoPayloadReader(std::string payload, cons
 }
 
 FLUX_DECL std::nullopt_t EngineIoPayloadReader::fail(Errc code, std::string_view what) {
+  work_ = Work::none;
   error_.emplace(code, "packet " + std::to_string(packets_) + " of the payload " + std::string(what));
   return std::nullopt;
 }
 
-FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::next(std::size_t base64_bytes) {
-  if (work_ == Work::decoding) return decode_long(base64_bytes);
+FLUX_DECL bool EngineIoPayloadReader::fits(std::size_t size) {
+  if (size <= message_bytes_max_) return true;
+  fail(Errc::message_too_large, "has " + std::to_string(size) + " bytes; at most " +
+                                    std::to_string(message_bytes_max_) + " are allowed");
+  return false;
+}
+
+FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::next(std::size_t bytes) {
+  if (work_ == Work::decoding) return decode_long(bytes);
+  if (work_ == Work::checking) return check_long(bytes);
   long_ = std::string();
-  if (done_ || error_ || !find_end(base64_bytes)) return std::nullopt;
+  if (done_ || error_ || !find_end(bytes)) return std::nullopt;
   ++packets_;
   if (packets_ > packets_max_) {
     return fail(Errc::limit_exceeded, "is one too many; at most " + std::to_string(packets_max_) + " are allowed");
@@ -103,25 +115,40 @@ FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::next(std::size_t 
   done_ = end_ == payload_.size();
   at_ = ++end_;
   if (packet.empty()) return fail(Errc::invalid_message, engineio_detail::empty_packet);
+  return read_packet(packet, bytes);
+}
+
+FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::read_packet(std::string_view packet, std::size_t bytes) {
   const std::string_view data = packet.substr(1);
+  const bool is_long = data.size() > engineio_detail::long_bytes;
   if (packet.front() == 'b') {
-    if (data.size() <= engineio_detail::long_base64_bytes) return decode(data);
+    if (!fits(decoded_base64_size(data))) return std::nullopt;
+    if (!is_long) return decode(data);
+    work_ = Work::decoding;
     long_.reserve(data.size() / 4 * 3);
     long_rest_ = data;
-    work_ = Work::decoding;
-    return decode_long(base64_bytes);
+    return decode_long(bytes);
   }
   const auto type = engineio_detail::type_of(packet.front());
   if (!type) return fail(Errc::invalid_message, engineio_detail::unknown_type(packet.front()));
-  if (!core::valid_utf8(data)) return fail(Errc::invalid_message, "is not valid UTF-8");
+  if (!fits(packet.size())) return std::nullopt;
+  if (is_long) {
+    work_ = Work::checking;
+    long_.reserve(data.size());
+    long_rest_ = data;
+    long_type_ = *type;
+    long_utf8_ = core::Utf8Validator();
+    return check_long(bytes);
+  }
+  if (!core::valid_utf8(data)) return fail(Errc::invalid_message, engineio_detail::bad_utf8);
   return EngineIoPacket{*type, false, data};
 }
 
 /// Whether it has been found.
-FLUX_DECL bool EngineIoPayloadReader::find_end(std::size_t base64_bytes) {
+FLUX_DECL bool EngineIoPayloadReader::find_end(std::size_t bytes) {
   constexpr std::size_t quicker = 8;  // than decoding
   const std::string_view rest = std::string_view(payload_).substr(end_);
-  const std::string_view part = rest.size() / quicker < base64_bytes ? rest : rest.substr(0, quicker * base64_bytes);
+  const std::string_view part = rest.size() / quicker < bytes ? rest : rest.substr(0, quicker * bytes);
   const std::size_t found = part.find(engineio_separator);
   const bool whole = found != std::string_view::npos || part.size() == rest.size();
   end_ += std::min(found, part.size());
@@ -138,23 +165,32 @@ FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::decode(std::strin
 }
 
 /// To a place of its own, from which it may be moved.
-FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::decode_long(std::size_t base64_bytes) {
-  std::array<char, engineio_detail::long_base64_bytes / 4 * 3> bytes;
-  std::size_t portions = std::max<std::size_t>(base64_bytes / engineio_detail::long_base64_bytes, 1);
+FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::decode_long(std::size_t bytes) {
+  std::array<char, engineio_detail::long_bytes / 4 * 3> decoded;
+  std::size_t portions = std::max<std::size_t>(bytes / engineio_detail::long_bytes, 1);
   for (; !long_rest_.empty() && portions > 0; --portions) {
-    const std::string_view part = long_rest_.substr(0, engineio_detail::long_base64_bytes);
+    const std::string_view part = long_rest_.substr(0, engineio_detail::long_bytes);
     const bool padded_inside = part.size() < long_rest_.size() && part.back() == '=';
-    const auto size = padded_inside ? std::nullopt : decode_base64(part, bytes.data());
-    if (!size) {
-      work_ = Work::none;
-      return fail(Errc::invalid_message, engineio_detail::bad_base64);
-    }
-    long_.append(bytes.data(), *size);
+    const auto size = padded_inside ? std::nullopt : decode_base64(part, decoded.data());
+    if (!size) return fail(Errc::invalid_message, engineio_detail::bad_base64);
+    long_.append(decoded.data(), *size);
     long_rest_.remove_prefix(part.size());
   }
   if (!long_rest_.empty()) return std::nullopt;
   work_ = Work::none;
   return EngineIoPacket{EngineIoType::message, true, long_};
+}
+
+/// The same for text.
+FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::check_long(std::size_t bytes) {
+  const std::string_view part = long_rest_.substr(0, std::max<std::size_t>(bytes, 1));
+  if (long_utf8_.scan(part) < part.size()) return fail(Errc::invalid_message, engineio_detail::bad_utf8);
+  long_.append(part);
+  long_rest_.remove_prefix(part.size());
+  if (!long_rest_.empty()) return std::nullopt;
+  if (!long_utf8_.complete()) return fail(Errc::invalid_message, engineio_detail::bad_utf8);
+  work_ = Work::none;
+  return EngineIoPacket{long_type_, false, long_};
 }
 
 FLUX_DECL bool EngineIoPayloadWriter::begin(std::size_t bytes, std::size_t packets) {

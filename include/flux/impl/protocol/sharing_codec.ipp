@@ -75,6 +75,14 @@ class Members {
   std::string_view twice_;
 };
 
+/// What no request has to be longer than. Where it is, it is not scanned first: that would be a long turn of the loop.
+inline std::size_t request_bytes_max(const Limits& limits) noexcept {
+  constexpr std::size_t escaped = 6;      // bytes for one, at most
+  constexpr std::size_t around = 65'536;  // room, names, what we do not know
+  return limits.message_bytes_max + escaped * limits.chat_bytes_max + limits.metadata_bytes_max +
+         limits.presence_bytes_max + around;
+}
+
 /// Reads the arguments of one request. Keeps the first error.
 class Reader {
  public:
@@ -127,6 +135,8 @@ class Reader {
 
   Members members_of(std::string_view text, Kind kind, std::string_view name) {
     Members members(text);
+    check_size(name, text.size(), request_bytes_max(limits_));
+    if (error_) return members;
     if (kind != Kind::object) {
       wrong(name, {text, kind}, "an object");
     } else if (const auto scanned = detail::scan_json(text, limits_.json_depth_max, members); !scanned) {
@@ -150,6 +160,8 @@ class Reader {
       wrong(name, slot, "a string");
       return {};
     }
+    check_size(name, slot.text.size(), request_bytes_max(limits_));
+    if (error_) return {};
     auto decoded = detail::decode_json_string(slot.text);
     if (!decoded) fail(Errc::invalid_message, std::string(name) + " holds a lone surrogate, which is no character");
     check_size(name, decoded ? decoded->size() : 0, most);

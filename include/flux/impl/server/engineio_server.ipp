@@ -2,6 +2,7 @@
 
 #include <flux/detail/mode.hpp>
 #include <flux/gate/origin.hpp>
+#include <flux/protocol/base64.hpp>
 #include <flux/server/detail/connect_gate.hpp>
 #include <flux/server/detail/engineio_server.hpp>
 #include <flux/transport/detail/http_exchange.hpp>
@@ -83,8 +84,17 @@ FLUX_DECL std::optional<std::string_view> EngineIoOpening::header(std::string_vi
   return found;
 }
 
+FLUX_DECL std::size_t engineio_post_bytes_max(std::size_t message_bytes_max) noexcept {
+  constexpr std::size_t around_bytes = 65'536;  // the text of an event, say, whose attachment is that large
+  constexpr std::size_t any = static_cast<std::size_t>(-1);
+  return message_bytes_max > (any - around_bytes) / 2 ? any : protocol::base64_size(message_bytes_max) + around_bytes;
+}
+
 FLUX_DECL EngineIoServer::EngineIoServer(Hub& hub, engineio::Options options, Factory factory)
-    : hub_(hub), options_(std::move(options)), factory_(std::move(factory)) {
+    : hub_(hub),
+      options_(std::move(options)),
+      post_bytes_max_(engineio_post_bytes_max(options_.payload_bytes_max)),
+      factory_(std::move(factory)) {
   const auto require = [](bool good, const char* text) {
     if (!good) throw Error(Errc::bad_config, text);
   };
@@ -247,11 +257,11 @@ FLUX_DECL void EngineIoServer::serve_post(const HttpExchange& exchange,
     return;
   }
   auto post = std::make_shared<EngineIoPost>(session, reclaimer_);
-  std::size_t most = options_.payload_bytes_max;
+  std::size_t most = post_bytes_max_;
   if (const auto length = exchange.header("content-length")) {
     std::from_chars(length->data(), length->data() + length->size(), most);  // the HTTP parser has checked it
   }
-  exchange.on_body([post, end = std::min(most, options_.payload_bytes_max)](std::string_view piece) { post->append(piece, end); },
+  exchange.on_body([post, end = std::min(most, post_bytes_max_)](std::string_view piece) { post->append(piece, end); },
                    [this, exchange, post](bool complete) {
                      if (complete) take_post(exchange, post);
                    });
@@ -260,15 +270,13 @@ FLUX_DECL void EngineIoServer::serve_post(const HttpExchange& exchange,
 FLUX_DECL void EngineIoServer::take_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoPost>& post) {
   const auto& session = post->session;
   session->loop()->dispatch([this, exchange, post, session] {
-    const auto answer = [this, exchange, post](bool good) {
+    const auto answer = [this, exchange, post](int status) {
       post->end();
-      if (good) {
-        exchange.respond(200, "ok", "text/html", cors(exchange));
-      } else {
-        refuse(exchange, EngineIoRefusal::bad_request);
-      }
+      if (status == 200) return exchange.respond(200, "ok", "text/html", cors(exchange));
+      if (status == 413) return exchange.respond(413, {}, {}, cors(exchange));
+      refuse(exchange, EngineIoRefusal::bad_request);
     };
-    if (!session->is_open() || session->over_websocket()) return answer(false);
+    if (!session->is_open() || session->over_websocket()) return answer(400);
     session->posted(std::move(post->body), answer);
   });
 }

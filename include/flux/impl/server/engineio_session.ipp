@@ -5,6 +5,7 @@
 #include <flux/server/detail/engineio_session.hpp>
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 namespace flux::detail {
@@ -20,8 +21,10 @@ FLUX_DECL EngineIoWebSocket::EngineIoWebSocket(std::shared_ptr<EngineIoSession> 
     : WebSocketStream(connection, service, message_bytes_max, false), session_(std::move(session)) {}
 
 FLUX_DECL void EngineIoWebSocket::on_message(std::string_view message, MessageType type) {
-  auto owner = type == MessageType::binary ? take_message() : std::nullopt;
+  const bool may_be_kept = type == MessageType::binary || message.size() >= engineio_long_text_bytes;
+  auto owner = may_be_kept ? take_message() : std::nullopt;
   session_->from_websocket(*this, owner ? std::string_view(*owner) : message, type, owner ? &*owner : nullptr);
+  if (owner) session_->reclaimer()->take(std::move(*owner));  // what nobody has moved away
 }
 
 FLUX_DECL void EngineIoWebSocket::on_disconnect(const Disconnect&) { session_->websocket_gone(*this); }
@@ -48,6 +51,10 @@ FLUX_DECL EngineIoEncoding EngineIoSession::encoding() const noexcept {
 }
 
 FLUX_DECL Hub& EngineIoSession::hub() noexcept { return server_.hub(); }
+
+FLUX_DECL const std::shared_ptr<core::Reclaimer>& EngineIoSession::reclaimer() const noexcept {
+  return server_.reclaimer();
+}
 
 FLUX_DECL bool EngineIoSession::busy() const {
   return websocket_ ? websocket_->congested() : !polling_ || !polling_->poll;
@@ -126,35 +133,63 @@ FLUX_DECL void EngineIoSession::poll(const HttpExchange& exchange) {
 
 struct EngineIoSession::Posted {
   Posted(std::string body, const protocol::EngineIoLimits& limits, std::shared_ptr<core::Reclaimer> r,
-         std::function<void(bool)> d)
+         std::function<void(int)> d)
       : reader(std::move(body), limits), reclaimer(std::move(r)), done(std::move(d)) {}
   Posted(const Posted&) = delete;
   Posted& operator=(const Posted&) = delete;
   ~Posted() { reclaimer->take(reader.release()); }
   protocol::EngineIoPayloadReader reader;
   const std::shared_ptr<core::Reclaimer> reclaimer;
-  const std::function<void(bool)> done;
+  const std::function<void(int)> done;
 };
 
-FLUX_DECL void EngineIoSession::posted(std::string body, std::function<void(bool good)> done) {
+FLUX_DECL void EngineIoSession::posted(std::string body, std::function<void(int status)> done) {
   read_posted(std::make_shared<Posted>(std::move(body), server_.limits(), server_.reclaimer(), std::move(done)));
 }
 
 FLUX_DECL void EngineIoSession::read_posted(const std::shared_ptr<Posted>& posted) {
-  constexpr std::size_t base64_bytes_of_turn = 262'144;  // well below a millisecond, for others may do so too
+  constexpr std::size_t bytes_of_turn = 131'072;  // well below a millisecond, for others may do so too
+  constexpr std::size_t bytes_of_packet = 256;    // as which a short one counts
   const auto self = shared_from_this();
   protocol::EngineIoPayloadReader& reader = posted->reader;
-  while (is_open() && !too_slow_) {
-    const auto next = reader.next(base64_bytes_of_turn);
-    if (!next && reader.unfinished()) {
+  for (std::size_t bytes = 0; is_open() && !too_slow_;) {
+    if (held_) {
+      held_->posted = posted;
+      return;
+    }
+    const auto next = bytes < bytes_of_turn ? reader.next(bytes_of_turn) : std::nullopt;
+    if (!next && (bytes >= bytes_of_turn || reader.unfinished())) {
       loop_->post([self, posted] { self->read_posted(posted); });
       return;
     }
     if (!next) break;
-    if (!packet(*next, reader.owner())) return posted->done(false);
+    bytes += bytes_of_packet + next->data.size();
+    if (!packet(*next, reader.owner())) return posted->done(400);
   }
-  if (reader.error()) close("parse error");
-  posted->done(!reader.error());
+  if (!reader.error()) return posted->done(200);
+  const bool too_large = reader.error()->code() == Errc::message_too_large;
+  close(too_large ? "transport error" : "parse error");
+  posted->done(too_large ? 413 : 400);
+}
+
+FLUX_DECL void EngineIoSession::hold_input() {
+  if (!held_) {
+    held_ = std::make_unique<Held>();
+    if (websocket_) websocket_->pause_input();
+  }
+  ++held_->times;
+}
+
+FLUX_DECL void EngineIoSession::release_input() {
+  if (!held_ || --held_->times > 0) return;
+  end_hold();
+}
+
+FLUX_DECL void EngineIoSession::end_hold() {
+  const auto held = std::move(held_);
+  if (!held) return;
+  if (websocket_) websocket_->resume_input();
+  if (held->posted) read_posted(held->posted);
 }
 
 FLUX_DECL void EngineIoSession::answer(const HttpExchange& exchange, std::string payload) {
@@ -323,6 +358,10 @@ FLUX_DECL bool EngineIoSession::packet(const protocol::EngineIoPacket& packet, s
 FLUX_DECL void EngineIoSession::from_websocket(EngineIoWebSocket& from, std::string_view message, MessageType type,
                                                std::string* owner) {
   const auto self = shared_from_this();
+  const bool is_transport = &from == websocket_.get();
+  if (is_transport && type == MessageType::text && message.size() >= engineio_long_text_bytes && message.front() == 'b') {
+    return decode_aside(owner != nullptr ? std::move(*owner) : std::string(message));
+  }
   std::string decoded;
   protocol::EngineIoPacket read{EngineIoType::message, true, message};
   bool good = true;
@@ -344,12 +383,40 @@ FLUX_DECL void EngineIoSession::from_websocket(EngineIoWebSocket& from, std::str
     from.close(CloseCode::protocol_error, "expected a probe");
     return;
   }
-  if (&from != websocket_.get()) return;
+  if (!is_transport) return;
   if (good) {
     packet(read, owner);
   } else {
     close("parse error");
   }
+}
+
+/// Base64 from a client that sends no binary frames: so much of it takes longer than a loop has.
+FLUX_DECL void EngineIoSession::decode_aside(std::string text) {
+  struct Decoded {
+    std::string text;
+    std::string bytes;
+    bool good = false;
+  };
+  const auto work = server_.reclaimer()->make<Decoded>();
+  work->text = std::move(text);
+  hold_input();
+  server_.aside().run([work, loop = loop_, weak = weak_from_this()] {
+    try {
+      work->good = protocol::read_engineio_text(work->text, work->bytes).ok();
+    } catch (const std::exception&) {  // no memory: it is as good as unreadable
+    }
+    loop->post([work, weak] {
+      const auto self = weak.lock();
+      if (!self || !self->is_open()) return;
+      if (work->good) {
+        self->packet({EngineIoType::message, true, work->bytes}, &work->bytes);
+      } else {
+        self->close("parse error");
+      }
+      self->release_input();
+    });
+  });
 }
 
 FLUX_DECL void EngineIoSession::probe(std::shared_ptr<EngineIoWebSocket> websocket) {
@@ -375,6 +442,7 @@ FLUX_DECL void EngineIoSession::complete_upgrade() {
   if (const auto poll = take_poll()) answer(*poll, std::string(noop_packet));
   std::string waiting = take_packets();
   polling_.reset();
+  if (held_) websocket_->pause_input();
   if (!waiting.empty()) send_polled(std::move(waiting));
   client_->on_transport_changed();
 }
@@ -423,8 +491,12 @@ FLUX_DECL void EngineIoSession::ping_due() {
   if (is_open()) ping_in(server_.options().ping_timeout, true);
 }
 
-/// Whether anything has come since this was asked last. A client that sends something long has no way to answer a ping.
-FLUX_DECL bool EngineIoSession::heard() { return websocket_ ? websocket_->heard() : posting_.load(); }
+/// Whether anything has come since this was asked last. A client that sends something long has no way to answer a ping, and
+/// its answer is not read while its input is held.
+FLUX_DECL bool EngineIoSession::heard() {
+  if (held_) return true;
+  return websocket_ ? websocket_->heard() : posting_.load();
+}
 
 FLUX_DECL void EngineIoSession::pong() {
   if (awaiting_pong_) ping_in(server_.options().ping_interval, false);
@@ -474,6 +546,7 @@ FLUX_DECL void EngineIoSession::close(std::string_view reason, EngineIoEnding en
                                                               : CloseCode::normal;
     websocket->close(code, {});
   }
+  end_hold();
   if (const auto client = std::move(client_)) client->on_close(reason);
 }
 

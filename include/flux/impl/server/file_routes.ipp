@@ -84,9 +84,9 @@ FLUX_DECL void FileRoutes::answer_options(FileCall& call) const {
   if (!call.options().cors_origins.empty() && call.head().header("Access-Control-Request-Method")) {
     fields.emplace_back("Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE, OPTIONS");
     fields.emplace_back("Access-Control-Allow-Headers",
-                        "Authorization, Content-Type, Range, If-Range, If-Match, If-None-Match, Tus-Resumable, "
-                        "Upload-Length, Upload-Defer-Length, Upload-Offset, Upload-Metadata, Upload-Checksum, "
-                        "X-HTTP-Method-Override, X-Request-ID, X-Requested-With");
+                        "Authorization, Content-Type, Range, If-Range, If-Match, If-None-Match, If-Modified-Since, "
+                        "If-Unmodified-Since, Tus-Resumable, Upload-Length, Upload-Defer-Length, Upload-Offset, "
+                        "Upload-Metadata, Upload-Checksum, X-HTTP-Method-Override, X-Request-ID, X-Requested-With");
     fields.emplace_back("Access-Control-Max-Age", "86400");
   }
   call.answer(204, {}, std::move(fields));

@@ -87,7 +87,7 @@ FLUX_DECL void FileUpload::write_waiting() {
   const auto self = shared_from_this();
   call_->with_store(
       plan_.file.id, [self, offset = offset_](FileStore& store) { return self->append(store, offset, self->in_store_); },
-      [self](const Result<std::uint64_t>& size) { self->written(size); });
+      [self](const Result<std::uint64_t>& size) { self->written(size); }, features::Files::Pace::slow);
 }
 
 FLUX_DECL void FileUpload::write_checked() {
@@ -105,7 +105,7 @@ FLUX_DECL void FileUpload::write_checked() {
           return Error(Errc::checksum_mismatch, "the bytes are not those of the checksum");
         return bytes.empty() ? Result<std::uint64_t>(offset) : self->append(store, offset, bytes);
       },
-      [self](const Result<std::uint64_t>& size) { self->written(size); });
+      [self](const Result<std::uint64_t>& size) { self->written(size); }, features::Files::Pace::slow);
 }
 
 FLUX_DECL void FileUpload::written(const Result<std::uint64_t>& size) {

@@ -554,9 +554,19 @@ FLUX_DECL void LiveSession::share_file(Request& request, const RoomId& room) {
   });
 }
 
+FLUX_DECL Error no_longer_in_room(const RoomId& room) {
+  return Error(Errc::not_in_room, "not in room \"" + room + "\" any more");
+}
+
 FLUX_DECL void LiveSession::hold_and_share(const std::string& id, const RoomId& room, const FileId& file,
                                            const JsonText& data) {
-  hub_.files->hold(file, [self = self(), id, room, data](Result<features::FileHoldPtr> hold) {
+  const features::Membership* membership = room.empty() ? nullptr : membership_of(room);
+  if (!room.empty() && membership == nullptr) {
+    fail(id, no_longer_in_room(room));
+    return resume_input();
+  }
+  const features::Room* place = membership != nullptr ? membership->room.get() : nullptr;
+  hub_.hold_file(file, place, [self = self(), id, room, data](Result<features::FileHoldPtr> hold) {
     self->loop()->dispatch([self, id, room, data, hold = std::move(hold)] {
       if (!self->open()) return;
       if (hold) {
@@ -570,10 +580,19 @@ FLUX_DECL void LiveSession::hold_and_share(const std::string& id, const RoomId& 
 }
 
 FLUX_DECL void LiveSession::publish_share(std::string_view id, const RoomId& room, SharedItem item) {
-  if (room.empty()) return ack(id, protocol::live_offset_payload(hub_.public_space->share(std::move(item)).offset));
-  features::Membership* membership = membership_of(room);
-  if (membership == nullptr) return fail(id, Error(Errc::not_in_room, "not in room \"" + room + "\" any more"));
-  const auto shared = membership->room->share(membership, std::move(item));
+  const features::Membership* membership = room.empty() ? nullptr : membership_of(room);
+  if (!room.empty() && membership == nullptr) return fail(id, no_longer_in_room(room));
+  const features::KeptRoomPtr kept = membership != nullptr ? membership->room->kept() : hub_.kept_public_space();
+  if (!kept) {
+    return tell_shared(id, membership != nullptr ? membership->room->share(membership, std::move(item))
+                                                 : hub_.public_space->share(std::move(item)));
+  }
+  hub_.room_log->share(kept, std::move(item), [self = self(), id = std::string(id)](const Result<Position>& shared) {
+    self->loop()->dispatch([self, id, shared] { self->tell_shared(id, shared); });
+  });
+}
+
+FLUX_DECL void LiveSession::tell_shared(std::string_view id, const Result<Position>& shared) {
   if (!shared) return fail(id, shared.error());
   ack(id, protocol::live_offset_payload(shared->offset));
 }
@@ -587,8 +606,16 @@ FLUX_DECL void LiveSession::public_history(Request& request) {
 }
 
 FLUX_DECL void LiveSession::public_delete_last(Request& request) {
-  const bool deleted = hub_.public_space->delete_last();
-  ack(request.id, deleted ? "{\"deleted\":true}" : "{\"deleted\":false}");
+  const auto kept = hub_.kept_public_space();
+  if (!kept) return tell_deleted(request.id, hub_.public_space->delete_last());
+  hub_.room_log->remove_newest(kept, [self = self(), id = std::string(request.id)](const Result<bool>& deleted) {
+    self->loop()->dispatch([self, id, deleted] { self->tell_deleted(id, deleted); });
+  });
+}
+
+FLUX_DECL void LiveSession::tell_deleted(std::string_view id, const Result<bool>& deleted) {
+  if (!deleted) return fail(id, deleted.error());
+  ack(id, *deleted ? "{\"deleted\":true}" : "{\"deleted\":false}");
 }
 
 }  // namespace flux::detail

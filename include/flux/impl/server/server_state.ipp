@@ -63,6 +63,10 @@ FLUX_DECL Config checked(Config config) {
           "Config::files.link_key must have at least 16 bytes" + given(files.link_key.size()));
   require(!files.sha256 || FLUX_WITH_TLS, "Config::files.sha256 needs a build with TLS (FLUX_WITH_TLS)");
   require(config.room_linger.count() >= 0, "Config::room_linger must not be negative");
+  require(config.rooms.worker_threads >= 1 && config.rooms.worker_threads <= 256,
+          "Config::rooms.worker_threads must be 1 to 256" + given(config.rooms.worker_threads));
+  require(config.rooms.rejoin_time.count() >= 0 && config.rooms.rejoin_time <= hundred_years,
+          "Config::rooms.rejoin_time must be 0 to 100 years");
   if (!config.clock) config.clock = std::make_shared<SystemClock>();
   if (!config.chat.store) config.chat.store = std::make_shared<MemoryChatStore>();
   return config;
@@ -153,7 +157,7 @@ FLUX_DECL void ServerState::add_endpoint(EngineIoServer& endpoint, std::shared_p
   });
   for (const char* method : {"GET", "POST", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE"}) {  // the last are refused
     router_.add(method, path, [&endpoint](const HttpExchange& exchange) { endpoint.serve(exchange); },
-                {endpoint.options().payload_bytes_max});
+                {endpoint.post_bytes_max()});
   }
   kept_.push_back(std::move(keep));
 }
@@ -209,6 +213,7 @@ FLUX_DECL void ServerState::open(bool inline_first) {
   }
   try {
     open_listeners();
+    restore_rooms();
   } catch (...) {
     listeners_.clear();
     ports_.clear();
@@ -216,12 +221,10 @@ FLUX_DECL void ServerState::open(bool inline_first) {
     throw;
   }
   open_store_queue();
+  start_rooms(*units_[0]->loop);
   if (hub_.files) {
     hub_.files->start();
     sweep_files(*units_[0]->loop);
-  }
-  if (config_.room_linger.count() > 0) {
-    units_[0]->loop->post([this] { hub_.rooms.end_deserted(*units_[0]->loop); });
   }
   life_ = Life::running;
   inline_running_ = inline_first;
@@ -257,6 +260,38 @@ FLUX_DECL void ServerState::open_store_queue() {
     hub_.errors_elsewhere.fetch_add(1, std::memory_order_relaxed);
     hub_.log(LogLevel::error, std::string("the chat store threw: ").append(what));
   });
+}
+
+/// Once: when the server starts again they are there. Errors: throws `Error` (store_failed), and nothing has happened.
+FLUX_DECL void ServerState::restore_rooms() {
+  if (!hub_.room_log || rooms_restored_) return;
+  auto rooms = features::restore_rooms(hub_.room_log->store(), hub_.files.get(), config_.limits,
+                                       [this](std::string_view what) { hub_.log(LogLevel::warning, what); });
+  if (!rooms) throw Error(rooms.error());
+  for (features::RestoredRoom& room : *rooms) {
+    if (!room.room.id.empty()) {
+      hub_.rooms.restore(std::move(room));
+    } else if (hub_.kept_public_space()) {
+      hub_.public_space->keep_in_store(std::move(room.room), room.in_store, std::move(room.items), true);
+    } else {
+      hub_.room_log->close(room.room);
+    }
+  }
+  rooms_restored_ = true;
+}
+
+FLUX_DECL void ServerState::start_rooms(core::Loop& loop) {
+  if (hub_.room_log) {
+    hub_.room_log->start();
+    loop.post([this, &loop] { retry_closes(loop); });
+  }
+  hub_.rooms.start(loop);
+}
+
+/// Every now and then, for as long as the loop runs.
+FLUX_DECL void ServerState::retry_closes(core::Loop& loop) {
+  hub_.room_log->retry_closes();
+  loop.call_after(std::chrono::seconds(10), [this, &loop] { retry_closes(loop); });
 }
 
 /// Every now and then, for as long as the loop runs.
@@ -367,6 +402,7 @@ FLUX_DECL bool ServerState::begin_stop() {
   const std::lock_guard lock(mutex_);
   if (life_ != Life::running) return false;
   life_ = Life::stopping;
+  hub_.rooms.begin_stop();
   return true;
 }
 
@@ -386,6 +422,7 @@ FLUX_DECL void ServerState::stop_and_wait(std::chrono::milliseconds grace) {
     changed_.wait_for(lock, grace, [this] { return connections_now() == 0; });
   }
   if (store_queue_) store_queue_->stop();
+  if (hub_.room_log) hub_.room_log->stop();
   if (hub_.files) hub_.files->stop();
   for (const auto& unit : units_) {
     unit->loop->post([this, raw = unit.get()] { end(*raw); });
@@ -423,6 +460,7 @@ FLUX_DECL void ServerState::end_in_context() {
   unit.connections.on_empty = nullptr;
   end(unit);
   if (store_queue_) store_queue_->stop();
+  if (hub_.room_log) hub_.room_log->stop();
   if (hub_.files) hub_.files->stop();
   // We may be inside a call of the loop: it stays until the context has come back from it.
   asio::post(*context_, [loop = unit.loop] {});

@@ -173,6 +173,10 @@ FLUX_DECL void SharingSession::answer(const Asker& asker, Answer text) {
 
 FLUX_DECL void SharingSession::fail(const Asker& asker, const Error& error) {
   loop()->counters().messages_bad.add();
+  answer_failure(asker, error);
+}
+
+FLUX_DECL void SharingSession::answer_failure(const Asker& asker, const Error& error) {
   if (!asker.ack) return;
   Answer failure(false, error.message());
   if (asker.creates_room) failure.string("roomId", "");
@@ -192,6 +196,10 @@ FLUX_DECL void SharingSession::handle(socketio::Event& event) {
   auto request = protocol::read_sharing_request(*type, event.args(), hub().config.limits);
   if (!request) return fail(asker, request.error());
   act(asker, *request);
+}
+
+FLUX_DECL void SharingSession::refuse(socketio::Event& event, const Error& why) {
+  answer_failure({event.later(), protocol::sharing_type(event.name()) == protocol::SharingType::room_create}, why);
 }
 
 FLUX_DECL void SharingSession::act(const Asker& asker, Request& request) {
@@ -267,7 +275,6 @@ FLUX_DECL void SharingSession::create(const Asker& asker, const Request& request
 }
 
 FLUX_DECL void SharingSession::join(const Asker& asker, const Request& request) {
-  if (const auto checked = hub().rooms.check_id(request.room); !checked) return fail(asker, checked.error());
   const auto room = hub().rooms.find(request.room);
   if (!room) return fail(asker, sharing_detail::room_not_found());
   JsonText presence = JsonText::trusted("{}");
@@ -406,7 +413,7 @@ FLUX_DECL void SharingSession::share_stored(const Asker& asker, const RoomPtr& r
 /// Only when the application has agreed: what was held once is deleted when nobody holds it any more.
 FLUX_DECL void SharingSession::hold_and_share(const Asker& asker, const RoomPtr& room, const FileId& file,
                                               const JsonText& data) {
-  hub().files->hold(file, [self = shared_from_this(), asker, room, data](Result<features::FileHoldPtr> hold) {
+  hub().hold_file(file, room.get(), [self = shared_from_this(), asker, room, data](Result<features::FileHoldPtr> hold) {
     self->loop()->dispatch([self, asker, room, data, hold = std::move(hold)] {
       if (!hold) return self->fail(asker, hold.error());
       self->publish_share(asker, room, {self->SessionState::id(), data, 0, *hold});
@@ -479,18 +486,32 @@ FLUX_DECL std::optional<JsonText> SharingSession::permitted_to_share(const Asker
 
 FLUX_DECL void SharingSession::publish_share(const Asker& asker, const RoomPtr& room, SharedItem item) {
   if (!may_share_in(room)) return fail(asker, sharing_detail::not_in_room());
-  if (!room) {
-    hub().public_space->share(std::move(item));
-  } else if (const auto shared = room->share(membership_in(room), std::move(item)); !shared) {
-    return fail(asker, sharing_detail::room_not_found());
+  const features::KeptRoomPtr kept = room ? room->kept() : hub().kept_public_space();
+  if (!kept) {
+    return tell_shared(asker, room ? room->share(membership_in(room), std::move(item))
+                                   : hub().public_space->share(std::move(item)));
   }
-  succeed(asker, "Data uploaded.");
+  hub().room_log->share(kept, std::move(item), [self = shared_from_this(), asker](const Result<Position>& shared) {
+    self->loop()->dispatch([self, asker, shared] { self->tell_shared(asker, shared); });
+  });
+}
+
+FLUX_DECL void SharingSession::tell_shared(const Asker& asker, const Result<Position>& shared) {
+  if (shared) return succeed(asker, "Data uploaded.");
+  fail(asker, shared.error().code() == Errc::room_not_found ? sharing_detail::room_not_found() : shared.error());
 }
 
 FLUX_DECL void SharingSession::delete_last(const Asker& asker) {
-  if (!hub().public_space->delete_last()) {
-    return answer(asker, Answer(false, "The public space is empty."));
-  }
+  const auto kept = hub().kept_public_space();
+  if (!kept) return tell_deleted(asker, hub().public_space->delete_last());
+  hub().room_log->remove_newest(kept, [self = shared_from_this(), asker](const Result<bool>& deleted) {
+    self->loop()->dispatch([self, asker, deleted] { self->tell_deleted(asker, deleted); });
+  });
+}
+
+FLUX_DECL void SharingSession::tell_deleted(const Asker& asker, const Result<bool>& deleted) {
+  if (!deleted) return fail(asker, deleted.error());
+  if (!*deleted) return answer(asker, Answer(false, "The public space is empty."));
   succeed(asker, "Data deleted.");
 }
 

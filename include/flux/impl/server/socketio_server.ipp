@@ -291,15 +291,35 @@ FLUX_DECL Result<void> SocketIoSocket::acknowledge(std::uint64_t id, const socke
   return {};
 }
 
-FLUX_DECL void SocketIoSocket::handle_event(socketio::Event event) {
+/// `is_long`: it ends where no loop has to wait for that.
+FLUX_DECL void SocketIoSocket::handle_event(socketio::Event event, bool is_long) {
   Middlewares middlewares;
   {
     const std::lock_guard lock(mutex());
     if (rare_) middlewares = rare_->middlewares;
   }
-  if (!middlewares) return call_handlers(event);
-  if (!event.wants_ack() && owes_too_much()) return session_->close("transport error");
-  ask_middlewares(std::make_shared<socketio::Event>(std::move(event)), middlewares, 0);
+  if (!middlewares && !is_long) return call_handlers(event);
+  const auto shared = is_long ? session_->reclaimer()->make<socketio::Event>(std::move(event))
+                              : std::make_shared<socketio::Event>(std::move(event));
+  if (!middlewares) return call_handlers(*shared);
+  if (!shared->wants_ack() && owes_too_much()) return session_->close("transport error");
+  ask_middlewares(shared, middlewares, 0);
+}
+
+/// Its client waits for an answer. It is told by whoever would have answered: data sharing, or the application.
+FLUX_DECL void SocketIoSocket::refuse_for_rate(socketio::Event& event) {
+  const Error error(Errc::rate_limited, "more than " +
+                                            std::to_string(session_->hub().config.limits.messages_per_second) +
+                                            " messages a second; this one was not acted on");
+  bool is_of_application = follower_ == nullptr;
+  if (!is_of_application) {
+    const std::lock_guard lock(mutex());
+    const Handler* at = handlers_.get();
+    while (at != nullptr && at->event != event.name()) at = at->next.get();
+    is_of_application = at != nullptr;
+  }
+  if (!is_of_application) return follower_->refuse(event, error);
+  refuse_event(event, error.message(), {});
 }
 
 FLUX_DECL void SocketIoSocket::ask_middlewares(const std::shared_ptr<socketio::Event>& event,
@@ -872,17 +892,70 @@ FLUX_DECL void SocketIoClient::send(const Result<SocketIoMessagePtr>& message) {
 FLUX_DECL void SocketIoClient::on_message(std::string_view message, bool binary, std::string* owner) {
   if (!unfinished_) unfinished_ = std::make_unique<Unfinished>(server_.packet_limits());
   protocol::SocketIoDecoder& decoder = unfinished_->decoder;
-  const auto whole =
-      binary ? decoder.binary(server_.engine().reclaimer()->share(owner != nullptr ? std::move(*owner) : std::string(message)))
-             : decoder.text(message);
+  if (binary) {
+    auto bytes = owner != nullptr ? std::move(*owner) : std::string(message);
+    return came(decoder.binary(server_.engine().reclaimer()->share(std::move(bytes))));
+  }
+  if (message.size() < engineio_long_text_bytes) return came(decoder.text(message));
+  if (owner == nullptr) return read_aside(std::string(message), 0);
+  const std::size_t begin = owner->size() - message.size();
+  read_aside(std::move(*owner), begin);
+}
+
+FLUX_DECL void SocketIoClient::came(const Result<bool>& whole) {
   if (!whole) {
     session_.loop()->counters().messages_bad.add();
     return session_.close("parse error");
   }
   if (!*whole) return await_attachments();
+  if (unfinished_->decoder.packet().data.size() >= engineio_long_text_bytes) return read_aside({}, 0);
   stop(unfinished_->timer);
   const auto finished = std::move(unfinished_);  // an idle client keeps none
-  handle(finished->decoder);
+  handle(finished->decoder, nullptr);
+}
+
+/// One with much text. It is read on another thread, and ends where no loop has to wait for that.
+struct SocketIoClient::LongPacket {
+  LongPacket(std::unique_ptr<Unfinished> u, std::string t, std::size_t b)
+      : unfinished(std::move(u)), text(std::move(t)), begin(b) {}
+  void read() {
+    try {
+      if (!text.empty()) whole = unfinished->decoder.text(std::string_view(text).substr(begin));
+      if (whole && *whole) arguments = unfinished->decoder.arguments();
+    } catch (const std::exception&) {
+      whole = Error(Errc::overloaded, "there is no memory for the packet");
+    }
+  }
+  std::unique_ptr<Unfinished> unfinished;
+  const std::string text;  // empty: it has been read, and its attachments are there now
+  const std::size_t begin;
+  Result<bool> whole{true};
+  socketio::Args arguments;
+};
+
+FLUX_DECL void SocketIoClient::read_aside(std::string text, std::size_t begin) {
+  stop(unfinished_->timer);
+  auto& engine = server_.engine();
+  const auto packet = engine.reclaimer()->make<LongPacket>(std::move(unfinished_), std::move(text), begin);
+  session_.hold_input();
+  engine.aside().run([packet, loop = session_.loop(), weak = weak_from_this()] {
+    packet->read();
+    loop->post([packet, weak] {
+      const auto self = weak.lock();
+      if (self && !self->closed_) self->came_aside(*packet);
+    });
+  });
+}
+
+FLUX_DECL void SocketIoClient::came_aside(LongPacket& packet) {
+  const auto session = session_.shared_from_this();
+  if (packet.whole && *packet.whole) {
+    handle(packet.unfinished->decoder, &packet.arguments);
+  } else {
+    unfinished_ = std::move(packet.unfinished);
+    came(packet.whole);
+  }
+  session->release_input();
 }
 
 FLUX_DECL std::shared_ptr<SocketIoSocket> SocketIoClient::socket_in(std::string_view nsp) const {
@@ -892,7 +965,7 @@ FLUX_DECL std::shared_ptr<SocketIoSocket> SocketIoClient::socket_in(std::string_
   return nullptr;
 }
 
-FLUX_DECL void SocketIoClient::handle(const protocol::SocketIoDecoder& decoder) {
+FLUX_DECL void SocketIoClient::handle(const protocol::SocketIoDecoder& decoder, socketio::Args* arguments) {
   const protocol::SocketIoPacket& packet = decoder.packet();
   const auto socket = socket_in(packet.nsp_path());
   if (packet.type == SocketIoType::connect && !socket) {
@@ -905,20 +978,29 @@ FLUX_DECL void SocketIoClient::handle(const protocol::SocketIoDecoder& decoder) 
     return session_.close("parse error");
   }
   if (packet.type == SocketIoType::disconnect) return socket->gone("client namespace disconnect");
-  if (!session_.within_rate()) return;
-  if (packet.is_ack()) return socket->handle_ack(*packet.id, decoder.arguments());
+  const bool is_allowed = session_.within_rate();
+  if (!is_allowed && (packet.is_ack() || !packet.id || !socket->connected())) return;
+  socketio::Args made;
+  if (arguments == nullptr) made = decoder.arguments();
+  socketio::Args& args = arguments != nullptr ? *arguments : made;
+  if (packet.is_ack()) return socket->handle_ack(*packet.id, args);
   socketio::Event::Ack ack;
   if (packet.id) {
     if (socket->owes_too_much()) return session_.close("transport error");
     ack = socket->ack_of(*packet.id);
   }
-  socket->handle_event(socketio::Event(packet.event, decoder.arguments(), std::move(ack)));
+  socketio::Event event(packet.event, std::move(args), std::move(ack));
+  if (!is_allowed) return socket->refuse_for_rate(event);
+  socket->handle_event(std::move(event), arguments != nullptr);
 }
 
 FLUX_DECL void SocketIoClient::connect(const protocol::SocketIoPacket& packet) {
+  const std::string name(packet.nsp_path());
+  if (packet.data.size() >= engineio_long_text_bytes) {  // it is kept as long as the socket
+    return send(protocol::encode_socketio_connect_error(name, "The auth payload is too long"));
+  }
   auto auth = packet.data.empty() ? server_.no_auth()
                                   : std::make_shared<const JsonText>(JsonText::trusted(std::string(packet.data)));
-  const std::string name(packet.nsp_path());
   if (sockets_.size() >= server_.options().namespaces_per_connection_max) {
     return send(protocol::encode_socketio_connect_error(name, "Too many namespaces"));
   }

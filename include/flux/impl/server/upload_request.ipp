@@ -121,7 +121,8 @@ FLUX_DECL void UploadRequest::complete_file() {
         self->uploads_->progress.tell(self->call_->hub().rooms, self->progress_, self->file_,
                                       self->call_->loop().clock().now());
         self->completed();
-      });
+      },
+      features::Files::Pace::slow);
 }
 
 // --- POST ---

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/core/reclaimer.hpp>
+#include <flux/core/side_thread.hpp>
 #include <flux/engineio.hpp>
 #include <flux/server/detail/engineio_session.hpp>
 #include <flux/transport/detail/http_connection.hpp>
@@ -82,9 +83,13 @@ class EngineIoServer {
   void set_homes(HomeFinder homes) { homes_ = std::move(homes); }
 
   const engineio::Options& options() const noexcept { return options_; }
-  protocol::EngineIoLimits limits() const { return {options_.payload_bytes_max, 131'072}; }
+  /// Of a POST's body: a message as long as it may be, as base64, and what is around it.
+  std::size_t post_bytes_max() const noexcept { return post_bytes_max_; }
+  protocol::EngineIoLimits limits() const { return {post_bytes_max_, 131'072, options_.payload_bytes_max}; }
   Hub& hub() noexcept { return hub_; }
   const std::shared_ptr<core::Reclaimer>& reclaimer() const noexcept { return reclaimer_; }
+  /// Takes long texts apart.
+  core::SideThread& aside() noexcept { return aside_; }
 
   /// A GET, POST or OPTIONS. On the connection's loop.
   void serve(const HttpExchange& exchange);
@@ -118,11 +123,13 @@ class EngineIoServer {
 
   Hub& hub_;
   const engineio::Options options_;
+  const std::size_t post_bytes_max_;
   const Factory factory_;
   const std::shared_ptr<core::Reclaimer> reclaimer_ = std::make_shared<core::Reclaimer>();
   HomeFinder homes_;
   std::atomic<std::size_t> count_{0};
   std::array<Shard, 16> shards_;
+  core::SideThread aside_;
 };
 
 }  // namespace flux::detail

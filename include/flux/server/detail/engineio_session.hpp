@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/core/detail/lane.hpp>
+#include <flux/core/reclaimer.hpp>
 #include <flux/engineio.hpp>
 #include <flux/gate/rate_limit.hpp>
 #include <flux/http.hpp>
@@ -28,11 +29,14 @@ enum class EngineIoEncoding : std::uint8_t { websocket, websocket_base64, pollin
 const void* engineio_view(EngineIoEncoding encoding) noexcept;
 EngineIoEncoding engineio_encoding(const void* view) noexcept;
 
+/// From so many bytes on text is taken apart on another thread: there are about two milliseconds of parsing in it.
+inline constexpr std::size_t engineio_long_text_bytes = 262'144;
+
 /// What speaks over an Engine.IO session. Called on its loop.
 class EngineIoClient {
  public:
   virtual ~EngineIoClient() = default;
-  /// `owner`: where it is not null it holds the message, which may be moved from there.
+  /// `owner`: where it is not null the message lies in it, at its end, and it may be moved from.
   virtual void on_message(std::string_view message, bool binary, std::string* owner) = 0;
   /// The transport is another one from now on: lanes are to be changed.
   virtual void on_transport_changed() {}
@@ -49,6 +53,8 @@ class EngineIoWebSocket final : public transport::WebSocketStream {
   using WebSocketStream::connection;
   using WebSocketStream::heard;
   using WebSocketStream::message_bytes;
+  using WebSocketStream::pause_input;
+  using WebSocketStream::resume_input;
   using WebSocketStream::write_frames;
   bool congested() const { return connection() != nullptr && connection()->congested(); }
 
@@ -96,9 +102,15 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   /// A WebSocket that the session may go over to.
   void probe(std::shared_ptr<EngineIoWebSocket> websocket);
   void poll(const HttpExchange& exchange);
-  /// The body of a POST, which is read in as many turns as it takes. Then `done` is told whether it was good; else the
-  /// session closes.
-  void posted(std::string body, std::function<void(bool good)> done);
+  /// The body of a POST, which is read in as many turns as it takes. Then `done` is told with which status to answer it:
+  /// 200, else the session has closed.
+  void posted(std::string body, std::function<void(int status)> done);
+
+  /// Nothing more of what the client sends is read until `release_input` has been called as often: what came last is taken
+  /// apart elsewhere. Closing ends it, too.
+  void hold_input();
+  void release_input();
+  const std::shared_ptr<core::Reclaimer>& reclaimer() const noexcept;
 
   void send(std::string_view message, bool binary);
   /// Packets as a payload holds them, whatever the transport is now.
@@ -124,6 +136,11 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
 
  private:
   struct Posted;
+  /// While input is held.
+  struct Held {
+    std::size_t times = 0;
+    std::shared_ptr<Posted> posted;  // goes on then
+  };
   /// What a session over a WebSocket has no use for.
   struct Polling {
     std::shared_ptr<EngineIoWebSocket> probing;            // may become the transport
@@ -138,6 +155,8 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   std::string take_packets();
   protocol::EngineIoPayloadWriter& packets();
   void read_posted(const std::shared_ptr<Posted>& posted);
+  void decode_aside(std::string text);
+  void end_hold();
   bool packet(const protocol::EngineIoPacket& packet, std::string* owner);
   void send_packet(protocol::EngineIoType type, std::string_view data = {});
   void write_segment(const core::Batch& batch, std::size_t begin, std::size_t end,
@@ -165,6 +184,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   const std::string sid_;
   std::shared_ptr<EngineIoClient> client_;
   std::unique_ptr<Polling> polling_;
+  std::unique_ptr<Held> held_;
   std::unique_ptr<core::TimerQueue::Id> timer_;  // of pings that are due within seconds; others have a deadline
   gate::RateLimit rate_limit_;
   std::uint32_t strikes_ = 0;

@@ -50,10 +50,11 @@ class FileCall final : public std::enable_shared_from_this<FileCall> {
   /// Has `call(store)` made behind the file's earlier calls; `then` gets its result in a turn of this loop of its own,
   /// also where the client has gone meanwhile.
   template <class Call, class Then>
-  void with_store(const FileId& id, Call call, Then then) {
-    hub_.files->run(id, std::move(call), [self = shared_from_this(), then = std::move(then)](auto result) {
+  void with_store(const FileId& id, Call call, Then then, features::Files::Pace pace = features::Files::Pace::quick) {
+    auto done = [self = shared_from_this(), then = std::move(then)](auto result) {
       self->loop().post([self, then, result = std::move(result)]() mutable { then(std::move(result)); });
-    });
+    };
+    hub_.files->run(id, std::move(call), std::move(done), pace);
   }
 
   // The answer. What remains of the body is not read: the connection ends behind the answer.

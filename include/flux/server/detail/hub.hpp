@@ -7,6 +7,7 @@
 #include <flux/features/detail/chat_log.hpp>
 #include <flux/features/detail/files.hpp>
 #include <flux/features/detail/public_space.hpp>
+#include <flux/features/detail/room_log.hpp>
 #include <flux/features/detail/rooms.hpp>
 #include <flux/protocol/live_codec.hpp>
 
@@ -40,16 +41,22 @@ struct Hub {
       : config(settings),
         next_key(seed),
         files(make_files(settings)),
-        rooms(settings, core::mixed(seed)),
+        room_log(make_room_log(settings)),
+        rooms(settings, core::mixed(seed), room_log.get()),
         public_space(std::make_shared<features::PublicSpace>(settings.limits, core::key_text(core::mixed(~seed)))),
         plain(nullptr),
-        deflated(settings.deflate.enabled ? &settings.deflate : nullptr) {}
+        deflated(settings.deflate.enabled ? &settings.deflate : nullptr) {
+    if (room_log && settings.limits.public_history_items_max > 0) {
+      public_space->keep_in_store({{}, features::new_room_life(), RoomMode::history, 0, true}, {}, {}, false);
+    }
+  }
 
   const Config& config;
   Handlers handlers;
   std::atomic<std::uint64_t> next_key;
   core::SessionDirectory sessions;
   const std::shared_ptr<features::Files> files;  // null: the server takes none. Outlives what rooms hold of it
+  const std::unique_ptr<features::RoomLog> room_log;  // null: rooms end with the process
   features::Rooms rooms;
   std::shared_ptr<features::PublicSpace> public_space;
   std::mutex chat_mutex;
@@ -66,9 +73,20 @@ struct Hub {
             std::move(metadata), from.loop()->clock().unix_ms(), 0};
   }
 
+  /// For `room_log`; null where the public space ends with the process.
+  features::KeptRoomPtr kept_public_space() const { return room_log ? public_space->kept() : nullptr; }
+
+  /// `files` is there. For a place in a room (null: in the public space); see `Files::hold_to_store`.
+  void hold_file(const FileId& file, const features::Room* room, features::Files::Done<features::FileHoldPtr> done) {
+    const bool is_stored = room != nullptr ? room->is_kept() : kept_public_space() != nullptr;
+    if (is_stored) return files->hold_to_store(file, std::move(done));
+    files->hold(file, std::move(done));
+  }
+
   /// Ends a room that nobody finds any more: its members are told, and leave it on their loops.
   void end_room(const std::shared_ptr<features::Room>& room, std::string_view reason) const {
     room->end(reason);
+    if (room->is_kept()) room_log->close(room->kept());
     for (const core::SessionKey key : room->member_keys()) {
       if (const auto session = sessions.find(key)) {
         session->loop()->post([session, room] { session->leave_room(room); });
@@ -97,6 +115,14 @@ struct Hub {
   std::shared_ptr<features::Files> make_files(const Config& settings) {
     if (!settings.files.store) return nullptr;
     return std::make_shared<features::Files>(settings.files, settings.limits, settings.clock, [this](std::string_view what) {
+      errors_elsewhere.fetch_add(1, std::memory_order_relaxed);
+      log(LogLevel::error, what);
+    });
+  }
+
+  std::unique_ptr<features::RoomLog> make_room_log(const Config& settings) {
+    if (!settings.rooms.store) return nullptr;
+    return std::make_unique<features::RoomLog>(settings.rooms, settings.limits, [this](std::string_view what) {
       errors_elsewhere.fetch_add(1, std::memory_order_relaxed);
       log(LogLevel::error, what);
     });

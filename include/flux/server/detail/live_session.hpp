@@ -68,8 +68,10 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   void hold_and_share(const std::string& id, const RoomId& room, const FileId& file, const JsonText& data);
   std::optional<JsonText> permitted_to_share(std::string_view id, const RoomId& room, JsonText data);
   void publish_share(std::string_view id, const RoomId& room, SharedItem item);
+  void tell_shared(std::string_view id, const Result<Position>& shared);
   void public_history(Request& request);
   void public_delete_last(Request& request);
+  void tell_deleted(std::string_view id, const Result<bool>& deleted);
 
   bool within_rate(std::string_view text);
   void verify(std::string token, std::function<void(bool verified, std::string reason)> then);

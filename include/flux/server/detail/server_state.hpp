@@ -79,6 +79,9 @@ class ServerState {
   void open_listeners();
   void open_store_queue();
   void sweep_files(core::Loop& loop);
+  void restore_rooms();
+  void start_rooms(core::Loop& loop);
+  void retry_closes(core::Loop& loop);
   LoopUnit& next_unit();
   void accepted(Socket socket);
   void begin_connection(LoopUnit& unit, Socket socket, std::string first);
@@ -109,6 +112,7 @@ class ServerState {
   std::vector<std::unique_ptr<LoopUnit>> units_;
   std::vector<std::shared_ptr<transport::Listener>> listeners_;
   std::vector<std::uint16_t> ports_;
+  bool rooms_restored_ = false;
   std::shared_ptr<const transport::TlsContext> tls_;
   std::shared_ptr<storage::StoreQueue> store_queue_;
   std::thread stopper_;         // stops on behalf of a handler

@@ -51,6 +51,7 @@ class SharingSession final : public SessionState,
   void leave_room(const std::shared_ptr<features::Room>& room) override;
 
   void handle(socketio::Event& event) override;
+  void refuse(socketio::Event& event, const Error& why) override;
   void flush() override;
   void transport_changed() override;
   void gone(std::string_view reason) override;
@@ -86,6 +87,7 @@ class SharingSession final : public SessionState,
   void chat_history(const Asker& asker, const Request& request);
   void presence(const Asker& asker, Request& request);
   void delete_last(const Asker& asker);
+  void tell_deleted(const Asker& asker, const Result<bool>& deleted);
 
   // Sharing; no room is the public space
   void share(const Asker& asker, const RoomPtr& room, protocol::TransferData data);
@@ -94,6 +96,7 @@ class SharingSession final : public SessionState,
   void hold_and_share(const Asker& asker, const RoomPtr& room, const FileId& file, const JsonText& data);
   std::optional<JsonText> permitted_to_share(const Asker& asker, const RoomPtr& room, JsonText data);
   void publish_share(const Asker& asker, const RoomPtr& room, SharedItem item);
+  void tell_shared(const Asker& asker, const Result<Position>& shared);
   bool may_share_in(const RoomPtr& room) const;
 
   Result<JsonText> enter(const RoomPtr& room, const JsonText& presence);
@@ -108,6 +111,7 @@ class SharingSession final : public SessionState,
   void answer(const Asker& asker, Answer text);
   void succeed(const Asker& asker, std::string_view message) { answer(asker, Answer(true, message)); }
   void fail(const Asker& asker, const Error& error);
+  void answer_failure(const Asker& asker, const Error& error);
   /// Runs a handler that may veto; false where the request ends here: the error has been answered.
   template <class Event, class Handler>
   bool permitted(const Asker& asker, std::string_view what, const Handler& handler, Event& event);

@@ -52,6 +52,8 @@ class SocketIoFollower {
  public:
   /// An event for which the application has no handler.
   virtual void handle(socketio::Event& event) = 0;
+  /// One that is not acted on; its client waits for an answer.
+  virtual void refuse(socketio::Event& event, const Error& why) = 0;
   /// Sends now what waits in its lanes.
   virtual void flush() = 0;
   /// The transport is another one: its lanes are to be changed.
@@ -163,7 +165,8 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   void change_lane(Seat& seat, SocketIoRoom& room);
   void change_lanes();
   socketio::Event::Ack ack_of(std::uint64_t id);
-  void handle_event(socketio::Event event);
+  void handle_event(socketio::Event event, bool is_long);
+  void refuse_for_rate(socketio::Event& event);
   void ask_middlewares(const std::shared_ptr<socketio::Event>& event, const Middlewares& middlewares, std::size_t index);
   void refuse_event(socketio::Event& event, const std::string& message, const std::optional<JsonText>& data);
   void call_handlers(socketio::Event& event);
@@ -347,7 +350,13 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
     std::size_t bytes = 0;  // that had come of the next one when the timer began
   };
 
-  void handle(const protocol::SocketIoDecoder& decoder);
+  struct LongPacket;
+
+  void came(const Result<bool>& whole);
+  void read_aside(std::string text, std::size_t begin);
+  void came_aside(LongPacket& packet);
+  /// `arguments`: where they have been made already; they may be moved from there.
+  void handle(const protocol::SocketIoDecoder& decoder, socketio::Args* arguments);
   void connect(const protocol::SocketIoPacket& packet);
   bool recover(const std::shared_ptr<SocketIoSocket>& asked);
   std::shared_ptr<SocketIoSocket> make_socket(const std::shared_ptr<SocketIoNamespace>& nsp, std::string id,
@@ -381,6 +390,8 @@ class SocketIoServer {
   const socketio::Options& options() const noexcept { return *options_; }
   Hub& hub() noexcept { return hub_; }
   EngineIoServer& engine() noexcept { return engine_; }
+  /// Whether nobody has called it before.
+  bool begin_sharing() noexcept { return !shares_.exchange(true); }
   const protocol::SocketIoLimits& packet_limits() const noexcept { return packet_limits_; }
   /// `{}`, of all clients that say nothing.
   const std::shared_ptr<const JsonText>& no_auth() const noexcept { return no_auth_; }
@@ -412,6 +423,7 @@ class SocketIoServer {
   const std::shared_ptr<Clock> clock_;
   const std::weak_ptr<const SocketIoLog> log_;
   EngineIoServer engine_;
+  std::atomic<bool> shares_{false};
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<SocketIoNamespace>, std::less<>> namespaces_;
   std::shared_ptr<const std::vector<Dynamic>> dynamic_ = std::make_shared<std::vector<Dynamic>>();

@@ -1,0 +1,145 @@
+// What rooms keep, through its store: an item is stored before anybody hears of it, and heard in the stored order.
+#pragma once
+
+#include <flux/config.hpp>
+#include <flux/storage/store_queue.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace flux::features {
+
+/// Of the oldest and the newest item; 0: there is none.
+struct ItemNumbers {
+  std::uint64_t oldest = 0;
+  std::uint64_t newest = 0;
+};
+
+/// A room that is kept, or the public space, as the log sees it.
+/// Threading: any thread; what changes it, within the turns of its log.
+class KeptRoom {
+ public:
+  /// `in_store`: what the store has of it. `opened`: the store knows it.
+  KeptRoom(StoredRoom room, ItemNumbers in_store, bool opened)
+      : stored_(std::move(room)),
+        opened_(opened),
+        newest_(in_store.newest),
+        first_(in_store.oldest == 0 ? 1 : in_store.oldest) {}
+  KeptRoom(const KeptRoom&) = delete;
+  KeptRoom& operator=(const KeptRoom&) = delete;
+  virtual ~KeptRoom() = default;
+
+  const StoredRoom& stored() const noexcept { return stored_; }
+  /// Whether the store was told of it, or is about to be.
+  bool opened() const noexcept { return opened_.load(std::memory_order_relaxed); }
+
+  /// Its life is over: it takes nothing any more.
+  virtual bool ended() const = 0;
+  /// What it has in memory.
+  virtual ItemNumbers numbers() const = 0;
+  /// Has the item from now on, and sends it to everybody. Errors: room_not_found where it has ended.
+  virtual Result<Position> publish(SharedItem item) = 0;
+  virtual void forget_newest() = 0;
+
+ private:
+  friend class RoomLog;
+
+  const StoredRoom stored_;
+  std::atomic<bool> opened_;
+  // The turns':
+  std::uint64_t newest_;     // number that the store has
+  std::uint64_t given_ = 0;  // in this turn; what fails gives its number back, so that the next one takes its place
+  std::uint64_t first_;      // the store has dropped what is before it
+};
+
+using KeptRoomPtr = std::shared_ptr<KeptRoom>;
+
+/// Threading: any thread. Calls about one room are made one at a time, in order: of a store that does not block at once,
+/// under a lock for the room; of another one on workers of the log's own, appends with what else waits where it takes
+/// batches. What they come to is told where they were made, and nothing else of the room is stored before.
+class RoomLog {
+ public:
+  using Shared = std::function<void(const Result<Position>&)>;
+  using Removed = std::function<void(const Result<bool>&)>;
+
+  /// `options.store` is there. `failed`: told of what goes wrong where nobody waits for the answer.
+  RoomLog(const RoomsOptions& options, const Limits& limits, std::function<void(std::string_view)> failed);
+  ~RoomLog() { stop(); }
+  RoomLog(const RoomLog&) = delete;
+  RoomLog& operator=(const RoomLog&) = delete;
+
+  RoomStore& store() const noexcept { return *options_.store; }
+  bool blocks() const noexcept { return blocks_; }
+
+  /// From here on calls are made.
+  void start();
+  /// Returns when every call is through. Later ones are answered with `stopped`.
+  void stop();
+
+  /// Has the store know the room, once. Where the log does not run nothing happens: who starts it opens what is there.
+  /// Where it fails the next item opens the room.
+  void open(const KeptRoomPtr& room);
+  /// Stores the item, then has the room publish it. Errors: the store's; overloaded; stopped; room_not_found where the
+  /// room has ended. Nobody hears of an item that failed.
+  void share(const KeptRoomPtr& room, SharedItem item, Shared done);
+  /// Removes the newest item from the store, then from the room; false where there is none. Errors as for `share`.
+  void remove_newest(const KeptRoomPtr& room, Removed done);
+  /// The room has ended: it goes from the store. Where that fails it is tried again, until it is done: by
+  /// `retry_closes`, and when the log stops and starts.
+  void close(const KeptRoomPtr& room) { close({room->stored().id, room->stored().life}, false); }
+  /// The same for one that never was in memory.
+  void close(const StoredRoom& room) { close({room.id, room.life}, false); }
+  void retry_closes();
+
+ private:
+  struct Pending;
+  struct Ended {
+    RoomId id;
+    std::string life;
+  };
+
+  template <class T, class Call>
+  T guarded(const Call& store_call);
+  template <class T, class Work, class Done>
+  void call(const RoomId& room, Work work, Done done);
+  Error not_taken() const;
+  void close(Ended room, bool again);
+  void close_last();
+
+  // Within a turn
+  RoomAppend next_append(KeptRoom& room, SharedItem& item) const;
+  Result<Position> stored(KeptRoom& room, const RoomAppend& append, SharedItem item, const Result<void>& result) const;
+  Result<Position> append(KeptRoom& room, SharedItem item);
+  void append_batch(std::vector<storage::StoreQueue::PartInTurn> batch);
+  Result<std::vector<Result<void>>> append_all(const std::vector<RoomAppend>& appends);
+  Result<bool> remove(KeptRoom& room);
+
+  std::shared_ptr<storage::StoreQueue> running_queue() const;
+  std::mutex& lock_of(const RoomId& room) { return locks_[std::hash<RoomId>{}(room) % locks_.size()]; }
+
+  const RoomsOptions options_;
+  const std::size_t queue_per_room_max_;
+  const std::size_t queue_max_;
+  const bool blocks_;
+  const bool batches_;
+  const std::function<void(std::string_view)> failed_;
+  std::array<std::mutex, 64> locks_;  // where the store does not block: one call at a time for each room
+  std::atomic<bool> running_{false};
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::shared_ptr<storage::StoreQueue> queue_;
+  std::vector<Ended> unclosed_;  // still in the store
+};
+
+}  // namespace flux::features
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/features/room_log.ipp>
+#endif

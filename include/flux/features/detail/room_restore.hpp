@@ -1,0 +1,29 @@
+// What rooms had when the server ended, as they are to have it again.
+#pragma once
+
+#include <flux/features/detail/files.hpp>
+#include <flux/features/detail/room_log.hpp>
+
+#include <functional>
+#include <string_view>
+#include <vector>
+
+namespace flux::features {
+
+struct RestoredRoom {
+  StoredRoom room;
+  std::vector<SharedItem> items;  // offsets count from 1
+  ItemNumbers in_store;           // more than `items` where limits are smaller now, or files are gone
+};
+
+/// All that the store keeps and that `limits` allow, the newest of each room. Files are held again: `files`, which has not
+/// been started yet, may be null. An item whose file is gone, or whose data is no JSON, is left out, and `warn` told.
+/// Errors: store_failed, saying which of the two stores; for an exception, too.
+Result<std::vector<RestoredRoom>> restore_rooms(RoomStore& store, Files* files, const Limits& limits,
+                                                const std::function<void(std::string_view)>& warn);
+
+}  // namespace flux::features
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/features/room_restore.ipp>
+#endif

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <flux/detail/mode.hpp>
+#include <flux/features/detail/room_restore.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace flux::features {
+
+namespace restore_detail {
+
+using Warn = std::function<void(std::string_view)>;
+
+inline std::string named(const RoomId& id) { return id.empty() ? "the public space" : "room \"" + id + "\""; }
+
+FLUX_DECL Result<std::vector<StoredContents>> load(RoomStore& store) {
+  std::string why = "it threw something that is no std::exception";
+  try {
+    auto rooms = store.load();
+    if (rooms) return rooms;
+    why = rooms.error().message();
+  } catch (const std::exception& e) {
+    why = std::string("it threw: ") + e.what();
+  } catch (...) {  // as `why` says
+  }
+  return Error(Errc::store_failed, "Config::rooms.store can't be loaded: " + why);
+}
+
+/// How many of the oldest are past the limits.
+FLUX_DECL std::size_t past_limits(const StoredContents& contents, const Limits& limits) {
+  const bool is_public = contents.room.id.empty();
+  std::size_t items_max = is_public ? limits.public_history_items_max : std::max<std::size_t>(limits.room_history_items_max, 1);
+  if (contents.room.mode == RoomMode::singleton) items_max = 1;
+  const std::size_t bytes_max = is_public ? limits.public_history_bytes_max : limits.room_history_bytes_max;
+  std::size_t bytes = 0;
+  std::size_t kept = 0;
+  for (auto item = contents.items.rbegin(); item != contents.items.rend() && kept < items_max; ++item, ++kept) {
+    bytes += item->data.size();
+    if (bytes > bytes_max && kept > 0) break;
+  }
+  return contents.items.size() - kept;
+}
+
+/// None: it is left out. Errors: the file store's.
+FLUX_DECL Result<std::optional<SharedItem>> restore_item(StoredItem item, const RoomId& room, Files* files, const Warn& warn) {
+  const auto left_out = [&](const std::string& why) {
+    warn("item " + std::to_string(item.number) + " of " + named(room) + " is left out: " + why);
+    return std::optional<SharedItem>();
+  };
+  auto data = JsonText::parse(std::move(item.data));
+  if (!data) return left_out("its data is no JSON: " + data.error().message());
+  SharedItem restored{std::move(item.connection_id), std::move(*data), 0};
+  restored.number = item.number;
+  if (item.file.empty()) return std::optional(std::move(restored));
+  if (files == nullptr) return left_out("it stands for a file, and this server has no file store");
+  auto hold = files->hold_again(item.file);
+  if (hold) {
+    restored.file = std::move(*hold);
+    return std::optional(std::move(restored));
+  }
+  if (hold.error().code() == Errc::file_not_found) return left_out("file " + item.file + " is gone");
+  return Error(Errc::store_failed, "Config::files.store can't say whether it has file " + item.file + " of " + named(room) +
+                                       ": " + hold.error().message());
+}
+
+}  // namespace restore_detail
+
+FLUX_DECL Result<std::vector<RestoredRoom>> restore_rooms(RoomStore& store, Files* files, const Limits& limits,
+                                                          const std::function<void(std::string_view)>& warn) {
+  auto loaded = restore_detail::load(store);
+  if (!loaded) return loaded.error();
+  std::vector<RestoredRoom> rooms;
+  rooms.reserve(loaded->size());
+  for (StoredContents& contents : *loaded) {
+    if (contents.room.mode == RoomMode::live) {
+      warn(restore_detail::named(contents.room.id) + " is left out: a room of mode live keeps nothing");
+      continue;
+    }
+    RestoredRoom room{contents.room, {}, {}};
+    if (!contents.items.empty()) room.in_store = {contents.items.front().number, contents.items.back().number};
+    for (std::size_t i = restore_detail::past_limits(contents, limits); i < contents.items.size(); ++i) {
+      auto item = restore_detail::restore_item(std::move(contents.items[i]), room.room.id, files, warn);
+      if (!item) return item.error();
+      if (!*item) continue;
+      room.items.push_back(std::move(**item));
+      room.items.back().offset = room.items.size();
+    }
+    rooms.push_back(std::move(room));
+  }
+  return rooms;
+}
+
+}  // namespace flux::features

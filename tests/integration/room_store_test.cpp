@@ -1,0 +1,749 @@
+// Rooms and the public space over a restart, over a store that is slow, full or failing. A second server over the same
+// store stands for the next process.
+#include "support/memory_file_store.hpp"
+#include "support/memory_room_store.hpp"
+#include "support/server.hpp"
+#include "support/socketio_client.hpp"
+
+#include <flux/asio.hpp>
+#include <flux/sharing.hpp>
+#include <flux/testing/manual_clock.hpp>
+
+#include <asio/executor_work_guard.hpp>
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+
+using namespace flux_test;
+using namespace flux::literals;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+using StorePtr = std::shared_ptr<MemoryRoomStore>;
+
+StorePtr make_store(bool blocks = true, std::size_t batch_max = 1) {
+  return std::make_shared<MemoryRoomStore>(MemoryRoomStore::Behaviour{blocks, batch_max});
+}
+/// One that does not block, one that does, one that takes batches.
+StorePtr any_store() {
+  const int kind = GENERATE(0, 1, 2);
+  return make_store(kind > 0, kind == 2 ? 16 : 1);
+}
+
+flux::Config with_rooms(const StorePtr& store, std::size_t threads = 1) {
+  auto config = test_config(threads);
+  config.rooms.store = store;
+  return config;
+}
+
+/// A server for both protocols, started.
+struct Node {
+  explicit Node(const flux::Config& config) : server(config) {
+    flux::socketio::Io io(server);
+    flux::socketio::serve_sharing(server, io);
+    server.start();
+  }
+  std::uint16_t port() const { return server.port(); }
+  flux::Server server;
+};
+
+bool success(const flux::JsonText& answer) { return answer.get<bool>("/success").value_or(false); }
+std::string why(const flux::JsonText& answer) { return text_at(answer, "/message"); }
+std::string quoted(std::string_view text) { return flux::JsonText::string(text).text(); }
+std::string string_data(std::string_view content) { return R"({"type":"string","content":)" + quoted(content) + "}"; }
+std::string share_payload(std::string_view content) { return R"({"data":)" + string_data(content) + "}"; }
+std::string upload_of(std::string_view room, std::string_view content) {
+  return R"({"roomId":)" + quoted(room) + R"(,"data":)" + string_data(content) + "}";
+}
+std::string room_of(std::string_view room, std::string_view mode) {
+  return R"({"roomId":)" + quoted(room) + R"(,"capacity":5,"mode":")" + std::string(mode) + "\"}";
+}
+/// "a b "
+std::string contents(const std::vector<flux::SharedItem>& items) {
+  std::string all;
+  for (const auto& item : items) all += text_at(item.data, "/content") + ' ';
+  return all;
+}
+std::string contents_of(flux::Server& server, const flux::RoomId& room) { return contents(server.room_items(room).value()); }
+
+}  // namespace
+
+// --- Over a restart ---
+
+TEST_CASE("rooms kept: the next process has their items, modes and capacities; rooms of mode live are gone") {
+  const auto store = any_store();
+  std::string epoch;
+  {
+    Node node(with_rooms(store));
+    SocketIoClient ann(node.port());
+    for (const char* mode : {"history", "singleton", "live"}) {
+      REQUIRE(success(ann.ask("room:create", room_of(mode, mode))));
+      REQUIRE(success(ann.ask("room:join", quoted(mode))));
+      REQUIRE(success(ann.ask("room:upload", upload_of(mode, "from Ann"))));
+    }
+    LiveClient bob(node.port());
+    bob.join("history");
+    CHECK(number_at(bob.request("share", share_payload("from Bob")), "/payload/offset") == 2);
+    bob.join("singleton");
+    CHECK(number_at(bob.request("share", share_payload("from Bob")), "/payload/offset") == 2);
+    REQUIRE(share(node.server, "history", flux::JsonText::parse(string_data("by the server")).value()).ok());
+    epoch = node.server.room("history")->position.epoch;
+    node.server.stop(0ms);
+  }
+  auto config = with_rooms(store);
+  config.seed = 43;
+  Node node(config);
+  CHECK(node.server.rooms().size() == 2);
+  CHECK_FALSE(node.server.room("live"));
+  CHECK(contents_of(node.server, "history") == "from Ann from Bob by the server ");
+  CHECK(contents_of(node.server, "singleton") == "from Bob ");
+  const auto room = node.server.room("history").value();
+  CHECK(room.capacity == 5);
+  CHECK(room.mode == flux::RoomMode::history);
+  CHECK(room.position.offset == 3);
+  CHECK(room.position.epoch != epoch);
+  SocketIoClient ann(node.port());
+  const auto joined = ann.ask("room:join", quoted("history"));
+  CHECK(text_at(joined, "/data/0/content") == "from Ann");
+  CHECK(text_at(joined, "/data/2/content") == "by the server");
+  CHECK(text_at(ann.ask("room:join", quoted("singleton")), "/data/content") == "from Bob");
+  LiveClient bob(node.port());
+  const auto welcome = bob.join("history");
+  CHECK(number_at(welcome, "/payload/data/0/offset") == 1);
+  CHECK(number_at(welcome, "/payload/data/2/offset") == 3);
+  CHECK(number_at(bob.request("share", share_payload("again")), "/payload/offset") == 4);
+  CHECK(text_at(ann.next("room:data"), "/1/content") == "again");
+  CHECK(store->numbers_of("history") == std::vector<std::uint64_t>{1, 2, 3, 4});
+}
+
+TEST_CASE("rooms kept: the same server has them when it starts again, once, and loads nothing again") {
+  const auto store = any_store();
+  flux::Server server(with_rooms(store));
+  for (int life = 1; life <= 3; ++life) {
+    server.start();
+    LiveClient client(server.port());
+    if (life == 1) client.request("create_room", R"({"roomId":"r","mode":"history"})");
+    client.join("r");
+    client.request("share", share_payload(std::to_string(life)));
+    server.stop(0ms);
+    CHECK(store->has("r"));
+    CHECK(server.room_items("r").value().size() == static_cast<std::size_t>(life));
+  }
+  CHECK(store->loads() == 1);
+  CHECK(contents_of(server, "r") == "1 2 3 ");
+  CHECK(store->numbers_of("r") == std::vector<std::uint64_t>{1, 2, 3});
+}
+
+TEST_CASE("rooms kept: a stop of any kind leaves them, an end of any kind removes them") {
+  const auto store = any_store();
+  const bool by_its_end = GENERATE(false, true);
+  {
+    auto node_made = std::make_unique<Node>(with_rooms(store));
+    Node& node = *node_made;
+    for (const char* room : {"stays", "left", "closed"}) {
+      REQUIRE(node.server.create_room(room, {flux::RoomMode::history}).ok());
+    }
+    SocketIoClient ann(node.port());
+    REQUIRE(success(ann.ask("room:create", room_of("never joined", "history"))));
+    REQUIRE(success(ann.ask("room:create", room_of("mine", "history"))));
+    REQUIRE(success(ann.ask("room:close", R"({"roomId":"mine"})")));
+    REQUIRE(success(ann.ask("room:join", quoted("stays"))));
+    LiveClient bob(node.port());
+    bob.join("left");
+    bob.request("leave_room");
+    REQUIRE(node.server.close_room("closed").ok());
+    CHECK(node.server.rooms().size() == 2);
+    if (by_its_end) {
+      node_made.reset();
+    } else {
+      node.server.stop(0ms);
+    }
+  }
+  CHECK(store->has("stays"));
+  CHECK(store->has("never joined"));
+  CHECK_FALSE(store->has("left"));
+  CHECK_FALSE(store->has("closed"));
+  CHECK_FALSE(store->has("mine"));
+}
+
+TEST_CASE("rooms kept: a room that is made or closed while the server stands still, the store hears of it at the start") {
+  const auto store = any_store();
+  const auto item = flux::JsonText::parse(string_data("x")).value();
+  flux::Server server(with_rooms(store));
+  REQUIRE(server.create_room("before", {flux::RoomMode::history}).ok());
+  CHECK(share(server, "before", item).error().code() == flux::Errc::stopped);
+  CHECK(public_share(server, item).error().code() == flux::Errc::stopped);
+  CHECK(public_delete_last(server).error().code() == flux::Errc::stopped);
+  CHECK(server.room_items("before").value().empty());
+  CHECK(store->calls() == 0);
+  server.start();
+  REQUIRE(share(server, "before", item).ok());
+  server.stop();
+  REQUIRE(server.create_room("between", {flux::RoomMode::history}).ok());
+  REQUIRE(server.close_room("before").ok());
+  CHECK(store->has("before"));
+  server.start();
+  server.stop();
+  CHECK(store->has("between"));
+  CHECK_FALSE(store->has("before"));
+}
+
+TEST_CASE("rooms kept: an application that makes its room before each start has its items again") {
+  const auto store = any_store();
+  for (int life = 0; life < 3; ++life) {
+    flux::Server server(with_rooms(store));
+    REQUIRE(server.create_room("hall", {flux::RoomMode::history, 7, true}).ok());
+    server.start();
+    CHECK(server.room_items("hall").value().size() == static_cast<std::size_t>(life));
+    CHECK(server.room("hall")->capacity == 7);
+    REQUIRE(share(server, "hall", flux::JsonText::parse(string_data("x")).value()).ok());
+  }
+  CHECK(store->numbers_of("hall") == std::vector<std::uint64_t>{1, 2, 3});
+}
+
+TEST_CASE("rooms kept: after a start they wait for their first member, permanent ones for ever") {
+  const auto store = any_store();
+  {
+    flux::Server server(with_rooms(store));
+    server.start();
+    for (const char* room : {"waits", "joined"}) REQUIRE(server.create_room(room, {flux::RoomMode::history}).ok());
+    REQUIRE(server.create_room("permanent", {flux::RoomMode::history, 0, true}).ok());
+  }
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  auto config = with_rooms(store);
+  config.clock = clock;
+  config.rooms.rejoin_time = 60s;
+  config.limits.ping_interval = 0ms;
+  flux::Server server(config);
+  server.start();
+  LiveClient client(server.port());
+  client.join("joined");  // and the timers are set
+  clock->advance(59s);
+  client.request("leave_room", R"({"roomId":"none"})");
+  CHECK(server.rooms().size() == 3);
+  clock->advance(1s);
+  CHECK(eventually([&] { return !server.room("waits"); }));
+  CHECK(eventually([&] { return !store->has("waits"); }));
+  CHECK(server.rooms().size() == 2);
+  client.request("leave_room");
+  CHECK_FALSE(server.room("joined"));
+  clock->advance(1h);
+  client.request("leave_room", R"({"roomId":"none"})");
+  CHECK(server.room("permanent"));
+}
+
+TEST_CASE("rooms kept: restored ones count among those that there may be, and all of them are restored") {
+  const auto store = make_store();
+  {
+    flux::Server server(with_rooms(store));
+    server.start();
+    for (int i = 0; i < 3; ++i) REQUIRE(server.create_room(numbered("r", i), {flux::RoomMode::history}).ok());
+  }
+  auto config = with_rooms(store);
+  config.limits.rooms_max = 2;
+  flux::Server server(config);
+  server.start();
+  CHECK(server.rooms().size() == 3);
+  CHECK(server.stats().rooms_now == 3);
+  CHECK(server.create_room("more").error().code() == flux::Errc::limit_exceeded);
+  REQUIRE(server.close_room("r0").ok());
+  CHECK(server.create_room("more").error().code() == flux::Errc::limit_exceeded);
+  REQUIRE(server.close_room("r1").ok());
+  CHECK(server.create_room("more").ok());
+}
+
+TEST_CASE("public space kept: the next process has what was not deleted; at 0 items it keeps nothing") {
+  const auto store = any_store();
+  {
+    Node node(with_rooms(store));
+    LiveClient bob(node.port());
+    for (const char* text : {"a", "b", "c", "d"}) bob.request("public_share", share_payload(text));
+    CHECK(bob.request("public_delete_last").get<bool>("/payload/deleted") == true);
+    SocketIoClient ann(node.port());
+    CHECK(why(ann.ask("public:deleteLast")) == "Data deleted.");
+    CHECK(success(ann.ask("public:upload", string_data("e"))));
+    CHECK(public_delete_last(node.server).value());
+  }
+  auto config = with_rooms(store);
+  {
+    Node node(config);
+    CHECK(contents(node.server.public_items()) == "a b ");
+    SocketIoClient ann(node.port());
+    const auto told = ann.next("public:history");
+    CHECK(text_at(told, "/1/0/content") == "a");
+    CHECK(text_at(told, "/1/1/content") == "b");
+    LiveClient bob(node.port());
+    CHECK(number_at(bob.request("public_share", share_payload("f")), "/payload/offset") == 3);
+    for (int i = 0; i < 3; ++i) CHECK(public_delete_last(node.server).value());
+    CHECK_FALSE(public_delete_last(node.server).value());
+    CHECK(why(ann.ask("public:deleteLast")) == "The public space is empty.");
+    CHECK(bob.request("public_delete_last").get<bool>("/payload/deleted") == false);
+    REQUIRE(success(ann.ask("public:upload", string_data("g"))));
+  }
+  config.limits.public_history_items_max = 0;
+  Node node(config);
+  CHECK(node.server.public_items().empty());
+  LiveClient bob(node.port());
+  CHECK(number_at(bob.request("public_share", share_payload("h")), "/payload/offset") == 1);
+  node.server.stop(0ms);
+  CHECK_FALSE(store->has(""));
+}
+
+// --- Files ---
+
+TEST_CASE("rooms kept: their files are held over a restart, and deleted when their items go") {
+  const auto rooms = any_store();
+  const auto files = std::make_shared<MemoryFileStore>(MemoryFileStoreOptions{.blocks = GENERATE(false, true)});
+  const std::string in_room = "0b6f9c1e-6d2b-4c39-9d8f-000000000001";
+  const std::string in_public = "0b6f9c1e-6d2b-4c39-9d8f-000000000002";
+  const std::string orphan = "0b6f9c1e-6d2b-4c39-9d8f-000000000003";
+  const std::string lost = "0b6f9c1e-6d2b-4c39-9d8f-000000000004";
+  const std::string unmarked = "0b6f9c1e-6d2b-4c39-9d8f-000000000005";
+  for (const auto& id : {in_room, in_public, orphan, lost, unmarked}) {
+    flux::FileInfo file;
+    file.id = id;
+    file.name = "a.txt";
+    file.length = 1;
+    REQUIRE(files->create(file).ok());
+    REQUIRE(files->append(id, 0, "x").ok());
+    REQUIRE(files->complete(id).ok());
+  }
+  std::mutex mutex;
+  std::string warnings;
+  auto config = with_rooms(rooms);
+  config.files.store = files;
+  config.log = [&](flux::LogLevel level, std::string_view what) {
+    const std::lock_guard lock(mutex);
+    if (level == flux::LogLevel::warning) warnings.append(what).append("\n");
+  };
+  {
+    flux::Server server(config);
+    REQUIRE(server.create_room("r", {flux::RoomMode::singleton, 0, true}).ok());
+    REQUIRE(server.create_room("lost", {flux::RoomMode::history, 0, true}).ok());
+    server.start();
+    LiveClient client(server.port());
+    client.join("r");
+    CHECK(type_of(client.request("share", R"({"data":{"type":"file","fileId":")" + in_room + "\"}}")) == "ack");
+    REQUIRE(answer_of<flux::Position>([&](auto done) { server.public_share_file(in_public, done); }).ok());
+    REQUIRE(answer_of<flux::Position>([&](auto done) { server.share_file("lost", lost, done); }).ok());
+    REQUIRE(share(server, "lost", flux::JsonText::parse(string_data("found")).value()).ok());
+  }
+  // Marked, but the process ended before any room had it.
+  REQUIRE(files->mark_shared(orphan).ok());
+  // In its room, but the process ended before it was marked.
+  const auto life = rooms->life_of("lost");
+  REQUIRE(rooms->append({{"lost", life, flux::RoomMode::history, 0, true}, {3, "A", "3", unmarked}, 1}).ok());
+  REQUIRE(files->mark_deleted(lost).ok());
+  flux::Server server(config);
+  server.start();
+  const auto is_there = [&](const std::string& id) { return files->info(id).ok(); };
+  CHECK(eventually([&] { return !is_there(orphan); }));
+  CHECK(is_there(in_room));
+  CHECK(is_there(in_public));
+  CHECK(files->info(unmarked).value().shared);
+  CHECK(text_at(server.room_items("r").value().at(0).data, "/fileId") == in_room);
+  REQUIRE(server.room_items("lost").value().size() == 2);
+  CHECK(text_at(server.room_items("lost").value()[0].data, "/content") == "found");
+  {
+    const std::lock_guard lock(mutex);
+    CHECK_THAT(warnings, ContainsSubstring("item 1 of room \"lost\" is left out: file " + lost + " is gone"));
+  }
+  REQUIRE(share(server, "r", flux::JsonText::parse(string_data("over it")).value()).ok());
+  CHECK(eventually([&] { return !is_there(in_room); }));
+  REQUIRE(public_delete_last(server).value());
+  CHECK(eventually([&] { return !is_there(in_public); }));
+}
+
+TEST_CASE("rooms kept: a file whose item could not be stored is as it was, and can be shared later") {
+  const auto rooms = any_store();
+  const auto files = std::make_shared<MemoryFileStore>(MemoryFileStoreOptions{.blocks = GENERATE(false, true)});
+  const std::string id = "0b6f9c1e-6d2b-4c39-9d8f-000000000001";
+  flux::FileInfo file;
+  file.id = id;
+  file.name = "a.txt";
+  file.length = 1;
+  REQUIRE(files->create(file).ok());
+  REQUIRE(files->append(id, 0, "x").ok());
+  REQUIRE(files->complete(id).ok());
+  auto config = with_rooms(rooms);
+  config.files.store = files;
+  const std::string data = R"({"type":"file","fileId":")" + id + "\"}";
+  const auto is_shared = [&] { return files->info(id).value().shared; };
+  {
+    Node node(config);
+    REQUIRE(node.server.create_room("r", {flux::RoomMode::history, 0, true}).ok());
+    LiveClient bob(node.port());
+    SocketIoClient ann(node.port());
+    bob.join("r");
+    REQUIRE(success(ann.ask("room:join", quoted("r"))));
+    REQUIRE(share(node.server, "r", "1"_json).ok());
+    rooms->fail(1, 1'000);
+    CHECK(code_of(bob.request("share", R"({"data":)" + data + "}")) == "STORE_FAILED");
+    CHECK(code_of(bob.request("public_share", R"({"data":)" + data + "}")) == "STORE_FAILED");
+    CHECK(why(ann.ask("room:upload", R"({"roomId":"r","data":)" + data + "}")) == "the disk is full");
+    const auto shared = answer_of<flux::Position>([&](auto done) { node.server.share_file("r", id, done); });
+    CHECK(shared.error().code() == flux::Errc::store_failed);
+    const auto nowhere = answer_of<flux::Position>([&](auto done) { node.server.share_file("none", id, done); });
+    CHECK(nowhere.error().code() == flux::Errc::room_not_found);
+    rooms->fail(1, 0);
+  }
+  CHECK_FALSE(is_shared());
+  flux::Server server(config);
+  server.start();
+  REQUIRE(answer_of<flux::Position>([&](auto done) { server.share_file("r", id, done); }).ok());
+  server.stop(0ms);
+  CHECK(is_shared());
+  REQUIRE(files->info(id).ok());
+}
+
+// --- Stored before it is heard of ---
+
+TEST_CASE("rooms kept: an item is acknowledged and heard of only when it is stored") {
+  const auto store = make_store(true, GENERATE(1, 16));
+  Node node(with_rooms(store, 2));
+  REQUIRE(node.server.create_room("r", {flux::RoomMode::history, 0, true}).ok());
+  LiveClient bob(node.port());
+  SocketIoClient ann(node.port());
+  bob.join("r");
+  REQUIRE(success(ann.ask("room:join", quoted("r"))));
+  ann.so_far();
+  bob.so_far();
+  store->hold("r");
+  bob.send("share", share_payload("1"), "first");
+  REQUIRE(store->somebody_waits());
+  bob.send("share", share_payload("2"), "second");
+  // Everything else goes on, in the room too.
+  CHECK(type_of(bob.request("broadcast_event", R"({"event":"e"})")) == "ack");
+  ann.next("room:event");
+  CHECK(ann.so_far().empty());
+  CHECK(bob.so_far().empty());
+  CHECK(node.server.room_items("r").value().empty());
+  store->let_through();
+  for (const char* content : {"1", "2"}) CHECK(text_at(ann.next("room:data"), "/1/content") == content);
+  std::vector<std::string> acknowledged, heard;
+  while (acknowledged.size() < 2 || heard.size() < 2) {
+    const auto message = bob.next();
+    if (type_of(message) == "ack") acknowledged.push_back(text_at(message, "/id"));
+    if (type_of(message) == "room_data") heard.push_back(text_at(message, "/payload/data/content"));
+  }
+  CHECK(acknowledged == std::vector<std::string>{"first", "second"});
+  CHECK(heard == std::vector<std::string>{"1", "2"});
+}
+
+TEST_CASE("rooms kept: who leaves or dies while its item is on its way, the others get it") {
+  const auto store = make_store();
+  Node node(with_rooms(store, 2));
+  REQUIRE(node.server.create_room("r", {flux::RoomMode::history, 0, true}).ok());
+  SocketIoClient ann(node.port());
+  REQUIRE(success(ann.ask("room:join", quoted("r"))));
+  store->hold("r");
+  {
+    LiveClient bob(node.port());
+    bob.join("r");
+    bob.send("share", share_payload("last words"));
+    REQUIRE(store->somebody_waits());
+    if (GENERATE(false, true)) bob.tcp.reset();
+  }
+  CHECK(eventually([&] { return node.server.room("r")->members == 1; }));
+  store->let_through();
+  CHECK(text_at(ann.next("room:data"), "/1/content") == "last words");
+}
+
+TEST_CASE("rooms kept: a store that fails, the sender gets STORE_FAILED, nobody hears of it, and the room goes on") {
+  const auto store = any_store();
+  Node node(with_rooms(store));
+  REQUIRE(node.server.create_room("r", {flux::RoomMode::history, 0, true}).ok());
+  LiveClient bob(node.port());
+  SocketIoClient ann(node.port());
+  bob.join("r");
+  REQUIRE(success(ann.ask("room:join", quoted("r"))));
+  bob.request("share", share_payload("1"));
+  bob.request("public_share", share_payload("p"));
+  ann.so_far();
+  bob.so_far();
+  const bool throws = GENERATE(false, true);
+  store->fail(1, 1'000, throws);
+  CHECK(code_of(bob.request("share", share_payload("2"))) == "STORE_FAILED");
+  CHECK(code_of(bob.request("public_share", share_payload("2"))) == "STORE_FAILED");
+  CHECK(code_of(bob.request("public_delete_last")) == "STORE_FAILED");
+  const std::string message = throws ? "the room store failed" : "the disk is full";
+  CHECK(why(ann.ask("room:upload", upload_of("r", "2"))) == message);
+  CHECK(why(ann.ask("public:upload", string_data("2"))) == message);
+  CHECK(why(ann.ask("public:deleteLast")) == message);
+  const auto item = flux::JsonText::parse(string_data("2")).value();
+  CHECK(share(node.server, "r", item).error().code() == flux::Errc::store_failed);
+  CHECK(public_share(node.server, item).error().code() == flux::Errc::store_failed);
+  CHECK(public_delete_last(node.server).error().code() == flux::Errc::store_failed);
+  CHECK(ann.so_far().empty());
+  CHECK(bob.so_far().empty());
+  CHECK(contents_of(node.server, "r") == "1 ");
+  CHECK(contents(node.server.public_items()) == "p ");
+  CHECK((node.server.stats().handler_errors > 0) == throws);
+  store->fail(1, 0);
+  CHECK(number_at(bob.request("share", share_payload("3")), "/payload/offset") == 2);
+  CHECK(text_at(ann.next("room:data"), "/1/content") == "3");
+}
+
+TEST_CASE("rooms kept: when too many items wait the sender gets OVERLOADED, the rest is stored in order") {
+  const auto store = make_store(true, GENERATE(1, 16));
+  auto config = with_rooms(store);
+  config.limits.store_queue_per_room_max = 3;
+  flux::Server server(config);
+  server.start();
+  REQUIRE(server.create_room("r", {flux::RoomMode::history, 0, true}).ok());
+  LiveClient client(server.port());
+  client.join("r");
+  REQUIRE(share(server, "r", "0"_json).ok());
+  store->hold("r");
+  client.send("share", share_payload("0"), "c0");
+  REQUIRE(store->somebody_waits());
+  for (int i = 1; i <= 5; ++i) client.send("share", share_payload(std::to_string(i)), numbered("c", i));
+  for (int i = 4; i <= 5; ++i) {
+    const auto error = client.next("error");
+    CHECK(code_of(error) == "OVERLOADED");
+    CHECK(text_at(error, "/id") == numbered("c", i));
+  }
+  CHECK(share(server, "r", "1"_json).error().code() == flux::Errc::overloaded);
+  store->let_through();
+  for (int i = 0; i <= 3; ++i) CHECK(text_at(client.next("ack"), "/id") == numbered("c", i));
+}
+
+TEST_CASE("rooms kept: a store that is slow in one room delays neither other rooms nor rooms of mode live") {
+  const auto store = make_store(true, GENERATE(1, 16));
+  auto config = with_rooms(store);
+  config.rooms.worker_threads = 2;
+  flux::Server server(config);
+  server.start();
+  for (const char* room : {"slow", "fast"}) REQUIRE(server.create_room(room, {flux::RoomMode::history, 0, true}).ok());
+  LiveClient slow(server.port());
+  LiveClient fast(server.port());
+  LiveClient live(server.port());
+  slow.join("slow");
+  fast.join("fast");
+  live.join("live");
+  REQUIRE(share(server, "fast", "0"_json).ok());
+  store->hold("slow");
+  // Not in a batch with others: that would be one call.
+  REQUIRE(server.create_room("made", {flux::RoomMode::history, 0, true}).ok());
+  slow.send("share", share_payload("s"), "s");
+  REQUIRE(store->somebody_waits());
+  for (int i = 0; i < 20; ++i) CHECK(type_of(live.request("share", share_payload("l"))) == "ack");
+  for (int i = 0; i < 20; ++i) CHECK(type_of(live.request("send_chat", R"({"message":"m"})")) == "ack");
+  if (store->batch_max() == 1) {
+    for (int i = 0; i < 20; ++i) CHECK(type_of(fast.request("share", share_payload("f"))) == "ack");
+    CHECK(server.room_items("fast").value().size() == 21);
+  }
+  CHECK(slow.so_far().empty());
+  store->let_through();
+  CHECK(text_at(slow.next("ack"), "/id") == "s");
+}
+
+TEST_CASE("rooms kept: who joins while items are on their way gets each of them once, in the data or live") {
+  const auto store = make_store(GENERATE(false, true), GENERATE(1, 16));
+  Node node(with_rooms(store, 2));
+  REQUIRE(node.server.create_room("r", {flux::RoomMode::history, 0, true}).ok());
+  constexpr int count = 150;
+  Crew crew;
+  crew.add([&] {
+    for (int i = 1; i <= count; ++i) {
+      node.server.share("r", flux::JsonText::trusted(std::to_string(i)));
+      if (i % 10 == 0) std::this_thread::yield();
+    }
+  });
+  const auto check = [](const std::vector<std::int64_t>& got) {
+    if (got.size() != count) throw std::runtime_error("an item was lost or came twice");
+    for (int i = 0; i < count; ++i) {
+      if (got[static_cast<std::size_t>(i)] != i + 1) throw std::runtime_error("an item is out of order");
+    }
+  };
+  for (int n = 0; n < 3; ++n) {
+    crew.add([&] {
+      LiveClient joiner(node.port());
+      const auto welcome = joiner.join("r");
+      std::vector<std::int64_t> got;
+      while (const auto item = welcome.at("/payload/data/" + std::to_string(got.size()))) got.push_back(number_at(*item, "/data"));
+      while (got.empty() || got.back() < count) got.push_back(number_at(joiner.next("room_data"), "/payload/data"));
+      check(got);
+    });
+    crew.add([&] {
+      SocketIoClient joiner(node.port());
+      const auto joined = joiner.ask("room:join", quoted("r"));
+      std::vector<std::int64_t> got;
+      while (const auto item = joined.at("/data/" + std::to_string(got.size()))) got.push_back(item->get<std::int64_t>().value());
+      while (got.empty() || got.back() < count) got.push_back(number_at(joiner.next("room:data"), "/1"));
+      check(got);
+    });
+  }
+  crew.join();
+  CHECK_FALSE(store->overlapped());
+}
+
+TEST_CASE("rooms kept: one that is closed and made again while its store is slow has none of the old items") {
+  const auto store = make_store(true, GENERATE(1, 16));
+  {
+    Node node(with_rooms(store, 2));
+    SocketIoClient ann(node.port());
+    REQUIRE(success(ann.ask("room:create", room_of("r", "history"))));
+    REQUIRE(success(ann.ask("room:join", quoted("r"))));
+    REQUIRE(success(ann.ask("room:upload", upload_of("r", "old"))));
+    LiveClient bob(node.port());
+    bob.join("r");
+    store->hold("r");
+    bob.send("share", share_payload("lost"), "lost");
+    REQUIRE(store->somebody_waits());
+    REQUIRE(success(ann.ask("room:close", R"({"roomId":"r"})")));
+    REQUIRE(success(ann.ask("room:create", room_of("r", "singleton"))));
+    REQUIRE(success(ann.ask("room:join", quoted("r"))));
+    Awaited<flux::Result<flux::Position>> shared;
+    node.server.share("r", flux::JsonText::parse(string_data("new")).value(), [&](auto result) { shared.set(result); });
+    store->let_through();
+    CHECK(shared.get().value().offset == 1);
+    const auto error = bob.next("error");
+    CHECK(code_of(error) == "ROOM_NOT_FOUND");
+    CHECK(text_at(error, "/id") == "lost");
+    CHECK(contents_of(node.server, "r") == "new ");
+    node.server.stop(0ms);
+  }
+  flux::Server server(with_rooms(store));
+  server.start();
+  CHECK(contents_of(server, "r") == "new ");
+  CHECK(server.room("r")->mode == flux::RoomMode::singleton);
+}
+
+// --- Stopping ---
+
+TEST_CASE("rooms kept: a stop while items are on their way loses none that was acknowledged, and doubles none") {
+  const auto store = make_store(true, GENERATE(1, 16));
+  const auto grace = GENERATE(1ms, 10'000ms);
+  std::set<std::int64_t> acknowledged;
+  std::int64_t next = 0;
+  for (int life = 0; life < 3; ++life) {
+    auto config = with_rooms(store, 2);
+    config.limits.close_timeout = 100ms;  // the client closes only later
+    flux::Server server(config);
+    server.start();
+    if (life == 0) REQUIRE(server.create_room("r", {flux::RoomMode::history, 0, true}).ok());
+    LiveClient client(server.port());
+    client.join("r");
+    store->hold("r");
+    for (int i = 0; i < 20; ++i) {
+      ++next;
+      client.send("share", share_payload(std::to_string(next)), std::to_string(next));
+    }
+    REQUIRE(store->somebody_waits());
+    Crew crew;
+    crew.add([&] { server.stop(grace); });
+    CHECK(eventually([&] { return !server.running(); }));
+    store->let_through();
+    crew.join();
+    client.closed();
+    for (const std::string& text : client.before_close) {
+      const auto message = flux::JsonText::parse(text).value();
+      if (type_of(message) == "ack") acknowledged.insert(std::stoll(text_at(message, "/id")));
+    }
+  }
+  flux::Server server(with_rooms(store));
+  server.start();
+  std::set<std::int64_t> kept;
+  std::int64_t newest = 0;
+  for (const auto& item : server.room_items("r").value()) {
+    const std::int64_t value = std::stoll(text_at(item.data, "/content"));
+    CHECK(value > newest);
+    newest = value;
+    CHECK(kept.insert(value).second);
+  }
+  CHECK(std::includes(kept.begin(), kept.end(), acknowledged.begin(), acknowledged.end()));
+  CHECK(kept.size() >= 3);
+}
+
+TEST_CASE("rooms kept: in the application's io_context, too, a stop leaves them and waits for what is under way") {
+  const auto store = any_store();
+  asio::io_context context;
+  std::thread application([&, work = asio::make_work_guard(context)] { context.run(); });
+  {
+    flux::Server server(with_rooms(store));
+    flux::use_context(server, context);
+    server.start();
+    REQUIRE(server.create_room("r", {flux::RoomMode::history}).ok());
+    {
+      LiveClient client(server.port());
+      client.join("r");
+      CHECK(number_at(client.request("share", share_payload("1")), "/payload/offset") == 1);
+      server.share("r", flux::JsonText::parse(string_data("2")).value());
+      server.stop(0ms);
+    }
+    CHECK(contents_of(server, "r") == "1 2 ");
+    server.start();
+    CHECK(contents_of(server, "r") == "1 2 ");
+    server.stop(0ms);
+  }
+  context.stop();
+  application.join();
+  CHECK(store->numbers_of("r") == std::vector<std::uint64_t>{1, 2});
+}
+
+TEST_CASE("rooms kept: what the server shares is answered on an event loop where the store blocks, else at once") {
+  const bool blocks = GENERATE(false, true);
+  const auto store = make_store(blocks);
+  Awaited<std::thread::id> loop;
+  flux::Server server(with_rooms(store));
+  server.on_join([&](flux::JoinRequest&) { loop.set(std::this_thread::get_id()); });
+  server.start();
+  REQUIRE(server.create_room("r", {flux::RoomMode::history, 0, true}).ok());
+  REQUIRE(server.create_room("live", {flux::RoomMode::live, 0, true}).ok());
+  LiveClient client(server.port());
+  client.join("r");
+  const auto loop_id = loop.get();
+  const auto called_on = [&](const auto& call) {
+    Awaited<std::thread::id> thread;
+    call([&](const auto& result) {
+      CHECK(result.ok());
+      thread.set(std::this_thread::get_id());
+    });
+    return thread.get();
+  };
+  const auto expected = blocks ? loop_id : std::this_thread::get_id();
+  CHECK(called_on([&](auto done) { server.share("r", "1"_json, done); }) == expected);
+  CHECK(called_on([&](auto done) { server.public_share("1"_json, done); }) == expected);
+  CHECK(called_on([&](auto done) { server.public_delete_last(done); }) == expected);
+  CHECK(called_on([&](auto done) { server.share("live", "1"_json, done); }) == std::this_thread::get_id());
+  server.share("r", "2"_json, [](const auto&) { throw std::runtime_error("thrown on purpose"); });
+  CHECK(eventually([&] { return server.stats().handler_errors == 1; }));
+}
+
+// --- Starting ---
+
+TEST_CASE("rooms kept: a store that can't be loaded ends the start, with what is wrong; the next start may succeed") {
+  const auto store = make_store(GENERATE(false, true));
+  auto config = with_rooms(store);
+  flux::Server server(config);
+  const bool throws = GENERATE(false, true);
+  store->fail(1, 1, throws);
+  const auto [code, message] = thrown_by([&] { server.start(); });
+  CHECK(code == flux::Errc::store_failed);
+  CHECK(message == (throws ? "Config::rooms.store can't be loaded: it threw: the disk is gone"
+                           : "Config::rooms.store can't be loaded: the disk is full"));
+  CHECK_FALSE(server.running());
+  CHECK(server.port() == 0);
+  server.start();
+  CHECK(server.running());
+  CHECK(store->loads() == 2);
+  REQUIRE(server.create_room("r", {flux::RoomMode::history, 0, true}).ok());
+  CHECK(share(server, "r", "1"_json).ok());
+}
+
+TEST_CASE("rooms kept: options that can't be are refused, with the setting's name") {
+  const auto refused = [](const std::function<void(flux::RoomsOptions&)>& change) {
+    auto config = test_config();
+    change(config.rooms);
+    const auto [code, message] = thrown_by([&] { const flux::Server server(config); });
+    CHECK(code == flux::Errc::bad_config);
+    return message;
+  };
+  CHECK_THAT(refused([](auto& rooms) { rooms.worker_threads = 0; }), ContainsSubstring("Config::rooms.worker_threads"));
+  CHECK_THAT(refused([](auto& rooms) { rooms.worker_threads = 257; }), ContainsSubstring("not 257"));
+  CHECK_THAT(refused([](auto& rooms) { rooms.rejoin_time = -1s; }), ContainsSubstring("Config::rooms.rejoin_time"));
+  CHECK_THAT(refused([](auto& rooms) { rooms.rejoin_time = 24h * 36'526; }), ContainsSubstring("100 years"));
+}

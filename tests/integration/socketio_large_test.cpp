@@ -1,0 +1,341 @@
+// Large Socket.IO messages in a whole server: their limits, their order, and what other clients notice of them.
+#include "support/server.hpp"
+#include "support/socketio_client.hpp"
+#include "support/socketio_poller.hpp"
+
+#include <flux/asio.hpp>
+#include <flux/protocol/base64.hpp>
+#include <flux/socketio.hpp>
+
+#include <asio/executor_work_guard.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <ctime>
+#include <mutex>
+
+using namespace flux_test;
+using flux::JsonText;
+using flux::socketio::Event;
+using flux::socketio::Io;
+using flux::socketio::Options;
+using flux::socketio::Socket;
+using flux::socketio::Value;
+
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool is_slow_build = true;
+#else
+constexpr bool is_slow_build = false;
+#endif
+
+constexpr std::string_view one_file = R"({"_placeholder":true,"num":0})";
+
+Value number(std::size_t n) { return JsonText::trusted(std::to_string(n)); }
+std::string bytes_of(std::size_t size) {
+  std::string bytes(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i * 7 % 251);
+  return bytes;
+}
+std::string base64_of(std::string_view bytes) {
+  std::string text;
+  flux::protocol::append_base64(text, bytes);
+  return text;
+}
+std::string numbered_event(std::size_t id, std::string_view argument) {
+  return "42" + std::to_string(id) + "[\"note\"," + std::string(argument) + "]";
+}
+
+/// What clients have sent with "note", in order: how long its text was, or its bytes.
+struct Notes {
+  explicit Notes(Io& io) {
+    io.on_connection([this](const Socket& socket) {
+      socket.on("note", [this](Event& event) {
+        const auto bytes = event.arg(0).bytes_at("/bytes");
+        const std::size_t size = bytes ? bytes->size() : event.arg(0).json().text().size();
+        {
+          const std::lock_guard lock(mutex_);
+          sizes_.push_back(size);
+        }
+        event.ack({number(size)});
+      });
+    });
+  }
+  std::vector<std::size_t> sizes() const {
+    const std::lock_guard lock(mutex_);
+    return sizes_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::size_t> sizes_;
+};
+
+}  // namespace
+
+TEST_CASE("socket.io: one option lets a large message through, to the byte, over both transports") {
+  constexpr std::size_t size = 12'000'000;  // more than packets have by default
+  const std::string content = bytes_of(size + 1);
+  const std::string_view fits = std::string_view(content).substr(0, size);
+  flux::Server server(test_config());
+  Options options;
+  options.payload_bytes_max = size;
+  Io io(server, options);
+  io.on_connection([&](const Socket& socket) {
+    socket.on("file", [&](Event& event) {
+      const auto bytes = event.arg(0).bytes_at();
+      event.ack({JsonText::trusted(*bytes == fits ? "true" : "false")});
+    });
+  });
+  server.start();
+  SECTION("a WebSocket") {
+    SocketIoClient client(server.port());
+    CHECK(client.ask_with_bytes("file", one_file, fits) == JsonText::trusted("true"));
+    client.send_text("451-[\"file\"," + std::string(one_file) + "]");
+    client.send_binary(content);
+    CHECK(client.closed().code == 1009);
+  }
+  SECTION("polling, where bytes are base64") {
+    const std::string event = "451-1[\"file\"," + std::string(one_file) + "]\x1e" "b";
+    Poller poller(server.port());
+    REQUIRE(poller.post(event + base64_of(fits)) == "ok");
+    CHECK(poller.poll() == "431[true]");
+    CHECK(poller.post_reply(event + base64_of(content)).status == 413);
+    CHECK(poller.get().status == 400);
+  }
+  SECTION("polling, text") {
+    Poller poller(server.port());
+    const std::string begin = "421[\"none\",\"", end = "\"]";
+    const std::string at_limit(size - begin.size() - end.size(), 'x');
+    REQUIRE(poller.post(begin + at_limit + end) == "ok");
+    CHECK(poller.post_reply(begin + at_limit + "x" + end).status == 413);
+    CHECK(poller.get().status == 400);
+  }
+}
+
+TEST_CASE("socket.io: long texts, which are read beside the loop, keep their place among what their client sends") {
+  flux::Server server(test_config());
+  Options options;
+  options.payload_bytes_max = 20'000'000;
+  Io io(server, options);
+  const Notes notes(io);
+  server.start();
+  const std::string text = quoted_x(1'000'000);
+  const std::string with_bytes = R"({"text":)" + text + R"(,"bytes":{"_placeholder":true,"num":0}})";
+  const std::string bytes = bytes_of(500'000);
+  const std::string binary_event = "451-3[\"note\"," + with_bytes + "]";
+  std::string answers;
+  SECTION("a WebSocket") {
+    SocketIoClient client(server.port());
+    client.send_text(numbered_event(1, text));
+    client.send_text(numbered_event(2, "1"));
+    client.send_text(binary_event);
+    client.send_binary(bytes);
+    client.send_text(numbered_event(4, text));
+    client.send_text(numbered_event(5, "[1]"));
+    for (int i = 0; i < 5; ++i) answers += client.message().substr(0, 3);
+  }
+  SECTION("a WebSocket without binary frames") {
+    WebSocketClient client(server.port(), "/socket.io/?EIO=4&transport=websocket&b64=1");
+    client.message();
+    client.send_text("40");
+    client.message();
+    client.send_text(numbered_event(1, text));
+    client.send_text(numbered_event(2, "1"));
+    client.send_text(binary_event);
+    client.send_text("b" + base64_of(bytes));
+    client.send_text(numbered_event(4, text));
+    client.send_text(numbered_event(5, "[1]"));
+    for (int i = 0; i < 5; ++i) answers += client.message().substr(0, 3);
+  }
+  SECTION("polling") {
+    Poller poller(server.port());
+    REQUIRE(poller.post(numbered_event(1, text) + "\x1e" + numbered_event(2, "1") + "\x1e" + binary_event + "\x1e" "b" +
+                        base64_of(bytes) + "\x1e" + numbered_event(4, text) + "\x1e" + numbered_event(5, "[1]")) == "ok");
+    std::string polled;
+    while (std::count(polled.begin(), polled.end(), '\x1e') < 5) polled += poller.poll() + "\x1e";
+    for (std::size_t at = 0; at < polled.size(); at = polled.find('\x1e', at) + 1) answers += polled.substr(at, 3);
+  }
+  CHECK(answers == "431432433434435");
+  CHECK(notes.sizes() == std::vector<std::size_t>{text.size(), 1, bytes.size(), text.size(), 3});
+}
+
+TEST_CASE("socket.io: a long text that is no packet ends its connection, as does a bad one after it") {
+  flux::Server server(test_config());
+  Options options;
+  options.payload_bytes_max = 20'000'000;
+  Io io(server, options);
+  const Notes notes(io);
+  server.start();
+  const std::string bad = "42[\"note\"," + quoted_x(1'000'000) + ",]";
+  SECTION("a WebSocket") {
+    SocketIoClient client(server.port());
+    client.send_text(bad);
+    client.send_text(numbered_event(1, "1"));
+    CHECK(client.closed().code == 1000);
+  }
+  SECTION("a WebSocket, base64") {
+    WebSocketClient client(server.port(), "/socket.io/?EIO=4&transport=websocket&b64=1");
+    client.message();
+    client.send_text("b" + std::string(1'000'000, '!'));
+    CHECK(client.closed().code == 1000);
+  }
+  SECTION("polling") {
+    Poller poller(server.port());
+    poller.post(bad + "\x1e" + numbered_event(1, "1"));
+    CHECK(poller.get().status == 400);
+  }
+  SECTION("polling, not UTF-8") {
+    Poller poller(server.port());
+    CHECK(poller.post_reply("42[\"note\",\"" + std::string(1'000'000, '\xc3') + "\"]").status == 400);
+    CHECK(poller.get().status == 400);
+  }
+  CHECK(notes.sizes().empty());
+  CHECK(eventually([&] { return server.stats().sessions_now == 0; }));
+}
+
+TEST_CASE("socket.io: an auth payload that is too long is refused, the connection stays") {
+  flux::Server server(test_config());
+  Options options;
+  options.payload_bytes_max = 20'000'000;
+  Io io(server, options);
+  const Notes notes(io);
+  server.start();
+  WebSocketClient client(server.port(), "/socket.io/?EIO=4&transport=websocket");
+  client.message();
+  const auto connect = [&](std::size_t size) {
+    client.send_text("40{\"auth\":" + quoted_x(size - 11) + "}");
+    return client.message();
+  };
+  CHECK(connect(10'000'000) == R"(44{"message":"The auth payload is too long"})");
+  CHECK(connect(262'144) == R"(44{"message":"The auth payload is too long"})");
+  CHECK(connect(262'143).substr(0, 3) == "40{");
+}
+
+TEST_CASE("socket.io: who goes while its long text is read, and a server that stops then, harm nothing") {
+  flux::Server server(test_config());
+  Options options;
+  options.payload_bytes_max = 20'000'000;
+  Io io(server, options);
+  const Notes notes(io);
+  server.start();
+  const std::string long_note = numbered_event(1, quoted_x(4'000'000));
+  for (int i = 0; i < 3; ++i) {
+    SocketIoClient client(server.port());
+    client.send_text(long_note);
+    client.tcp.reset();
+  }
+  CHECK(eventually([&] { return server.stats().sessions_now == 0; }));
+  SocketIoClient client(server.port());
+  client.send_text(long_note);
+  Poller poller(server.port());
+  HttpClient post(server.port());
+  post.send(flux_test::post("/socket.io/?EIO=4&transport=polling&sid=" + poller.sid, long_note));
+  const auto bytes = server.stats().bytes_in;
+  CHECK(eventually([&] { return server.stats().bytes_in >= bytes; }));
+  server.stop(0ms);
+}
+
+namespace {
+
+/// The application's loop, which measures its turns: how long a processor was busy with each, whatever else the machine did
+/// meanwhile.
+class MeasuredLoop {
+ public:
+  MeasuredLoop() {
+    thread_ = std::thread([this] {
+      double at = busy_ms();
+      while (context.run_one() != 0) {
+        const double now = busy_ms();
+        longest_ms_ = std::max(longest_ms_, now - at);
+        at = now;
+      }
+    });
+  }
+  ~MeasuredLoop() { join(); }
+  /// Returns the longest turn. The server must have stopped.
+  double join() {
+    work_.reset();
+    if (thread_.joinable()) thread_.join();
+    return longest_ms_;
+  }
+
+  asio::io_context context{1};
+
+ private:
+  static double busy_ms() {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
+  }
+
+  asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(context);
+  double longest_ms_ = 0;
+  std::thread thread_;
+};
+
+/// Ten clients send what `frames` holds, all at the same time, and then wait for an answer. Returns how long another
+/// client has waited for its answers meanwhile, in milliseconds, the shortest first.
+std::vector<double> waits_beside(std::uint16_t port, const std::string& frames) {
+  std::atomic<int> sending{10};
+  Crew crew;
+  Gate gate;
+  for (int i = 0; i < 10; ++i) {
+    crew.add([&] {
+      SocketIoClient client(port);
+      gate.wait();
+      client.tcp.send(frames);
+      while (client.message().substr(0, 2) != "43") {
+      }
+      --sending;
+    });
+  }
+  SocketIoClient other(port);
+  std::vector<double> waits;
+  gate.open();
+  while (sending > 0) {
+    const auto begin = std::chrono::steady_clock::now();
+    other.ask("note", "1");
+    waits.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+    std::this_thread::sleep_for(2ms);  // as somebody who has something to say now and then
+  }
+  crew.join();
+  std::sort(waits.begin(), waits.end());
+  return waits;
+}
+
+}  // namespace
+
+TEST_CASE("socket.io: ten files of 100 MB at once, or texts of 30, no turn of the loop is long, others are served") {
+  const bool text = GENERATE(false, true);
+  const std::size_t size = is_slow_build ? 3'000'000 : text ? 30'000'000 : 100'000'000;
+  MeasuredLoop loop;
+  std::vector<double> waits;
+  std::vector<std::size_t> sizes;
+  {
+    flux::Server server(test_config());
+    flux::use_context(server, loop.context);
+    Options options;
+    options.payload_bytes_max = 2 * size;
+    Io io(server, options);
+    const Notes notes(io);
+    server.start();
+    const std::string frames =
+        text ? flux::testing::text_frame(numbered_event(9, quoted_x(size)))
+             : flux::testing::text_frame(R"(451-9["note",{"bytes":{"_placeholder":true,"num":0}}])") +
+                   flux::testing::ClientFrame{.opcode = flux::transport::Opcode::binary, .payload = std::string(size, 'x')}
+                       .bytes();
+    waits = waits_beside(server.port(), frames);
+    sizes = notes.sizes();
+    server.stop(100ms);
+  }
+  const double longest = loop.join();
+  CAPTURE(text, longest, waits.size(), waits[waits.size() / 2], waits[waits.size() * 99 / 100], waits.back());
+  CHECK(std::count_if(sizes.begin(), sizes.end(), [size](std::size_t n) { return n >= size; }) == 10);
+  if (is_slow_build) return;
+  CHECK(longest < 20);
+  // The longest wait says as much about these eleven clients, who share the machine's cores with the server.
+  CHECK(waits.size() >= 20);
+  CHECK(waits[waits.size() * 95 / 100] < 50);
+}

@@ -1,0 +1,43 @@
+// What the servers that the tests in JavaScript drive have in common: their command line, and their life.
+#pragma once
+
+#include "support/later.hpp"
+
+#include <flux/server.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <string>
+
+/// Pairs of `--name value`.
+class Arguments {
+ public:
+  Arguments(int argc, char** argv) {
+    for (int i = 1; i + 1 < argc; i += 2) values_[argv[i]] = argv[i + 1];
+  }
+  bool has(const std::string& name) const { return values_.count(name) != 0; }
+  /// Empty where it is not there.
+  std::string text(const std::string& name) const { return has(name) ? values_.at(name) : std::string(); }
+  template <class Number>
+  Number number(const std::string& name, Number fallback) const {
+    return has(name) ? static_cast<Number>(std::strtoull(values_.at(name).c_str(), nullptr, 10)) : fallback;
+  }
+  std::chrono::milliseconds ms(const std::string& name, std::chrono::milliseconds fallback) const {
+    return std::chrono::milliseconds(number(name, fallback.count()));
+  }
+
+ private:
+  std::map<std::string, std::string> values_;
+};
+
+/// Starts the server, says where it listens, and stops it at SIGTERM.
+inline void run_server(flux::Server& server, Later& main_thread, const char* scheme = "http") {
+  server.start();
+  std::printf("listening on %s://127.0.0.1:%u/\n", scheme, static_cast<unsigned>(server.port()));
+  std::fflush(stdout);
+  main_thread.run();
+  server.stop(std::chrono::milliseconds(100));
+}

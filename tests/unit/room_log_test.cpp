@@ -1,0 +1,635 @@
+#include "catch.hpp"
+#include "loop_fixture.hpp"
+#include "support/memory_room_store.hpp"
+
+#include <flux/features/detail/room_log.hpp>
+#include <flux/features/detail/room_restore.hpp>
+#include <flux/features/detail/rooms.hpp>
+#include <flux/features/detail/public_space.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <future>
+#include <mutex>
+#include <thread>
+
+using namespace flux;
+using namespace flux::features;
+using namespace flux::testing;
+using flux_test::MemoryRoomStore;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Numbers = std::vector<std::uint64_t>;
+
+/// How the log under test calls its store.
+enum class Way { inline_calls, one_by_one, batches };
+
+/// A log with its rooms, without a server.
+struct Scene {
+  explicit Scene(Way way, Limits limits = {}, std::size_t workers = 2)
+      : store(std::make_shared<MemoryRoomStore>(
+            MemoryRoomStore::Behaviour{way != Way::inline_calls, way == Way::batches ? std::size_t{16} : std::size_t{1}})),
+        config(config_of(store, limits, workers)),
+        log(config.rooms, limits,
+            [this](std::string_view what) {
+              const std::lock_guard lock(mutex);
+              failures.emplace_back(what);
+            }),
+        rooms(config, 1, &log) {
+    log.start();
+  }
+  ~Scene() {
+    store->let_through();
+    log.stop();
+  }
+  static Config config_of(const std::shared_ptr<RoomStore>& store, const Limits& limits, std::size_t workers) {
+    Config config;
+    config.rooms.store = store;
+    config.rooms.worker_threads = workers;
+    config.limits = limits;
+    return config;
+  }
+  std::shared_ptr<Room> make(const RoomId& id, RoomMode mode = RoomMode::history) {
+    return rooms.create(id, {mode, 0, true}).value();
+  }
+  static SharedItem item(const std::string& data) { return {"A", JsonText::trusted(data), 0}; }
+  using Future = std::future<Result<Position>>;
+  Future begin_share(const KeptRoomPtr& room, const std::string& data) {
+    const auto answer = std::make_shared<std::promise<Result<Position>>>();
+    log.share(room, item(data), [answer](const Result<Position>& shared) { answer->set_value(shared); });
+    return answer->get_future();
+  }
+  static Result<Position> get(Future future) {
+    REQUIRE(future.wait_for(20s) == std::future_status::ready);
+    return future.get();
+  }
+  Result<Position> share(const KeptRoomPtr& room, const std::string& data) { return get(begin_share(room, data)); }
+  Result<bool> remove_newest(const KeptRoomPtr& room) {
+    std::promise<Result<bool>> answer;
+    log.remove_newest(room, [&](const Result<bool>& removed) { answer.set_value(removed); });
+    auto future = answer.get_future();
+    REQUIRE(future.wait_for(20s) == std::future_status::ready);
+    return future.get();
+  }
+  /// Returns when what was asked for about the room so far is done.
+  void settle(const KeptRoomPtr& room) {
+    if (!log.blocks()) return;
+    (void)share(room, "\"settle\"");
+  }
+  Lines complaints() {
+    const std::lock_guard lock(mutex);
+    return failures;
+  }
+
+  std::mutex mutex;
+  Lines failures;
+  std::shared_ptr<MemoryRoomStore> store;
+  Config config;
+  RoomLog log;
+  Rooms rooms;
+};
+
+std::string data_of(const std::vector<SharedItem>& items) {
+  std::string all;
+  for (const SharedItem& item : items) all += item.data.text() + ' ';
+  return all;
+}
+
+Way any_way() { return GENERATE(Way::inline_calls, Way::one_by_one, Way::batches); }
+
+}  // namespace
+
+TEST_CASE("room log: an item is stored and then in the room, numbered from 1, with its file's id and its sender",
+          "[room_log][threads]") {
+  Scene s(any_way());
+  const auto room = s.make("r");
+  for (int i = 1; i <= 3; ++i) {
+    CHECK(s.share(room->kept(), std::to_string(i)).value().offset == static_cast<Offset>(i));
+  }
+  CHECK(s.store->data_of("r") == "1 2 3 ");
+  CHECK(data_of(room->items()) == "1 2 3 ");
+  CHECK(room->items().back().number == 3);
+  CHECK(room->items().back().offset == 3);
+  const auto stored = s.store->load().value().at(0);
+  CHECK(stored.room == room->kept()->stored());
+  CHECK(stored.room.life.size() == 32);
+  CHECK(stored.items.at(0).connection_id == "A");
+  CHECK_FALSE(s.store->overlapped());
+  CHECK(s.complaints().empty());
+}
+
+TEST_CASE("room log: a store that does not block answers before the call returns", "[room_log]") {
+  Scene s(Way::inline_calls);
+  const auto room = s.make("r");
+  bool answered = false;
+  s.log.share(room->kept(), Scene::item("1"), [&](const Result<Position>& shared) {
+    answered = shared.ok();
+    CHECK(s.share(room->kept(), "2").value().offset == 2);  // outside of the room's lock
+  });
+  CHECK(answered);
+}
+
+TEST_CASE("room log: what fails is answered with the error, is not in the room, and its number is given again",
+          "[room_log][threads]") {
+  Scene s(any_way());
+  const auto room = s.make("r");
+  REQUIRE(s.share(room->kept(), "1").ok());
+  const bool throws = GENERATE(false, true);
+  s.store->fail(1, 2, throws);
+  for (int i = 0; i < 2; ++i) {
+    const auto failed = s.share(room->kept(), "2");
+    CHECK(failed.error().code() == Errc::store_failed);
+    CHECK(failed.error().message() == (throws ? "the room store failed" : "the disk is full"));
+  }
+  CHECK(data_of(room->items()) == "1 ");
+  CHECK(s.share(room->kept(), "3").value().offset == 2);
+  CHECK(s.store->numbers_of("r") == Numbers{1, 2});
+  CHECK(s.store->data_of("r") == "1 3 ");
+  CHECK(s.complaints() == (throws ? Lines(2, "the room store threw: the disk is gone") : Lines{}));
+}
+
+TEST_CASE("room log: members hear items in the stored order, and nothing before it is stored", "[room_log][threads]") {
+  const Way way = GENERATE(Way::one_by_one, Way::batches);
+  SteppedLoops loops;
+  const TextView view;
+  Scene s(way);
+  const auto room = s.make("r");
+  RoomMember a("A", loops[0], view);
+  REQUIRE(a.join(room).ok());
+  REQUIRE(s.share(room->kept(), "0").ok());
+  loops.settle();
+  a.take();
+  s.store->hold("r");
+  std::vector<Scene::Future> answers;
+  for (int i = 1; i <= 40; ++i) answers.push_back(s.begin_share(room->kept(), std::to_string(i)));
+  REQUIRE(s.store->somebody_waits());
+  loops.settle();
+  CHECK(a.take().empty());
+  CHECK(data_of(room->items()) == "0 ");
+  // Who joins meanwhile finds what is stored, and gets the rest.
+  RoomMember b("B", loops[0], view);
+  REQUIRE(b.join(room).ok());
+  CHECK(b.items == 1);
+  s.store->let_through();
+  for (auto& answer : answers) CHECK(Scene::get(std::move(answer)).ok());
+  loops.settle();
+  for (RoomMember* member : {&a, &b}) {
+    Lines data;
+    for (const std::string& line : member->take()) {
+      if (line.substr(0, 4) == "data") data.push_back(line);
+    }
+    REQUIRE(data.size() == 40);
+    for (std::size_t i = 0; i < data.size(); ++i) {
+      CHECK(data[i] == "data " + std::to_string(i + 1) + " at " + std::to_string(i + 2));
+    }
+  }
+  CHECK_FALSE(s.store->overlapped());
+  if (way == Way::batches) CHECK(s.store->largest_batch() > 1);
+  a.leave();
+  b.leave();
+  loops.settle();
+}
+
+TEST_CASE("room log: items of many threads are in the room as they are in the store", "[room_log][threads]") {
+  Limits limits;
+  limits.room_history_items_max = 50;
+  Scene s(any_way(), limits);
+  const auto one = s.make("one");
+  const auto two = s.make("two");
+  std::atomic<int> failed{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 100; ++i) {
+        s.log.share((i % 2 == 0 ? one : two)->kept(), Scene::item(std::to_string(t * 100 + i)),
+                    [&](const Result<Position>& shared) { failed += shared ? 0 : 1; });
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  s.settle(one->kept());
+  s.settle(two->kept());
+  CHECK(failed == 0);
+  for (const auto& room : {one, two}) {
+    const auto items = room->items();
+    REQUIRE(items.size() == 50);
+    // Trimming may be behind.
+    const std::string stored = s.store->data_of(room->id());
+    const std::string had = data_of(items);
+    REQUIRE(stored.size() >= had.size());
+    CHECK(stored.substr(stored.size() - had.size()) == had);
+    CHECK(s.store->numbers_of(room->id()).size() <= 50 + 16);
+    // Those of one sender are in order.
+    std::vector<int> newest(4, -1);
+    for (const SharedItem& item : items) {
+      if (item.data.text().front() == '"') continue;
+      const int value = std::stoi(item.data.text());
+      CHECK(newest[static_cast<std::size_t>(value / 100)] < value);
+      newest[static_cast<std::size_t>(value / 100)] = value;
+    }
+  }
+  CHECK_FALSE(s.store->overlapped());
+}
+
+TEST_CASE("room log: a room keeps as much in its store as in memory, but for one item", "[room_log][threads]") {
+  Limits limits;
+  limits.room_history_items_max = 3;
+  limits.room_history_bytes_max = 20;
+  Scene s(any_way(), limits);
+  const auto room = s.make("r");
+  for (int i = 1; i <= 3; ++i) REQUIRE(s.share(room->kept(), std::to_string(i)).ok());
+  CHECK(s.store->numbers_of("r") == Numbers{1, 2, 3});
+  REQUIRE(s.share(room->kept(), "4").ok());
+  CHECK(data_of(room->items()) == "2 3 4 ");
+  CHECK(s.store->numbers_of("r") == Numbers{1, 2, 3, 4});
+  REQUIRE(s.share(room->kept(), "5").ok());
+  CHECK(s.store->numbers_of("r") == Numbers{2, 3, 4, 5});
+  REQUIRE(s.share(room->kept(), "\"much too large a text\"").ok());
+  CHECK(room->items().size() == 1);
+  REQUIRE(s.share(room->kept(), "7").ok());
+  CHECK(s.store->numbers_of("r") == Numbers{6, 7});
+}
+
+TEST_CASE("room log: a singleton has one item, in its store too, also when the next one fails", "[room_log][threads]") {
+  Scene s(any_way());
+  const auto room = s.make("r", RoomMode::singleton);
+  for (int i = 1; i <= 3; ++i) REQUIRE(s.share(room->kept(), std::to_string(i)).ok());
+  CHECK(s.store->data_of("r") == "3 ");
+  s.store->fail(1);
+  CHECK_FALSE(s.share(room->kept(), "4").ok());
+  CHECK(s.store->data_of("r") == "3 ");
+  CHECK(data_of(room->items()) == "3 ");
+}
+
+TEST_CASE("room log: in a batch each item fails by itself, and none that was kept is trimmed", "[room_log][threads]") {
+  Limits limits;
+  limits.room_history_items_max = 2;
+  Scene s(Way::batches, limits, 1);
+  const auto room = s.make("r");
+  REQUIRE(s.share(room->kept(), "1").ok());
+  s.store->hold("r");
+  auto first = s.begin_share(room->kept(), "2");
+  REQUIRE(s.store->somebody_waits());
+  std::vector<Scene::Future> answers;
+  for (int i = 3; i <= 6; ++i) answers.push_back(s.begin_share(room->kept(), std::to_string(i)));
+  s.store->fail(2, 2);  // the second and third of them
+  s.store->let_through();
+  CHECK(Scene::get(std::move(first)).ok());
+  CHECK(Scene::get(std::move(answers[0])).ok());
+  CHECK_FALSE(Scene::get(std::move(answers[1])).ok());
+  CHECK_FALSE(Scene::get(std::move(answers[2])).ok());
+  CHECK(Scene::get(std::move(answers[3])).ok());
+  REQUIRE(s.store->largest_batch() == 4);
+  CHECK(data_of(room->items()) == "3 6 ");
+  CHECK(s.store->data_of("r") == "1 2 3 6 ");
+  REQUIRE(s.share(room->kept(), "7").ok());
+  CHECK(s.store->data_of("r") == "3 6 7 ");
+}
+
+TEST_CASE("room log: a store that gives too few results for a batch fails all of it", "[room_log][threads]") {
+  struct Lossy final : RoomStore {
+    Result<std::vector<StoredContents>> load() override { return std::vector<StoredContents>(); }
+    Result<void> open(const StoredRoom&) override { return {}; }
+    Result<void> append(const RoomAppend&) override { return {}; }
+    Result<void> remove_item(const RoomId&, const std::string&, std::uint64_t) override { return {}; }
+    Result<void> close(const RoomId&, const std::string&) override { return {}; }
+    std::size_t batch_max() const override { return 4; }
+    std::vector<Result<void>> append_all(std::span<const RoomAppend>) override { return {}; }
+  };
+  Config config;
+  config.rooms.store = std::make_shared<Lossy>();
+  Lines failures;
+  RoomLog log(config.rooms, config.limits, [&](std::string_view what) { failures.emplace_back(what); });
+  log.start();
+  Rooms rooms(config, 1, &log);
+  const auto room = rooms.create("r", {RoomMode::history, 0, true}).value();
+  std::promise<Result<Position>> answer;
+  log.share(room->kept(), Scene::item("1"), [&](const Result<Position>& shared) { answer.set_value(shared); });
+  CHECK(answer.get_future().get().error().code() == Errc::store_failed);
+  log.stop();
+  CHECK(failures == Lines{"the room store's append_all gave 0 results for 1 items"});
+  CHECK(room->items().empty());
+}
+
+TEST_CASE("room log: past the bound of a room items are answered with overloaded, and other rooms go on",
+          "[room_log][threads]") {
+  Limits limits;
+  limits.store_queue_per_room_max = 2;
+  Scene s(GENERATE(Way::one_by_one, Way::batches), limits);
+  const auto slow = s.make("slow");
+  const auto fast = s.make("fast");
+  REQUIRE(s.share(slow->kept(), "0").ok());
+  s.store->hold("slow");
+  auto first = s.begin_share(slow->kept(), "1");
+  REQUIRE(s.store->somebody_waits());
+  auto second = s.begin_share(slow->kept(), "2");
+  auto third = s.begin_share(slow->kept(), "3");
+  CHECK(s.share(slow->kept(), "4").error().code() == Errc::overloaded);
+  s.store->let_through();
+  CHECK(s.share(fast->kept(), "1").ok());
+  for (auto* answer : {&first, &second, &third}) CHECK(Scene::get(std::move(*answer)).ok());
+  CHECK(s.store->data_of("slow") == "0 1 2 3 ");
+}
+
+TEST_CASE("room log: a stop waits for what is under way and refuses the rest; then it may start again",
+          "[room_log][threads]") {
+  const Way way = any_way();
+  Scene s(way);
+  const auto room = s.make("r");
+  REQUIRE(s.share(room->kept(), "1").ok());
+  if (way != Way::inline_calls) {
+    s.store->hold("r");
+    auto waiting = s.begin_share(room->kept(), "2");
+    auto behind = s.begin_share(room->kept(), "3");
+    REQUIRE(s.store->somebody_waits());
+    std::thread stopper([&] { s.log.stop(); });
+    while (s.begin_share(room->kept(), "x").wait_for(0s) != std::future_status::ready) std::this_thread::yield();
+    s.store->let_through();
+    stopper.join();
+    CHECK(Scene::get(std::move(waiting)).ok());
+    CHECK(Scene::get(std::move(behind)).ok());
+  }
+  s.log.stop();
+  CHECK(s.share(room->kept(), "late").error().code() == Errc::stopped);
+  CHECK(s.remove_newest(room->kept()).error().code() == Errc::stopped);
+  CHECK(s.store->data_of("r").find("late") == std::string::npos);
+  const auto calls = s.store->calls();
+  const auto made_meanwhile = s.make("new");
+  CHECK(s.store->calls() == calls);
+  CHECK_FALSE(made_meanwhile->kept()->opened());
+  s.log.start();
+  CHECK(s.share(room->kept(), "9").ok());
+}
+
+// --- Lives ---
+
+TEST_CASE("room log: a room is opened when it is made, and closed when it ends; rooms of mode live are not kept",
+          "[room_log][threads]") {
+  Scene s(any_way());
+  const auto kept = s.rooms.create("r", {RoomMode::history, 7, false}).value();
+  CHECK_FALSE(s.rooms.create("l", {RoomMode::live, 0, false}).value()->is_kept());
+  s.settle(kept->kept());
+  CHECK(s.store->has("r"));
+  CHECK(s.store->load().value().at(0).room == StoredRoom{"r", kept->kept()->stored().life, RoomMode::history, 7, false});
+  s.rooms.remove_if_empty(kept);
+  CHECK(s.rooms.find("r") == nullptr);
+  s.log.stop();
+  CHECK_FALSE(s.store->has("r"));
+  CHECK_FALSE(s.store->has("l"));
+}
+
+TEST_CASE("room log: a room that ends while items wait keeps none of them, and they are answered", "[room_log][threads]") {
+  Scene s(GENERATE(Way::one_by_one, Way::batches));
+  const auto room = s.make("r");
+  REQUIRE(s.share(room->kept(), "1").ok());
+  s.store->hold("r");
+  auto inside = s.begin_share(room->kept(), "2");
+  REQUIRE(s.store->somebody_waits());
+  auto behind = s.begin_share(room->kept(), "3");
+  REQUIRE(s.rooms.take_out(room));
+  room->end("over");
+  s.log.close(room->kept());
+  // A new one of the same name, while the old one is still there.
+  const auto next = s.make("r");
+  auto in_next = s.begin_share(next->kept(), "\"next\"");
+  s.store->let_through();
+  CHECK(Scene::get(std::move(inside)).error().code() == Errc::room_not_found);  // stored, and never heard of
+  CHECK(Scene::get(std::move(behind)).error().code() == Errc::room_not_found);
+  CHECK(Scene::get(std::move(in_next)).value().offset == 1);
+  CHECK(s.share(room->kept(), "late").error().code() == Errc::room_not_found);
+  CHECK(s.store->data_of("r") == "\"next\" ");
+  CHECK(s.store->life_of("r") == next->kept()->stored().life);
+}
+
+TEST_CASE("room log: a room that can't be opened is told of, and opened by its first item", "[room_log][threads]") {
+  Scene s(any_way());
+  s.store->fail(1);
+  const auto room = s.make("r");
+  CHECK(s.share(room->kept(), "1").ok());
+  CHECK(s.store->has("r"));
+  CHECK(s.complaints() == Lines{"room \"r\" is not in its store before its next item: the disk is full"});
+}
+
+TEST_CASE("room log: a room that can't be closed is tried again: later, at a stop and at a start", "[room_log][threads]") {
+  Scene s(any_way());
+  const auto room = s.rooms.create("r", {RoomMode::history, 0, false}).value();
+  const auto other = s.make("other");
+  REQUIRE(s.share(room->kept(), "1").ok());
+  REQUIRE(s.share(other->kept(), "1").ok());
+  s.store->fail(1);
+  s.rooms.remove_if_empty(room);
+  SECTION("later") {
+    for (int i = 0; i < 2; ++i) {
+      while (s.log.blocks() && s.complaints().empty()) std::this_thread::yield();
+      s.log.retry_closes();
+    }
+  }
+  SECTION("at a stop") { s.log.stop(); }
+  SECTION("at a start") {
+    while (s.log.blocks() && s.complaints().empty()) std::this_thread::yield();
+    s.store->fail(1);
+    s.log.stop();
+    CHECK(s.store->has("r"));
+    REQUIRE(s.complaints().size() == 2);
+    CHECK(s.complaints()[1] == "rooms that have ended are still in their store: 1, one of them \"r\": the disk is full");
+    s.log.start();
+  }
+  s.log.stop();
+  CHECK_FALSE(s.store->has("r"));
+  CHECK(s.complaints()[0] == "room \"r\" has ended and can't be removed from its store yet: the disk is full");
+  CHECK(s.store->has("other"));
+}
+
+// --- The public space ---
+
+TEST_CASE("room log: the newest item of the public space goes from the store first, then from memory",
+          "[room_log][threads]") {
+  Limits limits;
+  limits.public_history_items_max = 3;
+  Scene s(any_way(), limits);
+  const auto space = std::make_shared<PublicSpace>(limits, "epoch");
+  space->keep_in_store({{}, "life", RoomMode::history, 0, true}, {}, {}, false);
+  CHECK_FALSE(s.remove_newest(space->kept()).value());
+  for (int i = 1; i <= 4; ++i) REQUIRE(s.share(space->kept(), std::to_string(i)).ok());
+  CHECK(s.store->data_of("") == "1 2 3 4 ");
+  s.store->fail(1);
+  CHECK(s.remove_newest(space->kept()).error().code() == Errc::store_failed);
+  CHECK(data_of(space->items()) == "2 3 4 ");
+  CHECK(s.remove_newest(space->kept()).value());
+  CHECK(data_of(space->items()) == "2 3 ");
+  CHECK(s.store->data_of("") == "2 3 ");  // 1 would come back otherwise
+  CHECK(s.share(space->kept(), "5").value() == Position{"epoch", 5});
+  CHECK(s.store->data_of("") == "2 3 5 ");
+}
+
+// --- After a restart ---
+
+TEST_CASE("room log: what is restored goes on where it was: life, numbers, order; offsets count from 1", "[room_log]") {
+  Limits limits;
+  limits.room_history_items_max = 3;
+  Scene s(Way::inline_calls, limits);
+  const auto before = s.make("r");
+  for (int i = 1; i <= 5; ++i) REQUIRE(s.share(before->kept(), std::to_string(i)).ok());
+  s.log.stop();
+  RoomLog log(s.config.rooms, limits, [](std::string_view) {});
+  Rooms rooms(s.config, 2, &log);
+  for (RestoredRoom& room : restore_rooms(*s.store, nullptr, limits, {}).value()) rooms.restore(std::move(room));
+  const auto after = rooms.find("r");
+  REQUIRE(after);
+  CHECK(rooms.size() == 1);
+  CHECK(after->kept()->stored() == before->kept()->stored());
+  CHECK(after->kept()->opened());
+  CHECK(data_of(after->items()) == "3 4 5 ");
+  CHECK(after->items().front().offset == 1);
+  CHECK(after->info().position.offset == 3);
+  CHECK(after->info().position.epoch != before->info().position.epoch);
+  log.start();
+  std::optional<Result<Position>> shared;
+  log.share(after->kept(), Scene::item("6"), [&](const Result<Position>& result) { shared.emplace(result); });
+  CHECK((*shared)->offset == 4);
+  CHECK(s.store->numbers_of("r") == Numbers{3, 4, 5, 6});
+}
+
+TEST_CASE("restored rooms: limits apply to what was kept, the oldest go; at least one item stays in a room", "[room_log]") {
+  MemoryRoomStore store;
+  Limits limits;
+  const auto fill = [&](const RoomId& id, RoomMode mode) {
+    for (std::uint64_t n = 1; n <= 6; ++n) {
+      REQUIRE(store.append({{id, "life", mode, 0, false}, {n * 10, "A", "\"" + std::to_string(n) + "\"", {}}, 0}).ok());
+    }
+  };
+  fill("", RoomMode::history);
+  fill("h", RoomMode::history);
+  fill("s", RoomMode::singleton);
+  const auto restored = [&](const RoomId& id) {
+    for (RestoredRoom& room : restore_rooms(store, nullptr, limits, {}).value()) {
+      if (room.room.id == id) return std::move(room);
+    }
+    throw std::runtime_error("not there");
+  };
+  CHECK(data_of(restored("h").items) == R"("1" "2" "3" "4" "5" "6" )");
+  CHECK(data_of(restored("s").items) == R"("6" )");
+  CHECK(restored("s").in_store.oldest == 10);
+  CHECK(restored("s").in_store.newest == 60);
+  limits.room_history_items_max = 2;
+  limits.public_history_items_max = 4;
+  CHECK(data_of(restored("h").items) == R"("5" "6" )");
+  CHECK(data_of(restored("").items) == R"("3" "4" "5" "6" )");
+  limits.public_history_bytes_max = 6;
+  CHECK(data_of(restored("").items) == R"("5" "6" )");
+  limits.room_history_items_max = 0;
+  limits.public_history_items_max = 0;
+  CHECK(data_of(restored("h").items) == R"("6" )");
+  CHECK(restored("").items.empty());
+  limits.room_history_items_max = 10;
+  limits.room_history_bytes_max = 1;
+  CHECK(data_of(restored("h").items) == R"("6" )");
+}
+
+TEST_CASE("restored rooms: what can't be had again is left out with a warning, the rest is there", "[room_log]") {
+  MemoryRoomStore store;
+  const StoredRoom room{"r", "life", RoomMode::history, 0, false};
+  REQUIRE(store.append({room, {1, "A", "{no json", {}}, 0}).ok());
+  REQUIRE(store.append({room, {2, "A", "2", "0b6f9c1e-6d2b-4c39-9d8f-0a1b2c3d4e5f"}, 0}).ok());
+  REQUIRE(store.append({room, {3, "A", "3", {}}, 0}).ok());
+  REQUIRE(store.open({"l", "life", RoomMode::live, 0, false}).ok());
+  Lines warnings;
+  const auto rooms = restore_rooms(store, nullptr, {}, [&](std::string_view what) { warnings.emplace_back(what); });
+  REQUIRE(rooms->size() == 1);
+  CHECK(data_of(rooms->at(0).items) == "3 ");
+  CHECK(rooms->at(0).items[0].number == 3);
+  REQUIRE(warnings.size() == 3);
+  CHECK_THAT(warnings[0], Catch::Matchers::ContainsSubstring("room \"l\" is left out"));
+  CHECK_THAT(warnings[1], Catch::Matchers::ContainsSubstring("item 1 of room \"r\" is left out: its data is no JSON"));
+  CHECK_THAT(warnings[2], Catch::Matchers::ContainsSubstring("no file store"));
+}
+
+TEST_CASE("restored rooms: a store that can't be loaded is an error that says so", "[room_log]") {
+  MemoryRoomStore store;
+  store.fail(1);
+  auto failed = restore_rooms(store, nullptr, {}, {});
+  CHECK(failed.error().code() == Errc::store_failed);
+  CHECK(failed.error().message() == "Config::rooms.store can't be loaded: the disk is full");
+  store.fail(1, 1, true);
+  failed = restore_rooms(store, nullptr, {}, {});
+  CHECK(failed.error().message() == "Config::rooms.store can't be loaded: it threw: the disk is gone");
+}
+
+TEST_CASE("restored rooms: one that was made before the start has its own options, and the items", "[room_log]") {
+  Scene s(Way::inline_calls);
+  s.log.stop();
+  const auto restored = [](const RoomId& id, RoomMode mode) {
+    RestoredRoom room{{id, "life", mode, 3, false}, {Scene::item("1")}, {4, 4}};
+    room.items[0].offset = 1;
+    room.items[0].number = 4;
+    return room;
+  };
+  REQUIRE(s.store->append({{"r", "life", RoomMode::history, 3, false}, {4, "A", "1", {}}, 0}).ok());
+  REQUIRE(s.store->open({"live", "life", RoomMode::history, 3, false}).ok());
+  REQUIRE(s.store->append({{"other", "life", RoomMode::history, 3, false}, {4, "A", "1", {}}, 0}).ok());
+  const auto made = s.make("r");
+  s.make("live", RoomMode::live);
+  s.make("other", RoomMode::singleton);
+  s.rooms.restore(restored("r", RoomMode::history));
+  s.rooms.restore(restored("live", RoomMode::history));
+  s.rooms.restore(restored("other", RoomMode::history));
+  CHECK(s.rooms.size() == 3);
+  const auto room = s.rooms.find("r");
+  CHECK(room != made);
+  CHECK(room->permanent());
+  CHECK(data_of(room->items()) == "1 ");
+  CHECK(s.rooms.find("other")->items().empty());
+  SteppedLoops loops;
+  s.log.start();
+  s.rooms.start(*loops[0]);
+  CHECK(s.store->load().value().size() == 2);
+  CHECK_FALSE(s.store->has("live"));
+  CHECK(s.store->data_of("other").empty());
+  CHECK(s.store->life_of("r") == "life");
+  CHECK(s.store->data_of("r") == "1 ");
+  CHECK(s.store->load().value().at(1).room == StoredRoom{"r", "life", RoomMode::history, 0, true});
+  CHECK(s.share(made->kept(), "late").error().code() == Errc::room_not_found);
+  CHECK(s.share(room->kept(), "2").value().offset == 2);
+  CHECK(s.store->numbers_of("r") == Numbers{4, 5});
+}
+
+TEST_CASE("rooms: while the server stops, those that are kept don't end with their last member; later they wait for one",
+          "[rooms][room_log]") {
+  SteppedLoops loops;
+  const TextView view;
+  Scene s(Way::inline_calls);
+  const auto linger = GENERATE(0ms, 1'000'000ms);
+  s.config.room_linger = linger;
+  s.config.rooms.rejoin_time = 10s;
+  Rooms rooms(s.config, 1, &s.log);
+  rooms.start(*loops[0]);
+  const auto room = rooms.create("r", {RoomMode::history, 0, false}).value();
+  const auto idle = rooms.create("idle", {RoomMode::history, 0, false}).value();
+  RoomMember a("A", loops[0], view);
+  REQUIRE(a.join(room).ok());
+  rooms.begin_stop();
+  a.leave();
+  rooms.end_if_empty(room, *loops[0]);
+  rooms.remove_if_empty(room);
+  CHECK(rooms.size() == 2);
+  CHECK(s.store->has("r"));
+  const auto made_meanwhile = rooms.create("new", {RoomMode::history, 0, false}).value();
+  const std::chrono::milliseconds wait = std::max<std::chrono::milliseconds>(10s, linger);
+  rooms.start(*loops[0]);
+  loops.settle();
+  loops.advance(wait - 1ms);
+  CHECK(rooms.size() == 3);
+  RoomMember b("B", loops[0], view);
+  REQUIRE(b.join(idle).ok());
+  loops.advance(1ms);
+  CHECK(rooms.find("r") == nullptr);
+  CHECK_FALSE(s.store->has("r"));
+  CHECK(s.store->has("idle"));
+  b.leave();
+  rooms.end_if_empty(idle, *loops[0]);
+  loops.advance(linger);
+  CHECK(rooms.find("idle") == nullptr);
+  loops.settle();
+}
