@@ -1,6 +1,8 @@
 #include "sqlite_connection.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include <sqlite3.h>
 
@@ -66,10 +68,7 @@ SqliteConnection::SqliteConnection(const Options& options) : lock_timeout_(optio
   sqlite3_extended_result_codes(opened, 1);
   sqlite3_busy_timeout(opened, static_cast<int>(lock_timeout_.count()));
   if (sqlite3_db_readonly(opened, "main") == 1) throw Failure(Failure::Kind::other, "the file is read-only");
-  const Rows mode = run("PRAGMA journal_mode = WAL", 1);
-  if (mode.empty() || mode[0].at(0) != "wal") {
-    throw Failure(Failure::Kind::other, "it can't be set to write-ahead logging; it needs a file, on a local disk");
-  }
+  set_write_ahead_log();
   run("PRAGMA synchronous = FULL");
   if (options.file_bytes_max != 0) {
     const auto page_bytes = std::stoull(run("PRAGMA page_size", 1).at(0).at(0).value());
@@ -78,6 +77,21 @@ SqliteConnection::SqliteConnection(const Options& options) : lock_timeout_(optio
 }
 
 SqliteConnection::~SqliteConnection() = default;
+
+/// Where several set it on a new file at once, SQLite refuses all but one without waiting for the lock.
+void SqliteConnection::set_write_ahead_log() {
+  const auto deadline = std::chrono::steady_clock::now() + lock_timeout_;
+  for (;;) {
+    try {
+      const Rows mode = run("PRAGMA journal_mode = WAL", 1);
+      if (!mode.empty() && mode[0].at(0) == "wal") return;
+      throw Failure(Failure::Kind::other, "it can't be set to write-ahead logging; it needs a file, on a local disk");
+    } catch (const Failure& failure) {
+      if (failure.kind() != Failure::Kind::conflict || std::chrono::steady_clock::now() >= deadline) throw;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
 
 Rows SqliteConnection::run(const Statement& statement, std::size_t columns) {
   sqlite3_stmt* compiled = prepared(statement.text());

@@ -40,6 +40,7 @@ class SqliteConnection final : public Connection {
     void operator()(sqlite3_stmt* statement) const;
   };
 
+  void set_write_ahead_log();
   sqlite3_stmt* prepared(const std::string& text);
   void bind(sqlite3_stmt* statement, const std::vector<Value>& values);
   [[noreturn]] void fail(const std::string& what = {}) const;
