@@ -50,7 +50,7 @@ Options read_options(const std::vector<std::string>& arguments) {
   config.listen = {{"127.0.0.1", 8080}};
   config.log_level = flux::LogLevel::info;
   std::string chat_store = "memory";
-  std::string room_store, file_index;
+  std::optional<std::string> room_store, file_index;
   std::optional<std::size_t> chat_history;
   constexpr std::uint64_t any = std::numeric_limits<std::uint32_t>::max();
   constexpr std::uint64_t any_file = std::numeric_limits<std::int64_t>::max();
@@ -106,21 +106,21 @@ Options read_options(const std::vector<std::string>& arguments) {
     }
     option->second(name, value);
   }
+  if (options.help || options.version) return options;
   if (chat_history && chat_store != "memory") {
-    throw std::invalid_argument("--chat-history is for --chat memory, not \"" + chat_store + "\"");
+    throw std::invalid_argument("--chat-history is for --chat memory, not for a database");
   }
-  if (!file_index.empty() && options.files_folder.empty()) {
+  if (file_index && options.files_folder.empty()) {
     throw std::invalid_argument("--file-index is for --files, which takes the folder of the files");
   }
-  if (options.help || options.version) return options;
   if (chat_history) {
     config.chat.store = std::make_shared<flux::MemoryChatStore>(*chat_history);
     config.chat.join_history = std::min<std::size_t>(*chat_history, 100);
   } else {
     config.chat.store = make_chat_store(chat_store);
   }
-  if (!room_store.empty()) config.rooms.store = make_room_store(room_store);
-  if (!file_index.empty()) options.file_index = make_file_index(file_index);
+  if (room_store) config.rooms.store = make_room_store(*room_store);
+  if (file_index) options.file_index = make_file_index(*file_index);
   return options;
 }
 

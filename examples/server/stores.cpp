@@ -41,22 +41,35 @@ std::string choices(std::string others) {
   return others.empty() ? "nothing" : others;
 }
 
-/// A template, so that nothing is needed of those that are not linked.
+/// None: this program was built without that kind. A template, so that nothing is needed of those that are not linked.
 template <class Sqlite, class Postgres, class Mysql, class Store>
-std::shared_ptr<Store> make(const std::string& option, const std::string& spec, const std::string& others) {
-  const std::string kind = spec.substr(0, spec.find(':'));
-  const std::string where = kind == spec ? std::string() : spec.substr(kind.size() + 1);
+std::shared_ptr<Store> open(const std::string& kind, const std::string& where) {
+  const bool is_url = where.starts_with("//");
   if constexpr (with_sqlite) {
     if (kind == "sqlite") return std::make_shared<Sqlite>(where);
   }
   if constexpr (with_postgres) {
-    if (kind == "postgres") return std::make_shared<Postgres>(where);
-    if (kind == "postgresql") return std::make_shared<Postgres>(spec);
+    if (kind == "postgres" || kind == "postgresql") {
+      return std::make_shared<Postgres>(is_url ? kind + ":" + where : where);
+    }
   }
   if constexpr (with_mysql) {
-    if (kind == "mysql") return std::make_shared<Mysql>(where.starts_with("//") ? spec : where);
+    if (kind == "mysql") return std::make_shared<Mysql>(is_url ? kind + ":" + where : where);
   }
-  throw std::invalid_argument(option + " takes " + choices(others) + ", as this program was built, not \"" + spec +
+  return nullptr;
+}
+
+template <class Sqlite, class Postgres, class Mysql, class Store>
+std::shared_ptr<Store> make(const std::string& option, const std::string& spec, const std::string& others) {
+  const std::string kind = spec.substr(0, spec.find(':'));
+  const std::string where = kind == spec ? std::string() : spec.substr(kind.size() + 1);
+  try {
+    if (auto store = open<Sqlite, Postgres, Mysql, Store>(kind, where)) return store;
+  } catch (const flux::Error& error) {
+    throw flux::Error(error.code(), option + ": " + error.message());
+  }
+  // The kind alone: the rest may hold a password.
+  throw std::invalid_argument(option + " takes " + choices(others) + ", as this program was built, not \"" + kind +
                               "\"");
 }
 

@@ -19,7 +19,8 @@ namespace flux {
 enum class LogLevel : std::uint8_t { off, error, warning, info, debug };
 std::string_view to_string(LogLevel level) noexcept;
 
-/// Takes what the server has to say. Threading: called from any of its threads, at the same time too. Must not block.
+/// Takes what the server has to say. Threading: called from any of its threads, at the same time too, and under its locks:
+/// must not block, nor call the server.
 using LogSink = std::function<void(LogLevel level, std::string_view message)>;
 
 /// One address to listen on.
@@ -85,7 +86,7 @@ struct Limits {
   std::size_t chat_bytes_max = 65'536;
   std::size_t metadata_bytes_max = 16'384;
   std::size_t identity_field_bytes_max = 1'024;  ///< name and email as a client gives them
-  std::size_t rooms_created_max = 100;           ///< by `create_room` and `room:create`, by one connection
+  std::size_t rooms_created_max = 100;           ///< by one connection; ended ones do not count
   std::size_t store_queue_per_room_max = 1'000;  ///< calls that wait for a store that may block
   std::size_t store_queue_max = 10'000;
   std::size_t public_history_items_max = 50;     ///< 0: the public space keeps nothing
@@ -130,6 +131,9 @@ struct FilesOptions {
 struct RoomsOptions {
   std::shared_ptr<RoomStore> store{};  ///< none: rooms end with the process
   std::size_t worker_threads = 1;      ///< for a store that may block, 1 to 256
+  /// Of the items that wait for a store that may block; in one room, a quarter of it. A room in which none waits takes one of
+  /// any size. What is past it is answered with overloaded.
+  std::size_t waiting_bytes_max = 67'108'864;
   /// After a start a room that was there before and is not `permanent` waits so long for its first member (or
   /// `Config::room_linger`, if that is longer), then it ends; at most 100 years.
   std::chrono::seconds rejoin_time{300};

@@ -26,10 +26,12 @@ struct Options {
   std::chrono::milliseconds ping_interval{25'000};
   std::chrono::milliseconds ping_timeout{20'000};  ///< without a pong: closed
   /// Of a message, on either transport; clients know it as maxPayload. Counts here in the place of
-  /// `Limits::message_bytes_max` and `Limits::body_bytes_max`. Over polling bytes are base64: a POST may have a third more,
-  /// and 64 kB for what is around them. What one client may have the server hold follows from it: bytes are never copied
-  /// on their way in over a WebSocket, polling holds the POST beside them, and text is there twice while Socket.IO takes
-  /// it apart. Memory grows as they arrive. Messages of 1 MB and more are freed on a thread of their own.
+  /// `Limits::message_bytes_max` and `Limits::body_bytes_max`. Where bytes come as base64 it is they that count: a POST
+  /// may have a third more, and 64 kB for what is around them; so may what the WebSocket of a client that asked for
+  /// base64 brings. What one client may have the server hold follows from it: bytes are not copied on their way in over
+  /// a WebSocket, base64 is there beside them, and text is there twice while Socket.IO takes it apart. Memory grows as
+  /// they arrive. Messages of 1 MB and more, and texts that were taken apart beside the loop, are freed on a thread of
+  /// their own.
   std::size_t payload_bytes_max = 1'000'000;
   std::chrono::milliseconds upgrade_timeout{10'000};  ///< for the upgrade to WebSocket
   bool polling = true;

@@ -94,7 +94,8 @@ class Server {
   /// one of another mode is replaced. Errors: room_exists, invalid_argument (the id), limit_exceeded (Limits::rooms_max).
   Result<void> create_room(const RoomId& room, RoomOptions options = {});
   /// Ends the room: its members are told (`room_closed`), leave it, and stay connected. From its store (`Config::rooms`) it
-  /// goes a little later; while the server does not run, when it starts again. A process that ends before has it again.
+  /// goes a little later; while the server does not run, when it starts again or is destroyed. A process that ends before
+  /// has it again.
   /// Errors: room_not_found.
   Result<void> close_room(const RoomId& room, std::string_view reason = {});
   /// In no particular order. Cost: O(rooms).

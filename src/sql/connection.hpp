@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -29,6 +30,10 @@ class Failure : public std::runtime_error {
  private:
   Kind kind_;
 };
+
+/// Of a column that is never NULL, but where somebody else has written it. Errors, of both: throw `Failure`.
+const std::string& to_text(const std::optional<std::string>& column);
+std::int64_t to_int(const std::optional<std::string>& column);
 
 /// Threading: one thread at a time.
 class Connection {

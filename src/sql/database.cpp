@@ -21,10 +21,12 @@ void check_options(const StoreName& name, const std::string& table, const SqlOpt
       name, "a table's name has 1 to 40 letters, digits and \"_\", and no digit first; \"" + table + "\" has not");
   require(options.connections >= 1 && options.connections <= 256, name,
           "connections must be 1 to 256, not " + std::to_string(options.connections));
-  require(options.call_timeout >= 100ms, name,
-          "call_timeout must be at least 100 ms, not " + std::to_string(options.call_timeout.count()));
-  require(options.connect_timeout >= 100ms, name,
-          "connect_timeout must be at least 100 ms, not " + std::to_string(options.connect_timeout.count()));
+  const auto check_timeout = [&](const char* option, std::chrono::milliseconds timeout) {
+    require(timeout >= 100ms && timeout <= 24h, name,
+            std::string(option) + " must be 100 ms to a day, not " + std::to_string(timeout.count()) + " ms");
+  };
+  check_timeout("call_timeout", options.call_timeout);
+  check_timeout("connect_timeout", options.connect_timeout);
 }
 
 Error Database::failed(const std::exception& failure) const {

@@ -34,7 +34,7 @@ std::map<std::string, std::int64_t> Dialect::add_to_counters(Connection& connect
 
 std::map<std::string, std::int64_t> Dialect::to_counters(const Rows& rows) {
   std::map<std::string, std::int64_t> counters;
-  for (const Row& row : rows) counters.emplace(row.at(0).value(), std::stoll(row.at(1).value()));
+  for (const Row& row : rows) counters.emplace(to_text(row.at(0)), to_int(row.at(1)));
   return counters;
 }
 

@@ -42,15 +42,22 @@ Result<void> check_storable(const FileInfo& file) {
   return {};
 }
 
+/// Errors: throws `Failure` where somebody else has written it.
+std::uint64_t bytes_of(const std::optional<std::string>& column) {
+  const std::int64_t bytes = to_int(column);
+  if (bytes < 0) throw Failure(Failure::Kind::other, std::to_string(bytes) + " is no size of a file");
+  return static_cast<std::uint64_t>(bytes);
+}
+
 FileInfo file_of(const Row& row) {
   FileInfo file;
-  file.id = row.at(0).value();
+  file.id = to_text(row.at(0));
   file.name = row.at(1).value_or("");
   file.media_type = row.at(2).value_or("");
   file.owner = row.at(3).value_or("");
   file.metadata = row.at(4).value_or("");
-  if (row.at(5)) file.length = static_cast<std::uint64_t>(to_int(row.at(5)));
-  file.size = static_cast<std::uint64_t>(to_int(row.at(6)));
+  if (row.at(5)) file.length = bytes_of(row.at(5));
+  file.size = bytes_of(row.at(6));
   file.wants_sha256 = to_int(row.at(7)) != 0;
   file.sha256 = row.at(8).value_or("");
   file.state = state_of(row.at(9));
@@ -126,7 +133,7 @@ Result<void> FileTable::erase(const FileId& id) {
   return run(Statement("DELETE FROM " + table_ + " WHERE id = ").bind(id));
 }
 
-/// In a transaction: what a lost connection leaves behind can't be done later, behind what the next call does.
+/// In a transaction: of what a lost connection leaves on its way, only a commit can be done later.
 Result<void> FileTable::run(const Statement& statement) {
   try {
     database_->write(database_->deadline(), [&](Connection& connection, int) {

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 namespace flux::storage::sql {
@@ -80,6 +82,27 @@ std::string decoded(std::string_view text) {
   return plain;
 }
 
+/// Of a statement with its values in it; `bytes_of_text`: of a text, escaped.
+template <class BytesOfText>
+std::size_t bytes_of(const Statement& statement, const BytesOfText& bytes_of_text) {
+  constexpr std::size_t number_bytes = 20;
+  std::size_t bytes = statement.text().size() + 1;  // the command
+  for (const Value& value : statement.values()) {
+    const auto* text = std::get_if<std::string>(&value);
+    bytes += text == nullptr ? number_bytes : bytes_of_text(*text) + 2;
+  }
+  return bytes;
+}
+
+std::size_t bytes_at_most(const std::string& text) { return 2 * text.size(); }
+
+/// As the client library escapes it.
+std::size_t bytes_escaped(const std::string& text) {
+  constexpr std::string_view escaped("\0\n\r\x1A\\'\"", 7);
+  const auto is_two = [&](char c) { return escaped.find(c) != std::string_view::npos; };
+  return text.size() + static_cast<std::size_t>(std::count_if(text.begin(), text.end(), is_two));
+}
+
 /// Splits `text` at the first `mark`, which goes; without one, all of it is before.
 std::pair<std::string_view, std::string_view> split(std::string_view text, char mark) {
   const std::size_t at = text.find(mark);
@@ -108,6 +131,11 @@ MysqlParameters mysql_parameters(const std::string& url) {
   if (url.find('\0') != std::string::npos) refuse("it holds a NUL character");
   const auto [place, query] = split(std::string_view(url).substr(scheme.size()), '?');
   const auto [authority, database] = split(place, '/');
+  // Else what is told of its parts would tell the password.
+  const bool in_authority = authority.find('@') != std::string_view::npos;
+  if (database.find('@') != std::string_view::npos || (!in_authority && query.find('@') != std::string_view::npos)) {
+    refuse("an \"@\" stands behind a \"/\" or a \"?\"; inside a part of the URL these are %40, %2F and %3F");
+  }
   MysqlParameters parameters;
   if (database.empty()) refuse("it names no database");
   parameters["db"] = decoded(database);
@@ -171,10 +199,22 @@ MysqlConnection::MysqlConnection(const std::string& parameters, const MysqlTimeo
   set_deadline(std::chrono::steady_clock::now() + timeouts.connect);
   const std::string wait = seconds_of(timeouts.call);
   // Strict: text that does not fit is refused and not cut. Read committed: fewer locks, and a retry sees what is there.
-  run("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
+  run("SET SESSION autocommit = 1, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
       "innodb_lock_wait_timeout = " +
       wait + ", lock_wait_timeout = " + wait);
   run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
+  statement_bytes_max_ = static_cast<std::size_t>(to_int(run("SELECT @@max_allowed_packet", 1).at(0).at(0)));
+}
+
+/// The server ends a connection that sends more than it takes: that would look like a lost one, and be tried again.
+Rows MysqlConnection::run(const Statement& statement, std::size_t columns) {
+  if (bytes_of(statement, bytes_at_most) <= statement_bytes_max_) return SociConnection::run(statement, columns);
+  if (const std::size_t bytes = bytes_of(statement, bytes_escaped); bytes > statement_bytes_max_) {
+    throw Failure(Failure::Kind::bad_value, std::to_string(bytes) +
+                                                " bytes are more than the server's max_allowed_packet, " +
+                                                std::to_string(statement_bytes_max_));
+  }
+  return SociConnection::run(statement, columns);
 }
 
 Failure::Kind MysqlConnection::kind_of(const soci::soci_error& error) {

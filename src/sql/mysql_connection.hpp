@@ -5,6 +5,8 @@
 #include "soci_connection.hpp"
 
 #include <chrono>
+#include <cstddef>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -28,9 +30,14 @@ class MysqlConnection final : public SociConnection {
   static std::unique_ptr<Connection> open(const MysqlParameters& parameters, const MysqlTimeouts& timeouts,
                                           std::shared_ptr<CallGuard> guard);
 
+  using Connection::run;
+  Rows run(const Statement& statement, std::size_t columns) override;
+
  private:
   MysqlConnection(const std::string& parameters, const MysqlTimeouts& timeouts, std::shared_ptr<CallGuard> guard);
   Failure::Kind kind_of(const soci::soci_error& error) override;
+
+  std::size_t statement_bytes_max_ = std::numeric_limits<std::size_t>::max();  // until the server has told it
 };
 
 class MysqlDialect final : public Dialect {

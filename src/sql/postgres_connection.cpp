@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
 #include <utility>
 
 namespace flux::storage::sql {
@@ -35,6 +36,30 @@ std::string percent_encoded(const std::string& text) {
   return encoded;
 }
 
+/// What libpq says of a connection string, without what it quotes: that may be the password. It stays where it is the
+/// name of an option. Nothing stays of what libpq has translated, where the quotes may be others.
+std::string without_values(std::string words) {
+  while (!words.empty() && words.back() == '\n') words.pop_back();
+  if (words.starts_with("invalid connection option") || words.starts_with("invalid URI query parameter")) return words;
+  const bool is_ascii = std::all_of(words.begin(), words.end(), [](char c) { return c >= ' ' && c <= '~'; });
+  if (!is_ascii) return "libpq can't read it";
+  std::size_t quote = words.find('"');
+  while (quote != std::string::npos && quote + 2 < words.size() && words[quote + 2] == '"') {
+    quote = words.find('"', quote + 3);  // a character
+  }
+  if (quote != std::string::npos) words.replace(quote, words.rfind('"') + 1 - quote, "...");
+  return words;
+}
+
+/// A "/" in a password ends the part that it is in, and libpq would tell the rest as a port or a database.
+bool has_user_in_database(std::string_view connection) {
+  if (!connection.starts_with("postgresql://") && !connection.starts_with("postgres://")) return false;
+  const std::size_t slash = connection.find('/', connection.find("://") + 3);
+  if (slash == std::string_view::npos) return false;
+  const std::string_view database = connection.substr(slash);
+  return database.substr(0, database.find('?')).find('@') != std::string_view::npos;
+}
+
 }  // namespace
 
 std::string postgres_quoted(const std::string& value) {
@@ -52,9 +77,13 @@ std::string postgres_parameters(const std::string& connection, const PostgresTim
                                                                             &PQconninfoFree);
   const std::unique_ptr<char, decltype(&PQfreemem)> message(words, &PQfreemem);
   if (!parsed || connection.find('\0') != std::string::npos) {
-    std::string reason = message ? message.get() : "it is no connection string";
-    while (!reason.empty() && reason.back() == '\n') reason.pop_back();
-    throw Error(Errc::bad_config, "PostgreSQL connection string: " + reason);
+    throw Error(Errc::bad_config, "PostgreSQL connection string: " +
+                                      without_values(message ? message.get() : "it holds a NUL character"));
+  }
+  if (has_user_in_database(connection)) {
+    throw Error(
+        Errc::bad_config,
+        "PostgreSQL connection string: an \"@\" stands behind a \"/\"; inside a part of a URL these are %40 and %2F");
   }
   const std::string call_ms = std::to_string(timeouts.call.count());
   std::map<std::string, std::string> parameters = {

@@ -17,6 +17,8 @@ constexpr std::array<const char*, 5> room_columns = {"room_id", "life", "mode", 
 constexpr std::array<const char*, 5> item_columns = {"room_id", "item_number", "connection_id", "data", "file_id"};
 constexpr std::array<const char*, 4> replaced_in_room = {"life", "mode", "capacity", "permanent"};
 constexpr std::array<const char*, 3> replaced_in_item = {"connection_id", "data", "file_id"};
+/// No item has a larger number.
+constexpr auto number_max = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
 /// By `RoomMode`.
 constexpr std::array<const char*, 3> modes = {"live", "singleton", "history"};
 
@@ -33,7 +35,7 @@ Result<void> check_storable(const StoredRoom& room) { return without_nul({&room.
 Result<void> check_storable(const RoomAppend& append) {
   if (auto storable = check_storable(append.room); !storable) return storable;
   const StoredItem& item = append.item;
-  if (item.number > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+  if (item.number > number_max) {
     return Error(Errc::invalid_argument, "an item's number is below 2^63, not " + std::to_string(item.number));
   }
   return without_nul({&item.connection_id, &item.data, &item.file});
@@ -48,7 +50,7 @@ RoomMode mode_of(const std::optional<std::string>& column) {
 
 StoredRoom room_of(const Row& row) {
   StoredRoom room;
-  room.id = row.at(0).value();
+  room.id = to_text(row.at(0));
   room.life = row.at(1).value_or("");
   room.mode = mode_of(row.at(2));
   room.capacity = static_cast<std::size_t>(to_int(row.at(3)));
@@ -69,11 +71,8 @@ std::size_t bytes_of(const RoomAppend& append) {
   return append.room.id.size() + append.item.connection_id.size() + append.item.data.size() + append.item.file.size();
 }
 
-/// Such as fits into a column: no item has a larger number.
-std::int64_t to_column(std::uint64_t number) {
-  return static_cast<std::int64_t>(
-      std::min(number, static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())));
-}
+/// Such as fits into a column.
+std::int64_t to_column(std::uint64_t number) { return static_cast<std::int64_t>(std::min(number, number_max)); }
 
 }  // namespace
 
@@ -150,7 +149,8 @@ Result<std::vector<StoredContents>> RoomTables::load() {
 
 // --- Writing ---
 
-/// In a transaction, single statements too: what a lost connection leaves behind can't be done later.
+/// In a transaction, single statements too: of what a lost connection leaves on its way, only a commit can be done
+/// later.
 template <class Work>
 Result<void> RoomTables::write(const Work& work) {
   try {
@@ -171,7 +171,7 @@ Result<void> RoomTables::open(const StoredRoom& room) {
 }
 
 Result<void> RoomTables::remove_item(const RoomId& room, const std::string& life, std::uint64_t number) {
-  if (!without_nul({&room, &life})) return {};  // there is no such room
+  if (!without_nul({&room, &life}) || number > number_max) return {};  // there is no such item
   return write([&](Connection& connection) {
     Statement remove("DELETE FROM " + items_ + " WHERE room_id = ");
     remove.bind(room).sql(" AND item_number = ").bind(to_column(number));
@@ -200,7 +200,7 @@ std::map<std::string, std::string> RoomTables::lives_of(Connection& connection, 
       find.sql(i == 0 ? "" : ", ").bind(std::string(room->first));
     }
     find.sql(") ORDER BY room_id" + database_->dialect().for_update());
-    for (Row& row : connection.run(find, 2)) lives.emplace(row.at(0).value(), row.at(1).value_or(""));
+    for (Row& row : connection.run(find, 2)) lives.emplace(to_text(row.at(0)), row.at(1).value_or(""));
   }
   return lives;
 }
@@ -322,7 +322,7 @@ void RoomTables::drop_items(Connection& connection, const Changes& changes) cons
     for (; change != changes.end() && count < most; ++change) {
       if (change->second.first_kept <= 1) continue;  // numbers begin there
       drop.sql(count++ == 0 ? "(room_id = " : " OR (room_id = ").bind(std::string(change->first));
-      drop.sql(" AND item_number < ").bind(to_column(change->second.first_kept)).sql(")");
+      drop.sql(" AND item_number <= ").bind(to_column(change->second.first_kept - 1)).sql(")");
     }
     if (count != 0) connection.run(drop);
   }

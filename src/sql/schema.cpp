@@ -1,6 +1,7 @@
 #include "schema.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace flux::storage::sql {
 
@@ -34,18 +35,20 @@ std::optional<int> version_of(Connection& connection, const Dialect& dialect, co
   if (dialect.columns_of(connection, name).empty()) return {};
   const Rows rows = connection.run("SELECT version FROM " + dialect.quoted(name), 1);
   if (rows.empty()) return {};
-  const int version = std::stoi(rows[0].at(0).value_or("0"));
+  const std::int64_t version = to_int(rows[0].at(0));
   if (version > newest) {
     throw Failure(Failure::Kind::other, "the table \"" + table + "\" has version " + std::to_string(version) +
                                             ", which a newer flux made; this one knows " + std::to_string(newest));
   }
-  return version;
+  return static_cast<int>(version);
 }
 
 void write_version(Connection& connection, const Dialect& dialect, const std::string& table, int version) {
   const std::string name = table + "_version";
   if (dialect.columns_of(connection, name).empty()) {
     connection.run("CREATE TABLE " + dialect.quoted(name) + " (version INTEGER NOT NULL)" + dialect.table_suffix());
+  } else {
+    connection.run("DELETE FROM " + dialect.quoted(name));  // of tables that somebody has dropped
   }
   connection.run("INSERT INTO " + dialect.quoted(name) + " (version) VALUES (" + std::to_string(version) + ")");
 }

@@ -45,7 +45,4 @@ class Statement {
 using Row = std::vector<std::optional<std::string>>;
 using Rows = std::vector<Row>;
 
-/// Of a column that is a number, and not NULL.
-inline std::int64_t to_int(const std::optional<std::string>& column) { return std::stoll(column.value()); }
-
 }  // namespace flux::storage::sql

@@ -1,21 +1,20 @@
 // flux-bench-stores: what chat in a store costs, and what it withstands.
 //
-//   rate STORE [clients=100] [rooms=10] [seconds=5]      acknowledged messages a second, one transaction for each
-//   message
-//                                                        and then in groups, with the same clients; latency
-//   slow [seconds=5]                                     the fan-out of nine rooms, while a store takes 200 ms in a
-//   tenth write STORE                                          sends for ever, and prints each id when it is
-//   acknowledged check STORE                                          reads such ids, and says what is missing or there
-//   twice
+//   rate STORE [clients=100] [rooms=10] [seconds=5]
+//                 acknowledged messages a second, one transaction for each message and then in groups, with the same
+//                 clients; latency
+//   slow [rounds=5] [seconds=4]
+//                 the fan-out of 19 rooms over sockets, without and with a twentieth whose store takes 200 ms a message
+//   write STORE   sends for ever, and prints each id when it is acknowledged
+//   check STORE   reads such ids, and says what is missing or there twice
 //
 // STORE is what flux-server's --chat takes. Databases should be empty before `rate` and `write`.
-#include "latency.hpp"
 #include "server/stores.hpp"
+#include "latency.hpp"
+#include "stores_slow.hpp"
 
 #include <flux/flux.hpp>
-#include <flux/storage/memory_chat_store.hpp>
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -139,60 +138,12 @@ int rate(const std::string& spec, std::size_t clients, std::size_t rooms, std::c
   return 0;
 }
 
-/// Memory that blocks: 200 ms in one room, not at all in others.
-class Sleepy final : public flux::ChatStore {
- public:
-  explicit Sleepy(bool sleeps) : sleeps_(sleeps) {}
-  flux::Result<flux::Offset> append(const flux::RoomId& room, const flux::ChatMessage& message) override {
-    if (sleeps_ && room == "room0") std::this_thread::sleep_for(std::chrono::milliseconds(200));
-    return kept_.append(room, message);
-  }
-  flux::Result<std::vector<flux::ChatMessage>> history(const flux::RoomId& room, std::size_t limit,
-                                                       flux::Offset before) override {
-    return kept_.history(room, limit, before);
-  }
-
- private:
-  const bool sleeps_;
-  flux::MemoryChatStore kept_;
-};
-
-/// p99 of rooms 1 to 9, at a pace, while room 0 has always one message to store.
-double paced_p99(bool sleeps, std::chrono::milliseconds time) {
-  flux::Server server(config_with(std::make_shared<Sleepy>(sleeps)));
-  server.start();
-  std::mutex mutex;
-  LatencyHistogram latency;
-  std::atomic<bool> slow_room_is_busy{false};
-  const auto end = Clock::now() + time;
-  std::size_t room = 0;
-  for (auto next = Clock::now(); next < end; next += std::chrono::microseconds(500)) {
-    std::this_thread::sleep_until(next);
-    room = room % 9 + 1;
-    if (!slow_room_is_busy.exchange(true)) {
-      server.send_chat("room0", "hello", {}, [&](const auto&) { slow_room_is_busy = false; });
-    }
-    const auto begin = Clock::now();
-    server.send_chat("room" + std::to_string(room), "hello", {}, [&, begin](const auto&) {
-      const std::lock_guard lock(mutex);
-      latency.add(static_cast<std::uint64_t>((Clock::now() - begin).count()));
-    });
-  }
-  server.stop();
-  return latency.percentile_us(0.99);
-}
-
-int slow(std::chrono::milliseconds time) {
-  for (int round = 0; round < 3; ++round) {
-    const double without = paced_p99(false, time);
-    const double with = paced_p99(true, time);
-    std::printf("p99 of nine rooms: %.0f us, beside a room that takes 200 ms a message: %.0f us (%+.1f%%)\n", without,
-                with, (with / without - 1) * 100);
-  }
+int slow(std::size_t rounds, std::chrono::milliseconds time) {
+  flux::bench::run_slow(rounds, time);
   return 0;
 }
 
-/// Fifty chatters, whose ids tell the room: "room3 0000000000042".
+/// Fifty chatters, whose output tells the room, too: "room3 ID".
 int write(const std::string& spec) {
   const auto store = make_chat_store(spec);
   flux::Server server(config_with(store));
@@ -249,7 +200,7 @@ int main(int count, char** values) {
   };
   try {
     const std::string mode = arguments.empty() ? "" : arguments[0];
-    if (mode == "slow") return slow(std::chrono::seconds(number(1, 5)));
+    if (mode == "slow") return slow(number(1, 5), std::chrono::seconds(number(2, 4)));
     if (arguments.size() < 2) throw std::invalid_argument("usage: flux-bench-stores rate|write|check STORE … | slow");
     if (mode == "rate") return rate(arguments[1], number(2, 100), number(3, 10), std::chrono::seconds(number(4, 5)));
     if (mode == "write") return write(arguments[1]);

@@ -1,18 +1,20 @@
 #!/bin/sh
-# What chat in a store withstands: flux-bench-stores writes, is killed, and what it acknowledged is looked for.
+# What chat in a store costs and withstands: flux-bench-stores writes, is killed, and what it acknowledged is looked for.
 #
-# usage: sh tests/bench/stores.sh PROGRAM kill STORE [TIMES]              kill -9, so many times (20)
+# usage: sh tests/bench/stores.sh PROGRAM all                             SQLite: the rate, ten times, kill -9, and what
+#                                                                         a slow store costs other rooms; 3 minutes
+#        sh tests/bench/stores.sh PROGRAM kill STORE [TIMES]              kill -9, so many times (20)
 #        sh tests/bench/stores.sh PROGRAM outage STORE FOLDER SERVER      the database ends for 10 s: tests/databases.sh
 #                                                                         started it in FOLDER; SERVER is postgres or mysql
 # PROGRAM is flux-bench-stores, STORE what it takes: an empty database.
 set -eu
-[ $# -ge 3 ] || {
+[ $# -ge 3 ] || [ "$*" = "${1:-} all" ] || {
   sed -n '/^# usage/,/^# PROGRAM/s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 program=$1
 mode=$2
-store=$3
+store=${3:-}
 here=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 writer=
@@ -32,26 +34,41 @@ kill_writer() {
 
 # A line that was cut off by the kill was acknowledged to nobody.
 check() {
-  grep -E '^room[0-4] [^ ]{13}$' "$work/ids" | "$program" check "$store"
+  grep -E '^room[0-4] [^ ]{22}$' "$work/ids" | "$program" check "$store"
 }
 
 count() {
   wc -l <"$work/ids"
 }
 
+kill_often() {
+  i=0
+  while [ "$i" -lt "$1" ]; do
+    i=$((i + 1))
+    begin
+    sleep "0.$((3 + i % 5))"
+    kill_writer
+    # What follows a line that was cut off must not become part of it.
+    printf '\n' >>"$work/ids"
+  done
+  printf 'killed %s times: ' "$i"
+  check
+}
+
 case $mode in
-  kill)
-    i=0
-    while [ "$i" -lt "${4:-20}" ]; do
-      i=$((i + 1))
-      begin
-      sleep "0.$((3 + i % 5))"
-      kill_writer
-      # What follows a line that was cut off must not become part of it.
-      printf '\n' >>"$work/ids"
+  all)
+    run=0
+    while [ "$run" -lt 10 ]; do
+      run=$((run + 1))
+      "$program" rate "sqlite:$work/rate-$run.sqlite"
+      rm -f "$work/rate-$run.sqlite"*
     done
-    printf 'killed %s times: ' "$i"
-    check
+    store=sqlite:$work/kill.sqlite
+    kill_often 20
+    "$program" slow
+    ;;
+  kill)
+    kill_often "${4:-20}"
     ;;
   outage)
     begin

@@ -77,6 +77,39 @@ TEST_CASE("mysql chat store: what it can't start with is a clear error", "[chat_
   CHECK_THAT(opened().message(), ContainsSubstring("127.0.0.1"));
 }
 
+TEST_CASE("mysql chat store: what is wrong with a URL or an address is told without its password",
+          "[chat_store][mysql]") {
+  for (const char* url :
+       {"mysql://u:sec/ret@h/db", "mysql://u:sec?ret@h/db", "mysql://u:1/db?sec=ret@h/db", "mysql://u:1/x?secret@h/db",
+        "mysql://u:sec%zzret@h/db", "//u:secret@h/db", "u:secret@h/db"}) {
+    INFO(url);
+    const Error error = error_of([&] { MysqlChatStore store{std::string(url)}; });
+    CHECK(error.code() == Errc::bad_config);
+    CHECK_THAT(error.message(), !ContainsSubstring("sec") && !ContainsSubstring("ret"));
+  }
+  SqlAddress address{"127.0.0.1", 1, "db", "u", std::string("sec\0ret", 7)};
+  const Error error = error_of([&] { MysqlChatStore store(address); });
+  CHECK(error.code() == Errc::bad_config);
+  CHECK_THAT(error.message(), ContainsSubstring("password holds a NUL") && !ContainsSubstring("sec"));
+}
+
+TEST_CASE("mysql chat store: what it drops is gone for all, whatever the server does with transactions",
+          "[chat_store][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  struct NoAutocommit {
+    Mysql& server;
+    explicit NoAutocommit(Mysql& of) : server(of) { server.run("SET GLOBAL autocommit = 0"); }
+    ~NoAutocommit() { server.run("SET GLOBAL autocommit = 1"); }
+  };
+  fill(*server->open_chat({}), "r", 3);
+  const NoAutocommit changed(*server);
+  SqlChatOptions options;
+  options.messages_per_room_max = 1;
+  const auto store = server->open_chat(options);
+  CHECK(server->ask("SELECT COUNT(*) FROM flux_chat") == "1");
+}
+
 TEST_CASE("mysql chat store: rights that are missing are a clear error at start", "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;

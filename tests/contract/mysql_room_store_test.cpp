@@ -60,3 +60,22 @@ TEST_CASE("mysql room store: a name that is too long fails alone", "[room_store]
   CHECK(results[2].ok());
   CHECK(loaded(*store).size() == 2);
 }
+
+TEST_CASE("mysql room store: an item that is more than the server takes fails alone, and at once",
+          "[room_store][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  const auto store = server->open_rooms({});
+  const std::size_t most = std::stoul(server->ask("SELECT @@max_allowed_packet"));
+  std::vector<RoomAppend> batch(4, room_append(stored_room("r"), 1));
+  for (std::size_t i = 0; i < batch.size(); ++i) batch[i].item.number = i + 1;
+  batch[1].item.data = std::string(most - 1'000, 'x');
+  batch[2].item.data = std::string(most / 2, '\'');  // each is two
+  const auto results = store->append_all(batch);
+  CHECK(results[0].ok());
+  CHECK(results[1].ok());
+  CHECK(results[2].error().code() == Errc::store_failed);
+  CHECK_THAT(results[2].error().message(), ContainsSubstring("max_allowed_packet, " + std::to_string(most)));
+  CHECK(results[3].ok());
+  CHECK(numbers_of(*store, "r") == "1 2 4 ");
+}

@@ -67,6 +67,21 @@ TEST_CASE("postgres chat store: what it can't start with is a clear error", "[ch
   CHECK_THAT(opened().message(), ContainsSubstring("onnection refused"));
 }
 
+TEST_CASE("postgres chat store: what is wrong with a connection string is told without its password",
+          "[chat_store][postgres]") {
+  for (const char* connection :
+       {"//u:secret@h/db", "postgresql://u:sec/ret@h/db", "postgres://u:1/secret@h/db", "postgresql://u:sec%zzret@h/db",
+        "postgresql://u:secret@[::1]x/db", "postgresql://u:sec\"ret@[h/db", "postgresql://u:p@h/db?secret",
+        "host=h password=correct secret", "host=h password='secret"}) {
+    INFO(connection);
+    const Error error = error_of([&] { PostgresChatStore store{std::string(connection)}; });
+    CHECK(error.code() == Errc::bad_config);
+    CHECK_THAT(error.message(), !ContainsSubstring("sec") && !ContainsSubstring("ret"));
+  }
+  CHECK_THAT(error_of([] { PostgresChatStore store("postgresql://u:p@h/db?colour=red"); }).message(),
+             ContainsSubstring("colour"));
+}
+
 TEST_CASE("postgres chat store: rights that are missing are a clear error at start", "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;

@@ -52,6 +52,9 @@ inline void broken_start(SqlServer& server) {
   server.run("DROP TABLE flux_files_version");  // it is made last
   CHECK(server.open_files({})->load().value() == std::vector{index_row(1)});
   CHECK(server.ask("SELECT version FROM flux_files_version") == "1");
+  server.run("DROP TABLE flux_files");
+  CHECK(server.open_files({})->load().value().empty());
+  CHECK(server.ask("SELECT COUNT(*) FROM flux_files_version") == "1");
 }
 
 inline void refused_rows(SqlServer& server) {
@@ -86,6 +89,8 @@ inline void rows_of_others(SqlServer& server) {
   REQUIRE_FALSE(loaded.ok());
   CHECK(loaded.error().code() == Errc::store_failed);
   CHECK_THAT(loaded.error().message(), ContainsSubstring("\"lost\" is no state of a file"));
+  server.run("UPDATE flux_files SET state = 'complete', size = -1");
+  CHECK_THAT(index->load().error().message(), ContainsSubstring("-1 is no size of a file"));
 }
 
 /// Which start in the same moment.

@@ -102,6 +102,18 @@ inline void rows_of_others(SqlServer& server) {
   CHECK_THAT(all.error().message(), ContainsSubstring("\"loud\" is no mode of a room"));
 }
 
+inline void largest_numbers(SqlServer& server) {
+  const auto store = server.open_rooms({});
+  constexpr std::uint64_t largest = INT64_MAX;
+  const StoredRoom room = stored_room("r");
+  REQUIRE(store->append(room_append(room, 1)).ok());
+  REQUIRE(store->append(room_append(room, largest, largest)).ok());
+  REQUIRE(store->remove_item("r", "life1", largest + 1).ok());  // another one
+  CHECK(numbers_of(*store, "r") == std::to_string(largest) + " ");
+  REQUIRE(store->append(room_append(room, 1, largest + 1)).ok());
+  CHECK(numbers_of(*store, "r").empty());
+}
+
 /// More text than one statement takes, and more rooms.
 inline void large_batch(SqlServer& server) {
   const auto store = server.open_rooms({});
@@ -257,6 +269,7 @@ inline void sql_room_store_tests(SqlServer& server) {
     sql_rooms::refused_items(server);
   }
   SECTION("a row that is no room's is an error of load that says why") { sql_rooms::rows_of_others(server); }
+  SECTION("numbers at the end of their range") { sql_rooms::largest_numbers(server); }
   SECTION("a batch of more text and more rooms than a statement takes") { sql_rooms::large_batch(server); }
   SECTION("several processes share tables") { sql_rooms::several_processes(server); }
 }

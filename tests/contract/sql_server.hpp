@@ -169,12 +169,16 @@ void refuses_options(const Open& opened) {
   wrong = {};
   wrong.connections = 0;
   CHECK_THAT(refused(wrong), ContainsSubstring("connections must be 1 to 256"));
-  wrong = {};
-  wrong.call_timeout = std::chrono::milliseconds(99);
-  CHECK_THAT(refused(wrong), ContainsSubstring("call_timeout must be at least 100"));
-  wrong = {};
-  wrong.connect_timeout = std::chrono::milliseconds(99);
-  CHECK_THAT(refused(wrong), ContainsSubstring("connect_timeout must be at least 100"));
+  using std::chrono::milliseconds;
+  for (const auto timeout : {milliseconds(99), milliseconds(std::chrono::hours(24)) + milliseconds(1),
+                             milliseconds::max(), milliseconds::min()}) {
+    wrong = {};
+    wrong.call_timeout = timeout;
+    CHECK_THAT(refused(wrong), ContainsSubstring("call_timeout must be 100 ms to a day"));
+    wrong = {};
+    wrong.connect_timeout = timeout;
+    CHECK_THAT(refused(wrong), ContainsSubstring("connect_timeout must be 100 ms to a day"));
+  }
   if constexpr (requires { wrong.batch_max; }) {
     wrong = {};
     wrong.batch_max = 0;
@@ -184,6 +188,7 @@ void refuses_options(const Open& opened) {
   }
   Options longest;
   longest.table = std::string(40, 'x');
+  longest.call_timeout = longest.connect_timeout = std::chrono::hours(24);
   opened(longest);
 }
 

@@ -36,6 +36,20 @@ TEST_CASE("file store: disk with its index in SQLite keeps the contract of store
   file_store_reopen_contract([&] { return disk_store_of(server, folder / "files"); });
 }
 
+TEST_CASE("sqlite file index: a row that others made with text for a number, or with no id, is an error of load",
+          "[file_index][sqlite]") {
+  SqliteServer server;
+  const auto index = server.open_files({});
+  REQUIRE(index->save(index_row(1)).ok());
+  server.run("UPDATE flux_files SET size = 'large'");
+  CHECK(index->load().error().code() == Errc::store_failed);
+  CHECK_THAT(index->load().error().message(), ContainsSubstring("\"large\" is in a column of whole numbers"));
+  // As somebody else's table would let it be.
+  server.run("ALTER TABLE flux_files RENAME TO strict; CREATE TABLE flux_files AS SELECT * FROM strict");
+  server.run("UPDATE flux_files SET id = NULL, size = 0");
+  CHECK_THAT(index->load().error().message(), ContainsSubstring("never NULL is NULL"));
+}
+
 TEST_CASE("sqlite file index: a path that can't be is a clear error", "[file_index][sqlite]") {
   const TempFolder folder;
   const auto opened = [](const std::string& path) { return flux_test::error_of([&] { SqliteFileIndex index(path); }); };

@@ -190,6 +190,43 @@ TEST_CASE("rooms kept: a room that is made or closed while the server stands sti
   CHECK_FALSE(store->has("before"));
 }
 
+TEST_CASE("rooms kept: one that is closed after the stop is out of its store when the server is destroyed") {
+  const auto store = any_store();
+  {
+    flux::Server server(with_rooms(store));
+    server.start();
+    REQUIRE(server.create_room("r", {flux::RoomMode::history}).ok());
+    server.stop();
+    REQUIRE(server.close_room("r").ok());
+    CHECK(store->has("r"));
+  }
+  CHECK_FALSE(store->has("r"));
+}
+
+TEST_CASE("rooms kept: one whose id is none here is left out, with a warning, and stays in the store") {
+  const auto store = any_store();
+  REQUIRE(store->open({"a\nb", "1", flux::RoomMode::history, 0, true}).ok());
+  REQUIRE(store->open({"too long", "1", flux::RoomMode::history, 0, true}).ok());
+  REQUIRE(store->open({"good", "1", flux::RoomMode::history, 0, true}).ok());
+  auto config = with_rooms(store);
+  config.limits.room_id_bytes_max = 4;
+  std::mutex mutex;
+  std::string warnings;
+  config.log = [&](flux::LogLevel level, std::string_view what) {
+    const std::lock_guard lock(mutex);
+    if (level == flux::LogLevel::warning) warnings.append(what).append("\n");
+  };
+  flux::Server server(config);
+  server.start();
+  CHECK(server.rooms().size() == 1);
+  CHECK(server.room("good"));
+  server.stop();
+  CHECK(store->has("too long"));
+  const std::lock_guard lock(mutex);
+  const std::string left_out = "a room of Config::rooms.store is left out: roomId ";
+  CHECK(warnings == left_out + "must be UTF-8 without control characters\n" + left_out + "has 8 bytes; at most 4 are allowed\n");
+}
+
 TEST_CASE("rooms kept: an application that makes its room before each start has its items again") {
   const auto store = any_store();
   for (int life = 0; life < 3; ++life) {

@@ -5,7 +5,9 @@
 
 #include <flux/asio.hpp>
 #include <flux/protocol/base64.hpp>
+#include <flux/server/detail/socketio_server.hpp>
 #include <flux/socketio.hpp>
+#include <flux/testing/manual_clock.hpp>
 
 #include <asio/executor_work_guard.hpp>
 
@@ -47,6 +49,52 @@ std::string numbered_event(std::size_t id, std::string_view argument) {
   return "42" + std::to_string(id) + "[\"note\"," + std::string(argument) + "]";
 }
 
+/// A client over a WebSocket that sends no binary frames.
+struct Base64Client : WebSocketClient {
+  explicit Base64Client(std::uint16_t port) : WebSocketClient(port, "/socket.io/?EIO=4&transport=websocket&b64=1") {
+    message();
+    send_text("40");
+    message();
+  }
+  void send_base64(std::string_view bytes) { send_text("b" + base64_of(bytes)); }
+};
+
+double thread_busy_ms() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
+}
+
+/// While it is there, nothing is read beside the loop.
+class AsideBlocked {
+ public:
+  explicit AsideBlocked(const Io& io) : engine_(io.state()->engine()) {
+    engine_.aside().run([this] {
+      began_.set(true);
+      go_on_.get();
+      busy_ms_ = thread_busy_ms();
+    });
+    began_.get();
+  }
+  ~AsideBlocked() { go_on(); }
+  void go_on() {
+    if (!std::exchange(goes_on_, true)) go_on_.set(true);
+  }
+  /// How long a processor was busy with what has come since, once that has been done.
+  double busy_ms_since() {
+    go_on();
+    Awaited<double> at_end;
+    engine_.aside().run([&] { at_end.set(thread_busy_ms()); });
+    return at_end.get() - busy_ms_;
+  }
+
+ private:
+  flux::detail::EngineIoServer& engine_;
+  Awaited<bool> began_, go_on_;
+  bool goes_on_ = false;
+  double busy_ms_ = 0;
+};
+
 /// What clients have sent with "note", in order: how long its text was, or its bytes.
 struct Notes {
   explicit Notes(Io& io) {
@@ -87,12 +135,46 @@ TEST_CASE("socket.io: one option lets a large message through, to the byte, over
       const auto bytes = event.arg(0).bytes_at();
       event.ack({JsonText::trusted(*bytes == fits ? "true" : "false")});
     });
+    socket.on("text", [](Event& event) { event.ack({}); });
   });
+  const auto text_of = [](std::size_t whole) {
+    const std::string begin = "421[\"text\",\"", end = "\"]";
+    return begin + std::string(whole - begin.size() - end.size(), 'x') + end;
+  };
   server.start();
   SECTION("a WebSocket") {
     SocketIoClient client(server.port());
     CHECK(client.ask_with_bytes("file", one_file, fits) == JsonText::trusted("true"));
     client.send_text("451-[\"file\"," + std::string(one_file) + "]");
+    client.send_binary(content);
+    CHECK(client.closed().code == 1009);
+  }
+  SECTION("a WebSocket, text") {
+    SocketIoClient client(server.port());
+    client.send_text(text_of(size));
+    client.send_text(text_of(size + 1));
+    CHECK(client.message() == "431[]");
+    CHECK(client.closed().code == 1009);
+  }
+  SECTION("a WebSocket without binary frames, where bytes are base64") {
+    Base64Client client(server.port());
+    client.send_text("451-1[\"file\"," + std::string(one_file) + "]");
+    client.send_base64(fits);
+    CHECK(client.message() == "431[true]");
+    client.send_text("451-1[\"file\"," + std::string(one_file) + "]");
+    client.send_base64(content);
+    CHECK(client.closed().code == 1009);
+  }
+  SECTION("a WebSocket without binary frames, text") {
+    Base64Client client(server.port());
+    client.send_text(text_of(size));
+    CHECK(client.message() == "431[]");
+    client.send_text(text_of(size + 1));
+    CHECK(client.closed().code == 1009);
+  }
+  SECTION("a WebSocket whose client asked for none and sends binary frames") {
+    Base64Client client(server.port());
+    client.send_text("451-1[\"file\"," + std::string(one_file) + "]");
     client.send_binary(content);
     CHECK(client.closed().code == 1009);
   }
@@ -106,10 +188,9 @@ TEST_CASE("socket.io: one option lets a large message through, to the byte, over
   }
   SECTION("polling, text") {
     Poller poller(server.port());
-    const std::string begin = "421[\"none\",\"", end = "\"]";
-    const std::string at_limit(size - begin.size() - end.size(), 'x');
-    REQUIRE(poller.post(begin + at_limit + end) == "ok");
-    CHECK(poller.post_reply(begin + at_limit + "x" + end).status == 413);
+    REQUIRE(poller.post(text_of(size)) == "ok");
+    CHECK(poller.poll() == "431[]");
+    CHECK(poller.post_reply(text_of(size + 1)).status == 413);
     CHECK(poller.get().status == 400);
   }
 }
@@ -137,14 +218,11 @@ TEST_CASE("socket.io: long texts, which are read beside the loop, keep their pla
     for (int i = 0; i < 5; ++i) answers += client.message().substr(0, 3);
   }
   SECTION("a WebSocket without binary frames") {
-    WebSocketClient client(server.port(), "/socket.io/?EIO=4&transport=websocket&b64=1");
-    client.message();
-    client.send_text("40");
-    client.message();
+    Base64Client client(server.port());
     client.send_text(numbered_event(1, text));
     client.send_text(numbered_event(2, "1"));
     client.send_text(binary_event);
-    client.send_text("b" + base64_of(bytes));
+    client.send_base64(bytes);
     client.send_text(numbered_event(4, text));
     client.send_text(numbered_event(5, "[1]"));
     for (int i = 0; i < 5; ++i) answers += client.message().substr(0, 3);
@@ -237,6 +315,89 @@ TEST_CASE("socket.io: who goes while its long text is read, and a server that st
   server.stop(0ms);
 }
 
+TEST_CASE("socket.io: what clients have sent that have gone is not read any more") {
+  constexpr std::size_t size = 10'000'000;  // at least 50 ms
+  flux::Server server(test_config());
+  Options options;
+  options.payload_bytes_max = 2 * size;
+  Io io(server, options);
+  const Notes notes(io);
+  server.start();
+  const std::string bytes = bytes_of(size);
+  const bool text = GENERATE(false, true);
+  AsideBlocked blocked(io);
+  for (int i = 0; i < 3; ++i) {
+    Base64Client client(server.port());
+    const auto before = server.stats().messages_in;
+    if (text) {
+      client.send_text(numbered_event(1, quoted_x(size)));
+    } else {
+      client.send_base64(bytes);
+    }
+    REQUIRE(eventually([&] { return server.stats().messages_in == before + 1; }));
+    io.of("/").disconnect_sockets(true);
+    REQUIRE(eventually([&] { return server.stats().sessions_now == 0; }));
+  }
+  CHECK(blocked.busy_ms_since() < 5);
+  CHECK(notes.sizes().empty());
+}
+
+TEST_CASE("socket.io: attachments may wait to be decoded for longer than for the next one") {
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  auto config = test_config();
+  config.clock = clock;
+  flux::Server server(config);
+  Options options;
+  options.payload_bytes_max = 20'000'000;
+  options.attachments_timeout = 1s;
+  Io io(server, options);
+  const Notes notes(io);
+  server.start();
+  Base64Client client(server.port());
+  SocketIoClient other(server.port());
+  const std::string bytes = bytes_of(500'000);
+  AsideBlocked blocked(io);
+  const auto before = server.stats().messages_in;
+  client.send_text(R"(451-3["note",{"bytes":{"_placeholder":true,"num":0}}])");
+  client.send_base64(bytes);
+  REQUIRE(eventually([&] { return server.stats().messages_in == before + 2; }));
+  for (int i = 0; i < 5; ++i) {
+    clock->advance(1'500ms);
+    other.ask("note", "1");  // its loop has dealt with that
+  }
+  blocked.go_on();
+  CHECK(client.message() == "433[500000]");
+}
+
+TEST_CASE("socket.io: what was posted before an upgrade goes first, however long it is read") {
+  flux::Server server(test_config());
+  Options options;
+  options.payload_bytes_max = 20'000'000;
+  Io io(server, options);
+  const Notes notes(io);
+  server.start();
+  const std::string text = quoted_x(300'000);
+  AsideBlocked blocked(io);
+  Poller poller(server.port());
+  HttpClient post(server.port());
+  const auto before = server.stats().messages_in;
+  const std::string posted =
+      numbered_event(1, text) + "\x1e" + numbered_event(2, text) + "\x1e" + numbered_event(3, "1");
+  post.send(flux_test::post("/socket.io/?EIO=4&transport=polling&sid=" + poller.sid, posted));
+  REQUIRE(eventually([&] { return server.stats().messages_in == before + 1; }));
+  WebSocketClient client(server.port(), "/socket.io/?EIO=4&transport=websocket&sid=" + poller.sid);
+  client.send_text("2probe");
+  CHECK(client.message() == "3probe");
+  client.send_text("5");
+  client.send_text(numbered_event(4, text));
+  client.send_text(numbered_event(5, "1"));
+  blocked.go_on();
+  std::string answers;
+  while (answers.size() < 15) answers += client.message().substr(0, 3);
+  CHECK(answers == "431432433434435");
+  CHECK(post.reply().body == "ok");
+}
+
 namespace {
 
 /// The application's loop, which measures its turns: how long a processor was busy with each, whatever else the machine did
@@ -245,9 +406,9 @@ class MeasuredLoop {
  public:
   MeasuredLoop() {
     thread_ = std::thread([this] {
-      double at = busy_ms();
+      double at = thread_busy_ms();
       while (context.run_one() != 0) {
-        const double now = busy_ms();
+        const double now = thread_busy_ms();
         longest_ms_ = std::max(longest_ms_, now - at);
         at = now;
       }
@@ -264,12 +425,6 @@ class MeasuredLoop {
   asio::io_context context{1};
 
  private:
-  static double busy_ms() {
-    timespec time{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
-  }
-
   asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(context);
   double longest_ms_ = 0;
   std::thread thread_;

@@ -662,3 +662,31 @@ TEST_CASE("engine.io: a client that is sending something long is alive without a
     client.tcp.reset();
   }
 }
+
+TEST_CASE("engine.io: a client that posts is alive without a pong, one that says nothing is not") {
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  auto config = test_config();
+  config.clock = clock;
+  flux::Server server(config);
+  Options options;
+  options.ping_interval = options.ping_timeout = 1s;
+  Reasons reasons;
+  Io io(server, options);
+  io.on_connection([&](const Socket& socket) { reasons.listen(socket); });
+  server.start();
+  Poller poller(server.port());
+  poller.begin_poll();
+  clock->advance(1'500ms);
+  CHECK(poller.end_poll().body == "2");
+  for (int i = 0; i < 5; ++i) {
+    REQUIRE(poller.post(R"(42["note"])") == "ok");
+    clock->advance(1'500ms);
+  }
+  CHECK(poller.post(R"(42["note"])") == "ok");
+  CHECK(reasons.all().empty());
+  CHECK(eventually([&] {
+    clock->advance(1'500ms);
+    return !reasons.all().empty();
+  }));
+  CHECK(reasons.all() == std::multiset<std::string>{"ping timeout"});
+}

@@ -105,6 +105,7 @@ struct Scene {
     limits.store_queue_per_room_max = 2;
     files = std::make_shared<Files>(options, limits, clock,
                                     [this](std::string_view what) { complaints += std::string(what) + "\n"; });
+    if (!blocks) files->start();
   }
   ~Scene() { files->stop(); }
   Result<FileHoldPtr> hold(const FileId& id) {
@@ -136,6 +137,26 @@ TEST_CASE("files: one that is held is shared, and is deleted when its last holde
   again.reset();
   CHECK(s.store->state("f") == 'd');
   CHECK(s.hold("f").error().code() == Errc::file_not_found);
+}
+
+TEST_CASE("files: before the start nothing is deleted, whoever lets go of it: a start that fails leaves what rooms hold",
+          "[files]") {
+  const auto store = std::make_shared<NotedFiles>(GENERATE(false, true));
+  store->put("f", FileState::complete, true);
+  FilesOptions options;
+  options.store = store;
+  const auto files = std::make_shared<Files>(options, Limits(), std::make_shared<ManualClock>(), [](std::string_view) {});
+  auto hold = files->hold_again("f").value();
+  hold.reset();
+  CHECK(store->state("f") == 's');
+  hold = files->hold_again("f").value();
+  files->start();
+  files->stop();
+  CHECK(store->state("f") == 's');
+  files->start();
+  hold.reset();
+  files->stop();
+  CHECK(store->state("f") == 'd');
 }
 
 TEST_CASE("files: what is not complete, or can't be marked as shared, can't be held, and nothing happens to it", "[files]") {

@@ -28,10 +28,10 @@ enum class Way { inline_calls, one_by_one, batches };
 
 /// A log with its rooms, without a server.
 struct Scene {
-  explicit Scene(Way way, Limits limits = {}, std::size_t workers = 2)
+  explicit Scene(Way way, Limits limits = {}, std::size_t workers = 2, std::size_t waiting_bytes_max = 1'000'000)
       : store(std::make_shared<MemoryRoomStore>(
             MemoryRoomStore::Behaviour{way != Way::inline_calls, way == Way::batches ? std::size_t{16} : std::size_t{1}})),
-        config(config_of(store, limits, workers)),
+        config(config_of(store, limits, workers, waiting_bytes_max)),
         log(config.rooms, limits,
             [this](std::string_view what) {
               const std::lock_guard lock(mutex);
@@ -44,10 +44,12 @@ struct Scene {
     store->let_through();
     log.stop();
   }
-  static Config config_of(const std::shared_ptr<RoomStore>& store, const Limits& limits, std::size_t workers) {
+  static Config config_of(const std::shared_ptr<RoomStore>& store, const Limits& limits, std::size_t workers,
+                          std::size_t waiting_bytes_max) {
     Config config;
     config.rooms.store = store;
     config.rooms.worker_threads = workers;
+    config.rooms.waiting_bytes_max = waiting_bytes_max;
     config.limits = limits;
     return config;
   }
@@ -333,6 +335,30 @@ TEST_CASE("room log: past the bound of a room items are answered with overloaded
   CHECK(s.store->data_of("slow") == "0 1 2 3 ");
 }
 
+TEST_CASE("room log: past the bytes that may wait items are answered with overloaded; a room always has place for one",
+          "[room_log][threads]") {
+  Scene s(GENERATE(Way::one_by_one, Way::batches), {}, 2, 400);
+  const auto text = [](std::size_t bytes) { return JsonText::string(std::string(bytes - 2, 'x')).text(); };
+  const auto slow = s.make("slow");
+  const auto other = s.make("other");
+  REQUIRE(s.share(slow->kept(), "0").ok());
+  s.store->hold("slow");
+  auto first = s.begin_share(slow->kept(), text(70));
+  REQUIRE(s.store->somebody_waits());
+  CHECK(s.share(slow->kept(), text(31)).error().code() == Errc::overloaded);
+  auto second = s.begin_share(slow->kept(), text(30));
+  CHECK(s.share(slow->kept(), "1").error().code() == Errc::overloaded);
+  auto large = s.begin_share(other->kept(), text(500));
+  s.store->let_through();
+  for (auto* answer : {&first, &second, &large}) CHECK(Scene::get(std::move(*answer)).ok());
+  s.store->fail(1);
+  CHECK(s.share(slow->kept(), text(100)).error().code() == Errc::store_failed);
+  auto again = s.begin_share(slow->kept(), text(60));
+  auto behind = s.begin_share(slow->kept(), text(40));
+  for (auto* answer : {&again, &behind}) CHECK(Scene::get(std::move(*answer)).ok());
+  CHECK(slow->items().size() == 5);
+}
+
 TEST_CASE("room log: a stop waits for what is under way and refuses the rest; then it may start again",
           "[room_log][threads]") {
   const Way way = any_way();
@@ -388,8 +414,7 @@ TEST_CASE("room log: a room that ends while items wait keeps none of them, and t
   auto inside = s.begin_share(room->kept(), "2");
   REQUIRE(s.store->somebody_waits());
   auto behind = s.begin_share(room->kept(), "3");
-  REQUIRE(s.rooms.take_out(room));
-  room->end("over");
+  REQUIRE(s.rooms.take_out(room, "over"));
   s.log.close(room->kept());
   // A new one of the same name, while the old one is still there.
   const auto next = s.make("r");
@@ -401,6 +426,18 @@ TEST_CASE("room log: a room that ends while items wait keeps none of them, and t
   CHECK(s.share(room->kept(), "late").error().code() == Errc::room_not_found);
   CHECK(s.store->data_of("r") == "\"next\" ");
   CHECK(s.store->life_of("r") == next->kept()->stored().life);
+}
+
+TEST_CASE("room log: a room that was taken out stores nothing any more, so that the next one of its id loses nothing",
+          "[room_log]") {
+  Scene s(any_way());
+  const auto room = s.make("r");
+  REQUIRE(s.share(room->kept(), "1").ok());
+  REQUIRE(s.rooms.take_out("r", "over") == room);
+  const auto next = s.make("r");
+  REQUIRE(s.share(next->kept(), "\"next\"").ok());
+  CHECK(s.share(room->kept(), "late").error().code() == Errc::room_not_found);
+  CHECK(s.store->data_of("r") == "\"next\" ");
 }
 
 TEST_CASE("room log: a room that can't be opened is told of, and opened by its first item", "[room_log][threads]") {
@@ -442,6 +479,76 @@ TEST_CASE("room log: a room that can't be closed is tried again: later, at a sto
   CHECK(s.store->has("other"));
 }
 
+TEST_CASE("room log: closes are tried again one after another, up to the first that fails", "[room_log][threads]") {
+  Limits limits;
+  limits.store_queue_max = 4;
+  Scene s(any_way(), limits);
+  const auto id = [](std::size_t i) { return "r" + std::to_string(i); };
+  constexpr std::size_t count = 10;
+  std::vector<std::shared_ptr<Room>> made;
+  for (std::size_t i = 0; i < count; ++i) {
+    made.push_back(s.rooms.create(id(i), {RoomMode::history, 0, false}).value());
+    REQUIRE(s.share(made.back()->kept(), "1").ok());
+  }
+  s.store->fail(1, 1'000);
+  for (std::size_t i = 0; i < count; ++i) {
+    s.rooms.remove_if_empty(made[i]);
+    while (s.complaints().size() <= i) std::this_thread::yield();
+  }
+  auto calls = s.store->calls();
+  s.log.retry_closes();
+  s.log.stop();
+  CHECK(s.store->calls() - calls == 2);  // one by the retry, one at the stop
+  s.store->fail(1, 0);
+  calls = s.store->calls();
+  s.log.start();
+  while (s.store->calls() - calls < count) std::this_thread::yield();
+  s.log.stop();
+  CHECK(s.store->load()->empty());
+  CHECK(s.complaints().size() == count + 1);  // and none is overloaded
+}
+
+TEST_CASE("room log: of rooms that can't be closed as many are tried again as there may be rooms", "[room_log][threads]") {
+  Limits limits;
+  limits.rooms_max = 2;
+  Scene s(any_way(), limits);
+  for (const char* id : {"a", "b", "c"}) {
+    const auto room = s.rooms.create(id, {RoomMode::history, 0, false}).value();
+    REQUIRE(s.share(room->kept(), "1").ok());
+    const auto complaints = s.complaints().size();
+    s.store->fail(1);
+    s.rooms.remove_if_empty(room);
+    while (s.complaints().size() <= complaints) std::this_thread::yield();
+  }
+  s.log.stop();
+  CHECK_FALSE(s.store->has("a"));
+  CHECK_FALSE(s.store->has("b"));
+  CHECK(s.store->has("c"));
+  REQUIRE(s.complaints().size() == 4);
+  CHECK(s.complaints()[3] ==
+        "room \"c\" has ended and stays in its store until the next process: 2 others wait for their removal");
+}
+
+TEST_CASE("room log: a room that ends after the stop is closed when the log goes, if it ever ran", "[room_log]") {
+  const Way way = any_way();
+  const bool ran = GENERATE(false, true);
+  const auto store = std::make_shared<MemoryRoomStore>(MemoryRoomStore::Behaviour{way != Way::inline_calls, 1});
+  Config config;
+  config.rooms.store = store;
+  {
+    RoomLog log(config.rooms, config.limits, [](std::string_view) {});
+    Rooms rooms(config, 1, &log);
+    if (ran) log.start();
+    const auto room = rooms.create("r", {RoomMode::history, 0, true}).value();
+    log.stop();
+    REQUIRE(rooms.take_out(room, {}));
+    log.close(room->kept());
+    CHECK(store->has("r") == ran);
+  }
+  CHECK_FALSE(store->has("r"));
+  CHECK(store->calls() == (ran ? 2u : 0u));
+}
+
 // --- The public space ---
 
 TEST_CASE("room log: the newest item of the public space goes from the store first, then from memory",
@@ -462,6 +569,46 @@ TEST_CASE("room log: the newest item of the public space goes from the store fir
   CHECK(s.store->data_of("") == "2 3 ");  // 1 would come back otherwise
   CHECK(s.share(space->kept(), "5").value() == Position{"epoch", 5});
   CHECK(s.store->data_of("") == "2 3 5 ");
+}
+
+TEST_CASE("room log: removing the newest item costs a call for each item that goes, whatever was removed before",
+          "[room_log]") {
+  Limits limits;
+  limits.public_history_items_max = 2;
+  Scene s(any_way(), limits);
+  const auto space = std::make_shared<PublicSpace>(limits, "epoch");
+  Numbers in_store;
+  SECTION("removed by this server") {
+    space->keep_in_store({{}, "life", RoomMode::history, 0, true}, {}, {}, false);
+    REQUIRE(s.share(space->kept(), "1").ok());
+    for (int i = 0; i < 100; ++i) {
+      REQUIRE(s.share(space->kept(), "\"removed\"").ok());
+      REQUIRE(s.remove_newest(space->kept()).value());
+    }
+    REQUIRE(s.share(space->kept(), "2").ok());
+    REQUIRE(s.share(space->kept(), "3").ok());
+    in_store = {1, 102, 103};
+  }
+  SECTION("removed by the one before") {
+    constexpr std::uint64_t far = 1'000'000'000'000;
+    in_store = {1, far, far + 1};
+    const StoredRoom room{{}, "life", RoomMode::history, 0, true};
+    for (const std::uint64_t n : in_store) REQUIRE(s.store->append({room, {n, "A", "0", {}}, 0}).ok());
+    auto restored = restore_rooms(*s.store, nullptr, limits, {}).value();
+    space->keep_in_store(room, restored.at(0).in_store, restored.at(0).items, true);
+  }
+  REQUIRE(s.store->numbers_of("") == in_store);
+  REQUIRE(space->items().size() == 2);
+  const auto calls = s.store->calls();
+  CHECK(s.remove_newest(space->kept()).value());
+  CHECK(s.store->calls() - calls == 2);
+  CHECK(s.store->numbers_of("") == Numbers{in_store[1]});
+  CHECK(s.remove_newest(space->kept()).value());
+  CHECK(s.store->calls() - calls == 3);
+  CHECK(s.store->numbers_of("").empty());
+  CHECK_FALSE(s.remove_newest(space->kept()).value());
+  REQUIRE(s.share(space->kept(), "4").ok());
+  CHECK(s.store->numbers_of("") == Numbers{in_store[2] + 1});
 }
 
 // --- After a restart ---
@@ -511,8 +658,7 @@ TEST_CASE("restored rooms: limits apply to what was kept, the oldest go; at leas
   };
   CHECK(data_of(restored("h").items) == R"("1" "2" "3" "4" "5" "6" )");
   CHECK(data_of(restored("s").items) == R"("6" )");
-  CHECK(restored("s").in_store.oldest == 10);
-  CHECK(restored("s").in_store.newest == 60);
+  CHECK(restored("s").in_store == Numbers{10, 20, 30, 40, 50, 60});
   limits.room_history_items_max = 2;
   limits.public_history_items_max = 4;
   CHECK(data_of(restored("h").items) == R"("5" "6" )");
@@ -544,6 +690,46 @@ TEST_CASE("restored rooms: what can't be had again is left out with a warning, t
   CHECK_THAT(warnings[0], Catch::Matchers::ContainsSubstring("room \"l\" is left out"));
   CHECK_THAT(warnings[1], Catch::Matchers::ContainsSubstring("item 1 of room \"r\" is left out: its data is no JSON"));
   CHECK_THAT(warnings[2], Catch::Matchers::ContainsSubstring("no file store"));
+}
+
+TEST_CASE("restored rooms: what no server can have stored is left out with a warning, the rest is there", "[room_log]") {
+  struct Rubbish final : RoomStore {
+    Result<std::vector<StoredContents>> load() override { return contents; }
+    Result<void> open(const StoredRoom&) override { return {}; }
+    Result<void> append(const RoomAppend&) override { return {}; }
+    Result<void> remove_item(const RoomId&, const std::string&, std::uint64_t) override { return {}; }
+    Result<void> close(const RoomId&, const std::string&) override { return {}; }
+    std::vector<StoredContents> contents;
+  };
+  const auto item = [](std::uint64_t number, const std::string& data = "1") { return StoredItem{number, "A", data, {}}; };
+  const std::string deep(500, '[');
+  const std::string shallow(500, ']');
+  Rubbish store;
+  store.contents = {
+      {{"r", "1", RoomMode::history, 0, false},
+       {item(0), item(7, deep + shallow), item(7), item(3), {8, "\xff", "1", {}}, item(9, "9"), item(~std::uint64_t{0})}},
+      {{"r", "2", RoomMode::history, 0, false}, {item(1)}},
+      {{"no life", "", RoomMode::history, 0, false}, {}},
+      {{"odd life", "a-b", RoomMode::history, 0, false}, {}},
+      {{"long life", std::string(33, 'a'), RoomMode::history, 0, false}, {}},
+      {{"", "1", RoomMode::singleton, 0, true}, {item(1)}},
+  };
+  Lines warnings;
+  const auto rooms = restore_rooms(store, nullptr, {}, [&](std::string_view what) { warnings.emplace_back(what); });
+  REQUIRE(rooms->size() == 1);
+  CHECK(rooms->at(0).room.life == "1");
+  CHECK(data_of(rooms->at(0).items) == deep + shallow + " 9 ");
+  CHECK(rooms->at(0).items[1].offset == 2);
+  CHECK(rooms->at(0).in_store == Numbers{7, 8, 9});
+  const std::string order = " of room \"r\" is left out: numbers must grow, and be 1 to 2^62; it comes after ";
+  CHECK(warnings == Lines{"item 0" + order + "0", "item 7" + order + "7", "item 3" + order + "7",
+                          "item 18446744073709551615" + order + "9",
+                          "item 8 of room \"r\" is left out: its connection_id is no UTF-8",
+                          "room \"r\" is left out: the store has another one of this id",
+                          "room \"no life\" is left out: its life is not 1 to 32 letters and digits",
+                          "room \"odd life\" is left out: its life is not 1 to 32 letters and digits",
+                          "room \"long life\" is left out: its life is not 1 to 32 letters and digits",
+                          "the public space is left out: its mode is not history"});
 }
 
 TEST_CASE("restored rooms: a store that can't be loaded is an error that says so", "[room_log]") {
@@ -632,4 +818,27 @@ TEST_CASE("rooms: while the server stops, those that are kept don't end with the
   loops.advance(linger);
   CHECK(rooms.find("idle") == nullptr);
   loops.settle();
+}
+
+TEST_CASE("rooms: one that was made while the server stopped, and whose maker has gone, waits for members after the start",
+          "[rooms][room_log]") {
+  SteppedLoops loops;
+  Scene s(Way::inline_calls);
+  s.config.room_linger = GENERATE(0ms, 1'000ms);
+  s.config.rooms.rejoin_time = 10s;
+  Rooms rooms(s.config, 1, &s.log);
+  rooms.start(*loops[0]);
+  rooms.begin_stop();
+  s.log.stop();
+  const auto room = rooms.create("r", {RoomMode::history, 0, false}).value();
+  const auto of_application = rooms.create("of application", {RoomMode::history, 0, false}).value();
+  rooms.end_if_empty(room, *loops[0]);
+  s.log.start();
+  rooms.start(*loops[0]);
+  loops.settle();
+  CHECK(s.store->has("r"));
+  loops.advance(10s);
+  CHECK(rooms.find("r") == nullptr);
+  CHECK_FALSE(s.store->has("r"));
+  CHECK(rooms.find("of application") == of_application);
 }

@@ -76,8 +76,8 @@ TEST_CASE("rooms: one with members, a permanent one and a namesake are not remov
   const auto permanent = rooms.create("p", {.permanent = true}).value();
   rooms.remove_if_empty(permanent);
   CHECK(rooms.find("p") == permanent);
-  CHECK(rooms.take_out("busy") == busy);
-  CHECK(rooms.take_out("busy") == nullptr);
+  CHECK(rooms.take_out("busy", {}) == busy);
+  CHECK(rooms.take_out("busy", {}) == nullptr);
   const auto namesake = rooms.find_or_create("busy").value();
   CHECK(namesake != busy);
   member.leave();
@@ -197,10 +197,10 @@ TEST_CASE("rooms: threads that join and leave the same rooms never meet in one t
 TEST_CASE("rooms: a room is taken out once, and never another that was made under its name", "[rooms]") {
   Rooms rooms(config_of(10), 1);
   const auto first = rooms.create("a", {}).value();
-  CHECK(rooms.take_out(first));
-  CHECK_FALSE(rooms.take_out(first));
+  CHECK(rooms.take_out(first, {}));
+  CHECK_FALSE(rooms.take_out(first, {}));
   const auto second = rooms.create("a", {}).value();
-  CHECK_FALSE(rooms.take_out(first));
+  CHECK_FALSE(rooms.take_out(first, {}));
   CHECK(rooms.find("a") == second);
   CHECK(rooms.size() == 1);
 }

@@ -42,3 +42,15 @@ TEST_CASE("session key: a seed is taken as it is, and 0 means another one each t
   CHECK(seed_or_entropy(42) == 42);
   CHECK(seed_or_entropy(0) != seed_or_entropy(0));
 }
+
+TEST_CASE("timed key: its text has 22 characters, sorts by the time, and ends with the key", "[session_key]") {
+  using flux::core::timed_key_text;
+  const std::int64_t now = 1'700'000'000'000;
+  const std::string text = timed_key_text(now, UINT64_MAX);
+  CHECK(text.size() == 22);
+  CHECK(text.substr(9) == key_text(UINT64_MAX));
+  CHECK(text < timed_key_text(now + 1, 0));
+  CHECK(timed_key_text(now + 31, UINT64_MAX) < timed_key_text(now + 32, 0));
+  CHECK(timed_key_text(0, 0) == std::string(22, '0'));
+  CHECK(timed_key_text((std::int64_t{1} << 45) - 1, 0) == "zzzzzzzzz" + key_text(0));
+}

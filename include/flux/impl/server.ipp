@@ -146,9 +146,9 @@ FLUX_DECL Result<void> Server::create_room(const RoomId& room, RoomOptions optio
 
 FLUX_DECL Result<void> Server::close_room(const RoomId& room, std::string_view reason) {
   detail::Hub& hub = state_->hub();
-  const auto ended = hub.rooms.take_out(room);
+  const auto ended = hub.rooms.take_out(room, reason);
   if (!ended) return detail::no_room(room);
-  hub.end_room(ended, reason);
+  hub.clear_room(ended);
   return {};
 }
 
@@ -206,8 +206,9 @@ FLUX_DECL void Server::send_chat(const RoomId& room, std::string_view message, s
   const auto chat = detail::running_chat(hub);
   const auto loop = state_->a_loop();
   if (!chat || !loop) return done(Error(Errc::stopped, "the server does not run"));
-  ChatMessage draft{core::key_text(hub.new_key()), room, server_connection_id, {}, std::string(message),
-                    metadata ? std::move(*metadata).text() : std::string(), state_->config().clock->unix_ms(), 0};
+  const std::int64_t now = state_->config().clock->unix_ms();
+  ChatMessage draft{core::timed_key_text(now, hub.new_key()), room, server_connection_id, {}, std::string(message),
+                    metadata ? std::move(*metadata).text() : std::string(), now, 0};
   std::optional<Result<ChatMessage>> at_once;
   chat->append(std::move(draft), [&hub, &at_once, room, done, loop, blocks = chat->blocks()](
                                      Result<ChatMessage> stored, const features::ChatLog::Turn&) {

@@ -147,7 +147,7 @@ class Files final : public std::enable_shared_from_this<Files> {
   const std::shared_ptr<Clock> clock_;
   const std::function<void(std::string_view)> failed_;
   std::array<std::mutex, 64> locks_;  // where the store does not block: one call at a time for each file
-  std::atomic<bool> stopped_{false};  // or about to: no call begins any more
+  std::atomic<bool> stopped_{true};  // or about to, or never started: no call begins
 
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<storage::StoreQueue> queue_;

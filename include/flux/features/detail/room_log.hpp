@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -26,12 +27,12 @@ struct ItemNumbers {
 /// Threading: any thread; what changes it, within the turns of its log.
 class KeptRoom {
  public:
-  /// `in_store`: what the store has of it. `opened`: the store knows it.
-  KeptRoom(StoredRoom room, ItemNumbers in_store, bool opened)
+  /// `in_store`: the numbers that the store has of it, growing. `opened`: the store knows it.
+  KeptRoom(StoredRoom room, std::vector<std::uint64_t> in_store, bool opened)
       : stored_(std::move(room)),
         opened_(opened),
-        newest_(in_store.newest),
-        first_(in_store.oldest == 0 ? 1 : in_store.oldest) {}
+        newest_(in_store.empty() ? 0 : in_store.back()),
+        in_store_(std::move(in_store)) {}
   KeptRoom(const KeptRoom&) = delete;
   KeptRoom& operator=(const KeptRoom&) = delete;
   virtual ~KeptRoom() = default;
@@ -51,19 +52,23 @@ class KeptRoom {
  private:
   friend class RoomLog;
 
+  void has_stored(const RoomAppend& append);
+
   const StoredRoom stored_;
   std::atomic<bool> opened_;
+  std::atomic<std::size_t> waiting_bytes_{0};  // of items on their way into the store
   // The turns':
-  std::uint64_t newest_;     // number that the store has
+  std::uint64_t newest_;     // number that was stored
   std::uint64_t given_ = 0;  // in this turn; what fails gives its number back, so that the next one takes its place
-  std::uint64_t first_;      // the store has dropped what is before it
+  std::uint64_t first_ = 1;  // the store has dropped what is before it
+  std::vector<std::uint64_t> in_store_;  // the numbers that the store has, and some that it has dropped
 };
 
 using KeptRoomPtr = std::shared_ptr<KeptRoom>;
 
 /// Threading: any thread. Calls about one room are made one at a time, in order: of a store that does not block at once,
 /// under a lock for the room; of another one on workers of the log's own, appends with what else waits where it takes
-/// batches. What they come to is told where they were made, and nothing else of the room is stored before.
+/// batches. What they come to is told where they were made, outside of the lock; by a worker in the order of the calls.
 class RoomLog {
  public:
   using Shared = std::function<void(const Result<Position>&)>;
@@ -71,7 +76,7 @@ class RoomLog {
 
   /// `options.store` is there. `failed`: told of what goes wrong where nobody waits for the answer.
   RoomLog(const RoomsOptions& options, const Limits& limits, std::function<void(std::string_view)> failed);
-  ~RoomLog() { stop(); }
+  ~RoomLog();
   RoomLog(const RoomLog&) = delete;
   RoomLog& operator=(const RoomLog&) = delete;
 
@@ -92,10 +97,12 @@ class RoomLog {
   /// Removes the newest item from the store, then from the room; false where there is none. Errors as for `share`.
   void remove_newest(const KeptRoomPtr& room, Removed done);
   /// The room has ended: it goes from the store. Where that fails it is tried again, until it is done: by
-  /// `retry_closes`, and when the log stops and starts.
-  void close(const KeptRoomPtr& room) { close({room->stored().id, room->stored().life}, false); }
+  /// `retry_closes`, and when the log stops, starts, or goes. Of more than `Limits::rooms_max` such rooms the rest stays in
+  /// the store: the next process finds it there.
+  void close(const KeptRoomPtr& room) { close(Ended{room->stored().id, room->stored().life}); }
   /// The same for one that never was in memory.
-  void close(const StoredRoom& room) { close({room.id, room.life}, false); }
+  void close(const StoredRoom& room) { close(Ended{room.id, room.life}); }
+  /// One room after another, so that others find place in the queue; up to the first that fails.
   void retry_closes();
 
  private:
@@ -110,8 +117,13 @@ class RoomLog {
   template <class T, class Work, class Done>
   void call(const RoomId& room, Work work, Done done);
   Error not_taken() const;
-  void close(Ended room, bool again);
+  bool takes(KeptRoom& room, std::size_t bytes);
+  void close(const Ended& room);
+  Result<void> close_in_store(const Ended& room);
+  void retry_next_close();
+  Result<void> close_unclosed();
   void close_last();
+  void keep_unclosed(const Ended& room);
 
   // Within a turn
   RoomAppend next_append(KeptRoom& room, SharedItem& item) const;
@@ -127,15 +139,19 @@ class RoomLog {
   const RoomsOptions options_;
   const std::size_t queue_per_room_max_;
   const std::size_t queue_max_;
+  const std::size_t unclosed_max_;
   const bool blocks_;
   const bool batches_;
   const std::function<void(std::string_view)> failed_;
   std::array<std::mutex, 64> locks_;  // where the store does not block: one call at a time for each room
   std::atomic<bool> running_{false};
+  std::atomic<std::size_t> waiting_bytes_{0};  // of all rooms
+  bool closes_late_ = false;                   // it has run, and could close all rooms at its stop
 
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<storage::StoreQueue> queue_;
-  std::vector<Ended> unclosed_;  // still in the store
+  std::deque<Ended> unclosed_;  // still in the store
+  bool retries_ = false;
 };
 
 }  // namespace flux::features

@@ -45,10 +45,11 @@ class Rooms {
   void end_if_empty(const std::shared_ptr<Room>& room, core::Loop& loop);
   /// Forgets the room if nobody has been in it since `since`.
   void remove_if_empty(const std::shared_ptr<Room>& room, Clock::TimePoint since = Clock::TimePoint::max());
-  /// Forgets the room, so that its id is free; it is the caller's to end. Null where there is none.
-  std::shared_ptr<Room> take_out(const RoomId& id);
+  /// Ends the room and forgets it, in one step: nothing of it is stored any more when its id is free. To take its members
+  /// out of it, and it out of its store, is the caller's. Null where there is none.
+  std::shared_ptr<Room> take_out(const RoomId& id, std::string_view reason);
   /// The same for this room, not for another that was made under its id. False where it was forgotten already.
-  bool take_out(const std::shared_ptr<Room>& room);
+  bool take_out(const std::shared_ptr<Room>& room, std::string_view reason);
   std::vector<std::shared_ptr<Room>> all() const;
   std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
 

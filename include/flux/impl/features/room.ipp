@@ -21,8 +21,8 @@ FLUX_DECL Room::Room(RoomId id, RoomOptions options, std::string epoch, const Se
 /// The room as its log sees it, on the turns of which it is changed.
 class Room::Kept final : public KeptRoom {
  public:
-  Kept(Room& room, StoredRoom stored, ItemNumbers in_store, bool opened)
-      : KeptRoom(std::move(stored), in_store, opened), room_(room) {}
+  Kept(Room& room, StoredRoom stored, std::vector<std::uint64_t> in_store, bool opened)
+      : KeptRoom(std::move(stored), std::move(in_store), opened), room_(room) {}
 
   bool ended() const override {
     const std::lock_guard lock(room_.mutex_);
@@ -44,9 +44,9 @@ class Room::Kept final : public KeptRoom {
   Room& room_;
 };
 
-FLUX_DECL void Room::keep_in_store(StoredRoom stored, ItemNumbers in_store, const std::vector<SharedItem>& items,
-                                   bool opened) {
-  kept_ = std::make_unique<Kept>(*this, std::move(stored), in_store, opened);
+FLUX_DECL void Room::keep_in_store(StoredRoom stored, std::vector<std::uint64_t> in_store,
+                                   const std::vector<SharedItem>& items, bool opened) {
+  kept_ = std::make_unique<Kept>(*this, std::move(stored), std::move(in_store), opened);
   for (const SharedItem& item : items) {
     offset_ = item.offset;
     keep(item);

@@ -29,11 +29,27 @@ FLUX_DECL RoomLog::RoomLog(const RoomsOptions& options, const Limits& limits, st
     : options_(options),
       queue_per_room_max_(limits.store_queue_per_room_max),
       queue_max_(limits.store_queue_max),
+      unclosed_max_(std::max<std::size_t>(limits.rooms_max, 1)),
       blocks_(options.store->may_block()),
       batches_(blocks_ && options.store->batch_max() > 1),
       failed_(std::move(failed)) {}
 
+/// Numbers that the store has dropped go when they are half of them.
+FLUX_DECL void KeptRoom::has_stored(const RoomAppend& append) {
+  newest_ = append.item.number;
+  first_ = std::max(first_, append.first_kept);
+  in_store_.push_back(newest_);
+  const auto kept = std::lower_bound(in_store_.begin(), in_store_.end(), first_);
+  if ((kept - in_store_.begin()) * 2 >= in_store_.end() - in_store_.begin()) in_store_.erase(in_store_.begin(), kept);
+}
+
 // --- Life ---
+
+/// Rooms that ended after the stop go from the store, too.
+FLUX_DECL RoomLog::~RoomLog() {
+  stop();
+  if (closes_late_) close_last();
+}
 
 FLUX_DECL void RoomLog::start() {
   if (blocks_) {
@@ -45,6 +61,7 @@ FLUX_DECL void RoomLog::start() {
     const std::lock_guard lock(mutex_);
     queue_ = std::move(queue);
   }
+  closes_late_ = false;
   running_.store(true);
   retry_closes();
 }
@@ -115,6 +132,15 @@ FLUX_DECL void RoomLog::open(const KeptRoomPtr& room) {
 
 FLUX_DECL void RoomLog::share(const KeptRoomPtr& room, SharedItem item, Shared done) {
   const RoomId& id = room->stored().id;
+  const std::size_t bytes = item.data.text().size();
+  if (blocks_) {
+    if (!takes(*room, bytes)) return done(not_taken());
+    done = [this, room, bytes, then = std::move(done)](const Result<Position>& shared) {
+      room->waiting_bytes_ -= bytes;
+      waiting_bytes_ -= bytes;
+      then(shared);
+    };
+  }
   if (!batches_) {
     return call<Position>(id, [this, room, item = std::move(item)] { return append(*room, item); }, std::move(done));
   }
@@ -123,55 +149,107 @@ FLUX_DECL void RoomLog::share(const KeptRoomPtr& room, SharedItem item, Shared d
   if (!queue || !queue->add(id, part)) static_cast<Pending&>(*part).done(not_taken());
 }
 
+/// One item of each room, whatever its size; more only where there is space for it.
+FLUX_DECL bool RoomLog::takes(KeptRoom& room, std::size_t bytes) {
+  const std::size_t in_room = room.waiting_bytes_.fetch_add(bytes);
+  const std::size_t in_all = waiting_bytes_.fetch_add(bytes);
+  const std::size_t most = options_.waiting_bytes_max;
+  if (in_room == 0 || (in_room + bytes <= most / 4 && in_all + bytes <= most)) return true;
+  room.waiting_bytes_ -= bytes;
+  waiting_bytes_ -= bytes;
+  return false;
+}
+
 FLUX_DECL void RoomLog::remove_newest(const KeptRoomPtr& room, Removed done) {
   call<bool>(room->stored().id, [this, room] { return remove(*room); }, std::move(done));
 }
 
 // --- Rooms that have ended ---
 
-FLUX_DECL void RoomLog::close(Ended room, bool again) {
-  const RoomId id = room.id;
+FLUX_DECL Result<void> RoomLog::close_in_store(const Ended& room) {
+  return guarded<Result<void>>([&](RoomStore& to) { return to.close(room.id, room.life); });
+}
+
+FLUX_DECL void RoomLog::close(const Ended& room) {
   call<void>(
-      id,
-      [this, room] { return guarded<Result<void>>([&](RoomStore& to) { return to.close(room.id, room.life); }); },
-      [this, room, again](const Result<void>& closed) {
+      room.id, [this, room] { return close_in_store(room); },
+      [this, room](const Result<void>& closed) {
         if (closed) return;
-        if (!again && closed.error().code() != Errc::stopped) {
+        if (closed.error().code() != Errc::stopped) {
           failed_("room \"" + room.id + "\" has ended and can't be removed from its store yet: " + closed.error().message());
         }
-        const std::lock_guard lock(mutex_);
-        unclosed_.push_back(room);
+        keep_unclosed(room);
       });
 }
 
-FLUX_DECL void RoomLog::retry_closes() {
-  std::vector<Ended> again;
-  {
-    const std::lock_guard lock(mutex_);
-    again.swap(unclosed_);
-  }
-  for (Ended& room : again) close(std::move(room), true);
+FLUX_DECL void RoomLog::keep_unclosed(const Ended& room) {
+  std::unique_lock lock(mutex_);
+  if (unclosed_.size() < unclosed_max_) return unclosed_.push_back(room);
+  lock.unlock();
+  failed_("room \"" + room.id + "\" has ended and stays in its store until the next process: " +
+          std::to_string(unclosed_max_) + " others wait for their removal");
 }
 
-/// Once more, when nothing else is under way. A store that fails here fails for the others, too, and may take its time.
-FLUX_DECL void RoomLog::close_last() {
-  std::vector<Ended> rooms;
+FLUX_DECL void RoomLog::retry_closes() {
+  if (!blocks_) {
+    (void)close_unclosed();  // who ended them was told
+    return;
+  }
   {
     const std::lock_guard lock(mutex_);
-    rooms.swap(unclosed_);
+    if (std::exchange(retries_, true)) return;
   }
-  while (!rooms.empty()) {
-    const Ended& room = rooms.back();
-    const auto closed = guarded<Result<void>>([&](RoomStore& to) { return to.close(room.id, room.life); });
-    if (!closed) {
-      failed_("rooms that have ended are still in their store: " + std::to_string(rooms.size()) + ", one of them \"" +
-              room.id + "\": " + closed.error().message());
-      break;
+  retry_next_close();
+}
+
+FLUX_DECL void RoomLog::retry_next_close() {
+  Ended room;
+  {
+    const std::lock_guard lock(mutex_);
+    retries_ = !unclosed_.empty();
+    if (!retries_) return;
+    room = std::move(unclosed_.front());
+    unclosed_.pop_front();
+  }
+  call<void>(
+      room.id, [this, room] { return close_in_store(room); },
+      [this, room](const Result<void>& closed) {
+        if (closed) return retry_next_close();
+        keep_unclosed(room);
+        const std::lock_guard lock(mutex_);
+        retries_ = false;
+      });
+}
+
+/// The same here and now.
+FLUX_DECL Result<void> RoomLog::close_unclosed() {
+  for (;;) {
+    Ended room;
+    {
+      const std::lock_guard lock(mutex_);
+      if (unclosed_.empty()) return {};
+      room = std::move(unclosed_.front());
+      unclosed_.pop_front();
     }
-    rooms.pop_back();
+    const auto closed = [&] {
+      const std::lock_guard calls(lock_of(room.id));
+      return close_in_store(room);
+    }();
+    if (closed) continue;
+    keep_unclosed(room);
+    return Error(closed.error().code(), "one of them \"" + room.id + "\": " + closed.error().message());
   }
-  const std::lock_guard lock(mutex_);
-  unclosed_.insert(unclosed_.end(), rooms.begin(), rooms.end());
+}
+
+/// When nothing else is under way. A store that fails here fails for the others, too, and may take its time.
+FLUX_DECL void RoomLog::close_last() {
+  const auto closed = close_unclosed();
+  closes_late_ = closed.ok();
+  if (closed) return;
+  std::unique_lock lock(mutex_);
+  const std::size_t count = unclosed_.size();
+  lock.unlock();
+  failed_("rooms that have ended are still in their store: " + std::to_string(count) + ", " + closed.error().message());
 }
 
 // --- Within a turn ---
@@ -192,8 +270,7 @@ FLUX_DECL Result<Position> RoomLog::stored(KeptRoom& room, const RoomAppend& app
                                            const Result<void>& result) const {
   if (!result) return result.error();
   room.opened_.store(true);
-  room.newest_ = append.item.number;
-  room.first_ = std::max(room.first_, append.first_kept);
+  room.has_stored(append);
   if (item.file) item.file->stored();
   return room.publish(std::move(item));
 }
@@ -250,10 +327,13 @@ FLUX_DECL Result<bool> RoomLog::remove(KeptRoom& room) {
         [&](RoomStore& from) { return from.remove_item(room.stored().id, room.stored().life, number); });
   };
   // With one item less, those that have not been trimmed in the store yet would come back at the next start.
-  for (; room.first_ < oldest; ++room.first_) {
-    if (const auto removed = remove_item(room.first_); !removed) return removed.error();
+  auto& numbers = room.in_store_;
+  for (auto at = std::lower_bound(numbers.begin(), numbers.end(), room.first_); at != numbers.end() && *at < oldest; ++at) {
+    if (const auto removed = remove_item(*at); !removed) return removed.error();
+    room.first_ = *at + 1;
   }
   if (const auto removed = remove_item(newest); !removed) return removed.error();
+  std::erase(numbers, newest);
   room.forget_newest();
   return true;
 }

@@ -1,12 +1,16 @@
 #pragma once
 
+#include <flux/core/utf8.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/features/detail/room_restore.hpp>
 
 #include <algorithm>
 #include <exception>
+#include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
 namespace flux::features {
@@ -30,6 +34,32 @@ FLUX_DECL Result<std::vector<StoredContents>> load(RoomStore& store) {
   return Error(Errc::store_failed, "Config::rooms.store can't be loaded: " + why);
 }
 
+/// What is wrong with it, so that no server can have it; empty: nothing.
+FLUX_DECL std::string_view flaw(const StoredRoom& room) {
+  const auto plain = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); };
+  if (room.life.empty() || room.life.size() > 32 || !std::all_of(room.life.begin(), room.life.end(), plain)) {
+    return "its life is not 1 to 32 letters and digits";
+  }
+  if (room.mode == RoomMode::live) return "a room of mode live keeps nothing";
+  if (room.id.empty() && room.mode != RoomMode::history) return "its mode is not history";
+  return {};
+}
+
+/// Leaves out items that are not in the order of their numbers, or leave none for those to come.
+FLUX_DECL void drop_misnumbered(StoredContents& contents, const Warn& warn) {
+  constexpr std::uint64_t number_max = std::uint64_t{1} << 62;  // what follows fits into signed columns, too
+  std::uint64_t newest = 0;
+  std::erase_if(contents.items, [&](const StoredItem& item) {
+    if (item.number > newest && item.number <= number_max) {
+      newest = item.number;
+      return false;
+    }
+    warn("item " + std::to_string(item.number) + " of " + named(contents.room.id) +
+         " is left out: numbers must grow, and be 1 to 2^62; it comes after " + std::to_string(newest));
+    return true;
+  });
+}
+
 /// How many of the oldest are past the limits.
 FLUX_DECL std::size_t past_limits(const StoredContents& contents, const Limits& limits) {
   const bool is_public = contents.room.id.empty();
@@ -51,7 +81,9 @@ FLUX_DECL Result<std::optional<SharedItem>> restore_item(StoredItem item, const 
     warn("item " + std::to_string(item.number) + " of " + named(room) + " is left out: " + why);
     return std::optional<SharedItem>();
   };
-  auto data = JsonText::parse(std::move(item.data));
+  if (!core::valid_utf8(item.connection_id)) return left_out("its connection_id is no UTF-8");
+  // As deep as it was allowed to be then.
+  auto data = JsonText::parse(std::move(item.data), std::numeric_limits<std::size_t>::max());
   if (!data) return left_out("its data is no JSON: " + data.error().message());
   SharedItem restored{std::move(item.connection_id), std::move(*data), 0};
   restored.number = item.number;
@@ -75,13 +107,17 @@ FLUX_DECL Result<std::vector<RestoredRoom>> restore_rooms(RoomStore& store, File
   if (!loaded) return loaded.error();
   std::vector<RestoredRoom> rooms;
   rooms.reserve(loaded->size());
+  std::unordered_set<std::string_view> ids;
   for (StoredContents& contents : *loaded) {
-    if (contents.room.mode == RoomMode::live) {
-      warn(restore_detail::named(contents.room.id) + " is left out: a room of mode live keeps nothing");
+    std::string_view flaw = restore_detail::flaw(contents.room);
+    if (flaw.empty() && !ids.insert(contents.room.id).second) flaw = "the store has another one of this id";
+    if (!flaw.empty()) {
+      warn(restore_detail::named(contents.room.id).append(" is left out: ").append(flaw));
       continue;
     }
+    restore_detail::drop_misnumbered(contents, warn);
     RestoredRoom room{contents.room, {}, {}};
-    if (!contents.items.empty()) room.in_store = {contents.items.front().number, contents.items.back().number};
+    for (const StoredItem& item : contents.items) room.in_store.push_back(item.number);
     for (std::size_t i = restore_detail::past_limits(contents, limits); i < contents.items.size(); ++i) {
       auto item = restore_detail::restore_item(std::move(contents.items[i]), room.room.id, files, warn);
       if (!item) return item.error();

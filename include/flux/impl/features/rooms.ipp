@@ -100,7 +100,7 @@ FLUX_DECL void Rooms::restore(RestoredRoom restored) {
     size_.fetch_add(1, std::memory_order_relaxed);
   }
   place = make_unchecked(stored.id, {stored.mode, stored.capacity, stored.permanent});
-  place->keep_in_store(std::move(stored), restored.in_store, restored.items, !made_again);
+  place->keep_in_store(std::move(stored), std::move(restored.in_store), restored.items, !made_again);
 }
 
 FLUX_DECL void Rooms::start(core::Loop& loop) {
@@ -110,11 +110,11 @@ FLUX_DECL void Rooms::start(core::Loop& loop) {
     const bool is_deserted = room->deserted();
     if (!room->is_kept()) {
       if (is_deserted) deserted.push_back(room);
-    } else if (room->kept()->opened()) {
-      awaiting.push_back(room);
-    } else {
-      log_->open(room->kept());
+      continue;
     }
+    const auto kept = room->kept();
+    if (is_deserted || kept->opened()) awaiting.push_back(room);
+    log_->open(kept);
   }
   if (deserted.empty() && awaiting.empty()) return;
   loop.post([this, &loop, deserted = std::move(deserted), awaiting = std::move(awaiting)] {
@@ -151,9 +151,10 @@ FLUX_DECL std::shared_ptr<Room> Rooms::find(const RoomId& id) const {
 }
 
 FLUX_DECL void Rooms::end_if_empty(const std::shared_ptr<Room>& room, core::Loop& loop) {
-  if (room->permanent() || outlives_stop(*room)) return;
-  if (linger_.count() == 0) return remove_if_empty(room);
-  if (room->begin_linger()) linger(room, loop, linger_);
+  if (room->permanent()) return;
+  const bool outlives = outlives_stop(*room);
+  if (linger_.count() == 0 && !outlives) return remove_if_empty(room);
+  if (room->begin_linger() && !outlives) linger(room, loop, linger_);  // else the next start sees to it
 }
 
 /// One timer for each room, however often it is entered and left meanwhile.
@@ -179,22 +180,24 @@ FLUX_DECL void Rooms::remove_if_empty(const std::shared_ptr<Room>& room, Clock::
   if (room->is_kept()) log_->close(room->kept());
 }
 
-FLUX_DECL std::shared_ptr<Room> Rooms::take_out(const RoomId& id) {
+FLUX_DECL std::shared_ptr<Room> Rooms::take_out(const RoomId& id, std::string_view reason) {
   Shard& s = shard(id);
   const std::lock_guard lock(s.mutex);
   const auto found = s.rooms.find(id);
   if (found == s.rooms.end()) return nullptr;
   auto room = std::move(found->second);
+  room->end(reason);
   s.rooms.erase(found);
   size_.fetch_sub(1, std::memory_order_relaxed);
   return room;
 }
 
-FLUX_DECL bool Rooms::take_out(const std::shared_ptr<Room>& room) {
+FLUX_DECL bool Rooms::take_out(const std::shared_ptr<Room>& room, std::string_view reason) {
   Shard& s = shard(room->id());
   const std::lock_guard lock(s.mutex);
   const auto found = s.rooms.find(room->id());
   if (found == s.rooms.end() || found->second != room) return false;
+  room->end(reason);
   s.rooms.erase(found);
   size_.fetch_sub(1, std::memory_order_relaxed);
   return true;

@@ -299,8 +299,8 @@ FLUX_DECL void EngineIoServer::upgrade(const std::shared_ptr<transport::HttpConn
   if (fresh) session = make(connection.shared_loop(), query.base64);
   if (!session) return http->refuse_upgrade(503, "too many clients");
   const auto opening = fresh ? EngineIoOpening::make(head, connection.remote_address()) : nullptr;
-  const auto websocket =
-      std::make_shared<EngineIoWebSocket>(session, connection, websockets, options_.payload_bytes_max);
+  const std::size_t most = session->base64() ? post_bytes_max_ : options_.payload_bytes_max;  // the session checks it then
+  const auto websocket = std::make_shared<EngineIoWebSocket>(session, connection, websockets, most);
   if (!http->accept_upgrade(answer.head, websocket)) return forget(fresh ? session->sid() : std::string());
   if (fresh) return session->open_websocket(websocket, factory_(*session, opening));
   session->probe(websocket);

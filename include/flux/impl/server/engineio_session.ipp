@@ -13,6 +13,8 @@ namespace flux::detail {
 using protocol::EngineIoType;
 
 inline constexpr std::string_view noop_packet = "6";  // as it is polled
+inline constexpr std::string_view probe_packet = "2probe";
+inline constexpr char upgrade_type = '5';
 
 FLUX_DECL EngineIoWebSocket::EngineIoWebSocket(std::shared_ptr<EngineIoSession> session,
                                                transport::Connection& connection,
@@ -144,6 +146,7 @@ struct EngineIoSession::Posted {
 };
 
 FLUX_DECL void EngineIoSession::posted(std::string body, std::function<void(int status)> done) {
+  posted_lately_ = true;
   read_posted(std::make_shared<Posted>(std::move(body), server_.limits(), server_.reclaimer(), std::move(done)));
 }
 
@@ -185,11 +188,12 @@ FLUX_DECL void EngineIoSession::release_input() {
   end_hold();
 }
 
+/// What was posted goes before what came over a WebSocket since, and may hold input again.
 FLUX_DECL void EngineIoSession::end_hold() {
   const auto held = std::move(held_);
   if (!held) return;
-  if (websocket_) websocket_->resume_input();
   if (held->posted) read_posted(held->posted);
+  if (websocket_ && !held_) websocket_->resume_input();
 }
 
 FLUX_DECL void EngineIoSession::answer(const HttpExchange& exchange, std::string payload) {
@@ -358,40 +362,44 @@ FLUX_DECL bool EngineIoSession::packet(const protocol::EngineIoPacket& packet, s
 FLUX_DECL void EngineIoSession::from_websocket(EngineIoWebSocket& from, std::string_view message, MessageType type,
                                                std::string* owner) {
   const auto self = shared_from_this();
-  const bool is_transport = &from == websocket_.get();
-  if (is_transport && type == MessageType::text && message.size() >= engineio_long_text_bytes && message.front() == 'b') {
+  if (polling_ && &from == polling_->probing.get()) return from_probing(from, message, type);
+  if (&from != websocket_.get()) return;
+  const bool base64 = type == MessageType::text && message.starts_with('b');
+  const std::size_t size = base64 ? protocol::decoded_base64_size(message.substr(1)) : message.size();
+  if (size > server_.options().payload_bytes_max) {
+    return from.close(CloseCode::message_too_big,
+                      "message of " + std::to_string(size) + " bytes; at most " +
+                          std::to_string(server_.options().payload_bytes_max) + " are allowed");
+  }
+  if (type == MessageType::binary) {
+    packet({EngineIoType::message, true, message}, owner);
+    return;
+  }
+  if (base64 && message.size() >= engineio_long_text_bytes) {
     return decode_aside(owner != nullptr ? std::move(*owner) : std::string(message));
   }
   std::string decoded;
-  protocol::EngineIoPacket read{EngineIoType::message, true, message};
-  bool good = true;
-  if (type == MessageType::text) {
-    auto parsed = protocol::read_engineio_text(message, decoded);
-    good = parsed.ok();
-    if (good) read = *parsed;
-    if (good && read.binary) owner = &decoded;
-  }
-  if (polling_ && &from == polling_->probing.get()) {
-    if (good && read.type == EngineIoType::ping && read.data == "probe") {
-      std::string frame;
-      protocol::append_engineio_frame(frame, EngineIoType::pong, "probe");
-      from.write_frames(frame);
-      if (polling_->poll && !packets_wait()) send_packet(EngineIoType::noop);
-      return;
-    }
-    if (good && read.type == EngineIoType::upgrade) return complete_upgrade();
-    from.close(CloseCode::protocol_error, "expected a probe");
-    return;
-  }
-  if (!is_transport) return;
-  if (good) {
-    packet(read, owner);
-  } else {
-    close("parse error");
-  }
+  const auto read = protocol::read_engineio_text(message, decoded);
+  if (!read) return close("parse error");
+  packet(*read, read->binary ? &decoded : owner);
 }
 
-/// Base64 from a client that sends no binary frames: so much of it takes longer than a loop has.
+/// Before it is the transport. Nothing that is longer than a probe is looked at.
+FLUX_DECL void EngineIoSession::from_probing(EngineIoWebSocket& from, std::string_view message, MessageType type) {
+  const bool text = type == MessageType::text;
+  if (text && message == probe_packet) {
+    std::string frame;
+    protocol::append_engineio_frame(frame, EngineIoType::pong, "probe");
+    from.write_frames(frame);
+    if (polling_->poll && !packets_wait()) send_packet(EngineIoType::noop);
+    return;
+  }
+  if (text && message.starts_with(upgrade_type)) return complete_upgrade();
+  from.close(CloseCode::protocol_error, "expected a probe");
+}
+
+/// Base64 from a client that sends no binary frames: so much of it takes longer than a loop has. For one that has gone it
+/// is not decoded.
 FLUX_DECL void EngineIoSession::decode_aside(std::string text) {
   struct Decoded {
     std::string text;
@@ -401,7 +409,8 @@ FLUX_DECL void EngineIoSession::decode_aside(std::string text) {
   const auto work = server_.reclaimer()->make<Decoded>();
   work->text = std::move(text);
   hold_input();
-  server_.aside().run([work, loop = loop_, weak = weak_from_this()] {
+  server_.aside().run([work, loop = loop_, weak = weak_from_this(), client = std::weak_ptr(client_)] {
+    if (client.expired()) return;
     try {
       work->good = protocol::read_engineio_text(work->text, work->bytes).ok();
     } catch (const std::exception&) {  // no memory: it is as good as unreadable
@@ -495,7 +504,8 @@ FLUX_DECL void EngineIoSession::ping_due() {
 /// its answer is not read while its input is held.
 FLUX_DECL bool EngineIoSession::heard() {
   if (held_) return true;
-  return websocket_ ? websocket_->heard() : posting_.load();
+  if (websocket_) return websocket_->heard();
+  return std::exchange(posted_lately_, false) || posting_;
 }
 
 FLUX_DECL void EngineIoSession::pong() {

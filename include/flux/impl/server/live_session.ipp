@@ -410,6 +410,7 @@ FLUX_DECL void LiveSession::leave_room(Request& request) {
 
 FLUX_DECL void LiveSession::create_room(Request& request) {
   auto& created = extras().created_rooms;
+  std::erase_if(created, [](const auto& room) { return room.expired(); });
   if (created.size() >= hub_.config.limits.rooms_created_max) {
     return fail(request.id, Error(Errc::limit_exceeded, "this connection has created its " +
                                                             std::to_string(created.size()) + " rooms"));

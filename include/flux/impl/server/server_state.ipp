@@ -270,9 +270,14 @@ FLUX_DECL void ServerState::restore_rooms() {
   if (!rooms) throw Error(rooms.error());
   for (features::RestoredRoom& room : *rooms) {
     if (!room.room.id.empty()) {
-      hub_.rooms.restore(std::move(room));
+      const auto checked = hub_.rooms.check_id(room.room.id);
+      if (checked) {
+        hub_.rooms.restore(std::move(room));
+      } else {
+        hub_.log(LogLevel::warning, "a room of Config::rooms.store is left out: " + checked.error().message());
+      }
     } else if (hub_.kept_public_space()) {
-      hub_.public_space->keep_in_store(std::move(room.room), room.in_store, std::move(room.items), true);
+      hub_.public_space->keep_in_store(std::move(room.room), std::move(room.in_store), std::move(room.items), true);
     } else {
       hub_.room_log->close(room.room);
     }

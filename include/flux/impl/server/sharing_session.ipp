@@ -361,8 +361,9 @@ FLUX_DECL void SharingSession::close(const Asker& asker, const Request& request)
   if (std::none_of(created.begin(), created.end(), [&](const auto& own) { return own.lock() == room; })) {
     return fail(asker, Error(Errc::forbidden, "Only who has created a room may close it."));
   }
-  if (!hub().rooms.take_out(room)) return fail(asker, sharing_detail::room_not_found());
-  hub().end_room(room, request.reason.empty() ? "closed by its creator" : request.reason);
+  const std::string_view reason = request.reason.empty() ? "closed by its creator" : std::string_view(request.reason);
+  if (!hub().rooms.take_out(room, reason)) return fail(asker, sharing_detail::room_not_found());
+  hub().clear_room(room);
   succeed(asker, "Room closed.");
 }
 

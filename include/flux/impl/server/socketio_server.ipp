@@ -865,7 +865,7 @@ FLUX_DECL void SocketIoClient::close_after(Timer& timer, std::chrono::millisecon
   });
 }
 
-/// As long as more of them comes, or the POST goes on, it is the transport's matter how long that may take.
+/// As long as more of them comes, or is decoded, or the POST goes on, it is the transport's matter how long that may take.
 FLUX_DECL void SocketIoClient::await_attachments() {
   stop(unfinished_->timer);
   unfinished_->bytes = session_.message_bytes();
@@ -873,6 +873,7 @@ FLUX_DECL void SocketIoClient::await_attachments() {
     const auto self = weak.lock();
     if (!self || self->closed_ || !self->unfinished_) return;
     self->unfinished_->timer.reset();
+    if (self->session_.holds_input()) return self->await_attachments();  // one may have come
     const std::size_t bytes = self->session_.message_bytes();
     if (bytes > 0 && (bytes != self->unfinished_->bytes || !self->session_.over_websocket())) return self->await_attachments();
     const auto session = self->session_.shared_from_this();
@@ -914,7 +915,8 @@ FLUX_DECL void SocketIoClient::came(const Result<bool>& whole) {
   handle(finished->decoder, nullptr);
 }
 
-/// One with much text. It is read on another thread, and ends where no loop has to wait for that.
+/// One with much text. It is read on another thread, where its client is still there, and ends where no loop has to wait
+/// for that.
 struct SocketIoClient::LongPacket {
   LongPacket(std::unique_ptr<Unfinished> u, std::string t, std::size_t b)
       : unfinished(std::move(u)), text(std::move(t)), begin(b) {}
@@ -939,6 +941,7 @@ FLUX_DECL void SocketIoClient::read_aside(std::string text, std::size_t begin) {
   const auto packet = engine.reclaimer()->make<LongPacket>(std::move(unfinished_), std::move(text), begin);
   session_.hold_input();
   engine.aside().run([packet, loop = session_.loop(), weak = weak_from_this()] {
+    if (weak.expired()) return;
     packet->read();
     loop->post([packet, weak] {
       const auto self = weak.lock();

@@ -83,6 +83,8 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   /// Any thread. False from the moment on at which it closes.
   bool is_open() const noexcept { return open_.load(std::memory_order_acquire); }
   bool over_websocket() const noexcept { return websocket_ != nullptr; }
+  /// Whether the client takes and sends bytes as base64 only.
+  bool base64() const noexcept { return base64_; }
   EngineIoEncoding encoding() const noexcept;
   /// Any thread.
   protocol::EngineIoTransport transport_now() const noexcept { return transport_.load(std::memory_order_acquire); }
@@ -110,6 +112,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   /// apart elsewhere. Closing ends it, too.
   void hold_input();
   void release_input();
+  bool holds_input() const noexcept { return held_ != nullptr; }
   const std::shared_ptr<core::Reclaimer>& reclaimer() const noexcept;
 
   void send(std::string_view message, bool binary);
@@ -157,6 +160,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   void read_posted(const std::shared_ptr<Posted>& posted);
   void decode_aside(std::string text);
   void end_hold();
+  void from_probing(EngineIoWebSocket& from, std::string_view message, MessageType type);
   bool packet(const protocol::EngineIoPacket& packet, std::string* owner);
   void send_packet(protocol::EngineIoType type, std::string_view data = {});
   void write_segment(const core::Batch& batch, std::size_t begin, std::size_t end,
@@ -192,6 +196,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   std::atomic<bool> posting_{false};
   const bool base64_;
   bool flush_asked_ = false;
+  bool posted_lately_ = false;
   bool awaiting_pong_ = false;
   bool too_slow_ = false;  // and will be closed
 };

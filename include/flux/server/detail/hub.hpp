@@ -53,6 +53,7 @@ struct Hub {
 
   const Config& config;
   Handlers handlers;
+  std::atomic<std::uint64_t> errors_elsewhere{0};  // exceptions out of stores and callbacks, on no loop
   std::atomic<std::uint64_t> next_key;
   core::SessionDirectory sessions;
   const std::shared_ptr<features::Files> files;  // null: the server takes none. Outlives what rooms hold of it
@@ -61,7 +62,6 @@ struct Hub {
   std::shared_ptr<features::PublicSpace> public_space;
   std::mutex chat_mutex;
   std::shared_ptr<features::ChatLog> chat;  // while the server runs; changed under the mutex, only when no loop runs
-  std::atomic<std::uint64_t> errors_elsewhere{0};  // exceptions out of stores and callbacks, on no loop
   protocol::LiveWriter plain, deflated;
 
   std::uint64_t new_key() { return core::mixed(next_key.fetch_add(1, std::memory_order_relaxed)); }
@@ -69,8 +69,15 @@ struct Hub {
   /// What a session says now, for the store to keep.
   ChatMessage chat_message(const SessionState& from, const RoomId& room, std::string text, std::string metadata) {
     const auto known = from.identity();
-    return {core::key_text(new_key()), room, from.id(), known ? known->user_id : std::string(), std::move(text),
-            std::move(metadata), from.loop()->clock().unix_ms(), 0};
+    const std::int64_t now = from.loop()->clock().unix_ms();
+    return {core::timed_key_text(now, new_key()),
+            room,
+            from.id(),
+            known ? known->user_id : std::string(),
+            std::move(text),
+            std::move(metadata),
+            now,
+            0};
   }
 
   /// For `room_log`; null where the public space ends with the process.
@@ -83,9 +90,8 @@ struct Hub {
     files->hold(file, std::move(done));
   }
 
-  /// Ends a room that nobody finds any more: its members are told, and leave it on their loops.
-  void end_room(const std::shared_ptr<features::Room>& room, std::string_view reason) const {
-    room->end(reason);
+  /// What is left to do when a room was taken out: it goes from its store, and its members leave it on their loops.
+  void clear_room(const std::shared_ptr<features::Room>& room) const {
     if (room->is_kept()) room_log->close(room->kept());
     for (const core::SessionKey key : room->member_keys()) {
       if (const auto session = sessions.find(key)) {

@@ -1,0 +1,78 @@
+// What flux-server says where its stores can't be had: exit code 1, one line that says why, and no password.
+// Run with plain `node`.
+//
+// FLUX_SERVER          the server program; required. What it was built without is left out, but where
+// FLUX_TEST_DATABASES  is "required"
+
+import assert from 'node:assert/strict';
+import {spawnSync} from 'node:child_process';
+import {mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {after, test} from 'node:test';
+
+const boundMs = 15_000;
+const folder = mkdtempSync(join(tmpdir(), 'flux-server-options-'));
+after(() => rmSync(folder, {recursive: true}));
+
+const run = (...args) => spawnSync(process.env.FLUX_SERVER, args, {encoding: 'utf8', timeout: boundMs});
+
+function refused(args, pattern) {
+  const {status, stdout, stderr} = run('--port', '0', ...args);
+  assert.equal(status, 1, `${args}: exit code 1, not ${status}; ${stderr}`);
+  assert.equal(stdout, '', `${args}: it does not listen`);
+  assert.match(stderr, pattern);
+  assert.match(stderr, /^flux-server: --[^\n]+\n$/, 'one line, which names the option');
+  assert.doesNotMatch(stderr, /secret/, `${args}: no password`);
+}
+
+const files = ['--files', join(folder, 'files')];
+const options = [['--chat'], ['--rooms'], [...files, '--file-index']];
+const {stderr: choices} = run('--rooms', 'what there is');
+const needed = process.env.FLUX_TEST_DATABASES === 'required';
+const without = (kind) => !needed && !choices.includes(`${kind}:`) && `flux-server was built without ${kind}`;
+
+test('a store of no kind that there is', () => {
+  for (const option of options) {
+    for (const spec of ['', 'oracle:secret', 'postgre://u:secret@h/db', 'redis']) {
+      refused([...option, spec], new RegExp(`${option.at(-1)} takes .*, not "${spec.split(':')[0]}"`));
+    }
+  }
+  refused(['--rooms', 'memory'], /--rooms takes/);
+});
+
+test('options that do not go together', () => {
+  refused(['--file-index', 'sqlite:x'], /--file-index is for --files/);
+  refused(['--chat', 'postgres://u:secret@h/db', '--chat-history', '5'], /--chat-history is for --chat memory/);
+});
+
+test('--help is shown whatever else is there', () => {
+  const {status, stdout} = run('--file-index', 'sqlite:x', '--rooms', 'oracle', '--help');
+  assert.equal(status, 0);
+  for (const name of ['--chat STORE', '--rooms STORE', '--file-index STORE']) assert.ok(stdout.includes(name), name);
+});
+
+test('SQLite: no path, and a folder that is not there', {skip: without('sqlite')}, () => {
+  for (const option of options) {
+    refused([...option, 'sqlite:'], /needs the path of a file/);
+    refused([...option, `sqlite:${join(folder, 'no', 'such.sqlite')}`], /unable to open/);
+  }
+});
+
+test('PostgreSQL: a server that is not there, in each way to write it', {skip: without('postgres')}, () => {
+  const none = `u:secret@/db?host=${encodeURIComponent(join(folder, 'none'))}`;
+  const urls = [`postgres://${none}`, `postgresql://${none}`, `postgres:postgresql://${none}`];
+  for (const option of options) {
+    for (const url of urls) refused([...option, url], /in PostgreSQL: .*flux-server-options-.*none/);
+    refused([...option, `postgres:host=${join(folder, 'none')} password=secret`], /in PostgreSQL: .*none/);
+    refused([...option, 'postgres:password=a secret'], /PostgreSQL connection string/);
+  }
+});
+
+test('MySQL: a server that is not there, in each way to write it', {skip: without('mysql')}, () => {
+  const none = `//u:secret@localhost/db?socket=${encodeURIComponent(join(folder, 'none'))}`;
+  for (const option of options) {
+    for (const url of [`mysql:${none}`, `mysql:mysql:${none}`]) refused([...option, url], /in MySQL: .*none/);
+    refused([...option, 'mysql://u:se/secret@h/db'], /MySQL URL/);
+  }
+});

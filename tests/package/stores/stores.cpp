@@ -1,0 +1,117 @@
+// A server that keeps its chat, its rooms and what it knows of files in SQLite, as an application would have one; and
+// the stores of the other databases, as far as they are there.
+#include <flux/flux.hpp>
+#include <flux/storage/disk_file_store.hpp>
+#include <flux/storage/sqlite_chat_store.hpp>
+#include <flux/storage/sqlite_file_index.hpp>
+#include <flux/storage/sqlite_room_store.hpp>
+
+// Every header is there, whatever was built.
+#include <flux/storage/mysql_chat_store.hpp>
+#include <flux/storage/mysql_file_index.hpp>
+#include <flux/storage/mysql_room_store.hpp>
+#include <flux/storage/postgres_chat_store.hpp>
+#include <flux/storage/postgres_file_index.hpp>
+#include <flux/storage/postgres_room_store.hpp>
+
+#include <cstdio>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <random>
+#include <string>
+
+namespace {
+
+/// A folder of its own.
+class Folder {
+ public:
+  Folder() { std::filesystem::create_directory(path_); }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  std::string operator/(const char* name) const { return (path_ / name).string(); }
+
+ private:
+  const std::filesystem::path path_ =
+      std::filesystem::temp_directory_path() / ("flux_package_" + std::to_string(std::random_device()()));
+};
+
+/// What stores of one database have kept from earlier ones, after they have kept one thing more.
+struct Kept {
+  flux::Offset chat = 0;
+  std::size_t rooms = 0;
+  std::size_t files = 0;
+};
+
+Kept keep(const Folder& folder, std::size_t round) {
+  const auto rooms = std::make_shared<flux::SqliteRoomStore>(folder / "flux.sqlite");
+  const auto index = std::make_shared<flux::SqliteFileIndex>(folder / "flux.sqlite");
+  flux::Config config;
+  config.listen = {{"127.0.0.1", 0}};
+  config.chat.store = std::make_shared<flux::SqliteChatStore>(folder / "flux.sqlite");
+  config.rooms.store = rooms;
+  flux::DiskFileStoreOptions files;
+  files.index = index;
+  config.files.store = std::make_shared<flux::DiskFileStore>(folder / "files", files);
+  flux::Server server(config);
+  server.start();
+  std::promise<flux::Offset> stored;
+  server.send_chat("room", "hello", {}, [&](const flux::Result<flux::ChatMessage>& message) {
+    stored.set_value(message ? message->offset : 0);
+  });
+  Kept kept;
+  kept.chat = stored.get_future().get();
+  server.stop();
+  const flux::FileId id = "00000000-0000-4000-8000-00000000000" + std::to_string(round);
+  if (!config.files.store->create({.id = id}) || !config.files.store->complete(id)) return {};
+  if (!rooms->append({{.id = std::to_string(round), .life = "1"}, {.number = 1, .data = "true"}})) return {};
+  const auto all_rooms = rooms->load();
+  const auto all_files = index->load();
+  kept.rooms = all_rooms ? all_rooms->size() : 0;
+  kept.files = all_files ? all_files->size() : 0;
+  return kept;
+}
+
+#if defined(FLUX_WITH_POSTGRES) || defined(FLUX_WITH_MYSQL)
+/// Whether a store says that it can't be opened.
+template <class Store>
+bool refuses(const std::string& where) {
+  try {
+    Store store(where);
+  } catch (const flux::Error& error) {
+    return error.code() == flux::Errc::store_failed;
+  }
+  return false;
+}
+
+template <class Chat, class Rooms, class Files>
+bool all_refuse(const std::string& where) {
+  return refuses<Chat>(where) && refuses<Rooms>(where) && refuses<Files>(where);
+}
+#endif
+
+}  // namespace
+
+int main() {
+  const Folder folder;
+  for (std::size_t i = 1; i <= 2; ++i) {
+    const Kept kept = keep(folder, i);
+    if (kept.chat == i && kept.rooms == i && kept.files == i) continue;
+    std::fprintf(stderr, "round %zu: chat %llu, rooms %zu, files %zu\n", i, static_cast<unsigned long long>(kept.chat),
+                 kept.rooms, kept.files);
+    return 1;
+  }
+#if defined(FLUX_WITH_POSTGRES)
+  if (!all_refuse<flux::PostgresChatStore, flux::PostgresRoomStore, flux::PostgresFileIndex>("host=/no/such/folder")) {
+    return 1;
+  }
+#endif
+#if defined(FLUX_WITH_MYSQL)
+  if (!all_refuse<flux::MysqlChatStore, flux::MysqlRoomStore, flux::MysqlFileIndex>(
+          "mysql://user@localhost/chat?socket=/no/such/socket")) {
+    return 1;
+  }
+#endif
+  std::puts("chat, rooms and files are kept");
+}
