@@ -115,7 +115,7 @@ async function setSheet(page, isTall) {
 
 const isStill = (page) =>
   page.evaluate(() =>
-    Promise.all(
+    Promise.allSettled(
       document
         .getAnimations()
         .filter((one) => one.effect.getTiming().iterations !== Infinity)

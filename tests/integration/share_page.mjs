@@ -241,9 +241,10 @@ const isPicture = (page, name) =>
     boundMs,
   );
 
+/** Every animation has come to its end, or was cancelled. */
 const isStill = (page) =>
   page.evaluate(() =>
-    Promise.all(
+    Promise.allSettled(
       document
         .getAnimations()
         .filter((one) => one.effect.getTiming().iterations !== Infinity)
