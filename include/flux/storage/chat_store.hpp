@@ -47,8 +47,7 @@ class ChatStore {
   /// `append`:
   /// - The messages of one room are in the order in which they were sent, and get their offsets in it.
   /// - While it runs there is no other `append_all`, no `append` at all, and no call for a room in it. `history` of
-  /// other
-  ///   rooms may overlap.
+  ///   other rooms may overlap.
   virtual std::vector<Result<Offset>> append_all(std::span<const ChatMessage> messages) {
     std::vector<Result<Offset>> results;
     results.reserve(messages.size());

@@ -41,11 +41,9 @@ class StaticFolder {
   /// - GET and HEAD only; others get 405 with Allow.
   /// - "" and "a/" stand for their index.html; "a" gets 308 to "a/" if it is a folder.
   /// - If-Match, If-Unmodified-Since, If-None-Match, If-Modified-Since and If-Range are evaluated. The ETag is strong
-  /// and
-  ///   changes with size, modification time (nanoseconds) and inode of the file.
+  ///   and changes with size, modification time (nanoseconds) and inode of the file.
   /// - One range of bytes gives 206, or 416 past the end. Several ranges, other units and malformed ones are ignored,
-  /// as RFC
-  ///   9110 section 14.2 allows.
+  ///   as RFC 9110 section 14.2 allows.
   StaticPlan plan(const HttpHead& request, std::string_view path) const;
 
  private:
