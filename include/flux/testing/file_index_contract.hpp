@@ -148,6 +148,27 @@ inline void file_index_contract(const OpenFileIndex& open) {
     }
     CHECK((reload() == rows));
   }
+  SECTION("what is done again, as after an answer that was lost, is done once") {
+    for (int times = 0; times < 2; ++times) {
+      REQUIRE(index->save(index_row(1)).ok());
+      REQUIRE(index->save(index_row(2)).ok());
+    }
+    for (int times = 0; times < 2; ++times) REQUIRE(index->erase(index_row(2).id).ok());
+    CHECK(reload() == std::vector{index_row(1)});
+  }
+  SECTION("an index that is let go while calls are under way loses nothing") {
+    constexpr int count = 30;
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([own = index, t] {
+        for (int i = 0; i < count && own->save(index_row(t * 1000 + i)).ok(); ++i) {
+        }
+      });
+    }
+    index.reset();
+    for (std::thread& thread : threads) thread.join();
+    CHECK(reload().size() == std::size_t{4 * count});
+  }
   SECTION("calls may come from several threads") {
     constexpr int count = 40;
     std::atomic<int> wrong{0};
