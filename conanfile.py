@@ -69,9 +69,7 @@ class FluxConan(ConanFile):
             self.requires("libpq/[>=13 <18]")
         if self.options.mysql:
             self.requires("libmysqlclient/[>=8 <9]")
-        if self.options.postgres or self.options.mysql:
-            backends = {"with_postgresql": bool(self.options.postgres), "with_mysql": bool(self.options.mysql)}
-            self.requires("soci/[>=4.0.3 <5]", options=backends)
+            self.requires("soci/[>=4.0.3 <5]", options={"with_mysql": True})
 
     def validate(self):
         check_min_cppstd(self, 20)
@@ -134,21 +132,18 @@ class FluxConan(ConanFile):
         self._package_stores()
 
     def _package_stores(self):
-        """Each in a component of its own, over the parts that they share."""
-        parts = {
-            "sqlite": (["sql"], ["sqlite3::sqlite3"]),
-            "postgres": (["soci", "sql"], ["soci::soci", "libpq::libpq"]),
-            "mysql": (["soci", "sql"], ["soci::soci", "libmysqlclient::libmysqlclient"]),
+        """Each in a component of its own, over the part that they share."""
+        stores = {
+            "sqlite": ["sqlite3::sqlite3"],
+            "postgres": ["libpq::libpq"],
+            "mysql": ["soci::soci", "libmysqlclient::libmysqlclient"],
         }
-        for store, (shared, packages) in parts.items():
+        for store, packages in stores.items():
             if not self.options.get_safe(store):
                 continue
-            for part in reversed(shared):
-                self.cpp_info.components[part].libs = [f"flux_{part}"]
-            if "soci" in shared:
-                self.cpp_info.components["soci"].requires = ["sql", "soci::soci"]
+            self.cpp_info.components["sql"].libs = ["flux_sql"]
             component = self.cpp_info.components[store]
             component.set_property("cmake_target_name", f"flux::{store}")
             component.libs = [f"flux_{store}"]
             component.defines = [f"FLUX_WITH_{store.upper()}=1"]
-            component.requires = [shared[0], *packages]
+            component.requires = ["sql", *packages]

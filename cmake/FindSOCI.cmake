@@ -1,6 +1,6 @@
 # Finds SOCI 4, of which Debian has no package file.
 #
-# Components postgresql, mysql. Targets SOCI::core, SOCI::postgresql, SOCI::mysql; variables SOCI_FOUND,
+# Components: SOCI's backends, such as mysql. Targets SOCI::core, SOCI::<component>; variables SOCI_FOUND,
 # SOCI_<component>_FOUND, SOCI_VERSION, SOCI_INCLUDE_DIR and SOCI_<part>_LIBRARY (may be set by the user). The headers of a
 # backend include those of its database's client library, which the user of the target has to find.
 find_path(SOCI_INCLUDE_DIR NAMES soci/soci.h DOC "The folder that holds soci/")

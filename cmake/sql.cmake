@@ -2,19 +2,19 @@
 # use none of flux's own definitions, so programs link them beside flux::flux or flux::header_only.
 
 find_package(SQLite3 3.35 QUIET)
-find_package(SOCI 4.0 QUIET OPTIONAL_COMPONENTS postgresql mysql)
+find_package(SOCI 4.0 QUIET OPTIONAL_COMPONENTS mysql)
 find_package(PostgreSQL QUIET)
 find_package(MySQLClient QUIET)
 set(flux_found_postgres OFF)
 set(flux_found_mysql OFF)
-if(UNIX AND TARGET SOCI::postgresql AND PostgreSQL_FOUND)
+if(UNIX AND PostgreSQL_FOUND)
   set(flux_found_postgres ON)
 endif()
 if(UNIX AND TARGET SOCI::mysql AND MySQLClient_FOUND)
   set(flux_found_mysql ON)
 endif()
 option(FLUX_WITH_SQLITE "flux::sqlite: stores in SQLite 3.35 or newer" ${SQLite3_FOUND})
-option(FLUX_WITH_POSTGRES "flux::postgres: stores in PostgreSQL, with SOCI 4 and libpq" ${flux_found_postgres})
+option(FLUX_WITH_POSTGRES "flux::postgres: stores in PostgreSQL, with libpq" ${flux_found_postgres})
 option(FLUX_WITH_MYSQL "flux::mysql: stores in MySQL or MariaDB, with SOCI 4 and their client library" ${flux_found_mysql})
 
 set(flux_sql_targets)
@@ -30,7 +30,7 @@ function(flux_add_store name)
     flux_${name} PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
                         "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
   target_link_libraries(flux_${name} ${arg_LINK})
-  if(NOT name MATCHES "^(sql|soci)$")  # those are parts of the others
+  if(NOT name STREQUAL "sql")  # that is a part of the others
     string(TOUPPER "FLUX_WITH_${name}" macro)
     target_compile_definitions(flux_${name} INTERFACE ${macro}=1)
   endif()
@@ -61,28 +61,19 @@ if(FLUX_WITH_SQLITE)
   flux_add_store(sqlite SOURCES sqlite_connection.cpp sqlite_database.cpp sqlite_stores.cpp
                  LINK PUBLIC flux_sql PRIVATE SQLite::SQLite3)
 endif()
-if(FLUX_WITH_POSTGRES OR FLUX_WITH_MYSQL)
-  find_package(SOCI 4.0 REQUIRED)
-  # What the databases behind a socket share.
-  flux_add_store(soci SOURCES call_guard.cpp soci_connection.cpp
-                 LINK PUBLIC flux_sql PRIVATE SOCI::core Threads::Threads)
-endif()
 if(FLUX_WITH_POSTGRES)
-  find_package(SOCI 4.0 REQUIRED COMPONENTS postgresql)
   find_package(PostgreSQL REQUIRED)
   flux_add_store(postgres SOURCES postgres_connection.cpp postgres_database.cpp postgres_stores.cpp
-                 LINK PUBLIC flux_soci PRIVATE SOCI::postgresql PostgreSQL::PostgreSQL)
+                 LINK PUBLIC flux_sql PRIVATE PostgreSQL::PostgreSQL)
 endif()
 if(FLUX_WITH_MYSQL)
   find_package(SOCI 4.0 REQUIRED COMPONENTS mysql)
   find_package(MySQLClient REQUIRED)
-  flux_add_store(mysql SOURCES mysql_connection.cpp mysql_database.cpp mysql_stores.cpp
-                 LINK PUBLIC flux_soci PRIVATE SOCI::mysql MySQLClient::MySQLClient)
+  flux_add_store(mysql SOURCES call_guard.cpp mysql_connection.cpp mysql_database.cpp mysql_stores.cpp soci_connection.cpp
+                 LINK PUBLIC flux_sql PRIVATE SOCI::mysql MySQLClient::MySQLClient Threads::Threads)
 endif()
 
 # SOCI hides the type information of its backends, which UndefinedBehaviorSanitizer would look at.
-foreach(target IN ITEMS flux_postgres flux_mysql)
-  if(TARGET ${target} AND CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
-    target_compile_options(${target} PRIVATE -fno-sanitize=vptr)
-  endif()
-endforeach()
+if(TARGET flux_mysql AND CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
+  target_compile_options(flux_mysql PRIVATE -fno-sanitize=vptr)
+endif()

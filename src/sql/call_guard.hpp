@@ -10,8 +10,8 @@
 
 namespace flux::storage::sql {
 
-/// libpq, as SOCI uses it, waits for a server's answer for ever. This shuts the socket down when a call is late: the
-/// library then finds the connection closed. Threading: any thread.
+/// MySQL's client library, as SOCI uses it, waits for a server's answer for ever. This shuts the socket down when a
+/// call is late: the library then finds the connection closed. Threading: any thread.
 class CallGuard {
  public:
   CallGuard() : thread_([this] { work(); }) {}

@@ -35,9 +35,8 @@ static SqlChatOptions checked(SqlChatOptions options) {
 
 Chat::Chat(std::unique_ptr<Database> database, const SqlChatOptions& options)
     : options_(checked(options)), database_(std::move(database)), tables_(database_->dialect(), options.table) {
-  // Copying a large table may take long.
-  database_->prepare(TimePoint::max(), [this](Connection& connection) {
-    prepare_chat_schema(connection, database_->dialect(), tables_);
+  database_->prepare([this](Connection& connection) {
+    prepare_chat_schema(connection, *database_, tables_);
     check_rights(connection, tables_, options_.messages_per_room_max != 0 || options_.age_max != 0ms);
     if (options_.messages_per_room_max != 0) drop_all_by_count(connection);
     drop_by_age(connection);

@@ -33,9 +33,22 @@ void make_messages(Connection& connection, const Dialect& dialect, const ChatTab
   connection.run("CREATE INDEX " + dialect.quoted(tables.name + "_age") + " ON " + table + " (created_at)");
 }
 
+/// A statement that is waited for as long as its connection lives.
+void run_long(Connection& connection, const Database& database, const std::string& text) {
+  connection.set_deadline(TimePoint::max());
+  try {
+    connection.run(text);
+  } catch (const Failure&) {
+    connection.set_deadline(database.late_deadline());  // for the way back
+    throw;
+  }
+  connection.set_deadline(database.late_deadline());
+}
+
 /// Copies somebody else's messages to a table of ours, with offsets.
-void take_over(Connection& connection, const Dialect& dialect, const ChatTables& tables,
+void take_over(Connection& connection, const Database& database, const ChatTables& tables,
                const std::vector<Column>& columns) {
+  const Dialect& dialect = database.dialect();
   const Column& created_at = *find(columns, "created_at");
   const auto ms = dialect.as_ms(created_at);
   if (!ms) {
@@ -53,12 +66,13 @@ void take_over(Connection& connection, const Dialect& dialect, const ChatTables&
   }
   make_messages(connection, dialect, tables, fresh);
   const auto text = [&](const char* column) { return dialect.as_text(column) + " AS " + column; };
-  connection.run(
+  run_long(
+      connection, database,
       "INSERT INTO " + fresh + " (" + all_columns + ") SELECT room_id, ROW_NUMBER() OVER (PARTITION BY room_id " +
-      "ORDER BY created_at, old_id), id, COALESCE(connection_id, ''), user_id, COALESCE(message, ''), metadata, " +
-      "created_at FROM (SELECT " + dialect.as_key("room_id") + " AS room_id, id AS old_id, " + text("id") + ", " +
-      text("connection_id") + ", " + text("user_id") + ", " + text("message") + ", " + text("metadata") + ", " +
-      "COALESCE(" + *ms + ", 0) AS created_at FROM " + tables.messages + " WHERE room_id IS NOT NULL) AS old_rows");
+          "ORDER BY created_at, old_id), id, COALESCE(connection_id, ''), user_id, COALESCE(message, ''), metadata, " +
+          "created_at FROM (SELECT " + dialect.as_key("room_id") + " AS room_id, id AS old_id, " + text("id") + ", " +
+          text("connection_id") + ", " + text("user_id") + ", " + text("message") + ", " + text("metadata") + ", " +
+          "COALESCE(" + *ms + ", 0) AS created_at FROM " + tables.messages + " WHERE room_id IS NOT NULL) AS old_rows");
   dialect.swap_in(connection, tables.name, tables.fresh_name, tables.kept_name);
 }
 
@@ -84,7 +98,8 @@ ChatTables::ChatTables(const Dialect& dialect, const std::string& table)
       messages(dialect.quoted(name)),
       rooms(dialect.quoted(rooms_name)) {}
 
-void prepare_chat_schema(Connection& connection, const Dialect& dialect, const ChatTables& tables) {
+void prepare_chat_schema(Connection& connection, const Database& database, const ChatTables& tables) {
+  const Dialect& dialect = database.dialect();
   std::vector<Column> columns;
   const auto there = [&] {
     columns = dialect.columns_of(connection, tables.name);
@@ -94,7 +109,7 @@ void prepare_chat_schema(Connection& connection, const Dialect& dialect, const C
     if (columns.empty()) {
       make_messages(connection, dialect, tables, tables.messages);
     } else if (find(columns, "room_offset") == nullptr) {
-      take_over(connection, dialect, tables, columns);
+      take_over(connection, database, tables, columns);
     }
     complete(connection, dialect, tables);
   });

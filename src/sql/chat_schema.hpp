@@ -1,7 +1,7 @@
 // The tables of chat: made, taken over, checked.
 #pragma once
 
-#include "dialect.hpp"
+#include "database.hpp"
 
 #include <string>
 
@@ -16,8 +16,9 @@ struct ChatTables {
 };
 
 /// Makes the tables, or takes over the one that is there. What is right already is left alone, so that a user who may
-/// make no tables can start then. Errors: throws `Failure`.
-void prepare_chat_schema(Connection& connection, const Dialect& dialect, const ChatTables& tables);
+/// make no tables can start then. The statement that copies somebody else's table may take as long as it needs; what
+/// comes after it has a new deadline. Errors: throws `Failure`.
+void prepare_chat_schema(Connection& connection, const Database& database, const ChatTables& tables);
 /// Tries the rights that appending and, where it `drops`, deleting need. Nothing is written.
 void check_rights(Connection& connection, const ChatTables& tables, bool drops);
 

@@ -13,8 +13,8 @@ namespace flux::storage::sql {
 
 using TimePoint = std::chrono::steady_clock::time_point;
 
-/// What a database refused. It is thrown, because SOCI throws and because a transaction is easiest to read that way; it
-/// ends in the stores' calls, which give results.
+/// What a database refused. It is thrown, because a transaction is easiest to read that way; it ends in the stores'
+/// calls, which give results.
 class Failure : public std::runtime_error {
  public:
   enum class Kind : std::uint8_t {

@@ -13,7 +13,7 @@
 namespace flux::storage::sql {
 
 /// Makes connections when they are needed, up to its size, and makes lost ones anew, with pauses that grow from 50 ms
-/// to 1 s. SOCI's own pool waits without a bound and hands out dead connections. Threading: any thread.
+/// to 1 s. Threading: any thread.
 class ConnectionPool {
  public:
   /// Makes a connection, within a bound of its own. Errors: throws `Failure`.

@@ -42,14 +42,14 @@ class Database {
   const Dialect& dialect() const { return *dialect_; }
   /// Of a call that begins now.
   TimePoint deadline() const { return std::chrono::steady_clock::now() + call_timeout_; }
-  /// Of a call that reads everything.
+  /// Of a start, and of a call that reads everything.
   TimePoint late_deadline() const { return std::chrono::steady_clock::now() + 20 * call_timeout_; }
   Error failed(const std::exception& failure) const;
 
-  /// Has `work(connection)` prepare the database, once. Connecting has its bound, the rest has until `until`.
+  /// Has `work(connection)` prepare the database, once. Connecting has its bound, the rest has until `late_deadline()`.
   /// Errors: throws `Error` (store_failed).
   template <class Work>
-  void prepare(TimePoint until, const Work& work);
+  void prepare(const Work& work);
 
   /// What `work(connection, tries)` gives. A lost connection and a conflict are tried again until the deadline, and
   /// `work` is told how often it was tried. Errors: throws `Failure`.
@@ -76,10 +76,10 @@ class Database {
 };
 
 template <class Work>
-void Database::prepare(TimePoint until, const Work& work) {
+void Database::prepare(const Work& work) {
   try {
     const auto lease = writers_->lease(std::chrono::steady_clock::now());
-    (*lease).set_deadline(until);
+    (*lease).set_deadline(late_deadline());
     work(*lease);
   } catch (const Failure& failure) {
     throw failed(failure);

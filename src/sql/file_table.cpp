@@ -73,7 +73,7 @@ FileTable::FileTable(std::unique_ptr<Database> database, const SqlFileIndexOptio
     : database_((check_options(name, options.table, options), std::move(database))),
       name_(options.table),
       table_(database_->dialect().quoted(name_)) {
-  database_->prepare(database_->late_deadline(), [this](Connection& connection) { prepare(connection); });
+  database_->prepare([this](Connection& connection) { prepare(connection); });
 }
 
 void FileTable::prepare(Connection& connection) const {

@@ -4,6 +4,10 @@
 
 #include <soci/mysql/soci-mysql.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <iterator>
 #include <string_view>
@@ -54,6 +58,20 @@ Failure::Kind kind_of_number(unsigned int number) {
     default:
       return Failure::Kind::other;
   }
+}
+
+/// A statement that may take its time is waited for while the server's machine answers: it is asked after 30 s. Sockets
+/// that are not TCP refuse this, and tell anyway when the server is gone.
+void keep_alive(int socket) {
+  const auto set = [socket](int level, int option, int value) {
+    ::setsockopt(socket, level, option, &value, sizeof value);
+  };
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+#if defined(TCP_KEEPIDLE) && defined(TCP_KEEPINTVL) && defined(TCP_KEEPCNT)
+  set(IPPROTO_TCP, TCP_KEEPIDLE, 30);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, 10);
+  set(IPPROTO_TCP, TCP_KEEPCNT, 3);
+#endif
 }
 
 [[noreturn]] void refuse(const std::string& why) {
@@ -195,7 +213,9 @@ std::unique_ptr<Connection> MysqlConnection::open(const MysqlParameters& paramet
 MysqlConnection::MysqlConnection(const std::string& parameters, const MysqlTimeouts& timeouts,
                                  std::shared_ptr<CallGuard> guard)
     : SociConnection(soci::mysql, parameters, std::move(guard)) {
-  watch_socket(static_cast<int>(mysql_get_socket(native(session()))));
+  const auto socket = static_cast<int>(mysql_get_socket(native(session())));
+  watch_socket(socket);
+  keep_alive(socket);
   set_deadline(std::chrono::steady_clock::now() + timeouts.connect);
   const std::string wait = seconds_of(timeouts.call);
   // Strict: text that does not fit is refused and not cut. Read committed: fewer locks, and a retry sees what is there.

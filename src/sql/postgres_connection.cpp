@@ -2,38 +2,22 @@
 
 #include <flux/error.hpp>
 
-#include <soci/postgresql/soci-postgresql.h>
+#include <poll.h>
 
 #include <algorithm>
-#include <map>
+#include <cerrno>
 #include <string_view>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 namespace flux::storage::sql {
 
 namespace {
 
-PGconn* native(soci::session& session) {
-  return static_cast<soci::postgresql_session_backend*>(session.get_backend())->conn_;
-}
-
 /// libpq counts in seconds, and takes 1 for 2.
 std::string seconds_of(std::chrono::milliseconds time) {
-  return std::to_string(std::max<std::int64_t>(2, (time.count() + 999) / 1000));
-}
-
-std::string percent_encoded(const std::string& text) {
-  constexpr char digits[] = "0123456789ABCDEF";
-  std::string encoded;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) {
-      encoded += c;
-    } else {
-      encoded += {'%', digits[byte >> 4], digits[byte & 15]};
-    }
-  }
-  return encoded;
+  return std::to_string(std::max<std::int64_t>(2, std::chrono::ceil<std::chrono::seconds>(time).count()));
 }
 
 /// What libpq says of a connection string, without what it quotes: that may be the password. It stays where it is the
@@ -60,6 +44,50 @@ bool has_user_in_database(std::string_view connection) {
   return database.substr(0, database.find('?')).find('@') != std::string_view::npos;
 }
 
+/// In one line.
+std::string words_of(const char* message) {
+  std::string words;
+  for (const char c : std::string_view(message == nullptr ? "" : message)) {
+    const bool is_space = c == ' ' || c == '\n' || c == '\t';
+    if (!is_space) words += c;
+    if (is_space && !words.empty() && words.back() != ' ') words += ' ';
+  }
+  while (!words.empty() && words.back() == ' ') words.pop_back();
+  return words;
+}
+
+/// What the server says: not its details, which may show what people wrote. Or what libpq says.
+std::string words_of(const PGresult* answer) {
+  const char* primary = PQresultErrorField(answer, PG_DIAG_MESSAGE_PRIMARY);
+  return words_of(primary != nullptr ? primary : PQresultErrorMessage(answer));
+}
+
+/// libpq's parameters have numbers.
+std::string with_numbers(const std::string& text) {
+  std::string numbered;
+  numbered.reserve(text.size() * 2);
+  int count = 0;
+  for (const char c : text) c == '?' ? numbered += '$' + std::to_string(++count) : numbered += c;
+  return numbered;
+}
+
+/// Of a text parameter, which ends at a NUL.
+const char* checked(const std::string& text) {
+  if (text.find('\0') == std::string::npos) return text.c_str();
+  throw Failure(Failure::Kind::bad_value, "PostgreSQL takes no text with a NUL character (U+0000)");
+}
+
+/// By its SQLSTATE (PostgreSQL's manual, appendix A).
+Failure::Kind kind_of(std::string_view state) {
+  const auto is = [&](const char* code) { return state.starts_with(code); };
+  if (is("23505")) return Failure::Kind::duplicate;  // unique_violation
+  if (is("40001") || is("40P01") || is("55P03"))
+    return Failure::Kind::conflict;                                       // serialization, deadlock, lock_timeout
+  if (is("08") || is("57P0")) return Failure::Kind::lost;                 // connection, shutdown
+  if (is("22") || is("23") || is("54")) return Failure::Kind::bad_value;  // data, constraint, limit exceeded
+  return Failure::Kind::other;
+}
+
 }  // namespace
 
 std::string postgres_quoted(const std::string& value) {
@@ -71,7 +99,7 @@ std::string postgres_quoted(const std::string& value) {
   return quoted + "'";
 }
 
-std::string postgres_parameters(const std::string& connection, const PostgresTimeouts& timeouts) {
+PostgresParameters postgres_parameters(const std::string& connection, const PostgresTimeouts& timeouts) {
   char* words = nullptr;
   const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> parsed(PQconninfoParse(connection.c_str(), &words),
                                                                             &PQconninfoFree);
@@ -86,61 +114,148 @@ std::string postgres_parameters(const std::string& connection, const PostgresTim
         "PostgreSQL connection string: an \"@\" stands behind a \"/\"; inside a part of a URL these are %40 and %2F");
   }
   const std::string call_ms = std::to_string(timeouts.call.count());
-  std::map<std::string, std::string> parameters = {
-      {"connect_timeout", seconds_of(timeouts.connect)}, {"tcp_user_timeout", call_ms}, {"application_name", "flux"}};
+  // A statement that may take its time is waited for while the server's machine answers: it is asked after 30 s.
+  PostgresParameters parameters = {{"connect_timeout", seconds_of(timeouts.connect)},
+                                   {"tcp_user_timeout", call_ms},
+                                   {"keepalives_idle", "30"},
+                                   {"keepalives_interval", "10"},
+                                   {"keepalives_count", "3"},
+                                   {"application_name", "flux"}};
   for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option) {
     if (option->val != nullptr) parameters[option->keyword] = option->val;
   }
   parameters["client_encoding"] = "UTF8";
   parameters["options"] =
       "-c statement_timeout=" + call_ms + " -c lock_timeout=" + call_ms + " " + parameters["options"];
-  // As a URL, for SOCI drops spaces in other strings, also in values that are quoted.
-  std::string url = "postgresql://";
-  const char* separator = "?";
-  for (const auto& [name, value] : parameters)
-    url += std::exchange(separator, "&") + name + "=" + percent_encoded(value);
-  return url;
+  return parameters;
 }
 
-std::unique_ptr<Connection> PostgresConnection::open(const std::string& parameters, const PostgresTimeouts& timeouts,
-                                                     std::shared_ptr<CallGuard> guard) {
-  try {
-    return std::unique_ptr<Connection>(new PostgresConnection(parameters, timeouts, std::move(guard)));
-  } catch (const soci::soci_error& error) {
-    throw Failure(Failure::Kind::lost, words_of(error));
+PostgresConnection::PostgresConnection(const PostgresParameters& parameters, std::chrono::milliseconds call_timeout)
+    : call_timeout_(call_timeout) {
+  std::vector<const char*> names, values;
+  for (const auto& [name, value] : parameters) {
+    names.push_back(name.c_str());
+    values.push_back(value.c_str());
   }
-}
-
-PostgresConnection::PostgresConnection(const std::string& parameters, const PostgresTimeouts& timeouts,
-                                       std::shared_ptr<CallGuard> guard)
-    : SociConnection(soci::postgresql, parameters, std::move(guard)), call_timeout_(timeouts.call) {
-  const char* encoding = PQparameterStatus(native(session()), "server_encoding");
+  names.push_back(nullptr);
+  values.push_back(nullptr);
+  // Until the server is ready for a statement, with connect_timeout as the bound for each of several hosts in turn.
+  connection_.reset(PQconnectdbParams(names.data(), values.data(), 0));
+  if (PQstatus(connection_.get()) != CONNECTION_OK) {
+    throw Failure(Failure::Kind::lost, words_of(PQerrorMessage(connection_.get())));
+  }
+  const char* encoding = PQparameterStatus(connection_.get(), "server_encoding");
   if (encoding == nullptr || std::string(encoding) != "UTF8") {
     throw Failure(Failure::Kind::other,
                   "the database's encoding must be UTF8, not " + std::string(encoding ? encoding : "unknown"));
   }
-  watch_socket(PQsocket(native(session())));
+  const PQnoticeReceiver silence = [](void*, const PGresult*) {};  // else libpq writes to stderr
+  PQsetNoticeReceiver(connection_.get(), silence, nullptr);
+  if (PQsetnonblocking(connection_.get(), 1) != 0) lose(words_of(PQerrorMessage(connection_.get())));
 }
 
 void PostgresConnection::set_deadline(TimePoint deadline) {
-  SociConnection::set_deadline(deadline);
-  const bool patient = deadline - call_timeout_ > std::chrono::steady_clock::now();
+  deadline_ = deadline;
+  const auto now = std::chrono::steady_clock::now();
+  const bool patient = deadline - call_timeout_ > now;
   if (patient == patient_) return;
+  deadline_ = std::min(deadline, now + call_timeout_);  // this needs no patience
   run(patient ? "SET statement_timeout = 0" : "RESET statement_timeout");
+  deadline_ = deadline;
   patient_ = patient;
 }
 
-Failure::Kind PostgresConnection::kind_of(const soci::soci_error& error) {
-  if (PQstatus(native(session())) != CONNECTION_OK) return Failure::Kind::lost;
-  const auto* of_postgres = dynamic_cast<const soci::postgresql_soci_error*>(&error);
-  const std::string state = of_postgres == nullptr ? "" : of_postgres->sqlstate();
-  const auto is = [&](const char* code) { return state.compare(0, std::char_traits<char>::length(code), code) == 0; };
-  if (is("23505")) return Failure::Kind::duplicate;  // unique_violation
-  if (is("40001") || is("40P01") || is("55P03"))
-    return Failure::Kind::conflict;                                       // serialization, deadlock, lock_timeout
-  if (is("08") || is("57P0")) return Failure::Kind::lost;                 // connection, shutdown
-  if (is("22") || is("23") || is("54")) return Failure::Kind::bad_value;  // data, constraint, limit exceeded
-  return Failure::Kind::other;
+Rows PostgresConnection::run(const Statement& statement, std::size_t columns) {
+  if (!connection_) throw Failure(Failure::Kind::lost, "the connection to the database was lost");
+  send(statement);
+  const Answer answer = next_answer();
+  while (next_answer()) {  // until that was all: libpq takes no other statement before
+  }
+  check(answer);
+  Rows rows;
+  if (columns == 0) return rows;
+  const int count = PQntuples(answer.get());
+  rows.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    Row& row = rows.emplace_back();
+    for (int j = 0; j < static_cast<int>(columns); ++j) {
+      if (PQgetisnull(answer.get(), i, j) != 0) {
+        row.emplace_back();
+      } else {
+        row.emplace_back(std::in_place, PQgetvalue(answer.get(), i, j),
+                         static_cast<std::size_t>(PQgetlength(answer.get(), i, j)));
+      }
+    }
+  }
+  return rows;
+}
+
+void PostgresConnection::send(const Statement& statement) {
+  std::vector<std::string> numbers;
+  std::vector<const char*> values;             // null: NULL
+  numbers.reserve(statement.values().size());  // they stay where `values` points to
+  values.reserve(statement.values().size());
+  for (const Value& value : statement.values()) {
+    if (const auto* number = std::get_if<std::int64_t>(&value)) {
+      values.push_back(numbers.emplace_back(std::to_string(*number)).c_str());
+    } else if (const auto* text = std::get_if<std::string>(&value)) {
+      values.push_back(checked(*text));
+    } else {
+      values.push_back(nullptr);
+    }
+  }
+  PGconn* to = connection_.get();
+  const int taken = values.empty()
+                        ? PQsendQuery(to, statement.text().c_str())
+                        : PQsendQueryParams(to, with_numbers(statement.text()).c_str(), static_cast<int>(values.size()),
+                                            nullptr, values.data(), nullptr, nullptr, 0);
+  if (taken == 0) lose(words_of(PQerrorMessage(to)));
+  for (;;) {
+    const int left = PQflush(to);
+    if (left == 0) return;
+    if (left < 0) lose(words_of(PQerrorMessage(to)));
+    wait_for(POLLIN | POLLOUT);
+    read_more();  // the server may say why it takes no more
+  }
+}
+
+PostgresConnection::Answer PostgresConnection::next_answer() {
+  while (PQisBusy(connection_.get()) != 0) {
+    wait_for(POLLIN);
+    read_more();
+  }
+  return Answer(PQgetResult(connection_.get()));
+}
+
+void PostgresConnection::check(const Answer& answer) {
+  const ExecStatusType status = PQresultStatus(answer.get());
+  if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return;
+  const std::string words = answer ? words_of(answer.get()) : words_of(PQerrorMessage(connection_.get()));
+  if (PQstatus(connection_.get()) != CONNECTION_OK) lose(words);
+  const char* state = PQresultErrorField(answer.get(), PG_DIAG_SQLSTATE);
+  throw Failure(kind_of(state == nullptr ? "" : state), words);
+}
+
+void PostgresConnection::wait_for(short events) {
+  using std::chrono::milliseconds;
+  for (;;) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline_ - std::chrono::steady_clock::now());
+    pollfd socket{PQsocket(connection_.get()), events, 0};
+    const int ready =
+        ::poll(&socket, 1, static_cast<int>(std::clamp(left, milliseconds(0), milliseconds(60'000)).count()));
+    if (ready > 0) return;
+    if (ready < 0 && errno != EINTR) lose(std::generic_category().message(errno));
+    if (ready == 0 && left <= milliseconds(60'000)) lose("the database did not answer in time");
+  }
+}
+
+void PostgresConnection::read_more() {
+  if (PQconsumeInput(connection_.get()) == 0) lose(words_of(PQerrorMessage(connection_.get())));
+}
+
+void PostgresConnection::lose(const std::string& why) {
+  connection_.reset();
+  throw Failure(Failure::Kind::lost, why);
 }
 
 std::vector<Column> PostgresDialect::columns_of(Connection& connection, const std::string& table) const {

@@ -1,10 +1,12 @@
-// PostgreSQL, over SOCI.
+// PostgreSQL, over libpq. SOCI's backend for it makes a call of its own right after the login, which has no bound.
 #pragma once
 
 #include "dialect.hpp"
-#include "soci_connection.hpp"
+
+#include <libpq-fe.h>
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -15,24 +17,45 @@ struct PostgresTimeouts {
   std::chrono::milliseconds call;
 };
 
-/// A URL with all that a connection string or URL says, and our timeouts. Errors: throws `Error` (bad_config).
-std::string postgres_parameters(const std::string& connection, const PostgresTimeouts& timeouts);
+/// What libpq connects with, by libpq's names.
+using PostgresParameters = std::map<std::string, std::string>;
+
+/// All that a connection string or URL says, and our timeouts. Errors: throws `Error` (bad_config).
+PostgresParameters postgres_parameters(const std::string& connection, const PostgresTimeouts& timeouts);
 /// A value in a connection string.
 std::string postgres_quoted(const std::string& value);
 
-class PostgresConnection final : public SociConnection {
+class PostgresConnection final : public Connection {
  public:
-  /// `parameters`: of `postgres_parameters`, with these timeouts. Errors: throws `Failure`.
-  static std::unique_ptr<Connection> open(const std::string& parameters, const PostgresTimeouts& timeouts,
-                                          std::shared_ptr<CallGuard> guard);
+  /// `parameters`: of `postgres_parameters`; the time for connecting is in them. Errors: throws `Failure`.
+  PostgresConnection(const PostgresParameters& parameters, std::chrono::milliseconds call_timeout);
 
+  using Connection::run;
+  Rows run(const Statement& statement, std::size_t columns) override;
   void set_deadline(TimePoint deadline) override;
 
  private:
-  PostgresConnection(const std::string& parameters, const PostgresTimeouts& timeouts, std::shared_ptr<CallGuard> guard);
-  Failure::Kind kind_of(const soci::soci_error& error) override;
+  struct Finish {
+    void operator()(PGconn* connection) const { PQfinish(connection); }
+  };
+  struct Clear {
+    void operator()(PGresult* answer) const { PQclear(answer); }
+  };
+  using Answer = std::unique_ptr<PGresult, Clear>;
+
+  void send(const Statement& statement);
+  /// None: that was all.
+  Answer next_answer();
+  void check(const Answer& answer);
+  /// Until the socket is ready for `events` (poll(2)) or has something to read.
+  void wait_for(short events);
+  void read_more();
+  /// Ends the connection, of which nobody knows what it would answer next. Throws `Failure`.
+  [[noreturn]] void lose(const std::string& why);
 
   const std::chrono::milliseconds call_timeout_;
+  std::unique_ptr<PGconn, Finish> connection_;  // none: it was lost
+  TimePoint deadline_ = TimePoint::max();
   bool patient_ = false;  // the server, too, has been told to take its time
 };
 

@@ -17,10 +17,9 @@ std::unique_ptr<Database> postgres_database(const StoreName& name, const std::st
                                             const SqlOptions& options) {
   const PostgresTimeouts timeouts{options.connect_timeout, options.call_timeout};
   const auto parameters = postgres_parameters(connection, timeouts);
-  const auto pool = std::make_shared<ConnectionPool>(options.connections,
-                                                     [parameters, timeouts, guard = std::make_shared<CallGuard>()] {
-                                                       return PostgresConnection::open(parameters, timeouts, guard);
-                                                     });
+  const auto pool = std::make_shared<ConnectionPool>(options.connections, [parameters, timeouts] {
+    return std::make_unique<PostgresConnection>(parameters, timeouts.call);
+  });
   return std::make_unique<Database>(name, "PostgreSQL", std::make_unique<PostgresDialect>(), pool, pool,
                                     options.call_timeout);
 }

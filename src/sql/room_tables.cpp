@@ -87,7 +87,7 @@ RoomTables::RoomTables(std::unique_ptr<Database> database, const SqlRoomOptions&
       items_(database_->dialect().quoted(items_name_)) {
   require(batch_max_ >= 1 && batch_max_ <= 1000, name,
           "batch_max must be 1 to 1000, not " + std::to_string(batch_max_));
-  database_->prepare(database_->late_deadline(), [this](Connection& connection) { prepare(connection); });
+  database_->prepare([this](Connection& connection) { prepare(connection); });
 }
 
 void RoomTables::prepare(Connection& connection) const {

@@ -27,6 +27,33 @@ TEST_CASE("sql chat store: MariaDB may be cut off, and go away, and hang", "[cha
   flux_test::sql_chat_outage_tests(proxied);
 }
 
+TEST_CASE("mysql chat store: a server that falls silent in the middle of the start is not waited for without bound",
+          "[chat_store][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  flux_test::Proxied proxied(*server);
+  flux_test::sql_chat::silence_in_start(proxied, "@@max_allowed_packet");
+}
+
+TEST_CASE("mysql chat store: a table that is taken over may take longer to copy than a start", "[chat_store][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (server) flux_test::sql_chat::slow_taking_over(*server, "(SELECT SLEEP(3)) AS slow");
+}
+
+TEST_CASE("mysql chat store: a server that falls silent in the login is a clear error at start",
+          "[chat_store][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  flux_test::Proxied proxied(*server);
+  proxied.proxy.stall_after("mysql_native_password");  // in its greeting
+  const auto waited = flux_test::time_of([&] {
+    const auto open = [&] { proxied.stores->open_chat(flux_test::hurried<SqlChatOptions>()); };
+    CHECK(error_of(open).code() == Errc::store_failed);
+  });
+  CHECK(proxied.proxy.is_stalled());
+  CHECK(waited < std::chrono::seconds(5));  // 2 s for the login
+}
+
 TEST_CASE("mysql chat store: times of the database are taken over, and rooms that differ only in case stay apart",
           "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();

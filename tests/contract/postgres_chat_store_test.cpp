@@ -27,6 +27,56 @@ TEST_CASE("sql chat store: PostgreSQL may be cut off, and go away, and hang", "[
   flux_test::sql_chat_outage_tests(proxied);
 }
 
+TEST_CASE("postgres chat store: a server that falls silent in the middle of the start is not waited for without bound",
+          "[chat_store][postgres]") {
+  const auto server = Postgres::or_skip();
+  if (!server) return;
+  flux_test::Proxied proxied(*server);
+  flux_test::sql_chat::silence_in_start(proxied, "BEGIN");
+}
+
+TEST_CASE("postgres chat store: a server that falls silent in the middle of a transaction is given up within bounds",
+          "[chat_store][postgres]") {
+  const auto server = Postgres::or_skip();
+  if (!server) return;
+  flux_test::Proxied proxied(*server);
+  const auto options = flux_test::hurried<SqlChatOptions>();
+  const auto store = proxied.stores->open_chat(options);
+  proxied.proxy.stall_after("BEGIN");
+  const auto waited = flux_test::time_of(
+      [&] { CHECK(store->append("r", chat_message("r", "1")).error().code() == Errc::store_failed); });
+  CHECK(proxied.proxy.is_stalled());
+  CHECK(waited < options.connect_timeout + options.call_timeout + std::chrono::seconds(3));
+  proxied.proxy.stall(false);
+  CHECK(flux_test::until_good([&] { return store->append("r", chat_message("r", "1")); }).value() == 1);
+}
+
+TEST_CASE("postgres stores: a server that falls silent in the login, or right after it, is a clear error at start",
+          "[chat_store][file_index][room_store][postgres]") {
+  const auto server = Postgres::or_skip();
+  if (!server) return;
+  flux_test::Proxied proxied(*server);
+  const std::string authentication("R\0\0\0", 4), ready_for_query("Z\0\0\0\5I", 6);
+  const std::string last_word = GENERATE_COPY(authentication, ready_for_query);
+  const auto falls_silent = [&](const auto& open) {
+    proxied.proxy.stall_after(last_word);
+    const auto waited = flux_test::time_of([&] { CHECK(flux_test::error_of(open).code() == Errc::store_failed); });
+    CHECK(proxied.proxy.is_stalled());
+    CHECK(waited < std::chrono::seconds(5));  // 2 s for the login, 0.7 s for a call
+    proxied.proxy.stall(false);
+    open();
+  };
+  falls_silent([&] { proxied.stores->open_chat(flux_test::hurried<SqlChatOptions>()); });
+  falls_silent([&] { proxied.stores->open_files(flux_test::hurried<SqlFileIndexOptions>()); });
+  falls_silent([&] { proxied.stores->open_rooms(flux_test::hurried<SqlRoomOptions>()); });
+}
+
+TEST_CASE("postgres chat store: a table that is taken over may take longer to copy than a start",
+          "[chat_store][postgres]") {
+  const auto server = Postgres::or_skip();
+  if (server) flux_test::sql_chat::slow_taking_over(*server, "pg_sleep(3)");
+}
+
 TEST_CASE("postgres chat store: times of the database are taken over", "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;

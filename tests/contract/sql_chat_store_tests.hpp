@@ -226,6 +226,37 @@ inline void silence(Proxied& server) {
   CHECK(until_good([&] { return store->append("r", chat_message("r", "2")); }).value() == 2);
 }
 
+/// `text` is in an answer that comes while the store starts.
+inline void silence_in_start(Proxied& server, const std::string& text) {
+  SqlChatOptions options;
+  options.call_timeout = std::chrono::milliseconds(150);
+  server.proxy.stall_after(text);
+  const auto waited = time_of([&] {
+    const Error error = error_of([&] { server.stores->open_chat(options); });
+    CHECK(error.code() == Errc::store_failed);
+    CHECK_THAT(error.message(), Catch::Matchers::ContainsSubstring("did not answer in time"));
+  });
+  CHECK(server.proxy.is_stalled());
+  CHECK(waited < 20 * options.call_timeout + std::chrono::seconds(3));
+  server.proxy.stall(false);
+  CHECK(server.stores->open_chat(options)->append("r", chat_message("r", "1")).value() == 1);
+}
+
+/// `slow`, in a FROM, is one row that takes 3 s.
+inline void slow_taking_over(SqlServer& server, const std::string& slow) {
+  server.run(
+      "CREATE VIEW old_chat AS SELECT 'msg_a' AS id, 'r' AS room_id, 'c' AS connection_id, 'u' AS user_id, "
+      "'text' AS message, '{}' AS metadata, 1000 AS created_at FROM " +
+      slow);
+  SqlChatOptions options;
+  options.table = "old_chat";
+  options.connect_timeout = options.call_timeout = std::chrono::milliseconds(100);
+  const auto waited = time_of([&] { server.open_chat(options); });
+  CHECK(waited > 20 * options.call_timeout);
+  options.call_timeout = std::chrono::seconds(5);
+  CHECK(ids_of(server.open_chat(options)->history("r", 10, 0)) == "msg_a ");
+}
+
 }  // namespace sql_chat
 
 /// Of a server behind a socket.

@@ -61,6 +61,12 @@ class SocketProxy {
     fatal_ = std::move(text);
   }
   int answers_lost() const { return answers_lost_; }
+  /// When the server has sent something with `text` in it, that is handed on, and then nothing passes any more.
+  void stall_after(std::string text) {
+    const std::lock_guard lock(mutex_);
+    last_ = std::move(text);
+  }
+  bool is_stalled() const { return stalled_; }
 
  private:
   static sockaddr_un address_of(const std::string& path) {
@@ -110,6 +116,7 @@ class SocketProxy {
           ++answers_lost_;
           break;
         }
+        if (is_last({bytes, static_cast<std::size_t>(size)})) stalled_ = true;
         if (!hand_on(client, {bytes, static_cast<std::size_t>(size)})) break;
       }
     }
@@ -121,6 +128,13 @@ class SocketProxy {
     const std::lock_guard lock(mutex_);
     if (fatal_.empty() || bytes.find(fatal_) == std::string_view::npos) return false;
     fatal_.clear();  // once
+    return true;
+  }
+
+  bool is_last(std::string_view bytes) {
+    const std::lock_guard lock(mutex_);
+    if (last_.empty() || bytes.find(last_) == std::string_view::npos) return false;
+    last_.clear();  // once
     return true;
   }
 
@@ -138,7 +152,7 @@ class SocketProxy {
   std::atomic<bool> stopping_{false}, stalled_{false}, refused_{false};
   std::atomic<int> answers_lost_{0};
   std::mutex mutex_;
-  std::string fatal_;
+  std::string fatal_, last_;
   std::vector<int> sockets_;          // closed at the end, so that no number is used twice
   std::vector<std::thread> threads_;  // the first accepts, and adds to it
 };
