@@ -56,8 +56,8 @@ TEST_CASE("postgres stores: a server that falls silent in the login, or right af
   const auto server = Postgres::or_skip();
   if (!server) return;
   flux_test::Proxied proxied(*server);
-  const std::string authentication("R\0\0\0", 4), ready_for_query("Z\0\0\0\5I", 6);
-  const std::string last_word = GENERATE_COPY(authentication, ready_for_query);
+  const std::string last_word = GENERATE(std::string("R\0\0\0", 4),         // Authentication
+                                         std::string("Z\0\0\0\5I", 6));  // ReadyForQuery
   const auto falls_silent = [&](const auto& open) {
     proxied.proxy.stall_after(last_word);
     const auto waited = flux_test::time_of([&] { CHECK(flux_test::error_of(open).code() == Errc::store_failed); });
