@@ -1,11 +1,11 @@
 #include "file_chat_store.hpp"
 
-#include <cerrno>
 #include <fcntl.h>
+#include <unistd.h>
+#include <cerrno>
 #include <optional>
 #include <string_view>
 #include <system_error>
-#include <unistd.h>
 
 using flux::ChatMessage;
 using flux::JsonText;

@@ -10,9 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
-/// What `append` has returned is on the disk. Where each message is, and its id, is kept in memory: some 100 bytes for a
-/// message of a room that was written to or read since the start.
-/// The folder belongs to one store at a time.
+/// What `append` has returned is on the disk. Where each message is, and its id, is kept in memory: some 100 bytes for
+/// a message of a room that was written to or read since the start. The folder belongs to one store at a time.
 class FileChatStore final : public flux::ChatStore {
  public:
   /// A room's file is named by its id in hexadecimal, and file names have at most 255 bytes.

@@ -55,7 +55,7 @@ flux::socketio::Options socketio_options(const Options& options) {
   flux::socketio::Options socketio;
   socketio.payload_bytes_max = options.config.limits.message_bytes_max;
   socketio.packet_limits.text_bytes_max = options.config.limits.message_bytes_max;
-  if (!options.files_folder.empty()) {  // clients send files in their messages
+  if (!options.files_folder.empty()) {              // clients send files in their messages
     constexpr std::uint64_t around_bytes = 65'536;  // what a message has beside its file, its name for instance
     const auto with_file = static_cast<std::size_t>(options.config.files.file_bytes_max + around_bytes);
     socketio.payload_bytes_max = std::max(socketio.payload_bytes_max, with_file);

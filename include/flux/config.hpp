@@ -19,8 +19,8 @@ namespace flux {
 enum class LogLevel : std::uint8_t { off, error, warning, info, debug };
 std::string_view to_string(LogLevel level) noexcept;
 
-/// Takes what the server has to say. Threading: called from any of its threads, at the same time too, and under its locks:
-/// must not block, nor call the server.
+/// Takes what the server has to say. Threading: called from any of its threads, at the same time too, and under its
+/// locks: must not block, nor call the server.
 using LogSink = std::function<void(LogLevel level, std::string_view message)>;
 
 /// One address to listen on.
@@ -46,7 +46,7 @@ struct DeflateOptions {
 /// What one client, room or server may use. Everything that can grow has its bound here.
 struct Limits {
   // Connections
-  std::size_t connections_max = 0;                 ///< 0: as many as the system gives
+  std::size_t connections_max = 0;                      ///< 0: as many as the system gives
   std::chrono::milliseconds handshake_timeout{10'000};  ///< for a whole request head; also for a TLS handshake
   std::chrono::milliseconds http_idle_timeout{60'000};  ///< between requests, and for a body or an answer that stalls
   std::chrono::milliseconds ping_interval{25'000};      ///< to silent WebSocket clients; 0: no pings
@@ -76,7 +76,7 @@ struct Limits {
 
   // Rooms
   std::size_t rooms_max = 100'000;
-  std::size_t rooms_per_connection = 1;    ///< with 1, joining a second room leaves the first
+  std::size_t rooms_per_connection = 1;  ///< with 1, joining a second room leaves the first
   std::size_t room_members_max = 10'000;
   std::size_t room_id_bytes_max = 256;
   std::size_t room_history_items_max = 1'000;
@@ -89,7 +89,7 @@ struct Limits {
   std::size_t rooms_created_max = 100;           ///< by one connection; ended ones do not count
   std::size_t store_queue_per_room_max = 1'000;  ///< calls that wait for a store that may block
   std::size_t store_queue_max = 10'000;
-  std::size_t public_history_items_max = 50;     ///< 0: the public space keeps nothing
+  std::size_t public_history_items_max = 50;  ///< 0: the public space keeps nothing
   std::size_t public_history_bytes_max = 16'777'216;
 };
 
@@ -100,10 +100,10 @@ struct ChatOptions {
 };
 
 /// Files that clients put up and take down over HTTP (whole or resumable: tus 1.0) and share in rooms.
-/// An upload whose client names a room (`?room=ID`, or `room` in tus's Upload-Metadata) is told of there as it comes: event
-/// "upload_progress" from `server_connection_id` with `{uploadId, fileName, offset, length, done, fileId?}`, at most every
-/// 200 ms. `uploadId` is what the client calls it (`upload_id`, in the same place), else a name of the server's; `fileId`
-/// comes with the last one.
+/// An upload whose client names a room (`?room=ID`, or `room` in tus's Upload-Metadata) is told of there as it comes:
+/// event "upload_progress" from `server_connection_id` with `{uploadId, fileName, offset, length, done, fileId?}`, at
+/// most every 200 ms. `uploadId` is what the client calls it (`upload_id`, in the same place), else a name of the
+/// server's; `fileId` comes with the last one.
 struct FilesOptions {
   std::shared_ptr<FileStore> store{};  ///< `DiskFileStore`, say; none: the server takes no files
   std::string path = "/files";         ///< POST here; GET, HEAD, PATCH, DELETE at `path` + "/{id}"
@@ -118,8 +118,8 @@ struct FilesOptions {
   /// A complete file that was not shared within this time is deleted; at most 100 years. 0: it stays.
   std::chrono::seconds unshared_expires{0};
   bool sha256 = false;  ///< every file gets its SHA-256. Needs a build with TLS
-  /// Types that browsers may show in place (`image/png`, `image/*`). Everything else is only offered to be saved, so that
-  /// an uploaded page never runs in this origin. Types that may hold scripts are best left out.
+  /// Types that browsers may show in place (`image/png`, `image/*`). Everything else is only offered to be saved, so
+  /// that an uploaded page never runs in this origin. Types that may hold scripts are best left out.
   std::vector<std::string> inline_types{};
   /// Origins whose pages may put files up and down (CORS): `*`, or some; none: pages of this origin only.
   std::vector<std::string> cors_origins{};
@@ -131,8 +131,8 @@ struct FilesOptions {
 struct RoomsOptions {
   std::shared_ptr<RoomStore> store{};  ///< none: rooms end with the process
   std::size_t worker_threads = 1;      ///< for a store that may block, 1 to 256
-  /// Of the items that wait for a store that may block; in one room, a quarter of it. A room in which none waits takes one of
-  /// any size. What is past it is answered with overloaded.
+  /// Of the items that wait for a store that may block; in one room, a quarter of it. A room in which none waits takes
+  /// one of any size. What is past it is answered with overloaded.
   std::size_t waiting_bytes_max = 67'108'864;
   /// After a start a room that was there before and is not `permanent` waits so long for its first member (or
   /// `Config::room_linger`, if that is longer), then it ends; at most 100 years.
@@ -164,9 +164,9 @@ struct Config {
   Limits limits{};
 
   LogLevel log_level = LogLevel::info;
-  LogSink log{};                ///< none: nothing is logged
+  LogSink log{};                   ///< none: nothing is logged
   std::shared_ptr<Clock> clock{};  ///< none: the machine's
-  std::uint64_t seed = 0;        ///< of connection ids and epochs; 0: from the system's entropy
+  std::uint64_t seed = 0;          ///< of connection ids and epochs; 0: from the system's entropy
 };
 
 }  // namespace flux

@@ -1,5 +1,6 @@
-// Engine.IO 4: messages over HTTP long-polling and WebSocket, with an upgrade from one to the other. What Socket.IO runs
-// on; of use by itself to applications whose clients speak engine.io-client. Source: the Engine.IO protocol, version 4.
+// Engine.IO 4: messages over HTTP long-polling and WebSocket, with an upgrade from one to the other. What Socket.IO
+// runs on; of use by itself to applications whose clients speak engine.io-client. Source: the Engine.IO protocol,
+// version 4.
 #pragma once
 
 #include <flux/types.hpp>
@@ -36,8 +37,8 @@ struct Options {
   std::chrono::milliseconds upgrade_timeout{10'000};  ///< for the upgrade to WebSocket
   bool polling = true;
   bool websocket = true;
-  /// Origins whose pages may use long-polling (CORS): `*`, or some; none: no cross-origin access. Who may come at all, on
-  /// either transport, is for `Config::origins` to say.
+  /// Origins whose pages may use long-polling (CORS): `*`, or some; none: no cross-origin access. Who may come at all,
+  /// on either transport, is for `Config::origins` to say.
   std::vector<std::string> cors_origins = {"*"};
   /// Whether those pages may send cookies and other credentials along. Only for origins that are named.
   bool cors_credentials = false;
@@ -64,13 +65,14 @@ class Socket {
 struct Endpoint {
   std::function<void(const Socket&)> on_open;
   std::function<void(const Socket&, std::string_view message, MessageType type)> on_message;
-  /// `reason` as engine.io words it: "transport close", "transport error", "ping timeout", "forced close", "parse error",
-  /// "server shutting down"; ours: "rate limited".
+  /// `reason` as engine.io words it: "transport close", "transport error", "ping timeout", "forced close", "parse
+  /// error", "server shutting down"; ours: "rate limited".
   std::function<void(const Socket&, std::string_view reason)> on_close;
 };
 
 /// Serves an Engine.IO endpoint. Before the start. `Limits::connections_max` bounds its sessions, and
-/// `Limits::messages_per_second` what each may send: messages, over Socket.IO also packets that join a further namespace.
+/// `Limits::messages_per_second` what each may send: messages, over Socket.IO also packets that join a further
+/// namespace.
 /// Errors: throws `Error` (bad_config, already_running).
 void serve(Server& server, Endpoint endpoint, Options options = {});
 

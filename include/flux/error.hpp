@@ -36,7 +36,7 @@ enum class Errc : std::uint16_t {
   limit_exceeded = 306,
   wrong_mode = 307,
   file_not_found = 308,
-  wrong_offset = 309,     // an upload has another number of bytes
+  wrong_offset = 309,  // an upload has another number of bytes
   quota_exceeded = 310,
   // 4xx: not allowed
   unauthorized = 401,
@@ -117,18 +117,18 @@ class [[nodiscard]] Result<void> {
 /// WebSocket close codes that flux sends (RFC 6455, 7.4, and the 4000s of protocol live).
 enum class CloseCode : std::uint16_t {
   normal = 1000,
-  going_away = 1001,       ///< the server stops: come back
+  going_away = 1001,  ///< the server stops: come back
   protocol_error = 1002,
-  invalid_data = 1007,     ///< invalid UTF-8
+  invalid_data = 1007,  ///< invalid UTF-8
   policy_violation = 1008,
   message_too_big = 1009,
   internal_error = 1011,
   try_again_later = 1013,
-  unauthorized = 4401,     ///< the connect handler refused, or the token ended
-  timed_out = 4408,        ///< no pong, or no message, in time
-  slow_reader = 4413,      ///< what waited for this client went past its limit
+  unauthorized = 4401,  ///< the connect handler refused, or the token ended
+  timed_out = 4408,     ///< no pong, or no message, in time
+  slow_reader = 4413,   ///< what waited for this client went past its limit
   rate_limited = 4429,
-  handler_failed = 4500,   ///< the connect handler threw
+  handler_failed = 4500,  ///< the connect handler threw
 };
 
 /// Whether a client that was closed with `code` should connect again by itself. Those that would only be refused
@@ -140,10 +140,8 @@ constexpr bool should_reconnect(CloseCode code) noexcept {
     case CloseCode::policy_violation:
     case CloseCode::message_too_big:
     case CloseCode::unauthorized:
-    case CloseCode::normal:
-      return false;
-    default:
-      return true;
+    case CloseCode::normal: return false;
+    default: return true;
   }
 }
 

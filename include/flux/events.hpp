@@ -37,8 +37,8 @@ class LaterAnswer {
   std::shared_ptr<Target> target_;
 };
 
-/// Somebody asks for something with an HTTP request. A handler that returns without `refuse` or `later` accepts, with the
-/// identity it set.
+/// Somebody asks for something with an HTTP request. A handler that returns without `refuse` or `later` accepts, with
+/// the identity it set.
 /// Threading: inside the handler only, and so are the views that it returns.
 class AccessRequest {
  public:
@@ -71,9 +71,9 @@ enum class FileAction : std::uint8_t {
   remove,    ///< deletes an upload or a complete file
 };
 
-/// Somebody wants to do something with a file over HTTP. The identity that an upload is accepted with becomes its owner.
-/// Without a handler everybody may put files up, have any room hear of it and, where they know its id, get a file; nobody
-/// may remove a complete one.
+/// Somebody wants to do something with a file over HTTP. The identity that an upload is accepted with becomes its
+/// owner. Without a handler everybody may put files up, have any room hear of it and, where they know its id, get a
+/// file; nobody may remove a complete one.
 class FileRequest : public AccessRequest {
  public:
   virtual FileAction action() const = 0;

@@ -57,8 +57,8 @@ class HttpExchange {
                HttpFields fields = {}) const;
   /// Begins a streamed answer: of `content_length` bytes, or of unknown length (chunked) where none is given.
   void begin(int status, HttpFields fields, std::optional<std::uint64_t> content_length = {}) const;
-  /// More of a streamed answer. `congested`: wait for `on_drain` before writing more. `dropped`: the client has gone, or
-  /// more than `Limits::outbox_bytes_max` waits for it and it is cut off.
+  /// More of a streamed answer. `congested`: wait for `on_drain` before writing more. `dropped`: the client has gone,
+  /// or more than `Limits::outbox_bytes_max` waits for it and it is cut off.
   Sent write(std::string piece) const;
   void end() const;
   /// Called whenever what waited for the client has gone out.

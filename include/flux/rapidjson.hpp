@@ -1,5 +1,5 @@
-// Payloads as RapidJSON documents, for applications that use RapidJSON. Optional; includes the application's RapidJSON with
-// the application's macros. In compiled mode link target flux::rapidjson.
+// Payloads as RapidJSON documents, for applications that use RapidJSON. Optional; includes the application's RapidJSON
+// with the application's macros. In compiled mode link target flux::rapidjson.
 #pragma once
 
 #include <flux/json.hpp>
@@ -10,8 +10,8 @@
 
 namespace flux {
 
-/// Parses `json`, which is known to be valid. With RapidJSON 1.1.0 and C++20 never compare a value with a number by `==`:
-/// it recurses without end; ask IsInt64() and GetInt64().
+/// Parses `json`, which is known to be valid. With RapidJSON 1.1.0 and C++20 never compare a value with a number by
+/// `==`: it recurses without end; ask IsInt64() and GetInt64().
 /// Threading: a free function of its argument. Cost: one pass; the document owns a copy.
 inline RAPIDJSON_NAMESPACE::Document to_document(const JsonText& json) {
   namespace rj = RAPIDJSON_NAMESPACE;

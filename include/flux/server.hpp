@@ -90,12 +90,13 @@ class Server {
 
   // --- Rooms ---
 
-  /// Before the start, too: then a room of this id and mode that `Config::rooms` has kept is had again, with these options;
-  /// one of another mode is replaced. Errors: room_exists, invalid_argument (the id), limit_exceeded (Limits::rooms_max).
+  /// Before the start, too: then a room of this id and mode that `Config::rooms` has kept is had again, with these
+  /// options; one of another mode is replaced. Errors: room_exists, invalid_argument (the id), limit_exceeded
+  /// (Limits::rooms_max).
   Result<void> create_room(const RoomId& room, RoomOptions options = {});
-  /// Ends the room: its members are told (`room_closed`), leave it, and stay connected. From its store (`Config::rooms`) it
-  /// goes a little later; while the server does not run, when it starts again or is destroyed. A process that ends before
-  /// has it again.
+  /// Ends the room: its members are told (`room_closed`), leave it, and stay connected. From its store
+  /// (`Config::rooms`) it goes a little later; while the server does not run, when it starts again or is destroyed. A
+  /// process that ends before has it again.
   /// Errors: room_not_found.
   Result<void> close_room(const RoomId& room, std::string_view reason = {});
   /// In no particular order. Cost: O(rooms).
@@ -109,18 +110,18 @@ class Server {
   /// Errors: room_not_found; invalid_argument (the event's name); message_too_large above Limits::message_bytes_max.
   /// Cost: one encoding per wire protocol present, then one send per member.
   Result<Position> broadcast(const RoomId& room, std::string_view event, const JsonText& payload);
-  /// Shares `data` in the room, as its mode says, as `server_connection_id`. `done`, if given, is called with where it is in
-  /// the room, when it is stored and sent: on an event loop, or before this returns where nothing blocks.
+  /// Shares `data` in the room, as its mode says, as `server_connection_id`. `done`, if given, is called with where it
+  /// is in the room, when it is stored and sent: on an event loop, or before this returns where nothing blocks.
   /// Ordering: calls from one thread to one room keep their order.
-  /// Errors: room_not_found; message_too_large above Limits::message_bytes_max; where the room is kept (`Config::rooms`)
-  /// also store_failed, overloaded and stopped, and nobody hears of the item.
+  /// Errors: room_not_found; message_too_large above Limits::message_bytes_max; where the room is kept
+  /// (`Config::rooms`) also store_failed, overloaded and stopped, and nobody hears of the item.
   void share(const RoomId& room, const JsonText& data, std::function<void(Result<Position>)> done = {});
   /// What the room keeps, oldest first. Errors: room_not_found.
   Result<std::vector<SharedItem>> room_items(const RoomId& room) const;
 
   /// Stores a message and sends it to the room's members, as `server_connection_id`. The room need not exist.
-  /// `done`, if given, is called with the stored message, or with store_failed, overloaded, invalid_argument or stopped:
-  /// on an event loop, or before this returns where the store does not block.
+  /// `done`, if given, is called with the stored message, or with store_failed, overloaded, invalid_argument or
+  /// stopped: on an event loop, or before this returns where the store does not block.
   void send_chat(const RoomId& room, std::string_view message, std::optional<JsonText> metadata = {},
                  std::function<void(Result<ChatMessage>)> done = {});
   /// The newest `limit` messages before `before` (0: the end), oldest first, to `done`: where and when as `send_chat`.
@@ -148,16 +149,20 @@ class Server {
   /// The same for the public space.
   void public_share_file(const FileId& file, std::function<void(Result<Position>)> done = {});
   /// A link to download the file without any further question, until `valid_for` is over, which is at most 100 years: a
-  /// path with a query, to be put behind the server's address. `file_name`: what the client is to call it; empty: as its uploader did.
+  /// path with a query, to be put behind the server's address. `file_name`: what the client is to call it; empty: as
+  /// its uploader did.
   /// Errors: invalid_argument (the id, the time); forbidden without a file store or in a build without TLS.
-  Result<std::string> file_link(const FileId& file, std::chrono::seconds valid_for, std::string_view file_name = {}) const;
-  /// Removes from disk the files that were overwritten, dropped or deleted, or whose rooms have ended. To be called now and
-  /// then. `done` is called as for `share_file`. Errors: overloaded, stopped, store_failed; forbidden without a file store.
+  Result<std::string> file_link(const FileId& file, std::chrono::seconds valid_for,
+                                std::string_view file_name = {}) const;
+  /// Removes from disk the files that were overwritten, dropped or deleted, or whose rooms have ended. To be called now
+  /// and then. `done` is called as for `share_file`. Errors: overloaded, stopped, store_failed; forbidden without a
+  /// file store.
   void cleanup_deleted_files(std::function<void(Result<FileCleanup>)> done = {});
 
   // --- Sessions ---
 
-  /// Clients of protocol live and of data sharing (`socketio::serve_sharing`) that are connected now. Cost: O(sessions), for this one; the others find by key.
+  /// Clients of protocol live and of data sharing (`socketio::serve_sharing`) that are connected now. Cost:
+  /// O(sessions), for this one; the others find by key.
   std::vector<Session> sessions() const;
   std::optional<Session> session(const SessionId& id) const;
   std::vector<Session> sessions_of_user(std::string_view user_id) const;

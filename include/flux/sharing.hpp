@@ -1,5 +1,5 @@
-// Data sharing for socket.io-client: a public space and private rooms for text and files, on the namespace "/". Rooms are
-// those of the whole server: clients of protocol live are in them, too.
+// Data sharing for socket.io-client: a public space and private rooms for text and files, on the namespace "/". Rooms
+// are those of the whole server: clients of protocol live are in them, too.
 //
 //     flux::Server server;
 //     flux::socketio::Io io(server);
@@ -23,15 +23,15 @@
 //   room:chatHistory {roomId, limit?, before?}    acknowledged with messages: [Stored]
 //   room:presence {roomId, presence}
 // Server to client:
-//   public:history [StoredData]        at first, and after each change; of quick changes to a long one perhaps the last only
+//   public:history [StoredData]        at first, and after each change; after several quick ones perhaps once
 //   room:data StoredData, roomId
 //   room:event {roomId, connectionId, userId?, event, payload?}
 //   room:chat Stored
 //   room:presence {roomId, joined?: [Entry], left?: [connectionId], updated?: [Entry]}
 //   room:closed {roomId, reason?}
-// TransferData is {type: "string", content}, {type: "file", content: bytes, fileName, mimeType?} or {type: "file", fileId}
-// for a file that was put up over HTTP. StoredData is the string object as it came, or {type: "file", fileId, fileName,
-// mimeType, size}. Entry and Stored are those of protocol live.
+// TransferData is {type: "string", content}, {type: "file", content: bytes, fileName, mimeType?} or {type: "file",
+// fileId} for a file that was put up over HTTP. StoredData is the string object as it came, or {type: "file", fileId,
+// fileName, mimeType, size}. Entry and Stored are those of protocol live.
 #pragma once
 
 #include <flux/socketio.hpp>
@@ -46,27 +46,29 @@ namespace flux::socketio {
 struct SharingOptions {
   bool room_list = false;  ///< whether clients may ask which rooms there are
   std::size_t rooms_per_client_max = 100;
-  std::size_t uploads_per_client_max = 10;              ///< files in messages that are on their way into the store
-  std::uint64_t uploads_bytes_max = 1'073'741'824;      ///< of all of those, of all clients: they are in memory
-  /// Who a client is: asked once, when the middlewares have let it in. One with a user id counts as verified. None: nobody
-  /// is known.
+  std::size_t uploads_per_client_max = 10;          ///< files in messages that are on their way into the store
+  std::uint64_t uploads_bytes_max = 1'073'741'824;  ///< of all of those, of all clients: they are in memory
+  /// Who a client is: asked once, when the middlewares have let it in. One with a user id counts as verified. None:
+  /// nobody is known.
   std::function<Identity(const Socket&)> identity{};
 };
 
-/// Serves data sharing on the namespace "/" of `io`, which is an endpoint of `server`. Once for each `Io`, before the start.
-/// Its clients are sessions of the server, as those of protocol live are: its handlers are asked about them, and its
-/// methods reach them. `Session::send` emits the event with the payload, and the room where one is given;
-/// `Session::close` and `Server::disconnect` end the whole connection.
-/// Events that the application handles itself (`Socket::on`) are its own. What nobody knows is acknowledged with an error.
+/// Serves data sharing on the namespace "/" of `io`, which is an endpoint of `server`. Once for each `Io`, before the
+/// start. Its clients are sessions of the server, as those of protocol live are: its handlers are asked about them, and
+/// its methods reach them. `Session::send` emits the event with the payload, and the room where one is given;
+/// `Session::close` and `Server::disconnect` end the whole connection. Events that the application handles itself
+/// (`Socket::on`) are its own. What nobody knows is acknowledged with an error.
 ///
 /// A file is shared when it is stored: what its client shares meanwhile goes before it.
-/// Files in messages need `Config::files`, and are bounded by its `file_bytes_max` after they have got through the bounds
-/// of the endpoint: `Options::payload_bytes_max` and `packet_limits.attachment_bytes_max`. A share handler is asked when
-/// the file is in the store; where it refuses, the file is deleted.
+/// Files in messages need `Config::files`, and are bounded by its `file_bytes_max` after they have got through the
+/// bounds of the endpoint: `Options::payload_bytes_max` and `packet_limits.attachment_bytes_max`. A share handler is
+/// asked when the file is in the store; where it refuses, the file is deleted.
 ///
 /// After connection state recovery a client is in no room. The second argument of `room:data` looks like an offset to
-/// clients of a server that recovers, so that who gets any is not recovered: rooms and recovery are for different `Io`s.
-/// Errors: throws `Error`: bad_config, also for an `io` of another server and at a second call for one; already_running.
+/// clients of a server that recovers, so that who gets any is not recovered: rooms and recovery are for different
+/// `Io`s.
+/// Errors: throws `Error`: bad_config, also for an `io` of another server and at a second call for one;
+/// already_running.
 void serve_sharing(Server& server, Io& io, SharingOptions options = {});
 
 }  // namespace flux::socketio

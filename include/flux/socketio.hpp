@@ -39,13 +39,13 @@ using Value = protocol::SocketIoValue;
 using Args = std::vector<Value>;
 
 /// For larger messages set `payload_bytes_max`; nothing else bounds what one event may hold, attachments included.
-/// A packet with 256 kB of text and more is taken apart on a thread that the endpoint has for that, and nothing else of its
-/// client is read meanwhile. So no loop waits for its parsing; for what a handler does with it others do wait.
+/// A packet with 256 kB of text and more is taken apart on a thread that the endpoint has for that, and nothing else of
+/// its client is read meanwhile. So no loop waits for its parsing; for what a handler does with it others do wait.
 ///
-/// `Limits::messages_per_second` counts events and acknowledgments. What comes faster is not acted on: neither middlewares
-/// nor handlers hear of it. An event that asks for an acknowledgment goes to `Socket::on_refused`, whose answer may be the
-/// ack; where that is not set there is none, as Socket.IO has no error of its own for it, and the client's `timeout`
-/// tells. Data sharing acknowledges its events with an error.
+/// `Limits::messages_per_second` counts events and acknowledgments. What comes faster is not acted on: neither
+/// middlewares nor handlers hear of it. An event that asks for an acknowledgment goes to `Socket::on_refused`, whose
+/// answer may be the ack; where that is not set there is none, as Socket.IO has no error of its own for it, and the
+/// client's `timeout` tells. Data sharing acknowledges its events with an error.
 struct Options : engineio::Options {
   Options() { path = "/socket.io/"; }
   std::chrono::milliseconds connect_timeout{45'000};  ///< to join a namespace; then the connection is closed
@@ -55,11 +55,12 @@ struct Options : engineio::Options {
   std::size_t namespaces_max = 10'000;  ///< those that predicates let in included
   std::size_t namespaces_per_connection_max = 100;
   std::size_t rooms_per_socket_max = 1'000;
-  /// Acknowledgments, and answers of `Socket::use`, that the application owes one socket; then its connection is closed.
+  /// Acknowledgments, and answers of `Socket::use`, that the application owes one socket; then its connection is
+  /// closed.
   std::size_t acks_waiting_max = 10'000;
   /// Connection state recovery: how long the state of a client that was cut off is kept, with what it missed. 0: off.
-  /// Middlewares are asked again, for who was let in before may have been locked out since (the Node server skips them);
-  /// data that they set goes before what is recovered.
+  /// Middlewares are asked again, for who was let in before may have been locked out since (the Node server skips
+  /// them); data that they set goes before what is recovered.
   std::chrono::milliseconds recovery_max{0};
   // The newest that are kept for it, of each namespace. Who missed what is no longer there is not recovered.
   std::size_t recovery_packets_max = 10'000;
@@ -75,7 +76,7 @@ class Handshake {
   Handshake(std::shared_ptr<const JsonText> auth, std::shared_ptr<const detail::EngineIoOpening> opening)
       : auth_(std::move(auth)), opening_(std::move(opening)) {}
   const JsonText& auth() const noexcept { return *auth_; }  ///< of CONNECT: an object; below 256 kB, else it is refused
-  std::string_view query() const noexcept;                 ///< as sent
+  std::string_view query() const noexcept;                  ///< as sent
   std::optional<std::string> query(std::string_view name) const;
   /// Those of a WebSocket handshake (Upgrade, Connection, Sec-WebSocket-…) are not kept.
   std::optional<std::string_view> header(std::string_view name) const;
@@ -136,12 +137,13 @@ using AckHandler = std::function<void(Result<Args>)>;
 /// The answers of many, in the order in which they came. `missing`: one of the errors of those who gave none.
 using AnswersHandler = std::function<void(const std::optional<Error>& missing, std::vector<Args> answers)>;
 
-/// Sends to rooms of a namespace: `io.to("a").to("b").except("c").emit("news", args)`. A socket that is in several of the
-/// rooms gets it once. A socket's id is a room with that socket alone.
+/// Sends to rooms of a namespace: `io.to("a").to("b").except("c").emit("news", args)`. A socket that is in several of
+/// the rooms gets it once. A socket's id is a room with that socket alone.
 /// Threading: any thread; one at a time for each object.
 /// Ordering:  emits of one thread to the same room, or all to sockets, arrive in their order.
-/// Cost:      encoded once, and frames are shared. To one room or everybody, but single sockets: O(members) pushes, in one
-///            batch with what the same turn sends there. Else the receivers are looked up, and a task goes to each loop.
+/// Cost:      encoded once, and frames are shared. To one room or everybody, but single sockets: O(members) pushes, in
+///            one batch with what the same turn sends there. Else the receivers are looked up, and a task goes to each
+///            loop.
 class Broadcast {
  public:
   Broadcast& to(std::string room);
@@ -152,8 +154,8 @@ class Broadcast {
   Broadcast& timeout(std::chrono::milliseconds timeout);
   /// Errors: invalid_argument: a reserved name, or arguments that can't be sent.
   Emitted emit(std::string_view event, const Args& args = {});
-  /// Asks every receiver for an acknowledgment. Where this returns no error `done` is called once: on the loop of the one
-  /// who is last, or at once where there is nobody; but not where the server is destroyed before.
+  /// Asks every receiver for an acknowledgment. Where this returns no error `done` is called once: on the loop of the
+  /// one who is last, or at once where there is nobody; but not where the server is destroyed before.
   Emitted emit(std::string_view event, const Args& args, AnswersHandler done);
 
   /// Whom `emit` would reach.
@@ -175,8 +177,8 @@ class Broadcast {
 };
 
 /// A client in a namespace. A handle: copies share it, and it may outlive the connection, and the server.
-/// Threading: any thread. Handlers run on the client's event loop, one at a time. A handler that holds its own socket is
-/// fine: handlers go when the client has.
+/// Threading: any thread. Handlers run on the client's event loop, one at a time. A handler that holds its own socket
+/// is fine: handlers go when the client has.
 class Socket {
  public:
   explicit Socket(std::shared_ptr<detail::SocketIoSocket> state) : state_(std::move(state)) {}
@@ -197,9 +199,9 @@ class Socket {
   void off(std::string_view event) const;
   /// Called for every event, before the handler of its own. An empty one: nothing is any more.
   void on_any(EventHandler handler) const;
-  /// Asked about every event before its handlers, in the order of the calls. Events that wait for an answer are overtaken
-  /// by others. Who refuses one ends it: the client hears of it what `on_refused` sends, for instance as its ack. So does
-  /// the one whose events are past `Limits::messages_per_second`.
+  /// Asked about every event before its handlers, in the order of the calls. Events that wait for an answer are
+  /// overtaken by others. Who refuses one ends it: the client hears of it what `on_refused` sends, for instance as its
+  /// ack. So does the one whose events are past `Limits::messages_per_second`.
   void use(EventMiddleware middleware) const;
   void on_refused(RefusedHandler handler) const;
   /// As `on_disconnect`, but while the socket is in its rooms yet and they still hear what it emits.
@@ -238,7 +240,8 @@ class Socket {
   std::shared_ptr<detail::SocketIoSocket> state_;
 };
 
-/// A middleware's answer: continues, or refuses; now or later, from any thread. The first call counts; none at all refuses.
+/// A middleware's answer: continues, or refuses; now or later, from any thread. The first call counts; none at all
+/// refuses.
 class Next {
  public:
   explicit Next(std::shared_ptr<detail::SocketIoQuestion> question) : question_(std::move(question)) {}
@@ -279,8 +282,8 @@ class Namespace {
   std::shared_ptr<detail::SocketIoNamespace> state_;
 };
 
-/// A Socket.IO endpoint of a server. Made before the start; may be destroyed then, for the server keeps what it needs, and
-/// may outlive it. Threading: any thread.
+/// A Socket.IO endpoint of a server. Made before the start; may be destroyed then, for the server keeps what it needs,
+/// and may outlive it. Threading: any thread.
 class Io {
  public:
   /// Errors: throws `Error` (bad_config, already_running).
@@ -289,8 +292,8 @@ class Io {
   /// A namespace, made where it is not there. Errors: throws `Error` (bad_config) for a name that is none.
   Namespace of(const std::string& name);
   /// A namespace for each name that `matches`, made when its first client comes, and gone with its last one; with
-  /// connection state recovery, when there are `namespaces_max`. `made` sets it up. Both are called on clients' loops, at
-  /// the same time too; a namespace that two clients bring about at once may be set up twice and kept once.
+  /// connection state recovery, when there are `namespaces_max`. `made` sets it up. Both are called on clients' loops,
+  /// at the same time too; a namespace that two clients bring about at once may be set up twice and kept once.
   void of(std::function<bool(std::string_view name, const JsonText& auth)> matches,
           std::function<void(Namespace)> made);
 

@@ -58,10 +58,10 @@ enum class MessageType : std::uint8_t { text, binary };
 struct ChatMessage {
   std::string id;  ///< made by the server, unique
   RoomId room;
-  SessionId connection_id;  ///< of the sender; `server_connection_id` for the application's own
-  std::string user_id;      ///< empty: unknown
-  std::string message;      ///< valid UTF-8 without NUL
-  std::string metadata;     ///< JSON text as it came; empty: none
+  SessionId connection_id;      ///< of the sender; `server_connection_id` for the application's own
+  std::string user_id;          ///< empty: unknown
+  std::string message;          ///< valid UTF-8 without NUL
+  std::string metadata;         ///< JSON text as it came; empty: none
   std::int64_t created_at = 0;  ///< milliseconds since 1970
   Offset offset = 0;            ///< given by the store, from 1 without gaps in each room
   friend bool operator==(const ChatMessage&, const ChatMessage&) = default;

@@ -30,33 +30,28 @@ std::string seconds_of(std::chrono::milliseconds time) {
 Failure::Kind kind_of_number(unsigned int number) {
   switch (number) {
     case 1022:  // duplicate key on write
-    case 1062:
-      return Failure::Kind::duplicate;
-    case 1205:  // lock wait timeout
-    case 1213:
-      return Failure::Kind::conflict;  // deadlock
-    case 1040:                         // too many connections
-    case 1053:                         // server shutdown in progress
-    case 1077:                         // normal shutdown
-    case 1079:                         // shutdown complete
-    case 1927:                         // connection was killed
-    case 2002:                         // can't connect, by socket
-    case 2003:                         // can't connect, by TCP
-    case 2006:                         // server has gone away
-    case 2013:                         // lost connection
-    case 2026:                         // TLS
-    case 2055:                         // lost connection, with the system's error
-    case 4031:
-      return Failure::Kind::lost;  // ended because it was silent
-    case 1048:                     // must not be NULL
-    case 1153:                     // packet too large
-    case 1264:                     // out of range
-    case 1292:                     // incorrect value
-    case 1366:                     // incorrect text
-    case 1406:
-      return Failure::Kind::bad_value;  // too long
-    default:
-      return Failure::Kind::other;
+    case 1062: return Failure::Kind::duplicate;
+    case 1205:                                   // lock wait timeout
+    case 1213: return Failure::Kind::conflict;   // deadlock
+    case 1040:                                   // too many connections
+    case 1053:                                   // server shutdown in progress
+    case 1077:                                   // normal shutdown
+    case 1079:                                   // shutdown complete
+    case 1927:                                   // connection was killed
+    case 2002:                                   // can't connect, by socket
+    case 2003:                                   // can't connect, by TCP
+    case 2006:                                   // server has gone away
+    case 2013:                                   // lost connection
+    case 2026:                                   // TLS
+    case 2055:                                   // lost connection, with the system's error
+    case 4031: return Failure::Kind::lost;       // ended because it was silent
+    case 1048:                                   // must not be NULL
+    case 1153:                                   // packet too large
+    case 1264:                                   // out of range
+    case 1292:                                   // incorrect value
+    case 1366:                                   // incorrect text
+    case 1406: return Failure::Kind::bad_value;  // too long
+    default: return Failure::Kind::other;
   }
 }
 

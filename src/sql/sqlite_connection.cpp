@@ -16,21 +16,16 @@ constexpr std::size_t statements_max = 64;
 Failure::Kind kind_of(int extended) {
   switch (extended) {
     case SQLITE_CONSTRAINT_PRIMARYKEY:
-    case SQLITE_CONSTRAINT_UNIQUE:
-      return Failure::Kind::duplicate;
-    default:
-      break;
+    case SQLITE_CONSTRAINT_UNIQUE: return Failure::Kind::duplicate;
+    default: break;
   }
   switch (extended & 0xFF) {
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      return Failure::Kind::conflict;
+    case SQLITE_LOCKED: return Failure::Kind::conflict;
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH:
-    case SQLITE_TOOBIG:
-      return Failure::Kind::bad_value;
-    default:
-      return Failure::Kind::other;
+    case SQLITE_TOOBIG: return Failure::Kind::bad_value;
+    default: return Failure::Kind::other;
   }
 }
 

@@ -14,20 +14,13 @@ namespace {
 
 void run_mode(Load& load) {
   switch (load.options().mode) {
-    case Mode::echo:
-      return run_echo(load);
-    case Mode::fanout:
-      return run_fanout(load);
-    case Mode::idle:
-      return run_idle(load);
-    case Mode::join_storm:
-      return run_join_storm(load);
-    case Mode::paced:
-      return run_paced(load);
-    case Mode::presence:
-      return run_presence(load);
-    case Mode::rooms_echo:
-      return run_rooms_echo(load);
+    case Mode::echo: return run_echo(load);
+    case Mode::fanout: return run_fanout(load);
+    case Mode::idle: return run_idle(load);
+    case Mode::join_storm: return run_join_storm(load);
+    case Mode::paced: return run_paced(load);
+    case Mode::presence: return run_presence(load);
+    case Mode::rooms_echo: return run_rooms_echo(load);
   }
 }
 

@@ -58,13 +58,10 @@ void enter_rooms(Load& load, const RoomOf& room_of, std::size_t presence_bytes) 
 
 std::string event_message(const Options& options, const std::string& room, std::size_t sender, std::uint64_t id) {
   switch (options.protocol) {
-    case Protocol::raw:
-      return stamped_object(options.payload_bytes, sender);
-    case Protocol::live:
-      return broadcast_event(stamped_object(options.payload_bytes, sender));
+    case Protocol::raw: return stamped_object(options.payload_bytes, sender);
+    case Protocol::live: return broadcast_event(stamped_object(options.payload_bytes, sender));
     case Protocol::socketio:
-    case Protocol::polling:
-      return upload_string(room, stamped_text(options.payload_bytes, sender), id);
+    case Protocol::polling: return upload_string(room, stamped_text(options.payload_bytes, sender), id);
   }
   throw std::logic_error("a protocol without events");
 }

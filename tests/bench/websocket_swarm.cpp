@@ -68,14 +68,10 @@ std::size_t WebSocketSwarm::consume_frames(std::size_t client, std::string_view 
 void WebSocketSwarm::handle(std::size_t client, Opcode opcode, std::string_view payload) {
   switch (opcode) {
     case Opcode::text:
-    case Opcode::binary:
-      return received(client, payload);
-    case Opcode::ping:
-      return send(client, Opcode::pong, payload);
-    case Opcode::close:
-      return sockets().close(client, close_frame_text(payload));
-    case Opcode::pong:
-      return;
+    case Opcode::binary: return received(client, payload);
+    case Opcode::ping: return send(client, Opcode::pong, payload);
+    case Opcode::close: return sockets().close(client, close_frame_text(payload));
+    case Opcode::pong: return;
   }
   throw std::runtime_error("the server sent a frame with an unknown opcode");
 }

@@ -1,6 +1,6 @@
 // The store that the tests of the server use keeps the contract, so what they show holds for any store that does.
-#include "catch.hpp"
 #include "support/memory_file_store.hpp"
+#include "catch.hpp"
 
 #include <flux/testing/file_store_contract.hpp>
 

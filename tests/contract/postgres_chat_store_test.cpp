@@ -56,7 +56,7 @@ TEST_CASE("postgres stores: a server that falls silent in the login, or right af
   const auto server = Postgres::or_skip();
   if (!server) return;
   flux_test::Proxied proxied(*server);
-  const std::string last_word = GENERATE(std::string("R\0\0\0", 4),         // Authentication
+  const std::string last_word = GENERATE(std::string("R\0\0\0", 4),      // Authentication
                                          std::string("Z\0\0\0\5I", 6));  // ReadyForQuery
   const auto falls_silent = [&](const auto& open) {
     proxied.proxy.stall_after(last_word);

@@ -1,6 +1,6 @@
-// Fuzzes what reads JSON. The first byte of the input is the length of a JSON Pointer, which follows; the rest is the text
-// of a client's message. Checked, beside what the sanitizers see: views lie inside the text and are JSON themselves,
-// decoded strings and errors are UTF-8, and what a pointer finds parses and is found again.
+// Fuzzes what reads JSON. The first byte of the input is the length of a JSON Pointer, which follows; the rest is the
+// text of a client's message. Checked, beside what the sanitizers see: views lie inside the text and are JSON
+// themselves, decoded strings and errors are UTF-8, and what a pointer finds parses and is found again.
 #include <flux/core/utf8.hpp>
 #include <flux/json.hpp>
 #include <flux/protocol/live_codec.hpp>
@@ -46,7 +46,8 @@ void check_request(std::string_view text) {
     check_slice(request.payload, text, false);
     check_slice(request.metadata, text, false);
     check_slice(request.data, text, true);
-    for (const auto* member : {&request.room_id, &request.access_token, &request.name, &request.email}) check_utf8(*member);
+    for (const auto* member : {&request.room_id, &request.access_token, &request.name, &request.email})
+      check_utf8(*member);
     check_utf8(request.event);
     check_utf8(request.message);
     require(request.limit >= 1 && request.limit <= 1000);

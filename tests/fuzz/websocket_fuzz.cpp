@@ -34,16 +34,10 @@ struct Seen {
 void check(const WebSocketDecoder& decoder, Event event, const DecoderLimits& limits) {
   const std::string_view payload = decoder.payload();
   switch (event) {
-    case Event::text:
-      require(valid_utf8(payload) && payload.size() <= limits.message_bytes_max);
-      break;
-    case Event::binary:
-      require(payload.size() <= limits.message_bytes_max);
-      break;
+    case Event::text: require(valid_utf8(payload) && payload.size() <= limits.message_bytes_max); break;
+    case Event::binary: require(payload.size() <= limits.message_bytes_max); break;
     case Event::ping:
-    case Event::pong:
-      require(payload.size() <= control_payload_bytes_max);
-      break;
+    case Event::pong: require(payload.size() <= control_payload_bytes_max); break;
     case Event::close:
       require(payload.size() <= control_payload_bytes_max - 2 && valid_utf8(payload));
       require(decoder.close_code() == 1005 || valid_close_code(decoder.close_code()));
@@ -52,8 +46,7 @@ void check(const WebSocketDecoder& decoder, Event event, const DecoderLimits& li
       require(decoder.close_code() == 1002 || decoder.close_code() == 1007 || decoder.close_code() == 1009);
       require(!decoder.error_text().empty());
       break;
-    case Event::need_more:
-      break;
+    case Event::need_more: break;
   }
 }
 

@@ -580,7 +580,8 @@ TEST_CASE("files: a server that is stopped by force leaves nothing of a POST, an
   }
 }
 
-TEST_CASE("files: a server that ends while the store is at a POST, in the application's context, leaves nothing of it") {
+TEST_CASE(
+    "files: a server that ends while the store is at a POST, in the application's context, leaves nothing of it") {
   struct End {
     bool destroyed, completing;
   };
@@ -597,8 +598,7 @@ TEST_CASE("files: a server that ends while the store is at a POST, in the applic
     files.start();
     auto client = files.client();
     const std::size_t announced = end.completing ? 4 : 100;
-    client.send("POST /files HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(announced) +
-                "\r\n\r\nhalf");
+    client.send("POST /files HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(announced) + "\r\n\r\nhalf");
     REQUIRE(eventually([&] {
       context.poll();
       return held.load();

@@ -116,39 +116,21 @@ TEST_CASE("server: called from many threads while clients come and go, all of it
         const std::string room = "room" + std::to_string(random() % 3);
         const std::string user = "user" + std::to_string(random() % 4);
         switch (random() % 12) {
-          case 0:
-            (void)server.broadcast(room, "e", R"({"n":1})"_json);
-            break;
-          case 1:
-            server.send_to_user(user, "direct", "2"_json);
-            break;
-          case 2:
-            server.presence(room);
-            break;
-          case 3:
-            server.stats();
-            break;
-          case 4:
-            (void)server.close_room(room, "again");
-            break;
-          case 5:
-            server.send_chat(room, "hello");
-            break;
-          case 6:
-            server.chat_history(room, 10, 0, [](const auto&) {});
-            break;
+          case 0: (void)server.broadcast(room, "e", R"({"n":1})"_json); break;
+          case 1: server.send_to_user(user, "direct", "2"_json); break;
+          case 2: server.presence(room); break;
+          case 3: server.stats(); break;
+          case 4: (void)server.close_room(room, "again"); break;
+          case 5: server.send_chat(room, "hello"); break;
+          case 6: server.chat_history(room, 10, 0, [](const auto&) {}); break;
           case 7:
             for (const auto& session : server.sessions_of_user(user)) session.rooms();
             break;
           case 8:
             for (const auto& session : server.sessions()) (void)session.send("all", "3"_json);
             break;
-          case 9:
-            server.share(room, R"({"type":"string","content":"x"})"_json);
-            break;
-          case 10:
-            server.rooms();
-            break;
+          case 9: server.share(room, R"({"type":"string","content":"x"})"_json); break;
+          case 10: server.rooms(); break;
           default:
             if (random() % 20 == 0) server.disconnect_user(user, flux::CloseCode::try_again_later, "shuffled");
             server.public_share(R"({"type":"string","content":"p"})"_json);

@@ -66,7 +66,9 @@ std::string contents(const std::vector<flux::SharedItem>& items) {
   for (const auto& item : items) all += text_at(item.data, "/content") + ' ';
   return all;
 }
-std::string contents_of(flux::Server& server, const flux::RoomId& room) { return contents(server.room_items(room).value()); }
+std::string contents_of(flux::Server& server, const flux::RoomId& room) {
+  return contents(server.room_items(room).value());
+}
 
 }  // namespace
 
@@ -168,7 +170,8 @@ TEST_CASE("rooms kept: a stop of any kind leaves them, an end of any kind remove
   CHECK_FALSE(store->has("mine"));
 }
 
-TEST_CASE("rooms kept: a room that is made or closed while the server stands still, the store hears of it at the start") {
+TEST_CASE(
+    "rooms kept: a room that is made or closed while the server stands still, the store hears of it at the start") {
   const auto store = any_store();
   const auto item = flux::JsonText::parse(string_data("x")).value();
   flux::Server server(with_rooms(store));
@@ -224,7 +227,8 @@ TEST_CASE("rooms kept: one whose id is none here is left out, with a warning, an
   CHECK(store->has("too long"));
   const std::lock_guard lock(mutex);
   const std::string left_out = "a room of Config::rooms.store is left out: roomId ";
-  CHECK(warnings == left_out + "must be UTF-8 without control characters\n" + left_out + "has 8 bytes; at most 4 are allowed\n");
+  CHECK(warnings ==
+        left_out + "must be UTF-8 without control characters\n" + left_out + "has 8 bytes; at most 4 are allowed\n");
 }
 
 TEST_CASE("rooms kept: an application that makes its room before each start has its items again") {
@@ -600,7 +604,8 @@ TEST_CASE("rooms kept: who joins while items are on their way gets each of them 
       LiveClient joiner(node.port());
       const auto welcome = joiner.join("r");
       std::vector<std::int64_t> got;
-      while (const auto item = welcome.at("/payload/data/" + std::to_string(got.size()))) got.push_back(number_at(*item, "/data"));
+      while (const auto item = welcome.at("/payload/data/" + std::to_string(got.size())))
+        got.push_back(number_at(*item, "/data"));
       while (got.empty() || got.back() < count) got.push_back(number_at(joiner.next("room_data"), "/payload/data"));
       check(got);
     });
@@ -608,7 +613,8 @@ TEST_CASE("rooms kept: who joins while items are on their way gets each of them 
       SocketIoClient joiner(node.port());
       const auto joined = joiner.ask("room:join", quoted("r"));
       std::vector<std::int64_t> got;
-      while (const auto item = joined.at("/data/" + std::to_string(got.size()))) got.push_back(item->get<std::int64_t>().value());
+      while (const auto item = joined.at("/data/" + std::to_string(got.size())))
+        got.push_back(item->get<std::int64_t>().value());
       while (got.empty() || got.back() < count) got.push_back(number_at(joiner.next("room:data"), "/1"));
       check(got);
     });

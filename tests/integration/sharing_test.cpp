@@ -1,7 +1,7 @@
 // Data sharing over Socket.IO beside protocol live: one room, one server, one set of handlers.
-#include "support/staged_file_store.hpp"
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
+#include "support/staged_file_store.hpp"
 
 #include <flux/sharing.hpp>
 #include <flux/testing/manual_clock.hpp>
@@ -35,7 +35,8 @@ std::string why(const flux::JsonText& answer) { return text_at(answer, "/message
 std::string quoted(std::string_view text) { return flux::JsonText::string(text).text(); }
 
 flux::JsonText make(SocketIoClient& client, std::string_view room, std::string_view mode = "live") {
-  return client.ask("room:create", R"({"roomId":)" + quoted(room) + R"(,"capacity":100,"mode":")" + std::string(mode) + "\"}");
+  return client.ask("room:create",
+                    R"({"roomId":)" + quoted(room) + R"(,"capacity":100,"mode":")" + std::string(mode) + "\"}");
 }
 void enter(SocketIoClient& client, std::string_view room) {
   const auto joined = client.ask("room:join", quoted(room));
@@ -465,7 +466,8 @@ TEST_CASE("sharing: a file in a message is stored, shared, and deleted with its 
   CHECK(success(ann.ask_with_bytes("room:upload", file_upload("r"), "some bytes")));
   const auto data = ann.next("room:data");
   const std::string id = text_at(data, "/1/fileId");
-  CHECK(data.at("/1")->text() == R"({"type":"file","fileId":")" + id + R"(","fileName":"a.txt","mimeType":"text/plain","size":10})");
+  CHECK(data.at("/1")->text() ==
+        R"({"type":"file","fileId":")" + id + R"(","fileName":"a.txt","mimeType":"text/plain","size":10})");
   CHECK(store->bytes_of(id) == "some bytes");
   CHECK(success(ann.ask("room:upload", text_upload("r", "instead"))));
   CHECK(eventually([&] { return store->known().at(0).state == flux::FileState::deleted; }));
@@ -612,7 +614,8 @@ TEST_CASE("sharing: a file that was put up before is shared by its id, by either
   enter(ann, "r");
   bob.join("r");
   CHECK(success(ann.ask("room:upload", R"({"roomId":"r","data":{"type":"file","fileId":")" + id + R"("}})")));
-  const std::string stored = R"({"type":"file","fileId":")" + id + R"(","fileName":"b.png","mimeType":"image/png","size":5})";
+  const std::string stored =
+      R"({"type":"file","fileId":")" + id + R"(","fileName":"b.png","mimeType":"image/png","size":5})";
   CHECK(bob.next("room_data").at("/payload/data")->text() == stored);
   bob.request("share", R"({"data":{"type":"file","fileId":")" + id + R"("}})");
   ann.next("room:data");
@@ -676,7 +679,8 @@ TEST_CASE("sharing: many threads, members of both protocols get all of it, once,
         client.send("share", R"({"data":{"type":"string","content":")" + numbered("l", n * 1000 + i) + "\"}}");
       }
       std::vector<std::string> order;
-      while (order.size() < 2 * clients * uploads) order.push_back(text_at(client.next("room_data"), "/payload/data/content"));
+      while (order.size() < 2 * clients * uploads)
+        order.push_back(text_at(client.next("room_data"), "/payload/data/content"));
       note(std::move(order));
     });
   }

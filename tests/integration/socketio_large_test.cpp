@@ -179,7 +179,9 @@ TEST_CASE("socket.io: one option lets a large message through, to the byte, over
     CHECK(client.closed().code == 1009);
   }
   SECTION("polling, where bytes are base64") {
-    const std::string event = "451-1[\"file\"," + std::string(one_file) + "]\x1e" "b";
+    const std::string event = "451-1[\"file\"," + std::string(one_file) +
+                              "]\x1e"
+                              "b";
     Poller poller(server.port());
     REQUIRE(poller.post(event + base64_of(fits)) == "ok");
     CHECK(poller.poll() == "431[true]");
@@ -229,8 +231,11 @@ TEST_CASE("socket.io: long texts, which are read beside the loop, keep their pla
   }
   SECTION("polling") {
     Poller poller(server.port());
-    REQUIRE(poller.post(numbered_event(1, text) + "\x1e" + numbered_event(2, "1") + "\x1e" + binary_event + "\x1e" "b" +
-                        base64_of(bytes) + "\x1e" + numbered_event(4, text) + "\x1e" + numbered_event(5, "[1]")) == "ok");
+    REQUIRE(poller.post(numbered_event(1, text) + "\x1e" + numbered_event(2, "1") + "\x1e" + binary_event +
+                        "\x1e"
+                        "b" +
+                        base64_of(bytes) + "\x1e" + numbered_event(4, text) + "\x1e" + numbered_event(5, "[1]")) ==
+            "ok");
     std::string polled;
     while (std::count(polled.begin(), polled.end(), '\x1e') < 5) polled += poller.poll() + "\x1e";
     for (std::size_t at = 0; at < polled.size(); at = polled.find('\x1e', at) + 1) answers += polled.substr(at, 3);
@@ -400,8 +405,8 @@ TEST_CASE("socket.io: what was posted before an upgrade goes first, however long
 
 namespace {
 
-/// The application's loop, which measures its turns: how long a processor was busy with each, whatever else the machine did
-/// meanwhile.
+/// The application's loop, which measures its turns: how long a processor was busy with each, whatever else the machine
+/// did meanwhile.
 class MeasuredLoop {
  public:
   MeasuredLoop() {
@@ -479,7 +484,8 @@ TEST_CASE("socket.io: ten files of 100 MB at once, or texts of 30, no turn of th
     const std::string frames =
         text ? flux::testing::text_frame(numbered_event(9, quoted_x(size)))
              : flux::testing::text_frame(R"(451-9["note",{"bytes":{"_placeholder":true,"num":0}}])") +
-                   flux::testing::ClientFrame{.opcode = flux::transport::Opcode::binary, .payload = std::string(size, 'x')}
+                   flux::testing::ClientFrame{.opcode = flux::transport::Opcode::binary,
+                                              .payload = std::string(size, 'x')}
                        .bytes();
     waits = waits_beside(server.port(), frames);
     sizes = notes.sizes();

@@ -129,10 +129,13 @@ TEST_CASE("socket.io: handles outlive the server, which every call then says or 
   CHECK(nsp.sockets().empty());
   CHECK(nsp.emit("a").ok());
   CHECK(nsp.to("room").to("other").emit("a").ok());
-  CHECK(nsp.to("room").emit("a", {}, [&](const auto& missing, std::vector<Args> answers) {
-    CHECK_FALSE(missing);
-    answered = std::move(answers);
-  }).ok());
+  CHECK(nsp.to("room")
+            .emit("a", {},
+                  [&](const auto& missing, std::vector<Args> answers) {
+                    CHECK_FALSE(missing);
+                    answered = std::move(answers);
+                  })
+            .ok());
   CHECK(answered.empty());
   nsp.sockets_join("c");
   nsp.disconnect_sockets(true);
@@ -186,8 +189,8 @@ TEST_CASE("socket.io: the statistics count its sessions, messages and mistakes")
     CHECK(ws.next() == "43999[]");
     const auto now = server.stats();
     CHECK(now.handler_errors == before.handler_errors + 1);
-    CHECK(now.messages_in == before.messages_in + 4);      // 40, throw, settle; 40 by a POST
-    CHECK(now.frames_out == before.frames_out + 3);        // open, CONNECT, the acknowledgment
+    CHECK(now.messages_in == before.messages_in + 4);  // 40, throw, settle; 40 by a POST
+    CHECK(now.frames_out == before.frames_out + 3);    // open, CONNECT, the acknowledgment
     CHECK(now.messages_bad == before.messages_bad);
     ws.send_text("42[");
     CHECK(ws.closed().code == 1000);
@@ -199,7 +202,8 @@ TEST_CASE("socket.io: the statistics count its sessions, messages and mistakes")
 
 // --- Slow readers ---
 
-TEST_CASE("socket.io: a poller that fetches nothing and a WebSocket that reads nothing are closed, peers lose nothing") {
+TEST_CASE(
+    "socket.io: a poller that fetches nothing and a WebSocket that reads nothing are closed, peers lose nothing") {
   Reasons reasons;
   auto config = test_config();
   config.limits.outbox_bytes_max = 262'144;
@@ -362,8 +366,8 @@ TEST_CASE("socket.io: a client that is gone without a word while a middleware th
     clock->advance(500ms);
     return server.stats().sessions_now == 0;
   }));
-  CHECK(reasons.all() == (about_event ? std::multiset<std::string>{"ping timeout", "ping timeout"}
-                                      : std::multiset<std::string>{}));
+  CHECK(reasons.all() ==
+        (about_event ? std::multiset<std::string>{"ping timeout", "ping timeout"} : std::multiset<std::string>{}));
   // Late answers are no harm, and with the questions the last of the sockets goes.
   for (const auto& next : open) next();
   open.clear();
@@ -644,7 +648,8 @@ TEST_CASE("engine.io: a client that is sending something long is alive without a
     };
     const auto step = interval + 500ms;
     const std::string whole =
-        flux::testing::ClientFrame{.opcode = flux::transport::Opcode::binary, .payload = std::string(1'000, 'x')}.bytes();
+        flux::testing::ClientFrame{.opcode = flux::transport::Opcode::binary, .payload = std::string(1'000, 'x')}
+            .bytes();
     send(flux::testing::text_frame(one_attachment) + whole.substr(0, 100));
     clock->advance(step);
     CHECK(client.message() == "2");

@@ -53,8 +53,7 @@ int main(int argc, char** argv) {
       arguments.text("--dir"), flux::DiskFileStoreOptions{.bytes_max = arguments.number<std::uint64_t>("--quota", 0)});
   config.files.file_bytes_max = arguments.number<std::uint64_t>("--max-file-size", 100'000'000);
   config.files.upload_expires = std::chrono::seconds(arguments.number("--upload-expires", 86'400));
-  config.files.checked_chunk_bytes_max =
-      arguments.number("--checked-chunk-max", config.files.checked_chunk_bytes_max);
+  config.files.checked_chunk_bytes_max = arguments.number("--checked-chunk-max", config.files.checked_chunk_bytes_max);
   config.files.sha256 = arguments.number("--sha256", 0) != 0;
   if (arguments.has("--cors")) config.files.cors_origins = {arguments.text("--cors")};
   if (arguments.has("--inline")) config.files.inline_types = {arguments.text("--inline")};

@@ -220,8 +220,7 @@ class MemoryFileStore final : public flux::FileStore {
   }
 
   const MemoryFileStoreOptions options_{};
-  const std::shared_ptr<flux::Clock> clock_ =
-      options_.clock ? options_.clock : std::make_shared<flux::SystemClock>();
+  const std::shared_ptr<flux::Clock> clock_ = options_.clock ? options_.clock : std::make_shared<flux::SystemClock>();
   mutable std::mutex mutex_;
   std::map<flux::FileId, File> files_;
 };

@@ -3,8 +3,9 @@
 // usage: flux-sharing-server [--threads N] [--dir DIR] [--max-file-size BYTES] [--room-list 1] [--rooms-per-client N]
 //     [--public-max N] [--linger-ms N] [--rate N]
 //
-// --dir: where files are kept; without it they are refused. Clients are who their auth payload's `user` says. The content
-// "forbidden" is refused. POST /test/cleanup removes deleted files, POST /test/close/{room} closes a room. Ends with SIGTERM.
+// --dir: where files are kept; without it they are refused. Clients are who their auth payload's `user` says. The
+// content "forbidden" is refused. POST /test/cleanup removes deleted files, POST /test/close/{room} closes a room. Ends
+// with SIGTERM.
 #include <flux/flux.hpp>
 #include <flux/sharing.hpp>
 #include <flux/storage/disk_file_store.hpp>

@@ -25,9 +25,7 @@ class SocketIoClient : public WebSocketClient {
   }
 
   /// `arguments`: JSON, separated by commas.
-  void emit(std::string_view event, std::string_view arguments = "") {
-    send_text("42" + list(event, arguments));
-  }
+  void emit(std::string_view event, std::string_view arguments = "") { send_text("42" + list(event, arguments)); }
   /// Emits and returns the first argument of the acknowledgment; events before it are set aside.
   flux::JsonText ask(std::string_view event, std::string_view arguments = "") {
     const std::string id = std::to_string(next_id_++);
@@ -90,7 +88,8 @@ class SocketIoClient : public WebSocketClient {
   flux::JsonText answer(const std::string& id) {
     for (;;) {
       const std::string text = packet();
-      if (text.substr(0, 2 + id.size()) == "43" + id) return *flux::JsonText::parse(text.substr(2 + id.size())).value().at("/0");
+      if (text.substr(0, 2 + id.size()) == "43" + id)
+        return *flux::JsonText::parse(text.substr(2 + id.size())).value().at("/0");
       aside_.push_back(event_of(text));
     }
   }

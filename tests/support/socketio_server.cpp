@@ -71,14 +71,13 @@ void serve_values(const Socket& socket) {
     event.ack({text("first")});
     event.ack({text("second")});
   });
-  socket.on("ack later", [](Event& event) {
-    later().add(20ms, [ack = event.later(), args = event.args()] { ack(args); });
-  });
+  socket.on("ack later",
+            [](Event& event) { later().add(20ms, [ack = event.later(), args = event.args()] { ack(args); }); });
   socket.on("bytes", [socket](Event& event) {  // of what came, and some of the server's own
     const auto bytes = event.arg(0).bytes_at("/deep/0");
     std::string reversed = bytes ? std::string(bytes->rbegin(), bytes->rend()) : "none";
-    const auto nested = Value::parse(R"({"in":[{"_placeholder":true,"num":0}]})",
-                                     {std::make_shared<const std::string>(reversed)});
+    const auto nested =
+        Value::parse(R"({"in":[{"_placeholder":true,"num":0}]})", {std::make_shared<const std::string>(reversed)});
     socket.emit("bytes", {*nested, Value::bytes(std::move(reversed)), text("after")});
   });
   socket.on("ask me", [socket](Event& event) {
@@ -153,13 +152,13 @@ void serve_rooms(flux::socketio::Namespace nsp, const Socket& socket) {
   });
   socket.on("to", [socket](Event& event) { socket.to(string_at(event, 0)).emit("news", from(event, 1)); });
   socket.on("in", [nsp](Event& event) { nsp.to(string_at(event, 0)).emit("news", from(event, 1)); });
-  socket.on("in two", [nsp](Event& event) {
-    nsp.to(string_at(event, 0)).to(string_at(event, 1)).emit("news", from(event, 2));
-  });
+  socket.on("in two",
+            [nsp](Event& event) { nsp.to(string_at(event, 0)).to(string_at(event, 1)).emit("news", from(event, 2)); });
   socket.on("except", [nsp](Event& event) { nsp.except(string_at(event, 0)).emit("news", from(event, 1)); });
   socket.on("ask room", [nsp, socket](Event& event) {
     const auto timeout = std::chrono::milliseconds(event.arg(1).json().get<std::int64_t>().value_or(1000));
-    const auto done = [ack = event.later()](const std::optional<flux::Error>& missing, const std::vector<Args>& answers) {
+    const auto done = [ack = event.later()](const std::optional<flux::Error>& missing,
+                                            const std::vector<Args>& answers) {
       Args all{missing ? text(flux::to_string(missing->code())) : Value()};
       for (const Args& answer : answers) all.insert(all.end(), answer.begin(), answer.end());
       ack(all);

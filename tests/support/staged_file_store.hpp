@@ -19,7 +19,8 @@ namespace flux_test {
 /// Threading: any thread.
 class StagedFileStore final : public flux::FileStore {
  public:
-  explicit StagedFileStore(bool blocks, std::uint64_t bytes_max = 1'000'000'000) : blocks_(blocks), bytes_max_(bytes_max) {}
+  explicit StagedFileStore(bool blocks, std::uint64_t bytes_max = 1'000'000'000)
+      : blocks_(blocks), bytes_max_(bytes_max) {}
 
   /// A file as if it had been put up over HTTP.
   void put(const flux::FileId& id, std::string_view name, std::string_view media_type, std::string_view bytes) {

@@ -99,7 +99,8 @@ struct Fixture {
   Result<ChatLog::Page> history(const RoomId& room, std::size_t limit, Offset before) {
     std::promise<Result<ChatLog::Page>> done;
     auto result = done.get_future();
-    log.history(room, limit, before, [&](const Result<ChatLog::Page>& page, const ChatLog::Turn&) { done.set_value(page); });
+    log.history(room, limit, before,
+                [&](const Result<ChatLog::Page>& page, const ChatLog::Turn&) { done.set_value(page); });
     REQUIRE(result.wait_for(10s) == std::future_status::ready);
     return result.get();
   }
@@ -159,7 +160,8 @@ TEST_CASE("chat log: past the bound a call is answered with overloaded", "[chat_
   Fixture f(true, 1);
   std::promise<ChatLog::Turn> first;
   auto held = first.get_future();
-  f.log.append(message_of("r", "1"), [&](const Result<ChatMessage>&, const ChatLog::Turn& turn) { first.set_value(turn); });
+  f.log.append(message_of("r", "1"),
+               [&](const Result<ChatMessage>&, const ChatLog::Turn& turn) { first.set_value(turn); });
   REQUIRE(held.wait_for(10s) == std::future_status::ready);
   ChatLog::Turn turn = held.get();
   std::promise<void> second;
@@ -182,8 +184,9 @@ TEST_CASE("chat log: messages of many threads are handed on in the order of thei
     for (int t = 0; t < threads; ++t) {
       writers.emplace_back([&, t] {
         for (int i = 0; i < each; ++i) {
-          f.log.append(message_of("r", std::to_string(t) + "-" + std::to_string(i)),
-                       [&](const Result<ChatMessage>& stored, const ChatLog::Turn&) { order.push_back(stored->offset); });
+          f.log.append(
+              message_of("r", std::to_string(t) + "-" + std::to_string(i)),
+              [&](const Result<ChatMessage>& stored, const ChatLog::Turn&) { order.push_back(stored->offset); });
         }
       });
     }
@@ -224,7 +227,8 @@ TEST_CASE("chat log: over a store that takes batches, messages of several rooms 
     for (int r = 0; r < rooms; ++r) {
       std::promise<ChatLog::Turn> reading;
       auto held = reading.get_future();
-      f.log.history(std::to_string(r), 1, 0, [&](const Result<ChatLog::Page>&, const ChatLog::Turn& turn) { reading.set_value(turn); });
+      f.log.history(std::to_string(r), 1, 0,
+                    [&](const Result<ChatLog::Page>&, const ChatLog::Turn& turn) { reading.set_value(turn); });
       REQUIRE(held.wait_for(10s) == std::future_status::ready);
       turns.push_back(held.get());
     }
@@ -233,7 +237,9 @@ TEST_CASE("chat log: over a store that takes batches, messages of several rooms 
         f.log.append(message_of(std::to_string(r), std::to_string(i)),
                      [&own = ids[static_cast<std::size_t>(r)], room = std::to_string(r), i](
                          const Result<ChatMessage>& stored, const ChatLog::Turn& turn) {
-                       if (!stored || stored->room != room || stored->offset != static_cast<Offset>(i + 1) || turn.use_count() == 0) return;
+                       if (!stored || stored->room != room || stored->offset != static_cast<Offset>(i + 1) ||
+                           turn.use_count() == 0)
+                         return;
                        own.push_back(stored->id + " " + stored->message);
                      });
       }
@@ -251,7 +257,8 @@ TEST_CASE("chat log: over a store that takes batches, messages of several rooms 
   }
 }
 
-TEST_CASE("chat log: in a batch too, errors are passed on, exceptions told, and wrong answers refused", "[chat_log][threads]") {
+TEST_CASE("chat log: in a batch too, errors are passed on, exceptions told, and wrong answers refused",
+          "[chat_log][threads]") {
   Fixture f(Way::batches);
   f.store->failure = Failure::error;
   CHECK(f.append(message_of("r", "1")).error().message() == "disk full");

@@ -407,13 +407,20 @@ TEST_CASE("engine.io refusal: each, its status and body are those of engine.io",
 
 TEST_CASE("engine.io payload: a long packet is read in portions, to a place from which it can be moved", "[engineio]") {
   const std::string bytes(300'001, 'y');
-  std::string payload = "4first\x1e" "b";
+  std::string payload =
+      "4first\x1e"
+      "b";
   flux::protocol::append_base64(payload, bytes);
-  payload += "\x1e" "4last";
+  payload +=
+      "\x1e"
+      "4last";
   std::string text = "ends in the middle of \xc3";
   while (text.size() < 200'000) text.insert(0, "\xe2\x82\xac and such, ");
   text += '\xa9';
-  payload += "\x1e" "4" + text;
+  payload +=
+      "\x1e"
+      "4" +
+      text;
   EngineIoPayloadReader reader(payload, {1'000'000, 10});
   std::size_t pauses = 0;
   std::vector<std::string> read;

@@ -12,11 +12,12 @@ using namespace flux;
 namespace {
 
 constexpr Errc all_codes[] = {
-    Errc::bad_config,     Errc::address_unavailable, Errc::tls_failed,        Errc::already_running,   Errc::invalid_json,
-    Errc::invalid_message, Errc::unknown_type,       Errc::message_too_large, Errc::invalid_argument,  Errc::room_not_found,
-    Errc::room_exists,    Errc::room_full,           Errc::not_in_room,       Errc::session_not_found, Errc::limit_exceeded,
-    Errc::wrong_mode,     Errc::unauthorized,        Errc::forbidden,         Errc::rate_limited,      Errc::server_error,
-    Errc::store_failed,   Errc::overloaded,          Errc::stopped};
+    Errc::bad_config,       Errc::address_unavailable, Errc::tls_failed,     Errc::already_running,
+    Errc::invalid_json,     Errc::invalid_message,     Errc::unknown_type,   Errc::message_too_large,
+    Errc::invalid_argument, Errc::room_not_found,      Errc::room_exists,    Errc::room_full,
+    Errc::not_in_room,      Errc::session_not_found,   Errc::limit_exceeded, Errc::wrong_mode,
+    Errc::unauthorized,     Errc::forbidden,           Errc::rate_limited,   Errc::server_error,
+    Errc::store_failed,     Errc::overloaded,          Errc::stopped};
 
 }  // namespace
 
@@ -78,12 +79,13 @@ TEST_CASE("result: holds what can only be moved", "[error]") {
 }
 
 TEST_CASE("close codes: a client comes back unless it would only be refused again", "[error]") {
-  for (const CloseCode code : {CloseCode::going_away, CloseCode::internal_error, CloseCode::try_again_later, CloseCode::timed_out,
-                               CloseCode::slow_reader, CloseCode::rate_limited, CloseCode::handler_failed}) {
+  for (const CloseCode code :
+       {CloseCode::going_away, CloseCode::internal_error, CloseCode::try_again_later, CloseCode::timed_out,
+        CloseCode::slow_reader, CloseCode::rate_limited, CloseCode::handler_failed}) {
     CHECK(should_reconnect(code));
   }
-  for (const CloseCode code : {CloseCode::normal, CloseCode::protocol_error, CloseCode::invalid_data, CloseCode::policy_violation,
-                               CloseCode::message_too_big, CloseCode::unauthorized}) {
+  for (const CloseCode code : {CloseCode::normal, CloseCode::protocol_error, CloseCode::invalid_data,
+                               CloseCode::policy_violation, CloseCode::message_too_big, CloseCode::unauthorized}) {
     CHECK_FALSE(should_reconnect(code));
   }
   CHECK(should_reconnect(static_cast<CloseCode>(1006)));

@@ -139,13 +139,15 @@ TEST_CASE("files: one that is held is shared, and is deleted when its last holde
   CHECK(s.hold("f").error().code() == Errc::file_not_found);
 }
 
-TEST_CASE("files: before the start nothing is deleted, whoever lets go of it: a start that fails leaves what rooms hold",
-          "[files]") {
+TEST_CASE(
+    "files: before the start nothing is deleted, whoever lets go of it: a start that fails leaves what rooms hold",
+    "[files]") {
   const auto store = std::make_shared<NotedFiles>(GENERATE(false, true));
   store->put("f", FileState::complete, true);
   FilesOptions options;
   options.store = store;
-  const auto files = std::make_shared<Files>(options, Limits(), std::make_shared<ManualClock>(), [](std::string_view) {});
+  const auto files =
+      std::make_shared<Files>(options, Limits(), std::make_shared<ManualClock>(), [](std::string_view) {});
   auto hold = files->hold_again("f").value();
   hold.reset();
   CHECK(store->state("f") == 's');
@@ -159,7 +161,8 @@ TEST_CASE("files: before the start nothing is deleted, whoever lets go of it: a 
   CHECK(store->state("f") == 'd');
 }
 
-TEST_CASE("files: what is not complete, or can't be marked as shared, can't be held, and nothing happens to it", "[files]") {
+TEST_CASE("files: what is not complete, or can't be marked as shared, can't be held, and nothing happens to it",
+          "[files]") {
   Scene s;
   s.store->put("half", FileState::uploading);
   CHECK(s.hold("half").error().code() == Errc::file_not_found);
@@ -226,8 +229,9 @@ TEST_CASE("files: one that is in a room and in the public space goes with the la
   CHECK(s.store->state("f") == 'd');
 }
 
-TEST_CASE("files: at a start those that an earlier life has shared are deleted, but what is held and what never was shared",
-          "[files]") {
+TEST_CASE(
+    "files: at a start those that an earlier life has shared are deleted, but what is held and what never was shared",
+    "[files]") {
   Scene s;
   s.store->put("shared before", FileState::complete, true);
   s.store->put("held", FileState::complete, true);
@@ -277,18 +281,19 @@ TEST_CASE("files: a store that blocks is called in order for each file, within t
   std::string order;
   bool open = false;
   const auto call = [&](char letter) {
-    s.files->run("f",
-                 [&, letter](FileStore&) -> Result<int> {
-                   std::unique_lock lock(mutex);
-                   changed.wait(lock, [&] { return open; });
-                   order += letter;
-                   return 1;
-                 },
-                 [&](const Result<int>& result) {
-                   const std::lock_guard lock(mutex);
-                   order += result ? "." : "(" + name(result.error().code()) + ")";
-                   changed.notify_all();
-                 });
+    s.files->run(
+        "f",
+        [&, letter](FileStore&) -> Result<int> {
+          std::unique_lock lock(mutex);
+          changed.wait(lock, [&] { return open; });
+          order += letter;
+          return 1;
+        },
+        [&](const Result<int>& result) {
+          const std::lock_guard lock(mutex);
+          order += result ? "." : "(" + name(result.error().code()) + ")";
+          changed.notify_all();
+        });
   };
   call('0');
   CHECK(order == "(stopped)");

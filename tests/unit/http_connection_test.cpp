@@ -1,9 +1,9 @@
 // HttpConnection: HTTP/1.1 over real sockets on loopback.
 #include "http_connection_fixture.hpp"
 
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
-#include <condition_variable>
 #include <optional>
 #include <random>
 
@@ -244,21 +244,20 @@ TEST_CASE("http: a body is paused, the client is held back; resumed, all of it c
   std::string body;
   std::atomic<bool> has_paused{false};
   TestServer server;
-  server.route(
-      "POST", "/",
-      [&](const HttpExchange& exchange) {
-        exchange.on_body(
-            [&, exchange](std::string_view piece) {
-              body += piece;
-              read = body.size();
-              if (paused) return;
-              exchange.pause_body();
-              paused = exchange;
-              has_paused = true;
-            },
-            [&, exchange](bool complete) { exchange.respond(complete ? 200 : 400, "done"); });
-      },
-      {64'000'000});
+  server.route("POST", "/",
+               [&](const HttpExchange& exchange) {
+                 exchange.on_body(
+                     [&, exchange](std::string_view piece) {
+                       body += piece;
+                       read = body.size();
+                       if (paused) return;
+                       exchange.pause_body();
+                       paused = exchange;
+                       has_paused = true;
+                     },
+                     [&, exchange](bool complete) { exchange.respond(complete ? 200 : 400, "done"); });
+               },
+               {64'000'000});
   server.start();
   Client client(server);
   const std::string sent = pattern_bytes(30'000'000);
@@ -334,15 +333,15 @@ TEST_CASE("http: a body over the route's limit, 413 and the end; read_body is ne
   std::atomic<bool> called{false};
   std::atomic<int> completed{-1};
   TestServer server;
-  server.route(
-      "POST", "/", [&](const HttpExchange& exchange) { exchange.read_body([&](const std::string&) { called = true; }); },
-      {10});
-  server.route(
-      "POST", "/stream",
-      [&](const HttpExchange& exchange) {
-        exchange.on_body([exchange](std::string_view) {}, [&](bool complete) { completed = complete ? 1 : 0; });
-      },
-      {10});
+  server.route("POST", "/",
+               [&](const HttpExchange& exchange) { exchange.read_body([&](const std::string&) { called = true; }); },
+               {10});
+  server.route("POST", "/stream",
+               [&](const HttpExchange& exchange) {
+                 exchange.on_body([exchange](std::string_view) {},
+                                  [&](bool complete) { completed = complete ? 1 : 0; });
+               },
+               {10});
   server.start();
   Client announced(server);
   announced.send(post("/", "eleven byte"));

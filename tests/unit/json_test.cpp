@@ -37,9 +37,9 @@ TEST_CASE("json: a text is kept byte for byte", "[json]") {
 }
 
 TEST_CASE("json: every kind is told, with or without space before it", "[json]") {
-  const std::map<std::string, Kind> kinds = {
-      {"null", Kind::null},  {"true", Kind::boolean}, {"false", Kind::boolean}, {"0", Kind::number}, {"-1.5", Kind::number},
-      {R"("")", Kind::string}, {"[]", Kind::array},     {"{}", Kind::object}};
+  const std::map<std::string, Kind> kinds = {{"null", Kind::null}, {"true", Kind::boolean}, {"false", Kind::boolean},
+                                             {"0", Kind::number},  {"-1.5", Kind::number},  {R"("")", Kind::string},
+                                             {"[]", Kind::array},  {"{}", Kind::object}};
   for (const auto& [text, kind] : kinds) {
     CHECK(JsonText::parse(text).value().kind() == kind);
     CHECK(JsonText::parse(" \t\r\n" + text).value().kind() == kind);
@@ -47,9 +47,11 @@ TEST_CASE("json: every kind is told, with or without space before it", "[json]")
 }
 
 TEST_CASE("json: what is no single value is refused, and the error says where", "[json]") {
-  for (const char* text : {"", " ", "{", "}", "[1", "[1,]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "'a'", "nul",
-                           "True", "+1", "01", "1.", ".5", "1e", "-", "0x10", "NaN", "Infinity", "\"", "\"\\x\"", "\"\\u12\"",
-                           "\"a\nb\"", "1 2", "{}{}", "[] x", "//c\n1", "[1 2]", "\xEF\xBB\xBF{}", "\"\\\""}) {
+  for (const char* text : {"",           " ",        "{",   "}",    "[1",   "[1,]",     "{\"a\"}", "{\"a\":}",
+                           "{\"a\":1,}", "{a:1}",    "'a'", "nul",  "True", "+1",       "01",      "1.",
+                           ".5",         "1e",       "-",   "0x10", "NaN",  "Infinity", "\"",      "\"\\x\"",
+                           "\"\\u12\"",  "\"a\nb\"", "1 2", "{}{}", "[] x", "//c\n1",   "[1 2]",   "\xEF\xBB\xBF{}",
+                           "\"\\\""}) {
     INFO(text);
     CHECK_FALSE(accepted(text));
   }
@@ -83,7 +85,8 @@ TEST_CASE("json: an escaped lone surrogate never comes out as invalid UTF-8", "[
     const auto json = JsonText::parse(text);
     if (json) CHECK(json->get<std::string>() == std::nullopt);
   }
-  for (const char* text : {R"("\ud800")", R"("\ud800x")", R"("\ud800\ud800")", R"("\ud800\u0041")"}) CHECK_FALSE(accepted(text));
+  for (const char* text : {R"("\ud800")", R"("\ud800x")", R"("\ud800\ud800")", R"("\ud800\u0041")"})
+    CHECK_FALSE(accepted(text));
   CHECK(R"("\ud83d\ude00")"_json.get<std::string>() == "\xF0\x9F\x98\x80");
   // As a member's name it is not found, and disturbs nobody.
   CHECK(R"({"\udc00":1,"a":2})"_json.get<std::int64_t>("/a") == 2);
@@ -91,7 +94,9 @@ TEST_CASE("json: an escaped lone surrogate never comes out as invalid UTF-8", "[
 
 TEST_CASE("json: nesting is allowed up to the limit and refused beyond it", "[json]") {
   const auto arrays = [](std::size_t depth) { return repeated("[", depth) + repeated("]", depth); };
-  const auto objects = [](std::size_t depth) { return repeated("{\"a\":", depth - 1) + "{}" + repeated("}", depth - 1); };
+  const auto objects = [](std::size_t depth) {
+    return repeated("{\"a\":", depth - 1) + "{}" + repeated("}", depth - 1);
+  };
   CHECK(JsonText::parse(arrays(128)).ok());
   CHECK_FALSE(JsonText::parse(arrays(129)).ok());
   CHECK(JsonText::parse(objects(128)).ok());
@@ -117,11 +122,21 @@ TEST_CASE("json: a pointer in a text of any depth needs no recursion", "[json]")
 }
 
 TEST_CASE("json: pointers find what RFC 6901, section 5, says", "[json]") {
-  const JsonText json = R"({"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8})"_json;
+  const JsonText json =
+      R"({"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8})"_json;
   CHECK(at(json, "") == json.text());
-  const std::map<std::string, std::string> found = {
-      {"/foo", R"(["bar","baz"])"}, {"/foo/0", R"("bar")"}, {"/foo/1", R"("baz")"}, {"/", "0"}, {"/a~1b", "1"}, {"/c%d", "2"},
-      {"/e^f", "3"}, {"/g|h", "4"}, {"/i\\j", "5"}, {"/k\"l", "6"}, {"/ ", "7"}, {"/m~0n", "8"}};
+  const std::map<std::string, std::string> found = {{"/foo", R"(["bar","baz"])"},
+                                                    {"/foo/0", R"("bar")"},
+                                                    {"/foo/1", R"("baz")"},
+                                                    {"/", "0"},
+                                                    {"/a~1b", "1"},
+                                                    {"/c%d", "2"},
+                                                    {"/e^f", "3"},
+                                                    {"/g|h", "4"},
+                                                    {"/i\\j", "5"},
+                                                    {"/k\"l", "6"},
+                                                    {"/ ", "7"},
+                                                    {"/m~0n", "8"}};
   for (const auto& [pointer, text] : found) {
     INFO(pointer);
     CHECK(at(json, pointer) == text);
@@ -130,9 +145,27 @@ TEST_CASE("json: pointers find what RFC 6901, section 5, says", "[json]") {
 
 TEST_CASE("json: a pointer to nothing finds nothing", "[json]") {
   const JsonText json = R"({"foo":["bar",{"x":1}],"n":null,"s":"t","~":1})"_json;
-  for (const char* pointer : {"foo", "/fo", "/fooo", "/foo/2", "/foo/-", "/foo/00", "/foo/01", "/foo/0/0", "/foo/+1", "/foo/1 ",
-                              "/foo/18446744073709551616", "/foo/x", "/foo/1/y", "/foo/1/x/", "/n/0", "/s/0", "/~", "/~2", "/foo/",
-                              "//", "/x"}) {
+  for (const char* pointer : {"foo",
+                              "/fo",
+                              "/fooo",
+                              "/foo/2",
+                              "/foo/-",
+                              "/foo/00",
+                              "/foo/01",
+                              "/foo/0/0",
+                              "/foo/+1",
+                              "/foo/1 ",
+                              "/foo/18446744073709551616",
+                              "/foo/x",
+                              "/foo/1/y",
+                              "/foo/1/x/",
+                              "/n/0",
+                              "/s/0",
+                              "/~",
+                              "/~2",
+                              "/foo/",
+                              "//",
+                              "/x"}) {
     INFO(pointer);
     CHECK(json.at(pointer) == std::nullopt);
   }
@@ -140,9 +173,7 @@ TEST_CASE("json: a pointer to nothing finds nothing", "[json]") {
   CHECK("[]"_json.at("/0") == std::nullopt);
 }
 
-TEST_CASE("json: ~01 is ~1, not a slash", "[json]") {
-  CHECK(at(R"({"/":1,"~1":2})"_json, "/~01") == "2");
-}
+TEST_CASE("json: ~01 is ~1, not a slash", "[json]") { CHECK(at(R"({"/":1,"~1":2})"_json, "/~01") == "2"); }
 
 TEST_CASE("json: members are named by what their names stand for", "[json]") {
   CHECK(at(R"({"\u0061\/b":1})"_json, "/a~1b") == "1");
@@ -160,7 +191,8 @@ TEST_CASE("json: of members with one name the first counts, whatever it is", "[j
 }
 
 TEST_CASE("json: members of another place with the right name are passed over", "[json]") {
-  const JsonText json = R"({"x":{"a":{"b":0}},"y":[{"a":0},[["a"]]],"b":0,"a":{"x":{"b":0},"b":"here"},"z":{"b":0}})"_json;
+  const JsonText json =
+      R"({"x":{"a":{"b":0}},"y":[{"a":0},[["a"]]],"b":0,"a":{"x":{"b":0},"b":"here"},"z":{"b":0}})"_json;
   CHECK(at(json, "/a/b") == R"("here")");
   CHECK(at(json, "/y/1/0/0") == R"("a")");
   CHECK(at(json, "/y/0/a") == "0");
@@ -211,7 +243,8 @@ TEST_CASE("json: a value of another type gives none", "[json]") {
     CHECK(json.get<std::uint64_t>(pointer) == std::nullopt);
     CHECK(json.get<double>(pointer) == std::nullopt);
   }
-  for (const char* pointer : {"/t", "/n", "/o", "/a", "/z", "/none"}) CHECK(json.get<std::string>(pointer) == std::nullopt);
+  for (const char* pointer : {"/t", "/n", "/o", "/a", "/z", "/none"})
+    CHECK(json.get<std::string>(pointer) == std::nullopt);
   CHECK(json.get<std::string>("/s") == "1");
 }
 

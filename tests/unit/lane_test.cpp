@@ -164,7 +164,8 @@ TEST_CASE("lane: a buffer is used again, unless a reader still holds it or it ha
   CHECK(lane->pending_bytes().capacity() <= 4096);
 }
 
-TEST_CASE("lane: what several threads say reaches every loop in one order, each thread's in its own", "[lane][threads]") {
+TEST_CASE("lane: what several threads say reaches every loop in one order, each thread's in its own",
+          "[lane][threads]") {
   constexpr int messages = 2000;
   std::vector<std::shared_ptr<Loop>> loops;
   std::vector<std::thread> runners;

@@ -54,7 +54,7 @@ std::vector<std::string> frames(std::string_view bytes) {
     REQUIRE(size != 0);
     REQUIRE(size <= bytes.size());
     const auto first = static_cast<unsigned char>(bytes[0]);
-    REQUIRE((first & ~0x40u) == 0x81u);                               // a final text frame
+    REQUIRE((first & ~0x40u) == 0x81u);                             // a final text frame
     REQUIRE((static_cast<unsigned char>(bytes[1]) & 0x80u) == 0u);  // not masked
     const unsigned code = static_cast<unsigned char>(bytes[1]);
     const std::size_t header = code < 126 ? 2 : code == 126 ? 4 : 10;
@@ -85,7 +85,9 @@ ChatMessage stored(std::string text, std::string user = {}, std::string metadata
 // --- Reading ---
 
 TEST_CASE("live: join_room, with all that it may hold", "[live]") {
-  const std::string text = message("join_room", R"({"roomId":"r\u00e9","presence": {"x" : 1},"accessToken":"t","name":"Ann","email":"a@b","more":[]})");
+  const std::string text =
+      message("join_room",
+              R"({"roomId":"r\u00e9","presence": {"x" : 1},"accessToken":"t","name":"Ann","email":"a@b","more":[]})");
   const Read r = read(text);
   CHECK(r.error.empty());
   CHECK(r.request.type == LiveType::join_room);
@@ -104,7 +106,8 @@ TEST_CASE("live: join_room, with all that it may hold", "[live]") {
 }
 
 TEST_CASE("live: leave_room, with or without a payload", "[live]") {
-  for (const char* text : {R"({"type":"leave_room"})", R"({"type":"leave_room","payload":null})", R"({"type":"leave_room","payload":{}})"}) {
+  for (const char* text : {R"({"type":"leave_room"})", R"({"type":"leave_room","payload":null})",
+                           R"({"type":"leave_room","payload":{}})"}) {
     const Read r = read(text);
     CHECK(r.error.empty());
     CHECK(r.request.type == LiveType::leave_room);
@@ -125,7 +128,8 @@ TEST_CASE("live: update_presence, broadcast_event and send_chat keep the JSON as
     CHECK(read(any).request.payload == payload);
   }
   CHECK(read(message("broadcast_event", R"({"event":"e"})")).request.payload.empty());
-  const std::string chat = message("send_chat", R"({"message":"a\n\"b\" \ud83d\ude00","metadata":{"k":[]},"roomId":"r"})");
+  const std::string chat =
+      message("send_chat", R"({"message":"a\n\"b\" \ud83d\ude00","metadata":{"k":[]},"roomId":"r"})");
   const Read c = read(chat);
   CHECK(c.request.message == "a\n\"b\" \xF0\x9F\x98\x80");
   CHECK(c.request.metadata == R"({"k":[]})");
@@ -162,7 +166,8 @@ TEST_CASE("live: create_room, share, get_history and the public space", "[live]"
 }
 
 TEST_CASE("live: members come in any order, escaped names count, unknown ones do not matter", "[live]") {
-  const Read r = read(R"({"x":{"roomId":1,"type":2},"payload":{"y":{"roomId":3},"room\u0049d":"r"},"\u0074ype":"join\u005froom","id":"i"})");
+  const Read r = read(
+      R"({"x":{"roomId":1,"type":2},"payload":{"y":{"roomId":3},"room\u0049d":"r"},"\u0074ype":"join\u005froom","id":"i"})");
   CHECK(r.error.empty());
   CHECK(r.request.room_id == "r");
   CHECK(r.request.id == R"("i")");
@@ -178,14 +183,15 @@ TEST_CASE("live: an id is a string or a number of at most 256 bytes, kept as its
   }
   CHECK(read(R"({"type":"leave_room","id":null})").error.empty());
   CHECK(read(R"({"type":"leave_room","id":null})").request.id.empty());
-  for (const char* id : {"true", "[]", "{}"}) refused(R"({"type":"leave_room","id":)"s + id + "}", "invalid_message: id must be");
+  for (const char* id : {"true", "[]", "{}"})
+    refused(R"({"type":"leave_room","id":)"s + id + "}", "invalid_message: id must be");
   CHECK(read(R"({"type":"leave_room","id":")" + std::string(254, 'x') + "\"}").error.empty());
   refused(R"({"type":"leave_room","id":")" + std::string(255, 'x') + "\"}", "invalid_message: id must be");
 }
 
 TEST_CASE("live: an error has the id of its message, wherever it stands", "[live]") {
-  for (const char* text : {R"({"type":"nonsense","id":7})", R"({"type":"join_room","payload":{},"id":7})", R"({"id":7})",
-                           R"({"id":7,"type":"join_room","payload":[]})", R"({"id":7,"type":1})"}) {
+  for (const char* text : {R"({"type":"nonsense","id":7})", R"({"type":"join_room","payload":{},"id":7})",
+                           R"({"id":7})", R"({"id":7,"type":"join_room","payload":[]})", R"({"id":7,"type":1})"}) {
     const Read r = read(text);
     CHECK_FALSE(r.error.empty());
     CHECK(r.request.id == "7");
@@ -209,7 +215,8 @@ TEST_CASE("live: what is no message is refused with a reason", "[live]") {
   refused(R"({"type":""})", "unknown_type");
   refused(R"({"type":"leave_room\u0000"})", "unknown_type");
   refused(R"({"type":"\udc00"})", "unknown_type");
-  for (const char* payload : {"1", "[]", R"("x")", "true"}) refused(message("leave_room", payload), "invalid_message: payload must be an object");
+  for (const char* payload : {"1", "[]", R"("x")", "true"})
+    refused(message("leave_room", payload), "invalid_message: payload must be an object");
 }
 
 TEST_CASE("live: a member that is there twice is refused, one that nobody reads is not", "[live]") {
@@ -232,16 +239,20 @@ TEST_CASE("live: a member of the wrong kind is named, with what it is and what i
   };
   const std::vector<std::string> no_string = {"1", "true", "[]", "{}"};
   const std::vector<std::string> no_object = {"1", "true", "[]", R"("x")"};
-  const std::vector<std::string> no_integer = {R"("1")", "true", "[]", "{}", "1.5", "1.0", "1e1", "-1", "18446744073709551616"};
-  for (const char* type : {"join_room", "leave_room", "create_room", "get_history", "share"}) wrong_kinds(type, "", "roomId", no_string, "a string");
-  for (const char* name : {"accessToken", "name", "email"}) wrong_kinds("join_room", R"("roomId":"r",)", name, no_string, "a string");
+  const std::vector<std::string> no_integer = {
+      R"("1")", "true", "[]", "{}", "1.5", "1.0", "1e1", "-1", "18446744073709551616"};
+  for (const char* type : {"join_room", "leave_room", "create_room", "get_history", "share"})
+    wrong_kinds(type, "", "roomId", no_string, "a string");
+  for (const char* name : {"accessToken", "name", "email"})
+    wrong_kinds("join_room", R"("roomId":"r",)", name, no_string, "a string");
   wrong_kinds("join_room", R"("roomId":"r",)", "presence", no_object, "an object");
   wrong_kinds("update_presence", "", "presence", no_object, "an object");
   wrong_kinds("broadcast_event", "", "event", no_string, "a string");
   wrong_kinds("send_chat", "", "message", no_string, "a string");
   wrong_kinds("create_room", R"("roomId":"r",)", "mode", no_string, "a string");
   wrong_kinds("create_room", R"("roomId":"r","mode":"live",)", "capacity", no_integer, "an integer from 1 to 10000");
-  wrong_kinds("create_room", R"("roomId":"r","mode":"live",)", "capacity", {"0", "10001"}, "an integer from 1 to 10000");
+  wrong_kinds("create_room", R"("roomId":"r","mode":"live",)", "capacity", {"0", "10001"},
+              "an integer from 1 to 10000");
   wrong_kinds("get_history", "", "limit", no_integer, "an integer from 1 to 1000");
   wrong_kinds("get_history", "", "limit", {"0", "1001"}, "an integer from 1 to 1000");
   wrong_kinds("get_history", "", "before", no_integer, "an integer from 0 to 18446744073709551615");
@@ -250,8 +261,9 @@ TEST_CASE("live: a member of the wrong kind is named, with what it is and what i
 }
 
 TEST_CASE("live: a member that a type needs and that is absent or null is missing", "[live]") {
-  const std::map<std::string, std::string> needed = {{"join_room", "roomId"}, {"update_presence", "presence"}, {"broadcast_event", "event"},
-                                                     {"send_chat", "message"}, {"create_room", "roomId"},      {"share", "data"},
+  const std::map<std::string, std::string> needed = {{"join_room", "roomId"},      {"update_presence", "presence"},
+                                                     {"broadcast_event", "event"}, {"send_chat", "message"},
+                                                     {"create_room", "roomId"},    {"share", "data"},
                                                      {"public_share", "data"}};
   for (const auto& [type, name] : needed) {
     refused(message(type, "{}"), "invalid_message: " + name + " is missing");
@@ -269,7 +281,8 @@ TEST_CASE("live: a member that a type needs and that is absent or null is missin
 TEST_CASE("live: values that no member may have", "[live]") {
   refused(message("create_room", R"({"roomId":"r","mode":"Live"})"), "mode is \"Live\"");
   refused(message("send_chat", R"({"message":"a\u0000b"})"), "message holds NUL");
-  for (const char* type : {"join_room", "leave_room"}) refused(message(type, R"({"roomId":"\udc00"})"), "roomId holds a lone surrogate");
+  for (const char* type : {"join_room", "leave_room"})
+    refused(message(type, R"({"roomId":"\udc00"})"), "roomId holds a lone surrogate");
   refused(message("send_chat", R"({"message":"\udc00"})"), "message holds a lone surrogate");
   refused(message("share", R"({"data":{}})"), "data.type must be");
   refused(message("share", R"({"data":{"type":"image","content":"x"}})"), "data.type must be \"string\" or \"file\"");
@@ -301,15 +314,22 @@ TEST_CASE("live: what is over its limit is refused, what is at it is not", "[liv
     CHECK(read(fine, limits).error.empty());
     refused(over, "message_too_large: ", limits);
   };
-  at_limit(message("update_presence", R"({"presence":{"a":"123"}})"), message("update_presence", R"({"presence":{"a":"1234"}})"));
-  at_limit(message("join_room", R"({"roomId":"r","presence":{"a":"123"}})"), message("join_room", R"({"roomId":"r","presence":{"a":"1234"}})"));
-  at_limit(message("broadcast_event", R"({"event":"\u00e9\u00e9"})"), message("broadcast_event", R"({"event":"\u00e9\u00e9x"})"));
+  at_limit(message("update_presence", R"({"presence":{"a":"123"}})"),
+           message("update_presence", R"({"presence":{"a":"1234"}})"));
+  at_limit(message("join_room", R"({"roomId":"r","presence":{"a":"123"}})"),
+           message("join_room", R"({"roomId":"r","presence":{"a":"1234"}})"));
+  at_limit(message("broadcast_event", R"({"event":"\u00e9\u00e9"})"),
+           message("broadcast_event", R"({"event":"\u00e9\u00e9x"})"));
   at_limit(message("send_chat", R"({"message":"1234"})"), message("send_chat", R"({"message":"12345"})"));
-  at_limit(message("send_chat", R"({"message":"","metadata":"1234"})"), message("send_chat", R"({"message":"","metadata":"12345"})"));
-  at_limit(message("join_room", R"({"roomId":"r","name":"1234"})"), message("join_room", R"({"roomId":"r","name":"12345"})"));
-  at_limit(message("join_room", R"({"roomId":"r","email":"1234"})"), message("join_room", R"({"roomId":"r","email":"12345"})"));
+  at_limit(message("send_chat", R"({"message":"","metadata":"1234"})"),
+           message("send_chat", R"({"message":"","metadata":"12345"})"));
+  at_limit(message("join_room", R"({"roomId":"r","name":"1234"})"),
+           message("join_room", R"({"roomId":"r","name":"12345"})"));
+  at_limit(message("join_room", R"({"roomId":"r","email":"1234"})"),
+           message("join_room", R"({"roomId":"r","email":"12345"})"));
   CHECK(read(message("broadcast_event", R"({"event":"e","payload":[[[]]]})"), limits).error.empty());
-  refused(message("broadcast_event", R"({"event":"e","payload":[[[[]]]]})"), "invalid_json: JSON nested deeper than 5 levels", limits);
+  refused(message("broadcast_event", R"({"event":"e","payload":[[[[]]]]})"),
+          "invalid_json: JSON nested deeper than 5 levels", limits);
   refused(R"({"type":"leave_room","payload":)" + repeated("[", 100'000), "deeper than 64 levels");
 }
 
@@ -334,14 +354,16 @@ TEST_CASE("live frames: events, chat and data, to the letter", "[live]") {
   writer.data(out, "r", {"c1", JsonText::trusted(R"({"type":"string","content":"x"})"), 9});
   writer.closed(out, "r", "over");
   writer.closed(out, "r", "");
-  CHECK(frames(out) ==
-        std::vector<std::string>{
-            R"({"type":"broadcast_event","payload":{"roomId":"r","connectionId":"c1","userId":"u1","event":"e","payload":[1, 2]}})",
-            R"({"type":"broadcast_event","payload":{"roomId":"r","connectionId":"c1","event":"e"}})",
-            R"({"type":"chat_message","payload":{"id":"m1","roomId":"r","connectionId":"c1","userId":"u1","message":"hi","metadata":{"k":1},"createdAt":1700000000000,"offset":7}})",
-            R"({"type":"chat_message","payload":{"id":"m1","roomId":"r","connectionId":"c1","message":"hi","createdAt":1700000000000,"offset":7}})",
-            R"({"type":"room_data","payload":{"roomId":"r","connectionId":"c1","data":{"type":"string","content":"x"},"offset":9}})",
-            R"({"type":"room_closed","payload":{"roomId":"r","reason":"over"}})", R"({"type":"room_closed","payload":{"roomId":"r"}})"});
+  CHECK(
+      frames(out) ==
+      std::vector<std::string>{
+          R"({"type":"broadcast_event","payload":{"roomId":"r","connectionId":"c1","userId":"u1","event":"e","payload":[1, 2]}})",
+          R"({"type":"broadcast_event","payload":{"roomId":"r","connectionId":"c1","event":"e"}})",
+          R"({"type":"chat_message","payload":{"id":"m1","roomId":"r","connectionId":"c1","userId":"u1","message":"hi","metadata":{"k":1},"createdAt":1700000000000,"offset":7}})",
+          R"({"type":"chat_message","payload":{"id":"m1","roomId":"r","connectionId":"c1","message":"hi","createdAt":1700000000000,"offset":7}})",
+          R"({"type":"room_data","payload":{"roomId":"r","connectionId":"c1","data":{"type":"string","content":"x"},"offset":9}})",
+          R"({"type":"room_closed","payload":{"roomId":"r","reason":"over"}})",
+          R"({"type":"room_closed","payload":{"roomId":"r"}})"});
 }
 
 TEST_CASE("live frames: presence leaves out what is absent", "[live]") {
@@ -352,11 +374,12 @@ TEST_CASE("live frames: presence leaves out what is absent", "[live]") {
   writer.presence(out, {"r", {{"c1", &known, "{}"}}, {}, {}});
   writer.presence(out, {"r", {}, {"c1", "c2"}, {}});
   writer.presence(out, {"r", {}, {}, {{"c1", nullptr, R"({"x":1})"}, {"c2", &named, "{}"}}});
-  CHECK(frames(out) ==
-        std::vector<std::string>{
-            R"({"type":"presence_updated","payload":{"roomId":"r","joined":[{"connectionId":"c1","userId":"u","name":"Ann","email":"a@b","provider":"p","presence":{}}]}})",
-            R"({"type":"presence_updated","payload":{"roomId":"r","left":["c1","c2"]}})",
-            R"({"type":"presence_updated","payload":{"roomId":"r","updated":[{"connectionId":"c1","presence":{"x":1}},{"connectionId":"c2","name":"Bob","presence":{}}]}})"});
+  CHECK(
+      frames(out) ==
+      std::vector<std::string>{
+          R"({"type":"presence_updated","payload":{"roomId":"r","joined":[{"connectionId":"c1","userId":"u","name":"Ann","email":"a@b","provider":"p","presence":{}}]}})",
+          R"({"type":"presence_updated","payload":{"roomId":"r","left":["c1","c2"]}})",
+          R"({"type":"presence_updated","payload":{"roomId":"r","updated":[{"connectionId":"c1","presence":{"x":1}},{"connectionId":"c2","name":"Bob","presence":{}}]}})"});
 }
 
 TEST_CASE("live frames: room_joined has members, history, mode, position and what the mode keeps", "[live]") {
@@ -376,12 +399,17 @@ TEST_CASE("live frames: room_joined has members, history, mode, position and wha
   const std::string item1 = R"({"connectionId":"c1","data":1,"offset":1})";
   const std::string item2 = R"({"connectionId":"c1","data":2,"offset":2})";
   CHECK(joined(RoomMode::live, nullptr, {}) == start + R"([],"mode":"live",)" + position + "}}");
-  CHECK(joined(RoomMode::live, nullptr, {stored("hi")}) ==
-        start + R"([{"id":"m1","roomId":"r","connectionId":"c1","message":"hi","createdAt":1700000000000,"offset":7}],"mode":"live",)" + position + "}}");
+  CHECK(
+      joined(RoomMode::live, nullptr, {stored("hi")}) ==
+      start +
+          R"([{"id":"m1","roomId":"r","connectionId":"c1","message":"hi","createdAt":1700000000000,"offset":7}],"mode":"live",)" +
+          position + "}}");
   CHECK(joined(RoomMode::singleton, &none, {}) == start + R"([],"mode":"singleton",)" + position + "}}");
-  CHECK(joined(RoomMode::singleton, &items, {}) == start + R"([],"mode":"singleton",)" + position + ",\"data\":" + item2 + "}}");
+  CHECK(joined(RoomMode::singleton, &items, {}) ==
+        start + R"([],"mode":"singleton",)" + position + ",\"data\":" + item2 + "}}");
   CHECK(joined(RoomMode::history, &none, {}) == start + R"([],"mode":"history",)" + position + ",\"data\":[]}}");
-  CHECK(joined(RoomMode::history, &items, {}) == start + R"([],"mode":"history",)" + position + ",\"data\":[" + item1 + "," + item2 + "]}}");
+  CHECK(joined(RoomMode::history, &items, {}) ==
+        start + R"([],"mode":"history",)" + position + ",\"data\":[" + item1 + "," + item2 + "]}}");
 }
 
 TEST_CASE("live frames: acks and errors, with and without an id", "[live]") {
@@ -392,20 +420,23 @@ TEST_CASE("live frames: acks and errors, with and without an id", "[live]") {
   writer.error(out, "7", Error(Errc::room_full, "full \"r\""));
   writer.error(out, "", Error(Errc::invalid_json, "bad"));
   writer.public_history(out, {{"c1", JsonText::trusted("1"), 1}});
-  CHECK(frames(out) == std::vector<std::string>{
-                           R"({"type":"ack","id":"i"})", R"({"type":"ack","id":7,"payload":{"offset":1}})",
-                           R"({"type":"error","id":7,"payload":{"code":"ROOM_FULL","message":"full \"r\""}})",
-                           R"({"type":"error","payload":{"code":"INVALID_JSON","message":"bad"}})",
-                           R"({"type":"public_history","payload":{"items":[{"connectionId":"c1","data":1,"offset":1}]}})"});
+  CHECK(frames(out) ==
+        std::vector<std::string>{
+            R"({"type":"ack","id":"i"})", R"({"type":"ack","id":7,"payload":{"offset":1}})",
+            R"({"type":"error","id":7,"payload":{"code":"ROOM_FULL","message":"full \"r\""}})",
+            R"({"type":"error","payload":{"code":"INVALID_JSON","message":"bad"}})",
+            R"({"type":"public_history","payload":{"items":[{"connectionId":"c1","data":1,"offset":1}]}})"});
 }
 
 TEST_CASE("live frames: payloads of acks", "[live]") {
   CHECK(live_room_payload("r\"") == R"({"roomId":"r\""})");
   CHECK(live_offset_payload(UINT64_MAX) == R"({"offset":18446744073709551615})");
   CHECK(live_history_payload("r", {}) == R"({"roomId":"r","messages":[]})");
-  CHECK(live_history_payload("r", {stored("a")}) ==
-        R"({"roomId":"r","messages":[{"id":"m1","roomId":"r","connectionId":"c1","message":"a","createdAt":1700000000000,"offset":7}]})");
-  CHECK(live_items_payload({{"c1", JsonText::trusted("1"), 1}}) == R"({"items":[{"connectionId":"c1","data":1,"offset":1}]})");
+  CHECK(
+      live_history_payload("r", {stored("a")}) ==
+      R"({"roomId":"r","messages":[{"id":"m1","roomId":"r","connectionId":"c1","message":"a","createdAt":1700000000000,"offset":7}]})");
+  CHECK(live_items_payload({{"c1", JsonText::trusted("1"), 1}}) ==
+        R"({"items":[{"connectionId":"c1","data":1,"offset":1}]})");
 }
 
 TEST_CASE("live frames: text is escaped and comes back as it was", "[live]") {
@@ -425,7 +456,8 @@ TEST_CASE("live frames: headers of every size, behind frames that are there alre
     writer.event(out, {"r", "c1", "", "", {}});
     return frame(out).size();
   }();
-  for (const std::size_t size : {rest, std::size_t{125}, std::size_t{126}, std::size_t{127}, std::size_t{65'535}, std::size_t{65'536}, std::size_t{200'000}}) {
+  for (const std::size_t size : {rest, std::size_t{125}, std::size_t{126}, std::size_t{127}, std::size_t{65'535},
+                                 std::size_t{65'536}, std::size_t{200'000}}) {
     std::string out;
     writer.ack(out, "1");
     const std::size_t before = out.size();

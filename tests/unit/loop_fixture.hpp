@@ -91,8 +91,7 @@ class TextView final : public features::RoomView, public features::PublicView {
 /// Writes down the segments that reach it.
 class Inbox : public core::Outlet {
  public:
-  void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions,
-               const core::LaneSeat&) override {
+  void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions, const core::LaneSeat&) override {
     ++batches;
     std::size_t begin = 0;
     for (std::size_t i = 0; i < batch.segments.size(); ++i) {

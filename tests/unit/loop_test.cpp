@@ -104,7 +104,9 @@ TEST_CASE("loop: a task that is dropped may post while it is destroyed", "[loop]
   SteppedLoops loops;
   struct Poster {
     Loop& loop;
-    ~Poster() { loop.post([] {}); }
+    ~Poster() {
+      loop.post([] {});
+    }
   };
   loops[0]->post([keep = std::make_shared<Poster>(Poster{*loops[0]})] { (void)keep; });
   loops[0]->shut();

@@ -95,7 +95,8 @@ TEST_CASE("public space: who watches is told of every change from then on, until
   s.space->unwatch(seat_b);
 }
 
-TEST_CASE("public space: a turn that changes a long list often sends it a few times, and at last as it is", "[public]") {
+TEST_CASE("public space: a turn that changes a long list often sends it a few times, and at last as it is",
+          "[public]") {
   constexpr std::size_t items = 1000;
   constexpr std::size_t changes = 3000;
   Scene s(items, 1'000'000);

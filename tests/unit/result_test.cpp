@@ -14,7 +14,9 @@ using flux::Result;
 
 namespace {
 
-Result<std::vector<std::string>> list() { return std::vector<std::string>{"a long enough text to be on the heap", "b"}; }
+Result<std::vector<std::string>> list() {
+  return std::vector<std::string>{"a long enough text to be on the heap", "b"};
+}
 Result<void> nothing(bool fails) {
   if (fails) return Error(Errc::room_exists, "it is there");
   return {};

@@ -2,10 +2,10 @@
 #include "loop_fixture.hpp"
 #include "support/memory_room_store.hpp"
 
+#include <flux/features/detail/public_space.hpp>
 #include <flux/features/detail/room_log.hpp>
 #include <flux/features/detail/room_restore.hpp>
 #include <flux/features/detail/rooms.hpp>
-#include <flux/features/detail/public_space.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -29,8 +29,8 @@ enum class Way { inline_calls, one_by_one, batches };
 /// A log with its rooms, without a server.
 struct Scene {
   explicit Scene(Way way, Limits limits = {}, std::size_t workers = 2, std::size_t waiting_bytes_max = 1'000'000)
-      : store(std::make_shared<MemoryRoomStore>(
-            MemoryRoomStore::Behaviour{way != Way::inline_calls, way == Way::batches ? std::size_t{16} : std::size_t{1}})),
+      : store(std::make_shared<MemoryRoomStore>(MemoryRoomStore::Behaviour{
+            way != Way::inline_calls, way == Way::batches ? std::size_t{16} : std::size_t{1}})),
         config(config_of(store, limits, workers, waiting_bytes_max)),
         log(config.rooms, limits,
             [this](std::string_view what) {
@@ -398,7 +398,8 @@ TEST_CASE("room log: a room is opened when it is made, and closed when it ends; 
   CHECK_FALSE(s.rooms.create("l", {RoomMode::live, 0, false}).value()->is_kept());
   s.settle(kept->kept());
   CHECK(s.store->has("r"));
-  CHECK(s.store->load().value().at(0).room == StoredRoom{"r", kept->kept()->stored().life, RoomMode::history, 7, false});
+  CHECK(s.store->load().value().at(0).room ==
+        StoredRoom{"r", kept->kept()->stored().life, RoomMode::history, 7, false});
   s.rooms.remove_if_empty(kept);
   CHECK(s.rooms.find("r") == nullptr);
   s.log.stop();
@@ -406,7 +407,8 @@ TEST_CASE("room log: a room is opened when it is made, and closed when it ends; 
   CHECK_FALSE(s.store->has("l"));
 }
 
-TEST_CASE("room log: a room that ends while items wait keeps none of them, and they are answered", "[room_log][threads]") {
+TEST_CASE("room log: a room that ends while items wait keeps none of them, and they are answered",
+          "[room_log][threads]") {
   Scene s(GENERATE(Way::one_by_one, Way::batches));
   const auto room = s.make("r");
   REQUIRE(s.share(room->kept(), "1").ok());
@@ -449,7 +451,8 @@ TEST_CASE("room log: a room that can't be opened is told of, and opened by its f
   CHECK(s.complaints() == Lines{"room \"r\" is not in its store before its next item: the disk is full"});
 }
 
-TEST_CASE("room log: a room that can't be closed is tried again: later, at a stop and at a start", "[room_log][threads]") {
+TEST_CASE("room log: a room that can't be closed is tried again: later, at a stop and at a start",
+          "[room_log][threads]") {
   Scene s(any_way());
   const auto room = s.rooms.create("r", {RoomMode::history, 0, false}).value();
   const auto other = s.make("other");
@@ -470,7 +473,8 @@ TEST_CASE("room log: a room that can't be closed is tried again: later, at a sto
     s.log.stop();
     CHECK(s.store->has("r"));
     REQUIRE(s.complaints().size() == 2);
-    CHECK(s.complaints()[1] == "rooms that have ended are still in their store: 1, one of them \"r\": the disk is full");
+    CHECK(s.complaints()[1] ==
+          "rooms that have ended are still in their store: 1, one of them \"r\": the disk is full");
     s.log.start();
   }
   s.log.stop();
@@ -508,7 +512,8 @@ TEST_CASE("room log: closes are tried again one after another, up to the first t
   CHECK(s.complaints().size() == count + 1);  // and none is overloaded
 }
 
-TEST_CASE("room log: of rooms that can't be closed as many are tried again as there may be rooms", "[room_log][threads]") {
+TEST_CASE("room log: of rooms that can't be closed as many are tried again as there may be rooms",
+          "[room_log][threads]") {
   Limits limits;
   limits.rooms_max = 2;
   Scene s(any_way(), limits);
@@ -639,7 +644,8 @@ TEST_CASE("room log: what is restored goes on where it was: life, numbers, order
   CHECK(s.store->numbers_of("r") == Numbers{3, 4, 5, 6});
 }
 
-TEST_CASE("restored rooms: limits apply to what was kept, the oldest go; at least one item stays in a room", "[room_log]") {
+TEST_CASE("restored rooms: limits apply to what was kept, the oldest go; at least one item stays in a room",
+          "[room_log]") {
   MemoryRoomStore store;
   Limits limits;
   const auto fill = [&](const RoomId& id, RoomMode mode) {
@@ -692,7 +698,8 @@ TEST_CASE("restored rooms: what can't be had again is left out with a warning, t
   CHECK_THAT(warnings[2], Catch::Matchers::ContainsSubstring("no file store"));
 }
 
-TEST_CASE("restored rooms: what no server can have stored is left out with a warning, the rest is there", "[room_log]") {
+TEST_CASE("restored rooms: what no server can have stored is left out with a warning, the rest is there",
+          "[room_log]") {
   struct Rubbish final : RoomStore {
     Result<std::vector<StoredContents>> load() override { return contents; }
     Result<void> open(const StoredRoom&) override { return {}; }
@@ -701,13 +708,21 @@ TEST_CASE("restored rooms: what no server can have stored is left out with a war
     Result<void> close(const RoomId&, const std::string&) override { return {}; }
     std::vector<StoredContents> contents;
   };
-  const auto item = [](std::uint64_t number, const std::string& data = "1") { return StoredItem{number, "A", data, {}}; };
+  const auto item = [](std::uint64_t number, const std::string& data = "1") {
+    return StoredItem{number, "A", data, {}};
+  };
   const std::string deep(500, '[');
   const std::string shallow(500, ']');
   Rubbish store;
   store.contents = {
       {{"r", "1", RoomMode::history, 0, false},
-       {item(0), item(7, deep + shallow), item(7), item(3), {8, "\xff", "1", {}}, item(9, "9"), item(~std::uint64_t{0})}},
+       {item(0),
+        item(7, deep + shallow),
+        item(7),
+        item(3),
+        {8, "\xff", "1", {}},
+        item(9, "9"),
+        item(~std::uint64_t{0})}},
       {{"r", "2", RoomMode::history, 0, false}, {item(1)}},
       {{"no life", "", RoomMode::history, 0, false}, {}},
       {{"odd life", "a-b", RoomMode::history, 0, false}, {}},
@@ -781,8 +796,9 @@ TEST_CASE("restored rooms: one that was made before the start has its own option
   CHECK(s.store->numbers_of("r") == Numbers{4, 5});
 }
 
-TEST_CASE("rooms: while the server stops, those that are kept don't end with their last member; later they wait for one",
-          "[rooms][room_log]") {
+TEST_CASE(
+    "rooms: while the server stops, those that are kept don't end with their last member; later they wait for one",
+    "[rooms][room_log]") {
   SteppedLoops loops;
   const TextView view;
   Scene s(Way::inline_calls);
@@ -820,8 +836,9 @@ TEST_CASE("rooms: while the server stops, those that are kept don't end with the
   loops.settle();
 }
 
-TEST_CASE("rooms: one that was made while the server stopped, and whose maker has gone, waits for members after the start",
-          "[rooms][room_log]") {
+TEST_CASE(
+    "rooms: one that was made while the server stopped, and whose maker has gone, waits for members after the start",
+    "[rooms][room_log]") {
   SteppedLoops loops;
   Scene s(Way::inline_calls);
   s.config.room_linger = GENERATE(0ms, 1'000ms);

@@ -73,7 +73,8 @@ TEST_CASE("room: a joiner finds all who are there and itself, with their newest 
   CHECK(s.room->member_keys() == std::vector<core::SessionKey>{s["A"].key(), s["B"].key(), s["C"].key()});
 }
 
-TEST_CASE("room: at its capacity the next joiner is refused and nobody notices; a place that gets free is free", "[room]") {
+TEST_CASE("room: at its capacity the next joiner is refused and nobody notices; a place that gets free is free",
+          "[room]") {
   Scene s({.capacity = 2});
   s.settled({"A", "B"});
   const auto refused = s["C"].join(s.room);
@@ -349,7 +350,8 @@ TEST_CASE("presence: nobody gets a frame that holds only its own entry", "[room]
   CHECK(s.told("B") == Lines{R"(presence ~A{"a":2} ~B{"b":2})"});
 }
 
-TEST_CASE("presence: who is alone is sent nothing, and what it did is in the snapshot of the next", "[room][presence]") {
+TEST_CASE("presence: who is alone is sent nothing, and what it did is in the snapshot of the next",
+          "[room][presence]") {
   Scene s;
   REQUIRE(s["A"].join(s.room).ok());
   s["A"].update(R"({"a":1})");
@@ -410,7 +412,8 @@ TEST_CASE("presence: a join and leave within the interval cancel out", "[room][p
   CHECK(s.told("B") == Lines{R"(presence ~A{"a":1})"});
 }
 
-TEST_CASE("presence: a leave that cancels a join still reaches who found the leaver in its snapshot", "[room][presence]") {
+TEST_CASE("presence: a leave that cancels a join still reaches who found the leaver in its snapshot",
+          "[room][presence]") {
   Scene s;
   s.settled({"A"});
   REQUIRE(s["C"].join(s.room).ok());
@@ -638,7 +641,8 @@ TEST_CASE("catch-up: a join that is still to be told is not told early, so that 
   CHECK(s.told("A").empty());
 }
 
-TEST_CASE("catch-up: a reader that knows less than the leavers that are remembered can't be mended", "[room][presence]") {
+TEST_CASE("catch-up: a reader that knows less than the leavers that are remembered can't be mended",
+          "[room][presence]") {
   Scene s({}, {interval, 2000, 10, 1000});
   s.settled({"A", "B"});
   s["B"].update("{}");

@@ -24,7 +24,9 @@ TEST_CASE("session key: its text has 13 characters and gives the key back", "[se
 
 TEST_CASE("session key: a text that is no key's gives none", "[session_key]") {
   for (const char* text : {"", "0", "000000000000", "00000000000000", "g000000000000", "zzzzzzzzzzzzz", "000000000000i",
-                           "000000000000A", "00000000000 0", "-000000000000", "000000\xC3\xA9" "00000"}) {
+                           "000000000000A", "00000000000 0", "-000000000000",
+                           "000000\xC3\xA9"
+                           "00000"}) {
     CHECK(key_from_text(text) == std::nullopt);
   }
   CHECK(key_from_text(std::string_view("000000000000\0", 13)) == std::nullopt);

@@ -1,7 +1,7 @@
 #include "catch.hpp"
 
-#include <flux/protocol/sharing_codec.hpp>
 #include <flux/protocol/engineio_codec.hpp>
+#include <flux/protocol/sharing_codec.hpp>
 
 #include <memory>
 
@@ -42,12 +42,13 @@ std::string websocket_text(std::string_view frame) {
 // --- Reading ---
 
 TEST_CASE("sharing request: every event of the table and of ours is known, and nothing else") {
-  for (const char* name : {"public:upload", "public:deleteLast", "room:create", "room:join", "room:history", "room:upload",
-                           "room:leave", "room:close", "room:list", "room:members", "room:event", "room:chat",
-                           "room:chatHistory", "room:presence"}) {
+  for (const char* name :
+       {"public:upload", "public:deleteLast", "room:create", "room:join", "room:history", "room:upload", "room:leave",
+        "room:close", "room:list", "room:members", "room:event", "room:chat", "room:chatHistory", "room:presence"}) {
     CHECK(sharing_type(name));
   }
-  for (const char* name : {"", "room", "room:", "Room:join", "room:joined", "room:data", "public:history", "__proto__"}) {
+  for (const char* name :
+       {"", "room", "room:", "Room:join", "room:joined", "room:data", "public:history", "__proto__"}) {
     CHECK_FALSE(sharing_type(name));
   }
 }
@@ -85,7 +86,8 @@ TEST_CASE("sharing request: a file by its id") {
     CHECK(refused(SharingType::public_upload, R"({"type":"file","fileId":")" + std::string(bad) + R"("})") ==
           "data.fileId is not the id of a file");
   }
-  CHECK(refused(SharingType::public_upload, R"({"type":"file","fileId":7})") == "data.fileId is a number; it must be a string");
+  CHECK(refused(SharingType::public_upload, R"({"type":"file","fileId":7})") ==
+        "data.fileId is a number; it must be a string");
   CHECK_THAT(refused(SharingType::public_upload, R"({"type":"file","content":"x","fileId":")" + id + R"("})"),
              ContainsSubstring("one of them"));
 }
@@ -103,11 +105,13 @@ TEST_CASE("sharing request: data that is none, refused with what is wrong") {
   CHECK(upload(R"({"type":"file","content":"eA=="})") == "data.content is a string; it must be bytes");
   CHECK(upload(R"({"type":"file","fileName":"a"})") == "data.content is missing; it must be bytes");
   // Without an attachment it is an object that looks so.
-  CHECK(read_sharing_request(SharingType::public_upload,
-                             std::vector<SocketIoValue>{JsonText::parse(file()).value()}, limits).error().message() ==
-        "data.content is an object; it must be bytes");
+  CHECK(read_sharing_request(SharingType::public_upload, std::vector<SocketIoValue>{JsonText::parse(file()).value()},
+                             limits)
+            .error()
+            .message() == "data.content is an object; it must be bytes");
   CHECK(upload(R"({"type":"string","content":"a","content":"b"})") == "member \"content\" is there twice");
-  CHECK(read_sharing_request(SharingType::public_upload, {}, limits).error().message() == "data is missing; it must be an object");
+  CHECK(read_sharing_request(SharingType::public_upload, {}, limits).error().message() ==
+        "data is missing; it must be an object");
   CHECK(refused(SharingType::room_upload, R"({"roomId":"r"})") == "data is missing; it must be an object");
   CHECK(refused(SharingType::room_upload, R"({"data":{"type":"string","content":""}})") ==
         "roomId is missing; it must be a string");
@@ -116,30 +120,37 @@ TEST_CASE("sharing request: data that is none, refused with what is wrong") {
 TEST_CASE("sharing request: bytes are the content of a file and nothing else") {
   const auto content = bytes("abc");
   const auto wrong = "bytes may only be the content of a file";
-  CHECK(refused(SharingType::public_upload, R"({"type":"string","content":"x","more":)" + std::string(placeholder) + "}",
-                {content}) == wrong);
   CHECK(refused(SharingType::public_upload,
-                R"({"type":"file","fileName":"a","content":{"_placeholder":true,"num":0},"x":{"_placeholder":true,"num":1}})",
-                {content, content}) == wrong);
+                R"({"type":"string","content":"x","more":)" + std::string(placeholder) + "}", {content}) == wrong);
+  CHECK(
+      refused(
+          SharingType::public_upload,
+          R"({"type":"file","fileName":"a","content":{"_placeholder":true,"num":0},"x":{"_placeholder":true,"num":1}})",
+          {content, content}) == wrong);
   CHECK(refused(SharingType::room_event, R"({"roomId":"r","event":"e","payload":)" + std::string(placeholder) + "}",
                 {content}) == wrong);
-  CHECK_THAT(refused(SharingType::public_upload, R"({"type":"string","content":)" + std::string(placeholder) + "}", {content}),
-             ContainsSubstring("data.content is an object"));
+  CHECK_THAT(
+      refused(SharingType::public_upload, R"({"type":"string","content":)" + std::string(placeholder) + "}", {content}),
+      ContainsSubstring("data.content is an object"));
 }
 
 TEST_CASE("sharing request: names and types of files have their limits") {
   const auto content = bytes("abc");
-  const auto upload = [&](const std::string& more) { return refused(SharingType::public_upload, file(more), {content}); };
+  const auto upload = [&](const std::string& more) {
+    return refused(SharingType::public_upload, file(more), {content});
+  };
   CHECK(upload(R"("mimeType":"a/b")") == "data.fileName is missing; it must be a string");
   CHECK(upload(R"("fileName":"")") == "data.fileName is empty");
   CHECK(upload(R"("fileName":"a\u0000b")") == "data.fileName holds control characters");
   CHECK(upload(R"("fileName":"a\r\nSet-Cookie: x")") == "data.fileName holds control characters");
   CHECK(upload(R"("fileName":"\udc00")") == "data.fileName holds a lone surrogate, which is no character");
-  CHECK(upload("\"fileName\":\"" + std::string(1025, 'x') + "\"") == "data.fileName has 1025 bytes; at most 1024 are allowed");
+  CHECK(upload("\"fileName\":\"" + std::string(1025, 'x') + "\"") ==
+        "data.fileName has 1025 bytes; at most 1024 are allowed");
   CHECK(upload("\"fileName\":\"" + std::string(1024, 'x') + "\"") == "(read)");
   CHECK(upload(R"("fileName":"a","mimeType":{})") == "data.mimeType is an object; it must be a string");
   CHECK_THAT(upload(R"("fileName":"a","mimeType":"a/b\r\nX: y")"), ContainsSubstring("printable ASCII"));
-  CHECK_THAT(upload("\"fileName\":\"a\",\"mimeType\":\"" + std::string(256, 'x') + "\""), ContainsSubstring("at most 255"));
+  CHECK_THAT(upload("\"fileName\":\"a\",\"mimeType\":\"" + std::string(256, 'x') + "\""),
+             ContainsSubstring("at most 255"));
 }
 
 TEST_CASE("sharing request: a string over the limit of messages is refused with the figures") {
@@ -162,7 +173,8 @@ TEST_CASE("sharing request: room:create, capacity and mode") {
   CHECK(create("1", "\"singleton\"")->options.mode == RoomMode::singleton);
   for (const char* bad : {"-1", "0", "10001", "1.5", "1e1", "99999999999999999999", "\"10\"", "[]", "true"}) {
     CAPTURE(bad);
-    CHECK(create(bad).error().message() == "capacity is " + std::string(bad) + "; it must be an integer from 1 to 10000");
+    CHECK(create(bad).error().message() ==
+          "capacity is " + std::string(bad) + "; it must be an integer from 1 to 10000");
   }
   CHECK(create("null").error().message() == "capacity is missing; it must be an integer from 1 to 10000");
   for (const char* bad : {"\"\"", "\"Live\"", "\"__proto__\""}) {
@@ -176,8 +188,8 @@ TEST_CASE("sharing request: rooms by the argument or its member") {
   CHECK(read(SharingType::room_join, "\"r\"")->room == "r");
   CHECK(refused(SharingType::room_join, R"({"roomId":"r"})") == "roomId is an object; it must be a string");
   CHECK(refused(SharingType::room_history, "7") == "roomId is a number; it must be a string");
-  for (const auto type : {SharingType::room_leave, SharingType::room_close, SharingType::room_members,
-                          SharingType::room_chat_history}) {
+  for (const auto type :
+       {SharingType::room_leave, SharingType::room_close, SharingType::room_members, SharingType::room_chat_history}) {
     CHECK(read(type, "\"r\"")->room == "r");
     CHECK(read(type, R"({"roomId":"r"})")->room == "r");
     CHECK(refused(type, "null") == "the first argument is missing; it must be an object");
@@ -197,7 +209,8 @@ TEST_CASE("sharing request: events, chat, presence and pages") {
   CHECK(refused(SharingType::room_chat, R"({"roomId":"r","message":"a\u0000"})") == "message holds NUL");
   CHECK(refused(SharingType::room_chat, R"({"roomId":"r"})") == "message is missing; it must be a string");
   CHECK(read(SharingType::room_presence, R"({"roomId":"r","presence":{"a":1}})")->presence.text() == R"({"a":1})");
-  CHECK(refused(SharingType::room_presence, R"({"roomId":"r","presence":"x"})") == "presence is a string; it must be an object");
+  CHECK(refused(SharingType::room_presence, R"({"roomId":"r","presence":"x"})") ==
+        "presence is a string; it must be an object");
   const auto page = read(SharingType::room_chat_history, R"({"roomId":"r","limit":5,"before":9})");
   CHECK(page->limit == 5);
   CHECK(page->before == 9);
@@ -223,15 +236,27 @@ TEST_CASE("sharing writer: the same packet as a frame and for a poll") {
   const SharedItem item{"c1", R"({"type":"string","content":"é"})"_json, 7, nullptr};
   both([&](const SharingWriter& w, std::string& out) { w.data(out, "a \"room\"", item); },
        R"(42["room:data",{"type":"string","content":"é"},"a \"room\""])");
-  both([&](const SharingWriter& w, std::string& out) { w.public_history(out, {item, item}); },
-       R"(42["public:history",[{"type":"string","content":"é"},{"type":"string","content":"é"}]])");
+  both(
+      [&](const SharingWriter& w, std::string& out) {
+        w.public_history(out, {item, item});
+      },
+      R"(42["public:history",[{"type":"string","content":"é"},{"type":"string","content":"é"}]])");
   both([&](const SharingWriter& w, std::string& out) { w.public_history(out, {}); }, R"(42["public:history",[]])");
-  both([&](const SharingWriter& w, std::string& out) { w.event(out, {"r", "c1", "u1", "wave", "[1]"}); },
-       R"(42["room:event",{"roomId":"r","connectionId":"c1","userId":"u1","event":"wave","payload":[1]}])");
-  both([&](const SharingWriter& w, std::string& out) { w.chat(out, {"m1", "r", "c1", "", "hi", "{}", 5, 2}); },
-       R"(42["room:chat",{"id":"m1","roomId":"r","connectionId":"c1","message":"hi","metadata":{},"createdAt":5,"offset":2}])");
-  both([&](const SharingWriter& w, std::string& out) { w.presence(out, {"r", {{"c1", nullptr, "{}"}}, {"c2"}, {}}); },
-       R"(42["room:presence",{"roomId":"r","joined":[{"connectionId":"c1","presence":{}}],"left":["c2"]}])");
+  both(
+      [&](const SharingWriter& w, std::string& out) {
+        w.event(out, {"r", "c1", "u1", "wave", "[1]"});
+      },
+      R"(42["room:event",{"roomId":"r","connectionId":"c1","userId":"u1","event":"wave","payload":[1]}])");
+  both(
+      [&](const SharingWriter& w, std::string& out) {
+        w.chat(out, {"m1", "r", "c1", "", "hi", "{}", 5, 2});
+      },
+      R"(42["room:chat",{"id":"m1","roomId":"r","connectionId":"c1","message":"hi","metadata":{},"createdAt":5,"offset":2}])");
+  both(
+      [&](const SharingWriter& w, std::string& out) {
+        w.presence(out, {"r", {{"c1", nullptr, "{}"}}, {"c2"}, {}});
+      },
+      R"(42["room:presence",{"roomId":"r","joined":[{"connectionId":"c1","presence":{}}],"left":["c2"]}])");
   both([&](const SharingWriter& w, std::string& out) { w.closed(out, "r", "done"); },
        R"(42["room:closed",{"roomId":"r","reason":"done"}])");
 }

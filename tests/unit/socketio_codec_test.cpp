@@ -568,18 +568,10 @@ class RandomValues {
  private:
   void put(std::string& json, std::vector<SharedBytes>& attachments, std::size_t bytes_max, int depth) {
     switch (below(depth > 4 ? 5 : 8)) {
-      case 0:
-        json += std::to_string(below(1000));
-        return;
-      case 1:
-        json += R"("\"_placeholder\":true")";
-        return;
-      case 2:
-        json += "false";
-        return;
-      case 3:
-        json += R"({"_placeholder":false,"num":7})";
-        return;
+      case 0: json += std::to_string(below(1000)); return;
+      case 1: json += R"("\"_placeholder\":true")"; return;
+      case 2: json += "false"; return;
+      case 3: json += R"({"_placeholder":false,"num":7})"; return;
       case 4:
         if (attachments.size() == bytes_max) {
           json += "null";

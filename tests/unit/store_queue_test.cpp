@@ -68,7 +68,8 @@ struct Batches {
     if (!changed.wait_for(lock, 10s, [this] { return may_pass > 0; })) timed_out = true;
     --may_pass;
     --running;
-    if (keep_turns) kept.insert(kept.end(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
+    if (keep_turns)
+      kept.insert(kept.end(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
   }
 
   std::mutex mutex;
@@ -85,7 +86,8 @@ struct Batches {
 
 }  // namespace
 
-TEST_CASE("store queue: what waits while a batch is made is in the next one, each room in order", "[store_queue][threads]") {
+TEST_CASE("store queue: what waits while a batch is made is in the next one, each room in order",
+          "[store_queue][threads]") {
   Batches batches(2, 100);
   batches.add("a", "a1");
   REQUIRE(batches.begun(1) == std::vector<std::string>{"a1 "});
@@ -116,7 +118,8 @@ TEST_CASE("store queue: a room with much to do shares a batch with the others", 
   batches.queue->stop();
 }
 
-TEST_CASE("store queue: a call stays between the parts that were added before and behind it", "[store_queue][threads]") {
+TEST_CASE("store queue: a call stays between the parts that were added before and behind it",
+          "[store_queue][threads]") {
   Batches batches(2, 100);
   batches.add("a", "a1");
   batches.begun(1);
@@ -170,7 +173,8 @@ TEST_CASE("store queue: calls of other rooms run while a batch is made, and take
   CHECK(made_before_calls == std::vector<std::size_t>{1, 2, 3});
 }
 
-TEST_CASE("store queue: a room goes on when the turns of all its parts in a batch are let go", "[store_queue][threads]") {
+TEST_CASE("store queue: a room goes on when the turns of all its parts in a batch are let go",
+          "[store_queue][threads]") {
   Batches batches(2, 100);
   batches.keep_turns = true;
   batches.add("a", "a1");
@@ -256,7 +260,8 @@ TEST_CASE("store queue: a slow room does not hold up another", "[store_queue][th
   queue->stop();
 }
 
-TEST_CASE("store queue: a room's next call begins when the turn is let go, wherever that is", "[store_queue][threads]") {
+TEST_CASE("store queue: a room's next call begins when the turn is let go, wherever that is",
+          "[store_queue][threads]") {
   const auto queue = std::make_shared<StoreQueue>(2, 10, 10);
   std::promise<StoreQueue::Turn> first;
   std::promise<bool> second;
@@ -299,7 +304,8 @@ TEST_CASE("store queue: past its bounds a call is refused and never made", "[sto
   CHECK(runs == 2);
 }
 
-TEST_CASE("store queue: stop waits for every call that was taken, and later ones are refused", "[store_queue][threads]") {
+TEST_CASE("store queue: stop waits for every call that was taken, and later ones are refused",
+          "[store_queue][threads]") {
   const auto queue = std::make_shared<StoreQueue>(2, 1000, 1000);
   std::atomic<int> runs{0};
   for (int i = 0; i < 300; ++i) {
@@ -316,9 +322,8 @@ TEST_CASE("store queue: a call may make another for its room", "[store_queue][th
   const auto queue = std::make_shared<StoreQueue>(1, 10, 10);
   std::promise<void> inner;
   auto ran = inner.get_future();
-  REQUIRE(queue->run("a", [&](const StoreQueue::Turn&) {
-    queue->run("a", [&](const StoreQueue::Turn&) { inner.set_value(); });
-  }));
+  REQUIRE(queue->run(
+      "a", [&](const StoreQueue::Turn&) { queue->run("a", [&](const StoreQueue::Turn&) { inner.set_value(); }); }));
   get(ran);
   queue->stop();
 }
@@ -352,7 +357,8 @@ TEST_CASE("store queue: slow calls leave a worker to the quick ones", "[store_qu
   CHECK(slow_most == 2);
 }
 
-TEST_CASE("store queue: one worker makes slow calls, too, and those that wait longer come first", "[store_queue][threads]") {
+TEST_CASE("store queue: one worker makes slow calls, too, and those that wait longer come first",
+          "[store_queue][threads]") {
   const auto queue = std::make_shared<StoreQueue>(1, 10, 100);
   std::promise<void> begun;
   std::promise<void> let_through;
@@ -364,9 +370,7 @@ TEST_CASE("store queue: one worker makes slow calls, too, and those that wait lo
     passed.wait_for(10s);
   }));
   get(runs);
-  const auto note = [&order](const char* name) {
-    return [&order, name](const StoreQueue::Turn&) { order += name; };
-  };
+  const auto note = [&order](const char* name) { return [&order, name](const StoreQueue::Turn&) { order += name; }; };
   REQUIRE(queue->run("a", note("a"), StoreQueue::Pace::slow));
   REQUIRE(queue->run("b", note("b")));
   REQUIRE(queue->run("c", note("c"), StoreQueue::Pace::slow));

@@ -79,7 +79,8 @@ TEST_CASE("timer queue: a task may add and cancel others, and clear all", "[time
 }
 
 TEST_CASE("deadline wheel: never early, and late by at most two ticks", "[timers]") {
-  for (const auto after : {0ms, 1ms, 249ms, 250ms, 251ms, 500ms, 10'000ms, 127'750ms, 128'000ms, 128'250ms, 600'000ms}) {
+  for (const auto after :
+       {0ms, 1ms, 249ms, 250ms, 251ms, 500ms, 10'000ms, 127'750ms, 128'000ms, 128'250ms, 600'000ms}) {
     DeadlineWheel wheel;
     Deadline entry;
     for (int i = 0; i < 7; ++i) wheel.advance();

@@ -16,10 +16,8 @@ TEST_CASE("utf8: every code point and no other sequence of bytes is valid", "[ut
     const auto in = [](unsigned byte, unsigned low, unsigned high) { return byte >= low && byte <= high; };
     const auto tail = [&](std::size_t i) { return in(b[i], 0x80, 0xBF); };
     switch (b.size()) {
-      case 1:
-        return b[0] < 0x80;
-      case 2:
-        return in(b[0], 0xC2, 0xDF) && tail(1);
+      case 1: return b[0] < 0x80;
+      case 2: return in(b[0], 0xC2, 0xDF) && tail(1);
       case 3:
         return tail(2) && ((b[0] == 0xE0 && in(b[1], 0xA0, 0xBF)) || (in(b[0], 0xE1, 0xEC) && tail(1)) ||
                            (b[0] == 0xED && in(b[1], 0x80, 0x9F)) || (in(b[0], 0xEE, 0xEF) && tail(1)));

@@ -11,8 +11,8 @@
 
 namespace flux::core {
 
-/// Gives large strings back to the system on a thread of its own: for 100 MB that takes ten milliseconds and more, which
-/// no event loop should spend at once. The thread begins with the first of them.
+/// Gives large strings back to the system on a thread of its own: for 100 MB that takes ten milliseconds and more,
+/// which no event loop should spend at once. The thread begins with the first of them.
 /// Threading: any thread. Ownership: by those who may have something to give it, what it has made among them.
 class Reclaimer : public std::enable_shared_from_this<Reclaimer> {
  public:
@@ -37,7 +37,8 @@ class Reclaimer : public std::enable_shared_from_this<Reclaimer> {
   template <class T, class... Arguments>
   std::shared_ptr<T> make(Arguments&&... arguments) {
     auto made = std::make_unique<T>(std::forward<Arguments>(arguments)...);
-    return std::shared_ptr<T>(made.release(), [self = shared_from_this()](T* last) { self->end(std::unique_ptr<T>(last)); });
+    return std::shared_ptr<T>(made.release(),
+                              [self = shared_from_this()](T* last) { self->end(std::unique_ptr<T>(last)); });
   }
 
  private:

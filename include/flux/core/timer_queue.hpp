@@ -40,8 +40,8 @@ class TimerQueue {
   Entries entries_;
 };
 
-/// A hashed wheel of intrusive deadlines: O(1) to set and clear, no allocation, a quarter of a second of slack. Made for
-/// timeouts, of which there is one per connection and which hardly ever happen.
+/// A hashed wheel of intrusive deadlines: O(1) to set and clear, no allocation, a quarter of a second of slack. Made
+/// for timeouts, of which there is one per connection and which hardly ever happen.
 class DeadlineWheel {
  public:
   static constexpr std::chrono::milliseconds tick{250};

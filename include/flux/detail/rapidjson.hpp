@@ -1,5 +1,5 @@
-// RapidJSON as flux uses it. In the compiled mode the library's copy has a namespace of its own, so that an application's
-// RapidJSON, with other macros, is never mixed with it.
+// RapidJSON as flux uses it. In the compiled mode the library's copy has a namespace of its own, so that an
+// application's RapidJSON, with other macros, is never mixed with it.
 #pragma once
 
 #if !defined(FLUX_HEADER_ONLY) && !defined(RAPIDJSON_NAMESPACE)

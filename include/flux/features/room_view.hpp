@@ -39,7 +39,7 @@ struct RoomSnapshot {
   RoomMode mode;
   Position position;
   const std::vector<PresenceEntry>& members;  // the joiner is one of them
-  const std::deque<SharedItem>* items;       // none in mode live
+  const std::deque<SharedItem>* items;        // none in mode live
 };
 
 /// Encodes for one protocol. Each method appends whole frames to `out`.

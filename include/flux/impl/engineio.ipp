@@ -44,8 +44,7 @@ FLUX_DECL void Socket::send(std::string_view message, MessageType type) const {
 }
 
 FLUX_DECL void Socket::close() const {
-  session_->loop()->dispatch(
-      [session = session_] { session->close("forced close", detail::EngineIoEnding::told); });
+  session_->loop()->dispatch([session = session_] { session->close("forced close", detail::EngineIoEnding::told); });
 }
 
 FLUX_DECL void serve(Server& server, Endpoint endpoint, Options options) {

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <flux/core/utf8.hpp>
 #include <flux/detail/json_scanner.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/json.hpp>
-#include <flux/core/utf8.hpp>
 
 #include <charconv>
 #include <cmath>

@@ -41,8 +41,8 @@ std::function<void(Result<T>)> told(Hub& hub, std::string_view what, std::functi
   };
 }
 
-/// Calls `done` on the loop, not on a thread of the store, where it must not wait for the server. Where the loop has ended
-/// there is only here.
+/// Calls `done` on the loop, not on a thread of the store, where it must not wait for the server. Where the loop has
+/// ended there is only here.
 template <class T>
 void call_on(core::Loop& loop, const std::function<void(Result<T>)>& done, Result<T> result) {
   if (!loop.post([done, result] { done(result); })) done(std::move(result));
@@ -61,7 +61,8 @@ FLUX_DECL void share_item(ServerState& state, const std::shared_ptr<features::Ro
                           std::function<void(Result<Position>)> told) {
   Hub& hub = state.hub();
   const features::KeptRoomPtr kept = room ? room->kept() : hub.kept_public_space();
-  if (kept) return hub.room_log->share(kept, std::move(item), on_a_loop(state, hub.room_log->blocks(), std::move(told)));
+  if (kept)
+    return hub.room_log->share(kept, std::move(item), on_a_loop(state, hub.room_log->blocks(), std::move(told)));
   told(room ? room->share(nullptr, std::move(item)) : hub.public_space->share(std::move(item)));
 }
 
@@ -207,8 +208,14 @@ FLUX_DECL void Server::send_chat(const RoomId& room, std::string_view message, s
   const auto loop = state_->a_loop();
   if (!chat || !loop) return done(Error(Errc::stopped, "the server does not run"));
   const std::int64_t now = state_->config().clock->unix_ms();
-  ChatMessage draft{core::timed_key_text(now, hub.new_key()), room, server_connection_id, {}, std::string(message),
-                    metadata ? std::move(*metadata).text() : std::string(), now, 0};
+  ChatMessage draft{core::timed_key_text(now, hub.new_key()),
+                    room,
+                    server_connection_id,
+                    {},
+                    std::string(message),
+                    metadata ? std::move(*metadata).text() : std::string(),
+                    now,
+                    0};
   std::optional<Result<ChatMessage>> at_once;
   chat->append(std::move(draft), [&hub, &at_once, room, done, loop, blocks = chat->blocks()](
                                      Result<ChatMessage> stored, const features::ChatLog::Turn&) {
@@ -235,14 +242,15 @@ FLUX_DECL void Server::chat_history(const RoomId& room, std::size_t limit, Offse
   const auto loop = state_->a_loop();
   if (!chat || !loop) return done(Error(Errc::stopped, "the server does not run"));
   std::optional<Result<std::vector<ChatMessage>>> at_once;
-  chat->history(room, limit, before, [&at_once, done, loop, blocks = chat->blocks()](
-                                         Result<std::vector<ChatMessage>> page, const features::ChatLog::Turn&) {
-    if (blocks) {
-      detail::call_on(*loop, done, std::move(page));
-    } else {
-      at_once.emplace(std::move(page));
-    }
-  });
+  chat->history(room, limit, before,
+                [&at_once, done, loop, blocks = chat->blocks()](Result<std::vector<ChatMessage>> page,
+                                                                const features::ChatLog::Turn&) {
+                  if (blocks) {
+                    detail::call_on(*loop, done, std::move(page));
+                  } else {
+                    at_once.emplace(std::move(page));
+                  }
+                });
   if (at_once) done(std::move(*at_once));
 }
 
@@ -271,7 +279,8 @@ namespace detail {
 
 /// `then`, where what `files` calls goes on: for a store that blocks, on a loop.
 template <class T>
-std::function<void(Result<T>)> told_of_files(ServerState& state, std::string_view what, std::function<void(Result<T>)> then) {
+std::function<void(Result<T>)> told_of_files(ServerState& state, std::string_view what,
+                                             std::function<void(Result<T>)> then) {
   const auto& store = state.config().files.store;
   return on_a_loop(state, store && store->may_block(), told(state.hub(), what, std::move(then)));
 }
@@ -301,7 +310,7 @@ FLUX_DECL void Server::public_share_file(const FileId& file, std::function<void(
 }
 
 FLUX_DECL Result<std::string> Server::file_link(const FileId& file, std::chrono::seconds valid_for,
-                                               std::string_view file_name) const {
+                                                std::string_view file_name) const {
   const detail::FileRoutes* routes = state_->file_routes();
   if (routes == nullptr) return detail::no_files();
   if (!core::has_digests()) return Error(Errc::forbidden, "links need a build with TLS (FLUX_WITH_TLS)");
@@ -368,8 +377,8 @@ FLUX_DECL std::size_t Server::disconnect_user(std::string_view user_id, CloseCod
 
 }  // namespace flux
 
-// The layer's definitions need all of its declarations: in header-only mode they come here, together, and the headers of
-// server/detail bring none of their own.
+// The layer's definitions need all of its declarations: in header-only mode they come here, together, and the headers
+// of server/detail bring none of their own.
 #if defined(FLUX_HEADER_ONLY)
 #include <flux/impl/engineio.ipp>
 #include <flux/impl/server/connect_gate.ipp>

@@ -80,9 +80,7 @@ FLUX_DECL void Socket::on_disconnecting(DisconnectHandler handler) const {
   state_->on_disconnecting(std::move(handler));
 }
 FLUX_DECL void Socket::on_any(EventHandler handler) const { state_->on_any(std::move(handler)); }
-FLUX_DECL void Socket::on_disconnect(DisconnectHandler handler) const {
-  state_->on_disconnect(std::move(handler));
-}
+FLUX_DECL void Socket::on_disconnect(DisconnectHandler handler) const { state_->on_disconnect(std::move(handler)); }
 FLUX_DECL Emitted Socket::emit(std::string_view event, const Args& args) const {
   return state_->emit(event, args, false);
 }

@@ -65,8 +65,8 @@ class EngineIoPayloadReader {
   static constexpr std::size_t no_limit = static_cast<std::size_t>(-1);
 
   /// The next packet, whose data lives until the next call; none at the end and from the first error on.
-  /// A call decodes or checks at most `bytes` of a long packet, or looks for its end in eight times as many. There may be
-  /// none either then: `unfinished` is true, and the next call goes on.
+  /// A call decodes or checks at most `bytes` of a long packet, or looks for its end in eight times as many. There may
+  /// be none either then: `unfinished` is true, and the next call goes on.
   std::optional<EngineIoPacket> next(std::size_t bytes = no_limit);
   bool unfinished() const noexcept { return work_ != Work::none; }
   /// The data of the last packet, to be moved from, where it was long and stands alone; else null.

@@ -1,5 +1,5 @@
-// Protocol live: rooms, presence, events and chat as JSON over a plain WebSocket. Names of its messages and members, for
-// whoever writes a client, a test or a proxy.
+// Protocol live: rooms, presence, events and chat as JSON over a plain WebSocket. Names of its messages and members,
+// for whoever writes a client, a test or a proxy.
 //
 // Every message is one text frame that holds `{"type": …, "payload": {…}}`. A client message may carry `"id"`, a string
 // or a number; it is answered by `ack` or by an `error` with that id. Members that have no value are left out.

@@ -77,7 +77,8 @@ class LiveWriter final : public features::RoomView, public features::PublicView 
  private:
   class Message;
   struct Compressor {
-    explicit Compressor(const DeflateOptions& options) : deflater(options.level), bytes_min(options.message_bytes_min) {}
+    explicit Compressor(const DeflateOptions& options)
+        : deflater(options.level), bytes_min(options.message_bytes_min) {}
     std::mutex mutex;
     transport::Deflater deflater;
     std::size_t bytes_min;

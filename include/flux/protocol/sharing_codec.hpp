@@ -41,9 +41,9 @@ std::optional<SharingType> sharing_type(std::string_view event) noexcept;
 
 /// What is shared: a string, a file in the message, or one that was put up before.
 struct TransferData {
-  JsonText string;   ///< the whole object, as it came; where it is no file
-  FileId file_id;    ///< of a file that was put up before
-  SharedBytes bytes; ///< of a file in the message; else null
+  JsonText string;    ///< the whole object, as it came; where it is no file
+  FileId file_id;     ///< of a file that was put up before
+  SharedBytes bytes;  ///< of a file in the message; else null
   std::string file_name;
   std::string media_type;
 };
@@ -59,7 +59,7 @@ struct SharingRequest {
   std::string reason;
   std::optional<JsonText> payload;
   std::optional<JsonText> metadata;
-  JsonText presence;      ///< an object
+  JsonText presence;        ///< an object
   std::size_t limit = 100;  ///< 1 to 1000
   Offset before = 0;
 };
@@ -69,15 +69,15 @@ inline constexpr std::size_t file_name_bytes_max = 1'024;
 inline constexpr std::size_t media_type_bytes_max = 255;
 inline constexpr std::string_view media_type_unknown = "application/octet-stream";
 
-/// Errors: invalid_message, naming the member, what it holds and what would be right; message_too_large for a member over
-/// its limit. The size of a file is not looked at.
+/// Errors: invalid_message, naming the member, what it holds and what would be right; message_too_large for a member
+/// over its limit. The size of a file is not looked at.
 Result<SharingRequest> read_sharing_request(SharingType type, std::span<const SocketIoValue> arguments,
                                             const Limits& limits);
 
 // --- Writing ---
 
-/// Appends events as whole WebSocket frames, or as packets for a polling payload. No event has bytes, so the frames serve
-/// clients that take no binary ones, too.
+/// Appends events as whole WebSocket frames, or as packets for a polling payload. No event has bytes, so the frames
+/// serve clients that take no binary ones, too.
 /// Threading: any thread.
 class SharingWriter final : public features::RoomView, public features::PublicView {
  public:

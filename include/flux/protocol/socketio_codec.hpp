@@ -26,7 +26,7 @@ enum class SocketIoType : std::uint8_t { connect, disconnect, event, ack, connec
 
 /// What one packet may hold.
 struct SocketIoLimits {
-  std::size_t attachments_max = 10;               ///< of one packet, as in socket.io-parser
+  std::size_t attachments_max = 10;  ///< of one packet, as in socket.io-parser
   /// Of one packet's attachments together. 0: 10,000,000, or what one message may hold (`payload_bytes_max`) where that
   /// is more.
   std::size_t attachment_bytes_max = 0;

@@ -12,8 +12,8 @@
 
 namespace flux {
 
-/// Names a file for good: a random UUID (RFC 9562, version 4), 36 characters in lower case. It is made by the server, so
-/// no client chooses a name on disk, and who does not know it can't guess it.
+/// Names a file for good: a random UUID (RFC 9562, version 4), 36 characters in lower case. It is made by the server,
+/// so no client chooses a name on disk, and who does not know it can't guess it.
 using FileId = std::string;
 
 enum class FileState : std::uint8_t {
@@ -24,10 +24,10 @@ enum class FileState : std::uint8_t {
 
 struct FileInfo {
   FileId id{};
-  std::string name{};        ///< as its uploader calls it: any UTF-8 without NUL. Never part of a path
-  std::string media_type{};  ///< "image/png"; empty: unknown
-  std::string owner{};       ///< user id of the uploader; empty: unknown
-  std::string metadata{};    ///< the uploader's own words about it, kept as they are
+  std::string name{};                     ///< as its uploader calls it: any UTF-8 without NUL. Never part of a path
+  std::string media_type{};               ///< "image/png"; empty: unknown
+  std::string owner{};                    ///< user id of the uploader; empty: unknown
+  std::string metadata{};                 ///< the uploader's own words about it, kept as they are
   std::optional<std::uint64_t> length{};  ///< bytes it will have; none: the uploader does not know yet
   std::uint64_t size = 0;                 ///< bytes that are there
   bool wants_sha256 = false;
@@ -39,7 +39,8 @@ struct FileInfo {
   friend bool operator==(const FileInfo&, const FileInfo&) = default;
 };
 
-/// What `cleanup_deleted` did. A file that was gone already counts as deleted; one that failed is tried again next time.
+/// What `cleanup_deleted` did. A file that was gone already counts as deleted; one that failed is tried again next
+/// time.
 struct FileCleanup {
   std::vector<FileId> deleted;
   std::vector<FileId> failed;
@@ -54,8 +55,8 @@ struct FileSweep {
 /// Keeps files and what is known of them. The implementer's duties:
 /// - What `create`, `complete`, `mark_shared` and `mark_deleted` have returned without error survives a crash of the
 ///   process, and what `complete` has returned a loss of power too. What `append` has returned survives a crash of the
-///   process, so that the upload can go on where it was. An upload that has all its bytes when the store is opened again
-///   is complete.
+///   process, so that the upload can go on where it was. An upload that has all its bytes when the store is opened
+///   again is complete.
 /// - A call that fails changes nothing: no half file, no half append.
 /// - Calls about one file never overlap; calls about different files may, and the others (`list`, `cleanup_deleted`,
 ///   `sweep`) may overlap any, so what files share needs its own lock.
@@ -72,15 +73,15 @@ class FileStore {
   /// Begins an upload: `file` is in state uploading, with size 0 and an id that is new. Room for `length` bytes is
   /// reserved where it is known. Errors: quota_exceeded.
   virtual Result<void> create(const FileInfo& file) = 0;
-  /// Says the length of an upload that was begun without one. Errors: wrong_offset where more bytes than that are there,
-  /// or another length is known; quota_exceeded.
+  /// Says the length of an upload that was begun without one. Errors: wrong_offset where more bytes than that are
+  /// there, or another length is known; quota_exceeded.
   virtual Result<void> set_length(const FileId& id, std::uint64_t length) = 0;
   /// Appends `bytes` behind the `offset` bytes that are there, and returns how many are there now.
-  /// Errors: wrong_offset where not exactly `offset` bytes are there, or the upload is complete; file_too_large past its
-  /// length; quota_exceeded.
+  /// Errors: wrong_offset where not exactly `offset` bytes are there, or the upload is complete; file_too_large past
+  /// its length; quota_exceeded.
   virtual Result<std::uint64_t> append(const FileId& id, std::uint64_t offset, std::string_view bytes) = 0;
-  /// All of it has been appended: it is on disk for good, and can be read from now on. Completing it again does nothing.
-  /// An upload without a length gets the one it has. Errors: wrong_offset where bytes are missing.
+  /// All of it has been appended: it is on disk for good, and can be read from now on. Completing it again does
+  /// nothing. An upload without a length gets the one it has. Errors: wrong_offset where bytes are missing.
   virtual Result<FileInfo> complete(const FileId& id) = 0;
   virtual Result<FileInfo> info(const FileId& id) = 0;
   /// Reads the bytes of a complete file from `offset` on, until `into` is full or the file ends; returns how many.

@@ -47,15 +47,16 @@ struct RoomAppend {
 };
 
 /// Keeps what rooms of the modes singleton and history and the public space keep. The implementer's duties:
-/// - Every call is atomic: all of it, or nothing. What has returned without error is on the disk, and in the next `load`.
-/// - A call that names a room by another life than the one that is kept under its id is about that other room: `open` and
-///   `append` put it in the place of the old one, whose items go; `remove_item` and `close` do nothing.
+/// - Every call is atomic: all of it, or nothing. What has returned without error is on the disk, and in the next
+///   `load`.
+/// - A call that names a room by another life than the one that is kept under its id is about that other room: `open`
+///   and `append` put it in the place of the old one, whose items go; `remove_item` and `close` do nothing.
 /// - Calls about one room never overlap; calls about different rooms may, so what they share needs its own lock.
-/// - A store that may block (`may_block() == true`, the default) is called on workers of its own. One that never does may
-///   say so, and is called on event loops.
+/// - A store that may block (`may_block() == true`, the default) is called on workers of its own. One that never does
+///   may say so, and is called on event loops.
 /// - No method may call the `Server` back.
-/// - Errors are values; an exception counts as store_failed. Nobody hears of an item that failed, and its sender gets the
-///   error. A store whose answer was lost, and that can't find out, may fail an item that it kept.
+/// - Errors are values; an exception counts as store_failed. Nobody hears of an item that failed, and its sender gets
+///   the error. A store whose answer was lost, and that can't find out, may fail an item that it kept.
 class RoomStore {
  public:
   virtual ~RoomStore() = default;
@@ -64,20 +65,20 @@ class RoomStore {
   virtual Result<std::vector<StoredContents>> load() = 0;
   /// The room is there from now on. Where its life is kept already, its options are replaced and its items stay.
   virtual Result<void> open(const StoredRoom& room) = 0;
-  /// Keeps the room, as `open` does where it is not there, and the item; drops the items before `first_kept`. An item of
-  /// the same number is replaced: it failed, but was kept.
+  /// Keeps the room, as `open` does where it is not there, and the item; drops the items before `first_kept`. An item
+  /// of the same number is replaced: it failed, but was kept.
   virtual Result<void> append(const RoomAppend& append) = 0;
   virtual Result<void> remove_item(const RoomId& room, const std::string& life, std::uint64_t number) = 0;
   /// The room has ended: it goes, with its items.
   virtual Result<void> close(const RoomId& room, const std::string& life) = 0;
   virtual bool may_block() const { return true; }
 
-  /// Group commit, as in `ChatStore`: where it is more than 1, up to that many items are kept in one `append_all`. It must
-  /// not change.
+  /// Group commit, as in `ChatStore`: where it is more than 1, up to that many items are kept in one `append_all`. It
+  /// must not change.
   virtual std::size_t batch_max() const { return 1; }
   /// Keeps items, as `append` does one after another, and returns as many results in the same order. Each is atomic by
-  /// itself; that one fails must not lose another. While it runs there is no other `append_all`, and no call about a room
-  /// in it; other calls may overlap.
+  /// itself; that one fails must not lose another. While it runs there is no other `append_all`, and no call about a
+  /// room in it; other calls may overlap.
   virtual std::vector<Result<void>> append_all(std::span<const RoomAppend> appends) {
     std::vector<Result<void>> results;
     results.reserve(appends.size());

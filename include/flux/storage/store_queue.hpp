@@ -24,7 +24,8 @@ class StoreQueue : public std::enable_shared_from_this<StoreQueue> {
   /// Held by a call until it is through, wherever it goes on; then the room's next call may begin.
   using Turn = std::shared_ptr<void>;
   using Call = std::function<void(Turn)>;
-  /// Slow ones bring much to disk, say. They never take the last worker from the quick ones, where there is more than one.
+  /// Slow ones bring much to disk, say. They never take the last worker from the quick ones, where there is more than
+  /// one.
   enum class Pace : std::uint8_t { quick, slow };
 
   /// What is done in one call with others of its kind: a part of a batch.
@@ -47,10 +48,10 @@ class StoreQueue : public std::enable_shared_from_this<StoreQueue> {
   /// Runs `call` on a worker, behind the room's earlier calls and parts. False where a bound is reached, or the queue
   /// has stopped: the call is not made.
   bool run(const std::string& room, Call call, Pace pace = Pace::quick);
-  /// Has `part` done by a batch, behind the room's earlier calls and parts. One batch is made at a time, so that the next
-  /// one fills meanwhile, and rooms take turns in it. Where less waits than the last one held, it is given half of the time
-  /// that one took, at most 1 ms, to fill: those who wait for an answer before they send again come together so.
-  /// False as for `run`: `part` is left as it was.
+  /// Has `part` done by a batch, behind the room's earlier calls and parts. One batch is made at a time, so that the
+  /// next one fills meanwhile, and rooms take turns in it. Where less waits than the last one held, it is given half of
+  /// the time that one took, at most 1 ms, to fill: those who wait for an answer before they send again come together
+  /// so. False as for `run`: `part` is left as it was.
   bool add(const std::string& room, std::unique_ptr<Part>& part);
   /// Waits until every call made so far is through, then ends the workers. Later calls are refused.
   void stop();

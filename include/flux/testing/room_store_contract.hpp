@@ -139,7 +139,8 @@ inline void options_of_an_append(RoomStore& store) {
 
 inline void order(RoomStore& store) {
   const StoredRoom room = stored_room("r");
-  for (const std::uint64_t number : {1, 2, 9, 10, 11, 99, 100, 1'000}) REQUIRE(store.append(room_append(room, number)).ok());
+  for (const std::uint64_t number : {1, 2, 9, 10, 11, 99, 100, 1'000})
+    REQUIRE(store.append(room_append(room, number)).ok());
   CHECK(numbers_of(store, "r") == "1 2 9 10 11 99 100 1000 ");
   REQUIRE(store.append(room_append(room, INT64_MAX)).ok());
   CHECK(loaded(store).at("r").items.back().number == INT64_MAX);
@@ -244,9 +245,9 @@ inline void many_items(RoomStore& store) {
 }
 
 inline void ids_apart(RoomStore& store) {
-  std::vector<std::string> ids = {"",      "a",    "A",    "a ",       " a",         "a%",  "a_", "a'b", "a\"b",
-                                  "a\\b",  "a;--", "a/b",  "../a",     "\xC3\xA9",   "e\xCC\x81", "\xF0\x9F\x98\x80",
-                                  "null",  "NULL", "0",    "00"};
+  std::vector<std::string> ids = {"",     "a",    "A",    "a ",  " a",   "a%",       "a_",        "a'b",
+                                  "a\"b", "a\\b", "a;--", "a/b", "../a", "\xC3\xA9", "e\xCC\x81", "\xF0\x9F\x98\x80",
+                                  "null", "NULL", "0",    "00"};
   ids.emplace_back(256, 'x');
   ids.push_back(std::string(255, 'x') + "y");
   std::string emoji;
@@ -440,7 +441,8 @@ inline void calls_beside_batches(RoomStore& store) {
   });
   for (std::uint64_t n = 0; n < 20; ++n) {
     std::vector<RoomAppend> batch;
-    for (std::uint64_t i = 0; i < 30; ++i) batch.push_back(room_append(stored_room("w" + std::to_string(i % 3)), n * 10 + i / 3 + 1));
+    for (std::uint64_t i = 0; i < 30; ++i)
+      batch.push_back(room_append(stored_room("w" + std::to_string(i % 3)), n * 10 + i / 3 + 1));
     for (const auto& result : store.append_all(batch)) wrong += result ? 0 : 1;
   }
   done = true;
@@ -476,7 +478,8 @@ inline void letting_go(const MakeRoomStore& make, const MakeRoomStore& reopen) {
   if (!reopen) return;
   const auto all = loaded(*reopen());
   REQUIRE(all.size() == threads_count);
-  for (std::size_t t = 0; t < threads_count; ++t) CHECK(all.at("room" + std::to_string(t)).items.size() == 20 * (t + 1));
+  for (std::size_t t = 0; t < threads_count; ++t)
+    CHECK(all.at("room" + std::to_string(t)).items.size() == 20 * (t + 1));
 }
 
 inline void opening_again(const MakeRoomStore& make, const MakeRoomStore& reopen) {
@@ -510,7 +513,9 @@ inline void opening_again(const MakeRoomStore& make, const MakeRoomStore& reopen
 inline void room_store_contract(const MakeRoomStore& make, const MakeRoomStore& reopen = {}) {
   SECTION("a new store has no rooms, and what is about none does nothing") { room_contract::empty(*make()); }
   SECTION("all that a room is comes back") { room_contract::rooms(*make()); }
-  SECTION("a room that is there is opened: its options are replaced, its items stay") { room_contract::opening_twice(*make()); }
+  SECTION("a room that is there is opened: its options are replaced, its items stay") {
+    room_contract::opening_twice(*make());
+  }
   SECTION("all that an item holds comes back; an append opens its room") { room_contract::items(*make()); }
   SECTION("an append opens its room with its options") { room_contract::options_of_an_append(*make()); }
   SECTION("items come in the order of their numbers") { room_contract::order(*make()); }
@@ -520,7 +525,9 @@ inline void room_store_contract(const MakeRoomStore& make, const MakeRoomStore& 
   SECTION("lives of a room: the newest one that was opened or written to is kept") { room_contract::lives(*make()); }
   SECTION("a closed room goes with its items") { room_contract::closing_rooms(*make()); }
   SECTION("1,000 items of a room") { room_contract::many_items(*make()); }
-  SECTION("rooms know nothing of one another, whatever their ids; the empty id is one") { room_contract::ids_apart(*make()); }
+  SECTION("rooms know nothing of one another, whatever their ids; the empty id is one") {
+    room_contract::ids_apart(*make());
+  }
   SECTION("data is any JSON, kept byte for byte") { room_contract::any_json(*make()); }
   SECTION("a batch keeps what single calls would: rooms, lives, numbers, first_kept") { room_contract::batches(make); }
   SECTION("batches of any size leave what single appends leave") { room_contract::batches_are_appends(make); }

@@ -31,8 +31,8 @@ struct RouteMatch {
 /// Threading: `match` from any thread once nothing is added any more.
 class Router {
  public:
-  /// Errors: throws flux::Error (bad_config) where the method is no token or is CONNECT, the handler is empty, the pattern
-  /// is bad (PathPattern), or the method has a handler on a pattern that matches the same paths.
+  /// Errors: throws flux::Error (bad_config) where the method is no token or is CONNECT, the handler is empty, the
+  /// pattern is bad (PathPattern), or the method has a handler on a pattern that matches the same paths.
   void add(std::string_view method, std::string_view pattern, HttpHandler handler, RouteOptions options = {});
 
   /// Serves GET and HEAD of everything below `prefix`, which may end with a slash; "/" serves the whole server.
@@ -40,9 +40,8 @@ class Router {
   void add_static(std::string_view prefix, std::string_view folder, StaticOptions options = {});
 
   /// Tries the patterns in the order of PathPattern::compare and takes the first that has a handler for the method; for
-  /// HEAD that of GET does where there is none of its own. OPTIONS without a handler is answered with 204 and Allow, on any
-  /// path that has a handler, and on "*".
-  /// `captures` belongs to the route; it holds views into `path`.
+  /// HEAD that of GET does where there is none of its own. OPTIONS without a handler is answered with 204 and Allow, on
+  /// any path that has a handler, and on "*". `captures` belongs to the route; it holds views into `path`.
   RouteMatch match(std::string_view method, std::string_view path, PathCaptures& captures) const;
 
  private:

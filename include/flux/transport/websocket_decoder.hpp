@@ -49,8 +49,8 @@ class WebSocketDecoder {
   /// also frees what the last message took; what is then left of the input comes again, with more after it.
   /// Memory: an unfragmented message that is whole in the input takes none; otherwise it follows what has arrived, not
   /// what a header announces, and never passes message_bytes_max by more than a control frame. When more than
-  /// `reserved_from_bytes` of a message need room, that for all that may come of it is reserved at once, so that much need
-  /// not be copied again; systems that give memory when it is written to count it then.
+  /// `reserved_from_bytes` of a message need room, that for all that may come of it is reserved at once, so that much
+  /// need not be copied again; systems that give memory when it is written to count it then.
   Event next(char*& p, std::size_t& n);
   static constexpr std::size_t reserved_from_bytes = 1'000'000;
 

@@ -35,8 +35,8 @@ class Audience {
 
   /// Has `outlet` hear through another encoding from now on. What waits for it in the old one is the result, with
   /// `separator` between the messages. On the loop's thread.
-  std::string change_view(std::shared_ptr<Lane>& lane, LaneSeat& seat, const void* view, SessionKey member, Outlet& outlet,
-                          char separator) {
+  std::string change_view(std::shared_ptr<Lane>& lane, LaneSeat& seat, const void* view, SessionKey member,
+                          Outlet& outlet, char separator) {
     std::string waiting = lane->take_pending(member, separator);
     const std::shared_ptr<Loop> loop = lane->loop().shared_from_this();
     leave(*lane, seat);
@@ -44,9 +44,9 @@ class Audience {
     return waiting;
   }
 
-  /// Sends one message to everybody when the loops' turns end. `encode(view, out)` is called once for each view, whatever
-  /// the number of lanes and members; or `encode(view, lane)`, which may `insert` what is not to be copied. `owner` keeps
-  /// the lock alive until it has gone out.
+  /// Sends one message to everybody when the loops' turns end. `encode(view, out)` is called once for each view,
+  /// whatever the number of lanes and members; or `encode(view, lane)`, which may `insert` what is not to be copied.
+  /// `owner` keeps the lock alive until it has gone out.
   template <class Encode>
   void append(const Encode& encode, const std::shared_ptr<void>& owner, bool presence = false,
               std::uint64_t presence_before = 0) {
@@ -73,7 +73,8 @@ class Audience {
 
   /// A lane in which more than `bytes` are pending; null: there is none.
   Lane* lane_with_more_than(std::size_t bytes) const {
-    const auto full = std::find_if(lanes_.begin(), lanes_.end(), [&](const Use& use) { return use.lane->pending_size() > bytes; });
+    const auto full =
+        std::find_if(lanes_.begin(), lanes_.end(), [&](const Use& use) { return use.lane->pending_size() > bytes; });
     return full == lanes_.end() ? nullptr : full->lane.get();
   }
 

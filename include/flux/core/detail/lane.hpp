@@ -18,7 +18,7 @@ using SessionKey = std::uint64_t;
 /// A stretch of a batch: one or more whole frames of one message.
 struct Segment {
   std::uint32_t end;
-  bool presence;  // may be dropped for a slow reader, who gets the newest state later
+  bool presence;                  // may be dropped for a slow reader, who gets the newest state later
   std::uint64_t presence_before;  // of a presence segment: the room's presence sequence number before it
 };
 
@@ -68,8 +68,8 @@ class Outlet {
 /// Threading: the pending batch is guarded by the room's lock; members belong to the loop.
 class Lane final : public Loop::Flushable, public std::enable_shared_from_this<Lane> {
  public:
-  /// `view`: identifies the encoding; lanes with the same one hold the same bytes. `owner`: lives as long as the lane is
-  /// shared by anybody (the room), and holds `mutex`.
+  /// `view`: identifies the encoding; lanes with the same one hold the same bytes. `owner`: lives as long as the lane
+  /// is shared by anybody (the room), and holds `mutex`.
   Lane(std::shared_ptr<Loop> loop, const void* view, std::mutex& mutex);
 
   const void* view() const noexcept { return view_; }

@@ -16,8 +16,8 @@
 namespace flux::core {
 
 /// Threading: `post`, `here` and the counters' readers from any thread; everything else on the loop's thread only.
-/// Ownership: shared by the server and by every handle of a session on it, so a handle can always find out that its loop
-/// has ended. After `shut` nothing posted runs any more.
+/// Ownership: shared by the server and by every handle of a session on it, so a handle can always find out that its
+/// loop has ended. After `shut` nothing posted runs any more.
 class Loop : public std::enable_shared_from_this<Loop> {
  public:
   using Task = std::function<void()>;

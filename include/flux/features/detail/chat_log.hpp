@@ -18,8 +18,8 @@ namespace flux::features {
 class ChatLog {
  public:
   using Page = std::vector<ChatMessage>;
-  /// `turn`: while it is held, no other call for the room begins. Empty where the store does not block: then the callback
-  /// runs inside the room's chat lock, and must not call the log back.
+  /// `turn`: while it is held, no other call for the room begins. Empty where the store does not block: then the
+  /// callback runs inside the room's chat lock, and must not call the log back.
   using Turn = storage::StoreQueue::Turn;
   using Stored = std::function<void(Result<ChatMessage>, const Turn&)>;
 

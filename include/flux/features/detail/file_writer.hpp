@@ -11,8 +11,8 @@
 
 namespace flux::features {
 
-/// Stores the bytes in pieces, each a call of its own, so that no upload holds a worker for long, nor the loop where the
-/// store does not block. What can't be stored, or is no longer wanted, leaves nothing behind.
+/// Stores the bytes in pieces, each a call of its own, so that no upload holds a worker for long, nor the loop where
+/// the store does not block. What can't be stored, or is no longer wanted, leaves nothing behind.
 /// Threading: the loop's thread. Ownership: keeps itself until it is done; the bytes are not copied.
 class FileWriter final : public std::enable_shared_from_this<FileWriter> {
  public:

@@ -26,8 +26,8 @@ class Files;
 /// `{type:"file", fileId, fileName, mimeType, size}`: what is stored and sent in the place of a file.
 JsonText stored_data(const FileInfo& file);
 
-/// A place in a room or the public space that a file has. When the last of its copies goes, the file is logically deleted,
-/// if it was shared by then.
+/// A place in a room or the public space that a file has. When the last of its copies goes, the file is logically
+/// deleted, if it was shared by then.
 /// Threading: any thread.
 class FileHold {
  public:
@@ -51,8 +51,8 @@ class FileHold {
 
 using FileHoldPtr = std::shared_ptr<const FileHold>;
 
-/// Threading: any thread. Calls about one file are made one at a time, in order: on workers where the store may block, else
-/// where the caller is. What they come to (`done`) is told where they were made.
+/// Threading: any thread. Calls about one file are made one at a time, in order: on workers where the store may block,
+/// else where the caller is. What they come to (`done`) is told where they were made.
 class Files final : public std::enable_shared_from_this<Files> {
  public:
   template <class T>
@@ -98,8 +98,8 @@ class Files final : public std::enable_shared_from_this<Files> {
   void find(const FileId& id, Done<FileInfo> done);
   /// For somewhere that the complete file is to be kept. Errors: file_not_found, also where it is not complete yet.
   void hold(const FileId& id, Done<FileHoldPtr> done);
-  /// The same for a place that is to be stored. Until it is (`FileHold::stored`) the file is not shared: letting go of it
-  /// changes nothing, so who could not share it may try again, and whatever ends the server meanwhile leaves it.
+  /// The same for a place that is to be stored. Until it is (`FileHold::stored`) the file is not shared: letting go of
+  /// it changes nothing, so who could not share it may try again, and whatever ends the server meanwhile leaves it.
   void hold_to_store(const FileId& id, Done<FileHoldPtr> done);
   /// `hold` before `start`, here and now, for an item that was stored.
   Result<FileHoldPtr> hold_again(const FileId& id);
@@ -147,7 +147,7 @@ class Files final : public std::enable_shared_from_this<Files> {
   const std::shared_ptr<Clock> clock_;
   const std::function<void(std::string_view)> failed_;
   std::array<std::mutex, 64> locks_;  // where the store does not block: one call at a time for each file
-  std::atomic<bool> stopped_{true};  // or about to, or never started: no call begins
+  std::atomic<bool> stopped_{true};   // or about to, or never started: no call begins
 
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<storage::StoreQueue> queue_;

@@ -28,8 +28,10 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
         bytes_max_(limits.public_history_bytes_max),
         epoch_(std::move(epoch)) {}
 
-  /// Makes it one that is kept, with what it had before: once before others know it, and once with what is in the store.
-  void keep_in_store(StoredRoom stored, std::vector<std::uint64_t> in_store, std::vector<SharedItem> items, bool opened) {
+  /// Makes it one that is kept, with what it had before: once before others know it, and once with what is in the
+  /// store.
+  void keep_in_store(StoredRoom stored, std::vector<std::uint64_t> in_store, std::vector<SharedItem> items,
+                     bool opened) {
     auto kept = std::make_shared<Kept>(*this, std::move(stored), std::move(in_store), opened);
     const std::lock_guard lock(mutex_);
     kept_ = std::move(kept);
@@ -45,8 +47,8 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
     return kept_;
   }
 
-  /// Appends, forgets the oldest past the limits, and tells everybody. Of changes in quick succession to a long list they
-  /// may hear the last only.
+  /// Appends, forgets the oldest past the limits, and tells everybody. Of changes in quick succession to a long list
+  /// they may hear the last only.
   Position share(SharedItem item) {
     const std::lock_guard lock(mutex_);
     item.offset = ++offset_;
@@ -116,8 +118,8 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
     PublicSpace& space_;  // both live as long as the server
   };
 
-  /// A turn may change much, and each time the whole list is to be sent. When that is a lot, what changes next is said once,
-  /// after the turn: one small message of a client must not cost a list each.
+  /// A turn may change much, and each time the whole list is to be sent. When that is a lot, what changes next is said
+  /// once, after the turn: one small message of a client must not cost a list each.
   void tell() {
     core::Lane* const full = audience_.lane_with_more_than(pending_bytes_max);
     if (full == nullptr) return append();
@@ -126,7 +128,7 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
     telling_later_ = token;
     full->loop().post([self = shared_from_this(), token] {
       const std::lock_guard lock(self->mutex_);
-      if (self->telling_later_.lock() != token) return;  // told by now
+      if (self->telling_later_.lock() != token) return;     // told by now
       self->audience_.forget_more_than(pending_bytes_max);  // of loops that have had no turn meanwhile
       self->append();
     });
@@ -134,9 +136,9 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
 
   void append() {
     telling_later_.reset();
-    audience_.append([&](const void* view, std::string& out) {
-      static_cast<const PublicView*>(view)->public_history(out, items_);
-    }, shared_from_this());
+    audience_.append(
+        [&](const void* view, std::string& out) { static_cast<const PublicView*>(view)->public_history(out, items_); },
+        shared_from_this());
   }
 
   static constexpr std::size_t pending_bytes_max = 8'000'000;

@@ -51,7 +51,8 @@ class Room final : public std::enable_shared_from_this<Room> {
   };
 
   Room(RoomId id, RoomOptions options, std::string epoch, const Settings& settings);
-  /// Makes it one that is kept under this life, with what it had before. Not in mode live; before anybody else knows it.
+  /// Makes it one that is kept under this life, with what it had before. Not in mode live; before anybody else knows
+  /// it.
   void keep_in_store(StoredRoom stored, std::vector<std::uint64_t> in_store, const std::vector<SharedItem>& items,
                      bool opened);
 
@@ -71,14 +72,15 @@ class Room final : public std::enable_shared_from_this<Room> {
   Result<void> join_again(Membership& membership, const Joiner& joiner, std::string presence,
                           const std::function<void(const RoomSnapshot&)>& welcome);
   void leave(Membership& membership);
-  /// The member is reached another way from now on. What waits for it in the old one is the result, with `separator` between
-  /// the messages.
+  /// The member is reached another way from now on. What waits for it in the old one is the result, with `separator`
+  /// between the messages.
   std::string change_view(Membership& membership, const RoomView* view, core::Outlet& outlet, char separator);
   void update_presence(Membership& membership, std::string presence);
 
   /// To all but `sender` (null: the application; else on its loop).
   Result<Position> publish(const Membership* sender, const EventNotice& notice);
-  /// Keeps the item as the mode says, and sends it: to the others in mode live, else to all. `item.offset` is given here.
+  /// Keeps the item as the mode says, and sends it: to the others in mode live, else to all. `item.offset` is given
+  /// here.
   Result<Position> share(const Membership* sender, SharedItem item);
   void publish_chat(const ChatMessage& message);
 
@@ -95,12 +97,13 @@ class Room final : public std::enable_shared_from_this<Room> {
 
   /// Ends the room if it has no members, and had none since `since`. Nobody can join it afterwards.
   bool end_if_empty(Clock::TimePoint since = Clock::TimePoint::max());
-  /// Its members have left it, or it waited for its end when the loop that timed that ended. From here on nobody times it.
+  /// Its members have left it, or it waited for its end when the loop that timed that ended. From here on nobody times
+  /// it.
   bool deserted();
   /// Whether somebody has to time its end now: it is empty, and nobody does yet.
   bool begin_linger();
-  /// Since when it is empty, where that is later than `since` and its end is to be timed once more; else nobody times it
-  /// from here on.
+  /// Since when it is empty, where that is later than `since` and its end is to be timed once more; else nobody times
+  /// it from here on.
   std::optional<Clock::TimePoint> linger_on(Clock::TimePoint since);
   /// Ends the room: tells the members, who are then to be taken out of it one by one.
   void end(std::string_view reason);
@@ -113,7 +116,7 @@ class Room final : public std::enable_shared_from_this<Room> {
     SessionId connection_id;
     std::shared_ptr<const Identity> identity;
     std::string presence;
-    std::uint64_t joined_at;   // presence sequence numbers
+    std::uint64_t joined_at;  // presence sequence numbers
     std::uint64_t changed_at;
     Change pending;
     std::uint64_t known_from;  // who joined after this may know of it from a snapshot: its first join of this interval
@@ -159,14 +162,14 @@ class Room final : public std::enable_shared_from_this<Room> {
   std::unique_ptr<std::deque<SharedItem>> items_;  // none in mode live
   std::size_t items_bytes_ = 0;
   std::vector<std::shared_ptr<const FileHold>> live_files_;  // shared in mode live: kept until the room ends
-  Clock::TimePoint empty_since_ = Clock::TimePoint::min();  // which is: nobody has left it yet
+  Clock::TimePoint empty_since_ = Clock::TimePoint::min();   // which is: nobody has left it yet
 
   // Presence: every change has a sequence number; what has not gone out yet is pending.
   std::uint64_t presence_seq_ = 0;
   std::uint64_t presence_sent_ = 0;  // the newest change that has gone out
   bool presence_scheduled_ = false;
   std::vector<Leaver> pending_left_;
-  std::vector<Leaver> left_;  // the newest that went out, for readers that were too slow for it
+  std::vector<Leaver> left_;          // the newest that went out, for readers that were too slow for it
   std::uint64_t left_forgotten_ = 0;  // leavers up to here are no longer in `left_`
 };
 

@@ -66,9 +66,10 @@ class KeptRoom {
 
 using KeptRoomPtr = std::shared_ptr<KeptRoom>;
 
-/// Threading: any thread. Calls about one room are made one at a time, in order: of a store that does not block at once,
-/// under a lock for the room; of another one on workers of the log's own, appends with what else waits where it takes
-/// batches. What they come to is told where they were made, outside of the lock; by a worker in the order of the calls.
+/// Threading: any thread. Calls about one room are made one at a time, in order: of a store that does not block at
+/// once, under a lock for the room; of another one on workers of the log's own, appends with what else waits where it
+/// takes batches. What they come to is told where they were made, outside of the lock; by a worker in the order of the
+/// calls.
 class RoomLog {
  public:
   using Shared = std::function<void(const Result<Position>&)>;
@@ -97,8 +98,8 @@ class RoomLog {
   /// Removes the newest item from the store, then from the room; false where there is none. Errors as for `share`.
   void remove_newest(const KeptRoomPtr& room, Removed done);
   /// The room has ended: it goes from the store. Where that fails it is tried again, until it is done: by
-  /// `retry_closes`, and when the log stops, starts, or goes. Of more than `Limits::rooms_max` such rooms the rest stays in
-  /// the store: the next process finds it there.
+  /// `retry_closes`, and when the log stops, starts, or goes. Of more than `Limits::rooms_max` such rooms the rest
+  /// stays in the store: the next process finds it there.
   void close(const KeptRoomPtr& room) { close(Ended{room->stored().id, room->stored().life}); }
   /// The same for one that never was in memory.
   void close(const StoredRoom& room) { close(Ended{room.id, room.life}); }

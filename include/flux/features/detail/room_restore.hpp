@@ -16,9 +16,9 @@ struct RestoredRoom {
   std::vector<std::uint64_t> in_store;  // numbers; more than `items` where limits are smaller now, or files are gone
 };
 
-/// All that the store keeps and that `limits` allow, the newest of each room. Files are held again: `files`, which has not
-/// been started yet, may be null. An item whose file is gone, or whose data is no JSON, is left out, and `warn` told; so is
-/// what no server can have stored: a second room of an id, say. It stays in the store.
+/// All that the store keeps and that `limits` allow, the newest of each room. Files are held again: `files`, which has
+/// not been started yet, may be null. An item whose file is gone, or whose data is no JSON, is left out, and `warn`
+/// told; so is what no server can have stored: a second room of an id, say. It stays in the store.
 /// Errors: store_failed, saying which of the two stores; for an exception, too.
 Result<std::vector<RestoredRoom>> restore_rooms(RoomStore& store, Files* files, const Limits& limits,
                                                 const std::function<void(std::string_view)>& warn);

@@ -27,8 +27,9 @@ class Rooms {
   /// Takes in what was there before. A room that was made before the start under the same id and with the same mode has
   /// its own options, and the items from the store; one of another mode takes the place of the old one.
   void restore(RestoredRoom restored);
-  /// The server starts, and `loop` is its first. Rooms that their members have left end in time: the loops that timed it
-  /// have ended. Those that the store has kept wait for their first member; it is told of those that were made meanwhile.
+  /// The server starts, and `loop` is its first. Rooms that their members have left end in time: the loops that timed
+  /// it have ended. Those that the store has kept wait for their first member; it is told of those that were made
+  /// meanwhile.
   void start(core::Loop& loop);
   /// From here to the next `start` rooms that are kept don't end because their members leave.
   void begin_stop() noexcept { stopping_.store(true); }
@@ -45,8 +46,8 @@ class Rooms {
   void end_if_empty(const std::shared_ptr<Room>& room, core::Loop& loop);
   /// Forgets the room if nobody has been in it since `since`.
   void remove_if_empty(const std::shared_ptr<Room>& room, Clock::TimePoint since = Clock::TimePoint::max());
-  /// Ends the room and forgets it, in one step: nothing of it is stored any more when its id is free. To take its members
-  /// out of it, and it out of its store, is the caller's. Null where there is none.
+  /// Ends the room and forgets it, in one step: nothing of it is stored any more when its id is free. To take its
+  /// members out of it, and it out of its store, is the caller's. Null where there is none.
   std::shared_ptr<Room> take_out(const RoomId& id, std::string_view reason);
   /// The same for this room, not for another that was made under its id. False where it was forgotten already.
   bool take_out(const std::shared_ptr<Room>& room, std::string_view reason);

@@ -97,7 +97,9 @@ inline Result<std::string> digest_of(DigestKind kind, std::string_view bytes) {
 }  // namespace digest_detail
 
 FLUX_DECL Result<std::string> sha1(std::string_view bytes) { return digest_detail::digest_of(DigestKind::sha1, bytes); }
-FLUX_DECL Result<std::string> sha256(std::string_view bytes) { return digest_detail::digest_of(DigestKind::sha256, bytes); }
+FLUX_DECL Result<std::string> sha256(std::string_view bytes) {
+  return digest_detail::digest_of(DigestKind::sha256, bytes);
+}
 
 FLUX_DECL bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept {
   if (a.size() != b.size()) return false;

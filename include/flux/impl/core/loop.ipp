@@ -69,7 +69,8 @@ FLUX_DECL void Loop::flush_turn() {
 }
 
 FLUX_DECL TimerQueue::Id Loop::call_after(std::chrono::nanoseconds delay, Task task) {
-  const auto id = timers_.add(clock_->now() + std::chrono::duration_cast<Clock::TimePoint::duration>(delay), std::move(task));
+  const auto id =
+      timers_.add(clock_->now() + std::chrono::duration_cast<Clock::TimePoint::duration>(delay), std::move(task));
   arm_timer();
   return id;
 }

@@ -36,15 +36,16 @@ FLUX_DECL void FileWriter::append_next(std::uint64_t stored) {
 }
 
 FLUX_DECL void FileWriter::complete() {
-  step([files = files_, id = file_.id](FileStore& store) -> Result<void> {
-         const auto completed = store.complete(id);
-         if (!completed) return completed.error();
-         // In one call: a server that stops now deletes it at its next start.
-         auto marked = store.mark_shared(id);
-         if (marked) files->end_upload(id);
-         return marked;
-       },
-       [](FileWriter& self, const Result<void>&) { self.hold(); });
+  step(
+      [files = files_, id = file_.id](FileStore& store) -> Result<void> {
+        const auto completed = store.complete(id);
+        if (!completed) return completed.error();
+        // In one call: a server that stops now deletes it at its next start.
+        auto marked = store.mark_shared(id);
+        if (marked) files->end_upload(id);
+        return marked;
+      },
+      [](FileWriter& self, const Result<void>&) { self.hold(); });
 }
 
 /// From here on it is deleted when nobody holds it any more.
@@ -60,10 +61,11 @@ FLUX_DECL void FileWriter::hold() {
 FLUX_DECL void FileWriter::fail(const Error& error) {
   if (created_) {
     // Where that fails, too, the store's sweep finds it.
-    files_->run(file_.id, [id = file_.id](FileStore& store) { return store.remove(id); },
-                [files = files_, id = file_.id](const Result<void>& removed) {
-                  if (removed || removed.error().code() != Errc::stopped) files->end_upload(id);
-                });
+    files_->run(
+        file_.id, [id = file_.id](FileStore& store) { return store.remove(id); },
+        [files = files_, id = file_.id](const Result<void>& removed) {
+          if (removed || removed.error().code() != Errc::stopped) files->end_upload(id);
+        });
   } else {
     files_->end_upload(file_.id);
   }

@@ -22,9 +22,8 @@ FLUX_DECL void FileHold::stored() const {
 
 FLUX_DECL JsonText stored_data(const FileInfo& file) {
   return JsonText::trusted("{\"type\":\"file\",\"fileId\":" + JsonText::string(file.id).text() +
-                           ",\"fileName\":" + JsonText::string(file.name).text() +
-                           ",\"mimeType\":" + JsonText::string(file.media_type).text() +
-                           ",\"size\":" + std::to_string(file.size) + "}");
+                           ",\"fileName\":" + JsonText::string(file.name).text() + ",\"mimeType\":" +
+                           JsonText::string(file.media_type).text() + ",\"size\":" + std::to_string(file.size) + "}");
 }
 
 FLUX_DECL Files::Files(const FilesOptions& options, const Limits& limits, std::shared_ptr<Clock> clock,
@@ -43,7 +42,8 @@ FLUX_DECL void Files::start() {
     const std::lock_guard lock(mutex_);
     queue_ = std::make_shared<storage::StoreQueue>(options_.worker_threads, queue_per_file_max_, queue_max_);
   }
-  run({}, [](FileStore& store) { return store.list(); },
+  run(
+      {}, [](FileStore& store) { return store.list(); },
       [self = shared_from_this()](const Result<std::vector<FileInfo>>& files) {
         if (!files) return self->failed_("the file store has no list of its files: " + files.error().message());
         for (const FileInfo& file : *files) {
@@ -126,13 +126,15 @@ FLUX_DECL Result<FileInfo> Files::complete_file(FileStore& store, const FileId& 
 }
 
 FLUX_DECL void Files::find(const FileId& id, Done<FileInfo> done) {
-  run(id, [id](FileStore& store) { return complete_file(store, id); }, std::move(done));
+  run(
+      id, [id](FileStore& store) { return complete_file(store, id); }, std::move(done));
 }
 
 // Holding and deleting a file are calls about it, so they never overlap.
 
 FLUX_DECL void Files::hold(const FileId& id, Done<FileHoldPtr> done) {
-  run(id, [self = shared_from_this(), id](FileStore& store) { return self->hold_in(store, id); }, std::move(done));
+  run(
+      id, [self = shared_from_this(), id](FileStore& store) { return self->hold_in(store, id); }, std::move(done));
 }
 
 FLUX_DECL Result<FileHoldPtr> Files::hold_again(const FileId& id) {
@@ -140,7 +142,8 @@ FLUX_DECL Result<FileHoldPtr> Files::hold_again(const FileId& id) {
 }
 
 FLUX_DECL void Files::hold_to_store(const FileId& id, Done<FileHoldPtr> done) {
-  run(id,
+  run(
+      id,
       [self = shared_from_this(), id](FileStore& store) -> Result<FileHoldPtr> {
         const auto file = complete_file(store, id);
         if (!file) return file.error();
@@ -158,7 +161,8 @@ FLUX_DECL Result<FileHoldPtr> Files::hold_in(FileStore& store, const FileId& id)
 
 /// Where that fails, or the server ends before, the next start finds the item, and marks its file.
 FLUX_DECL void Files::mark_shared(const FileId& id) {
-  run(id, [id](FileStore& store) { return store.mark_shared(id); },
+  run(
+      id, [id](FileStore& store) { return store.mark_shared(id); },
       [self = shared_from_this(), id](const Result<void>& marked) {
         if (marked || marked.error().code() == Errc::stopped) return;
         self->failed_("file " + id + " is shared and can't be marked so: " + marked.error().message());
@@ -167,7 +171,8 @@ FLUX_DECL void Files::mark_shared(const FileId& id) {
 
 FLUX_DECL void Files::release(const FileId& id) {
   forget(id);
-  run(id,
+  run(
+      id,
       [self = shared_from_this(), id](FileStore& store) -> Result<void> {
         return self->is_held(id) ? Result<void>() : store.mark_deleted(id);
       },
@@ -193,7 +198,8 @@ FLUX_DECL void Files::retry_releases() {
 
 FLUX_DECL void Files::cleanup(Done<FileCleanup> done) {
   retry_releases();
-  run({}, [](FileStore& store) { return store.cleanup_deleted(); }, std::move(done), Pace::slow);
+  run(
+      {}, [](FileStore& store) { return store.cleanup_deleted(); }, std::move(done), Pace::slow);
 }
 
 FLUX_DECL void Files::sweep() {
@@ -201,7 +207,8 @@ FLUX_DECL void Files::sweep() {
   if (options_.unshared_expires.count() > 0) release_unshared();
   const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(options_.upload_expires).count();
   const std::int64_t idle_since = patience == 0 ? 0 : unix_ms() - patience;
-  run({}, [idle_since](FileStore& store) { return store.sweep(idle_since); },
+  run(
+      {}, [idle_since](FileStore& store) { return store.sweep(idle_since); },
       [self = shared_from_this()](const Result<FileSweep>& swept) {
         if (!swept) self->failed_("the file store can't be swept: " + swept.error().message());
       },
@@ -210,7 +217,8 @@ FLUX_DECL void Files::sweep() {
 
 FLUX_DECL void Files::release_unshared() {
   const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(options_.unshared_expires).count();
-  run({}, [](FileStore& store) { return store.list(); },
+  run(
+      {}, [](FileStore& store) { return store.list(); },
       [self = shared_from_this(), since = unix_ms() - patience](const Result<std::vector<FileInfo>>& files) {
         if (!files) return self->failed_("the file store has no list of its files: " + files.error().message());
         for (const FileInfo& file : *files) {

@@ -87,7 +87,8 @@ FLUX_DECL Result<void> Room::join(Membership& membership, const Joiner& joiner, 
   return {};
 }
 
-FLUX_DECL void Room::describe(const MemberState& joiner, const std::function<void(const RoomSnapshot&)>& welcome) const {
+FLUX_DECL void Room::describe(const MemberState& joiner,
+                              const std::function<void(const RoomSnapshot&)>& welcome) const {
   std::vector<PresenceEntry> entries;
   entries.reserve(members_.size());
   for (const MemberState& member : members_) entries.push_back(entry(member));

@@ -25,7 +25,8 @@ struct RoomLog::Pending final : storage::StoreQueue::Part {
   std::optional<std::size_t> place{};  // among the appends of the batch; none: the room has ended
 };
 
-FLUX_DECL RoomLog::RoomLog(const RoomsOptions& options, const Limits& limits, std::function<void(std::string_view)> failed)
+FLUX_DECL RoomLog::RoomLog(const RoomsOptions& options, const Limits& limits,
+                           std::function<void(std::string_view)> failed)
     : options_(options),
       queue_per_room_max_(limits.store_queue_per_room_max),
       queue_max_(limits.store_queue_max),
@@ -126,7 +127,8 @@ FLUX_DECL void RoomLog::open(const KeptRoomPtr& room) {
       },
       [this, room](const Result<void>& opened) {
         if (opened) return;
-        failed_("room \"" + room->stored().id + "\" is not in its store before its next item: " + opened.error().message());
+        failed_("room \"" + room->stored().id +
+                "\" is not in its store before its next item: " + opened.error().message());
       });
 }
 
@@ -142,7 +144,8 @@ FLUX_DECL void RoomLog::share(const KeptRoomPtr& room, SharedItem item, Shared d
     };
   }
   if (!batches_) {
-    return call<Position>(id, [this, room, item = std::move(item)] { return append(*room, item); }, std::move(done));
+    return call<Position>(
+        id, [this, room, item = std::move(item)] { return append(*room, item); }, std::move(done));
   }
   const auto queue = running_queue();
   std::unique_ptr<storage::StoreQueue::Part> part = std::make_unique<Pending>(room, std::move(item), std::move(done));
@@ -161,7 +164,8 @@ FLUX_DECL bool RoomLog::takes(KeptRoom& room, std::size_t bytes) {
 }
 
 FLUX_DECL void RoomLog::remove_newest(const KeptRoomPtr& room, Removed done) {
-  call<bool>(room->stored().id, [this, room] { return remove(*room); }, std::move(done));
+  call<bool>(
+      room->stored().id, [this, room] { return remove(*room); }, std::move(done));
 }
 
 // --- Rooms that have ended ---
@@ -176,7 +180,8 @@ FLUX_DECL void RoomLog::close(const Ended& room) {
       [this, room](const Result<void>& closed) {
         if (closed) return;
         if (closed.error().code() != Errc::stopped) {
-          failed_("room \"" + room.id + "\" has ended and can't be removed from its store yet: " + closed.error().message());
+          failed_("room \"" + room.id +
+                  "\" has ended and can't be removed from its store yet: " + closed.error().message());
         }
         keep_unclosed(room);
       });
@@ -254,8 +259,8 @@ FLUX_DECL void RoomLog::close_last() {
 
 // --- Within a turn ---
 
-/// What it has in memory when the turn begins stays in the store, whatever becomes of the other items of the turn: trimming
-/// there is behind by as much.
+/// What it has in memory when the turn begins stays in the store, whatever becomes of the other items of the turn:
+/// trimming there is behind by as much.
 FLUX_DECL RoomAppend RoomLog::next_append(KeptRoom& room, SharedItem& item) const {
   item.number = ++room.given_;
   const std::uint64_t oldest = room.numbers().oldest;
@@ -328,7 +333,8 @@ FLUX_DECL Result<bool> RoomLog::remove(KeptRoom& room) {
   };
   // With one item less, those that have not been trimmed in the store yet would come back at the next start.
   auto& numbers = room.in_store_;
-  for (auto at = std::lower_bound(numbers.begin(), numbers.end(), room.first_); at != numbers.end() && *at < oldest; ++at) {
+  for (auto at = std::lower_bound(numbers.begin(), numbers.end(), room.first_); at != numbers.end() && *at < oldest;
+       ++at) {
     if (const auto removed = remove_item(*at); !removed) return removed.error();
     room.first_ = *at + 1;
   }

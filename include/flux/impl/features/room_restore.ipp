@@ -63,7 +63,8 @@ FLUX_DECL void drop_misnumbered(StoredContents& contents, const Warn& warn) {
 /// How many of the oldest are past the limits.
 FLUX_DECL std::size_t past_limits(const StoredContents& contents, const Limits& limits) {
   const bool is_public = contents.room.id.empty();
-  std::size_t items_max = is_public ? limits.public_history_items_max : std::max<std::size_t>(limits.room_history_items_max, 1);
+  std::size_t items_max =
+      is_public ? limits.public_history_items_max : std::max<std::size_t>(limits.room_history_items_max, 1);
   if (contents.room.mode == RoomMode::singleton) items_max = 1;
   const std::size_t bytes_max = is_public ? limits.public_history_bytes_max : limits.room_history_bytes_max;
   std::size_t bytes = 0;
@@ -76,7 +77,8 @@ FLUX_DECL std::size_t past_limits(const StoredContents& contents, const Limits& 
 }
 
 /// None: it is left out. Errors: the file store's.
-FLUX_DECL Result<std::optional<SharedItem>> restore_item(StoredItem item, const RoomId& room, Files* files, const Warn& warn) {
+FLUX_DECL Result<std::optional<SharedItem>> restore_item(StoredItem item, const RoomId& room, Files* files,
+                                                         const Warn& warn) {
   const auto left_out = [&](const std::string& why) {
     warn("item " + std::to_string(item.number) + " of " + named(room) + " is left out: " + why);
     return std::optional<SharedItem>();
@@ -95,8 +97,8 @@ FLUX_DECL Result<std::optional<SharedItem>> restore_item(StoredItem item, const 
     return std::optional(std::move(restored));
   }
   if (hold.error().code() == Errc::file_not_found) return left_out("file " + item.file + " is gone");
-  return Error(Errc::store_failed, "Config::files.store can't say whether it has file " + item.file + " of " + named(room) +
-                                       ": " + hold.error().message());
+  return Error(Errc::store_failed, "Config::files.store can't say whether it has file " + item.file + " of " +
+                                       named(room) + ": " + hold.error().message());
 }
 
 }  // namespace restore_detail

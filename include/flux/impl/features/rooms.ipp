@@ -1,10 +1,10 @@
 #pragma once
 
 #include <flux/core/session_key.hpp>
+#include <flux/core/utf8.hpp>
 #include <flux/core/uuid.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/features/detail/rooms.hpp>
-#include <flux/core/utf8.hpp>
 
 #include <algorithm>
 
@@ -28,14 +28,15 @@ FLUX_DECL Rooms::Rooms(const Config& config, std::uint64_t seed, RoomLog* log)
       next_epoch_(seed) {}
 
 FLUX_DECL Result<void> Rooms::check_id(std::string_view id) const {
-  if (id.empty()) return Error(Errc::invalid_argument, "roomId is empty; it must have 1 to " + std::to_string(id_bytes_max_) + " bytes");
+  if (id.empty())
+    return Error(Errc::invalid_argument,
+                 "roomId is empty; it must have 1 to " + std::to_string(id_bytes_max_) + " bytes");
   if (id.size() > id_bytes_max_) {
     return Error(Errc::invalid_argument, "roomId has " + std::to_string(id.size()) + " bytes; at most " +
                                              std::to_string(id_bytes_max_) + " are allowed");
   }
-  const bool c0 = std::any_of(id.begin(), id.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-  });
+  const bool c0 =
+      std::any_of(id.begin(), id.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
   const auto c1 = [&] {  // U+0080 to U+009F: C2 80 to C2 9F
     for (std::size_t at = id.find('\xc2'); at != std::string_view::npos; at = id.find('\xc2', at + 1)) {
       if (static_cast<unsigned char>(id[at + 1]) < 0xa0) return true;

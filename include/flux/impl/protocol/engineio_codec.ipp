@@ -97,8 +97,8 @@ FLUX_DECL std::nullopt_t EngineIoPayloadReader::fail(Errc code, std::string_view
 
 FLUX_DECL bool EngineIoPayloadReader::fits(std::size_t size) {
   if (size <= message_bytes_max_) return true;
-  fail(Errc::message_too_large, "has " + std::to_string(size) + " bytes; at most " +
-                                    std::to_string(message_bytes_max_) + " are allowed");
+  fail(Errc::message_too_large,
+       "has " + std::to_string(size) + " bytes; at most " + std::to_string(message_bytes_max_) + " are allowed");
   return false;
 }
 
@@ -276,18 +276,12 @@ FLUX_DECL EngineIoQuery read_engineio_query(std::string_view query) {
 
 FLUX_DECL std::string_view to_string(EngineIoRefusal refusal) noexcept {
   switch (refusal) {
-    case EngineIoRefusal::transport_unknown:
-      return "Transport unknown";
-    case EngineIoRefusal::session_unknown:
-      return "Session ID unknown";
-    case EngineIoRefusal::bad_handshake_method:
-      return "Bad handshake method";
-    case EngineIoRefusal::bad_request:
-      return "Bad request";
-    case EngineIoRefusal::forbidden:
-      return "Forbidden";
-    case EngineIoRefusal::unsupported_protocol_version:
-      return "Unsupported protocol version";
+    case EngineIoRefusal::transport_unknown: return "Transport unknown";
+    case EngineIoRefusal::session_unknown: return "Session ID unknown";
+    case EngineIoRefusal::bad_handshake_method: return "Bad handshake method";
+    case EngineIoRefusal::bad_request: return "Bad request";
+    case EngineIoRefusal::forbidden: return "Forbidden";
+    case EngineIoRefusal::unsupported_protocol_version: return "Unsupported protocol version";
   }
   return {};
 }

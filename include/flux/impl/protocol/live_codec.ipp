@@ -16,7 +16,20 @@ namespace live_detail {
 
 /// Members of payloads that some type knows.
 enum Field : std::size_t {
-  room_id, presence, access_token, name, email, event, payload, message, metadata, mode, capacity, data, limit, before,
+  room_id,
+  presence,
+  access_token,
+  name,
+  email,
+  event,
+  payload,
+  message,
+  metadata,
+  mode,
+  capacity,
+  data,
+  limit,
+  before,
   field_count
 };
 inline constexpr std::array<std::string_view, field_count> field_names = {
@@ -116,8 +129,9 @@ class Fields {
     const auto [end, ec] = std::from_chars(slot.text.data(), slot.text.data() + slot.text.size(), number);
     if (slot.kind != JsonText::Kind::number || ec != std::errc() || end != slot.text.data() + slot.text.size() ||
         number < least || number > most) {
-      fail(Errc::invalid_message, std::string(field_names[field]) + " is " + shown(slot.text) + "; it must be an integer from " +
-                                      std::to_string(least) + " to " + std::to_string(most));
+      fail(Errc::invalid_message, std::string(field_names[field]) + " is " + shown(slot.text) +
+                                      "; it must be an integer from " + std::to_string(least) + " to " +
+                                      std::to_string(most));
       return otherwise;
     }
     return number;
@@ -191,7 +205,8 @@ FLUX_DECL void read_mode(Fields& fields, LiveRequest& out) {
   } else if (mode_name == "history") {
     out.room_options.mode = RoomMode::history;
   } else {
-    fields.fail(Errc::invalid_message, "mode is \"" + Fields::shown(mode_name) + "\"; it must be live, singleton or history");
+    fields.fail(Errc::invalid_message,
+                "mode is \"" + Fields::shown(mode_name) + "\"; it must be live, singleton or history");
   }
 }
 
@@ -204,7 +219,8 @@ FLUX_DECL void read_data(Fields& fields, LiveRequest& out) {
   const auto kind = object.get<std::string>("/type");
   if (kind == "file") {
     out.file_id = object.get<std::string>("/fileId").value_or(std::string());
-    if (out.file_id.empty()) fields.fail(Errc::invalid_message, "data.fileId must be the id of a file that was put up before");
+    if (out.file_id.empty())
+      fields.fail(Errc::invalid_message, "data.fileId must be the id of a file that was put up before");
     return;
   }
   if (kind != "string") {
@@ -246,17 +262,14 @@ FLUX_DECL void read_fields(Fields& fields, LiveRequest& out) {
       out.room_options.capacity = static_cast<std::size_t>(fields.integer(capacity, 0, 1, limits.room_members_max));
       break;
     case LiveType::share:
-    case LiveType::public_share:
-      read_data(fields, out);
-      break;
+    case LiveType::public_share: read_data(fields, out); break;
     case LiveType::get_history:
       out.limit = static_cast<std::size_t>(fields.integer(limit, 100, 1, 1000));
       out.before = fields.integer(before, 0, 0, static_cast<std::uint64_t>(-1));
       break;
     case LiveType::leave_room:
     case LiveType::public_history:
-    case LiveType::public_delete_last:
-      break;
+    case LiveType::public_delete_last: break;
   }
   const bool answers_only = out.type == LiveType::get_history || out.type == LiveType::public_history;
   if (answers_only && out.id.empty()) fields.fail(Errc::invalid_message, "id is missing: the answer is an ack");
@@ -269,9 +282,8 @@ FLUX_DECL Result<void> read_live_request(std::string_view text, const Limits& li
   live_detail::EnvelopeVisitor seen(text);
   if (const auto scanned = detail::scan_json(text, limits.json_depth_max, seen); !scanned) return scanned.error();
   if (seen.root != Kind::object) {
-    return Error(Errc::invalid_message,
-                 "a message must be an object {\"type\", \"payload\"}; this is " +
-                     std::string(live_detail::kind_names[static_cast<std::size_t>(seen.root)]));
+    return Error(Errc::invalid_message, "a message must be an object {\"type\", \"payload\"}; this is " +
+                                            std::string(live_detail::kind_names[static_cast<std::size_t>(seen.root)]));
   }
   constexpr std::size_t id_bytes_max = 256;
   if (!seen.id.text.empty() && seen.id.kind != Kind::null) {
@@ -285,7 +297,8 @@ FLUX_DECL Result<void> read_live_request(std::string_view text, const Limits& li
   if (seen.type.kind != Kind::string) return Error(Errc::invalid_message, "type must be a string");
   const auto type = live_detail::type_of(detail::decode_json_string(seen.type.text).value_or(std::string()));
   if (!type) return Error(Errc::unknown_type, "unknown type " + live_detail::Fields::shown(seen.type.text));
-  if (!seen.payload_slot.text.empty() && seen.payload_slot.kind != Kind::object && seen.payload_slot.kind != Kind::null) {
+  if (!seen.payload_slot.text.empty() && seen.payload_slot.kind != Kind::object &&
+      seen.payload_slot.kind != Kind::null) {
     return Error(Errc::invalid_message, "payload must be an object");
   }
   out.type = *type;
@@ -319,7 +332,9 @@ class Object {
     out_ += text;
     return *this;
   }
-  Object& optional_json(std::string_view name, std::string_view text) { return text.empty() ? *this : json(name, text); }
+  Object& optional_json(std::string_view name, std::string_view text) {
+    return text.empty() ? *this : json(name, text);
+  }
   Object& number(std::string_view name, std::int64_t value) { return json(name, std::to_string(value)); }
   Object& number(std::string_view name, std::uint64_t value) { return json(name, std::to_string(value)); }
   /// The value is what the caller appends to the text next.

@@ -35,12 +35,28 @@ FLUX_DECL std::string beginning(std::string_view text) {
 class Members {
  public:
   enum Name : std::size_t {
-    room_id, capacity, mode, data, event, payload, message, metadata, presence, limit, before, reason,
-    type, content, file_id, file_name, media_type, count
+    room_id,
+    capacity,
+    mode,
+    data,
+    event,
+    payload,
+    message,
+    metadata,
+    presence,
+    limit,
+    before,
+    reason,
+    type,
+    content,
+    file_id,
+    file_name,
+    media_type,
+    count
   };
   static constexpr std::array<std::string_view, count> names = {
-      "roomId", "capacity", "mode",   "data",   "event",   "payload", "message",  "metadata", "presence",
-      "limit",  "before",   "reason", "type",   "content", "fileId",  "fileName", "mimeType"};
+      "roomId", "capacity", "mode",   "data", "event",   "payload", "message",  "metadata", "presence",
+      "limit",  "before",   "reason", "type", "content", "fileId",  "fileName", "mimeType"};
   struct Slot {
     std::string_view text;  // empty: absent
     Kind kind = Kind::null;
@@ -94,7 +110,9 @@ class Reader {
       case SharingType::public_upload: public_upload(); break;
       case SharingType::public_delete_last: break;
       case SharingType::room_join:
-      case SharingType::room_history: out_.room = text_of({argument().json().text(), argument().json().kind()}, "roomId"); break;
+      case SharingType::room_history:
+        out_.room = text_of({argument().json().text(), argument().json().kind()}, "roomId");
+        break;
       case SharingType::room_leave:
       case SharingType::room_members: room_of_its_own(); break;
       case SharingType::room_close: room_close(); break;
@@ -122,7 +140,8 @@ class Reader {
     if (!error_) error_.emplace(code, std::move(text));
   }
   void wrong(std::string_view name, const Slot& slot, std::string_view right) {
-    const std::string what = slot.text.empty() || slot.kind == Kind::null ? "missing" : std::string(kind_name(slot.kind));
+    const std::string what =
+        slot.text.empty() || slot.kind == Kind::null ? "missing" : std::string(kind_name(slot.kind));
     fail(Errc::invalid_message, std::string(name) + " is " + what + "; it must be " + std::string(right));
   }
   void check_size(std::string_view name, std::size_t size, std::size_t most) {
@@ -142,7 +161,8 @@ class Reader {
     } else if (const auto scanned = detail::scan_json(text, limits_.json_depth_max, members); !scanned) {
       fail(scanned.error().code(), scanned.error().message());
     }
-    if (!members.twice().empty()) fail(Errc::invalid_message, "member \"" + std::string(members.twice()) + "\" is there twice");
+    if (!members.twice().empty())
+      fail(Errc::invalid_message, "member \"" + std::string(members.twice()) + "\" is there twice");
     return members;
   }
   /// The members of the argument, with its room.
@@ -194,11 +214,13 @@ class Reader {
   void room_close() {
     if (argument().json().kind() == Kind::string) return room_of_its_own();
     const Members members = request();
-    if (members.has(Members::reason)) out_.reason = text_of(members[Members::reason], "reason", limits_.event_name_bytes_max);
+    if (members.has(Members::reason))
+      out_.reason = text_of(members[Members::reason], "reason", limits_.event_name_bytes_max);
   }
   void page(const Members& members) {
     if (members.has(Members::limit)) out_.limit = static_cast<std::size_t>(integer(members, Members::limit, 1, 1000));
-    if (members.has(Members::before)) out_.before = integer(members, Members::before, 0, static_cast<std::uint64_t>(-1));
+    if (members.has(Members::before))
+      out_.before = integer(members, Members::before, 0, static_cast<std::uint64_t>(-1));
   }
   void chat_history() {
     if (argument().json().kind() == Kind::string) return room_of_its_own();
@@ -259,7 +281,8 @@ class Reader {
     if (error_) return;
     const std::string type = text_of(members[Members::type], "data.type");
     if (type == "file") return file(members, content_at);
-    if (type != "string") fail(Errc::invalid_message, "data.type is \"" + beginning(type) + "\"; it must be string or file");
+    if (type != "string")
+      fail(Errc::invalid_message, "data.type is \"" + beginning(type) + "\"; it must be string or file");
     if (members[Members::content].kind != Kind::string) wrong("data.content", members[Members::content], "a string");
     only_json(argument());
     check_size("data", text.size(), limits_.message_bytes_max);
@@ -267,7 +290,8 @@ class Reader {
   }
   void file(const Members& members, std::string_view content_at) {
     if (members.has(Members::file_id)) {
-      if (members.has(Members::content)) fail(Errc::invalid_message, "data has a content and a fileId; it must have one of them");
+      if (members.has(Members::content))
+        fail(Errc::invalid_message, "data has a content and a fileId; it must have one of them");
       only_json(argument());
       out_.data.file_id = text_of(members[Members::file_id], "data.fileId");
       if (!storage::is_file_id(out_.data.file_id)) fail(Errc::invalid_message, "data.fileId is not the id of a file");
@@ -302,20 +326,13 @@ class Reader {
 
 FLUX_DECL std::optional<SharingType> sharing_type(std::string_view event) noexcept {
   static constexpr std::pair<std::string_view, SharingType> types[] = {
-      {"room:upload", SharingType::room_upload},
-      {"room:event", SharingType::room_event},
-      {"room:chat", SharingType::room_chat},
-      {"room:presence", SharingType::room_presence},
-      {"public:upload", SharingType::public_upload},
-      {"public:deleteLast", SharingType::public_delete_last},
-      {"room:join", SharingType::room_join},
-      {"room:create", SharingType::room_create},
-      {"room:history", SharingType::room_history},
-      {"room:leave", SharingType::room_leave},
-      {"room:close", SharingType::room_close},
-      {"room:list", SharingType::room_list},
-      {"room:members", SharingType::room_members},
-      {"room:chatHistory", SharingType::room_chat_history},
+      {"room:upload", SharingType::room_upload},     {"room:event", SharingType::room_event},
+      {"room:chat", SharingType::room_chat},         {"room:presence", SharingType::room_presence},
+      {"public:upload", SharingType::public_upload}, {"public:deleteLast", SharingType::public_delete_last},
+      {"room:join", SharingType::room_join},         {"room:create", SharingType::room_create},
+      {"room:history", SharingType::room_history},   {"room:leave", SharingType::room_leave},
+      {"room:close", SharingType::room_close},       {"room:list", SharingType::room_list},
+      {"room:members", SharingType::room_members},   {"room:chatHistory", SharingType::room_chat_history},
   };
   for (const auto& [name, type] : types) {
     if (name == event) return type;

@@ -23,7 +23,8 @@ namespace flux::detail {
 using protocol::EngineIoRefusal;
 using protocol::EngineIoTransport;
 
-/// 90 bits from the system's entropy: whoever knows it is the client. Short enough for strings to hold it in themselves.
+/// 90 bits from the system's entropy: whoever knows it is the client. Short enough for strings to hold it in
+/// themselves.
 FLUX_DECL std::string new_engineio_sid() {
   static constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   std::random_device entropy;
@@ -196,9 +197,10 @@ FLUX_DECL void EngineIoServer::serve(const HttpExchange& exchange) {
     return refuse(exchange, EngineIoRefusal::forbidden);
   }
   if (transport::query_parameter(state.head().query(), "j")) {
-    return exchange.respond(400, protocol::engineio_refusal_body(EngineIoRefusal::bad_request,
-                                                                 "JSONP polling is not spoken here: use CORS"),
-                            "application/json", cors(exchange));
+    return exchange.respond(
+        400,
+        protocol::engineio_refusal_body(EngineIoRefusal::bad_request, "JSONP polling is not spoken here: use CORS"),
+        "application/json", cors(exchange));
   }
   const protocol::EngineIoQuery query = protocol::read_engineio_query(state.head().query());
   const auto session = query.sid.empty() ? nullptr : find(query.sid);
@@ -299,7 +301,8 @@ FLUX_DECL void EngineIoServer::upgrade(const std::shared_ptr<transport::HttpConn
   if (fresh) session = make(connection.shared_loop(), query.base64);
   if (!session) return http->refuse_upgrade(503, "too many clients");
   const auto opening = fresh ? EngineIoOpening::make(head, connection.remote_address()) : nullptr;
-  const std::size_t most = session->base64() ? post_bytes_max_ : options_.payload_bytes_max;  // the session checks it then
+  const std::size_t most =
+      session->base64() ? post_bytes_max_ : options_.payload_bytes_max;  // the session checks it then
   const auto websocket = std::make_shared<EngineIoWebSocket>(session, connection, websockets, most);
   if (!http->accept_upgrade(answer.head, websocket)) return forget(fresh ? session->sid() : std::string());
   if (fresh) return session->open_websocket(websocket, factory_(*session, opening));
@@ -310,7 +313,8 @@ FLUX_DECL void EngineIoServer::upgrade(const std::shared_ptr<transport::HttpConn
 /// nothing to read that would be lost.
 FLUX_DECL void EngineIoServer::bring_over(const std::shared_ptr<transport::HttpConnection>& http, std::string answer,
                                           const std::shared_ptr<EngineIoSession>& session, int tries) {
-  // In a turn of its own: the connection is inside its handler now. What TLS has to say goes out before, in another turn.
+  // In a turn of its own: the connection is inside its handler now. What TLS has to say goes out before, in another
+  // turn.
   http->connection()->loop().post([this, http, session, tries, answer = std::move(answer)] {
     if (http->closed()) return;
     const std::shared_ptr<transport::ConnectionInTransit> transit = http->connection()->detach();
@@ -321,8 +325,8 @@ FLUX_DECL void EngineIoServer::bring_over(const std::shared_ptr<transport::HttpC
       if (!home) return;
       const auto connection = transit->arrive(session->loop(), home->connections);
       if (!connection) return;
-      const auto websocket = std::make_shared<EngineIoWebSocket>(session, *connection, home->websockets,
-                                                                 options_.payload_bytes_max);
+      const auto websocket =
+          std::make_shared<EngineIoWebSocket>(session, *connection, home->websockets, options_.payload_bytes_max);
       connection->write(answer);
       session->probe(websocket);
       connection->start(websocket);

@@ -17,8 +17,7 @@ inline constexpr std::string_view probe_packet = "2probe";
 inline constexpr char upgrade_type = '5';
 
 FLUX_DECL EngineIoWebSocket::EngineIoWebSocket(std::shared_ptr<EngineIoSession> session,
-                                               transport::Connection& connection,
-                                               transport::WebSocketService& service,
+                                               transport::Connection& connection, transport::WebSocketService& service,
                                                std::size_t message_bytes_max)
     : WebSocketStream(connection, service, message_bytes_max, false), session_(std::move(session)) {}
 
@@ -66,8 +65,8 @@ FLUX_DECL bool EngineIoSession::busy() const {
 
 FLUX_DECL std::string EngineIoSession::open_packet() const {
   const engineio::Options& options = server_.options();
-  return protocol::engineio_handshake({sid_, options.websocket && !websocket_, options.ping_interval,
-                                       options.ping_timeout, options.payload_bytes_max});
+  return protocol::engineio_handshake(
+      {sid_, options.websocket && !websocket_, options.ping_interval, options.ping_timeout, options.payload_bytes_max});
 }
 
 FLUX_DECL void EngineIoSession::open_polling(HttpExchange poll, std::shared_ptr<EngineIoClient> client) {
@@ -333,13 +332,11 @@ FLUX_DECL bool EngineIoSession::packet(const protocol::EngineIoPacket& packet, s
   switch (packet.type) {
     case EngineIoType::message: {
       if (!websocket_) loop_->counters().messages_in.add();  // else it has been counted
-      const auto client = client_;  // it may close us
+      const auto client = client_;                           // it may close us
       client->on_message(packet.data, packet.binary, owner);
       return true;
     }
-    case EngineIoType::pong:
-      pong();
-      return true;
+    case EngineIoType::pong: pong(); return true;
     case EngineIoType::close:
       // The client has said that it ends; a poll of its that waits gets something harmless, as does one that this has
       // overtaken.
@@ -351,11 +348,8 @@ FLUX_DECL bool EngineIoSession::packet(const protocol::EngineIoPacket& packet, s
         if (polling_ && polling_->farewell) polling_->farewell = noop_packet;
       }
       return true;
-    case EngineIoType::noop:
-      return true;
-    default:
-      close("parse error");
-      return false;
+    case EngineIoType::noop: return true;
+    default: close("parse error"); return false;
   }
 }
 
@@ -367,9 +361,9 @@ FLUX_DECL void EngineIoSession::from_websocket(EngineIoWebSocket& from, std::str
   const bool base64 = type == MessageType::text && message.starts_with('b');
   const std::size_t size = base64 ? protocol::decoded_base64_size(message.substr(1)) : message.size();
   if (size > server_.options().payload_bytes_max) {
-    return from.close(CloseCode::message_too_big,
-                      "message of " + std::to_string(size) + " bytes; at most " +
-                          std::to_string(server_.options().payload_bytes_max) + " are allowed");
+    return from.close(CloseCode::message_too_big, "message of " + std::to_string(size) + " bytes; at most " +
+                                                      std::to_string(server_.options().payload_bytes_max) +
+                                                      " are allowed");
   }
   if (type == MessageType::binary) {
     packet({EngineIoType::message, true, message}, owner);
@@ -398,8 +392,8 @@ FLUX_DECL void EngineIoSession::from_probing(EngineIoWebSocket& from, std::strin
   from.close(CloseCode::protocol_error, "expected a probe");
 }
 
-/// Base64 from a client that sends no binary frames: so much of it takes longer than a loop has. For one that has gone it
-/// is not decoded.
+/// Base64 from a client that sends no binary frames: so much of it takes longer than a loop has. For one that has gone
+/// it is not decoded.
 FLUX_DECL void EngineIoSession::decode_aside(std::string text) {
   struct Decoded {
     std::string text;
@@ -500,8 +494,8 @@ FLUX_DECL void EngineIoSession::ping_due() {
   if (is_open()) ping_in(server_.options().ping_timeout, true);
 }
 
-/// Whether anything has come since this was asked last. A client that sends something long has no way to answer a ping, and
-/// its answer is not read while its input is held.
+/// Whether anything has come since this was asked last. A client that sends something long has no way to answer a ping,
+/// and its answer is not read while its input is held.
 FLUX_DECL bool EngineIoSession::heard() {
   if (held_) return true;
   if (websocket_) return websocket_->heard();

@@ -39,26 +39,17 @@ struct FileRefusal {
 
 FLUX_DECL FileRefusal file_refusal(Errc code) {
   switch (code) {
-    case Errc::invalid_argument:
-      return {400, {}};
-    case Errc::forbidden:
-      return {403, {}};
-    case Errc::file_not_found:
-      return {404, "no such file"};
-    case Errc::wrong_offset:
-      return {409, "the upload has another number of bytes than the request says"};
-    case Errc::file_too_large:
-      return {413, {}};
+    case Errc::invalid_argument: return {400, {}};
+    case Errc::forbidden: return {403, {}};
+    case Errc::file_not_found: return {404, "no such file"};
+    case Errc::wrong_offset: return {409, "the upload has another number of bytes than the request says"};
+    case Errc::file_too_large: return {413, {}};
     case Errc::checksum_mismatch:
       return {protocol::tus_checksum_mismatch_status, "the bytes are not those of the checksum"};
-    case Errc::overloaded:
-      return {503, "the server is busy; try again"};
-    case Errc::stopped:
-      return {503, "the server stops"};
-    case Errc::quota_exceeded:
-      return {507, "there is no room left for this file"};
-    default:
-      return {500, "the server failed to store or to read the file"};
+    case Errc::overloaded: return {503, "the server is busy; try again"};
+    case Errc::stopped: return {503, "the server stops"};
+    case Errc::quota_exceeded: return {507, "there is no room left for this file"};
+    default: return {500, "the server failed to store or to read the file"};
   }
 }
 

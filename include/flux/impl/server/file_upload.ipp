@@ -86,7 +86,8 @@ FLUX_DECL void FileUpload::write_waiting() {
   waiting_.swap(in_store_);
   const auto self = shared_from_this();
   call_->with_store(
-      plan_.file.id, [self, offset = offset_](FileStore& store) { return self->append(store, offset, self->in_store_); },
+      plan_.file.id,
+      [self, offset = offset_](FileStore& store) { return self->append(store, offset, self->in_store_); },
       [self](const Result<std::uint64_t>& size) { self->written(size); }, features::Files::Pace::slow);
 }
 

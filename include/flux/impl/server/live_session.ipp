@@ -320,18 +320,18 @@ FLUX_DECL void LiveSession::join_with_history(const std::string& id, const RoomI
     return welcome(id, entered);
   }
   pause_input();
-  hub_.chat->history(room, limit, 0,
-                     [self = self(), id, room, presence](Result<Page> page, const features::ChatLog::Turn& turn) {
-                       self->loop()->dispatch([self, id, room, presence, page = std::move(page), turn] {
-                         if (!self->open()) return;
-                         self->welcome(id, page ? self->enter(room, presence, *page) : Result<std::string>(page.error()));
-                         self->resume_input();
-                       });
-                     });
+  hub_.chat->history(
+      room, limit, 0, [self = self(), id, room, presence](Result<Page> page, const features::ChatLog::Turn& turn) {
+        self->loop()->dispatch([self, id, room, presence, page = std::move(page), turn] {
+          if (!self->open()) return;
+          self->welcome(id, page ? self->enter(room, presence, *page) : Result<std::string>(page.error()));
+          self->resume_input();
+        });
+      });
 }
 
-/// Becomes a member. The result is the frame that says so; nothing is sent and no handler called, for the chat's lock may
-/// be held.
+/// Becomes a member. The result is the frame that says so; nothing is sent and no handler called, for the chat's lock
+/// may be held.
 FLUX_DECL Result<std::string> LiveSession::enter(const RoomId& room, const JsonText& presence,
                                                  const std::vector<ChatMessage>& history) {
   auto membership = std::make_unique<features::Membership>();
@@ -412,8 +412,8 @@ FLUX_DECL void LiveSession::create_room(Request& request) {
   auto& created = extras().created_rooms;
   std::erase_if(created, [](const auto& room) { return room.expired(); });
   if (created.size() >= hub_.config.limits.rooms_created_max) {
-    return fail(request.id, Error(Errc::limit_exceeded, "this connection has created its " +
-                                                            std::to_string(created.size()) + " rooms"));
+    return fail(request.id, Error(Errc::limit_exceeded,
+                                  "this connection has created its " + std::to_string(created.size()) + " rooms"));
   }
   const auto room = hub_.rooms.create(*request.room_id, request.room_options);
   if (!room) return fail(request.id, room.error());
@@ -533,7 +533,8 @@ FLUX_DECL void LiveSession::share_string(const Request& request, const RoomId& r
 }
 
 /// An empty room is the public space. None: the error has been answered.
-FLUX_DECL std::optional<JsonText> LiveSession::permitted_to_share(std::string_view id, const RoomId& room, JsonText data) {
+FLUX_DECL std::optional<JsonText> LiveSession::permitted_to_share(std::string_view id, const RoomId& room,
+                                                                  JsonText data) {
   ShareDraft draft(handle_of_this(), room, std::move(data));
   if (hub_.handlers.share && !permitted(id, "share", hub_.handlers.share, draft)) return std::nullopt;
   return std::move(draft.data);

@@ -43,7 +43,8 @@ FLUX_DECL void WebSocketState::on_disconnect(const Disconnect& how) {
 
 FLUX_DECL Sent WebSocketState::send_here(std::string_view message, MessageType type) {
   const Sent sent = send(type, message);
-  if (sent == Sent::dropped) gone_.store(true, std::memory_order_relaxed);  // it is closing: later ones need not come here
+  if (sent == Sent::dropped)
+    gone_.store(true, std::memory_order_relaxed);  // it is closing: later ones need not come here
   note_waiting();
   return sent;
 }

@@ -88,8 +88,8 @@ FLUX_DECL void add(Stats& sum, const core::LoopCounters& c) {
   sum.handler_errors += c.handler_errors.get();
 }
 
-FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const WebSocketEndpoints& endpoints,
-                             const transport::Router& router, std::shared_ptr<core::Loop> event_loop)
+FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const WebSocketEndpoints& endpoints, const transport::Router& router,
+                             std::shared_ptr<core::Loop> event_loop)
     : loop(std::move(event_loop)),
       connections{hub.config.limits.outbox_bytes_congested, hub.config.limits.outbox_bytes_max, {}, {}},
       websockets{&hub.config.limits, nullptr, nullptr, hub.config.deflate.message_bytes_min},
@@ -166,7 +166,8 @@ FLUX_DECL void ServerState::add_file(const std::string& path, const std::string&
   check_not_running("a file");
   std::ifstream in(file, std::ios::binary);
   if (!in) throw Error(Errc::bad_config, "can't read the file \"" + file + "\"");
-  const auto content = std::make_shared<const std::string>(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  const auto content =
+      std::make_shared<const std::string>(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
   const std::string type(transport::media_type(file));
   router_.add("GET", path, [content, type](const HttpExchange& exchange) {
     exchange.respond(200, *content, type, {{"Cache-Control", "no-cache"}});
@@ -176,8 +177,9 @@ FLUX_DECL void ServerState::add_file(const std::string& path, const std::string&
 FLUX_DECL void ServerState::use_context(asio::io_context& context) {
   check_not_running("use_context");
   if (config_.threads != 1) {
-    throw Error(Errc::bad_config, "Config::threads must be 1 for a server that runs in the application's io_context, not " +
-                                      std::to_string(config_.threads));
+    throw Error(Errc::bad_config,
+                "Config::threads must be 1 for a server that runs in the application's io_context, not " +
+                    std::to_string(config_.threads));
   }
   context_ = &context;
 }
@@ -205,7 +207,8 @@ FLUX_DECL void ServerState::open(bool inline_first) {
   tls_ = nullptr;
   if (!config_.tls.certificate_file.empty()) tls_ = transport::make_tls_context(config_.tls).value();
   for (std::size_t i = 0; i < config_.threads; ++i) {
-    units_.push_back(std::make_unique<LoopUnit>(hub_, endpoints_, router_, core::Loop::make(i, config_.clock, context_)));
+    units_.push_back(
+        std::make_unique<LoopUnit>(hub_, endpoints_, router_, core::Loop::make(i, config_.clock, context_)));
     units_.back()->connections.on_empty = [this] {
       const std::lock_guard guard(mutex_);
       changed_.notify_all();
@@ -252,8 +255,8 @@ FLUX_DECL void ServerState::open_listeners() {
 
 FLUX_DECL void ServerState::open_store_queue() {
   if (config_.chat.store->may_block()) {
-    store_queue_ = std::make_shared<storage::StoreQueue>(config_.worker_threads, config_.limits.store_queue_per_room_max,
-                                                         config_.limits.store_queue_max);
+    store_queue_ = std::make_shared<storage::StoreQueue>(
+        config_.worker_threads, config_.limits.store_queue_per_room_max, config_.limits.store_queue_max);
   }
   const std::lock_guard lock(hub_.chat_mutex);
   hub_.chat = std::make_shared<features::ChatLog>(config_.chat.store, store_queue_, [this](std::string_view what) {
@@ -307,9 +310,7 @@ FLUX_DECL void ServerState::sweep_files(core::Loop& loop) {
   for (const seconds expires : {config_.files.upload_expires, config_.files.unshared_expires}) {
     if (expires.count() > 0) interval = std::min(interval, std::max(expires / 4, seconds(1)));
   }
-  loop.post([this, &loop, interval] {
-    loop.call_after(interval, [this, &loop] { sweep_files(loop); });
-  });
+  loop.post([this, &loop, interval] { loop.call_after(interval, [this, &loop] { sweep_files(loop); }); });
 }
 
 // --- Connections ---
@@ -348,7 +349,8 @@ FLUX_DECL void ServerState::begin_connection(LoopUnit& unit, Socket socket, std:
     const std::lock_guard lock(mutex_);
     if (tls_) engine = tls_->engine();
   }
-  auto connection = std::make_shared<transport::Connection>(unit.loop, unit.connections, std::move(socket), std::move(engine));
+  auto connection =
+      std::make_shared<transport::Connection>(unit.loop, unit.connections, std::move(socket), std::move(engine));
   connection->start(std::make_shared<transport::HttpConnection>(*connection, unit.http), std::move(first));
 }
 

@@ -42,9 +42,12 @@ FLUX_DECL std::shared_ptr<const Identity> identity_of(const Sharing& sharing, co
 FLUX_DECL CloseCode code_of(std::string_view reason) {
   constexpr auto just_went = static_cast<CloseCode>(1006);
   static constexpr std::pair<std::string_view, CloseCode> codes[] = {
-      {"client namespace disconnect", CloseCode::normal}, {"server namespace disconnect", CloseCode::normal},
-      {"forced server close", CloseCode::normal},         {"server shutting down", CloseCode::going_away},
-      {"ping timeout", CloseCode::timed_out},             {"rate limited", CloseCode::rate_limited},
+      {"client namespace disconnect", CloseCode::normal},
+      {"server namespace disconnect", CloseCode::normal},
+      {"forced server close", CloseCode::normal},
+      {"server shutting down", CloseCode::going_away},
+      {"ping timeout", CloseCode::timed_out},
+      {"rate limited", CloseCode::rate_limited},
       {"parse error", CloseCode::protocol_error},
   };
   for (const auto& [known, code] : codes) {
@@ -120,8 +123,8 @@ FLUX_DECL Result<void> SharingSession::send(std::string_view event, const JsonTe
     if (!connected()) return Error(Errc::session_not_found, "session " + SessionState::id() + " is gone");
     const std::size_t most = hub().config.limits.event_name_bytes_max;
     if (event.empty() || event.size() > most) {
-      return Error(Errc::invalid_argument, "an event's name has 1 to " + std::to_string(most) + " bytes, not " +
-                                               std::to_string(event.size()));
+      return Error(Errc::invalid_argument,
+                   "an event's name has 1 to " + std::to_string(most) + " bytes, not " + std::to_string(event.size()));
     }
   }
   socketio::Args arguments{payload};
@@ -266,7 +269,8 @@ FLUX_DECL void SharingSession::create(const Asker& asker, const Request& request
   auto& created = extras().created_rooms;
   std::erase_if(created, [](const auto& room) { return room.expired(); });
   if (created.size() >= hub().config.limits.rooms_created_max) {
-    return fail(asker, Error(Errc::limit_exceeded, "this client has created its " + std::to_string(created.size()) + " rooms"));
+    return fail(
+        asker, Error(Errc::limit_exceeded, "this client has created its " + std::to_string(created.size()) + " rooms"));
   }
   const auto room = hub().rooms.create(request.room, request.options);
   if (!room) return fail(asker, room.error());
@@ -325,7 +329,8 @@ FLUX_DECL void SharingSession::history(const Asker& asker, const Request& reques
   if (membership == nullptr) return;
   const RoomPtr room = membership->room;
   if (room->mode() != RoomMode::history) {
-    return fail(asker, Error(Errc::wrong_mode, "This room keeps no history: its mode is " + std::string(to_string(room->mode())) + "."));
+    return fail(asker, Error(Errc::wrong_mode,
+                             "This room keeps no history: its mode is " + std::string(to_string(room->mode())) + "."));
   }
   answer(asker, Answer(true, "Room history.").json("data", protocol::sharing_items(room->items_sent_to(*membership))));
 }
@@ -376,15 +381,17 @@ FLUX_DECL void SharingSession::list(const Asker& asker, const Request& request) 
   for (const auto& room : all) {
     if (rooms.size() < request.limit) rooms.push_back(room->info());
   }
-  answer(asker, Answer(true, "Rooms.").json("rooms", protocol::sharing_rooms(rooms)).json("total", std::to_string(all.size())));
+  answer(
+      asker,
+      Answer(true, "Rooms.").json("rooms", protocol::sharing_rooms(rooms)).json("total", std::to_string(all.size())));
 }
 
 FLUX_DECL void SharingSession::members(const Asker& asker, const Request& request) {
   const features::Membership* membership = member_of(asker, request.room);
   if (membership == nullptr) return;
   answer(asker, Answer(true, "Members.")
-                     .string("connectionId", SessionState::id())
-                     .json("members", protocol::sharing_members(membership->room->presence())));
+                    .string("connectionId", SessionState::id())
+                    .json("members", protocol::sharing_members(membership->room->presence())));
 }
 
 // --- Data ---
@@ -489,8 +496,8 @@ FLUX_DECL void SharingSession::publish_share(const Asker& asker, const RoomPtr& 
   if (!may_share_in(room)) return fail(asker, sharing_detail::not_in_room());
   const features::KeptRoomPtr kept = room ? room->kept() : hub().kept_public_space();
   if (!kept) {
-    return tell_shared(asker, room ? room->share(membership_in(room), std::move(item))
-                                   : hub().public_space->share(std::move(item)));
+    return tell_shared(
+        asker, room ? room->share(membership_in(room), std::move(item)) : hub().public_space->share(std::move(item)));
   }
   hub().room_log->share(kept, std::move(item), [self = shared_from_this(), asker](const Result<Position>& shared) {
     self->loop()->dispatch([self, asker, shared] { self->tell_shared(asker, shared); });
@@ -553,24 +560,23 @@ FLUX_DECL void SharingSession::chat(const Asker& asker, Request& request) {
     self->loop()->dispatch([self, asker, stored = std::move(stored)] {
       if (!stored) return self->fail(asker, stored.error());
       self->answer(asker, Answer(true, "Message sent.")
-                               .string("id", stored->id)
-                               .json("createdAt", std::to_string(stored->created_at))
-                               .json("offset", std::to_string(stored->offset)));
+                              .string("id", stored->id)
+                              .json("createdAt", std::to_string(stored->created_at))
+                              .json("offset", std::to_string(stored->offset)));
     });
   });
 }
 
 FLUX_DECL void SharingSession::chat_history(const Asker& asker, const Request& request) {
   if (member_of(asker, request.room) == nullptr) return;
-  hub().chat->history(request.room, request.limit, request.before,
-                      [self = shared_from_this(), asker](Result<features::ChatLog::Page> page,
-                                                         const features::ChatLog::Turn&) {
-                        self->loop()->dispatch([self, asker, page = std::move(page)] {
-                          if (!page) return self->fail(asker, page.error());
-                          self->answer(asker, Answer(true, "Chat history.")
-                                                   .json("messages", protocol::sharing_chat(*page)));
-                        });
-                      });
+  hub().chat->history(
+      request.room, request.limit, request.before,
+      [self = shared_from_this(), asker](Result<features::ChatLog::Page> page, const features::ChatLog::Turn&) {
+        self->loop()->dispatch([self, asker, page = std::move(page)] {
+          if (!page) return self->fail(asker, page.error());
+          self->answer(asker, Answer(true, "Chat history.").json("messages", protocol::sharing_chat(*page)));
+        });
+      });
 }
 
 FLUX_DECL void SharingSession::presence(const Asker& asker, Request& request) {

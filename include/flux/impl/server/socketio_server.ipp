@@ -215,10 +215,8 @@ FLUX_DECL Result<void> SocketIoSocket::emit(std::string_view event, const socket
   const std::uint64_t id = nsp_->new_ack_id();
   auto message = protocol::encode_socketio_event(nsp_->name(), event, args, id);
   if (!message) return nsp_->unsent(event, message.error());
-  const bool posted = loop()->dispatch(
-      [self = shared_from_this(), message = std::move(*message), id, timeout, done = std::move(done)] {
-        self->ask(*message, id, timeout, false, done);
-      });
+  const bool posted = loop()->dispatch([self = shared_from_this(), message = std::move(*message), id, timeout,
+                                        done = std::move(done)] { self->ask(*message, id, timeout, false, done); });
   if (!posted) return socket_gone(id_);
   return {};
 }
@@ -227,7 +225,8 @@ FLUX_DECL void SocketIoSocket::ask(const protocol::SocketIoMessage& message, std
                                    std::chrono::milliseconds timeout, bool volatile_only, socketio::AckHandler done) {
   const bool lost = volatile_only && session_->busy();
   const auto timer = loop()->call_after(timeout, [weak = weak_from_this(), id] {
-    if (const auto socket = weak.lock()) socket->ack_failed(id, Error(Errc::overloaded, "no acknowledgment came in time"));
+    if (const auto socket = weak.lock())
+      socket->ack_failed(id, Error(Errc::overloaded, "no acknowledgment came in time"));
   });
   on_loop().acks.emplace(id, WaitingAck{std::move(done), timer});
   if (connected() && !lost) return send(message);
@@ -328,14 +327,14 @@ FLUX_DECL void SocketIoSocket::ask_middlewares(const std::shared_ptr<socketio::E
   if (index >= middlewares->size()) return call_handlers(*event);
   auto answered = [self = shared_from_this(), owed = std::make_shared<Owed>(shared_from_this()), event, middlewares,
                    index](bool admitted, std::string message, std::optional<JsonText> data) {
-    self->loop()->dispatch([self, event, middlewares, index, admitted, message = std::move(message),
-                            data = std::move(data)] {
-      if (admitted) {
-        self->ask_middlewares(event, middlewares, index + 1);
-      } else {
-        self->refuse_event(*event, message, data);
-      }
-    });
+    self->loop()->dispatch(
+        [self, event, middlewares, index, admitted, message = std::move(message), data = std::move(data)] {
+          if (admitted) {
+            self->ask_middlewares(event, middlewares, index + 1);
+          } else {
+            self->refuse_event(*event, message, data);
+          }
+        });
   };
   const auto question = std::make_shared<SocketIoQuestion>(std::move(answered));
   if (!session_->hub().guarded(loop()->counters(), "Socket.IO event middleware",
@@ -465,7 +464,7 @@ FLUX_DECL void SocketIoSocket::change_lane(Seat& seat, SocketIoRoom& room) {
   {
     const std::lock_guard lock(room.mutex);
     waiting = room.audience.change_view(seat.lane, seat.place, engineio_view(session_->encoding()), key_, *session_,
-                                              protocol::engineio_separator);
+                                        protocol::engineio_separator);
   }
   if (!waiting.empty()) session_->send_polled(std::move(waiting));
 }
@@ -496,7 +495,8 @@ FLUX_DECL void SocketIoSocket::dismiss() {
 FLUX_DECL void SocketIoSocket::gone(std::string_view reason) {
   if (!connected()) return;
   const auto self = shared_from_this();
-  const bool cut_off = reason.substr(0, 9) == "transport" || reason == "ping timeout" || reason == "server shutting down";
+  const bool cut_off =
+      reason.substr(0, 9) == "transport" || reason == "ping timeout" || reason == "server shutting down";
   if (!tell_disconnecting(reason)) return;
   nsp_->remove(self, cut_off);
   socketio::DisconnectHandler on_disconnect;
@@ -579,8 +579,8 @@ FLUX_DECL Result<void> SocketIoNamespace::emit(const std::vector<std::string>& r
                                                const std::vector<std::string>& except, bool volatile_only,
                                                std::string_view event, const socketio::Args& args) {
   const bool keeps = recovers() && !volatile_only;
-  auto message = keeps ? Result<SocketIoMessagePtr>(SocketIoMessagePtr())
-                       : protocol::encode_socketio_event(name_, event, args);
+  auto message =
+      keeps ? Result<SocketIoMessagePtr>(SocketIoMessagePtr()) : protocol::encode_socketio_event(name_, event, args);
   std::unique_lock lock(mutex_);  // keeps the order of emits
   if (keeps) message = encode(rooms, except, event, args);
   if (!message) {
@@ -724,8 +724,8 @@ FLUX_DECL std::shared_ptr<SocketIoRoom> SocketIoNamespace::enter(const std::stri
   return enter_locked(room, socket);
 }
 
-FLUX_DECL std::shared_ptr<SocketIoRoom> SocketIoNamespace::enter_locked(
-    const std::string& room, const std::shared_ptr<SocketIoSocket>& socket) {
+FLUX_DECL std::shared_ptr<SocketIoRoom> SocketIoNamespace::enter_locked(const std::string& room,
+                                                                        const std::shared_ptr<SocketIoSocket>& socket) {
   Members& members = rooms_[room];
   if (!members.room) members.room = std::make_shared<SocketIoRoom>(room);
   members.sockets.insert(socket);
@@ -846,9 +846,7 @@ std::optional<SocketIoNamespace::Recovered> SocketIoNamespace::recover(const std
 
 FLUX_DECL SocketIoClient::SocketIoClient(SocketIoServer& server, EngineIoSession& session,
                                          std::shared_ptr<const EngineIoOpening> opening)
-    : server_(server),
-      session_(session),
-      opening_(std::move(opening)) {}
+    : server_(server), session_(session), opening_(std::move(opening)) {}
 
 FLUX_DECL void SocketIoClient::start() {
   close_after(connect_timer_, server_.options().connect_timeout, "connect timeout");
@@ -865,7 +863,8 @@ FLUX_DECL void SocketIoClient::close_after(Timer& timer, std::chrono::millisecon
   });
 }
 
-/// As long as more of them comes, or is decoded, or the POST goes on, it is the transport's matter how long that may take.
+/// As long as more of them comes, or is decoded, or the POST goes on, it is the transport's matter how long that may
+/// take.
 FLUX_DECL void SocketIoClient::await_attachments() {
   stop(unfinished_->timer);
   unfinished_->bytes = session_.message_bytes();
@@ -875,7 +874,8 @@ FLUX_DECL void SocketIoClient::await_attachments() {
     self->unfinished_->timer.reset();
     if (self->session_.holds_input()) return self->await_attachments();  // one may have come
     const std::size_t bytes = self->session_.message_bytes();
-    if (bytes > 0 && (bytes != self->unfinished_->bytes || !self->session_.over_websocket())) return self->await_attachments();
+    if (bytes > 0 && (bytes != self->unfinished_->bytes || !self->session_.over_websocket()))
+      return self->await_attachments();
     const auto session = self->session_.shared_from_this();
     session->close("parse error");
   });
@@ -915,8 +915,8 @@ FLUX_DECL void SocketIoClient::came(const Result<bool>& whole) {
   handle(finished->decoder, nullptr);
 }
 
-/// One with much text. It is read on another thread, where its client is still there, and ends where no loop has to wait
-/// for that.
+/// One with much text. It is read on another thread, where its client is still there, and ends where no loop has to
+/// wait for that.
 struct SocketIoClient::LongPacket {
   LongPacket(std::unique_ptr<Unfinished> u, std::string t, std::size_t b)
       : unfinished(std::move(u)), text(std::move(t)), begin(b) {}
@@ -973,7 +973,8 @@ FLUX_DECL void SocketIoClient::handle(const protocol::SocketIoDecoder& decoder, 
   const auto socket = socket_in(packet.nsp_path());
   if (packet.type == SocketIoType::connect && !socket) {
     if (!std::exchange(was_here_, true) || session_.within_rate()) return connect(packet);
-    return send(protocol::encode_socketio_connect_error(std::string(packet.nsp_path()), "Too many packets; try again later"));
+    return send(
+        protocol::encode_socketio_connect_error(std::string(packet.nsp_path()), "Too many packets; try again later"));
   }
   // A packet for a namespace that one is not in, or a second CONNECT: the client is out of step.
   if (!socket || !socket->connected() || packet.type == SocketIoType::connect ||
@@ -1203,8 +1204,8 @@ FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::take(std::string_vi
   return taken;
 }
 
-/// `fresh`, or the one of that name that was there before; null where there are too many. Into `ended` go those that had
-/// to make room.
+/// `fresh`, or the one of that name that was there before; null where there are too many. Into `ended` go those that
+/// had to make room.
 FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::enter(
     const std::shared_ptr<SocketIoNamespace>& fresh, std::vector<std::shared_ptr<SocketIoNamespace>>& ended) {
   const std::lock_guard lock(mutex_);

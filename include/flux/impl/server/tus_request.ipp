@@ -226,8 +226,7 @@ FLUX_DECL void TusRequest::answer() {
     case Kind::post:
       fields.emplace_back("Location", file_location(call().options(), file_.id));
       return call().answer(201, {}, std::move(fields), {});
-    case Kind::patch:
-      return call().answer(204, {}, std::move(fields));
+    case Kind::patch: return call().answer(204, {}, std::move(fields));
     case Kind::head:
       if (file_.length) {
         fields.emplace_back("Upload-Length", std::to_string(*file_.length));

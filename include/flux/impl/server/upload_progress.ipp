@@ -35,15 +35,13 @@ FLUX_DECL void UploadProgress::tell(const features::Rooms& rooms, const Progress
   const std::string name =
       target.upload_id.empty() ? core::key_text(core::mixed(std::hash<FileId>{}(file.id))) : target.upload_id;
   const bool done = file.state == FileState::complete;
-  std::string payload = "{\"uploadId\":" + JsonText::string(name).text() +
-                        ",\"fileName\":" + JsonText::string(file.name).text() +
-                        ",\"offset\":" + std::to_string(file.size) +
-                        ",\"length\":" + (file.length ? std::to_string(*file.length) : "null") +
-                        ",\"done\":" + (done ? "true" : "false");
+  std::string payload =
+      "{\"uploadId\":" + JsonText::string(name).text() + ",\"fileName\":" + JsonText::string(file.name).text() +
+      ",\"offset\":" + std::to_string(file.size) +
+      ",\"length\":" + (file.length ? std::to_string(*file.length) : "null") + ",\"done\":" + (done ? "true" : "false");
   if (done) payload += ",\"fileId\":" + JsonText::string(file.id).text();
   // A room that ends meanwhile needs to hear nothing.
-  static_cast<void>(
-      found->publish(nullptr, {target.room, server_connection_id, {}, "upload_progress", payload + "}"}));
+  static_cast<void>(found->publish(nullptr, {target.room, server_connection_id, {}, "upload_progress", payload + "}"}));
 }
 
 }  // namespace flux::detail

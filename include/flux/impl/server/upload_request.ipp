@@ -26,8 +26,8 @@ FLUX_DECL Result<void> UploadRequest::check_announced() const {
                  "a file has at most " + std::to_string(most) + " bytes here, not " + std::to_string(*file_.length));
   }
   if (progress_.upload_id.size() > ProgressTarget::upload_id_bytes_max || !core::valid_utf8(progress_.upload_id)) {
-    return Error(Errc::invalid_argument, "an upload_id is UTF-8 of at most " +
-                                             std::to_string(ProgressTarget::upload_id_bytes_max) + " bytes");
+    return Error(Errc::invalid_argument,
+                 "an upload_id is UTF-8 of at most " + std::to_string(ProgressTarget::upload_id_bytes_max) + " bytes");
   }
   return progress_.room.empty() ? Result<void>() : call_->hub().rooms.check_id(progress_.room);
 }

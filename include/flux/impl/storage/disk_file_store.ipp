@@ -34,8 +34,8 @@ inline Error too_large(std::uint64_t bytes, std::uint64_t bytes_max) {
 }
 
 inline Error lost_bytes(const std::string& what, std::uint64_t on_disk, std::uint64_t size) {
-  return Error(Errc::store_failed, what + " has lost bytes: " + std::to_string(on_disk) + " of " +
-                                       std::to_string(size) + " are on disk");
+  return Error(Errc::store_failed,
+               what + " has lost bytes: " + std::to_string(on_disk) + " of " + std::to_string(size) + " are on disk");
 }
 
 inline std::string path_text(const std::filesystem::path& path) {

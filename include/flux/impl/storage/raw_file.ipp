@@ -125,7 +125,8 @@ FLUX_DECL void RawFile::truncate(std::uint64_t size, std::error_code& error) {
   detail::uninterrupted(error, [&] { return ::ftruncate(handle_, static_cast<::off_t>(size)); });
 }
 
-FLUX_DECL void RawFile::begin_sync([[maybe_unused]] std::uint64_t offset, [[maybe_unused]] std::uint64_t size) noexcept {
+FLUX_DECL void RawFile::begin_sync([[maybe_unused]] std::uint64_t offset,
+                                   [[maybe_unused]] std::uint64_t size) noexcept {
 #if defined(SYNC_FILE_RANGE_WRITE)
   ::sync_file_range(handle_, static_cast<::off_t>(offset), static_cast<::off_t>(size), SYNC_FILE_RANGE_WRITE);
 #endif
@@ -170,7 +171,8 @@ inline bool is_full(const std::error_code& error) noexcept {
 }  // namespace detail
 
 FLUX_DECL Error disk_error(const std::string& what, const std::error_code& error) {
-  return Error(detail::is_full(error) ? Errc::quota_exceeded : Errc::store_failed, "can't " + what + ": " + error.message());
+  return Error(detail::is_full(error) ? Errc::quota_exceeded : Errc::store_failed,
+               "can't " + what + ": " + error.message());
 }
 
 }  // namespace flux::storage

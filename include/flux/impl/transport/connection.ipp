@@ -362,8 +362,8 @@ FLUX_DECL void Connection::sent(std::size_t size) {
 }
 
 FLUX_DECL void Connection::note_first_large() {
-  const auto first = std::find_if(outbox_->pieces.begin(), outbox_->pieces.end(),
-                                  [this](const Piece& piece) { return large(piece); });
+  const auto first =
+      std::find_if(outbox_->pieces.begin(), outbox_->pieces.end(), [this](const Piece& piece) { return large(piece); });
   outbox_->large_bytes = first == outbox_->pieces.end() ? 0 : first->end - first->start;
 }
 
@@ -410,8 +410,8 @@ FLUX_DECL std::size_t Connection::drop_unsent_frames() {
   for (const Piece& piece : outbox_->pieces) {
     std::size_t at = piece.start + into_next;
     while (at < piece.end) {
-      const auto size = static_cast<std::size_t>(
-          server_frame_size(std::string_view(*piece.bytes).substr(at, piece.end - at)));
+      const auto size =
+          static_cast<std::size_t>(server_frame_size(std::string_view(*piece.bytes).substr(at, piece.end - at)));
       if (size == 0) break;
       const bool half_sent = &piece == &outbox_->pieces.front() && at < sent_of_first;
       if (!half_sent) {
@@ -488,8 +488,8 @@ FLUX_DECL std::shared_ptr<ConnectionInTransit> Connection::detach() {
   if (ec) return nullptr;
   const auto native = socket_.release(ec);
   if (ec) return nullptr;
-  auto transit = std::make_shared<ConnectionInTransit>(
-      SocketInTransit(protocol, native), tls_ ? std::move(tls_->engine) : nullptr, std::move(unused_));
+  auto transit = std::make_shared<ConnectionInTransit>(SocketInTransit(protocol, native),
+                                                       tls_ ? std::move(tls_->engine) : nullptr, std::move(unused_));
   loop_->counters().connections.subtract();  // it is counted where it arrives
   close();
   return transit;

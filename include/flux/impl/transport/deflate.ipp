@@ -40,8 +40,8 @@ struct Deflater::Impl {
   explicit Impl(int level) {
     if (level < 1 || level > 9)
       throw Error(Errc::bad_config, "deflate level " + std::to_string(level) + " is not in 1 to 9");
-    if (deflateInit2(&stream, level, Z_DEFLATED, deflate_detail::raw_window_bits, deflate_detail::memory_level, Z_DEFAULT_STRATEGY) !=
-        Z_OK) {
+    if (deflateInit2(&stream, level, Z_DEFLATED, deflate_detail::raw_window_bits, deflate_detail::memory_level,
+                     Z_DEFAULT_STRATEGY) != Z_OK) {
       throw std::bad_alloc();
     }
   }

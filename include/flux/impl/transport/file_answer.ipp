@@ -46,8 +46,8 @@ class FileSender : public std::enable_shared_from_this<FileSender> {
 
 }  // namespace detail
 
-FLUX_DECL void answer_with_file(const std::shared_ptr<flux::detail::HttpExchangeState>& exchange, const StaticFolder& folder,
-                                std::string_view path) {
+FLUX_DECL void answer_with_file(const std::shared_ptr<flux::detail::HttpExchangeState>& exchange,
+                                const StaticFolder& folder, std::string_view path) {
   StaticPlan plan = folder.plan(exchange->head(), path);
   const bool sends_file = !plan.file.empty();
   const bool reads_file = sends_file && exchange->head().method() != "HEAD";

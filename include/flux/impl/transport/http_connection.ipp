@@ -58,20 +58,11 @@ FLUX_DECL bool HttpConnection::step(std::string_view& in) {
   }
   if (request_->read || request_->upgrading || request_->body_paused) return false;
   switch (request_->parser.next(in)) {
-    case HttpRequestParser::Event::need_more:
-      return false;
-    case HttpRequestParser::Event::head:
-      on_head();
-      return true;
-    case HttpRequestParser::Event::body:
-      on_body_bytes(request_->parser.body_chunk());
-      return true;
-    case HttpRequestParser::Event::end:
-      on_body_end();
-      return true;
-    case HttpRequestParser::Event::error:
-      on_parse_error();
-      return true;
+    case HttpRequestParser::Event::need_more: return false;
+    case HttpRequestParser::Event::head: on_head(); return true;
+    case HttpRequestParser::Event::body: on_body_bytes(request_->parser.body_chunk()); return true;
+    case HttpRequestParser::Event::end: on_body_end(); return true;
+    case HttpRequestParser::Event::error: on_parse_error(); return true;
   }
   return false;
 }
@@ -568,16 +559,13 @@ FLUX_DECL void HttpConnection::wait_for(Wait wait) {
 
 FLUX_DECL void HttpConnection::on_deadline() {
   switch (std::exchange(wait_, Wait::nothing)) {
-    case Wait::nothing:
-      return;
+    case Wait::nothing: return;
     case Wait::head:
       if (!request_) return connection_->close();
       request_->head_read = true;
       return refuse(408, "the head of the request took too long");
-    case Wait::request:
-      return connection_->close();
-    case Wait::upgrade:
-      return refuse_upgrade(503, "the application took too long to answer");
+    case Wait::request: return connection_->close();
+    case Wait::upgrade: return refuse_upgrade(503, "the application took too long to answer");
     case Wait::body:
       if (request_->begun && !request_->answered) return connection_->close();
       return refuse(408, "the body of the request took too long");

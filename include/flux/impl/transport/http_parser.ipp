@@ -60,9 +60,7 @@ FLUX_DECL HttpRequestParser::Event HttpRequestParser::next(std::string_view& in)
   for (;;) {
     Step step = Step::done;
     switch (state_) {
-      case State::start:
-        step = start(in);
-        break;
+      case State::start: step = start(in); break;
       case State::request_line:
       case State::fields:
         step = read_head(in);
@@ -92,18 +90,13 @@ FLUX_DECL HttpRequestParser::Event HttpRequestParser::next(std::string_view& in)
         }
         state_ = State::start;
         return Event::end;
-      case State::chunk_size:
-        step = read_chunk_size(in);
-        break;
-      case State::chunk_end:
-        step = read_chunk_end(in);
-        break;
+      case State::chunk_size: step = read_chunk_size(in); break;
+      case State::chunk_end: step = read_chunk_end(in); break;
       case State::trailer:
         step = read_trailer(in);
         if (step == Step::done) return Event::end;
         break;
-      case State::failed:
-        return Event::error;
+      case State::failed: return Event::error;
     }
     if (step == Step::need_more) return Event::need_more;
     if (step == Step::failed) return Event::error;
@@ -351,8 +344,7 @@ FLUX_DECL HttpRequestParser::Step HttpRequestParser::apply_field(std::string_vie
       }
       break;
     }
-    default:
-      break;
+    default: break;
   }
   return Step::done;
 }

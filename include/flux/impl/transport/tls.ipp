@@ -349,11 +349,8 @@ FLUX_DECL bool OpenSslEngine::stopped(int result) {
       // No client splits messages so small.
       if (handshake_done_ && !SSL_is_init_finished(ssl_.get())) return fail("a key update was split over records");
       return true;
-    case SSL_ERROR_ZERO_RETURN:
-      peer_finished_ = true;
-      return handshake_done_ || fail("the peer gave up");
-    default:
-      return fail(out_of_memory_ ? "out of memory" : take_openssl_errors());
+    case SSL_ERROR_ZERO_RETURN: peer_finished_ = true; return handshake_done_ || fail("the peer gave up");
+    default: return fail(out_of_memory_ ? "out of memory" : take_openssl_errors());
   }
 }
 

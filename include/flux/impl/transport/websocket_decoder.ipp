@@ -1,7 +1,7 @@
 #pragma once
 
-#include <flux/transport/deflate.hpp>
 #include <flux/core/utf8.hpp>
+#include <flux/transport/deflate.hpp>
 #include <flux/transport/websocket_decoder.hpp>
 
 #include <algorithm>
@@ -149,7 +149,8 @@ FLUX_DECL WebSocketDecoder::Event WebSocketDecoder::next(char*& p, std::size_t& 
 }
 
 FLUX_DECL std::optional<std::string> WebSocketDecoder::take_payload() {
-  if (state_ != State::assembly_given || !assembly_ || payload_.data() != assembly_->message.data()) return std::nullopt;
+  if (state_ != State::assembly_given || !assembly_ || payload_.data() != assembly_->message.data())
+    return std::nullopt;
   payload_ = {};
   return std::move(assembly_->message);
 }
@@ -244,14 +245,10 @@ FLUX_DECL WebSocketDecoder::Event WebSocketDecoder::whole_frame(const Header& he
   const bool ascii = decoder_detail::unmask(payload, static_cast<std::size_t>(header.payload_size), header.key);
   payload_ = {payload, static_cast<std::size_t>(header.payload_size)};
   switch (header.opcode) {
-    case Opcode::ping:
-      return Event::ping;
-    case Opcode::pong:
-      return Event::pong;
-    case Opcode::close:
-      return read_close(payload_);
-    default:
-      break;
+    case Opcode::ping: return Event::ping;
+    case Opcode::pong: return Event::pong;
+    case Opcode::close: return read_close(payload_);
+    default: break;
   }
   if (header.compressed) {
     if (!inflate(payload_, header.opcode)) return Event::error;
@@ -348,8 +345,7 @@ FLUX_DECL bool WebSocketDecoder::inflate(std::string_view compressed, Opcode opc
     case Inflater::Status::invalid:
       return fail(1007,
                   "compressed message of " + std::to_string(compressed.size()) + " bytes is not valid DEFLATE data");
-    case Inflater::Status::ok:
-      break;
+    case Inflater::Status::ok: break;
   }
   payload_ = inflater_->output();
   state_ = State::inflater_given;

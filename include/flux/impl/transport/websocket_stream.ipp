@@ -27,8 +27,8 @@ FLUX_DECL Sent WebSocketStream::send(MessageType type, std::string_view message)
   if (!open()) return Sent::dropped;
   const Opcode opcode = type == MessageType::text ? Opcode::text : Opcode::binary;
   std::string compressed;
-  const bool smaller = deflates_ && message.size() >= service_->deflate_bytes_min &&
-                       service_->deflater->compress(message, compressed);
+  const bool smaller =
+      deflates_ && message.size() >= service_->deflate_bytes_min && service_->deflater->compress(message, compressed);
   if (smaller) message = compressed;
   char header[frame_header_bytes_max];
   const std::size_t size = write_frame_header(header, opcode, message.size(), smaller);
@@ -96,15 +96,12 @@ FLUX_DECL std::size_t WebSocketStream::on_data(char* data, std::size_t size) {
       case Event::ping:
         if (!closing_) control(Opcode::pong, decoder_.payload());
         break;
-      case Event::close:
-        peer_closes();
-        return size;
+      case Event::close: peer_closes(); return size;
       case Event::error:
         close(static_cast<CloseCode>(decoder_.close_code()), decoder_.error_text());
         if (connection_ != nullptr) connection_->finish(service_->limits->close_timeout);
         return size;
-      default:
-        break;
+      default: break;
     }
   }
   return size - left;

@@ -34,8 +34,7 @@ WebSocketAnswer answer_websocket(const Config& config, const transport::HttpHead
 class ConnectGate {
  public:
   /// All of them outlive the gate.
-  ConnectGate(Hub& hub, const WebSocketEndpoints& endpoints,
-              transport::WebSocketService& websockets);
+  ConnectGate(Hub& hub, const WebSocketEndpoints& endpoints, transport::WebSocketService& websockets);
 
   /// Whether there is a WebSocket endpoint at `path`.
   bool serves(const std::string& path) const;

@@ -22,8 +22,8 @@
 
 namespace flux::detail {
 
-/// What the request that opened a session said. Immutable, and small, its text behind it in the same block: idle clients
-/// keep it.
+/// What the request that opened a session said. Immutable, and small, its text behind it in the same block: idle
+/// clients keep it.
 class EngineIoOpening {
  public:
   static std::shared_ptr<const EngineIoOpening> make(const transport::HttpHead& head, std::string_view remote_address);

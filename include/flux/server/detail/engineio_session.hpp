@@ -68,8 +68,8 @@ class EngineIoWebSocket final : public transport::WebSocketStream {
 /// Whether a client that polls is to learn of the end by its next polls, after what waits for it.
 enum class EngineIoEnding : std::uint8_t { at_once, told };
 
-/// Threading: its loop's thread, but for what says otherwise. Ownership: its server's directory holds it while it is open.
-/// Handles may hold it longer than the server lives: what any thread may call looks at nothing of the server's.
+/// Threading: its loop's thread, but for what says otherwise. Ownership: its server's directory holds it while it is
+/// open. Handles may hold it longer than the server lives: what any thread may call looks at nothing of the server's.
 class EngineIoSession final : public std::enable_shared_from_this<EngineIoSession>,
                               public core::Outlet,
                               private core::Loop::Flushable,
@@ -104,12 +104,12 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   /// A WebSocket that the session may go over to.
   void probe(std::shared_ptr<EngineIoWebSocket> websocket);
   void poll(const HttpExchange& exchange);
-  /// The body of a POST, which is read in as many turns as it takes. Then `done` is told with which status to answer it:
-  /// 200, else the session has closed.
+  /// The body of a POST, which is read in as many turns as it takes. Then `done` is told with which status to answer
+  /// it: 200, else the session has closed.
   void posted(std::string body, std::function<void(int status)> done);
 
-  /// Nothing more of what the client sends is read until `release_input` has been called as often: what came last is taken
-  /// apart elsewhere. Closing ends it, too.
+  /// Nothing more of what the client sends is read until `release_input` has been called as often: what came last is
+  /// taken apart elsewhere. Closing ends it, too.
   void hold_input();
   void release_input();
   bool holds_input() const noexcept { return held_ != nullptr; }
@@ -146,8 +146,8 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   };
   /// What a session over a WebSocket has no use for.
   struct Polling {
-    std::shared_ptr<EngineIoWebSocket> probing;            // may become the transport
-    std::optional<HttpExchange> poll;                      // waits for packets
+    std::shared_ptr<EngineIoWebSocket> probing;              // may become the transport
+    std::optional<HttpExchange> poll;                        // waits for packets
     std::optional<protocol::EngineIoPayloadWriter> packets;  // that wait for a poll
     std::optional<std::string> farewell;  // closed, but a poll is to take these packets, and one more to be told so
   };

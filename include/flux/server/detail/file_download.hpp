@@ -48,7 +48,7 @@ class FileDownload final : public std::enable_shared_from_this<FileDownload> {
   transport::HttpFields fields_;
   Buffer ready_;  // read, and not sent yet
   std::size_t ready_bytes_ = 0;
-  Buffer sent_;   // the client takes it; none: it has what was sent
+  Buffer sent_;  // the client takes it; none: it has what was sent
   Buffer spare_;
   bool reading_ = false;
   bool begun_ = false;

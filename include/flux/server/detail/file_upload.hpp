@@ -25,8 +25,8 @@ struct UploadState {
 
 /// Writes the body of a request to a file: pieces go to the store one after the other; while the store is busy they are
 /// collected, and from `enough_waits` on the client is held back: with a piece of what one read gives on top, and as
-/// much on its way to the store, that is 1 MiB at most. The two buffers take turns: memory that is fresh from the system
-/// costs more than to fill it. A body with a checksum is collected whole, checked, and written in one go.
+/// much on its way to the store, that is 1 MiB at most. The two buffers take turns: memory that is fresh from the
+/// system costs more than to fill it. A body with a checksum is collected whole, checked, and written in one go.
 /// Ownership: by the body's callbacks and the calls to the store.
 /// Threading: the loop of the connection.
 class FileUpload final : public std::enable_shared_from_this<FileUpload> {

@@ -56,7 +56,7 @@ struct Hub {
   std::atomic<std::uint64_t> errors_elsewhere{0};  // exceptions out of stores and callbacks, on no loop
   std::atomic<std::uint64_t> next_key;
   core::SessionDirectory sessions;
-  const std::shared_ptr<features::Files> files;  // null: the server takes none. Outlives what rooms hold of it
+  const std::shared_ptr<features::Files> files;       // null: the server takes none. Outlives what rooms hold of it
   const std::unique_ptr<features::RoomLog> room_log;  // null: rooms end with the process
   features::Rooms rooms;
   std::shared_ptr<features::PublicSpace> public_space;
@@ -120,10 +120,11 @@ struct Hub {
  private:
   std::shared_ptr<features::Files> make_files(const Config& settings) {
     if (!settings.files.store) return nullptr;
-    return std::make_shared<features::Files>(settings.files, settings.limits, settings.clock, [this](std::string_view what) {
-      errors_elsewhere.fetch_add(1, std::memory_order_relaxed);
-      log(LogLevel::error, what);
-    });
+    return std::make_shared<features::Files>(settings.files, settings.limits, settings.clock,
+                                             [this](std::string_view what) {
+                                               errors_elsewhere.fetch_add(1, std::memory_order_relaxed);
+                                               log(LogLevel::error, what);
+                                             });
   }
 
   std::unique_ptr<features::RoomLog> make_room_log(const Config& settings) {

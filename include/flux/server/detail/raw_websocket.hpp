@@ -47,7 +47,7 @@ class WebSocketState final : public transport::WebSocketStream {
   const std::string subprotocol_;
   const asio::ip::tcp::endpoint remote_;
   const std::size_t outbox_bytes_congested_, outbox_bytes_max_;  // handles read them after the server has gone
-  std::atomic<bool> gone_{false};  // nothing is sent any more
+  std::atomic<bool> gone_{false};                                // nothing is sent any more
   std::atomic<std::size_t> outbox_now_{0}, posted_bytes_{0};
 };
 

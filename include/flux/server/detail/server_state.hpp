@@ -2,8 +2,8 @@
 #pragma once
 
 #include <flux/http.hpp>
-#include <flux/server/detail/connect_gate.hpp>
 #include <flux/server.hpp>
+#include <flux/server/detail/connect_gate.hpp>
 #include <flux/server/detail/hub.hpp>
 #include <flux/stats.hpp>
 #include <flux/transport/detail/connection.hpp>
@@ -104,7 +104,7 @@ class ServerState {
   transport::Router router_;
   WebSocketEndpoints endpoints_;
   std::vector<std::shared_ptr<void>> kept_;  // what endpoints belong to
-  asio::io_context* context_ = nullptr;  // the application's, or none
+  asio::io_context* context_ = nullptr;      // the application's, or none
 
   mutable std::mutex mutex_;  // guards what follows; units and listeners change only while nothing runs
   std::condition_variable changed_;
@@ -115,10 +115,10 @@ class ServerState {
   bool rooms_restored_ = false;
   std::shared_ptr<const transport::TlsContext> tls_;
   std::shared_ptr<storage::StoreQueue> store_queue_;
-  std::thread stopper_;         // stops on behalf of a handler
-  bool inline_running_ = false; // a thread of the application is in the first loop
+  std::thread stopper_;          // stops on behalf of a handler
+  bool inline_running_ = false;  // a thread of the application is in the first loop
   std::size_t next_unit_ = 0;
-  Stats past_;                  // of loops that have ended
+  Stats past_;  // of loops that have ended
 };
 
 /// The door to a server for what belongs to flux but not to its class.

@@ -33,7 +33,8 @@ struct Sharing {
 /// A socket that the middlewares have let in. On its loop.
 void begin_sharing(const std::shared_ptr<Sharing>& sharing, const socketio::Socket& socket);
 
-/// Threading: its loop's thread, but for what SessionState says. Ownership: the directory holds it while it is connected.
+/// Threading: its loop's thread, but for what SessionState says. Ownership: the directory holds it while it is
+/// connected.
 class SharingSession final : public SessionState,
                              public SocketIoFollower,
                              public std::enable_shared_from_this<SharingSession> {

@@ -167,7 +167,8 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   socketio::Event::Ack ack_of(std::uint64_t id);
   void handle_event(socketio::Event event, bool is_long);
   void refuse_for_rate(socketio::Event& event);
-  void ask_middlewares(const std::shared_ptr<socketio::Event>& event, const Middlewares& middlewares, std::size_t index);
+  void ask_middlewares(const std::shared_ptr<socketio::Event>& event, const Middlewares& middlewares,
+                       std::size_t index);
   void refuse_event(socketio::Event& event, const std::string& message, const std::optional<JsonText>& data);
   void call_handlers(socketio::Event& event);
   std::shared_ptr<Handler> take_handler(std::string_view event, bool always);
@@ -346,7 +347,7 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
   struct Unfinished {
     explicit Unfinished(const protocol::SocketIoLimits& limits) : decoder(limits) {}
     protocol::SocketIoDecoder decoder;
-    Timer timer;  // while attachments are due
+    Timer timer;            // while attachments are due
     std::size_t bytes = 0;  // that had come of the next one when the timer began
   };
 
@@ -375,9 +376,9 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
   SocketIoServer& server_;
   EngineIoSession& session_;
   const std::shared_ptr<const EngineIoOpening> opening_;
-  std::unique_ptr<Unfinished> unfinished_;  // while a packet is
+  std::unique_ptr<Unfinished> unfinished_;                // while a packet is
   std::vector<std::shared_ptr<SocketIoSocket>> sockets_;  // connected, or being asked about
-  Timer connect_timer_;  // until it is in a namespace
+  Timer connect_timer_;                                   // until it is in a namespace
   bool was_here_ = false;  // has asked for a namespace: the first one is not counted for the rate
   bool closed_ = false;
 };
@@ -398,7 +399,8 @@ class SocketIoServer {
 
   /// Made where it is not there. Errors: throws `Error` (bad_config).
   std::shared_ptr<SocketIoNamespace> of(const std::string& name);
-  void of(std::function<bool(std::string_view, const JsonText&)> matches, std::function<void(socketio::Namespace)> made);
+  void of(std::function<bool(std::string_view, const JsonText&)> matches,
+          std::function<void(socketio::Namespace)> made);
   /// For one more user. Null: there is none of that name, and no predicate wants it.
   std::shared_ptr<SocketIoNamespace> take(std::string_view name, const JsonText& auth);
   /// The server it belongs to goes, whoever holds this one.

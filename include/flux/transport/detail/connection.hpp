@@ -96,15 +96,15 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   bool finishing() const noexcept { return finishing_; }
   /// Closes now.
   void close();
-  /// Takes the socket out, to go on on another loop; ends here, as `close` does. Not from inside the handler's `on_data`.
-  /// Null, and nothing is done, where something that was written waits yet.
+  /// Takes the socket out, to go on on another loop; ends here, as `close` does. Not from inside the handler's
+  /// `on_data`. Null, and nothing is done, where something that was written waits yet.
   std::shared_ptr<ConnectionInTransit> detach();
 
   /// Stops reading: the peer is held back by TCP.
   void pause_reading();
   void resume_reading();
-  /// Hands over again what the handler has not used, in a turn of its own, and reads on. For a handler that could not go
-  /// on earlier, or has just been set.
+  /// Hands over again what the handler has not used, in a turn of its own, and reads on. For a handler that could not
+  /// go on earlier, or has just been set.
   void resume_input();
   /// Input that the handler has not used; up to date outside `on_data`.
   std::size_t unused_bytes() const noexcept { return unused_.size(); }
@@ -134,7 +134,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     std::shared_ptr<std::string> tail;  // bytes of the last piece, while they are ours alone and may grow
     std::size_t bytes = 0;
     std::size_t large_bytes = 0;  // of the first large piece; they do not count towards the limit
-    bool waiting = false;  // for the socket to become writable
+    bool waiting = false;         // for the socket to become writable
     bool tell_drained = false;
   };
   /// A connection under TLS: plain bytes wait in the outbox and are encrypted in portions when the socket takes more.
@@ -175,19 +175,19 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   std::unique_ptr<Encryption> tls_;
   std::unique_ptr<Outbox> outbox_;
   const std::shared_ptr<core::Loop> loop_;
-  bool reading_ : 1;      // a wait for input is pending
+  bool reading_ : 1;  // a wait for input is pending
   bool paused_ : 1;
-  bool in_turn_ : 1;      // input is being handled: what is written collects in the loop's turn output
+  bool in_turn_ : 1;  // input is being handled: what is written collects in the loop's turn output
   bool flush_asked_ : 1;
   bool finishing_ : 1;
   bool sent_end_ : 1;
-  bool ended_ : 1;        // the peer sends nothing more
-  bool broken_ : 1;       // the socket failed; `close` follows
+  bool ended_ : 1;   // the peer sends nothing more
+  bool broken_ : 1;  // the socket failed; `close` follows
   bool closed_ : 1;
   std::uint32_t group_index_;
   ConnectionGroup& group_;
   std::shared_ptr<StreamHandler> handler_;
-  std::string unused_;  // input that the handler has not used yet
+  std::string unused_;                // input that the handler has not used yet
   std::shared_ptr<Connection> kept_;  // itself, while it reads nothing and so no pending operation keeps it alive
 };
 

@@ -27,8 +27,8 @@ struct HttpService {
 
   /// Whether a WebSocket endpoint is at this path. Where no route answers a request there, it gets 426.
   std::function<bool(const std::string& path)> is_websocket;
-  /// Takes a WebSocket handshake for such a path; method, version, key and Connection have been checked. Answers it now or
-  /// later, on the loop, with `accept_upgrade` or `refuse_upgrade`. The head is valid during the call.
+  /// Takes a WebSocket handshake for such a path; method, version, key and Connection have been checked. Answers it now
+  /// or later, on the loop, with `accept_upgrade` or `refuse_upgrade`. The head is valid during the call.
   std::function<void(const std::shared_ptr<HttpConnection>&, const HttpHead&)> upgrade;
   std::function<void(LogLevel, std::string_view)> log;
 
@@ -47,8 +47,8 @@ class HttpConnection final : public StreamHandler,
   /// The first request must have its head within `Limits::handshake_timeout` from here on.
   HttpConnection(Connection& connection, HttpService& service);
 
-  /// Writes `response_head` and hands the connection over to `next`, with what was read behind the request. This handler is
-  /// `closed` afterwards, and the connection has no deadline. `next` hears nothing before this has returned.
+  /// Writes `response_head` and hands the connection over to `next`, with what was read behind the request. This
+  /// handler is `closed` afterwards, and the connection has no deadline. `next` hears nothing before this has returned.
   /// False, and nothing is done, where no upgrade waits for its answer any more.
   bool accept_upgrade(std::string_view response_head, std::shared_ptr<StreamHandler> next);
   /// Answers the upgrade as any request; the connection closes after it. `reason`: the text of the body.
@@ -103,14 +103,14 @@ class HttpConnection final : public StreamHandler,
     std::uint64_t bytes_left = 0;  // of an answer whose length was promised
     HttpBodyFraming framing = HttpBodyFraming::none;
     bool head_read = false;
-    bool read = false;              // to the end of its body
-    bool upgrading = false;         // the service has it
-    bool awaits_continue = false;   // the client holds its body back
+    bool read = false;             // to the end of its body
+    bool upgrading = false;        // the service has it
+    bool awaits_continue = false;  // the client holds its body back
     bool body_paused = false;
-    bool body_discarded = false;    // some of it
-    bool begun = false;             // the answer's head is written
-    bool answered = false;          // the answer is complete
-    bool keep_alive = false;        // after the answer
+    bool body_discarded = false;  // some of it
+    bool begun = false;           // the answer's head is written
+    bool answered = false;        // the answer is complete
+    bool keep_alive = false;      // after the answer
 
     bool over() const noexcept { return read && answered; }
   };

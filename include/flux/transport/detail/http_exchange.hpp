@@ -50,8 +50,8 @@ class HttpExchangeOwner {
   ~HttpExchangeOwner() = default;
 };
 
-/// Ownership: by its handles alone, so that the last one's end is noticed. Callbacks may hold handles: the connection ends
-/// that cycle when the body has been read, the answer is complete, or the client has gone.
+/// Ownership: by its handles alone, so that the last one's end is noticed. Callbacks may hold handles: the connection
+/// ends that cycle when the body has been read, the answer is complete, or the client has gone.
 /// Threading: `respond`, `begin`, `write`, `end`, `pause_body`, `resume_body`, the request and the address from any
 /// thread; the rest on the loop.
 class HttpExchangeState final : public std::enable_shared_from_this<HttpExchangeState> {

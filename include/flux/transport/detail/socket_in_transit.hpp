@@ -1,4 +1,5 @@
-// Sockets on their way from one event loop to another: each belongs to one io_context, so what travels is the native one.
+// Sockets on their way from one event loop to another: each belongs to one io_context, so what travels is the native
+// one.
 #pragma once
 
 #include <flux/core/detail/loop.hpp>

@@ -22,7 +22,8 @@ struct WebSocketService {
   std::size_t deflate_bytes_min = 0;
 };
 
-/// The protocol above it derives from this class: one object per client. Loop's thread only, but where it says otherwise.
+/// The protocol above it derives from this class: one object per client. Loop's thread only, but where it says
+/// otherwise.
 class WebSocketStream : public StreamHandler, public std::enable_shared_from_this<WebSocketStream> {
  public:
   WebSocketStream(Connection& connection, WebSocketService& service, std::size_t message_bytes_max, bool deflate);
@@ -81,9 +82,9 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   Connection* connection_;
   std::uint16_t close_code_ = 1006;
   const bool deflates_;  // no bit-field: other threads read it while the loop writes those below
-  bool alive_ : 1;         // something came since the deadline was set
-  bool pinged_ : 1;        // a ping is unanswered
-  bool closing_ : 1;       // a close frame has been sent
+  bool alive_ : 1;       // something came since the deadline was set
+  bool pinged_ : 1;      // a ping is unanswered
+  bool closing_ : 1;     // a close frame has been sent
   bool input_paused_ : 1;
   WebSocketService* service_;
   WebSocketDecoder decoder_;
