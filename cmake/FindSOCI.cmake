@@ -1,8 +1,33 @@
-# Finds SOCI 4, of which Debian has no package file.
+# Finds SOCI 4: by a package file, its own or a package manager's, which knows what SOCI itself needs; else by its headers
+# and libraries, as Debian has no such file.
 #
 # Components: SOCI's backends, such as mysql. Targets SOCI::core, SOCI::<component>; variables SOCI_FOUND,
-# SOCI_<component>_FOUND, SOCI_VERSION, SOCI_INCLUDE_DIR and SOCI_<part>_LIBRARY (may be set by the user). The headers of a
-# backend include those of its database's client library, which the user of the target has to find.
+# SOCI_<component>_FOUND, SOCI_VERSION; without a package file also SOCI_INCLUDE_DIR and SOCI_<part>_LIBRARY (may be set by
+# the user). The headers of a backend include those of its database's client library, which the user of the target has to
+# find.
+include(FindPackageHandleStandardArgs)
+
+find_package(SOCI CONFIG QUIET)
+if(SOCI_FOUND)
+  set(_soci_name_core Core)  # as SOCI 4.1 calls them
+  set(_soci_name_mysql MySQL)
+  foreach(_soci_part IN ITEMS core ${SOCI_FIND_COMPONENTS})
+    foreach(_soci_name IN ITEMS ${_soci_name_${_soci_part}} soci_${_soci_part} soci_${_soci_part}_static)
+      if(TARGET SOCI::${_soci_name} AND NOT TARGET SOCI::${_soci_part})
+        add_library(SOCI::${_soci_part} INTERFACE IMPORTED)
+        set_target_properties(SOCI::${_soci_part} PROPERTIES INTERFACE_LINK_LIBRARIES SOCI::${_soci_name})
+      endif()
+    endforeach()
+    if(TARGET SOCI::${_soci_part})
+      set(SOCI_${_soci_part}_FOUND TRUE)
+    else()
+      set(SOCI_${_soci_part}_FOUND FALSE)
+    endif()
+  endforeach()
+  find_package_handle_standard_args(SOCI REQUIRED_VARS SOCI_CONFIG VERSION_VAR SOCI_VERSION HANDLE_COMPONENTS)
+  return()
+endif()
+
 find_path(SOCI_INCLUDE_DIR NAMES soci/soci.h DOC "The folder that holds soci/")
 find_library(SOCI_core_LIBRARY NAMES soci_core DOC "SOCI's core")
 mark_as_advanced(SOCI_INCLUDE_DIR SOCI_core_LIBRARY)
@@ -23,7 +48,6 @@ foreach(_soci_part IN LISTS SOCI_FIND_COMPONENTS)
   endif()
 endforeach()
 
-include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(
   SOCI
   REQUIRED_VARS SOCI_core_LIBRARY SOCI_INCLUDE_DIR

@@ -2,9 +2,9 @@
 # use none of flux's own definitions, so programs link them beside flux::flux or flux::header_only.
 
 find_package(SQLite3 3.35 QUIET)
-find_package(SOCI 4.0 QUIET OPTIONAL_COMPONENTS mysql)
+find_package(SOCI 4.0 MODULE QUIET OPTIONAL_COMPONENTS mysql)
 find_package(PostgreSQL QUIET)
-find_package(MySQLClient QUIET)
+find_package(MySQLClient MODULE QUIET)
 set(flux_found_postgres OFF)
 set(flux_found_mysql OFF)
 if(UNIX AND PostgreSQL_FOUND)
@@ -42,6 +42,9 @@ function(flux_add_store name)
                VERSION ${PROJECT_VERSION}
                SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
                WINDOWS_EXPORT_ALL_SYMBOLS ON)
+  if(NOT flux_is_top_level AND NOT FLUX_INSTALL)  # built where they are linked
+    set_target_properties(flux_${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+  endif()
   if(flux_is_top_level)
     flux_set_warnings(flux_${name})
     flux_set_clang_tidy(flux_${name})
@@ -67,8 +70,8 @@ if(FLUX_WITH_POSTGRES)
                  LINK PUBLIC flux_sql PRIVATE PostgreSQL::PostgreSQL)
 endif()
 if(FLUX_WITH_MYSQL)
-  find_package(SOCI 4.0 REQUIRED COMPONENTS mysql)
-  find_package(MySQLClient REQUIRED)
+  find_package(SOCI 4.0 MODULE REQUIRED COMPONENTS mysql)
+  find_package(MySQLClient MODULE REQUIRED)
   flux_add_store(mysql SOURCES call_guard.cpp mysql_connection.cpp mysql_database.cpp mysql_stores.cpp soci_connection.cpp
                  LINK PUBLIC flux_sql PRIVATE SOCI::mysql MySQLClient::MySQLClient Threads::Threads)
 endif()

@@ -1,12 +1,15 @@
 #!/bin/sh
-# A real PostgreSQL and a real MariaDB for tests, in a folder of their own, on sockets in it. Nothing of an installation of
-# them is touched. As root they run as the users that Debian's packages made.
+# A real PostgreSQL and a real MariaDB for tests, in a folder of their own, on sockets in it. Both offer TLS; PostgreSQL
+# does so on a port of 127.0.0.1 only. Nothing of an installation of them is touched. As root they run as the users that
+# Debian's packages made.
 #
 # usage: sh tests/databases.sh start FOLDER     makes and starts them, and prints lines for `eval`:
-#                                               FLUX_TEST_POSTGRES and FLUX_TEST_MYSQL, the URLs of empty databases
+#                                               FLUX_TEST_POSTGRES and FLUX_TEST_MYSQL, the URLs of empty databases.
+#                                               FOLDER/tls has ca.pem, who signed their certificate (of "localhost"),
+#                                               server.pem, and other-ca.pem
 #        sh tests/databases.sh pause|resume FOLDER postgres|mysql     ends one in order; starts it again
 #        sh tests/databases.sh stop FOLDER      ends them and removes the folder
-# Debian packages: postgresql, mariadb-server
+# Debian packages: postgresql, mariadb-server, openssl
 set -eu
 
 die() {
@@ -42,6 +45,22 @@ until_up() {
   done
 }
 
+make_certificates() {
+  command -v openssl >/dev/null 2>&1 || die "openssl is not installed"
+  mkdir "$folder/tls"
+  (
+    cd "$folder/tls"
+    new="openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30"
+    $new -subj "/CN=tests" -keyout ca.key -out ca.pem
+    $new -subj "/CN=others" -keyout other-ca.key -out other-ca.pem
+    $new -subj "/CN=localhost" -addext "subjectAltName=DNS:localhost" -addext "basicConstraints=critical,CA:FALSE" \
+      -CA ca.pem -CAkey ca.key -keyout server.key -out server.pem
+  ) </dev/null >"$folder/tls.log" 2>&1 || {
+    cat "$folder/tls.log" >&2
+    die "there are no certificates"
+  }
+}
+
 postgres_tools() {
   if command -v pg_config >/dev/null 2>&1 && [ -x "$(pg_config --bindir)/initdb" ]; then
     pg_config --bindir
@@ -54,19 +73,31 @@ postgres_tools() {
   printf '%s\n' "$found"
 }
 
+# On the port in a file; the names of its sockets have that in them, too.
 start_postgres() {
-  tools=$(postgres_tools)
-  as postgres "$tools/pg_ctl" --pgdata="$folder/postgres/data" --log="$folder/postgres/log" --wait --silent \
-    --options="-c listen_addresses='' -c unix_socket_directories='$folder/postgres' -c max_connections=200" start \
-    </dev/null >/dev/null || {
-    cat "$folder/postgres/log" >&2
-    die "PostgreSQL did not start"
-  }
+  port=$(cat "$folder/postgres/port")
+  as postgres "$(postgres_tools)/pg_ctl" --pgdata="$folder/postgres/data" --log="$folder/postgres/log" --wait --silent \
+    --options="-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories='$folder/postgres' \
+      -c max_connections=200 -c ssl=on -c ssl_cert_file='$folder/postgres/server.pem' \
+      -c ssl_key_file='$folder/postgres/server.key'" start </dev/null >/dev/null
+}
+
+# Somebody may have the port: then on another one.
+start_postgres_somewhere() {
+  tries=0
+  while [ "$tries" -lt 5 ]; do
+    tries=$((tries + 1))
+    printf '%s\n' "$((10000 + $(od -An -N2 -tu2 /dev/urandom) % 20000))" >"$folder/postgres/port"
+    ! start_postgres || return 0
+  done
+  cat "$folder/postgres/log" >&2
+  die "PostgreSQL did not start"
 }
 
 make_postgres() {
   tools=$(postgres_tools)
   mkdir "$folder/postgres"
+  cp "$folder/tls/server.pem" "$folder/tls/server.key" "$folder/postgres"
   printf 'secret\n' >"$folder/postgres/password"
   [ "$(id -u)" -ne 0 ] || chown -R postgres: "$folder/postgres"
   as postgres "$tools/initdb" --pgdata="$folder/postgres/data" --username=flux --pwfile="$folder/postgres/password" \
@@ -74,8 +105,8 @@ make_postgres() {
     cat "$folder/postgres.log" >&2
     die "initdb failed"
   }
-  start_postgres
-  PGPASSWORD=secret "$tools/psql" --host="$folder/postgres" --username=flux --dbname=postgres --quiet \
+  start_postgres_somewhere
+  PGPASSWORD=secret "$tools/psql" --host="$folder/postgres" --port="$port" --username=flux --dbname=postgres --quiet \
     --command='CREATE DATABASE flux' </dev/null >&2
 }
 
@@ -86,7 +117,8 @@ stop_postgres() {
 start_mysql() {
   # In a shell of its own that it takes the place of: nothing that outlives this script has its standard output.
   (become mysql mariadbd --no-defaults --datadir="$folder/mysql/data" --socket="$folder/mysql/socket" --skip-networking \
-    --pid-file="$folder/mysql/pid" --init-file="$folder/mysql/init.sql" --max-connections=200) \
+    --pid-file="$folder/mysql/pid" --init-file="$folder/mysql/init.sql" --max-connections=200 \
+    --ssl-ca="$folder/tls/ca.pem" --ssl-cert="$folder/mysql/server.pem" --ssl-key="$folder/mysql/server.key") \
     </dev/null >>"$folder/mysql/log" 2>&1 &
   until_up "$folder/mysql/log" mariadb --no-defaults --socket="$folder/mysql/socket" --user=flux --password=secret \
     --execute='SELECT 1' flux
@@ -95,6 +127,7 @@ start_mysql() {
 make_mysql() {
   command -v mariadbd >/dev/null 2>&1 || die "MariaDB's server is not installed"
   mkdir "$folder/mysql"
+  cp "$folder/tls/server.pem" "$folder/tls/server.key" "$folder/mysql"
   cat >"$folder/mysql/init.sql" <<'SQL'
 CREATE DATABASE IF NOT EXISTS flux;
 CREATE USER IF NOT EXISTS 'flux'@'localhost' IDENTIFIED BY 'secret';
@@ -126,9 +159,10 @@ case $1 in
   start)
     mkdir "$folder"
     chmod 755 "$folder"
+    make_certificates
     make_postgres
     make_mysql
-    printf 'FLUX_TEST_POSTGRES=%s\n' "'postgresql://flux:secret@/flux?host=$folder/postgres'"
+    printf 'FLUX_TEST_POSTGRES=%s\n' "'postgresql://flux:secret@/flux?host=$folder/postgres&port=$port'"
     printf 'FLUX_TEST_MYSQL=%s\n' "'mysql://flux:secret@localhost/flux?socket=$folder/mysql/socket'"
     printf 'export FLUX_TEST_POSTGRES FLUX_TEST_MYSQL\n'
     ;;
@@ -136,7 +170,7 @@ case $1 in
     case $1-${3:-} in
       pause-postgres) stop_postgres ;;
       pause-mysql) stop_mysql ;;
-      resume-postgres) start_postgres ;;
+      resume-postgres) start_postgres || die "PostgreSQL did not start" ;;
       resume-mysql) start_mysql ;;
       *) die "no such server: ${3:-}" ;;
     esac

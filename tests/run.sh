@@ -43,7 +43,7 @@ done
 # Started when the first stage needs them, ended with this script. A short path: it has to fit in a socket's name.
 start_databases() {
   [ -z "$databases" ] || return 0
-  need postgresql mariadb-server
+  need postgresql mariadb-server openssl
   databases=$(mktemp -d /tmp/flux-tests.XXXXXX)
   trap 'sh "$root/tests/databases.sh" stop "$databases/db"; rm -rf "$databases"' EXIT
   trap 'exit 1' INT TERM HUP

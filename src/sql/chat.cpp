@@ -26,6 +26,7 @@ static SqlChatOptions checked(SqlChatOptions options) {
   check_options(Chat::name, options.table, options);
   require(options.batch_max >= 1 && options.batch_max <= 1000, Chat::name,
           "batch_max must be 1 to 1000, not " + std::to_string(options.batch_max));
+  check_timeout(Chat::name, "take_over_timeout", options.take_over_timeout);
   require(options.age_max >= 0ms, Chat::name, "age_max must not be negative");
   require(options.messages_per_room_max <= static_cast<std::size_t>(std::numeric_limits<std::int64_t>::max()),
           Chat::name, "messages_per_room_max is too large");
@@ -36,7 +37,7 @@ static SqlChatOptions checked(SqlChatOptions options) {
 Chat::Chat(std::unique_ptr<Database> database, const SqlChatOptions& options)
     : options_(checked(options)), database_(std::move(database)), tables_(database_->dialect(), options.table) {
   database_->prepare([this](Connection& connection) {
-    prepare_chat_schema(connection, *database_, tables_);
+    prepare_chat_schema(connection, *database_, tables_, options_.take_over_timeout);
     check_rights(connection, tables_, options_.messages_per_room_max != 0 || options_.age_max != 0ms);
     if (options_.messages_per_room_max != 0) drop_all_by_count(connection);
     drop_by_age(connection);

@@ -9,45 +9,64 @@ namespace flux::storage::sql {
 namespace {
 
 constexpr int current_version = 1;
+constexpr std::array<Field, 8> message_fields = {{{"id", Content::key},
+                                                  {"room_id", Content::key},
+                                                  {"connection_id", Content::text},
+                                                  {"user_id", Content::text, true},
+                                                  {"message", Content::text},
+                                                  {"metadata", Content::text, true},
+                                                  {"created_at", Content::number},
+                                                  {"room_offset", Content::number}}};
+constexpr TableShape message_shape{message_fields, {"room_id, room_offset", "room_id, id"}};
 /// What a table of somebody else has, too.
-constexpr std::array<const char*, 7> common_columns = {"id",      "room_id",  "connection_id", "user_id",
-                                                       "message", "metadata", "created_at"};
-constexpr const char* all_columns = "room_id, room_offset, id, connection_id, user_id, message, metadata, created_at";
+constexpr auto common_fields = std::span(message_fields).first(7);
+constexpr std::array<Field, 2> counter_fields = {{{"room_id", Content::key}, {"last_offset", Content::number}}};
+constexpr TableShape counter_shape{counter_fields, {"room_id", nullptr}};
 
-/// Whether our tables are there, of a version that we know.
+/// Whether there is such a table. Errors: throws `Failure` where it is somebody else's.
+bool has_counters(Connection& connection, const Dialect& dialect, const ChatTables& tables) {
+  const auto columns = dialect.columns_of(connection, tables.rooms_name);
+  if (!columns.empty()) {
+    check_shape(connection, dialect, tables.rooms_name, columns, counter_shape, "chat's counters");
+  }
+  return !columns.empty();
+}
+
+/// Whether our tables are there, of a version that we know. What is somebody else's is told before anything is made.
 bool are_made(Connection& connection, const Dialect& dialect, const ChatTables& tables,
               const std::vector<Column>& columns) {
-  if (!columns.empty()) check_shape(tables.name, columns, common_columns, "chat");
+  const auto version = version_of(connection, dialect, tables.name, current_version);
+  const bool counted = has_counters(connection, dialect, tables);
+  if (columns.empty()) return false;
+  check_names(tables.name, columns, common_fields, "chat");
   if (find(columns, "room_offset") == nullptr) return false;
-  return version_of(connection, dialect, tables.name, current_version).has_value();
+  check_shape(connection, dialect, tables.name, columns, message_shape, "chat");
+  return counted && version;
 }
 
 /// Under the name `table`, quoted; its index by age has the name that it keeps.
 void make_messages(Connection& connection, const Dialect& dialect, const ChatTables& tables, const std::string& table) {
-  const std::string key = dialect.key_type() + " NOT NULL, ";
-  const std::string text = dialect.text_type();
-  connection.run("CREATE TABLE " + table + " (room_id " + key + "room_offset BIGINT NOT NULL, id " + key +
-                 "connection_id " + text + " NOT NULL, user_id " + text + ", message " + text + " NOT NULL, metadata " +
-                 text + ", created_at BIGINT NOT NULL, PRIMARY KEY (room_id, room_offset), UNIQUE (room_id, id))" +
-                 dialect.table_suffix());
+  make_table(connection, dialect, table, message_shape);
   connection.run("CREATE INDEX " + dialect.quoted(tables.name + "_age") + " ON " + table + " (created_at)");
 }
 
-/// A statement that is waited for as long as its connection lives.
-void run_long(Connection& connection, const Database& database, const std::string& text) {
-  connection.set_deadline(TimePoint::max());
+/// Runs the statement that copies, which has a time of its own.
+void copy(Connection& connection, const ChatTables& tables, std::chrono::milliseconds timeout,
+          const std::string& text) {
+  const TimePoint until = std::chrono::steady_clock::now() + timeout;
+  connection.set_deadline(until);
   try {
     connection.run(text);
-  } catch (const Failure&) {
-    connection.set_deadline(database.late_deadline());  // for the way back
-    throw;
+  } catch (const Failure& failure) {
+    if (std::chrono::steady_clock::now() < until) throw;
+    throw Failure(failure.kind(), "the table \"" + tables.name + "\" was not copied within take_over_timeout, " +
+                                      std::to_string(timeout.count()) + " ms: " + failure.what());
   }
-  connection.set_deadline(database.late_deadline());
 }
 
 /// Copies somebody else's messages to a table of ours, with offsets.
 void take_over(Connection& connection, const Database& database, const ChatTables& tables,
-               const std::vector<Column>& columns) {
+               const std::vector<Column>& columns, std::chrono::milliseconds timeout) {
   const Dialect& dialect = database.dialect();
   const Column& created_at = *find(columns, "created_at");
   const auto ms = dialect.as_ms(created_at);
@@ -66,22 +85,20 @@ void take_over(Connection& connection, const Database& database, const ChatTable
   }
   make_messages(connection, dialect, tables, fresh);
   const auto text = [&](const char* column) { return dialect.as_text(column) + " AS " + column; };
-  run_long(
-      connection, database,
-      "INSERT INTO " + fresh + " (" + all_columns + ") SELECT room_id, ROW_NUMBER() OVER (PARTITION BY room_id " +
-          "ORDER BY created_at, old_id), id, COALESCE(connection_id, ''), user_id, COALESCE(message, ''), metadata, " +
-          "created_at FROM (SELECT " + dialect.as_key("room_id") + " AS room_id, id AS old_id, " + text("id") + ", " +
-          text("connection_id") + ", " + text("user_id") + ", " + text("message") + ", " + text("metadata") + ", " +
-          "COALESCE(" + *ms + ", 0) AS created_at FROM " + tables.messages + " WHERE room_id IS NOT NULL) AS old_rows");
+  copy(connection, tables, timeout,
+       "INSERT INTO " + fresh + " (" + list_of(message_fields) + ") SELECT id, room_id, COALESCE(connection_id, ''), " +
+           "user_id, COALESCE(message, ''), metadata, created_at, ROW_NUMBER() OVER (PARTITION BY room_id ORDER BY " +
+           "created_at, old_id) FROM (SELECT " + dialect.as_key("room_id") + " AS room_id, id AS old_id, " +
+           text("id") + ", " + text("connection_id") + ", " + text("user_id") + ", " + text("message") + ", " +
+           text("metadata") + ", COALESCE(" + *ms + ", 0) AS created_at FROM " + tables.messages +
+           " WHERE room_id IS NOT NULL) AS old_rows");
+  connection.set_deadline(database.late_deadline());
   dialect.swap_in(connection, tables.name, tables.fresh_name, tables.kept_name);
 }
 
 /// The counters and the version.
 void complete(Connection& connection, const Dialect& dialect, const ChatTables& tables) {
-  if (dialect.columns_of(connection, tables.rooms_name).empty()) {
-    connection.run("CREATE TABLE " + tables.rooms + " (room_id " + dialect.key_type() +
-                   " NOT NULL PRIMARY KEY, last_offset BIGINT NOT NULL)" + dialect.table_suffix());
-  }
+  if (!has_counters(connection, dialect, tables)) make_table(connection, dialect, tables.rooms, counter_shape);
   connection.run("DELETE FROM " + tables.rooms);
   connection.run("INSERT INTO " + tables.rooms + " (room_id, last_offset) SELECT room_id, MAX(room_offset) FROM " +
                  tables.messages + " GROUP BY room_id");
@@ -98,7 +115,8 @@ ChatTables::ChatTables(const Dialect& dialect, const std::string& table)
       messages(dialect.quoted(name)),
       rooms(dialect.quoted(rooms_name)) {}
 
-void prepare_chat_schema(Connection& connection, const Database& database, const ChatTables& tables) {
+void prepare_chat_schema(Connection& connection, const Database& database, const ChatTables& tables,
+                         std::chrono::milliseconds take_over_timeout) {
   const Dialect& dialect = database.dialect();
   std::vector<Column> columns;
   const auto there = [&] {
@@ -109,14 +127,15 @@ void prepare_chat_schema(Connection& connection, const Database& database, const
     if (columns.empty()) {
       make_messages(connection, dialect, tables, tables.messages);
     } else if (find(columns, "room_offset") == nullptr) {
-      take_over(connection, database, tables, columns);
+      take_over(connection, database, tables, columns, take_over_timeout);
     }
     complete(connection, dialect, tables);
   });
 }
 
 void check_rights(Connection& connection, const ChatTables& tables, bool drops) {
-  connection.run("INSERT INTO " + tables.messages + " (" + all_columns + ") SELECT " + all_columns + " FROM " +
+  const std::string columns = list_of(message_fields);
+  connection.run("INSERT INTO " + tables.messages + " (" + columns + ") SELECT " + columns + " FROM " +
                  tables.messages + " WHERE 1 = 0");
   connection.run("INSERT INTO " + tables.rooms + " (room_id, last_offset) SELECT room_id, last_offset FROM " +
                  tables.rooms + " WHERE 1 = 0");

@@ -19,6 +19,7 @@ class Failure : public std::runtime_error {
  public:
   enum class Kind : std::uint8_t {
     lost,       ///< the connection is gone, or was never there: try again on another one
+    read_only,  ///< the server takes no writes; another connection may lead to the one that has taken its place
     conflict,   ///< somebody else was in the way: try again
     duplicate,  ///< a unique key is there already
     bad_value,  ///< one of the values is not for this column
@@ -41,8 +42,8 @@ class Connection {
   virtual ~Connection() = default;
   /// Runs `statement`; gives its rows where it has `columns`. Errors: throws `Failure`.
   virtual Rows run(const Statement& statement, std::size_t columns = 0) = 0;
-  /// What runs later than this fails, where the database could make us wait. Past the usual timeout of calls
-  /// (`TimePoint::max()`, say) what the server does may take its time, but for waiting for others.
+  /// What runs later than this fails, where the database could make us wait. Where it is past the usual timeout of
+  /// calls the server, too, may take so long, but for waiting for others.
   virtual void set_deadline(TimePoint deadline) = 0;
 
   Rows run(const std::string& text, std::size_t columns = 0) { return run(Statement(text), columns); }

@@ -13,6 +13,11 @@ void require(bool good, const StoreName& name, const std::string& text) {
   if (!good) throw Error(Errc::bad_config, std::string(name.store) + ": " + text);
 }
 
+void check_timeout(const StoreName& name, const char* option, std::chrono::milliseconds timeout) {
+  require(timeout >= 100ms && timeout <= 24h, name,
+          std::string(option) + " must be 100 ms to a day, not " + std::to_string(timeout.count()) + " ms");
+}
+
 void check_options(const StoreName& name, const std::string& table, const SqlOptions& options) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
   const auto allowed = [&](char c) { return letter(c) || (c >= '0' && c <= '9'); };
@@ -21,19 +26,16 @@ void check_options(const StoreName& name, const std::string& table, const SqlOpt
       name, "a table's name has 1 to 40 letters, digits and \"_\", and no digit first; \"" + table + "\" has not");
   require(options.connections >= 1 && options.connections <= 256, name,
           "connections must be 1 to 256, not " + std::to_string(options.connections));
-  const auto check_timeout = [&](const char* option, std::chrono::milliseconds timeout) {
-    require(timeout >= 100ms && timeout <= 24h, name,
-            std::string(option) + " must be 100 ms to a day, not " + std::to_string(timeout.count()) + " ms");
-  };
-  check_timeout("call_timeout", options.call_timeout);
-  check_timeout("connect_timeout", options.connect_timeout);
+  check_timeout(name, "call_timeout", options.call_timeout);
+  check_timeout(name, "connect_timeout", options.connect_timeout);
 }
 
 Error Database::failed(const std::exception& failure) const {
   return {Errc::store_failed, std::string(name_.content) + " in " + address_ + ": " + failure.what()};
 }
 
-bool Database::again(ConnectionPool& pool, TimePoint deadline, const Failure& failure) {
+bool Database::again(ConnectionPool& pool, TimePoint deadline, const Failure& failure, int tries) {
+  if (failure.kind() == Failure::Kind::read_only) return tries == 0;
   const bool lost = failure.kind() == Failure::Kind::lost;
   if (!lost && failure.kind() != Failure::Kind::conflict) return false;
   if (std::chrono::steady_clock::now() + conflict_pause >= deadline) {

@@ -22,7 +22,8 @@ struct StoreName {
 
 /// Throws `Error` (bad_config) with `text` behind the store's name.
 void require(bool good, const StoreName& name, const std::string& text);
-/// Throws `Error` (bad_config) where an option is out of its range.
+/// Both throw `Error` (bad_config) where an option is out of its range.
+void check_timeout(const StoreName& name, const char* option, std::chrono::milliseconds timeout);
 void check_options(const StoreName& name, const std::string& table, const SqlOptions& options);
 
 /// Connections to a database, its SQL, and calls that are tried again. Threading: any thread.
@@ -52,7 +53,8 @@ class Database {
   void prepare(const Work& work);
 
   /// What `work(connection, tries)` gives. A lost connection and a conflict are tried again until the deadline, and
-  /// `work` is told how often it was tried. Errors: throws `Failure`.
+  /// `work` is told how often it was tried. A connection to a server that takes no writes (any more) is given up, and
+  /// another one is tried once. Errors: throws `Failure`.
   template <class Work>
   auto write(TimePoint until, const Work& work) {
     return with_connection(*writers_, until, work);
@@ -66,7 +68,7 @@ class Database {
   template <class Work>
   static auto with_connection(ConnectionPool& pool, TimePoint deadline, const Work& work);
   /// Whether what failed is to be tried again, at once.
-  static bool again(ConnectionPool& pool, TimePoint deadline, const Failure& failure);
+  static bool again(ConnectionPool& pool, TimePoint deadline, const Failure& failure, int tries);
 
   const StoreName name_;
   const std::string address_;
@@ -94,11 +96,11 @@ auto Database::with_connection(ConnectionPool& pool, TimePoint deadline, const W
       try {
         return work(*lease, tries);
       } catch (const Failure& failure) {
-        if (failure.kind() == Failure::Kind::lost) lease.drop();
+        if (failure.kind() == Failure::Kind::lost || failure.kind() == Failure::Kind::read_only) lease.drop();
         throw;
       }
     } catch (const Failure& failure) {
-      if (!again(pool, deadline, failure)) throw;
+      if (!again(pool, deadline, failure, tries)) throw;
     }
   }
 }

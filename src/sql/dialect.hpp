@@ -2,6 +2,7 @@
 #pragma once
 
 #include "connection.hpp"
+#include "table_shape.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -13,31 +14,28 @@
 
 namespace flux::storage::sql {
 
-struct Column {
-  std::string name;
-  std::string type;  // as the database calls it, in lower case
-};
-
 class Dialect {
  public:
   virtual ~Dialect() = default;
 
   virtual std::string quoted(const std::string& name) const { return '"' + name + '"'; }
   virtual std::string begin() const { return "BEGIN"; }
-  /// Types of columns: a name that is compared byte by byte and can be a key, any text, behind a table's columns.
-  virtual std::string key_type() const = 0;
-  virtual std::string text_type() const { return "TEXT"; }
+  /// The type of our columns, and behind a table's columns.
+  virtual std::string type_of(Content content) const;
   virtual std::string table_suffix() const { return {}; }
 
   /// Rows that one statement inserts. Many save ways to a server and back; one is a statement that is compiled once.
   virtual std::size_t insert_rows_max() const { return 1000; }
   /// Behind an INSERT: where the row's key (a list of columns) is there already, these columns are replaced.
-  virtual std::string or_replace(const std::string& key, std::span<const char* const> columns) const;
+  virtual std::string or_replace(const std::string& key, std::span<const Field> columns) const;
   /// Behind a SELECT: its rows stay locked until the transaction ends.
   virtual std::string for_update() const { return " FOR UPDATE"; }
 
   /// None: there is no such table.
   virtual std::vector<Column> columns_of(Connection& connection, const std::string& table) const = 0;
+  virtual std::vector<Key> keys_of(Connection& connection, const std::string& table) const = 0;
+  /// The types of columns, as `columns_of` tells them, that keep such content as it was written.
+  virtual std::span<const char* const> types_for(Content content) const = 0;
   /// Has other processes wait that are about to do the same, inside a transaction where tables can be made in one.
   virtual void lock_schema(Connection& connection, const std::string& table) const = 0;
   virtual void unlock_schema(Connection&, const std::string&) const {}
@@ -58,6 +56,8 @@ class Dialect {
                                                               const std::map<std::string, std::int64_t>& added) const;
 
  protected:
+  /// Of rows with the name of a key and of one of its columns, ordered by the first.
+  static std::vector<Key> to_keys(const Rows& rows);
   static std::map<std::string, std::int64_t> to_counters(const Rows& rows);
 };
 

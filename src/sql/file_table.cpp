@@ -13,9 +13,20 @@ namespace flux::storage::sql {
 namespace {
 
 constexpr int current_version = 1;
-constexpr std::array<const char*, 13> columns = {"id",     "name",       "media_type",   "owner",  "metadata",
-                                                 "length", "size",       "wants_sha256", "sha256", "state",
-                                                 "shared", "created_at", "modified_at"};
+constexpr std::array<Field, 13> fields = {{{"id", Content::key},
+                                           {"name", Content::text},
+                                           {"media_type", Content::text},
+                                           {"owner", Content::text},
+                                           {"metadata", Content::text},
+                                           {"length", Content::number, true},
+                                           {"size", Content::number},
+                                           {"wants_sha256", Content::flag},
+                                           {"sha256", Content::text},
+                                           {"state", Content::word},
+                                           {"shared", Content::flag},
+                                           {"created_at", Content::number},
+                                           {"modified_at", Content::number}}};
+constexpr TableShape shape{fields, {"id", nullptr}};
 /// By `FileState`.
 constexpr std::array<const char*, 3> states = {"uploading", "complete", "deleted"};
 
@@ -79,30 +90,23 @@ FileTable::FileTable(std::unique_ptr<Database> database, const SqlFileIndexOptio
 void FileTable::prepare(Connection& connection) const {
   const Dialect& dialect = database_->dialect();
   const auto there = [&] {
+    const auto version = version_of(connection, dialect, name_, current_version);
     const auto found = dialect.columns_of(connection, name_);
     if (found.empty()) return false;
-    check_shape(name_, found, columns, "files");
-    return version_of(connection, dialect, name_, current_version).has_value();
+    check_shape(connection, dialect, name_, found, shape, "files");
+    return version.has_value();
   };
   make_once(connection, dialect, name_, there, [&] {
-    const std::string text = dialect.text_type() + " NOT NULL, ";
-    if (dialect.columns_of(connection, name_).empty()) {
-      connection.run("CREATE TABLE " + table_ + " (id " + dialect.key_type() + " NOT NULL PRIMARY KEY, name " + text +
-                     "media_type " + text + "owner " + text + "metadata " + text +
-                     "length BIGINT, size BIGINT NOT NULL, wants_sha256 SMALLINT NOT NULL, sha256 " + text +
-                     "state VARCHAR(16) NOT NULL, shared SMALLINT NOT NULL, created_at BIGINT NOT NULL, "
-                     "modified_at BIGINT NOT NULL)" +
-                     dialect.table_suffix());
-    }
+    if (dialect.columns_of(connection, name_).empty()) make_table(connection, dialect, table_, shape);
     write_version(connection, dialect, name_, current_version);
   });
-  check_rights(connection, table_, list_of(columns), "id");
+  check_rights(connection, table_, list_of(fields), "id");
 }
 
 Result<std::vector<FileInfo>> FileTable::load() {
   try {
     const Rows rows = database_->read(database_->late_deadline(), [this](Connection& connection, int) {
-      return connection.run("SELECT " + list_of(columns) + " FROM " + table_, columns.size());
+      return connection.run("SELECT " + list_of(fields) + " FROM " + table_, fields.size());
     });
     std::vector<FileInfo> files;
     files.reserve(rows.size());
@@ -115,7 +119,7 @@ Result<std::vector<FileInfo>> FileTable::load() {
 
 Result<void> FileTable::save(const FileInfo& file) {
   if (auto storable = check_storable(file); !storable) return storable;
-  Statement save("INSERT INTO " + table_ + " (" + list_of(columns) + ") VALUES (");
+  Statement save("INSERT INTO " + table_ + " (" + list_of(fields) + ") VALUES (");
   save.bind(file.id).sql(", ").bind(file.name).sql(", ").bind(file.media_type).sql(", ").bind(file.owner);
   save.sql(", ").bind(file.metadata).sql(", ");
   save.bind(file.length ? Value(static_cast<std::int64_t>(*file.length)) : Value());
@@ -125,7 +129,7 @@ Result<void> FileTable::save(const FileInfo& file) {
       .bind(file.sha256);
   save.sql(", ").bind(states.at(static_cast<std::size_t>(file.state))).sql(file.shared ? ", 1, " : ", 0, ");
   save.bind(file.created_at).sql(", ").bind(file.modified_at).sql(")");
-  return run(save.sql(database_->dialect().or_replace("id", std::span(columns).subspan(1))));
+  return run(save.sql(database_->dialect().or_replace("id", std::span(fields).subspan(1))));
 }
 
 Result<void> FileTable::erase(const FileId& id) {

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
+#include <fstream>
 #include <iterator>
 #include <string_view>
 #include <tuple>
@@ -20,6 +22,15 @@ namespace {
 
 MYSQL* native(soci::session& session) {
   return static_cast<soci::mysql_session_backend*>(session.get_backend())->conn_;
+}
+
+/// MySQL's own client library has no function for it, and MariaDB's has no member that is sure to be it.
+int socket_of(MYSQL& connection) {
+#if defined(LIBMARIADB)
+  return static_cast<int>(mysql_get_socket(&connection));
+#else
+  return static_cast<int>(connection.net.fd);
+#endif
 }
 
 std::string seconds_of(std::chrono::milliseconds time) {
@@ -45,6 +56,9 @@ Failure::Kind kind_of_number(unsigned int number) {
     case 2026:                                   // TLS
     case 2055:                                   // lost connection, with the system's error
     case 4031: return Failure::Kind::lost;       // ended because it was silent
+    case 1290:                                   // the server runs with --read-only
+    case 1792:                                   // the transaction is read-only
+    case 1836: return Failure::Kind::read_only;  // the server is
     case 1048:                                   // must not be NULL
     case 1153:                                   // packet too large
     case 1264:                                   // out of range
@@ -123,6 +137,19 @@ std::pair<std::string_view, std::string_view> split(std::string_view text, char 
   return {text.substr(0, at), text.substr(at + 1)};
 }
 
+/// What the client library would overlook, or tell as something else.
+void check_tls(const MysqlParameters& parameters) {
+  const bool has_certificate = parameters.contains("sslcert");
+  if (has_certificate != parameters.contains("sslkey")) refuse("sslcert and sslkey belong together");
+  if (has_certificate && !parameters.contains("sslca")) refuse("sslcert needs sslca, which asks for TLS");
+  for (const char* name : {"sslca", "sslcert", "sslkey"}) {
+    const auto file = parameters.find(name);
+    if (file == parameters.end() || std::ifstream(file->second)) continue;
+    throw Error(Errc::bad_config,
+                "MySQL URL: \"" + file->second + "\", which " + name + " names, is no file that can be read");
+  }
+}
+
 std::string to_soci(const MysqlParameters& parameters) {
   std::string text;
   for (const auto& [name, value] : parameters) {
@@ -187,6 +214,7 @@ MysqlParameters mysql_parameters(const std::string& url) {
       refuse("there is no parameter \"" + std::string(name) + "\"; there are socket, sslca, sslcert and sslkey");
     }
   }
+  check_tls(parameters);
   return parameters;
 }
 
@@ -197,7 +225,7 @@ std::unique_ptr<Connection> MysqlConnection::open(const MysqlParameters& paramet
   own["connect_timeout"] = seconds_of(timeouts.connect);
   own["local_infile"] = "0";
   try {
-    return std::unique_ptr<Connection>(new MysqlConnection(to_soci(own), timeouts, std::move(guard)));
+    return std::unique_ptr<Connection>(new MysqlConnection(own, timeouts, std::move(guard)));
   } catch (const soci::mysql_soci_error& error) {
     throw Failure(kind_of_number(error.err_num_), words_of(error));
   } catch (const soci::soci_error& error) {
@@ -205,13 +233,17 @@ std::unique_ptr<Connection> MysqlConnection::open(const MysqlParameters& paramet
   }
 }
 
-MysqlConnection::MysqlConnection(const std::string& parameters, const MysqlTimeouts& timeouts,
+MysqlConnection::MysqlConnection(const MysqlParameters& parameters, const MysqlTimeouts& timeouts,
                                  std::shared_ptr<CallGuard> guard)
-    : SociConnection(soci::mysql, parameters, std::move(guard)) {
-  const auto socket = static_cast<int>(mysql_get_socket(native(session())));
+    : SociConnection(soci::mysql, to_soci(parameters), std::move(guard)) {
+  const int socket = socket_of(*native(session()));
   watch_socket(socket);
   keep_alive(socket);
   set_deadline(std::chrono::steady_clock::now() + timeouts.connect);
+  // Without a word the client library goes on unencrypted.
+  if (parameters.contains("sslca") && mysql_get_ssl_cipher(native(session())) == nullptr) {
+    throw Failure(Failure::Kind::other, "the server offers no TLS, which sslca asks for");
+  }
   const std::string wait = seconds_of(timeouts.call);
   // Strict: text that does not fit is refused and not cut. Read committed: fewer locks, and a retry sees what is there.
   run("SET SESSION autocommit = 1, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
@@ -238,6 +270,12 @@ Failure::Kind MysqlConnection::kind_of(const soci::soci_error& error) {
   return kind_of_number(of_mysql != nullptr ? of_mysql->err_num_ : mysql_errno(native(session())));
 }
 
+/// Keys are bytes: collations of text ignore spaces at the end, or differ between MySQL and MariaDB.
+std::string MysqlDialect::type_of(Content content) const {
+  if (content == Content::key) return "VARBINARY(1024)";
+  return content == Content::text ? "LONGTEXT" : Dialect::type_of(content);
+}
+
 std::vector<Column> MysqlDialect::columns_of(Connection& connection, const std::string& table) const {
   Statement ask(
       "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name "
@@ -247,6 +285,26 @@ std::vector<Column> MysqlDialect::columns_of(Connection& connection, const std::
     columns.push_back({row.at(0).value_or(""), row.at(1).value_or("")});
   }
   return columns;
+}
+
+/// A column that a key has only the beginning of is none of the key's columns, as it stands here.
+std::vector<Key> MysqlDialect::keys_of(Connection& connection, const std::string& table) const {
+  Statement ask(
+      "SELECT index_name, CONCAT(column_name, IF(sub_part IS NULL, '', '(')) FROM information_schema.statistics WHERE "
+      "non_unique = 0 AND table_schema = DATABASE() AND table_name = ");
+  return to_keys(connection.run(ask.bind(table).sql(" ORDER BY index_name"), 2));
+}
+
+std::span<const char* const> MysqlDialect::types_for(Content content) const {
+  static constexpr std::array keys = {"varbinary"};
+  static constexpr std::array texts = {"longtext", "mediumtext", "text", "varchar"};
+  static constexpr std::array numbers = {"bigint", "int", "mediumint", "smallint", "tinyint"};
+  switch (content) {
+    case Content::key: return keys;
+    case Content::number: return std::span(numbers).first(1);
+    case Content::flag: return numbers;
+    default: return texts;
+  }
 }
 
 /// Tables are made at once here, whatever the transaction: a lock with a name, of the server.
@@ -278,11 +336,15 @@ std::optional<std::string> MysqlDialect::as_ms(const Column& column) const {
   return "CAST(ROUND(UNIX_TIMESTAMP(" + column.name + ") * 1000) AS SIGNED)";
 }
 
-std::string MysqlDialect::or_replace(const std::string&, std::span<const char* const> columns) const {
+std::string MysqlDialect::or_replace(const std::string&, std::span<const Field> columns) const {
   std::string text = " ON DUPLICATE KEY UPDATE ";
   const char* separator = "";
-  for (const char* column : columns) {
-    text.append(std::exchange(separator, ", ")).append(column).append(" = VALUES(").append(column).append(")");
+  for (const Field& column : columns) {
+    text.append(std::exchange(separator, ", "))
+        .append(column.name)
+        .append(" = VALUES(")
+        .append(column.name)
+        .append(")");
   }
   return text;
 }

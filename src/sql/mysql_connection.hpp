@@ -34,7 +34,7 @@ class MysqlConnection final : public SociConnection {
   Rows run(const Statement& statement, std::size_t columns) override;
 
  private:
-  MysqlConnection(const std::string& parameters, const MysqlTimeouts& timeouts, std::shared_ptr<CallGuard> guard);
+  MysqlConnection(const MysqlParameters& parameters, const MysqlTimeouts& timeouts, std::shared_ptr<CallGuard> guard);
   Failure::Kind kind_of(const soci::soci_error& error) override;
 
   std::size_t statement_bytes_max_ = std::numeric_limits<std::size_t>::max();  // until the server has told it
@@ -44,14 +44,14 @@ class MysqlDialect final : public Dialect {
  public:
   std::string quoted(const std::string& name) const override { return '`' + name + '`'; }
   std::string begin() const override { return "START TRANSACTION"; }
-  /// Bytes: its collations of text ignore spaces at the end, or differ between MySQL and MariaDB.
-  std::string key_type() const override { return "VARBINARY(1024)"; }
-  std::string text_type() const override { return "LONGTEXT"; }
+  std::string type_of(Content content) const override;
   std::string table_suffix() const override {
     return " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
   }
-  std::string or_replace(const std::string& key, std::span<const char* const> columns) const override;
+  std::string or_replace(const std::string& key, std::span<const Field> columns) const override;
   std::vector<Column> columns_of(Connection& connection, const std::string& table) const override;
+  std::vector<Key> keys_of(Connection& connection, const std::string& table) const override;
+  std::span<const char* const> types_for(Content content) const override;
   void lock_schema(Connection& connection, const std::string& table) const override;
   void unlock_schema(Connection& connection, const std::string& table) const override;
   void swap_in(Connection& connection, const std::string& table, const std::string& fresh,

@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <string_view>
 #include <system_error>
@@ -84,6 +85,7 @@ Failure::Kind kind_of(std::string_view state) {
   if (is("40001") || is("40P01") || is("55P03"))
     return Failure::Kind::conflict;                                       // serialization, deadlock, lock_timeout
   if (is("08") || is("57P0")) return Failure::Kind::lost;                 // connection, shutdown
+  if (is("25006")) return Failure::Kind::read_only;                       // read_only_sql_transaction
   if (is("22") || is("23") || is("54")) return Failure::Kind::bad_value;  // data, constraint, limit exceeded
   return Failure::Kind::other;
 }
@@ -158,9 +160,10 @@ void PostgresConnection::set_deadline(TimePoint deadline) {
   deadline_ = deadline;
   const auto now = std::chrono::steady_clock::now();
   const bool patient = deadline - call_timeout_ > now;
-  if (patient == patient_) return;
+  if (!patient && !patient_) return;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now);
   deadline_ = std::min(deadline, now + call_timeout_);  // this needs no patience
-  run(patient ? "SET statement_timeout = 0" : "RESET statement_timeout");
+  run(patient ? "SET statement_timeout = " + std::to_string(left.count()) : "RESET statement_timeout");
   deadline_ = deadline;
   patient_ = patient;
 }
@@ -258,6 +261,10 @@ void PostgresConnection::lose(const std::string& why) {
   throw Failure(Failure::Kind::lost, why);
 }
 
+std::string PostgresDialect::type_of(Content content) const {
+  return content == Content::key ? "TEXT COLLATE \"C\"" : Dialect::type_of(content);
+}
+
 std::vector<Column> PostgresDialect::columns_of(Connection& connection, const std::string& table) const {
   Statement ask("SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = to_regclass(");
   ask.bind(quoted(table)).sql(") AND attnum > 0 AND NOT attisdropped");
@@ -266,10 +273,33 @@ std::vector<Column> PostgresDialect::columns_of(Connection& connection, const st
   return columns;
 }
 
+std::vector<Key> PostgresDialect::keys_of(Connection& connection, const std::string& table) const {
+  Statement ask(
+      "SELECT indexrelid, attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey) "
+      "WHERE indisunique AND indisvalid AND indimmediate AND indpred IS NULL AND indexprs IS NULL AND indrelid = "
+      "to_regclass(");
+  return to_keys(connection.run(ask.bind(quoted(table)).sql(") ORDER BY indexrelid"), 2));
+}
+
+std::span<const char* const> PostgresDialect::types_for(Content content) const {
+  static constexpr std::array texts = {"text", "character varying"};
+  static constexpr std::array numbers = {"bigint", "integer", "smallint"};
+  switch (content) {
+    case Content::number: return std::span(numbers).first(1);
+    case Content::flag: return numbers;
+    default: return texts;
+  }
+}
+
 void PostgresDialect::lock_schema(Connection& connection, const std::string& table) const {
   std::uint64_t key = 14'695'981'039'346'656'037ULL;  // FNV-1a, any stable number of the name
   for (const char c : "flux:" + table) key = (key ^ static_cast<unsigned char>(c)) * 1'099'511'628'211ULL;
-  connection.run("SELECT pg_advisory_xact_lock(" + std::to_string(static_cast<std::int64_t>(key)) + ")", 1);
+  try {
+    connection.run("SELECT pg_advisory_xact_lock(" + std::to_string(static_cast<std::int64_t>(key)) + ")", 1);
+  } catch (const Failure& failure) {
+    if (failure.kind() != Failure::Kind::conflict) throw;
+    throw Failure(failure.kind(), "another process has been busy with the table \"" + table + "\" for too long");
+  }
 }
 
 std::optional<std::string> PostgresDialect::as_ms(const Column& column) const {

@@ -61,8 +61,10 @@ class PostgresConnection final : public Connection {
 
 class PostgresDialect final : public Dialect {
  public:
-  std::string key_type() const override { return "TEXT COLLATE \"C\""; }
+  std::string type_of(Content content) const override;
   std::vector<Column> columns_of(Connection& connection, const std::string& table) const override;
+  std::vector<Key> keys_of(Connection& connection, const std::string& table) const override;
+  std::span<const char* const> types_for(Content content) const override;
   void lock_schema(Connection& connection, const std::string& table) const override;
   std::string as_text(const std::string& column) const override { return "CAST(" + column + " AS TEXT)"; }
   std::optional<std::string> as_ms(const Column& column) const override;

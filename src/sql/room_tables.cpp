@@ -13,10 +13,18 @@ namespace flux::storage::sql {
 namespace {
 
 constexpr int current_version = 1;
-constexpr std::array<const char*, 5> room_columns = {"room_id", "life", "mode", "capacity", "permanent"};
-constexpr std::array<const char*, 5> item_columns = {"room_id", "item_number", "connection_id", "data", "file_id"};
-constexpr std::array<const char*, 4> replaced_in_room = {"life", "mode", "capacity", "permanent"};
-constexpr std::array<const char*, 3> replaced_in_item = {"connection_id", "data", "file_id"};
+constexpr std::array<Field, 5> room_fields = {{{"room_id", Content::key},
+                                               {"life", Content::key},
+                                               {"mode", Content::word},
+                                               {"capacity", Content::number},
+                                               {"permanent", Content::flag}}};
+constexpr TableShape room_shape{room_fields, {"room_id", nullptr}};
+constexpr std::array<Field, 5> item_fields = {{{"room_id", Content::key},
+                                               {"item_number", Content::number},
+                                               {"connection_id", Content::text},
+                                               {"data", Content::text},
+                                               {"file_id", Content::text}}};
+constexpr TableShape item_shape{item_fields, {"room_id, item_number", nullptr}};
 /// No item has a larger number.
 constexpr auto number_max = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
 /// By `RoomMode`.
@@ -92,35 +100,29 @@ RoomTables::RoomTables(std::unique_ptr<Database> database, const SqlRoomOptions&
 
 void RoomTables::prepare(Connection& connection) const {
   const Dialect& dialect = database_->dialect();
-  const auto has = [&](const std::string& table, std::span<const char* const> columns, const char* content) {
+  const auto has = [&](const std::string& table, const TableShape& shape, const char* content) {
     const auto found = dialect.columns_of(connection, table);
-    if (!found.empty()) check_shape(table, found, columns, content);
+    if (!found.empty()) check_shape(connection, dialect, table, found, shape, content);
     return !found.empty();
   };
   const auto there = [&] {
-    const bool rooms = has(rooms_name_, room_columns, "rooms");
-    const bool items = has(items_name_, item_columns, "items");
-    return rooms && items && version_of(connection, dialect, rooms_name_, current_version);
+    const auto version = version_of(connection, dialect, rooms_name_, current_version);
+    const bool rooms = has(rooms_name_, room_shape, "rooms");
+    const bool items = has(items_name_, item_shape, "items");
+    return rooms && items && version;
   };
   make_once(connection, dialect, rooms_name_, there, [&] { make(connection); });
-  check_rights(connection, rooms_, list_of(room_columns), "room_id");
-  check_rights(connection, items_, list_of(item_columns), "room_id");
+  check_rights(connection, rooms_, list_of(room_fields), "room_id");
+  check_rights(connection, items_, list_of(item_fields), "room_id");
 }
 
 void RoomTables::make(Connection& connection) const {
   const Dialect& dialect = database_->dialect();
-  const std::string key = dialect.key_type() + " NOT NULL";
-  const std::string text = dialect.text_type() + " NOT NULL";
-  if (dialect.columns_of(connection, rooms_name_).empty()) {
-    connection.run("CREATE TABLE " + rooms_ + " (room_id " + key + " PRIMARY KEY, life " + key +
-                   ", mode VARCHAR(16) NOT NULL, capacity BIGINT NOT NULL, permanent SMALLINT NOT NULL)" +
-                   dialect.table_suffix());
-  }
-  if (dialect.columns_of(connection, items_name_).empty()) {
-    connection.run("CREATE TABLE " + items_ + " (room_id " + key + ", item_number BIGINT NOT NULL, connection_id " +
-                   text + ", data " + text + ", file_id " + text + ", PRIMARY KEY (room_id, item_number))" +
-                   dialect.table_suffix());
-  }
+  const auto make_missing = [&](const std::string& table, const std::string& quoted, const TableShape& shape) {
+    if (dialect.columns_of(connection, table).empty()) make_table(connection, dialect, quoted, shape);
+  };
+  make_missing(rooms_name_, rooms_, room_shape);
+  make_missing(items_name_, items_, item_shape);
   write_version(connection, dialect, rooms_name_, current_version);
 }
 
@@ -129,10 +131,10 @@ void RoomTables::make(Connection& connection) const {
 /// One statement, so that rooms and items are of the same moment.
 Result<std::vector<StoredContents>> RoomTables::load() {
   Statement all("SELECT ");
-  for (const char* column : room_columns) all.sql(std::string("r.") + column + ", ");
+  for (const Field& field : room_fields) all.sql(std::string("r.") + field.name + ", ");
   all.sql("i.item_number, i.connection_id, i.data, i.file_id FROM " + rooms_ + " AS r LEFT JOIN " + items_ +
           " AS i ON i.room_id = r.room_id ORDER BY r.room_id, i.item_number");
-  constexpr std::size_t item = room_columns.size();
+  constexpr std::size_t item = room_fields.size();
   try {
     const Rows rows = database_->read(database_->late_deadline(),
                                       [&](Connection& connection, int) { return connection.run(all, item + 4); });
@@ -216,9 +218,9 @@ void RoomTables::keep_rooms(Connection& connection, const Rooms& rooms, bool wit
     if (!same) fresh.insert(room);
     if (!same || with_options) written.insert(room);
   }
-  const std::string end = ")" + database_->dialect().or_replace("room_id", replaced_in_room);
+  const std::string end = ")" + database_->dialect().or_replace("room_id", std::span(room_fields).subspan(1));
   for (auto room = written.begin(); room != written.end();) {
-    Statement upsert("INSERT INTO " + rooms_ + " (" + list_of(room_columns) + ") VALUES ");
+    Statement upsert("INSERT INTO " + rooms_ + " (" + list_of(room_fields) + ") VALUES ");
     for (std::size_t i = 0; room != written.end() && i < database_->dialect().insert_rows_max(); ++i, ++room) {
       const StoredRoom& kept = *room->second;
       upsert.sql(i == 0 ? "(" : "), (").bind(kept.id).sql(", ").bind(kept.life).sql(", ");
@@ -294,13 +296,14 @@ void RoomTables::append(Connection& connection, Batch batch, const Changes& chan
 
 /// Leaves out what would be dropped at once.
 void RoomTables::insert_items(Connection& connection, Batch batch, const Changes& changes) const {
-  const std::string end = ")" + database_->dialect().or_replace("room_id, item_number", replaced_in_item);
+  const std::string end =
+      ")" + database_->dialect().or_replace("room_id, item_number", std::span(item_fields).subspan(2));
   std::vector<const RoomAppend*> kept;
   for (const Pending& pending : batch) {
     if (pending.append->item.number >= changes.at(pending.append->room.id).first_kept) kept.push_back(pending.append);
   }
   for (auto append = kept.begin(); append != kept.end();) {
-    Statement insert("INSERT INTO " + items_ + " (" + list_of(item_columns) + ") VALUES ");
+    Statement insert("INSERT INTO " + items_ + " (" + list_of(item_fields) + ") VALUES ");
     std::size_t bytes = 0;
     for (std::size_t i = 0;
          append != kept.end() && i < database_->dialect().insert_rows_max() && bytes < statement_bytes; ++i, ++append) {

@@ -1,7 +1,9 @@
 #include "schema.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <string_view>
 
 namespace flux::storage::sql {
 
@@ -10,29 +12,80 @@ const Column* find(const std::vector<Column>& columns, const std::string& name) 
   return found == columns.end() ? nullptr : &*found;
 }
 
-std::string list_of(std::span<const char* const> columns) {
+std::string list_of(std::span<const Field> fields) {
   std::string list;
-  for (const char* column : columns) list.append(list.empty() ? "" : ", ").append(column);
+  for (const Field& field : fields) list.append(list.empty() ? "" : ", ").append(field.name);
   return list;
 }
 
-void check_shape(const std::string& table, const std::vector<Column>& columns, std::span<const char* const> needed,
-                 const std::string& content) {
-  const auto has = [&](const char* name) { return find(columns, name) != nullptr; };
-  const auto missing = std::find_if_not(needed.begin(), needed.end(), has);
-  if (missing == needed.end()) return;
-  std::string names;
-  for (std::size_t i = 0; i < needed.size(); ++i) {
-    if (i != 0) names += i + 1 == needed.size() ? " and " : ", ";
-    names += needed[i];
+void make_table(Connection& connection, const Dialect& dialect, const std::string& table, const TableShape& shape) {
+  std::string text = "CREATE TABLE " + table + " (";
+  for (const Field& field : shape.fields) {
+    text += field.name + (' ' + dialect.type_of(field.content)) + (field.may_be_null ? ", " : " NOT NULL, ");
   }
-  throw Failure(Failure::Kind::other, "the table \"" + table + "\" has no column \"" + *missing + "\". A table of " +
-                                          content + " has the columns " + names + "; choose another name for ours");
+  text.append("PRIMARY KEY (").append(shape.keys[0]).append(")");
+  if (shape.keys[1] != nullptr) text.append(", UNIQUE (").append(shape.keys[1]).append(")");
+  connection.run(text + ")" + dialect.table_suffix());
+}
+
+void check_names(const std::string& table, const std::vector<Column>& columns, std::span<const Field> fields,
+                 const std::string& content) {
+  const auto has = [&](const Field& field) { return find(columns, field.name) != nullptr; };
+  const auto missing = std::find_if_not(fields.begin(), fields.end(), has);
+  if (missing == fields.end()) return;
+  throw Failure(Failure::Kind::other, "the table \"" + table + "\" has no column \"" + missing->name +
+                                          "\". A table of " + content + " has " + list_of(fields) +
+                                          "; choose another name for ours");
+}
+
+namespace {
+
+void check_type(const Dialect& dialect, const std::string& table, const Column& column, Content content) {
+  const auto types = dialect.types_for(content);
+  if (std::find(types.begin(), types.end(), column.type) != types.end()) return;
+  std::string list;
+  for (const char* type : types) list.append(list.empty() ? "" : " or ").append(type);
+  throw Failure(Failure::Kind::other, "the column \"" + column.name + "\" of the table \"" + table +
+                                          "\" has the type " + column.type + ", where it needs " + list +
+                                          "; choose another name for our table");
+}
+
+/// "room_id, id"
+Key key_of(std::string_view list) {
+  Key key;
+  while (!list.empty()) {
+    const std::size_t end = std::min(list.find(", "), list.size());
+    key.emplace(list.substr(0, end));
+    list.remove_prefix(std::min(end + 2, list.size()));
+  }
+  return key;
+}
+
+}  // namespace
+
+void check_shape(Connection& connection, const Dialect& dialect, const std::string& table,
+                 const std::vector<Column>& columns, const TableShape& shape, const std::string& content) {
+  check_names(table, columns, shape.fields, content);
+  for (const Field& field : shape.fields) check_type(dialect, table, *find(columns, field.name), field.content);
+  const auto keys = dialect.keys_of(connection, table);
+  for (const char* needed : shape.keys) {
+    if (needed == nullptr || std::find(keys.begin(), keys.end(), key_of(needed)) != keys.end()) continue;
+    throw Failure(Failure::Kind::other, "the table \"" + table + "\" has no unique key of (" + needed +
+                                            "), so its rows could be there twice; choose another name for ours");
+  }
+}
+
+/// Of somebody else's table nothing is deleted.
+static bool has_version_table(Connection& connection, const Dialect& dialect, const std::string& name) {
+  static constexpr std::array fields = {Field{"version", Content::number}};
+  const auto columns = dialect.columns_of(connection, name);
+  if (!columns.empty()) check_names(name, columns, fields, "versions");
+  return !columns.empty();
 }
 
 std::optional<int> version_of(Connection& connection, const Dialect& dialect, const std::string& table, int newest) {
   const std::string name = table + "_version";
-  if (dialect.columns_of(connection, name).empty()) return {};
+  if (!has_version_table(connection, dialect, name)) return {};
   const Rows rows = connection.run("SELECT version FROM " + dialect.quoted(name), 1);
   if (rows.empty()) return {};
   const std::int64_t version = to_int(rows[0].at(0));
@@ -45,10 +98,10 @@ std::optional<int> version_of(Connection& connection, const Dialect& dialect, co
 
 void write_version(Connection& connection, const Dialect& dialect, const std::string& table, int version) {
   const std::string name = table + "_version";
-  if (dialect.columns_of(connection, name).empty()) {
-    connection.run("CREATE TABLE " + dialect.quoted(name) + " (version INTEGER NOT NULL)" + dialect.table_suffix());
-  } else {
+  if (has_version_table(connection, dialect, name)) {
     connection.run("DELETE FROM " + dialect.quoted(name));  // of tables that somebody has dropped
+  } else {
+    connection.run("CREATE TABLE " + dialect.quoted(name) + " (version INTEGER NOT NULL)" + dialect.table_suffix());
   }
   connection.run("INSERT INTO " + dialect.quoted(name) + " (version) VALUES (" + std::to_string(version) + ")");
 }

@@ -14,11 +14,18 @@ namespace flux::storage::sql {
 const Column* find(const std::vector<Column>& columns, const std::string& name);
 
 /// "id, name, size"
-std::string list_of(std::span<const char* const> columns);
+std::string list_of(std::span<const Field> fields);
 
-/// Errors: throws `Failure` where a column of `needed` is missing; `content` is what such a table keeps.
-void check_shape(const std::string& table, const std::vector<Column>& columns, std::span<const char* const> needed,
+/// `table`: quoted.
+void make_table(Connection& connection, const Dialect& dialect, const std::string& table, const TableShape& shape);
+
+/// Errors: throws `Failure` where one of the fields is no column; `content` is what such a table keeps.
+void check_names(const std::string& table, const std::vector<Column>& columns, std::span<const Field> fields,
                  const std::string& content);
+/// The same, and where a column has a type that changes or refuses what is in it, or a unique key is missing, without
+/// which rows would be there twice. `columns`: the table's. Errors: throws `Failure`.
+void check_shape(Connection& connection, const Dialect& dialect, const std::string& table,
+                 const std::vector<Column>& columns, const TableShape& shape, const std::string& content);
 
 /// The version of a store's tables, which is in a table of its own, `<table>_version`; none: they were not made, or not
 /// to their end. Errors: throws `Failure` where it is above `newest`.

@@ -1,6 +1,7 @@
 #include "sqlite_connection.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <thread>
 
@@ -144,12 +145,28 @@ void SqliteConnection::fail(const std::string& what) const {
                 (what.empty() ? reason : what + ": " + reason) + " (SQLite " + std::to_string(code) + ")");
 }
 
+/// By the rules of https://www.sqlite.org/datatype3.html, section 3.1.
 std::vector<Column> SqliteDialect::columns_of(Connection& connection, const std::string& table) const {
   std::vector<Column> columns;
-  const Rows rows =
-      connection.run(Statement("SELECT name, lower(type) FROM pragma_table_info(").bind(table).sql(")"), 2);
+  Statement ask(
+      "SELECT name, CASE WHEN type LIKE '%int%' THEN 'integer' WHEN type LIKE '%char%' OR type LIKE '%clob%' OR type "
+      "LIKE '%text%' THEN 'text' WHEN type LIKE '%blob%' OR type = '' THEN 'blob' WHEN type LIKE '%real%' OR type LIKE "
+      "'%floa%' OR type LIKE '%doub%' THEN 'real' ELSE 'numeric' END FROM pragma_table_info(");
+  const Rows rows = connection.run(ask.bind(table).sql(")"), 2);
   for (const Row& row : rows) columns.push_back({row.at(0).value_or(""), row.at(1).value_or("")});
   return columns;
+}
+
+std::vector<Key> SqliteDialect::keys_of(Connection& connection, const std::string& table) const {
+  Statement ask("SELECT one.name, part.name FROM pragma_index_list(");
+  ask.bind(table).sql(") AS one, pragma_index_info(one.name) AS part WHERE one.\"unique\" AND NOT one.partial ");
+  return to_keys(connection.run(ask.sql("ORDER BY one.name"), 2));
+}
+
+std::span<const char* const> SqliteDialect::types_for(Content content) const {
+  static constexpr std::array text = {"text"};
+  static constexpr std::array number = {"integer"};
+  return content == Content::number || content == Content::flag ? number : text;
 }
 
 /// SQLite has no type for times: each value is looked at. Text is a time as its date functions understand it.

@@ -53,10 +53,12 @@ class SqliteConnection final : public Connection {
 class SqliteDialect final : public Dialect {
  public:
   std::string begin() const override { return "BEGIN IMMEDIATE"; }
-  std::string key_type() const override { return "TEXT"; }
   std::size_t insert_rows_max() const override { return 1; }
   std::string for_update() const override { return {}; }  // BEGIN IMMEDIATE has locked the file
+  /// The types are those that SQLite goes by, whatever they were called.
   std::vector<Column> columns_of(Connection& connection, const std::string& table) const override;
+  std::vector<Key> keys_of(Connection& connection, const std::string& table) const override;
+  std::span<const char* const> types_for(Content content) const override;
   void lock_schema(Connection&, const std::string&) const override {}  // BEGIN IMMEDIATE has locked the file
   std::string as_text(const std::string& column) const override { return "CAST(" + column + " AS TEXT)"; }
   std::optional<std::string> as_ms(const Column& column) const override;

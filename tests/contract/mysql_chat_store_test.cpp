@@ -2,7 +2,9 @@
 #include "contract/sql_chat_store_tests.hpp"
 
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 
 using namespace flux;
 using namespace flux::testing;
@@ -38,6 +40,95 @@ TEST_CASE("mysql chat store: a server that falls silent in the middle of the sta
 TEST_CASE("mysql chat store: a table that is taken over may take longer to copy than a start", "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (server) flux_test::sql_chat::slow_taking_over(*server, "(SELECT SLEEP(3)) AS slow");
+}
+
+TEST_CASE("mysql chat store: a server that falls silent while a table is copied is given up", "[chat_store][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  flux_test::Proxied proxied(*server);
+  flux_test::sql_chat::silence_while_taking_over(proxied, *server, [] {});
+}
+
+TEST_CASE("mysql chat store: a connection that takes no writes any more is given up", "[chat_store][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  flux_test::Proxied proxied(*server);
+  flux_test::Setting read_only(*server, "SET GLOBAL tx_read_only = 1", "SET GLOBAL tx_read_only = 0");
+  flux_test::sql_chat::no_more_writes(proxied, read_only);
+}
+
+TEST_CASE("mysql chat store: no connection to a server that became read-only is kept", "[chat_store][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  const SqlAddress guest = server->make_guest();
+  server->give_guest("SELECT, INSERT, UPDATE, CREATE, INDEX, DELETE");
+  MysqlChatStore store(guest);
+  REQUIRE(store.append("r", chat_message("r", "1")).ok());
+  const auto connections = [&] {
+    return server->ask("SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'flux_guest'");
+  };
+  CHECK(connections() == "1");
+  flux_test::Setting read_only(*server, "SET GLOBAL read_only = 1", "SET GLOBAL read_only = 0");
+  read_only.set();
+  CHECK_THAT(store.append("r", chat_message("r", "2")).error().message(), ContainsSubstring("--read-only"));
+  const auto gone = flux_test::until_good([&]() -> Result<void> {
+    if (connections() == "0") return {};
+    return Error(Errc::server_error, "there is one");
+  });
+  CHECK(gone.ok());
+  read_only.take_back();
+  CHECK(store.append("r", chat_message("r", "2")).value() == 2);
+}
+
+TEST_CASE("mysql stores: sslca has the connection encrypted, to a server that one of its authorities has signed",
+          "[chat_store][mysql][tls]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  const std::string folder = server->tls_folder();
+  const std::string identity = "&sslcert=" + folder + "/server.pem&sslkey=" + folder + "/server.key";
+  const auto refused = [&](const std::string& url) {
+    const Error error = error_of([&] { MysqlChatStore store(url); });
+    CHECK(error.code() == Errc::store_failed);
+    return error.message();
+  };
+  CHECK_THAT(refused(server->url() + "&sslca=" + folder + "/other-ca.pem"), ContainsSubstring("certificate"));
+  const std::string encrypted = server->url() + "&sslca=" + folder + "/ca.pem";
+  const std::string user = "ALTER USER 'flux'@'localhost' REQUIRE ";
+  flux_test::Setting tls(*server, user + "SSL", user + "NONE");
+  tls.set();
+  CHECK_THAT(refused(server->url()), ContainsSubstring("Access denied"));
+  fill(*std::make_shared<MysqlChatStore>(encrypted), "r", 2);
+  flux_test::Setting certificate(*server, user + "X509", user + "SSL");
+  certificate.set();
+  CHECK_THAT(refused(encrypted), ContainsSubstring("Access denied"));
+  fill(*std::make_shared<MysqlChatStore>(encrypted + identity), "q", 2);
+  const auto misread = [&](const std::string& parameters) {
+    const Error error = error_of([&] { MysqlChatStore store(server->url() + parameters); });
+    CHECK(error.code() == Errc::bad_config);
+    return error.message();
+  };
+  for (const char* parameters : {"&sslcert=a", "&sslkey=a", "&sslcert=a&sslkey=a", "&sslca=a&sslcert=a"}) {
+    CHECK_THAT(misread(parameters), ContainsSubstring("sslcert"));
+  }
+  CHECK_THAT(misread("&sslca=/no/such.pem"), ContainsSubstring("\"/no/such.pem\", which sslca names"));
+  CHECK_THAT(misread("&sslca=" + folder + "/ca.pem&sslcert=/no/such.pem&sslkey=x"), ContainsSubstring("sslcert names"));
+}
+
+TEST_CASE("mysql stores: where sslca asks for TLS, a server without it is refused", "[chat_store][mysql][tls]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  const TempFolder folder;
+  flux_test::SocketProxy proxy(folder / "socket", server->address().host);
+  proxy.edit_answers([](std::span<char> bytes) {
+    // The greeting: 4 bytes, version 10, the server's version up to a NUL, 13 bytes, what it is able to do.
+    const std::size_t able = std::string_view(bytes.data(), bytes.size()).find('\0', 5) + 1 + 13;
+    if (bytes.size() > 5 && bytes[3] == 0 && bytes[4] == 10) bytes[able + 1] &= ~0x08;  // CLIENT_SSL
+  });
+  const std::string url = "mysql://flux:secret@localhost/flux?socket=" + (folder / "socket");
+  const MysqlChatStore plain(url);
+  const Error error = error_of([&] { MysqlChatStore store(url + "&sslca=" + server->tls_folder() + "/ca.pem"); });
+  CHECK(error.code() == Errc::store_failed);
+  CHECK_THAT(error.message(), ContainsSubstring("the server offers no TLS, which sslca asks for"));
 }
 
 TEST_CASE("mysql chat store: a server that falls silent in the login is a clear error at start",
@@ -124,13 +215,9 @@ TEST_CASE("mysql chat store: what it drops is gone for all, whatever the server 
           "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
-  struct NoAutocommit {
-    Mysql& server;
-    explicit NoAutocommit(Mysql& of) : server(of) { server.run("SET GLOBAL autocommit = 0"); }
-    ~NoAutocommit() { server.run("SET GLOBAL autocommit = 1"); }
-  };
   fill(*server->open_chat({}), "r", 3);
-  const NoAutocommit changed(*server);
+  flux_test::Setting no_autocommit(*server, "SET GLOBAL autocommit = 0", "SET GLOBAL autocommit = 1");
+  no_autocommit.set();
   SqlChatOptions options;
   options.messages_per_room_max = 1;
   const auto store = server->open_chat(options);

@@ -57,6 +57,8 @@ class Mysql final : public SocketServer {
     return answer;
   }
   std::string json_type() const override { return "JSON"; }
+  std::string name_of_text() const override { return "longtext"; }
+  std::string tls_folder() const override { return address_.host.substr(0, address_.host.rfind('/')) + "/../tls"; }
 
   const std::string& url() const { return url_; }
   flux::SqlAddress address() const override { return address_; }

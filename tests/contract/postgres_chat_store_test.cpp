@@ -77,6 +77,51 @@ TEST_CASE("postgres chat store: a table that is taken over may take longer to co
   if (server) flux_test::sql_chat::slow_taking_over(*server, "pg_sleep(3)");
 }
 
+TEST_CASE("postgres chat store: a server that falls silent while a table is copied is given up, and others are told",
+          "[chat_store][postgres]") {
+  const auto server = Postgres::or_skip();
+  if (!server) return;
+  flux_test::Proxied proxied(*server);
+  flux_test::sql_chat::silence_while_taking_over(proxied, *server, [&] {
+    SqlChatOptions options;
+    options.table = "old_chat";
+    options.call_timeout = std::chrono::milliseconds(150);
+    CHECK_THAT(error_of([&] { server->open_chat(options); }).message(),
+               ContainsSubstring("another process has been busy with the table \"old_chat\""));
+  });
+}
+
+TEST_CASE("postgres chat store: a connection that takes no writes any more is given up", "[chat_store][postgres]") {
+  const auto server = Postgres::or_skip();
+  if (!server) return;
+  flux_test::Proxied proxied(*server);
+  flux_test::Setting read_only(*server, "ALTER ROLE flux SET default_transaction_read_only = on",
+                               "ALTER ROLE flux RESET default_transaction_read_only");
+  flux_test::sql_chat::no_more_writes(proxied, read_only);
+}
+
+TEST_CASE("postgres stores: TLS is as the connection string asks for it", "[chat_store][postgres][tls]") {
+  const auto server = Postgres::or_skip();
+  if (!server) return;
+  const std::string ca = "sslrootcert=" + server->tls_folder() + "/ca.pem ";
+  const std::string other_ca = "sslrootcert=" + server->tls_folder() + "/other-ca.pem ";
+  for (const std::string& asked :
+       {std::string("host=localhost sslmode=require"), "host=localhost sslmode=verify-full " + ca,
+        "host=not-in-it sslmode=verify-ca " + ca}) {
+    INFO(asked);
+    const PostgresChatStore store(server->over_tcp(asked));
+    CHECK(server->ask("SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_port > 0") == "t");
+  }
+  const auto refused = [&](const std::string& asked) {
+    const Error error = error_of([&] { PostgresChatStore store(server->over_tcp(asked)); });
+    CHECK(error.code() == Errc::store_failed);
+    return error.message();
+  };
+  CHECK_THAT(refused("host=localhost sslmode=verify-full " + other_ca), ContainsSubstring("certificate verify failed"));
+  CHECK_THAT(refused("host=not-in-it sslmode=verify-full " + ca), ContainsSubstring("does not match host name"));
+  CHECK_THAT(refused("host=localhost sslmode=verify-full sslrootcert=/no/such.pem"), ContainsSubstring("/no/such.pem"));
+}
+
 TEST_CASE("postgres chat store: times of the database are taken over", "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;

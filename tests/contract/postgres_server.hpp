@@ -9,6 +9,7 @@
 
 #include <libpq-fe.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -49,8 +50,14 @@ class Postgres final : public SocketServer {
   std::string json_type() const override { return "JSONB"; }
 
   const std::string& url() const { return url_; }
+  std::string tls_folder() const override { return PQhost(connection_) + std::string("/../tls"); }
+  /// On its port of this machine, with `rest` behind.
+  std::string over_tcp(const std::string& rest) const {
+    return "hostaddr=127.0.0.1 port=" + std::string(PQport(connection_)) + " dbname=flux user=flux password=secret " +
+           rest;
+  }
   flux::SqlAddress address() const override {
-    return {PQhost(connection_), 0, PQdb(connection_), PQuser(connection_), PQpass(connection_)};
+    return {PQhost(connection_), port(), PQdb(connection_), PQuser(connection_), PQpass(connection_)};
   }
   std::unique_ptr<SqlStores> at(const flux::SqlAddress& address) const override {
     return std::make_unique<
@@ -58,7 +65,7 @@ class Postgres final : public SocketServer {
         address);
   }
   std::string host_in(const std::string& folder) const override { return folder; }
-  std::string socket_of(const std::string& host) const override { return host + "/.s.PGSQL.5432"; }
+  std::string socket_of(const std::string& host) const override { return host + "/.s.PGSQL." + PQport(connection_); }
 
   flux::SqlAddress make_guest() override {
     run("DO $$ BEGIN CREATE ROLE flux_guest LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$");
@@ -75,6 +82,8 @@ class Postgres final : public SocketServer {
   }
 
  private:
+  std::uint16_t port() const { return static_cast<std::uint16_t>(std::stoi(PQport(connection_))); }
+
   const std::string url_;
   PGconn* connection_;
 };

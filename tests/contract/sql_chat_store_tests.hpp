@@ -33,6 +33,23 @@ inline void table_of_another_shape(SqlServer& server) {
   CHECK_THAT(error.message(), ContainsSubstring("\"flux_chat\" has no column \"connection_id\""));
 }
 
+inline void tables_of_other_types(SqlServer& server) {
+  refuses_shapes(server, "flux_chat", "room_id, room_offset", {"created_at"}, {"message", "metadata"},
+                 [&] { server.open_chat({}); });
+  refuses_shapes(server, "flux_chat_rooms", "room_id", {"last_offset"}, {}, [&] { server.open_chat({}); });
+}
+
+/// Whoever made them, nothing of them is lost.
+inline void tables_beside_it_of_others(SqlServer& server) {
+  const std::string beside = GENERATE("flux_chat_rooms", "flux_chat_version");
+  server.run("CREATE TABLE " + beside + " (room_id VARCHAR(10), colour VARCHAR(10))");
+  server.run("INSERT INTO " + beside + " VALUES ('r', 'red')");
+  CHECK_THAT(error_of([&] { server.open_chat({}); }).message(),
+             ContainsSubstring("\"" + beside + "\" has no column \""));
+  CHECK(server.ask("SELECT colour FROM " + beside) == "red");
+  server.run("CREATE TABLE flux_chat (id INTEGER)");  // nothing was made
+}
+
 inline void newer_version(SqlServer& server) {
   server.open_chat({});
   server.run("UPDATE flux_chat_version SET version = 7");
@@ -257,6 +274,48 @@ inline void slow_taking_over(SqlServer& server, const std::string& slow) {
   CHECK(ids_of(server.open_chat(options)->history("r", 10, 0)) == "msg_a ");
 }
 
+/// The copy is waited for up to its own timeout, which is not that of a start.
+/// `meanwhile()` is called when it was given up, and the server does not know that yet.
+template <class Meanwhile>
+void silence_while_taking_over(Proxied& proxied, SqlServer& server, const Meanwhile& meanwhile) {
+  server.run(
+      "CREATE TABLE old_chat (id VARCHAR(20), room_id VARCHAR(20), connection_id VARCHAR(20), user_id VARCHAR(20), "
+      "message VARCHAR(20), metadata VARCHAR(20), created_at BIGINT)");
+  server.run("INSERT INTO old_chat VALUES ('msg_a', 'r', 'c', 'u', 'text', '{}', 1000)");
+  SqlChatOptions options;
+  options.table = "old_chat";
+  options.take_over_timeout = std::chrono::milliseconds(700);
+  proxied.proxy.stall_at("ROW_NUMBER");
+  const auto waited = time_of([&] {
+    const Error error = error_of([&] { proxied.stores->open_chat(options); });
+    CHECK(error.code() == Errc::store_failed);
+    CHECK_THAT(error.message(), ContainsSubstring("\"old_chat\" was not copied within take_over_timeout, 700 ms"));
+  });
+  CHECK(proxied.proxy.is_stalled());
+  CHECK(waited >= options.take_over_timeout);
+  CHECK(waited < std::chrono::seconds(5));
+  meanwhile();
+  proxied.proxy.stall(false);
+  CHECK(ids_of(proxied.stores->open_chat(options)->history("r", 10, 0)) == "msg_a ");
+}
+
+/// A server that another one has taken the place of: who was connected stays there. While `read_only` is set, new
+/// connections take no writes.
+inline void no_more_writes(Proxied& server, Setting& read_only) {
+  const auto store = server.stores->open_chat({});
+  fill(*store, "r", 1);
+  read_only.set();
+  server.proxy.cut();
+  const auto refused = store->append("r", chat_message("r", "2"));
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code() == Errc::store_failed);
+  CHECK_THAT(refused.error().message(), Catch::Matchers::Matches(".*(read-only|READ ONLY).*"));
+  CHECK(ids_of(store->history("r", 10, 0)) == "1 ");  // on a new connection, which is kept
+  read_only.take_back();
+  CHECK(store->append("r", chat_message("r", "2")).value() == 2);
+  CHECK(store->append("r", chat_message("r", "3")).value() == 3);
+}
+
 }  // namespace sql_chat
 
 /// Of a server behind a socket.
@@ -290,6 +349,12 @@ inline void sql_chat_store_tests(SqlServer& server) {
   SECTION("options out of their range are refused") { sql_chat::options(server); }
   SECTION("a table of another shape is refused, and said which column is missing") {
     sql_chat::table_of_another_shape(server);
+  }
+  SECTION("a table with columns of other types, or without its keys, is refused") {
+    sql_chat::tables_of_other_types(server);
+  }
+  SECTION("somebody else's table beside it is refused, and nothing in it is lost") {
+    sql_chat::tables_beside_it_of_others(server);
   }
   SECTION("tables of a newer version are refused") { sql_chat::newer_version(server); }
   SECTION("a start that was broken off is completed") { sql_chat::missing_counters(server); }

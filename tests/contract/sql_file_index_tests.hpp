@@ -40,6 +40,11 @@ inline void table_of_another_shape(SqlServer& server) {
                                   ContainsSubstring("id, name, media_type, owner"));
 }
 
+inline void tables_of_other_types(SqlServer& server) {
+  refuses_shapes(server, "flux_files", "id", {"length", "size", "shared"}, {"name", "state"},
+                 [&] { server.open_files({}); });
+}
+
 inline void newer_version(SqlServer& server) {
   server.open_files({});
   server.run("UPDATE flux_files_version SET version = 7");
@@ -177,6 +182,9 @@ inline void sql_file_index_tests(SqlServer& server) {
   SECTION("options out of their range are refused") { sql_files::options(server); }
   SECTION("a table of another shape is refused, and said which column is missing") {
     sql_files::table_of_another_shape(server);
+  }
+  SECTION("a table with columns of other types, or without its key, is refused") {
+    sql_files::tables_of_other_types(server);
   }
   SECTION("tables of a newer version are refused") { sql_files::newer_version(server); }
   SECTION("a start that was broken off is completed, and rows stay") { sql_files::broken_start(server); }

@@ -38,6 +38,11 @@ inline void table_of_another_shape(SqlServer& server) {
                                   ContainsSubstring("the table \"" + table + "\" has no column \"" + missing));
 }
 
+inline void tables_of_other_types(SqlServer& server) {
+  refuses_shapes(server, "flux_rooms", "room_id", {"capacity", "permanent"}, {"mode"}, [&] { server.open_rooms({}); });
+  refuses_shapes(server, "flux_rooms_items", "room_id, item_number", {}, {"data"}, [&] { server.open_rooms({}); });
+}
+
 inline void newer_version(SqlServer& server) {
   server.open_rooms({});
   server.run("UPDATE flux_rooms_version SET version = 7");
@@ -262,6 +267,9 @@ inline void sql_room_store_tests(SqlServer& server) {
   SECTION("options out of their range are refused") { sql_rooms::options(server); }
   SECTION("a table of another shape is refused, and said which column is missing") {
     sql_rooms::table_of_another_shape(server);
+  }
+  SECTION("tables with columns of other types, or without their keys, are refused") {
+    sql_rooms::tables_of_other_types(server);
   }
   SECTION("tables of a newer version are refused") { sql_rooms::newer_version(server); }
   SECTION("a start that was broken off is completed, and rows stay") { sql_rooms::broken_start(server); }

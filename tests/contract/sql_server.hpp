@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace flux_test {
 
@@ -55,6 +56,9 @@ class SqlServer : public SqlStores {
   /// The first column of the first row; "" where there is none.
   virtual std::string ask(const std::string& sql) = 0;
   virtual std::string json_type() const { return "TEXT"; }
+  /// The types that errors tell first.
+  virtual std::string name_of_number() const { return "bigint"; }
+  virtual std::string name_of_text() const { return "text"; }
 };
 
 /// One behind a socket, with users.
@@ -76,6 +80,9 @@ class SocketServer : public SqlServer {
   /// `SqlAddress::host` of a socket in this folder, and the file of that socket.
   virtual std::string host_in(const std::string& folder) const = 0;
   virtual std::string socket_of(const std::string& host) const = 0;
+
+  /// With ca.pem, who signed the server's certificate, and other-ca.pem, who did not.
+  virtual std::string tls_folder() const = 0;
 
   /// Another user, who may do nothing.
   virtual flux::SqlAddress make_guest() = 0;
@@ -179,6 +186,11 @@ void refuses_options(const Open& opened) {
     wrong.connect_timeout = timeout;
     CHECK_THAT(refused(wrong), ContainsSubstring("connect_timeout must be 100 ms to a day"));
   }
+  if constexpr (requires { wrong.take_over_timeout; }) {
+    wrong = {};
+    wrong.take_over_timeout = milliseconds(99);
+    CHECK_THAT(refused(wrong), ContainsSubstring("take_over_timeout must be 100 ms to a day"));
+  }
   if constexpr (requires { wrong.batch_max; }) {
     wrong = {};
     wrong.batch_max = 0;
@@ -190,6 +202,64 @@ void refuses_options(const Open& opened) {
   longest.table = std::string(40, 'x');
   longest.call_timeout = longest.connect_timeout = std::chrono::hours(24);
   opened(longest);
+}
+
+/// Something that is set for the whole server, at most as long as this lives.
+class Setting {
+ public:
+  Setting(SqlServer& server, std::string set, std::string take_back)
+      : server_(server), set_(std::move(set)), take_back_(std::move(take_back)) {}
+  ~Setting() { take_back(); }
+  Setting(const Setting&) = delete;
+  Setting& operator=(const Setting&) = delete;
+  void set() {
+    server_.run(set_);
+    is_set_ = true;
+  }
+  void take_back() {
+    if (std::exchange(is_set_, false)) server_.run(take_back_);
+  }
+
+ private:
+  SqlServer& server_;
+  const std::string set_, take_back_;
+  bool is_set_ = false;
+};
+
+/// `opened()` opens a store, one of whose tables this is. The columns are not of its key.
+template <class Open>
+void refuses_shapes(SqlServer& server, const std::string& table, const std::string& key,
+                    const std::vector<std::string>& numbers, const std::vector<std::string>& texts,
+                    const Open& opened) {
+  using Catch::Matchers::ContainsSubstring;
+  const auto refused = [&] {
+    const flux::Error error = error_of(opened);
+    CHECK(error.code() == flux::Errc::store_failed);
+    return error.message();
+  };
+  const auto refuses = [&](const std::string& column, const std::string& type, const std::string& needed) {
+    opened();
+    server.run("ALTER TABLE " + table + " RENAME COLUMN " + column + " TO another");
+    server.run("ALTER TABLE " + table + " ADD COLUMN " + column + " " + type);
+    CHECK_THAT(refused(),
+               ContainsSubstring("the column \"" + column + "\" of the table \"" + table + "\" has the type") &&
+                   ContainsSubstring("where it needs " + needed));
+    server.run("DROP TABLE " + table);
+  };
+  const std::string number = server.name_of_number();
+  for (const std::string& column : numbers) refuses(column, "VARCHAR(20)", number);
+  for (const std::string& column : texts) refuses(column, "BIGINT", server.name_of_text());
+  opened();
+  server.run("CREATE TABLE without_key AS SELECT * FROM " + table);
+  server.run("DROP TABLE " + table);
+  server.run("ALTER TABLE without_key RENAME TO " + table);
+  CHECK_THAT(refused(), ContainsSubstring("the table \"" + table + "\" has no unique key of (" + key + ")"));
+  const std::string first = key.substr(0, key.find(','));
+  server.run("ALTER TABLE " + table + " DROP COLUMN " + first);
+  server.run("ALTER TABLE " + table + " ADD COLUMN " + first + " INTEGER");
+  CHECK_THAT(refused(), ContainsSubstring("the column \"" + first + "\"") && ContainsSubstring("has the type int"));
+  server.run("DROP TABLE " + table);
+  opened();
 }
 
 /// `opened(stores)` opens a store. Who may use the tables, and make none, can start when they are there.

@@ -56,6 +56,7 @@ class SqliteServer final : public SqlServer {
   }
   void run(const std::string& sql) override { Sqlite(path()).run(sql); }
   std::string ask(const std::string& sql) override { return Sqlite(path()).ask(sql); }
+  std::string name_of_number() const override { return "integer"; }
   std::string path() const { return folder_ / "flux.sqlite"; }
 
  private:

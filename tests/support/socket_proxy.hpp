@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 #include <mutex>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -66,7 +67,17 @@ class SocketProxy {
     const std::lock_guard lock(mutex_);
     last_ = std::move(text);
   }
+  /// When the client has sent something with `text` in it, that is handed on, and then nothing passes any more.
+  void stall_at(std::string text) {
+    const std::lock_guard lock(mutex_);
+    last_word_ = std::move(text);
+  }
   bool is_stalled() const { return stalled_; }
+  /// What the server sends from now on is handed on as `edit` makes it.
+  void edit_answers(std::function<void(std::span<char>)> edit) {
+    const std::lock_guard lock(mutex_);
+    edit_ = std::move(edit);
+  }
 
  private:
   static sockaddr_un address_of(const std::string& path) {
@@ -106,8 +117,11 @@ class SocketProxy {
       if (stalled_) continue;
       if (ready[0].revents != 0) {
         const ssize_t size = ::recv(client, bytes, sizeof bytes, 0);
-        if (size <= 0 || !hand_on(server, {bytes, static_cast<std::size_t>(size)})) break;
-        answer_is_lost = is_fatal({bytes, static_cast<std::size_t>(size)});
+        if (size <= 0) break;
+        const std::string_view sent(bytes, static_cast<std::size_t>(size));
+        if (meets(last_word_, sent)) stalled_ = true;
+        if (!hand_on(server, sent)) break;
+        answer_is_lost = meets(fatal_, sent);
       }
       if (ready[1].revents != 0) {
         const ssize_t size = ::recv(server, bytes, sizeof bytes, 0);
@@ -116,26 +130,26 @@ class SocketProxy {
           ++answers_lost_;
           break;
         }
-        if (is_last({bytes, static_cast<std::size_t>(size)})) stalled_ = true;
-        if (!hand_on(client, {bytes, static_cast<std::size_t>(size)})) break;
+        edit({bytes, static_cast<std::size_t>(size)});
+        const std::string_view answer(bytes, static_cast<std::size_t>(size));
+        if (meets(last_, answer)) stalled_ = true;
+        if (!hand_on(client, answer)) break;
       }
     }
     ::shutdown(client, SHUT_RDWR);
     ::shutdown(server, SHUT_RDWR);
   }
 
-  bool is_fatal(std::string_view bytes) {
+  bool meets(std::string& mark, std::string_view bytes) {
     const std::lock_guard lock(mutex_);
-    if (fatal_.empty() || bytes.find(fatal_) == std::string_view::npos) return false;
-    fatal_.clear();  // once
+    if (mark.empty() || bytes.find(mark) == std::string_view::npos) return false;
+    mark.clear();  // once
     return true;
   }
 
-  bool is_last(std::string_view bytes) {
+  void edit(std::span<char> bytes) {
     const std::lock_guard lock(mutex_);
-    if (last_.empty() || bytes.find(last_) == std::string_view::npos) return false;
-    last_.clear();  // once
-    return true;
+    if (edit_) edit_(bytes);
   }
 
   static bool hand_on(int to, std::string_view bytes) {
@@ -152,7 +166,8 @@ class SocketProxy {
   std::atomic<bool> stopping_{false}, stalled_{false}, refused_{false};
   std::atomic<int> answers_lost_{0};
   std::mutex mutex_;
-  std::string fatal_, last_;
+  std::string fatal_, last_, last_word_;
+  std::function<void(std::span<char>)> edit_;
   std::vector<int> sockets_;          // closed at the end, so that no number is used twice
   std::vector<std::thread> threads_;  // the first accepts, and adds to it
 };

@@ -11,7 +11,9 @@ namespace flux {
 class MysqlChatStore final : public SqlChatStore {
  public:
   /// `url`: "mysql://user:password@host:3306/database", with percent signs where a part holds a special character.
-  /// Parameters: `?socket=PATH`, `sslca`, `sslcert` and `sslkey` with the paths of PEM files.
+  /// Parameters: `?socket=PATH`, and for TLS the paths of PEM files. With `sslca` a connection that is not encrypted is
+  /// refused, and MariaDB's client library takes only servers whose certificate one of these authorities has signed,
+  /// whatever name is in it: use an authority of your own. `sslcert` and `sslkey` say who we are.
   explicit MysqlChatStore(const std::string& url, const SqlChatOptions& options = {});
   explicit MysqlChatStore(const SqlAddress& address, const SqlChatOptions& options = {});
 };

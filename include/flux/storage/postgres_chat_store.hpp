@@ -11,7 +11,8 @@ namespace flux {
 class PostgresChatStore final : public SqlChatStore {
  public:
   /// `connection`: what libpq takes, "postgresql://user:password@host/database" or "host=… dbname=…". The store adds
-  /// timeouts where none are given; `PGPASSWORD`, `~/.pgpass` and the like work as they do in libpq.
+  /// timeouts where none are given; `sslmode`, `sslrootcert`, `PGPASSWORD`, `~/.pgpass` and the like work as they do in
+  /// libpq.
   explicit PostgresChatStore(const std::string& connection, const SqlChatOptions& options = {});
   explicit PostgresChatStore(const SqlAddress& address, const SqlChatOptions& options = {});
 };

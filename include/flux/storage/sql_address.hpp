@@ -6,6 +6,7 @@
 
 namespace flux {
 
+/// What else there is to say of a connection, such as TLS, is said in a URL instead.
 struct SqlAddress {
   std::string host =
       "127.0.0.1";         ///< or the path of a UNIX socket (MySQL) or of its folder (PostgreSQL), with a `/` first

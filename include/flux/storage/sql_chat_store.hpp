@@ -26,6 +26,8 @@ struct SqlChatOptions : SqlOptions {
   std::chrono::milliseconds age_max{0};
   /// Messages stored in one transaction, 1 to 1000.
   std::size_t batch_max = 256;
+  /// For the statement with which a server copies the table of another program, at the first start; 100 ms to a day.
+  std::chrono::milliseconds take_over_timeout{std::chrono::minutes(10)};
   std::shared_ptr<Clock> clock{};  ///< tells the age of messages; none: the machine's
 };
 

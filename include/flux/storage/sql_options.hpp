@@ -11,8 +11,7 @@ struct SqlOptions {
   /// needs one at a time: `worker_threads` in `Config` for chat, in `RoomsOptions` and `FilesOptions` for the others.
   std::size_t connections = 4;
   /// For a call, while which a lost connection is made anew and the call tried again; 100 ms to a day. A start, and a
-  /// call that reads everything, may take 20 times as long. Only the statement that copies a chat table of another
-  /// program, once, is waited for as long as the connection to the database lives.
+  /// call that reads everything, may take 20 times as long.
   std::chrono::milliseconds call_timeout{5'000};
   /// For a new connection; 100 ms to a day. PostgreSQL and MySQL count in seconds, and from 2 on.
   std::chrono::milliseconds connect_timeout{3'000};
