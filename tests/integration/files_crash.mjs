@@ -1,5 +1,5 @@
 // kill -9 during uploads: what was acknowledged is whole, the rest goes on where it was or is swept.
-// Run with plain `node`. A failure prints the seed; `SEED=N` repeats the choices.
+// Run with plain `node`. A failure prints the seed; `SEED=N` repeats the choices, `ROUNDS=N` has more crashes than 10.
 //
 // FLUX_FILE_SERVER  the program of tests/support/file_server.cpp; required
 
@@ -14,7 +14,7 @@ import {ask, begin, offsetOf, patch, sha256} from './support/files.mjs';
 import {startServer} from './support/server_program.mjs';
 import {until} from './support/wait.mjs';
 
-const rounds = 10;
+const rounds = Number(process.env.ROUNDS ?? 10);
 const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
 let draws = 0;
 const random = () => createHash('sha256').update(`${seed} ${++draws}`).digest().readUInt32LE() / 2 ** 32;

@@ -73,16 +73,45 @@ describe('up and down', () => {
     assert.equal((await up(content.subarray(1))).status, 201);
   });
 
-  test('a form or an encoded body is not a file, 415', async () => {
-    assert.equal((await up('x', '/files', {'Content-Type': 'multipart/form-data; boundary=x'})).status, 415);
+  test('a form or an encoded body is not a file, 415, and what to send instead', async () => {
+    const form = {'Content-Type': 'multipart/form-data; boundary=x'};
+    const urlencoded = {'Content-Type': 'application/x-www-form-urlencoded', 'Sec-Fetch-Mode': 'navigate'};
+    for (const headers of [form, {'Content-Type': 'Multipart/Form-Data'}, urlencoded]) {
+      const answer = await up('x', '/files', headers);
+      assert.equal(answer.status, 415);
+      assert.match(answer.body.toString(), /not a form: fetch\(url, .*curl --data-binary/);
+    }
     assert.equal((await up('x', '/files', {'Content-Encoding': 'gzip'})).status, 415);
+  });
+
+  test("curl's type for any data says nothing of a file; other multipart types are those of files", async () => {
+    const typeOf = async (type) => JSON.parse((await up('x', '/files', {'Content-Type': type})).body).mimeType;
+    assert.equal(await typeOf('application/x-www-form-urlencoded'), 'application/octet-stream');
+    assert.equal(await typeOf('multipart/related'), 'multipart/related');
+  });
+
+  test('a part of a file by a draft of what follows tus, 400, and nothing is left; a whole one is a file', async () => {
+    const before = readdirSync(folder, {recursive: true}).length;
+    for (const headers of [{'Upload-Complete': '?0'}, {'Upload-Incomplete': '?1'}]) {
+      const answer = await up('x', '/files', {'Upload-Draft-Interop-Version': '6', ...headers});
+      assert.equal(answer.status, 400);
+      assert.match(answer.body.toString(), /tus 1\.0\.0/);
+    }
+    assert.equal(readdirSync(folder, {recursive: true}).length, before);
+    assert.equal((await up('x', '/files', {'Upload-Complete': '?1'})).status, 201);
   });
 
   test('other methods, 405 with Allow', async () => {
     for (const method of ['GET', 'PUT', 'PATCH', 'DELETE']) {
       const answer = await ask(server.port, method, '/files');
       assert.equal(answer.status, 405, method);
-      assert.match(answer.headers.allow, /POST/);
+      assert.equal(answer.headers.allow, 'POST, OPTIONS');
+    }
+    const {location} = (await up('x')).headers;
+    for (const method of ['PUT', 'POST']) {
+      const answer = await ask(server.port, method, location);
+      assert.equal(answer.status, 405, method);
+      assert.equal(answer.headers.allow, 'GET, HEAD, PATCH, DELETE, OPTIONS');
     }
   });
 });
@@ -246,10 +275,18 @@ describe('other origins', () => {
     });
     assert.equal(asked.headers['access-control-allow-origin'], origin);
     assert.match(asked.headers['access-control-allow-methods'], /PATCH/);
-    assert.match(asked.headers['access-control-allow-headers'], /Upload-Offset/);
+    for (const field of [
+      ...['Authorization', 'Content-Type', 'Range', 'If-Range', 'If-None-Match', 'If-Modified-Since', 'If-Match'],
+      ...['Tus-Resumable', 'Upload-Offset', 'Upload-Length', 'Upload-Metadata', 'Upload-Checksum', 'Upload-Concat'],
+      ...['X-HTTP-Method-Override', 'X-Request-ID', 'Upload-Complete', 'Upload-Draft-Interop-Version'],
+    ]) {
+      assert.ok(asked.headers['access-control-allow-headers'].split(', ').includes(field), field);
+    }
     const made = await ask(open.port, 'POST', '/files', {headers: {Origin: origin}, body: 'x'});
     assert.equal(made.status, 201);
-    assert.match(made.headers['access-control-expose-headers'], /Upload-Offset/);
+    for (const field of ['Location', 'ETag', 'Accept-Ranges', 'Content-Range', 'Content-Disposition']) {
+      assert.ok(made.headers['access-control-expose-headers'].split(', ').includes(field), field);
+    }
     const refused = await ask(open.port, 'POST', '/files', {headers: {Origin: 'https://other.example'}, body: 'x'});
     assert.equal(refused.status, 403);
     assert.equal(refused.headers['access-control-allow-origin'], undefined);

@@ -236,6 +236,57 @@ TEST_CASE(
   CHECK(files.store->files() == 0);
 }
 
+TEST_CASE("files: an application that does not answer in time, 503, and its answer is too late") {
+  Fixture files;
+  files.config.limits.handshake_timeout = 300ms;
+  Awaited<flux::LaterAnswer> asked;
+  files.before_start = [&](flux::Server& server) {
+    server.on_file([&](FileRequest& request) { asked.set(request.later()); });
+  };
+  files.start();
+  auto client = files.client();
+  const auto reply = client.request(post("/files", "hi"));
+  CHECK(reply.status == 503);
+  CHECK(reply.body == "the application took too long to answer");
+  CHECK(reply.has("Retry-After: 1"));
+  asked.get().accept({.user_id = "u"});
+  CHECK(client.to_end().empty());
+  CHECK(files.client().request(get("/none")).status == 404);  // the loop has had its turns
+  CHECK(files.store->files() == 0);
+}
+
+TEST_CASE("files: an application that answers in time may have the upload last longer than its answer may") {
+  Fixture files;
+  files.config.limits.handshake_timeout = 300ms;
+  files.before_start = [](flux::Server& server) {
+    server.on_file([](FileRequest& request) { request.later().accept({.user_id = "u"}); });
+  };
+  files.start();
+  auto client = files.client();
+  client.send("POST /files HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab");
+  REQUIRE(eventually([&] { return files.store->appends == 1; }));
+  // Its own deadline is set in the same loop, later: when that has come, so has the other.
+  auto silent = files.client();
+  CHECK(silent.to_end().empty());
+  client.send("cd");
+  CHECK(client.reply().status == 201);
+}
+
+TEST_CASE("files: a client that dies while the application holds back its answer frees its connection") {
+  Fixture files;
+  files.config.limits.handshake_timeout = 300ms;
+  Awaited<flux::LaterAnswer> asked;
+  files.before_start = [&](flux::Server& server) {
+    server.on_file([&](FileRequest& request) { asked.set(request.later()); });
+  };
+  files.start();
+  auto client = files.client();
+  client.send("POST /files HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf");
+  const auto answer = asked.get();
+  client.reset();
+  CHECK(eventually([&] { return files.server->stats().connections_now == 0; }));
+}
+
 TEST_CASE("files: a handler that throws, 500; one that throws after it has accepted, nothing is made") {
   Fixture files;
   files.before_start = [&](flux::Server& server) {
@@ -499,6 +550,26 @@ TEST_CASE("files: a client that is reset while its POST is being completed leave
     gate.open();
     CHECK(eventually([&] { return files.store->files() == 0; }));
   }
+}
+
+TEST_CASE("files: a client that only says that it sends no more while its POST is being completed gets its answer") {
+  Fixture files;
+  Gate gate;
+  Awaited<bool> completing;
+  files.store->before_complete = [&](const flux::FileId&) {
+    completing.set(true);
+    gate.wait();
+  };
+  files.start();
+  auto client = files.client();
+  client.send(post("/files", "half"));
+  CHECK(completing.get());
+  client.end();
+  CHECK(files.client().request(get("/none")).status == 404);  // the loop has had its turns
+  gate.open();
+  const auto made = client.reply();
+  CHECK(made.status == 201);
+  CHECK(files.client().request(get(field(made, "Location"))).body == "half");
 }
 
 TEST_CASE("files: a download whose request has a body is answered, and the connection ends") {

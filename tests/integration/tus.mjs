@@ -187,6 +187,24 @@ describe('creation', () => {
     assert.equal(await status({'Upload-Length': 2_000_000}), 201);
   });
 
+  test('parts that are to be put together later, 400: they would stay as files of their own', async () => {
+    for (const concat of ['partial', 'final;/files/a /files/b']) {
+      const answer = await tus(port, 'POST', '/files', {'Upload-Length': 3, 'Upload-Concat': concat});
+      assert.equal(answer.status, 400);
+      assert.match(answer.body.toString(), /no Upload-Concat here/);
+    }
+  });
+
+  test('metadata of 8192 bytes, and one more: 400', async () => {
+    const status = async (bytes) => {
+      const half = 'a'.repeat(4_096);
+      const said = [half, 'b'.repeat(bytes - half.length - ', '.length)];
+      return (await tus(port, 'POST', '/files', {'Upload-Length': 1, 'Upload-Metadata': said})).status;
+    };
+    assert.equal(await status(8_192), 201);
+    assert.equal(await status(8_193), 400);
+  });
+
   test('an empty file is complete when it is made', async () => {
     const path = await begin(port, 0);
     const got = await ask(port, 'GET', path);

@@ -33,12 +33,23 @@ TEST_CASE("file usage: 0 is no limit", "[file_usage]") {
 TEST_CASE("file usage: an owner gives back what the store still has", "[file_usage]") {
   FileUsage usage({.bytes_max = 10, .bytes_per_owner_max = 6, .files_max = 0});
   REQUIRE(usage.reserve("ann", 1, 6).ok());
-  usage.release_of_owner("ann", 6);
+  usage.release_of_owner("ann", 1, 6);
   CHECK(usage.reserve("ann", 1, 5).error().message() ==
         "the file store may have 10 bytes and has 6 of them: there is no room for 5 more");
   CHECK(usage.reserve("ann", 1, 4).ok());
   usage.release_of_store(1, 6);
   CHECK(usage.reserve("ann", 1, 2).ok());
+}
+
+TEST_CASE("file usage: files of an owner, empty ones too, are limited apart from those of others", "[file_usage]") {
+  FileUsage usage({.bytes_max = 0, .bytes_per_owner_max = 0, .files_max = 0, .files_per_owner_max = 2});
+  CHECK(usage.reserve("ann", 2, 0).ok());
+  CHECK(usage.reserve("ann", 1, 0).error().message() == "an owner of files may have 2 files, and has them");
+  CHECK(usage.reserve("ann", 0, 5).ok());
+  CHECK(usage.reserve("bob", 1, 0).ok());
+  usage.release_of_owner("ann", 1, 5);
+  CHECK(usage.reserve("ann", 1, 0).ok());
+  CHECK(usage.reserve("ann", 1, 0).error().code() == Errc::quota_exceeded);
 }
 
 TEST_CASE("file usage: what is there already may be past a limit that was lowered, but nothing comes on top",

@@ -66,4 +66,7 @@ TEST_CASE("tus: metadata that is not well formed is refused") {
     CHECK(refused.error().code() == Errc::invalid_argument);
     for (const char c : refused.error().message()) CHECK((c >= ' ' && c <= '~'));
   }
+  const std::string longest(TusMetadata::bytes_max, 'a');
+  CHECK(TusMetadata::read(longest));
+  CHECK(TusMetadata::read(longest + "a").error().message() == "Upload-Metadata has at most 8192 bytes here, not 8193");
 }

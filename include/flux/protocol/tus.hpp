@@ -5,6 +5,7 @@
 
 #include <flux/error.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -38,8 +39,11 @@ Result<TusChecksum> read_tus_checksum(std::string_view text);
 /// Upload-Metadata: what the client says of the file.
 class TusMetadata {
  public:
+  static constexpr std::size_t bytes_max = 8'192;
+
   /// Pairs of a key and a base64 value with one space between, or keys alone, with commas between. An empty text has
-  /// none. Errors: invalid_argument where a key is empty, not visible ASCII, or comes twice, or a value is not base64.
+  /// none. Errors: invalid_argument past `bytes_max`, or where a key is empty, not visible ASCII, or comes twice, or a
+  /// value is not base64.
   static Result<TusMetadata> read(std::string_view text);
 
   /// The value of the key, decoded: any bytes. Empty where the key has none.

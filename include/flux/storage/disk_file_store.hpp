@@ -26,8 +26,12 @@ struct DiskFileStoreOptions {
   /// Bytes of the files of one owner; 0: any number. Files without an owner ("") have one allowance together, so that
   /// nobody gets round the limit by not saying who he is. A deleted file no longer counts.
   std::uint64_t bytes_per_owner_max = 0;
-  /// Files, uploads and deleted ones included; 0: any number. Each takes about 1 kB of memory.
-  std::uint64_t files_max = 0;
+  /// Files, uploads and deleted ones included; 0: any number. Each takes about 1 kB of memory, and what its uploader
+  /// says about it (`FileInfo::metadata`).
+  std::uint64_t files_max = 1'000'000;
+  /// Files of one owner, uploads included; 0: any number. Who has no name shares with all who have none, and a deleted
+  /// file no longer counts, as with the bytes.
+  std::uint64_t files_per_owner_max = 0;
   /// Where what is known of the files is kept, for this store alone. None: a FileIndexLog in the folder.
   std::shared_ptr<FileIndex> index{};
   /// Says when bytes were appended. None: the machine's.
@@ -41,9 +45,12 @@ struct DiskFileStoreOptions {
 ///
 /// - Nothing is cached, and no file stays open. Memory is what the index holds.
 /// - An upload whose process crashed goes on behind the bytes that are on disk, acknowledged or not. The file system
-///   says then when it was modified.
+///   says then when it was modified. After a crash of the machine nobody knows which bytes came to the disk: it begins
+///   anew. (That is noticed on Linux. Elsewhere it goes on behind what the file system has made of it.)
 /// - `wants_sha256` needs digests in the build (FLUX_WITH_TLS): without them `create` gives invalid_argument. The
 ///   digest is computed as the bytes come; after a restart `complete` reads them all again.
+/// - Where a full disk has no room to note that an upload is removed, its bytes go first. If that can't be noted even
+///   then, the upload begins anew.
 /// - `remove` of a file whose bytes the system does not let go succeeds: what is left is an orphan for `sweep`.
 /// - Error messages hold what the system said, and no path.
 ///
@@ -93,10 +100,15 @@ class DiskFileStore final : public FileStore {
     bool part = false, final = false;
   };
 
+  void make_folder(std::error_code& error) const;
   void open_folder();
+  void write_mark(const std::string& mark, std::error_code& error);
+  bool machine_went_down() const;
   void load_index();
   void adopt(FileInfo file, Names on_disk);
   void adopt_upload(Entry& entry, Names on_disk);
+  void adopt_bytes(Entry& entry, Names on_disk) const;
+  void bring_uploads_to_disk(std::error_code& error) const;
   std::unordered_map<FileId, Names> names_on_disk(std::error_code& error) const;
 
   bool knows(const FileId& id);
@@ -118,6 +130,7 @@ class DiskFileStore final : public FileStore {
   Result<std::string> sha256_of(Entry& entry, const storage::RawFile& file);
   Result<void> give_final_name(Entry& entry, FileInfo done);
   Result<void> erase(Held held);
+  bool drop_part(Entry& entry);
   bool remove_bytes(const FileId& id, std::error_code& error);
 
   template <class Call>
@@ -128,8 +141,9 @@ class DiskFileStore final : public FileStore {
   const std::string folder_;
   const std::shared_ptr<Clock> clock_;
   const std::shared_ptr<FileIndex> index_;
-  storage::RawFile lock_;
-  std::mutex mutex_;  // of all below; never held for I/O
+  storage::RawFile lock_;         // holds the boot that the store is used in, or that it was closed
+  bool part_bytes_lost_ = false;  // of some uploads, maybe: the machine went down
+  std::mutex mutex_;              // of all below; never held for I/O
   std::condition_variable let_go_;
   std::unordered_map<FileId, Entry> entries_;
   storage::FileUsage usage_;

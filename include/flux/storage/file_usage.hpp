@@ -17,6 +17,7 @@ class FileUsage {
     std::uint64_t bytes_max = 0;
     std::uint64_t bytes_per_owner_max = 0;
     std::uint64_t files_max = 0;
+    std::uint64_t files_per_owner_max = 0;
   };
 
   explicit FileUsage(Limits limits) : limits_(limits) {}
@@ -29,14 +30,16 @@ class FileUsage {
   /// Gives back what was counted for both.
   void release(const std::string& owner, std::uint64_t files, std::uint64_t bytes);
   /// The owner no longer has it, but the store does, until `release_of_store`.
-  void release_of_owner(const std::string& owner, std::uint64_t bytes);
+  void release_of_owner(const std::string& owner, std::uint64_t files, std::uint64_t bytes);
   void release_of_store(std::uint64_t files, std::uint64_t bytes);
 
  private:
+  struct Used {
+    std::uint64_t files = 0, bytes = 0;
+  };
   const Limits limits_;
-  std::uint64_t files_ = 0;
-  std::uint64_t bytes_ = 0;
-  std::unordered_map<std::string, std::uint64_t> bytes_of_;  // who has any
+  Used all_;
+  std::unordered_map<std::string, Used> used_by_;  // who has any
 };
 
 }  // namespace flux::storage

@@ -63,6 +63,9 @@ bool remove_file(const std::string& path, std::error_code& error);
 /// Returns when the names of the folder survive a loss of power.
 void sync_folder(const std::string& path, std::error_code& error);
 
+/// Names the time since the machine was started: another name, another start. Empty where the system has none.
+std::string boot_name();
+
 /// "can't write the index: No space left on device": quota_exceeded where the disk or its user's share of it is full,
 /// else store_failed. `what` names no path: clients may read it.
 Error disk_error(const std::string& what, const std::error_code& error);

@@ -56,6 +56,10 @@ FLUX_DECL Result<TusChecksum> read_tus_checksum(std::string_view text) {
 
 FLUX_DECL Result<TusMetadata> TusMetadata::read(std::string_view text) {
   TusMetadata metadata;
+  if (text.size() > bytes_max) {
+    return Error(Errc::invalid_argument, "Upload-Metadata has at most " + std::to_string(bytes_max) +
+                                             " bytes here, not " + std::to_string(text.size()));
+  }
   text = tus_detail::without_blanks(text);
   while (!text.empty()) {
     const std::size_t comma = text.find(',');

@@ -23,20 +23,21 @@ class FileCall::Question final : public gate::AccessQuestion<FileRequest> {
   FileAction action() const override { return action_; }
   const FileInfo& file() const override { return file_; }
   const RoomId& room() const override { return room_; }
+  LaterAnswer later() override {
+    left_for_later_ = true;
+    return AccessQuestion::later();
+  }
+  bool left_for_later() const noexcept { return left_for_later_; }
 
  private:
   const HttpExchangeState& exchange_;
   const FileAction action_;
   const FileInfo file_;
   const RoomId room_;
+  bool left_for_later_ = false;
 };
 
-/// What went wrong as a status and a sentence for the client. Other sentences of the store's are for the log.
-struct FileRefusal {
-  int status;
-  std::string_view text;  // empty: the error's own
-};
-
+/// Other sentences of the store's are for the log.
 FLUX_DECL FileRefusal file_refusal(Errc code) {
   switch (code) {
     case Errc::invalid_argument: return {400, {}};
@@ -80,6 +81,7 @@ FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room,
     self->loop().post([self, accepted, identity = std::move(identity), reason = std::move(reason)] {
       if (self->over_) return;
       if (!identity) return self->answer(403, reason);
+      self->permitted_ = true;
       accepted(*identity);
     });
   };
@@ -88,6 +90,16 @@ FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room,
     return answer(500, "the server failed to handle this request");
   }
   question.returned();
+  if (question.left_for_later()) bound_question();
+}
+
+/// While the body is held back nothing is read, so nobody would notice that the client has gone.
+FLUX_DECL void FileCall::bound_question() {
+  loop().call_after(hub_.config.limits.handshake_timeout, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self || self->permitted_) return;
+    self->answer(503, "the application took too long to answer", {{"Retry-After", "1"}});
+  });
 }
 
 // --- The body ---
@@ -108,7 +120,7 @@ FLUX_DECL void FileCall::complete_fields(transport::HttpFields& fields) {
     if (field.first == "Access-Control-Allow-Origin") {
       fields.emplace_back(
           "Access-Control-Expose-Headers",
-          "Location, Content-Disposition, Content-Range, ETag, Repr-Digest, Retry-After, Tus-Resumable, "
+          "Location, Accept-Ranges, Content-Disposition, Content-Range, ETag, Repr-Digest, Retry-After, Tus-Resumable, "
           "Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, Upload-Offset, Upload-Length, "
           "Upload-Defer-Length, Upload-Metadata, Upload-Expires");
     }

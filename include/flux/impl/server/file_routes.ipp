@@ -20,7 +20,7 @@ FLUX_DECL void FileRoutes::add_to(transport::Router& router) {
   const RouteOptions any_body{std::numeric_limits<std::uint64_t>::max()};
   const std::string& path = hub_.config.files.path;
   for (const std::string& pattern : {path, path + "/{id}"}) {
-    for (const char* method : {"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"}) {
+    for (const char* method : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}) {
       router.add(
           method, pattern, [this](const HttpExchange& exchange) { serve(exchange); }, any_body);
     }
@@ -57,7 +57,8 @@ FLUX_DECL bool FileRoutes::may_begin(FileCall& call) const {
 
 FLUX_DECL void FileRoutes::serve_folder(const std::shared_ptr<FileCall>& call) {
   if (call->method() != "POST") {
-    return call->answer(405, "only POST and OPTIONS are served here", {{"Allow", "POST, OPTIONS"}});
+    return call->answer(405, "only POST and OPTIONS are served here: POST puts a file up",
+                        {{"Allow", "POST, OPTIONS"}});
   }
   if (call->speaks_tus()) return std::make_shared<TusRequest>(call, uploads_)->post();
   std::make_shared<FilePost>(call, uploads_)->start();
@@ -86,7 +87,9 @@ FLUX_DECL void FileRoutes::answer_options(FileCall& call) const {
     fields.emplace_back("Access-Control-Allow-Headers",
                         "Authorization, Content-Type, Range, If-Range, If-Match, If-None-Match, If-Modified-Since, "
                         "If-Unmodified-Since, Tus-Resumable, Upload-Length, Upload-Defer-Length, Upload-Offset, "
-                        "Upload-Metadata, Upload-Checksum, X-HTTP-Method-Override, X-Request-ID, X-Requested-With");
+                        "Upload-Metadata, Upload-Checksum, X-HTTP-Method-Override, X-Request-ID, X-Requested-With, "
+                        // What these ask for is not done here; so that pages can read the answer that says so.
+                        "Upload-Concat, Upload-Complete, Upload-Draft-Interop-Version");
     fields.emplace_back("Access-Control-Max-Age", "86400");
   }
   call.answer(204, {}, std::move(fields));

@@ -73,6 +73,12 @@ FLUX_DECL Result<void> TusRequest::read_checksum() {
 
 FLUX_DECL Result<void> TusRequest::read_creation() {
   const transport::HttpHead& head = call().head();
+  // Else its parts would stay as files of their own when the last request is refused.
+  if (head.header("Upload-Concat")) {
+    return Error(
+        Errc::invalid_argument,
+        "no Upload-Concat here: an upload is one, not made of parallel ones (tus-js-client: parallelUploads: 1)");
+  }
   const auto length = tus::number(head, "Upload-Length");
   if (!length) return length.error();
   const auto deferred = head.header("Upload-Defer-Length");
@@ -137,6 +143,7 @@ FLUX_DECL void TusRequest::find_upload(Known then) {
   const auto self = std::static_pointer_cast<TusRequest>(shared_from_this());
   const auto info = [id](FileStore& store) { return store.info(id); };
   call().with_store(id, info, [self, id, info, then](const Result<FileInfo>& file) {
+    if (self->call().over()) return;  // the dead don't take over
     if (!file) return self->call().fail(file.error());
     const auto expires_at = tus::expires_at(self->call().options(), *file);
     if (expires_at && *expires_at <= self->call().loop().clock().unix_ms()) {
@@ -146,6 +153,7 @@ FLUX_DECL void TusRequest::find_upload(Known then) {
     self->call().ask(FileAction::upload, *file, self->progress_.room, [self, id, info, then](const Identity&) {
       self->take_turn();
       self->call().with_store(id, info, [self, then](const Result<FileInfo>& now) {
+        if (self->call().over()) return;
         if (self->turn_over()) return self->taken_over();
         if (!now) return self->call().fail(now.error());
         self->know_file(*now);
@@ -176,6 +184,7 @@ FLUX_DECL void TusRequest::set_length(std::uint64_t length) {
   call().with_store(
       file_.id, [id = file_.id, length](FileStore& store) { return store.set_length(id, length); },
       [self, length](const Result<void>& set) {
+        if (self->call().over()) return;
         if (self->turn_over()) return self->taken_over();
         if (!set) return self->call().fail(set.error());
         self->file_.length = length;

@@ -5,6 +5,7 @@
 #include <flux/detail/mode.hpp>
 #include <flux/json.hpp>
 #include <flux/server/detail/upload_request.hpp>
+#include <flux/transport/detail/http_chars.hpp>
 #include <flux/transport/media_type.hpp>
 
 #include <utility>
@@ -72,6 +73,8 @@ FLUX_DECL void UploadRequest::remove_file(std::optional<Error> why) {
       });
 }
 
+/// A client that has only said that it sends nothing more may be waiting for the answer, and gets it: one that closed
+/// looks the same until it is written to, and what is on its way to a client must not be taken back.
 FLUX_DECL bool UploadRequest::keep_file() {
   if (!is_new_) return true;
   if (call_->over()) {
@@ -138,10 +141,30 @@ FLUX_DECL std::string file_location(const FilesOptions& options, const FileId& i
   return location + "/" + id;
 }
 
+/// A body that holds something else than the file. Stored as it is, it would be a file that nobody meant. None: it is
+/// the file.
+FLUX_DECL std::optional<FileRefusal> not_the_file(const transport::HttpHead& head) {
+  const std::string_view field = head.header("Content-Type").value_or("");
+  const std::string_view type = transport::detail::trim_blanks(field.substr(0, field.find(';')));
+  // A page whose form is sent navigates; curl --data-binary has the type of a form, and means a file.
+  if (transport::equals_ignore_case(type, "multipart/form-data") || head.header("Sec-Fetch-Mode") == "navigate") {
+    return FileRefusal{415,
+                       "the body of the request is the file itself, not a form: fetch(url, {method: \"POST\", "
+                       "body: file}), or curl --data-binary @FILE"};
+  }
+  // draft-ietf-httpbis-resumable-upload, and its earlier versions
+  if (head.header("Upload-Complete") == "?0" || head.header("Upload-Incomplete") == "?1") {
+    return FileRefusal{400, "a file in parts is put up with tus 1.0.0 here, not with a draft of what follows it"};
+  }
+  return std::nullopt;
+}
+
 FLUX_DECL void FilePost::start() {
   const transport::HttpHead& head = call().head();
+  if (const auto refusal = not_the_file(head)) return call().answer(refusal->status, std::string(refusal->text));
   file_.name = transport::query_parameter(head.query(), "filename").value_or("");
   file_.media_type = head.header("Content-Type").value_or("");
+  if (transport::equals_ignore_case(file_.media_type, "application/x-www-form-urlencoded")) file_.media_type.clear();
   if (head.has_body()) {
     file_.length = head.content_length();
   } else {
@@ -149,9 +172,6 @@ FLUX_DECL void FilePost::start() {
   }
   progress_.room = transport::query_parameter(head.query(), "room").value_or("");
   progress_.upload_id = transport::query_parameter(head.query(), "upload_id").value_or("");
-  if (transport::equals_ignore_case(file_.media_type.substr(0, 10), "multipart/")) {
-    return call().answer(415, "the body of the request is the file itself, not a form");
-  }
   create_file();
 }
 

@@ -17,6 +17,8 @@ namespace flux {
 namespace storage::detail {
 
 inline constexpr std::string_view part_suffix = ".part";
+// In the place of a boot's name: all that was written is on disk.
+inline constexpr const char* closed_mark = "closed";
 inline constexpr std::size_t digest_piece_bytes = 256 * 1024;
 // Of an upload, so many go to disk while the next ones come.
 inline constexpr std::uint64_t sync_portion_bytes = 8 * 1024 * 1024;
@@ -33,7 +35,10 @@ inline Error too_large(std::uint64_t bytes, std::uint64_t bytes_max) {
                "the file may have " + std::to_string(bytes_max) + " bytes, not " + std::to_string(bytes));
 }
 
-inline Error lost_bytes(const std::string& what, std::uint64_t on_disk, std::uint64_t size) {
+inline Error lost_bytes(const std::string& what, const RawFile& file, std::uint64_t size) {
+  std::error_code error;
+  const std::uint64_t on_disk = file.size(error);
+  if (error) return disk_error("read how long a file is", error);
   return Error(Errc::store_failed,
                what + " has lost bytes: " + std::to_string(on_disk) + " of " + std::to_string(size) + " are on disk");
 }
@@ -55,12 +60,37 @@ FLUX_DECL DiskFileStore::DiskFileStore(std::string folder, DiskFileStoreOptions 
     : folder_(std::move(folder)),
       clock_(options.clock ? std::move(options.clock) : std::make_shared<SystemClock>()),
       index_(options.index ? std::move(options.index) : std::make_shared<FileIndexLog>(path("flux-files.index"))),
-      usage_({options.bytes_max, options.bytes_per_owner_max, options.files_max}) {
+      usage_({options.bytes_max, options.bytes_per_owner_max, options.files_max, options.files_per_owner_max}) {
   open_folder();
+  part_bytes_lost_ = machine_went_down();
   load_index();
+  std::error_code error;
+  write_mark(storage::boot_name(), error);
+  if (error) {
+    throw Error(Errc::bad_config, "the file store's folder \"" + folder_ + "\" can't be written: " + error.message());
+  }
 }
 
-FLUX_DECL DiskFileStore::~DiskFileStore() = default;
+FLUX_DECL DiskFileStore::~DiskFileStore() {
+  std::error_code error;
+  bring_uploads_to_disk(error);
+  if (!error) write_mark(storage::detail::closed_mark, error);
+}
+
+/// What is made here must not vanish with the names of the folders above it.
+FLUX_DECL void DiskFileStore::make_folder(std::error_code& error) const {
+  namespace fs = std::filesystem;
+  std::vector<fs::path> missing;
+  for (fs::path at = fs::absolute(storage::detail::path_from(folder_), error); !error && !fs::exists(at, error);) {
+    if (error || at == at.parent_path()) break;
+    missing.push_back(at);
+    at = at.parent_path();
+  }
+  if (!error) fs::create_directories(storage::detail::path_from(folder_), error);
+  for (const fs::path& made : missing) {
+    if (!error) storage::sync_folder(storage::detail::path_text(made.parent_path()), error);
+  }
+}
 
 FLUX_DECL void DiskFileStore::open_folder() {
   const auto check = [this](const std::error_code& error, const std::string& what) {
@@ -70,7 +100,7 @@ FLUX_DECL void DiskFileStore::open_folder() {
   };
   using storage::RawFile;
   std::error_code error;
-  std::filesystem::create_directories(storage::detail::path_from(folder_), error);
+  make_folder(error);
   check(error, "made");
   lock_ = RawFile(path("flux-files.lock"), RawFile::Mode::create, error);
   check(error, "written");
@@ -85,6 +115,33 @@ FLUX_DECL void DiskFileStore::open_folder() {
   check(error, "written");
   storage::remove_file(path("flux-files.probe"), error);
   check(error, "written");
+}
+
+FLUX_DECL void DiskFileStore::write_mark(const std::string& mark, std::error_code& error) {
+  lock_.write(0, mark, error);
+  if (!error) lock_.truncate(mark.size(), error);
+  if (!error) lock_.sync(error);
+}
+
+/// Since the store was used last, and that was not closed.
+FLUX_DECL bool DiskFileStore::machine_went_down() const {
+  const std::string now = storage::boot_name();
+  std::string mark(64, '\0');
+  std::error_code error;
+  mark.resize(lock_.read(0, mark, error));
+  return !now.empty() && !mark.empty() && mark != now && mark != storage::detail::closed_mark;
+}
+
+/// So that they go on where they are even if the machine goes down before the store is opened again.
+FLUX_DECL void DiskFileStore::bring_uploads_to_disk(std::error_code& error) const {
+  for (const auto& [id, entry] : entries_) {
+    if (entry.info.state != FileState::uploading || entry.info.size == 0) continue;
+    storage::RawFile bytes(path_of(entry), storage::RawFile::Mode::write, error);
+    if (error == std::errc::no_such_file_or_directory) continue;  // there is nothing to go on with
+    if (!error) bytes.sync(error);
+    if (error) return;
+  }
+  storage::sync_folder(folder_, error);
 }
 
 FLUX_DECL void DiskFileStore::load_index() {
@@ -125,19 +182,28 @@ FLUX_DECL void DiskFileStore::adopt(FileInfo file, Names on_disk) {
   if (on_disk.part && !on_disk.final) storage::rename_file(path(id + ".part"), path(id), error);
 }
 
-FLUX_DECL void DiskFileStore::adopt_upload(Entry& entry, Names on_disk) {
+FLUX_DECL void DiskFileStore::adopt_bytes(Entry& entry, Names on_disk) const {
   FileInfo& file = entry.info;
   file.size = 0;
-  if (on_disk.part || on_disk.final) {
-    std::error_code error;
-    const storage::RawFile bytes(path_of(entry), storage::RawFile::Mode::read, error);
-    if (!error) file.size = std::min(bytes.size(error), file.length.value_or(storage::detail::file_bytes_max));
-    if (!error) file.modified_at = bytes.modified_at(error);
-    if (error) {
-      throw Error(Errc::bad_config,
-                  "the file store in \"" + folder_ + "\" can't be opened: an upload can't be read: " + error.message());
-    }
+  if (!on_disk.part && !on_disk.final) return;
+  std::error_code error;
+  const storage::RawFile bytes(path_of(entry), storage::RawFile::Mode::read, error);
+  if (!error) file.size = std::min(bytes.size(error), file.length.value_or(storage::detail::file_bytes_max));
+  if (!error) file.modified_at = bytes.modified_at(error);
+  // What has its final name was synced before it got that. In others there may be holes that hold zeros.
+  if (!error && part_bytes_lost_ && !on_disk.final) {
+    file.size = 0;
+    storage::remove_file(path_of(entry), error);
   }
+  if (error) {
+    throw Error(Errc::bad_config,
+                "the file store in \"" + folder_ + "\" can't be opened: an upload can't be read: " + error.message());
+  }
+}
+
+FLUX_DECL void DiskFileStore::adopt_upload(Entry& entry, Names on_disk) {
+  adopt_bytes(entry, on_disk);
+  const FileInfo& file = entry.info;
   usage_.add(file.owner, 1, storage::detail::bytes_for(file));
   // With its final name, but not complete in the index: the crash came in the middle of `complete`. Where this fails it
   // stays an upload, and `complete` says why.
@@ -309,7 +375,7 @@ FLUX_DECL Result<storage::RawFile> DiskFileStore::sync_bytes(const Entry& entry)
   RawFile file(path_of(entry), size == 0 ? RawFile::Mode::create : RawFile::Mode::write, error);
   const std::uint64_t on_disk = error ? 0 : file.size(error);
   if (!error && on_disk < size) {
-    return storage::detail::lost_bytes("an upload", on_disk, size);
+    return storage::detail::lost_bytes("an upload", file, size);
   }
   if (!error && on_disk > size) file.truncate(size, error);
   if (!error) file.sync(error);
@@ -332,7 +398,7 @@ FLUX_DECL Result<std::string> DiskFileStore::sha256_of(Entry& entry, const stora
     std::error_code error;
     const std::size_t read = file.read(offset, piece, error);
     if (error) return storage::disk_error("read the bytes of an upload", error);
-    if (read < piece.size()) return storage::detail::lost_bytes("an upload", offset + read, size);
+    if (read < piece.size()) return storage::detail::lost_bytes("an upload", file, size);
     digest->update(piece);
   }
   return digest->finish();
@@ -388,7 +454,7 @@ FLUX_DECL Result<std::size_t> DiskFileStore::read(const FileId& id, std::uint64_
   const std::size_t done = error ? 0 : bytes.read(offset, into, error);
   if (error) return storage::disk_error("read the bytes of a file", error);
   if (done < into.size()) {
-    return storage::detail::lost_bytes("the file", offset + done, file->size);
+    return storage::detail::lost_bytes("the file", bytes, file->size);
   }
   return done;
 }
@@ -412,7 +478,7 @@ FLUX_DECL Result<void> DiskFileStore::mark_deleted(const FileId& id) {
   changed.state = FileState::deleted;
   if (auto stored = store(**held, std::move(changed)); !stored) return stored;
   const std::lock_guard lock(mutex_);
-  usage_.release_of_owner((*held)->info.owner, (*held)->info.size);
+  usage_.release_of_owner((*held)->info.owner, 1, (*held)->info.size);
   return {};
 }
 
@@ -425,11 +491,27 @@ FLUX_DECL Result<void> DiskFileStore::remove(const FileId& id) {
 /// The row goes first: a file without a row is swept, but a row without its file would be a lie.
 FLUX_DECL Result<void> DiskFileStore::erase(Held held) {
   const FileId id = held->info.id;
-  if (auto erased = in_index([&](FileIndex& index) { return index.erase(id); }); !erased) return erased;
+  const auto erase_row = [&] { return in_index([&](FileIndex& index) { return index.erase(id); }); };
+  Result<void> erased = erase_row();
+  // A full disk may have no room to note it. Of an upload the row does not say how many bytes are there.
+  if (!erased && erased.error().code() == Errc::quota_exceeded && drop_part(*held)) erased = erase_row();
+  if (!erased) return erased;
   std::error_code left_to_sweep;
   remove_bytes(id, left_to_sweep);
   forget(std::move(held));
   return {};
+}
+
+/// Takes its bytes from an upload. True where there were any.
+FLUX_DECL bool DiskFileStore::drop_part(Entry& entry) {
+  if (entry.info.state != FileState::uploading || entry.has_final_name) return false;
+  std::error_code error;
+  if (!storage::remove_file(path_of(entry), error)) return false;
+  entry.digest.reset();
+  const std::lock_guard lock(mutex_);
+  if (!entry.info.length) usage_.release(entry.info.owner, 0, entry.info.size);
+  entry.info.size = 0;
+  return true;
 }
 
 FLUX_DECL Result<FileCleanup> DiskFileStore::cleanup_deleted() {
@@ -530,7 +612,7 @@ FLUX_DECL void DiskFileStore::forget(Held held) {
     const std::lock_guard lock(mutex_);
     const FileInfo& file = entry->info;
     const std::uint64_t bytes = storage::detail::bytes_for(file);
-    if (file.state != FileState::deleted) usage_.release_of_owner(file.owner, bytes);
+    if (file.state != FileState::deleted) usage_.release_of_owner(file.owner, 1, bytes);
     usage_.release_of_store(1, bytes);
     entries_.erase(FileId(file.id));
   }

@@ -157,11 +157,10 @@ FLUX_DECL Result<std::vector<FileInfo>> FileIndexLog::load() {
   if (error) return storage::disk_error("read the file index", error);
   auto rows = replay(bytes);
   if (!rows) return rows.error();
-  if (end_ < bytes.size()) {
-    file_.truncate(end_, error);
-    if (!error) file_.sync(error);
-    if (error) return storage::disk_error("cut the torn end off the file index", error);
-  }
+  if (end_ < bytes.size()) file_.truncate(end_, error);
+  // A process that was killed before its sync has left rows that are read here, and not on disk for good.
+  if (!error) file_.sync(error);
+  if (error) return storage::disk_error("bring the file index to disk", error);
   files.reserve(rows->size());
   for (auto& [id, file] : *rows) files.push_back(std::move(file));
   return files;

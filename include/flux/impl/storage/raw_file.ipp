@@ -38,6 +38,7 @@ FLUX_DECL void rename_file(const std::string&, const std::string&, std::error_co
 }
 FLUX_DECL bool remove_file(const std::string&, std::error_code& error) { return detail::not_supported(error), false; }
 FLUX_DECL void sync_folder(const std::string&, std::error_code& error) { detail::not_supported(error); }
+FLUX_DECL std::string boot_name() { return {}; }
 
 #else
 
@@ -154,6 +155,14 @@ FLUX_DECL void sync_folder(const std::string& path, std::error_code& error) {
   if (error) return;
   detail::uninterrupted(error, [&] { return ::fsync(handle); });
   ::close(handle);
+}
+
+FLUX_DECL std::string boot_name() {
+  std::error_code error;
+  const RawFile system("/proc/sys/kernel/random/boot_id", RawFile::Mode::read, error);  // Linux
+  std::string name(36, '\0');
+  if (!error) name.resize(system.read(0, name, error));
+  return error ? std::string() : name;
 }
 
 #endif

@@ -51,10 +51,17 @@ void HttpExchangeState::guarded(Call&& call) {
 // --- The request ---
 
 FLUX_DECL void HttpExchangeState::on_body(BodyPiece piece, BodyDone done) {
+  const auto connection = owner();
+  if (!connection) {  // who keeps the callbacks now would keep them for ever
+    loop_->post([self = shared_from_this(), done = std::move(done)] {
+      if (done) self->guarded([&] { done(false); });
+    });
+    return;
+  }
   body_piece_ = std::move(piece);
   body_done_ = std::move(done);
   reads_body_ = true;
-  if (const auto connection = owner()) connection->body_wanted();
+  connection->body_wanted();
 }
 
 FLUX_DECL void HttpExchangeState::pause_body() {

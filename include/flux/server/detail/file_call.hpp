@@ -13,6 +13,12 @@
 
 namespace flux::detail {
 
+/// What went wrong, for the client.
+struct FileRefusal {
+  int status;
+  std::string_view text;  // empty: the error's own
+};
+
 /// Ownership: by what the request waits for: the store, the application, the body.
 /// Threading: the loop of the connection.
 class FileCall final : public std::enable_shared_from_this<FileCall> {
@@ -37,7 +43,7 @@ class FileCall final : public std::enable_shared_from_this<FileCall> {
 
   // Permission
   /// Calls `accepted` when the application lets the client do it, with who that is: at once where it is not asked. Else
-  /// the client gets 403.
+  /// the client gets 403, and 503 where the answer does not come within `Limits::handshake_timeout`.
   void ask(FileAction action, FileInfo file, RoomId room, std::function<void(const Identity&)> accepted);
 
   // The body
@@ -66,13 +72,15 @@ class FileCall final : public std::enable_shared_from_this<FileCall> {
   void begin_answer(int status, transport::HttpFields fields, std::uint64_t length);
 
  private:
-  void complete_fields(transport::HttpFields& fields);
   class Question;
+  void bound_question();
+  void complete_fields(transport::HttpFields& fields);
 
   Hub& hub_;
   const std::shared_ptr<HttpExchangeState> exchange_;
   const bool speaks_tus_;
   bool body_read_;
+  bool permitted_ = false;  // by the application
   bool over_ = false;
 };
 

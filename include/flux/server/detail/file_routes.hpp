@@ -15,7 +15,7 @@ namespace flux::detail {
 /// Tus-Resumable field, and PATCH, are tus.
 ///
 /// What goes wrong is said in a sentence, with the status
-///   400  a field, a name or a room that is not well formed
+///   400  a field, a name or a room that is not well formed; a part of a file by another protocol than ours
 ///   403  refused by the application, a bad link, or a page of a foreign origin
 ///   404  no such file, or it is not complete yet
 ///   409  another offset; or a newer request has taken over
@@ -25,7 +25,7 @@ namespace flux::detail {
 ///   415  a form, an encoded body, no chunk where one is due
 ///   460  the bytes are not those of the checksum
 ///   500  the store failed; why is in the log
-///   503  too many calls wait for the store, or the server stops
+///   503  too many calls wait for the store, the application does not say in time who may, or the server stops
 ///   507  the quota of the store or of the user is used up, or the disk is full; which of them is in the log
 ///
 /// Threading: any loop, for the connections of its own.
