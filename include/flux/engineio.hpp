@@ -22,8 +22,11 @@ class EngineIoSession;
 
 namespace flux::engineio {
 
+/// What engine.io has and this does not: Engine.IO 3 (clients before version 4), JSONP, WebTransport, compression of
+/// polls and of WebSockets, a cookie with the session id. A POST with a bad packet is answered with 400 (engine.io:
+/// 200), one that breaks off or is too large ends its session. Of the subprotocols of a WebSocket the first is taken.
 struct Options {
-  std::string path = "/engine.io/";
+  std::string path = "/engine.io/";  ///< served with a slash at its end, and without
   std::chrono::milliseconds ping_interval{25'000};
   std::chrono::milliseconds ping_timeout{20'000};  ///< without a pong: closed
   /// Of a message, on either transport; clients know it as maxPayload. Counts here in the place of
@@ -37,8 +40,8 @@ struct Options {
   std::chrono::milliseconds upgrade_timeout{10'000};  ///< for the upgrade to WebSocket
   bool polling = true;
   bool websocket = true;
-  /// Origins whose pages may use long-polling (CORS): `*`, or some; none: no cross-origin access. Who may come at all,
-  /// on either transport, is for `Config::origins` to say.
+  /// Origins whose pages may use long-polling (CORS): `*`, or some; none, as in engine.io where nothing is said: no
+  /// cross-origin access. Who may come at all, on either transport, is for `Config::origins` to say.
   std::vector<std::string> cors_origins = {"*"};
   /// Whether those pages may send cookies and other credentials along. Only for origins that are named.
   bool cors_credentials = false;

@@ -7,6 +7,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 namespace flux {
 
@@ -25,6 +28,20 @@ class JsonText {
   static Result<JsonText> parse(std::string text, std::size_t depth_max = 128);
   /// The JSON string that stands for `utf8`. Bytes that are not UTF-8 become U+FFFD.
   static JsonText string(std::string_view utf8);
+  /// The shortest text that is read as the same number. Infinity and NaN, which JSON does not have, become `null`.
+  template <class Number>
+  requires(std::is_arithmetic_v<Number> && !std::is_same_v<Number, bool>) static JsonText number(Number value) {
+    if constexpr (std::is_floating_point_v<Number>) {
+      return of_double(static_cast<double>(value));
+    } else {
+      return JsonText(std::to_string(value));
+    }
+  }
+  static JsonText boolean(bool value) { return JsonText(value ? "true" : "false"); }
+  /// `object({{"name", JsonText::string("Ada")}, {"age", JsonText::number(36)}})`: the members in this order. Their
+  /// names are as for `string`; that each stands there once is up to the caller.
+  static JsonText object(const std::vector<std::pair<std::string, JsonText>>& members);
+  static JsonText array(const std::vector<JsonText>& elements);
   /// Takes `text` as it is. The caller knows that it is valid JSON.
   static JsonText trusted(std::string text) { return JsonText(std::move(text)); }
 
@@ -45,6 +62,7 @@ class JsonText {
 
  private:
   explicit JsonText(std::string text) : text_(std::move(text)) {}
+  static JsonText of_double(double value);
   std::string text_;
 };
 

@@ -11,6 +11,17 @@
 //       });
 //     });
 //     server.run();
+//
+// What is otherwise than in the Node server, and meant to be:
+// - A handler set for an event takes the place of the one before; `Event::ack` goes out at once, before emits to rooms.
+// - Acknowledgments that the server asks for have a time limit, and their handler hears of a client that went.
+// - A middleware that throws, or forgets its `Next`, refuses. Before a socket is connected it emits nothing. A client
+//   that asks for a namespace again while middlewares think (Node: two sockets) begins anew.
+// - A packet that is wrong ends the connection with "parse error" (Node: "forced close"), and so does one past
+//   `packet_limits`, an event without data or an acknowledgment without an id, and attachments without a placeholder.
+// - Event middlewares: who is refused is told by `Socket::on_refused`; nothing is an event named "error".
+// - Namespaces that a predicate made go with their last client. A socket can't leave the room that is its own id.
+// - Recovery has its differences at `Options::recovery_max`, the transports have theirs in <flux/engineio.hpp>.
 #pragma once
 
 #include <flux/engineio.hpp>
@@ -60,7 +71,9 @@ struct Options : engineio::Options {
   std::size_t acks_waiting_max = 10'000;
   /// Connection state recovery: how long the state of a client that was cut off is kept, with what it missed. 0: off.
   /// Middlewares are asked again, for who was let in before may have been locked out since (the Node server skips
-  /// them); data that they set goes before what is recovered.
+  /// them); data that they set goes before what is recovered, rooms that they join come to those that are. Also
+  /// recovered (not by the Node server) is who has received nothing yet, or nothing for long. What was missed comes
+  /// behind the client's "connect". Emits to rooms cost more then, for the receivers of each are looked up.
   std::chrono::milliseconds recovery_max{0};
   // The newest that are kept for it, of each namespace. Who missed what is no longer there is not recovered.
   std::size_t recovery_packets_max = 10'000;
@@ -80,7 +93,7 @@ class Handshake {
   std::optional<std::string> query(std::string_view name) const;
   /// Those of a WebSocket handshake (Upgrade, Connection, Sec-WebSocket-…) are not kept.
   std::optional<std::string_view> header(std::string_view name) const;
-  HttpFields headers() const;
+  HttpFields headers() const;                        ///< those of one name in their order
   std::string_view remote_address() const noexcept;  ///< "192.0.2.7:49152"
 
  private:
@@ -116,6 +129,7 @@ class Event {
   const Ack& later() const noexcept { return ack_; }
 
  private:
+  friend class detail::SocketIoSocket;
   std::string name_;
   Args args_;
   Ack ack_;
@@ -138,25 +152,27 @@ using AckHandler = std::function<void(Result<Args>)>;
 using AnswersHandler = std::function<void(const std::optional<Error>& missing, std::vector<Args> answers)>;
 
 /// Sends to rooms of a namespace: `io.to("a").to("b").except("c").emit("news", args)`. A socket that is in several of
-/// the rooms gets it once. A socket's id is a room with that socket alone.
-/// Threading: any thread; one at a time for each object.
-/// Ordering:  emits of one thread to the same room, or all to sockets, arrive in their order.
+/// the rooms gets it once. A socket's id is a room with that socket alone. What narrows it down makes another one, and
+/// this one stays as it is.
+/// Threading: any thread.
+/// Ordering:  emits of one thread to the same room, or all to sockets, arrive in their order; with connection state
+///            recovery, all emits do.
 /// Cost:      encoded once, and frames are shared. To one room or everybody, but single sockets: O(members) pushes, in
 ///            one batch with what the same turn sends there. Else the receivers are looked up, and a task goes to each
 ///            loop.
 class Broadcast {
  public:
-  Broadcast& to(std::string room);
-  Broadcast& except(std::string room);
+  [[nodiscard]] Broadcast to(std::string room) const;
+  [[nodiscard]] Broadcast except(std::string room) const;
   /// Clients that could not take it at once do not get it.
-  Broadcast& volatile_();
+  [[nodiscard]] Broadcast volatile_() const;
   /// How long `done` below waits for answers.
-  Broadcast& timeout(std::chrono::milliseconds timeout);
+  [[nodiscard]] Broadcast timeout(std::chrono::milliseconds timeout) const;
   /// Errors: invalid_argument: a reserved name, or arguments that can't be sent.
-  Emitted emit(std::string_view event, const Args& args = {});
+  Emitted emit(std::string_view event, const Args& args = {}) const;
   /// Asks every receiver for an acknowledgment. Where this returns no error `done` is called once: on the loop of the
   /// one who is last, or at once where there is nobody; but not where the server is destroyed before.
-  Emitted emit(std::string_view event, const Args& args, AnswersHandler done);
+  Emitted emit(std::string_view event, const Args& args, AnswersHandler done) const;
 
   /// Whom `emit` would reach.
   std::vector<Socket> sockets() const;
@@ -177,8 +193,9 @@ class Broadcast {
 };
 
 /// A client in a namespace. A handle: copies share it, and it may outlive the connection, and the server.
-/// Threading: any thread. Handlers run on the client's event loop, one at a time. A handler that holds its own socket
-/// is fine: handlers go when the client has.
+/// Threading: any thread. Handlers run on the client's event loop, one at a time. There they end, too, with all that
+/// they have captured, unless another thread replaces them, or the server has ended before. A handler that holds its
+/// own socket is fine: handlers go when the client has.
 class Socket {
  public:
   explicit Socket(std::shared_ptr<detail::SocketIoSocket> state) : state_(std::move(state)) {}
@@ -218,9 +235,11 @@ class Socket {
   /// the server is destroyed before.
   Emitted emit(std::string_view event, const Args& args, std::chrono::milliseconds timeout, AckHandler done) const;
 
+  /// A middleware may call it, too: it counts from when the socket is let in.
   /// Errors: limit_exceeded; session_not_found.
   Result<void> join(const std::string& room) const;
   void leave(const std::string& room) const;
+  /// Its id among them; none any more in `on_disconnect`.
   std::vector<std::string> rooms() const;
   /// To others: of a room, of the namespace.
   Broadcast to(std::string room) const;

@@ -87,8 +87,14 @@ function socketio_idle() {
   const title = '10,000 idle Socket.IO clients over WebSocket: resident memory of each';
   return {
     name: 'socketio_idle',
-    sides: { flux: flux('idle', '--protocol', 'socketio') },
-    rows: [{ title, side: 'flux', ...memory, most: 2000 }],
+    sides: {
+      flux: flux('idle', '--protocol', 'socketio'),
+      chromium: flux('idle', '--protocol', 'socketio', '--headers', 'chromium'),
+    },
+    rows: [
+      { title, side: 'flux', ...memory, most: 2000 },
+      { title: `the same with what Chromium's requests say`, side: 'chromium', ...memory, most: 2000 },
+    ],
   };
 }
 

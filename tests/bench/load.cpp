@@ -6,8 +6,28 @@
 namespace flux::bench {
 namespace {
 
+/// What Chromium 156 says in the requests that open a session: the poll that socket.io-client begins with, and the
+/// WebSocket's handshake. Besides these a handshake has what WebSocketSwarm writes, and Sec-WebSocket-Extensions.
+constexpr std::string_view chromium_fields =
+    "Pragma: no-cache\r\n"
+    "Cache-Control: no-cache\r\n"
+    "sec-ch-ua-platform: \"Linux\"\r\n"
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 "
+    "Safari/537.36\r\n"
+    "sec-ch-ua: \"Not:A-Brand\";v=\"8\", \"Chromium\";v=\"156\"\r\n"
+    "sec-ch-ua-mobile: ?0\r\n"
+    "Accept: */*\r\n"
+    "Origin: http://127.0.0.1:8080\r\n"
+    "Sec-Fetch-Site: same-origin\r\n"
+    "Sec-Fetch-Mode: cors\r\n"
+    "Sec-Fetch-Dest: empty\r\n"
+    "Referer: http://127.0.0.1:8080/\r\n"
+    "Accept-Encoding: gzip, deflate, br, zstd\r\n"
+    "Accept-Language: en-US,en;q=0.9\r\n";
+
 std::unique_ptr<Swarm> make_swarm(const Options& options) {
   Target target{options.host, options.port, options.path};
+  if (options.browser) target.fields = chromium_fields;
   if (options.protocol == Protocol::polling) return std::make_unique<PollingSwarm>(target, options.connections);
   const Dialect dialect = options.protocol == Protocol::socketio ? Dialect::socketio : Dialect::plain;
   return std::make_unique<WebSocketSwarm>(target, options.connections, dialect);

@@ -65,6 +65,11 @@ Protocol parse_protocol(std::string_view option, std::string_view text) {
   throw UsageError(std::string(option) + " takes live, raw, socketio or polling");
 }
 
+bool parse_headers(std::string_view option, std::string_view text) {
+  if (text != "bare" && text != "chromium") throw UsageError(std::string(option) + " takes bare or chromium");
+  return text == "chromium";
+}
+
 template <class Number>
 Number parse_number(std::string_view option, std::string_view text, Number least, Number most) {
   Number value{};
@@ -125,6 +130,11 @@ const std::vector<OptionInfo>& option_infos() {
        "else live)",
        {Mode::fanout, Mode::idle, Mode::paced},
        [](Options& o, Text n, Text v) { o.protocol = parse_protocol(n, v); }},
+      {"--headers",
+       "NAME",
+       "bare, or chromium: handshakes say what Chromium's requests say, too (default bare)",
+       {Mode::idle},
+       [](Options& o, Text n, Text v) { o.browser = parse_headers(n, v); }},
       {"--secs",
        "S",
        "seconds to measure (default 2)",
@@ -193,6 +203,9 @@ void check_rooms(const Options& options) {
   if (options.mode == Mode::rooms_echo && members < 2) throw UsageError("--room-size must be at least 2");
   if (options.mode == Mode::idle && members > 0 && options.protocol != Protocol::live) {
     throw UsageError("--room-size needs --protocol live");
+  }
+  if (options.browser && options.protocol == Protocol::polling) {
+    throw UsageError("--headers needs a protocol over WebSocket");
   }
   if (options.mode != Mode::paced) return;
   if (options.protocol == Protocol::raw) throw UsageError("paced takes --protocol live, socketio or polling");

@@ -34,6 +34,7 @@ struct Options {
   Protocol protocol = Protocol::live;
   std::size_t connections = 0;
   std::size_t window = 1;
+  bool browser = false;       ///< handshakes say what Chromium's say
   std::size_t room_size = 0;  ///< idle: 0 joins no room
   std::size_t senders = 1;    ///< of each room
   std::size_t payload_bytes = 100;

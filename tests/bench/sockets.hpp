@@ -16,6 +16,7 @@ struct Target {
   std::string host;  ///< an IPv4 address
   std::uint16_t port;
   std::string path;
+  std::string fields = {};  ///< header fields of a WebSocket handshake besides those it needs, each with its CR LF
 };
 
 /// Many TCP connections to one server, driven by one thread on epoll: as little client as possible, so that what is

@@ -24,7 +24,7 @@ void WebSocketSwarm::begin(std::size_t client) {
   request.append("GET ").append(target_.path).append(" HTTP/1.1\r\nHost: ").append(target_.host);
   request.append(":").append(std::to_string(target_.port)).append("\r\nUpgrade: websocket\r\n");
   request.append("Connection: Upgrade\r\nSec-WebSocket-Key: ").append(handshake_key);
-  request.append("\r\nSec-WebSocket-Version: 13\r\n\r\n");
+  request.append("\r\nSec-WebSocket-Version: 13\r\n").append(target_.fields).append("\r\n");
   flush(client);
 }
 

@@ -7,11 +7,10 @@
 #include <flux/flux.hpp>
 #include <flux/socketio.hpp>
 
-#include "support/later.hpp"
+#include "support/server_program.hpp"
 
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
@@ -60,9 +59,5 @@ int main(int argc, char** argv) {
   serve(io.of("/"), later);
   serve(io.of("/custom"), later);
 
-  server.start();
-  std::printf("listening on http://127.0.0.1:%u/\n", static_cast<unsigned>(server.port()));
-  std::fflush(stdout);
-  later.run();
-  server.stop(std::chrono::milliseconds(100));
+  run_server(server, later);
 }

@@ -1,6 +1,8 @@
 // Fuzzes the WebSocket decoder. The first byte of the input chooses the limits and whether compression is on, the
 // second how the rest, which is what a client sends, is cut into pieces. Checked, beside what the sanitizers see: the
 // events do not depend on the cuts, text is UTF-8, nothing passes its limit, and no header is left that is whole.
+#include "unit/websocket_client_frames.hpp"
+
 #include <flux/core/utf8.hpp>
 #include <flux/transport/deflate.hpp>
 #include <flux/transport/websocket_decoder.hpp>
@@ -9,8 +11,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-#include <memory>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,18 +18,12 @@ namespace {
 
 using namespace flux::transport;
 using flux::core::valid_utf8;
+using flux::testing::Seen;
 using Event = WebSocketDecoder::Event;
 
 void require(bool holds) {
   if (!holds) std::abort();
 }
-
-struct Seen {
-  Event event;
-  std::string payload;
-  int close_code;
-  bool operator==(const Seen&) const = default;
-};
 
 void check(const WebSocketDecoder& decoder, Event event, const DecoderLimits& limits) {
   const std::string_view payload = decoder.payload();
@@ -53,30 +47,12 @@ void check(const WebSocketDecoder& decoder, Event event, const DecoderLimits& li
 std::vector<Seen> decode(std::string_view bytes, std::size_t piece_size, const DecoderLimits& limits,
                          Inflater* inflater) {
   WebSocketDecoder decoder(limits, inflater);
-  std::vector<Seen> seen;
-  std::string unused;
-  while (!bytes.empty()) {
-    const std::size_t size = std::min(piece_size, bytes.size());
-    const std::size_t total = unused.size() + size;
-    const std::unique_ptr<char[]> input(new char[total]);
-    std::copy(unused.begin(), unused.end(), input.get());
-    std::copy_n(bytes.begin(), size, input.get() + unused.size());
-    bytes.remove_prefix(size);
-    char* p = input.get();
-    std::size_t n = total;
-    for (;;) {
-      const Event event = decoder.next(p, n);
-      check(decoder, event, limits);
-      require(p + n == input.get() + total);
-      if (event == Event::need_more) break;
-      seen.push_back({event, std::string(decoder.payload()), decoder.close_code()});
-      if (event == Event::error) return seen;
-    }
-    require(n < 14);
-    require(decoder.memory_bytes() <= 1024 + limits.message_bytes_max);
-    unused.assign(p, n);
-  }
-  return seen;
+  return flux::testing::decode(
+      decoder, bytes, [&] { return piece_size; },
+      [&](Event event) {
+        check(decoder, event, limits);
+        if (event == Event::need_more) require(decoder.memory_bytes() <= 1024 + limits.message_bytes_max);
+      });
 }
 
 }  // namespace

@@ -4,7 +4,8 @@
 // FLUX_SOCKETIO_SERVER  tests/support/socketio_server.cpp, built; required
 
 import assert from 'node:assert/strict';
-import {mkdtemp, rm} from 'node:fs/promises';
+import {mkdtemp, rm, writeFile} from 'node:fs/promises';
+import net from 'node:net';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {after, afterEach, before, describe, test} from 'node:test';
@@ -99,6 +100,17 @@ for (const [way, options] of Object.entries(ways)) {
       assert.deepEqual(seen, [...Array(300).keys()]);
     });
 
+    test('events: a string that was cut inside a surrogate pair', async () => {
+      const socket = await connect(options);
+      const args = ['\u{1f600}'.slice(0, 1), {['\u{1f600}x'.slice(1)]: ['\udc00 \ud800']}, '\u{1f600}'];
+      socket.emit('echo', ...args);
+      assert.deepEqual(await next(socket, 'echoed'), args);
+      socket.emit('echo', '\ud83d', Buffer.from([1]));
+      const [half, bytes] = await next(socket, 'echoed');
+      assert.equal(half, '\ud83d');
+      assert.deepEqual([...bytes], [1]);
+    });
+
     test('events: binary, nested, both ways', async () => {
       const socket = await connect(options);
       const big = Buffer.alloc(70_000, 7);
@@ -173,6 +185,16 @@ for (const [way, options] of Object.entries(ways)) {
       assert.deepEqual(await readers[1].settle(), it);
     });
 
+    test('rooms: what narrows an audience down leaves that one as it is', async () => {
+      const [ada, ben] = await Promise.all([connect(options), connect(options)]);
+      const readers = [ada, ben].map(reader);
+      const room = `narrowed ${way}`;
+      for (const socket of [ada, ben]) await ask(socket, 'join', room);
+      ada.emit('in, then all but', room, ben.id);
+      await ask(ada, 'ack', 0);
+      assert.deepEqual(await Promise.all(readers.map((each) => each.settle())), [[['but'], ['all']], [['all']]]);
+    });
+
     test('handlers: once, off, and those that are asked first', async () => {
       const socket = await connect(options);
       await ask(socket, 'listen once');
@@ -229,6 +251,7 @@ for (const [way, options] of Object.entries(ways)) {
       ben.disconnect();
       assert.deepEqual(await leaving, [id]);
       assert.equal(await until(() => ask(ada, 'reason of', `rooms of ${id}`), 'its rooms'), `${room};`);
+      assert.equal(await until(() => ask(ada, 'reason of', `rooms then of ${id}`), 'the end'), '0');
     });
 
     test('many at once: nothing is lost or out of order while the transport may change', async () => {
@@ -309,6 +332,84 @@ describe('the upgrade', () => {
   });
 });
 
+describe('the transports', () => {
+  /** A session that polls, in the main namespace, and a socket that can be asked about it. */
+  async function poller() {
+    const url = new URL(`${server.url}socket.io/?EIO=4&transport=polling`);
+    const {sid} = JSON.parse((await (await fetch(url)).text()).slice(1));
+    url.searchParams.set('sid', sid);
+    await fetch(url, {method: 'POST', body: '40'});
+    const welcome = await (await fetch(url)).text();
+    const target = url.pathname + url.search;
+    return {target, id: JSON.parse(welcome.split('\x1e')[0].slice(2)).sid, witness: await connect()};
+  }
+  const send = (text) =>
+    within(
+      new Promise((resolve, reject) => {
+        const peer = net.connect(server.port, '127.0.0.1', () => peer.write(text, () => resolve(peer)));
+        peer.once('error', reject);
+        sockets.push({disconnect: () => peer.destroy()});
+      }),
+      'a connection',
+    );
+  const reasonOf = ({id, witness}) => until(() => ask(witness, 'reason of', id), 'the reason');
+
+  test('subprotocols that a WebSocket offers: the first is taken', async () => {
+    for (const options of [ways.websocket, ways.upgrade]) {
+      const socket = await connect({...options, protocols: ['one', 'two']});
+      await upgraded(socket);
+      assert.equal(socket.io.engine.transport.ws.protocol, 'one');
+    }
+  });
+
+  test('a client that closes while it polls is gone at once, as is one that breaks off what it posts', async () => {
+    const polling = await poller();
+    const peer = await send(`GET ${polling.target} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    assert.equal(await ask(polling.witness, 'reason of', polling.id), '');
+    peer.end();
+    assert.equal(await reasonOf(polling), 'transport error');
+    const posting = await poller();
+    (await send(`POST ${posting.target} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n42["echo"`)).end();
+    assert.equal(await reasonOf(posting), 'transport error');
+  });
+
+  test('a message that is too long for a WebSocket: transport error', async () => {
+    const [witness, socket] = await Promise.all([connect(), connect()]);
+    const {id} = socket;
+    socket.emit('echo', 'x'.repeat(1_000_001));
+    await next(socket, 'disconnect');
+    assert.equal(await reasonOf({id, witness}), 'transport error');
+  });
+
+  test('no cache keeps what is polled', async () => {
+    const {target} = await poller();
+    const url = new URL(target, server.url);
+    const answers = [await fetch(url, {method: 'POST', body: '42["echo"]'}), await fetch(url)];
+    for (const answer of answers) assert.equal(answer.headers.get('cache-control'), 'no-store');
+    assert.equal(await answers[1].text(), '42["echoed"]');
+  });
+
+  test('a path is the same with a slash at its end, and without', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'flux-socketio-'));
+    try {
+      const bundle = path.join(folder, 'bundle.js');
+      await writeFile(bundle, '// the client');
+      for (const spelled of ['/own', '/own/']) {
+        const at = await another('--path', spelled, '--client-file', bundle);
+        for (const options of Object.values(ways)) {
+          for (const addTrailingSlash of [true, false]) {
+            const socket = await connect({...options, path: '/own', addTrailingSlash}, '/', at);
+            if (options === ways.upgrade) await upgraded(socket);
+          }
+        }
+        assert.equal(await (await fetch(`${at.url}own/socket.io.js`)).text(), '// the client');
+      }
+    } finally {
+      await rm(folder, {recursive: true});
+    }
+  });
+});
+
 describe('namespaces and middlewares', () => {
   const error = async (nsp, auth, at) => (await next(open({...ways.websocket, auth}, nsp, at), 'connect_error'))[0];
 
@@ -344,6 +445,51 @@ describe('namespaces and middlewares', () => {
     assert.equal((await error('/named', {name: 'second refused'})).message, 'the second one');
     assert.equal((await error('/named', {name: 'thrower'})).message, 'the server failed to handle this connection');
     assert.equal((await error('/named', {name: 'ignored'})).message, 'nobody answered');
+  });
+
+  test('middlewares may have a client join rooms', async () => {
+    const socket = await connect({...ways.websocket, auth: {name: 'joiner'}}, '/named');
+    assert.deepEqual(await new Promise((done) => socket.emit('rooms', (...rooms) => done(rooms))), [socket.id, 'joined while asked']);
+    const news = next(socket, 'news');
+    socket.emit('in', 'joined while asked', 'it');
+    assert.deepEqual(await news, ['it']);
+  });
+
+  test('a name with a query is another name', async () => {
+    const opens = oneConnection();
+    const other = opens('/other');
+    await next(other, 'connect');
+    const [refusal] = await next(opens('/other?token=1'), 'connect_error');
+    assert.equal(refusal.message, 'Invalid namespace');
+    assert.equal(await ask(other, 'ack', 1), 1);
+  });
+
+  test('a client that begins anew before it is answered is asked about anew, and is there once', async () => {
+    const opens = oneConnection();
+    const main = opens('/');
+    await next(main, 'connect');
+    const named = opens('/named', {name: 'late refused'});
+    const answers = [];
+    for (const event of ['connect', 'connect_error']) named.on(event, () => answers.push(event));
+    named.disconnect().connect().disconnect(); // what is asked first says no, later
+    named.auth = {name: 'ada'};
+    named.connect();
+    await next(named, 'connect');
+    assert.equal(await new Promise((done) => named.emit('data', done)), 'ada');
+    assert.deepEqual(await new Promise((done) => named.emit('members', '', (...sizes) => done(sizes))), [0, 1]);
+    assert.deepEqual(answers, ['connect']);
+    assert.equal(await ask(main, 'ack', 'still here'), 'still here');
+  });
+
+  test('a client that begins anew again and again is asked about a few times only', async () => {
+    const opens = oneConnection();
+    const main = opens('/');
+    await next(main, 'connect');
+    const named = opens('/named', {name: 'ada'});
+    const refused = next(named, 'connect_error');
+    for (let n = 0; n < 10; ++n) named.disconnect().connect();
+    assert.equal((await refused)[0].message, 'Too many namespaces');
+    assert.equal(await ask(main, 'ack', 'still here'), 'still here');
   });
 
   test('a client that leaves while it is asked about does no harm', async () => {
@@ -413,6 +559,7 @@ describe('TLS and CORS', () => {
     assert.equal(allowed.get('access-control-allow-credentials'), 'true');
     assert.match(allowed.get('vary'), /origin/i);
     const other = (await answer('https://other.example')).headers;
+    assert.match(other.get('vary'), /origin/i); // a cache must not give this to those who are allowed
     assert.equal(other.get('access-control-allow-origin'), null);
     assert.equal(other.get('access-control-allow-credentials'), null);
   });
@@ -485,6 +632,76 @@ describe('reconnection and recovery', () => {
       assert.ok(!ada.recovered);
       assert.notEqual(ada.id, id);
     }
+  });
+
+  /** Cuts the connection and waits until the client is back. */
+  async function cut(socket) {
+    const back = next(socket, 'connect');
+    socket.io.engine.close();
+    await back;
+  }
+
+  test('who has received nothing yet is recovered, with what it missed since it came', async () => {
+    const at = await another('--recovery-ms', '5000');
+    const [ada, ben] = await Promise.all([connect({...again, reconnectionDelay: 200, reconnectionDelayMax: 200}, '/', at), connect(ways.websocket, '/', at)]);
+    const {id} = ada;
+    await cut(ada);
+    assert.ok(ada.recovered);
+    const heard = reader(ada);
+    const back = cut(ada);
+    await until(async () => (await ask(ben, 'anyone', id)) === false, 'ada to go');
+    ben.emit('in', id, 'missed');
+    await back;
+    assert.ok(ada.recovered);
+    assert.equal(ada.id, id);
+    assert.deepEqual((await heard.settle()).map(([value]) => value), ['missed']);
+  });
+
+  test('who has received nothing for long is recovered, whatever others got meanwhile', async () => {
+    const at = await another('--recovery-ms', '300', '--recovery-packets', '10', '--patience-ms', '100');
+    const [ada, ben] = await Promise.all([connect(again, '/', at), connect(ways.websocket, '/', at)]);
+    const heard = reader(ada);
+    ben.emit('all', 'for both');
+    await until(() => heard.news.length === 1, 'the first');
+    for (let n = 0; n < 30; ++n) ben.emit('in', ben.id, n);
+    for (let n = 0; n < 5; ++n) await next(ada.io, 'ping'); // longer than anything is kept
+    for (let n = 0; n < 5; ++n) ben.emit('in', ben.id, n);
+    await ask(ben, 'ack', 0);
+    const {id} = ada;
+    await cut(ada);
+    assert.ok(ada.recovered);
+    assert.equal(ada.id, id);
+    assert.deepEqual((await heard.settle()).map(([value]) => value), ['for both']);
+  });
+
+  test('emits to several rooms come in their order, so that nothing is recovered twice', async () => {
+    const at = await another('--recovery-ms', '5000');
+    for (const options of [again, {...again, ...ways.polling}]) {
+      const ada = await connect(options, '/', at);
+      const heard = reader(ada);
+      for (const room of ['one', 'two']) await ask(ada, 'join', room);
+      ada.emit('in turns', 'one', 'two');
+      const values = () => heard.news.map(([value]) => value);
+      await until(() => heard.news.length >= 6, 'all of them');
+      assert.deepEqual(values(), [0, 1, 2, 3, 4, 5]);
+      await cut(ada);
+      assert.ok(ada.recovered);
+      ada.emit('echo', 'settled');
+      await next(ada, 'echoed');
+      assert.deepEqual(values(), [0, 1, 2, 3, 4, 5]);
+      ada.disconnect();
+    }
+  });
+
+  test('rooms that middlewares join come to those that are recovered', async () => {
+    const at = await another('--recovery-ms', '5000');
+    const socket = await connect({...again, auth: {name: 'ada'}}, '/named', at);
+    await ask(socket, 'join', 'of old');
+    socket.auth = {name: 'joiner'};
+    await cut(socket);
+    assert.ok(socket.recovered);
+    const rooms = await new Promise((done) => socket.emit('rooms', (...all) => done(all)));
+    assert.deepEqual(rooms.slice(1, 3).sort(), ['joined while asked', 'of old']);
   });
 
   test('who is locked out meanwhile does not come back by recovery', async () => {

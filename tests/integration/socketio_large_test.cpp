@@ -49,6 +49,12 @@ std::string numbered_event(std::size_t id, std::string_view argument) {
   return "42" + std::to_string(id) + "[\"note\"," + std::string(argument) + "]";
 }
 
+Options with_payloads_of(std::size_t bytes_max) {
+  Options options;
+  options.payload_bytes_max = bytes_max;
+  return options;
+}
+
 /// A client over a WebSocket that sends no binary frames.
 struct Base64Client : WebSocketClient {
   explicit Base64Client(std::uint16_t port) : WebSocketClient(port, "/socket.io/?EIO=4&transport=websocket&b64=1") {
@@ -127,9 +133,7 @@ TEST_CASE("socket.io: one option lets a large message through, to the byte, over
   const std::string content = bytes_of(size + 1);
   const std::string_view fits = std::string_view(content).substr(0, size);
   flux::Server server(test_config());
-  Options options;
-  options.payload_bytes_max = size;
-  Io io(server, options);
+  Io io(server, with_payloads_of(size));
   io.on_connection([&](const Socket& socket) {
     socket.on("file", [&](Event& event) {
       const auto bytes = event.arg(0).bytes_at();
@@ -199,9 +203,7 @@ TEST_CASE("socket.io: one option lets a large message through, to the byte, over
 
 TEST_CASE("socket.io: long texts, which are read beside the loop, keep their place among what their client sends") {
   flux::Server server(test_config());
-  Options options;
-  options.payload_bytes_max = 20'000'000;
-  Io io(server, options);
+  Io io(server, with_payloads_of(20'000'000));
   const Notes notes(io);
   server.start();
   const std::string text = quoted_x(1'000'000);
@@ -209,25 +211,22 @@ TEST_CASE("socket.io: long texts, which are read beside the loop, keep their pla
   const std::string bytes = bytes_of(500'000);
   const std::string binary_event = "451-3[\"note\"," + with_bytes + "]";
   std::string answers;
-  SECTION("a WebSocket") {
-    SocketIoClient client(server.port());
+  const auto exchange = [&](WebSocketClient& client, const auto& send_attachment) {
     client.send_text(numbered_event(1, text));
     client.send_text(numbered_event(2, "1"));
     client.send_text(binary_event);
-    client.send_binary(bytes);
+    send_attachment();
     client.send_text(numbered_event(4, text));
     client.send_text(numbered_event(5, "[1]"));
     for (int i = 0; i < 5; ++i) answers += client.message().substr(0, 3);
+  };
+  SECTION("a WebSocket") {
+    SocketIoClient client(server.port());
+    exchange(client, [&] { client.send_binary(bytes); });
   }
   SECTION("a WebSocket without binary frames") {
     Base64Client client(server.port());
-    client.send_text(numbered_event(1, text));
-    client.send_text(numbered_event(2, "1"));
-    client.send_text(binary_event);
-    client.send_base64(bytes);
-    client.send_text(numbered_event(4, text));
-    client.send_text(numbered_event(5, "[1]"));
-    for (int i = 0; i < 5; ++i) answers += client.message().substr(0, 3);
+    exchange(client, [&] { client.send_base64(bytes); });
   }
   SECTION("polling") {
     Poller poller(server.port());
@@ -246,9 +245,7 @@ TEST_CASE("socket.io: long texts, which are read beside the loop, keep their pla
 
 TEST_CASE("socket.io: a long text that is no packet ends its connection, as does a bad one after it") {
   flux::Server server(test_config());
-  Options options;
-  options.payload_bytes_max = 20'000'000;
-  Io io(server, options);
+  Io io(server, with_payloads_of(20'000'000));
   const Notes notes(io);
   server.start();
   const std::string bad = "42[\"note\"," + quoted_x(1'000'000) + ",]";
@@ -280,9 +277,7 @@ TEST_CASE("socket.io: a long text that is no packet ends its connection, as does
 
 TEST_CASE("socket.io: an auth payload that is too long is refused, the connection stays") {
   flux::Server server(test_config());
-  Options options;
-  options.payload_bytes_max = 20'000'000;
-  Io io(server, options);
+  Io io(server, with_payloads_of(20'000'000));
   const Notes notes(io);
   server.start();
   WebSocketClient client(server.port(), "/socket.io/?EIO=4&transport=websocket");
@@ -298,9 +293,7 @@ TEST_CASE("socket.io: an auth payload that is too long is refused, the connectio
 
 TEST_CASE("socket.io: who goes while its long text is read, and a server that stops then, harm nothing") {
   flux::Server server(test_config());
-  Options options;
-  options.payload_bytes_max = 20'000'000;
-  Io io(server, options);
+  Io io(server, with_payloads_of(20'000'000));
   const Notes notes(io);
   server.start();
   const std::string long_note = numbered_event(1, quoted_x(4'000'000));
@@ -323,9 +316,7 @@ TEST_CASE("socket.io: who goes while its long text is read, and a server that st
 TEST_CASE("socket.io: what clients have sent that have gone is not read any more") {
   constexpr std::size_t size = 10'000'000;  // at least 50 ms
   flux::Server server(test_config());
-  Options options;
-  options.payload_bytes_max = 2 * size;
-  Io io(server, options);
+  Io io(server, with_payloads_of(2 * size));
   const Notes notes(io);
   server.start();
   const std::string bytes = bytes_of(size);
@@ -352,8 +343,7 @@ TEST_CASE("socket.io: attachments may wait to be decoded for longer than for the
   auto config = test_config();
   config.clock = clock;
   flux::Server server(config);
-  Options options;
-  options.payload_bytes_max = 20'000'000;
+  Options options = with_payloads_of(20'000'000);
   options.attachments_timeout = 1s;
   Io io(server, options);
   const Notes notes(io);
@@ -376,9 +366,7 @@ TEST_CASE("socket.io: attachments may wait to be decoded for longer than for the
 
 TEST_CASE("socket.io: what was posted before an upgrade goes first, however long it is read") {
   flux::Server server(test_config());
-  Options options;
-  options.payload_bytes_max = 20'000'000;
-  Io io(server, options);
+  Io io(server, with_payloads_of(20'000'000));
   const Notes notes(io);
   server.start();
   const std::string text = quoted_x(300'000);
@@ -476,9 +464,7 @@ TEST_CASE("socket.io: ten files of 100 MB at once, or texts of 30, no turn of th
   {
     flux::Server server(test_config());
     flux::use_context(server, loop.context);
-    Options options;
-    options.payload_bytes_max = 2 * size;
-    Io io(server, options);
+    Io io(server, with_payloads_of(2 * size));
     const Notes notes(io);
     server.start();
     const std::string frames =
@@ -499,4 +485,264 @@ TEST_CASE("socket.io: ten files of 100 MB at once, or texts of 30, no turn of th
   // The longest wait says as much about these eleven clients, who share the machine's cores with the server.
   CHECK(waits.size() >= 20);
   CHECK(waits[waits.size() * 95 / 100] < 50);
+}
+
+namespace {
+
+/// Whether `text` is what `xxx…` is as base64, from a group's beginning on.
+bool is_base64_of_x(std::string_view text) {
+  static const std::string many = base64_of(std::string(300'000, 'x'));
+  for (; !text.empty(); text.remove_prefix(std::min(text.size(), many.size()))) {
+    if (text.substr(0, many.size()) != std::string_view(many).substr(0, text.size())) return false;
+  }
+  return true;
+}
+
+/// Takes a polled file of `size` bytes, a multiple of 3, as it comes: it is too large to be kept ten times. Whether it
+/// was whole.
+bool polled_file(HttpClient& client, std::string_view event, std::size_t size) {
+  while (client.received.find("\r\n\r\n") == std::string::npos) {
+    if (!client.receive()) return false;
+  }
+  const std::size_t head = client.received.find("\r\n\r\n") + 4;
+  const std::string before = std::string(event) + "\x1e" + "b";
+  const std::size_t base64 = size / 3 * 4;
+  const std::string length = "\r\nContent-Length: " + std::to_string(before.size() + base64) + "\r\n";
+  if (client.received.find(length) == std::string::npos) return false;
+  client.received.erase(0, head);
+  while (client.received.size() < before.size() + 4 && client.receive()) {
+  }
+  if (client.received.substr(0, before.size()) != before) return false;
+  client.received.erase(0, before.size());
+  for (std::size_t left = base64; left > 0;) {
+    const std::size_t whole = client.received.size() / 4 * 4;
+    if (whole > left || !is_base64_of_x(std::string_view(client.received).substr(0, whole))) return false;
+    left -= whole;
+    client.received.erase(0, whole);
+    if (left > 0 && !client.receive()) return false;
+  }
+  return client.received.empty();
+}
+
+/// The same over a WebSocket.
+bool framed_file(WebSocketClient& client, std::size_t size) {
+  std::size_t left = size / 3 * 4;
+  for (bool first = true;; first = false) {
+    const auto frame = client.frame();
+    if (!frame) return false;
+    const bool begins = frame->opcode == flux::transport::Opcode::text && frame->payload.starts_with('b');
+    if (first ? !begins : frame->opcode != flux::transport::Opcode::continuation) return false;
+    const std::string_view base64 = std::string_view(frame->payload).substr(first ? 1 : 0);
+    if (base64.size() > left || !is_base64_of_x(base64)) return false;
+    left -= base64.size();
+    if (frame->final) return left == 0;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("socket.io: ten files of 100 MB to clients that take no bytes, no turn of the loop is long") {
+  const bool polls = GENERATE(true, false);
+  const std::size_t size = is_slow_build ? 3'000'000 : 99'999'999;
+  const std::string event = R"(451-["file",{"_placeholder":true,"num":0}])";
+  MeasuredLoop loop;
+  std::atomic<int> whole{0};
+  std::vector<double> waits;
+  {
+    flux::Server server(test_config());
+    flux::use_context(server, loop.context);
+    Options options;
+    options.payload_bytes_max = size;
+    Io io(server, options);
+    const auto file = std::make_shared<const std::string>(size, 'x');
+    io.on_connection([&](const Socket& socket) {
+      socket.on("note", [](Event& note) { note.ack({number(1)}); });
+      socket.on("get", [&, socket](Event&) { socket.emit("file", {Value::bytes(file)}); });
+    });
+    server.start();
+    std::atomic<int> fetching{10};
+    Crew crew;
+    Gate gate;
+    for (int i = 0; i < 10; ++i) {
+      crew.add([&] {
+        if (polls) {
+          Poller poller(server.port());
+          gate.wait();
+          poller.post("42[\"get\"]");
+          whole += polled_file(poller.begin_poll(), event, size) ? 1 : 0;
+        } else {
+          Base64Client client(server.port());
+          gate.wait();
+          client.send_text("42[\"get\"]");
+          whole += client.message() == event && framed_file(client, size) ? 1 : 0;
+        }
+        --fetching;
+      });
+    }
+    SocketIoClient other(server.port());
+    gate.open();
+    while (fetching > 0) {
+      const auto begin = std::chrono::steady_clock::now();
+      other.ask("note", "1");
+      waits.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+      std::this_thread::sleep_for(2ms);
+    }
+    crew.join();
+    server.stop(100ms);
+  }
+  const double longest = loop.join();
+  std::sort(waits.begin(), waits.end());
+  CAPTURE(polls, longest, waits.size(), waits[waits.size() / 2], waits[waits.size() * 95 / 100], waits.back());
+  CHECK(whole == 10);
+  if (is_slow_build) return;
+  CHECK(longest < 20);
+  CHECK(waits[waits.size() * 95 / 100] < 50);
+}
+
+TEST_CASE("socket.io: long attachments between short ones, to a room, each client has them whole and in order") {
+  flux::Server server(test_config());
+  Io io(server);
+  io.on_connection([&](const Socket& socket) { static_cast<void>(socket.join("room")); });
+  server.start();
+  const std::string large = bytes_of(200'001), other = bytes_of(70'000);
+  Poller poller(server.port());
+  Base64Client base64(server.port());
+  SocketIoClient client(server.port());
+  const auto send_all = [&](const flux::socketio::Broadcast& to) {
+    to.emit("first");
+    to.emit("files", {Value::bytes(large), Value::bytes("few"), Value::bytes(other), number(7)});
+    to.emit("last");
+  };
+  const auto text = [](std::string_view name) { return "42[\"" + std::string(name) + "\"]"; };
+  const auto placeholder = [](int n) { return R"({"_placeholder":true,"num":)" + std::to_string(n) + "}"; };
+  const std::string files = R"(453-["files",)" + placeholder(0) + "," + placeholder(1) + "," + placeholder(2) + ",7]";
+  const std::vector<std::string> expected{
+      text("first"), files, "b" + base64_of(large), "b" + base64_of("few"), "b" + base64_of(other), text("last")};
+  const auto check_all = [&] {
+    std::string polled;
+    while (polled.find(text("last")) == std::string::npos) {
+      if (!polled.empty()) polled += "\x1e";
+      polled += poller.poll();
+    }
+    std::string joined;
+    for (const std::string& packet : expected) joined += (joined.empty() ? "" : "\x1e") + packet;
+    CHECK(polled == joined);
+    for (const std::string& packet : expected) CHECK(base64.message() == packet);
+    CHECK(client.message() == expected[0]);
+    CHECK(client.message() == expected[1]);
+    for (const std::string& bytes : {large, std::string("few"), other}) CHECK(client.message() == bytes);
+    CHECK(client.message() == expected[5]);
+  };
+  SECTION("one room: through its lanes") {
+    send_all(io.to("room"));
+    check_all();
+  }
+  SECTION("sockets: one by one") {
+    for (const Socket& socket : io.of("/").sockets()) send_all(io.to(socket.id()));
+    check_all();
+  }
+}
+
+TEST_CASE("socket.io: what waits for a client that goes over to a WebSocket, long attachments are taken along") {
+  flux::Server server(test_config());
+  Io io(server);
+  io.on_connection([](const Socket& socket) { static_cast<void>(socket.join("room")); });
+  server.start();
+  const std::string large = bytes_of(200'001);
+  Poller poller(server.port());
+  WebSocketClient client(server.port(), "/socket.io/?EIO=4&transport=websocket&sid=" + poller.sid);
+  client.send_text("2probe");
+  CHECK(client.message() == "3probe");
+  io.to("room").emit("file", {Value::bytes(large)});  // no poll is there to take it
+  io.to("room").emit("last");
+  client.send_text("5");
+  CHECK(client.message() == R"(451-["file",{"_placeholder":true,"num":0}])");
+  CHECK(client.message() == large);
+  CHECK(client.message() == R"(42["last"])");
+}
+
+TEST_CASE("socket.io: who is told to go while a long attachment is on its way to it, hears of it behind that") {
+  flux::Server server(test_config());
+  Io io(server);
+  Awaited<Socket> came;
+  io.on_connection([&](const Socket& socket) { came.set(socket); });
+  server.start();
+  const std::string large = bytes_of(6'000'000);
+  const auto end_it = [&](const Socket& socket) {
+    socket.emit("file", {Value::bytes(large)});
+    socket.disconnect(true);
+  };
+  SECTION("a WebSocket without binary frames") {
+    Base64Client client(server.port());
+    end_it(came.get());
+    CHECK(client.message() == R"(451-["file",{"_placeholder":true,"num":0}])");
+    CHECK(client.message() == "b" + base64_of(large));
+    CHECK(client.message() == "41");
+    CHECK(client.closed().code == 1000);
+  }
+  SECTION("polling") {
+    Poller poller(server.port());
+    end_it(came.get());
+    CHECK(poller.poll() == R"(451-["file",{"_placeholder":true,"num":0}])"
+                           "\x1e"
+                           "b" +
+                               base64_of(large) +
+                               "\x1e"
+                               "41");
+    CHECK(poller.poll() == "1");
+  }
+}
+
+TEST_CASE("socket.io: a long attachment is on its way and its client goes, nothing of it is left") {
+  flux::Server server(test_config());
+  Io io(server);
+  auto file = std::make_shared<const std::string>(20'000'000, 'x');
+  const std::weak_ptr<const std::string> left = file;
+  Awaited<Socket> came;
+  io.on_connection([&](const Socket& socket) { came.set(socket); });
+  server.start();
+  SECTION("polling") {
+    Poller poller(server.port());
+    poller.begin_poll();
+    came.get().emit("file", {Value::bytes(std::move(file))});
+    CHECK(eventually([&] { return server.stats().bytes_out > 500'000; }));
+  }
+  SECTION("polling, gone before") {
+    {
+      Poller poller(server.port());
+      poller.begin_poll().reset();
+      came.get().emit("file", {Value::bytes(std::move(file))});
+    }
+  }
+  SECTION("a WebSocket without binary frames") {
+    Base64Client client(server.port());
+    came.get().emit("file", {Value::bytes(std::move(file))});
+    CHECK(eventually([&] { return server.stats().bytes_out > 500'000; }));
+  }
+  SECTION("the server stops") {
+    Base64Client client(server.port());
+    came.get().emit("file", {Value::bytes(std::move(file))});
+    CHECK(eventually([&] { return server.stats().bytes_out > 500'000; }));
+    server.stop(0ms);
+  }
+  CHECK(eventually([&] { return left.expired(); }));
+}
+
+TEST_CASE("socket.io: too much waits behind a long attachment, the client is closed as a slow reader") {
+  auto config = test_config();
+  config.limits.outbox_bytes_max = 100'000;
+  config.limits.outbox_bytes_congested = 50'000;
+  flux::Server server(config);
+  Io io(server);
+  Awaited<Socket> came;
+  io.on_connection([&](const Socket& socket) { came.set(socket); });
+  server.start();
+  Base64Client client(server.port());
+  const Socket socket = came.get();
+  socket.emit("file", {Value::bytes(bytes_of(20'000'000))});
+  const std::string text(30'000, 'x');
+  for (int i = 0; i < 4; ++i) socket.emit("text", {JsonText::string(text)});
+  socket.emit("text", {JsonText::string(text)});
+  CHECK(eventually([&] { return server.stats().slow_readers_closed == 1; }));
+  CHECK(client.closed().code == static_cast<int>(flux::CloseCode::slow_reader));
 }

@@ -2,6 +2,8 @@
 // something does not come in time, so they may be used on any thread (Catch2's macros may not).
 #pragma once
 
+#include "support/awaited.hpp"
+#include "support/http_reply.hpp"
 #include "unit/websocket_client_frames.hpp"
 
 #include <flux/json.hpp>
@@ -26,10 +28,6 @@
 #include <vector>
 
 namespace flux_test {
-
-using namespace std::chrono_literals;
-
-constexpr std::chrono::milliseconds patience = 20s;
 
 /// Where to connect to, and with what buffer.
 struct Target {
@@ -130,77 +128,17 @@ class TcpClient {
 
 // --- HTTP ---
 
-struct HttpReply {
-  int status = 0;
-  std::string head;  // with the status line and the empty line
-  std::string body;  // chunks put together
-  bool complete = false;
-
-  bool has(std::string_view line) const { return head.find("\r\n" + std::string(line) + "\r\n") != std::string::npos; }
-};
-
 class HttpClient : public TcpClient {
  public:
   using TcpClient::TcpClient;
 
   /// Not complete where the stream ends before the reply.
-  HttpReply reply(bool to_head_request = false) {
-    HttpReply reply;
-    while (received.find("\r\n\r\n") == std::string::npos) {
-      if (!receive()) return reply;
-    }
-    const std::size_t head_size = received.find("\r\n\r\n") + 4;
-    reply.head = received.substr(0, head_size);
-    received.erase(0, head_size);
-    reply.status = std::stoi(reply.head.substr(9, 3));
-    if (to_head_request || reply.status < 200 || reply.status == 204 || reply.status == 304) {
-      reply.complete = true;
-    } else if (reply.has("Transfer-Encoding: chunked")) {
-      reply.complete = chunks(reply.body);
-    } else if (const auto at = reply.head.find("Content-Length: "); at != std::string::npos) {
-      const auto length = static_cast<std::size_t>(std::stoul(reply.head.substr(at + 16)));
-      while (received.size() < length && receive()) {
-      }
-      reply.complete = received.size() >= length;
-      reply.body = received.substr(0, length);
-      received.erase(0, length);
-    } else {
-      reply.body = to_end();
-      reply.complete = true;
-    }
-    return reply;
-  }
+  HttpReply reply(bool to_head_request = false) { return read_reply(*this, to_head_request); }
   HttpReply request(std::string_view bytes) {
     send(bytes);
     return reply();
   }
-
- private:
-  bool chunks(std::string& body) {
-    for (;;) {
-      while (received.find("\r\n") == std::string::npos) {
-        if (!receive()) return false;
-      }
-      const auto size = static_cast<std::size_t>(std::stoul(received, nullptr, 16));
-      const std::size_t begin = received.find("\r\n") + 2;
-      while (received.size() < begin + size + 2) {
-        if (!receive()) return false;
-      }
-      body.append(received, begin, size);
-      received.erase(0, begin + size + 2);
-      if (size == 0) return true;
-    }
-  }
 };
-
-inline std::string get(std::string_view path, std::string_view fields = "") {
-  return "GET " + std::string(path) + " HTTP/1.1\r\nHost: h\r\n" + std::string(fields) + "\r\n";
-}
-
-inline std::string post(std::string_view path, std::string_view body, std::string_view fields = "") {
-  return "POST " + std::string(path) + " HTTP/1.1\r\nHost: h\r\n" + std::string(fields) +
-         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
-}
 
 // --- WebSocket ---
 
@@ -214,6 +152,7 @@ inline std::string handshake(std::string_view path, std::string_view fields = ""
 struct ServerFrame {
   flux::transport::Opcode opcode = flux::transport::Opcode::text;
   std::string payload;
+  bool final = true;
 };
 
 struct Closed {
@@ -256,6 +195,7 @@ class WebSocketClient {
   }
   /// The next text or binary message. Throws where the server closes instead.
   std::string message() {
+    std::string begun;
     while (auto next = frame()) {
       if (next->opcode == flux::transport::Opcode::ping) {
         pong(*next);
@@ -263,7 +203,9 @@ class WebSocketClient {
         note_close(next->payload);
         throw std::runtime_error("closed with " + std::to_string(how_closed.code) + " " + how_closed.reason);
       } else if (next->opcode != flux::transport::Opcode::pong) {
-        return std::move(next->payload);
+        if (begun.empty() && next->final) return std::move(next->payload);
+        begun += next->payload;
+        if (next->final) return begun;
       }
     }
     throw std::runtime_error("the connection ended");
@@ -303,8 +245,9 @@ class WebSocketClient {
       head += width;
     }
     if (in.size() - head < length) return std::nullopt;
-    if ((byte(1) & 0x80) != 0 || (byte(0) & 0xF0) != 0x80) throw std::runtime_error("not a frame that a server sends");
-    ServerFrame frame{static_cast<flux::transport::Opcode>(byte(0) & 0x0F), in.substr(head, length)};
+    if ((byte(1) & 0x80) != 0 || (byte(0) & 0x70) != 0) throw std::runtime_error("not a frame that a server sends");
+    ServerFrame frame{static_cast<flux::transport::Opcode>(byte(0) & 0x0F), in.substr(head, length),
+                      (byte(0) & 0x80) != 0};
     tcp.received.erase(0, head + static_cast<std::size_t>(length));
     return frame;
   }

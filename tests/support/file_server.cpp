@@ -43,10 +43,7 @@ int main(int argc, char** argv) {
   const Arguments arguments(argc, argv);
   Later main_thread;
 
-  flux::Config config;
-  config.listen = {{"127.0.0.1", arguments.number<std::uint16_t>("--port", 0)}};
-  config.threads = arguments.number<std::size_t>("--threads", 1);
-  config.presence_interval = 0ms;
+  flux::Config config = config_of(arguments);
   config.limits.http_idle_timeout = arguments.ms("--idle-ms", 60s);
   config.limits.close_timeout = 1s;
   config.files.store = std::make_shared<flux::DiskFileStore>(

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "catch.hpp"
+#include "support/awaited.hpp"
 #include "support/client.hpp"
 
 #include <flux/flux.hpp>
@@ -36,32 +37,6 @@ inline std::string numbered(std::string_view stem, int number) {
 }
 /// A JSON string of `size` characters.
 inline std::string quoted_x(std::size_t size) { return std::string("\"").append(size, 'x').append("\""); }
-
-/// Whether `condition` becomes true in time.
-template <class Condition>
-bool eventually(const Condition& condition) {
-  const auto end = std::chrono::steady_clock::now() + patience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
-
-/// A value that one thread sets once and the test waits for.
-template <class T>
-class Awaited {
- public:
-  void set(T value) { promise_.set_value(std::move(value)); }
-  T get() {
-    if (future_.wait_for(patience) != std::future_status::ready) throw std::runtime_error("it was not set in time");
-    return future_.get();
-  }
-
- private:
-  std::promise<T> promise_;
-  std::future<T> future_ = promise_.get_future();
-};
 
 /// What `call(done)` comes to, wherever `done` is called.
 template <class T, class Call>

@@ -33,6 +33,15 @@ class Arguments {
   std::map<std::string, std::string> values_;
 };
 
+/// On loopback at `--port`, or a free one, with `--threads` loops; presence goes out at once.
+inline flux::Config config_of(const Arguments& arguments) {
+  flux::Config config;
+  config.listen = {{"127.0.0.1", arguments.number<std::uint16_t>("--port", 0)}};
+  config.threads = arguments.number<std::size_t>("--threads", 1);
+  config.presence_interval = std::chrono::milliseconds(0);
+  return config;
+}
+
 /// Starts the server, says where it listens, and stops it at SIGTERM.
 inline void run_server(flux::Server& server, Later& main_thread, const char* scheme = "http") {
   server.start();

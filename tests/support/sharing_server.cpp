@@ -48,10 +48,7 @@ int main(int argc, char** argv) {
   const Arguments arguments(argc, argv);
   Later main_thread;
 
-  flux::Config config;
-  config.listen = {{"127.0.0.1", 0}};
-  config.threads = arguments.number<std::size_t>("--threads", 1);
-  config.presence_interval = 0ms;
+  flux::Config config = config_of(arguments);
   config.room_linger = arguments.ms("--linger-ms", 0ms);
   config.limits.public_history_items_max = arguments.number<std::size_t>("--public-max", 50);
   config.limits.messages_per_second = arguments.number<std::uint32_t>("--rate", 0);

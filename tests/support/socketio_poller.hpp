@@ -29,7 +29,10 @@ class Poller {
     }
   }
   /// Without waiting for it.
-  void begin_poll() { gets_.send(flux_test::get(path())); }
+  HttpClient& begin_poll() {
+    gets_.send(flux_test::get(path()));
+    return gets_;
+  }
   HttpReply end_poll() { return gets_.reply(); }
   HttpReply post_reply(std::string_view payload) { return posts_.request(flux_test::post(path(), payload)); }
   std::string post(std::string_view payload) { return post_reply(payload).body; }

@@ -1,7 +1,8 @@
 // A Socket.IO server that the tests with socket.io-client drive: each event asks it for one thing that servers do.
 //
 // usage: flux-socketio-server [--threads N] [--recovery-ms N] [--recovery-packets N] [--rate N] [--origin ORIGIN]
-//                             [--cors-with-credentials ORIGIN] [--payload-bytes N] [--patience-ms N]
+//                             [--cors-with-credentials ORIGIN] [--payload-bytes N] [--patience-ms N] [--path PATH]
+//                             [--client-file FILE]
 //                             [--certificate FILE --key FILE]
 // Ends with SIGTERM.
 #include <flux/flux.hpp>
@@ -173,6 +174,18 @@ void serve_rooms(flux::socketio::Namespace nsp, const Socket& socket) {
     nsp.to(string_at(event, 0)).sockets_leave(string_at(event, 1));
     event.ack();
   });
+  socket.on("in, then all but", [nsp](Event& event) {
+    const auto room = nsp.to(string_at(event, 0));
+    room.except(string_at(event, 1)).emit("news", {text("but")});
+    room.emit("news", {text("all")});
+  });
+  socket.on("in turns", [nsp](Event& event) {  // to two rooms and everybody, in one turn of the loop
+    for (int n = 0; n < 6; ++n) {
+      const Args number{JsonText::trusted(std::to_string(n))};
+      n % 3 == 2 ? nsp.emit("news", number)
+                 : nsp.to(string_at(event, static_cast<std::size_t>(n % 3))).emit("news", number);
+    }
+  });
   socket.on("broadcast", [socket](Event& event) { socket.broadcast().emit("news", event.args()); });
   socket.on("all", [nsp](Event& event) { nsp.emit("news", event.args()); });
   socket.on("all volatile", [nsp](Event& event) { nsp.except("").volatile_().emit("news", event.args()); });
@@ -193,7 +206,10 @@ void serve_ends(flux::socketio::Namespace nsp, const Socket& socket, Log& log) {
     log.add("rooms of " + socket.id(), rooms);
     for (const auto& room : socket.rooms()) socket.to(room).emit("leaving", {text(socket.id())});
   });
-  socket.on_disconnect([id = socket.id(), &log](std::string_view reason) { log.add(id, reason); });
+  socket.on_disconnect([socket, &log](std::string_view reason) {
+    log.add(socket.id(), reason);
+    log.add("rooms then of " + socket.id(), std::to_string(socket.rooms().size()));
+  });
   socket.on("reason of", [&log](Event& event) { event.ack({text(log.of(string_at(event, 0)))}); });
   socket.on("disconnect me", [socket](Event&) {
     socket.emit("last words");
@@ -235,6 +251,7 @@ void ask_for_names(flux::socketio::Namespace nsp) {
     if (*name == "thrower") throw std::runtime_error("as the test wants it");
     if (*name == "ignored") return;
     socket.set_data(JsonText::string(*name));
+    if (*name == "joiner") static_cast<void>(socket.join("joined while asked"));
     later().add(20ms, [next, admitted = *name != "late refused"] {
       if (admitted) return next();
       next.refuse("thought about it");
@@ -253,9 +270,7 @@ int main(int argc, char** argv) {
   later();  // before any thread
 
   Log log;
-  flux::Config config;
-  config.listen = {{"127.0.0.1", 0}};
-  config.threads = arguments.number<std::size_t>("--threads", 1);
+  flux::Config config = config_of(arguments);
   config.limits.messages_per_second = arguments.number<std::uint32_t>("--rate", 0);
   config.limits.message_burst = 5;
   config.limits.rate_limit_strikes_max = 20;
@@ -271,6 +286,8 @@ int main(int argc, char** argv) {
   socketio.namespaces_per_connection_max = 4;
   socketio.rooms_per_socket_max = 3;
   socketio.payload_bytes_max = arguments.number<std::size_t>("--payload-bytes", 1'000'000);
+  if (arguments.has("--path")) socketio.path = arguments.text("--path");
+  socketio.client_file = arguments.text("--client-file");
   if (arguments.has("--cors-with-credentials")) {
     socketio.cors_origins = {arguments.text("--cors-with-credentials")};
     socketio.cors_credentials = true;

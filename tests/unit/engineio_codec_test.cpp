@@ -247,7 +247,7 @@ TEST_CASE("engine.io payload: any packets, what is written is read again", "[eng
       }
     }
     CHECK(writer.packets() == sent.size());
-    EngineIoPayloadReader reader(writer.take(), {});
+    EngineIoPayloadReader reader(writer.take().packets, {});
     CHECK(writer.empty());
     CHECK(writer.bytes() == 0);
     for (const auto& [packet, data] : sent) REQUIRE(reader.next() == packet);
@@ -264,14 +264,14 @@ TEST_CASE("engine.io payload writer: no room left, it says so and stays as it wa
   CHECK(writer.add(EngineIoType::message, "a message longer than all of it") == Added::yes);  // the first always fits
   CHECK(writer.add(EngineIoType::noop) == Added::full);
   CHECK(writer.add_binary("") == Added::full);
-  CHECK(writer.take() == "4a message longer than all of it");
+  CHECK(writer.take().packets == "4a message longer than all of it");
 
   CHECK(writer.add(EngineIoType::message, "123") == Added::yes);
   CHECK(writer.add(EngineIoType::message, "45678") == Added::full);
   CHECK(writer.add(EngineIoType::message, "4567") == Added::yes);
   CHECK(writer.bytes() == 10);
   CHECK(writer.add(EngineIoType::noop) == Added::full);
-  CHECK(writer.take() ==
+  CHECK(writer.take().packets ==
         "4123\x1e"
         "44567");
 
@@ -282,7 +282,7 @@ TEST_CASE("engine.io payload writer: no room left, it says so and stays as it wa
                            "b",
                            2) == Added::yes);
   CHECK(writer.add(EngineIoType::noop) == Added::full);  // three packets
-  CHECK(writer.take() ==
+  CHECK(writer.take().packets ==
         "bYWJj\x1e"
         "4\x1e"
         "b");
@@ -291,6 +291,97 @@ TEST_CASE("engine.io payload writer: no room left, it says so and stays as it wa
                    "a\x1e"
                    "4b") == Added::unsendable);
   CHECK(writer.empty());
+}
+
+namespace {
+
+/// All that comes, in portions of `bytes`.
+std::string written_out(EngineIoPayload payload, std::size_t bytes) {
+  EngineIoPayloadPortions portions(std::move(payload));
+  std::string all;
+  bool may_go_on = true;
+  for (;;) {
+    const std::string portion = portions.next(bytes);
+    if (portion.empty()) return all;
+    REQUIRE(may_go_on);
+    REQUIRE(portion.size() <= bytes);
+    may_go_on = portion.size() + 8 > bytes;  // else it must have been the last
+    all += portion;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("engine.io payload: long bytes beside its text, in portions it is what it would be in one piece",
+          "[engineio]") {
+  std::mt19937 random(Catch::rngSeed());
+  for (int round = 0; round < 300; ++round) {
+    EngineIoPayloadWriter whole({});
+    EngineIoPayloadWriter apart({});
+    for (auto packets = 1 + random() % 6; packets > 0; --packets) {
+      const std::string data = random_bytes(random, 40);
+      switch (random() % 3) {
+        case 0:
+          REQUIRE(whole.add_binary(data) == Added::yes);
+          REQUIRE(apart.add_long(std::make_shared<const std::string>(data)) == Added::yes);
+          break;
+        case 1:
+          REQUIRE(whole.add_binary(data) == Added::yes);
+          REQUIRE(apart.add_binary(data) == Added::yes);
+          break;
+        default:
+          REQUIRE(whole.add_encoded("4a\x1e"
+                                    "4b",
+                                    2) == Added::yes);
+          REQUIRE(apart.add_encoded("4a\x1e"
+                                    "4b",
+                                    2) == Added::yes);
+      }
+    }
+    CHECK(apart.bytes() == whole.bytes());
+    const std::string expected = whole.take().packets;
+    const EngineIoPayload payload = apart.take();
+    CHECK(apart.empty());
+    CHECK(payload.size() == expected.size());
+    REQUIRE(written_out(payload, 8 + random() % 60) == expected);
+    REQUIRE(written_out(payload, 10'000) == expected);
+  }
+  CHECK(written_out({}, 8).empty());
+}
+
+TEST_CASE("engine.io payload writer: the first long bytes, they leave the room that there was for others",
+          "[engineio]") {
+  EngineIoLimits limits;
+  limits.payload_bytes_max = 10;
+  EngineIoPayloadWriter writer(limits);
+  const auto many = std::make_shared<const std::string>(3'000, 'x');
+  CHECK(writer.add(EngineIoType::message, "123") == Added::yes);
+  CHECK(writer.add_long(many) == Added::yes);
+  CHECK(writer.add(EngineIoType::message, "12") == Added::yes);
+  CHECK(writer.bytes() == 4 + 1 + 4'001 + 1 + 3);
+  CHECK(writer.add(EngineIoType::message, "1") == Added::full);
+  CHECK(writer.add_long(many) == Added::yes);
+  CHECK(writer.add_long(many) == Added::full);
+  CHECK(writer.packets() == 4);
+}
+
+TEST_CASE("engine.io base64 portions: their frames, put together they are the one frame's message", "[engineio]") {
+  std::string frames;
+  append_engineio_base64_portion(frames, "abcdef", true, false);
+  append_engineio_base64_portion(frames, "ghi", false, false);
+  append_engineio_base64_portion(frames, "j", false, true);
+  CHECK(frames ==
+        "\x01\x09"
+        "bYWJjZGVm"
+        "\x00\x04"
+        "Z2hp"
+        "\x80\x04"
+        "ag=="sv);
+  std::string one;
+  append_engineio_base64_portion(one, "abc", true, true);
+  std::string same;
+  append_engineio_base64_frame(same, "abc");
+  CHECK(one == same);
 }
 
 // --- Sessions ---

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "catch.hpp"
+#include "support/awaited.hpp"
+#include "support/http_reply.hpp"
 
 #include <flux/testing/manual_clock.hpp>
 #include <flux/transport/detail/http_connection.hpp>
@@ -23,17 +25,12 @@
 namespace http_test {
 
 using namespace std::chrono_literals;
-constexpr auto patience = 10s;
-
-/// Whether `condition` becomes true in time.
-inline bool eventually(const std::function<bool()>& condition) {
-  const auto end = std::chrono::steady_clock::now() + patience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
+using flux_test::Awaited;
+using flux_test::eventually;
+using flux_test::get;
+using flux_test::patience;
+using flux_test::post;
+using Response = flux_test::HttpReply;
 
 /// What handlers found wrong. They run beside the test, and Catch2 takes assertions from one thread at a time.
 inline std::atomic<int> failed_expectations{0};
@@ -135,15 +132,6 @@ class TestServer {
   std::string log_;
 };
 
-struct Response {
-  int status = 0;
-  std::string head;  // with the status line and the final empty line
-  std::string body;  // chunks put together
-  bool complete = false;
-
-  bool has(std::string_view line) const { return head.find("\r\n" + std::string(line) + "\r\n") != std::string::npos; }
-};
-
 class Client {
  public:
   explicit Client(const TestServer& server, bool small_buffers = false) : socket_(io_) {
@@ -208,79 +196,14 @@ class Client {
   bool ends() { return to_end().empty(); }
 
   /// Not complete where the stream ends before the response.
-  Response response(bool to_head_request = false) {
-    Response response;
-    while (received.find("\r\n\r\n") == std::string::npos) {
-      if (!receive()) return response;
-    }
-    const std::size_t head_size = received.find("\r\n\r\n") + 4;
-    response.head = received.substr(0, head_size);
-    received.erase(0, head_size);
-    response.status = std::stoi(response.head.substr(9, 3));
-    if (to_head_request || response.status < 200 || response.status == 204 || response.status == 304) {
-      response.complete = true;
-    } else if (response.has("Transfer-Encoding: chunked")) {
-      response.complete = chunks(response.body);
-    } else if (const auto at = response.head.find("Content-Length: "); at != std::string::npos) {
-      const auto length = static_cast<std::size_t>(std::stoul(response.head.substr(at + 16)));
-      while (received.size() < length && receive()) {
-      }
-      response.complete = received.size() >= length;
-      response.body = received.substr(0, length);
-      received.erase(0, length);
-    } else {
-      response.body = to_end();
-      response.complete = true;
-    }
-    return response;
-  }
+  Response response(bool to_head_request = false) { return flux_test::read_reply(*this, to_head_request); }
 
   std::string received;
 
  private:
-  bool chunks(std::string& body) {
-    for (;;) {
-      while (received.find("\r\n") == std::string::npos) {
-        if (!receive()) return false;
-      }
-      const auto size = static_cast<std::size_t>(std::stoul(received, nullptr, 16));
-      const std::size_t begin = received.find("\r\n") + 2;
-      while (received.size() < begin + size + 2) {
-        if (!receive()) return false;
-      }
-      body.append(received, begin, size);
-      received.erase(0, begin + size + 2);
-      if (size == 0) return true;
-    }
-  }
-
   std::string sending_;
   asio::io_context io_;
   asio::ip::tcp::socket socket_;
 };
-
-/// A value that a loop or a thread sets and the test waits for.
-template <class T>
-class Awaited {
- public:
-  void set(T value) { promise_.set_value(std::move(value)); }
-  T get() {
-    REQUIRE(future_.wait_for(patience) == std::future_status::ready);
-    return future_.get();
-  }
-
- private:
-  std::promise<T> promise_;
-  std::future<T> future_ = promise_.get_future();
-};
-
-inline std::string get(std::string_view path, std::string_view fields = "") {
-  return "GET " + std::string(path) + " HTTP/1.1\r\nHost: h\r\n" + std::string(fields) + "\r\n";
-}
-
-inline std::string post(std::string_view path, std::string_view body, std::string_view fields = "") {
-  return "POST " + std::string(path) + " HTTP/1.1\r\nHost: h\r\n" + std::string(fields) +
-         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
-}
 
 }  // namespace http_test

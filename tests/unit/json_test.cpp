@@ -81,12 +81,18 @@ TEST_CASE("json: only UTF-8 is accepted", "[json]") {
 }
 
 TEST_CASE("json: an escaped lone surrogate never comes out as invalid UTF-8", "[json]") {
-  for (const char* text : {R"("\udc00")", R"("a\udfffb")", R"("\udc00\ud800")"}) {
+  for (const char* text : {R"("\udc00")", R"("a\udfffb")", R"("\udc00\ud800")", R"("\ud800")", R"("\ud800x")",
+                           R"("\ud800\ud800")", R"("\ud800\u0041")", R"("\\\uDBFF")"}) {
+    CAPTURE(text);
     const auto json = JsonText::parse(text);
-    if (json) CHECK(json->get<std::string>() == std::nullopt);
+    REQUIRE(json);
+    CHECK(json->text() == text);
+    CHECK(json->get<std::string>() == std::nullopt);
   }
-  for (const char* text : {R"("\ud800")", R"("\ud800x")", R"("\ud800\ud800")", R"("\ud800\u0041")"})
+  for (const char* text : {R"("\ud8")", R"("\ud80g")", R"("\u-123")", R"("\ud800)", "\"\\"})
     CHECK_FALSE(accepted(text));
+  CHECK(R"({"a":["\ud83d","\\ud83d"],"b":1})"_json.get<std::string>("/a/1") == "\\ud83d");
+  CHECK(R"({"\ud83d":"\ud83d","b":1})"_json.get<std::int64_t>("/b") == 1);
   CHECK(R"("\ud83d\ude00")"_json.get<std::string>() == "\xF0\x9F\x98\x80");
   // As a member's name it is not found, and disturbs nobody.
   CHECK(R"({"\udc00":1,"a":2})"_json.get<std::int64_t>("/a") == 2);
@@ -270,6 +276,33 @@ TEST_CASE("json: string() replaces each byte that is no UTF-8", "[json]") {
   CHECK(JsonText::string("\xC3\xA9\xC3").get<std::string>() == "\xC3\xA9" + mark);
   CHECK(JsonText::string("\xED\xA0\x80").get<std::string>() == mark + mark + mark);
   CHECK(JsonText::string("\xF0\x9F\x98\x80\xF5").get<std::string>() == "\xF0\x9F\x98\x80" + mark);
+}
+
+TEST_CASE("json: number() gives the shortest text that reads as the same number", "[json]") {
+  CHECK(JsonText::number(0).text() == "0");
+  CHECK(JsonText::number(-7).text() == "-7");
+  CHECK(JsonText::number(std::uint8_t{200}).text() == "200");
+  CHECK(JsonText::number(INT64_MIN).text() == "-9223372036854775808");
+  CHECK(JsonText::number(UINT64_MAX).text() == "18446744073709551615");
+  CHECK(JsonText::number(0.1).text() == "0.1");
+  for (const double value : {-0.0, 1e300, 5e-324, 123456789.125, 1.0 / 3}) {
+    const JsonText json = JsonText::number(value);
+    CAPTURE(json.text());
+    CHECK(JsonText::parse(json.text()).ok());
+    CHECK(json.get<double>() == value);
+  }
+  CHECK(JsonText::number(std::numeric_limits<double>::infinity()) == JsonText());
+  CHECK(JsonText::number(std::numeric_limits<double>::quiet_NaN()) == JsonText());
+}
+
+TEST_CASE("json: object() and array() put values together in their order, names are escaped", "[json]") {
+  CHECK(JsonText::object({}).text() == "{}");
+  CHECK(JsonText::array({}).text() == "[]");
+  const JsonText ada = JsonText::object({{"name", JsonText::string("Ada")}, {"a \"b\"", JsonText::boolean(true)}});
+  CHECK(ada.text() == R"({"name":"Ada","a \"b\"":true})");
+  CHECK(JsonText::array({ada, JsonText(), JsonText::number(1), JsonText::boolean(false)}).text() ==
+        "[" + ada.text() + ",null,1,false]");
+  CHECK(JsonText::parse(JsonText::object({{"\xFF", JsonText::array({ada})}}).text()).ok());
 }
 
 TEST_CASE("json: the literal throws on bad text", "[json]") { CHECK_THROWS_AS("{"_json, Error); }

@@ -116,6 +116,40 @@ TEST_CASE("audience: a message is encoded once for each view, whatever the numbe
   CHECK(a.inbox.take() == Lines{"three"});
 }
 
+TEST_CASE("audience: who changes the view takes along what waits, inserts where they belong", "[lane]") {
+  SteppedLoops loops;
+  const auto hall = std::make_shared<Hall>();
+  Listener a(*hall, loops[0], &views[0], 1), b(*hall, loops[0], &views[0], 2);
+  const auto bytes = std::make_shared<const std::string>("...");
+  const auto say_with_insert = [&](const std::string& before, const std::string& behind) {
+    const std::lock_guard lock(hall->mutex);
+    hall->audience.append(
+        [&](const void*, Lane& lane) {
+          lane.pending_bytes() += before;
+          lane.insert(bytes);
+          lane.pending_bytes() += behind;
+        },
+        hall);
+  };
+  say(hall, "one");
+  say_with_insert("two", "");
+  say(hall, "not for a", &a);
+  say(hall, "three");
+  say_with_insert("four", "five");
+  std::vector<Insert> inserts;
+  {
+    const std::lock_guard lock(hall->mutex);
+    const std::string waiting = hall->audience.change_view(a.lane, a.seat, &views[1], 1, a.inbox, ';', &inserts);
+    CHECK(waiting == "one;twothree;fourfive");
+  }
+  REQUIRE(inserts.size() == 2);
+  CHECK(inserts[0].at == std::string("one;two").size());
+  CHECK(inserts[1].at == std::string("one;twothree;four").size());
+  CHECK(inserts[1].bytes == bytes);
+  loops.settle();
+  CHECK(a.inbox.take().empty());
+}
+
 TEST_CASE("lane: the owner lives until what is pending has gone out, and no longer", "[lane]") {
   SteppedLoops loops;
   auto hall = std::make_shared<Hall>();

@@ -71,8 +71,10 @@ struct Seen {
 
 /// Gives `decoder` the bytes in pieces of the sizes that `next_size` returns, as a connection would: what was not used
 /// comes again in front of the next piece. Each input is a block of its own, so that a sanitizer sees a read past it.
-template <class NextSize>
-std::vector<Seen> decode(transport::WebSocketDecoder& decoder, std::string_view bytes, NextSize next_size) {
+/// `check(event)` is called after every step, `need_more` included.
+template <class NextSize, class Check>
+std::vector<Seen> decode(transport::WebSocketDecoder& decoder, std::string_view bytes, NextSize next_size,
+                         Check check) {
   using Event = transport::WebSocketDecoder::Event;
   std::vector<Seen> seen;
   std::string unused;
@@ -87,6 +89,8 @@ std::vector<Seen> decode(transport::WebSocketDecoder& decoder, std::string_view 
     std::size_t n = total;
     for (;;) {
       const Event event = decoder.next(p, n);
+      check(event);
+      if (p + n != input.get() + total) throw std::logic_error("the decoder lost the end of its input");
       if (event == Event::need_more) break;
       const bool has_code = event == Event::close || event == Event::error;
       seen.push_back({event, std::string(decoder.payload()), has_code ? decoder.close_code() : 0});
@@ -96,6 +100,11 @@ std::vector<Seen> decode(transport::WebSocketDecoder& decoder, std::string_view 
     unused.assign(p, n);
   }
   return seen;
+}
+
+template <class NextSize>
+std::vector<Seen> decode(transport::WebSocketDecoder& decoder, std::string_view bytes, NextSize next_size) {
+  return decode(decoder, bytes, next_size, [](transport::WebSocketDecoder::Event) {});
 }
 
 inline std::vector<Seen> decode(transport::WebSocketDecoder& decoder, std::string_view bytes) {

@@ -25,6 +25,14 @@ constexpr std::uint64_t mixed(std::uint64_t n) noexcept {
   return n ^ (n >> 31);
 }
 
+/// What `mixed` makes `key` of.
+constexpr std::uint64_t unmixed(std::uint64_t key) noexcept {
+  key = (key ^ (key >> 31) ^ (key >> 62)) * 0x319642b2d24d8ec3;
+  key = (key ^ (key >> 27) ^ (key >> 54)) * 0x96de1b173f119089;
+  return (key ^ (key >> 30) ^ (key >> 60)) - 0x9e3779b97f4a7c15;
+}
+static_assert(unmixed(mixed(0)) == 0 && unmixed(mixed(0x123456789abcdef0)) == 0x123456789abcdef0);
+
 inline constexpr std::string_view key_alphabet = "0123456789abcdefghjkmnpqrstvwxyz";  // Crockford's base 32
 
 /// 13 characters: short enough for a std::string without allocation.

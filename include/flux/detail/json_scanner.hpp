@@ -33,13 +33,22 @@ class JsonStream {
   const char* end_;
 };
 
+/// What is made of half a pair that is escaped (`"\ud83d"`). JavaScript cuts strings inside a pair, and JSON's grammar
+/// lets that pass. `allowed`: for the parser it is U+FFFD, so that a visitor hears of that in a name. `refused`: by
+/// RapidJSON, which takes a low half all the same.
+enum class LoneSurrogates : std::uint8_t { refused, allowed };
+
+/// The text with `\ufffd`, which is as long, in the place of each; none where there is none.
+std::optional<std::string> without_lone_surrogates(std::string_view text);
+
 /// Calls `visitor` for every value in `text`, in its order; depth 0 is the whole. The visitor has
 ///   bool key(std::size_t depth, std::string_view decoded);            // of a member of a value at depth - 1
 ///   bool open(std::size_t depth, JsonText::Kind, std::size_t begin);  // an object or array begins
 ///   bool value(std::size_t depth, JsonText::Kind, std::size_t begin, std::size_t end);  // any value has ended
 /// and stops the scan by returning false, which is no error.
 template <class Visitor>
-Result<void> scan_json(std::string_view text, std::size_t depth_max, Visitor& visitor);
+Result<void> scan_json(std::string_view text, std::size_t depth_max, Visitor& visitor,
+                       LoneSurrogates lone = LoneSurrogates::allowed);
 
 template <class Visitor>
 class JsonEvents {
@@ -140,12 +149,13 @@ class JsonEvents {
 };
 
 template <class Visitor>
-Result<void> scan_json(std::string_view text, std::size_t depth_max, Visitor& visitor) {
+Result<void> scan_json(std::string_view text, std::size_t depth_max, Visitor& visitor, LoneSurrogates lone) {
   // The parser's own stack lives on ours; what does not fit goes to the heap.
   alignas(16) char buffer[1024];
   rj::MemoryPoolAllocator<> allocator(buffer, sizeof buffer);
   rj::GenericReader<rj::UTF8<>, rj::UTF8<>, rj::MemoryPoolAllocator<>> reader(&allocator, 256);
-  JsonStream stream(text);
+  const auto mended = lone == LoneSurrogates::allowed ? without_lone_surrogates(text) : std::nullopt;
+  JsonStream stream(mended ? std::string_view(*mended) : text);
   JsonEvents<Visitor> events(text, stream, depth_max, visitor);
   constexpr unsigned flags = rj::kParseIterativeFlag | rj::kParseValidateEncodingFlag | rj::kParseNumbersAsStringsFlag;
   const rj::ParseResult result = reader.template Parse<flags>(stream, events);

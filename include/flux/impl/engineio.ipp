@@ -35,11 +35,13 @@ class EndpointClient final : public detail::EngineIoClient {
   detail::EngineIoSession& session_;
 };
 
-FLUX_DECL std::string Socket::id() const { return session_->sid(); }
+FLUX_DECL std::string Socket::id() const { return std::string(session_->sid()); }
 
 FLUX_DECL void Socket::send(std::string_view message, MessageType type) const {
-  session_->loop()->dispatch([session = session_, message = std::string(message), type] {
-    session->send(message, type == MessageType::binary);
+  session_->loop()->dispatch([session = session_, message = std::make_shared<const std::string>(message),
+                              binary = type == MessageType::binary] {
+    if (binary && message->size() >= detail::engineio_long_bytes) return session->send_long(message);
+    session->send(*message, binary);
   });
 }
 

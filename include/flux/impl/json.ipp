@@ -18,6 +18,38 @@ struct NoJsonVisitor {
   bool value(std::size_t, JsonText::Kind, std::size_t, std::size_t) { return true; }
 };
 
+/// The UTF-16 code unit that `\uXXXX` at `at` escapes; none where something else is there.
+FLUX_DECL std::optional<unsigned> escaped_unit(std::string_view text, std::size_t at) {
+  if (text.size() < 6 || at > text.size() - 6 || text[at] != '\\' || text[at + 1] != 'u') return std::nullopt;
+  unsigned unit = 0;
+  const char* const end = text.data() + at + 6;
+  const auto read = std::from_chars(text.data() + at + 2, end, unit, 16);
+  if (read.ec != std::errc() || read.ptr != end) return std::nullopt;
+  return unit;
+}
+
+FLUX_DECL std::optional<std::string> without_lone_surrogates(std::string_view text) {
+  const auto is_high = [](unsigned unit) { return unit >= 0xd800 && unit < 0xdc00; };
+  const auto is_low = [](unsigned unit) { return unit >= 0xdc00 && unit < 0xe000; };
+  std::optional<std::string> mended;
+  std::size_t step = 0;
+  for (std::size_t at = text.find('\\'); at < text.size(); at = text.find('\\', at + step)) {
+    step = 2;
+    const auto unit = escaped_unit(text, at);
+    if (!unit) continue;
+    step = 6;
+    if (!is_high(*unit) && !is_low(*unit)) continue;
+    const auto next = is_high(*unit) ? escaped_unit(text, at + 6) : std::nullopt;
+    if (next && is_low(*next)) {
+      step = 12;
+    } else {
+      if (!mended) mended.emplace(text);
+      mended->replace(at, 6, "\\ufffd");
+    }
+  }
+  return mended;
+}
+
 /// Finds the value that a JSON Pointer names.
 class PointerVisitor {
  public:
@@ -211,6 +243,30 @@ FLUX_DECL JsonText JsonText::string(std::string_view utf8) {
     detail::append_json_string(text, detail::with_replacements(utf8));
   }
   return JsonText(std::move(text));
+}
+
+FLUX_DECL JsonText JsonText::of_double(double value) {
+  if (!std::isfinite(value)) return {};
+  char text[32];
+  return JsonText(std::string(text, std::to_chars(text, text + sizeof text, value).ptr));
+}
+
+FLUX_DECL JsonText JsonText::object(const std::vector<std::pair<std::string, JsonText>>& members) {
+  std::string text = "{";
+  for (const auto& [name, value] : members) {
+    if (text.size() > 1) text += ',';
+    text.append(string(name).text()).append(1, ':').append(value.text());
+  }
+  return JsonText(text += '}');
+}
+
+FLUX_DECL JsonText JsonText::array(const std::vector<JsonText>& elements) {
+  std::string text = "[";
+  for (const JsonText& element : elements) {
+    if (text.size() > 1) text += ',';
+    text += element.text();
+  }
+  return JsonText(text += ']');
 }
 
 FLUX_DECL JsonText::Kind JsonText::kind() const noexcept {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <flux/server/detail/server_state.hpp>
+#include <flux/server/detail/socketio_question.hpp>
 #include <flux/server/detail/socketio_server.hpp>
 #include <flux/socketio.hpp>
 
@@ -22,26 +23,30 @@ FLUX_DECL std::string_view Handshake::remote_address() const noexcept { return o
 
 // --- Broadcast ---
 
-FLUX_DECL Broadcast& Broadcast::to(std::string room) {
-  rooms_.push_back(std::move(room));
-  return *this;
+FLUX_DECL Broadcast Broadcast::to(std::string room) const {
+  Broadcast other(*this);
+  other.rooms_.push_back(std::move(room));
+  return other;
 }
-FLUX_DECL Broadcast& Broadcast::except(std::string room) {
-  except_.push_back(std::move(room));
-  return *this;
+FLUX_DECL Broadcast Broadcast::except(std::string room) const {
+  Broadcast other(*this);
+  other.except_.push_back(std::move(room));
+  return other;
 }
-FLUX_DECL Broadcast& Broadcast::volatile_() {
-  volatile_only_ = true;
-  return *this;
+FLUX_DECL Broadcast Broadcast::volatile_() const {
+  Broadcast other(*this);
+  other.volatile_only_ = true;
+  return other;
 }
-FLUX_DECL Broadcast& Broadcast::timeout(std::chrono::milliseconds timeout) {
-  timeout_ = timeout;
-  return *this;
+FLUX_DECL Broadcast Broadcast::timeout(std::chrono::milliseconds timeout) const {
+  Broadcast other(*this);
+  other.timeout_ = timeout;
+  return other;
 }
-FLUX_DECL Emitted Broadcast::emit(std::string_view event, const Args& args) {
+FLUX_DECL Emitted Broadcast::emit(std::string_view event, const Args& args) const {
   return nsp_->emit(rooms_, except_, volatile_only_, event, args);
 }
-FLUX_DECL Emitted Broadcast::emit(std::string_view event, const Args& args, AnswersHandler done) {
+FLUX_DECL Emitted Broadcast::emit(std::string_view event, const Args& args, AnswersHandler done) const {
   return nsp_->emit(rooms_, except_, volatile_only_, event, args, timeout_, std::move(done));
 }
 FLUX_DECL std::vector<Socket> Broadcast::sockets() const {
@@ -94,10 +99,14 @@ FLUX_DECL Emitted Socket::emit(std::string_view event, const Args& args, std::ch
 FLUX_DECL Result<void> Socket::join(const std::string& room) const { return state_->join(room); }
 FLUX_DECL void Socket::leave(const std::string& room) const { state_->leave(room); }
 FLUX_DECL std::vector<std::string> Socket::rooms() const { return state_->rooms(); }
-FLUX_DECL Broadcast Socket::to(std::string room) const { return std::move(broadcast().to(std::move(room))); }
+FLUX_DECL Broadcast Socket::to(std::string room) const {
+  Broadcast others = broadcast();
+  others.rooms_.push_back(std::move(room));
+  return others;
+}
 FLUX_DECL Broadcast Socket::broadcast() const {
   Broadcast others(state_->nsp());
-  others.except(state_->id());
+  others.except_.push_back(state_->id());
   return others;
 }
 FLUX_DECL void Socket::disconnect(bool close) const { state_->disconnect(close); }
@@ -124,12 +133,12 @@ FLUX_DECL Namespace& Namespace::on_connection(ConnectionHandler handler) {
 }
 FLUX_DECL Broadcast Namespace::to(std::string room) const {
   Broadcast broadcast(state_);
-  broadcast.to(std::move(room));
+  broadcast.rooms_.push_back(std::move(room));
   return broadcast;
 }
 FLUX_DECL Broadcast Namespace::except(std::string room) const {
   Broadcast broadcast(state_);
-  broadcast.except(std::move(room));
+  broadcast.except_.push_back(std::move(room));
   return broadcast;
 }
 FLUX_DECL Emitted Namespace::emit(std::string_view event, const Args& args) const {
@@ -173,7 +182,7 @@ FLUX_DECL Io::Io(Server& server, Options options) {
     std::shared_ptr<const detail::SocketIoLog> log;
   };
   host.add_endpoint(state_->engine(), std::make_shared<Kept>(state_, log));
-  if (!bundle.empty()) host.add_file(path + "socket.io.js", bundle);
+  if (!bundle.empty()) host.add_file(path + (path.ends_with('/') ? "" : "/") + "socket.io.js", bundle);
 }
 
 FLUX_DECL Namespace Io::of(const std::string& name) { return Namespace(state_->of(name)); }
@@ -195,5 +204,9 @@ FLUX_DECL Emitted Io::emit(std::string_view event, const Args& args) { return of
 }  // namespace flux::socketio
 
 #if defined(FLUX_HEADER_ONLY)
+#include <flux/impl/server/socketio_client.ipp>
+#include <flux/impl/server/socketio_delivery.ipp>
+#include <flux/impl/server/socketio_namespace.ipp>
 #include <flux/impl/server/socketio_server.ipp>
+#include <flux/impl/server/socketio_socket.ipp>
 #endif

@@ -11,9 +11,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace flux::protocol {
 
@@ -41,6 +44,9 @@ void append_engineio_frame(std::string& out, EngineIoType type, std::string_view
 void append_engineio_binary_frame(std::string& out, std::string_view bytes);
 /// Bytes for a client that asked for `EngineIoQuery::base64`: a text frame of `b` and base64.
 void append_engineio_base64_frame(std::string& out, std::string_view bytes);
+/// The same as several frames, of one portion each: all but the last have a multiple of 3 bytes. Frames of other
+/// messages must not come between them.
+void append_engineio_base64_portion(std::string& out, std::string_view bytes, bool first, bool last);
 
 // --- Polling payloads ---
 
@@ -102,6 +108,60 @@ class EngineIoPayloadReader {
   std::optional<Error> error_;
 };
 
+/// The body of a GET's answer. Long bytes stand beside its text: they become base64 in portions, on their way out.
+struct EngineIoPayload {
+  /// A packet of its own, behind the first `at` bytes of the text.
+  struct Bytes {
+    std::size_t at;
+    std::shared_ptr<const std::string> bytes;
+  };
+
+  std::string packets;  ///< with a separator between two, but none beside `bytes`
+  std::vector<Bytes> bytes;
+
+  bool empty() const noexcept { return packets.empty() && bytes.empty(); }
+  /// As the wire has it.
+  std::size_t size() const noexcept;
+  /// One or more, joined.
+  void append(std::string_view encoded);
+  void append(std::shared_ptr<const std::string> long_bytes) {
+    bytes.push_back({packets.size(), std::move(long_bytes)});
+  }
+  /// Calls `on_packets(std::string_view)` for texts and `on_bytes(bytes)` for each of `bytes`, in their order.
+  template <class OnPackets, class OnBytes>
+  void for_each_part(const OnPackets& on_packets, const OnBytes& on_bytes) const {
+    std::size_t begin = 0;
+    for (const Bytes& part : bytes) {
+      if (begin < part.at) on_packets(std::string_view(packets).substr(begin, part.at - begin));
+      begin = part.at;
+      on_bytes(part.bytes);
+    }
+    if (begin < packets.size()) on_packets(std::string_view(packets).substr(begin));
+  }
+};
+
+/// Writes a payload out portion by portion.
+class EngineIoPayloadPortions {
+ public:
+  explicit EngineIoPayloadPortions(EngineIoPayload payload) : payload_(std::move(payload)) {}
+
+  /// At most `bytes`, of which there are at least 8, and only the last portion is shorter by more than 8. Empty: that
+  /// was all.
+  std::string next(std::size_t bytes);
+
+ private:
+  void next_packets(std::string& out, std::size_t bytes, std::size_t end);
+  void next_bytes(std::string& out, std::size_t bytes);
+  void begin_part(std::string& out);
+
+  EngineIoPayload payload_;
+  std::size_t packets_at_ = 0;
+  std::size_t part_ = 0;  // of the payload's bytes
+  std::size_t part_at_ = 0;
+  bool begun_ = false;  // with the payload
+  bool in_part_ = false;
+};
+
 /// Collects packets into the body of a GET's answer.
 class EngineIoPayloadWriter {
  public:
@@ -116,20 +176,26 @@ class EngineIoPayloadWriter {
   /// What comes first is never too much: it cannot be sent in parts.
   Added add(EngineIoType type, std::string_view data = {});
   Added add_binary(std::string_view bytes);
+  /// The same for many bytes, which are not copied. The first of them do not count towards the limit: they say nothing
+  /// of the speed of who fetches them.
+  Added add_long(std::shared_ptr<const std::string> bytes);
   /// Packets that were encoded and joined before: `SocketIoMessage::polling` and its `packets`.
   Added add_encoded(std::string_view encoded, std::size_t packets);
 
   bool empty() const noexcept { return packets_ == 0; }
   std::size_t packets() const noexcept { return packets_; }
-  std::size_t bytes() const noexcept { return payload_.size(); }
+  /// Of the payload on the wire.
+  std::size_t bytes() const noexcept { return bytes_; }
   /// The payload; the writer is empty then.
-  std::string take();
+  EngineIoPayload take();
 
  private:
-  bool begin(std::size_t bytes, std::size_t packets);
+  bool begin(std::size_t bytes, std::size_t packets, bool is_long = false);
 
   EngineIoLimits limits_;
-  std::string payload_;
+  EngineIoPayload payload_;
+  std::size_t bytes_ = 0;
+  std::size_t first_long_bytes_ = 0;
   std::size_t packets_ = 0;
 };
 

@@ -26,7 +26,8 @@ inline constexpr std::string_view broadcast_event = "broadcast_event";
 /// `{message, metadata?, roomId?}`: stored, then to all in the room.
 inline constexpr std::string_view send_chat = "send_chat";
 // Ours.
-/// `{roomId, mode: "live" | "singleton" | "history", capacity?}`; ack `{roomId}`. Does not join.
+/// `{roomId, mode: "live" | "singleton" | "history", capacity?}`; ack `{roomId}`: where the room is kept
+/// (`Config::rooms`), when its store has it. Does not join.
 inline constexpr std::string_view create_room = "create_room";
 /// `{data, roomId?}`: data is `{type: "string", content}`; ack `{offset}`.
 inline constexpr std::string_view share = "share";

@@ -126,9 +126,6 @@ struct SocketIoPacket {
 
   bool is_event() const noexcept { return type == SocketIoType::event || type == SocketIoType::binary_event; }
   bool is_ack() const noexcept { return type == SocketIoType::ack || type == SocketIoType::binary_ack; }
-  /// The namespace without and behind its `?`, for those who serve clients that put a query there.
-  std::string_view nsp_path() const noexcept { return nsp.substr(0, nsp.find('?')); }
-  std::string_view nsp_query() const noexcept { return nsp.substr(std::min(nsp_path().size() + 1, nsp.size())); }
 };
 
 /// Reads a packet's text (an Engine.IO message without its `4`), which is valid UTF-8, in one pass over the data.

@@ -58,6 +58,9 @@ std::string url_encode(std::string_view text);
 /// Errors: nothing is returned where the name is missing or its value has a malformed escape.
 std::optional<std::string> query_parameter(std::string_view query, std::string_view name);
 
+/// The token of an Authorization field, `Bearer …` (RFC 6750, 2.1); empty where there is none.
+std::string bearer_token(std::optional<std::string_view> authorization);
+
 /// The standard phrase of a status (RFC 9110 section 15 and the IANA registry), "Unknown" for others.
 std::string_view reason_phrase(int status) noexcept;
 

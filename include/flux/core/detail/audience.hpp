@@ -34,10 +34,10 @@ class Audience {
   }
 
   /// Has `outlet` hear through another encoding from now on. What waits for it in the old one is the result, with
-  /// `separator` between the messages. On the loop's thread.
+  /// `separator` and `inserts` as for `Lane::take_pending`. On the loop's thread.
   std::string change_view(std::shared_ptr<Lane>& lane, LaneSeat& seat, const void* view, SessionKey member,
-                          Outlet& outlet, char separator) {
-    std::string waiting = lane->take_pending(member, separator);
+                          Outlet& outlet, char separator, std::vector<Insert>* inserts = nullptr) {
+    std::string waiting = lane->take_pending(member, separator, inserts);
     const std::shared_ptr<Loop> loop = lane->loop().shared_from_this();
     leave(*lane, seat);
     lane = enter(loop, view, member, outlet, seat);

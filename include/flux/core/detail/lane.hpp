@@ -92,8 +92,9 @@ class Lane final : public Loop::Flushable, public std::enable_shared_from_this<L
   void end_segment(bool presence = false, std::uint64_t presence_before = 0);
   /// `member` does not get the last segment.
   void exclude_from_last(SessionKey member);
-  /// What is pending for `member`, with `separator` between the segments; it gets it no other way: it leaves.
-  std::string take_pending(SessionKey member, char separator) const;
+  /// What is pending for `member`, with `separator` between the segments, but none beside what was inserted; it gets it
+  /// no other way: it leaves. `inserts`: gets those; null where the view has none.
+  std::string take_pending(SessionKey member, char separator, std::vector<Insert>* inserts = nullptr) const;
   /// `member`, who joins now, does not get what is pending.
   void exclude_from_pending(SessionKey member);
   /// Has the loop deliver what is pending. `room` is kept alive until then.

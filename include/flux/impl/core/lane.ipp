@@ -59,17 +59,24 @@ FLUX_DECL void Lane::exclude_from_pending(SessionKey member) {
   pending_.exclusions.push_back({member, 0, static_cast<std::uint32_t>(pending_.segments.size())});
 }
 
-FLUX_DECL std::string Lane::take_pending(SessionKey member, char separator) const {
+FLUX_DECL std::string Lane::take_pending(SessionKey member, char separator, std::vector<Insert>* inserts) const {
   std::string taken;
   std::size_t begin = 0;
+  auto insert = pending_.inserts.begin();
+  bool beside_insert = false;
   for (std::size_t i = 0; i < pending_.segments.size(); ++i) {
     const std::size_t end = pending_.segments[i].end;
     const bool excluded = std::any_of(pending_.exclusions.begin(), pending_.exclusions.end(), [&](const Exclusion& e) {
       return e.member == member && e.first <= i && i < e.last;
     });
+    if (!excluded && !taken.empty() && !beside_insert) taken += separator;
+    for (; insert != pending_.inserts.end() && insert->at <= end; ++insert) {
+      if (excluded || inserts == nullptr) continue;
+      inserts->push_back({static_cast<std::uint32_t>(taken.size() + insert->at - begin), insert->bytes});
+    }
     if (!excluded) {
-      if (!taken.empty()) taken += separator;
       taken.append(*pending_.bytes, begin, end - begin);
+      beside_insert = inserts != nullptr && !inserts->empty() && inserts->back().at == taken.size();
     }
     begin = end;
   }

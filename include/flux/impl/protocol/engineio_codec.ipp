@@ -77,7 +77,88 @@ FLUX_DECL void append_engineio_base64_frame(std::string& out, std::string_view b
   append_base64(out, bytes);
 }
 
+FLUX_DECL void append_engineio_base64_portion(std::string& out, std::string_view bytes, bool first, bool last) {
+  constexpr char final_bit = '\x80';  // RFC 6455, section 5.2
+  const std::size_t begin = out.size();
+  if (first) {
+    engineio_detail::append_text_header(out, 'b', base64_size(bytes.size()));
+  } else {
+    char header[transport::frame_header_bytes_max];
+    out.append(header,
+               transport::write_frame_header(header, transport::Opcode::continuation, base64_size(bytes.size())));
+  }
+  if (!last) out[begin] = static_cast<char>(out[begin] & ~final_bit);
+  append_base64(out, bytes);
+}
+
 // --- Polling payloads ---
+
+FLUX_DECL std::size_t EngineIoPayload::size() const noexcept {
+  std::size_t parts = 0;
+  std::size_t size = 0;
+  for_each_part(
+      [&](std::string_view text) {
+        ++parts;
+        size += text.size();
+      },
+      [&](const std::shared_ptr<const std::string>& part) {
+        ++parts;
+        size += 1 + base64_size(part->size());
+      });
+  return parts == 0 ? 0 : size + parts - 1;
+}
+
+FLUX_DECL void EngineIoPayload::append(std::string_view encoded) {
+  const bool beside_bytes = !bytes.empty() && bytes.back().at == packets.size();
+  if (!packets.empty() && !beside_bytes) packets += engineio_separator;
+  packets += encoded;
+}
+
+FLUX_DECL std::string EngineIoPayloadPortions::next(std::size_t bytes) {
+  constexpr std::size_t least_bytes = 8;  // a separator, `b`, and four digits
+  std::string out;
+  out.reserve(bytes);
+  while (bytes - out.size() >= least_bytes) {
+    const bool has_bytes = part_ < payload_.bytes.size();
+    const std::size_t packets_end = has_bytes ? payload_.bytes[part_].at : payload_.packets.size();
+    if (packets_at_ < packets_end) {
+      next_packets(out, bytes, packets_end);
+    } else if (has_bytes) {
+      next_bytes(out, bytes);
+    } else {
+      break;
+    }
+  }
+  return out;
+}
+
+FLUX_DECL void EngineIoPayloadPortions::begin_part(std::string& out) {
+  if (std::exchange(in_part_, true)) return;
+  if (std::exchange(begun_, true)) out += engineio_separator;
+}
+
+FLUX_DECL void EngineIoPayloadPortions::next_packets(std::string& out, std::size_t bytes, std::size_t end) {
+  begin_part(out);
+  const std::size_t size = std::min(end - packets_at_, bytes - out.size());
+  out.append(payload_.packets, packets_at_, size);
+  packets_at_ += size;
+  if (packets_at_ == end) in_part_ = false;
+}
+
+FLUX_DECL void EngineIoPayloadPortions::next_bytes(std::string& out, std::size_t bytes) {
+  const bool first = !in_part_;
+  begin_part(out);
+  if (first) out += 'b';
+  auto& part = payload_.bytes[part_].bytes;
+  const std::string_view portion = std::string_view(*part).substr(part_at_, (bytes - out.size()) / 4 * 3);
+  append_base64(out, portion);
+  part_at_ += portion.size();
+  if (part_at_ < part->size()) return;
+  part.reset();
+  ++part_;
+  part_at_ = 0;
+  in_part_ = false;
+}
 
 FLUX_DECL EngineIoPayloadReader::EngineIoPayloadReader(std::string payload, const EngineIoLimits& limits)
     : payload_(std::move(payload)),
@@ -193,14 +274,15 @@ FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::check_long(std::s
   return EngineIoPacket{long_type_, false, long_};
 }
 
-FLUX_DECL bool EngineIoPayloadWriter::begin(std::size_t bytes, std::size_t packets) {
+FLUX_DECL bool EngineIoPayloadWriter::begin(std::size_t bytes, std::size_t packets, bool is_long) {
   if (packets_ != 0) {
-    if (packets_ + packets > limits_.packets_max || payload_.size() >= limits_.payload_bytes_max ||
-        bytes > limits_.payload_bytes_max - payload_.size() - 1) {
-      return false;
-    }
-    payload_ += engineio_separator;
+    const std::size_t counted = bytes_ - first_long_bytes_;
+    if (packets_ + packets > limits_.packets_max || counted >= limits_.payload_bytes_max) return false;
+    if (!is_long && bytes > limits_.payload_bytes_max - counted - 1) return false;
+    ++bytes_;  // the separator
   }
+  if (is_long && first_long_bytes_ == 0) first_long_bytes_ = bytes;
+  bytes_ += bytes;
   packets_ += packets;
   return true;
 }
@@ -208,28 +290,37 @@ FLUX_DECL bool EngineIoPayloadWriter::begin(std::size_t bytes, std::size_t packe
 FLUX_DECL EngineIoPayloadWriter::Added EngineIoPayloadWriter::add(EngineIoType type, std::string_view data) {
   if (data.find(engineio_separator) != std::string_view::npos) return Added::unsendable;
   if (!begin(1 + data.size(), 1)) return Added::full;
-  payload_ += engineio_detail::digit_of(type);
-  payload_ += data;
+  const char digit = engineio_detail::digit_of(type);
+  payload_.append({&digit, 1});
+  payload_.packets += data;
   return Added::yes;
 }
 
 FLUX_DECL EngineIoPayloadWriter::Added EngineIoPayloadWriter::add_binary(std::string_view bytes) {
   if (!begin(1 + base64_size(bytes.size()), 1)) return Added::full;
-  payload_ += 'b';
-  append_base64(payload_, bytes);
+  payload_.append("b");
+  append_base64(payload_.packets, bytes);
+  return Added::yes;
+}
+
+FLUX_DECL EngineIoPayloadWriter::Added EngineIoPayloadWriter::add_long(std::shared_ptr<const std::string> bytes) {
+  if (!begin(1 + base64_size(bytes->size()), 1, true)) return Added::full;
+  payload_.append(std::move(bytes));
   return Added::yes;
 }
 
 FLUX_DECL EngineIoPayloadWriter::Added EngineIoPayloadWriter::add_encoded(std::string_view encoded,
                                                                           std::size_t packets) {
   if (!begin(encoded.size(), packets)) return Added::full;
-  payload_ += encoded;
+  payload_.append(encoded);
   return Added::yes;
 }
 
-FLUX_DECL std::string EngineIoPayloadWriter::take() {
+FLUX_DECL EngineIoPayload EngineIoPayloadWriter::take() {
   packets_ = 0;
-  return std::exchange(payload_, std::string());
+  bytes_ = 0;
+  first_long_bytes_ = 0;
+  return std::exchange(payload_, {});
 }
 
 // --- Sessions ---

@@ -280,7 +280,9 @@ FLUX_DECL void read_fields(Fields& fields, LiveRequest& out) {
 FLUX_DECL Result<void> read_live_request(std::string_view text, const Limits& limits, LiveRequest& out) {
   using Kind = JsonText::Kind;
   live_detail::EnvelopeVisitor seen(text);
-  if (const auto scanned = detail::scan_json(text, limits.json_depth_max, seen); !scanned) return scanned.error();
+  if (const auto scanned = detail::scan_json(text, limits.json_depth_max, seen, detail::LoneSurrogates::refused);
+      !scanned)
+    return scanned.error();
   if (seen.root != Kind::object) {
     return Error(Errc::invalid_message, "a message must be an object {\"type\", \"payload\"}; this is " +
                                             std::string(live_detail::kind_names[static_cast<std::size_t>(seen.root)]));

@@ -11,12 +11,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
-#include <cstring>
 #include <exception>
 #include <memory>
-#include <new>
 #include <random>
-#include <type_traits>
 
 namespace flux::detail {
 
@@ -28,7 +25,7 @@ using protocol::EngineIoTransport;
 FLUX_DECL std::string new_engineio_sid() {
   static constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   std::random_device entropy;
-  std::string sid(15, '\0');
+  std::string sid(engineio_sid_size, '\0');
   unsigned bits = 0;
   for (std::size_t i = 0; i < sid.size(); ++i) {
     if (i % 5 == 0) bits = entropy();
@@ -36,53 +33,6 @@ FLUX_DECL std::string new_engineio_sid() {
     bits >>= 6;
   }
   return sid;
-}
-
-FLUX_DECL std::shared_ptr<const EngineIoOpening> EngineIoOpening::make(const transport::HttpHead& head,
-                                                                       std::string_view remote_address) {
-  std::string text(head.query());
-  const std::size_t query_end = text.size();
-  text.append(remote_address);
-  const std::size_t fields_begin = text.size();
-  const auto of_handshake = [](std::string_view name) {
-    constexpr std::string_view prefix = "sec-websocket-";
-    return transport::equals_ignore_case(name, "upgrade") || transport::equals_ignore_case(name, "connection") ||
-           transport::equals_ignore_case(name.substr(0, prefix.size()), prefix);
-  };
-  for (const auto& field : head.fields()) {  // no name or value holds NUL: the HTTP parser sees to it
-    if (of_handshake(field.name)) continue;
-    text.append(field.name).push_back('\0');
-    text.append(field.value).push_back('\0');
-  }
-  static_assert(std::is_trivially_destructible_v<EngineIoOpening>);
-  const auto block = std::make_shared<std::byte[]>(sizeof(EngineIoOpening) + text.size());
-  std::memcpy(block.get() + sizeof(EngineIoOpening), text.data(), text.size());
-  const auto* const opening = new (block.get()) EngineIoOpening(query_end, fields_begin, text.size());
-  return {block, opening};
-}
-
-template <class Visit>
-void for_each_field(std::string_view fields, const Visit& visit) {
-  while (!fields.empty()) {
-    const std::size_t name = fields.find('\0');
-    const std::size_t value = fields.find('\0', name + 1);
-    visit(fields.substr(0, name), fields.substr(name + 1, value - name - 1));
-    fields.remove_prefix(value + 1);
-  }
-}
-
-FLUX_DECL HttpFields EngineIoOpening::headers() const {
-  HttpFields list;
-  for_each_field(fields(), [&](std::string_view name, std::string_view value) { list.emplace_back(name, value); });
-  return list;
-}
-
-FLUX_DECL std::optional<std::string_view> EngineIoOpening::header(std::string_view name) const {
-  std::optional<std::string_view> found;
-  for_each_field(fields(), [&](std::string_view field, std::string_view value) {
-    if (!found && transport::equals_ignore_case(field, name)) found = value;
-  });
-  return found;
 }
 
 FLUX_DECL std::size_t engineio_post_bytes_max(std::size_t message_bytes_max) noexcept {
@@ -104,12 +54,20 @@ FLUX_DECL EngineIoServer::EngineIoServer(Hub& hub, engineio::Options options, Fa
   require(options_.upgrade_timeout.count() > 0, "engineio::Options::upgrade_timeout must be more than 0");
   require(options_.payload_bytes_max > 0, "engineio::Options::payload_bytes_max must be more than 0");
   const auto& origins = options_.cors_origins;
+  gate::check_origins("engineio::Options::cors_origins", origins);
   require(!options_.cors_credentials || std::find(origins.begin(), origins.end(), "*") == origins.end(),
           "engineio::Options::cors_credentials needs cors_origins that are named: browsers refuse it together with *");
   require(options_.polling || options_.websocket, "engineio::Options must leave polling or websocket on");
 }
 
-FLUX_DECL std::shared_ptr<EngineIoSession> EngineIoServer::find(const std::string& sid) {
+FLUX_DECL std::vector<std::string> EngineIoServer::paths() const {
+  const std::string& path = options_.path;
+  if (path.empty() || path == "/") return {path};
+  const bool has_slash = path.back() == '/';
+  return {path, has_slash ? path.substr(0, path.size() - 1) : path + "/"};
+}
+
+FLUX_DECL std::shared_ptr<EngineIoSession> EngineIoServer::find(std::string_view sid) {
   Shard& s = shard(sid);
   const std::lock_guard lock(s.mutex);
   const auto found = s.sessions.find(sid);
@@ -130,7 +88,12 @@ FLUX_DECL std::shared_ptr<EngineIoSession> EngineIoServer::make(std::shared_ptr<
   return session;
 }
 
-FLUX_DECL void EngineIoServer::forget(const std::string& sid) {
+FLUX_DECL std::shared_ptr<const EngineIoOpening> EngineIoServer::open_with(const transport::HttpHead& head,
+                                                                           std::string_view remote_address) {
+  return std::make_shared<const EngineIoOpening>(head, remote_address, common_fields_);
+}
+
+FLUX_DECL void EngineIoServer::forget(std::string_view sid) {
   std::shared_ptr<EngineIoSession> last;  // destroyed without the lock
   Shard& s = shard(sid);
   const std::lock_guard lock(s.mutex);
@@ -167,16 +130,24 @@ FLUX_DECL void EngineIoServer::end(const core::Loop& loop) {
 FLUX_DECL HttpFields EngineIoServer::cors(const HttpExchange& exchange) const {
   const auto& allowed = options_.cors_origins;
   if (std::find(allowed.begin(), allowed.end(), "*") != allowed.end()) return {{"Access-Control-Allow-Origin", "*"}};
+  if (allowed.empty()) return {};
+  HttpFields fields{{"Vary", "Origin"}};
   const auto origin = exchange.header("origin");
-  if (!origin || std::find(allowed.begin(), allowed.end(), *origin) == allowed.end()) return {};
-  HttpFields fields{{"Access-Control-Allow-Origin", std::string(*origin)}, {"Vary", "Origin"}};
+  if (!origin || std::find(allowed.begin(), allowed.end(), *origin) == allowed.end()) return fields;
+  fields.emplace_back("Access-Control-Allow-Origin", *origin);
   if (options_.cors_credentials) fields.emplace_back("Access-Control-Allow-Credentials", "true");
+  return fields;
+}
+
+FLUX_DECL HttpFields EngineIoServer::answer_fields(const HttpExchange& exchange) const {
+  HttpFields fields = cors(exchange);
+  fields.emplace_back("Cache-Control", "no-store");
   return fields;
 }
 
 FLUX_DECL void EngineIoServer::refuse(const HttpExchange& exchange, EngineIoRefusal refusal) const {
   exchange.respond(protocol::engineio_refusal_status(refusal), protocol::engineio_refusal_body(refusal),
-                   "application/json", cors(exchange));
+                   "application/json", answer_fields(exchange));
 }
 
 FLUX_DECL void EngineIoServer::serve(const HttpExchange& exchange) {
@@ -200,7 +171,7 @@ FLUX_DECL void EngineIoServer::serve(const HttpExchange& exchange) {
     return exchange.respond(
         400,
         protocol::engineio_refusal_body(EngineIoRefusal::bad_request, "JSONP polling is not spoken here: use CORS"),
-        "application/json", cors(exchange));
+        "application/json", answer_fields(exchange));
   }
   const protocol::EngineIoQuery query = protocol::read_engineio_query(state.head().query());
   const auto session = query.sid.empty() ? nullptr : find(query.sid);
@@ -211,13 +182,14 @@ FLUX_DECL void EngineIoServer::serve(const HttpExchange& exchange) {
   }
   if (session && exchange.method() == "POST") return serve_post(exchange, session);
   if (session) {
-    exchange.on_abort([session] { session->loop()->dispatch([session] { session->close("transport close"); }); });
+    exchange.state()->end_with_client();
+    exchange.on_abort([session] { session->loop()->dispatch([session] { session->close("transport error"); }); });
     session->loop()->dispatch([session, exchange] { session->poll(exchange); });
     return;
   }
   const auto opened = make(state.loop(), query.base64);
-  if (!opened) return exchange.respond(503, "too many clients", "text/plain", cors(exchange));
-  opened->open_polling(exchange, factory_(*opened, EngineIoOpening::make(state.head(), exchange.remote_address())));
+  if (!opened) return exchange.respond(503, "too many clients", "text/plain", answer_fields(exchange));
+  opened->open_polling(exchange, factory_(*opened, open_with(state.head(), exchange.remote_address())));
 }
 
 struct EngineIoPost {
@@ -265,7 +237,9 @@ FLUX_DECL void EngineIoServer::serve_post(const HttpExchange& exchange,
   }
   exchange.on_body([post, end = std::min(most, post_bytes_max_)](std::string_view piece) { post->append(piece, end); },
                    [this, exchange, post](bool complete) {
-                     if (complete) take_post(exchange, post);
+                     if (complete) return take_post(exchange, post);
+                     const auto& gone = post->session;  // what it had to say is lost
+                     gone->loop()->dispatch([session = gone] { session->close("transport error"); });
                    });
 }
 
@@ -274,13 +248,22 @@ FLUX_DECL void EngineIoServer::take_post(const HttpExchange& exchange, const std
   session->loop()->dispatch([this, exchange, post, session] {
     const auto answer = [this, exchange, post](int status) {
       post->end();
-      if (status == 200) return exchange.respond(200, "ok", "text/html", cors(exchange));
-      if (status == 413) return exchange.respond(413, {}, {}, cors(exchange));
+      if (status == 200) return exchange.respond(200, "ok", "text/html", answer_fields(exchange));
+      if (status == 413) return exchange.respond(413, {}, {}, answer_fields(exchange));
       refuse(exchange, EngineIoRefusal::bad_request);
     };
     if (!session->is_open() || session->over_websocket()) return answer(400);
     session->posted(std::move(post->body), answer);
   });
+}
+
+/// The first that the client offers, as engine.io answers: browsers take no answer without one of theirs.
+FLUX_DECL std::string first_subprotocol(const transport::HttpHead& head) {
+  constexpr std::string_view blank = " \t";
+  const std::string offered = head.all_headers("sec-websocket-protocol");
+  const std::string first = offered.substr(0, offered.find(','));
+  const std::size_t begin = std::min(first.find_first_not_of(blank), first.size());
+  return first.substr(begin, first.find_last_not_of(blank) + 1 - begin);
 }
 
 FLUX_DECL void EngineIoServer::upgrade(const std::shared_ptr<transport::HttpConnection>& http,
@@ -295,16 +278,16 @@ FLUX_DECL void EngineIoServer::upgrade(const std::shared_ptr<transport::HttpConn
     if (!second) return http->refuse_upgrade(protocol::engineio_refusal_status(*refusal), to_string(*refusal));
   }
   transport::Connection& connection = *http->connection();
-  const WebSocketAnswer answer = answer_websocket(hub_.config, head, {}, false);
+  const WebSocketAnswer answer = answer_websocket(hub_.config, head, first_subprotocol(head), false);
   if (session && session->loop() != connection.shared_loop()) return bring_over(http, answer.head, session);
   const bool fresh = session == nullptr;
   if (fresh) session = make(connection.shared_loop(), query.base64);
   if (!session) return http->refuse_upgrade(503, "too many clients");
-  const auto opening = fresh ? EngineIoOpening::make(head, connection.remote_address()) : nullptr;
+  const auto opening = fresh ? open_with(head, connection.remote_address()) : nullptr;
   const std::size_t most =
       session->base64() ? post_bytes_max_ : options_.payload_bytes_max;  // the session checks it then
   const auto websocket = std::make_shared<EngineIoWebSocket>(session, connection, websockets, most);
-  if (!http->accept_upgrade(answer.head, websocket)) return forget(fresh ? session->sid() : std::string());
+  if (!http->accept_upgrade(answer.head, websocket)) return forget(fresh ? session->sid() : std::string_view());
   if (fresh) return session->open_websocket(websocket, factory_(*session, opening));
   session->probe(websocket);
 }

@@ -3,6 +3,8 @@
 #include <flux/detail/mode.hpp>
 #include <flux/server/detail/engineio_server.hpp>
 #include <flux/server/detail/engineio_session.hpp>
+#include <flux/transport/detail/http_exchange.hpp>
+#include <flux/transport/websocket_frame.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -13,8 +15,10 @@ namespace flux::detail {
 using protocol::EngineIoType;
 
 inline constexpr std::string_view noop_packet = "6";  // as it is polled
+inline constexpr std::string_view close_packet = "1";
 inline constexpr std::string_view probe_packet = "2probe";
 inline constexpr char upgrade_type = '5';
+inline constexpr std::string_view payload_type = "text/plain; charset=UTF-8";
 
 FLUX_DECL EngineIoWebSocket::EngineIoWebSocket(std::shared_ptr<EngineIoSession> session,
                                                transport::Connection& connection, transport::WebSocketService& service,
@@ -28,11 +32,98 @@ FLUX_DECL void EngineIoWebSocket::on_message(std::string_view message, MessageTy
   if (owner) session_->reclaimer()->take(std::move(*owner));  // what nobody has moved away
 }
 
-FLUX_DECL void EngineIoWebSocket::on_disconnect(const Disconnect&) { session_->websocket_gone(*this); }
+FLUX_DECL void EngineIoWebSocket::on_disconnect(const Disconnect& how) {
+  late_.reset();
+  session_->websocket_gone(*this, how.code);
+}
 
-FLUX_DECL EngineIoSession::EngineIoSession(EngineIoServer& server, std::string sid, std::shared_ptr<core::Loop> loop,
-                                           bool base64)
-    : loop_(std::move(loop)), server_(server), sid_(std::move(sid)), base64_(base64) {}
+FLUX_DECL void EngineIoWebSocket::write_behind(std::string_view frames) {
+  if (!late_) {
+    write_frames(frames);
+  } else {
+    add_late({std::make_shared<const std::string>(frames), 0, frames.size(), false});
+  }
+}
+
+FLUX_DECL void EngineIoWebSocket::write_behind(const transport::SharedBytes& bytes, std::size_t begin,
+                                               std::size_t end) {
+  if (!late_) {
+    write_frames(bytes, begin, end);
+  } else {
+    add_late({bytes, begin, end, false});
+  }
+}
+
+FLUX_DECL void EngineIoWebSocket::write_base64(transport::SharedBytes bytes) {
+  if (!open()) return;
+  const std::size_t size = bytes->size();
+  const bool first = !late_;
+  if (first) late_ = std::make_unique<Late>();
+  add_late({std::move(bytes), 0, size, true});
+  // In a turn of its own, as each portion.
+  if (first) connection()->loop().post([self = shared_from_this(), this] { send_late(); });
+}
+
+/// As for a connection's outbox: one message that is long says nothing of the speed of its reader.
+FLUX_DECL void EngineIoWebSocket::add_late(Late::Piece piece) {
+  if (!open()) return;
+  if (late_->bytes >= service().limits->outbox_bytes_max) {
+    counters().messages_dropped.add();
+    counters().slow_readers_closed.add();
+    late_.reset();
+    return close(CloseCode::slow_reader, "too slow: what waited for this client passed its limit");
+  }
+  if (!late_->pieces.empty()) late_->bytes += piece.end - piece.begin;
+  late_->pieces.push_back(std::move(piece));
+}
+
+FLUX_DECL void EngineIoWebSocket::send_late() {
+  if (!late_ || !open()) return late_.reset();
+  while (!late_->pieces.empty()) {
+    Late::Piece& piece = late_->pieces.front();
+    if (piece.base64) {
+      const bool has_gone = send_portion(piece);
+      if (!open()) return late_.reset();
+      if (piece.begin < piece.end) {
+        if (has_gone) connection()->loop().post([self = shared_from_this(), this] { send_late(); });
+        return;
+      }
+    } else {
+      write_frames(piece.bytes, piece.begin, piece.end);
+      if (!open()) return late_.reset();
+    }
+    late_->pieces.pop_front();
+    if (!late_->pieces.empty()) late_->bytes -= late_->pieces.front().end - late_->pieces.front().begin;
+  }
+  const auto done = std::exchange(late_, nullptr);
+  if (done->close) close(*done->close, {});
+}
+
+FLUX_DECL bool EngineIoWebSocket::send_portion(Late::Piece& piece) {
+  const std::string_view rest = std::string_view(*piece.bytes).substr(piece.begin);
+  const std::string_view portion = rest.substr(0, engineio_portion_bytes / 4 * 3);
+  const auto frame = std::make_shared<std::string>();
+  frame->reserve(engineio_portion_bytes + 16);
+  protocol::append_engineio_base64_portion(*frame, portion, piece.begin == 0, portion.size() == rest.size());
+  piece.begin += portion.size();
+  write_frames(frame, 0, frame->size());
+  return open() && !connection()->notify_drained();
+}
+
+FLUX_DECL void EngineIoWebSocket::close_behind(CloseCode code) {
+  if (!late_ || !open()) return close(code, {});
+  late_->close = code;
+  connection()->loop().call_after(service().limits->close_timeout, [weak = weak_from_this(), this, code] {
+    const auto self = weak.lock();
+    if (self && late_) close(code, {});
+  });
+}
+
+FLUX_DECL EngineIoSession::EngineIoSession(EngineIoServer& server, std::string_view sid,
+                                           std::shared_ptr<core::Loop> loop, bool base64)
+    : base64_(base64), loop_(std::move(loop)), server_(server) {
+  sid.copy(sid_.data(), sid_.size());
+}
 
 FLUX_DECL EngineIoSession::~EngineIoSession() = default;
 
@@ -65,8 +156,8 @@ FLUX_DECL bool EngineIoSession::busy() const {
 
 FLUX_DECL std::string EngineIoSession::open_packet() const {
   const engineio::Options& options = server_.options();
-  return protocol::engineio_handshake(
-      {sid_, options.websocket && !websocket_, options.ping_interval, options.ping_timeout, options.payload_bytes_max});
+  return protocol::engineio_handshake({sid(), options.websocket && !websocket_, options.ping_interval,
+                                       options.ping_timeout, options.payload_bytes_max});
 }
 
 FLUX_DECL void EngineIoSession::open_polling(HttpExchange poll, std::shared_ptr<EngineIoClient> client) {
@@ -99,9 +190,9 @@ FLUX_DECL std::optional<HttpExchange> EngineIoSession::take_poll() {
   return polling_ ? std::exchange(polling_->poll, std::nullopt) : std::nullopt;
 }
 
-FLUX_DECL std::string EngineIoSession::take_packets() {
+FLUX_DECL protocol::EngineIoPayload EngineIoSession::take_packets() {
   if (!polling_ || !polling_->packets) return {};
-  std::string payload = polling_->packets->take();
+  auto payload = polling_->packets->take();
   polling_->packets.reset();
   return payload;
 }
@@ -115,11 +206,12 @@ FLUX_DECL protocol::EngineIoPayloadWriter& EngineIoSession::packets() {
 FLUX_DECL void EngineIoSession::poll(const HttpExchange& exchange) {
   if (polling_ && polling_->farewell) {
     // socket.io-client drops packets that come along with the end.
-    std::string packets = std::exchange(*polling_->farewell, {});
-    if (!packets.empty() && packets != noop_packet) return answer(exchange, std::move(packets));
-    server_.forget(sid_);
+    protocol::EngineIoPayload payload = std::exchange(*polling_->farewell, {});
+    const bool is_noop = payload.packets == noop_packet && payload.bytes.empty();
+    if (!payload.empty() && !is_noop) return answer(exchange, std::move(payload));
+    server_.forget(sid());
     polling_.reset();
-    return answer(exchange, packets.empty() ? "1" : std::move(packets));
+    return answer(exchange, std::string(is_noop ? noop_packet : close_packet));
   }
   if (!is_open() || websocket_) return server_.refuse(exchange, protocol::EngineIoRefusal::bad_request);
   if (polling().poll) {  // two at the same time: both can't be right
@@ -145,7 +237,7 @@ struct EngineIoSession::Posted {
 };
 
 FLUX_DECL void EngineIoSession::posted(std::string body, std::function<void(int status)> done) {
-  posted_lately_ = true;
+  heard_lately_ = true;
   read_posted(std::make_shared<Posted>(std::move(body), server_.limits(), server_.reclaimer(), std::move(done)));
 }
 
@@ -196,7 +288,51 @@ FLUX_DECL void EngineIoSession::end_hold() {
 }
 
 FLUX_DECL void EngineIoSession::answer(const HttpExchange& exchange, std::string payload) {
-  exchange.respond(200, std::move(payload), "text/plain; charset=UTF-8", server_.cors(exchange));
+  exchange.respond(200, std::move(payload), payload_type, server_.answer_fields(exchange));
+}
+
+/// Gives a long payload out in portions, each when the one before has gone. The loop of the exchange, which may be
+/// another one than the session's.
+class EngineIoSession::LongAnswer : public std::enable_shared_from_this<LongAnswer> {
+ public:
+  LongAnswer(std::shared_ptr<EngineIoSession> session, HttpExchange exchange, protocol::EngineIoPayload payload)
+      : session_(std::move(session)),
+        exchange_(std::move(exchange)),
+        unsent_(payload.size()),
+        portions_(std::move(payload)) {}
+
+  void start(HttpFields fields) {
+    fields.emplace_back("Content-Type", payload_type);
+    exchange_.begin(200, std::move(fields), unsent_);
+    if (!send()) return;  // a callback that is set when the client has gone would keep all this
+    exchange_.on_drain([self = shared_from_this()] {
+      self->session_->heard_lately_ = true;  // it can't answer a ping that it has not got
+      if (self->send()) self->exchange_.state()->ask_drained();
+    });
+    exchange_.state()->ask_drained();
+  }
+
+ private:
+  /// Whether there is more, and somebody to take it.
+  bool send() {
+    const auto portion = std::make_shared<const std::string>(portions_.next(engineio_portion_bytes));
+    unsent_ -= portion->size();
+    if (exchange_.state()->write_shared(portion, portion->size()) == Sent::dropped) return false;
+    if (unsent_ == 0) exchange_.end();
+    return unsent_ > 0;
+  }
+
+  const std::shared_ptr<EngineIoSession> session_;
+  const HttpExchange exchange_;
+  std::size_t unsent_;
+  protocol::EngineIoPayloadPortions portions_;
+};
+
+FLUX_DECL void EngineIoSession::answer(const HttpExchange& exchange, protocol::EngineIoPayload payload) {
+  if (payload.bytes.empty()) return answer(exchange, std::move(payload.packets));
+  const auto long_answer = std::make_shared<LongAnswer>(shared_from_this(), exchange, std::move(payload));
+  exchange.state()->loop()->dispatch(
+      [long_answer, fields = server_.answer_fields(exchange)]() mutable { long_answer->start(std::move(fields)); });
 }
 
 FLUX_DECL void EngineIoSession::answer_poll_soon() {
@@ -224,13 +360,22 @@ FLUX_DECL void EngineIoSession::added(protocol::EngineIoPayloadWriter::Added res
   loop_->post([self = shared_from_this()] { self->close("transport error"); });
 }
 
+FLUX_DECL void EngineIoSession::write_frames(std::string_view frames) {
+  if (base64_) return websocket_->write_behind(frames);
+  websocket_->write_frames(frames);
+}
+
+FLUX_DECL void EngineIoSession::write_frames(const transport::SharedBytes& bytes, std::size_t begin, std::size_t end) {
+  if (base64_) return websocket_->write_behind(bytes, begin, end);
+  websocket_->write_frames(bytes, begin, end);
+}
+
 FLUX_DECL void EngineIoSession::send_packet(EngineIoType type, std::string_view data) {
   if (websocket_) {
     std::string frame;
     protocol::append_engineio_frame(frame, type, data);
     loop_->counters().frames_out.add();
-    websocket_->write_frames(frame);
-    return;
+    return write_frames(frame);
   }
   added(packets().add(type, data));
 }
@@ -243,7 +388,7 @@ FLUX_DECL void EngineIoSession::send(std::string_view message, bool binary) {
   if (!websocket_) {
     protocol::EngineIoPayloadWriter one({static_cast<std::size_t>(-1), 1});
     one.add_binary(message);
-    packets = one.take();
+    packets = one.take().packets;
   } else if (base64_) {
     protocol::append_engineio_base64_frame(frames, message);
   } else {
@@ -252,13 +397,23 @@ FLUX_DECL void EngineIoSession::send(std::string_view message, bool binary) {
   send_encoded(frames, packets, 1);
 }
 
+FLUX_DECL void EngineIoSession::send_long(transport::SharedBytes bytes) {
+  if (!is_open()) return;
+  if (!websocket_) return added(packets().add_long(std::move(bytes)));
+  loop_->counters().frames_out.add();
+  if (base64_) return websocket_->write_base64(std::move(bytes));
+  char header[transport::frame_header_bytes_max];
+  const std::size_t size = transport::write_frame_header(header, transport::Opcode::binary, bytes->size());
+  websocket_->write_frames({header, size});
+  websocket_->write_frames(bytes, 0, bytes->size());
+}
+
 FLUX_DECL void EngineIoSession::send_encoded(std::string_view frames, std::string_view packets,
                                              std::size_t packet_count) {
   if (!is_open()) return;
   if (websocket_) {
     loop_->counters().frames_out.add(packet_count);
-    websocket_->write_frames(frames);
-    return;
+    return write_frames(frames);
   }
   added(this->packets().add_encoded(packets, packet_count));
 }
@@ -266,31 +421,48 @@ FLUX_DECL void EngineIoSession::send_encoded(std::string_view frames, std::strin
 FLUX_DECL void EngineIoSession::send_shared(std::span<const transport::SharedBytes> pieces, std::size_t frame_count) {
   if (!is_open() || !websocket_) return;
   loop_->counters().frames_out.add(frame_count);
-  for (const transport::SharedBytes& piece : pieces) websocket_->write_frames(piece, 0, piece->size());
+  for (const transport::SharedBytes& piece : pieces) write_frames(piece, 0, piece->size());
 }
 
-FLUX_DECL void EngineIoSession::send_polled(std::string payload) {
-  constexpr auto any = static_cast<std::size_t>(-1);
-  protocol::EngineIoPayloadReader reader(std::move(payload), {any, any});
-  while (const auto next = reader.next()) {
-    if (next->type == EngineIoType::noop) continue;
-    if (next->binary) {
-      send(next->data, true);
-    } else {
-      send_packet(next->type, next->data);
+FLUX_DECL void EngineIoSession::send_polled(const protocol::EngineIoPayload& payload) {
+  const auto send_packets = [this](std::string_view packets) {
+    constexpr auto any = static_cast<std::size_t>(-1);
+    protocol::EngineIoPayloadReader reader(std::string(packets), {any, any});
+    while (const auto next = reader.next()) {
+      if (next->type == EngineIoType::noop) continue;
+      if (next->binary) {
+        send(next->data, true);
+      } else {
+        send_packet(next->type, next->data);
+      }
     }
-  }
+  };
+  payload.for_each_part(send_packets, [this](const transport::SharedBytes& bytes) { send_long(bytes); });
 }
 
 /// [begin, end) of the batch, with what is not part of its bytes where that belongs.
-FLUX_DECL void EngineIoSession::write_segment(const core::Batch& batch, std::size_t begin, std::size_t end,
-                                              std::span<const core::Insert> inserts) {
-  loop_->counters().frames_out.add(1 + inserts.size());
+FLUX_DECL void EngineIoSession::deliver_segment(const core::Batch& batch, std::size_t begin, std::size_t end,
+                                                std::span<const core::Insert> inserts) {
+  const auto deliver_bytes = [&](std::size_t from, std::size_t to) {
+    if (from == to) return;
+    const std::string_view packets = std::string_view(*batch.bytes).substr(from, to - from);
+    if (websocket_) {
+      loop_->counters().frames_out.add();
+      return inserts.empty() ? write_frames(packets) : write_frames(batch.bytes, from, to);
+    }
+    const auto separators = std::count(packets.begin(), packets.end(), protocol::engineio_separator);
+    added(this->packets().add_encoded(packets, static_cast<std::size_t>(separators) + 1));
+  };
   for (const core::Insert& insert : inserts) {
-    websocket_->write_frames(batch.bytes, std::exchange(begin, insert.at), insert.at);
-    websocket_->write_frames(insert.bytes, 0, insert.bytes->size());
+    deliver_bytes(std::exchange(begin, insert.at), insert.at);
+    if (encoding() != EngineIoEncoding::websocket) {
+      send_long(insert.bytes);
+    } else {
+      loop_->counters().frames_out.add();
+      websocket_->write_frames(insert.bytes, 0, insert.bytes->size());
+    }
   }
-  if (begin < end) websocket_->write_frames(batch.bytes, begin, end);
+  deliver_bytes(begin, end);
 }
 
 FLUX_DECL const void* EngineIoSession::hot_memory() const noexcept {
@@ -303,8 +475,7 @@ FLUX_DECL void EngineIoSession::deliver(const core::Batch& batch, std::span<cons
   if (!is_open()) return;
   if (websocket_ && exclusions.empty() && batch.inserts.empty()) {
     loop_->counters().frames_out.add(batch.segments.size());
-    websocket_->write_frames(batch.bytes, 0, batch.bytes->size());
-    return;
+    return write_frames(batch.bytes, 0, batch.bytes->size());
   }
   std::size_t begin = 0;
   auto insert = batch.inserts.begin();
@@ -314,15 +485,8 @@ FLUX_DECL void EngineIoSession::deliver(const core::Batch& batch, std::span<cons
                                      [&](const core::Exclusion& e) { return e.first <= i && i < e.last; });
     const auto inserts_begin = insert;
     insert = std::find_if(insert, batch.inserts.end(), [&](const core::Insert& in) { return in.at > end; });
-    const std::string_view bytes = std::string_view(*batch.bytes).substr(begin, end - begin);
     const std::size_t segment_begin = std::exchange(begin, end);
-    if (!wanted) continue;
-    if (inserts_begin != insert) {  // only WebSockets have them
-      write_segment(batch, segment_begin, end, {inserts_begin, insert});
-      continue;
-    }
-    const auto packets = static_cast<std::size_t>(std::count(bytes.begin(), bytes.end(), protocol::engineio_separator));
-    send_encoded(bytes, bytes, packets + 1);
+    if (wanted && is_open()) deliver_segment(batch, segment_begin, end, {inserts_begin, insert});
   }
 }
 
@@ -345,7 +509,7 @@ FLUX_DECL bool EngineIoSession::packet(const protocol::EngineIoPacket& packet, s
         close("transport close");
       } else {
         close("transport close", EngineIoEnding::told);
-        if (polling_ && polling_->farewell) polling_->farewell = noop_packet;
+        if (polling_ && polling_->farewell) polling_->farewell.emplace().append(noop_packet);
       }
       return true;
     case EngineIoType::noop: return true;
@@ -443,18 +607,20 @@ FLUX_DECL void EngineIoSession::complete_upgrade() {
   websocket_ = std::move(polling_->probing);
   transport_ = protocol::EngineIoTransport::websocket;
   if (const auto poll = take_poll()) answer(*poll, std::string(noop_packet));
-  std::string waiting = take_packets();
+  protocol::EngineIoPayload waiting = take_packets();
   polling_.reset();
   if (held_) websocket_->pause_input();
-  if (!waiting.empty()) send_polled(std::move(waiting));
+  if (!waiting.empty()) send_polled(waiting);
   client_->on_transport_changed();
 }
 
-FLUX_DECL void EngineIoSession::websocket_gone(EngineIoWebSocket& which) {
+FLUX_DECL void EngineIoSession::websocket_gone(EngineIoWebSocket& which, CloseCode code) {
   if (polling_ && &which == polling_->probing.get()) {
     polling_->probing.reset();
   } else if (&which == websocket_.get()) {
-    close("transport close");
+    const bool bad_frames =
+        code == CloseCode::protocol_error || code == CloseCode::invalid_data || code == CloseCode::message_too_big;
+    close(bad_frames ? "transport error" : "transport close");
   }
 }
 
@@ -499,7 +665,7 @@ FLUX_DECL void EngineIoSession::ping_due() {
 FLUX_DECL bool EngineIoSession::heard() {
   if (held_) return true;
   if (websocket_) return websocket_->heard();
-  return std::exchange(posted_lately_, false) || posting_;
+  return heard_lately_.exchange(false) || posting_;
 }
 
 FLUX_DECL void EngineIoSession::pong() {
@@ -515,19 +681,19 @@ FLUX_DECL void EngineIoSession::stop_timer() {
 
 /// To a client that polls.
 FLUX_DECL void EngineIoSession::say_farewell(EngineIoEnding ending) {
-  std::string packets = take_packets();
+  protocol::EngineIoPayload payload = take_packets();
   const auto poll = take_poll();
   if (ending == EngineIoEnding::at_once) {
-    if (!packets.empty()) packets += protocol::engineio_separator;
-    if (poll) answer(*poll, packets + "1");
+    payload.append(close_packet);
+    if (poll) answer(*poll, std::move(payload));
     return;
   }
-  if (poll && packets.empty()) return answer(*poll, "1");
-  if (poll) answer(*poll, std::exchange(packets, {}));
-  polling().farewell = std::move(packets);
+  if (poll && payload.empty()) return answer(*poll, std::string(close_packet));
+  if (poll) answer(*poll, std::exchange(payload, {}));
+  polling().farewell = std::move(payload);
   loop_->call_after(server_.hub().config.limits.close_timeout, [self = shared_from_this()] {
     self->polling_.reset();
-    self->server_.forget(self->sid_);
+    self->server_.forget(self->sid());
   });
 }
 
@@ -542,13 +708,17 @@ FLUX_DECL void EngineIoSession::close(std::string_view reason, EngineIoEnding en
   }
   if (!polling_ || !polling_->farewell) {
     polling_.reset();
-    server_.forget(sid_);
+    server_.forget(sid());
   }
   if (const auto websocket = std::exchange(websocket_, nullptr)) {
     const CloseCode code = reason == "rate limited"           ? CloseCode::rate_limited
                            : reason == "server shutting down" ? CloseCode::going_away
                                                               : CloseCode::normal;
-    websocket->close(code, {});
+    if (ending == EngineIoEnding::told) {
+      websocket->close_behind(code);
+    } else {
+      websocket->close(code, {});
+    }
   }
   end_hold();
   if (const auto client = std::move(client_)) client->on_close(reason);

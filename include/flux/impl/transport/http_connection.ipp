@@ -499,6 +499,8 @@ FLUX_DECL void HttpConnection::settle(std::size_t unread) {
     if (between && (request_ || unread == 0)) return close_when_sent();
     // A request without its end is not answered: it might mean something else than the whole of it.
     if (!between && !request_->read && !request_->body_paused) return connection_->close();
+    const auto exchange = request_ ? request_->exchange.lock() : nullptr;
+    if (exchange && exchange->ends_with_client() && !request_->answered) return connection_->close();
   }
   const bool waiting = !request_ || request_->read || request_->upgrading;
   if ((waiting && unread > service_.limits->head_bytes_max) || (request_ && request_->body_paused)) {

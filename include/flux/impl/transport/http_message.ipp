@@ -154,6 +154,14 @@ FLUX_DECL std::optional<std::string> query_parameter(std::string_view query, std
   return std::nullopt;
 }
 
+FLUX_DECL std::string bearer_token(std::optional<std::string_view> authorization) {
+  constexpr std::string_view scheme = "Bearer ";
+  if (!authorization || !equals_ignore_case(authorization->substr(0, scheme.size()), scheme)) return {};
+  std::string_view token = authorization->substr(scheme.size());
+  while (token.starts_with(' ')) token.remove_prefix(1);
+  return std::string(token);
+}
+
 FLUX_DECL std::string_view reason_phrase(int status) noexcept {
   for (const auto& [known, phrase] : detail::reason_phrases) {
     if (known == status) return phrase;

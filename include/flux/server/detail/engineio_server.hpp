@@ -4,6 +4,7 @@
 #include <flux/core/reclaimer.hpp>
 #include <flux/core/side_thread.hpp>
 #include <flux/engineio.hpp>
+#include <flux/server/detail/engineio_opening.hpp>
 #include <flux/server/detail/engineio_session.hpp>
 #include <flux/transport/detail/http_connection.hpp>
 
@@ -21,34 +22,6 @@
 #include <vector>
 
 namespace flux::detail {
-
-/// What the request that opened a session said. Immutable, and small, its text behind it in the same block: idle
-/// clients keep it.
-class EngineIoOpening {
- public:
-  static std::shared_ptr<const EngineIoOpening> make(const transport::HttpHead& head, std::string_view remote_address);
-  EngineIoOpening(const EngineIoOpening&) = delete;
-  EngineIoOpening& operator=(const EngineIoOpening&) = delete;
-
-  std::string_view query() const noexcept { return text().substr(0, query_end_); }
-  std::string_view remote_address() const noexcept { return text().substr(query_end_, fields_begin_ - query_end_); }
-  /// The first of that name, whatever its case. Those of the WebSocket handshake are not kept.
-  std::optional<std::string_view> header(std::string_view name) const;
-  HttpFields headers() const;
-
- private:
-  EngineIoOpening(std::size_t query_end, std::size_t fields_begin, std::size_t size)
-      : query_end_(static_cast<std::uint32_t>(query_end)),
-        fields_begin_(static_cast<std::uint32_t>(fields_begin)),
-        size_(static_cast<std::uint32_t>(size)) {}
-  /// The query, the address, and of each field its name, NUL, its value, NUL.
-  std::string_view text() const noexcept { return {reinterpret_cast<const char*>(this + 1), size_}; }
-  std::string_view fields() const noexcept { return text().substr(fields_begin_); }
-
-  const std::uint32_t query_end_;
-  const std::uint32_t fields_begin_;
-  const std::uint32_t size_;
-};
 
 /// What the loop of a session has for a WebSocket that comes from another one.
 struct EngineIoHome {
@@ -83,6 +56,8 @@ class EngineIoServer {
   void set_homes(HomeFinder homes) { homes_ = std::move(homes); }
 
   const engineio::Options& options() const noexcept { return options_; }
+  /// Where it is served: with a slash at the end, and without.
+  std::vector<std::string> paths() const;
   /// Of a POST's body: a message as long as it may be, as base64, and what is around it.
   std::size_t post_bytes_max() const noexcept { return post_bytes_max_; }
   protocol::EngineIoLimits limits() const { return {post_bytes_max_, 131'072, options_.payload_bytes_max}; }
@@ -100,10 +75,12 @@ class EngineIoServer {
   void stop();
   /// Leaves none behind on this loop, which ends. On it.
   void end(const core::Loop& loop);
-  void forget(const std::string& sid);
+  void forget(std::string_view sid);
   void refuse(const HttpExchange& exchange, protocol::EngineIoRefusal refusal) const;
   /// What lets pages of other origins read the answer.
   HttpFields cors(const HttpExchange& exchange) const;
+  /// The same, and that no cache keeps the answer.
+  HttpFields answer_fields(const HttpExchange& exchange) const;
 
  private:
   struct Shard {
@@ -111,11 +88,12 @@ class EngineIoServer {
     std::unordered_set<std::shared_ptr<EngineIoSession>, EngineIoBySid, EngineIoBySid> sessions;
   };
 
-  Shard& shard(const std::string& sid) { return shards_[std::hash<std::string>{}(sid) % shards_.size()]; }
-  std::shared_ptr<EngineIoSession> find(const std::string& sid);
+  Shard& shard(std::string_view sid) { return shards_[std::hash<std::string_view>{}(sid) % shards_.size()]; }
+  std::shared_ptr<EngineIoSession> find(std::string_view sid);
   std::vector<std::shared_ptr<EngineIoSession>> all();
   /// Null where there are too many.
   std::shared_ptr<EngineIoSession> make(std::shared_ptr<core::Loop> loop, bool base64);
+  std::shared_ptr<const EngineIoOpening> open_with(const transport::HttpHead& head, std::string_view remote_address);
   void bring_over(const std::shared_ptr<transport::HttpConnection>& http, std::string answer,
                   const std::shared_ptr<EngineIoSession>& session, int tries = 10);
   void serve_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoSession>& session);
@@ -126,6 +104,7 @@ class EngineIoServer {
   const std::size_t post_bytes_max_;
   const Factory factory_;
   const std::shared_ptr<core::Reclaimer> reclaimer_ = std::make_shared<core::Reclaimer>();
+  EngineIoCommonFields common_fields_;
   HomeFinder homes_;
   std::atomic<std::size_t> count_{0};
   std::array<Shard, 16> shards_;

@@ -10,7 +10,11 @@
 #include <flux/server/detail/hub.hpp>
 #include <flux/transport/detail/websocket_stream.hpp>
 
+#include <array>
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -31,6 +35,16 @@ EngineIoEncoding engineio_encoding(const void* view) noexcept;
 
 /// From so many bytes on text is taken apart on another thread: there are about two milliseconds of parsing in it.
 inline constexpr std::size_t engineio_long_text_bytes = 262'144;
+
+/// From so many on, bytes that are to be base64 are encoded in portions, for each client anew: that costs less than to
+/// copy what was encoded once, and they are never in memory as a whole.
+inline constexpr std::size_t engineio_long_bytes = 65'536;
+/// Such a portion. Below a quarter of a millisecond, for others may do so too. Of base64, so a multiple of 4.
+inline constexpr std::size_t engineio_portion_bytes = 131'072;
+
+/// Nobody can guess it. Of `engineio_sid_size` characters.
+std::string new_engineio_sid();
+inline constexpr std::size_t engineio_sid_size = 15;
 
 /// What speaks over an Engine.IO session. Called on its loop.
 class EngineIoClient {
@@ -56,13 +70,41 @@ class EngineIoWebSocket final : public transport::WebSocketStream {
   using WebSocketStream::pause_input;
   using WebSocketStream::resume_input;
   using WebSocketStream::write_frames;
-  bool congested() const { return connection() != nullptr && connection()->congested(); }
+  bool congested() const { return late_ || (connection() != nullptr && connection()->congested()); }
+
+  // For a client that takes no binary frames: all that is sent to it goes this way.
+  /// Whole frames, behind what waits.
+  void write_behind(std::string_view frames);
+  void write_behind(const transport::SharedBytes& bytes, std::size_t begin, std::size_t end);
+  /// One message: `b` and the bytes as base64, which are encoded as fast as the client takes them.
+  void write_base64(transport::SharedBytes bytes);
+  /// Closes when what waits here has gone; after `Limits::close_timeout` without it.
+  void close_behind(CloseCode code);
 
  private:
+  /// While a message goes out in portions.
+  struct Late {
+    struct Piece {
+      transport::SharedBytes bytes;
+      std::size_t begin;
+      std::size_t end;
+      bool base64;
+    };
+    std::deque<Piece> pieces;
+    std::size_t bytes = 0;  // of what waits behind the first
+    std::optional<CloseCode> close;
+  };
+
   void on_message(std::string_view message, MessageType type) override;
+  void on_drained() override { send_late(); }
   void on_disconnect(const Disconnect& how) override;
+  void add_late(Late::Piece piece);
+  void send_late();
+  /// Whether it has all gone to the system, so that there will be no call of `on_drained`.
+  bool send_portion(Late::Piece& piece);
 
   const std::shared_ptr<EngineIoSession> session_;
+  std::unique_ptr<Late> late_;
 };
 
 /// Whether a client that polls is to learn of the end by its next polls, after what waits for it.
@@ -75,10 +117,10 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
                               private core::Loop::Flushable,
                               private core::DeadlineWheel::Entry {
  public:
-  EngineIoSession(EngineIoServer& server, std::string sid, std::shared_ptr<core::Loop> loop, bool base64);
+  EngineIoSession(EngineIoServer& server, std::string_view sid, std::shared_ptr<core::Loop> loop, bool base64);
   ~EngineIoSession() override;
 
-  const std::string& sid() const noexcept { return sid_; }
+  std::string_view sid() const noexcept { return {sid_.data(), sid_.size()}; }
   const std::shared_ptr<core::Loop>& loop() const noexcept { return loop_; }
   /// Any thread. False from the moment on at which it closes.
   bool is_open() const noexcept { return open_.load(std::memory_order_acquire); }
@@ -116,8 +158,11 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   const std::shared_ptr<core::Reclaimer>& reclaimer() const noexcept;
 
   void send(std::string_view message, bool binary);
+  /// One message of many bytes.
+  void send_long(transport::SharedBytes bytes);
   /// Packets as a payload holds them, whatever the transport is now.
-  void send_polled(std::string payload);
+  void send_polled(const protocol::EngineIoPayload& payload);
+  void send_polled(std::string packets) { send_polled(protocol::EngineIoPayload{std::move(packets), {}}); }
   /// Frames for a WebSocket, or polled packets: whichever the transport is now.
   void send_encoded(std::string_view frames, std::string_view packets, std::size_t packet_count);
   /// The same in pieces that others send too, without copying them. Only where it is a WebSocket now.
@@ -131,7 +176,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
 
   // From the WebSockets
   void from_websocket(EngineIoWebSocket& from, std::string_view message, MessageType type, std::string* owner);
-  void websocket_gone(EngineIoWebSocket& which);
+  void websocket_gone(EngineIoWebSocket& which, CloseCode code);
 
   /// POSTs of a session do not overlap. Any thread.
   bool begin_post() { return !posting_.exchange(true); }
@@ -139,6 +184,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
 
  private:
   struct Posted;
+  class LongAnswer;
   /// While input is held.
   struct Held {
     std::size_t times = 0;
@@ -149,13 +195,14 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
     std::shared_ptr<EngineIoWebSocket> probing;              // may become the transport
     std::optional<HttpExchange> poll;                        // waits for packets
     std::optional<protocol::EngineIoPayloadWriter> packets;  // that wait for a poll
-    std::optional<std::string> farewell;  // closed, but a poll is to take these packets, and one more to be told so
+    /// Closed, but a poll is to take these packets, and one more to be told so.
+    std::optional<protocol::EngineIoPayload> farewell;
   };
 
   Polling& polling();
   std::optional<HttpExchange> take_poll();
   bool packets_wait() const noexcept { return polling_ && polling_->packets && !polling_->packets->empty(); }
-  std::string take_packets();
+  protocol::EngineIoPayload take_packets();
   protocol::EngineIoPayloadWriter& packets();
   void read_posted(const std::shared_ptr<Posted>& posted);
   void decode_aside(std::string text);
@@ -163,12 +210,15 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   void from_probing(EngineIoWebSocket& from, std::string_view message, MessageType type);
   bool packet(const protocol::EngineIoPacket& packet, std::string* owner);
   void send_packet(protocol::EngineIoType type, std::string_view data = {});
-  void write_segment(const core::Batch& batch, std::size_t begin, std::size_t end,
-                     std::span<const core::Insert> inserts);
+  void write_frames(std::string_view frames);
+  void write_frames(const transport::SharedBytes& bytes, std::size_t begin, std::size_t end);
+  void deliver_segment(const core::Batch& batch, std::size_t begin, std::size_t end,
+                       std::span<const core::Insert> inserts);
   void added(protocol::EngineIoPayloadWriter::Added result);
   void answer_poll_soon();
   void flush() override;
   void answer(const HttpExchange& exchange, std::string payload);
+  void answer(const HttpExchange& exchange, protocol::EngineIoPayload payload);
   void complete_upgrade();
   void ping_in(std::chrono::milliseconds after, bool due);
   void ping_due();
@@ -183,9 +233,10 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   // What a fan-out looks at comes first: one cache line with the start of the object.
   std::shared_ptr<EngineIoWebSocket> websocket_;  // the transport, where it is one
   std::atomic<bool> open_{true};
+  const bool base64_;
   const std::shared_ptr<core::Loop> loop_;
   EngineIoServer& server_;
-  const std::string sid_;
+  std::array<char, engineio_sid_size> sid_;
   std::shared_ptr<EngineIoClient> client_;
   std::unique_ptr<Polling> polling_;
   std::unique_ptr<Held> held_;
@@ -194,9 +245,8 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   std::uint32_t strikes_ = 0;
   std::atomic<protocol::EngineIoTransport> transport_{protocol::EngineIoTransport::polling};
   std::atomic<bool> posting_{false};
-  const bool base64_;
+  std::atomic<bool> heard_lately_{false};  // over polling: something was posted, or taken of a long answer
   bool flush_asked_ = false;
-  bool posted_lately_ = false;
   bool awaiting_pong_ = false;
   bool too_slow_ = false;  // and will be closed
 };

@@ -91,9 +91,12 @@ class HttpExchangeState final : public std::enable_shared_from_this<HttpExchange
   void cut(std::string_view reason);
   /// Calls what `on_drain` set when all that is written has gone out, congested or not; never before this returns.
   void ask_drained();
+  /// From here on a client that has ended its sending side counts as gone: it would not read the answer.
+  void end_with_client() noexcept { ends_with_client_ = true; }
 
   // For the connection
   bool reads_body() const noexcept { return reads_body_; }
+  bool ends_with_client() const noexcept { return ends_with_client_; }
   void body_piece(std::string_view piece);
   void body_end(bool complete);
   void drained();
@@ -129,6 +132,7 @@ class HttpExchangeState final : public std::enable_shared_from_this<HttpExchange
   std::function<void()> aborted_;
   std::function<void()> drained_;
   bool reads_body_ = false;
+  bool ends_with_client_ = false;
 
   std::atomic<std::size_t> posted_bytes_{0};  // written by other threads, on the way to the loop
   std::atomic<std::size_t> outbox_bytes_{0};  // of the connection, when the loop looked last
