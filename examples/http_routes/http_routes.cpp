@@ -3,7 +3,7 @@
 //
 //   curl http://127.0.0.1:8080/hello/Ada
 //   curl --data-binary @big.iso http://127.0.0.1:8080/checksum
-//   curl http://127.0.0.1:8080/numbers?to=1000000
+//   curl 'http://127.0.0.1:8080/numbers?to=1000000'
 //   curl http://127.0.0.1:8080/news &  curl --data 'it rains' http://127.0.0.1:8080/news
 #include <flux/flux.hpp>
 

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 
 namespace {
@@ -42,6 +43,22 @@ void add_static_folder(Options& options, const std::string& text) {
   options.static_folders[prefix] = folder;
 }
 
+/// What does nothing without another option is refused without it.
+void check_pairs(const Options& options, const std::set<std::string>& given) {
+  if (given.contains("--files") && options.files_folder.empty()) {
+    throw std::invalid_argument("--files takes the folder of the files, not \"\"");
+  }
+  for (const char* option : {"--file-index", "--max-file-size", "--upload-expires"}) {
+    if (given.contains(option) && options.files_folder.empty()) {
+      throw std::invalid_argument(std::string(option) + " is for --files, which takes the folder of the files");
+    }
+  }
+  const flux::TlsOptions& tls = options.config.tls;
+  if (tls.certificate_file.empty() != tls.private_key_file.empty()) {
+    throw std::invalid_argument("--tls-cert and --tls-key are given together: the chain, and its private key");
+  }
+}
+
 }  // namespace
 
 Options read_options(const std::vector<std::string>& arguments) {
@@ -52,6 +69,7 @@ Options read_options(const std::vector<std::string>& arguments) {
   std::string chat_store = "memory";
   std::optional<std::string> room_store, file_index;
   std::optional<std::size_t> chat_history;
+  std::set<std::string> given;
   constexpr std::uint64_t any = std::numeric_limits<std::uint32_t>::max();
   constexpr std::uint64_t any_file = std::numeric_limits<std::int64_t>::max();
 
@@ -98,21 +116,21 @@ Options read_options(const std::vector<std::string>& arguments) {
       flag->second();
       continue;
     }
+    if (without_value.contains(name)) throw std::invalid_argument(name + " takes no value, not \"" + value + "\"");
     const auto option = with_value.find(name);
     if (option == with_value.end()) throw std::invalid_argument("unknown option \"" + arguments[i] + "\"; see --help");
     if (equals == std::string::npos) {
       if (i + 1 == arguments.size()) throw std::invalid_argument(name + " needs a value; see --help");
       value = arguments[++i];
     }
+    given.insert(name);
     option->second(name, value);
   }
   if (options.help || options.version) return options;
   if (chat_history && chat_store != "memory") {
     throw std::invalid_argument("--chat-history is for --chat memory, not for a database");
   }
-  if (file_index && options.files_folder.empty()) {
-    throw std::invalid_argument("--file-index is for --files, which takes the folder of the files");
-  }
+  check_pairs(options, given);
   if (chat_history) {
     config.chat.store = std::make_shared<flux::MemoryChatStore>(*chat_history);
     config.chat.join_history = std::min<std::size_t>(*chat_history, 100);
@@ -132,18 +150,17 @@ const char* usage() {
          "  --threads N               event loops, 1 to 256 (1)\n"
          "  --static [PREFIX=]FOLDER  serve the files of this folder at /, or at PREFIX (/x/); may be given again\n"
          "  --files FOLDER            take uploads at /files, and keep them in this folder, made where it is missing\n"
-         "  --file-index STORE        keep what is known of them in sqlite:PATH, postgres:URL or mysql:URL (a file "
-         "beside them)\n"
-         "  --max-file-size BYTES     the largest file, over HTTP and in a Socket.IO message over a WebSocket "
-         "(100000000)\n"
+         "  --file-index STORE        keep what is known of them in sqlite:PATH, postgres:URL or mysql:URL\n"
+         "                            (a file beside them)\n"
+         "  --max-file-size BYTES     the largest file, over HTTP and in a Socket.IO message over a WebSocket\n"
+         "                            (100000000)\n"
          "  --upload-expires SECONDS  forget an upload that rests for so long; 0: never (86400)\n"
          "  --socketio-client FILE    the client bundle to serve at /socket.io/socket.io.js\n"
          "  --chat STORE              keep chat in memory, or in sqlite:PATH, postgres:URL or mysql:URL (memory)\n"
-         "  --chat-history N          in memory: keep the newest N chat messages of a room; up to 100 go to who joins "
-         "(1000)\n"
-         "  --rooms STORE             keep what rooms and the public space keep over a restart, in sqlite:PATH, "
-         "postgres:URL\n"
-         "                            or mysql:URL (they end with the server)\n"
+         "  --chat-history N          in memory: keep the newest N chat messages of a room; up to 100 go to who joins\n"
+         "                            (1000)\n"
+         "  --rooms STORE             keep what rooms and the public space keep over a restart, in sqlite:PATH,\n"
+         "                            postgres:URL or mysql:URL (they end with the server)\n"
          "  --public-history N        keep the newest N items of the public space (50)\n"
          "  --max-message BYTES       the largest message a client may send, but for the file that is in it (1048576)\n"
          "  --origin ORIGIN           let pages of this origin connect; may be given again (any)\n"

@@ -36,8 +36,8 @@ int main() {
   io.on_connection([chat](const Socket& socket) {
     socket.on("join", [chat, socket](Event& event) {
       const std::string room = text(event, 0);
-      const auto others = std::to_string(chat.sockets_in(room).size());
-      if (socket.join(room)) event.ack({JsonText::trusted(others)});
+      const JsonText others = JsonText::number(chat.sockets_in(room).size());
+      if (socket.join(room)) event.ack({others});
     });
     socket.on("say", [chat, socket](Event& event) {
       const std::string room = text(event, 0);

@@ -4,7 +4,6 @@
 #include <flux/clock.hpp>
 #include <flux/storage/chat_store.hpp>
 #include <flux/storage/file_store.hpp>
-#include <flux/storage/room_store.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -15,6 +14,8 @@
 #include <vector>
 
 namespace flux {
+
+class RoomStore;  // flux/storage/room_store.hpp
 
 enum class LogLevel : std::uint8_t { off, error, warning, info, debug };
 std::string_view to_string(LogLevel level) noexcept;
@@ -47,7 +48,7 @@ struct DeflateOptions {
 struct Limits {
   // Connections
   std::size_t connections_max = 0;                      ///< 0: as many as the system gives
-  std::chrono::milliseconds handshake_timeout{10'000};  ///< for a whole request head; also for a TLS handshake
+  std::chrono::milliseconds handshake_timeout{10'000};  ///< for a request's whole head, TLS, a handler's later answer
   std::chrono::milliseconds http_idle_timeout{60'000};  ///< between requests, and for a body or an answer that stalls
   std::chrono::milliseconds ping_interval{25'000};      ///< to silent WebSocket clients; 0: no pings
   std::chrono::milliseconds pong_timeout{20'000};       ///< after a ping without any sign of life: closed with 4408

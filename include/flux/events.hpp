@@ -57,8 +57,7 @@ class AccessRequest {
   virtual void accept(Identity identity = {}) = 0;
   /// Refuses it, with `reason` as the body of the answer: HTTP 401 to who wants to connect, else 403.
   virtual void refuse(std::string_view reason = "unauthorized") = 0;
-  /// Leaves the answer to what is returned. Until then the client waits; who wants to connect gets 503 after
-  /// `Limits::handshake_timeout`.
+  /// Leaves the answer to what is returned. Until then the client waits; after `Limits::handshake_timeout` it gets 503.
   virtual LaterAnswer later() = 0;
 };
 
@@ -103,8 +102,12 @@ struct Disconnect {
 };
 
 /// What handlers may veto: `refuse` stops it, and the client gets the error (code FORBIDDEN unless another is named).
+/// No copy can be made of it, so that a handler that takes it by value does not compile: its veto would be lost.
 class Vetoable {
  public:
+  Vetoable() = default;
+  Vetoable(const Vetoable&) = delete;
+  Vetoable& operator=(const Vetoable&) = delete;
   void refuse(std::string message, Errc code = Errc::forbidden) { refused_.emplace(code, std::move(message)); }
   const std::optional<Error>& refused() const noexcept { return refused_; }
 

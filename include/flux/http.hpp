@@ -36,6 +36,8 @@ class HttpExchange {
   std::string_view parameter(std::string_view name) const;
   std::optional<std::string> query(std::string_view name) const;
   std::optional<std::string_view> header(std::string_view name) const;
+  /// The token: `?access_token=`, else `Authorization: Bearer`; empty where there is none.
+  std::string token() const;
   std::string remote_address() const;
 
   /// Collects the body, then calls `done` with all of it. A body over `RouteOptions::body_bytes_max` is answered with

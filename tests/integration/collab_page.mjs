@@ -11,7 +11,7 @@ import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {fileURLToPath} from 'node:url';
 
-import {startBrowser} from './support/browser.mjs';
+import {isStill, laptop, phone, startBrowser} from './support/browser.mjs';
 import {LiveMember} from './support/live_member.mjs';
 import {startServer} from './support/server_program.mjs';
 
@@ -20,14 +20,6 @@ const program = process.env.FLUX_SERVER;
 const pageFolder = fileURLToPath(new URL('../../examples/collab', import.meta.url));
 const screenshots = process.env.SCREENSHOT_DIR ?? join(tmpdir(), 'flux-collab-page');
 
-const laptop = {viewport: {width: 1280, height: 800}, colorScheme: 'light'};
-const phone = {
-  viewport: {width: 390, height: 844},
-  colorScheme: 'dark',
-  deviceScaleFactor: 2,
-  hasTouch: true,
-  isMobile: true,
-};
 const room = 'garden';
 
 let server;
@@ -113,15 +105,6 @@ async function setSheet(page, isTall) {
   await isStill(page);
 }
 
-const isStill = (page) =>
-  page.evaluate(() =>
-    Promise.allSettled(
-      document
-        .getAnimations()
-        .filter((one) => one.effect.getTiming().iterations !== Infinity)
-        .map(({finished}) => finished),
-    ),
-  );
 const shoot = (page, name) => page.screenshot({path: join(screenshots, `${name}.png`)});
 
 /** Waits until `condition()` holds; it may be asynchronous. */

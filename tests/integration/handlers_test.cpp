@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <type_traits>
 
 using namespace flux_test;
 using namespace flux::literals;
@@ -16,6 +17,10 @@ HttpReply try_handshake(std::uint16_t port, std::string_view path, std::string_v
 }
 
 [[noreturn]] void throw_it() { throw std::runtime_error("thrown on purpose"); }
+
+// The veto of a handler that gets a copy would be lost.
+static_assert(std::is_constructible_v<flux::ChatHandler, void (*)(flux::ChatDraft&)>);
+static_assert(!std::is_constructible_v<flux::ChatHandler, void (*)(flux::ChatDraft)>);
 
 }  // namespace
 

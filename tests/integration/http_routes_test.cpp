@@ -33,6 +33,18 @@ TEST_CASE("route: a handler reads the request") {
   CHECK(reply.has("Content-Type: text/plain; charset=utf-8"));
 }
 
+TEST_CASE("route: the token is that of the query, else that of the Authorization field") {
+  flux::Server server(test_config());
+  server.route("GET", "/", [](const HttpExchange& exchange) { exchange.respond(200, exchange.token()); });
+  server.start();
+  HttpClient client(server.port());
+  CHECK(client.request(get("/")).body.empty());
+  CHECK(client.request(get("/", "Authorization: bEARER  a.b\r\n")).body == "a.b");
+  CHECK(client.request(get("/?access_token=c%20d", "Authorization: Bearer a.b\r\n")).body == "c d");
+  CHECK(client.request(get("/", "Authorization: Basic YTpi\r\n")).body.empty());
+  CHECK(client.request(get("/", "Authorization: Bearer\r\n")).body.empty());
+}
+
 TEST_CASE("route: literals win over names, names over the rest; other methods and paths are refused") {
   flux::Server server(test_config());
   const auto say = [](const char* what) { return [what](HttpExchange exchange) { exchange.respond(200, what); }; };
@@ -207,6 +219,24 @@ TEST_CASE("route: the client goes, done is told false and on_abort is called onc
   CHECK(eventually([&] { return aborted == 1; }));
   server.stop(0ms);
   CHECK(aborted == 1);
+}
+
+TEST_CASE("route: a body that is asked for when the client has gone, done is told false") {
+  Awaited<HttpExchange> waiting;
+  Awaited<bool> complete;
+  flux::Server server(test_config());
+  server.route("POST", "/late", [&](HttpExchange exchange) {
+    exchange.on_abort([&, exchange] {
+      exchange.on_body([exchange](std::string_view) {}, [&, exchange](bool whole) { complete.set(whole); });
+    });
+    waiting.set(exchange);
+  });
+  server.start();
+  HttpClient client(server.port());
+  client.send("POST /late HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf");
+  static_cast<void>(waiting.get());
+  client.reset();
+  CHECK_FALSE(complete.get());
 }
 
 TEST_CASE("route: streamed answers, of known length and chunked, from the loop and from another thread") {

@@ -43,7 +43,21 @@ test('a store of no kind that there is', () => {
 
 test('options that do not go together', () => {
   refused(['--file-index', 'sqlite:x'], /--file-index is for --files/);
+  refused(['--max-file-size', '5'], /--max-file-size is for --files/);
+  refused(['--upload-expires', '5'], /--upload-expires is for --files/);
+  for (const option of ['--tls-cert', '--tls-key']) refused([option, 'x.pem'], /--tls-cert and --tls-key are given together/);
   refused(['--chat', 'postgres://u:secret@h/db', '--chat-history', '5'], /--chat-history is for --chat memory/);
+});
+
+test('values that are none', () => {
+  refused(['--files', ''], /--files takes the folder of the files, not ""/);
+  refused(['--port', '70000'], /--port takes a number from 0 to 65535, not "70000"/);
+  refused(['--deflate=yes'], /--deflate takes no value, not "yes"/);
+  const words = (...args) => run('--port', '0', ...args).stderr;
+  assert.match(words('--origin', 'app.example.com'), /Config::origins: "app.example.com" is no origin/);
+  for (const file of [join(folder, 'none.js'), folder]) {
+    assert.equal(words('--socketio-client', file), `flux-server: can't read the file "${file}"\n`);
+  }
 });
 
 test('--help is shown whatever else is there', () => {

@@ -12,7 +12,7 @@ import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {fileURLToPath} from 'node:url';
 
-import {startBrowser} from './support/browser.mjs';
+import {isStill, laptop, phone, startBrowser} from './support/browser.mjs';
 import {pathIn} from './support/packages.mjs';
 import {startServer} from './support/server_program.mjs';
 import {until} from './support/wait.mjs';
@@ -27,14 +27,6 @@ const largeBytes = 16_000_000;
 const slowBytesPerSecond = 2_000_000; // of an upload that is to be caught on its way
 const quietMs = 700; // that nothing goes on takes a while to see
 
-const laptop = {viewport: {width: 1280, height: 800}, colorScheme: 'light'};
-const phone = {
-  viewport: {width: 390, height: 844},
-  colorScheme: 'dark',
-  deviceScaleFactor: 2,
-  hasTouch: true,
-  isMobile: true,
-};
 
 let server;
 let browser;
@@ -239,17 +231,6 @@ const isPicture = (page, name) =>
         .evaluate((image) => image.complete && image.naturalWidth > 0),
     `the picture ${name} is shown`,
     boundMs,
-  );
-
-/** Every animation has come to its end, or was cancelled. */
-const isStill = (page) =>
-  page.evaluate(() =>
-    Promise.allSettled(
-      document
-        .getAnimations()
-        .filter((one) => one.effect.getTiming().iterations !== Infinity)
-        .map(({finished}) => finished),
-    ),
   );
 
 async function shoot(page, name) {

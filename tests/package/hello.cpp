@@ -10,9 +10,7 @@ bool second_unit_works();
 #endif
 
 int main() {
-  flux::Config config;
-  config.listen = {{"127.0.0.1", 0}};
-  flux::Server server(config);
+  flux::Server server({.listen = {{"127.0.0.1", 0}}});
   server.on_chat([](flux::ChatDraft& chat) {
     if (chat.message.empty()) chat.refuse("say something");
   });

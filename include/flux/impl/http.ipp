@@ -23,6 +23,11 @@ FLUX_DECL std::optional<std::string_view> HttpExchange::header(std::string_view 
   return state_->head().header(name);
 }
 
+FLUX_DECL std::string HttpExchange::token() const {
+  if (auto from_query = query("access_token")) return std::move(*from_query);
+  return transport::bearer_token(header("authorization"));
+}
+
 FLUX_DECL std::string HttpExchange::remote_address() const { return state_->remote_address(); }
 
 FLUX_DECL void HttpExchange::read_body(std::function<void(std::string body)> done) const {

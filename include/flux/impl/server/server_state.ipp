@@ -2,6 +2,7 @@
 
 #include <flux/core/session_key.hpp>
 #include <flux/detail/mode.hpp>
+#include <flux/gate/origin.hpp>
 #include <flux/server/detail/engineio_server.hpp>
 #include <flux/server/detail/file_routes.hpp>
 #include <flux/server/detail/server_state.hpp>
@@ -10,9 +11,11 @@
 #include <flux/transport/media_type.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <system_error>
 
 namespace flux::detail {
 
@@ -47,7 +50,9 @@ FLUX_DECL Config checked(Config config) {
   require(limits.ping_interval.count() >= 0, "Limits::ping_interval must not be negative");
   require(limits.ping_interval.count() == 0 || limits.pong_timeout.count() > 0,
           "Limits::pong_timeout must be more than 0");
+  gate::check_origins("Config::origins", config.origins);
   const FilesOptions& files = config.files;
+  gate::check_origins("Config::files.cors_origins", files.cors_origins);
   require(files.path.size() > 1 && files.path.front() == '/' && files.path.back() != '/',
           "Config::files.path must begin with \"/\" and not end with one, not \"" + files.path + "\"");
   require(files.worker_threads >= 1 && files.worker_threads <= 256,
@@ -147,25 +152,30 @@ FLUX_DECL void ServerState::add_endpoint(std::string path, WebSocketEndpoint end
 
 FLUX_DECL void ServerState::add_endpoint(EngineIoServer& endpoint, std::shared_ptr<void> keep) {
   check_not_running("an Engine.IO endpoint");
-  const std::string& path = endpoint.options().path;
-  check_endpoint(path);
-  endpoints_.engineio.emplace(path, &endpoint);
+  const std::vector<std::string> paths = endpoint.paths();
+  for (const std::string& path : paths) check_endpoint(path);
+  for (const std::string& path : paths) endpoints_.engineio.emplace(path, &endpoint);
   endpoint.set_homes([this](const core::Loop& loop) -> std::optional<EngineIoHome> {
     LoopUnit& unit = *units_[loop.index()];
     if (unit.stopping) return std::nullopt;
     return EngineIoHome{unit.connections, unit.websockets};
   });
   for (const char* method : {"GET", "POST", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE"}) {  // the last are refused
-    router_.add(method, path, [&endpoint](const HttpExchange& exchange) { endpoint.serve(exchange); },
-                {endpoint.post_bytes_max()});
+    for (const std::string& path : paths) {
+      router_.add(method, path, [&endpoint](const HttpExchange& exchange) { endpoint.serve(exchange); },
+                  {endpoint.post_bytes_max()});
+    }
   }
   kept_.push_back(std::move(keep));
 }
 
 FLUX_DECL void ServerState::add_file(const std::string& path, const std::string& file) {
   check_not_running("a file");
+  std::error_code ec;
   std::ifstream in(file, std::ios::binary);
-  if (!in) throw Error(Errc::bad_config, "can't read the file \"" + file + "\"");
+  if (!in || !std::filesystem::is_regular_file(file, ec)) {
+    throw Error(Errc::bad_config, "can't read the file \"" + file + "\"");
+  }
   const auto content =
       std::make_shared<const std::string>(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
   const std::string type(transport::media_type(file));
@@ -280,7 +290,8 @@ FLUX_DECL void ServerState::restore_rooms() {
         hub_.log(LogLevel::warning, "a room of Config::rooms.store is left out: " + checked.error().message());
       }
     } else if (hub_.kept_public_space()) {
-      hub_.public_space->keep_in_store(std::move(room.room), std::move(room.in_store), std::move(room.items), true);
+      hub_.public_space->keep_in_store(std::move(room.room), std::move(room.numbers), std::move(room.items),
+                                       features::InStore::yes);
     } else {
       hub_.room_log->close(room.room);
     }
