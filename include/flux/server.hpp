@@ -90,10 +90,19 @@ class Server {
 
   // --- Rooms ---
 
-  /// Before the start, too: then a room of this id and mode that `Config::rooms` has kept is had again, with these
-  /// options; one of another mode is replaced. Errors: room_exists, invalid_argument (the id), limit_exceeded
-  /// (Limits::rooms_max).
+  /// Makes a room. Where it is kept (`Config::rooms`) and its store may block, the store has it a little later: a
+  /// process that ends before has not made it. Where that fails an error is logged, and its next item or the next start
+  /// tries again. Before the start, too: then a room of this id and mode that was kept is had again, with these
+  /// options; one of another mode is replaced.
+  /// Errors: room_exists, invalid_argument (the id), limit_exceeded (Limits::rooms_max); where a store that does not
+  /// block fails, store_failed. Then there is no room.
   Result<void> create_room(const RoomId& room, RoomOptions options = {});
+  /// The same, and `done` is called when the store has the room: on an event loop, or before this returns where nothing
+  /// blocks. Until then it is there for everybody already. Clients that make a room are answered like this.
+  /// Errors: the same, and where the room is kept also store_failed, overloaded, stopped (the server must run), and
+  /// room_not_found where it was closed meanwhile. Then there is no room, and who has joined it is told that it was
+  /// closed.
+  void create_room(const RoomId& room, RoomOptions options, std::function<void(Result<void>)> done);
   /// Ends the room: its members are told (`room_closed`), leave it, and stay connected. From its store
   /// (`Config::rooms`) it goes a little later; while the server does not run, when it starts again or is destroyed. A
   /// process that ends before has it again.
@@ -166,7 +175,7 @@ class Server {
   std::vector<Session> sessions() const;
   std::optional<Session> session(const SessionId& id) const;
   std::vector<Session> sessions_of_user(std::string_view user_id) const;
-  /// `Session::send` to each session of the user; returns how many there were.
+  /// `Session::send` to each session of the user; returns to how many of them it went.
   std::size_t send_to_user(std::string_view user_id, std::string_view event, const JsonText& payload);
   /// Closes the session. Errors: session_not_found.
   Result<void> disconnect(const SessionId& id, CloseCode code, std::string_view reason = {});

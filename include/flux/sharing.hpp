@@ -10,7 +10,8 @@
 // `Limits::messages_per_second`, which is not acted on:
 //   public:upload TransferData         appends to the public space
 //   public:deleteLast                  removes its newest item
-//   room:create {roomId, capacity, mode: "live" | "singleton" | "history"}     acknowledged with roomId, too
+//   room:create {roomId, capacity, mode: "live" | "singleton" | "history"}     acknowledged with roomId, too:
+//                                      where the room is kept (`Config::rooms`), when its store has it
 //   room:join roomId                   acknowledged with data, too: the item (singleton), the array (history)
 //   room:history roomId                the same; of mode history
 //   room:upload {roomId, data: TransferData}

@@ -637,7 +637,7 @@ TEST_CASE("rooms kept: one that is closed and made again while its store is slow
     bob.send("share", share_payload("lost"), "lost");
     REQUIRE(store->somebody_waits());
     REQUIRE(success(ann.ask("room:close", R"({"roomId":"r"})")));
-    REQUIRE(success(ann.ask("room:create", room_of("r", "singleton"))));
+    ann.emit("room:create", room_of("r", "singleton"));
     REQUIRE(success(ann.ask("room:join", quoted("r"))));
     Awaited<flux::Result<flux::Position>> shared;
     node.server.share("r", flux::JsonText::parse(string_data("new")).value(), [&](auto result) { shared.set(result); });
@@ -653,6 +653,218 @@ TEST_CASE("rooms kept: one that is closed and made again while its store is slow
   server.start();
   CHECK(contents_of(server, "r") == "new ");
   CHECK(server.room("r")->mode == flux::RoomMode::singleton);
+}
+
+// --- Made when it is stored ---
+
+namespace {
+
+constexpr const char* live_room = R"({"roomId":"r","mode":"history"})";
+
+/// Asks for room "r" without waiting for the answer.
+void begin_create(SocketIoClient& client) {
+  client.send_text("42777[\"room:create\"," + room_of("r", "history") + "]");
+}
+/// That answer; what comes before it is dropped.
+flux::JsonText create_answer(SocketIoClient& client) {
+  for (;;) {
+    const std::string packet = client.message();
+    if (packet.substr(0, 5) == "43777") return *flux::JsonText::parse(packet.substr(5)).value().at("/0");
+  }
+}
+
+}  // namespace
+
+TEST_CASE("rooms kept: who makes one is answered when the store has it; until then it is there as it will be") {
+  const auto store = make_store(true, GENERATE(1, 16));
+  Node node(with_rooms(store, 2));
+  const bool live = GENERATE(false, true);
+  LiveClient bob(node.port());
+  LiveClient eve(node.port());
+  SocketIoClient ann(node.port());
+  SocketIoClient zoe(node.port());
+  store->hold("r");
+  live ? bob.send("create_room", live_room, "made") : begin_create(ann);
+  REQUIRE(store->somebody_waits());
+  CHECK(code_of(eve.request("create_room", live_room)) == "ROOM_EXISTS");
+  CHECK(why(zoe.ask("room:create", room_of("r", "history"))) == "room \"r\" exists already");
+  eve.join("r");
+  CHECK(success(zoe.ask("room:join", quoted("r"))));
+  eve.send("share", share_payload("1"), "shared");
+  if (live) {
+    bob.join("r");  // what its maker asks for meanwhile is done
+    for (const auto& message : bob.so_far()) CHECK(type_of(message) != "ack");
+  }
+  CHECK(node.server.room_items("r").value().empty());
+  CHECK_FALSE(store->has("r"));
+  store->let_through();
+  if (live) {
+    CHECK(text_at(bob.next("ack"), "/id") == "made");
+  } else {
+    const auto answer = create_answer(ann);
+    CHECK(success(answer));
+    CHECK(text_at(answer, "/roomId") == "r");
+  }
+  CHECK(store->has("r"));
+  CHECK(text_at(eve.next("ack"), "/id") == "shared");
+  CHECK(text_at(zoe.next("room:data"), "/1/content") == "1");
+  CHECK(store->done() == std::vector<std::string>{"open r", "append r 1"});
+}
+
+TEST_CASE("rooms kept: where the store can't have it, who makes one gets the error, and there is no room") {
+  const auto store = any_store();
+  Node node(with_rooms(store));
+  const bool live = GENERATE(false, true);
+  const bool throws = GENERATE(false, true);
+  const std::string message = throws ? "the room store failed" : "the disk is full";
+  LiveClient bob(node.port());
+  SocketIoClient ann(node.port());
+  store->fail(1, 1, throws);
+  const auto made_by_client = [&] {
+    if (live) {
+      const auto answer = bob.request("create_room", live_room);
+      if (type_of(answer) == "ack") return true;
+      CHECK(code_of(answer) == "STORE_FAILED");
+      CHECK(text_at(answer, "/payload/message") == message);
+      return false;
+    }
+    const auto answer = ann.ask("room:create", room_of("r", "history"));
+    if (success(answer)) return true;
+    CHECK(why(answer) == message);
+    CHECK(text_at(answer, "/roomId").empty());
+    return false;
+  };
+  CHECK_FALSE(made_by_client());
+  CHECK_FALSE(node.server.room("r"));
+  CHECK(node.server.stats().rooms_now == 0);
+  CHECK(made_by_client());
+  CHECK(store->has("r"));
+  store->fail(1, 1, throws);
+  const auto awaited = answer_of<void>([&](auto done) {
+    node.server.create_room("awaited", {flux::RoomMode::history, 0, true}, done);
+  });
+  CHECK(awaited.error().code() == flux::Errc::store_failed);
+  CHECK_FALSE(node.server.room("awaited"));
+  store->fail(1, 1, throws);
+  const auto made = node.server.create_room("not awaited", {flux::RoomMode::history, 0, true});
+  CHECK(made.ok() == store->may_block());
+  CHECK(node.server.room("not awaited").has_value() == store->may_block());
+}
+
+TEST_CASE("rooms kept: who has joined a room that its store can't have is told that it was closed") {
+  const auto store = make_store();
+  Node node(with_rooms(store, 2));
+  LiveClient bob(node.port());
+  LiveClient eve(node.port());
+  SocketIoClient zoe(node.port());
+  store->hold("r");
+  store->fail(1);
+  bob.send("create_room", live_room, "made");
+  REQUIRE(store->somebody_waits());
+  eve.join("r");
+  REQUIRE(success(zoe.ask("room:join", quoted("r"))));
+  eve.send("share", share_payload("1"), "shared");
+  store->let_through();
+  CHECK(text_at(eve.next("room_closed"), "/payload/reason") == "it could not be stored");
+  CHECK(code_of(eve.next("error")) == "ROOM_NOT_FOUND");
+  zoe.next("room:closed");
+  CHECK(code_of(bob.next("error")) == "STORE_FAILED");
+  CHECK(eventually([&] { return node.server.rooms().empty(); }));
+  node.server.stop(0ms);
+  CHECK_FALSE(store->has("r"));
+}
+
+TEST_CASE("rooms kept: when too many calls wait who makes one gets OVERLOADED, and there is no room") {
+  const auto store = make_store();
+  auto config = with_rooms(store);
+  config.limits.store_queue_max = 1;
+  Node node(config);
+  store->hold("slow");
+  REQUIRE(node.server.create_room("slow", {flux::RoomMode::history, 0, true}).ok());
+  REQUIRE(store->somebody_waits());
+  LiveClient bob(node.port());
+  SocketIoClient ann(node.port());
+  CHECK(code_of(bob.request("create_room", live_room)) == "OVERLOADED");
+  CHECK_FALSE(success(ann.ask("room:create", room_of("r", "history"))));
+  CHECK(node.server.rooms().size() == 1);
+  store->let_through();
+  CHECK(eventually([&] { return type_of(bob.request("create_room", live_room)) == "ack"; }));
+}
+
+TEST_CASE("rooms kept: one whose maker goes, or that is closed, while it waits for its store is not there afterwards") {
+  const auto store = make_store(true, GENERATE(1, 16));
+  Node node(with_rooms(store, 2));
+  store->hold("r");
+  SECTION("its maker goes") {
+    const bool live = GENERATE(false, true);
+    LiveClient bob(node.port());
+    SocketIoClient ann(node.port());
+    live ? bob.send("create_room", live_room) : begin_create(ann);
+    REQUIRE(store->somebody_waits());
+    live ? bob.tcp.reset() : ann.tcp.reset();
+    CHECK(eventually([&] { return !node.server.room("r"); }));
+    store->let_through();
+  }
+  SECTION("it is closed by its maker") {
+    SocketIoClient ann(node.port());
+    begin_create(ann);
+    REQUIRE(store->somebody_waits());
+    ann.emit("room:close", R"({"roomId":"r"})");
+    CHECK(eventually([&] { return !node.server.room("r"); }));
+    store->let_through();
+    CHECK(why(create_answer(ann)) == "no room \"r\"");
+  }
+  SECTION("it is closed by the server") {
+    Awaited<flux::Result<void>> made;
+    node.server.create_room("r", {flux::RoomMode::history, 0, true}, [&](auto result) { made.set(result); });
+    REQUIRE(store->somebody_waits());
+    REQUIRE(node.server.close_room("r").ok());
+    store->let_through();
+    CHECK(made.get().error().code() == flux::Errc::room_not_found);
+  }
+  node.server.stop(0ms);
+  CHECK_FALSE(store->has("r"));
+}
+
+TEST_CASE("rooms kept: a stop while one is made, its maker was not told of it, or it is there afterwards") {
+  const auto store = make_store(true, GENERATE(1, 16));
+  bool told = false;
+  {
+    auto config = with_rooms(store, 2);
+    config.limits.close_timeout = 100ms;
+    Node node(config);
+    LiveClient bob(node.port());
+    store->hold("r");
+    bob.send("create_room", live_room, "made");
+    REQUIRE(store->somebody_waits());
+    Crew crew;
+    const auto grace = GENERATE(1ms, 10'000ms);
+    crew.add([&] { node.server.stop(grace); });
+    CHECK(eventually([&] { return !node.server.running(); }));
+    store->let_through();
+    crew.join();
+    bob.closed();
+    for (const std::string& text : bob.before_close) told |= type_of(flux::JsonText::parse(text).value()) == "ack";
+  }
+  flux::Server server(with_rooms(store));
+  server.start();
+  CHECK((!told || server.room("r")));
+}
+
+TEST_CASE("rooms kept: one that the server waits for can be made only while it runs; it is not there else") {
+  const auto store = any_store();
+  flux::Server server(with_rooms(store));
+  const auto make = [&](const char* room, flux::RoomMode mode) {
+    return answer_of<void>([&](auto done) { server.create_room(room, {mode, 0, true}, done); });
+  };
+  CHECK(make("r", flux::RoomMode::history).error().code() == flux::Errc::stopped);
+  CHECK_FALSE(server.room("r"));
+  CHECK(make("live", flux::RoomMode::live).ok());
+  server.start();
+  CHECK(make("r", flux::RoomMode::history).ok());
+  CHECK(store->has("r"));
+  CHECK(make("r", flux::RoomMode::history).error().code() == flux::Errc::room_exists);
+  CHECK(make("", flux::RoomMode::history).error().code() == flux::Errc::invalid_argument);
 }
 
 // --- Stopping ---

@@ -1,5 +1,5 @@
-// kill -9 while people share text and files in a room and in the public space, both kept in SQLite with the file index:
-// what was acknowledged is there afterwards, once, and its files can be downloaded.
+// kill -9 while people share text and files in a room and in the public space, both kept in SQLite with the file index,
+// and make rooms: what was acknowledged is there afterwards, once, and its files can be downloaded.
 // Run with plain `node`. A failure prints the seed; `SEED=N` repeats the choices.
 //
 // FLUX_SERVER          the server program; required. Built without SQLite, the test is left out, but where
@@ -102,14 +102,48 @@ class Place {
   }
 }
 
+/** Rooms that are made and that nobody enters. */
+class EmptyRooms {
+  #sent = 0;
+  #acknowledged = [];
+
+  get acknowledged() {
+    return this.#acknowledged.length;
+  }
+  #create(socket, roomId, mode) {
+    return socket.timeout(10_000).emitWithAck('room:create', {roomId, capacity: 10, mode});
+  }
+  async #makeUntilDeath(socket) {
+    for (let i = 0; i < perRound / inFlight; ++i) {
+      const roomId = `empty ${++this.#sent}`;
+      const answer = await this.#create(socket, roomId, random() < 0.5 ? 'history' : 'singleton').catch((error) => {
+        if (socket.connected) throw error;
+      });
+      if (!answer) return;
+      assert.ok(answer.success, answer.message);
+      this.#acknowledged.push(roomId);
+    }
+  }
+  work(socket) {
+    return Promise.all(Array.from({length: inFlight}, () => this.#makeUntilDeath(socket)));
+  }
+  async check(socket) {
+    for (const roomId of this.#acknowledged) {
+      const answer = await this.#create(socket, roomId, 'live');
+      assert.equal(answer.message, `room "${roomId}" exists already`);
+    }
+  }
+}
+
 test(`rooms, the public space and files through ${rounds} crashes, seed ${seed}`, {skip}, async () => {
   const room = new Place((socket, data) => socket.emitWithAck('room:upload', {roomId, data}));
   const space = new Place((socket, data) => socket.emitWithAck('public:upload', data));
+  const empty = new EmptyRooms();
   let port = 0;
   for (let round = 0; round <= rounds; ++round) {
     const server = await start(port);
     ({port} = server);
-    const [one, two] = [await client(server.url), await client(server.url)];
+    const [one, two, three] = [await client(server.url), await client(server.url), await client(server.url)];
     if (round === 0) {
       const made = await one.socket.timeout(5000).emitWithAck('room:create', {roomId, capacity: 10, mode: 'history'});
       assert.ok(made.success, made.message);
@@ -118,19 +152,21 @@ test(`rooms, the public space and files through ${rounds} crashes, seed ${seed}`
     assert.ok(joined.success, joined.message);
     await room.check(port, joined.data);
     await space.check(port, two.found);
+    await empty.check(three.socket);
 
-    const before = [room.acknowledged, space.acknowledged];
-    const working = Promise.all([room.work(one.socket), space.work(two.socket)]);
+    const before = [room, space, empty].map(({acknowledged}) => acknowledged);
+    const working = Promise.all([room.work(one.socket), space.work(two.socket), empty.work(three.socket)]);
     if (round === rounds) {
       await working;
     } else {
-      await until(() => room.acknowledged > before[0] && space.acknowledged > before[1], 'items in both');
+      const alive = () => [room, space, empty].every(({acknowledged}, i) => acknowledged > before[i]);
+      await until(alive, 'items in both, and a room');
       setTimeout(() => server.signal('SIGKILL'), random() * 120);
       await working;
       await server.kill();
     }
-    for (const {socket} of [one, two]) socket.disconnect();
+    for (const {socket} of [one, two, three]) socket.disconnect();
     if (round === rounds) await server.stop();
   }
-  assert.ok(room.acknowledged >= rounds + perRound && space.acknowledged >= rounds + perRound);
+  for (const {acknowledged} of [room, space, empty]) assert.ok(acknowledged >= rounds + perRound);
 });

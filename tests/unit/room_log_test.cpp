@@ -6,6 +6,7 @@
 #include <flux/features/detail/room_log.hpp>
 #include <flux/features/detail/room_restore.hpp>
 #include <flux/features/detail/rooms.hpp>
+#include <flux/testing/faulty_room_store.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -25,6 +26,13 @@ using Numbers = std::vector<std::uint64_t>;
 
 /// How the log under test calls its store.
 enum class Way { inline_calls, one_by_one, batches };
+
+/// A room, as the application makes one.
+std::shared_ptr<Room> made(Rooms& rooms, RoomLog& log, const RoomId& id, const RoomOptions& options) {
+  auto room = rooms.create(id, options).value();
+  if (room->is_kept()) log.open(room->kept());
+  return room;
+}
 
 /// A log with its rooms, without a server.
 struct Scene {
@@ -53,9 +61,8 @@ struct Scene {
     config.limits = limits;
     return config;
   }
-  std::shared_ptr<Room> make(const RoomId& id, RoomMode mode = RoomMode::history) {
-    return rooms.create(id, {mode, 0, true}).value();
-  }
+  std::shared_ptr<Room> make(const RoomId& id, RoomMode mode = RoomMode::history) { return make(id, {mode, 0, true}); }
+  std::shared_ptr<Room> make(const RoomId& id, const RoomOptions& options) { return made(rooms, log, id, options); }
   static SharedItem item(const std::string& data) { return {"A", JsonText::trusted(data), 0}; }
   using Future = std::future<Result<Position>>;
   Future begin_share(const KeptRoomPtr& room, const std::string& data) {
@@ -68,6 +75,16 @@ struct Scene {
     return future.get();
   }
   Result<Position> share(const KeptRoomPtr& room, const std::string& data) { return get(begin_share(room, data)); }
+  std::future<Result<void>> begin_open(const KeptRoomPtr& room) {
+    const auto answer = std::make_shared<std::promise<Result<void>>>();
+    log.open(room, [answer](const Result<void>& opened) { answer->set_value(opened); });
+    return answer->get_future();
+  }
+  Result<void> open(const KeptRoomPtr& room) {
+    auto future = begin_open(room);
+    REQUIRE(future.wait_for(20s) == std::future_status::ready);
+    return future.get();
+  }
   Result<bool> remove_newest(const KeptRoomPtr& room) {
     std::promise<Result<bool>> answer;
     log.remove_newest(room, [&](const Result<bool>& removed) { answer.set_value(removed); });
@@ -315,6 +332,43 @@ TEST_CASE("room log: a store that gives too few results for a batch fails all of
   CHECK(room->items().empty());
 }
 
+TEST_CASE("room log: items that a store kept and failed are gone from it when the next one is acknowledged",
+          "[room_log][threads]") {
+  const auto disk = std::make_shared<MemoryRoomStore>(MemoryRoomStore::Behaviour{true, 16});
+  const auto store = std::make_shared<FaultyRoomStore>(disk);
+  Config config;
+  config.rooms.store = store;
+  RoomLog log(config.rooms, config.limits, [](std::string_view) {});
+  log.start();
+  Rooms rooms(config, 1, &log);
+  const auto mode = GENERATE(RoomMode::history, RoomMode::singleton);
+  const auto room = rooms.create("r", {mode, 0, true}).value();
+  const auto begin_share = [&](const std::string& data) {
+    const auto answer = std::make_shared<std::promise<Result<Position>>>();
+    log.share(room->kept(), Scene::item(data), [answer](const Result<Position>& shared) { answer->set_value(shared); });
+    return answer->get_future();
+  };
+  disk->hold("r");
+  auto first = begin_share("1");
+  REQUIRE(disk->somebody_waits());
+  std::vector<Scene::Future> batch;
+  for (const char* data : {"2", "3", "4"}) batch.push_back(begin_share(data));
+  store->fail(1, Fault::after);
+  disk->let_through();
+  CHECK(Scene::get(std::move(first)).ok());
+  for (auto& failed : batch) CHECK(Scene::get(std::move(failed)).error().code() == Errc::store_failed);
+  CHECK(disk->data_of("r") == (mode == RoomMode::history ? "1 2 3 4 " : "4 "));
+  SECTION("which fails while they are not") {
+    store->fail(2, Fault::before);
+    CHECK_FALSE(Scene::get(begin_share("5")).ok());
+    CHECK(data_of(room->items()) == "1 ");
+  }
+  CHECK(Scene::get(begin_share("6")).ok());
+  CHECK(disk->data_of("r") == (mode == RoomMode::history ? "1 6 " : "6 "));
+  CHECK(data_of(room->items()) == disk->data_of("r"));
+  log.stop();
+}
+
 TEST_CASE("room log: past the bound of a room items are answered with overloaded, and other rooms go on",
           "[room_log][threads]") {
   Limits limits;
@@ -384,7 +438,7 @@ TEST_CASE("room log: a stop waits for what is under way and refuses the rest; th
   const auto calls = s.store->calls();
   const auto made_meanwhile = s.make("new");
   CHECK(s.store->calls() == calls);
-  CHECK_FALSE(made_meanwhile->kept()->opened());
+  CHECK(made_meanwhile->kept()->in_store() == InStore::no);
   s.log.start();
   CHECK(s.share(room->kept(), "9").ok());
 }
@@ -394,8 +448,8 @@ TEST_CASE("room log: a stop waits for what is under way and refuses the rest; th
 TEST_CASE("room log: a room is opened when it is made, and closed when it ends; rooms of mode live are not kept",
           "[room_log][threads]") {
   Scene s(any_way());
-  const auto kept = s.rooms.create("r", {RoomMode::history, 7, false}).value();
-  CHECK_FALSE(s.rooms.create("l", {RoomMode::live, 0, false}).value()->is_kept());
+  const auto kept = s.make("r", {RoomMode::history, 7, false});
+  CHECK_FALSE(s.make("l", {RoomMode::live, 0, false})->is_kept());
   s.settle(kept->kept());
   CHECK(s.store->has("r"));
   CHECK(s.store->load().value().at(0).room ==
@@ -442,6 +496,54 @@ TEST_CASE("room log: a room that was taken out stores nothing any more, so that 
   CHECK(s.store->data_of("r") == "\"next\" ");
 }
 
+TEST_CASE("room log: who waits for a room is answered when the store has it, or why it has not",
+          "[room_log][threads]") {
+  Scene s(any_way());
+  const auto create = [&](const RoomId& id) { return s.rooms.create(id, {RoomMode::history, 0, true}).value(); };
+  const auto room = create("r");
+  CHECK(room->kept()->in_store() == InStore::no);
+  CHECK(s.open(room->kept()).ok());
+  CHECK(s.store->has("r"));
+  CHECK(room->kept()->in_store() == InStore::yes);
+  const bool throws = GENERATE(false, true);
+  s.store->fail(1, 1, throws);
+  const auto failed = create("failed");
+  CHECK(s.open(failed->kept()).error().message() == (throws ? "the room store failed" : "the disk is full"));
+  CHECK(failed->kept()->in_store() == InStore::perhaps);
+  const auto calls = s.store->calls();
+  // One that the store has is not opened again, one that it never had is not closed.
+  CHECK(s.open(room->kept()).ok());
+  const auto ended = create("ended");
+  REQUIRE(s.rooms.take_out(ended, {}));
+  s.log.close(ended->kept());
+  CHECK(s.open(ended->kept()).error().code() == Errc::room_not_found);
+  s.log.stop();
+  CHECK(s.store->calls() == calls);
+  CHECK(s.open(create("late")->kept()).error().code() == Errc::stopped);
+}
+
+TEST_CASE("room log: a room that ends while it waits for its opening is never in the store", "[room_log][threads]") {
+  Limits limits;
+  limits.store_queue_max = 2;
+  Scene s(GENERATE(Way::one_by_one, Way::batches), limits, 1);
+  const auto slow = s.make("slow");
+  REQUIRE(s.share(slow->kept(), "1").ok());
+  s.store->hold("slow");
+  auto inside = s.begin_share(slow->kept(), "2");
+  REQUIRE(s.store->somebody_waits());
+  const auto room = s.rooms.create("r", {RoomMode::history, 0, true}).value();
+  auto opening = s.begin_open(room->kept());
+  const auto other = s.rooms.create("other", {RoomMode::history, 0, true}).value();
+  CHECK(s.open(other->kept()).error().code() == Errc::overloaded);
+  REQUIRE(s.rooms.take_out(room, "over"));
+  s.log.close(room->kept());
+  s.store->let_through();
+  CHECK(opening.get().error().code() == Errc::room_not_found);
+  CHECK(Scene::get(std::move(inside)).ok());
+  s.log.stop();
+  CHECK(s.store->done() == Lines{"open slow", "append slow 1", "append slow 2"});
+}
+
 TEST_CASE("room log: a room that can't be opened is told of, and opened by its first item", "[room_log][threads]") {
   Scene s(any_way());
   s.store->fail(1);
@@ -454,7 +556,7 @@ TEST_CASE("room log: a room that can't be opened is told of, and opened by its f
 TEST_CASE("room log: a room that can't be closed is tried again: later, at a stop and at a start",
           "[room_log][threads]") {
   Scene s(any_way());
-  const auto room = s.rooms.create("r", {RoomMode::history, 0, false}).value();
+  const auto room = s.make("r", {RoomMode::history, 0, false});
   const auto other = s.make("other");
   REQUIRE(s.share(room->kept(), "1").ok());
   REQUIRE(s.share(other->kept(), "1").ok());
@@ -491,7 +593,7 @@ TEST_CASE("room log: closes are tried again one after another, up to the first t
   constexpr std::size_t count = 10;
   std::vector<std::shared_ptr<Room>> made;
   for (std::size_t i = 0; i < count; ++i) {
-    made.push_back(s.rooms.create(id(i), {RoomMode::history, 0, false}).value());
+    made.push_back(s.make(id(i), {RoomMode::history, 0, false}));
     REQUIRE(s.share(made.back()->kept(), "1").ok());
   }
   s.store->fail(1, 1'000);
@@ -518,7 +620,7 @@ TEST_CASE("room log: of rooms that can't be closed as many are tried again as th
   limits.rooms_max = 2;
   Scene s(any_way(), limits);
   for (const char* id : {"a", "b", "c"}) {
-    const auto room = s.rooms.create(id, {RoomMode::history, 0, false}).value();
+    const auto room = s.make(id, {RoomMode::history, 0, false});
     REQUIRE(s.share(room->kept(), "1").ok());
     const auto complaints = s.complaints().size();
     s.store->fail(1);
@@ -544,7 +646,7 @@ TEST_CASE("room log: a room that ends after the stop is closed when the log goes
     RoomLog log(config.rooms, config.limits, [](std::string_view) {});
     Rooms rooms(config, 1, &log);
     if (ran) log.start();
-    const auto room = rooms.create("r", {RoomMode::history, 0, true}).value();
+    const auto room = made(rooms, log, "r", {RoomMode::history, 0, true});
     log.stop();
     REQUIRE(rooms.take_out(room, {}));
     log.close(room->kept());
@@ -562,7 +664,7 @@ TEST_CASE("room log: the newest item of the public space goes from the store fir
   limits.public_history_items_max = 3;
   Scene s(any_way(), limits);
   const auto space = std::make_shared<PublicSpace>(limits, "epoch");
-  space->keep_in_store({{}, "life", RoomMode::history, 0, true}, {}, {}, false);
+  space->keep_in_store({{}, "life", RoomMode::history, 0, true}, {}, {}, InStore::no);
   CHECK_FALSE(s.remove_newest(space->kept()).value());
   for (int i = 1; i <= 4; ++i) REQUIRE(s.share(space->kept(), std::to_string(i)).ok());
   CHECK(s.store->data_of("") == "1 2 3 4 ");
@@ -584,7 +686,7 @@ TEST_CASE("room log: removing the newest item costs a call for each item that go
   const auto space = std::make_shared<PublicSpace>(limits, "epoch");
   Numbers in_store;
   SECTION("removed by this server") {
-    space->keep_in_store({{}, "life", RoomMode::history, 0, true}, {}, {}, false);
+    space->keep_in_store({{}, "life", RoomMode::history, 0, true}, {}, {}, InStore::no);
     REQUIRE(s.share(space->kept(), "1").ok());
     for (int i = 0; i < 100; ++i) {
       REQUIRE(s.share(space->kept(), "\"removed\"").ok());
@@ -600,7 +702,7 @@ TEST_CASE("room log: removing the newest item costs a call for each item that go
     const StoredRoom room{{}, "life", RoomMode::history, 0, true};
     for (const std::uint64_t n : in_store) REQUIRE(s.store->append({room, {n, "A", "0", {}}, 0}).ok());
     auto restored = restore_rooms(*s.store, nullptr, limits, {}).value();
-    space->keep_in_store(room, restored.at(0).in_store, restored.at(0).items, true);
+    space->keep_in_store(room, restored.at(0).numbers, restored.at(0).items, InStore::yes);
   }
   REQUIRE(s.store->numbers_of("") == in_store);
   REQUIRE(space->items().size() == 2);
@@ -632,7 +734,7 @@ TEST_CASE("room log: what is restored goes on where it was: life, numbers, order
   REQUIRE(after);
   CHECK(rooms.size() == 1);
   CHECK(after->kept()->stored() == before->kept()->stored());
-  CHECK(after->kept()->opened());
+  CHECK(after->kept()->in_store() == InStore::yes);
   CHECK(data_of(after->items()) == "3 4 5 ");
   CHECK(after->items().front().offset == 1);
   CHECK(after->info().position.offset == 3);
@@ -664,7 +766,7 @@ TEST_CASE("restored rooms: limits apply to what was kept, the oldest go; at leas
   };
   CHECK(data_of(restored("h").items) == R"("1" "2" "3" "4" "5" "6" )");
   CHECK(data_of(restored("s").items) == R"("6" )");
-  CHECK(restored("s").in_store == Numbers{10, 20, 30, 40, 50, 60});
+  CHECK(restored("s").numbers == Numbers{10, 20, 30, 40, 50, 60});
   limits.room_history_items_max = 2;
   limits.public_history_items_max = 4;
   CHECK(data_of(restored("h").items) == R"("5" "6" )");
@@ -735,7 +837,7 @@ TEST_CASE("restored rooms: what no server can have stored is left out with a war
   CHECK(rooms->at(0).room.life == "1");
   CHECK(data_of(rooms->at(0).items) == deep + shallow + " 9 ");
   CHECK(rooms->at(0).items[1].offset == 2);
-  CHECK(rooms->at(0).in_store == Numbers{7, 8, 9});
+  CHECK(rooms->at(0).numbers == Numbers{7, 8, 9});
   const std::string order = " of room \"r\" is left out: numbers must grow, and be 1 to 2^62; it comes after ";
   CHECK(warnings == Lines{"item 0" + order + "0", "item 7" + order + "7", "item 3" + order + "7",
                           "item 18446744073709551615" + order + "9",
@@ -807,8 +909,8 @@ TEST_CASE(
   s.config.rooms.rejoin_time = 10s;
   Rooms rooms(s.config, 1, &s.log);
   rooms.start(*loops[0]);
-  const auto room = rooms.create("r", {RoomMode::history, 0, false}).value();
-  const auto idle = rooms.create("idle", {RoomMode::history, 0, false}).value();
+  const auto room = made(rooms, s.log, "r", {RoomMode::history, 0, false});
+  const auto idle = made(rooms, s.log, "idle", {RoomMode::history, 0, false});
   RoomMember a("A", loops[0], view);
   REQUIRE(a.join(room).ok());
   rooms.begin_stop();
@@ -817,7 +919,7 @@ TEST_CASE(
   rooms.remove_if_empty(room);
   CHECK(rooms.size() == 2);
   CHECK(s.store->has("r"));
-  const auto made_meanwhile = rooms.create("new", {RoomMode::history, 0, false}).value();
+  const auto made_meanwhile = made(rooms, s.log, "new", {RoomMode::history, 0, false});
   const std::chrono::milliseconds wait = std::max<std::chrono::milliseconds>(10s, linger);
   rooms.start(*loops[0]);
   loops.settle();
@@ -847,8 +949,8 @@ TEST_CASE(
   rooms.start(*loops[0]);
   rooms.begin_stop();
   s.log.stop();
-  const auto room = rooms.create("r", {RoomMode::history, 0, false}).value();
-  const auto of_application = rooms.create("of application", {RoomMode::history, 0, false}).value();
+  const auto room = made(rooms, s.log, "r", {RoomMode::history, 0, false});
+  const auto of_application = made(rooms, s.log, "of application", {RoomMode::history, 0, false});
   rooms.end_if_empty(room, *loops[0]);
   s.log.start();
   rooms.start(*loops[0]);

@@ -141,8 +141,19 @@ FLUX_DECL void Server::websocket(std::string_view path, WebSocketEndpoint endpoi
 // --- Rooms ---
 
 FLUX_DECL Result<void> Server::create_room(const RoomId& room, RoomOptions options) {
-  if (const auto created = state_->hub().rooms.create(room, options); !created) return created.error();
-  return {};
+  detail::Hub& hub = state_->hub();
+  const auto made = hub.rooms.create(room, options);
+  if (!made) return made.error();
+  return hub.open_room(*made);
+}
+
+FLUX_DECL void Server::create_room(const RoomId& room, RoomOptions options, std::function<void(Result<void>)> done) {
+  detail::Hub& hub = state_->hub();
+  auto told = detail::told(hub, "create_room", std::move(done));
+  const auto made = hub.rooms.create(room, options);
+  if (!made) return told(made.error());
+  const bool blocks = (*made)->is_kept() && hub.room_log->blocks();
+  hub.open_room(*made, detail::on_a_loop(*state_, blocks, std::move(told)));
 }
 
 FLUX_DECL Result<void> Server::close_room(const RoomId& room, std::string_view reason) {
@@ -358,7 +369,9 @@ FLUX_DECL std::vector<Session> Server::sessions_of_user(std::string_view user_id
 
 FLUX_DECL std::size_t Server::send_to_user(std::string_view user_id, std::string_view event, const JsonText& payload) {
   std::size_t sent = 0;
-  for (const Session& session : sessions_of_user(user_id)) sent += session.send(event, payload).ok() ? 1 : 0;
+  for (const Session& session : sessions_of_user(user_id)) {
+    if (session.send(event, payload)) ++sent;
+  }
   return sent;
 }
 
@@ -382,6 +395,7 @@ FLUX_DECL std::size_t Server::disconnect_user(std::string_view user_id, CloseCod
 #if defined(FLUX_HEADER_ONLY)
 #include <flux/impl/engineio.ipp>
 #include <flux/impl/server/connect_gate.ipp>
+#include <flux/impl/server/engineio_opening.ipp>
 #include <flux/impl/server/engineio_server.ipp>
 #include <flux/impl/server/engineio_session.ipp>
 #include <flux/impl/server/file_call.ipp>

@@ -56,20 +56,25 @@ struct RoomAppend {
 ///   may say so, and is called on event loops.
 /// - No method may call the `Server` back.
 /// - Errors are values; an exception counts as store_failed. Nobody hears of an item that failed, and its sender gets
-///   the error. A store whose answer was lost, and that can't find out, may fail an item that it kept.
+///   the error; a room that could not be opened for a client ends. A store whose answer was lost, and that can't find
+///   out, may fail what it has done. After a crash there may be that room then, or that item, if the room has stored
+///   none since; and an item may be gone whose removal failed, with one in its place that was dropped.
 class RoomStore {
  public:
   virtual ~RoomStore() = default;
 
   /// Every room with its items, in no particular order. Called when the server starts, before the others.
   virtual Result<std::vector<StoredContents>> load() = 0;
-  /// The room is there from now on. Where its life is kept already, its options are replaced and its items stay.
+  /// The room is there from now on, and who made it is told so. Where its life is kept already, its options are
+  /// replaced and its items stay.
   virtual Result<void> open(const StoredRoom& room) = 0;
   /// Keeps the room, as `open` does where it is not there, and the item; drops the items before `first_kept`. An item
   /// of the same number is replaced: it failed, but was kept.
   virtual Result<void> append(const RoomAppend& append) = 0;
+  /// The item goes, if it is there: one that failed may never have been.
   virtual Result<void> remove_item(const RoomId& room, const std::string& life, std::uint64_t number) = 0;
-  /// The room has ended: it goes, with its items.
+  /// The room has ended: it goes, with its items. Everybody has been told by then: after a crash before this call the
+  /// room is there again.
   virtual Result<void> close(const RoomId& room, const std::string& life) = 0;
   virtual bool may_block() const { return true; }
 

@@ -139,7 +139,7 @@ inline void options_of_an_append(RoomStore& store) {
 
 inline void order(RoomStore& store) {
   const StoredRoom room = stored_room("r");
-  for (const std::uint64_t number : {1, 2, 9, 10, 11, 99, 100, 1'000})
+  for (const std::uint64_t number : {1U, 2U, 9U, 10U, 11U, 99U, 100U, 1'000U})
     REQUIRE(store.append(room_append(room, number)).ok());
   CHECK(numbers_of(store, "r") == "1 2 9 10 11 99 100 1000 ");
   REQUIRE(store.append(room_append(room, INT64_MAX)).ok());

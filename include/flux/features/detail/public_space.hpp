@@ -30,9 +30,9 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
 
   /// Makes it one that is kept, with what it had before: once before others know it, and once with what is in the
   /// store.
-  void keep_in_store(StoredRoom stored, std::vector<std::uint64_t> in_store, std::vector<SharedItem> items,
-                     bool opened) {
-    auto kept = std::make_shared<Kept>(*this, std::move(stored), std::move(in_store), opened);
+  void keep_in_store(StoredRoom stored, std::vector<std::uint64_t> numbers, std::vector<SharedItem> items,
+                     InStore in_store) {
+    auto kept = std::make_shared<Kept>(*this, std::move(stored), std::move(numbers), in_store);
     const std::lock_guard lock(mutex_);
     kept_ = std::move(kept);
     for (SharedItem& item : items) {
@@ -102,8 +102,8 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
   /// As its log sees it, on the turns of which it is changed.
   class Kept final : public KeptRoom {
    public:
-    Kept(PublicSpace& space, StoredRoom stored, std::vector<std::uint64_t> in_store, bool opened)
-        : KeptRoom(std::move(stored), std::move(in_store), opened), space_(space) {}
+    Kept(PublicSpace& space, StoredRoom stored, std::vector<std::uint64_t> numbers, InStore in_store)
+        : KeptRoom(std::move(stored), std::move(numbers), in_store), space_(space) {}
 
     bool ended() const override { return space_.kept().get() != this; }
     ItemNumbers numbers() const override {

@@ -53,8 +53,8 @@ class Room final : public std::enable_shared_from_this<Room> {
   Room(RoomId id, RoomOptions options, std::string epoch, const Settings& settings);
   /// Makes it one that is kept under this life, with what it had before. Not in mode live; before anybody else knows
   /// it.
-  void keep_in_store(StoredRoom stored, std::vector<std::uint64_t> in_store, const std::vector<SharedItem>& items,
-                     bool opened);
+  void keep_in_store(StoredRoom stored, std::vector<std::uint64_t> numbers, const std::vector<SharedItem>& items,
+                     InStore in_store);
 
   const RoomId& id() const noexcept { return id_; }
   RoomMode mode() const noexcept { return mode_; }

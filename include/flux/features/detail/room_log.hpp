@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/config.hpp>
+#include <flux/storage/room_store.hpp>
 #include <flux/storage/store_queue.hpp>
 
 #include <array>
@@ -11,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,23 +25,25 @@ struct ItemNumbers {
   std::uint64_t newest = 0;
 };
 
+/// Whether the store has a room. `perhaps`: it was told of it, and may have failed; or has it with other options.
+enum class InStore : std::uint8_t { no, perhaps, yes };
+
 /// A room that is kept, or the public space, as the log sees it.
 /// Threading: any thread; what changes it, within the turns of its log.
 class KeptRoom {
  public:
-  /// `in_store`: the numbers that the store has of it, growing. `opened`: the store knows it.
-  KeptRoom(StoredRoom room, std::vector<std::uint64_t> in_store, bool opened)
+  /// `numbers`: those that the store has of it, growing.
+  KeptRoom(StoredRoom room, std::vector<std::uint64_t> numbers, InStore in_store)
       : stored_(std::move(room)),
-        opened_(opened),
-        newest_(in_store.empty() ? 0 : in_store.back()),
-        in_store_(std::move(in_store)) {}
+        in_store_(in_store),
+        newest_(numbers.empty() ? 0 : numbers.back()),
+        numbers_(std::move(numbers)) {}
   KeptRoom(const KeptRoom&) = delete;
   KeptRoom& operator=(const KeptRoom&) = delete;
   virtual ~KeptRoom() = default;
 
   const StoredRoom& stored() const noexcept { return stored_; }
-  /// Whether the store was told of it, or is about to be.
-  bool opened() const noexcept { return opened_.load(std::memory_order_relaxed); }
+  InStore in_store() const noexcept { return in_store_.load(std::memory_order_relaxed); }
 
   /// Its life is over: it takes nothing any more.
   virtual bool ended() const = 0;
@@ -52,16 +56,20 @@ class KeptRoom {
  private:
   friend class RoomLog;
 
+  bool enters_store();
   void has_stored(const RoomAppend& append);
+  void has_failed(std::uint64_t number);
+  std::optional<std::uint64_t> one_doubtful() const;
 
   const StoredRoom stored_;
-  std::atomic<bool> opened_;
+  std::atomic<InStore> in_store_;
   std::atomic<std::size_t> waiting_bytes_{0};  // of items on their way into the store
   // The turns':
   std::uint64_t newest_;     // number that was stored
   std::uint64_t given_ = 0;  // in this turn; what fails gives its number back, so that the next one takes its place
   std::uint64_t first_ = 1;  // the store has dropped what is before it
-  std::vector<std::uint64_t> in_store_;  // the numbers that the store has, and some that it has dropped
+  std::vector<std::uint64_t> numbers_;   // that the store has, and some that it has dropped
+  std::vector<std::uint64_t> doubtful_;  // of items that failed, which the store may have kept all the same
 };
 
 using KeptRoomPtr = std::shared_ptr<KeptRoom>;
@@ -72,6 +80,7 @@ using KeptRoomPtr = std::shared_ptr<KeptRoom>;
 /// calls.
 class RoomLog {
  public:
+  using Opened = std::function<void(const Result<void>&)>;
   using Shared = std::function<void(const Result<Position>&)>;
   using Removed = std::function<void(const Result<bool>&)>;
 
@@ -83,24 +92,28 @@ class RoomLog {
 
   RoomStore& store() const noexcept { return *options_.store; }
   bool blocks() const noexcept { return blocks_; }
+  bool runs() const noexcept { return running_.load(); }
 
   /// From here on calls are made.
   void start();
   /// Returns when every call is through. Later ones are answered with `stopped`.
   void stop();
 
-  /// Has the store know the room, once. Where the log does not run nothing happens: who starts it opens what is there.
-  /// Where it fails the next item opens the room.
+  /// Has the store know the room; `done` is told when it does. Errors: the store's; overloaded; stopped; room_not_found
+  /// where the room has ended meanwhile. Who waited for it then ends the room.
+  void open(const KeptRoomPtr& room, Opened done);
+  /// The same where nobody waits: when it fails, the room's next item opens it, or the next start. Where the log does
+  /// not run nothing happens.
   void open(const KeptRoomPtr& room);
   /// Stores the item, then has the room publish it. Errors: the store's; overloaded; stopped; room_not_found where the
   /// room has ended. Nobody hears of an item that failed.
   void share(const KeptRoomPtr& room, SharedItem item, Shared done);
   /// Removes the newest item from the store, then from the room; false where there is none. Errors as for `share`.
   void remove_newest(const KeptRoomPtr& room, Removed done);
-  /// The room has ended: it goes from the store. Where that fails it is tried again, until it is done: by
-  /// `retry_closes`, and when the log stops, starts, or goes. Of more than `Limits::rooms_max` such rooms the rest
-  /// stays in the store: the next process finds it there.
-  void close(const KeptRoomPtr& room) { close(Ended{room->stored().id, room->stored().life}); }
+  /// The room has ended: it goes from the store, if that was ever told of it. Where that fails it is tried again, until
+  /// it is done: by `retry_closes`, and when the log stops, starts, or goes. Of more than `Limits::rooms_max` such rooms
+  /// the rest stays in the store: the next process finds it there.
+  void close(const KeptRoomPtr& room);
   /// The same for one that never was in memory.
   void close(const StoredRoom& room) { close(Ended{room.id, room.life}); }
   /// One room after another, so that others find place in the queue; up to the first that fails.
@@ -127,8 +140,11 @@ class RoomLog {
   void keep_unclosed(const Ended& room);
 
   // Within a turn
+  Result<void> open_in_store(KeptRoom& room);
+  Result<void> remove_in_store(const KeptRoom& room, std::uint64_t number);
+  Result<void> remove_doubtful(KeptRoom& room);
   RoomAppend next_append(KeptRoom& room, SharedItem& item) const;
-  Result<Position> stored(KeptRoom& room, const RoomAppend& append, SharedItem item, const Result<void>& result) const;
+  Result<Position> stored(KeptRoom& room, const RoomAppend& append, SharedItem item, const Result<void>& result);
   Result<Position> append(KeptRoom& room, SharedItem item);
   void append_batch(std::vector<storage::StoreQueue::PartInTurn> batch);
   Result<std::vector<Result<void>>> append_all(const std::vector<RoomAppend>& appends);

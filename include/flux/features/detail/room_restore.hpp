@@ -12,8 +12,8 @@ namespace flux::features {
 
 struct RestoredRoom {
   StoredRoom room;
-  std::vector<SharedItem> items;        // offsets count from 1
-  std::vector<std::uint64_t> in_store;  // numbers; more than `items` where limits are smaller now, or files are gone
+  std::vector<SharedItem> items;       // offsets count from 1
+  std::vector<std::uint64_t> numbers;  // in the store: more than `items` if limits are smaller now, or files are gone
 };
 
 /// All that the store keeps and that `limits` allow, the newest of each room. Files are held again: `files`, which has

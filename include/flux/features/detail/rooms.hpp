@@ -25,7 +25,8 @@ class Rooms {
   explicit Rooms(const Config& config, std::uint64_t seed, RoomLog* log = nullptr);
 
   /// Takes in what was there before. A room that was made before the start under the same id and with the same mode has
-  /// its own options, and the items from the store; one of another mode takes the place of the old one.
+  /// its own options, and the items from the store; one of another mode takes the place of the old one, which is to be
+  /// closed in the store.
   void restore(RestoredRoom restored);
   /// The server starts, and `loop` is its first. Rooms that their members have left end in time: the loops that timed
   /// it have ended. Those that the store has kept wait for their first member; it is told of those that were made
@@ -36,7 +37,8 @@ class Rooms {
 
   /// Whether `id` may name a room. Errors: invalid_argument.
   Result<void> check_id(std::string_view id) const;
-  /// Errors: room_exists, limit_exceeded, invalid_argument.
+  /// Makes a room. One that is kept has to be opened in its store yet. Errors: room_exists, limit_exceeded,
+  /// invalid_argument.
   Result<std::shared_ptr<Room>> create(const RoomId& id, const RoomOptions& options);
   /// The room, made with mode live where it is not there. Errors: limit_exceeded, invalid_argument.
   Result<std::shared_ptr<Room>> find_or_create(const RoomId& id);

@@ -21,8 +21,8 @@ FLUX_DECL Room::Room(RoomId id, RoomOptions options, std::string epoch, const Se
 /// The room as its log sees it, on the turns of which it is changed.
 class Room::Kept final : public KeptRoom {
  public:
-  Kept(Room& room, StoredRoom stored, std::vector<std::uint64_t> in_store, bool opened)
-      : KeptRoom(std::move(stored), std::move(in_store), opened), room_(room) {}
+  Kept(Room& room, StoredRoom stored, std::vector<std::uint64_t> numbers, InStore in_store)
+      : KeptRoom(std::move(stored), std::move(numbers), in_store), room_(room) {}
 
   bool ended() const override {
     const std::lock_guard lock(room_.mutex_);
@@ -44,9 +44,9 @@ class Room::Kept final : public KeptRoom {
   Room& room_;
 };
 
-FLUX_DECL void Room::keep_in_store(StoredRoom stored, std::vector<std::uint64_t> in_store,
-                                   const std::vector<SharedItem>& items, bool opened) {
-  kept_ = std::make_unique<Kept>(*this, std::move(stored), std::move(in_store), opened);
+FLUX_DECL void Room::keep_in_store(StoredRoom stored, std::vector<std::uint64_t> numbers,
+                                   const std::vector<SharedItem>& items, InStore in_store) {
+  kept_ = std::make_unique<Kept>(*this, std::move(stored), std::move(numbers), in_store);
   for (const SharedItem& item : items) {
     offset_ = item.offset;
     keep(item);
@@ -184,8 +184,10 @@ FLUX_DECL Result<Position> Room::share(const Membership* sender, SharedItem item
   append([&](const RoomView& view, std::string& out) { view.data(out, id_, item); });
   if (mode_ == RoomMode::live) {
     if (sender != nullptr) sender->lane->exclude_from_last(sender->key);
-    const bool known = std::find(live_files_.begin(), live_files_.end(), item.file) != live_files_.end();
-    if (item.file && !known) live_files_.push_back(item.file);
+    const auto known = [&] {
+      return std::find(live_files_.begin(), live_files_.end(), item.file) != live_files_.end();
+    };
+    if (item.file && !known()) live_files_.push_back(item.file);
   } else {
     keep(item);
   }

@@ -35,13 +35,34 @@ FLUX_DECL RoomLog::RoomLog(const RoomsOptions& options, const Limits& limits,
       batches_(blocks_ && options.store->batch_max() > 1),
       failed_(std::move(failed)) {}
 
+/// Before a call that brings it to the store; false where it has ended. Who ends it asks afterwards what the store may
+/// have, so one of the two knows of the other.
+FLUX_DECL bool KeptRoom::enters_store() {
+  if (in_store() == InStore::no) in_store_.store(InStore::perhaps, std::memory_order_relaxed);
+  return !ended();
+}
+
 /// Numbers that the store has dropped go when they are half of them.
 FLUX_DECL void KeptRoom::has_stored(const RoomAppend& append) {
+  in_store_.store(InStore::yes, std::memory_order_relaxed);
   newest_ = append.item.number;
   first_ = std::max(first_, append.first_kept);
-  in_store_.push_back(newest_);
-  const auto kept = std::lower_bound(in_store_.begin(), in_store_.end(), first_);
-  if ((kept - in_store_.begin()) * 2 >= in_store_.end() - in_store_.begin()) in_store_.erase(in_store_.begin(), kept);
+  std::erase(doubtful_, newest_);
+  numbers_.push_back(newest_);
+  const auto kept = std::lower_bound(numbers_.begin(), numbers_.end(), first_);
+  if ((kept - numbers_.begin()) * 2 >= numbers_.end() - numbers_.begin()) numbers_.erase(numbers_.begin(), kept);
+}
+
+FLUX_DECL void KeptRoom::has_failed(std::uint64_t number) {
+  if (std::find(doubtful_.begin(), doubtful_.end(), number) == doubtful_.end()) doubtful_.push_back(number);
+}
+
+/// One that no item of this turn replaces, so that it would come back after a crash among those that were acknowledged,
+/// and in the place of some.
+FLUX_DECL std::optional<std::uint64_t> KeptRoom::one_doubtful() const {
+  const auto stays = [this](std::uint64_t number) { return number <= newest_ || number > given_; };
+  const auto one = std::find_if(doubtful_.begin(), doubtful_.end(), stays);
+  return one == doubtful_.end() ? std::nullopt : std::optional(*one);
 }
 
 // --- Life ---
@@ -117,19 +138,17 @@ void RoomLog::call(const RoomId& room, Work work, Done done) {
   if (!queue || !queue->run(room, in_turn)) done(Result<T>(not_taken()));
 }
 
-FLUX_DECL void RoomLog::open(const KeptRoomPtr& room) {
-  if (!running_.load() || room->opened_.exchange(true)) return;
+FLUX_DECL void RoomLog::open(const KeptRoomPtr& room, Opened done) {
   call<void>(
-      room->stored().id,
-      [this, room]() -> Result<void> {
-        if (room->ended()) return {};
-        return guarded<Result<void>>([&](RoomStore& to) { return to.open(room->stored()); });
-      },
-      [this, room](const Result<void>& opened) {
-        if (opened) return;
-        failed_("room \"" + room->stored().id +
-                "\" is not in its store before its next item: " + opened.error().message());
-      });
+      room->stored().id, [this, room] { return open_in_store(*room); }, std::move(done));
+}
+
+FLUX_DECL void RoomLog::open(const KeptRoomPtr& room) {
+  if (!running_.load() || room->in_store() == InStore::yes) return;
+  open(room, [this, room](const Result<void>& opened) {
+    if (opened || opened.error().code() == Errc::stopped || room->ended()) return;
+    failed_("room \"" + room->stored().id + "\" is not in its store before its next item: " + opened.error().message());
+  });
 }
 
 FLUX_DECL void RoomLog::share(const KeptRoomPtr& room, SharedItem item, Shared done) {
@@ -172,6 +191,10 @@ FLUX_DECL void RoomLog::remove_newest(const KeptRoomPtr& room, Removed done) {
 
 FLUX_DECL Result<void> RoomLog::close_in_store(const Ended& room) {
   return guarded<Result<void>>([&](RoomStore& to) { return to.close(room.id, room.life); });
+}
+
+FLUX_DECL void RoomLog::close(const KeptRoomPtr& room) {
+  if (room->in_store() != InStore::no) close(Ended{room->stored().id, room->stored().life});
 }
 
 FLUX_DECL void RoomLog::close(const Ended& room) {
@@ -259,6 +282,16 @@ FLUX_DECL void RoomLog::close_last() {
 
 // --- Within a turn ---
 
+FLUX_DECL Result<void> RoomLog::open_in_store(KeptRoom& room) {
+  if (!room.enters_store()) return flux::detail::kept_room_ended(room.stored().id);
+  if (room.in_store() == InStore::yes) return {};  // by an item
+  auto opened = guarded<Result<void>>([&](RoomStore& to) { return to.open(room.stored()); });
+  if (!opened) return opened;
+  room.in_store_.store(InStore::yes, std::memory_order_relaxed);
+  if (room.ended()) return flux::detail::kept_room_ended(room.stored().id);
+  return {};
+}
+
 /// What it has in memory when the turn begins stays in the store, whatever becomes of the other items of the turn:
 /// trimming there is behind by as much.
 FLUX_DECL RoomAppend RoomLog::next_append(KeptRoom& room, SharedItem& item) const {
@@ -271,17 +304,33 @@ FLUX_DECL RoomAppend RoomLog::next_append(KeptRoom& room, SharedItem& item) cons
           first_kept};
 }
 
+FLUX_DECL Result<void> RoomLog::remove_doubtful(KeptRoom& room) {
+  while (const auto number = room.one_doubtful()) {
+    if (auto removed = remove_in_store(room, *number); !removed) return removed;
+    std::erase(room.doubtful_, *number);
+  }
+  return {};
+}
+
+FLUX_DECL Result<void> RoomLog::remove_in_store(const KeptRoom& room, std::uint64_t number) {
+  return guarded<Result<void>>(
+      [&](RoomStore& from) { return from.remove_item(room.stored().id, room.stored().life, number); });
+}
+
 FLUX_DECL Result<Position> RoomLog::stored(KeptRoom& room, const RoomAppend& append, SharedItem item,
-                                           const Result<void>& result) const {
-  if (!result) return result.error();
-  room.opened_.store(true);
+                                           const Result<void>& result) {
+  const auto alone = result ? remove_doubtful(room) : result;
+  if (!alone) {
+    room.has_failed(append.item.number);
+    return alone.error();
+  }
   room.has_stored(append);
   if (item.file) item.file->stored();
   return room.publish(std::move(item));
 }
 
 FLUX_DECL Result<Position> RoomLog::append(KeptRoom& room, SharedItem item) {
-  if (room.ended()) return flux::detail::kept_room_ended(room.stored().id);
+  if (!room.enters_store()) return flux::detail::kept_room_ended(room.stored().id);
   room.given_ = room.newest_;
   const RoomAppend append = next_append(room, item);
   const auto result = guarded<Result<void>>([&](RoomStore& to) { return to.append(append); });
@@ -307,7 +356,7 @@ FLUX_DECL void RoomLog::append_batch(std::vector<storage::StoreQueue::PartInTurn
   appends.reserve(batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) {
     Pending& one = pending(i);
-    if (one.room->ended()) continue;
+    if (!one.room->enters_store()) continue;
     one.place = appends.size();
     appends.push_back(next_append(*one.room, one.item));
   }
@@ -325,20 +374,19 @@ FLUX_DECL void RoomLog::append_batch(std::vector<storage::StoreQueue::PartInTurn
 }
 
 FLUX_DECL Result<bool> RoomLog::remove(KeptRoom& room) {
+  if (room.ended()) return flux::detail::kept_room_ended(room.stored().id);
   const auto [oldest, newest] = room.numbers();
   if (newest == 0) return false;
-  const auto remove_item = [&](std::uint64_t number) {
-    return guarded<Result<void>>(
-        [&](RoomStore& from) { return from.remove_item(room.stored().id, room.stored().life, number); });
-  };
+  room.given_ = room.newest_;
+  if (const auto alone = remove_doubtful(room); !alone) return alone.error();
   // With one item less, those that have not been trimmed in the store yet would come back at the next start.
-  auto& numbers = room.in_store_;
+  auto& numbers = room.numbers_;
   for (auto at = std::lower_bound(numbers.begin(), numbers.end(), room.first_); at != numbers.end() && *at < oldest;
        ++at) {
-    if (const auto removed = remove_item(*at); !removed) return removed.error();
+    if (const auto removed = remove_in_store(room, *at); !removed) return removed.error();
     room.first_ = *at + 1;
   }
-  if (const auto removed = remove_item(newest); !removed) return removed.error();
+  if (const auto removed = remove_in_store(room, newest); !removed) return removed.error();
   std::erase(numbers, newest);
   room.forget_newest();
   return true;

@@ -119,7 +119,7 @@ FLUX_DECL Result<std::vector<RestoredRoom>> restore_rooms(RoomStore& store, File
     }
     restore_detail::drop_misnumbered(contents, warn);
     RestoredRoom room{contents.room, {}, {}};
-    for (const StoredItem& item : contents.items) room.in_store.push_back(item.number);
+    for (const StoredItem& item : contents.items) room.numbers.push_back(item.number);
     for (std::size_t i = restore_detail::past_limits(contents, limits); i < contents.items.size(); ++i) {
       auto item = restore_detail::restore_item(std::move(contents.items[i]), room.room.id, files, warn);
       if (!item) return item.error();

@@ -57,7 +57,7 @@ FLUX_DECL Result<std::shared_ptr<Room>> Rooms::make(Shard& locked, const RoomId&
   }
   auto room = make_unchecked(id, options);
   if (log_ != nullptr && options.mode != RoomMode::live) {
-    room->keep_in_store({id, new_room_life(), options.mode, options.capacity, options.permanent}, {}, {}, false);
+    room->keep_in_store({id, new_room_life(), options.mode, options.capacity, options.permanent}, {}, {}, InStore::no);
   }
   locked.rooms.emplace(id, room);
   return room;
@@ -70,12 +70,9 @@ FLUX_DECL std::shared_ptr<Room> Rooms::make_unchecked(const RoomId& id, const Ro
 
 FLUX_DECL Result<std::shared_ptr<Room>> Rooms::create(const RoomId& id, const RoomOptions& options) {
   Shard& s = shard(id);
-  std::unique_lock lock(s.mutex);
+  const std::lock_guard lock(s.mutex);
   if (s.rooms.count(id) != 0) return Error(Errc::room_exists, "room \"" + id + "\" exists already");
-  auto room = make(s, id, options);
-  lock.unlock();
-  if (room && (*room)->is_kept()) log_->open((*room)->kept());
-  return room;
+  return make(s, id, options);
 }
 
 // --- What was there before ---
@@ -83,15 +80,14 @@ FLUX_DECL Result<std::shared_ptr<Room>> Rooms::create(const RoomId& id, const Ro
 FLUX_DECL void Rooms::restore(RestoredRoom restored) {
   StoredRoom stored = std::move(restored.room);
   Shard& s = shard(stored.id);
-  const std::lock_guard lock(s.mutex);
+  std::unique_lock lock(s.mutex);
   auto& place = s.rooms[stored.id];
   const bool made_again = place != nullptr;
   if (made_again) {
     // Made before the start: nobody has joined it yet.
     if (place->mode() != stored.mode) {
-      // Where it is kept, too, its own life takes the place of this one when it is opened.
-      if (!place->is_kept()) log_->close(stored);
-      return;
+      lock.unlock();
+      return log_->close(stored);
     }
     const StoredRoom& fresh = place->kept()->stored();
     stored.capacity = fresh.capacity;
@@ -101,7 +97,8 @@ FLUX_DECL void Rooms::restore(RestoredRoom restored) {
     size_.fetch_add(1, std::memory_order_relaxed);
   }
   place = make_unchecked(stored.id, {stored.mode, stored.capacity, stored.permanent});
-  place->keep_in_store(std::move(stored), std::move(restored.in_store), restored.items, !made_again);
+  place->keep_in_store(std::move(stored), std::move(restored.numbers), restored.items,
+                       made_again ? InStore::perhaps : InStore::yes);
 }
 
 FLUX_DECL void Rooms::start(core::Loop& loop) {
@@ -114,7 +111,7 @@ FLUX_DECL void Rooms::start(core::Loop& loop) {
       continue;
     }
     const auto kept = room->kept();
-    if (is_deserted || kept->opened()) awaiting.push_back(room);
+    if (is_deserted || kept->in_store() == InStore::yes) awaiting.push_back(room);
     log_->open(kept);
   }
   if (deserted.empty() && awaiting.empty()) return;

@@ -418,7 +418,12 @@ FLUX_DECL void LiveSession::create_room(Request& request) {
   const auto room = hub_.rooms.create(*request.room_id, request.room_options);
   if (!room) return fail(request.id, room.error());
   created.push_back(*room);
-  ack(request.id, protocol::live_room_payload(*request.room_id));
+  hub_.open_room(*room, [self = self(), id = std::string(request.id), room = *room](const Result<void>& opened) {
+    self->loop()->dispatch([self, id, room, opened] {
+      if (!opened) return self->fail(id, opened.error());
+      self->ack(id, protocol::live_room_payload(room->id()));
+    });
+  });
 }
 
 // --- Presence ---

@@ -275,7 +275,12 @@ FLUX_DECL void SharingSession::create(const Asker& asker, const Request& request
   const auto room = hub().rooms.create(request.room, request.options);
   if (!room) return fail(asker, room.error());
   created.push_back(*room);
-  answer(asker, Answer(true, "Room created.").string("roomId", request.room));
+  hub().open_room(*room, [self = shared_from_this(), asker, room = *room](const Result<void>& opened) {
+    self->loop()->dispatch([self, asker, room, opened] {
+      if (!opened) return self->fail(asker, opened.error());
+      self->answer(asker, Answer(true, "Room created.").string("roomId", room->id()));
+    });
+  });
 }
 
 FLUX_DECL void SharingSession::join(const Asker& asker, const Request& request) {

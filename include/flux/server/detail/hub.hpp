@@ -47,7 +47,8 @@ struct Hub {
         plain(nullptr),
         deflated(settings.deflate.enabled ? &settings.deflate : nullptr) {
     if (room_log && settings.limits.public_history_items_max > 0) {
-      public_space->keep_in_store({{}, features::new_room_life(), RoomMode::history, 0, true}, {}, {}, false);
+      public_space->keep_in_store({{}, features::new_room_life(), RoomMode::history, 0, true}, {}, {},
+                                  features::InStore::no);
     }
   }
 
@@ -88,6 +89,28 @@ struct Hub {
     const bool is_stored = room != nullptr ? room->is_kept() : kept_public_space() != nullptr;
     if (is_stored) return files->hold_to_store(file, std::move(done));
     files->hold(file, std::move(done));
+  }
+
+  /// What is left to do when a room was made. `done` is told when its store has it, at once where it is not kept; or
+  /// why it has not: then the room has ended. Until then it is there for those who find it.
+  void open_room(const std::shared_ptr<features::Room>& room, features::RoomLog::Opened done) {
+    if (!room->is_kept()) return done({});
+    room_log->open(room->kept(), [this, room, done = std::move(done)](const Result<void>& opened) {
+      if (!opened && rooms.take_out(room, "it could not be stored")) clear_room(room);
+      done(opened);
+    });
+  }
+  /// The same where nobody waits for a store that blocks, or that is not called yet: the room stays whatever becomes of
+  /// that.
+  Result<void> open_room(const std::shared_ptr<features::Room>& room) {
+    if (!room->is_kept()) return {};
+    Result<void> result;
+    if (room_log->blocks() || !room_log->runs()) {
+      room_log->open(room->kept());
+    } else {
+      open_room(room, [&](const Result<void>& opened) { result = opened; });
+    }
+    return result;
   }
 
   /// What is left to do when a room was taken out: it goes from its store, and its members leave it on their loops.
