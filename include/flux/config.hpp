@@ -131,7 +131,7 @@ struct FilesOptions {
 /// What rooms of the modes singleton and history and the public space have, over a restart of the server.
 struct RoomsOptions {
   std::shared_ptr<RoomStore> store{};  ///< none: rooms end with the process
-  std::size_t worker_threads = 1;      ///< for a store that may block, 1 to 256
+  std::size_t worker_threads = 2;      ///< for a store that may block, 1 to 256; with 1 a slow call delays every room
   /// Of the items that wait for a store that may block; in one room, a quarter of it. A room in which none waits takes
   /// one of any size. What is past it is answered with overloaded.
   std::size_t waiting_bytes_max = 67'108'864;

@@ -211,6 +211,7 @@ bool fits(const Life& life, std::vector<std::string> items, const std::string& o
 }
 std::vector<std::string> texts(const std::vector<SharedItem>& items) {
   std::vector<std::string> all;
+  all.reserve(items.size());
   for (const SharedItem& item : items) all.push_back(item.data.text());
   return all;
 }
@@ -530,12 +531,13 @@ class World {
   }
   void restart_here() {
     stop(false);
-    loop_.reset();
+    run_loop();
     start();
   }
   void end_process(bool dies) {
     stop(dies);
     died_ = dies;
+    run_loop();  // what was posted holds the loop
     members_ = {};
     hub_.reset();
     loop_.reset();

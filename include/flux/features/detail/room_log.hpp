@@ -111,8 +111,8 @@ class RoomLog {
   /// Removes the newest item from the store, then from the room; false where there is none. Errors as for `share`.
   void remove_newest(const KeptRoomPtr& room, Removed done);
   /// The room has ended: it goes from the store, if that was ever told of it. Where that fails it is tried again, until
-  /// it is done: by `retry_closes`, and when the log stops, starts, or goes. Of more than `Limits::rooms_max` such rooms
-  /// the rest stays in the store: the next process finds it there.
+  /// it is done: by `retry_closes`, and when the log stops, starts, or goes. Of more than `Limits::rooms_max` such
+  /// rooms the rest stays in the store: the next process finds it there.
   void close(const KeptRoomPtr& room);
   /// The same for one that never was in memory.
   void close(const StoredRoom& room) { close(Ended{room.id, room.life}); }
