@@ -222,6 +222,7 @@ class World {
   World(Way way, std::chrono::milliseconds linger, std::uint64_t seed) : way_(way), dice_(seed), lives_(1) {
     config_.room_linger = linger;
     config_.rooms.rejoin_time = rejoin_time;
+    config_.rooms.worker_threads = 1;  // calls are let through one by one, in one order
     config_.clock = clock_;
     config_.limits.room_history_items_max = config_.limits.public_history_items_max = items_max;
     config_.limits.room_history_bytes_max = config_.limits.public_history_bytes_max = bytes_max;
