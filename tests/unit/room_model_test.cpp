@@ -602,10 +602,13 @@ class World {
     life = std::move(again);
   }
   /// `missing` was acknowledged: others stand in its place that were kept, and whose answers were lost. The oldest of
-  /// those may have been pushed out by the rest.
+  /// those may have been pushed out by the rest; so may one whose removal was refused, after it had pushed.
   static void check_pushed_out(const Life& life, const std::vector<std::string>& items, const std::string& missing) {
     CAPTURE(missing);
-    const auto pushes = [&](const std::string& item) { return !fits(life, items, item); };
+    std::vector<std::string> there = items;
+    std::copy_if(life.maybe_gone.begin(), life.maybe_gone.end(), std::back_inserter(there),
+                 [&](const auto& item) { return std::find(items.begin(), items.end(), item) == items.end(); });
+    const auto pushes = [&](const std::string& item) { return !fits(life, there, item); };
     const bool by_lost =
         std::any_of(life.under_way.begin(), life.under_way.end(), pushes) ||
         std::any_of(life.maybe.begin(), life.maybe.end(), [&](const auto& failed) { return pushes(failed.first); });
