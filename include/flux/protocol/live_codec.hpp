@@ -29,6 +29,26 @@ enum class LiveType : std::uint8_t {
   public_delete_last,
 };
 
+struct LiveTypeName {
+  std::string_view name;
+  LiveType type;
+};
+
+/// Every request of the protocol, the frequent ones first.
+inline constexpr LiveTypeName live_types[] = {
+    {live::request::broadcast_event, LiveType::broadcast_event},
+    {live::request::update_presence, LiveType::update_presence},
+    {live::request::send_chat, LiveType::send_chat},
+    {live::request::join_room, LiveType::join_room},
+    {live::request::leave_room, LiveType::leave_room},
+    {live::request::create_room, LiveType::create_room},
+    {live::request::share, LiveType::share},
+    {live::request::get_history, LiveType::get_history},
+    {live::request::public_share, LiveType::public_share},
+    {live::request::public_history, LiveType::public_history},
+    {live::request::public_delete_last, LiveType::public_delete_last},
+};
+
 /// A client's message. Views point into its text. Members that its type does not need are not looked at.
 struct LiveRequest {
   LiveType type{};

@@ -36,6 +36,22 @@ enum class SharingType : std::uint8_t {
   room_presence,
 };
 
+struct SharingTypeName {
+  std::string_view name;
+  SharingType type;
+};
+
+/// Every event of data sharing that a client may send, the frequent ones first.
+inline constexpr SharingTypeName sharing_types[] = {
+    {"room:upload", SharingType::room_upload},     {"room:event", SharingType::room_event},
+    {"room:chat", SharingType::room_chat},         {"room:presence", SharingType::room_presence},
+    {"public:upload", SharingType::public_upload}, {"public:deleteLast", SharingType::public_delete_last},
+    {"room:join", SharingType::room_join},         {"room:create", SharingType::room_create},
+    {"room:history", SharingType::room_history},   {"room:leave", SharingType::room_leave},
+    {"room:close", SharingType::room_close},       {"room:list", SharingType::room_list},
+    {"room:members", SharingType::room_members},   {"room:chatHistory", SharingType::room_chat_history},
+};
+
 /// What the event of this name asks for; none: it is no event of data sharing.
 std::optional<SharingType> sharing_type(std::string_view event) noexcept;
 

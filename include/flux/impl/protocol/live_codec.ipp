@@ -177,20 +177,7 @@ class Fields {
 };
 
 FLUX_DECL std::optional<LiveType> type_of(std::string_view name) {
-  static constexpr std::pair<std::string_view, LiveType> types[] = {
-      {live::request::broadcast_event, LiveType::broadcast_event},
-      {live::request::update_presence, LiveType::update_presence},
-      {live::request::send_chat, LiveType::send_chat},
-      {live::request::join_room, LiveType::join_room},
-      {live::request::leave_room, LiveType::leave_room},
-      {live::request::create_room, LiveType::create_room},
-      {live::request::share, LiveType::share},
-      {live::request::get_history, LiveType::get_history},
-      {live::request::public_share, LiveType::public_share},
-      {live::request::public_history, LiveType::public_history},
-      {live::request::public_delete_last, LiveType::public_delete_last},
-  };
-  for (const auto& [known, type] : types) {
+  for (const auto& [known, type] : live_types) {
     if (known == name) return type;
   }
   return std::nullopt;

@@ -325,16 +325,7 @@ class Reader {
 }  // namespace sharing_detail
 
 FLUX_DECL std::optional<SharingType> sharing_type(std::string_view event) noexcept {
-  static constexpr std::pair<std::string_view, SharingType> types[] = {
-      {"room:upload", SharingType::room_upload},     {"room:event", SharingType::room_event},
-      {"room:chat", SharingType::room_chat},         {"room:presence", SharingType::room_presence},
-      {"public:upload", SharingType::public_upload}, {"public:deleteLast", SharingType::public_delete_last},
-      {"room:join", SharingType::room_join},         {"room:create", SharingType::room_create},
-      {"room:history", SharingType::room_history},   {"room:leave", SharingType::room_leave},
-      {"room:close", SharingType::room_close},       {"room:list", SharingType::room_list},
-      {"room:members", SharingType::room_members},   {"room:chatHistory", SharingType::room_chat_history},
-  };
-  for (const auto& [name, type] : types) {
+  for (const auto& [name, type] : sharing_types) {
     if (name == event) return type;
   }
   return std::nullopt;
