@@ -698,8 +698,9 @@ FLUX_DECL void EngineIoSession::say_farewell(EngineIoEnding ending) {
 }
 
 FLUX_DECL void EngineIoSession::close(std::string_view reason, EngineIoEnding ending) {
-  if (!open_.exchange(false)) return;
   const auto self = shared_from_this();
+  if (is_open() && client_) client_->on_closing();
+  if (!open_.exchange(false)) return;
   loop_->counters().sessions_now.subtract();
   stop_timer();
   if (!websocket_) say_farewell(ending);

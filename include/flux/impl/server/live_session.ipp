@@ -82,28 +82,20 @@ FLUX_DECL Result<void> LiveSession::send(std::string_view event, const JsonText&
 }
 
 FLUX_DECL void LiveSession::close_session(CloseCode code, std::string_view reason) {
-  loop()->dispatch([self = self(), code, reason = std::string(reason)] {
-    self->flush_rooms();
-    self->close(code, reason);
-  });
+  loop()->dispatch([self = self(), code, reason = std::string(reason)] { self->close(code, reason); });
 }
 
 FLUX_DECL void LiveSession::leave_room(const std::shared_ptr<features::Room>& room) {
-  flush_rooms();
   for (std::size_t i = 0; i < memberships_.size(); ++i) {
     if (memberships_[i]->room == room) return leave(i);
   }
-}
-
-FLUX_DECL void LiveSession::on_stop() {
-  flush_rooms();
-  WebSocketStream::on_stop();
 }
 
 // --- Out ---
 
 FLUX_DECL void LiveSession::flush_rooms() {
   for (const auto& membership : memberships_) membership->lane->flush_now();
+  if (extras_ && extras_->public_seat.lane) extras_->public_seat.lane->flush_now();
 }
 
 FLUX_DECL void LiveSession::ack(std::string_view id, std::string_view payload) {
@@ -356,13 +348,16 @@ FLUX_DECL Result<std::string> LiveSession::enter(const RoomId& room, const JsonT
 
 FLUX_DECL void LiveSession::welcome(std::string_view id, const Result<std::string>& entered) {
   if (!entered) return fail(id, entered.error());
+  const bool leaves = memberships_.size() > hub_.config.limits.rooms_per_connection;
+  if (leaves) memberships_.front()->lane->flush_now();  // what the room sent before goes before the welcome
   counters().frames_out.add();
   write_frames(*entered);
   ack(id);
-  if (memberships_.size() > hub_.config.limits.rooms_per_connection) leave(0);
+  if (leaves) leave(0);
 }
 
 FLUX_DECL void LiveSession::leave(std::size_t index) {
+  if (open()) memberships_[index]->lane->flush_now();
   std::unique_ptr<features::Membership> membership;
   {
     const std::lock_guard lock(loop()->sessions_mutex());

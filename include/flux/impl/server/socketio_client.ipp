@@ -303,6 +303,12 @@ FLUX_DECL void SocketIoClient::disconnect() {
   session->close("forced server close", EngineIoEnding::told);
 }
 
+FLUX_DECL void SocketIoClient::on_closing() {
+  for (const auto& socket : sockets_) {
+    if (socket->connected()) socket->flush_rooms();
+  }
+}
+
 FLUX_DECL void SocketIoClient::on_close(std::string_view reason) {
   closed_ = true;
   stop(connect_timer_);

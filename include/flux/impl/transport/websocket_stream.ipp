@@ -63,11 +63,15 @@ FLUX_DECL void WebSocketStream::slow_reader() {
   if (!connection_->writable()) return;  // it failed, and is closed in a turn of its own
   counters().slow_readers_closed.add();
   counters().messages_dropped.add(connection_->drop_unsent_frames());
-  close(CloseCode::slow_reader, "too slow: what waited for this client passed its limit");
+  if (open()) close_now(CloseCode::slow_reader, "too slow: what waited for this client passed its limit");
 }
 
 FLUX_DECL void WebSocketStream::close(CloseCode code, std::string_view reason) {
-  if (!open()) return;
+  if (open()) on_closing();
+  if (open()) close_now(code, reason);  // it may have turned out to be too slow
+}
+
+FLUX_DECL void WebSocketStream::close_now(CloseCode code, std::string_view reason) {
   closing_ = true;
   close_code_ = static_cast<std::uint16_t>(code);
   close_reason_ = std::make_unique<std::string>(reason);
@@ -108,6 +112,7 @@ FLUX_DECL std::size_t WebSocketStream::on_data(char* data, std::size_t size) {
 }
 
 FLUX_DECL void WebSocketStream::peer_closes() {
+  if (!closing_) on_closing();
   if (!closing_) {
     closing_ = true;
     close_code_ = decoder_.close_code();

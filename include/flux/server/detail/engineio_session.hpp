@@ -54,6 +54,8 @@ class EngineIoClient {
   virtual void on_message(std::string_view message, bool binary, std::string* owner) = 0;
   /// The transport is another one from now on: lanes are to be changed.
   virtual void on_transport_changed() {}
+  /// The session closes, and still sends: what is pending for it elsewhere is to be sent now.
+  virtual void on_closing() {}
   /// The last call.
   virtual void on_close(std::string_view reason) = 0;
 };

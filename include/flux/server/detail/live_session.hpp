@@ -42,9 +42,9 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   };
 
   void on_message(std::string_view text, MessageType type) override;
+  void on_closing() override { flush_rooms(); }
   void on_disconnect(const Disconnect& how) override;
   void on_drained() override;
-  void on_stop() override;
   void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions,
                const core::LaneSeat& seat) override;
   const void* hot_memory() const noexcept override;
@@ -83,7 +83,7 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   void release_held_presence();
   Extras& extras();
 
-  /// Sends now what its rooms would send when the turn ends: before the session ends, or a room does.
+  /// Sends now what its rooms and the public space would send when the turn ends.
   void flush_rooms();
   const protocol::LiveWriter& writer() const { return deflates() ? hub_.deflated : hub_.plain; }
   void ack(std::string_view id, std::string_view payload = {});

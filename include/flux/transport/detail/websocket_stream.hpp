@@ -54,6 +54,9 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
     alive_ = false;
     return heard;
   }
+  /// The close frame is written next, as nothing may follow it: what is pending for the peer elsewhere is to be written
+  /// now. Not called for a reader that is too slow for it.
+  virtual void on_closing() {}
   /// The last call.
   virtual void on_disconnect(const Disconnect& how) = 0;
 
@@ -74,6 +77,7 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
 
  private:
   Sent checked(Sent sent);
+  void close_now(CloseCode code, std::string_view reason);
   void control(Opcode opcode, std::string_view payload);
   void peer_closes();
   void slow_reader();
