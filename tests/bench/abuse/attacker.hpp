@@ -1,0 +1,42 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "../descriptor.hpp"
+#include "attack.hpp"
+
+namespace flux::bench {
+
+/// Clients that ask as fast as their sockets take it and read nothing.
+class Attackers {
+ public:
+  /// Connects `count` of them and opens what the door needs; of that the answers are read.
+  /// Errors: throws std::runtime_error.
+  Attackers(const Attack& attack, std::uint16_t port, std::size_t count);
+
+  /// Asks for `duration`.
+  void ask(std::chrono::milliseconds duration);
+
+ private:
+  struct Client {
+    Descriptor socket;
+    std::string output;
+    std::size_t sent = 0;
+    std::size_t asked = 0;
+    bool closed = false;
+    std::string session;  ///< of Engine.IO, over polling
+  };
+
+  void open(Client& client, std::uint16_t port);
+  void fill(Client& client);
+  std::string framed(const Client& client, const std::string& message) const;
+  void send(Client& client);
+
+  const Attack& attack_;
+  std::vector<Client> clients_;
+};
+
+}  // namespace flux::bench
