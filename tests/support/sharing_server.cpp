@@ -4,8 +4,8 @@
 //     [--public-max N] [--linger-ms N] [--rate N]
 //
 // --dir: where files are kept; without it they are refused. Clients are who their auth payload's `user` says. The
-// content "forbidden" is refused. POST /test/cleanup removes deleted files, POST /test/close/{room} closes a room. Ends
-// with SIGTERM.
+// content "forbidden" is refused. POST /test/cleanup removes deleted files, POST /test/close/{room} closes a room, GET
+// /test/stats counts. Ends with SIGTERM.
 #include <flux/flux.hpp>
 #include <flux/sharing.hpp>
 #include <flux/storage/disk_file_store.hpp>
@@ -39,6 +39,15 @@ void serve_tests(flux::Server& server) {
   server.route("POST", "/test/close/{room}", [&server](const flux::HttpExchange& exchange) {
     const auto closed = server.close_room(std::string(exchange.parameter("room")), "by the server");
     exchange.respond(closed ? 200 : 404, {});
+  });
+  server.route("GET", "/test/stats", [&server](const flux::HttpExchange& exchange) {
+    const flux::Stats stats = server.stats();
+    exchange.respond(200,
+                     "{\"sessions\":" + std::to_string(stats.sessions_now) + ",\"connections\":" +
+                         std::to_string(stats.connections_now) + ",\"rooms\":" + std::to_string(stats.rooms_now) +
+                         ",\"slowReadersClosed\":" + std::to_string(stats.slow_readers_closed) +
+                         ",\"handlerErrors\":" + std::to_string(stats.handler_errors) + "}",
+                     "application/json");
   });
 }
 

@@ -1,0 +1,100 @@
+// Clients of every protocol come, act at random and go; what they leave behind in the server is watched. Started by
+// soak.sh.
+
+import {mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {parseArgs} from 'node:util';
+
+import {openDescriptors, residentBytes} from '../integration/support/process_use.mjs';
+import {startServer} from '../integration/support/server_program.mjs';
+import {until} from '../integration/support/wait.mjs';
+import {Random} from './random.mjs';
+import {visitors} from './visitors.mjs';
+
+const {values} = parseArgs({
+  options: {
+    minutes: {type: 'string', default: '30'},
+    clients: {type: 'string', default: '1000'},
+    seed: {type: 'string', default: String(Date.now() % 1_000_000)},
+    threads: {type: 'string', default: '2'},
+  },
+});
+const minutes = Number(values.minutes);
+const clients = Number(values.clients);
+if (!(minutes > 0 && clients > 0)) throw new Error('--minutes and --clients take numbers above 0');
+
+const folder = mkdtempSync(join(tmpdir(), 'flux-soak-'));
+process.once('exit', () => rmSync(folder, {recursive: true, force: true}));
+const server = await startServer(process.env.FLUX_SHARING_SERVER, [
+  '--threads', values.threads, '--dir', join(folder, 'files'), '--room-list', '1',
+]);
+const statsOf = async () => (await fetch(new URL('test/stats', server.url))).json();
+const look = async () => {
+  const stats = await statsOf();
+  return {...stats, descriptors: openDescriptors(server.pid), megabytes: residentBytes(server.pid) / 1e6};
+};
+const say = (text) => console.log(`${new Date().toISOString().slice(11, 19)} ${text}`);
+
+say(`seed ${values.seed}, ${clients} clients, ${minutes} min, ${values.threads} loops`);
+const before = await look();
+const end = Date.now() + minutes * 60_000;
+const visits = {};
+const failures = {};
+
+/** One place in the crowd: somebody is there, goes, and the next one comes. */
+async function place(number) {
+  const random = new Random(`${values.seed} ${number}`);
+  while (Date.now() < end) {
+    const kind = random.oneOf(Object.keys(visitors));
+    try {
+      await visitors[kind](server.url, random, end);
+    } catch (error) {
+      const why = `${kind}: ${error.message.slice(0, 120)}`;
+      failures[why] = (failures[why] ?? 0) + 1;
+    }
+    visits[kind] = (visits[kind] ?? 0) + 1;
+  }
+}
+
+const samples = [];
+const sampler = setInterval(async () => {
+  try {
+    const now = await look();
+    samples.push(now.megabytes);
+    say(`${now.megabytes.toFixed(1)} MB, ${now.descriptors} descriptors, ${now.sessions} sessions, ${now.rooms} rooms`);
+  } catch (error) {
+    say(`no answer: ${error.message}`);
+  }
+}, Math.min(30_000, minutes * 3_000));
+
+await Promise.all(Array.from({length: clients}, (_, i) => place(i)));
+clearInterval(sampler);
+say(`visits ${JSON.stringify(visits)}`);
+say(`failures ${JSON.stringify(failures, null, 1)}`);
+
+// What clients left goes when their time is over: the pings of those that vanished without a word.
+const quietBoundMs = 120_000;
+const spare = 3; // of this program: what asks for the counts
+let after;
+await until(async () => {
+  after = await look();
+  return after.sessions === 0 && after.descriptors <= before.descriptors + spare;
+}, () => `no session and no descriptor left; there are ${JSON.stringify(after)}`, quietBoundMs);
+say(`afterwards ${JSON.stringify(after)}`);
+
+const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
+const third = Math.floor(samples.length / 3);
+const [middle, last] = [median(samples.slice(third, 2 * third)), median(samples.slice(2 * third))];
+const grown = last - middle;
+say(`memory: ${middle.toFixed(1)} MB in the second third, ${last.toFixed(1)} MB in the last`);
+const faults = [];
+if (!(grown <= Math.max(3, 0.05 * middle))) faults.push(`memory grew by ${grown.toFixed(1)} MB`);
+if (after.handlerErrors !== 0) faults.push(`${after.handlerErrors} handlers or stores failed`);
+const visited = Object.values(visits).reduce((sum, count) => sum + count, 0);
+const failed = Object.values(failures).reduce((sum, count) => sum + count, 0);
+if (failed > visited / 100) faults.push(`${failed} of ${visited} visits failed`);
+await server.stop();
+for (const fault of faults) say(`fault: ${fault}`);
+say(faults.length === 0 ? 'passed' : 'failed');
+process.exit(faults.length === 0 ? 0 : 1);
