@@ -4,6 +4,7 @@
 #include <flux/impl/server/file_call.ipp>
 #include <flux/impl/server/file_download.ipp>
 #include <flux/impl/server/file_routes.ipp>
+#include <flux/impl/server/file_share.ipp>
 #include <flux/impl/server/file_upload.ipp>
 #include <flux/impl/server/tus_request.ipp>
 #include <flux/impl/server/upload_progress.ipp>

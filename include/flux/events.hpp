@@ -68,18 +68,28 @@ enum class FileAction : std::uint8_t {
   upload,    ///< begins an upload, adds to it or asks how far it is
   download,  ///< reads a file, or its head
   remove,    ///< deletes an upload or a complete file
+  share,     ///< shows a complete file in a room or the public space
 };
 
-/// Somebody wants to do something with a file over HTTP. The identity that an upload is accepted with becomes its
-/// owner. Without a handler everybody may put files up, have any room hear of it and, where they know its id, get a
-/// file; nobody may remove a complete one.
+/// A client wants to do something with a file: over HTTP, or, for `FileAction::share`, as a session of any protocol.
+/// A file in a Socket.IO message is the client's own, and only the share handler is asked about it.
+///
+/// The identity that an upload is accepted with becomes its owner; the one that a share is accepted with counts as the
+/// user who shares, instead of the session's. Without a handler everybody may upload files, and whoever knows the id of
+/// a file may get and share it; nobody may remove a complete one. Sharing does not make anybody its owner: the file is
+/// deleted when it leaves the last room that holds it if its owner has shared it, or somebody in the room that it was
+/// uploaded to; else by `FilesOptions::unshared_expires`.
 class FileRequest : public AccessRequest {
  public:
   virtual FileAction action() const = 0;
   /// What is known of the file; of an upload that begins, what the client announces, and no id.
   virtual const FileInfo& file() const = 0;
-  /// The room that hears of the upload's progress; empty: none.
+  /// The room that hears of the upload's progress, or in which the file is to be shared; empty: none, or the public
+  /// space.
   virtual const RoomId& room() const = 0;
+  /// The client who shares; none for what is asked over HTTP. To share is no HTTP request: path, query and headers are
+  /// empty then.
+  virtual std::optional<Session> session() const = 0;
 };
 
 /// A token is to be verified: that of a `join_room`, or of a handshake where no connect handler is set. A verifier that

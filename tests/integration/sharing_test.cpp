@@ -641,6 +641,131 @@ TEST_CASE("sharing: a file of somebody else's whose share is refused stays as it
   CHECK_FALSE(store->known().at(0).shared);
 }
 
+namespace {
+
+constexpr const char* some_file = "01234567-89ab-4def-8123-456789abcdef";
+const std::string share_some_file = std::string(R"({"type":"file","fileId":")") + some_file + R"("})";
+
+/// Shares the file in a singleton room of the client's own, and a text over it.
+void share_over(SocketIoClient& client, const std::string& room) {
+  make(client, room, "singleton");
+  enter(client, room);
+  REQUIRE(success(client.ask("room:upload", R"({"roomId":)" + quoted(room) + R"(,"data":)" + share_some_file + "}")));
+  REQUIRE(success(client.ask("room:upload", text_upload(room, "over it"))));
+}
+void share_over(LiveClient& client, const std::string& room) {
+  const auto ask = [&](std::string_view type, const std::string& payload) {
+    REQUIRE(text_at(client.request(type, payload), "/type") == "ack");
+  };
+  ask("create_room", R"({"roomId":)" + quoted(room) + R"(,"mode":"singleton"})");
+  client.join(room);
+  ask("share", R"({"data":)" + share_some_file + "}");
+  ask("share", R"({"data":{"type":"string","content":"over it"}})");
+}
+/// Behind every call about the file so far.
+flux::FileState state_now(flux::Server& server, const StagedFileStore& store) {
+  (void)answer_of<flux::FileCleanup>([&](auto done) { server.cleanup_deleted_files(done); });
+  const auto known = store.known();
+  return known.empty() ? flux::FileState::deleted : known.at(0).state;
+}
+
+}  // namespace
+
+TEST_CASE("sharing: whoever knows a file's id may share it, and can't have it deleted, by either protocol") {
+  const auto store = std::make_shared<StagedFileStore>(false);
+  store->put(some_file, "b.png", "image/png", "bytes", GENERATE("", "ann"));
+  Scene scene(with_store(store));
+  SocketIoClient eve(scene.port());
+  LiveClient mallory(scene.port());
+  share_over(eve, "eve's");
+  share_over(mallory, "mallory's");
+  REQUIRE(success(eve.ask("public:upload", share_some_file)));
+  REQUIRE(success(eve.ask("public:deleteLast", "")));
+  CHECK(state_now(scene.server, *store) == flux::FileState::complete);
+}
+
+TEST_CASE("sharing: a file that its owner shares and takes away is deleted, when nobody else shows it any more") {
+  const auto store = std::make_shared<StagedFileStore>(false);
+  store->put(some_file, "b.png", "image/png", "bytes", "ann");
+  Scene scene(with_store(store));
+  scene.server.on_connect([](flux::ConnectRequest& request) { request.accept({.user_id = "ann"}); });
+  SocketIoClient eve(scene.port());
+  LiveClient ann(scene.port());
+
+  SECTION("the owner's place is the last") {
+    share_over(ann, "ann's");
+    CHECK(state_now(scene.server, *store) == flux::FileState::deleted);
+  }
+  SECTION("a stranger's place keeps it, and ends it when the owner's is gone") {
+    REQUIRE(success(eve.ask("public:upload", share_some_file)));
+    share_over(ann, "ann's");
+    CHECK(state_now(scene.server, *store) == flux::FileState::complete);
+    REQUIRE(success(eve.ask("public:deleteLast", "")));
+    CHECK(state_now(scene.server, *store) == flux::FileState::deleted);
+  }
+}
+
+TEST_CASE("sharing: the file handler is asked whether a file may be shared, by either protocol") {
+  const auto store = std::make_shared<StagedFileStore>(true);
+  store->put(some_file, "b.png", "image/png", "bytes", "ann");
+  auto config = with_store(store);
+  config.limits.handshake_timeout = 100ms;
+  Scene scene(config);
+  std::vector<flux::LaterAnswer> kept;
+  scene.server.on_file([&](flux::FileRequest& request) {
+    const std::string user = request.session() ? std::string(request.session()->id()) : "nobody";
+    if (request.action() != flux::FileAction::share || request.file().id != some_file || user == "nobody") {
+      return request.refuse("another question");
+    }
+    if (request.room() == "late") return request.later().accept({.user_id = "ann"});
+    if (request.room() == "never") return kept.push_back(request.later());
+    if (request.room() == "dropped") return static_cast<void>(request.later());
+    if (request.room() == "throws") {
+      request.accept();
+      throw std::runtime_error("no");
+    }
+    if (request.room() != "free") return request.refuse("not to be shown in \"" + request.room() + "\"");
+  });
+  SocketIoClient eve(scene.port());
+  LiveClient bob(scene.port());
+  const auto by_eve = [&](const std::string& room) {
+    make(eve, room, "history");
+    enter(eve, room);
+    const auto answer = eve.ask("room:upload", R"({"roomId":)" + quoted(room) + R"(,"data":)" + share_some_file + "}");
+    return success(answer) ? std::string("shared") : why(answer);
+  };
+  const auto by_bob = [&](const std::string& room) {
+    bob.join(room);
+    const auto answer = bob.request("share", R"({"data":)" + share_some_file + "}");
+    return type_of(answer) == "ack" ? "shared"
+                                    : text_at(answer, "/payload/code") + ": " + text_at(answer, "/payload/message");
+  };
+  CHECK(by_eve("free") == "shared");
+  CHECK(by_bob("free") == "shared");
+  CHECK_FALSE(store->known().at(0).shared);
+  CHECK(by_eve("not") == "not to be shown in \"not\"");
+  CHECK(by_bob("not") == "FORBIDDEN: not to be shown in \"not\"");
+  CHECK(why(eve.ask("public:upload", share_some_file)) == "not to be shown in \"\"");
+  CHECK(by_eve("never") == "the application took too long to answer; try again");
+  CHECK(by_bob("never") == "OVERLOADED: the application took too long to answer; try again");
+  CHECK(by_eve("dropped") == "nobody answered");
+  CHECK(by_eve("throws") == "the server failed to handle this message");
+  CHECK(by_bob("throws") == "SERVER_ERROR: the server failed to handle this message");
+  // The identity that a share is accepted with is who shares.
+  CHECK(by_bob("late") == "shared");
+  CHECK(store->known().at(0).shared);
+}
+
+TEST_CASE("sharing: a file that the application shares is deleted with its last place") {
+  const auto store = std::make_shared<StagedFileStore>(false);
+  store->put(some_file, "b.png", "image/png", "bytes");
+  Scene scene(with_store(store));
+  scene.port();
+  REQUIRE(answer_of<flux::Position>([&](auto done) { scene.server.public_share_file(some_file, done); }));
+  REQUIRE(public_delete_last(scene.server));
+  CHECK(state_now(scene.server, *store) == flux::FileState::deleted);
+}
+
 // --- Many at once ---
 
 TEST_CASE("sharing: many threads, members of both protocols get all of it, once, in one order") {

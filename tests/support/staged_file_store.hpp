@@ -23,12 +23,14 @@ class StagedFileStore final : public flux::FileStore {
       : blocks_(blocks), bytes_max_(bytes_max) {}
 
   /// A file as if it had been put up over HTTP.
-  void put(const flux::FileId& id, std::string_view name, std::string_view media_type, std::string_view bytes) {
+  void put(const flux::FileId& id, std::string_view name, std::string_view media_type, std::string_view bytes,
+           std::string_view owner = {}) {
     const std::lock_guard lock(mutex_);
     Entry& entry = files_[id];
     entry.info.id = id;
     entry.info.name = name;
     entry.info.media_type = media_type;
+    entry.info.owner = owner;
     entry.info.length = entry.info.size = bytes.size();
     entry.info.state = flux::FileState::complete;
     entry.bytes = bytes;

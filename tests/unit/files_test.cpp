@@ -21,7 +21,8 @@ class NotedFiles final : public FileStore {
  public:
   explicit NotedFiles(bool blocks = false) : blocks_(blocks) {}
 
-  void put(const FileId& id, FileState state = FileState::complete, bool shared = false, std::int64_t modified_at = 0) {
+  void put(const FileId& id, FileState state = FileState::complete, bool shared = false, std::int64_t modified_at = 0,
+           const std::string& owner = {}) {
     const std::lock_guard lock(mutex_);
     FileInfo& file = files_[id];
     file.id = id;
@@ -31,6 +32,7 @@ class NotedFiles final : public FileStore {
     file.state = state;
     file.shared = shared;
     file.modified_at = modified_at;
+    file.owner = owner;
   }
   /// `-` where it is not known.
   char state(const FileId& id) {
@@ -108,9 +110,10 @@ struct Scene {
     if (!blocks) files->start();
   }
   ~Scene() { files->stop(); }
-  Result<FileHoldPtr> hold(const FileId& id) {
+  /// For the application, where a test does not say otherwise.
+  Result<FileHoldPtr> hold(const FileId& id, FileHolder holder = {.is_application = true}) {
     std::optional<Result<FileHoldPtr>> got;
-    files->hold(id, [&](Result<FileHoldPtr> result) { got.emplace(std::move(result)); });
+    files->hold(id, std::move(holder), [&](Result<FileHoldPtr> result) { got.emplace(std::move(result)); });
     REQUIRE(got);  // at once: the store does not block
     return std::move(*got);
   }
@@ -128,7 +131,6 @@ TEST_CASE("files: one that is held is shared, and is deleted when its last holde
   s.store->put("f");
   auto hold = s.hold("f").value();
   auto again = s.hold("f").value();
-  CHECK(hold == again);
   CHECK(hold->stored_data().text() ==
         R"({"type":"file","fileId":"f","fileName":"a \"name\"","mimeType":"text/plain","size":7})");
   CHECK(s.store->state("f") == 's');
@@ -172,6 +174,82 @@ TEST_CASE("files: what is not complete, or can't be marked as shared, can't be h
   CHECK(s.hold("f").error().code() == Errc::store_failed);
   CHECK(s.store->state("f") == 'c');
   CHECK(s.store->deletions == 0);
+}
+
+TEST_CASE("files: one that is held is shared by its owner, its uploader and its room alone; others only keep it",
+          "[files]") {
+  Scene s;
+  const Room::Settings settings{25ms, 100, 2, 1000};
+  const auto room = std::make_shared<const Room>("r", RoomOptions{}, "epoch", settings);
+  const auto namesake = std::make_shared<const Room>("r", RoomOptions{}, "another epoch", settings);
+  s.store->put("f", FileState::complete, false, 0, "ann");
+  s.files->note_origin("f", {"connection 1", room});
+
+  const auto after_the_hold_of = [&](FileHolder holder) {
+    auto hold = s.hold("f", std::move(holder)).value();
+    const char held = s.store->state("f");
+    hold.reset();
+    return std::string{held, s.store->state("f")};
+  };
+  CHECK(after_the_hold_of({}) == "cc");
+  CHECK(after_the_hold_of({.user_id = "eve", .connection = "connection 2"}) == "cc");
+  CHECK(after_the_hold_of({.room = namesake}) == "cc");
+
+  SECTION("the owner") { CHECK(after_the_hold_of({.user_id = "ann"}) == "sd"); }
+  SECTION("the connection that uploaded it") { CHECK(after_the_hold_of({.connection = "connection 1"}) == "sd"); }
+  SECTION("anybody, in the room that it was uploaded to") { CHECK(after_the_hold_of({.room = room}) == "sd"); }
+  SECTION("the application") { CHECK(after_the_hold_of({.is_application = true}) == "sd"); }
+}
+
+TEST_CASE("files: a file without an owner is nobody's, not that of all who have no name", "[files]") {
+  Scene s;
+  s.store->put("f");
+  s.hold("f", {}).value().reset();
+  CHECK(s.store->state("f") == 'c');
+}
+
+TEST_CASE("files: a stranger's place keeps a shared file when its owner's is gone, and then ends it", "[files]") {
+  Scene s;
+  s.store->put("f", FileState::complete, false, 0, "ann");
+  auto stranger = s.hold("f", {}).value();
+  auto owner = s.hold("f", {.user_id = "ann"}).value();
+  owner.reset();
+  CHECK(s.store->state("f") == 's');
+  stranger.reset();
+  CHECK(s.store->state("f") == 'd');
+}
+
+TEST_CASE("files: a place to be stored shares its file when it is stored, where its holder may", "[files]") {
+  Scene s;
+  s.store->put("f", FileState::complete, false, 0, "ann");
+  const auto place_for = [&](FileHolder holder) {
+    std::optional<Result<FileHoldPtr>> got;
+    s.files->hold_to_store("f", std::move(holder), [&](Result<FileHoldPtr> hold) { got.emplace(std::move(hold)); });
+    return std::move(*got).value();
+  };
+  place_for({})->stored();
+  CHECK(s.store->state("f") == 'c');
+  auto place = place_for({.user_id = "ann"});
+  CHECK(s.store->state("f") == 'c');
+  place->stored();
+  CHECK(s.store->state("f") == 's');
+  place.reset();
+  CHECK(s.store->state("f") == 'd');
+}
+
+TEST_CASE("files: what nobody entitled has shared expires when nothing shows it", "[files]") {
+  FilesOptions options;
+  options.unshared_expires = 10s;
+  Scene s(false, options);
+  s.clock->advance(100s);
+  s.store->put("f", FileState::complete, false, s.clock->unix_ms() - 10'001);
+  auto stranger = s.hold("f", {}).value();
+  s.files->sweep();
+  CHECK(s.store->state("f") == 'c');
+  stranger.reset();
+  CHECK(s.store->state("f") == 'c');
+  s.files->sweep();
+  CHECK(s.store->state("f") == 'd');
 }
 
 TEST_CASE("files: a room of mode singleton lets go of what is overwritten, one of mode live when it ends", "[files]") {
@@ -336,7 +414,7 @@ TEST_CASE("files: holders that come and go on many threads never leave one that 
           std::mutex mutex;
           std::condition_variable told;
           std::optional<Result<FileHoldPtr>> got;
-          s.files->hold(id, [&](Result<FileHoldPtr> result) {
+          s.files->hold(id, {.is_application = true}, [&](Result<FileHoldPtr> result) {
             const std::lock_guard lock(mutex);
             got.emplace(std::move(result));
             told.notify_all();

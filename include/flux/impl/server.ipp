@@ -304,17 +304,18 @@ FLUX_DECL void Server::share_file(const RoomId& room, const FileId& file, std::f
   if (!hub.files) return told(detail::no_files());
   const auto found = hub.rooms.find(room);
   if (!found) return told(detail::no_room(room));
-  hub.hold_file(file, found.get(), [&state = *state_, found, told](Result<features::FileHoldPtr> hold) {
-    if (!hold) return told(hold.error());
-    detail::share_item(state, found, {server_connection_id, (*hold)->stored_data(), 0, *hold}, told);
-  });
+  hub.hold_file(file, {.is_application = true, .room = found},
+                [&state = *state_, found, told](Result<features::FileHoldPtr> hold) {
+                  if (!hold) return told(hold.error());
+                  detail::share_item(state, found, {server_connection_id, (*hold)->stored_data(), 0, *hold}, told);
+                });
 }
 
 FLUX_DECL void Server::public_share_file(const FileId& file, std::function<void(Result<Position>)> done) {
   detail::Hub& hub = state_->hub();
   auto told = detail::told_of_files(*state_, "public_share_file", std::move(done));
   if (!hub.files) return told(detail::no_files());
-  hub.hold_file(file, nullptr, [&state = *state_, told](Result<features::FileHoldPtr> hold) {
+  hub.hold_file(file, {.is_application = true}, [&state = *state_, told](Result<features::FileHoldPtr> hold) {
     if (!hold) return told(hold.error());
     detail::share_item(state, nullptr, {server_connection_id, (*hold)->stored_data(), 0, *hold}, told);
   });
@@ -401,6 +402,7 @@ FLUX_DECL std::size_t Server::disconnect_user(std::string_view user_id, CloseCod
 #include <flux/impl/server/file_call.ipp>
 #include <flux/impl/server/file_download.ipp>
 #include <flux/impl/server/file_routes.ipp>
+#include <flux/impl/server/file_share.ipp>
 #include <flux/impl/server/file_upload.ipp>
 #include <flux/impl/server/live_session.ipp>
 #include <flux/impl/server/raw_websocket.ipp>

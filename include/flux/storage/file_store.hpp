@@ -33,7 +33,7 @@ struct FileInfo {
   bool wants_sha256 = false;
   std::string sha256{};  ///< of a complete file for which it was asked: 64 hexadecimal digits in lower case
   FileState state = FileState::uploading;
-  bool shared = false;           ///< it was shared in a room or the public space
+  bool shared = false;           ///< by its owner, or in the room it was uploaded to: it goes with its last place
   std::int64_t created_at = 0;   ///< milliseconds since 1970
   std::int64_t modified_at = 0;  ///< when bytes were appended last
   friend bool operator==(const FileInfo&, const FileInfo&) = default;
@@ -87,7 +87,7 @@ class FileStore {
   /// Reads the bytes of a complete file from `offset` on, until `into` is full or the file ends; returns how many.
   /// Errors: wrong_offset where the upload is not complete.
   virtual Result<std::size_t> read(const FileId& id, std::uint64_t offset, std::span<char> into) = 0;
-  /// The file is in a room or the public space.
+  /// The file was shared by one who may have it deleted: when nothing holds it any more, it is.
   virtual Result<void> mark_shared(const FileId& id) = 0;
   /// Deletes a complete file logically. Errors: wrong_offset where the upload is not complete.
   virtual Result<void> mark_deleted(const FileId& id) = 0;

@@ -4,6 +4,7 @@
 #include <flux/config.hpp>
 #include <flux/json.hpp>
 #include <flux/storage/store_queue.hpp>
+#include <flux/types.hpp>
 
 #include <array>
 #include <atomic>
@@ -22,31 +23,47 @@
 namespace flux::features {
 
 class Files;
+class Room;
 
 /// `{type:"file", fileId, fileName, mimeType, size}`: what is stored and sent in the place of a file.
 JsonText stored_data(const FileInfo& file);
 
-/// A place in a room or the public space that a file has. When the last of its copies goes, the file is logically
-/// deleted, if it was shared by then.
+/// On whose behalf a file is held, and where.
+struct FileHolder {
+  bool is_application = false;
+  std::string user_id{};               ///< of the client who shares the file; empty: unknown
+  SessionId connection{};              ///< likewise
+  std::shared_ptr<const Room> room{};  ///< null: the public space
+};
+
+/// Who began an upload, and for which room, beside the user who owns the file (`FileInfo::owner`).
+struct FileOrigin {
+  SessionId connection{};            ///< empty: unknown
+  std::weak_ptr<const Room> room{};  ///< empty: for none
+};
+
+/// A place in a room or the public space that a file has, copied with the item that stands for it. When the last place
+/// of a file goes, the file is logically deleted if it is shared by then (`FileInfo::shared`). It becomes shared by a
+/// place of its owner's, of the application's or in the room that it was uploaded to. Other places keep it while they
+/// last, and do not end it: whoever knows the id of a file may show it to others, but not have it deleted.
 /// Threading: any thread.
 class FileHold {
  public:
-  FileHold(std::weak_ptr<Files> files, FileInfo info, bool shared)
-      : files_(std::move(files)), info_(std::move(info)), shared_(shared) {}
+  /// `shares`: the file becomes shared by this place.
+  FileHold(std::shared_ptr<Files> files, FileInfo info, bool shares);
   FileHold(const FileHold&) = delete;
   FileHold& operator=(const FileHold&) = delete;
   ~FileHold();
 
   const FileInfo& info() const noexcept { return info_; }
   JsonText stored_data() const { return features::stored_data(info_); }
-  /// Its item is in the store of its room: from here on the file is shared.
+  /// Its item is in the store of its room: from here on the file is shared, where this place shares it.
   void stored() const;
 
  private:
-  friend class Files;
   const std::weak_ptr<Files> files_;
   const FileInfo info_;
-  mutable std::atomic<bool> shared_;
+  mutable std::atomic<bool> to_mark_;
 };
 
 using FileHoldPtr = std::shared_ptr<const FileHold>;
@@ -96,14 +113,19 @@ class Files final : public std::enable_shared_from_this<Files> {
 
   /// What is known of the complete file. Errors: file_not_found, also where it is not complete yet.
   void find(const FileId& id, Done<FileInfo> done);
-  /// For somewhere that the complete file is to be kept. Errors: file_not_found, also where it is not complete yet.
-  void hold(const FileId& id, Done<FileHoldPtr> done);
+  /// Notes who began the upload of a file that the store has made, until the file is shared or gone, or the server ends.
+  void note_origin(const FileId& id, FileOrigin origin);
+
+  /// A place for the complete file. Where the holder is entitled to end it, it is shared from here on.
+  /// Errors: file_not_found, also where it is not complete yet.
+  void hold(const FileId& id, FileHolder holder, Done<FileHoldPtr> done);
   /// The same for a place that is to be stored. Until it is (`FileHold::stored`) the file is not shared: letting go of
   /// it changes nothing, so who could not share it may try again, and whatever ends the server meanwhile leaves it.
-  void hold_to_store(const FileId& id, Done<FileHoldPtr> done);
-  /// `hold` before `start`, here and now, for an item that was stored.
+  void hold_to_store(const FileId& id, FileHolder holder, Done<FileHoldPtr> done);
+  /// A place for an item that was stored, before `start`, here and now. Nobody knows by then who shared it: a file that
+  /// is not shared yet is not shared by it either, and `unshared_expires` is what ends it.
   Result<FileHoldPtr> hold_again(const FileId& id);
-  /// Deletes the file, if nothing holds it.
+  /// Deletes the file if it is shared, and nothing holds it.
   void release(const FileId& id);
   /// Removes logically deleted files from disk.
   void cleanup(Done<FileCleanup> done);
@@ -132,13 +154,16 @@ class Files final : public std::enable_shared_from_this<Files> {
   std::shared_ptr<storage::StoreQueue> running_queue() const;
   static Result<FileInfo> complete_file(FileStore& store, const FileId& id);
   friend class FileHold;
-  Result<FileHoldPtr> hold_in(FileStore& store, const FileId& id);
-  FileHoldPtr held(const FileInfo& info, bool shared);
-  void mark_shared(const FileId& id);
-  void forget(const FileId& id);
+  void add_place(const FileId& id);
+  void remove_place(const FileId& id);
   bool is_held(const FileId& id) const;
+  bool may_end(const FileInfo& file, const FileHolder& holder) const;
+  void mark_shared(const FileId& id);
+  void end_unheld(const FileId& id, bool shared);
+  void forget_origin(const FileId& id);
+  std::vector<FileId> known_origins() const;
   void remove_unended();
-  void release_unshared();
+  void end_unshared();
   void retry_releases();
 
   const FilesOptions options_;
@@ -151,8 +176,9 @@ class Files final : public std::enable_shared_from_this<Files> {
 
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<storage::StoreQueue> queue_;
-  std::unordered_map<FileId, std::weak_ptr<const FileHold>> holds_;
-  std::vector<FileId> unreleased_;  // the queue was full
+  std::unordered_map<FileId, std::size_t> places_;   // of each file that has any
+  std::unordered_map<FileId, FileOrigin> origins_;   // of files that are not shared yet
+  std::vector<std::pair<FileId, bool>> unreleased_;  // arguments of `end_unheld` when the queue was full
   std::unordered_set<FileId> unended_;
 };
 

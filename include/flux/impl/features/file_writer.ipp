@@ -48,9 +48,9 @@ FLUX_DECL void FileWriter::complete() {
       [](FileWriter& self, const Result<void>&) { self.hold(); });
 }
 
-/// From here on it is deleted when nobody holds it any more.
+/// It is shared, so from here on it is deleted when nobody holds it any more, whoever the holder is.
 FLUX_DECL void FileWriter::hold() {
-  files_->hold(file_.id, [self = shared_from_this()](Result<FileHoldPtr> hold) {
+  files_->hold(file_.id, {}, [self = shared_from_this()](Result<FileHoldPtr> hold) {
     self->loop_->post([self, hold = std::move(hold)] {
       if (!hold) return self->fail(hold.error());
       self->done_(hold);

@@ -3,20 +3,22 @@
 #include <flux/detail/mode.hpp>
 #include <flux/features/detail/files.hpp>
 
+#include <limits>
+#include <unordered_set>
+
 namespace flux::features {
 
+FLUX_DECL FileHold::FileHold(std::shared_ptr<Files> files, FileInfo info, bool shares)
+    : files_(files), info_(std::move(info)), to_mark_(shares && !info_.shared) {
+  files->add_place(info_.id);
+}
+
 FLUX_DECL FileHold::~FileHold() {
-  const auto files = files_.lock();
-  if (!files) return;
-  if (shared_.load()) {
-    files->release(info_.id);
-  } else {
-    files->forget(info_.id);
-  }
+  if (const auto files = files_.lock()) files->remove_place(info_.id);
 }
 
 FLUX_DECL void FileHold::stored() const {
-  if (shared_.exchange(true)) return;
+  if (!to_mark_.exchange(false)) return;
   if (const auto files = files_.lock()) files->mark_shared(info_.id);
 }
 
@@ -93,28 +95,53 @@ FLUX_DECL std::shared_ptr<storage::StoreQueue> Files::running_queue() const {
 
 // --- Who holds what ---
 
-FLUX_DECL FileHoldPtr Files::held(const FileInfo& info, bool shared) {
+FLUX_DECL void Files::add_place(const FileId& id) {
   const std::lock_guard lock(mutex_);
-  auto& known = holds_[info.id];
-  auto hold = known.lock();
-  if (!hold) {
-    hold = std::make_shared<const FileHold>(weak_from_this(), info, shared);
-    known = hold;
-  }
-  if (shared) hold->shared_.store(true);
-  return hold;
+  ++places_[id];
 }
 
-FLUX_DECL void Files::forget(const FileId& id) {
-  const std::lock_guard lock(mutex_);
-  const auto found = holds_.find(id);
-  if (found != holds_.end() && found->second.expired()) holds_.erase(found);
+FLUX_DECL void Files::remove_place(const FileId& id) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = places_.find(id);
+    if (--found->second > 0) return;
+    places_.erase(found);
+  }
+  release(id);
 }
 
 FLUX_DECL bool Files::is_held(const FileId& id) const {
   const std::lock_guard lock(mutex_);
-  const auto found = holds_.find(id);
-  return found != holds_.end() && !found->second.expired();
+  return places_.contains(id);
+}
+
+FLUX_DECL void Files::note_origin(const FileId& id, FileOrigin origin) {
+  const std::lock_guard lock(mutex_);
+  origins_[id] = std::move(origin);
+}
+
+FLUX_DECL void Files::forget_origin(const FileId& id) {
+  const std::lock_guard lock(mutex_);
+  origins_.erase(id);
+}
+
+FLUX_DECL std::vector<FileId> Files::known_origins() const {
+  std::vector<FileId> ids;
+  const std::lock_guard lock(mutex_);
+  ids.reserve(origins_.size());
+  for (const auto& [id, origin] : origins_) ids.push_back(id);
+  return ids;
+}
+
+FLUX_DECL bool Files::may_end(const FileInfo& file, const FileHolder& holder) const {
+  if (holder.is_application) return true;
+  if (!file.owner.empty() && file.owner == holder.user_id) return true;
+  const std::lock_guard lock(mutex_);
+  const auto found = origins_.find(file.id);
+  if (found == origins_.end()) return false;
+  const FileOrigin& origin = found->second;
+  return (!origin.connection.empty() && origin.connection == holder.connection) ||
+         (holder.room && origin.room.lock() == holder.room);
 }
 
 FLUX_DECL Result<FileInfo> Files::complete_file(FileStore& store, const FileId& id) {
@@ -132,66 +159,88 @@ FLUX_DECL void Files::find(const FileId& id, Done<FileInfo> done) {
 
 // Holding and deleting a file are calls about it, so they never overlap.
 
-FLUX_DECL void Files::hold(const FileId& id, Done<FileHoldPtr> done) {
-  run(
-      id, [self = shared_from_this(), id](FileStore& store) { return self->hold_in(store, id); }, std::move(done));
-}
-
-FLUX_DECL Result<FileHoldPtr> Files::hold_again(const FileId& id) {
-  return guarded([&](FileStore& store) { return hold_in(store, id); });
-}
-
-FLUX_DECL void Files::hold_to_store(const FileId& id, Done<FileHoldPtr> done) {
+FLUX_DECL void Files::hold(const FileId& id, FileHolder holder, Done<FileHoldPtr> done) {
   run(
       id,
-      [self = shared_from_this(), id](FileStore& store) -> Result<FileHoldPtr> {
-        const auto file = complete_file(store, id);
+      [self = shared_from_this(), id, holder = std::move(holder)](FileStore& store) -> Result<FileHoldPtr> {
+        auto file = complete_file(store, id);
         if (!file) return file.error();
-        return self->held(*file, file->shared);
+        if (!file->shared && self->may_end(*file, holder)) {
+          if (const auto marked = store.mark_shared(id); !marked) return marked.error();
+          self->forget_origin(id);
+          file->shared = true;
+        }
+        return std::make_shared<const FileHold>(self, std::move(*file), false);
       },
       std::move(done));
 }
 
-FLUX_DECL Result<FileHoldPtr> Files::hold_in(FileStore& store, const FileId& id) {
-  const auto file = complete_file(store, id);
-  if (!file) return file.error();
-  if (const auto marked = file->shared ? Result<void>() : store.mark_shared(id); !marked) return marked.error();
-  return held(*file, true);
+FLUX_DECL void Files::hold_to_store(const FileId& id, FileHolder holder, Done<FileHoldPtr> done) {
+  run(
+      id,
+      [self = shared_from_this(), id, holder = std::move(holder)](FileStore& store) -> Result<FileHoldPtr> {
+        auto file = complete_file(store, id);
+        if (!file) return file.error();
+        const bool shares = self->may_end(*file, holder);
+        return std::make_shared<const FileHold>(self, std::move(*file), shares);
+      },
+      std::move(done));
 }
 
-/// Where that fails, or the server ends before, the next start finds the item, and marks its file.
+FLUX_DECL Result<FileHoldPtr> Files::hold_again(const FileId& id) {
+  return guarded([&](FileStore& store) -> Result<FileHoldPtr> {
+    auto file = complete_file(store, id);
+    if (!file) return file.error();
+    return std::make_shared<const FileHold>(shared_from_this(), std::move(*file), false);
+  });
+}
+
+/// Where that fails, or the server ends before, the file is one that was never shared.
 FLUX_DECL void Files::mark_shared(const FileId& id) {
   run(
-      id, [id](FileStore& store) { return store.mark_shared(id); },
+      id,
+      [self = shared_from_this(), id](FileStore& store) {
+        auto marked = store.mark_shared(id);
+        if (marked) self->forget_origin(id);
+        return marked;
+      },
       [self = shared_from_this(), id](const Result<void>& marked) {
         if (marked || marked.error().code() == Errc::stopped) return;
         self->failed_("file " + id + " is shared and can't be marked so: " + marked.error().message());
       });
 }
 
-FLUX_DECL void Files::release(const FileId& id) {
-  forget(id);
+FLUX_DECL void Files::release(const FileId& id) { end_unheld(id, true); }
+
+/// Deletes the file if nothing holds it and it is shared, or not, as the caller found it.
+FLUX_DECL void Files::end_unheld(const FileId& id, bool shared) {
   run(
       id,
-      [self = shared_from_this(), id](FileStore& store) -> Result<void> {
-        return self->is_held(id) ? Result<void>() : store.mark_deleted(id);
+      [self = shared_from_this(), id, shared](FileStore& store) -> Result<void> {
+        if (self->is_held(id)) return {};
+        const auto file = store.info(id);
+        if (!file) return file.error();
+        if (file->state != FileState::complete || file->shared != shared) return {};
+        auto deleted = store.mark_deleted(id);
+        if (deleted) self->forget_origin(id);
+        return deleted;
       },
-      [self = shared_from_this(), id](const Result<void>& deleted) {
+      [self = shared_from_this(), id, shared](const Result<void>& deleted) {
         if (deleted || deleted.error().code() == Errc::file_not_found) return;
-        if (deleted.error().code() == Errc::stopped) return;  // the next start finds it shared and not held
+        if (deleted.error().code() == Errc::stopped) return;  // the next start or sweep finds it
         self->failed_("file " + id + " can't be deleted yet: " + deleted.error().message());
         const std::lock_guard lock(self->mutex_);
-        self->unreleased_.push_back(id);
+        self->unreleased_.emplace_back(id, shared);
       });
 }
 
 FLUX_DECL void Files::retry_releases() {
-  std::vector<FileId> again;
+  std::vector<std::pair<FileId, bool>> again;
   {
     const std::lock_guard lock(mutex_);
     again.swap(unreleased_);
   }
-  for (const FileId& id : again) release(id);
+  for (const auto& [id, shared] : again) end_unheld(id, shared);
 }
 
 // --- Cleaning up ---
@@ -204,7 +253,6 @@ FLUX_DECL void Files::cleanup(Done<FileCleanup> done) {
 
 FLUX_DECL void Files::sweep() {
   retry_releases();
-  if (options_.unshared_expires.count() > 0) release_unshared();
   const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(options_.upload_expires).count();
   const std::int64_t idle_since = patience == 0 ? 0 : unix_ms() - patience;
   run(
@@ -213,16 +261,28 @@ FLUX_DECL void Files::sweep() {
         if (!swept) self->failed_("the file store can't be swept: " + swept.error().message());
       },
       Pace::slow);
+  end_unshared();
 }
 
-FLUX_DECL void Files::release_unshared() {
+/// Also forgets the origins of files that are gone.
+FLUX_DECL void Files::end_unshared() {
+  auto origins = known_origins();
   const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(options_.unshared_expires).count();
+  if (patience == 0 && origins.empty()) return;
+  const std::int64_t since = patience == 0 ? std::numeric_limits<std::int64_t>::min() : unix_ms() - patience;
   run(
       {}, [](FileStore& store) { return store.list(); },
-      [self = shared_from_this(), since = unix_ms() - patience](const Result<std::vector<FileInfo>>& files) {
+      [self = shared_from_this(), since, origins = std::move(origins)](const Result<std::vector<FileInfo>>& files) {
         if (!files) return self->failed_("the file store has no list of its files: " + files.error().message());
+        std::unordered_set<std::string_view> there;
         for (const FileInfo& file : *files) {
-          if (file.state == FileState::complete && !file.shared && file.modified_at < since) self->release(file.id);
+          there.insert(file.id);
+          if (file.state == FileState::complete && !file.shared && file.modified_at < since) {
+            self->end_unheld(file.id, false);
+          }
+        }
+        for (const FileId& id : origins) {
+          if (!there.contains(id)) self->forget_origin(id);
         }
       });
 }

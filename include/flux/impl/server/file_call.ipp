@@ -23,6 +23,7 @@ class FileCall::Question final : public gate::AccessQuestion<FileRequest> {
   FileAction action() const override { return action_; }
   const FileInfo& file() const override { return file_; }
   const RoomId& room() const override { return room_; }
+  std::optional<Session> session() const override { return std::nullopt; }
   LaterAnswer later() override {
     left_for_later_ = true;
     return AccessQuestion::later();

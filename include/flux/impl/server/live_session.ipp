@@ -2,6 +2,7 @@
 
 #include <flux/detail/mode.hpp>
 #include <flux/gate/answers.hpp>
+#include <flux/server/detail/file_share.hpp>
 #include <flux/server/detail/live_session.hpp>
 #include <flux/transport/websocket_frame.hpp>
 
@@ -541,18 +542,27 @@ FLUX_DECL std::optional<JsonText> LiveSession::permitted_to_share(std::string_vi
 }
 
 /// Until the store has said what it knows of the file nothing more is read from the client, so what it shares keeps its
-/// order. It is held only when the application has agreed: what was held once is deleted when nobody holds it any more.
+/// order. It is held only when the application has agreed: who may end it has it deleted when nobody holds it any more.
 FLUX_DECL void LiveSession::share_file(Request& request, const RoomId& room) {
   if (!hub_.files) return fail(request.id, no_files());
   pause_input();
   hub_.files->find(request.file_id, [self = self(), id = std::string(request.id), room](Result<FileInfo> file) {
     self->loop()->dispatch([self, id, room, file = std::move(file)] {
       if (!self->open()) return;
-      if (!file) self->fail(id, file.error());
-      const auto data = file ? self->permitted_to_share(id, room, features::stored_data(*file)) : std::nullopt;
-      if (data) return self->hold_and_share(id, room, file->id, *data);
+      if (file) return self->ask_to_share(id, room, *file);
+      self->fail(id, file.error());
       self->resume_input();
     });
+  });
+}
+
+FLUX_DECL void LiveSession::ask_to_share(const std::string& id, const RoomId& room, const FileInfo& file) {
+  detail::ask_to_share(hub_, self(), file, room, [self = self(), id, room, file](Result<features::FileHolder> holder) {
+    if (!self->open()) return;
+    if (!holder) self->fail(id, holder.error());
+    const auto data = holder ? self->permitted_to_share(id, room, features::stored_data(file)) : std::nullopt;
+    if (data) return self->hold_and_share(id, room, file.id, *data, std::move(*holder));
+    self->resume_input();
   });
 }
 
@@ -561,14 +571,14 @@ FLUX_DECL Error no_longer_in_room(const RoomId& room) {
 }
 
 FLUX_DECL void LiveSession::hold_and_share(const std::string& id, const RoomId& room, const FileId& file,
-                                           const JsonText& data) {
+                                           const JsonText& data, features::FileHolder holder) {
   const features::Membership* membership = room.empty() ? nullptr : membership_of(room);
   if (!room.empty() && membership == nullptr) {
     fail(id, no_longer_in_room(room));
     return resume_input();
   }
-  const features::Room* place = membership != nullptr ? membership->room.get() : nullptr;
-  hub_.hold_file(file, place, [self = self(), id, room, data](Result<features::FileHoldPtr> hold) {
+  if (membership != nullptr) holder.room = membership->room;
+  hub_.hold_file(file, std::move(holder), [self = self(), id, room, data](Result<features::FileHoldPtr> hold) {
     self->loop()->dispatch([self, id, room, data, hold = std::move(hold)] {
       if (!self->open()) return;
       if (hold) {

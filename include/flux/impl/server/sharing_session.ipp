@@ -2,6 +2,7 @@
 
 #include <flux/core/uuid.hpp>
 #include <flux/detail/mode.hpp>
+#include <flux/server/detail/file_share.hpp>
 #include <flux/server/detail/sharing_session.hpp>
 
 #include <algorithm>
@@ -417,21 +418,32 @@ FLUX_DECL void SharingSession::share_stored(const Asker& asker, const RoomPtr& r
   hub().files->find(file, [self = shared_from_this(), asker, room](Result<FileInfo> found) {
     self->loop()->dispatch([self, asker, room, found = std::move(found)] {
       if (!found) return self->fail(asker, found.error());
-      const auto data = self->permitted_to_share(asker, room, features::stored_data(*found));
-      if (data) self->hold_and_share(asker, room, found->id, *data);
+      if (!self->connected()) return;
+      self->ask_to_share(asker, room, *found);
     });
   });
 }
 
-/// Only when the application has agreed: what was held once is deleted when nobody holds it any more.
+FLUX_DECL void SharingSession::ask_to_share(const Asker& asker, const RoomPtr& room, const FileInfo& file) {
+  detail::ask_to_share(hub(), shared_from_this(), file, room ? room->id() : RoomId(),
+                       [self = shared_from_this(), asker, room, file](Result<features::FileHolder> holder) {
+                         if (!holder) return self->fail(asker, holder.error());
+                         const auto data = self->permitted_to_share(asker, room, features::stored_data(file));
+                         if (data) self->hold_and_share(asker, room, file.id, *data, std::move(*holder));
+                       });
+}
+
+/// Only when the application has agreed: who may end the file has it deleted when nobody holds it any more.
 FLUX_DECL void SharingSession::hold_and_share(const Asker& asker, const RoomPtr& room, const FileId& file,
-                                              const JsonText& data) {
-  hub().hold_file(file, room.get(), [self = shared_from_this(), asker, room, data](Result<features::FileHoldPtr> hold) {
-    self->loop()->dispatch([self, asker, room, data, hold = std::move(hold)] {
-      if (!hold) return self->fail(asker, hold.error());
-      self->publish_share(asker, room, {self->SessionState::id(), data, 0, *hold});
-    });
-  });
+                                              const JsonText& data, features::FileHolder holder) {
+  holder.room = room;
+  hub().hold_file(file, std::move(holder),
+                  [self = shared_from_this(), asker, room, data](Result<features::FileHoldPtr> hold) {
+                    self->loop()->dispatch([self, asker, room, data, hold = std::move(hold)] {
+                      if (!hold) return self->fail(asker, hold.error());
+                      self->publish_share(asker, room, {self->SessionState::id(), data, 0, *hold});
+                    });
+                  });
 }
 
 /// Counts what is in memory for it.

@@ -84,11 +84,11 @@ struct Hub {
   /// For `room_log`; null where the public space ends with the process.
   features::KeptRoomPtr kept_public_space() const { return room_log ? public_space->kept() : nullptr; }
 
-  /// `files` is there. For a place in a room (null: in the public space); see `Files::hold_to_store`.
-  void hold_file(const FileId& file, const features::Room* room, features::Files::Done<features::FileHoldPtr> done) {
-    const bool is_stored = room != nullptr ? room->is_kept() : kept_public_space() != nullptr;
-    if (is_stored) return files->hold_to_store(file, std::move(done));
-    files->hold(file, std::move(done));
+  /// `files` is there. For a place in `holder.room`; see `Files::hold_to_store`.
+  void hold_file(const FileId& file, features::FileHolder holder, features::Files::Done<features::FileHoldPtr> done) {
+    const bool is_stored = holder.room ? holder.room->is_kept() : kept_public_space() != nullptr;
+    if (is_stored) return files->hold_to_store(file, std::move(holder), std::move(done));
+    files->hold(file, std::move(holder), std::move(done));
   }
 
   /// What is left to do when a room was made. `done` is told when its store has it, at once where it is not kept; or

@@ -65,7 +65,9 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   void public_share(Request& request);
   void share_file(Request& request, const RoomId& room);
   void share_string(const Request& request, const RoomId& room);
-  void hold_and_share(const std::string& id, const RoomId& room, const FileId& file, const JsonText& data);
+  void ask_to_share(const std::string& id, const RoomId& room, const FileInfo& file);
+  void hold_and_share(const std::string& id, const RoomId& room, const FileId& file, const JsonText& data,
+                      features::FileHolder holder);
   std::optional<JsonText> permitted_to_share(std::string_view id, const RoomId& room, JsonText data);
   void publish_share(std::string_view id, const RoomId& room, SharedItem item);
   void tell_shared(std::string_view id, const Result<Position>& shared);

@@ -94,7 +94,9 @@ class SharingSession final : public SessionState,
   void share(const Asker& asker, const RoomPtr& room, protocol::TransferData data);
   void share_stored(const Asker& asker, const RoomPtr& room, const FileId& file);
   void share_upload(const Asker& asker, const RoomPtr& room, protocol::TransferData data);
-  void hold_and_share(const Asker& asker, const RoomPtr& room, const FileId& file, const JsonText& data);
+  void ask_to_share(const Asker& asker, const RoomPtr& room, const FileInfo& file);
+  void hold_and_share(const Asker& asker, const RoomPtr& room, const FileId& file, const JsonText& data,
+                      features::FileHolder holder);
   std::optional<JsonText> permitted_to_share(const Asker& asker, const RoomPtr& room, JsonText data);
   void publish_share(const Asker& asker, const RoomPtr& room, SharedItem item);
   void tell_shared(const Asker& asker, const Result<Position>& shared);
