@@ -68,8 +68,7 @@ class FluxConan(ConanFile):
         if self.options.postgres:
             self.requires("libpq/[>=13 <18]")
         if self.options.mysql:
-            self.requires("libmysqlclient/[>=8 <9]")
-            self.requires("soci/[>=4.0.3 <5]", options={"with_mysql": True})
+            self.requires("mariadb-connector-c/[>=3.3 <4]")
 
     def validate(self):
         check_min_cppstd(self, 20)
@@ -136,7 +135,7 @@ class FluxConan(ConanFile):
         stores = {
             "sqlite": ["sqlite3::sqlite3"],
             "postgres": ["libpq::libpq"],
-            "mysql": ["soci::soci", "libmysqlclient::libmysqlclient"],
+            "mysql": ["mariadb-connector-c::mariadb-connector-c"],
         }
         for store, packages in stores.items():
             if not self.options.get_safe(store):

@@ -18,7 +18,6 @@ configure_package_config_file(
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/flux-config-version.cmake" COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/flux-config.cmake" "${PROJECT_BINARY_DIR}/flux-config-version.cmake"
               "${CMAKE_CURRENT_LIST_DIR}/FindAsio.cmake" "${CMAKE_CURRENT_LIST_DIR}/FindWebsocketpp.cmake"
-              "${CMAKE_CURRENT_LIST_DIR}/FindRapidJSON.cmake" "${CMAKE_CURRENT_LIST_DIR}/FindSOCI.cmake"
-              "${CMAKE_CURRENT_LIST_DIR}/FindMySQLClient.cmake"
+              "${CMAKE_CURRENT_LIST_DIR}/FindRapidJSON.cmake" "${CMAKE_CURRENT_LIST_DIR}/FindMariaDBClient.cmake"
         DESTINATION "${flux_package_dir}")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")

@@ -2,20 +2,19 @@
 # use none of flux's own definitions, so programs link them beside flux::flux or flux::header_only.
 
 find_package(SQLite3 3.35 QUIET)
-find_package(SOCI 4.0 MODULE QUIET OPTIONAL_COMPONENTS mysql)
 find_package(PostgreSQL QUIET)
-find_package(MySQLClient MODULE QUIET)
+find_package(MariaDBClient 3.3 MODULE QUIET)
 set(flux_found_postgres OFF)
 set(flux_found_mysql OFF)
 if(UNIX AND PostgreSQL_FOUND)
   set(flux_found_postgres ON)
 endif()
-if(UNIX AND TARGET SOCI::mysql AND MySQLClient_FOUND)
+if(UNIX AND MariaDBClient_FOUND)
   set(flux_found_mysql ON)
 endif()
 option(FLUX_WITH_SQLITE "flux::sqlite: stores in SQLite 3.35 or newer" ${SQLite3_FOUND})
 option(FLUX_WITH_POSTGRES "flux::postgres: stores in PostgreSQL, with libpq" ${flux_found_postgres})
-option(FLUX_WITH_MYSQL "flux::mysql: stores in MySQL or MariaDB, with SOCI 4 and their client library" ${flux_found_mysql})
+option(FLUX_WITH_MYSQL "flux::mysql: stores in MySQL or MariaDB, with MariaDB's client library" ${flux_found_mysql})
 
 set(flux_sql_targets)
 
@@ -70,13 +69,8 @@ if(FLUX_WITH_POSTGRES)
                  LINK PUBLIC flux_sql PRIVATE PostgreSQL::PostgreSQL)
 endif()
 if(FLUX_WITH_MYSQL)
-  find_package(SOCI 4.0 MODULE REQUIRED COMPONENTS mysql)
-  find_package(MySQLClient MODULE REQUIRED)
-  flux_add_store(mysql SOURCES call_guard.cpp mysql_connection.cpp mysql_database.cpp mysql_stores.cpp soci_connection.cpp
-                 LINK PUBLIC flux_sql PRIVATE SOCI::mysql MySQLClient::MySQLClient Threads::Threads)
-endif()
-
-# SOCI hides the type information of its backends, which UndefinedBehaviorSanitizer would look at.
-if(TARGET flux_mysql AND CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
-  target_compile_options(flux_mysql PRIVATE -fno-sanitize=vptr)
+  find_package(MariaDBClient 3.3 MODULE REQUIRED)
+  flux_add_store(mysql SOURCES call_guard.cpp mysql_connection.cpp mysql_database.cpp mysql_dialect.cpp mysql_parameters.cpp
+                               mysql_stores.cpp
+                 LINK PUBLIC flux_sql PRIVATE MariaDBClient::MariaDBClient Threads::Threads)
 endif()

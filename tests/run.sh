@@ -27,7 +27,7 @@ done
 start=$(date +%s)
 mkdir -p "$root/build"
 
-need_to_build catch2 libsqlite3-dev libsoci-dev libpq-dev libmariadb-dev
+need_to_build catch2 libsqlite3-dev libpq-dev libmariadb-dev
 databases=
 for stage in "$@"; do
   if [ "$stage" = release ]; then

@@ -10,7 +10,7 @@
 
 namespace flux::storage::sql {
 
-/// MySQL's client library, as SOCI uses it, waits for a server's answer for ever. This shuts the socket down when a
+/// MariaDB's client library has a bound for each read, and none for a call. This shuts the socket down when a
 /// call is late: the library then finds the connection closed. Threading: any thread.
 class CallGuard {
  public:

@@ -1,44 +1,34 @@
 #include "mysql_connection.hpp"
 
-#include <flux/error.hpp>
-
-#include <soci/mysql/soci-mysql.h>
-
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <fstream>
-#include <iterator>
+#include <cerrno>
+#include <cstdint>
+#include <new>
+#include <optional>
 #include <string_view>
-#include <tuple>
 #include <utility>
+#include <variant>
+#include <vector>
 
 namespace flux::storage::sql {
 
 namespace {
 
-MYSQL* native(soci::session& session) {
-  return static_cast<soci::mysql_session_backend*>(session.get_backend())->conn_;
-}
+constexpr const char* late = "the database did not answer in time";
 
-/// MySQL's own client library has no function for it, and MariaDB's has no member that is sure to be it.
-int socket_of(MYSQL& connection) {
-#if defined(LIBMARIADB)
-  return static_cast<int>(mysql_get_socket(&connection));
-#else
-  return static_cast<int>(connection.net.fd);
-#endif
-}
-
-std::string seconds_of(std::chrono::milliseconds time) {
-  return std::to_string(std::max<std::int64_t>(2, (time.count() + 999) / 1000));
+unsigned int seconds_of(std::chrono::milliseconds time) {
+  return static_cast<unsigned int>(std::chrono::ceil<std::chrono::seconds>(time).count());
 }
 
 /// Errors that the server and the client library number (mysqld_error.h, errmsg.h; the same in MySQL and MariaDB).
-Failure::Kind kind_of_number(unsigned int number) {
+Failure::Kind kind_of(unsigned int number) {
   switch (number) {
     case 1022:  // duplicate key on write
     case 1062: return Failure::Kind::duplicate;
@@ -52,10 +42,16 @@ Failure::Kind kind_of_number(unsigned int number) {
     case 2002:                                   // can't connect, by socket
     case 2003:                                   // can't connect, by TCP
     case 2006:                                   // server has gone away
+    case 2012:                                   // broken handshake
     case 2013:                                   // lost connection
+    case 2014:                                   // commands out of sync: an answer was not read to its end
+    case 2020:                                   // an answer is larger than the library takes, and not read
     case 2026:                                   // TLS
+    case 2027:                                   // malformed packet
     case 2055:                                   // lost connection, with the system's error
-    case 4031: return Failure::Kind::lost;       // ended because it was silent
+    case 4031:                                   // ended because it was silent
+    case 5013:                                   // can't read
+    case 5014: return Failure::Kind::lost;       // can't write
     case 1290:                                   // the server runs with --read-only
     case 1792:                                   // the transaction is read-only
     case 1836: return Failure::Kind::read_only;  // the server is
@@ -67,6 +63,19 @@ Failure::Kind kind_of_number(unsigned int number) {
     case 1406: return Failure::Kind::bad_value;  // too long
     default: return Failure::Kind::other;
   }
+}
+
+/// In one line.
+Failure failure_of(unsigned int number, std::string_view message) {
+  std::string words(message);
+  std::replace(words.begin(), words.end(), '\n', ' ');
+  while (!words.empty() && words.back() == ' ') words.pop_back();
+  return {kind_of(number), words};
+}
+
+Failure failure_of(MYSQL& connection) { return failure_of(mysql_errno(&connection), mysql_error(&connection)); }
+Failure failure_of(MYSQL_STMT& statement) {
+  return failure_of(mysql_stmt_errno(&statement), mysql_stmt_error(&statement));
 }
 
 /// A statement that may take its time is waited for while the server's machine answers: it is asked after 30 s. Sockets
@@ -83,287 +92,253 @@ void keep_alive(int socket) {
 #endif
 }
 
-[[noreturn]] void refuse(const std::string& why) {
-  throw Error(Errc::bad_config, "MySQL URL: " + why + "; it is \"mysql://user:password@host:3306/database\"");
+/// None: the library's default.
+const char* value_of(const MysqlParameters& parameters, const char* name) {
+  const auto found = parameters.find(name);
+  return found == parameters.end() ? nullptr : found->second.c_str();
 }
 
-std::string decoded(std::string_view text) {
-  const auto digit = [](char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
+void set_options(MYSQL& connection, const MysqlParameters& parameters, std::chrono::milliseconds connect_timeout) {
+  const auto set = [&connection](mysql_option option, const void* value) {
+    if (mysql_options(&connection, option, value) != 0) throw failure_of(connection);
   };
-  std::string plain;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      plain += text[i];
-      continue;
-    }
-    const int high = i + 2 < text.size() ? digit(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? digit(text[i + 2]) : -1;
-    if (high < 0 || low < 0) refuse("a percent sign needs two hexadecimal digits behind it");
-    plain += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return plain;
+  const unsigned int seconds = seconds_of(connect_timeout), no_files = 0;
+  set(MYSQL_SET_CHARSET_NAME, "utf8mb4");
+  set(MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+  set(MYSQL_OPT_LOCAL_INFILE, &no_files);  // a server may not ask for our files
+  // Both, as to enforce alone goes on unencrypted where the server offers no TLS. Both said, as defaults differ.
+  const my_bool encrypted = parameters.contains("sslca") ? 1 : 0;
+  set(MYSQL_OPT_SSL_ENFORCE, &encrypted);
+  set(MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &encrypted);
+  if (encrypted == 0) return;
+  set(MYSQL_OPT_SSL_CA, value_of(parameters, "sslca"));
+  if (!parameters.contains("sslcert")) return;
+  set(MYSQL_OPT_SSL_CERT, value_of(parameters, "sslcert"));
+  set(MYSQL_OPT_SSL_KEY, value_of(parameters, "sslkey"));
 }
 
-/// Of a statement with its values in it; `bytes_of_text`: of a text, escaped.
-template <class BytesOfText>
-std::size_t bytes_of(const Statement& statement, const BytesOfText& bytes_of_text) {
-  constexpr std::size_t number_bytes = 20;
-  std::size_t bytes = statement.text().size() + 1;  // the command
+/// Bounds a login. The library has no way to tell its socket before the login is over, but for asking us to wait for it.
+/// It does so first until TCP has connected, or, on a UNIX socket, until the server greets; from then on the guard has
+/// the socket, and what waits without asking us, such as TLS, is bounded too. (A greeting that a UNIX socket has at
+/// once leaves TLS with the library's own bound, which is one for each read.)
+class Login {
+ public:
+  /// `socket` becomes a copy of the library's.
+  Login(MYSQL& connection, CallGuard& guard, SocketCopy& socket, TimePoint until)
+      : connection_(connection), guard_(guard), socket_(socket), until_(until) {
+    current = this;
+    wait_with(&Login::wait);
+  }
+  ~Login() {
+    wait_with(nullptr);
+    current = nullptr;
+  }
+  Login(const Login&) = delete;
+  Login& operator=(const Login&) = delete;
+
+ private:
+  using Wait = int(my_socket, my_bool, int);
+  void wait_with(Wait* ours) { mysql_options(&connection_, MARIADB_OPT_IO_WAIT, reinterpret_cast<const void*>(ours)); }
+
+  /// As the library wants it: 1: ready, 0: late, -1: failed; errno tells why.
+  static int wait(my_socket socket, my_bool for_reading, int) {
+    return current->wait_for(static_cast<int>(socket), for_reading != 0 ? POLLIN : POLLOUT);
+  }
+  int wait_for(int socket, short events) {
+    // A host may have several addresses: the socket may be another one than before.
+    watch_.reset();
+    if (!socket_.copy(socket)) return -1;
+    watch_.emplace(guard_, socket_.number(), until_);
+    using std::chrono::milliseconds;
+    for (;;) {
+      const auto left = std::chrono::ceil<milliseconds>(until_ - std::chrono::steady_clock::now());
+      pollfd waiting{socket, events, 0};
+      const int ready = ::poll(&waiting, 1, static_cast<int>(std::max(left, milliseconds(0)).count()));
+      if (ready == 0) errno = ETIMEDOUT;
+      if (ready >= 0 || errno != EINTR) return ready;
+    }
+  }
+
+  static thread_local Login* current;  // the library's callback has no argument of ours
+
+  MYSQL& connection_;
+  CallGuard& guard_;
+  SocketCopy& socket_;
+  const TimePoint until_;
+  std::optional<CallGuard::Watch> watch_;
+};
+
+thread_local Login* Login::current = nullptr;
+
+/// Of the number in front of a text.
+std::size_t length_bytes(std::size_t size) {
+  if (size < 251) return 1;
+  if (size < 1 << 16) return 3;
+  return size < 1 << 24 ? 4 : 9;
+}
+
+/// Of the larger one of the two packets that it goes in (MySQL's manual: COM_STMT_PREPARE, COM_STMT_EXECUTE).
+std::size_t packet_bytes(const Statement& statement) {
+  const std::size_t count = statement.values().size();
+  std::size_t bytes = 11 + (count + 7) / 8 + 2 * count;  // head, which values are NULL, types
   for (const Value& value : statement.values()) {
-    const auto* text = std::get_if<std::string>(&value);
-    bytes += text == nullptr ? number_bytes : bytes_of_text(*text) + 2;
+    if (std::holds_alternative<std::int64_t>(value)) bytes += 8;
+    if (const auto* text = std::get_if<std::string>(&value)) bytes += length_bytes(text->size()) + text->size();
   }
-  return bytes;
+  return std::max(bytes, statement.text().size() + 1);
 }
 
-std::size_t bytes_at_most(const std::string& text) { return 2 * text.size(); }
-
-/// As the client library escapes it.
-std::size_t bytes_escaped(const std::string& text) {
-  constexpr std::string_view escaped("\0\n\r\x1A\\'\"", 7);
-  const auto is_two = [&](char c) { return escaped.find(c) != std::string_view::npos; };
-  return text.size() + static_cast<std::size_t>(std::count_if(text.begin(), text.end(), is_two));
-}
-
-/// Splits `text` at the first `mark`, which goes; without one, all of it is before.
-std::pair<std::string_view, std::string_view> split(std::string_view text, char mark) {
-  const std::size_t at = text.find(mark);
-  if (at == std::string_view::npos) return {text, {}};
-  return {text.substr(0, at), text.substr(at + 1)};
-}
-
-/// What the client library would overlook, or tell as something else.
-void check_tls(const MysqlParameters& parameters) {
-  const bool has_certificate = parameters.contains("sslcert");
-  if (has_certificate != parameters.contains("sslkey")) refuse("sslcert and sslkey belong together");
-  if (has_certificate && !parameters.contains("sslca")) refuse("sslcert needs sslca, which asks for TLS");
-  for (const char* name : {"sslca", "sslcert", "sslkey"}) {
-    const auto file = parameters.find(name);
-    if (file == parameters.end() || std::ifstream(file->second)) continue;
-    throw Error(Errc::bad_config,
-                "MySQL URL: \"" + file->second + "\", which " + name + " names, is no file that can be read");
-  }
-}
-
-std::string to_soci(const MysqlParameters& parameters) {
-  std::string text;
-  for (const auto& [name, value] : parameters) {
-    text += name + "='";
-    for (const char c : value) {
-      if (c == '\'' || c == '\\') text += '\\';
-      text += c;
+/// They point to `values`.
+std::vector<MYSQL_BIND> bound(const std::vector<Value>& values) {
+  std::vector<MYSQL_BIND> parameters(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    MYSQL_BIND& parameter = parameters[i];
+    parameter.buffer_type = MYSQL_TYPE_NULL;
+    if (const auto* number = std::get_if<std::int64_t>(&values[i])) {
+      parameter.buffer_type = MYSQL_TYPE_LONGLONG;
+      parameter.buffer = const_cast<std::int64_t*>(number);  // which the library only reads
+    } else if (const auto* text = std::get_if<std::string>(&values[i])) {
+      parameter.buffer_type = MYSQL_TYPE_STRING;
+      parameter.buffer = const_cast<char*>(text->data());
+      parameter.buffer_length = text->size();
     }
-    text += "' ";
   }
-  return text;
+  return parameters;
+}
+
+struct FreeResult {
+  void operator()(MYSQL_RES* result) const { mysql_free_result(result); }
+};
+struct CloseStatement {
+  void operator()(MYSQL_STMT* statement) const { mysql_stmt_close(statement); }
+};
+
+/// What `executed` yields, row by row: nothing but the row at hand is kept twice.
+Rows rows_of(MYSQL_STMT& executed) {
+  const unsigned int count = mysql_stmt_field_count(&executed);
+  std::vector<MYSQL_BIND> fields(count);
+  std::vector<unsigned long> lengths(count);
+  std::vector<my_bool> nulls(count);
+  for (unsigned int i = 0; i < count; ++i) {
+    fields[i].buffer_type = MYSQL_TYPE_STRING;  // without a buffer: the length comes first
+    fields[i].length = &lengths[i];
+    fields[i].is_null = &nulls[i];
+  }
+  if (mysql_stmt_bind_result(&executed, fields.data()) != 0) throw failure_of(executed);
+  Rows rows;
+  for (;;) {
+    const int fetched = mysql_stmt_fetch(&executed);
+    if (fetched == MYSQL_NO_DATA) return rows;
+    if (fetched != 0 && fetched != MYSQL_DATA_TRUNCATED) throw failure_of(executed);
+    Row& row = rows.emplace_back(count);
+    for (unsigned int i = 0; i < count; ++i) {
+      if (nulls[i] != 0) continue;
+      std::string& text = row[i].emplace(lengths[i], '\0');
+      MYSQL_BIND whole{};
+      whole.buffer_type = MYSQL_TYPE_STRING;
+      whole.buffer = text.data();
+      whole.buffer_length = text.size();
+      if (mysql_stmt_fetch_column(&executed, &whole, i, 0) != 0) throw failure_of(executed);
+    }
+  }
+}
+
+Rows rows_of(MYSQL& connection, MYSQL_RES& result) {
+  const unsigned int count = mysql_num_fields(&result);
+  Rows rows;
+  while (const MYSQL_ROW fields = mysql_fetch_row(&result)) {
+    const unsigned long* lengths = mysql_fetch_lengths(&result);
+    Row& row = rows.emplace_back(count);
+    for (unsigned int i = 0; i < count; ++i) {
+      if (fields[i] != nullptr) row[i].emplace(fields[i], lengths[i]);
+    }
+  }
+  if (mysql_errno(&connection) != 0) throw failure_of(connection);
+  return rows;
 }
 
 }  // namespace
 
-MysqlParameters mysql_parameters(const std::string& url) {
-  constexpr std::string_view scheme = "mysql://";
-  if (url.compare(0, scheme.size(), scheme) != 0) refuse("it has no \"mysql://\" in front");
-  if (url.find('\0') != std::string::npos) refuse("it holds a NUL character");
-  const auto [place, query] = split(std::string_view(url).substr(scheme.size()), '?');
-  const auto [authority, database] = split(place, '/');
-  // Else what is told of its parts would tell the password.
-  const bool in_authority = authority.find('@') != std::string_view::npos;
-  if (database.find('@') != std::string_view::npos || (!in_authority && query.find('@') != std::string_view::npos)) {
-    refuse("an \"@\" stands behind a \"/\" or a \"?\"; inside a part of the URL these are %40, %2F and %3F");
-  }
-  MysqlParameters parameters;
-  if (database.empty()) refuse("it names no database");
-  parameters["db"] = decoded(database);
-  std::string_view host = authority;
-  if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos) {
-    const auto [user, password] = split(authority.substr(0, at), ':');
-    parameters["user"] = decoded(user);
-    if (!password.empty()) parameters["password"] = decoded(password);
-    host = authority.substr(at + 1);
-  }
-  std::string_view port;
-  if (host.substr(0, 1) == "[") {  // IPv6
-    const auto [address, rest] = split(host.substr(1), ']');
-    host = address;
-    port = split(rest, ':').second;
-  } else {
-    std::tie(host, port) = split(host, ':');
-  }
-  if (!host.empty()) parameters["host"] = decoded(host);
-  if (!port.empty()) {
-    const bool digits = std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (!digits || port.size() > 5 || std::stoi(std::string(port)) > 65'535 || std::stoi(std::string(port)) == 0) {
-      refuse("a port is a number from 1 to 65535, not \"" + std::string(port) + "\"");
-    }
-    parameters["port"] = std::string(port);
-  }
-  for (std::string_view rest = query; !rest.empty();) {
-    const auto [pair, others] = split(rest, '&');
-    const auto [name, value] = split(pair, '=');
-    rest = others;
-    if (name == "socket") {
-      parameters["unix_socket"] = decoded(value);
-    } else if (name == "sslca" || name == "sslcert" || name == "sslkey") {
-      parameters[std::string(name)] = decoded(value);
-    } else {
-      refuse("there is no parameter \"" + std::string(name) + "\"; there are socket, sslca, sslcert and sslkey");
-    }
-  }
-  check_tls(parameters);
-  return parameters;
+bool SocketCopy::copy(int socket) {
+  reset();
+  number_ = ::fcntl(socket, F_DUPFD_CLOEXEC, 0);
+  return number_ >= 0;
 }
 
-std::unique_ptr<Connection> MysqlConnection::open(const MysqlParameters& parameters, const MysqlTimeouts& timeouts,
-                                                  std::shared_ptr<CallGuard> guard) {
-  MysqlParameters own = parameters;
-  own["charset"] = "utf8mb4";
-  own["connect_timeout"] = seconds_of(timeouts.connect);
-  own["local_infile"] = "0";
-  try {
-    return std::unique_ptr<Connection>(new MysqlConnection(own, timeouts, std::move(guard)));
-  } catch (const soci::mysql_soci_error& error) {
-    throw Failure(kind_of_number(error.err_num_), words_of(error));
-  } catch (const soci::soci_error& error) {
-    throw Failure(Failure::Kind::other, words_of(error));
-  }
+void SocketCopy::reset() {
+  if (number_ >= 0) ::close(std::exchange(number_, -1));
 }
 
 MysqlConnection::MysqlConnection(const MysqlParameters& parameters, const MysqlTimeouts& timeouts,
                                  std::shared_ptr<CallGuard> guard)
-    : SociConnection(soci::mysql, to_soci(parameters), std::move(guard)) {
-  const int socket = socket_of(*native(session()));
-  watch_socket(socket);
-  keep_alive(socket);
+    : guard_(std::move(guard)), connection_(mysql_init(nullptr)) {
+  if (!connection_) throw std::bad_alloc();
+  set_options(*connection_, parameters, timeouts.connect);
   set_deadline(std::chrono::steady_clock::now() + timeouts.connect);
-  // Without a word the client library goes on unencrypted.
-  if (parameters.contains("sslca") && mysql_get_ssl_cipher(native(session())) == nullptr) {
-    throw Failure(Failure::Kind::other, "the server offers no TLS, which sslca asks for");
-  }
-  const std::string wait = seconds_of(timeouts.call);
+  log_in(parameters, deadline_);
+  const std::string wait = std::to_string(std::max(2U, seconds_of(timeouts.call)));
   // Strict: text that does not fit is refused and not cut. Read committed: fewer locks, and a retry sees what is there.
   run("SET SESSION autocommit = 1, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
       "innodb_lock_wait_timeout = " +
       wait + ", lock_wait_timeout = " + wait);
   run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
-  statement_bytes_max_ = static_cast<std::size_t>(to_int(run("SELECT @@max_allowed_packet", 1).at(0).at(0)));
+  packet_bytes_max_ = static_cast<std::size_t>(to_int(run("SELECT @@max_allowed_packet", 1).at(0).at(0)));
 }
 
-/// The server ends a connection that sends more than it takes: that would look like a lost one, and be tried again.
+void MysqlConnection::log_in(const MysqlParameters& parameters, TimePoint until) {
+  const auto value = [&parameters](const char* name) { return value_of(parameters, name); };
+  const char* port = value("port");
+  const MYSQL* connected = nullptr;
+  {
+    const Login login(*connection_, *guard_, socket_, until);
+    connected =
+        mysql_real_connect(connection_.get(), value("host"), value("user"), value("password"), value("db"),
+                           port == nullptr ? 0 : static_cast<unsigned int>(std::stoul(port)), value("unix_socket"), 0);
+  }
+  if (std::chrono::steady_clock::now() >= until) throw Failure(Failure::Kind::lost, late);
+  if (connected == nullptr) throw failure_of(*connection_);
+  const int socket = static_cast<int>(mysql_get_socket(connection_.get()));
+  if (!socket_.copy(socket)) throw Failure(Failure::Kind::other, "no more file descriptors");
+  keep_alive(socket);
+}
+
 Rows MysqlConnection::run(const Statement& statement, std::size_t columns) {
-  if (bytes_of(statement, bytes_at_most) <= statement_bytes_max_) return SociConnection::run(statement, columns);
-  if (const std::size_t bytes = bytes_of(statement, bytes_escaped); bytes > statement_bytes_max_) {
+  if (!connection_) throw Failure(Failure::Kind::lost, "the connection to the database was lost");
+  // The server ends a connection that sends more than it takes: that would look like a lost one, and be tried again.
+  if (const std::size_t bytes = packet_bytes(statement); bytes > packet_bytes_max_) {
     throw Failure(Failure::Kind::bad_value, std::to_string(bytes) +
                                                 " bytes are more than the server's max_allowed_packet, " +
-                                                std::to_string(statement_bytes_max_));
+                                                std::to_string(packet_bytes_max_));
   }
-  return SociConnection::run(statement, columns);
-}
-
-Failure::Kind MysqlConnection::kind_of(const soci::soci_error& error) {
-  const auto* of_mysql = dynamic_cast<const soci::mysql_soci_error*>(&error);
-  // Some errors of SOCI have no number of their own; the library keeps it.
-  return kind_of_number(of_mysql != nullptr ? of_mysql->err_num_ : mysql_errno(native(session())));
-}
-
-/// Keys are bytes: collations of text ignore spaces at the end, or differ between MySQL and MariaDB.
-std::string MysqlDialect::type_of(Content content) const {
-  if (content == Content::key) return "VARBINARY(1024)";
-  return content == Content::text ? "LONGTEXT" : Dialect::type_of(content);
-}
-
-std::vector<Column> MysqlDialect::columns_of(Connection& connection, const std::string& table) const {
-  Statement ask(
-      "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name "
-      "= ");
-  std::vector<Column> columns;
-  for (const Row& row : connection.run(ask.bind(table), 2)) {
-    columns.push_back({row.at(0).value_or(""), row.at(1).value_or("")});
-  }
-  return columns;
-}
-
-/// A column that a key has only the beginning of is none of the key's columns, as it stands here.
-std::vector<Key> MysqlDialect::keys_of(Connection& connection, const std::string& table) const {
-  Statement ask(
-      "SELECT index_name, CONCAT(column_name, IF(sub_part IS NULL, '', '(')) FROM information_schema.statistics WHERE "
-      "non_unique = 0 AND table_schema = DATABASE() AND table_name = ");
-  return to_keys(connection.run(ask.bind(table).sql(" ORDER BY index_name"), 2));
-}
-
-std::span<const char* const> MysqlDialect::types_for(Content content) const {
-  static constexpr std::array keys = {"varbinary"};
-  static constexpr std::array texts = {"longtext", "mediumtext", "text", "varchar"};
-  static constexpr std::array numbers = {"bigint", "int", "mediumint", "smallint", "tinyint"};
-  switch (content) {
-    case Content::key: return keys;
-    case Content::number: return std::span(numbers).first(1);
-    case Content::flag: return numbers;
-    default: return texts;
+  const CallGuard::Watch watch(*guard_, socket_.number(), deadline_);
+  try {
+    return statement.values().empty() ? query(statement.text(), columns) : execute(statement, columns);
+  } catch (const Failure& failure) {
+    const bool was_late = watch.was_late();
+    if (was_late || failure.kind() == Failure::Kind::lost) connection_.reset();
+    if (was_late) throw Failure(Failure::Kind::lost, late);
+    throw;
   }
 }
 
-/// Tables are made at once here, whatever the transaction: a lock with a name, of the server.
-void MysqlDialect::lock_schema(Connection& connection, const std::string& table) const {
-  const Rows got = connection.run("SELECT GET_LOCK(MD5(CONCAT('flux/', DATABASE(), '/" + table + "')), 30)", 1);
-  if (got.empty() || got[0].at(0) != "1") {
-    throw Failure(Failure::Kind::other,
-                  "another process has been busy with the table \"" + table + "\" for 30 seconds");
+Rows MysqlConnection::query(const std::string& text, std::size_t columns) {
+  if (mysql_real_query(connection_.get(), text.data(), text.size()) != 0) throw failure_of(*connection_);
+  const std::unique_ptr<MYSQL_RES, FreeResult> result(mysql_use_result(connection_.get()));
+  if (!result && mysql_errno(connection_.get()) != 0) throw failure_of(*connection_);
+  return result && columns != 0 ? rows_of(*connection_, *result) : Rows();
+}
+
+Rows MysqlConnection::execute(const Statement& statement, std::size_t columns) {
+  const std::unique_ptr<MYSQL_STMT, CloseStatement> prepared(mysql_stmt_init(connection_.get()));
+  if (!prepared) throw failure_of(*connection_);
+  std::vector<MYSQL_BIND> parameters = bound(statement.values());
+  const auto count = static_cast<unsigned int>(parameters.size());
+  if (mysql_stmt_attr_set(prepared.get(), STMT_ATTR_PREBIND_PARAMS, &count) != 0 ||
+      mysql_stmt_bind_param(prepared.get(), parameters.data()) != 0 ||
+      mariadb_stmt_execute_direct(prepared.get(), statement.text().data(), statement.text().size()) != 0) {
+    throw failure_of(*prepared);
   }
-}
-
-void MysqlDialect::unlock_schema(Connection& connection, const std::string& table) const {
-  connection.run("SELECT RELEASE_LOCK(MD5(CONCAT('flux/', DATABASE(), '/" + table + "')))", 1);
-}
-
-void MysqlDialect::swap_in(Connection& connection, const std::string& table, const std::string& fresh,
-                           const std::string& kept) const {
-  connection.run("RENAME TABLE " + quoted(table) + " TO " + quoted(kept) + ", " + quoted(fresh) + " TO " +
-                 quoted(table));
-}
-
-std::optional<std::string> MysqlDialect::as_ms(const Column& column) const {
-  static const char* const numbers[] = {"tinyint", "smallint", "mediumint", "int",
-                                        "bigint",  "decimal",  "float",     "double"};
-  if (std::find(std::begin(numbers), std::end(numbers), column.type) != std::end(numbers)) {
-    return "CAST(" + column.name + " AS SIGNED)";
-  }
-  if (column.type != "datetime" && column.type != "timestamp") return std::nullopt;
-  return "CAST(ROUND(UNIX_TIMESTAMP(" + column.name + ") * 1000) AS SIGNED)";
-}
-
-std::string MysqlDialect::or_replace(const std::string&, std::span<const Field> columns) const {
-  std::string text = " ON DUPLICATE KEY UPDATE ";
-  const char* separator = "";
-  for (const Field& column : columns) {
-    text.append(std::exchange(separator, ", "))
-        .append(column.name)
-        .append(" = VALUES(")
-        .append(column.name)
-        .append(")");
-  }
-  return text;
-}
-
-/// MySQL has no RETURNING: what was written is read again, under the lock.
-std::map<std::string, std::int64_t> MysqlDialect::add_to_counters(
-    Connection& connection, const std::string& counters, const std::map<std::string, std::int64_t>& added) const {
-  Statement upsert("INSERT INTO " + counters + " (room_id, last_offset) VALUES ");
-  Statement read("SELECT room_id, last_offset FROM " + counters + " WHERE room_id IN ");
-  const char* separator = "(";
-  const char* read_separator = "(";
-  for (const auto& [room, count] : added) {
-    upsert.sql(separator).bind(room).sql(", " + std::to_string(count) + ")");
-    read.sql(read_separator).bind(room);
-    separator = ", (";
-    read_separator = ", ";
-  }
-  connection.run(upsert.sql(" ON DUPLICATE KEY UPDATE last_offset = last_offset + VALUES(last_offset)"));
-  return to_counters(connection.run(read.sql(")"), 2));
+  return columns != 0 ? rows_of(*prepared) : Rows();
 }
 
 }  // namespace flux::storage::sql

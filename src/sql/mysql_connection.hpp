@@ -1,66 +1,69 @@
-// MySQL and MariaDB, over SOCI.
+// MySQL and MariaDB, over MariaDB's client library.
 #pragma once
 
-#include "dialect.hpp"
-#include "soci_connection.hpp"
+#include "call_guard.hpp"
+#include "connection.hpp"
+#include "mysql_parameters.hpp"
+
+#include <mysql.h>
 
 #include <chrono>
 #include <cstddef>
 #include <limits>
-#include <map>
 #include <memory>
 #include <string>
 
 namespace flux::storage::sql {
-
-/// What SOCI connects with, by SOCI's names: host, port, db, user, password, unix_socket, sslca and so on.
-using MysqlParameters = std::map<std::string, std::string>;
-
-/// Of "mysql://user:password@host:port/database?socket=PATH". Errors: throws `Error` (bad_config).
-MysqlParameters mysql_parameters(const std::string& url);
 
 struct MysqlTimeouts {
   std::chrono::milliseconds connect;
   std::chrono::milliseconds call;
 };
 
-class MysqlConnection final : public SociConnection {
+/// A descriptor of our own for the socket of the client library, which may close its one at any time.
+class SocketCopy {
  public:
-  /// Errors: throws `Failure`.
-  static std::unique_ptr<Connection> open(const MysqlParameters& parameters, const MysqlTimeouts& timeouts,
-                                          std::shared_ptr<CallGuard> guard);
+  SocketCopy() = default;
+  ~SocketCopy() { reset(); }
+  SocketCopy(const SocketCopy&) = delete;
+  SocketCopy& operator=(const SocketCopy&) = delete;
+
+  /// Takes a copy of `socket` in place of the one it had. False: there are no more file descriptors.
+  bool copy(int socket);
+  void reset();
+  int number() const { return number_; }
+
+ private:
+  int number_ = -1;
+};
+
+/// The library counts in seconds, and for each read by itself: a server that sends a byte now and then would never be
+/// late. So the `CallGuard` bounds each call as a whole, the login included.
+class MysqlConnection final : public Connection {
+ public:
+  /// Connects, within `timeouts.connect` from when the host's address is known. Errors: throws `Failure`.
+  MysqlConnection(const MysqlParameters& parameters, const MysqlTimeouts& timeouts, std::shared_ptr<CallGuard> guard);
 
   using Connection::run;
   Rows run(const Statement& statement, std::size_t columns) override;
+  void set_deadline(TimePoint deadline) override { deadline_ = deadline; }
 
  private:
-  MysqlConnection(const MysqlParameters& parameters, const MysqlTimeouts& timeouts, std::shared_ptr<CallGuard> guard);
-  Failure::Kind kind_of(const soci::soci_error& error) override;
+  struct Close {
+    void operator()(MYSQL* connection) const { mysql_close(connection); }
+  };
 
-  std::size_t statement_bytes_max_ = std::numeric_limits<std::size_t>::max();  // until the server has told it
-};
+  void log_in(const MysqlParameters& parameters, TimePoint until);
+  /// Without values: as text, as not every statement can be prepared.
+  Rows query(const std::string& text, std::size_t columns);
+  /// With values, which travel beside the text: prepared and executed in one round trip (MySQL needs two).
+  Rows execute(const Statement& statement, std::size_t columns);
 
-class MysqlDialect final : public Dialect {
- public:
-  std::string quoted(const std::string& name) const override { return '`' + name + '`'; }
-  std::string begin() const override { return "START TRANSACTION"; }
-  std::string type_of(Content content) const override;
-  std::string table_suffix() const override {
-    return " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
-  }
-  std::string or_replace(const std::string& key, std::span<const Field> columns) const override;
-  std::vector<Column> columns_of(Connection& connection, const std::string& table) const override;
-  std::vector<Key> keys_of(Connection& connection, const std::string& table) const override;
-  std::span<const char* const> types_for(Content content) const override;
-  void lock_schema(Connection& connection, const std::string& table) const override;
-  void unlock_schema(Connection& connection, const std::string& table) const override;
-  void swap_in(Connection& connection, const std::string& table, const std::string& fresh,
-               const std::string& kept) const override;
-  std::string as_text(const std::string& column) const override { return "CONVERT(" + column + " USING utf8mb4)"; }
-  std::string as_key(const std::string& column) const override { return "CAST(" + as_text(column) + " AS BINARY)"; }
-  std::optional<std::string> as_ms(const Column& column) const override;
-  std::map<std::string, std::int64_t> add_to_counters(Connection& connection, const std::string& counters,
-                                                      const std::map<std::string, std::int64_t>& added) const override;
+  const std::shared_ptr<CallGuard> guard_;
+  SocketCopy socket_;
+  std::unique_ptr<MYSQL, Close> connection_;  // none: it was lost
+  TimePoint deadline_ = TimePoint::max();
+  std::size_t packet_bytes_max_ = std::numeric_limits<std::size_t>::max();  // until the server has told it
 };
 
 }  // namespace flux::storage::sql

@@ -1,6 +1,8 @@
 #include "mysql_database.hpp"
 
 #include "mysql_connection.hpp"
+#include "mysql_dialect.hpp"
+#include "mysql_parameters.hpp"
 
 namespace flux::storage::sql {
 
@@ -21,10 +23,10 @@ static MysqlParameters parameters_of(const SqlAddress& address) {
 static std::unique_ptr<Database> database_of(const StoreName& name, const MysqlParameters& parameters,
                                              const SqlOptions& options) {
   const MysqlTimeouts timeouts{options.connect_timeout, options.call_timeout};
-  const auto pool = std::make_shared<ConnectionPool>(options.connections,
-                                                     [parameters, timeouts, guard = std::make_shared<CallGuard>()] {
-                                                       return MysqlConnection::open(parameters, timeouts, guard);
-                                                     });
+  const auto guard = std::make_shared<CallGuard>();
+  const auto pool = std::make_shared<ConnectionPool>(options.connections, [parameters, timeouts, guard] {
+    return std::make_unique<MysqlConnection>(parameters, timeouts, guard);
+  });
   return std::make_unique<Database>(name, "MySQL", std::make_unique<MysqlDialect>(), pool, pool, options.call_timeout);
 }
 

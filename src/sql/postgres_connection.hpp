@@ -1,4 +1,4 @@
-// PostgreSQL, over libpq. SOCI's backend for it makes a call of its own right after the login, which has no bound.
+// PostgreSQL, over libpq.
 #pragma once
 
 #include "dialect.hpp"

@@ -15,9 +15,8 @@ struct sqlite3_stmt;
 
 namespace flux::storage::sql {
 
-/// Not over SOCI, which serves badly here: it cuts a path at `=` and at spaces, gives no way to open a file without
-/// making it, tells no extended error codes, without which a duplicate id looks like any other broken constraint, and
-/// compiles every statement anew where this keeps them, in the middle of what group commit is to make fast.
+/// Keeps what it has compiled: compiling each statement anew would be in the middle of what group commit is to make
+/// fast.
 class SqliteConnection final : public Connection {
  public:
   struct Options {

@@ -13,7 +13,8 @@ struct SqlOptions {
   /// For a call, while which a lost connection is made anew and the call tried again; 100 ms to a day. A start, and a
   /// call that reads everything, may take 20 times as long.
   std::chrono::milliseconds call_timeout{5'000};
-  /// For a new connection; 100 ms to a day. PostgreSQL and MySQL count in seconds, and from 2 on.
+  /// For a new connection, from when the address of its host is known; 100 ms to a day. PostgreSQL counts in seconds, and
+  /// from 2 on.
   std::chrono::milliseconds connect_timeout{3'000};
 };
 
