@@ -1,5 +1,9 @@
 // Readers that do not keep up: closed or caught up by policy, counted, and nobody else delayed.
 #include "support/server.hpp"
+#include "support/socketio_client.hpp"
+#include "support/socketio_poller.hpp"
+
+#include <flux/sharing.hpp>
 
 using namespace flux_test;
 
@@ -88,6 +92,95 @@ TEST_CASE("slow reader: congested, it gets no presence but the newest of each me
   // From here on it is like any other.
   mover.request("update_presence", R"({"presence":{"n":1000}})");
   CHECK(number_at(slow.next("presence_updated"), "/payload/updated/0/presence/n") == 1000);
+}
+
+TEST_CASE("slow reader: over Socket.IO, too, it gets no presence but the newest once it has caught up") {
+  auto config = test_config();
+  config.limits.outbox_bytes_congested = 50'000;
+  config.limits.outbox_bytes_max = 20'000'000;
+  flux::Server server(config);
+  flux::socketio::Io io(server);
+  flux::socketio::serve_sharing(server, io);
+  server.start();
+  SocketIoClient slow(Target{server.port(), "127.0.0.1", 4096});
+  slow.ask("room:create", R"({"roomId":"r","capacity":10,"mode":"live"})");
+  slow.ask("room:join", "\"r\"");
+  LiveClient mover(server.port());
+  LiveClient leaver(server.port());
+  mover.join("r", R"("presence":{"n":0})");
+  leaver.join("r");
+  const std::string payload = quoted_x(100'000);
+  for (int i = 0; i < 80; ++i) REQUIRE(server.broadcast("r", "big", flux::JsonText::trusted(payload)).ok());
+  constexpr int moves = 200;
+  for (int i = 1; i <= moves; ++i) mover.request("update_presence", "{\"presence\":{\"n\":" + std::to_string(i) + "}}");
+  leaver.request("leave_room");
+  mover.so_far();  // answered when the room has been told of it
+  CHECK(server.stats().presence_coalesced >= moves);
+
+  int big = 0;
+  int updates = 0;
+  bool left = false;
+  std::int64_t newest = 0;
+  while (!(newest == moves && left)) {
+    const auto event = slow.next();
+    if (text_at(event, "/0") == "room:event") ++big;
+    if (text_at(event, "/0") != "room:presence") continue;
+    ++updates;
+    for (int i = 0; event.at("/1/updated/" + std::to_string(i)); ++i) {
+      const std::string entry = "/1/updated/" + std::to_string(i);
+      if (text_at(event, entry + "/connectionId") != mover.id) continue;
+      const std::int64_t n = number_at(event, entry + "/presence/n");
+      CHECK(n > newest);
+      newest = n;
+    }
+    if (event.text().find("\"left\":[\"" + leaver.id) != std::string::npos) left = true;
+  }
+  CHECK(big == 80);
+  CHECK(updates < 20);
+  CHECK(server.stats().slow_readers_closed == 0);
+  mover.request("update_presence", R"({"presence":{"n":1000}})");
+  CHECK(number_at(slow.next("room:presence"), "/1/updated/0/presence/n") == 1000);
+}
+
+TEST_CASE("slow reader: one that polls gets no presence but the newest behind what waits for its next poll") {
+  auto config = test_config();
+  config.limits.outbox_bytes_congested = 50'000;
+  config.limits.outbox_bytes_max = 1'000'000;
+  flux::Server server(config);
+  flux::socketio::Io io(server);
+  flux::socketio::serve_sharing(server, io);
+  server.start();
+  Poller slow(server.port());
+  slow.post("420[\"room:create\",{\"roomId\":\"r\",\"capacity\":10,\"mode\":\"live\"}]");
+  slow.post("421[\"room:join\",\"r\"]");
+  LiveClient mover(server.port());
+  mover.join("r", R"("presence":{"n":0})");
+  std::string before;
+  while (before.find(mover.id) == std::string::npos) before += slow.poll();
+  const std::string payload = quoted_x(100'000);
+  for (int i = 0; i < 3; ++i) REQUIRE(server.broadcast("r", "big", flux::JsonText::trusted(payload)).ok());
+  // Each of 10 kB: all of them would be more than may wait for it.
+  const std::string much = quoted_x(10'000);
+  constexpr int moves = 200;
+  for (int i = 1; i <= moves; ++i) {
+    mover.request("update_presence", "{\"presence\":{\"n\":" + std::to_string(i) + ",\"much\":" + much + "}}");
+  }
+  mover.so_far();
+  CHECK(server.stats().presence_coalesced >= moves);
+  std::string all = slow.poll();
+  CHECK(all.find("room:presence") == std::string::npos);
+  all += slow.poll();
+  CHECK(all.find("\"n\":200") != std::string::npos);
+  const auto count = [&](std::string_view what) {
+    int found = 0;
+    for (std::size_t at = all.find(what); at != std::string::npos; at = all.find(what, at + 1)) ++found;
+    return found;
+  };
+  CHECK(count("room:event") == 3);
+  CHECK(count("room:presence") == 1);
+  CHECK(server.stats().slow_readers_closed == 0);
+  mover.request("update_presence", R"({"presence":{"n":1000}})");
+  CHECK(slow.poll().find("\"n\":1000") != std::string::npos);
 }
 
 TEST_CASE("slow reader: one of many, the others are not delayed by it") {

@@ -16,7 +16,8 @@ namespace flux_test {
 /// In the namespace "/".
 class SocketIoClient : public WebSocketClient {
  public:
-  explicit SocketIoClient(std::uint16_t port) : WebSocketClient(port, "/socket.io/?EIO=4&transport=websocket") {
+  explicit SocketIoClient(std::uint16_t port) : SocketIoClient(Target{port}) {}
+  explicit SocketIoClient(const Target& target) : WebSocketClient(target, "/socket.io/?EIO=4&transport=websocket") {
     if (message().substr(0, 1) != "0") throw std::runtime_error("no open packet");
     send_text("40");
     const std::string answer = packet();

@@ -36,7 +36,8 @@ struct Listener {
 const int views[] = {1, 2};
 
 /// Sends `text`, to all but `except`. Returns how often it was encoded.
-int say(const std::shared_ptr<Hall>& hall, const std::string& text, const Listener* except = nullptr) {
+int say(const std::shared_ptr<Hall>& hall, const std::string& text, const Listener* except = nullptr,
+        SegmentPolicy policy = SegmentPolicy::all, std::uint64_t state_before = 0) {
   int encodings = 0;
   const std::lock_guard lock(hall->mutex);
   hall->audience.append(
@@ -44,7 +45,7 @@ int say(const std::shared_ptr<Hall>& hall, const std::string& text, const Listen
         ++encodings;
         out += text + (view == &views[0] ? "" : "'");
       },
-      hall);
+      hall, policy, state_before);
   if (except != nullptr) except->lane->exclude_from_last(except->key);
   return encodings;
 }
@@ -126,7 +127,7 @@ TEST_CASE("audience: who changes the view takes along what waits, inserts where 
     hall->audience.append(
         [&](const void*, Lane& lane) {
           lane.pending_bytes() += before;
-          lane.insert(bytes);
+          lane.insert(bytes, true);
           lane.pending_bytes() += behind;
         },
         hall);
@@ -150,6 +151,94 @@ TEST_CASE("audience: who changes the view takes along what waits, inserts where 
   CHECK(a.inbox.take().empty());
 }
 
+TEST_CASE("delivery: a congested reader gets all messages, and none of the states of which the newest is enough",
+          "[lane]") {
+  SteppedLoops loops;
+  const auto hall = std::make_shared<Hall>();
+  Listener slow(*hall, loops[0], views, 1), quick(*hall, loops[0], views, 2);
+  const auto state = [&](const std::string& text, std::uint64_t before, const Listener* except = nullptr) {
+    say(hall, text, except, SegmentPolicy::newest, before);
+  };
+  slow.inbox.congested = true;
+  say(hall, "one");
+  state("s4", 3);
+  say(hall, "two");
+  say(hall, "three");
+  state("s5", 4);
+  loops.settle();
+  CHECK(slow.inbox.take() == Lines{"one", "two", "three"});
+  CHECK(slow.inbox.runs == 2);  // what stands together goes together
+  CHECK(slow.inbox.held_back == 2);
+  CHECK(slow.seat.state_known == 3);  // the first that it missed counts
+  CHECK(quick.inbox.take() == Lines{"one", "s4", "two", "three", "s5"});
+  CHECK(quick.inbox.runs == 1);
+  CHECK(quick.seat.state_known == 0);
+  // What is not meant for it is not held back either.
+  slow.seat.state_known = 0;
+  state("s6", 5, &slow);
+  say(hall, "four");
+  loops.settle();
+  CHECK(slow.inbox.take() == Lines{"four"});
+  CHECK(slow.seat.state_known == 0);
+  slow.inbox.congested = false;
+  state("s7", 6);
+  loops.settle();
+  CHECK(slow.inbox.take() == Lines{"s7"});
+}
+
+TEST_CASE("delivery: what is inserted into a segment is given or held back with it", "[lane]") {
+  SteppedLoops loops;
+  const auto hall = std::make_shared<Hall>();
+  Listener slow(*hall, loops[0], views, 1), quick(*hall, loops[0], &views[1], 2);
+  const auto bytes = std::make_shared<const std::string>("...");
+  const auto say_inserted = [&](const std::string& before, const std::string& behind, SegmentPolicy policy) {
+    const std::lock_guard lock(hall->mutex);
+    hall->audience.append(
+        [&](const void*, Lane& lane) {
+          lane.pending_bytes() += before;
+          lane.insert(bytes, false);
+          lane.pending_bytes() += behind;
+        },
+        hall, policy, policy == SegmentPolicy::newest ? 1 : 0);
+  };
+  slow.inbox.congested = true;
+  say_inserted("", "", SegmentPolicy::all);  // nothing but what is inserted
+  say_inserted("state ", "", SegmentPolicy::newest);
+  say_inserted("one", "two", SegmentPolicy::all);
+  say_inserted("", "state", SegmentPolicy::newest);
+  say(hall, "three");
+  loops.settle();
+  CHECK(slow.inbox.take() == Lines{"...", "one...two", "three"});
+  CHECK(quick.inbox.take() == Lines{"...", "state ...", "one...two", "...state", "three'"});
+}
+
+TEST_CASE("delivery: nothing more is given to a reader that closes on its way", "[lane]") {
+  SteppedLoops loops;
+  const auto hall = std::make_shared<Hall>();
+  Listener a(*hall, loops[0], views, 1);
+  a.inbox.open = false;
+  a.inbox.congested = true;
+  say(hall, "one");
+  say(hall, "s", nullptr, SegmentPolicy::newest, 1);
+  loops.settle();
+  CHECK(a.inbox.take().empty());
+  CHECK(a.seat.state_known == 0);
+}
+
+TEST_CASE("audience: states are not taken along to another view, they are to be caught up with", "[lane]") {
+  SteppedLoops loops;
+  const auto hall = std::make_shared<Hall>();
+  Listener a(*hall, loops[0], &views[0], 1);
+  say(hall, "one");
+  say(hall, "s8", nullptr, SegmentPolicy::newest, 7);
+  say(hall, "two");
+  {
+    const std::lock_guard lock(hall->mutex);
+    CHECK(hall->audience.change_view(a.lane, a.seat, &views[1], 1, a.inbox, ';') == "one;two");
+  }
+  CHECK(a.seat.state_known == 7);
+}
+
 TEST_CASE("lane: the owner lives until what is pending has gone out, and no longer", "[lane]") {
   SteppedLoops loops;
   auto hall = std::make_shared<Hall>();
@@ -170,7 +259,7 @@ TEST_CASE("lane: a buffer is used again, unless a reader still holds it or it ha
     std::vector<const std::string*> buffers;
     std::shared_ptr<std::string> kept;
     bool keep = false;
-    void deliver(const Batch& batch, std::span<const Exclusion>, const LaneSeat&) override {
+    void deliver(const Batch& batch, std::span<const Exclusion>, LaneSeat&) override {
       buffers.push_back(batch.bytes.get());
       if (keep) kept = batch.bytes;
     }

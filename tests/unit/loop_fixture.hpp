@@ -1,6 +1,7 @@
 // Event loops that the test runs itself, in a time that stands still, and members who write down what reaches them.
 #pragma once
 
+#include <flux/core/detail/delivery.hpp>
 #include <flux/core/detail/lane.hpp>
 #include <flux/core/detail/loop.hpp>
 #include <flux/core/session_key.hpp>
@@ -88,30 +89,45 @@ class TextView final : public features::RoomView, public features::PublicView {
   }
 };
 
-/// Writes down the segments that reach it.
+/// Writes down the segments that reach it, with what is inserted into them.
 class Inbox : public core::Outlet {
  public:
-  void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions, const core::LaneSeat&) override {
+  void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions, core::LaneSeat& seat) override {
     ++batches;
-    std::size_t begin = 0;
-    for (std::size_t i = 0; i < batch.segments.size(); ++i) {
-      const core::Segment& segment = batch.segments[i];
-      const std::string text = batch.bytes->substr(begin, segment.end - begin);
-      begin = segment.end;
-      if (std::any_of(exclusions.begin(), exclusions.end(),
-                      [&](const core::Exclusion& e) { return e.first <= i && i < e.last; })) {
-        continue;
-      }
-      presence_before = segment.presence ? segment.presence_before : presence_before;
-      lines.push_back(text);
-    }
+    core::deliver_to(Reader{*this}, batch, exclusions, seat);
   }
   /// What came since the last call.
   Lines take() { return std::exchange(lines, {}); }
 
   Lines lines;
   std::size_t batches = 0;
-  std::uint64_t presence_before = 0;  // of the last presence segment
+  std::size_t runs = 0;
+  bool open = true;
+  bool congested = false;
+  std::size_t held_back = 0;
+  std::uint64_t state_before = 0;  // of the last segment that may be held back
+
+ private:
+  struct Reader {
+    Inbox& inbox;
+    bool open() const { return inbox.open; }
+    bool congested() const { return inbox.congested; }
+    void held_back() const { ++inbox.held_back; }
+    void take(const core::Batch& batch, const core::Run& run) const {
+      ++inbox.runs;
+      auto insert = run.inserts.begin();
+      for (std::size_t i = run.first; i < run.last; ++i) {
+        const auto first = insert;
+        while (insert != run.inserts.end() && insert->segment == i) ++insert;
+        std::string& line = inbox.lines.emplace_back();
+        core::for_each_part(
+            batch, {i, i + 1, {first, insert}},
+            [&](std::size_t begin, std::size_t end) { line.append(*batch.bytes, begin, end - begin); },
+            [&](const core::Insert& in) { line += *in.bytes; });
+        if (batch.segments[i].state_before != 0) inbox.state_before = batch.segments[i].state_before;
+      }
+    }
+  };
 };
 
 /// Somebody who may be in a room. `name` is its connection id too.
@@ -157,7 +173,7 @@ class RoomMember {
   const void* view() const { return membership_->lane->view(); }
   /// What a reader that was too slow since `known` is told; "too late" where nothing can mend it.
   std::string catch_up(std::uint64_t known) {
-    membership_->presence_known = known;
+    membership_->seat.state_known = known;
     std::string out;
     return membership_->room->catch_up(*membership_, view_, out) ? out : "too late";
   }

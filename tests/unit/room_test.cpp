@@ -575,7 +575,7 @@ TEST_CASE("catch-up: a slow reader gets the newest of all that it missed, in one
   s["B"].update(R"({"b":1})");
   s.step();
   REQUIRE(s.told("A").size() == 1);
-  const std::uint64_t known = s["A"].inbox.presence_before;  // as if that frame had been held back
+  const std::uint64_t known = s["A"].inbox.state_before;  // as if that frame had been held back
   s["B"].update(R"({"b":2})");
   s["C"].leave();
   REQUIRE(s["E"].join(s.room, R"({"e":1})").ok());
@@ -593,7 +593,7 @@ TEST_CASE("catch-up: who missed nothing is told nothing", "[room][presence]") {
   s.step();
   REQUIRE(s.told("B").size() == 1);
   // Only its own change came after what it knows.
-  CHECK(s["A"].catch_up(s["B"].inbox.presence_before).empty());
+  CHECK(s["A"].catch_up(s["B"].inbox.state_before).empty());
 }
 
 TEST_CASE("catch-up: who left and came back meanwhile has not left", "[room][presence]") {
@@ -602,7 +602,7 @@ TEST_CASE("catch-up: who left and came back meanwhile has not left", "[room][pre
   s["C"].update(R"({"c":1})");
   s.step();
   s.told("A");
-  const std::uint64_t known = s["A"].inbox.presence_before;
+  const std::uint64_t known = s["A"].inbox.state_before;
   s["B"].leave();
   s.step();
   REQUIRE(s["B"].join(s.room, R"({"b":2})").ok());
@@ -616,7 +616,7 @@ TEST_CASE("catch-up: who left more than once is named once", "[room][presence]")
   s["C"].update(R"({"c":1})");
   s.step();
   s.told("A");
-  const std::uint64_t known = s["A"].inbox.presence_before;
+  const std::uint64_t known = s["A"].inbox.state_before;
   for (int i = 0; i < 2; ++i) {
     s["B"].leave();
     s.step();
@@ -633,7 +633,7 @@ TEST_CASE("catch-up: a join that is still to be told is not told early, so that 
   s["B"].update(R"({"b":1})");
   s.step();
   s.told("A");
-  const std::uint64_t known = s["A"].inbox.presence_before;
+  const std::uint64_t known = s["A"].inbox.state_before;
   REQUIRE(s["C"].join(s.room).ok());
   CHECK(s["A"].catch_up(known) == R"(presence ~B{"b":1})");
   s["C"].leave();
@@ -648,7 +648,7 @@ TEST_CASE("catch-up: a reader that knows less than the leavers that are remember
   s["B"].update("{}");
   s.step();
   s.told("A");
-  const std::uint64_t known = s["A"].inbox.presence_before;
+  const std::uint64_t known = s["A"].inbox.state_before;
   std::uint64_t later = 0;
   for (int i = 0; i < 1025; ++i) {
     RoomMember visitor("V" + std::to_string(i), s.loops[0], s.view);
@@ -656,7 +656,7 @@ TEST_CASE("catch-up: a reader that knows less than the leavers that are remember
     s.step();
     visitor.leave();
     s.step();
-    if (i == 1000) later = s["A"].inbox.presence_before;
+    if (i == 1000) later = s["A"].inbox.state_before;
     if (i < 1024) continue;
     CHECK(s["A"].catch_up(known) == "too late");
     const std::string mended = s["A"].catch_up(later);

@@ -33,11 +33,11 @@ class Audience {
     if (--use->members == 0) lanes_.erase(use);
   }
 
-  /// Has `outlet` hear through another encoding from now on. What waits for it in the old one is the result, with
-  /// `separator` and `inserts` as for `Lane::take_pending`. On the loop's thread.
+  /// Has `outlet` hear through another encoding from now on. What is pending for it in the old one is the result, as
+  /// for `Lane::take_pending`. On the loop's thread.
   std::string change_view(std::shared_ptr<Lane>& lane, LaneSeat& seat, const void* view, SessionKey member,
                           Outlet& outlet, char separator, std::vector<Insert>* inserts = nullptr) {
-    std::string waiting = lane->take_pending(member, separator, inserts);
+    std::string waiting = lane->take_pending(member, seat, separator, inserts);
     const std::shared_ptr<Loop> loop = lane->loop().shared_from_this();
     leave(*lane, seat);
     lane = enter(loop, view, member, outlet, seat);
@@ -46,10 +46,10 @@ class Audience {
 
   /// Sends one message to everybody when the loops' turns end. `encode(view, out)` is called once for each view,
   /// whatever the number of lanes and members; or `encode(view, lane)`, which may `insert` what is not to be copied.
-  /// `owner` keeps the lock alive until it has gone out.
+  /// `owner` keeps the lock alive until it has gone out. `state_before`: see `Segment`.
   template <class Encode>
-  void append(const Encode& encode, const std::shared_ptr<void>& owner, bool presence = false,
-              std::uint64_t presence_before = 0) {
+  void append(const Encode& encode, const std::shared_ptr<void>& owner, SegmentPolicy policy = SegmentPolicy::all,
+              std::uint64_t state_before = 0) {
     const Lane* encoded = nullptr;
     std::size_t begin = 0;
     std::size_t inserts_begin = 0;
@@ -66,7 +66,7 @@ class Audience {
           encode(encoded->view(), use.lane->pending_bytes());
         }
       }
-      use.lane->end_segment(presence, presence_before);
+      use.lane->end_segment(policy, state_before);
       use.lane->flush_later(owner);
     }
   }

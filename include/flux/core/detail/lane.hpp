@@ -15,11 +15,17 @@ namespace flux::core {
 /// Names a session for the life of the server; 0 is nobody (the application itself).
 using SessionKey = std::uint64_t;
 
+/// What a reader that is congested gets of a segment, whatever protocol it speaks.
+enum class SegmentPolicy : std::uint8_t {
+  all,     // it waits with what else does; a reader past its limit is closed
+  newest,  // nothing: its source writes the state of then when the reader has caught up
+};
+
 /// A stretch of a batch: one or more whole frames of one message.
 struct Segment {
   std::uint32_t end;
-  bool presence;                  // may be dropped for a slow reader, who gets the newest state later
-  std::uint64_t presence_before;  // of a presence segment: the room's presence sequence number before it
+  SegmentPolicy policy;
+  std::uint64_t state_before;  // of `newest`, and never 0 there: the source's state that a reader without it knows
 };
 
 /// One member does not get the segments [first, last).
@@ -34,6 +40,8 @@ using SharedBytes = std::shared_ptr<const std::string>;
 /// Many bytes that a batch does not copy: they come behind the first `at` bytes of it.
 struct Insert {
   std::uint32_t at;
+  std::uint32_t segment;  // which they are part of, counted from 0
+  bool is_attachment;     // bytes that the view may have to encode on their way out; else they go as they are
   SharedBytes bytes;
 };
 
@@ -51,13 +59,15 @@ class Lane;
 struct LaneSeat {
   Lane* lane = nullptr;
   std::uint32_t index = 0;
+  /// The source's state that the member knows: segments with the policy `newest` were held back since. 0: none was.
+  std::uint64_t state_known = 0;
 };
 
 /// Where a lane's batches go: one per member. Called on the lane's loop.
 class Outlet {
  public:
-  /// `exclusions` are this member's own; `seat` is the one it took in the lane.
-  virtual void deliver(const Batch& batch, std::span<const Exclusion> exclusions, const LaneSeat& seat) = 0;
+  /// `exclusions` are this member's own; `seat` is the one it took in the lane. See core/detail/delivery.hpp.
+  virtual void deliver(const Batch& batch, std::span<const Exclusion> exclusions, LaneSeat& seat) = 0;
   /// What `deliver` reads besides the outlet itself: the first of two cache lines. Asked once, when the seat is taken.
   virtual const void* hot_memory() const noexcept { return this; }
 
@@ -79,8 +89,8 @@ class Lane final : public Loop::Flushable, public std::enable_shared_from_this<L
 
   /// Where the next segment is encoded, behind what is there.
   std::string& pending_bytes();
-  /// Part of the next segment, behind what is there of it, which is something; shared, not copied.
-  void insert(SharedBytes bytes);
+  /// Part of the next segment, behind what is there of it; shared, not copied.
+  void insert(SharedBytes bytes, bool is_attachment);
   /// Forgets what is pending: the next segment says it all again.
   void forget_pending();
   std::size_t pending_size() const noexcept { return pending_.bytes ? pending_.bytes->size() : 0; }
@@ -89,12 +99,14 @@ class Lane final : public Loop::Flushable, public std::enable_shared_from_this<L
   std::size_t pending_inserts() const noexcept { return pending_.inserts.size(); }
   bool has_pending() const noexcept { return !pending_.segments.empty(); }
   /// Ends the segment that was encoded.
-  void end_segment(bool presence = false, std::uint64_t presence_before = 0);
+  void end_segment(SegmentPolicy policy, std::uint64_t state_before);
   /// `member` does not get the last segment.
   void exclude_from_last(SessionKey member);
-  /// What is pending for `member`, with `separator` between the segments, but none beside what was inserted; it gets it
-  /// no other way: it leaves. `inserts`: gets those; null where the view has none.
-  std::string take_pending(SessionKey member, char separator, std::vector<Insert>* inserts = nullptr) const;
+  /// What is pending for `member`, with `separator` between the segments, but none beside attachments; it gets it no
+  /// other way: it leaves. Segments with the policy `newest` are held back. `inserts`: gets the attachments; null where
+  /// the view has none.
+  std::string take_pending(SessionKey member, LaneSeat& seat, char separator,
+                           std::vector<Insert>* inserts = nullptr) const;
   /// `member`, who joins now, does not get what is pending.
   void exclude_from_pending(SessionKey member);
   /// Has the loop deliver what is pending. `room` is kept alive until then.

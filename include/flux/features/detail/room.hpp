@@ -24,8 +24,6 @@ struct Membership {
   std::shared_ptr<core::Lane> lane;
   core::LaneSeat seat;
   std::uint32_t member_index = 0;  // guarded by the room's lock
-  /// The room's presence up to here is what a slow reader knows; what came after was held back. 0: nothing was.
-  std::uint64_t presence_known = 0;
   core::SessionKey key = 0;
 };
 
@@ -84,8 +82,8 @@ class Room final : public std::enable_shared_from_this<Room> {
   Result<Position> share(const Membership* sender, SharedItem item);
   void publish_chat(const ChatMessage& message);
 
-  /// What a slow reader missed of the presence, into `out`, through its own view. False where too much has happened
-  /// since: its picture can't be mended.
+  /// What a slow reader missed of the presence (`LaneSeat::state_known`), into `out`, through its own view. False where
+  /// too much has happened since: its picture can't be mended.
   bool catch_up(Membership& membership, const RoomView& view, std::string& out);
 
   RoomInfo info() const;
@@ -134,7 +132,7 @@ class Room final : public std::enable_shared_from_this<Room> {
   Position position() const { return {epoch_, offset_}; }
   /// Sends what `encode(view, out)` puts to all members.
   template <class Encode>
-  void append(const Encode& encode, bool presence = false);
+  void append(const Encode& encode, core::SegmentPolicy policy = core::SegmentPolicy::all);
   void change_presence(Membership& membership, std::string presence);
   void presence_changed(core::Loop& loop);
   void send_presence();

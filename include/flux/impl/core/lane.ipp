@@ -17,8 +17,9 @@ FLUX_DECL std::string& Lane::pending_bytes() {
   return *pending_.bytes;
 }
 
-FLUX_DECL void Lane::insert(SharedBytes bytes) {
-  pending_.inserts.push_back({static_cast<std::uint32_t>(pending_bytes().size()), std::move(bytes)});
+FLUX_DECL void Lane::insert(SharedBytes bytes, bool is_attachment) {
+  pending_.inserts.push_back({static_cast<std::uint32_t>(pending_bytes().size()),
+                              static_cast<std::uint32_t>(pending_.segments.size()), is_attachment, std::move(bytes)});
 }
 
 FLUX_DECL void Lane::forget_pending() {
@@ -34,12 +35,13 @@ FLUX_DECL void Lane::copy_last(const Lane& other, std::size_t begin, std::size_t
   out.append(*other.pending_.bytes, begin);
   for (std::size_t i = inserts_begin; i < other.pending_.inserts.size(); ++i) {
     const Insert& same = other.pending_.inserts[i];
-    pending_.inserts.push_back({static_cast<std::uint32_t>(start + same.at - begin), same.bytes});
+    pending_.inserts.push_back({static_cast<std::uint32_t>(start + same.at - begin),
+                                static_cast<std::uint32_t>(pending_.segments.size()), same.is_attachment, same.bytes});
   }
 }
 
-FLUX_DECL void Lane::end_segment(bool presence, std::uint64_t presence_before) {
-  pending_.segments.push_back({static_cast<std::uint32_t>(pending_.bytes->size()), presence, presence_before});
+FLUX_DECL void Lane::end_segment(SegmentPolicy policy, std::uint64_t state_before) {
+  pending_.segments.push_back({static_cast<std::uint32_t>(pending_.bytes->size()), policy, state_before});
 }
 
 FLUX_DECL void Lane::exclude_from_last(SessionKey member) {
@@ -59,26 +61,31 @@ FLUX_DECL void Lane::exclude_from_pending(SessionKey member) {
   pending_.exclusions.push_back({member, 0, static_cast<std::uint32_t>(pending_.segments.size())});
 }
 
-FLUX_DECL std::string Lane::take_pending(SessionKey member, char separator, std::vector<Insert>* inserts) const {
+FLUX_DECL std::string Lane::take_pending(SessionKey member, LaneSeat& seat, char separator,
+                                         std::vector<Insert>* inserts) const {
   std::string taken;
   std::size_t begin = 0;
   auto insert = pending_.inserts.begin();
   bool beside_insert = false;
   for (std::size_t i = 0; i < pending_.segments.size(); ++i) {
-    const std::size_t end = pending_.segments[i].end;
+    const Segment& segment = pending_.segments[i];
     const bool excluded = std::any_of(pending_.exclusions.begin(), pending_.exclusions.end(), [&](const Exclusion& e) {
       return e.member == member && e.first <= i && i < e.last;
     });
-    if (!excluded && !taken.empty() && !beside_insert) taken += separator;
-    for (; insert != pending_.inserts.end() && insert->at <= end; ++insert) {
-      if (excluded || inserts == nullptr) continue;
-      inserts->push_back({static_cast<std::uint32_t>(taken.size() + insert->at - begin), insert->bytes});
+    const bool held_back = !excluded && segment.policy == SegmentPolicy::newest;
+    if (held_back && seat.state_known == 0) seat.state_known = segment.state_before;
+    const bool taken_along = !excluded && !held_back;
+    if (taken_along && !taken.empty() && !beside_insert) taken += separator;
+    for (; insert != pending_.inserts.end() && insert->segment == i; ++insert) {
+      if (!taken_along || inserts == nullptr) continue;
+      inserts->push_back(*insert);
+      inserts->back().at = static_cast<std::uint32_t>(taken.size() + insert->at - begin);
     }
-    if (!excluded) {
-      taken.append(*pending_.bytes, begin, end - begin);
+    if (taken_along) {
+      taken.append(*pending_.bytes, begin, segment.end - begin);
       beside_insert = inserts != nullptr && !inserts->empty() && inserts->back().at == taken.size();
     }
-    begin = end;
+    begin = segment.end;
   }
   return taken;
 }

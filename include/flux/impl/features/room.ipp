@@ -158,9 +158,9 @@ FLUX_DECL PresenceEntry Room::entry(const MemberState& member) {
 // --- Messages ---
 
 template <class Encode>
-void Room::append(const Encode& encode, bool presence) {
+void Room::append(const Encode& encode, core::SegmentPolicy policy) {
   audience_.append([&](const void* view, std::string& out) { encode(*static_cast<const RoomView*>(view), out); },
-                   shared_from_this(), presence, presence_sent_);
+                   shared_from_this(), policy, std::max<std::uint64_t>(presence_sent_, 1));
 }
 
 FLUX_DECL Result<Position> Room::publish(const Membership* sender, const EventNotice& notice) {
@@ -288,7 +288,7 @@ FLUX_DECL void Room::send_presence() {
   }
   const bool nothing = notice.joined.empty() && notice.left.empty() && notice.updated.empty();
   if (!nothing && nothing_new.size() < members_.size()) {
-    append([&](const RoomView& view, std::string& out) { view.presence(out, notice); }, true);
+    append([&](const RoomView& view, std::string& out) { view.presence(out, notice); }, core::SegmentPolicy::newest);
     for (const MemberState* member : nothing_new) {
       member->membership->lane->exclude_from_last(member->membership->key);
     }
@@ -323,7 +323,7 @@ FLUX_DECL void Room::drop_unheard_leavers() {
 
 FLUX_DECL bool Room::catch_up(Membership& membership, const RoomView& view, std::string& out) {
   const std::lock_guard lock(mutex_);
-  const std::uint64_t known = std::exchange(membership.presence_known, 0);
+  const std::uint64_t known = std::exchange(membership.seat.state_known, 0);
   if (known == 0 || ended_) return true;
   if (known < left_forgotten_) return false;
   PresenceNotice notice;

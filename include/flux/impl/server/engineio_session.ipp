@@ -77,6 +77,11 @@ FLUX_DECL void EngineIoWebSocket::add_late(Late::Piece piece) {
   late_->pieces.push_back(std::move(piece));
 }
 
+FLUX_DECL void EngineIoWebSocket::on_drained() {
+  if (late_) return send_late();
+  session_->websocket_drained();
+}
+
 FLUX_DECL void EngineIoWebSocket::send_late() {
   if (!late_ || !open()) return late_.reset();
   while (!late_->pieces.empty()) {
@@ -96,7 +101,8 @@ FLUX_DECL void EngineIoWebSocket::send_late() {
     if (!late_->pieces.empty()) late_->bytes -= late_->pieces.front().end - late_->pieces.front().begin;
   }
   const auto done = std::exchange(late_, nullptr);
-  if (done->close) close(*done->close, {});
+  if (done->close) return close(*done->close, {});
+  session_->websocket_drained();
 }
 
 FLUX_DECL bool EngineIoWebSocket::send_portion(Late::Piece& piece) {
@@ -150,6 +156,11 @@ FLUX_DECL const std::shared_ptr<core::Reclaimer>& EngineIoSession::reclaimer() c
 
 FLUX_DECL bool EngineIoSession::busy() const {
   return websocket_ ? websocket_->congested() : !polling_ || !polling_->poll;
+}
+
+FLUX_DECL bool EngineIoSession::congested() const {
+  if (websocket_) return websocket_->congested();
+  return packets_wait() && polling_->packets->bytes() >= server_.hub().config.limits.outbox_bytes_congested;
 }
 
 // --- Opening ---
@@ -346,6 +357,7 @@ FLUX_DECL void EngineIoSession::flush() {
   if (!packets_wait() || !polling_->poll) return;
   const HttpExchange poll = *take_poll();
   answer(poll, take_packets());
+  catch_up();
 }
 
 // --- Out ---
@@ -440,29 +452,37 @@ FLUX_DECL void EngineIoSession::send_polled(const protocol::EngineIoPayload& pay
   payload.for_each_part(send_packets, [this](const transport::SharedBytes& bytes) { send_long(bytes); });
 }
 
-/// [begin, end) of the batch, with what is not part of its bytes where that belongs.
-FLUX_DECL void EngineIoSession::deliver_segment(const core::Batch& batch, std::size_t begin, std::size_t end,
-                                                std::span<const core::Insert> inserts) {
-  const auto deliver_bytes = [&](std::size_t from, std::size_t to) {
-    if (from == to) return;
-    const std::string_view packets = std::string_view(*batch.bytes).substr(from, to - from);
-    if (websocket_) {
-      loop_->counters().frames_out.add();
-      return inserts.empty() ? write_frames(packets) : write_frames(batch.bytes, from, to);
-    }
+/// Over a WebSocket.
+FLUX_DECL void EngineIoSession::take_frames(const core::Batch& batch, const core::Run& run) {
+  loop_->counters().frames_out.add(run.segments());
+  if (run.inserts.empty()) return write_frames(batch.bytes, run.begin(batch), run.end(batch));
+  core::for_each_part(
+      batch, run, [&](std::size_t begin, std::size_t end) { write_frames(batch.bytes, begin, end); },
+      [&](const core::Insert& insert) {
+        if (insert.is_attachment && base64_) return send_long(insert.bytes);
+        if (insert.is_attachment) loop_->counters().frames_out.add();
+        write_frames(insert.bytes, 0, insert.bytes->size());
+      });
+}
+
+/// Over polling. Each segment by itself: there are separators between them.
+FLUX_DECL void EngineIoSession::take_packets(const core::Batch& batch, const core::Run& run) {
+  const auto add = [this](std::string_view packets) {
     const auto separators = std::count(packets.begin(), packets.end(), protocol::engineio_separator);
     added(this->packets().add_encoded(packets, static_cast<std::size_t>(separators) + 1));
   };
-  for (const core::Insert& insert : inserts) {
-    deliver_bytes(std::exchange(begin, insert.at), insert.at);
-    if (encoding() != EngineIoEncoding::websocket) {
-      send_long(insert.bytes);
-    } else {
-      loop_->counters().frames_out.add();
-      websocket_->write_frames(insert.bytes, 0, insert.bytes->size());
-    }
+  auto insert = run.inserts.begin();
+  for (std::size_t i = run.first; i < run.last; ++i) {
+    const auto first = insert;
+    while (insert != run.inserts.end() && insert->segment == i) ++insert;
+    core::for_each_part(
+        batch, {i, i + 1, {first, insert}},
+        [&](std::size_t begin, std::size_t end) { add(std::string_view(*batch.bytes).substr(begin, end - begin)); },
+        [&](const core::Insert& in) {
+          if (in.is_attachment) return send_long(in.bytes);
+          add(*in.bytes);
+        });
   }
-  deliver_bytes(begin, end);
 }
 
 FLUX_DECL const void* EngineIoSession::hot_memory() const noexcept {
@@ -470,24 +490,35 @@ FLUX_DECL const void* EngineIoSession::hot_memory() const noexcept {
   return connection != nullptr ? connection->hot_memory() : this;
 }
 
+/// As `core::deliver_to` sees the session.
+struct EngineIoSession::Reader {
+  EngineIoSession& session;
+  bool open() const { return session.is_open(); }
+  bool congested() const { return session.congested(); }
+  void held_back() const {
+    session.behind_ = true;
+    session.loop_->counters().presence_coalesced.add();
+  }
+  void take(const core::Batch& batch, const core::Run& run) const {
+    session.websocket_ ? session.take_frames(batch, run) : session.take_packets(batch, run);
+  }
+};
+
 FLUX_DECL void EngineIoSession::deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions,
-                                        const core::LaneSeat&) {
-  if (!is_open()) return;
-  if (websocket_ && exclusions.empty() && batch.inserts.empty()) {
-    loop_->counters().frames_out.add(batch.segments.size());
-    return write_frames(batch.bytes, 0, batch.bytes->size());
-  }
-  std::size_t begin = 0;
-  auto insert = batch.inserts.begin();
-  for (std::size_t i = 0; i < batch.segments.size(); ++i) {
-    const std::size_t end = batch.segments[i].end;
-    const bool wanted = std::none_of(exclusions.begin(), exclusions.end(),
-                                     [&](const core::Exclusion& e) { return e.first <= i && i < e.last; });
-    const auto inserts_begin = insert;
-    insert = std::find_if(insert, batch.inserts.end(), [&](const core::Insert& in) { return in.at > end; });
-    const std::size_t segment_begin = std::exchange(begin, end);
-    if (wanted && is_open()) deliver_segment(batch, segment_begin, end, {inserts_begin, insert});
-  }
+                                        core::LaneSeat& seat) {
+  core::deliver_to(Reader{*this}, batch, exclusions, seat);
+}
+
+FLUX_DECL void EngineIoSession::websocket_drained() {
+  if (websocket_ && !websocket_->congested()) catch_up();
+}
+
+FLUX_DECL void EngineIoSession::catch_up() {
+  if (!is_open() || !std::exchange(behind_, false)) return;
+  const auto self = shared_from_this();
+  const auto client = client_;  // it may close us
+  client->on_drained();
+  if (congested()) behind_ = true;  // there may be more
 }
 
 // --- In ---
@@ -612,6 +643,8 @@ FLUX_DECL void EngineIoSession::complete_upgrade() {
   if (held_) websocket_->pause_input();
   if (!waiting.empty()) send_polled(waiting);
   client_->on_transport_changed();
+  behind_ = true;  // states were not taken along
+  websocket_drained();
 }
 
 FLUX_DECL void EngineIoSession::websocket_gone(EngineIoWebSocket& which, CloseCode code) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/core/detail/delivery.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/gate/answers.hpp>
 #include <flux/server/detail/file_share.hpp>
@@ -116,53 +117,40 @@ FLUX_DECL void LiveSession::fail(std::string_view id, const Error& error) {
   write_frames(frame);
 }
 
+/// As `core::deliver_to` sees the session.
+struct LiveSession::Reader {
+  LiveSession& session;
+  bool open() const { return session.open(); }
+  bool congested() const { return session.connection()->congested(); }
+  void held_back() const { session.counters().presence_coalesced.add(); }
+  void take(const core::Batch& batch, const core::Run& run) const {
+    session.counters().frames_out.add(run.segments());
+    if (run.inserts.empty()) {
+      session.write_frames(batch.bytes, run.begin(batch), run.end(batch));
+      return;
+    }
+    core::for_each_part(
+        batch, run, [&](std::size_t begin, std::size_t end) { session.write_frames(batch.bytes, begin, end); },
+        [&](const core::Insert& insert) { session.write_frames(insert.bytes, 0, insert.bytes->size()); });
+  }
+};
+
 FLUX_DECL void LiveSession::deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions,
-                                    const core::LaneSeat& seat) {
-  if (!open()) return;
-  if (exclusions.empty() && !connection()->congested()) {
-    counters().frames_out.add(batch.segments.size());
-    write_frames(batch.bytes, 0, batch.bytes->size());
-    return;
-  }
-  // Runs of segments that this member gets. A congested reader gets no presence now, and its newest state later.
-  std::size_t run_begin = 0;
-  std::size_t segment_begin = 0;
-  const auto send_run = [&](std::size_t end) {
-    if (end > run_begin && open()) write_frames(batch.bytes, run_begin, end);
-  };
-  for (std::size_t i = 0; i < batch.segments.size() && open(); ++i) {
-    const core::Segment& segment = batch.segments[i];
-    bool wanted = std::none_of(exclusions.begin(), exclusions.end(),
-                               [&](const core::Exclusion& e) { return e.first <= i && i < e.last; });
-    if (wanted && segment.presence && connection()->congested()) {
-      for (const auto& membership : memberships_) {
-        if (&membership->seat == &seat && membership->presence_known == 0) {
-          membership->presence_known = std::max<std::uint64_t>(segment.presence_before, 1);
-        }
-      }
-      counters().presence_coalesced.add();
-      wanted = false;
-    }
-    if (wanted) {
-      counters().frames_out.add();
-    } else {
-      send_run(segment_begin);
-      run_begin = segment.end;
-    }
-    segment_begin = segment.end;
-  }
-  send_run(segment_begin);
+                                    core::LaneSeat& seat) {
+  core::deliver_to(Reader{*this}, batch, exclusions, seat);
 }
 
 FLUX_DECL const void* LiveSession::hot_memory() const noexcept { return connection()->hot_memory(); }
 
 FLUX_DECL void LiveSession::on_drained() {
   for (const auto& membership : memberships_) {
+    if (!open() || connection()->congested()) return;  // the rest follows when that has gone out
     std::string frame;
     if (!membership->room->catch_up(*membership, writer(), frame)) {
+      counters().slow_readers_closed.add();
       return close(CloseCode::slow_reader, "too slow: the presence it missed is no longer known");
     }
-    if (frame.empty() || !open()) continue;
+    if (frame.empty()) continue;
     counters().frames_out.add();
     write_frames(frame);
   }

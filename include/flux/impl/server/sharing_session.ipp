@@ -171,6 +171,19 @@ FLUX_DECL void SharingSession::transport_changed() {
   take_along(hub().public_space->change_view(public_seat_, &writer(), key(), session, protocol::engineio_separator));
 }
 
+FLUX_DECL void SharingSession::drained() {
+  EngineIoSession& session = *socket_->session();
+  for (const auto& membership : memberships_) {
+    if (session.congested()) return;  // the rest follows when that has gone out
+    std::string encoded;
+    if (!membership->room->catch_up(*membership, writer(), encoded)) {
+      loop()->counters().slow_readers_closed.add();
+      return session.close("transport error");
+    }
+    if (!encoded.empty()) session.send_encoded(encoded, encoded, 1);
+  }
+}
+
 FLUX_DECL void SharingSession::answer(const Asker& asker, Answer text) {
   if (asker.ack) (void)asker.ack({text.take()});
 }

@@ -288,6 +288,12 @@ FLUX_DECL void SocketIoClient::on_transport_changed() {
   for (const auto& socket : sockets_) socket->change_lanes();
 }
 
+FLUX_DECL void SocketIoClient::on_drained() {
+  for (const auto& socket : std::vector(sockets_)) {
+    if (socket->connected() && socket->follower_ != nullptr) socket->follower_->drained();
+  }
+}
+
 FLUX_DECL void SocketIoClient::forget(const std::shared_ptr<SocketIoSocket>& socket) {
   const auto found = std::find(sockets_.begin(), sockets_.end(), socket);
   if (found == sockets_.end()) return;

@@ -71,7 +71,7 @@ FLUX_DECL void append_socketio(core::Lane& lane, const protocol::SocketIoMessage
   if (delivery_detail::has_long(message, encoding)) {
     return delivery_detail::for_each_part(
         message, encoding, [&](std::string_view packets, std::size_t) { lane.pending_bytes() += packets; },
-        [&](const protocol::SharedBytes& attachment) { lane.insert(attachment); });
+        [&](const protocol::SharedBytes& attachment) { lane.insert(attachment, true); });
   }
   if (message.attachments().empty() || encoding != EngineIoEncoding::websocket) {
     return delivery_detail::append(lane.pending_bytes(), message, encoding);
@@ -82,7 +82,7 @@ FLUX_DECL void append_socketio(core::Lane& lane, const protocol::SocketIoMessage
     if (piece->size() < many_bytes) {
       lane.pending_bytes() += *piece;
     } else {
-      lane.insert(piece);
+      lane.insert(piece, true);
     }
   }
 }

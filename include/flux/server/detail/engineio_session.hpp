@@ -1,7 +1,7 @@
 // One Engine.IO client: over polling, over a WebSocket, or on its way from one to the other.
 #pragma once
 
-#include <flux/core/detail/lane.hpp>
+#include <flux/core/detail/delivery.hpp>
 #include <flux/core/reclaimer.hpp>
 #include <flux/engineio.hpp>
 #include <flux/gate/rate_limit.hpp>
@@ -54,6 +54,8 @@ class EngineIoClient {
   virtual void on_message(std::string_view message, bool binary, std::string* owner) = 0;
   /// The transport is another one from now on: lanes are to be changed.
   virtual void on_transport_changed() {}
+  /// What was too much for it has gone out, and states were held back meanwhile: it is to be caught up.
+  virtual void on_drained() {}
   /// The session closes, and still sends: what is pending for it elsewhere is to be sent now.
   virtual void on_closing() {}
   /// The last call.
@@ -98,7 +100,7 @@ class EngineIoWebSocket final : public transport::WebSocketStream {
   };
 
   void on_message(std::string_view message, MessageType type) override;
-  void on_drained() override { send_late(); }
+  void on_drained() override;
   void on_disconnect(const Disconnect& how) override;
   void add_late(Late::Piece piece);
   void send_late();
@@ -141,6 +143,8 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   }
   /// Whether a volatile message would wait now.
   bool busy() const;
+  /// Whether so much waits for the client, over polling for its next poll, that states are held back from it.
+  bool congested() const;
 
   /// Over polling: `poll` is the handshake's request, and gets the open packet.
   void open_polling(HttpExchange poll, std::shared_ptr<EngineIoClient> client);
@@ -172,11 +176,11 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   void close(std::string_view reason, EngineIoEnding ending = EngineIoEnding::at_once);
   /// Whether the client may send one message more. False: it must not be acted on; who goes on so is closed.
   bool within_rate();
-  void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions,
-               const core::LaneSeat& seat) override;
+  void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions, core::LaneSeat& seat) override;
   const void* hot_memory() const noexcept override;
 
   // From the WebSockets
+  void websocket_drained();
   void from_websocket(EngineIoWebSocket& from, std::string_view message, MessageType type, std::string* owner);
   void websocket_gone(EngineIoWebSocket& which, CloseCode code);
 
@@ -186,6 +190,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
 
  private:
   struct Posted;
+  struct Reader;
   class LongAnswer;
   /// While input is held.
   struct Held {
@@ -214,9 +219,10 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   void send_packet(protocol::EngineIoType type, std::string_view data = {});
   void write_frames(std::string_view frames);
   void write_frames(const transport::SharedBytes& bytes, std::size_t begin, std::size_t end);
-  void deliver_segment(const core::Batch& batch, std::size_t begin, std::size_t end,
-                       std::span<const core::Insert> inserts);
+  void take_frames(const core::Batch& batch, const core::Run& run);
+  void take_packets(const core::Batch& batch, const core::Run& run);
   void added(protocol::EngineIoPayloadWriter::Added result);
+  void catch_up();
   void answer_poll_soon();
   void flush() override;
   void answer(const HttpExchange& exchange, std::string payload);
@@ -251,6 +257,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   bool flush_asked_ = false;
   bool awaiting_pong_ = false;
   bool too_slow_ = false;  // and will be closed
+  bool behind_ = false;    // states were held back: it is to be caught up when it is no longer congested
 };
 
 }  // namespace flux::detail

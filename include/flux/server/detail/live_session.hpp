@@ -33,6 +33,7 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
 
  private:
   using Request = protocol::LiveRequest;
+  struct Reader;
   /// What few sessions have.
   struct Extras {
     PresenceThrottle throttle;
@@ -45,8 +46,7 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   void on_closing() override { flush_rooms(); }
   void on_disconnect(const Disconnect& how) override;
   void on_drained() override;
-  void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions,
-               const core::LaneSeat& seat) override;
+  void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions, core::LaneSeat& seat) override;
   const void* hot_memory() const noexcept override;
 
   void handle(Request& request);

@@ -55,6 +55,7 @@ class SharingSession final : public SessionState,
   void refuse(socketio::Event& event, const Error& why) override;
   void flush() override;
   void transport_changed() override;
+  void drained() override;
   void gone(std::string_view reason) override;
 
  private:

@@ -26,6 +26,7 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
   void start();
   void on_message(std::string_view message, bool binary, std::string* owner) override;
   void on_transport_changed() override;
+  void on_drained() override;
   void on_closing() override;
   void on_close(std::string_view reason) override;
   /// The socket has left its namespace.

@@ -18,6 +18,8 @@ class SocketIoFollower {
   virtual void flush() = 0;
   /// The transport is another one: its lanes are to be changed.
   virtual void transport_changed() = 0;
+  /// What was too much for the client has gone out: it gets the states of now of what was held back meanwhile.
+  virtual void drained() = 0;
   /// The last call: the socket has gone.
   virtual void gone(std::string_view reason) = 0;
 
