@@ -1,6 +1,7 @@
 // The compiled mode's translation unit of the features and of the wire protocols.
 #include <flux/impl/features/chat_log.ipp>
 #include <flux/impl/features/files.ipp>
+#include <flux/impl/features/page.ipp>
 #include <flux/impl/features/room.ipp>
 #include <flux/impl/features/room_log.ipp>
 #include <flux/impl/features/room_restore.ipp>

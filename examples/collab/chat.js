@@ -264,7 +264,7 @@ export class Chat {
         const messages = await this.#client.getHistory({limit: pageSize, before: oldest.offset});
         if (visit !== this.#visit) return;
         this.#addAll(messages);
-        if (messages.length < pageSize || messages.some((message) => known.has(keyOf(message)))) return;
+        if (messages.length === 0 || messages.some((message) => known.has(keyOf(message)))) return;
         oldest = messages[0];
       }
     } catch {

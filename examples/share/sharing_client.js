@@ -70,10 +70,15 @@ export class SharingClient {
     await this.joinRoom(room.roomId);
   }
 
-  /** Enters a room. Resolves with what it keeps, oldest first. */
+  /** Enters a room. Resolves with what it keeps, oldest first: the answer has the newest, the rest comes in pages. */
   async joinRoom(roomId) {
-    const {data} = await this.#ask('room:join', roomId);
+    let {data, more, before} = await this.#ask('room:join', roomId);
     this.#rooms.add(roomId);
+    while (more) {
+      const page = await this.#ask('room:history', roomId, {before});
+      data = [...page.data, ...data];
+      ({more, before} = page);
+    }
     return Array.isArray(data) ? data : data ? [data] : [];
   }
 
@@ -87,15 +92,20 @@ export class SharingClient {
     await this.#ask('room:close', roomId);
   }
 
-  /** @returns {Promise<RoomInfo[]>} */
+  /** The first rooms, in the order of their ids. @returns {Promise<RoomInfo[]>} */
   async listRooms() {
     return (await this.#ask('room:list')).rooms;
   }
 
   /** The connection ids of who is in a room. */
   async members(roomId) {
-    const {members} = await this.#ask('room:members', roomId);
-    return members.map(({connectionId}) => connectionId);
+    const ids = [];
+    let page = {after: 0};
+    do {
+      page = await this.#ask('room:members', {roomId, after: page.after});
+      ids.push(...page.members.map(({connectionId}) => connectionId));
+    } while (page.more);
+    return ids;
   }
 
   /** Shares TransferData in a room, or, with null, in the public space. */

@@ -64,6 +64,10 @@ struct Limits {
   // Messages
   std::size_t message_bytes_max = 1'048'576;  ///< after reassembly and inflation
   std::size_t json_depth_max = 64;
+  /// Of one answer that holds a list: chat, members, rooms, items of a room or of the public space. What does not fit
+  /// is left out, and the answer says so (`more`) and how to get it. An entry that alone is longer is sent alone. At
+  /// least 4'096; what is more than `outbox_bytes_max` counts as that.
+  std::size_t answer_bytes_max = 1'048'576;
   /// Messages a second that one connection may send, averaged; bursts of `message_burst` are let through. 0: any.
   /// What comes faster is answered with RATE_LIMITED and not acted on.
   std::uint32_t messages_per_second = 0;

@@ -12,17 +12,24 @@
 //   public:deleteLast                  removes its newest item
 //   room:create {roomId, capacity, mode: "live" | "singleton" | "history"}     acknowledged with roomId, too:
 //                                      where the room is kept (`Config::rooms`), when its store has it
+//   public:items {limit?, before?}     acknowledged with data: the array
 //   room:join roomId                   acknowledged with data, too: the item (singleton), the array (history)
-//   room:history roomId                the same; of mode history
+//   room:history roomId, {limit?, before?}        the same; of mode history
 //   room:upload {roomId, data: TransferData}
 //   room:leave roomId
 //   room:close {roomId, reason?}       by the connection that has created it
-//   room:list {limit?}                 acknowledged with rooms: [{roomId, mode, capacity, members}] and total
-//   room:members roomId                acknowledged with members: [Entry], and connectionId: one's own
+//   room:list {limit?, after?}         acknowledged with rooms: [{roomId, mode, capacity, members}], in the order of
+//                                      their ids, behind the id `after`; and with total
+//   room:members {roomId, limit?, after?}, or roomId
+//                                      acknowledged with members: [Entry], and connectionId: one's own
 //   room:event {roomId, event, payload?}          to the others
 //   room:chat {roomId, message, metadata?}        acknowledged with id, createdAt, offset
 //   room:chatHistory {roomId, limit?, before?}    acknowledged with messages: [Stored]
 //   room:presence {roomId, presence}
+// An acknowledgment with a list has at most `Limits::answer_bytes_max` bytes; an entry that alone is longer comes alone.
+// Of arrays of data and of chat the newest come. What did not fit, or was not asked for, is told by more: true; the next
+// request goes on with the acknowledgment's before or after. limit is 1 to 1000; without it rooms and chat come by the
+// hundred.
 // Server to client:
 //   public:history [StoredData]        at first, and after each change; after several quick ones perhaps once
 //   room:data StoredData, roomId

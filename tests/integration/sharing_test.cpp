@@ -878,3 +878,35 @@ TEST_CASE("sharing: room:history under way, nothing in it comes again, and nothi
   stop = true;
   crew.join();
 }
+
+// --- Joining again ---
+
+TEST_CASE("sharing: who joins again has the presence that the handler sets, and keeps it where that sets none") {
+  Scene scene;
+  std::atomic<int> joins{0};
+  scene.server.on_join([&](flux::JoinRequest& join) {
+    if (++joins < 3) join.presence = flux::JsonText::object({{"join", flux::JsonText::number(joins.load())}});
+  });
+  SocketIoClient ann(scene.port());
+  make(ann, "r");
+  const auto presence = [&] { return ann.ask("room:members", quoted("r")).at("/members/0/presence")->text(); };
+  enter(ann, "r");
+  CHECK(presence() == R"({"join":1})");
+  LiveClient bob(scene.port());
+  joins = 1;  // bob's is no join of hers
+  bob.join("r");
+  joins = 1;
+  enter(ann, "r");
+  CHECK(presence() == R"({"join":2})");
+  CHECK(bob.next("presence_updated").at("/payload/updated/0/presence")->text() == R"({"join":2})");
+  enter(ann, "r");
+  CHECK(presence() == R"({"join":2})");
+}
+
+TEST_CASE("sharing: a room id that can't be one is told so at a join, not that there is no such room") {
+  Scene scene;
+  SocketIoClient ann(scene.port());
+  CHECK_THAT(why(ann.ask("room:join", "\"\"")), ContainsSubstring("roomId is empty"));
+  CHECK_THAT(why(ann.ask("room:join", quoted(std::string(300, 'r')))), ContainsSubstring("roomId has 300 bytes"));
+  CHECK(why(ann.ask("room:join", "\"r\"")) == "Room not found.");
+}

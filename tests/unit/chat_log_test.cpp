@@ -82,7 +82,7 @@ struct Fixture {
   Fixture(bool blocks, std::size_t batch_max, std::size_t per_room_max)
       : store(std::make_shared<TestStore>(blocks, batch_max)),
         queue(blocks ? std::make_shared<storage::StoreQueue>(2, per_room_max, 10'000) : nullptr),
-        log(store, queue, [this](std::string_view what) {
+        log(store, queue, Limits(), [this](std::string_view what) {
           const std::lock_guard lock(mutex);
           failures.emplace_back(what);
         }) {}
@@ -96,11 +96,11 @@ struct Fixture {
     REQUIRE(result.wait_for(10s) == std::future_status::ready);
     return result.get();
   }
-  Result<ChatLog::Page> history(const RoomId& room, std::size_t limit, Offset before) {
-    std::promise<Result<ChatLog::Page>> done;
+  Result<ChatPage> history(const RoomId& room, std::size_t limit, Offset before) {
+    std::promise<Result<ChatPage>> done;
     auto result = done.get_future();
-    log.history(room, limit, before,
-                [&](const Result<ChatLog::Page>& page, const ChatLog::Turn&) { done.set_value(page); });
+    log.history(room, {limit, before},
+                [&](const Result<ChatPage>& page, const ChatLog::Turn&) { done.set_value(page); });
     REQUIRE(result.wait_for(10s) == std::future_status::ready);
     return result.get();
   }
@@ -123,9 +123,9 @@ TEST_CASE("chat log: what is stored comes back with its offset, and then in the 
     CHECK(stored->message == "text " + std::to_string(i));
   }
   const auto page = f.history("r", 2, 3);
-  REQUIRE(page->size() == 2);
-  CHECK((*page)[0].id == "1");
-  CHECK((*page)[1].id == "2");
+  REQUIRE(page->entries.size() == 2);
+  CHECK(page->entries[0].id == "1");
+  CHECK(page->entries[1].id == "2");
   CHECK(f.failures.empty());
 }
 
@@ -202,7 +202,7 @@ TEST_CASE("chat log: while a page's turn is held nothing is stored in its room, 
   REQUIRE(f.append(message_of("r", "1")).ok());
   std::promise<ChatLog::Turn> reading;
   auto held = reading.get_future();
-  f.log.history("r", 10, 0, [&](const Result<ChatLog::Page>&, const ChatLog::Turn& turn) { reading.set_value(turn); });
+  f.log.history("r", {10}, [&](const Result<ChatPage>&, const ChatLog::Turn& turn) { reading.set_value(turn); });
   REQUIRE(held.wait_for(10s) == std::future_status::ready);
   ChatLog::Turn turn = held.get();
   std::promise<void> done;
@@ -227,8 +227,8 @@ TEST_CASE("chat log: over a store that takes batches, messages of several rooms 
     for (int r = 0; r < rooms; ++r) {
       std::promise<ChatLog::Turn> reading;
       auto held = reading.get_future();
-      f.log.history(std::to_string(r), 1, 0,
-                    [&](const Result<ChatLog::Page>&, const ChatLog::Turn& turn) { reading.set_value(turn); });
+      f.log.history(std::to_string(r), {1},
+                    [&](const Result<ChatPage>&, const ChatLog::Turn& turn) { reading.set_value(turn); });
       REQUIRE(held.wait_for(10s) == std::future_status::ready);
       turns.push_back(held.get());
     }
@@ -277,7 +277,7 @@ TEST_CASE("chat log: past the bound a message that would go into a batch is answ
   Fixture f(Way::batches, 1);
   std::promise<ChatLog::Turn> reading;
   auto held = reading.get_future();
-  f.log.history("r", 1, 0, [&](const Result<ChatLog::Page>&, const ChatLog::Turn& turn) { reading.set_value(turn); });
+  f.log.history("r", {1}, [&](const Result<ChatPage>&, const ChatLog::Turn& turn) { reading.set_value(turn); });
   REQUIRE(held.wait_for(10s) == std::future_status::ready);
   ChatLog::Turn turn = held.get();
   std::promise<void> second;

@@ -390,7 +390,7 @@ TEST_CASE("live frames: room_joined has members, history, mode, position and wha
   const std::deque<SharedItem> items = {{"c1", JsonText::trusted("1"), 1}, {"c1", JsonText::trusted("2"), 2}};
   const auto joined = [&](RoomMode mode, const std::deque<SharedItem>* kept, const std::vector<ChatMessage>& chat) {
     std::string out;
-    writer.room_joined(out, {room, "c2", mode, {"ep", 5}, members, kept}, chat);
+    writer.room_joined(out, {room, "c2", mode, {"ep", 5}, members, {}, features::newest_items(*kept, {})}, {chat});
     return frame(out);
   };
   const std::string start =
@@ -398,9 +398,9 @@ TEST_CASE("live frames: room_joined has members, history, mode, position and wha
   const std::string position = R"("position":{"epoch":"ep","offset":5})";
   const std::string item1 = R"({"connectionId":"c1","data":1,"offset":1})";
   const std::string item2 = R"({"connectionId":"c1","data":2,"offset":2})";
-  CHECK(joined(RoomMode::live, nullptr, {}) == start + R"([],"mode":"live",)" + position + "}}");
+  CHECK(joined(RoomMode::live, &none, {}) == start + R"([],"mode":"live",)" + position + "}}");
   CHECK(
-      joined(RoomMode::live, nullptr, {stored("hi")}) ==
+      joined(RoomMode::live, &none, {stored("hi")}) ==
       start +
           R"([{"id":"m1","roomId":"r","connectionId":"c1","message":"hi","createdAt":1700000000000,"offset":7}],"mode":"live",)" +
           position + "}}");
@@ -433,9 +433,9 @@ TEST_CASE("live frames: payloads of acks", "[live]") {
   CHECK(live_offset_payload(UINT64_MAX) == R"({"offset":18446744073709551615})");
   CHECK(live_history_payload("r", {}) == R"({"roomId":"r","messages":[]})");
   CHECK(
-      live_history_payload("r", {stored("a")}) ==
+      live_history_payload("r", {{stored("a")}}) ==
       R"({"roomId":"r","messages":[{"id":"m1","roomId":"r","connectionId":"c1","message":"a","createdAt":1700000000000,"offset":7}]})");
-  CHECK(live_items_payload({{"c1", JsonText::trusted("1"), 1}}) ==
+  CHECK(live_items_payload({}, {{{"c1", JsonText::trusted("1"), 1}}}) ==
         R"({"items":[{"connectionId":"c1","data":1,"offset":1}]})");
 }
 

@@ -149,7 +149,7 @@ class RoomMember {
       }
       position = found.position;
       mode = found.mode;
-      items = found.items == nullptr ? 0 : found.items->size();
+      items = static_cast<std::size_t>(found.items.end() - found.items.begin());
     });
     if (!joined) membership_.reset();
     return joined;

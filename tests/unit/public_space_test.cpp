@@ -21,7 +21,7 @@ struct Scene {
   Position share(const std::string& text) { return space->share({"A", JsonText::trusted(text), 0}); }
   std::size_t watch(Inbox& inbox, PublicSeat& seat, core::SessionKey key, std::size_t loop = 0) {
     const PublicView* as_public = &view;
-    return space->watch(loops[loop], as_public, key, inbox, seat).size();
+    return space->watch(loops[loop], as_public, key, inbox, seat).entries.size();
   }
   std::string kept() const {
     std::string list;

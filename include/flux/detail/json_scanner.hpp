@@ -181,6 +181,8 @@ std::optional<std::string_view> json_at(std::string_view text, std::string_view 
 
 /// Appends `utf8` as a JSON string. It must be valid UTF-8.
 void append_json_string(std::string& out, std::string_view utf8);
+/// How many bytes that appends.
+std::size_t json_string_size(std::string_view utf8) noexcept;
 
 }  // namespace flux::detail
 

@@ -1,6 +1,7 @@
 // What a room tells its members, and how a wire protocol puts it: a room is one object whatever its members speak.
 #pragma once
 
+#include <flux/features/page.hpp>
 #include <flux/types.hpp>
 
 #include <deque>
@@ -38,8 +39,9 @@ struct RoomSnapshot {
   std::string_view connection_id;  // the joiner's
   RoomMode mode;
   Position position;
-  const std::vector<PresenceEntry>& members;  // the joiner is one of them
-  const std::deque<SharedItem>* items;        // none in mode live
+  const std::vector<PresenceEntry>& members;     // the joiner is one of them
+  std::optional<std::uint64_t> members_after{};  // as in `MembersPage`; where the joiner comes is not said
+  ItemsView items{};                             // none in mode live
 };
 
 /// Encodes for one protocol. Each method appends whole frames to `out`.

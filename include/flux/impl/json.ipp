@@ -201,6 +201,19 @@ FLUX_DECL void append_json_string(std::string& out, std::string_view utf8) {
   out += '"';
 }
 
+FLUX_DECL std::size_t json_string_size(std::string_view utf8) noexcept {
+  std::size_t size = utf8.size() + 2;
+  for (const char character : utf8) {
+    const auto c = static_cast<unsigned char>(character);
+    if (c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t' || c == '\b' || c == '\f') {
+      size += 1;
+    } else if (c < 0x20) {
+      size += 5;
+    }
+  }
+  return size;
+}
+
 /// `text` with each byte that is not part of valid UTF-8 replaced by U+FFFD.
 FLUX_DECL std::string with_replacements(std::string_view text) {
   std::string out;

@@ -253,15 +253,17 @@ FLUX_DECL void Server::chat_history(const RoomId& room, std::size_t limit, Offse
   const auto loop = state_->a_loop();
   if (!chat || !loop) return done(Error(Errc::stopped, "the server does not run"));
   std::optional<Result<std::vector<ChatMessage>>> at_once;
-  chat->history(room, limit, before,
-                [&at_once, done, loop, blocks = chat->blocks()](Result<std::vector<ChatMessage>> page,
-                                                                const features::ChatLog::Turn&) {
-                  if (blocks) {
-                    detail::call_on(*loop, done, std::move(page));
-                  } else {
-                    at_once.emplace(std::move(page));
-                  }
-                });
+  chat->history(
+      room, {limit, before},
+      [&at_once, done, loop, blocks = chat->blocks()](Result<features::ChatPage> page, const features::ChatLog::Turn&) {
+        using Messages = Result<std::vector<ChatMessage>>;
+        Messages messages = page ? Messages(std::move(page->entries)) : Messages(page.error());
+        if (blocks) {
+          detail::call_on(*loop, done, std::move(messages));
+        } else {
+          at_once.emplace(std::move(messages));
+        }
+      });
   if (at_once) done(std::move(*at_once));
 }
 

@@ -3,6 +3,10 @@
 //
 // Every message is one text frame that holds `{"type": …, "payload": {…}}`. A client message may carry `"id"`, a string
 // or a number; it is answered by `ack` or by an `error` with that id. Members that have no value are left out.
+//
+// An answer that holds a list has at most `Limits::answer_bytes_max` bytes; an entry that alone is longer comes alone.
+// What did not fit, or was not asked for, is told by `more: true`; the next request goes on with the answer's `before`
+// or `after`.
 #pragma once
 
 #include <flux/types.hpp>
@@ -31,12 +35,19 @@ inline constexpr std::string_view send_chat = "send_chat";
 inline constexpr std::string_view create_room = "create_room";
 /// `{data, roomId?}`: data is `{type: "string", content}`; ack `{offset}`.
 inline constexpr std::string_view share = "share";
-/// `{limit?, before?, roomId?}`: chat of the room, newest `limit` (100) below offset `before`, oldest first;
-/// ack `{roomId, messages: [Stored…]}`.
+/// `{limit?, before?, roomId?}`: chat of the room, newest `limit` (1 to 1000; 100) below offset `before`, oldest first;
+/// ack `{roomId, messages: [Stored…], more?, before?}`.
 inline constexpr std::string_view get_history = "get_history";
+/// `{limit?, after?, roomId?}`: members of the room in the order of joining, at most `limit` (1 to 1000);
+/// ack `{roomId, members: [Entry…], more?, after?}`.
+inline constexpr std::string_view get_presence = "get_presence";
+/// `{limit?, before?, roomId?}`: what the room keeps, the newest `limit` (1 to 1000) below offset `before`, oldest
+/// first; ack `{roomId, items: [{connectionId, data, offset}…], more?, before?}`.
+inline constexpr std::string_view room_items = "room_items";
 /// `{data}`: to the public space; ack `{offset}`.
 inline constexpr std::string_view public_share = "public_share";
-/// `{}`: ack `{items: [{connectionId, data, offset}…]}`. From then on the client gets `public_history` on changes.
+/// `{limit?, before?}`: the newest `limit` (1 to 1000) items below offset `before`, oldest first; ack
+/// `{items: [{connectionId, data, offset}…], more?, before?}`. From then on the client gets `public_history` on changes.
 inline constexpr std::string_view public_history = "public_history";
 /// `{}`: removes the newest item of the public space; ack `{deleted}`.
 inline constexpr std::string_view public_delete_last = "public_delete_last";
@@ -46,6 +57,8 @@ inline constexpr std::string_view public_delete_last = "public_delete_last";
 namespace reply {
 /// `{roomId, connectionId, presence: {connectionId: Entry…}, chatHistory: [Stored…], mode, position: {epoch, offset},
 /// data?}`; `data`: the item of a singleton room, or the array of a history room, as `{connectionId, data, offset}`.
+/// Where not all of it fits: `more`, and for each list that was cut where to go on: `presenceAfter` (get_presence),
+/// `chatBefore` (get_history), `dataBefore` (room_items).
 inline constexpr std::string_view room_joined = "room_joined";
 /// `{roomId, joined?: [Entry…], left?: [connectionId…], updated?: [Entry…]}`
 inline constexpr std::string_view presence_updated = "presence_updated";

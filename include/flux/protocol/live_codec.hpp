@@ -24,6 +24,8 @@ enum class LiveType : std::uint8_t {
   create_room,
   share,
   get_history,
+  get_presence,
+  room_items,
   public_share,
   public_history,
   public_delete_last,
@@ -44,6 +46,8 @@ inline constexpr LiveTypeName live_types[] = {
     {live::request::create_room, LiveType::create_room},
     {live::request::share, LiveType::share},
     {live::request::get_history, LiveType::get_history},
+    {live::request::get_presence, LiveType::get_presence},
+    {live::request::room_items, LiveType::room_items},
     {live::request::public_share, LiveType::public_share},
     {live::request::public_history, LiveType::public_history},
     {live::request::public_delete_last, LiveType::public_delete_last},
@@ -66,8 +70,9 @@ struct LiveRequest {
   std::string_view data;  ///< `{type: "string", content}`, or `{type: "file", fileId}` with what follows
   FileId file_id;         ///< of a file that was put up before; empty: `data` is no file
   RoomOptions room_options;
-  std::size_t limit = 100;  ///< 1 to 1000
+  std::size_t limit = 0;  ///< 1 to 1000, or `features::no_limit`
   Offset before = 0;
+  std::uint64_t after = 0;
 };
 
 /// Reads a client's message in one pass. On an error `out.id` is set where the message held a usable one.
@@ -88,7 +93,7 @@ class LiveWriter final : public features::RoomView, public features::PublicView 
   void presence(std::string& out, const features::PresenceNotice& notice) const override;
   void closed(std::string& out, std::string_view room, std::string_view reason) const override;
   void public_history(std::string& out, const std::deque<SharedItem>& items) const override;
-  void room_joined(std::string& out, const features::RoomSnapshot& room, const std::vector<ChatMessage>& chat) const;
+  void room_joined(std::string& out, const features::RoomSnapshot& room, const features::ChatPage& chat) const;
   /// `id`: JSON text, or empty.
   void error(std::string& out, std::string_view id, const Error& error) const;
   /// `payload`: JSON text, or empty.
@@ -116,8 +121,10 @@ void append_live_closed(std::string& out, std::string_view room, std::string_vie
 // Payloads of acks, as JSON text.
 std::string live_room_payload(std::string_view room);
 std::string live_offset_payload(Offset offset);
-std::string live_history_payload(std::string_view room, const std::vector<ChatMessage>& messages);
-std::string live_items_payload(const std::vector<SharedItem>& items);
+std::string live_history_payload(std::string_view room, const features::ChatPage& page);
+std::string live_members_payload(std::string_view room, const features::MembersPage& page);
+/// `room`: empty for the public space.
+std::string live_items_payload(std::string_view room, const features::ItemsPage& page);
 
 }  // namespace flux::protocol
 

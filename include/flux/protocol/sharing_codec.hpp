@@ -34,6 +34,7 @@ enum class SharingType : std::uint8_t {
   room_chat,
   room_chat_history,
   room_presence,
+  public_items,
 };
 
 struct SharingTypeName {
@@ -50,6 +51,7 @@ inline constexpr SharingTypeName sharing_types[] = {
     {"room:history", SharingType::room_history},   {"room:leave", SharingType::room_leave},
     {"room:close", SharingType::room_close},       {"room:list", SharingType::room_list},
     {"room:members", SharingType::room_members},   {"room:chatHistory", SharingType::room_chat_history},
+    {"public:items", SharingType::public_items},
 };
 
 /// What the event of this name asks for; none: it is no event of data sharing.
@@ -75,9 +77,11 @@ struct SharingRequest {
   std::string reason;
   std::optional<JsonText> payload;
   std::optional<JsonText> metadata;
-  JsonText presence;        ///< an object
-  std::size_t limit = 100;  ///< 1 to 1000
+  JsonText presence;      ///< an object
+  std::size_t limit = 0;  ///< 1 to 1000, or `features::no_limit`
   Offset before = 0;
+  std::uint64_t after = 0;  ///< among the members of a room
+  RoomId after_room;        ///< among the rooms
 };
 
 /// `fileName` and `mimeType` of a file in a message.
@@ -120,6 +124,10 @@ class SharingAnswer {
   SharingAnswer(bool success, std::string_view message);
   SharingAnswer& string(std::string_view name, std::string_view value);
   SharingAnswer& json(std::string_view name, std::string_view text);
+  /// There is more, and the next request goes on with this; 0: there is none.
+  SharingAnswer& more_before(Offset before);
+  /// The same; `after`: JSON text.
+  SharingAnswer& more_after(std::string_view after);
   JsonText take();
 
  private:
@@ -129,6 +137,9 @@ class SharingAnswer {
 /// StoredData of each item, as an array.
 std::string sharing_items(const std::vector<SharedItem>& items);
 std::string sharing_items(const std::deque<SharedItem>& items);
+std::string sharing_items(const features::ItemsView& items);
+/// How long a room is in `sharing_rooms`, at most.
+std::size_t sharing_room_bytes(const RoomInfo& room) noexcept;
 /// `{roomId, mode, capacity, members}` of each.
 std::string sharing_rooms(std::span<const RoomInfo> rooms);
 /// An Entry of protocol live for each.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <flux/config.hpp>
+#include <flux/features/page.hpp>
 #include <flux/storage/store_queue.hpp>
 
 #include <array>
@@ -17,14 +18,13 @@ namespace flux::features {
 /// store queue, with what else waits where it takes batches.
 class ChatLog {
  public:
-  using Page = std::vector<ChatMessage>;
   /// `turn`: while it is held, no other call for the room begins. Empty where the store does not block: then the
   /// callback runs inside the room's chat lock, and must not call the log back.
   using Turn = storage::StoreQueue::Turn;
   using Stored = std::function<void(Result<ChatMessage>, const Turn&)>;
 
   /// `failed`: told of exceptions out of the store.
-  ChatLog(std::shared_ptr<ChatStore> store, std::shared_ptr<storage::StoreQueue> queue,
+  ChatLog(std::shared_ptr<ChatStore> store, std::shared_ptr<storage::StoreQueue> queue, const Limits& limits,
           std::function<void(std::string_view)> failed);
 
   bool blocks() const noexcept { return queue_ != nullptr; }
@@ -32,9 +32,9 @@ class ChatLog {
   /// Stores the message, then calls `stored` (with its offset filled in) before anything else of this room is stored or
   /// read. Errors: the store's; overloaded.
   void append(ChatMessage message, Stored stored);
-  /// A page, then `read` before anything else of this room is stored. Errors as for `append`.
-  void history(const RoomId& room, std::size_t limit, Offset before,
-               std::function<void(Result<Page>, const Turn&)> read);
+  /// A page (`asked.limit`: 1 to 1000), then `read` before anything else of this room is stored. Errors as for
+  /// `append`.
+  void history(const RoomId& room, const PageRequest& asked, std::function<void(Result<ChatPage>, const Turn&)> read);
 
  private:
   struct Pending;
@@ -43,6 +43,7 @@ class ChatLog {
   T guarded(const Call& store_call);
   template <class T, class Call, class Done>
   void call(const RoomId& room, Call store_call, Done done);
+  Result<ChatPage> read_page(ChatStore& store, const RoomId& room, const PageRequest& asked) const;
   void append_with_others(ChatMessage message, const Stored& stored);
   void append_batch(std::vector<storage::StoreQueue::PartInTurn> batch);
   std::mutex& lock_of(const RoomId& room) { return locks_[std::hash<RoomId>{}(room) % locks_.size()]; }
@@ -50,6 +51,7 @@ class ChatLog {
   const std::shared_ptr<ChatStore> store_;
   const std::shared_ptr<storage::StoreQueue> queue_;  // null: the store does not block
   const bool batches_;
+  const std::size_t portion_max_;  // messages that the store is asked for at once
   const std::function<void(std::string_view)> failed_;
   std::array<std::mutex, 64> locks_;
 };

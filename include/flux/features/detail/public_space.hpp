@@ -76,12 +76,17 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
     return {items_.begin(), items_.end()};
   }
 
-  /// What is there now; changes follow, from here on. A seat that is taken stays.
-  std::vector<SharedItem> watch(const std::shared_ptr<core::Loop>& loop, const PublicView* view, core::SessionKey key,
-                                core::Outlet& outlet, PublicSeat& seat) {
+  ItemsPage items(const PageRequest& asked) const {
+    const std::lock_guard lock(mutex_);
+    return newest_items(items_, asked).copy();
+  }
+
+  /// What is there now, or a page of it; changes follow, from here on. A seat that is taken stays.
+  ItemsPage watch(const std::shared_ptr<core::Loop>& loop, const PublicView* view, core::SessionKey key,
+                  core::Outlet& outlet, PublicSeat& seat, const PageRequest& asked = {}) {
     const std::lock_guard lock(mutex_);
     if (!seat.lane) seat.lane = audience_.enter(loop, view, key, outlet, seat.seat);
-    return {items_.begin(), items_.end()};
+    return newest_items(items_, asked).copy();
   }
 
   /// As `Room::change_view`.

@@ -35,6 +35,10 @@ struct Joiner {
   core::Outlet* outlet;
   std::shared_ptr<core::Loop> loop;
   const RoomView* view;
+  /// Of the welcome: items and members share it, and an item may only be longer where there are no members in it, or in
+  /// mode singleton.
+  std::size_t welcome_bytes_max = no_limit;
+  bool lists_members = true;  ///< the welcome has them
 };
 
 /// Threading: `join`, `leave` and `update_presence` on the member's loop; everything else from any thread. The room's
@@ -88,9 +92,12 @@ class Room final : public std::enable_shared_from_this<Room> {
 
   RoomInfo info() const;
   std::vector<Member> presence() const;
+  MembersPage presence(const MembersRequest& asked) const;
+  /// What the member has set last.
+  JsonText presence_of(const Membership& membership) const;
   std::vector<SharedItem> items() const;
-  /// The same for a member, to whom all of them have been sent by then: what comes later reaches it later. On its loop.
-  std::vector<SharedItem> items_sent_to(Membership& membership);
+  /// Some of them for a member, to whom all have been sent by then: what comes later reaches it later. On its loop.
+  ItemsPage items_sent_to(Membership& membership, const PageRequest& asked);
   std::vector<core::SessionKey> member_keys() const;
 
   /// Ends the room if it has no members, and had none since `since`. Nobody can join it afterwards.
@@ -128,7 +135,11 @@ class Room final : public std::enable_shared_from_this<Room> {
 
   static PresenceEntry entry(const MemberState& member);
   std::unique_lock<std::mutex> lock_when_sent(core::Lane& lane);
-  void describe(const MemberState& joiner, const std::function<void(const RoomSnapshot&)>& welcome) const;
+  void describe(const Joiner& joiner, const MemberState& as_member,
+                const std::function<void(const RoomSnapshot&)>& welcome) const;
+  std::vector<const MemberState*> members_in_order(const MembersRequest& asked, First first,
+                                                   std::optional<std::uint64_t>& after) const;
+  static Member member(const MemberState& state);
   Position position() const { return {epoch_, offset_}; }
   /// Sends what `encode(view, out)` puts to all members.
   template <class Encode>

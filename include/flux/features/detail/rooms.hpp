@@ -6,10 +6,12 @@
 
 #include <array>
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -54,6 +56,8 @@ class Rooms {
   /// The same for this room, not for another that was made under its id. False where it was forgotten already.
   bool take_out(const std::shared_ptr<Room>& room, std::string_view reason);
   std::vector<std::shared_ptr<Room>> all() const;
+  /// At most `limit` rooms in the order of their ids, from the first one behind `after` on. Cost: O(limit + log rooms).
+  std::vector<std::shared_ptr<Room>> page(std::string_view after, std::size_t limit) const;
   std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
 
  private:
@@ -61,12 +65,19 @@ class Rooms {
     mutable std::mutex mutex;
     std::unordered_map<RoomId, std::shared_ptr<Room>> rooms;
   };
+  /// Every room in the order of the ids, which the keys are views of. Locked within a shard.
+  struct Order {
+    mutable std::mutex mutex;
+    std::map<std::string_view, std::shared_ptr<Room>> rooms;
+  };
 
   Shard& shard(const RoomId& id) { return shards_[std::hash<RoomId>{}(id) % shards_.size()]; }
   const Shard& shard(const RoomId& id) const { return shards_[std::hash<RoomId>{}(id) % shards_.size()]; }
   void linger(const std::shared_ptr<Room>& room, core::Loop& loop, std::chrono::nanoseconds time);
   void await_members(const std::shared_ptr<Room>& room, core::Loop& loop);
   bool outlives_stop(const Room& room) const noexcept { return room.is_kept() && stopping_.load(); }
+  void add(Shard& locked, const std::shared_ptr<Room>& room);
+  void remove(Shard& locked, const RoomId& id);
   Result<std::shared_ptr<Room>> make(Shard& locked, const RoomId& id, const RoomOptions& options);
   std::shared_ptr<Room> make_unchecked(const RoomId& id, const RoomOptions& options);
 
@@ -77,6 +88,7 @@ class Rooms {
   const std::size_t rooms_max_;
   const std::size_t id_bytes_max_;
   std::array<Shard, 64> shards_;
+  Order order_;
   std::atomic<std::size_t> size_{0};
   std::atomic<std::uint64_t> next_epoch_;
   std::atomic<bool> stopping_{false};

@@ -3,6 +3,7 @@
 #include <flux/detail/mode.hpp>
 #include <flux/features/detail/chat_log.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace flux::detail {
@@ -12,6 +13,17 @@ inline Error chat_store_overloaded() { return {Errc::overloaded, "too many chat 
 
 namespace flux::features {
 
+namespace chat_detail {
+
+/// What a store that does not block is asked for at once is copied in a turn of an event loop.
+FLUX_DECL std::size_t portion_of(const Limits& limits) {
+  constexpr std::size_t bytes_max = 8'388'608;
+  const std::size_t message = std::max<std::size_t>(limits.chat_bytes_max + limits.metadata_bytes_max, 1);
+  return std::clamp<std::size_t>(bytes_max / message, 1, 1000);
+}
+
+}  // namespace chat_detail
+
 /// A message that waits for its batch.
 struct ChatLog::Pending final : storage::StoreQueue::Part {
   ChatMessage message;
@@ -19,10 +31,11 @@ struct ChatLog::Pending final : storage::StoreQueue::Part {
 };
 
 FLUX_DECL ChatLog::ChatLog(std::shared_ptr<ChatStore> store, std::shared_ptr<storage::StoreQueue> queue,
-                           std::function<void(std::string_view)> failed)
+                           const Limits& limits, std::function<void(std::string_view)> failed)
     : store_(std::move(store)),
       queue_(std::move(queue)),
       batches_(queue_ && store_->batch_max() > 1),
+      portion_max_(chat_detail::portion_of(limits)),
       failed_(std::move(failed)) {
   if (!batches_) return;
   queue_->collect(store_->batch_max(),
@@ -100,10 +113,37 @@ FLUX_DECL void ChatLog::append_batch(std::vector<storage::StoreQueue::PartInTurn
   }
 }
 
-FLUX_DECL void ChatLog::history(const RoomId& room, std::size_t limit, Offset before,
-                                std::function<void(Result<Page>, const Turn&)> read) {
-  call<Page>(
-      room, [room, limit, before](ChatStore& store) { return store.history(room, limit, before); }, std::move(read));
+FLUX_DECL void ChatLog::history(const RoomId& room, const PageRequest& asked,
+                                std::function<void(Result<ChatPage>, const Turn&)> read) {
+  call<ChatPage>(
+      room, [this, room, asked](ChatStore& store) { return read_page(store, room, asked); }, std::move(read));
+}
+
+/// In portions, which are bounded though all of their messages are as long as they may be. One message more than the
+/// page may have tells whether there are older ones.
+FLUX_DECL Result<ChatPage> ChatLog::read_page(ChatStore& store, const RoomId& room, const PageRequest& asked) const {
+  ChatPage page;  // from the newest back, until it is complete
+  PageSize size(asked.bytes_max);
+  Offset before = asked.before;
+  for (bool goes_on = true; goes_on;) {
+    const std::size_t missing = asked.limit - page.entries.size();
+    const std::size_t wanted = missing < portion_max_ ? missing + 1 : portion_max_;
+    auto portion = store.history(room, wanted, before);
+    if (!portion) return portion.error();
+    const Offset begin = before;
+    for (auto message = portion->rbegin(); message != portion->rend(); ++message) {
+      if (page.entries.size() == asked.limit || !size.takes(json_bytes(*message))) {
+        page.before = page.entries.back().offset;
+        goes_on = false;
+        break;
+      }
+      before = message->offset;
+      page.entries.push_back(std::move(*message));
+    }
+    if (portion->size() < wanted || before == begin) goes_on = false;
+  }
+  std::reverse(page.entries.begin(), page.entries.end());
+  return page;
 }
 
 }  // namespace flux::features

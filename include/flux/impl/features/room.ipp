@@ -82,26 +82,77 @@ FLUX_DECL Result<void> Room::join(Membership& membership, const Joiner& joiner, 
   members_.push_back({&membership, joiner.connection_id, joiner.identity, std::move(presence), seq, seq,
                       returned ? Change::updated : Change::joined, known_from});
 
-  describe(members_.back(), welcome);
+  describe(joiner, members_.back(), welcome);
   presence_changed(*joiner.loop);
   return {};
 }
 
-FLUX_DECL void Room::describe(const MemberState& joiner,
+/// Items and members have a half of the welcome each, and what the other leaves of its half.
+FLUX_DECL void Room::describe(const Joiner& joiner, const MemberState& as_member,
                               const std::function<void(const RoomSnapshot&)>& welcome) const {
   std::vector<PresenceEntry> entries;
-  entries.reserve(members_.size());
-  for (const MemberState& member : members_) entries.push_back(entry(member));
-  welcome({id_, joiner.connection_id, mode_, position(), entries, items_.get()});
+  RoomSnapshot snapshot{id_, as_member.connection_id, mode_, position(), entries};
+  const std::size_t most = joiner.welcome_bytes_max;
+  std::size_t members_bytes = 0;
+  if (joiner.lists_members) {
+    for (const MemberState& member : members_) members_bytes += json_bytes(entry(member));
+  }
+  if (items_) {
+    const bool alone = !joiner.lists_members || mode_ == RoomMode::singleton;
+    const std::size_t for_items = std::max(most / 2, most - std::min(most, members_bytes));
+    snapshot.items = newest_items(*items_, {no_limit, 0, for_items}, alone ? First::always : First::if_it_fits);
+  }
+  if (joiner.lists_members) {
+    std::size_t left = most;
+    for (const SharedItem& item : snapshot.items) left -= std::min(left, json_bytes(item));
+    if (members_bytes <= left) {
+      entries.reserve(members_.size());
+      for (const MemberState& member : members_) entries.push_back(entry(member));
+    } else {
+      entries.push_back(entry(as_member));
+      left -= std::min(left, json_bytes(entries.front()));
+      for (const MemberState* member :
+           members_in_order({no_limit, 0, left}, First::if_it_fits, snapshot.members_after)) {
+        if (member != &as_member) entries.push_back(entry(*member));
+      }
+    }
+  }
+  welcome(snapshot);
+}
+
+/// A heap, as a page is short in a room for which it is needed.
+FLUX_DECL std::vector<const Room::MemberState*> Room::members_in_order(const MembersRequest& asked, First first,
+                                                                       std::optional<std::uint64_t>& after) const {
+  std::vector<const MemberState*> rest;
+  for (const MemberState& member : members_) {
+    if (member.joined_at > asked.after) rest.push_back(&member);
+  }
+  const auto later = [](const MemberState* a, const MemberState* b) { return a->joined_at > b->joined_at; };
+  std::make_heap(rest.begin(), rest.end(), later);
+  std::vector<const MemberState*> page;
+  PageSize size(asked.bytes_max, first);
+  while (!rest.empty()) {
+    const MemberState* next = rest.front();
+    if (page.size() == asked.limit || !size.takes(json_bytes(entry(*next)))) {
+      after = page.empty() ? asked.after : page.back()->joined_at;
+      break;
+    }
+    page.push_back(next);
+    std::pop_heap(rest.begin(), rest.end(), later);
+    rest.pop_back();
+  }
+  return page;
 }
 
 FLUX_DECL Result<void> Room::join_again(Membership& membership, const Joiner& joiner, std::string presence,
                                         const std::function<void(const RoomSnapshot&)>& welcome) {
   const auto lock = lock_when_sent(*membership.lane);
   if (ended_) return ended_error();
-  members_[membership.member_index].identity = joiner.identity;
-  change_presence(membership, std::move(presence));
-  describe(members_[membership.member_index], welcome);
+  MemberState& member = members_[membership.member_index];
+  const bool changes = member.presence != presence || member.identity != joiner.identity;
+  member.identity = joiner.identity;
+  if (changes) change_presence(membership, std::move(presence));
+  describe(joiner, member, welcome);
   return {};
 }
 
@@ -361,11 +412,26 @@ FLUX_DECL std::vector<Member> Room::presence() const {
             [](const MemberState* a, const MemberState* b) { return a->joined_at < b->joined_at; });
   std::vector<Member> list;
   list.reserve(order.size());
-  for (const MemberState* member : order) {
-    list.push_back({member->connection_id, member->identity ? *member->identity : Identity{},
-                    JsonText::trusted(member->presence)});
-  }
+  for (const MemberState* state : order) list.push_back(member(*state));
   return list;
+}
+
+FLUX_DECL MembersPage Room::presence(const MembersRequest& asked) const {
+  const std::lock_guard lock(mutex_);
+  MembersPage page;
+  for (const MemberState* state : members_in_order(asked, First::always, page.after)) {
+    page.members.push_back(member(*state));
+  }
+  return page;
+}
+
+FLUX_DECL Member Room::member(const MemberState& state) {
+  return {state.connection_id, state.identity ? *state.identity : Identity{}, JsonText::trusted(state.presence)};
+}
+
+FLUX_DECL JsonText Room::presence_of(const Membership& membership) const {
+  const std::lock_guard lock(mutex_);
+  return JsonText::trusted(members_[membership.member_index].presence);
 }
 
 FLUX_DECL std::vector<SharedItem> Room::items() const {
@@ -374,10 +440,9 @@ FLUX_DECL std::vector<SharedItem> Room::items() const {
   return {items_->begin(), items_->end()};
 }
 
-FLUX_DECL std::vector<SharedItem> Room::items_sent_to(Membership& membership) {
+FLUX_DECL ItemsPage Room::items_sent_to(Membership& membership, const PageRequest& asked) {
   const auto lock = lock_when_sent(*membership.lane);
-  if (!items_) return {};
-  return {items_->begin(), items_->end()};
+  return items_ ? newest_items(*items_, asked).copy() : ItemsPage();
 }
 
 FLUX_DECL std::vector<core::SessionKey> Room::member_keys() const {

@@ -59,8 +59,27 @@ FLUX_DECL Result<std::shared_ptr<Room>> Rooms::make(Shard& locked, const RoomId&
   if (log_ != nullptr && options.mode != RoomMode::live) {
     room->keep_in_store({id, new_room_life(), options.mode, options.capacity, options.permanent}, {}, {}, InStore::no);
   }
-  locked.rooms.emplace(id, room);
+  add(locked, room);
   return room;
+}
+
+/// In the place of another one of its id, if there is one.
+FLUX_DECL void Rooms::add(Shard& locked, const std::shared_ptr<Room>& room) {
+  {
+    const std::lock_guard lock(order_.mutex);
+    order_.rooms.erase(room->id());  // its key is the other's id
+    order_.rooms.emplace(room->id(), room);
+  }
+  locked.rooms.insert_or_assign(room->id(), room);
+}
+
+FLUX_DECL void Rooms::remove(Shard& locked, const RoomId& id) {
+  {
+    const std::lock_guard lock(order_.mutex);
+    order_.rooms.erase(id);
+  }
+  locked.rooms.erase(id);
+  size_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 FLUX_DECL std::shared_ptr<Room> Rooms::make_unchecked(const RoomId& id, const RoomOptions& options) {
@@ -81,24 +100,25 @@ FLUX_DECL void Rooms::restore(RestoredRoom restored) {
   StoredRoom stored = std::move(restored.room);
   Shard& s = shard(stored.id);
   std::unique_lock lock(s.mutex);
-  auto& place = s.rooms[stored.id];
-  const bool made_again = place != nullptr;
+  const auto found = s.rooms.find(stored.id);
+  const bool made_again = found != s.rooms.end();
   if (made_again) {
     // Made before the start: nobody has joined it yet.
-    if (place->mode() != stored.mode) {
+    const std::shared_ptr<Room> fresh = found->second;
+    if (fresh->mode() != stored.mode) {
       lock.unlock();
       return log_->close(stored);
     }
-    const StoredRoom& fresh = place->kept()->stored();
-    stored.capacity = fresh.capacity;
-    stored.permanent = fresh.permanent;
-    place->end({});
+    stored.capacity = fresh->kept()->stored().capacity;
+    stored.permanent = fresh->kept()->stored().permanent;
+    fresh->end({});
   } else {
     size_.fetch_add(1, std::memory_order_relaxed);
   }
-  place = make_unchecked(stored.id, {stored.mode, stored.capacity, stored.permanent});
-  place->keep_in_store(std::move(stored), std::move(restored.numbers), restored.items,
-                       made_again ? InStore::perhaps : InStore::yes);
+  const auto room = make_unchecked(stored.id, {stored.mode, stored.capacity, stored.permanent});
+  add(s, room);
+  room->keep_in_store(std::move(stored), std::move(restored.numbers), restored.items,
+                      made_again ? InStore::perhaps : InStore::yes);
 }
 
 FLUX_DECL void Rooms::start(core::Loop& loop) {
@@ -172,8 +192,7 @@ FLUX_DECL void Rooms::remove_if_empty(const std::shared_ptr<Room>& room, Clock::
     const std::lock_guard lock(s.mutex);
     const auto found = s.rooms.find(room->id());
     if (found == s.rooms.end() || found->second != room || outlives_stop(*room) || !room->end_if_empty(since)) return;
-    s.rooms.erase(found);
-    size_.fetch_sub(1, std::memory_order_relaxed);
+    remove(s, room->id());
   }
   if (room->is_kept()) log_->close(room->kept());
 }
@@ -183,10 +202,9 @@ FLUX_DECL std::shared_ptr<Room> Rooms::take_out(const RoomId& id, std::string_vi
   const std::lock_guard lock(s.mutex);
   const auto found = s.rooms.find(id);
   if (found == s.rooms.end()) return nullptr;
-  auto room = std::move(found->second);
+  auto room = found->second;
   room->end(reason);
-  s.rooms.erase(found);
-  size_.fetch_sub(1, std::memory_order_relaxed);
+  remove(s, id);
   return room;
 }
 
@@ -196,8 +214,7 @@ FLUX_DECL bool Rooms::take_out(const std::shared_ptr<Room>& room, std::string_vi
   const auto found = s.rooms.find(room->id());
   if (found == s.rooms.end() || found->second != room) return false;
   room->end(reason);
-  s.rooms.erase(found);
-  size_.fetch_sub(1, std::memory_order_relaxed);
+  remove(s, room->id());
   return true;
 }
 
@@ -206,6 +223,15 @@ FLUX_DECL std::vector<std::shared_ptr<Room>> Rooms::all() const {
   for (const Shard& s : shards_) {
     const std::lock_guard lock(s.mutex);
     for (const auto& [id, room] : s.rooms) list.push_back(room);
+  }
+  return list;
+}
+
+FLUX_DECL std::vector<std::shared_ptr<Room>> Rooms::page(std::string_view after, std::size_t limit) const {
+  const std::lock_guard lock(order_.mutex);
+  std::vector<std::shared_ptr<Room>> list;
+  for (auto at = order_.rooms.upper_bound(after); at != order_.rooms.end() && list.size() < limit; ++at) {
+    list.push_back(at->second);
   }
   return list;
 }

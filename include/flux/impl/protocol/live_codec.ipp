@@ -30,11 +30,12 @@ enum Field : std::size_t {
   data,
   limit,
   before,
+  after,
   field_count
 };
 inline constexpr std::array<std::string_view, field_count> field_names = {
-    "roomId",  "presence", "accessToken", "name",     "email", "event", "payload",
-    "message", "metadata", "mode",        "capacity", "data",  "limit", "before"};
+    "roomId",   "presence", "accessToken", "name", "email", "event",  "payload", "message",
+    "metadata", "mode",     "capacity",    "data", "limit", "before", "after"};
 
 struct Slot {
   std::string_view text;  // empty: absent
@@ -216,6 +217,13 @@ FLUX_DECL void read_data(Fields& fields, LiveRequest& out) {
   if (!object.get<std::string>("/content")) fields.fail(Errc::invalid_message, "data.content must be a string");
 }
 
+FLUX_DECL void read_page(Fields& fields, LiveRequest& out, std::size_t limit_otherwise) {
+  constexpr auto any = static_cast<std::uint64_t>(-1);
+  out.limit = static_cast<std::size_t>(fields.integer(limit, limit_otherwise, 1, 1000));
+  out.before = fields.integer(before, 0, 0, any);
+  out.after = fields.integer(after, 0, 0, any);
+}
+
 FLUX_DECL void read_fields(Fields& fields, LiveRequest& out) {
   const Limits& limits = fields.limits();
   constexpr std::size_t any_size = static_cast<std::size_t>(-1);  // what uses it checks it
@@ -250,15 +258,14 @@ FLUX_DECL void read_fields(Fields& fields, LiveRequest& out) {
       break;
     case LiveType::share:
     case LiveType::public_share: read_data(fields, out); break;
-    case LiveType::get_history:
-      out.limit = static_cast<std::size_t>(fields.integer(limit, 100, 1, 1000));
-      out.before = fields.integer(before, 0, 0, static_cast<std::uint64_t>(-1));
-      break;
+    case LiveType::get_history: read_page(fields, out, 100); break;
+    case LiveType::get_presence:
+    case LiveType::room_items:
+    case LiveType::public_history: read_page(fields, out, features::no_limit); break;
     case LiveType::leave_room:
-    case LiveType::public_history:
     case LiveType::public_delete_last: break;
   }
-  const bool answers_only = out.type == LiveType::get_history || out.type == LiveType::public_history;
+  const bool answers_only = out.limit != 0;  // a page
   if (answers_only && out.id.empty()) fields.fail(Errc::invalid_message, "id is missing: the answer is an ack");
 }
 
@@ -428,6 +435,15 @@ void put_items(std::string& out, const Items& items) {
   put_array(out, items, [&](const SharedItem& item) { put_item(out, item); });
 }
 
+FLUX_DECL void put_chat(std::string& out, const std::vector<ChatMessage>& messages) {
+  put_array(out, messages, [&](const ChatMessage& stored) { append_live_chat(out, stored); });
+}
+
+/// `name`: of what the next request goes on with.
+FLUX_DECL void put_more(Object& payload, std::string_view name, std::uint64_t value) {
+  payload.json("more", "true").number(name, value);
+}
+
 }  // namespace live_detail
 
 /// One message in a frame of its own. The header's size depends on what is not written yet: room is left for the usual
@@ -507,7 +523,7 @@ FLUX_DECL void LiveWriter::closed(std::string& out, std::string_view room, std::
 }
 
 FLUX_DECL void LiveWriter::room_joined(std::string& out, const features::RoomSnapshot& room,
-                                       const std::vector<ChatMessage>& chat) const {
+                                       const features::ChatPage& chat) const {
   Message message(*this, out, live::reply::room_joined);
   std::string& text = message.payload();
   live_detail::Object payload(text);
@@ -519,16 +535,20 @@ FLUX_DECL void LiveWriter::room_joined(std::string& out, const features::RoomSna
   }
   members.end();
   payload.key("chatHistory");
-  live_detail::put_array(text, chat, [&](const ChatMessage& stored) { append_live_chat(text, stored); });
+  live_detail::put_chat(text, chat.entries);
   payload.string("mode", to_string(room.mode)).key("position");
   live_detail::Object(text).string("epoch", room.position.epoch).number("offset", room.position.offset).end();
   if (room.mode == RoomMode::history) {
     payload.key("data");
-    live_detail::put_items(text, *room.items);
-  } else if (room.mode == RoomMode::singleton && !room.items->empty()) {
+    live_detail::put_items(text, room.items);
+  } else if (room.mode == RoomMode::singleton && !room.items.empty()) {
     payload.key("data");
-    live_detail::put_item(text, room.items->back());
+    live_detail::put_item(text, room.items.back());
   }
+  if (room.members_after || chat.before != 0 || room.items.before != 0) payload.json("more", "true");
+  if (room.members_after) payload.number("presenceAfter", *room.members_after);
+  if (chat.before != 0) payload.number("chatBefore", chat.before);
+  if (room.items.before != 0) payload.number("dataBefore", room.items.before);
   payload.end();
 }
 
@@ -564,20 +584,34 @@ FLUX_DECL std::string live_room_payload(std::string_view room) {
 
 FLUX_DECL std::string live_offset_payload(Offset offset) { return "{\"offset\":" + std::to_string(offset) + "}"; }
 
-FLUX_DECL std::string live_history_payload(std::string_view room, const std::vector<ChatMessage>& messages) {
+FLUX_DECL std::string live_history_payload(std::string_view room, const features::ChatPage& page) {
   std::string text;
   live_detail::Object payload(text);
   payload.string("roomId", room).key("messages");
-  live_detail::put_array(text, messages, [&](const ChatMessage& stored) { append_live_chat(text, stored); });
+  live_detail::put_chat(text, page.entries);
+  if (page.before != 0) live_detail::put_more(payload, "before", page.before);
   payload.end();
   return text;
 }
 
-FLUX_DECL std::string live_items_payload(const std::vector<SharedItem>& items) {
+FLUX_DECL std::string live_members_payload(std::string_view room, const features::MembersPage& page) {
   std::string text;
   live_detail::Object payload(text);
-  payload.key("items");
-  live_detail::put_items(text, items);
+  payload.string("roomId", room).key("members");
+  live_detail::put_array(text, page.members, [&](const Member& member) {
+    append_live_entry(text, {member.connection_id, &member.identity, member.presence.text()});
+  });
+  if (page.after) live_detail::put_more(payload, "after", *page.after);
+  payload.end();
+  return text;
+}
+
+FLUX_DECL std::string live_items_payload(std::string_view room, const features::ItemsPage& page) {
+  std::string text;
+  live_detail::Object payload(text);
+  payload.optional_string("roomId", room).key("items");
+  live_detail::put_items(text, page.entries);
+  if (page.before != 0) live_detail::put_more(payload, "before", page.before);
   payload.end();
   return text;
 }

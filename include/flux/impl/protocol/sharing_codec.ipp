@@ -46,6 +46,7 @@ class Members {
     presence,
     limit,
     before,
+    after,
     reason,
     type,
     content,
@@ -55,8 +56,8 @@ class Members {
     count
   };
   static constexpr std::array<std::string_view, count> names = {
-      "roomId", "capacity", "mode",   "data", "event",   "payload", "message",  "metadata", "presence",
-      "limit",  "before",   "reason", "type", "content", "fileId",  "fileName", "mimeType"};
+      "roomId", "capacity", "mode",  "data",   "event", "payload", "message", "metadata", "presence",
+      "limit",  "before",   "after", "reason", "type",  "content", "fileId",  "fileName", "mimeType"};
   struct Slot {
     std::string_view text;  // empty: absent
     Kind kind = Kind::null;
@@ -109,12 +110,14 @@ class Reader {
     switch (type) {
       case SharingType::public_upload: public_upload(); break;
       case SharingType::public_delete_last: break;
-      case SharingType::room_join:
+      case SharingType::public_items: options(argument()); break;
+      case SharingType::room_join: named_room(); break;
       case SharingType::room_history:
-        out_.room = text_of({argument().json().text(), argument().json().kind()}, "roomId");
+        named_room();
+        if (arguments_.size() > 1) options(arguments_[1]);
         break;
-      case SharingType::room_leave:
-      case SharingType::room_members: room_of_its_own(); break;
+      case SharingType::room_leave: room_of_its_own(); break;
+      case SharingType::room_members: members(); break;
       case SharingType::room_close: room_close(); break;
       case SharingType::room_chat_history: chat_history(); break;
       case SharingType::room_list: list(); break;
@@ -124,6 +127,7 @@ class Reader {
       case SharingType::room_chat: chat(); break;
       case SharingType::room_presence: presence(); break;
     }
+    if (out_.limit == 0) out_.limit = limit_otherwise(type);
     if (error_) return *error_;
     return std::move(out_);
   }
@@ -203,6 +207,24 @@ class Reader {
 
   // --- Requests ---
 
+  /// Of a list as it always was: chat and rooms by the hundred, else all that one answer may hold.
+  static std::size_t limit_otherwise(SharingType type) {
+    const bool by_the_hundred = type == SharingType::room_chat_history || type == SharingType::room_list;
+    return by_the_hundred ? 100 : features::no_limit;
+  }
+  void named_room() { out_.room = text_of({argument().json().text(), argument().json().kind()}, "roomId"); }
+  /// `{limit?, before?}`, or nothing.
+  void options(const SocketIoValue& value) {
+    if (value.json().kind() == Kind::null) return;
+    only_json(value);
+    page(members_of(value.json().text(), value.json().kind(), "the options"));
+  }
+  void members() {
+    if (argument().json().kind() == Kind::string) return room_of_its_own();
+    const Members members = request();
+    page(members);
+    if (members.has(Members::after)) out_.after = integer(members, Members::after, 0, static_cast<std::uint64_t>(-1));
+  }
   /// A room that is named by the argument itself, or by its member.
   void room_of_its_own() {
     if (argument().json().kind() == Kind::string) {
@@ -228,7 +250,9 @@ class Reader {
   }
   void list() {
     if (argument().json().kind() == Kind::null) return;
-    page(members_of(argument().json().text(), argument().json().kind(), "the first argument"));
+    const Members members = members_of(argument().json().text(), argument().json().kind(), "the first argument");
+    page(members);
+    if (members.has(Members::after)) out_.after_room = text_of(members[Members::after], "after");
   }
   void create() {
     const Members members = request();
@@ -418,6 +442,14 @@ FLUX_DECL SharingAnswer& SharingAnswer::json(std::string_view name, std::string_
   return *this;
 }
 
+FLUX_DECL SharingAnswer& SharingAnswer::more_before(Offset before) {
+  return before == 0 ? *this : json("more", "true").json("before", std::to_string(before));
+}
+
+FLUX_DECL SharingAnswer& SharingAnswer::more_after(std::string_view after) {
+  return json("more", "true").json("after", after);
+}
+
 FLUX_DECL JsonText SharingAnswer::take() { return JsonText::trusted(std::move(text_) + "}"); }
 
 FLUX_DECL std::string sharing_items(const std::vector<SharedItem>& items) {
@@ -426,6 +458,15 @@ FLUX_DECL std::string sharing_items(const std::vector<SharedItem>& items) {
 
 FLUX_DECL std::string sharing_items(const std::deque<SharedItem>& items) {
   return sharing_detail::array_of(items, sharing_detail::put_data);
+}
+
+FLUX_DECL std::string sharing_items(const features::ItemsView& items) {
+  return sharing_detail::array_of(items, sharing_detail::put_data);
+}
+
+FLUX_DECL std::size_t sharing_room_bytes(const RoomInfo& room) noexcept {
+  constexpr std::size_t around = 100;  // names, mode, numbers
+  return detail::json_string_size(room.id) + around;
 }
 
 FLUX_DECL std::string sharing_rooms(std::span<const RoomInfo> rooms) {

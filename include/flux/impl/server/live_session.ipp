@@ -202,6 +202,8 @@ FLUX_DECL void LiveSession::handle(Request& request) {
     case Type::create_room: return create_room(request);
     case Type::share: return share(request);
     case Type::get_history: return get_history(request);
+    case Type::get_presence: return get_presence(request);
+    case Type::room_items: return room_items(request);
     case Type::public_share: return public_share(request);
     case Type::public_history: return public_history(request);
     case Type::public_delete_last: return public_delete_last(request);
@@ -290,19 +292,20 @@ FLUX_DECL void LiveSession::join_as(const std::string& id, const RoomId& room, J
 
 /// The room is entered before any later chat is stored, so that nothing falls between the history and what follows.
 FLUX_DECL void LiveSession::join_with_history(const std::string& id, const RoomId& room, const JsonText& presence) {
-  const std::size_t limit = hub_.config.chat.join_history;
-  if (limit == 0) return welcome(id, enter(room, presence, {}));
-  using Page = features::ChatLog::Page;
+  // A third of the welcome: members and items need the rest.
+  const features::PageRequest newest{hub_.config.chat.join_history, 0, hub_.config.limits.answer_bytes_max / 3};
+  if (newest.limit == 0) return welcome(id, enter(room, presence, {}));
+  using Page = features::ChatPage;
   if (!hub_.chat->blocks()) {
     Result<std::string> entered = Error(Errc::store_failed, "the chat store gave no answer");
-    hub_.chat->history(room, limit, 0, [&](const Result<Page>& page, const auto&) {
+    hub_.chat->history(room, newest, [&](const Result<Page>& page, const auto&) {
       entered = page ? enter(room, presence, *page) : Result<std::string>(page.error());
     });
     return welcome(id, entered);
   }
   pause_input();
   hub_.chat->history(
-      room, limit, 0, [self = self(), id, room, presence](Result<Page> page, const features::ChatLog::Turn& turn) {
+      room, newest, [self = self(), id, room, presence](Result<Page> page, const features::ChatLog::Turn& turn) {
         self->loop()->dispatch([self, id, room, presence, page = std::move(page), turn] {
           if (!self->open()) return;
           self->welcome(id, page ? self->enter(room, presence, *page) : Result<std::string>(page.error()));
@@ -314,9 +317,11 @@ FLUX_DECL void LiveSession::join_with_history(const std::string& id, const RoomI
 /// Becomes a member. The result is the frame that says so; nothing is sent and no handler called, for the chat's lock
 /// may be held.
 FLUX_DECL Result<std::string> LiveSession::enter(const RoomId& room, const JsonText& presence,
-                                                 const std::vector<ChatMessage>& history) {
+                                                 const features::ChatPage& history) {
   auto membership = std::make_unique<features::Membership>();
-  const features::Joiner joiner{key(), SessionState::id(), identity(), this, loop(), &writer()};
+  std::size_t bytes_left = hub_.config.limits.answer_bytes_max;
+  for (const ChatMessage& message : history.entries) bytes_left -= std::min(bytes_left, features::json_bytes(message));
+  const features::Joiner joiner{key(), SessionState::id(), identity(), this, loop(), &writer(), bytes_left};
   std::string frame;
   const auto describe = [&](const features::RoomSnapshot& snapshot) { writer().room_joined(frame, snapshot, history); };
   if (features::Membership* member = membership_of(room)) {
@@ -493,14 +498,32 @@ FLUX_DECL void LiveSession::get_history(Request& request) {
   features::Membership* membership = current_room(request);
   if (membership == nullptr) return;
   const RoomId& room = membership->room->id();
-  hub_.chat->history(room, request.limit, request.before,
-                     [self = self(), id = std::string(request.id), room](Result<features::ChatLog::Page> page,
+  hub_.chat->history(room, page_of(request),
+                     [self = self(), id = std::string(request.id), room](Result<features::ChatPage> page,
                                                                          const features::ChatLog::Turn&) {
                        self->loop()->dispatch([self, id, room, page = std::move(page)] {
                          if (!page) return self->fail(id, page.error());
                          self->ack(id, protocol::live_history_payload(room, *page));
                        });
                      });
+}
+
+FLUX_DECL features::PageRequest LiveSession::page_of(const Request& request) const {
+  return {request.limit, request.before, hub_.config.limits.answer_bytes_max};
+}
+
+FLUX_DECL void LiveSession::get_presence(Request& request) {
+  const features::Membership* membership = current_room(request);
+  if (membership == nullptr) return;
+  const auto page = membership->room->presence({request.limit, request.after, hub_.config.limits.answer_bytes_max});
+  ack(request.id, protocol::live_members_payload(membership->room->id(), page));
+}
+
+FLUX_DECL void LiveSession::room_items(Request& request) {
+  features::Membership* membership = current_room(request);
+  if (membership == nullptr) return;
+  const auto page = membership->room->items_sent_to(*membership, page_of(request));
+  ack(request.id, protocol::live_items_payload(membership->room->id(), page));
 }
 
 FLUX_DECL void LiveSession::share(Request& request) {
@@ -601,8 +624,8 @@ FLUX_DECL void LiveSession::tell_shared(std::string_view id, const Result<Positi
 
 FLUX_DECL void LiveSession::public_history(Request& request) {
   const features::PublicView* view = &writer();
-  const auto items = hub_.public_space->watch(loop(), view, key(), *this, extras().public_seat);
-  ack(request.id, protocol::live_items_payload(items));
+  const auto page = hub_.public_space->watch(loop(), view, key(), *this, extras().public_seat, page_of(request));
+  ack(request.id, protocol::live_items_payload({}, page));
 }
 
 FLUX_DECL void LiveSession::public_delete_last(Request& request) {

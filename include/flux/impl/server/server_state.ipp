@@ -42,6 +42,8 @@ FLUX_DECL Config checked(Config config) {
           "Limits::outbox_bytes_max must be at least outbox_bytes_congested" + given(limits.outbox_bytes_max));
   require(limits.rooms_per_connection >= 1, "Limits::rooms_per_connection must be at least 1");
   require(limits.room_members_max >= 1, "Limits::room_members_max must be at least 1");
+  require(limits.answer_bytes_max >= 4'096,
+          "Limits::answer_bytes_max must be at least 4096" + given(limits.answer_bytes_max));
   require(limits.json_depth_max >= 3, "Limits::json_depth_max must be at least 3" + given(limits.json_depth_max));
   require(limits.messages_per_second == 0 || limits.message_burst >= 1, "Limits::message_burst must be at least 1");
   require(limits.handshake_timeout.count() > 0, "Limits::handshake_timeout must be more than 0");
@@ -72,6 +74,7 @@ FLUX_DECL Config checked(Config config) {
           "Config::rooms.worker_threads must be 1 to 256" + given(config.rooms.worker_threads));
   require(config.rooms.rejoin_time.count() >= 0 && config.rooms.rejoin_time <= hundred_years,
           "Config::rooms.rejoin_time must be 0 to 100 years");
+  config.limits.answer_bytes_max = std::min(limits.answer_bytes_max, limits.outbox_bytes_max);
   if (!config.clock) config.clock = std::make_shared<SystemClock>();
   if (!config.chat.store) config.chat.store = std::make_shared<MemoryChatStore>();
   return config;
@@ -269,10 +272,11 @@ FLUX_DECL void ServerState::open_store_queue() {
         config_.worker_threads, config_.limits.store_queue_per_room_max, config_.limits.store_queue_max);
   }
   const std::lock_guard lock(hub_.chat_mutex);
-  hub_.chat = std::make_shared<features::ChatLog>(config_.chat.store, store_queue_, [this](std::string_view what) {
-    hub_.errors_elsewhere.fetch_add(1, std::memory_order_relaxed);
-    hub_.log(LogLevel::error, std::string("the chat store threw: ").append(what));
-  });
+  hub_.chat = std::make_shared<features::ChatLog>(
+      config_.chat.store, store_queue_, config_.limits, [this](std::string_view what) {
+        hub_.errors_elsewhere.fetch_add(1, std::memory_order_relaxed);
+        hub_.log(LogLevel::error, std::string("the chat store threw: ").append(what));
+      });
 }
 
 /// Once: when the server starts again they are there. Errors: throws `Error` (store_failed), and nothing has happened.

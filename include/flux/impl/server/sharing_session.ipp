@@ -58,6 +58,11 @@ FLUX_DECL CloseCode code_of(std::string_view reason) {
 }
 
 FLUX_DECL Error room_not_found() { return {Errc::room_not_found, "Room not found."}; }
+/// Why somebody could not join, in the reference's words where it has some.
+FLUX_DECL Error told(const Error& error) {
+  if (error.code() == Errc::room_full) return {Errc::room_full, "Room is full."};
+  return error.code() == Errc::room_not_found ? room_not_found() : error;
+}
 FLUX_DECL Error not_in_room() { return {Errc::not_in_room, "You are not in this room."}; }
 
 }  // namespace sharing_detail
@@ -80,9 +85,11 @@ FLUX_DECL void SharingSession::opened() {
   connected_ = true;
   hub().sessions.add(shared_from_this());
   if (const auto known = identity()) hub().sessions.add_user(known->user_id, key());
-  const auto items = hub().public_space->watch(loop(), &writer(), key(), *socket_->session(), public_seat_);
-  (void)socket_->emit("public:history", {JsonText::trusted(protocol::sharing_items(items))}, false);  // it is connected
-  socket_->follow(*this);  // only now: what other threads have added meanwhile is not to go first
+  const features::PageRequest newest{features::no_limit, 0, hub().config.limits.answer_bytes_max};
+  const auto page = hub().public_space->watch(loop(), &writer(), key(), *socket_->session(), public_seat_, newest);
+  (void)socket_->emit("public:history", {JsonText::trusted(protocol::sharing_items(page.entries))},
+                      false);  // it is connected
+  socket_->follow(*this);      // only now: what other threads have added meanwhile is not to go first
 }
 
 FLUX_DECL void SharingSession::gone(std::string_view reason) {
@@ -240,6 +247,7 @@ FLUX_DECL void SharingSession::act(const Asker& asker, Request& request) {
     case Type::room_chat: return chat(asker, request);
     case Type::room_chat_history: return chat_history(asker, request);
     case Type::room_presence: return presence(asker, request);
+    case Type::public_items: return public_items(asker, request);
   }
 }
 
@@ -298,9 +306,12 @@ FLUX_DECL void SharingSession::create(const Asker& asker, const Request& request
 }
 
 FLUX_DECL void SharingSession::join(const Asker& asker, const Request& request) {
+  if (const auto checked = hub().rooms.check_id(request.room); !checked) return fail(asker, checked.error());
   const auto room = hub().rooms.find(request.room);
   if (!room) return fail(asker, sharing_detail::room_not_found());
-  JsonText presence = JsonText::trusted("{}");
+  // Who joins again keeps what it has set, unless the handler sets something else.
+  const features::Membership* const before = membership_in(room);
+  JsonText presence = before != nullptr ? room->presence_of(*before) : JsonText::trusted("{}");
   if (hub().handlers.join) {
     JoinRequest join(handle_of_this(), request.room, std::move(presence));
     if (!permitted(asker, "join", hub().handlers.join, join)) return;
@@ -311,36 +322,39 @@ FLUX_DECL void SharingSession::join(const Asker& asker, const Request& request) 
   if (memberships_.size() >= most && membership_in(room) == nullptr) {
     return fail(asker, Error(Errc::limit_exceeded, "in " + std::to_string(most) + " rooms already; leave one first"));
   }
-  const auto data = enter(room, presence);
-  if (!data) return fail(asker, data.error());
+  const auto found = enter(room, presence);
+  if (!found) return fail(asker, found.error());
   Answer joined(true, "Joined the room.");
-  if (data->kind() != JsonText::Kind::null) joined.json("data", data->text());
-  answer(asker, std::move(joined));
+  if (found->data.kind() != JsonText::Kind::null) joined.json("data", found->data.text());
+  answer(asker, std::move(joined.more_before(found->before)));
 }
 
-/// Becomes a member, or is one. The result is what the room keeps; null where it is nothing.
-FLUX_DECL Result<JsonText> SharingSession::enter(const RoomPtr& room, const JsonText& presence) {
-  JsonText data;
-  const auto describe = [&](const auto& items) {
-    if (room->mode() == RoomMode::history) data = JsonText::trusted(protocol::sharing_items(items));
-    if (room->mode() == RoomMode::singleton && !items.empty()) data = items.back().data;
+/// Becomes a member, or is one.
+FLUX_DECL Result<SharingSession::Found> SharingSession::enter(const RoomPtr& room, const JsonText& presence) {
+  Found found;
+  const auto describe = [&](const features::RoomSnapshot& snapshot) {
+    if (room->mode() == RoomMode::history) found.data = JsonText::trusted(protocol::sharing_items(snapshot.items));
+    if (room->mode() == RoomMode::singleton && !snapshot.items.empty()) found.data = snapshot.items.back().data;
+    found.before = snapshot.items.before;
   };
+  const features::Joiner joiner{key(),
+                                SessionState::id(),
+                                identity(),
+                                socket_->session().get(),
+                                loop(),
+                                &writer(),
+                                hub().config.limits.answer_bytes_max,
+                                false};
   if (features::Membership* member = membership_in(room)) {
-    describe(room->items_sent_to(*member));
-    return data;
+    const auto joined_again = room->join_again(*member, joiner, presence.text(), describe);
+    return joined_again ? Result<Found>(std::move(found)) : sharing_detail::told(joined_again.error());
   }
   auto membership = std::make_unique<features::Membership>();
-  const features::Joiner joiner{key(), SessionState::id(), identity(), socket_->session().get(), loop(), &writer()};
-  const auto joined = room->join(*membership, joiner, presence.text(), [&](const features::RoomSnapshot& snapshot) {
-    if (snapshot.items != nullptr) describe(*snapshot.items);
-  });
-  if (!joined) {
-    return joined.error().code() == Errc::room_full ? Error(Errc::room_full, "Room is full.")
-                                                    : sharing_detail::room_not_found();
-  }
+  const auto joined = room->join(*membership, joiner, presence.text(), describe);
+  if (!joined) return sharing_detail::told(joined.error());
   const std::lock_guard lock(loop()->sessions_mutex());
   memberships_.push_back(std::move(membership));
-  return data;
+  return found;
 }
 
 FLUX_DECL void SharingSession::history(const Asker& asker, const Request& request) {
@@ -351,7 +365,9 @@ FLUX_DECL void SharingSession::history(const Asker& asker, const Request& reques
     return fail(asker, Error(Errc::wrong_mode,
                              "This room keeps no history: its mode is " + std::string(to_string(room->mode())) + "."));
   }
-  answer(asker, Answer(true, "Room history.").json("data", protocol::sharing_items(room->items_sent_to(*membership))));
+  const auto page = room->items_sent_to(*membership, page_of(request));
+  Answer history(true, "Room history.");
+  answer(asker, std::move(history.json("data", protocol::sharing_items(page.entries)).more_before(page.before)));
 }
 
 FLUX_DECL void SharingSession::leave(const Asker& asker, const Request& request) {
@@ -395,22 +411,31 @@ FLUX_DECL void SharingSession::list(const Asker& asker, const Request& request) 
   if (!sharing_->options.room_list) {
     return fail(asker, Error(Errc::forbidden, "This server does not tell which rooms there are."));
   }
-  const auto all = hub().rooms.all();
+  // One more tells whether there are more.
+  const auto page = hub().rooms.page(request.after_room, request.limit + 1);
+  features::PageSize size(hub().config.limits.answer_bytes_max);
   std::vector<RoomInfo> rooms;
-  for (const auto& room : all) {
-    if (rooms.size() < request.limit) rooms.push_back(room->info());
+  bool more = false;
+  for (const auto& room : page) {
+    RoomInfo info = room->info();
+    more = rooms.size() == request.limit || !size.takes(protocol::sharing_room_bytes(info));
+    if (more) break;
+    rooms.push_back(std::move(info));
   }
-  answer(
-      asker,
-      Answer(true, "Rooms.").json("rooms", protocol::sharing_rooms(rooms)).json("total", std::to_string(all.size())));
+  Answer list(true, "Rooms.");
+  list.json("rooms", protocol::sharing_rooms(rooms)).json("total", std::to_string(hub().rooms.size()));
+  if (more) list.more_after(JsonText::string(rooms.back().id).text());
+  answer(asker, std::move(list));
 }
 
 FLUX_DECL void SharingSession::members(const Asker& asker, const Request& request) {
   const features::Membership* membership = member_of(asker, request.room);
   if (membership == nullptr) return;
-  answer(asker, Answer(true, "Members.")
-                    .string("connectionId", SessionState::id())
-                    .json("members", protocol::sharing_members(membership->room->presence())));
+  const auto page = membership->room->presence({request.limit, request.after, hub().config.limits.answer_bytes_max});
+  Answer members(true, "Members.");
+  members.string("connectionId", SessionState::id()).json("members", protocol::sharing_members(page.members));
+  if (page.after) members.more_after(std::to_string(*page.after));
+  answer(asker, std::move(members));
 }
 
 // --- Data ---
@@ -539,6 +564,16 @@ FLUX_DECL void SharingSession::tell_shared(const Asker& asker, const Result<Posi
   fail(asker, shared.error().code() == Errc::room_not_found ? sharing_detail::room_not_found() : shared.error());
 }
 
+FLUX_DECL features::PageRequest SharingSession::page_of(const Request& request) const {
+  return {request.limit, request.before, hub().config.limits.answer_bytes_max};
+}
+
+FLUX_DECL void SharingSession::public_items(const Asker& asker, const Request& request) {
+  const auto page = hub().public_space->items(page_of(request));
+  Answer items(true, "Public history.");
+  answer(asker, std::move(items.json("data", protocol::sharing_items(page.entries)).more_before(page.before)));
+}
+
 FLUX_DECL void SharingSession::delete_last(const Asker& asker) {
   const auto kept = hub().kept_public_space();
   if (!kept) return tell_deleted(asker, hub().public_space->delete_last());
@@ -600,11 +635,13 @@ FLUX_DECL void SharingSession::chat(const Asker& asker, Request& request) {
 FLUX_DECL void SharingSession::chat_history(const Asker& asker, const Request& request) {
   if (member_of(asker, request.room) == nullptr) return;
   hub().chat->history(
-      request.room, request.limit, request.before,
-      [self = shared_from_this(), asker](Result<features::ChatLog::Page> page, const features::ChatLog::Turn&) {
+      request.room, page_of(request),
+      [self = shared_from_this(), asker](Result<features::ChatPage> page, const features::ChatLog::Turn&) {
         self->loop()->dispatch([self, asker, page = std::move(page)] {
           if (!page) return self->fail(asker, page.error());
-          self->answer(asker, Answer(true, "Chat history.").json("messages", protocol::sharing_chat(*page)));
+          Answer history(true, "Chat history.");
+          history.json("messages", protocol::sharing_chat(page->entries)).more_before(page->before);
+          self->answer(asker, std::move(history));
         });
       });
 }

@@ -53,7 +53,7 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   void join_room(Request& request);
   void join_as(const std::string& id, const RoomId& room, JsonText presence);
   void join_with_history(const std::string& id, const RoomId& room, const JsonText& presence);
-  Result<std::string> enter(const RoomId& room, const JsonText& presence, const std::vector<ChatMessage>& history);
+  Result<std::string> enter(const RoomId& room, const JsonText& presence, const features::ChatPage& history);
   void welcome(std::string_view id, const Result<std::string>& entered);
   void leave_room(Request& request);
   void update_presence(Request& request);
@@ -62,6 +62,8 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   void create_room(Request& request);
   void share(Request& request);
   void get_history(Request& request);
+  void get_presence(Request& request);
+  void room_items(Request& request);
   void public_share(Request& request);
   void share_file(Request& request, const RoomId& room);
   void share_string(const Request& request, const RoomId& room);
@@ -81,6 +83,7 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   /// The room that a request means: the one it names, else the one joined last. Null: an error has been answered.
   features::Membership* current_room(const Request& request);
   features::Membership* membership_of(const RoomId& room);
+  features::PageRequest page_of(const Request& request) const;
   void leave(std::size_t index);
   void release_held_presence();
   Extras& extras();

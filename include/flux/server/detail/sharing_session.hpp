@@ -67,6 +67,11 @@ class SharingSession final : public SessionState,
     socketio::Event::Ack ack;
     bool creates_room = false;  // its failure has a roomId, too
   };
+  /// What a room keeps, for who joins it.
+  struct Found {
+    JsonText data;      // null: nothing
+    Offset before = 0;  // as in `features::Page`
+  };
   class Upload;
   /// What few clients have.
   struct Extras {
@@ -88,6 +93,7 @@ class SharingSession final : public SessionState,
   void chat(const Asker& asker, Request& request);
   void chat_history(const Asker& asker, const Request& request);
   void presence(const Asker& asker, Request& request);
+  void public_items(const Asker& asker, const Request& request);
   void delete_last(const Asker& asker);
   void tell_deleted(const Asker& asker, const Result<bool>& deleted);
 
@@ -103,7 +109,8 @@ class SharingSession final : public SessionState,
   void tell_shared(const Asker& asker, const Result<Position>& shared);
   bool may_share_in(const RoomPtr& room) const;
 
-  Result<JsonText> enter(const RoomPtr& room, const JsonText& presence);
+  Result<Found> enter(const RoomPtr& room, const JsonText& presence);
+  features::PageRequest page_of(const Request& request) const;
   features::Membership* membership_in(const RoomPtr& room) const;
   /// The place in the room that a request names. Null: an error has been answered.
   features::Membership* member_of(const Asker& asker, const RoomId& room);
