@@ -1,6 +1,7 @@
 // The compiled mode's translation unit of core: errors, values, JSON, event loops, lanes; and of storage.
 #include <flux/impl/config.ipp>
 #include <flux/impl/core/digest.ipp>
+#include <flux/impl/core/ip_address.ipp>
 #include <flux/impl/core/lane.ipp>
 #include <flux/impl/core/loop.ipp>
 #include <flux/impl/core/utf8.ipp>

@@ -17,6 +17,7 @@
 #include <flux/impl/transport/router.ipp>
 #include <flux/impl/transport/static_folder.ipp>
 #include <flux/impl/transport/tls.ipp>
+#include <flux/impl/transport/trusted_proxies.ipp>
 #include <flux/impl/transport/websocket_decoder.ipp>
 #include <flux/impl/transport/websocket_frame.ipp>
 #include <flux/impl/transport/websocket_handshake.ipp>

@@ -91,6 +91,7 @@ Options read_options(const std::vector<std::string>& arguments) {
        [&](auto& o, auto& v) { config.limits.public_history_items_max = number(o, v, 0, 1'000'000); }},
       {"--max-message", [&](auto& o, auto& v) { config.limits.message_bytes_max = number(o, v, 1, any); }},
       {"--origin", [&](auto&, auto& v) { config.origins.push_back(v); }},
+      {"--trusted-proxy", [&](auto&, auto& v) { config.trusted_proxies.push_back(v); }},
       {"--presence-interval",
        [&](auto& o, auto& v) { config.presence_interval = std::chrono::milliseconds(number(o, v, 0, 60'000)); }},
       {"--tls-cert", [&](auto&, auto& v) { config.tls.certificate_file = v; }},
@@ -164,6 +165,8 @@ const char* usage() {
          "  --public-history N        keep the newest N items of the public space (50)\n"
          "  --max-message BYTES       the largest message a client may send, but for the file that is in it (1048576)\n"
          "  --origin ORIGIN           let pages of this origin connect; may be given again (any)\n"
+         "  --trusted-proxy ADDRESS   take the client's address from what this proxy says, or one of this range\n"
+         "                            (10.0.0.0/8); may be given again (none)\n"
          "  --presence-interval MS    coalesce presence for so long; 0: send at once (25)\n"
          "  --tls-cert FILE           serve HTTPS and WSS with this certificate chain (PEM)\n"
          "  --tls-key FILE            and this private key (PEM); SIGHUP reads both again\n"

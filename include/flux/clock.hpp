@@ -7,7 +7,9 @@
 
 namespace flux {
 
-/// Time as the server sees it. Tests replace it with `flux::testing::ManualClock`.
+/// Time as the server sees it. Tests replace it with `flux::testing::ManualClock`. An application's own is one of two
+/// kinds: it runs by itself, at the pace of the machine's clocks (it overrides `now` and `unix_ms`), or it moves only in
+/// steps (it overrides all of them).
 /// Threading: every method may be called from any thread.
 class Clock {
  public:
@@ -18,10 +20,13 @@ class Clock {
   virtual TimePoint now() const = 0;
   /// Milliseconds since 1970, for what people read.
   virtual std::int64_t unix_ms() const = 0;
-  /// A clock that is stepped by hand calls `moved` after each step, until `unwatch` with the same key.
-  virtual void watch(const void* key, std::function<void()> moved) = 0;
+  /// Whether the clock stands still but for steps that it tells its watchers of. The answer never changes.
+  virtual bool stepped() const { return false; }
+  /// For a clock that is stepped: calls `moved` after each step, until `unwatch` with the same key. No timer of the
+  /// server fires without it. Others are not asked.
+  virtual void watch(const void* /*key*/, std::function<void()> /*moved*/) {}
   /// `moved` of that key is not called again, but for a call that is running.
-  virtual void unwatch(const void* key) = 0;
+  virtual void unwatch(const void* /*key*/) {}
 };
 
 /// The machine's clocks.
@@ -32,8 +37,6 @@ class SystemClock final : public Clock {
     using namespace std::chrono;
     return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
   }
-  void watch(const void*, std::function<void()>) override {}
-  void unwatch(const void*) override {}
 };
 
 }  // namespace flux

@@ -153,6 +153,12 @@ struct Config {
   /// Origins (`https://app.example.com`) whose pages may open WebSockets. Empty, or one of them `*`: any. A request
   /// without an Origin header comes from no page and is let in.
   std::vector<std::string> origins{};
+  /// Proxies that requests come through: addresses ("192.0.2.7") and ranges ("10.0.0.0/8", "2001:db8::/32"). Of what
+  /// they send, `X-Forwarded-For` or `Forwarded` (RFC 7239) is read from its end, and the first address that is none of
+  /// these is the client's: `remote_address()` is it everywhere. Empty, or from anybody else: those fields are ignored.
+  /// A proxy that is named here must append to one of them; where a request has both and they differ, or what it says
+  /// is no address, `remote_address()` is the proxy's.
+  std::vector<std::string> trusted_proxies{};
 
   /// What changes in a room's presence within this time goes out in one frame. 0: at once.
   std::chrono::milliseconds presence_interval{25};

@@ -48,7 +48,7 @@ class AccessRequest {
   virtual std::optional<std::string> query(std::string_view name) const = 0;
   /// A header by its name, in any case.
   virtual std::optional<std::string_view> header(std::string_view name) const = 0;
-  /// "192.0.2.7:49152".
+  /// "192.0.2.7:49152"; the client's, without its port, behind a proxy of `Config::trusted_proxies`.
   virtual std::string remote_address() const = 0;
   /// The token: `?access_token=`, else `Authorization: Bearer`; empty where there is none.
   std::string token() const;

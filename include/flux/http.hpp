@@ -38,6 +38,7 @@ class HttpExchange {
   std::optional<std::string_view> header(std::string_view name) const;
   /// The token: `?access_token=`, else `Authorization: Bearer`; empty where there is none.
   std::string token() const;
+  /// "192.0.2.7:49152"; the client's, without its port, behind a proxy of `Config::trusted_proxies`.
   std::string remote_address() const;
 
   /// Collects the body, then calls `done` with all of it. A body over `RouteOptions::body_bytes_max` is answered with

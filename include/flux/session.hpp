@@ -25,7 +25,7 @@ class Session {
   /// The `connectionId` that clients know it by.
   SessionId id() const;
   Identity identity() const;
-  /// "192.0.2.7:49152", as the socket tells it.
+  /// "192.0.2.7:49152"; the client's, without its port, behind a proxy of `Config::trusted_proxies`.
   std::string remote_address() const;
   /// The rooms it is in now, in the order of joining.
   std::vector<RoomId> rooms() const;

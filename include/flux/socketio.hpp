@@ -93,8 +93,9 @@ class Handshake {
   std::optional<std::string> query(std::string_view name) const;
   /// Those of a WebSocket handshake (Upgrade, Connection, Sec-WebSocket-…) are not kept.
   std::optional<std::string_view> header(std::string_view name) const;
-  HttpFields headers() const;                        ///< those of one name in their order
-  std::string_view remote_address() const noexcept;  ///< "192.0.2.7:49152"
+  HttpFields headers() const;  ///< those of one name in their order
+  /// "192.0.2.7:49152"; the client's, without its port, behind a proxy of `Config::trusted_proxies`.
+  std::string_view remote_address() const noexcept;
 
  private:
   std::shared_ptr<const JsonText> auth_;

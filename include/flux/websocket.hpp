@@ -32,6 +32,7 @@ class WebSocket {
   /// Bytes that wait for a slow reader.
   std::size_t outbox_bytes() const;
   Identity identity() const;
+  /// "192.0.2.7:49152"; the client's, without its port, behind a proxy of `Config::trusted_proxies`.
   std::string remote_address() const;
   /// The subprotocol agreed on; empty: none.
   std::string subprotocol() const;

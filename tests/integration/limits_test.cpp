@@ -1,6 +1,10 @@
 // Limits and times, the latter with a clock that the test steps.
+#include "support/leaping_clock.hpp"
 #include "support/server.hpp"
+#include "support/socketio_client.hpp"
+#include "support/socketio_poller.hpp"
 
+#include <flux/socketio.hpp>
 #include <flux/testing/manual_clock.hpp>
 
 #include <algorithm>
@@ -263,6 +267,114 @@ TEST_CASE("ping: a silent client is pinged, its pong keeps it, without one it is
   REQUIRE(step_to_ping());  // this time it is the close frame
   CHECK(client.closed().code == 4408);
   CHECK(gone.get().code == flux::CloseCode::timed_out);
+}
+
+TEST_CASE("ping: by default 25 s after the last that came, and 20 s later a dead peer is closed") {
+  Stepped stepped;
+  flux::Server server(stepped.config);
+  server.start();
+  LiveClient client(server.port());
+  client.join("r");
+  LiveClient other(server.port());
+  // Steps to the next frame, in which the time is told.
+  const auto time_to_frame = [&] {
+    for (auto time = 250ms; time < 100s; time += 250ms) {
+      stepped.clock->advance(250ms);
+      other.request("leave_room");  // answered behind the step
+      pollfd readable{client.tcp.native(), POLLIN, 0};
+      if (!client.tcp.received.empty() || ::poll(&readable, 1, 0) == 1) return time;
+    }
+    return std::chrono::milliseconds(0);
+  };
+  constexpr auto slack = 500ms;  // of a deadline
+  for (int i = 0; i < 3; ++i) {
+    const auto time = time_to_frame();
+    CHECK(time >= 25s);
+    CHECK(time <= 25s + slack);
+    const auto ping = client.frame();
+    REQUIRE(ping->opcode == flux::transport::Opcode::ping);
+    const auto bytes_in = server.stats().bytes_in;
+    client.tcp.send(flux::testing::ClientFrame{.opcode = flux::transport::Opcode::pong}.bytes());
+    REQUIRE(eventually([&] { return server.stats().bytes_in == bytes_in + 6; }));
+  }
+  // Who has just said something is silent from then on.
+  for (int i = 0; i < 40; ++i) {
+    stepped.clock->advance(250ms);
+    other.request("leave_room");
+  }
+  client.request("leave_room");
+  CHECK(time_to_frame() >= 25s);
+  CHECK(client.frame()->opcode == flux::transport::Opcode::ping);
+  const auto to_close = time_to_frame();
+  CHECK(to_close >= 20s);
+  CHECK(to_close <= 20s + slack);
+  CHECK(client.closed().code == 4408);
+}
+
+TEST_CASE("ping: a pong_timeout that is longer than ping_interval has its time, and pings go on") {
+  Stepped stepped;
+  stepped.config.limits.ping_interval = 1000ms;
+  stepped.config.limits.pong_timeout = 4000ms;
+  flux::Server server(stepped.config);
+  server.start();
+  LiveClient client(server.port());
+  const auto step = [&](std::chrono::milliseconds time) {
+    for (; time > 0ms; time -= 250ms) {
+      stepped.clock->advance(250ms);
+      HttpClient(server.port()).request(get("/"));
+    }
+  };
+  step(1500ms);
+  CHECK(client.frame()->opcode == flux::transport::Opcode::ping);
+  client.request("leave_room");  // a sign of life as good as a pong
+  step(1500ms);
+  CHECK(client.frame()->opcode == flux::transport::Opcode::ping);
+  step(3000ms);
+  client.request("leave_room");  // it is open yet
+  step(1500ms);
+  CHECK(client.frame()->opcode == flux::transport::Opcode::ping);
+  step(4500ms);
+  CHECK(client.frame()->opcode == flux::transport::Opcode::close);
+}
+
+TEST_CASE("pause: whoever answers in time after the process goes on stays, whatever it speaks") {
+  auto config = test_config();
+  const auto clock = std::make_shared<LeapingClock>();
+  config.clock = clock;
+  config.limits.ping_interval = 500ms;
+  config.limits.pong_timeout = 5000ms;
+  flux::Server server(config);
+  flux::socketio::Io io(server);
+  io.on_connection([](const flux::socketio::Socket& socket) {
+    socket.on("ask", [](flux::socketio::Event& event) { event.ack({flux::JsonText::number(1)}); });
+  });
+  server.route("GET", "/hello", [](const flux::HttpExchange& exchange) { exchange.respond(200, "hello"); });
+  server.start();
+  std::vector<LiveClient> clients;
+  for (int i = 0; i < 20; ++i) clients.emplace_back(server.port());
+  SocketIoClient socket(server.port());
+  Poller poller(server.port());
+  HttpClient half(server.port());
+  half.send("GET /hello HTTP/1.1\r\n");
+  HttpClient idle(server.port());
+  CHECK(idle.request(get("/hello")).body == "hello");
+
+  for (int pause = 0; pause < 2; ++pause) {
+    clock->leap(50s);
+    for (LiveClient& client : clients) {
+      const auto frame = client.frame();
+      REQUIRE(frame);
+      REQUIRE(frame->opcode == flux::transport::Opcode::ping);
+      client.tcp.send(flux::testing::ClientFrame{.opcode = flux::transport::Opcode::pong}.bytes());
+    }
+  }
+  for (LiveClient& client : clients) CHECK(type_of(client.request("leave_room")) == "ack");
+  CHECK(socket.ask("ask").text() == "1");
+  CHECK(poller.post(R"(420["ask"])") == "ok");
+  CHECK(poller.poll() == "430[1]");
+  half.send("Host: h\r\n\r\n");
+  CHECK(half.reply().body == "hello");
+  CHECK(idle.request(get("/hello")).body == "hello");
 }
 
 TEST_CASE("handshake: a head that never ends, the connection is closed in time") {

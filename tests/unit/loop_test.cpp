@@ -1,5 +1,6 @@
 #include "catch.hpp"
 #include "loop_fixture.hpp"
+#include "support/leaping_clock.hpp"
 
 #include <atomic>
 #include <thread>
@@ -187,6 +188,97 @@ TEST_CASE("loop: a deadline that is moved on again and again does not fire", "[l
   loops[0]->clear_deadline(entry);
   loops.advance(1h);
   CHECK(entry.fired == 0);
+}
+
+namespace {
+
+/// A loop in a time that runs by itself. Each turn of it waits for what comes next.
+struct RunningLoop {
+  std::shared_ptr<flux_test::LeapingClock> clock = std::make_shared<flux_test::LeapingClock>();
+  std::shared_ptr<Loop> loop = Loop::make(0, clock, nullptr);
+
+  /// Runs until `done`, with a bound on how often.
+  bool run_until(const std::function<bool()>& done) {
+    for (int i = 0; i < 10'000 && !done(); ++i) loop->context().run_one();
+    return done();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("loop: a clock of the application's own that runs by itself fires timers and deadlines", "[loop]") {
+  RunningLoop running;
+  std::string order;
+  Deadline entry;
+  running.loop->set_deadline(entry, 1ms);
+  running.loop->call_after(20ms, [&] { order += 'b'; });
+  running.loop->call_after(5ms, [&] { order += 'a'; });
+  CHECK(running.run_until([&] { return entry.fired == 1; }));
+  CHECK(order == "ab");
+}
+
+TEST_CASE("loop: while the process was stopped nobody's time runs out", "[loop]") {
+  RunningLoop running;
+  bool timer = false;
+  Deadline near, far;
+  running.loop->set_deadline(near, 1000ms);
+  running.loop->set_deadline(far, 40s);
+  running.loop->call_after(30s, [&] { timer = true; });
+  const auto before = running.loop->now();
+  const auto real_before = running.clock->now();
+  running.clock->leap(50s);
+  CHECK(running.run_until([&] { return near.fired == 1; }));
+  CHECK_FALSE(timer);
+  CHECK(far.fired == 0);
+  CHECK(running.clock->now() - real_before > 50s);
+  CHECK(running.loop->now() - before >= 1000ms);
+  CHECK(running.loop->now() - before < 30s);
+  // Again, and while the loop waits for a timer that is far away.
+  running.clock->leap(1h);
+  Deadline next;
+  running.loop->set_deadline(next, 500ms);
+  CHECK(running.run_until([&] { return next.fired == 1; }));
+  CHECK_FALSE(timer);
+  CHECK(far.fired == 0);
+}
+
+TEST_CASE("loop: after a pause nothing is due before what came meanwhile was read", "[loop]") {
+  RunningLoop running;
+  std::string order;
+  running.loop->call_after(300ms, [&] { order += 't'; });
+  running.clock->leap(10s);
+  CHECK(running.run_until([&] { return running.loop->now() < running.clock->now() - 9s; }));  // noticed
+  CHECK(order.empty());
+  running.loop->call_after(0ms, [&] { order += 'n'; });  // must not bring the other forward
+  running.loop->post([&] { order += 's'; });
+  CHECK(running.run_until([&] { return order.size() == 3; }));
+  CHECK(order == "snt");
+}
+
+TEST_CASE("loop: a timer that holds the loop for long makes nobody else late", "[loop]") {
+  RunningLoop running;
+  Deadline other;
+  running.loop->set_deadline(other, 5s);
+  bool held = false;
+  running.loop->call_after(1ms, [&] {
+    running.clock->leap(20s);
+    held = true;
+  });
+  Deadline later;
+  running.loop->set_deadline(later, 1s);
+  CHECK(running.run_until([&] { return later.fired == 1; }));
+  CHECK(held);
+  CHECK(other.fired == 0);
+}
+
+TEST_CASE("loop: where each turn stands still, deadlines come nevertheless", "[loop]") {
+  RunningLoop running;
+  Deadline entry;
+  running.loop->set_deadline(entry, 500ms);
+  CHECK(running.run_until([&] {
+    running.clock->leap(2s);
+    return entry.fired == 1;
+  }));
 }
 
 TEST_CASE("loop: ticking stops without deadlines and starts again with the next", "[loop]") {

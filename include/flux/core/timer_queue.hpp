@@ -82,6 +82,8 @@ class DeadlineWheel {
   }
 
   bool empty() const { return size_ == 0; }
+  /// How many ticks have passed.
+  std::uint32_t now() const { return now_; }
 
   /// One tick has passed: calls what is due. Entries may set and clear any entry meanwhile.
   void advance() {

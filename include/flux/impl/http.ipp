@@ -28,7 +28,7 @@ FLUX_DECL std::string HttpExchange::token() const {
   return transport::bearer_token(header("authorization"));
 }
 
-FLUX_DECL std::string HttpExchange::remote_address() const { return state_->remote_address(); }
+FLUX_DECL std::string HttpExchange::remote_address() const { return state_->client().text(); }
 
 FLUX_DECL void HttpExchange::read_body(std::function<void(std::string body)> done) const {
   const auto body = std::make_shared<std::string>();

@@ -13,7 +13,7 @@ FLUX_DECL Identity Session::identity() const {
   return known ? *known : Identity{};
 }
 
-FLUX_DECL std::string Session::remote_address() const { return transport::endpoint_text(state_->remote()); }
+FLUX_DECL std::string Session::remote_address() const { return state_->remote().text(); }
 FLUX_DECL std::vector<RoomId> Session::rooms() const { return state_->rooms(); }
 FLUX_DECL bool Session::connected() const { return state_->connected(); }
 

@@ -13,7 +13,7 @@ FLUX_DECL void WebSocket::close(CloseCode code, std::string_view reason) const {
 }
 FLUX_DECL std::size_t WebSocket::outbox_bytes() const { return state_->waiting_bytes(); }
 FLUX_DECL Identity WebSocket::identity() const { return state_->identity(); }
-FLUX_DECL std::string WebSocket::remote_address() const { return transport::endpoint_text(state_->remote()); }
+FLUX_DECL std::string WebSocket::remote_address() const { return state_->remote().text(); }
 FLUX_DECL std::string WebSocket::subprotocol() const { return state_->subprotocol(); }
 
 }  // namespace flux

@@ -30,6 +30,7 @@ class ManualClock final : public Clock {
     }
     for (const auto& moved : watchers) moved();
   }
+  bool stepped() const override { return true; }
   void watch(const void* key, std::function<void()> moved) override {
     const std::lock_guard lock(mutex_);
     watchers_[key] = std::move(moved);

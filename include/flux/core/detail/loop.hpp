@@ -32,6 +32,9 @@ class Loop : public std::enable_shared_from_this<Loop> {
   };
 
   static constexpr std::size_t read_buffer_bytes = 256 * 1024;
+  /// A loop whose timer comes so much late has stood still: the process was stopped, the machine slept, or a handler
+  /// took that long.
+  static constexpr std::chrono::milliseconds stall{500};
 
   /// `external`: the application's context, which one thread runs; else the loop has its own.
   static std::shared_ptr<Loop> make(std::size_t index, std::shared_ptr<Clock> clock, asio::io_context* external);
@@ -66,6 +69,12 @@ class Loop : public std::enable_shared_from_this<Loop> {
   /// Flushes `what` when this turn ends, and keeps it alive until then. The caller sees to it that it asks once.
   void flush_later(std::shared_ptr<Flushable> what);
 
+  /// The time that timers and deadlines go by: the clock's, but for what passed while the loop stood still. Nobody
+  /// could be heard then, so nobody is late for it.
+  Clock::TimePoint now() const { return clock_->now() - lost_; }
+  /// Quarters of a second of `now`, while anybody has a deadline. Only differences mean something.
+  std::uint32_t ticks() const noexcept { return deadlines_.now(); }
+
   TimerQueue::Id call_after(std::chrono::nanoseconds delay, Task task);
   void cancel(TimerQueue::Id id) { timers_.cancel(id); }
   void set_deadline(DeadlineWheel::Entry& entry, std::chrono::milliseconds after);
@@ -86,6 +95,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
   void flush_turn();
   void run_due();
   void arm_timer();
+  void timer_fired();
   void tick_deadlines();
 
   const std::size_t index_;
@@ -106,10 +116,13 @@ class Loop : public std::enable_shared_from_this<Loop> {
   DeadlineWheel deadlines_;
   bool deadlines_ticking_ = false;
   Clock::TimePoint last_tick_{};
+  Clock::TimePoint due_by_{};  // `now`, while what is due is called
   flux::detail::Timer timer_;
   Clock::TimePoint timer_at_{};
   bool timer_armed_ = false;
+  bool sockets_first_ = false;  // after a stall: nothing is due before what has come meanwhile was read
   const bool stepped_clock_;
+  Clock::TimePoint::duration lost_{};  // how long the loop has stood still, in all
 
   std::unique_ptr<char[]> read_buffer_;
   std::string turn_output_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/core/detail/loop.hpp>
+#include <flux/core/ip_address.hpp>
 #include <flux/core/session_key.hpp>
 #include <flux/error.hpp>
 #include <flux/types.hpp>
@@ -25,15 +26,15 @@ namespace flux::detail {
 /// Threading: any thread, but where it says otherwise.
 class SessionState {
  public:
-  SessionState(std::uint64_t key, std::shared_ptr<core::Loop> loop, asio::ip::tcp::endpoint remote,
+  SessionState(std::uint64_t key, std::shared_ptr<core::Loop> loop, const core::ClientAddress& remote,
                std::shared_ptr<const Identity> identity)
-      : key_(key), loop_(std::move(loop)), identity_(std::move(identity)), remote_(std::move(remote)) {}
+      : key_(key), loop_(std::move(loop)), identity_(std::move(identity)), remote_(remote) {}
   virtual ~SessionState() = default;
 
   std::uint64_t key() const noexcept { return key_; }
   SessionId id() const { return core::key_text(key_); }
   const std::shared_ptr<core::Loop>& loop() const noexcept { return loop_; }
-  const asio::ip::tcp::endpoint& remote() const noexcept { return remote_; }
+  const core::ClientAddress& remote() const noexcept { return remote_; }
   /// Null: unknown.
   std::shared_ptr<const Identity> identity() const {
     const std::lock_guard lock(loop_->sessions_mutex());
@@ -57,7 +58,7 @@ class SessionState {
   const std::uint64_t key_;
   const std::shared_ptr<core::Loop> loop_;
   std::shared_ptr<const Identity> identity_;
-  const asio::ip::tcp::endpoint remote_;
+  const core::ClientAddress remote_;
 };
 
 }  // namespace flux::detail

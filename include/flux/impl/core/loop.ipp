@@ -3,6 +3,8 @@
 #include <flux/core/detail/loop.hpp>
 #include <flux/detail/mode.hpp>
 
+#include <algorithm>
+
 namespace flux::core {
 
 // One thread runs the context, but any thread posts to it: the reactor needs no locks, the queue does.
@@ -12,7 +14,7 @@ FLUX_DECL Loop::Loop(std::size_t index, std::shared_ptr<Clock> clock, asio::io_c
       own_context_(external != nullptr ? nullptr : std::make_unique<asio::io_context>(ASIO_CONCURRENCY_HINT_UNSAFE_IO)),
       context_(external != nullptr ? external : own_context_.get()),
       timer_(*context_),
-      stepped_clock_(dynamic_cast<SystemClock*>(clock_.get()) == nullptr),
+      stepped_clock_(clock_->stepped()),
       read_buffer_(new char[read_buffer_bytes]) {
   if (own_context_) work_.emplace(context_->get_executor());
 }
@@ -20,6 +22,7 @@ FLUX_DECL Loop::Loop(std::size_t index, std::shared_ptr<Clock> clock, asio::io_c
 FLUX_DECL std::shared_ptr<Loop> Loop::make(std::size_t index, std::shared_ptr<Clock> clock,
                                            asio::io_context* external) {
   std::shared_ptr<Loop> loop(new Loop(index, std::move(clock), external));
+  if (!loop->stepped_clock_) return loop;
   loop->clock_->watch(loop.get(), [weak = std::weak_ptr<Loop>(loop)] {
     if (const auto self = weak.lock()) self->post([raw = self.get()] { raw->run_due(); });
   });
@@ -69,8 +72,7 @@ FLUX_DECL void Loop::flush_turn() {
 }
 
 FLUX_DECL TimerQueue::Id Loop::call_after(std::chrono::nanoseconds delay, Task task) {
-  const auto id =
-      timers_.add(clock_->now() + std::chrono::duration_cast<Clock::TimePoint::duration>(delay), std::move(task));
+  const auto id = timers_.add(now() + std::chrono::duration_cast<Clock::TimePoint::duration>(delay), std::move(task));
   arm_timer();
   return id;
 }
@@ -79,12 +81,12 @@ FLUX_DECL void Loop::set_deadline(DeadlineWheel::Entry& entry, std::chrono::mill
   deadlines_.set(entry, after);
   if (deadlines_ticking_) return;
   deadlines_ticking_ = true;
-  last_tick_ = clock_->now();
+  last_tick_ = now();
   call_after(DeadlineWheel::tick, [this] { tick_deadlines(); });
 }
 
 FLUX_DECL void Loop::tick_deadlines() {
-  for (const auto now = clock_->now(); last_tick_ + DeadlineWheel::tick <= now;) {
+  while (last_tick_ + DeadlineWheel::tick <= due_by_) {
     last_tick_ += DeadlineWheel::tick;
     deadlines_.advance();
   }
@@ -97,24 +99,46 @@ FLUX_DECL void Loop::arm_timer() {
   if (!next) return;
   if (stepped_clock_) {
     // The clock calls when it has been stepped; what is due already must not wait for that.
-    if (*next <= clock_->now()) post([this] { run_due(); });
+    if (*next <= now()) post([this] { run_due(); });
     return;
   }
-  if (timer_armed_ && timer_at_ <= *next) return;
-  timer_at_ = *next;
+  if (timer_armed_ && sockets_first_) return;
+  // A tick ahead at most: where the loop stands still while it waits, that shows as a timer that comes late.
+  Clock::TimePoint at = now() + DeadlineWheel::tick;
+  if (!sockets_first_) at = std::min(at, *next);
+  if (timer_armed_ && timer_at_ <= at) return;
+  timer_at_ = at;
   timer_armed_ = true;
-  timer_.expires_at(*next);
+  timer_.expires_after(at - now());  // the clock may count from another day than the timer
   timer_.async_wait([self = weak_from_this(), this](std::error_code ec) {
     const auto alive = self.lock();
     if (!alive || ec) return;  // re-armed for an earlier time, or over
-    timer_armed_ = false;
-    run_due();
+    timer_fired();
   });
 }
 
+FLUX_DECL void Loop::timer_fired() {
+  timer_armed_ = false;
+  const auto late = now() - timer_at_;
+  const bool stalled = late >= stall;
+  if (stalled) lost_ += late;
+  // Where one stall follows the other, what is due has its turn nevertheless.
+  sockets_first_ = stalled && !sockets_first_;
+  if (sockets_first_) return arm_timer();
+  run_due();
+}
+
 FLUX_DECL void Loop::run_due() {
-  // Each tick of a stepped clock may make several periods of one timer due: ask again after each task.
-  while (auto task = timers_.take_due(clock_->now())) (*task)();
+  const auto began = now();
+  for (due_by_ = began;;) {
+    auto task = timers_.take_due(due_by_);
+    if (!task) break;
+    (*task)();
+    // Each tick of a stepped clock may make several periods of one timer due: ask again after each task.
+    if (stepped_clock_) due_by_ = now();
+  }
+  const auto took = now() - began;
+  if (!stepped_clock_ && took >= stall) lost_ += took;
   arm_timer();
 }
 

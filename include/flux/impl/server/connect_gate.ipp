@@ -17,8 +17,7 @@ class ConnectGate::Question final : public gate::AccessQuestion<ConnectRequest> 
       : AccessQuestion(handshake->head, std::move(answer)), handshake_(std::move(handshake)) {}
 
   std::string remote_address() const override {
-    const auto* connection = handshake_->http->connection();
-    return connection != nullptr ? connection->remote_address() : std::string();
+    return handshake_->http->closed() ? std::string() : handshake_->http->client(handshake_->head).text();
   }
 
  private:
@@ -115,12 +114,14 @@ FLUX_DECL void ConnectGate::admit(Handshake& handshake, std::shared_ptr<const Id
   const WebSocketAnswer answer = answer_websocket(hub_.config, head, subprotocol, true);
 
   transport::Connection& connection = *handshake.http->connection();
+  const core::ClientAddress client = handshake.http->client(head);
   if (handshake.endpoint == nullptr) {
-    auto session = std::make_shared<LiveSession>(hub_, connection, websockets_, answer.deflate, std::move(identity));
+    auto session =
+        std::make_shared<LiveSession>(hub_, connection, client, websockets_, answer.deflate, std::move(identity));
     if (handshake.http->accept_upgrade(answer.head, session)) session->opened();
   } else {
-    auto socket = std::make_shared<WebSocketState>(hub_, *handshake.endpoint, connection, websockets_, answer.deflate,
-                                                   std::move(identity), subprotocol);
+    auto socket = std::make_shared<WebSocketState>(hub_, *handshake.endpoint, connection, client, websockets_,
+                                                   answer.deflate, std::move(identity), subprotocol);
     if (handshake.http->accept_upgrade(answer.head, socket)) socket->opened();
   }
 }

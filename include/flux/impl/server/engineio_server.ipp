@@ -189,7 +189,7 @@ FLUX_DECL void EngineIoServer::serve(const HttpExchange& exchange) {
   }
   const auto opened = make(state.loop(), query.base64);
   if (!opened) return exchange.respond(503, "too many clients", "text/plain", answer_fields(exchange));
-  opened->open_polling(exchange, factory_(*opened, open_with(state.head(), exchange.remote_address())));
+  opened->open_polling(exchange, factory_(*opened, open_with(state.head(), state.client().text())));
 }
 
 struct EngineIoPost {
@@ -283,7 +283,7 @@ FLUX_DECL void EngineIoServer::upgrade(const std::shared_ptr<transport::HttpConn
   const bool fresh = session == nullptr;
   if (fresh) session = make(connection.shared_loop(), query.base64);
   if (!session) return http->refuse_upgrade(503, "too many clients");
-  const auto opening = fresh ? open_with(head, connection.remote_address()) : nullptr;
+  const auto opening = fresh ? open_with(head, http->client(head).text()) : nullptr;
   const std::size_t most =
       session->base64() ? post_bytes_max_ : options_.payload_bytes_max;  // the session checks it then
   const auto websocket = std::make_shared<EngineIoWebSocket>(session, connection, websockets, most);

@@ -19,7 +19,7 @@ class FileCall::Question final : public gate::AccessQuestion<FileRequest> {
         file_(std::move(file)),
         room_(std::move(room)) {}
 
-  std::string remote_address() const override { return exchange_.remote_address(); }
+  std::string remote_address() const override { return exchange_.client().text(); }
   FileAction action() const override { return action_; }
   const FileInfo& file() const override { return file_; }
   const RoomId& room() const override { return room_; }

@@ -11,10 +11,11 @@
 
 namespace flux::detail {
 
-FLUX_DECL LiveSession::LiveSession(Hub& hub, transport::Connection& connection, transport::WebSocketService& service,
-                                   bool deflate, std::shared_ptr<const Identity> identity)
+FLUX_DECL LiveSession::LiveSession(Hub& hub, transport::Connection& connection, const core::ClientAddress& client,
+                                   transport::WebSocketService& service, bool deflate,
+                                   std::shared_ptr<const Identity> identity)
     : WebSocketStream(connection, service, service.limits->message_bytes_max, deflate),
-      SessionState(hub.new_key(), connection.shared_loop(), connection.remote_endpoint(), std::move(identity)),
+      SessionState(hub.new_key(), connection.shared_loop(), client, std::move(identity)),
       hub_(hub) {}
 
 FLUX_DECL LiveSession::~LiveSession() = default;

@@ -6,9 +6,9 @@
 namespace flux::detail {
 
 FLUX_DECL WebSocketState::WebSocketState(const Hub& hub, const WebSocketEndpoint& endpoint,
-                                         transport::Connection& connection, transport::WebSocketService& service,
-                                         bool deflate, std::shared_ptr<const Identity> identity,
-                                         std::string subprotocol)
+                                         transport::Connection& connection, const core::ClientAddress& client,
+                                         transport::WebSocketService& service, bool deflate,
+                                         std::shared_ptr<const Identity> identity, std::string subprotocol)
     : WebSocketStream(connection, service,
                       endpoint.message_bytes_max != 0 ? endpoint.message_bytes_max : service.limits->message_bytes_max,
                       deflate),
@@ -17,7 +17,7 @@ FLUX_DECL WebSocketState::WebSocketState(const Hub& hub, const WebSocketEndpoint
       loop_(connection.shared_loop()),
       identity_(std::move(identity)),
       subprotocol_(std::move(subprotocol)),
-      remote_(connection.remote_endpoint()),
+      remote_(client),
       outbox_bytes_congested_(service.limits->outbox_bytes_congested),
       outbox_bytes_max_(service.limits->outbox_bytes_max) {}
 

@@ -108,6 +108,7 @@ FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const WebSocketEndpoints& endpoints, cons
   }
   http.router = &router;
   http.limits = &hub.config.limits;
+  http.proxies = &hub.proxies;
   http.is_websocket = [this](const std::string& path) { return gate.serves(path); };
   http.upgrade = [this](const std::shared_ptr<transport::HttpConnection>& connection, const transport::HttpHead& head) {
     gate.upgrade(connection, head);

@@ -15,19 +15,6 @@ namespace flux::detail {
 
 namespace sharing_detail {
 
-/// What `transport::endpoint_text` wrote.
-FLUX_DECL asio::ip::tcp::endpoint endpoint_from(std::string_view text) {
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) return {};
-  std::string_view host = text.substr(0, colon);
-  if (host.size() > 1 && host.front() == '[') host = host.substr(1, host.size() - 2);
-  std::uint16_t port = 0;
-  std::from_chars(text.data() + colon + 1, text.data() + text.size(), port);
-  std::error_code ec;
-  const auto address = asio::ip::make_address(std::string(host), ec);
-  return ec ? asio::ip::tcp::endpoint() : asio::ip::tcp::endpoint(address, port);
-}
-
 FLUX_DECL std::shared_ptr<const Identity> identity_of(const Sharing& sharing, const socketio::Socket& socket) {
   Identity identity;
   if (sharing.options.identity) {
@@ -76,7 +63,8 @@ FLUX_DECL void begin_sharing(const std::shared_ptr<Sharing>& sharing, const sock
 
 FLUX_DECL SharingSession::SharingSession(std::shared_ptr<Sharing> sharing, std::shared_ptr<SocketIoSocket> socket,
                                          std::shared_ptr<const Identity> identity)
-    : SessionState(socket->key(), socket->loop(), sharing_detail::endpoint_from(socket->handshake().remote_address()),
+    : SessionState(socket->key(), socket->loop(),
+                   core::ClientAddress::parse(socket->handshake().remote_address()).value_or(core::ClientAddress()),
                    std::move(identity)),
       sharing_(std::move(sharing)),
       socket_(std::move(socket)) {}

@@ -43,15 +43,14 @@ FLUX_DECL void Connection::start(std::shared_ptr<StreamHandler> handler, std::st
 
 FLUX_DECL void Connection::set_handler(std::shared_ptr<StreamHandler> handler) { handler_ = std::move(handler); }
 
-FLUX_DECL asio::ip::tcp::endpoint Connection::remote_endpoint() const {
-  std::error_code ignored;
-  return socket_.remote_endpoint(ignored);
-}
-
-FLUX_DECL std::string endpoint_text(const asio::ip::tcp::endpoint& endpoint) {
-  const auto address = endpoint.address();
-  const std::string host = address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
-  return host + ":" + std::to_string(endpoint.port());
+FLUX_DECL core::ClientAddress peer_of(const flux::detail::Socket& socket) {
+  std::error_code ec;
+  const asio::ip::tcp::endpoint peer = socket.remote_endpoint(ec);
+  if (ec) return {};
+  const auto address = peer.address();
+  const core::IpAddress ip =
+      address.is_v4() ? core::IpAddress::v4(address.to_v4().to_bytes()) : core::IpAddress(address.to_v6().to_bytes());
+  return {ip, peer.port()};
 }
 
 // --- Input ---

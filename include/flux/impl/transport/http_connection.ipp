@@ -91,9 +91,10 @@ FLUX_DECL void HttpConnection::on_head() {
   if (head.upgrade_websocket() && is_websocket(head.path())) return begin_upgrade();
 
   const auto length = head.content_length();
-  auto exchange = std::make_shared<flux::detail::HttpExchangeState>(connection_->shared_loop(), weak_from_this(),
-                                                                    request_number_, request.parser.take_head(),
-                                                                    connection_->remote_address(), *service_.limits);
+  const core::ClientAddress sender = client(head);
+  auto exchange =
+      std::make_shared<flux::detail::HttpExchangeState>(connection_->shared_loop(), weak_from_this(), request_number_,
+                                                        request.parser.take_head(), sender, *service_.limits);
   request.exchange = exchange;
   const RouteMatch match =
       service_.router->match(exchange->head().method(), exchange->head().path(), exchange->captures());
@@ -111,6 +112,11 @@ FLUX_DECL void HttpConnection::on_head() {
   }
   if (length.value_or(0) > body_bytes_max) return refuse(413, "the announced body is too long");
   call_route(*match.route, exchange);
+}
+
+FLUX_DECL core::ClientAddress HttpConnection::client(const HttpHead& head) const {
+  const core::ClientAddress peer = connection_->peer();
+  return service_.proxies != nullptr ? service_.proxies->client(peer, head) : peer;
 }
 
 FLUX_DECL void HttpConnection::call_route(const Route& route,

@@ -8,12 +8,12 @@ namespace flux::detail {
 
 FLUX_DECL HttpExchangeState::HttpExchangeState(std::shared_ptr<core::Loop> loop, std::weak_ptr<HttpExchangeOwner> owner,
                                                std::uint64_t number, transport::HttpHead head,
-                                               std::string remote_address, const Limits& limits)
+                                               const core::ClientAddress& client, const Limits& limits)
     : loop_(std::move(loop)),
       owner_(std::move(owner)),
       number_(number),
       head_(std::move(head)),
-      remote_address_(std::move(remote_address)),
+      client_(client),
       congested_bytes_(limits.outbox_bytes_congested),
       outbox_bytes_max_(limits.outbox_bytes_max) {}
 

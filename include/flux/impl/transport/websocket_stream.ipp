@@ -3,6 +3,9 @@
 #include <flux/detail/mode.hpp>
 #include <flux/transport/detail/websocket_stream.hpp>
 
+#include <algorithm>
+#include <chrono>
+
 namespace flux::transport {
 
 FLUX_DECL WebSocketStream::WebSocketStream(Connection& connection, WebSocketService& service,
@@ -18,6 +21,7 @@ FLUX_DECL WebSocketStream::WebSocketStream(Connection& connection, WebSocketServ
 
 FLUX_DECL void WebSocketStream::start() {
   const auto interval = service_->limits->ping_interval;
+  heard_at_ = connection_->loop().ticks();
   if (interval.count() != 0) connection_->set_deadline(interval);
 }
 
@@ -85,6 +89,8 @@ FLUX_DECL void WebSocketStream::close_now(CloseCode code, std::string_view reaso
 FLUX_DECL std::size_t WebSocketStream::on_data(char* data, std::size_t size) {
   using Event = WebSocketDecoder::Event;
   alive_ = true;
+  pinged_ = false;
+  heard_at_ = connection_->loop().ticks();
   char* at = data;
   std::size_t left = size;
   while (connection_ != nullptr && !input_paused_) {
@@ -137,15 +143,20 @@ FLUX_DECL void WebSocketStream::resume_input() {
 
 FLUX_DECL void WebSocketStream::on_deadline() {
   if (closing_) return connection_->close();
-  if (alive_) {
-    alive_ = false;
+  using namespace std::chrono_literals;
+  const Limits& limits = *service_->limits;
+  if (connection_->reading_paused()) {  // its answer to a ping would not be read either
     pinged_ = false;
-    return connection_->set_deadline(service_->limits->ping_interval);
+    heard_at_ = connection_->loop().ticks();
   }
+  const auto silent = core::DeadlineWheel::tick * (connection_->loop().ticks() - heard_at_);
+  const std::chrono::milliseconds bound = limits.ping_interval + (pinged_ ? limits.pong_timeout : 0ms);
+  if (silent < bound) return connection_->set_deadline(bound - silent);
   if (pinged_) return close(CloseCode::timed_out, "no answer to a ping");
   pinged_ = true;
   control(Opcode::ping, {});
-  if (open()) connection_->set_deadline(service_->limits->pong_timeout);
+  // Where it answers, the next ping is due when the next silence is as long.
+  if (open()) connection_->set_deadline(std::min(limits.pong_timeout, limits.ping_interval));
 }
 
 FLUX_DECL void WebSocketStream::on_end() { connection_->close(); }

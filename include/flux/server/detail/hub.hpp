@@ -10,6 +10,7 @@
 #include <flux/features/detail/room_log.hpp>
 #include <flux/features/detail/rooms.hpp>
 #include <flux/protocol/live_codec.hpp>
+#include <flux/transport/trusted_proxies.hpp>
 
 #include <atomic>
 #include <exception>
@@ -39,6 +40,7 @@ inline Error no_files() { return Error(Errc::forbidden, "this server takes no fi
 struct Hub {
   Hub(const Config& settings, std::uint64_t seed)
       : config(settings),
+        proxies("Config::trusted_proxies", settings.trusted_proxies),
         next_key(seed),
         files(make_files(settings)),
         room_log(make_room_log(settings)),
@@ -53,6 +55,7 @@ struct Hub {
   }
 
   const Config& config;
+  const transport::TrustedProxies proxies;
   Handlers handlers;
   std::atomic<std::uint64_t> errors_elsewhere{0};  // exceptions out of stores and callbacks, on no loop
   std::atomic<std::uint64_t> next_key;

@@ -18,8 +18,8 @@ namespace flux::detail {
 /// Threading: its loop's thread, but for what SessionState says.
 class LiveSession final : private core::Outlet, public transport::WebSocketStream, public SessionState {
  public:
-  LiveSession(Hub& hub, transport::Connection& connection, transport::WebSocketService& service, bool deflate,
-              std::shared_ptr<const Identity> identity);
+  LiveSession(Hub& hub, transport::Connection& connection, const core::ClientAddress& client,
+              transport::WebSocketService& service, bool deflate, std::shared_ptr<const Identity> identity);
   ~LiveSession() override;
 
   /// It is connected: enters the directory.

@@ -15,8 +15,8 @@ namespace flux::detail {
 class WebSocketState final : public transport::WebSocketStream {
  public:
   WebSocketState(const Hub& hub, const WebSocketEndpoint& endpoint, transport::Connection& connection,
-                 transport::WebSocketService& service, bool deflate, std::shared_ptr<const Identity> identity,
-                 std::string subprotocol);
+                 const core::ClientAddress& client, transport::WebSocketService& service, bool deflate,
+                 std::shared_ptr<const Identity> identity, std::string subprotocol);
 
   void opened();
 
@@ -29,7 +29,7 @@ class WebSocketState final : public transport::WebSocketStream {
     return outbox_now_.load(std::memory_order_relaxed) + posted_bytes_.load(std::memory_order_relaxed);
   }
   Identity identity() const { return identity_ ? *identity_ : Identity{}; }
-  const asio::ip::tcp::endpoint& remote() const noexcept { return remote_; }
+  const core::ClientAddress& remote() const noexcept { return remote_; }
   const std::string& subprotocol() const noexcept { return subprotocol_; }
 
  private:
@@ -45,7 +45,7 @@ class WebSocketState final : public transport::WebSocketStream {
   const std::shared_ptr<core::Loop> loop_;
   const std::shared_ptr<const Identity> identity_;
   const std::string subprotocol_;
-  const asio::ip::tcp::endpoint remote_;
+  const core::ClientAddress remote_;
   const std::size_t outbox_bytes_congested_, outbox_bytes_max_;  // handles read them after the server has gone
   std::atomic<bool> gone_{false};                                // nothing is sent any more
   std::atomic<std::size_t> outbox_now_{0}, posted_bytes_{0};

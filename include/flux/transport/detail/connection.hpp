@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/core/detail/loop.hpp>
+#include <flux/core/ip_address.hpp>
 #include <flux/error.hpp>
 #include <flux/transport/detail/socket_in_transit.hpp>
 #include <flux/transport/tls.hpp>
@@ -18,8 +19,7 @@ namespace flux::transport {
 class Connection;
 class ConnectionInTransit;
 
-/// "192.0.2.7:49152", "[2001:db8::7]:49152".
-std::string endpoint_text(const asio::ip::tcp::endpoint& endpoint);
+core::ClientAddress peer_of(const flux::detail::Socket& socket);
 
 /// What speaks on a connection: HTTP first, WebSocket after an upgrade. All calls come on the connection's loop.
 class StreamHandler {
@@ -74,9 +74,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   /// Whether what is written may still reach the peer.
   bool writable() const noexcept { return !closed_ && !broken_ && !sent_end_; }
   bool encrypted() const noexcept { return tls_ != nullptr; }
-  /// Unspecified where the peer has gone already.
-  asio::ip::tcp::endpoint remote_endpoint() const;
-  std::string remote_address() const { return endpoint_text(remote_endpoint()); }
+  /// Who is at the other end of the socket: the client, or its proxy. Unspecified where it has gone already.
+  core::ClientAddress peer() const { return peer_of(socket_); }
 
   /// Sends `head` and `body` behind what waits already; at the latest when the turn ends. Never calls the handler back.
   /// `dropped`: nothing of it is sent, because `outbox_bytes_max` was reached before, or the connection ends. One piece
@@ -103,6 +102,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   /// Stops reading: the peer is held back by TCP.
   void pause_reading();
   void resume_reading();
+  bool reading_paused() const noexcept { return paused_; }
   /// Hands over again what the handler has not used, in a turn of its own, and reads on. For a handler that could not
   /// go on earlier, or has just been set.
   void resume_input();

@@ -8,6 +8,7 @@
 #include <flux/transport/http_encoder.hpp>
 #include <flux/transport/http_parser.hpp>
 #include <flux/transport/router.hpp>
+#include <flux/transport/trusted_proxies.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -23,7 +24,8 @@ class HttpConnection;
 struct HttpService {
   const Router* router = nullptr;
   const Limits* limits = nullptr;
-  std::string server_name;  ///< the Server field; empty: none is sent
+  const TrustedProxies* proxies = nullptr;  ///< null: none
+  std::string server_name;                  ///< the Server field; empty: none is sent
 
   /// Whether a WebSocket endpoint is at this path. Where no route answers a request there, it gets 426.
   std::function<bool(const std::string& path)> is_websocket;
@@ -57,6 +59,8 @@ class HttpConnection final : public StreamHandler,
   bool closed() const noexcept { return connection_ == nullptr; }
   /// Null once `closed`.
   Connection* connection() noexcept { return connection_; }
+  /// Who sent this request: the peer, or behind trusted proxies whom they name. Not once `closed`.
+  core::ClientAddress client(const HttpHead& head) const;
 
   // StreamHandler
   std::size_t on_data(char* data, std::size_t size) override;

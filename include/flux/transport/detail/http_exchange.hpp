@@ -3,6 +3,7 @@
 
 #include <flux/config.hpp>
 #include <flux/core/detail/loop.hpp>
+#include <flux/core/ip_address.hpp>
 #include <flux/error.hpp>
 #include <flux/transport/http_message.hpp>
 #include <flux/transport/path_pattern.hpp>
@@ -60,7 +61,7 @@ class HttpExchangeState final : public std::enable_shared_from_this<HttpExchange
   using BodyDone = std::function<void(bool complete)>;
 
   HttpExchangeState(std::shared_ptr<core::Loop> loop, std::weak_ptr<HttpExchangeOwner> owner, std::uint64_t number,
-                    transport::HttpHead head, std::string remote_address, const Limits& limits);
+                    transport::HttpHead head, const core::ClientAddress& client, const Limits& limits);
   ~HttpExchangeState();
   HttpExchangeState(const HttpExchangeState&) = delete;
   HttpExchangeState& operator=(const HttpExchangeState&) = delete;
@@ -70,7 +71,8 @@ class HttpExchangeState final : public std::enable_shared_from_this<HttpExchange
   const transport::PathCaptures& captures() const noexcept { return captures_; }
   /// To be filled before the first handle is given away.
   transport::PathCaptures& captures() noexcept { return captures_; }
-  const std::string& remote_address() const noexcept { return remote_address_; }
+  /// Behind trusted proxies it is not the peer of the connection.
+  const core::ClientAddress& client() const noexcept { return client_; }
 
   // For the application
   void on_body(BodyPiece piece, BodyDone done);
@@ -123,7 +125,7 @@ class HttpExchangeState final : public std::enable_shared_from_this<HttpExchange
   const std::uint64_t number_;
   const transport::HttpHead head_;
   transport::PathCaptures captures_;
-  const std::string remote_address_;
+  const core::ClientAddress client_;
   const std::size_t congested_bytes_;
   const std::size_t outbox_bytes_max_;
 

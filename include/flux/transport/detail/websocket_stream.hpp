@@ -86,10 +86,11 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   Connection* connection_;
   std::uint16_t close_code_ = 1006;
   const bool deflates_;  // no bit-field: other threads read it while the loop writes those below
-  bool alive_ : 1;       // something came since the deadline was set
-  bool pinged_ : 1;      // a ping is unanswered
+  bool alive_ : 1;       // something came since `heard` was asked
+  bool pinged_ : 1;      // nothing has come since the last ping
   bool closing_ : 1;     // a close frame has been sent
   bool input_paused_ : 1;
+  std::uint32_t heard_at_ = 0;  // the loop's `ticks` when something came last
   WebSocketService* service_;
   WebSocketDecoder decoder_;
   std::unique_ptr<std::string> close_reason_;  // null: none

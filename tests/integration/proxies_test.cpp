@@ -1,0 +1,80 @@
+// Clients that come through a proxy.
+#include "support/server.hpp"
+#include "support/socketio_client.hpp"
+
+#include <flux/socketio.hpp>
+
+using namespace flux_test;
+
+namespace {
+
+constexpr std::string_view forwarded = "X-Forwarded-For: 192.0.2.66, 203.0.113.9\r\n";
+
+flux::Config behind(std::vector<std::string> proxies) {
+  auto config = test_config();
+  config.trusted_proxies = std::move(proxies);
+  return config;
+}
+
+/// Whom each kind of handler was told of.
+struct Addresses {
+  Awaited<std::string> connect, session, websocket, socketio;
+
+  void watch(flux::Server& server, flux::socketio::Io& io) {
+    server.on_connect([this](flux::ConnectRequest& request) {
+      if (request.path() == "/live") connect.set(request.remote_address());
+    });
+    server.on_join([this](flux::JoinRequest& request) { session.set(request.session.remote_address()); });
+    server.route("GET", "/who", [](const flux::HttpExchange& e) { e.respond(200, e.remote_address()); });
+    flux::WebSocketEndpoint endpoint;
+    endpoint.on_open = [this](const flux::WebSocket& socket) { websocket.set(socket.remote_address()); };
+    server.websocket("/raw", std::move(endpoint));
+    io.on_connection([this](const flux::socketio::Socket& socket) {
+      socketio.set(std::string(socket.handshake().remote_address()));
+    });
+  }
+};
+
+}  // namespace
+
+TEST_CASE("proxies: behind a trusted one every handler is told the client's address") {
+  flux::Server server(behind({"127.0.0.0/8"}));
+  flux::socketio::Io io(server);
+  Addresses told;
+  told.watch(server, io);
+  server.start();
+  HttpClient http(server.port());
+  CHECK(http.request(get("/who", forwarded)).body == "203.0.113.9");
+  // A proxy's connection is for whoever comes next.
+  CHECK(http.request(get("/who", "Forwarded: for=\"[2001:db8::9]:80\"\r\n")).body == "[2001:db8::9]:80");
+  CHECK(http.request(get("/who")).body.starts_with("127.0.0.1:"));
+  LiveClient client(server.port(), "/live", forwarded);
+  client.join("r");
+  CHECK(told.connect.get() == "203.0.113.9");
+  CHECK(told.session.get() == "203.0.113.9");
+  WebSocketClient raw(server.port(), "/raw", forwarded);
+  CHECK(told.websocket.get() == "203.0.113.9");
+  WebSocketClient socket(server.port(), "/socket.io/?EIO=4&transport=websocket", forwarded);
+  socket.send_text("40");
+  CHECK(told.socketio.get() == "203.0.113.9");
+}
+
+TEST_CASE("proxies: nobody else is believed") {
+  flux::Server server(behind(GENERATE(std::vector<std::string>{}, std::vector<std::string>{"10.0.0.0/8"})));
+  flux::socketio::Io io(server);
+  Addresses told;
+  told.watch(server, io);
+  server.start();
+  CHECK(HttpClient(server.port()).request(get("/who", forwarded)).body.starts_with("127.0.0.1:"));
+  LiveClient client(server.port(), "/live", forwarded);
+  client.join("r");
+  CHECK(told.connect.get().starts_with("127.0.0.1:"));
+  CHECK(told.session.get().starts_with("127.0.0.1:"));
+}
+
+TEST_CASE("proxies: an entry that is no address is refused at the start") {
+  const auto [code, text] = thrown_by([] { flux::Server server(behind({"proxy.example"})); });
+  CHECK(code == flux::Errc::bad_config);
+  CHECK(text.find("Config::trusted_proxies") != std::string::npos);
+  CHECK(text.find("proxy.example") != std::string::npos);
+}

@@ -1,0 +1,30 @@
+// A clock as an application may have its own: it runs by itself. The test lets time leap, as it does for a process that
+// was stopped.
+#pragma once
+
+#include <flux/clock.hpp>
+
+#include <atomic>
+#include <chrono>
+
+namespace flux_test {
+
+class LeapingClock final : public flux::Clock {
+ public:
+  TimePoint now() const override {
+    // It need not count from the day that the machine's clock counts from.
+    return TimePoint(std::chrono::hours(1)) + (std::chrono::steady_clock::now() - made_) + leapt();
+  }
+  std::int64_t unix_ms() const override {
+    return 1'700'000'000'000 + std::chrono::duration_cast<std::chrono::milliseconds>(leapt()).count();
+  }
+  void leap(std::chrono::milliseconds time) { leapt_ms_ += time.count(); }
+
+ private:
+  std::chrono::nanoseconds leapt() const { return std::chrono::milliseconds(leapt_ms_); }
+
+  const std::chrono::steady_clock::time_point made_ = std::chrono::steady_clock::now();
+  std::atomic<std::int64_t> leapt_ms_{0};
+};
+
+}  // namespace flux_test
