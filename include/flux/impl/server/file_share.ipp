@@ -22,7 +22,7 @@ class ShareQuestion final : public FileRequest {
   std::string_view path() const override { return {}; }
   std::optional<std::string> query(std::string_view) const override { return std::nullopt; }
   std::optional<std::string_view> header(std::string_view) const override { return std::nullopt; }
-  std::string remote_address() const override { return transport::endpoint_text(session_->remote()); }
+  std::string remote_address() const override { return session_->remote().text(); }
   void accept(Identity identity) override { answer_->give(std::move(identity), {}); }
   void refuse(std::string_view reason) override { answer_->give(std::nullopt, std::string(reason)); }
   LaterAnswer later() override {
