@@ -5,6 +5,7 @@
 #   release   builds everything as users get it; every test
 #   lint      .clang-format holds; the dev preset: library and examples with warnings as errors, the library through
 #             clang-tidy. Of these two clang tools what is not installed is left out
+#   clang     with clang: the library, the unit tests, a program in header-only mode
 #   asan      the C++ tests and the fuzzers' findings with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan      the C++ tests with ThreadSanitizer
 # Without a stage: all, in this order. The tests get a PostgreSQL and a MariaDB of their own (tests/databases.sh).
@@ -13,10 +14,10 @@ name=tests
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/cmake/machine.sh"
 
-[ $# -gt 0 ] || set -- release lint asan tsan
+[ $# -gt 0 ] || set -- release lint clang asan tsan
 for stage in "$@"; do
   case $stage in
-    release | lint | asan | tsan) ;;
+    release | lint | clang | asan | tsan) ;;
     *)
       sed -n '/^# usage/,/^# Without/s/^# \{0,1\}//p' "$0" >&2
       exit 2
@@ -30,6 +31,7 @@ mkdir -p "$root/build"
 need_to_build catch2 libsqlite3-dev libpq-dev libmariadb-dev
 databases=
 for stage in "$@"; do
+  [ "$stage" != clang ] || need clang
   if [ "$stage" = release ]; then
     need ca-certificates nodejs npm chromium
     node_is_recent || die "the node on PATH is older than 18: $(command -v node)"
@@ -88,6 +90,13 @@ for stage in "$@"; do
       check_format
       configure dev -DFLUX_BUILD_TESTS=OFF $stores
       build dev
+      ;;
+    clang)
+      configure clang -DFLUX_BUILD_TESTS=ON $stores
+      build clang flux_sqlite flux_postgres flux_mysql flux_unit_tests
+      say "testing build/clang"
+      (cd "$root" && ctest --preset clang -R '^(unit|package\.install|package\.header_only)$' </dev/null) ||
+        die "stage $stage failed"
       ;;
     asan)
       configure asan $stores

@@ -325,7 +325,7 @@ class World {
     store_->asked();
     ++life.removals;
     hub_->room_log->remove_newest(hub_->kept_public_space(), [this, &life](const Result<bool>& removed) {
-      store_->answered([this, &life, removed] { take_removed(life, removed); });
+      store_->answered([&life, removed] { take_removed(life, removed); });
     });
   }
   void join_or_leave() {
