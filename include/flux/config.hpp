@@ -102,6 +102,9 @@ struct ChatOptions {
   /// Where messages are kept; none: a `MemoryChatStore` with its defaults.
   std::shared_ptr<ChatStore> store{};
   std::size_t join_history = 100;  ///< newest messages sent to who joins, 0 to 1000
+  /// How long a join waits for a store that may block, at least 1 ms. Then it goes on without the history, and says so,
+  /// as it does where the store fails.
+  std::chrono::milliseconds join_history_timeout{2'000};
 };
 
 /// Files that clients put up and take down over HTTP (whole or resumable: tus 1.0) and share in rooms.

@@ -59,14 +59,20 @@ std::string_view to_wire_name(Errc code) noexcept;
 /// Thrown at start-up, a value inside `Result` at run time.
 class Error : public std::exception {
  public:
-  Error(Errc code, std::string message) : code_(code), message_(std::move(message)) {}
+  /// `cause`: what is behind it, where clients must not read that.
+  Error(Errc code, std::string message, std::string cause = {})
+      : code_(code), message_(std::move(message)), cause_(std::move(cause)) {}
   Errc code() const noexcept { return code_; }
   const std::string& message() const noexcept { return message_; }
+  /// What a store of the application said, which may name hosts, tables and files: for its log, and never sent to
+  /// clients. The message, where nothing more is known.
+  const std::string& cause() const noexcept { return cause_.empty() ? message_ : cause_; }
   const char* what() const noexcept override { return message_.c_str(); }
 
  private:
   Errc code_;
   std::string message_;
+  std::string cause_;
 };
 
 /// A value or an `Error`. `value()` on an error throws that error.

@@ -23,7 +23,8 @@ struct Stats {
   std::uint64_t presence_coalesced = 0;  ///< presence frames that a slow reader, of any protocol, got merged
   std::uint64_t messages_dropped = 0;    ///< not sent, their reader being too slow or gone
   std::uint64_t slow_readers_closed = 0;
-  std::uint64_t handler_errors = 0;  ///< exceptions out of handlers and stores
+  std::uint64_t handler_errors = 0;  ///< exceptions out of handlers
+  std::uint64_t store_errors = 0;    ///< calls of the application's stores that failed, and bad rows that they gave
 };
 
 }  // namespace flux

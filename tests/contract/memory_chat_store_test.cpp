@@ -42,3 +42,47 @@ TEST_CASE("memory chat store: past its number of rooms the one not written to fo
 TEST_CASE("memory chat store: says that it does not block", "[chat_store]") {
   CHECK_FALSE(MemoryChatStore().may_block());
 }
+
+TEST_CASE(
+    "memory chat store: past its bytes the oldest messages of the room not written to for longest go, it counts on",
+    "[chat_store]") {
+  const auto long_message = [](const RoomId& room, const std::string& id) {
+    ChatMessage message = chat_message(room, id);
+    message.message.assign(1'000'000, 'x');
+    return message;
+  };
+  MemoryChatStore store;  // 64 MB in all
+  for (int i = 1; i <= 40; ++i) {
+    REQUIRE(store.append("old", long_message("old", std::to_string(i))).value() == static_cast<Offset>(i));
+  }
+  for (int i = 1; i <= 40; ++i) {
+    REQUIRE(store.append("new", long_message("new", std::to_string(i))).value() == static_cast<Offset>(i));
+  }
+  const auto count = [&](const RoomId& room) { return store.history(room, 1000, 0).value().size(); };
+  CHECK(count("new") == 40);
+  CHECK(count("old") == 27);  // 67 times 1 MB
+  CHECK(store.history("old", 1000, 0).value().front().offset == 14);
+  CHECK(store.append("old", long_message("old", "41")).value() == 41);
+  CHECK(count("old") == 28);
+  CHECK(store.history("new", 1000, 0).value().front().offset == 2);
+}
+
+TEST_CASE("memory chat store: a room whose messages have all gone counts on, and may be forgotten", "[chat_store]") {
+  MemoryChatStore store(10, 2, 2'000);
+  const auto message = [](const RoomId& room, const std::string& id) {
+    ChatMessage made = chat_message(room, id);
+    made.message.assign(1'500, 'x');
+    return made;
+  };
+  CHECK(store.append("a", message("a", "1")).value() == 1);
+  CHECK(store.append("b", message("b", "1")).value() == 1);
+  CHECK(store.history("a", 10, 0).value().empty());
+  CHECK(store.append("a", message("a", "2")).value() == 2);
+  CHECK(ids_of(store.history("a", 10, 0)) == "2 ");
+  CHECK(store.append("c", message("c", "1")).value() == 1);  // in the place of b
+  CHECK(store.append("b", message("b", "2")).value() == 1);
+  ChatMessage huge = message("b", "3");
+  huge.message.assign(3'000, 'x');
+  CHECK(store.append("b", huge).value() == 2);
+  CHECK(store.history("b", 10, 0).value().empty());  // the bound holds
+}

@@ -198,14 +198,20 @@ TEST_CASE("store: one that throws or fails, the sender gets STORE_FAILED, nobody
   CHECK(code_of(client.request("send_chat", R"({"message":"throw"})")) == "STORE_FAILED");
   CHECK(code_of(client.request("send_chat", R"({"message":"odd"})")) == "STORE_FAILED");
   CHECK(code_of(client.request("send_chat", R"({"message":"error"})")) == "STORE_FAILED");
-  CHECK(server.stats().handler_errors == 2);
+  CHECK(server.stats().store_errors == 3);
+  CHECK(server.stats().handler_errors == 0);
   CHECK(number_at(client.request("send_chat", R"({"message":"good"})"), "/payload/offset") == 1);
   CHECK(text_at(other.next("chat_message"), "/payload/message") == "good");
-  CHECK(code_of(client.request("join_room", R"({"roomId":"broken"})")) == "STORE_FAILED");
-  CHECK(client.request("get_history").at("/payload/messages/0"));  // still in r
+  CHECK(client.request("get_history").at("/payload/messages/0"));
+  CHECK(text_at(client.join("broken"), "/payload/chatHistoryError/code") == "STORE_FAILED");
   Awaited<flux::Errc> code;
-  server.chat_history("broken", 1, 0, [&](const auto& page) { code.set(page.error().code()); });
+  Awaited<std::string> cause;
+  server.chat_history("broken", 1, 0, [&](const auto& page) {
+    cause.set(page.error().cause());
+    code.set(page.error().code());
+  });
   CHECK(code.get() == flux::Errc::store_failed);
+  CHECK(cause.get() == "the disk is gone");
 }
 
 TEST_CASE("store: calls of the server answer on an event loop, from where it may be stopped; a throw is counted") {

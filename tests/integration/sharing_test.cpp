@@ -563,10 +563,10 @@ TEST_CASE("sharing: files are refused without a store, past the limits, and wher
   CHECK(success(ann.ask_with_bytes("public:upload", a_file, std::string(50, 'x'))));
   CHECK(success(ann.ask_with_bytes("public:upload", a_file, "")));
   CHECK(success(ann.ask_with_bytes("public:upload", a_file, std::string(50, 'x'))));
-  CHECK(why(ann.ask_with_bytes("public:upload", a_file, "x")) == "the store has room for 100 bytes");
+  CHECK(why(ann.ask_with_bytes("public:upload", a_file, "x")) == "the file store is full");
   CHECK(store->known().size() == 3);
   store->fail_completing();
-  CHECK(why(ann.ask_with_bytes("public:upload", a_file, "")) == "the disk is full");
+  CHECK(why(ann.ask_with_bytes("public:upload", a_file, "")) == "the file store failed");
   CHECK(eventually([&] { return store->known().size() == 3; }));
   CHECK(scene.server.public_items().size() == 3);
 }
@@ -650,14 +650,14 @@ const std::string share_some_file = std::string(R"({"type":"file","fileId":")") 
 void share_over(SocketIoClient& client, const std::string& room) {
   make(client, room, "singleton");
   enter(client, room);
-  REQUIRE(success(client.ask("room:upload", R"({"roomId":)" + quoted(room) + R"(,"data":)" + share_some_file + "}")));
+  REQUIRE(success(client.ask("room:upload", R"({"roomId":)" + ::quoted(room) + R"(,"data":)" + share_some_file + "}")));
   REQUIRE(success(client.ask("room:upload", text_upload(room, "over it"))));
 }
 void share_over(LiveClient& client, const std::string& room) {
   const auto ask = [&](std::string_view type, const std::string& payload) {
     REQUIRE(text_at(client.request(type, payload), "/type") == "ack");
   };
-  ask("create_room", R"({"roomId":)" + quoted(room) + R"(,"mode":"singleton"})");
+  ask("create_room", R"({"roomId":)" + ::quoted(room) + R"(,"mode":"singleton"})");
   client.join(room);
   ask("share", R"({"data":)" + share_some_file + "}");
   ask("share", R"({"data":{"type":"string","content":"over it"}})");
@@ -731,7 +731,8 @@ TEST_CASE("sharing: the file handler is asked whether a file may be shared, by e
   const auto by_eve = [&](const std::string& room) {
     make(eve, room, "history");
     enter(eve, room);
-    const auto answer = eve.ask("room:upload", R"({"roomId":)" + quoted(room) + R"(,"data":)" + share_some_file + "}");
+    const auto answer =
+        eve.ask("room:upload", R"({"roomId":)" + ::quoted(room) + R"(,"data":)" + share_some_file + "}");
     return success(answer) ? std::string("shared") : why(answer);
   };
   const auto by_bob = [&](const std::string& room) {
@@ -907,6 +908,6 @@ TEST_CASE("sharing: a room id that can't be one is told so at a join, not that t
   Scene scene;
   SocketIoClient ann(scene.port());
   CHECK_THAT(why(ann.ask("room:join", "\"\"")), ContainsSubstring("roomId is empty"));
-  CHECK_THAT(why(ann.ask("room:join", quoted(std::string(300, 'r')))), ContainsSubstring("roomId has 300 bytes"));
+  CHECK_THAT(why(ann.ask("room:join", ::quoted(std::string(300, 'r')))), ContainsSubstring("roomId has 300 bytes"));
   CHECK(why(ann.ask("room:join", "\"r\"")) == "Room not found.");
 }

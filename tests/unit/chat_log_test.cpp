@@ -82,10 +82,12 @@ struct Fixture {
   Fixture(bool blocks, std::size_t batch_max, std::size_t per_room_max)
       : store(std::make_shared<TestStore>(blocks, batch_max)),
         queue(blocks ? std::make_shared<storage::StoreQueue>(2, per_room_max, 10'000) : nullptr),
-        log(store, queue, Limits(), [this](std::string_view what) {
-          const std::lock_guard lock(mutex);
-          failures.emplace_back(what);
-        }) {}
+        log(store, queue, Limits(),
+            std::make_shared<StoreFaults>("the chat store", std::make_shared<SystemClock>(),
+                                          [this](std::string_view what) {
+                                            const std::lock_guard lock(mutex);
+                                            failures.emplace_back(what);
+                                          })) {}
   ~Fixture() {
     if (queue) queue->stop();
   }
@@ -138,19 +140,24 @@ TEST_CASE("chat log: a store that does not block answers before the call returns
   CHECK(answered);
 }
 
-TEST_CASE("chat log: a store's error is passed on, an exception becomes one and is told", "[chat_log][threads]") {
+TEST_CASE("chat log: a store's errors and exceptions are logged, and passed on as a sentence of flux's own",
+          "[chat_log][threads]") {
   Fixture f(GENERATE(false, true));
   f.store->failure = Failure::error;
-  CHECK(f.append(message_of("r", "1")).error().message() == "disk full");
-  CHECK(f.history("r", 1, 0).error().message() == "disk full");
-  CHECK(f.failures.empty());
+  for (const auto& error : {f.append(message_of("r", "1")).error(), f.history("r", 1, 0).error()}) {
+    CHECK(error.code() == Errc::store_failed);
+    CHECK(error.message() == "the chat store failed");
+    CHECK(error.cause() == "disk full");
+  }
   f.store->failure = Failure::exception;
   CHECK(f.append(message_of("r", "1")).error().code() == Errc::store_failed);
   CHECK(f.history("r", 1, 0).error().code() == Errc::store_failed);
   f.store->failure = Failure::odd_exception;
   CHECK(f.append(message_of("r", "1")).error().code() == Errc::store_failed);
-  CHECK(f.failures ==
-        std::vector<std::string>{"lost the disk", "lost the disk", "an exception that is no std::exception"});
+  CHECK(f.failures == std::vector<std::string>{"the chat store failed: disk full", "the chat store failed: disk full",
+                                               "the chat store threw: lost the disk",
+                                               "the chat store threw: lost the disk",
+                                               "the chat store threw: something that is no std::exception"});
   // Nothing of it was kept, and the room goes on.
   f.store->failure = Failure::none;
   CHECK(f.append(message_of("r", "1"))->offset == 1);
@@ -261,7 +268,7 @@ TEST_CASE("chat log: in a batch too, errors are passed on, exceptions told, and 
           "[chat_log][threads]") {
   Fixture f(Way::batches);
   f.store->failure = Failure::error;
-  CHECK(f.append(message_of("r", "1")).error().message() == "disk full");
+  CHECK(f.append(message_of("r", "1")).error().cause() == "disk full");
   f.store->failure = Failure::exception;
   // The failure ends append_all, so the store is left inside it.
   CHECK(f.append(message_of("r", "1")).error().code() == Errc::store_failed);
@@ -269,7 +276,9 @@ TEST_CASE("chat log: in a batch too, errors are passed on, exceptions told, and 
   CHECK(f.append(message_of("r", "1"))->offset == 1);
   f.store->loses_a_result = true;
   CHECK(f.append(message_of("r", "2")).error().code() == Errc::store_failed);
-  CHECK(f.failures == std::vector<std::string>{"lost the disk", "append_all gave 0 results for 1 messages"});
+  CHECK(f.failures == std::vector<std::string>{"the chat store failed: disk full",
+                                               "the chat store threw: lost the disk",
+                                               "the chat store gave 0 results for 1 messages"});
 }
 
 TEST_CASE("chat log: past the bound a message that would go into a batch is answered with overloaded",

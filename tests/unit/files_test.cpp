@@ -105,8 +105,10 @@ struct Scene {
     options.store = store;
     Limits limits;
     limits.store_queue_per_room_max = 2;
-    files = std::make_shared<Files>(options, limits, clock,
-                                    [this](std::string_view what) { complaints += std::string(what) + "\n"; });
+    files = std::make_shared<Files>(
+        options, limits, clock, std::make_shared<StoreFaults>("the file store", clock, [this](std::string_view what) {
+          complaints += std::string(what) + "\n";
+        }));
     if (!blocks) files->start();
   }
   ~Scene() { files->stop(); }
@@ -148,8 +150,9 @@ TEST_CASE(
   store->put("f", FileState::complete, true);
   FilesOptions options;
   options.store = store;
-  const auto files =
-      std::make_shared<Files>(options, Limits(), std::make_shared<ManualClock>(), [](std::string_view) {});
+  const auto files = std::make_shared<Files>(
+      options, Limits(), std::make_shared<ManualClock>(),
+      std::make_shared<StoreFaults>("the file store", std::make_shared<ManualClock>(), [](std::string_view) {}));
   auto hold = files->hold_again("f").value();
   hold.reset();
   CHECK(store->state("f") == 's');

@@ -390,7 +390,8 @@ TEST_CASE("live frames: room_joined has members, history, mode, position and wha
   const std::deque<SharedItem> items = {{"c1", JsonText::trusted("1"), 1}, {"c1", JsonText::trusted("2"), 2}};
   const auto joined = [&](RoomMode mode, const std::deque<SharedItem>* kept, const std::vector<ChatMessage>& chat) {
     std::string out;
-    writer.room_joined(out, {room, "c2", mode, {"ep", 5}, members, {}, features::newest_items(*kept, {})}, {chat});
+    writer.room_joined(out, {room, "c2", mode, {"ep", 5}, members, {}, features::newest_items(*kept, {})},
+                       features::ChatPage{chat});
     return frame(out);
   };
   const std::string start =

@@ -57,6 +57,7 @@ inline constexpr std::string_view public_delete_last = "public_delete_last";
 namespace reply {
 /// `{roomId, connectionId, presence: {connectionId: Entry…}, chatHistory: [Stored…], mode, position: {epoch, offset},
 /// data?}`; `data`: the item of a singleton room, or the array of a history room, as `{connectionId, data, offset}`.
+/// Where the chat store fails, or takes too long, `chatHistory` is empty and `chatHistoryError: {code, message}` says so.
 /// Where not all of it fits: `more`, and for each list that was cut where to go on: `presenceAfter` (get_presence),
 /// `chatBefore` (get_history), `dataBefore` (room_items).
 inline constexpr std::string_view room_joined = "room_joined";

@@ -93,7 +93,7 @@ class LiveWriter final : public features::RoomView, public features::PublicView 
   void presence(std::string& out, const features::PresenceNotice& notice) const override;
   void closed(std::string& out, std::string_view room, std::string_view reason) const override;
   void public_history(std::string& out, const std::deque<SharedItem>& items) const override;
-  void room_joined(std::string& out, const features::RoomSnapshot& room, const features::ChatPage& chat) const;
+  void room_joined(std::string& out, const features::RoomSnapshot& room, const Result<features::ChatPage>& chat) const;
   /// `id`: JSON text, or empty.
   void error(std::string& out, std::string_view id, const Error& error) const;
   /// `payload`: JSON text, or empty.

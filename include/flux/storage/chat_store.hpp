@@ -27,9 +27,10 @@ inline Result<void> check_storable(const ChatMessage& message) {
 /// - A store that may block (`may_block() == true`, the default) is called on flux's worker threads. One that never
 ///   does may say so, and is called on the event loop, inside the room's own lock.
 /// - No method may call the `Server` back.
-/// - Errors are values (`Errc::store_failed`, say); an exception counts as one. What failed is not broadcast and its
-///   sender gets an error. A store whose answer was lost, and that can't find out, may fail a message that it kept: the
-///   message is in the history then, and members that are there now don't hear of it.
+/// - Errors are values (`Errc::store_failed`, say); an exception counts as one. What they say is for the log, and for
+///   `Error::cause`: clients never read it. What failed is not broadcast and its sender gets an error. A store whose
+///   answer was lost, and that can't find out, may fail a message that it kept: the message is in the history then, and
+///   members that are there now don't hear of it.
 class ChatStore {
  public:
   virtual ~ChatStore() = default;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <flux/config.hpp>
+#include <flux/features/detail/store_faults.hpp>
 #include <flux/features/page.hpp>
 #include <flux/storage/store_queue.hpp>
 
@@ -23,14 +24,13 @@ class ChatLog {
   using Turn = storage::StoreQueue::Turn;
   using Stored = std::function<void(Result<ChatMessage>, const Turn&)>;
 
-  /// `failed`: told of exceptions out of the store.
   ChatLog(std::shared_ptr<ChatStore> store, std::shared_ptr<storage::StoreQueue> queue, const Limits& limits,
-          std::function<void(std::string_view)> failed);
+          std::shared_ptr<StoreFaults> faults);
 
   bool blocks() const noexcept { return queue_ != nullptr; }
 
   /// Stores the message, then calls `stored` (with its offset filled in) before anything else of this room is stored or
-  /// read. Errors: the store's; overloaded.
+  /// read. Errors: the store's, as `StoreFaults` passes them on; overloaded.
   void append(ChatMessage message, Stored stored);
   /// A page (`asked.limit`: 1 to 1000), then `read` before anything else of this room is stored. Errors as for
   /// `append`.
@@ -39,8 +39,6 @@ class ChatLog {
  private:
   struct Pending;
 
-  template <class T, class Call>
-  T guarded(const Call& store_call);
   template <class T, class Call, class Done>
   void call(const RoomId& room, Call store_call, Done done);
   Result<ChatPage> read_page(ChatStore& store, const RoomId& room, const PageRequest& asked) const;
@@ -52,7 +50,7 @@ class ChatLog {
   const std::shared_ptr<storage::StoreQueue> queue_;  // null: the store does not block
   const bool batches_;
   const std::size_t portion_max_;  // messages that the store is asked for at once
-  const std::function<void(std::string_view)> failed_;
+  const std::shared_ptr<StoreFaults> faults_;
   std::array<std::mutex, 64> locks_;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/config.hpp>
+#include <flux/features/detail/guarded_file_store.hpp>
 #include <flux/json.hpp>
 #include <flux/storage/store_queue.hpp>
 #include <flux/types.hpp>
@@ -77,9 +78,9 @@ class Files final : public std::enable_shared_from_this<Files> {
   /// What brings bytes to disk, or looks at all files, is slow: it never keeps the others from all workers.
   using Pace = storage::StoreQueue::Pace;
 
-  /// `options.store` is there. `failed`: told of what goes wrong where nobody waits for the answer.
+  /// `options.store` is there. `faults`: hears, too, what goes wrong where nobody waits for the answer.
   Files(const FilesOptions& options, const Limits& limits, std::shared_ptr<Clock> clock,
-        std::function<void(std::string_view)> failed);
+        std::shared_ptr<StoreFaults> faults);
 
   const FilesOptions& options() const noexcept { return options_; }
   std::int64_t unix_ms() const { return clock_->unix_ms(); }
@@ -103,7 +104,7 @@ class Files final : public std::enable_shared_from_this<Files> {
     const auto queue = running_queue();
     if (!queue) return done(R(Error(Errc::stopped, "the server does not run")));
     auto work = [self = shared_from_this(), call = std::move(call), done](const auto&) mutable {
-      done(self->guarded(call));
+      done(call(self->store_));
     };
     if (queue->run(id, std::move(work), pace)) return;
     // One that stops refuses calls, too, and those who clean up must know which it is.
@@ -137,19 +138,7 @@ class Files final : public std::enable_shared_from_this<Files> {
   auto exclusively(const FileId& id, Call& call) -> std::invoke_result_t<Call&, FileStore&> {
     const std::lock_guard lock(locks_[std::hash<FileId>{}(id) % locks_.size()]);
     if (stopped_.load()) return Error(Errc::stopped, "the server does not run");
-    return guarded(call);
-  }
-  /// An exception of the store's is an error.
-  template <class Call>
-  auto guarded(Call&& call) -> std::invoke_result_t<Call&, FileStore&> {
-    try {
-      return call(*options_.store);
-    } catch (const std::exception& e) {
-      failed_(std::string("the file store threw: ") + e.what());
-    } catch (...) {
-      failed_("the file store threw something that is no std::exception");
-    }
-    return Error(Errc::store_failed, "the file store failed");
+    return call(store_);
   }
   std::shared_ptr<storage::StoreQueue> running_queue() const;
   static Result<FileInfo> complete_file(FileStore& store, const FileId& id);
@@ -170,7 +159,8 @@ class Files final : public std::enable_shared_from_this<Files> {
   const std::size_t queue_per_file_max_;
   const std::size_t queue_max_;
   const std::shared_ptr<Clock> clock_;
-  const std::function<void(std::string_view)> failed_;
+  const std::shared_ptr<StoreFaults> faults_;
+  GuardedFileStore store_;
   std::array<std::mutex, 64> locks_;  // where the store does not block: one call at a time for each file
   std::atomic<bool> stopped_{true};   // or about to, or never started: no call begins
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/config.hpp>
+#include <flux/features/detail/store_faults.hpp>
 #include <flux/storage/room_store.hpp>
 #include <flux/storage/store_queue.hpp>
 
@@ -84,8 +85,8 @@ class RoomLog {
   using Shared = std::function<void(const Result<Position>&)>;
   using Removed = std::function<void(const Result<bool>&)>;
 
-  /// `options.store` is there. `failed`: told of what goes wrong where nobody waits for the answer.
-  RoomLog(const RoomsOptions& options, const Limits& limits, std::function<void(std::string_view)> failed);
+  /// `options.store` is there. `faults`: hears, too, what goes wrong where nobody waits for the answer.
+  RoomLog(const RoomsOptions& options, const Limits& limits, std::shared_ptr<StoreFaults> faults);
   ~RoomLog();
   RoomLog(const RoomLog&) = delete;
   RoomLog& operator=(const RoomLog&) = delete;
@@ -126,8 +127,8 @@ class RoomLog {
     std::string life;
   };
 
-  template <class T, class Call>
-  T guarded(const Call& store_call);
+  template <class Call>
+  Result<void> guarded(const Call& store_call);
   template <class T, class Work, class Done>
   void call(const RoomId& room, Work work, Done done);
   Error not_taken() const;
@@ -159,7 +160,7 @@ class RoomLog {
   const std::size_t unclosed_max_;
   const bool blocks_;
   const bool batches_;
-  const std::function<void(std::string_view)> failed_;
+  const std::shared_ptr<StoreFaults> faults_;
   std::array<std::mutex, 64> locks_;  // where the store does not block: one call at a time for each room
   std::atomic<bool> running_{false};
   std::atomic<std::size_t> waiting_bytes_{0};  // of all rooms

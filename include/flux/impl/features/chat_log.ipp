@@ -4,10 +4,10 @@
 #include <flux/features/detail/chat_log.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace flux::detail {
-inline Error chat_store_failed() { return {Errc::store_failed, "the chat store failed"}; }
 inline Error chat_store_overloaded() { return {Errc::overloaded, "too many chat calls wait for the store; try again"}; }
 }  // namespace flux::detail
 
@@ -31,39 +31,26 @@ struct ChatLog::Pending final : storage::StoreQueue::Part {
 };
 
 FLUX_DECL ChatLog::ChatLog(std::shared_ptr<ChatStore> store, std::shared_ptr<storage::StoreQueue> queue,
-                           const Limits& limits, std::function<void(std::string_view)> failed)
+                           const Limits& limits, std::shared_ptr<StoreFaults> faults)
     : store_(std::move(store)),
       queue_(std::move(queue)),
       batches_(queue_ && store_->batch_max() > 1),
       portion_max_(chat_detail::portion_of(limits)),
-      failed_(std::move(failed)) {
+      faults_(std::move(faults)) {
   if (!batches_) return;
   queue_->collect(store_->batch_max(),
                   [this](std::vector<storage::StoreQueue::PartInTurn> batch) { append_batch(std::move(batch)); });
-}
-
-/// What the store gives. `T` is made of an error where the store throws.
-template <class T, class Call>
-T ChatLog::guarded(const Call& store_call) {
-  try {
-    return store_call(*store_);
-  } catch (const std::exception& e) {
-    failed_(e.what());
-  } catch (...) {
-    failed_("an exception that is no std::exception");
-  }
-  return flux::detail::chat_store_failed();
 }
 
 template <class T, class Call, class Done>
 void ChatLog::call(const RoomId& room, Call store_call, Done done) {
   if (!queue_) {
     const std::lock_guard lock(lock_of(room));
-    done(guarded<Result<T>>(store_call), Turn());
+    done(faults_->guarded([&]() -> Result<T> { return store_call(*store_); }), Turn());
     return;
   }
   const bool taken = queue_->run(room, [this, store_call = std::move(store_call), done](const Turn& turn) {
-    done(guarded<Result<T>>(store_call), turn);
+    done(faults_->guarded([&]() -> Result<T> { return store_call(*store_); }), turn);
   });
   if (!taken) done(flux::detail::chat_store_overloaded(), Turn());
 }
@@ -97,15 +84,16 @@ FLUX_DECL void ChatLog::append_batch(std::vector<storage::StoreQueue::PartInTurn
   messages.reserve(batch.size());
   for (const auto& item : batch) messages.push_back(std::move(static_cast<Pending&>(*item.part).message));
   using Offsets = Result<std::vector<Result<Offset>>>;
-  const Offsets offsets = guarded<Offsets>([&](ChatStore& store) -> Offsets {
-    auto results = store.append_all(messages);
-    if (results.size() == messages.size()) return results;
-    failed_("append_all gave " + std::to_string(results.size()) + " results for " + std::to_string(messages.size()) +
-            " messages");
-    return flux::detail::chat_store_failed();
-  });
+  const Offsets offsets = faults_->guarded([&]() -> Offsets { return store_->append_all(messages); });
+  std::optional<Error> failure;
+  if (!offsets) failure = offsets.error();
+  if (offsets && offsets->size() != messages.size()) {
+    failure = faults_->misbehaved("gave " + std::to_string(offsets->size()) + " results for " +
+                                  std::to_string(messages.size()) + " messages");
+  }
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    const Result<Offset> offset = offsets ? (*offsets)[i] : Result<Offset>(offsets.error());
+    Result<Offset> offset = failure ? Result<Offset>(*failure) : (*offsets)[i];
+    if (!failure && !offset) offset = faults_->failed(offset.error());
     if (offset) messages[i].offset = *offset;
     const auto& stored = static_cast<Pending&>(*batch[i].part).stored;
     stored(offset ? Result<ChatMessage>(std::move(messages[i])) : Result<ChatMessage>(offset.error()), batch[i].turn);

@@ -29,12 +29,13 @@ FLUX_DECL JsonText stored_data(const FileInfo& file) {
 }
 
 FLUX_DECL Files::Files(const FilesOptions& options, const Limits& limits, std::shared_ptr<Clock> clock,
-                       std::function<void(std::string_view)> failed)
+                       std::shared_ptr<StoreFaults> faults)
     : options_(options),
       queue_per_file_max_(limits.store_queue_per_room_max),
       queue_max_(limits.store_queue_max),
       clock_(std::move(clock)),
-      failed_(std::move(failed)) {}
+      faults_(std::move(faults)),
+      store_(options.store, faults_) {}
 
 // --- Life ---
 
@@ -47,7 +48,7 @@ FLUX_DECL void Files::start() {
   run(
       {}, [](FileStore& store) { return store.list(); },
       [self = shared_from_this()](const Result<std::vector<FileInfo>>& files) {
-        if (!files) return self->failed_("the file store has no list of its files: " + files.error().message());
+        if (!files) return self->faults_->note("the file store has no list of its files: " + files.error().cause());
         for (const FileInfo& file : *files) {
           if (file.shared) self->release(file.id);
         }
@@ -72,9 +73,9 @@ FLUX_DECL void Files::remove_unended() {
     half.swap(unended_);
   }
   for (const FileId& id : half) {
-    const auto removed = guarded([&id](FileStore& store) { return store.remove(id); });
+    const auto removed = store_.remove(id);
     if (removed || removed.error().code() == Errc::file_not_found) continue;
-    failed_("upload " + id + " stays until it expires: " + removed.error().message());
+    faults_->note("upload " + id + " stays until it expires: " + removed.error().cause());
   }
 }
 
@@ -188,11 +189,9 @@ FLUX_DECL void Files::hold_to_store(const FileId& id, FileHolder holder, Done<Fi
 }
 
 FLUX_DECL Result<FileHoldPtr> Files::hold_again(const FileId& id) {
-  return guarded([&](FileStore& store) -> Result<FileHoldPtr> {
-    auto file = complete_file(store, id);
-    if (!file) return file.error();
-    return std::make_shared<const FileHold>(shared_from_this(), std::move(*file), false);
-  });
+  auto file = complete_file(store_, id);
+  if (!file) return file.error();
+  return std::make_shared<const FileHold>(shared_from_this(), std::move(*file), false);
 }
 
 /// Where that fails, or the server ends before, the file is one that was never shared.
@@ -206,7 +205,7 @@ FLUX_DECL void Files::mark_shared(const FileId& id) {
       },
       [self = shared_from_this(), id](const Result<void>& marked) {
         if (marked || marked.error().code() == Errc::stopped) return;
-        self->failed_("file " + id + " is shared and can't be marked so: " + marked.error().message());
+        self->faults_->note("file " + id + " is shared and can't be marked so: " + marked.error().cause());
       });
 }
 
@@ -228,7 +227,7 @@ FLUX_DECL void Files::end_unheld(const FileId& id, bool shared) {
       [self = shared_from_this(), id, shared](const Result<void>& deleted) {
         if (deleted || deleted.error().code() == Errc::file_not_found) return;
         if (deleted.error().code() == Errc::stopped) return;  // the next start or sweep finds it
-        self->failed_("file " + id + " can't be deleted yet: " + deleted.error().message());
+        self->faults_->note("file " + id + " can't be deleted yet: " + deleted.error().cause());
         const std::lock_guard lock(self->mutex_);
         self->unreleased_.emplace_back(id, shared);
       });
@@ -258,7 +257,7 @@ FLUX_DECL void Files::sweep() {
   run(
       {}, [idle_since](FileStore& store) { return store.sweep(idle_since); },
       [self = shared_from_this()](const Result<FileSweep>& swept) {
-        if (!swept) self->failed_("the file store can't be swept: " + swept.error().message());
+        if (!swept) self->faults_->note("the file store can't be swept: " + swept.error().cause());
       },
       Pace::slow);
   end_unshared();
@@ -273,7 +272,7 @@ FLUX_DECL void Files::end_unshared() {
   run(
       {}, [](FileStore& store) { return store.list(); },
       [self = shared_from_this(), since, origins = std::move(origins)](const Result<std::vector<FileInfo>>& files) {
-        if (!files) return self->failed_("the file store has no list of its files: " + files.error().message());
+        if (!files) return self->faults_->note("the file store has no list of its files: " + files.error().cause());
         std::unordered_set<std::string_view> there;
         for (const FileInfo& file : *files) {
           there.insert(file.id);

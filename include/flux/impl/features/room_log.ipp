@@ -10,7 +10,6 @@
 #include <utility>
 
 namespace flux::detail {
-inline Error room_store_failed() { return {Errc::store_failed, "the room store failed"}; }
 inline Error kept_room_ended(const RoomId& room) { return {Errc::room_not_found, "no room \"" + room + "\""}; }
 }  // namespace flux::detail
 
@@ -25,15 +24,14 @@ struct RoomLog::Pending final : storage::StoreQueue::Part {
   std::optional<std::size_t> place{};  // among the appends of the batch; none: the room has ended
 };
 
-FLUX_DECL RoomLog::RoomLog(const RoomsOptions& options, const Limits& limits,
-                           std::function<void(std::string_view)> failed)
+FLUX_DECL RoomLog::RoomLog(const RoomsOptions& options, const Limits& limits, std::shared_ptr<StoreFaults> faults)
     : options_(options),
       queue_per_room_max_(limits.store_queue_per_room_max),
       queue_max_(limits.store_queue_max),
       unclosed_max_(std::max<std::size_t>(limits.rooms_max, 1)),
       blocks_(options.store->may_block()),
       batches_(blocks_ && options.store->batch_max() > 1),
-      failed_(std::move(failed)) {}
+      faults_(std::move(faults)) {}
 
 /// Before a call that brings it to the store; false where it has ended. Who ends it asks afterwards what the store may
 /// have, so one of the two knows of the other.
@@ -106,17 +104,9 @@ FLUX_DECL std::shared_ptr<storage::StoreQueue> RoomLog::running_queue() const {
 
 // --- Calls ---
 
-/// What the store gives. `T` is made of an error where the store throws.
-template <class T, class Call>
-T RoomLog::guarded(const Call& store_call) {
-  try {
-    return store_call(store());
-  } catch (const std::exception& e) {
-    failed_(std::string("the room store threw: ") + e.what());
-  } catch (...) {
-    failed_("the room store threw something that is no std::exception");
-  }
-  return flux::detail::room_store_failed();
+template <class Call>
+Result<void> RoomLog::guarded(const Call& store_call) {
+  return faults_->guarded([&]() -> Result<void> { return store_call(store()); });
 }
 
 FLUX_DECL Error RoomLog::not_taken() const {
@@ -147,7 +137,8 @@ FLUX_DECL void RoomLog::open(const KeptRoomPtr& room) {
   if (!running_.load() || room->in_store() == InStore::yes) return;
   open(room, [this, room](const Result<void>& opened) {
     if (opened || opened.error().code() == Errc::stopped || room->ended()) return;
-    failed_("room \"" + room->stored().id + "\" is not in its store before its next item: " + opened.error().message());
+    faults_->note("room \"" + room->stored().id +
+                  "\" is not in its store before its next item: " + opened.error().cause());
   });
 }
 
@@ -190,7 +181,7 @@ FLUX_DECL void RoomLog::remove_newest(const KeptRoomPtr& room, Removed done) {
 // --- Rooms that have ended ---
 
 FLUX_DECL Result<void> RoomLog::close_in_store(const Ended& room) {
-  return guarded<Result<void>>([&](RoomStore& to) { return to.close(room.id, room.life); });
+  return guarded([&](RoomStore& to) { return to.close(room.id, room.life); });
 }
 
 FLUX_DECL void RoomLog::close(const KeptRoomPtr& room) {
@@ -203,8 +194,8 @@ FLUX_DECL void RoomLog::close(const Ended& room) {
       [this, room](const Result<void>& closed) {
         if (closed) return;
         if (closed.error().code() != Errc::stopped) {
-          failed_("room \"" + room.id +
-                  "\" has ended and can't be removed from its store yet: " + closed.error().message());
+          faults_->note("room \"" + room.id +
+                        "\" has ended and can't be removed from its store yet: " + closed.error().cause());
         }
         keep_unclosed(room);
       });
@@ -214,8 +205,8 @@ FLUX_DECL void RoomLog::keep_unclosed(const Ended& room) {
   std::unique_lock lock(mutex_);
   if (unclosed_.size() < unclosed_max_) return unclosed_.push_back(room);
   lock.unlock();
-  failed_("room \"" + room.id + "\" has ended and stays in its store until the next process: " +
-          std::to_string(unclosed_max_) + " others wait for their removal");
+  faults_->note("room \"" + room.id + "\" has ended and stays in its store until the next process: " +
+                std::to_string(unclosed_max_) + " others wait for their removal");
 }
 
 FLUX_DECL void RoomLog::retry_closes() {
@@ -265,7 +256,7 @@ FLUX_DECL Result<void> RoomLog::close_unclosed() {
     }();
     if (closed) continue;
     keep_unclosed(room);
-    return Error(closed.error().code(), "one of them \"" + room.id + "\": " + closed.error().message());
+    return Error(closed.error().code(), "one of them \"" + room.id + "\": " + closed.error().cause());
   }
 }
 
@@ -277,7 +268,8 @@ FLUX_DECL void RoomLog::close_last() {
   std::unique_lock lock(mutex_);
   const std::size_t count = unclosed_.size();
   lock.unlock();
-  failed_("rooms that have ended are still in their store: " + std::to_string(count) + ", " + closed.error().message());
+  faults_->note("rooms that have ended are still in their store: " + std::to_string(count) + ", " +
+                closed.error().cause());
 }
 
 // --- Within a turn ---
@@ -285,7 +277,7 @@ FLUX_DECL void RoomLog::close_last() {
 FLUX_DECL Result<void> RoomLog::open_in_store(KeptRoom& room) {
   if (!room.enters_store()) return flux::detail::kept_room_ended(room.stored().id);
   if (room.in_store() == InStore::yes) return {};  // by an item
-  auto opened = guarded<Result<void>>([&](RoomStore& to) { return to.open(room.stored()); });
+  auto opened = guarded([&](RoomStore& to) { return to.open(room.stored()); });
   if (!opened) return opened;
   room.in_store_.store(InStore::yes, std::memory_order_relaxed);
   if (room.ended()) return flux::detail::kept_room_ended(room.stored().id);
@@ -313,8 +305,7 @@ FLUX_DECL Result<void> RoomLog::remove_doubtful(KeptRoom& room) {
 }
 
 FLUX_DECL Result<void> RoomLog::remove_in_store(const KeptRoom& room, std::uint64_t number) {
-  return guarded<Result<void>>(
-      [&](RoomStore& from) { return from.remove_item(room.stored().id, room.stored().life, number); });
+  return guarded([&](RoomStore& from) { return from.remove_item(room.stored().id, room.stored().life, number); });
 }
 
 FLUX_DECL Result<Position> RoomLog::stored(KeptRoom& room, const RoomAppend& append, SharedItem item,
@@ -333,20 +324,23 @@ FLUX_DECL Result<Position> RoomLog::append(KeptRoom& room, SharedItem item) {
   if (!room.enters_store()) return flux::detail::kept_room_ended(room.stored().id);
   room.given_ = room.newest_;
   const RoomAppend append = next_append(room, item);
-  const auto result = guarded<Result<void>>([&](RoomStore& to) { return to.append(append); });
+  const auto result = guarded([&](RoomStore& to) { return to.append(append); });
   return stored(room, append, std::move(item), result);
 }
 
 FLUX_DECL Result<std::vector<Result<void>>> RoomLog::append_all(const std::vector<RoomAppend>& appends) {
   using Results = Result<std::vector<Result<void>>>;
   if (appends.empty()) return std::vector<Result<void>>();
-  return guarded<Results>([&](RoomStore& to) -> Results {
-    auto results = to.append_all(appends);
-    if (results.size() == appends.size()) return results;
-    failed_("the room store's append_all gave " + std::to_string(results.size()) + " results for " +
-            std::to_string(appends.size()) + " items");
-    return flux::detail::room_store_failed();
-  });
+  Results results = faults_->guarded([&]() -> Results { return store().append_all(appends); });
+  if (!results) return results;
+  if (results->size() != appends.size()) {
+    return faults_->misbehaved("gave " + std::to_string(results->size()) + " results for " +
+                               std::to_string(appends.size()) + " items");
+  }
+  for (Result<void>& one : *results) {
+    if (!one) one = faults_->failed(one.error());
+  }
+  return results;
 }
 
 FLUX_DECL void RoomLog::append_batch(std::vector<storage::StoreQueue::PartInTurn> batch) {

@@ -26,7 +26,7 @@ FLUX_DECL Result<std::vector<StoredContents>> load(RoomStore& store) {
   try {
     auto rooms = store.load();
     if (rooms) return rooms;
-    why = rooms.error().message();
+    why = rooms.error().cause();
   } catch (const std::exception& e) {
     why = std::string("it threw: ") + e.what();
   } catch (...) {  // as `why` says
@@ -98,7 +98,7 @@ FLUX_DECL Result<std::optional<SharedItem>> restore_item(StoredItem item, const 
   }
   if (hold.error().code() == Errc::file_not_found) return left_out("file " + item.file + " is gone");
   return Error(Errc::store_failed, "Config::files.store can't say whether it has file " + item.file + " of " +
-                                       named(room) + ": " + hold.error().message());
+                                       named(room) + ": " + hold.error().cause());
 }
 
 }  // namespace restore_detail

@@ -435,6 +435,10 @@ void put_items(std::string& out, const Items& items) {
   put_array(out, items, [&](const SharedItem& item) { put_item(out, item); });
 }
 
+FLUX_DECL void put_error(std::string& out, const Error& error) {
+  Object(out).string("code", to_wire_name(error.code())).string("message", error.message()).end();
+}
+
 FLUX_DECL void put_chat(std::string& out, const std::vector<ChatMessage>& messages) {
   put_array(out, messages, [&](const ChatMessage& stored) { append_live_chat(out, stored); });
 }
@@ -523,7 +527,9 @@ FLUX_DECL void LiveWriter::closed(std::string& out, std::string_view room, std::
 }
 
 FLUX_DECL void LiveWriter::room_joined(std::string& out, const features::RoomSnapshot& room,
-                                       const features::ChatPage& chat) const {
+                                       const Result<features::ChatPage>& history) const {
+  static const features::ChatPage none;
+  const features::ChatPage& chat = history ? *history : none;
   Message message(*this, out, live::reply::room_joined);
   std::string& text = message.payload();
   live_detail::Object payload(text);
@@ -536,6 +542,10 @@ FLUX_DECL void LiveWriter::room_joined(std::string& out, const features::RoomSna
   members.end();
   payload.key("chatHistory");
   live_detail::put_chat(text, chat.entries);
+  if (!history) {
+    payload.key("chatHistoryError");
+    live_detail::put_error(text, history.error());
+  }
   payload.string("mode", to_string(room.mode)).key("position");
   live_detail::Object(text).string("epoch", room.position.epoch).number("offset", room.position.offset).end();
   if (room.mode == RoomMode::history) {
@@ -564,10 +574,7 @@ FLUX_DECL void LiveWriter::public_history(std::string& out, const std::deque<Sha
 FLUX_DECL void LiveWriter::error(std::string& out, std::string_view id, const Error& error) const {
   Message message(*this, out, live::reply::error);
   if (!id.empty()) out.append(",\"id\":").append(id);
-  live_detail::Object(message.payload())
-      .string("code", to_wire_name(error.code()))
-      .string("message", error.message())
-      .end();
+  live_detail::put_error(message.payload(), error);
 }
 
 FLUX_DECL void LiveWriter::ack(std::string& out, std::string_view id, std::string_view payload) const {

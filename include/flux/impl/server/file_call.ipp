@@ -147,8 +147,6 @@ FLUX_DECL void FileCall::begin_answer(int status, transport::HttpFields fields, 
 
 FLUX_DECL void FileCall::fail(const Error& error) {
   const FileRefusal refusal = file_refusal(error.code());
-  if (refusal.status == 500) hub_.log(LogLevel::error, "the file store failed: " + error.message());
-  if (refusal.status == 507) hub_.log(LogLevel::warning, "a file has no room: " + error.message());
   transport::HttpFields fields;
   if (refusal.status == 503) fields.emplace_back("Retry-After", "1");
   answer(refusal.status, refusal.text.empty() ? error.message() : std::string(refusal.text), std::move(fields));

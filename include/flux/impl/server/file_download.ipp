@@ -126,7 +126,7 @@ FLUX_DECL void FileDownload::fail(const Error& error) {
     call_->loop().call_after(std::chrono::milliseconds(100), [self = shared_from_this()] { self->read_next(); });
     return;
   }
-  call_->exchange()->cut("the download of file " + id_ + " is cut off: " + error.message());
+  call_->exchange()->cut("the download of file " + id_ + " is cut off: " + error.cause());
 }
 
 FLUX_DECL void FileDownload::send() {

@@ -291,37 +291,75 @@ FLUX_DECL void LiveSession::join_as(const std::string& id, const RoomId& room, J
   join_with_history(id, room, presence);
 }
 
+/// A join that waits for a store: until it answers, or for so long. Until then nothing more is read from the client.
+class LiveSession::WaitingJoin final : public std::enable_shared_from_this<WaitingJoin> {
+ public:
+  WaitingJoin(std::shared_ptr<LiveSession> session, std::string id, RoomId room, JsonText presence)
+      : session_(std::move(session)), id_(std::move(id)), room_(std::move(room)), presence_(std::move(presence)) {}
+
+  void begin(const features::PageRequest& newest) {
+    const auto most = session_->hub_.config.chat.join_history_timeout;
+    session_->pause_input();
+    timer_ = session_->loop()->call_after(most, [join = shared_from_this(), most] { join->give_up(most); });
+    session_->hub_.chat->history(room_, newest,
+                                 [join = shared_from_this(), loop = session_->loop()](
+                                     Result<features::ChatPage> page, const features::ChatLog::Turn& turn) {
+                                   loop->dispatch([join, page = std::move(page), turn] { join->answered(page); });
+                                 });
+  }
+
+ private:
+  void give_up(std::chrono::milliseconds waited) {
+    if (!session_) return;
+    (void)session_->hub_.chat_faults->misbehaved("did not answer a join within " + std::to_string(waited.count()) +
+                                                 " ms");
+    end(Error(Errc::overloaded, "the chat store takes too long; ask for the history later"));
+  }
+  void answered(const Result<features::ChatPage>& page) {
+    if (!session_) return;
+    session_->loop()->cancel(timer_);
+    end(page);
+  }
+  void end(const Result<features::ChatPage>& page) {
+    const auto session = std::exchange(session_, nullptr);
+    if (!session->open()) return;
+    session->welcome(id_, session->enter(room_, presence_, page));
+    session->resume_input();
+  }
+
+  std::shared_ptr<LiveSession> session_;  // null: it is over
+  const std::string id_;
+  const RoomId room_;
+  const JsonText presence_;
+  core::TimerQueue::Id timer_{};
+};
+
 /// The room is entered before any later chat is stored, so that nothing falls between the history and what follows.
 FLUX_DECL void LiveSession::join_with_history(const std::string& id, const RoomId& room, const JsonText& presence) {
   // A third of the welcome: members and items need the rest.
   const features::PageRequest newest{hub_.config.chat.join_history, 0, hub_.config.limits.answer_bytes_max / 3};
-  if (newest.limit == 0) return welcome(id, enter(room, presence, {}));
-  using Page = features::ChatPage;
+  if (newest.limit == 0) return welcome(id, enter(room, presence, features::ChatPage()));
   if (!hub_.chat->blocks()) {
     Result<std::string> entered = Error(Errc::store_failed, "the chat store gave no answer");
-    hub_.chat->history(room, newest, [&](const Result<Page>& page, const auto&) {
-      entered = page ? enter(room, presence, *page) : Result<std::string>(page.error());
+    hub_.chat->history(room, newest, [&](const Result<features::ChatPage>& page, const auto&) {
+      entered = enter(room, presence, page);
     });
     return welcome(id, entered);
   }
-  pause_input();
-  hub_.chat->history(
-      room, newest, [self = self(), id, room, presence](Result<Page> page, const features::ChatLog::Turn& turn) {
-        self->loop()->dispatch([self, id, room, presence, page = std::move(page), turn] {
-          if (!self->open()) return;
-          self->welcome(id, page ? self->enter(room, presence, *page) : Result<std::string>(page.error()));
-          self->resume_input();
-        });
-      });
+  std::make_shared<WaitingJoin>(self(), id, room, presence)->begin(newest);
 }
 
 /// Becomes a member. The result is the frame that says so; nothing is sent and no handler called, for the chat's lock
 /// may be held.
 FLUX_DECL Result<std::string> LiveSession::enter(const RoomId& room, const JsonText& presence,
-                                                 const features::ChatPage& history) {
+                                                 const Result<features::ChatPage>& history) {
   auto membership = std::make_unique<features::Membership>();
   std::size_t bytes_left = hub_.config.limits.answer_bytes_max;
-  for (const ChatMessage& message : history.entries) bytes_left -= std::min(bytes_left, features::json_bytes(message));
+  if (history) {
+    for (const ChatMessage& message : history->entries) {
+      bytes_left -= std::min(bytes_left, features::json_bytes(message));
+    }
+  }
   const features::Joiner joiner{key(), SessionState::id(), identity(), this, loop(), &writer(), bytes_left};
   std::string frame;
   const auto describe = [&](const features::RoomSnapshot& snapshot) { writer().room_joined(frame, snapshot, history); };

@@ -32,6 +32,9 @@ FLUX_DECL Config checked(Config config) {
           "Config::live_path must begin with \"/\" or be empty, not \"" + config.live_path + "\"");
   require(config.chat.join_history <= 1000,
           "Config::chat.join_history must be 0 to 1000" + given(config.chat.join_history));
+  require(config.chat.join_history_timeout.count() >= 1,
+          "Config::chat.join_history_timeout must be at least 1 ms, not " +
+              std::to_string(config.chat.join_history_timeout.count()));
   require(config.deflate.level >= 1 && config.deflate.level <= 9,
           "Config::deflate.level must be 1 to 9, not " + std::to_string(config.deflate.level));
   require(config.tls.certificate_file.empty() == config.tls.private_key_file.empty(),
@@ -273,11 +276,7 @@ FLUX_DECL void ServerState::open_store_queue() {
         config_.worker_threads, config_.limits.store_queue_per_room_max, config_.limits.store_queue_max);
   }
   const std::lock_guard lock(hub_.chat_mutex);
-  hub_.chat = std::make_shared<features::ChatLog>(
-      config_.chat.store, store_queue_, config_.limits, [this](std::string_view what) {
-        hub_.errors_elsewhere.fetch_add(1, std::memory_order_relaxed);
-        hub_.log(LogLevel::error, std::string("the chat store threw: ").append(what));
-      });
+  hub_.chat = std::make_shared<features::ChatLog>(config_.chat.store, store_queue_, config_.limits, hub_.chat_faults);
 }
 
 /// Once: when the server starts again they are there. Errors: throws `Error` (store_failed), and nothing has happened.
@@ -574,6 +573,7 @@ FLUX_DECL Stats ServerState::stats() const {
     sum.sessions_now += unit->loop->counters().sessions_now.get();
   }
   sum.handler_errors += hub_.errors_elsewhere.load(std::memory_order_relaxed);
+  for (const auto& faults : {hub_.chat_faults, hub_.room_faults, hub_.file_faults}) sum.store_errors += faults->count();
   sum.rooms_now = hub_.rooms.size();
   return sum;
 }

@@ -67,7 +67,7 @@ FLUX_DECL void UploadRequest::remove_file(std::optional<Error> why) {
         const Errc code = removed ? Errc::file_not_found : removed.error().code();
         if (code != Errc::stopped) call->hub().files->end_upload(id);  // else that which stops removes it
         if (code != Errc::stopped && code != Errc::file_not_found) {
-          call->hub().log(LogLevel::error, "upload " + id + " stays until it expires: " + removed.error().message());
+          call->hub().file_faults->note("upload " + id + " stays until it expires: " + removed.error().cause());
         }
         if (why) call->fail(*why);
       });

@@ -42,6 +42,9 @@ struct Hub {
       : config(settings),
         proxies("Config::trusted_proxies", settings.trusted_proxies),
         next_key(seed),
+        chat_faults(make_faults("the chat store")),
+        room_faults(make_faults("the room store")),
+        file_faults(make_faults("the file store")),
         files(make_files(settings)),
         room_log(make_room_log(settings)),
         rooms(settings, core::mixed(seed), room_log.get()),
@@ -57,9 +60,10 @@ struct Hub {
   const Config& config;
   const transport::TrustedProxies proxies;
   Handlers handlers;
-  std::atomic<std::uint64_t> errors_elsewhere{0};  // exceptions out of stores and callbacks, on no loop
+  std::atomic<std::uint64_t> errors_elsewhere{0};  // exceptions out of callbacks, on no loop
   std::atomic<std::uint64_t> next_key;
   core::SessionDirectory sessions;
+  const std::shared_ptr<features::StoreFaults> chat_faults, room_faults, file_faults;
   const std::shared_ptr<features::Files> files;       // null: the server takes none. Outlives what rooms hold of it
   const std::unique_ptr<features::RoomLog> room_log;  // null: rooms end with the process
   features::Rooms rooms;
@@ -144,21 +148,19 @@ struct Hub {
   }
 
  private:
+  std::shared_ptr<features::StoreFaults> make_faults(const char* store) const {
+    return std::make_shared<features::StoreFaults>(store, config.clock,
+                                                   [this](std::string_view line) { log(LogLevel::error, line); });
+  }
+
   std::shared_ptr<features::Files> make_files(const Config& settings) {
     if (!settings.files.store) return nullptr;
-    return std::make_shared<features::Files>(settings.files, settings.limits, settings.clock,
-                                             [this](std::string_view what) {
-                                               errors_elsewhere.fetch_add(1, std::memory_order_relaxed);
-                                               log(LogLevel::error, what);
-                                             });
+    return std::make_shared<features::Files>(settings.files, settings.limits, settings.clock, file_faults);
   }
 
   std::unique_ptr<features::RoomLog> make_room_log(const Config& settings) {
     if (!settings.rooms.store) return nullptr;
-    return std::make_unique<features::RoomLog>(settings.rooms, settings.limits, [this](std::string_view what) {
-      errors_elsewhere.fetch_add(1, std::memory_order_relaxed);
-      log(LogLevel::error, what);
-    });
+    return std::make_unique<features::RoomLog>(settings.rooms, settings.limits, room_faults);
   }
 
   template <class F>

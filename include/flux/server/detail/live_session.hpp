@@ -52,8 +52,9 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   void handle(Request& request);
   void join_room(Request& request);
   void join_as(const std::string& id, const RoomId& room, JsonText presence);
+  class WaitingJoin;
   void join_with_history(const std::string& id, const RoomId& room, const JsonText& presence);
-  Result<std::string> enter(const RoomId& room, const JsonText& presence, const features::ChatPage& history);
+  Result<std::string> enter(const RoomId& room, const JsonText& presence, const Result<features::ChatPage>& history);
   void welcome(std::string_view id, const Result<std::string>& entered);
   void leave_room(Request& request);
   void update_presence(Request& request);

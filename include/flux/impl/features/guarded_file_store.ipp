@@ -1,0 +1,18 @@
+#pragma once
+
+#include <flux/detail/mode.hpp>
+#include <flux/features/detail/guarded_file_store.hpp>
+
+#include <algorithm>
+
+namespace flux::features {
+
+FLUX_DECL Result<FileInfo> GuardedFileStore::usable(const FileId& id, Result<FileInfo> file) {
+  if (!file) return file;
+  if (file->id != id) return Error(Errc::store_failed, "asked for file " + id + " it gave file " + file->id);
+  const auto printable = [](char c) { return c >= 0x20 && c < 0x7f; };
+  if (!std::all_of(file->media_type.begin(), file->media_type.end(), printable)) file->media_type.clear();
+  return file;
+}
+
+}  // namespace flux::features
