@@ -1,5 +1,6 @@
 // The compiled mode's translation unit of the transport: sockets, TLS, HTTP, WebSocket.
 #include <flux/impl/http.ipp>
+#include <flux/impl/transport/address_seats.ipp>
 #include <flux/impl/transport/connection.ipp>
 #include <flux/impl/transport/content_disposition.ipp>
 #include <flux/impl/transport/deflate.ipp>

@@ -91,6 +91,8 @@ Options read_options(const std::vector<std::string>& arguments) {
        [&](auto& o, auto& v) { config.limits.public_history_items_max = number(o, v, 0, 1'000'000); }},
       {"--max-message", [&](auto& o, auto& v) { config.limits.message_bytes_max = number(o, v, 1, any); }},
       {"--origin", [&](auto&, auto& v) { config.origins.push_back(v); }},
+      {"--connections-per-address",
+       [&](auto& o, auto& v) { config.limits.connections_per_address_max = number(o, v, 0, any); }},
       {"--trusted-proxy", [&](auto&, auto& v) { config.trusted_proxies.push_back(v); }},
       {"--presence-interval",
        [&](auto& o, auto& v) { config.presence_interval = std::chrono::milliseconds(number(o, v, 0, 60'000)); }},
@@ -146,7 +148,7 @@ Options read_options(const std::vector<std::string>& arguments) {
 const char* usage() {
   return "flux-server: rooms, presence, events, chat and files over WebSocket, Socket.IO and HTTP\n"
          "\n"
-         "  --host ADDRESS            listen on this IPv4 or IPv6 address (127.0.0.1)\n"
+         "  --host ADDRESS            listen on this IPv4 or IPv6 address; ::, on all of both (127.0.0.1)\n"
          "  --port PORT               listen on this port; 0: one that is free (8080)\n"
          "  --threads N               event loops, 1 to 256 (1)\n"
          "  --static [PREFIX=]FOLDER  serve the files of this folder at /, or at PREFIX (/x/); may be given again\n"
@@ -165,6 +167,8 @@ const char* usage() {
          "  --public-history N        keep the newest N items of the public space (50)\n"
          "  --max-message BYTES       the largest message a client may send, but for the file that is in it (1048576)\n"
          "  --origin ORIGIN           let pages of this origin connect; may be given again (any)\n"
+         "  --connections-per-address N  the most of one IPv4 address or IPv6 /64, but for this machine; 0: any "
+         "(1000)\n"
          "  --trusted-proxy ADDRESS   take the client's address from what this proxy says, or one of this range\n"
          "                            (10.0.0.0/8); may be given again (none)\n"
          "  --presence-interval MS    coalesce presence for so long; 0: send at once (25)\n"

@@ -24,7 +24,7 @@ std::string_view to_string(LogLevel level) noexcept;
 /// locks: must not block, nor call the server.
 using LogSink = std::function<void(LogLevel level, std::string_view message)>;
 
-/// One address to listen on.
+/// One address to listen on. "::" takes every IPv4 address, too, unless "0.0.0.0" is listed with the same port.
 struct ListenAddress {
   std::string host = "0.0.0.0";  ///< an IPv4 or IPv6 address, or "localhost"
   std::uint16_t port = 8080;     ///< 0: one that is free; `Server::port` tells which
@@ -47,7 +47,11 @@ struct DeflateOptions {
 /// What one client, room or server may use. Everything that can grow has its bound here.
 struct Limits {
   // Connections
-  std::size_t connections_max = 0;                      ///< 0: as many as the system gives
+  std::size_t connections_max = 0;  ///< 0: as many as the system gives
+  /// Of one client, which is an IPv4 address or an IPv6 network of 64 bits; 0: any number. Connections from the machine
+  /// itself (loopback) are not counted. Behind a proxy of `Config::trusted_proxies` a connection counts for the client
+  /// whose request came over it last. One too many is closed at once, behind a proxy it is answered with 429.
+  std::size_t connections_per_address_max = 1'000;
   std::chrono::milliseconds handshake_timeout{10'000};  ///< for a request's whole head, TLS, a handler's later answer
   std::chrono::milliseconds http_idle_timeout{60'000};  ///< between requests, and for a body or an answer that stalls
   std::chrono::milliseconds ping_interval{25'000};      ///< to silent WebSocket clients; 0: no pings
@@ -180,7 +184,7 @@ struct Config {
   LogLevel log_level = LogLevel::info;
   LogSink log{};                   ///< none: nothing is logged
   std::shared_ptr<Clock> clock{};  ///< none: the machine's
-  std::uint64_t seed = 0;          ///< of connection ids and epochs; 0: from the system's entropy
+  std::uint64_t seed = 0;          ///< of connection ids and epochs, for tests; 0: from the system's entropy
 };
 
 }  // namespace flux

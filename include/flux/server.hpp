@@ -36,7 +36,11 @@ class Server {
  public:
   /// Errors: throws `Error` (bad_config) naming the setting that is wrong.
   explicit Server(const Config& config = {}) : Server(config, detail::link_mode()) {}
-  /// Stops at once.
+  /// Stops at once, and returns when all of it is done. Inside a handler, or a callback that one of the server's loops
+  /// makes, it only begins: the server stops when the handler has returned, which is logged as a warning. Handlers that
+  /// were set, and what they hold, live until then and may be called with the ends of sessions, so they must not use
+  /// the object. Handles (`Session`, `WebSocket`, `HttpExchange`, `Io` and the like) may be kept and used longer, also
+  /// than the application's io_context: what they are asked to send is dropped.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

@@ -1,7 +1,9 @@
 // A server inside the application's io_context, and connections that the application accepted.
 #include "support/server.hpp"
+#include "support/socketio_client.hpp"
 
 #include <flux/asio.hpp>
+#include <flux/socketio.hpp>
 #include <flux/storage/memory_chat_store.hpp>
 
 #include <asio/executor_work_guard.hpp>
@@ -11,6 +13,7 @@
 #include <asio/write.hpp>
 
 #include <atomic>
+#include <optional>
 
 using namespace flux_test;
 
@@ -173,6 +176,117 @@ TEST_CASE("own context: destroyed while it runs, on the application's thread or 
     app.context.run();  // what was left of it does nothing
   }
   CHECK(client.closed().code == 1006);
+}
+
+TEST_CASE("own context: destroyed inside one of its handlers, it stops when that has returned") {
+  Application app;
+  auto server = std::make_unique<flux::Server>(test_config());
+  flux::use_context(*server, app.context);
+  server->on_event([&](flux::EventMessage&) { server.reset(); });
+  server->start();
+  app.run();
+  LiveClient client(server->port());
+  client.join("r");
+  client.send("broadcast_event", R"({"event":"quit"})");
+  client.closed();
+  app.call([&] { CHECK(server == nullptr); });
+  app.join();
+}
+
+TEST_CASE("own context: handles that are kept longer than server and context do nothing and harm nothing") {
+  std::optional<flux::HttpExchange> exchange, streamed, upload;
+  std::optional<flux::Session> session;
+  std::optional<flux::WebSocket> websocket;
+  std::optional<flux::socketio::Socket> socket;
+  std::optional<flux::socketio::Io> io;
+  std::optional<flux::LaterAnswer> later;
+  flux::socketio::Event::Ack ack;
+  Awaited<bool> asked, connected, acked, opened;
+  std::vector<std::unique_ptr<HttpClient>> http;
+  std::unique_ptr<SocketIoClient> socket_client;
+  std::unique_ptr<WebSocketClient> raw_client;
+  std::unique_ptr<LiveClient> live_client;
+  {
+    Application app;
+    flux::Server server(test_config());
+    flux::use_context(server, app.context);
+    io.emplace(server);
+    io->on_connection([&](const flux::socketio::Socket& connection) {
+      socket = connection;
+      connection.on("ask", [&](flux::socketio::Event& event) {
+        ack = event.later();
+        acked.set(true);
+      });
+      connected.set(true);
+    });
+    server.route("GET", "/later", [&](const flux::HttpExchange& e) { exchange = e; });
+    server.route("GET", "/stream", [&](const flux::HttpExchange& e) {
+      streamed = e;
+      e.begin(200, {});
+    });
+    server.route("POST", "/body", [&](const flux::HttpExchange& e) {
+      upload = e;
+      e.on_body([](std::string_view) {}, [keep = e](bool) {});
+    });
+    flux::WebSocketEndpoint endpoint;
+    endpoint.on_open = [&](const flux::WebSocket& connection) {
+      websocket = connection;
+      opened.set(true);
+    };
+    server.websocket("/raw", std::move(endpoint));
+    server.on_join([&](flux::JoinRequest& request) { session = request.session; });
+    server.on_connect([&](flux::ConnectRequest& request) {
+      if (!request.query("later")) return;
+      later = request.later();
+      asked.set(true);
+    });
+    server.start();
+    app.run();
+    for (const char* path : {"/later", "/stream", "/live?later=1"}) {
+      http.push_back(std::make_unique<HttpClient>(server.port()));
+      http.back()->send(std::string_view(path).starts_with("/live") ? handshake(path) : get(path));
+    }
+    http.push_back(std::make_unique<HttpClient>(server.port()));
+    http.back()->send("POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n12345");
+    live_client = std::make_unique<LiveClient>(server.port());
+    live_client->join("r");
+    raw_client = std::make_unique<WebSocketClient>(server.port(), "/raw");
+    socket_client = std::make_unique<SocketIoClient>(server.port());
+    socket_client->send_text("420[\"ask\"]");
+    asked.get();
+    connected.get();
+    acked.get();
+    opened.get();
+    bool all = false;
+    REQUIRE(eventually([&] {
+      app.call([&] { all = exchange && streamed && upload; });
+      return all;
+    }));
+    server.stop(0ms);
+    app.join();
+  }
+  exchange->respond(200, "too late");
+  CHECK(streamed->write("too late") == flux::Sent::dropped);
+  streamed->end();
+  upload->pause_body();
+  upload->resume_body();
+  upload->respond(200, "too late");
+  CHECK(exchange->remote_address().starts_with("127.0.0.1:"));
+  exchange.reset();
+  streamed.reset();
+  upload.reset();
+  CHECK_FALSE(session->connected());
+  CHECK_FALSE(session->send("event", flux::JsonText::boolean(true)).ok());
+  session->close(flux::CloseCode::normal);
+  CHECK(websocket->send("too late") == flux::Sent::dropped);
+  websocket->close();
+  CHECK_FALSE(socket->connected());
+  CHECK_FALSE(socket->emit("too late").ok());
+  CHECK_FALSE(socket->join("room").ok());
+  socket->disconnect();
+  io->emit("too late");
+  ack({});
+  later->accept({.user_id = "late"});
 }
 
 TEST_CASE("own context: destroyed after a stop that has only begun, nothing of it runs later") {

@@ -78,3 +78,64 @@ TEST_CASE("proxies: an entry that is no address is refused at the start") {
   CHECK(text.find("Config::trusted_proxies") != std::string::npos);
   CHECK(text.find("proxy.example") != std::string::npos);
 }
+
+TEST_CASE("proxies: behind a trusted one connections count for the client whose request came last") {
+  auto config = behind({"127.0.0.0/8"});
+  config.limits.connections_per_address_max = 2;
+  std::vector<std::string> warnings;
+  config.log = [&](flux::LogLevel level, std::string_view text) {
+    if (level == flux::LogLevel::warning) warnings.emplace_back(text);
+  };
+  flux::Server server(config);
+  server.route("GET", "/", [](const flux::HttpExchange& e) { e.respond(200, "hello"); });
+  server.start();
+  const auto from = [](std::string_view address) { return "X-Forwarded-For: " + std::string(address) + "\r\n"; };
+  const std::string client = from("203.0.113.9");
+  LiveClient one(server.port(), "/live", client);
+  auto two = std::make_unique<HttpClient>(server.port());
+  CHECK(two->request(get("/", client)).status == 200);
+  CHECK(two->request(get("/", client)).status == 200);  // it has its seat
+  // One too many, whatever it asks for.
+  HttpClient three(server.port());
+  const auto refused = three.request(get("/", client));
+  CHECK(refused.status == 429);
+  CHECK(refused.body == "too many connections from this address");
+  CHECK(three.to_end().empty());
+  CHECK(HttpClient(server.port()).request(handshake("/live", client)).status == 429);
+  CHECK(server.stats().connections_refused == 2);
+  CHECK(warnings.size() == 1);
+  CHECK(warnings.at(0).find("203.0.113.9") != std::string::npos);
+  // Others are none the worse, and of IPv6 a whole network is one client.
+  CHECK(HttpClient(server.port()).request(get("/", from("203.0.113.10"))).status == 200);
+  HttpClient six(server.port()), seven(server.port()), eight(server.port());
+  CHECK(six.request(get("/", from("2001:db8::1"))).status == 200);
+  CHECK(seven.request(get("/", from("2001:db8::2"))).status == 200);
+  CHECK(eight.request(get("/", from("2001:db8::3"))).status == 429);
+  // The proxy uses the second connection for somebody else: the seat is free.
+  CHECK(two->request(get("/", from("203.0.113.11"))).status == 200);
+  LiveClient again(server.port(), "/live", client);
+  CHECK(HttpClient(server.port()).request(get("/", client)).status == 429);
+  one.tcp.close();
+  CHECK(eventually([&] { return HttpClient(server.port()).request(get("/", client)).status == 200; }));
+}
+
+TEST_CASE("proxies: who says nothing of whom it speaks for is counted itself") {
+  auto config = behind({"127.0.0.0/8"});
+  config.limits.connections_per_address_max = 1;
+  flux::Server server(config);
+  server.route("GET", "/", [](const flux::HttpExchange& e) { e.respond(200, "hello"); });
+  server.start();
+  HttpClient one(server.port()), two(server.port());
+  CHECK(one.request(get("/")).status == 200);
+  CHECK(two.request(get("/", "X-Forwarded-For: nonsense\r\n")).status == 429);
+}
+
+TEST_CASE("limits: connections_per_address_max does not count the machine's own") {
+  auto config = test_config(2);
+  config.limits.connections_per_address_max = 1;
+  flux::Server server(config);
+  server.start();
+  std::vector<LiveClient> clients;
+  for (int i = 0; i < 5; ++i) clients.emplace_back(server.port());
+  for (LiveClient& client : clients) CHECK(type_of(client.request("leave_room")) == "ack");
+}

@@ -1,6 +1,8 @@
 // A server's life: start, run, stop, restart, and what is left of it.
 #include "support/server.hpp"
 
+#include <flux/core/session_key.hpp>
+
 #include <filesystem>
 #include <fstream>
 
@@ -137,6 +139,83 @@ TEST_CASE("server: destroyed while it runs, clients are gone and the port is fre
   config.listen = {{"127.0.0.1", port}};
   flux::Server again(config);
   CHECK_NOTHROW(again.start());
+}
+
+TEST_CASE("server: destroyed inside one of its handlers, it stops when that has returned") {
+  const std::size_t threads = GENERATE(1u, 2u);
+  const bool runs = GENERATE(false, true);
+  auto config = test_config(threads);
+  Awaited<std::string> warned;
+  config.log = [&](flux::LogLevel level, std::string_view text) {
+    if (level == flux::LogLevel::warning) warned.set(std::string(text));
+  };
+  // What a handler holds lives until the server has ended.
+  Awaited<bool> ended;
+  auto held = std::shared_ptr<int>(new int(1), [&](const int* gone) {
+    delete gone;
+    ended.set(true);
+  });
+  auto server = std::make_unique<flux::Server>(config);
+  server->on_event([&server, held = std::move(held)](flux::EventMessage&) { server.reset(); });
+  std::thread runner;
+  if (runs) {
+    runner = std::thread([&] { server->run(); });
+    REQUIRE(eventually([&] { return server->running(); }));
+  } else {
+    server->start();
+  }
+  LiveClient client(server->port());
+  LiveClient other(server->port());
+  client.join("r");
+  other.join("r");
+  client.send("broadcast_event", R"({"event":"quit"})");
+  CHECK_NOTHROW(client.closed());
+  CHECK_NOTHROW(other.closed());
+  CHECK(ended.get());
+  if (runs) runner.join();
+  CHECK(server == nullptr);
+  CHECK(warned.get().find("inside one of its own handlers") != std::string::npos);
+}
+
+TEST_CASE("server: nobody gets the id of the next client out of his own") {
+  auto config = test_config();
+  config.seed = 0;
+  flux::Server server(config);
+  server.start();
+  LiveClient one(server.port());
+  LiveClient two(server.port());
+  one.join("r");
+  two.join("r");
+  const auto count_of = [](const LiveClient& client) {
+    return flux::core::unmixed(flux::core::key_from_text(client.id).value());
+  };
+  CHECK(count_of(two) - count_of(one) != 1);
+}
+
+TEST_CASE("server: \"::\" takes IPv4 too, unless that has its own address on this port") {
+  if (!ipv6_there()) return;
+  auto config = test_config();
+  config.listen = {{"::", 0}};
+  std::uint16_t port = 0;
+  {
+    flux::Server server(config);
+    server.start();
+    port = server.port();
+    LiveClient four(port);
+    LiveClient six(Target{port, "::1"}, "/live");
+    four.join("r");
+    six.join("r");
+    CHECK_THAT(server.session(four.id)->remote_address(), Catch::Matchers::StartsWith("127.0.0.1:"));
+    CHECK_THAT(server.session(six.id)->remote_address(), Catch::Matchers::StartsWith("[::1]:"));
+  }
+  config.listen = {{"::", port}, {"0.0.0.0", port}};
+  flux::Server both(config);
+  both.start();
+  LiveClient four(port);
+  LiveClient six(Target{port, "::1"}, "/live");
+  four.join("r");
+  six.join("r");
+  CHECK(both.room("r")->members == 2);
 }
 
 TEST_CASE("server: never started, it is destroyed") {

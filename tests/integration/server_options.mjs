@@ -51,9 +51,11 @@ test('options that do not go together', () => {
 
 test('values that are none', () => {
   refused(['--files', ''], /--files takes the folder of the files, not ""/);
+  refused(['--connections-per-address', 'many'], /--connections-per-address takes a number from 0 to \d+, not "many"/);
   refused(['--port', '70000'], /--port takes a number from 0 to 65535, not "70000"/);
   refused(['--deflate=yes'], /--deflate takes no value, not "yes"/);
   const words = (...args) => run('--port', '0', ...args).stderr;
+  assert.match(words('--trusted-proxy', 'proxy.example'), /Config::trusted_proxies takes addresses and ranges .* not "proxy.example"/);
   assert.match(words('--origin', 'app.example.com'), /Config::origins: "app.example.com" is no origin/);
   for (const file of [join(folder, 'none.js'), folder]) {
     assert.equal(words('--socketio-client', file), `flux-server: can't read the file "${file}"\n`);

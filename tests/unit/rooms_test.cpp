@@ -3,7 +3,10 @@
 
 #include <flux/features/detail/rooms.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <ctime>
+#include <random>
 #include <set>
 #include <thread>
 
@@ -21,7 +24,64 @@ Config config_of(std::size_t rooms_max) {
   return config;
 }
 
+/// Names of 16 characters that are all the same to `std::hash` of libstdc++, whose seed is no secret: its function
+/// (Murmur) can be run backwards, so the second half makes up for the first.
+std::vector<std::string> names_with_one_hash(std::size_t count) {
+  constexpr std::uint64_t mul = 0xc6a4a7935bd1e995;
+  const auto mix = [](std::uint64_t v) { return v ^ (v >> 47); };  // its own inverse
+  std::uint64_t inverse = mul;
+  for (int i = 0; i < 6; ++i) inverse *= 2 - mul * inverse;
+  std::mt19937_64 random(1);
+  std::vector<std::string> names;
+  while (names.size() < count) {
+    std::uint64_t first = 0;
+    for (int i = 0; i < 8; ++i) first = first << 8 | (0x30 + random() % 0x40);
+    const std::uint64_t before = ((0xc70f6907 ^ (16 * mul)) ^ (mix(first * mul) * mul)) * mul;
+    const std::uint64_t second = mix(before * inverse) * inverse;
+    std::string name(16, ' ');
+    for (std::size_t i = 0; i < 8; ++i) {
+      name[i] = static_cast<char>(first >> (8 * i));
+      name[8 + i] = static_cast<char>(second >> (8 * i));
+    }
+    if (std::all_of(name.begin(), name.end(), [](char c) { return c >= 0x20 && c < 0x7f; })) names.push_back(name);
+  }
+  return names;
+}
+
+std::chrono::nanoseconds cpu_time() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
 }  // namespace
+
+TEST_CASE("rooms: names that collide in std::hash cost no more than others", "[rooms]") {
+  constexpr std::size_t count = 1500;
+  const auto colliding = names_with_one_hash(count);
+  if (std::hash<std::string>{}(colliding.front()) != std::hash<std::string>{}(colliding.back())) {
+    return;  // another library's hash
+  }
+  auto config = config_of(count);
+  config.limits.room_id_bytes_max = 16;
+  const auto time_of = [&](const std::vector<std::string>& names) {
+    Rooms rooms(config, 1);
+    for (const std::string& name : names) REQUIRE(rooms.create(name, {}).ok());
+    const auto before = cpu_time();
+    for (int i = 0; i < 10; ++i) {
+      for (const std::string& name : names) {
+        if (rooms.find(name) == nullptr) FAIL("not found");
+      }
+    }
+    return cpu_time() - before;
+  };
+  std::vector<std::string> others;
+  for (std::size_t i = 0; i < count; ++i) others.push_back("an ordinary " + std::to_string(1000 + i));
+  const auto ordinary = time_of(others);
+  const auto attack = time_of(colliding);
+  INFO("colliding " << attack.count() << " ns, others " << ordinary.count() << " ns");
+  CHECK(attack < ordinary * 4);
+}
 
 TEST_CASE("rooms: a name has 1 to its limit of bytes of UTF-8 without control characters", "[rooms]") {
   const Rooms rooms(config_of(10), 1);

@@ -1,5 +1,4 @@
-// Keys of sessions, epochs and messages: unique for the life of a server, in no guessable order, and repeatable from a
-// seed.
+// Keys of sessions, epochs and messages as text. `core::KeySequence` makes them.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +16,7 @@ inline std::uint64_t seed_or_entropy(std::uint64_t seed) {
   return (std::uint64_t{entropy()} << 32) ^ entropy();
 }
 
-/// A bijection of 64 bits (the finalizer of SplitMix64), so that counting up gives keys that never repeat.
+/// A bijection of 64 bits (the finalizer of SplitMix64). Anybody can invert it: it hides nothing.
 constexpr std::uint64_t mixed(std::uint64_t n) noexcept {
   n += 0x9e3779b97f4a7c15;
   n = (n ^ (n >> 30)) * 0xbf58476d1ce4e5b9;

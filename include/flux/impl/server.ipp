@@ -69,9 +69,12 @@ FLUX_DECL void share_item(ServerState& state, const std::shared_ptr<features::Ro
 }  // namespace detail
 
 FLUX_DECL Server::Server(const Config& config, bool) : state_(std::make_shared<detail::ServerState>(config)) {}
-FLUX_DECL Server::~Server() = default;
+FLUX_DECL Server::~Server() { detail::ServerState::let_go(std::move(state_)); }
 
-FLUX_DECL void Server::run() { state_->run(); }
+FLUX_DECL void Server::run() {
+  const auto state = state_;  // a handler may destroy this object meanwhile
+  state->run();
+}
 FLUX_DECL void Server::start() { state_->start(); }
 FLUX_DECL void Server::stop(std::chrono::milliseconds grace) { state_->stop(grace); }
 FLUX_DECL bool Server::running() const { return state_->running(); }

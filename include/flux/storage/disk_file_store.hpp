@@ -3,6 +3,7 @@
 
 #include <flux/clock.hpp>
 #include <flux/core/digest.hpp>
+#include <flux/core/secret.hpp>
 #include <flux/storage/file_index.hpp>
 #include <flux/storage/file_store.hpp>
 #include <flux/storage/file_usage.hpp>
@@ -10,6 +11,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -145,7 +147,7 @@ class DiskFileStore final : public FileStore {
   bool part_bytes_lost_ = false;  // of some uploads, maybe: the machine went down
   std::mutex mutex_;              // of all below; never held for I/O
   std::condition_variable let_go_;
-  std::unordered_map<FileId, Entry> entries_;
+  std::unordered_map<FileId, Entry, core::SeededHash, std::equal_to<>> entries_;
   storage::FileUsage usage_;
 };
 

@@ -1,9 +1,11 @@
 // What files use of a store's room, in all and by owner.
 #pragma once
 
+#include <flux/core/secret.hpp>
 #include <flux/error.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <unordered_map>
 
@@ -39,7 +41,7 @@ class FileUsage {
   };
   const Limits limits_;
   Used all_;
-  std::unordered_map<std::string, Used> used_by_;  // who has any
+  std::unordered_map<std::string, Used, core::SeededHash, std::equal_to<>> used_by_;  // who has any
 };
 
 }  // namespace flux::storage

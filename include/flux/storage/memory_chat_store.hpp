@@ -1,10 +1,12 @@
 // Chat in memory: the default store.
 #pragma once
 
+#include <flux/core/secret.hpp>
 #include <flux/storage/chat_store.hpp>
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <list>
 #include <mutex>
 #include <unordered_map>
@@ -62,9 +64,11 @@ class MemoryChatStore final : public ChatStore {
 
  private:
   struct Log {
+    Log(RoomId name, const core::SeededHash& hash) : room(std::move(name)), by_id(0, hash) {}
     RoomId room;
     std::deque<ChatMessage> messages;
-    std::unordered_map<std::string_view, Offset> by_id;  // views into `messages`, whose elements never move
+    std::unordered_map<std::string_view, Offset, core::SeededHash>
+        by_id;  // views into `messages`, whose elements never move
     Offset last = 0;
     std::list<Log*>::iterator place;  // in `with_messages_`, or `without_messages_`
   };
@@ -90,9 +94,8 @@ class MemoryChatStore final : public ChatStore {
       return recent_.front();
     }
     if (rooms_max_ != 0 && logs_.size() >= rooms_max_) forget(recent_.back());
-    recent_.emplace_front();
+    recent_.emplace_front(room, logs_.hash_function());
     Log& log = recent_.front();
-    log.room = room;
     without_messages_.push_front(&log);
     log.place = without_messages_.begin();
     logs_[room] = recent_.begin();
@@ -114,7 +117,7 @@ class MemoryChatStore final : public ChatStore {
   std::list<Log> recent_;
   std::list<Log*> with_messages_;  // in the order in which they were written to, the latest first
   std::list<Log*> without_messages_;
-  std::unordered_map<RoomId, std::list<Log>::iterator> logs_;
+  std::unordered_map<RoomId, std::list<Log>::iterator, core::SeededHash, std::equal_to<>> logs_;
   std::size_t bytes_ = 0;
 };
 

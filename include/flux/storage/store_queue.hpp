@@ -1,6 +1,7 @@
 // Worker threads for stores that may block: one call at a time per room, in order; different rooms in parallel.
 #pragma once
 
+#include <flux/core/secret.hpp>
 #include <flux/detail/mode.hpp>
 
 #include <chrono>
@@ -97,7 +98,7 @@ class StoreQueue : public std::enable_shared_from_this<StoreQueue> {
   BatchCall make_batch_;
   std::mutex mutex_;
   std::condition_variable ready_changed_, idle_changed_;
-  std::unordered_map<std::string, Room> rooms_;
+  std::unordered_map<std::string, Room, core::SeededHash, std::equal_to<>> rooms_;
   std::deque<Ready> ready_, ready_slow_;     // rooms whose next one is a call, quick or slow
   std::deque<std::string> ready_for_batch_;  // rooms whose next one is a part
   std::condition_variable filled_;

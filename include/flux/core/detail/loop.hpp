@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace flux::core {
@@ -31,6 +32,19 @@ class Loop : public std::enable_shared_from_this<Loop> {
     ~Flushable() = default;
   };
 
+  /// Says that the loop, or a connection of it, calls something, and so perhaps the application's handlers.
+  class Turn {
+   public:
+    explicit Turn(Loop& loop) : loop_(loop), before_(std::exchange(loop.in_turn_, true)) {}
+    ~Turn() { loop_.in_turn_ = before_; }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    Loop& loop_;
+    const bool before_;
+  };
+
   static constexpr std::size_t read_buffer_bytes = 256 * 1024;
   /// A loop whose timer comes so much late has stood still: the process was stopped, the machine slept, or a handler
   /// took that long.
@@ -44,9 +58,12 @@ class Loop : public std::enable_shared_from_this<Loop> {
 
   std::size_t index() const noexcept { return index_; }
   asio::io_context& context() noexcept { return *context_; }
-  bool here() const noexcept { return context_->get_executor().running_in_this_thread(); }
+  /// Whether the caller is on the loop's thread. False once it is shut: the application's context may be gone then.
+  bool here() const noexcept { return !is_shut() && context_->get_executor().running_in_this_thread(); }
   Clock& clock() noexcept { return *clock_; }
   LoopCounters& counters() noexcept { return counters_; }
+  /// Whether the caller is inside a `Turn`; what else runs in the application's context is not.
+  bool in_turn() const noexcept { return here() && in_turn_; }
   /// Guards what other threads may ask about the sessions of this loop.
   std::mutex& sessions_mutex() noexcept { return sessions_mutex_; }
 
@@ -59,7 +76,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
   /// Now where the caller is on the loop, else as `post`.
   template <class F>
   bool dispatch(F&& task) {
-    if (!shut_.load(std::memory_order_acquire) && here()) {  // the context may have gone with the server
+    if (here()) {
       task();
       return true;
     }
@@ -85,7 +102,8 @@ class Loop : public std::enable_shared_from_this<Loop> {
   /// What the connection that is being read answers; sent when its input is used up.
   std::string& turn_output() noexcept { return turn_output_; }
 
-  /// Refuses new tasks and drops the timers. On the loop's thread, or when that has ended.
+  /// Refuses new tasks and drops the timers. On the loop's thread, or when that has ended. From here on the application
+  /// may destroy its context, however long there are handles that know the loop.
   void shut();
   bool is_shut() const noexcept { return shut_.load(std::memory_order_acquire); }
 
@@ -109,6 +127,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
   std::mutex mailbox_mutex_;
   std::vector<Task> mailbox_, draining_;
   std::atomic<bool> shut_{false};
+  bool in_turn_ = false;
 
   std::vector<std::shared_ptr<Flushable>> to_flush_, flushing_;
 
@@ -116,8 +135,8 @@ class Loop : public std::enable_shared_from_this<Loop> {
   DeadlineWheel deadlines_;
   bool deadlines_ticking_ = false;
   Clock::TimePoint last_tick_{};
-  Clock::TimePoint due_by_{};  // `now`, while what is due is called
-  flux::detail::Timer timer_;
+  Clock::TimePoint due_by_{};                 // `now`, while what is due is called
+  std::optional<flux::detail::Timer> timer_;  // none once it is shut
   Clock::TimePoint timer_at_{};
   bool timer_armed_ = false;
   bool sockets_first_ = false;  // after a stall: nothing is due before what has come meanwhile was read

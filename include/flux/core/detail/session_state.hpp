@@ -3,11 +3,13 @@
 
 #include <flux/core/detail/loop.hpp>
 #include <flux/core/ip_address.hpp>
+#include <flux/core/secret.hpp>
 #include <flux/core/session_key.hpp>
 #include <flux/error.hpp>
 #include <flux/types.hpp>
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -141,7 +143,7 @@ class SessionDirectory {
 
   std::array<Shard, 16> shards_;
   mutable std::mutex users_mutex_;
-  std::unordered_multimap<std::string, std::uint64_t> users_;
+  std::unordered_multimap<std::string, std::uint64_t, SeededHash, std::equal_to<>> users_;
 };
 
 }  // namespace flux::core

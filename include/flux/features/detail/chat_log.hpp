@@ -3,6 +3,7 @@
 #pragma once
 
 #include <flux/config.hpp>
+#include <flux/core/secret.hpp>
 #include <flux/features/detail/store_faults.hpp>
 #include <flux/features/page.hpp>
 #include <flux/storage/store_queue.hpp>
@@ -44,13 +45,14 @@ class ChatLog {
   Result<ChatPage> read_page(ChatStore& store, const RoomId& room, const PageRequest& asked) const;
   void append_with_others(ChatMessage message, const Stored& stored);
   void append_batch(std::vector<storage::StoreQueue::PartInTurn> batch);
-  std::mutex& lock_of(const RoomId& room) { return locks_[std::hash<RoomId>{}(room) % locks_.size()]; }
+  std::mutex& lock_of(const RoomId& room) { return locks_[hash_(room) % locks_.size()]; }
 
   const std::shared_ptr<ChatStore> store_;
   const std::shared_ptr<storage::StoreQueue> queue_;  // null: the store does not block
   const bool batches_;
   const std::size_t portion_max_;  // messages that the store is asked for at once
   const std::shared_ptr<StoreFaults> faults_;
+  const core::SeededHash hash_;
   std::array<std::mutex, 64> locks_;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/config.hpp>
+#include <flux/core/secret.hpp>
 #include <flux/features/detail/guarded_file_store.hpp>
 #include <flux/json.hpp>
 #include <flux/storage/store_queue.hpp>
@@ -136,7 +137,7 @@ class Files final : public std::enable_shared_from_this<Files> {
  private:
   template <class Call>
   auto exclusively(const FileId& id, Call& call) -> std::invoke_result_t<Call&, FileStore&> {
-    const std::lock_guard lock(locks_[std::hash<FileId>{}(id) % locks_.size()]);
+    const std::lock_guard lock(locks_[hash_(id) % locks_.size()]);
     if (stopped_.load()) return Error(Errc::stopped, "the server does not run");
     return call(store_);
   }
@@ -161,15 +162,17 @@ class Files final : public std::enable_shared_from_this<Files> {
   const std::shared_ptr<Clock> clock_;
   const std::shared_ptr<StoreFaults> faults_;
   GuardedFileStore store_;
+  const core::SeededHash hash_;
   std::array<std::mutex, 64> locks_;  // where the store does not block: one call at a time for each file
   std::atomic<bool> stopped_{true};   // or about to, or never started: no call begins
 
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<storage::StoreQueue> queue_;
-  std::unordered_map<FileId, std::size_t> places_;   // of each file that has any
-  std::unordered_map<FileId, FileOrigin> origins_;   // of files that are not shared yet
+  std::unordered_map<FileId, std::size_t, core::SeededHash, std::equal_to<>> places_;  // of each file that has any
+  std::unordered_map<FileId, FileOrigin, core::SeededHash, std::equal_to<>>
+      origins_;                                      // of files that are not shared yet
   std::vector<std::pair<FileId, bool>> unreleased_;  // arguments of `end_unheld` when the queue was full
-  std::unordered_set<FileId> unended_;
+  std::unordered_set<FileId, core::SeededHash, std::equal_to<>> unended_;
 };
 
 }  // namespace flux::features

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/config.hpp>
+#include <flux/core/secret.hpp>
 #include <flux/features/detail/store_faults.hpp>
 #include <flux/storage/room_store.hpp>
 #include <flux/storage/store_queue.hpp>
@@ -152,7 +153,7 @@ class RoomLog {
   Result<bool> remove(KeptRoom& room);
 
   std::shared_ptr<storage::StoreQueue> running_queue() const;
-  std::mutex& lock_of(const RoomId& room) { return locks_[std::hash<RoomId>{}(room) % locks_.size()]; }
+  std::mutex& lock_of(const RoomId& room) { return locks_[hash_(room) % locks_.size()]; }
 
   const RoomsOptions options_;
   const std::size_t queue_per_room_max_;
@@ -161,6 +162,7 @@ class RoomLog {
   const bool blocks_;
   const bool batches_;
   const std::shared_ptr<StoreFaults> faults_;
+  const core::SeededHash hash_;
   std::array<std::mutex, 64> locks_;  // where the store does not block: one call at a time for each room
   std::atomic<bool> running_{false};
   std::atomic<std::size_t> waiting_bytes_{0};  // of all rooms

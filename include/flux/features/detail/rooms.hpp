@@ -1,11 +1,13 @@
 // The directory of rooms.
 #pragma once
 
+#include <flux/core/secret.hpp>
 #include <flux/features/detail/room.hpp>
 #include <flux/features/detail/room_restore.hpp>
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -23,7 +25,7 @@ std::string new_room_life();
 /// Threading: any thread. Sharded by the room's id, one lock a shard.
 class Rooms {
  public:
-  /// `log`: what rooms of the modes singleton and history keep goes through it; null: they end with the process.
+  /// `seed`: of the epochs; 0: from the system's entropy. `log`: what rooms of the modes singleton and history keep goes through it; null: they end with the process.
   explicit Rooms(const Config& config, std::uint64_t seed, RoomLog* log = nullptr);
 
   /// Takes in what was there before. A room that was made before the start under the same id and with the same mode has
@@ -63,7 +65,7 @@ class Rooms {
  private:
   struct Shard {
     mutable std::mutex mutex;
-    std::unordered_map<RoomId, std::shared_ptr<Room>> rooms;
+    std::unordered_map<RoomId, std::shared_ptr<Room>, core::SeededHash, std::equal_to<>> rooms;
   };
   /// Every room in the order of the ids, which the keys are views of. Locked within a shard.
   struct Order {
@@ -71,8 +73,8 @@ class Rooms {
     std::map<std::string_view, std::shared_ptr<Room>> rooms;
   };
 
-  Shard& shard(const RoomId& id) { return shards_[std::hash<RoomId>{}(id) % shards_.size()]; }
-  const Shard& shard(const RoomId& id) const { return shards_[std::hash<RoomId>{}(id) % shards_.size()]; }
+  Shard& shard(const RoomId& id) { return shards_[hash_(id) % shards_.size()]; }
+  const Shard& shard(const RoomId& id) const { return shards_[hash_(id) % shards_.size()]; }
   void linger(const std::shared_ptr<Room>& room, core::Loop& loop, std::chrono::nanoseconds time);
   void await_members(const std::shared_ptr<Room>& room, core::Loop& loop);
   bool outlives_stop(const Room& room) const noexcept { return room.is_kept() && stopping_.load(); }
@@ -87,10 +89,11 @@ class Rooms {
   const std::chrono::milliseconds rejoin_time_;
   const std::size_t rooms_max_;
   const std::size_t id_bytes_max_;
+  const core::SeededHash hash_;
   std::array<Shard, 64> shards_;
   Order order_;
   std::atomic<std::size_t> size_{0};
-  std::atomic<std::uint64_t> next_epoch_;
+  core::KeySequence epochs_;
   std::atomic<bool> stopping_{false};
 };
 

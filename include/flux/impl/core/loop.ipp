@@ -4,6 +4,7 @@
 #include <flux/detail/mode.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace flux::core {
 
@@ -13,7 +14,7 @@ FLUX_DECL Loop::Loop(std::size_t index, std::shared_ptr<Clock> clock, asio::io_c
       clock_(std::move(clock)),
       own_context_(external != nullptr ? nullptr : std::make_unique<asio::io_context>(ASIO_CONCURRENCY_HINT_UNSAFE_IO)),
       context_(external != nullptr ? external : own_context_.get()),
-      timer_(*context_),
+      timer_(std::in_place, *context_),
       stepped_clock_(clock_->stepped()),
       read_buffer_(new char[read_buffer_bytes]) {
   if (own_context_) work_.emplace(context_->get_executor());
@@ -40,12 +41,15 @@ FLUX_DECL bool Loop::post(Task task) {
     if (shut_.load(std::memory_order_relaxed)) return false;
     first = mailbox_.empty();
     mailbox_.push_back(std::move(task));
+    // The application's context is only there until the loop is shut, for which the lock is taken.
+    if (first && !own_context_) asio::post(*context_, [self = shared_from_this()] { self->drain_mailbox(); });
   }
-  if (first) asio::post(*context_, [self = shared_from_this()] { self->drain_mailbox(); });
+  if (first && own_context_) asio::post(*context_, [self = shared_from_this()] { self->drain_mailbox(); });
   return true;
 }
 
 FLUX_DECL void Loop::drain_mailbox() {
+  const Turn turn(*this);
   {
     const std::lock_guard lock(mailbox_mutex_);
     draining_.swap(mailbox_);
@@ -58,11 +62,13 @@ FLUX_DECL void Loop::drain_mailbox() {
 }
 
 FLUX_DECL void Loop::flush_later(std::shared_ptr<Flushable> what) {
+  if (is_shut()) return;
   to_flush_.push_back(std::move(what));
   if (to_flush_.size() == 1) asio::post(*context_, [self = shared_from_this()] { self->flush_turn(); });
 }
 
 FLUX_DECL void Loop::flush_turn() {
+  const Turn turn(*this);
   flushing_.swap(to_flush_);
   for (auto& what : flushing_) {
     what->flush();
@@ -96,7 +102,7 @@ FLUX_DECL void Loop::tick_deadlines() {
 
 FLUX_DECL void Loop::arm_timer() {
   const auto next = timers_.next();
-  if (!next) return;
+  if (!next || !timer_) return;
   if (stepped_clock_) {
     // The clock calls when it has been stepped; what is due already must not wait for that.
     if (*next <= now()) post([this] { run_due(); });
@@ -109,8 +115,8 @@ FLUX_DECL void Loop::arm_timer() {
   if (timer_armed_ && timer_at_ <= at) return;
   timer_at_ = at;
   timer_armed_ = true;
-  timer_.expires_after(at - now());  // the clock may count from another day than the timer
-  timer_.async_wait([self = weak_from_this(), this](std::error_code ec) {
+  timer_->expires_after(at - now());  // the clock may count from another day than the timer
+  timer_->async_wait([self = weak_from_this(), this](std::error_code ec) {
     const auto alive = self.lock();
     if (!alive || ec) return;  // re-armed for an earlier time, or over
     timer_fired();
@@ -118,6 +124,7 @@ FLUX_DECL void Loop::arm_timer() {
 }
 
 FLUX_DECL void Loop::timer_fired() {
+  const Turn turn(*this);
   timer_armed_ = false;
   const auto late = now() - timer_at_;
   const bool stalled = late >= stall;
@@ -151,7 +158,9 @@ FLUX_DECL void Loop::shut() {
   }
   clock_->unwatch(this);
   timers_.clear();
-  timer_.cancel();
+  timer_.reset();
+  // Where this is inside a flush, that goes on with those it has begun with.
+  const auto unflushed = std::exchange(to_flush_, {});
 }
 
 }  // namespace flux::core

@@ -67,7 +67,7 @@ FLUX_DECL void Files::stop() {
 }
 
 FLUX_DECL void Files::remove_unended() {
-  std::unordered_set<FileId> half;
+  decltype(unended_) half;
   {
     const std::lock_guard lock(mutex_);
     half.swap(unended_);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/core/secret.hpp>
 #include <flux/core/utf8.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/features/detail/room_restore.hpp>
@@ -109,7 +110,7 @@ FLUX_DECL Result<std::vector<RestoredRoom>> restore_rooms(RoomStore& store, File
   if (!loaded) return loaded.error();
   std::vector<RestoredRoom> rooms;
   rooms.reserve(loaded->size());
-  std::unordered_set<std::string_view> ids;
+  std::unordered_set<std::string_view, core::SeededHash> ids;
   for (StoredContents& contents : *loaded) {
     std::string_view flaw = restore_detail::flaw(contents.room);
     if (flaw.empty() && !ids.insert(contents.room.id).second) flaw = "the store has another one of this id";

@@ -25,7 +25,7 @@ FLUX_DECL Rooms::Rooms(const Config& config, std::uint64_t seed, RoomLog* log)
       rejoin_time_(std::max<std::chrono::milliseconds>(config.rooms.rejoin_time, config.room_linger)),
       rooms_max_(config.limits.rooms_max),
       id_bytes_max_(config.limits.room_id_bytes_max),
-      next_epoch_(seed) {}
+      epochs_(core::Secret(seed)) {}
 
 FLUX_DECL Result<void> Rooms::check_id(std::string_view id) const {
   if (id.empty())
@@ -83,7 +83,7 @@ FLUX_DECL void Rooms::remove(Shard& locked, const RoomId& id) {
 }
 
 FLUX_DECL std::shared_ptr<Room> Rooms::make_unchecked(const RoomId& id, const RoomOptions& options) {
-  std::string epoch = core::key_text(core::mixed(next_epoch_.fetch_add(1, std::memory_order_relaxed)));
+  std::string epoch = core::key_text(epochs_.next());
   return std::make_shared<Room>(id, options, std::move(epoch), settings_);
 }
 

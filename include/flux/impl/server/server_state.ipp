@@ -102,7 +102,7 @@ FLUX_DECL void add(Stats& sum, const core::LoopCounters& c) {
 FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const WebSocketEndpoints& endpoints, const transport::Router& router,
                              std::shared_ptr<core::Loop> event_loop)
     : loop(std::move(event_loop)),
-      connections{hub.config.limits.outbox_bytes_congested, hub.config.limits.outbox_bytes_max, {}, {}},
+      connections{hub.config.limits.outbox_bytes_congested, hub.config.limits.outbox_bytes_max, {}, {}, &hub.seats},
       websockets{&hub.config.limits, nullptr, nullptr, hub.config.deflate.message_bytes_min},
       gate(hub, endpoints, websockets) {
   if (hub.config.deflate.enabled) {
@@ -119,11 +119,22 @@ FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const WebSocketEndpoints& endpoints, cons
   http.log = [&hub](LogLevel level, std::string_view message) { hub.log(level, message); };
 }
 
-FLUX_DECL ServerState::ServerState(Config config)
-    : config_(checked(std::move(config))), hub_(config_, core::seed_or_entropy(config_.seed)) {
+FLUX_DECL ServerState::ServerState(Config config) : config_(checked(std::move(config))), hub_(config_) {
   if (!hub_.files) return;
   file_routes_ = std::make_unique<FileRoutes>(hub_);
   file_routes_->add_to(router_);
+}
+
+FLUX_DECL void ServerState::let_go(std::shared_ptr<ServerState> state) {
+  if (!state->in_a_handler()) return;  // it ends here
+  state->hub_.log(LogLevel::warning,
+                  "a Server is destroyed inside one of its own handlers; it stops when the handler has returned");
+  if (state->context_ != nullptr) {
+    asio::io_context& context = *state->context_;
+    asio::post(context, [state = std::move(state)] {});
+  } else {
+    std::thread([state = std::move(state)] { state->stop_and_wait(std::chrono::milliseconds(0)); }).detach();
+  }
 }
 
 FLUX_DECL ServerState::~ServerState() {
@@ -263,7 +274,11 @@ FLUX_DECL void ServerState::open_listeners() {
     auto listener = std::make_shared<transport::Listener>(
         units_[0]->loop, [this](Socket socket) { accepted(std::move(socket)); },
         [this](LogLevel level, std::string_view message) { hub_.log(level, message); });
-    listener->open(address);
+    // "::" takes IPv4 too, unless that has an address of its own on this port.
+    const auto is_any_v4 = [&](const ListenAddress& other) {
+      return other.host == "0.0.0.0" && other.port == address.port;
+    };
+    listener->open(address, std::none_of(config_.listen.begin(), config_.listen.end(), is_any_v4));
     ports_.push_back(listener->port());
     listeners_.push_back(std::move(listener));
     hub_.log(LogLevel::info, "listening on " + address.host + " port " + std::to_string(ports_.back()));
@@ -340,24 +355,37 @@ FLUX_DECL void ServerState::accepted(Socket socket) {
   socket.non_blocking(true, ec);
   if (!ec) socket.set_option(asio::ip::tcp::no_delay(true), ec);
   const std::size_t most = config_.limits.connections_max;
-  if (ec || (most != 0 && connections_now() >= most)) {
+  std::optional<transport::AddressSeat> seat;
+  if (!ec && (most == 0 || connections_now() < most)) seat = seat_for(transport::peer_of(socket).ip);
+  if (!seat) {
     units_[0]->loop->counters().connections_refused.add();
     return;  // and the socket closes
   }
   LoopUnit& unit = next_unit();
-  if (&unit == units_[0].get()) return begin_connection(unit, std::move(socket), {});
+  if (&unit == units_[0].get()) return begin_connection(unit, std::move(socket), std::move(*seat), {});
   // A socket belongs to one io_context: what another loop gets is the native one.
   const auto protocol = socket.local_endpoint(ec).protocol();
   const auto native = ec ? Socket::native_handle_type{} : socket.release(ec);
   if (ec) return;
-  unit.loop->post([this, &unit, transit = std::make_shared<transport::SocketInTransit>(protocol, native)] {
+  unit.loop->post([this, &unit, transit = std::make_shared<transport::SocketInTransit>(protocol, native),
+                   kept = std::make_shared<transport::AddressSeat>(std::move(*seat))] {
     std::error_code failed;
     Socket moved = transit->arrive(*unit.loop, failed);
-    if (!failed) begin_connection(unit, std::move(moved), {});
+    if (!failed) begin_connection(unit, std::move(moved), std::move(*kept), {});
   });
 }
 
-FLUX_DECL void ServerState::begin_connection(LoopUnit& unit, Socket socket, std::string first) {
+/// For a connection from `peer`; nothing where that has as many as it may. The machine's own are not counted, for there
+/// may be a proxy among them that nobody has named; of those of trusted proxies each request tells whose they are.
+FLUX_DECL std::optional<transport::AddressSeat> ServerState::seat_for(const core::IpAddress& peer) {
+  if (peer.is_loopback() || hub_.proxies.trusts(peer)) return transport::AddressSeat();
+  const auto seat = hub_.seats.take(peer);
+  if (!seat) return std::nullopt;
+  return transport::AddressSeat(hub_.seats, *seat);
+}
+
+FLUX_DECL void ServerState::begin_connection(LoopUnit& unit, Socket socket, transport::AddressSeat seat,
+                                             std::string first) {
   if (unit.stopping) return;
   std::unique_ptr<transport::TlsEngine> engine;
   {
@@ -366,6 +394,7 @@ FLUX_DECL void ServerState::begin_connection(LoopUnit& unit, Socket socket, std:
   }
   auto connection =
       std::make_shared<transport::Connection>(unit.loop, unit.connections, std::move(socket), std::move(engine));
+  connection->set_seat(std::move(seat));
   connection->start(std::make_shared<transport::HttpConnection>(*connection, unit.http), std::move(first));
 }
 
@@ -386,7 +415,9 @@ FLUX_DECL Result<void> ServerState::adopt(std::intptr_t native_socket, std::stri
     Socket socket = transit->arrive(*unit.loop, ec);
     if (!ec) socket.set_option(asio::ip::tcp::no_delay(true), ec);
     if (ec) return hub_.log(LogLevel::error, "can't adopt a socket: " + ec.message());
-    begin_connection(unit, std::move(socket), std::move(first));
+    auto seat = seat_for(transport::peer_of(socket).ip);
+    if (!seat) return unit.loop->counters().connections_refused.add();
+    begin_connection(unit, std::move(socket), std::move(*seat), std::move(first));
   });
   return {};
 }
@@ -396,6 +427,12 @@ FLUX_DECL Result<void> ServerState::adopt(std::intptr_t native_socket, std::stri
 FLUX_DECL bool ServerState::on_a_loop() const {
   const std::lock_guard lock(mutex_);
   return std::any_of(units_.begin(), units_.end(), [](const auto& unit) { return unit->loop->here(); });
+}
+
+FLUX_DECL bool ServerState::in_a_handler() const {
+  if (context_ == nullptr) return on_a_loop();
+  const std::lock_guard lock(mutex_);
+  return !units_.empty() && units_[0]->loop->in_turn();
 }
 
 FLUX_DECL void ServerState::stop(std::chrono::milliseconds grace) {

@@ -53,6 +53,14 @@ FLUX_DECL core::ClientAddress peer_of(const flux::detail::Socket& socket) {
   return {ip, peer.port()};
 }
 
+FLUX_DECL bool Connection::count_for(const core::IpAddress& client) {
+  AddressSeats* const seats = group_.seats;
+  if (seats == nullptr || seats->belongs(seat_, client)) return true;
+  const auto seat = seats->take(client);
+  if (seat) seats->give_back(std::exchange(seat_, *seat));
+  return seat.has_value();
+}
+
 // --- Input ---
 
 FLUX_DECL void Connection::wait_readable() {
@@ -63,6 +71,7 @@ FLUX_DECL void Connection::wait_readable() {
   }
   reading_ = true;
   socket_.async_wait(flux::detail::Socket::wait_read, [self = shared_from_this()](std::error_code ec) {
+    const core::Loop::Turn turn(*self->loop_);
     self->reading_ = false;
     if (self->closed_) return;
     if (ec) {
@@ -371,6 +380,7 @@ FLUX_DECL void Connection::wait_writable() {
   if (outbox_->waiting) return;
   outbox_->waiting = true;
   socket_.async_wait(flux::detail::Socket::wait_write, [self = shared_from_this()](std::error_code ec) {
+    const core::Loop::Turn turn(*self->loop_);
     if (self->closed_ || self->broken_) return;
     if (self->outbox_) self->outbox_->waiting = false;
     if (ec) return self->close();
@@ -475,6 +485,7 @@ FLUX_DECL void Connection::close() {
   std::swap(group_.members[group_index_], group_.members.back());
   group_.members.pop_back();
   loop_->counters().connections_now.subtract();
+  if (seat_ != AddressSeats::none) group_.seats->give_back(std::exchange(seat_, AddressSeats::none));
   if (const auto handler = std::move(handler_)) handler->on_closed();
   if (group_.members.empty() && group_.on_empty) group_.on_empty();
 }
@@ -487,8 +498,10 @@ FLUX_DECL std::shared_ptr<ConnectionInTransit> Connection::detach() {
   if (ec) return nullptr;
   const auto native = socket_.release(ec);
   if (ec) return nullptr;
-  auto transit = std::make_shared<ConnectionInTransit>(SocketInTransit(protocol, native),
-                                                       tls_ ? std::move(tls_->engine) : nullptr, std::move(unused_));
+  AddressSeat seat;
+  if (seat_ != AddressSeats::none) seat = AddressSeat(*group_.seats, std::exchange(seat_, AddressSeats::none));
+  auto transit = std::make_shared<ConnectionInTransit>(
+      SocketInTransit(protocol, native), tls_ ? std::move(tls_->engine) : nullptr, std::move(unused_), std::move(seat));
   loop_->counters().connections.subtract();  // it is counted where it arrives
   close();
   return transit;
@@ -501,6 +514,7 @@ FLUX_DECL std::shared_ptr<Connection> ConnectionInTransit::arrive(const std::sha
   if (ec) return nullptr;
   auto connection = std::make_shared<Connection>(loop, group, std::move(socket), std::move(tls_));
   connection->unused_ = std::move(unused_);
+  connection->set_seat(std::move(seat_));
   return connection;
 }
 

@@ -87,11 +87,12 @@ FLUX_DECL void HttpConnection::on_head() {
   request.context.version_minor = head.version_minor();
   request.context.head_request = head.method() == "HEAD";
   request.context.keep_alive = head.keep_alive();
+  const core::ClientAddress sender = client(head);
+  if (!may_connect(sender)) return refuse(429, "too many connections from this address");
   if (head.method() == "CONNECT") return refuse(501, "CONNECT is for proxies");
   if (head.upgrade_websocket() && is_websocket(head.path())) return begin_upgrade();
 
   const auto length = head.content_length();
-  const core::ClientAddress sender = client(head);
   auto exchange =
       std::make_shared<flux::detail::HttpExchangeState>(connection_->shared_loop(), weak_from_this(), request_number_,
                                                         request.parser.take_head(), sender, *service_.limits);
@@ -117,6 +118,14 @@ FLUX_DECL void HttpConnection::on_head() {
 FLUX_DECL core::ClientAddress HttpConnection::client(const HttpHead& head) const {
   const core::ClientAddress peer = connection_->peer();
   return service_.proxies != nullptr ? service_.proxies->client(peer, head) : peer;
+}
+
+/// A proxy's connections are those of the clients whose requests it sends.
+FLUX_DECL bool HttpConnection::may_connect(const core::ClientAddress& sender) {
+  if (service_.proxies == nullptr || !service_.proxies->trusts(connection_->peer().ip)) return true;
+  if (connection_->count_for(sender.ip)) return true;
+  connection_->loop().counters().connections_refused.add();
+  return false;
 }
 
 FLUX_DECL void HttpConnection::call_route(const Route& route,

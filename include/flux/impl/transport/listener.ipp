@@ -14,7 +14,7 @@ FLUX_DECL Listener::Listener(std::shared_ptr<core::Loop> loop, Accepted accepted
       accepted_(std::move(accepted)),
       log_(std::move(log)) {}
 
-FLUX_DECL void Listener::open(const ListenAddress& address) {
+FLUX_DECL void Listener::open(const ListenAddress& address, bool takes_ipv4) {
   std::error_code ec;
   const auto host = asio::ip::make_address(address.host == "localhost" ? "127.0.0.1" : address.host, ec);
   if (ec) {
@@ -34,8 +34,9 @@ FLUX_DECL void Listener::open(const ListenAddress& address) {
   acceptor_.set_option(asio::socket_base::reuse_address(true), ec);
   check("set SO_REUSEADDR on");
   if (host.is_v6()) {
-    acceptor_.set_option(asio::ip::v6_only(true), ec);
-    check("set IPV6_V6ONLY on");
+    const bool only_v6 = !takes_ipv4 || !host.is_unspecified();
+    acceptor_.set_option(asio::ip::v6_only(only_v6), ec);
+    check(only_v6 ? "set IPV6_V6ONLY on" : "take IPv4 too on");
   }
   acceptor_.bind(endpoint, ec);
   check("bind to");

@@ -1,6 +1,7 @@
 // What Engine.IO keeps of the request that opened a session.
 #pragma once
 
+#include <flux/core/secret.hpp>
 #include <flux/http.hpp>
 #include <flux/transport/http_message.hpp>
 
@@ -30,12 +31,16 @@ class EngineIoCommonFields {
     using is_transparent = void;
     static std::string_view view(const Text& text) noexcept { return *text; }
     static std::string_view view(std::string_view text) noexcept { return text; }
-    std::size_t operator()(const auto& of) const noexcept { return std::hash<std::string_view>{}(view(of)); }
     bool operator()(const auto& a, const auto& b) const noexcept { return view(a) == view(b); }
+  };
+  struct Hash {
+    using is_transparent = void;
+    core::SeededHash hash;
+    std::size_t operator()(const auto& of) const { return hash(Same::view(of)); }
   };
 
   std::mutex mutex_;
-  std::unordered_set<Text, Same, Same> texts_;
+  std::unordered_set<Text, Hash, Same> texts_;
 };
 
 /// Immutable, and small: idle clients keep it.

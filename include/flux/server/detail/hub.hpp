@@ -3,6 +3,7 @@
 
 #include <flux/config.hpp>
 #include <flux/core/detail/session_state.hpp>
+#include <flux/core/secret.hpp>
 #include <flux/events.hpp>
 #include <flux/features/detail/chat_log.hpp>
 #include <flux/features/detail/files.hpp>
@@ -10,6 +11,7 @@
 #include <flux/features/detail/room_log.hpp>
 #include <flux/features/detail/rooms.hpp>
 #include <flux/protocol/live_codec.hpp>
+#include <flux/transport/address_seats.hpp>
 #include <flux/transport/trusted_proxies.hpp>
 
 #include <atomic>
@@ -38,17 +40,21 @@ inline Error no_files() { return Error(Errc::forbidden, "this server takes no fi
 
 /// Threading: any thread; handlers are called on the loop of the connection that they are about.
 struct Hub {
-  Hub(const Config& settings, std::uint64_t seed)
+  explicit Hub(const Config& settings)
       : config(settings),
         proxies("Config::trusted_proxies", settings.trusted_proxies),
-        next_key(seed),
+        seats(settings.limits.connections_per_address_max, settings.clock,
+              [this](std::string_view what) { log(LogLevel::warning, what); }),
+        secret(settings.seed),
+        keys(secret.derived("keys")),
         chat_faults(make_faults("the chat store")),
         room_faults(make_faults("the room store")),
         file_faults(make_faults("the file store")),
         files(make_files(settings)),
         room_log(make_room_log(settings)),
-        rooms(settings, core::mixed(seed), room_log.get()),
-        public_space(std::make_shared<features::PublicSpace>(settings.limits, core::key_text(core::mixed(~seed)))),
+        rooms(settings, secret.derived("epochs").first(), room_log.get()),
+        public_space(std::make_shared<features::PublicSpace>(settings.limits,
+                                                             core::key_text(secret.derived("public space").first()))),
         plain(nullptr),
         deflated(settings.deflate.enabled ? &settings.deflate : nullptr) {
     if (room_log && settings.limits.public_history_items_max > 0) {
@@ -59,9 +65,11 @@ struct Hub {
 
   const Config& config;
   const transport::TrustedProxies proxies;
+  transport::AddressSeats seats;
   Handlers handlers;
   std::atomic<std::uint64_t> errors_elsewhere{0};  // exceptions out of callbacks, on no loop
-  std::atomic<std::uint64_t> next_key;
+  const core::Secret secret;
+  core::KeySequence keys;  // of sessions and messages
   core::SessionDirectory sessions;
   const std::shared_ptr<features::StoreFaults> chat_faults, room_faults, file_faults;
   const std::shared_ptr<features::Files> files;       // null: the server takes none. Outlives what rooms hold of it
@@ -72,7 +80,7 @@ struct Hub {
   std::shared_ptr<features::ChatLog> chat;  // while the server runs; changed under the mutex, only when no loop runs
   protocol::LiveWriter plain, deflated;
 
-  std::uint64_t new_key() { return core::mixed(next_key.fetch_add(1, std::memory_order_relaxed)); }
+  std::uint64_t new_key() { return keys.next(); }
 
   /// What a session says now, for the store to keep.
   ChatMessage chat_message(const SessionState& from, const RoomId& room, std::string text, std::string metadata) {

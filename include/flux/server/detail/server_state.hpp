@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -43,7 +44,10 @@ struct LoopUnit {
 class ServerState {
  public:
   explicit ServerState(Config config);
+  /// Stops at once.
   ~ServerState();
+  /// Ends the server that nobody has any more: here, or inside one of its handlers as soon as that has returned.
+  static void let_go(std::shared_ptr<ServerState> state);
 
   void use_context(asio::io_context& context);
   void run();
@@ -84,7 +88,8 @@ class ServerState {
   void retry_closes(core::Loop& loop);
   LoopUnit& next_unit();
   void accepted(Socket socket);
-  void begin_connection(LoopUnit& unit, Socket socket, std::string first);
+  std::optional<transport::AddressSeat> seat_for(const core::IpAddress& peer);
+  void begin_connection(LoopUnit& unit, Socket socket, transport::AddressSeat seat, std::string first);
 
   // Stopping, in its order. Those with a unit run on its loop.
   void stop_and_wait(std::chrono::milliseconds grace);
@@ -96,6 +101,7 @@ class ServerState {
   void end(LoopUnit& unit);
   void stopped();
   bool on_a_loop() const;
+  bool in_a_handler() const;
   std::size_t connections_now() const;
 
   const Config config_;

@@ -3,6 +3,7 @@
 
 #include <flux/config.hpp>
 #include <flux/core/detail/audience.hpp>
+#include <flux/core/secret.hpp>
 #include <flux/server/detail/socketio_socket.hpp>
 #include <flux/socketio.hpp>
 
@@ -180,7 +181,7 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   List<socketio::Middleware> middlewares_ = std::make_shared<std::vector<socketio::Middleware>>();
   List<socketio::ConnectionHandler> handlers_ = std::make_shared<std::vector<socketio::ConnectionHandler>>();
   std::unordered_set<std::shared_ptr<SocketIoSocket>, SocketIoById, SocketIoById> sockets_;
-  std::unordered_map<std::string, Members> rooms_;
+  std::unordered_map<std::string, Members, core::SeededHash, std::equal_to<>> rooms_;
   std::unordered_map<const core::Loop*, InOrder> in_order_;
   std::deque<Kept> kept_;
   std::size_t kept_bytes_ = 0;

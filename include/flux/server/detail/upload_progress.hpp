@@ -2,11 +2,13 @@
 #pragma once
 
 #include <flux/clock.hpp>
+#include <flux/core/secret.hpp>
 #include <flux/features/detail/rooms.hpp>
 #include <flux/storage/file_store.hpp>
 #include <flux/types.hpp>
 
 #include <chrono>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -35,7 +37,8 @@ class UploadProgress {
   bool is_due(const FileInfo& file, Clock::TimePoint now);
 
   std::mutex mutex_;
-  std::unordered_map<FileId, Clock::TimePoint> told_;  // within the last interval, roughly
+  std::unordered_map<FileId, Clock::TimePoint, core::SeededHash, std::equal_to<>>
+      told_;  // within the last interval, roughly
 };
 
 }  // namespace flux::detail

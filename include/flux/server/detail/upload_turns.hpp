@@ -1,6 +1,7 @@
 // Which request it is that writes to an upload.
 #pragma once
 
+#include <flux/core/secret.hpp>
 #include <flux/storage/file_store.hpp>
 
 #include <atomic>
@@ -52,7 +53,7 @@ class UploadTurns : public std::enable_shared_from_this<UploadTurns> {
     const UploadTurn* key = nullptr;
   };
   std::mutex mutex_;
-  std::unordered_map<FileId, Entry> newest_;
+  std::unordered_map<FileId, Entry, core::SeededHash, std::equal_to<>> newest_;
 };
 
 }  // namespace flux::detail

@@ -4,6 +4,7 @@
 #include <flux/core/detail/loop.hpp>
 #include <flux/core/ip_address.hpp>
 #include <flux/error.hpp>
+#include <flux/transport/address_seats.hpp>
 #include <flux/transport/detail/socket_in_transit.hpp>
 #include <flux/transport/tls.hpp>
 
@@ -48,6 +49,7 @@ struct ConnectionGroup {
   std::size_t outbox_bytes_max = 4'194'304;
   std::vector<Connection*> members;
   std::function<void()> on_empty;  // the last member has gone
+  AddressSeats* seats = nullptr;   // null: nobody counts whose they are
 };
 
 /// Ownership: shared by the operations that are pending on its socket, so it lives until it is closed. Handlers hold it
@@ -76,6 +78,10 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   bool encrypted() const noexcept { return tls_ != nullptr; }
   /// Who is at the other end of the socket: the client, or its proxy. Unspecified where it has gone already.
   core::ClientAddress peer() const { return peer_of(socket_); }
+  /// The seat of its client is the connection's from here on.
+  void set_seat(AddressSeat seat) { seat_ = seat.take(); }
+  /// Counts the connection as this client's. False, and nothing has changed, where the client has as many as it may.
+  bool count_for(const core::IpAddress& client);
 
   /// Sends `head` and `body` behind what waits already; at the latest when the turn ends. Never calls the handler back.
   /// `dropped`: nothing of it is sent, because `outbox_bytes_max` was reached before, or the connection ends. One piece
@@ -170,6 +176,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void outbox_empty();
   void fail();
 
+  AddressSeats::Seat seat_ = AddressSeats::none;  // where its base leaves four bytes unused
   // What a fan-out looks at comes first, in two cache lines.
   flux::detail::Socket socket_;
   std::unique_ptr<Encryption> tls_;
@@ -194,8 +201,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 /// A connection on its way to another loop. Closed where it does not get there.
 class ConnectionInTransit {
  public:
-  ConnectionInTransit(SocketInTransit socket, std::unique_ptr<TlsEngine> tls, std::string unused)
-      : socket_(std::move(socket)), tls_(std::move(tls)), unused_(std::move(unused)) {}
+  ConnectionInTransit(SocketInTransit socket, std::unique_ptr<TlsEngine> tls, std::string unused, AddressSeat seat)
+      : socket_(std::move(socket)), tls_(std::move(tls)), unused_(std::move(unused)), seat_(std::move(seat)) {}
   /// On the new loop; once. To be started, and told to `resume_input`. Null where the system refuses.
   std::shared_ptr<Connection> arrive(const std::shared_ptr<core::Loop>& loop, ConnectionGroup& group);
 
@@ -203,6 +210,7 @@ class ConnectionInTransit {
   SocketInTransit socket_;
   std::unique_ptr<TlsEngine> tls_;
   std::string unused_;
+  AddressSeat seat_;
 };
 
 }  // namespace flux::transport

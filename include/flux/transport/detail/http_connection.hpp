@@ -123,6 +123,7 @@ class HttpConnection final : public StreamHandler,
   void begin_request();
   void end_request();
   void on_head();
+  bool may_connect(const core::ClientAddress& sender);
   void on_body_bytes(std::string_view bytes);
   void on_body_end();
   void on_parse_error();

@@ -17,8 +17,9 @@ class Listener final : public std::enable_shared_from_this<Listener> {
 
   Listener(std::shared_ptr<core::Loop> loop, Accepted accepted, Log log);
 
-  /// Binds and listens. Errors: throws `Error` (address_unavailable, bad_config).
-  void open(const ListenAddress& address);
+  /// Binds and listens. `takes_ipv4`: where the address is "::". Errors: throws `Error` (address_unavailable,
+  /// bad_config).
+  void open(const ListenAddress& address, bool takes_ipv4);
   void start() { wait(); }
   std::uint16_t port() const noexcept { return port_; }
   void close();
