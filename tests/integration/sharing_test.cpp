@@ -622,7 +622,7 @@ TEST_CASE("sharing: a file that was put up before is shared by its id, by either
   CHECK(ann.next("room:data").at("/1")->text() == stored);
   CHECK(ann.ask("room:history", quoted("r")).at("/data")->text() == "[" + stored + "," + stored + "]");
   CHECK_THAT(why(ann.ask("public:upload", R"({"type":"file","fileId":"11111111-89ab-4def-8123-456789abcdef"})")),
-             ContainsSubstring("no file"));
+             ContainsSubstring("no such file"));
 }
 
 TEST_CASE("sharing: a file of somebody else's whose share is refused stays as it was, by either protocol") {

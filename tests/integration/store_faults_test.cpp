@@ -223,3 +223,51 @@ TEST_CASE("store faults: a connection that ends while its join waits for the sto
   CHECK(eventually([&] { return scene.server.stats().connections_now == 0; }));
   CHECK(eventually([&] { return scene.server.stats().rooms_now == 0; }));
 }
+
+namespace {
+
+/// Chat as something else has left it in the database.
+class OddRows final : public flux::ChatStore {
+ public:
+  flux::Result<flux::Offset> append(const flux::RoomId&, const flux::ChatMessage&) override { return 9; }
+  flux::Result<std::vector<flux::ChatMessage>> history(const flux::RoomId& room, std::size_t,
+                                                       flux::Offset before) override {
+    if (before != 0) return std::vector<flux::ChatMessage>();
+    std::vector<flux::ChatMessage> rows;
+    for (flux::Offset offset = 1; offset <= 7; ++offset) {
+      rows.push_back({numbered("m", static_cast<std::size_t>(offset)), room, "c", "", "fine", "", 0, offset});
+    }
+    rows[1].message = "cut \xff";
+    rows[2].metadata = "{\"half\":";
+    rows[3].room = "another room";
+    rows[4].offset = 7;
+    rows[5].message.assign(50'000'000, 'x');
+    return rows;
+  }
+  bool may_block() const override { return false; }
+};
+
+}  // namespace
+
+TEST_CASE("store faults: rows of a store that no client could read are mended or left out, and logged") {
+  Lines lines;
+  auto config = test_config();
+  config.chat.store = std::make_shared<OddRows>();
+  config.log = lines.sink();
+  Scene scene(config);
+  LiveClient ann(scene.port());
+  SocketIoClient bob(scene.port());
+  const auto welcome = ann.join("r");
+  bob.ask("room:join", "\"r\"");
+  const auto page = ann.request("get_history", R"({"limit":7})");
+  const auto shared = bob.ask("room:chatHistory", R"({"roomId":"r","limit":7})");
+  for (const auto& list :
+       {*welcome.at("/payload/chatHistory"), *page.at("/payload/messages"), *shared.at("/messages")}) {
+    std::string ids;
+    for (int i = 0; list.at("/" + std::to_string(i)); ++i) ids += text_at(list, "/" + std::to_string(i) + "/id") + ' ';
+    CHECK(ids == "m1 m2 m3 m7 ");
+    CHECK(text_at(list, "/1/message") == "cut \xef\xbf\xbd");
+    CHECK_FALSE(list.at("/2/metadata"));
+  }
+  CHECK(lines.with("bad message of room \"r\"") == 15);
+}

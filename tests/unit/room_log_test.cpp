@@ -965,3 +965,19 @@ TEST_CASE(
   CHECK_FALSE(s.store->has("r"));
   CHECK(rooms.find("of application") == of_application);
 }
+
+TEST_CASE("restored rooms: an item that is longer than any message is left out, the older ones are there",
+          "[room_log]") {
+  MemoryRoomStore store;
+  Limits limits;
+  const StoredRoom room{"r", "life", RoomMode::history, 0, true};
+  REQUIRE(store.append({room, {1, "c", "\"fine\"", ""}, 1}).ok());
+  REQUIRE(store.append({room, {2, "c", "\"" + std::string(limits.room_history_bytes_max, 'x') + "\"", ""}, 1}).ok());
+  Lines warnings;
+  const auto rooms = restore_rooms(store, nullptr, limits, [&](std::string_view what) { warnings.emplace_back(what); });
+  REQUIRE(rooms->size() == 1);
+  CHECK(data_of(rooms->front().items) == "\"fine\" ");
+  REQUIRE(warnings.size() == 1);
+  CHECK_THAT(warnings[0],
+             Catch::Matchers::ContainsSubstring("item 2 of room \"r\" is left out: it has 16777218 bytes"));
+}

@@ -90,3 +90,46 @@ TEST_CASE("store faults: in a time only so many lines are logged, and then how m
   CHECK(s.lines == std::vector<std::string>{"31 lines about the chat store were left out",
                                             "the chat store failed: down again", "the chat store failed: down again"});
 }
+
+TEST_CASE("store faults: text that is no UTF-8 is mended", "[store_faults]") {
+  std::string text = "cut \xf0\x9f\x98 \"here\"\n";
+  CHECK(mend_text(text));
+  CHECK_THAT(text, Catch::Matchers::StartsWith("cut \xef\xbf\xbd") && Catch::Matchers::EndsWith(" \"here\"\n"));
+  const std::string mended = text;
+  CHECK_FALSE(mend_text(text));
+  CHECK(text == mended);
+}
+
+TEST_CASE("store faults: what a file store knows of a file is passed on as far as it can be told", "[store_faults]") {
+  struct OddFiles final : public FileStore {
+    FileInfo file;
+    Result<void> create(const FileInfo&) override { return {}; }
+    Result<void> set_length(const FileId&, std::uint64_t) override { return {}; }
+    Result<std::uint64_t> append(const FileId&, std::uint64_t, std::string_view) override { return 0; }
+    Result<FileInfo> complete(const FileId&) override { return file; }
+    Result<FileInfo> info(const FileId&) override { return file; }
+    Result<std::size_t> read(const FileId&, std::uint64_t, std::span<char>) override { return 0; }
+    Result<void> mark_shared(const FileId&) override { return {}; }
+    Result<void> mark_deleted(const FileId&) override { return {}; }
+    Result<void> remove(const FileId&) override { return {}; }
+    Result<std::vector<FileInfo>> list() override { return std::vector<FileInfo>(); }
+    Result<FileCleanup> cleanup_deleted() override { return FileCleanup(); }
+    Result<FileSweep> sweep(std::int64_t) override { return FileSweep(); }
+  };
+  Scene s;
+  const auto odd = std::make_shared<OddFiles>();
+  GuardedFileStore store(odd, std::shared_ptr<StoreFaults>(&s.faults, [](StoreFaults*) {}));
+  odd->file.id = "f";
+  odd->file.name = "caf\xc3";
+  odd->file.media_type = "text/html\r\nSet-Cookie: a=b";
+  odd->file.metadata = "a b\nc";
+  const auto file = store.info("f");
+  REQUIRE(file.ok());
+  CHECK(file->name == "caf\xef\xbf\xbd");
+  CHECK(file->media_type.empty());
+  CHECK(file->metadata.empty());
+  const auto another = store.complete("g");
+  CHECK(another.error().code() == Errc::store_failed);
+  CHECK_THAT(another.error().cause(), Catch::Matchers::ContainsSubstring("gave file f"));
+  CHECK(s.faults.count() == 1);
+}

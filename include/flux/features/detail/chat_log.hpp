@@ -43,6 +43,8 @@ class ChatLog {
   template <class T, class Call, class Done>
   void call(const RoomId& room, Call store_call, Done done);
   Result<ChatPage> read_page(ChatStore& store, const RoomId& room, const PageRequest& asked) const;
+  bool mend(const RoomId& room, ChatMessage& row) const;
+  void bad_row(const RoomId& room, const ChatMessage& row, const std::string& what) const;
   void append_with_others(ChatMessage message, const Stored& stored);
   void append_batch(std::vector<storage::StoreQueue::PartInTurn> batch);
   std::mutex& lock_of(const RoomId& room) { return locks_[hash_(room) % locks_.size()]; }
@@ -50,6 +52,7 @@ class ChatLog {
   const std::shared_ptr<ChatStore> store_;
   const std::shared_ptr<storage::StoreQueue> queue_;  // null: the store does not block
   const bool batches_;
+  const std::size_t row_bytes_max_;
   const std::size_t portion_max_;  // messages that the store is asked for at once
   const std::shared_ptr<StoreFaults> faults_;
   const core::SeededHash hash_;

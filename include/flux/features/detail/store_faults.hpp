@@ -68,6 +68,9 @@ class StoreFaults {
   std::size_t left_out_ = 0;  // since the last line
 };
 
+/// Makes UTF-8 of what a store gave as text, with U+FFFD for what is none. True where there was such.
+bool mend_text(std::string& text);
+
 }  // namespace flux::features
 
 #if defined(FLUX_HEADER_ONLY)

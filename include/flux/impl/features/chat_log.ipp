@@ -4,6 +4,7 @@
 #include <flux/features/detail/chat_log.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -35,6 +36,7 @@ FLUX_DECL ChatLog::ChatLog(std::shared_ptr<ChatStore> store, std::shared_ptr<sto
     : store_(std::move(store)),
       queue_(std::move(queue)),
       batches_(queue_ && store_->batch_max() > 1),
+      row_bytes_max_(std::max(limits.message_bytes_max, limits.chat_bytes_max + limits.metadata_bytes_max)),
       portion_max_(chat_detail::portion_of(limits)),
       faults_(std::move(faults)) {
   if (!batches_) return;
@@ -107,6 +109,34 @@ FLUX_DECL void ChatLog::history(const RoomId& room, const PageRequest& asked,
       room, [this, room, asked](ChatStore& store) { return read_page(store, room, asked); }, std::move(read));
 }
 
+FLUX_DECL void ChatLog::bad_row(const RoomId& room, const ChatMessage& row, const std::string& what) const {
+  (void)faults_->misbehaved("gave a bad message of room \"" + room + "\", offset " + std::to_string(row.offset) + ", " +
+                            what);
+}
+
+/// What a store gives must not end the connections of those who read it. False where it must be left out.
+FLUX_DECL bool ChatLog::mend(const RoomId& room, ChatMessage& row) const {
+  if (row.room != room) {
+    bad_row(room, row, "which is of another room");
+    return false;
+  }
+  const std::size_t bytes = row.message.size() + row.metadata.size();
+  if (bytes > row_bytes_max_) {
+    bad_row(room, row,
+            "which has " + std::to_string(bytes) + " bytes; at most " + std::to_string(row_bytes_max_) + " are sent");
+    return false;
+  }
+  for (std::string* text : {&row.message, &row.id, &row.connection_id, &row.user_id}) {
+    if (mend_text(*text)) bad_row(room, row, "which is no UTF-8");
+  }
+  constexpr std::size_t any_depth = std::numeric_limits<std::size_t>::max();
+  if (!row.metadata.empty() && !JsonText::parse(row.metadata, any_depth)) {
+    bad_row(room, row, "whose metadata is no JSON");
+    row.metadata.clear();
+  }
+  return true;
+}
+
 /// In portions, which are bounded though all of their messages are as long as they may be. One message more than the
 /// page may have tells whether there are older ones.
 FLUX_DECL Result<ChatPage> ChatLog::read_page(ChatStore& store, const RoomId& room, const PageRequest& asked) const {
@@ -120,6 +150,14 @@ FLUX_DECL Result<ChatPage> ChatLog::read_page(ChatStore& store, const RoomId& ro
     if (!portion) return portion.error();
     const Offset begin = before;
     for (auto message = portion->rbegin(); message != portion->rend(); ++message) {
+      if (message->offset == 0 || (before != 0 && message->offset >= before)) {
+        bad_row(room, *message, "which is not below " + std::to_string(before));
+        continue;
+      }
+      if (!mend(room, *message)) {
+        before = message->offset;
+        continue;
+      }
       if (page.entries.size() == asked.limit || !size.takes(json_bytes(*message))) {
         page.before = page.entries.back().offset;
         goes_on = false;

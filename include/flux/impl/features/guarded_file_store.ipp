@@ -11,7 +11,10 @@ FLUX_DECL Result<FileInfo> GuardedFileStore::usable(const FileId& id, Result<Fil
   if (!file) return file;
   if (file->id != id) return Error(Errc::store_failed, "asked for file " + id + " it gave file " + file->id);
   const auto printable = [](char c) { return c >= 0x20 && c < 0x7f; };
-  if (!std::all_of(file->media_type.begin(), file->media_type.end(), printable)) file->media_type.clear();
+  (void)mend_text(file->name);
+  for (std::string* text : {&file->media_type, &file->metadata, &file->sha256}) {  // fields of HTTP answers
+    if (!std::all_of(text->begin(), text->end(), printable)) text->clear();
+  }
   return file;
 }
 

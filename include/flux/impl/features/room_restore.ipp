@@ -46,14 +46,19 @@ FLUX_DECL std::string_view flaw(const StoredRoom& room) {
   return {};
 }
 
-/// Leaves out items that are not in the order of their numbers, or leave none for those to come.
-FLUX_DECL void drop_misnumbered(StoredContents& contents, const Warn& warn) {
+/// Leaves out items that are not in the order of their numbers, or leave none for those to come; and what is longer than
+/// anything that is shared.
+FLUX_DECL void drop_unfit(StoredContents& contents, const Limits& limits, const Warn& warn) {
   constexpr std::uint64_t number_max = std::uint64_t{1} << 62;  // what follows fits into signed columns, too
   std::uint64_t newest = 0;
   std::erase_if(contents.items, [&](const StoredItem& item) {
     if (item.number > newest && item.number <= number_max) {
       newest = item.number;
-      return false;
+      if (item.data.size() <= limits.message_bytes_max) return false;
+      warn("item " + std::to_string(item.number) + " of " + named(contents.room.id) + " is left out: it has " +
+           std::to_string(item.data.size()) + " bytes; Limits::message_bytes_max allows " +
+           std::to_string(limits.message_bytes_max));
+      return true;
     }
     warn("item " + std::to_string(item.number) + " of " + named(contents.room.id) +
          " is left out: numbers must grow, and be 1 to 2^62; it comes after " + std::to_string(newest));
@@ -118,7 +123,7 @@ FLUX_DECL Result<std::vector<RestoredRoom>> restore_rooms(RoomStore& store, File
       warn(restore_detail::named(contents.room.id).append(" is left out: ").append(flaw));
       continue;
     }
-    restore_detail::drop_misnumbered(contents, warn);
+    restore_detail::drop_unfit(contents, limits, warn);
     RestoredRoom room{contents.room, {}, {}};
     for (const StoredItem& item : contents.items) room.numbers.push_back(item.number);
     for (std::size_t i = restore_detail::past_limits(contents, limits); i < contents.items.size(); ++i) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <flux/core/utf8.hpp>
+#include <flux/detail/json_scanner.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/features/detail/store_faults.hpp>
 
@@ -9,7 +11,7 @@ namespace flux::features {
 
 FLUX_DECL Error StoreFaults::failed(const Error& error) {
   switch (error.code()) {
-    case Errc::file_not_found: return {error.code(), "there is no file of this id", error.cause()};
+    case Errc::file_not_found: return {error.code(), "there is no such file", error.cause()};
     case Errc::wrong_offset: return {error.code(), "the file has another number of bytes", error.cause()};
     case Errc::file_too_large: return {error.code(), "the file is longer than it may be", error.cause()};
     case Errc::invalid_argument: return {error.code(), store_ + " can't keep this", error.cause()};
@@ -54,6 +56,12 @@ FLUX_DECL void StoreFaults::note(std::string_view line) {
   }
   if (left_out > 0) log_(std::to_string(left_out) + " lines about " + store_ + " were left out");
   log_(line);
+}
+
+FLUX_DECL bool mend_text(std::string& text) {
+  if (core::valid_utf8(text)) return false;
+  text = flux::detail::decode_json_string(JsonText::string(text).text()).value_or(std::string());
+  return true;
 }
 
 }  // namespace flux::features
