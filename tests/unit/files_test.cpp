@@ -251,6 +251,8 @@ TEST_CASE("files: what nobody entitled has shared expires when nothing shows it"
   CHECK(s.store->state("f") == 'c');
   stranger.reset();
   CHECK(s.store->state("f") == 'c');
+  s.files->sweep(1s);  // in which the server stood still
+  CHECK(s.store->state("f") == 'c');
   s.files->sweep();
   CHECK(s.store->state("f") == 'd');
 }

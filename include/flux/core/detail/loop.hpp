@@ -47,7 +47,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
 
   static constexpr std::size_t read_buffer_bytes = 256 * 1024;
   /// A loop whose timer comes so much late has stood still: the process was stopped, the machine slept, or a handler
-  /// took that long.
+  /// took that long. Of that time so much counts.
   static constexpr std::chrono::milliseconds stall{500};
 
   /// `external`: the application's context, which one thread runs; else the loop has its own.
@@ -60,7 +60,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
   asio::io_context& context() noexcept { return *context_; }
   /// Whether the caller is on the loop's thread. False once it is shut: the application's context may be gone then.
   bool here() const noexcept { return !is_shut() && context_->get_executor().running_in_this_thread(); }
-  Clock& clock() noexcept { return *clock_; }
+  Clock& clock() const noexcept { return *clock_; }
   LoopCounters& counters() noexcept { return counters_; }
   /// Whether the caller is inside a `Turn`; what else runs in the application's context is not.
   bool in_turn() const noexcept { return here() && in_turn_; }
@@ -88,7 +88,9 @@ class Loop : public std::enable_shared_from_this<Loop> {
 
   /// The time that timers and deadlines go by: the clock's, but for what passed while the loop stood still. Nobody
   /// could be heard then, so nobody is late for it.
-  Clock::TimePoint now() const { return clock_->now() - lost_; }
+  Clock::TimePoint now() const;
+  /// How long the loop has stood still, in all.
+  Clock::TimePoint::duration lost() const { return clock_->now() - now(); }
   /// Quarters of a second of `now`, while anybody has a deadline. Only differences mean something.
   std::uint32_t ticks() const noexcept { return deadlines_.now(); }
 
@@ -135,13 +137,14 @@ class Loop : public std::enable_shared_from_this<Loop> {
   DeadlineWheel deadlines_;
   bool deadlines_ticking_ = false;
   Clock::TimePoint last_tick_{};
-  Clock::TimePoint due_by_{};                 // `now`, while what is due is called
+  Clock::TimePoint due_by_{};  // `now`, as what is due is called
+  bool calling_due_ = false;
   std::optional<flux::detail::Timer> timer_;  // none once it is shut
   Clock::TimePoint timer_at_{};
   bool timer_armed_ = false;
   bool sockets_first_ = false;  // after a stall: nothing is due before what has come meanwhile was read
   const bool stepped_clock_;
-  Clock::TimePoint::duration lost_{};  // how long the loop has stood still, in all
+  Clock::TimePoint::duration lost_{};  // as far as it has been noticed
 
   std::unique_ptr<char[]> read_buffer_;
   std::string turn_output_;

@@ -131,8 +131,9 @@ class Files final : public std::enable_shared_from_this<Files> {
   void release(const FileId& id);
   /// Removes logically deleted files from disk.
   void cleanup(Done<FileCleanup> done);
-  /// Removes expired uploads, what was never shared in time, and orphans.
-  void sweep();
+  /// Removes expired uploads, what was never shared in time, and orphans. `lost`: time that does not count, for the
+  /// server stood still.
+  void sweep(std::chrono::milliseconds lost = {});
 
  private:
   template <class Call>
@@ -153,7 +154,7 @@ class Files final : public std::enable_shared_from_this<Files> {
   void forget_origin(const FileId& id);
   std::vector<FileId> known_origins() const;
   void remove_unended();
-  void end_unshared();
+  void end_unshared(std::int64_t now);
   void retry_releases();
 
   const FilesOptions options_;

@@ -77,6 +77,13 @@ FLUX_DECL void Loop::flush_turn() {
   flushing_.clear();
 }
 
+FLUX_DECL Clock::TimePoint Loop::now() const {
+  const auto time = clock_->now() - lost_;
+  if (stepped_clock_ || (!timer_armed_ && !calling_due_)) return time;
+  // What has not come in time is a stall that is not over, or that its timer has not noticed yet.
+  return std::min(time, (timer_armed_ ? timer_at_ : due_by_) + stall);
+}
+
 FLUX_DECL TimerQueue::Id Loop::call_after(std::chrono::nanoseconds delay, Task task) {
   const auto id = timers_.add(now() + std::chrono::duration_cast<Clock::TimePoint::duration>(delay), std::move(task));
   arm_timer();
@@ -128,7 +135,7 @@ FLUX_DECL void Loop::timer_fired() {
   timer_armed_ = false;
   const auto late = now() - timer_at_;
   const bool stalled = late >= stall;
-  if (stalled) lost_ += late;
+  if (stalled) lost_ += late - stall;
   // Where one stall follows the other, what is due has its turn nevertheless.
   sockets_first_ = stalled && !sockets_first_;
   if (sockets_first_) return arm_timer();
@@ -136,16 +143,17 @@ FLUX_DECL void Loop::timer_fired() {
 }
 
 FLUX_DECL void Loop::run_due() {
-  const auto began = now();
-  for (due_by_ = began;;) {
-    auto task = timers_.take_due(due_by_);
-    if (!task) break;
+  const auto began = clock_->now();
+  due_by_ = now();
+  calling_due_ = true;
+  while (auto task = timers_.take_due(due_by_)) {
     (*task)();
     // Each tick of a stepped clock may make several periods of one timer due: ask again after each task.
     if (stepped_clock_) due_by_ = now();
   }
-  const auto took = now() - began;
-  if (!stepped_clock_ && took >= stall) lost_ += took;
+  calling_due_ = false;
+  const auto took = clock_->now() - began;
+  if (!stepped_clock_ && took >= stall) lost_ += took - stall;
   arm_timer();
 }
 

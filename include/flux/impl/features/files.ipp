@@ -250,25 +250,26 @@ FLUX_DECL void Files::cleanup(Done<FileCleanup> done) {
       {}, [](FileStore& store) { return store.cleanup_deleted(); }, std::move(done), Pace::slow);
 }
 
-FLUX_DECL void Files::sweep() {
+FLUX_DECL void Files::sweep(std::chrono::milliseconds lost) {
   retry_releases();
   const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(options_.upload_expires).count();
-  const std::int64_t idle_since = patience == 0 ? 0 : unix_ms() - patience;
+  const std::int64_t now = unix_ms() - lost.count();
+  const std::int64_t idle_since = patience == 0 ? 0 : now - patience;
   run(
       {}, [idle_since](FileStore& store) { return store.sweep(idle_since); },
       [self = shared_from_this()](const Result<FileSweep>& swept) {
         if (!swept) self->faults_->note("the file store can't be swept: " + swept.error().cause());
       },
       Pace::slow);
-  end_unshared();
+  end_unshared(now);
 }
 
 /// Also forgets the origins of files that are gone.
-FLUX_DECL void Files::end_unshared() {
+FLUX_DECL void Files::end_unshared(std::int64_t now) {
   auto origins = known_origins();
   const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(options_.unshared_expires).count();
   if (patience == 0 && origins.empty()) return;
-  const std::int64_t since = patience == 0 ? std::numeric_limits<std::int64_t>::min() : unix_ms() - patience;
+  const std::int64_t since = patience == 0 ? std::numeric_limits<std::int64_t>::min() : now - patience;
   run(
       {}, [](FileStore& store) { return store.list(); },
       [self = shared_from_this(), since, origins = std::move(origins)](const Result<std::vector<FileInfo>>& files) {

@@ -334,7 +334,7 @@ FLUX_DECL void ServerState::retry_closes(core::Loop& loop) {
 
 /// Every now and then, for as long as the loop runs.
 FLUX_DECL void ServerState::sweep_files(core::Loop& loop) {
-  hub_.files->sweep();
+  hub_.files->sweep(std::chrono::duration_cast<std::chrono::milliseconds>(loop.lost()));
   using std::chrono::seconds;
   seconds interval(600);
   for (const seconds expires : {config_.files.upload_expires, config_.files.unshared_expires}) {

@@ -146,7 +146,10 @@ FLUX_DECL void TusRequest::find_upload(Known then) {
     if (self->call().over()) return;  // the dead don't take over
     if (!file) return self->call().fail(file.error());
     const auto expires_at = tus::expires_at(self->call().options(), *file);
-    if (expires_at && *expires_at <= self->call().loop().clock().unix_ms()) {
+    const core::Loop& loop = self->call().loop();
+    // While the server stood still nothing could be appended.
+    const auto lost = std::chrono::duration_cast<std::chrono::milliseconds>(loop.lost()).count();
+    if (expires_at && *expires_at <= loop.clock().unix_ms() - lost) {
       return self->call().answer(410, "the upload has expired");
     }
     self->know_file(*file);
