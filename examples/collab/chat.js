@@ -55,8 +55,11 @@ export class Chat {
     this.#bind();
   }
 
-  /** A room took us in: shows its history, or merges it where the room is the one we were in. */
-  async joined(connectionId, history) {
+  /**
+   * A room took us in: shows its history, or merges it where the room is the one we were in. `isUnknown`: the server
+   * could not read it.
+   */
+  async joined(connectionId, history, isUnknown = false) {
     this.#ownIds.add(connectionId);
     remember('tab', ownIdsKey, [...this.#ownIds].slice(-ownIdsKept));
     const stored = history ?? [];
@@ -65,7 +68,7 @@ export class Chat {
     this.#isHere = true;
     this.#addAll(stored);
     if (isFirst) {
-      this.#atStart = stored.length === 0 || stored[0].offset === 1;
+      this.#atStart = !isUnknown && (stored.length === 0 || stored[0].offset === 1);
       this.#scrollToEnd();
     }
     this.#showNotes();

@@ -63,7 +63,7 @@ const sync = new BoardSync(client, drawing, board);
 // ---- The room
 
 client.on('state', showStatus);
-client.on('room_joined', ({roomId, connectionId, presence: entries, chatHistory}) => {
+client.on('room_joined', ({roomId, connectionId, presence: entries, chatHistory, chatHistoryError}) => {
   if (roomId !== room) return;
   const isReturn = joinedRoom === room;
   joinedRoom = room;
@@ -75,7 +75,7 @@ client.on('room_joined', ({roomId, connectionId, presence: entries, chatHistory}
     Object.keys(entries ?? {}).filter((id) => id !== connectionId),
     isReturn,
   );
-  chat.joined(connectionId, chatHistory);
+  chat.joined(connectionId, chatHistory, Boolean(chatHistoryError));
   showStatus();
 });
 client.on('presence_updated', (change) => isCurrent(change) && presence.update(change));

@@ -162,6 +162,17 @@ TEST_CASE("live: create_room, share, get_history and the public space", "[live]"
   CHECK(first.request.limit == 100);
   CHECK(first.request.before == 0);
   CHECK(read(R"({"type":"public_history","id":1})").request.type == LiveType::public_history);
+  for (const char* type : {"public_history", "room_items", "get_presence"}) {
+    const std::string text = message(type, R"({"limit":7,"before":3,"after":9})", R"(,"id":1)");
+    const Read part = read(text);
+    CHECK(part.request.limit == 7);
+    CHECK(part.request.before == 3);
+    CHECK(part.request.after == 9);
+    CHECK(read(message(type, "{}", R"(,"id":1)")).request.limit == features::no_limit);
+    CHECK(read(message(type, "{}")).error == "invalid_message: id is missing: the answer is an ack");
+    CHECK(read(message(type, R"({"limit":1001})", R"(,"id":1)")).error ==
+          "invalid_message: limit is 1001; it must be an integer from 1 to 1000");
+  }
   CHECK(read(R"({"type":"public_delete_last"})").request.type == LiveType::public_delete_last);
 }
 

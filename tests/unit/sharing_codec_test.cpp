@@ -42,9 +42,9 @@ std::string websocket_text(std::string_view frame) {
 // --- Reading ---
 
 TEST_CASE("sharing request: every event of the table and of ours is known, and nothing else") {
-  for (const char* name :
-       {"public:upload", "public:deleteLast", "room:create", "room:join", "room:history", "room:upload", "room:leave",
-        "room:close", "room:list", "room:members", "room:event", "room:chat", "room:chatHistory", "room:presence"}) {
+  for (const char* name : {"public:upload", "public:deleteLast", "room:create", "room:join", "room:history",
+                           "room:upload", "room:leave", "room:close", "room:list", "room:members", "room:event",
+                           "room:chat", "room:chatHistory", "room:presence", "public:items"}) {
     CHECK(sharing_type(name));
   }
   for (const char* name :
@@ -218,6 +218,22 @@ TEST_CASE("sharing request: events, chat, presence and pages") {
         "limit is 1001; it must be an integer from 1 to 1000");
   CHECK(read(SharingType::room_list, "null")->limit == 100);
   CHECK(read(SharingType::room_list, R"({"limit":2})")->limit == 2);
+  CHECK(read(SharingType::room_list, R"({"after":"r"})")->after_room == "r");
+  CHECK(refused(SharingType::room_list, R"({"after":7})") == "after is a number; it must be a string");
+  const auto members = read(SharingType::room_members, R"({"roomId":"r","limit":5,"after":9})");
+  CHECK(members->limit == 5);
+  CHECK(members->after == 9);
+  CHECK(read(SharingType::room_members, "\"r\"")->limit == features::no_limit);
+  CHECK(read(SharingType::public_items, "null")->limit == features::no_limit);
+  CHECK(read(SharingType::public_items, R"({"before":9})")->before == 9);
+  CHECK(refused(SharingType::public_items, "7") == "the argument with options is a number; it must be an object");
+  const auto history = [](const std::string& options) {
+    const std::vector<SocketIoValue> arguments{JsonText::string("r"), JsonText::trusted(options)};
+    return read_sharing_request(SharingType::room_history, arguments, Limits());
+  };
+  CHECK(history(R"({"limit":5,"before":9})")->before == 9);
+  CHECK(history("null")->limit == features::no_limit);
+  CHECK(history(R"({"limit":0})").error().message() == "limit is 0; it must be an integer from 1 to 1000");
 }
 
 // --- Writing ---

@@ -35,6 +35,8 @@ const Payloads& live_payloads() {
       {"create_room", R"({"roomId":"made","mode":"history"})"},
       {"share", R"({"data":{"type":"string","content":"s"}})"},
       {"get_history", R"({"limit":1000})"},
+      {"get_presence", R"({"limit":1000})"},
+      {"room_items", R"({"limit":1000})"},
       {"public_share", R"({"data":{"type":"string","content":"s"}})"},
       {"public_history", "{}"},
       {"public_delete_last", "{}"},
@@ -62,6 +64,7 @@ const Payloads& sharing_payloads() {
       {"room:chat", "{" + room + R"(,"message":"m"})"},
       {"room:chatHistory", "{" + room + R"(,"limit":1000})"},
       {"room:presence", "{" + room + R"(,"presence":{"x":1}})"},
+      {"public:items", ""},
   };
   return payloads;
 }

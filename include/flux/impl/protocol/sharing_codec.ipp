@@ -217,7 +217,7 @@ class Reader {
   void options(const SocketIoValue& value) {
     if (value.json().kind() == Kind::null) return;
     only_json(value);
-    page(members_of(value.json().text(), value.json().kind(), "the options"));
+    page(members_of(value.json().text(), value.json().kind(), "the argument with options"));
   }
   void members() {
     if (argument().json().kind() == Kind::string) return room_of_its_own();
