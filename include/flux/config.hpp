@@ -67,6 +67,7 @@ struct Limits {
 
   // Messages
   std::size_t message_bytes_max = 1'048'576;  ///< after reassembly and inflation
+  std::size_t message_id_bytes_max = 256;     ///< of a client's `id`, as JSON text; at least 16, at most 65536
   std::size_t json_depth_max = 64;
   /// Of one answer that holds a list: chat, members, rooms, items of a room or of the public space. What does not fit
   /// is left out, and the answer says so (`more`) and how to get it. An entry that alone is longer is sent alone. At

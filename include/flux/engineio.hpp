@@ -53,7 +53,7 @@ class Socket {
   explicit Socket(std::shared_ptr<detail::EngineIoSession> session) : session_(std::move(session)) {}
   /// The session id.
   std::string id() const;
-  /// Text must be valid UTF-8; one with U+001E does not reach a client that polls. A client for which more than
+  /// What is not UTF-8 in a text becomes U+FFFD; a text with U+001E does not reach a client that polls. A client for which more than
   /// `Limits::outbox_bytes_max` waits is closed.
   void send(std::string_view message, MessageType type = MessageType::text) const;
   /// The client gets what was sent before.

@@ -53,7 +53,8 @@ class AccessRequest {
   /// The token: `?access_token=`, else `Authorization: Bearer`; empty where there is none.
   std::string token() const;
 
-  /// Lets the client in as `identity`; an identity with a user_id counts as verified.
+  /// Lets the client in as `identity`; an identity with a user_id counts as verified. Its name is repaired where it is
+  /// not UTF-8; where its user_id, email or provider is not, the client is refused and the log says why.
   virtual void accept(Identity identity = {}) = 0;
   /// Refuses it, with `reason` as the body of the answer: HTTP 401 to who wants to connect, else 403.
   virtual void refuse(std::string_view reason = "unauthorized") = 0;
@@ -111,14 +112,18 @@ struct Disconnect {
   std::string reason;
 };
 
-/// What handlers may veto: `refuse` stops it, and the client gets the error (code FORBIDDEN unless another is named).
+/// What handlers may veto, and change. What they change is checked when they have returned: text for people (a chat
+/// message, a reason) is repaired where it is not UTF-8; an event's name that is none, and what is past its limit, is
+/// refused, logged, and answered with INVALID_MESSAGE or MESSAGE_TOO_LARGE. `refuse` stops it, and the client gets the
+/// error (code FORBIDDEN unless another is named).
 /// No copy can be made of it, so that a handler that takes it by value does not compile: its veto would be lost.
 class Vetoable {
  public:
   Vetoable() = default;
   Vetoable(const Vetoable&) = delete;
   Vetoable& operator=(const Vetoable&) = delete;
-  void refuse(std::string message, Errc code = Errc::forbidden) { refused_.emplace(code, std::move(message)); }
+  /// What is not UTF-8 in `message` becomes U+FFFD.
+  void refuse(std::string message, Errc code = Errc::forbidden);
   const std::optional<Error>& refused() const noexcept { return refused_; }
 
  private:

@@ -3,7 +3,9 @@
 
 #include <flux/error.hpp>
 
+#include <concepts>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,8 +15,23 @@
 
 namespace flux {
 
+namespace detail {
+struct CheckedJson;
+}
+
+/// An integer type, but no character type and not bool.
+template <class T>
+concept JsonInteger =
+    std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> && !std::same_as<T, wchar_t> &&
+    !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t>;
+/// What `JsonText::get` gives.
+template <class T>
+concept JsonReadable = JsonInteger<T> || std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, bool> ||
+    std::same_as<T, std::string>;
+
 /// A JSON value, kept as its text. Payloads pass through flux as text: what a client sent is relayed byte for byte and
-/// read only where somebody asks. Never holds anything but one valid JSON value in valid UTF-8.
+/// read only where somebody asks. Never holds anything but one valid JSON value in valid UTF-8. An escaped half of a
+/// surrogate pair (`"\ud83d"`), which JSON's grammar lets pass, is kept here and becomes U+FFFD when flux sends it.
 /// Threading: a value type, like std::string.
 class JsonText {
  public:
@@ -42,8 +59,9 @@ class JsonText {
   /// names are as for `string`; that each stands there once is up to the caller.
   static JsonText object(const std::vector<std::pair<std::string, JsonText>>& members);
   static JsonText array(const std::vector<JsonText>& elements);
-  /// Takes `text` as it is. The caller knows that it is valid JSON.
-  static JsonText trusted(std::string text) { return JsonText(std::move(text)); }
+  /// Takes `text` without parsing it: that it is one valid JSON value is the caller's word. Bytes that are not UTF-8
+  /// become U+FFFD, so that they end nobody's connection.
+  static JsonText trusted(std::string text);
 
   const std::string& text() const& noexcept { return text_; }
   std::string&& text() && noexcept { return std::move(text_); }
@@ -53,29 +71,53 @@ class JsonText {
   /// value. Of members with the same name the first counts. Cost: one pass over the text.
   std::optional<JsonText> at(std::string_view pointer) const;
 
-  /// The value at `pointer` as `T`: bool, std::int64_t, std::uint64_t, double or std::string; none where there is no
-  /// such value, or it is of another type, or does not fit. An escaped lone surrogate in a string gives none.
-  template <class T>
-  std::optional<T> get(std::string_view pointer = {}) const;
+  /// The value at `pointer` as `T`: bool, any integer type, float, double or std::string; none where there is no such
+  /// value, or it is of another type, or does not fit into `T` (300 is no std::int8_t, -1 no unsigned, 1.5 no int). An
+  /// escaped lone surrogate in a string gives none.
+  template <JsonReadable T>
+  std::optional<T> get(std::string_view pointer = {}) const {
+    if constexpr (std::same_as<T, bool>) {
+      return bool_at(pointer);
+    } else if constexpr (std::same_as<T, std::string>) {
+      return string_at(pointer);
+    } else if constexpr (std::floating_point<T>) {
+      return fitting<T>(double_at(pointer));
+    } else if constexpr (std::signed_integral<T>) {
+      return fitting<T>(int64_at(pointer));
+    } else {
+      return fitting<T>(uint64_at(pointer));
+    }
+  }
 
   friend bool operator==(const JsonText& a, const JsonText& b) { return a.text_ == b.text_; }
 
  private:
+  friend struct detail::CheckedJson;
   explicit JsonText(std::string text) : text_(std::move(text)) {}
   static JsonText of_double(double value);
+
+  std::optional<bool> bool_at(std::string_view pointer) const;
+  std::optional<std::int64_t> int64_at(std::string_view pointer) const;
+  std::optional<std::uint64_t> uint64_at(std::string_view pointer) const;
+  std::optional<double> double_at(std::string_view pointer) const;
+  std::optional<std::string> string_at(std::string_view pointer) const;
+  template <class T, class Wide>
+  static std::optional<T> fitting(std::optional<Wide> value) {
+    constexpr auto least = static_cast<Wide>(std::numeric_limits<T>::lowest());
+    constexpr auto most = static_cast<Wide>(std::numeric_limits<T>::max());
+    if (!value || *value < least || *value > most) return std::nullopt;
+    return static_cast<T>(*value);
+  }
+
   std::string text_;
 };
 
-template <>
-std::optional<bool> JsonText::get<bool>(std::string_view pointer) const;
-template <>
-std::optional<std::int64_t> JsonText::get<std::int64_t>(std::string_view pointer) const;
-template <>
-std::optional<std::uint64_t> JsonText::get<std::uint64_t>(std::string_view pointer) const;
-template <>
-std::optional<double> JsonText::get<double>(std::string_view pointer) const;
-template <>
-std::optional<std::string> JsonText::get<std::string>(std::string_view pointer) const;
+namespace detail {
+/// For flux itself: makes a JsonText of what it has parsed or written, without looking at it again.
+struct CheckedJson {
+  static JsonText text(std::string json) { return JsonText(std::move(json)); }
+};
+}  // namespace detail
 
 namespace literals {
 /// `R"({"n":1})"_json`. Errors: throws `Error` (invalid_json).

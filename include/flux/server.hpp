@@ -110,7 +110,7 @@ class Server {
   /// Ends the room: its members are told (`room_closed`), leave it, and stay connected. From its store
   /// (`Config::rooms`) it goes a little later; while the server does not run, when it starts again or is destroyed. A
   /// process that ends before has it again.
-  /// Errors: room_not_found.
+  /// What is not UTF-8 in `reason` becomes U+FFFD. Errors: room_not_found.
   Result<void> close_room(const RoomId& room, std::string_view reason = {});
   /// In no particular order. Cost: O(rooms).
   std::vector<RoomInfo> rooms() const;
@@ -162,8 +162,8 @@ class Server {
   /// The same for the public space.
   void public_share_file(const FileId& file, std::function<void(Result<Position>)> done = {});
   /// A link to download the file without any further question, until `valid_for` is over, which is at most 100 years: a
-  /// path with a query, to be put behind the server's address. `file_name`: what the client is to call it; empty: as
-  /// its uploader did.
+  /// path with a query, to be put behind the server's address. `file_name`: what the client is to call it, repaired
+  /// where it is not UTF-8; empty: as its uploader did.
   /// Errors: invalid_argument (the id, the time); forbidden without a file store or in a build without TLS.
   Result<std::string> file_link(const FileId& file, std::chrono::seconds valid_for,
                                 std::string_view file_name = {}) const;

@@ -169,7 +169,7 @@ class Broadcast {
   [[nodiscard]] Broadcast volatile_() const;
   /// How long `done` below waits for answers.
   [[nodiscard]] Broadcast timeout(std::chrono::milliseconds timeout) const;
-  /// Errors: invalid_argument: a reserved name, or arguments that can't be sent.
+  /// Errors: invalid_argument: a name that is reserved or not UTF-8, or arguments that can't be sent.
   Emitted emit(std::string_view event, const Args& args = {}) const;
   /// Asks every receiver for an acknowledgment. Where this returns no error `done` is called once: on the loop of the
   /// one who is last, or at once where there is nobody; but not where the server is destroyed before.
@@ -237,7 +237,7 @@ class Socket {
   Emitted emit(std::string_view event, const Args& args, std::chrono::milliseconds timeout, AckHandler done) const;
 
   /// A middleware may call it, too: it counts from when the socket is let in.
-  /// Errors: limit_exceeded; session_not_found.
+  /// Errors: limit_exceeded; session_not_found; invalid_argument for a name that is empty or not UTF-8.
   Result<void> join(const std::string& room) const;
   void leave(const std::string& room) const;
   /// Its id among them; none any more in `on_disconnect`.

@@ -23,11 +23,11 @@ class WebSocket {
  public:
   explicit WebSocket(std::shared_ptr<detail::WebSocketState> state) : state_(std::move(state)) {}
 
-  /// Text must be valid UTF-8; that is the caller's duty. `congested`: more than `Limits::outbox_bytes_congested`
+  /// What is not UTF-8 in a text becomes U+FFFD, for a client would close the connection. `congested`: more than `Limits::outbox_bytes_congested`
   /// waits. `dropped`: the connection is gone, or more than `Limits::outbox_bytes_max` waits and it is closed with
   /// 4413.
   Sent send(std::string_view message, MessageType type = MessageType::text) const;
-  /// Begins the closing handshake; `reason` is cut to 123 bytes. Does nothing where it is closed already.
+  /// Begins the closing handshake; `reason` is cut to 123 bytes, at the end of a code point. Does nothing where it is closed already.
   void close(CloseCode code = CloseCode::normal, std::string_view reason = {}) const;
   /// Bytes that wait for a slow reader.
   std::size_t outbox_bytes() const;

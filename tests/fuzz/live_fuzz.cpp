@@ -1,7 +1,8 @@
 // Fuzzes what reads JSON. The first byte of the input is the length of a JSON Pointer, which follows; the rest is the
-// text of a client's message. Checked, beside what the sanitizers see: views lie inside the text and are JSON
+// text of a client's message. Checked, beside what the sanitizers see: views lie inside the text (or the mended one) and are JSON
 // themselves, decoded strings and errors are UTF-8, and what a pointer finds parses and is found again.
 #include <flux/core/utf8.hpp>
+#include <flux/detail/json_scanner.hpp>
 #include <flux/json.hpp>
 #include <flux/protocol/live_codec.hpp>
 
@@ -42,10 +43,12 @@ void check_request(std::string_view text) {
     writer.error(frame, request.id, read.error());
   } else {
     require(JsonText::parse(std::string(text)).ok());
-    check_slice(request.presence, text, true);
-    check_slice(request.payload, text, false);
-    check_slice(request.metadata, text, false);
-    check_slice(request.data, text, true);
+    const std::string_view relayed = request.mended ? std::string_view(*request.mended) : text;
+    require(!flux::detail::without_lone_surrogates(relayed));
+    check_slice(request.presence, relayed, true);
+    check_slice(request.payload, relayed, false);
+    check_slice(request.metadata, relayed, false);
+    check_slice(request.data, relayed, true);
     for (const auto* member : {&request.room_id, &request.access_token, &request.name, &request.email})
       check_utf8(*member);
     check_utf8(request.event);

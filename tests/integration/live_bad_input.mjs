@@ -84,12 +84,14 @@ describe('no message at all', () => {
     ...[true, [], {}, 'x'.repeat(255)].map((id) => text({type: 'leave_room', id})),
   );
 
-  test('a binary message, gets INVALID_MESSAGE', () =>
+  test('JSON in a binary message is read; a binary message that is none gets INVALID_JSON', () =>
     staysConnected(server, async (offender) => {
-      offender.socket.send(Buffer.from('{"type":"leave_room"}'));
-      const {payload} = await offender.next('error');
-      assert.equal(payload.code, 'INVALID_MESSAGE');
-      assert.match(payload.message, /binary/);
+      offender.socket.send(Buffer.from('{"type":"leave_room","id":1}'));
+      assert.equal((await offender.next('ack')).id, 1);
+      for (const bytes of [[0xff], [...Buffer.from('{"type":"send_chat","id":2,"x":"'), 0xf0, 0x9f, 0x22, 0x7d]]) {
+        offender.socket.send(Buffer.from(bytes));
+        assert.equal((await offender.next('error')).payload.code, 'INVALID_JSON');
+      }
     }));
 });
 
@@ -271,35 +273,28 @@ describe('characters', () => {
     '{"type":"leave_room","payload":{"roomId":"a\u0000b"}}',
   );
   gets(
-    'a lone high surrogate',
-    'INVALID_JSON',
-    /surrogate/,
-    ...['\\ud800', '\\ud800x', '\\ud800\\ud800', '\\udbff\\u0041'].map(
-      (escaped) => `{"type":"send_chat","payload":{"message":"${escaped}"}}`,
-    ),
-  );
-  gets(
-    'a lone low surrogate in a member that is read',
+    'half of a surrogate pair in a name',
     'INVALID_MESSAGE',
     /surrogate/,
-    ...[
-      '{"type":"send_chat","payload":{"message":"\\udc00"}}',
-      '{"type":"broadcast_event","payload":{"event":"\\udfff"}}',
-    ],
-    ...['roomId', 'name', 'email', 'accessToken'].map(
+    ...['\\udfff', '\\ud800', '\\ud800x', '\\ud800\\ud800', '\\udbff\\u0041'].map(
+      (escaped) => `{"type":"broadcast_event","payload":{"event":"${escaped}"}}`,
+    ),
+    ...['roomId', 'email', 'accessToken'].map(
       (member) =>
         `{"type":"join_room","payload":{${member === 'roomId' ? '' : '"roomId":"r",'}"${member}":"a\\udc00"}}`,
     ),
   );
   gets('NUL in a chat message', 'INVALID_MESSAGE', /NUL/, '{"type":"send_chat","payload":{"message":"a\\u0000b"}}');
 
-  test('escaped NUL and lone low surrogates in payloads, reach the others as they were', () =>
+  test('escaped NUL in payloads reaches the others as it was, half of a surrogate pair as U+FFFD', () =>
     staysConnected(server, async (offender, {near}) => {
       const texts = [];
       near.socket.on('message', (data) => texts.push(String(data)));
-      offender.send('{"type":"broadcast_event","payload":{"event":"e","payload":"\\u0000 \\udc00"}}');
+      offender.send('{"type":"broadcast_event","payload":{"event":"e","payload":"\\u0000 \\udc00 \\ud83d"}}');
       await near.next('broadcast_event');
-      assert.ok(texts[0].endsWith('"payload":"\\u0000 \\udc00"}}'), texts[0]);
+      assert.ok(texts[0].endsWith('"payload":"\\u0000 \\ufffd \\ufffd"}}'), texts[0]);
+      offender.send(JSON.stringify({type: 'send_chat', payload: {message: '\u{1f600}'.slice(0, 1)}}));
+      assert.equal((await near.next('chat_message')).payload.message, '\ufffd');
     }));
 });
 

@@ -98,6 +98,37 @@ TEST_CASE("json: an escaped lone surrogate never comes out as invalid UTF-8", "[
   CHECK(R"({"\udc00":1,"a":2})"_json.get<std::int64_t>("/a") == 2);
 }
 
+TEST_CASE("json: what the caller vouches for is repaired where it is no UTF-8", "[json]") {
+  CHECK(JsonText::trusted("{\"a\":\"\xF0\x9F\x98\"}").text() == "{\"a\":\"\xEF\xBF\xBD\"}");
+  CHECK(JsonText::object({{"k\xFF", JsonText::string("v\xC3")}}).text() == "{\"k\xEF\xBF\xBD\":\"v\xEF\xBF\xBD\"}");
+}
+
+TEST_CASE("json: a number is read as any type that it fits into", "[json]") {
+  const JsonText json = R"({"n":[0,-1,127,128,255,256,-129,2147483648,4294967296,1.5,1e2,1e39],"s":"1"})"_json;
+  CHECK(json.get<int>("/n/2") == 127);
+  CHECK(json.get<int>("/n/1") == -1);
+  CHECK(json.get<int>("/n/7") == std::nullopt);
+  CHECK(json.get<unsigned>("/n/7") == 2147483648u);
+  CHECK(json.get<unsigned>("/n/1") == std::nullopt);
+  CHECK(json.get<unsigned>("/n/8") == std::nullopt);
+  CHECK(json.get<std::int8_t>("/n/2") == std::int8_t{127});
+  CHECK(json.get<std::int8_t>("/n/3") == std::nullopt);
+  CHECK(json.get<std::int8_t>("/n/6") == std::nullopt);
+  CHECK(json.get<std::uint8_t>("/n/4") == std::uint8_t{255});
+  CHECK(json.get<std::uint8_t>("/n/5") == std::nullopt);
+  CHECK(json.get<short>("/n/6") == short{-129});
+  CHECK(json.get<long>("/n/8") == 4294967296L);
+  CHECK(json.get<long long>("/n/8") == 4294967296LL);
+  CHECK(json.get<unsigned long long>("/n/8") == 4294967296ULL);
+  CHECK(json.get<std::size_t>("/n/0") == std::size_t{0});
+  CHECK(json.get<float>("/n/9") == 1.5f);
+  CHECK(json.get<float>("/n/11") == std::nullopt);
+  CHECK(json.get<double>("/n/11") == 1e39);
+  for (const char* no_int : {"/n/9", "/n/10", "/s", "/n", "/none"}) CHECK(json.get<int>(no_int) == std::nullopt);
+  static_assert(JsonReadable<int> && JsonReadable<long> && JsonReadable<unsigned char>);
+  static_assert(!JsonReadable<char> && !JsonReadable<const char*> && !JsonReadable<JsonText>);
+}
+
 TEST_CASE("json: nesting is allowed up to the limit and refused beyond it", "[json]") {
   const auto arrays = [](std::size_t depth) { return repeated("[", depth) + repeated("]", depth); };
   const auto objects = [](std::size_t depth) {

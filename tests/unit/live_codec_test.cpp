@@ -215,7 +215,7 @@ TEST_CASE("live: what is no message is refused with a reason", "[live]") {
   refused(R"({"type":"leave_room"}x)", "invalid_json");
   refused("{\"type\":\"leave_room\"}\0"s, "invalid_json");
   refused("{\"type\":\"leave_room\",\"x\":\"\xFF\"}", "invalid_json");
-  refused(R"({"type":"leave_room","x":"\ud800"})", "invalid_json");
+  CHECK(read(R"({"type":"leave_room","x":"\ud800"})").error.empty());  // nobody reads it
   for (const char* text : {"null", "1", "true", R"("join_room")", "[]", R"([{"type":"leave_room"}])"}) {
     refused(text, "invalid_message: a message must be an object");
   }
@@ -294,14 +294,60 @@ TEST_CASE("live: values that no member may have", "[live]") {
   refused(message("send_chat", R"({"message":"a\u0000b"})"), "message holds NUL");
   for (const char* type : {"join_room", "leave_room"})
     refused(message(type, R"({"roomId":"\udc00"})"), "roomId holds a lone surrogate");
-  refused(message("send_chat", R"({"message":"\udc00"})"), "message holds a lone surrogate");
+  refused(message("join_room", R"({"roomId":"r","email":"\ud83d"})"), "email holds a lone surrogate");
+  refused(message("join_room", R"({"roomId":"r","accessToken":"\ud83d"})"), "accessToken holds a lone surrogate");
+  refused(message("broadcast_event", R"({"event":"\ude00"})"), "event holds a lone surrogate");
+  refused(R"({"type":"leave_room","id":"\ud83d"})", "id holds a lone surrogate");
   refused(message("share", R"({"data":{}})"), "data.type must be");
   refused(message("share", R"({"data":{"type":"image","content":"x"}})"), "data.type must be \"string\" or \"file\"");
   refused(message("share", R"({"data":{"type":"file","content":"x"}})"), "data.fileId must be the id of a file");
   refused(message("public_share", R"({"data":{"type":"file","fileId":7}})"), "data.fileId must be the id of a file");
   refused(message("share", R"({"data":{"type":"string"}})"), "data.content must be");
   refused(message("share", R"({"data":{"type":"string","content":1}})"), "data.content must be");
-  refused(message("share", R"({"data":{"type":"string","content":"\udc00"}})"), "data.content must be");
+}
+
+TEST_CASE("live: half of a surrogate pair in what is relayed becomes U+FFFD", "[live]") {
+  const std::string fffd = "\xEF\xBF\xBD";
+  for (const std::string half : {R"(\ud83d)", R"(\uDE00)"}) {
+    CAPTURE(half);
+    const auto with = [&](std::string text) {
+      for (std::size_t at = text.find('@'); at != std::string::npos; at = text.find('@')) text.replace(at, 1, half);
+      return text;
+    };
+    const std::string chat = with(message("send_chat", R"({"message":"a@b","metadata":{"@":["@"]}})"));
+    const Read said = read(chat);
+    CHECK(said.error.empty());
+    CHECK(said.request.message == "a" + fffd + "b");
+    CHECK(said.request.metadata == R"({"\ufffd":["\ufffd"]})");
+    const std::string joining = with(message("join_room", R"({"roomId":"r","name":"@","presence":{"x":"@"}})"));
+    const Read joined = read(joining);
+    CHECK(joined.request.name == fffd);
+    CHECK(joined.request.presence == R"({"x":"\ufffd"})");
+    const std::string event = with(message("broadcast_event", R"({"event":"e","payload":"@ \ud83d\ude00"})"));
+    CHECK(read(event).request.payload == R"("\ufffd \ud83d\ude00")");
+    const std::string sharing = with(message("share", R"({"data":{"type":"string","content":"@"}})"));
+    CHECK(read(sharing).request.data == R"({"type":"string","content":"\ufffd"})");
+  }
+}
+
+TEST_CASE("live: an error has the id that came before the fault, and none that came behind", "[live]") {
+  const auto id_of = [](const std::string& text) {
+    const Read result = read(text);
+    CHECK_FALSE(result.error.empty());
+    return std::string(result.request.id);
+  };
+  for (const std::string id : {"7", "\"seven\"", "-1.5e3"}) {
+    const std::string begin = "{\"type\":\"send_chat\",\"id\":" + id + ",\"payload\":{\"message\":";
+    for (const std::string& fault :
+         {std::string("1e400}}"), "\"\xFF\"}}"s, std::string("\"\\x\"}}"), repeated("[", 100), std::string("7}}"),
+          std::string("\"a\"}}}"), std::string("\"a\""), std::string()}) {
+      CHECK(id_of(begin + fault) == id);
+    }
+    CHECK(id_of("{\"payload\":1e400,\"id\":" + id + "}").empty());
+    CHECK(id_of("{\"payload\":{\"id\":" + id + ",\"x\":1e400}}").empty());
+  }
+  CHECK(id_of(R"({"id":null,"x":1e400})").empty());
+  CHECK(id_of(R"({"id":[1],"x":1e400})").empty());
 }
 
 TEST_CASE("live: an error that shows what came is itself UTF-8, however long that was", "[live]") {

@@ -54,7 +54,7 @@ TEST_CASE("sharing request: every event of the table and of ours is known, and n
 }
 
 TEST_CASE("sharing request: a string is kept as it came") {
-  const std::string data = R"({ "type":"string", "content":"h\u00e9\n\ud83d\ude00 \udc00", "more":{"a":[1]} })";
+  const std::string data = R"({ "type":"string", "content":"h\u00e9\n\ud83d\ude00", "more":{"a":[1]} })";
   CHECK(read(SharingType::public_upload, data)->data.string.text() == data);
   const auto upload = read(SharingType::room_upload, R"({"roomId":"r","data":)" + data + "}");
   REQUIRE(upload);
@@ -132,6 +132,26 @@ TEST_CASE("sharing request: bytes are the content of a file and nothing else") {
   CHECK_THAT(
       refused(SharingType::public_upload, R"({"type":"string","content":)" + std::string(placeholder) + "}", {content}),
       ContainsSubstring("data.content is an object"));
+}
+
+TEST_CASE("sharing request: half of a surrogate pair, relayed as U+FFFD, refused in names") {
+  const auto value = [](const std::string& json) { return std::vector<SocketIoValue>{JsonText::parse(json).value()}; };
+  for (const std::string half : {R"("\ud83d")", R"("\ude00")"}) {
+    CAPTURE(half);
+    const auto chat = read_sharing_request(
+        SharingType::room_chat, value(R"({"roomId":"r","message":)" + half + R"(,"metadata":)" + half + "}"), limits);
+    REQUIRE(chat);
+    CHECK(chat->message == "\xEF\xBF\xBD");
+    CHECK(chat->metadata->text() == R"("\ufffd")");
+    const auto upload =
+        read_sharing_request(SharingType::public_upload, value(R"({"type":"string", "content":)" + half + "}"), limits);
+    REQUIRE(upload);
+    CHECK(upload->data.string.text() == R"({"type":"string", "content":"\ufffd"})");
+    CHECK(refused(SharingType::room_event, R"({"roomId":)" + half + R"(,"event":"e"})") ==
+          "roomId holds a lone surrogate, which is no character");
+    CHECK(refused(SharingType::room_event, R"({"roomId":"r","event":)" + half + "}") ==
+          "event holds a lone surrogate, which is no character");
+  }
 }
 
 TEST_CASE("sharing request: names and types of files have their limits") {

@@ -440,6 +440,10 @@ TEST_CASE("socket.io message: each type, its text is the specification's", "[soc
   CHECK(event("/admin", "bar", {})->text() == R"(2/admin,["bar"])");
   CHECK(event("/", "foo", {JsonText::string("x"), R"({"a": 1})"_json, SocketIoValue()}, 12)->text() ==
         R"(212["foo","x",{"a": 1},null])");
+  CHECK(event("/", "foo", {R"(["\ud83d","\ude00","\ud83d\ude00"])"_json})->text() ==
+        R"(2["foo",["\ufffd","\ufffd","\ud83d\ude00"]])");
+  CHECK(encode_socketio_connect_error("/", "no", R"("\ud83d")"_json).value()->text() ==
+        R"(4{"message":"no","data":"\ufffd"})");
   CHECK(event("/", "a\"\xff", {})->text() == "2[\"a\\\"\xef\xbf\xbd\"]");
   CHECK(encode_socketio_ack("/admin", 13, std::vector<SocketIoValue>{JsonText::string("bar")}).value()->text() ==
         R"(3/admin,13["bar"])");

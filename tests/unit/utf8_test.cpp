@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+using flux::core::beginning;
+using flux::core::repaired;
+using flux::core::shown;
 using flux::core::Utf8Validator;
 using flux::core::valid_utf8;
 
@@ -68,4 +71,48 @@ TEST_CASE("utf8: a bad byte is found wherever it is, and in whatever pieces the 
     CHECK(finder.scan(bad) == at);
     CHECK_FALSE(valid_utf8(bad));
   }
+}
+
+TEST_CASE("utf8: repaired, each byte that is no part of a code point becomes U+FFFD", "[utf8]") {
+  const auto marks = [](std::size_t count) {
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) text += "\xEF\xBF\xBD";
+    return text;
+  };
+  CHECK(repaired("").empty());
+  CHECK(repaired("caf\xC3\xA9 \xF0\x9F\x98\x80") == "caf\xC3\xA9 \xF0\x9F\x98\x80");
+  for (const std::string cut : {"\xC3", "\xE2", "\xE2\x82", "\xF0", "\xF0\x9F", "\xF0\x9F\x98", "\xFF", "\x80\xBF"}) {
+    CHECK(repaired(cut) == marks(cut.size()));
+    CHECK(repaired("a" + cut + "b") == "a" + marks(cut.size()) + "b");
+    CHECK(repaired("\xC3\xA9" + cut + "\xC3\xA9") == "\xC3\xA9" + marks(cut.size()) + "\xC3\xA9");
+  }
+  // No overlong forms, no surrogates, nothing above U+10FFFF.
+  CHECK(repaired("\xC0\xAF\xE0\x80\xBF\xF0\x81\x82\x41") == marks(8) + "A");
+  CHECK(repaired("\xED\xA0\x80\xED\xBF\xBF\xED\xAF\x41") == marks(8) + "A");
+  CHECK(repaired("\xF4\x91\x92\x93\xFF\x41\x80\xBF\x42") == marks(5) + "A" + marks(2) + "B");
+}
+
+TEST_CASE("utf8: repaired, any bytes come out as UTF-8 and valid parts stay", "[utf8]") {
+  const std::string text = "a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80z";
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    for (unsigned byte = 0; byte < 256; ++byte) {
+      std::string changed = text;
+      changed[at] = static_cast<char>(byte);
+      const std::string whole = repaired(changed);
+      CHECK(valid_utf8(whole));
+      CHECK((whole == changed) == valid_utf8(changed));
+    }
+    CHECK(valid_utf8(repaired(text.substr(0, at))));
+    CHECK(valid_utf8(repaired(text.substr(at))));
+  }
+}
+
+TEST_CASE("utf8: the beginning of a text ends at the end of a code point", "[utf8]") {
+  const std::string text = "a\xC3\xA9\xF0\x9F\x98\x80";
+  const std::size_t ends[] = {0, 1, 1, 3, 3, 3, 3, 7, 7};
+  for (std::size_t most = 0; most < 9; ++most) CHECK(beginning(text, most).size() == ends[most]);
+  CHECK(shown("short") == "short");
+  CHECK(shown(std::string(39, 'x') + "\xC3\xA9") == std::string(39, 'x') + "…");
+  CHECK(shown("\xFF") == "\xEF\xBF\xBD");
+  CHECK(valid_utf8(shown(std::string(100, '\x80'))));
 }

@@ -5,12 +5,23 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace flux::core {
 
 /// Whether `text` is UTF-8: no surrogates, no overlong forms, nothing above U+10FFFF.
 bool valid_utf8(std::string_view text) noexcept;
+
+/// `text` with U+FFFD for each byte that is not part of a code point. Text that is UTF-8 comes back as it is; other text
+/// may become three times as long.
+std::string repaired(std::string text);
+
+/// The beginning of `text`: at most `bytes_max` bytes, cut at the end of a code point.
+std::string_view beginning(std::string_view text, std::size_t bytes_max) noexcept;
+
+/// `text` as error messages show it: repaired, the first 40 bytes of it, and an ellipsis where more was there.
+std::string shown(std::string_view text);
 
 /// Checks UTF-8 that comes in pieces, which may end anywhere.
 class Utf8Validator {

@@ -1,6 +1,7 @@
 // Questions to the application that may be answered later: who connects, whose token is this.
 #pragma once
 
+#include <flux/core/utf8.hpp>
 #include <flux/events.hpp>
 
 #include <functional>
@@ -24,7 +25,7 @@ class OneAnswer final : public LaterAnswer::Target {
   ~OneAnswer() override { answer(std::nullopt, "nobody answered"); }
 
   void give(std::optional<Identity> identity, std::string reason) override {
-    answer(std::move(identity), std::move(reason));
+    answer(std::move(identity), core::repaired(std::move(reason)));
   }
   bool given() const {
     const std::lock_guard lock(mutex_);

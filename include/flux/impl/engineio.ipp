@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/core/utf8.hpp>
 #include <flux/engineio.hpp>
 #include <flux/server/detail/engineio_server.hpp>
 #include <flux/server/detail/server_state.hpp>
@@ -38,11 +39,13 @@ class EndpointClient final : public detail::EngineIoClient {
 FLUX_DECL std::string Socket::id() const { return std::string(session_->sid()); }
 
 FLUX_DECL void Socket::send(std::string_view message, MessageType type) const {
-  session_->loop()->dispatch([session = session_, message = std::make_shared<const std::string>(message),
-                              binary = type == MessageType::binary] {
-    if (binary && message->size() >= detail::engineio_long_bytes) return session->send_long(message);
-    session->send(*message, binary);
-  });
+  const bool binary = type == MessageType::binary;
+  auto owned = binary ? std::string(message) : core::repaired(std::string(message));
+  session_->loop()->dispatch(
+      [session = session_, message = std::make_shared<const std::string>(std::move(owned)), binary] {
+        if (binary && message->size() >= detail::engineio_long_bytes) return session->send_long(message);
+        session->send(*message, binary);
+      });
 }
 
 FLUX_DECL void Socket::close() const {

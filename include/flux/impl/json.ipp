@@ -214,24 +214,6 @@ FLUX_DECL std::size_t json_string_size(std::string_view utf8) noexcept {
   return size;
 }
 
-/// `text` with each byte that is not part of valid UTF-8 replaced by U+FFFD.
-FLUX_DECL std::string with_replacements(std::string_view text) {
-  std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    std::size_t size = 1;
-    const auto lead = static_cast<unsigned char>(text[at]);
-    if (lead >= 0xc0) size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (at + size <= text.size() && core::valid_utf8(text.substr(at, size))) {
-      out.append(text, at, size);
-      at += size;
-    } else {
-      out += "\xef\xbf\xbd";
-      ++at;
-    }
-  }
-  return out;
-}
-
 template <class Integer>
 std::optional<Integer> json_integer(std::string_view text) {
   Integer number{};
@@ -253,10 +235,12 @@ FLUX_DECL JsonText JsonText::string(std::string_view utf8) {
   if (core::valid_utf8(utf8)) {
     detail::append_json_string(text, utf8);
   } else {
-    detail::append_json_string(text, detail::with_replacements(utf8));
+    detail::append_json_string(text, core::repaired(std::string(utf8)));
   }
   return JsonText(std::move(text));
 }
+
+FLUX_DECL JsonText JsonText::trusted(std::string text) { return JsonText(core::repaired(std::move(text))); }
 
 FLUX_DECL JsonText JsonText::of_double(double value) {
   if (!std::isfinite(value)) return {};
@@ -301,28 +285,24 @@ FLUX_DECL std::optional<JsonText> JsonText::at(std::string_view pointer) const {
   return JsonText(std::string(*found));
 }
 
-template <>
-FLUX_DECL std::optional<bool> JsonText::get<bool>(std::string_view pointer) const {
+FLUX_DECL std::optional<bool> JsonText::bool_at(std::string_view pointer) const {
   const auto text = detail::json_at(text_, pointer);
   if (text == "true") return true;
   if (text == "false") return false;
   return std::nullopt;
 }
 
-template <>
-FLUX_DECL std::optional<std::int64_t> JsonText::get<std::int64_t>(std::string_view pointer) const {
+FLUX_DECL std::optional<std::int64_t> JsonText::int64_at(std::string_view pointer) const {
   const auto text = detail::json_at(text_, pointer);
   return text ? detail::json_integer<std::int64_t>(*text) : std::nullopt;
 }
 
-template <>
-FLUX_DECL std::optional<std::uint64_t> JsonText::get<std::uint64_t>(std::string_view pointer) const {
+FLUX_DECL std::optional<std::uint64_t> JsonText::uint64_at(std::string_view pointer) const {
   const auto text = detail::json_at(text_, pointer);
   return text ? detail::json_integer<std::uint64_t>(*text) : std::nullopt;
 }
 
-template <>
-FLUX_DECL std::optional<double> JsonText::get<double>(std::string_view pointer) const {
+FLUX_DECL std::optional<double> JsonText::double_at(std::string_view pointer) const {
   const auto text = detail::json_at(text_, pointer);
   if (!text) return std::nullopt;
   detail::JsonStream stream(*text);
@@ -335,8 +315,7 @@ FLUX_DECL std::optional<double> JsonText::get<double>(std::string_view pointer) 
   return sink.number;
 }
 
-template <>
-FLUX_DECL std::optional<std::string> JsonText::get<std::string>(std::string_view pointer) const {
+FLUX_DECL std::optional<std::string> JsonText::string_at(std::string_view pointer) const {
   const auto text = detail::json_at(text_, pointer);
   if (!text || text->front() != '"') return std::nullopt;
   return detail::decode_json_string(*text);

@@ -12,21 +12,9 @@ namespace flux {
 
 namespace detail {
 
-FLUX_DECL Result<void> check_event(const Config& config, std::string_view event, const JsonText& payload) {
-  if (event.empty() || event.size() > config.limits.event_name_bytes_max) {
-    return Error(Errc::invalid_argument, "an event's name has 1 to " +
-                                             std::to_string(config.limits.event_name_bytes_max) + " bytes, not " +
-                                             std::to_string(event.size()));
-  }
-  if (payload.text().size() > config.limits.message_bytes_max) {
-    return Error(Errc::message_too_large, "the payload has " + std::to_string(payload.text().size()) +
-                                              " bytes; at most " + std::to_string(config.limits.message_bytes_max) +
-                                              " are allowed");
-  }
-  return {};
+FLUX_DECL Error no_room(const RoomId& room) {
+  return Error(Errc::room_not_found, "no room \"" + core::shown(room) + "\"");
 }
-
-FLUX_DECL Error no_room(const RoomId& room) { return Error(Errc::room_not_found, "no room \"" + room + "\""); }
 
 FLUX_DECL std::shared_ptr<features::ChatLog> running_chat(Hub& hub) {
   const std::lock_guard lock(hub.chat_mutex);
@@ -161,7 +149,7 @@ FLUX_DECL void Server::create_room(const RoomId& room, RoomOptions options, std:
 
 FLUX_DECL Result<void> Server::close_room(const RoomId& room, std::string_view reason) {
   detail::Hub& hub = state_->hub();
-  const auto ended = hub.rooms.take_out(room, reason);
+  const auto ended = hub.rooms.take_out(room, core::repaired(std::string(reason)));
   if (!ended) return detail::no_room(room);
   hub.clear_room(ended);
   return {};
@@ -185,19 +173,23 @@ FLUX_DECL std::vector<Member> Server::presence(const RoomId& room) const {
 }
 
 FLUX_DECL Result<Position> Server::broadcast(const RoomId& room, std::string_view event, const JsonText& payload) {
-  if (const auto checked = detail::check_event(state_->config(), event, payload); !checked) return checked.error();
+  if (const auto checked = detail::check_event(event, payload, state_->config().limits); !checked)
+    return checked.error();
   const auto found = state_->hub().rooms.find(room);
   if (!found) return detail::no_room(room);
-  return found->publish(nullptr, {room, server_connection_id, {}, event, payload.text()});
+  return found->publish(nullptr, {room, server_connection_id, {}, event, detail::Relayed(payload).text()});
 }
 
 FLUX_DECL void Server::share(const RoomId& room, const JsonText& data, std::function<void(Result<Position>)> done) {
   detail::Hub& hub = state_->hub();
   auto told = detail::told(hub, "share", std::move(done));
-  if (const auto checked = detail::check_event(state_->config(), "share", data); !checked) return told(checked.error());
+  if (const auto checked =
+          detail::check_size("the data", data.text().size(), state_->config().limits.message_bytes_max);
+      !checked)
+    return told(checked.error());
   const auto found = hub.rooms.find(room);
   if (!found) return told(detail::no_room(room));
-  detail::share_item(*state_, found, {server_connection_id, data, 0}, std::move(told));
+  detail::share_item(*state_, found, {server_connection_id, detail::relayable(data), 0}, std::move(told));
 }
 
 FLUX_DECL Result<std::vector<SharedItem>> Server::room_items(const RoomId& room) const {
@@ -213,10 +205,17 @@ FLUX_DECL void Server::send_chat(const RoomId& room, std::string_view message, s
     if (then) hub.guarded_elsewhere("send_chat", [&] { then(std::move(stored)); });
   };
   if (const auto checked = hub.rooms.check_id(room); !checked) return done(checked.error());
-  const std::size_t most = state_->config().limits.chat_bytes_max;
-  if (message.size() > most || message.find('\0') != std::string_view::npos || !core::valid_utf8(message)) {
-    return done(Error(Errc::invalid_argument,
-                      "a chat message is UTF-8 without NUL, of at most " + std::to_string(most) + " bytes"));
+  const Limits& limits = state_->config().limits;
+  if (message.size() > limits.chat_bytes_max || message.find('\0') != std::string_view::npos ||
+      !core::valid_utf8(message)) {
+    return done(Error(Errc::invalid_argument, "a chat message is UTF-8 without NUL, of at most " +
+                                                  std::to_string(limits.chat_bytes_max) + " bytes, not \"" +
+                                                  core::shown(message) + "\" of " + std::to_string(message.size())));
+  }
+  if (metadata) metadata = detail::relayable(std::move(*metadata));
+  if (metadata && metadata->text().size() > limits.metadata_bytes_max) {
+    return done(Error(Errc::invalid_argument, "metadata has at most " + std::to_string(limits.metadata_bytes_max) +
+                                                  " bytes, not " + std::to_string(metadata->text().size())));
   }
   const auto chat = detail::running_chat(hub);
   const auto loop = state_->a_loop();
@@ -275,8 +274,11 @@ FLUX_DECL void Server::chat_history(const RoomId& room, std::size_t limit, Offse
 FLUX_DECL void Server::public_share(const JsonText& data, std::function<void(Result<Position>)> done) {
   detail::Hub& hub = state_->hub();
   auto told = detail::told(hub, "public_share", std::move(done));
-  if (const auto checked = detail::check_event(state_->config(), "share", data); !checked) return told(checked.error());
-  detail::share_item(*state_, nullptr, {server_connection_id, data, 0}, std::move(told));
+  if (const auto checked =
+          detail::check_size("the data", data.text().size(), state_->config().limits.message_bytes_max);
+      !checked)
+    return told(checked.error());
+  detail::share_item(*state_, nullptr, {server_connection_id, detail::relayable(data), 0}, std::move(told));
 }
 
 FLUX_DECL std::vector<SharedItem> Server::public_items() const { return state_->hub().public_space->items(); }
@@ -332,7 +334,7 @@ FLUX_DECL Result<std::string> Server::file_link(const FileId& file, std::chrono:
   if (routes == nullptr) return detail::no_files();
   if (!core::has_digests()) return Error(Errc::forbidden, "links need a build with TLS (FLUX_WITH_TLS)");
   if (!storage::is_file_id(file)) {
-    return Error(Errc::invalid_argument, "a file's id is a UUID in lower case, not \"" + file + "\"");
+    return Error(Errc::invalid_argument, "a file's id is a UUID in lower case, not \"" + core::shown(file) + "\"");
   }
   constexpr std::chrono::hours hundred_years(24 * 36'525);
   if (valid_for > hundred_years || valid_for < -hundred_years) {
@@ -340,7 +342,7 @@ FLUX_DECL Result<std::string> Server::file_link(const FileId& file, std::chrono:
                  "a link is good for at most 100 years, not " + std::to_string(valid_for.count()) + " s");
   }
   const std::int64_t now = state_->config().clock->unix_ms() / 1000;
-  const auto query = routes->links().query(file, now + valid_for.count(), file_name);
+  const auto query = routes->links().query(file, now + valid_for.count(), core::repaired(std::string(file_name)));
   if (!query) return query.error();
   return detail::file_location(state_->config().files, file) + "?" + *query;
 }

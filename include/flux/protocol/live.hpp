@@ -1,8 +1,11 @@
 // Protocol live: rooms, presence, events and chat as JSON over a plain WebSocket. Names of its messages and members,
 // for whoever writes a client, a test or a proxy.
 //
-// Every message is one text frame that holds `{"type": …, "payload": {…}}`. A client message may carry `"id"`, a string
-// or a number; it is answered by `ack` or by an `error` with that id. Members that have no value are left out.
+// Every message is one text frame that holds `{"type": …, "payload": {…}}`; a client may send it in a binary frame, too.
+// A client message may carry `"id"`, a string or a number; it is answered by `ack` or by an `error` with that id, also
+// where the message is no JSON behind the id. Members that have no value are left out.
+// `"\ud83d"`, half of a surrogate pair, as JavaScript cuts strings, becomes U+FFFD in payload, presence, metadata, data,
+// message and name; in what names something it is refused.
 //
 // An answer that holds a list has at most `Limits::answer_bytes_max` bytes; an entry that alone is longer comes alone.
 // What did not fit, or was not asked for, is told by `more: true`; the next request goes on with the answer's `before`

@@ -53,9 +53,12 @@ inline constexpr LiveTypeName live_types[] = {
     {live::request::public_delete_last, LiveType::public_delete_last},
 };
 
-/// A client's message. Views point into its text. Members that its type does not need are not looked at.
+/// A client's message. Views point into its text, or into `mended`. Members that its type does not need are not looked
+/// at.
 struct LiveRequest {
   LiveType type{};
+  /// The text, with U+FFFD for halves of surrogate pairs that it escapes (`"\ud83d"`); null: it has none.
+  std::shared_ptr<const std::string> mended;
   std::string_view id;  ///< JSON text of a string or number; empty: none
   std::optional<std::string> room_id;
   std::optional<std::string> access_token;
@@ -75,7 +78,9 @@ struct LiveRequest {
   std::uint64_t after = 0;
 };
 
-/// Reads a client's message in one pass. On an error `out.id` is set where the message held a usable one.
+/// Reads a client's message in one pass. On an error `out.id` is set where the message held a usable one before the
+/// fault. Half of a surrogate pair becomes U+FFFD in what is relayed (payload, presence, metadata, data, a chat message,
+/// the name of a person), and is refused in what names something (room, event, email, token, id).
 /// Errors: invalid_json; invalid_message and unknown_type, naming the member, what it holds and what would be right;
 /// message_too_large for a member over its limit.
 Result<void> read_live_request(std::string_view text, const Limits& limits, LiveRequest& out);

@@ -222,7 +222,8 @@ using SocketIoMessagePtr = std::shared_ptr<const SocketIoMessage>;
 // reserved events, for ids past `socketio_id_max`, and where JSON that looks like a placeholder is to go out beside
 // bytes: its receiver would take it for one. A receiver with socket.io-parser's defaults takes 10 attachments.
 
-/// `id`: asks for an acknowledgment. `event`: what is not UTF-8 becomes U+FFFD.
+/// `id`: asks for an acknowledgment. `event`: what is not UTF-8 becomes U+FFFD. So do, in arguments, halves of surrogate
+/// pairs.
 Result<SocketIoMessagePtr> encode_socketio_event(std::string_view nsp, std::string_view event,
                                                  std::span<const SocketIoValue> arguments,
                                                  std::optional<std::uint64_t> id = {});

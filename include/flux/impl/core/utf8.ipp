@@ -44,11 +44,51 @@ inline const unsigned char* skip_common(const unsigned char* p, const unsigned c
   return p;
 }
 
+// The size of `text`, which is UTF-8 as far as it goes, without the code point that it ends inside of.
+inline std::size_t whole_code_points(std::string_view text) noexcept {
+  std::size_t lead = text.size();
+  do {
+    if (lead == 0) return 0;
+  } while ((static_cast<unsigned char>(text[--lead]) & 0xC0) == 0x80);
+  const auto c = static_cast<unsigned char>(text[lead]);
+  const std::size_t size = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+  return lead + size > text.size() ? lead : text.size();
+}
+
 }  // namespace utf8_detail
 
 FLUX_DECL bool valid_utf8(std::string_view text) noexcept {
   Utf8Validator validator;
   return validator.scan(text) == text.size() && validator.complete();
+}
+
+FLUX_DECL std::string_view beginning(std::string_view text, std::size_t bytes_max) noexcept {
+  if (text.size() <= bytes_max) return text;
+  std::size_t size = bytes_max;
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+  return text.substr(0, size);
+}
+
+FLUX_DECL std::string repaired(std::string text) {
+  if (valid_utf8(text)) return text;
+  std::string out;
+  for (std::string_view rest = text; !rest.empty();) {
+    Utf8Validator validator;
+    const std::size_t good = validator.scan(rest);
+    const std::size_t whole = utf8_detail::whole_code_points(rest.substr(0, good));
+    out.append(rest.substr(0, whole));
+    if (whole == rest.size()) break;
+    const std::size_t bad_end = whole < good ? good : good + 1;
+    for (std::size_t bad = whole; bad < bad_end; ++bad) out += "\xEF\xBF\xBD";
+    rest.remove_prefix(bad_end);
+  }
+  return out;
+}
+
+FLUX_DECL std::string shown(std::string_view text) {
+  constexpr std::size_t bytes_max = 40;
+  const std::string_view first = beginning(text, bytes_max);
+  return repaired(std::string(first)).append(first.size() < text.size() ? "…" : "");
 }
 
 FLUX_DECL std::size_t Utf8Validator::scan(std::string_view piece) noexcept {

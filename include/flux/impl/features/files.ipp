@@ -23,9 +23,10 @@ FLUX_DECL void FileHold::stored() const {
 }
 
 FLUX_DECL JsonText stored_data(const FileInfo& file) {
-  return JsonText::trusted("{\"type\":\"file\",\"fileId\":" + JsonText::string(file.id).text() +
-                           ",\"fileName\":" + JsonText::string(file.name).text() + ",\"mimeType\":" +
-                           JsonText::string(file.media_type).text() + ",\"size\":" + std::to_string(file.size) + "}");
+  return detail::CheckedJson::text("{\"type\":\"file\",\"fileId\":" + JsonText::string(file.id).text() +
+                                   ",\"fileName\":" + JsonText::string(file.name).text() +
+                                   ",\"mimeType\":" + JsonText::string(file.media_type).text() +
+                                   ",\"size\":" + std::to_string(file.size) + "}");
 }
 
 FLUX_DECL Files::Files(const FilesOptions& options, const Limits& limits, std::shared_ptr<Clock> clock,

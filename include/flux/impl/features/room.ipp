@@ -426,12 +426,12 @@ FLUX_DECL MembersPage Room::presence(const MembersRequest& asked) const {
 }
 
 FLUX_DECL Member Room::member(const MemberState& state) {
-  return {state.connection_id, state.identity ? *state.identity : Identity{}, JsonText::trusted(state.presence)};
+  return {state.connection_id, state.identity ? *state.identity : Identity{}, detail::CheckedJson::text(state.presence)};
 }
 
 FLUX_DECL JsonText Room::presence_of(const Membership& membership) const {
   const std::lock_guard lock(mutex_);
-  return JsonText::trusted(members_[membership.member_index].presence);
+  return detail::CheckedJson::text(members_[membership.member_index].presence);
 }
 
 FLUX_DECL std::vector<SharedItem> Room::items() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/core/utf8.hpp>
 #include <flux/detail/json_scanner.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/protocol/live_codec.hpp>
@@ -96,32 +97,39 @@ inline constexpr std::string_view kind_names[] = {"null", "a boolean", "a number
 /// Reads the members that a type asks for; keeps the first error.
 class Fields {
  public:
-  Fields(const EnvelopeVisitor& seen, const Limits& limits) : seen_(seen), limits_(limits) {}
+  /// `text`: what `seen` has seen. `mended`: the same without halves of surrogate pairs; null: it had none.
+  Fields(const EnvelopeVisitor& seen, std::string_view text, const std::string* mended, const Limits& limits)
+      : seen_(seen), text_(text), mended_(mended), limits_(limits) {}
 
-  std::optional<std::string> string(Field field, std::size_t bytes_max) {
+  /// A name: a string that must stand for text as it is.
+  std::optional<std::string> name(Field field, std::size_t bytes_max) {
     const Slot& slot = seen_.fields[field];
-    if (absent(slot)) return std::nullopt;
-    if (!of_kind(field, JsonText::Kind::string)) return std::nullopt;
-    auto decoded = detail::decode_json_string(slot.text);
-    if (!decoded) {
-      fail(Errc::invalid_message, std::string(field_names[field]) + " holds a lone surrogate, which is no character");
-      return std::nullopt;
-    }
-    if (decoded->size() > bytes_max) too_large(field, decoded->size(), bytes_max);
-    return decoded;
+    if (absent(slot) || !of_kind(field, JsonText::Kind::string)) return std::nullopt;
+    return decoded(field, slot.text, bytes_max);
   }
-  std::string required_string(Field field, std::size_t bytes_max) {
+  std::string required_name(Field field, std::size_t bytes_max) {
     if (missing(field)) return {};
-    return string(field, bytes_max).value_or(std::string());
+    return name(field, bytes_max).value_or(std::string());
   }
+  /// Text for people: half of a surrogate pair becomes U+FFFD.
+  std::optional<std::string> text(Field field, std::size_t bytes_max) {
+    const Slot& slot = seen_.fields[field];
+    if (absent(slot) || !of_kind(field, JsonText::Kind::string)) return std::nullopt;
+    return decoded(field, relayed(slot.text), bytes_max);
+  }
+  std::string required_text(Field field, std::size_t bytes_max) {
+    if (missing(field)) return {};
+    return text(field, bytes_max).value_or(std::string());
+  }
+  // What is relayed as JSON.
   std::string_view object(Field field, std::size_t bytes_max) {
     if (absent(seen_.fields[field]) || !of_kind(field, JsonText::Kind::object)) return {};
     return any(field, bytes_max);
   }
   std::string_view any(Field field, std::size_t bytes_max) {
-    const std::string_view text = seen_.fields[field].text;
-    if (text.size() > bytes_max) too_large(field, text.size(), bytes_max);
-    return text;
+    const std::string_view value = seen_.fields[field].text;
+    if (value.size() > bytes_max) too_large(field, value.size(), bytes_max);
+    return relayed(value);
   }
   std::uint64_t integer(Field field, std::uint64_t otherwise, std::uint64_t least, std::uint64_t most) {
     const Slot& slot = seen_.fields[field];
@@ -130,7 +138,7 @@ class Fields {
     const auto [end, ec] = std::from_chars(slot.text.data(), slot.text.data() + slot.text.size(), number);
     if (slot.kind != JsonText::Kind::number || ec != std::errc() || end != slot.text.data() + slot.text.size() ||
         number < least || number > most) {
-      fail(Errc::invalid_message, std::string(field_names[field]) + " is " + shown(slot.text) +
+      fail(Errc::invalid_message, std::string(field_names[field]) + " is " + core::shown(slot.text) +
                                       "; it must be an integer from " + std::to_string(least) + " to " +
                                       std::to_string(most));
       return otherwise;
@@ -142,19 +150,11 @@ class Fields {
     fail(Errc::invalid_message, std::string(field_names[field]) + " is missing");
     return true;
   }
-  void fail(Errc code, std::string text) {
-    if (!error_) error_.emplace(code, std::move(text));
+  void fail(Errc code, std::string what) {
+    if (!error_) error_.emplace(code, std::move(what));
   }
   const std::optional<Error>& error() const { return error_; }
   const Limits& limits() const { return limits_; }
-
-  /// The beginning of `text`, cut at the end of a code point.
-  static std::string shown(std::string_view text) {
-    std::size_t size = 40;
-    if (text.size() <= size) return std::string(text);
-    while ((static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
-    return std::string(text.substr(0, size)) + "…";
-  }
 
  private:
   /// null stands for absent, as some clients write it.
@@ -167,12 +167,27 @@ class Fields {
                                     std::string(kind_names[static_cast<std::size_t>(kind)]));
     return false;
   }
+  std::string_view relayed(std::string_view value) const {
+    if (mended_ == nullptr || value.empty()) return value;
+    return std::string_view(*mended_).substr(static_cast<std::size_t>(value.data() - text_.data()), value.size());
+  }
+  std::optional<std::string> decoded(Field field, std::string_view quoted, std::size_t bytes_max) {
+    auto value = detail::decode_json_string(quoted);
+    if (!value) {
+      fail(Errc::invalid_message, std::string(field_names[field]) + " holds a lone surrogate, which is no character");
+    } else if (value->size() > bytes_max) {
+      too_large(field, value->size(), bytes_max);
+    }
+    return value;
+  }
   void too_large(Field field, std::size_t size, std::size_t bytes_max) {
     fail(Errc::message_too_large, std::string(field_names[field]) + " has " + std::to_string(size) +
                                       " bytes; at most " + std::to_string(bytes_max) + " are allowed");
   }
 
   const EnvelopeVisitor& seen_;
+  const std::string_view text_;
+  const std::string* const mended_;
   const Limits& limits_;
   std::optional<Error> error_;
 };
@@ -185,7 +200,7 @@ FLUX_DECL std::optional<LiveType> type_of(std::string_view name) {
 }
 
 FLUX_DECL void read_mode(Fields& fields, LiveRequest& out) {
-  const std::string mode_name = fields.required_string(mode, 64);
+  const std::string mode_name = fields.required_name(mode, 64);
   if (mode_name == "live") {
     out.room_options.mode = RoomMode::live;
   } else if (mode_name == "singleton") {
@@ -194,7 +209,7 @@ FLUX_DECL void read_mode(Fields& fields, LiveRequest& out) {
     out.room_options.mode = RoomMode::history;
   } else {
     fields.fail(Errc::invalid_message,
-                "mode is \"" + Fields::shown(mode_name) + "\"; it must be live, singleton or history");
+                "mode is \"" + core::shown(mode_name) + "\"; it must be live, singleton or history");
   }
 }
 
@@ -203,7 +218,7 @@ FLUX_DECL void read_data(Fields& fields, LiveRequest& out) {
   if (fields.missing(data)) return;
   out.data = fields.object(data, fields.limits().message_bytes_max);
   if (out.data.empty()) return;
-  const JsonText object = JsonText::trusted(std::string(out.data));
+  const JsonText object = detail::CheckedJson::text(std::string(out.data));
   const auto kind = object.get<std::string>("/type");
   if (kind == "file") {
     out.file_id = object.get<std::string>("/fileId").value_or(std::string());
@@ -227,26 +242,26 @@ FLUX_DECL void read_page(Fields& fields, LiveRequest& out, std::size_t limit_oth
 FLUX_DECL void read_fields(Fields& fields, LiveRequest& out) {
   const Limits& limits = fields.limits();
   constexpr std::size_t any_size = static_cast<std::size_t>(-1);  // what uses it checks it
-  out.room_id = fields.string(room_id, any_size);
+  out.room_id = fields.name(room_id, any_size);
   switch (out.type) {
     case LiveType::join_room:
       fields.missing(room_id);
       out.presence = fields.object(presence, limits.presence_bytes_max);
-      out.access_token = fields.string(access_token, limits.head_bytes_max);
-      out.name = fields.string(name, limits.identity_field_bytes_max);
-      out.email = fields.string(email, limits.identity_field_bytes_max);
+      out.access_token = fields.name(access_token, limits.head_bytes_max);
+      out.name = fields.text(name, limits.identity_field_bytes_max);
+      out.email = fields.name(email, limits.identity_field_bytes_max);
       break;
     case LiveType::update_presence:
       fields.missing(presence);
       out.presence = fields.object(presence, limits.presence_bytes_max);
       break;
     case LiveType::broadcast_event:
-      out.event = fields.required_string(event, limits.event_name_bytes_max);
+      out.event = fields.required_name(event, limits.event_name_bytes_max);
       if (out.event.empty()) fields.fail(Errc::invalid_message, "event is empty");
       out.payload = fields.any(payload, any_size);
       break;
     case LiveType::send_chat:
-      out.message = fields.required_string(message, limits.chat_bytes_max);
+      out.message = fields.required_text(message, limits.chat_bytes_max);
       if (out.message.find('\0') != std::string::npos) fields.fail(Errc::invalid_message, "message holds NUL");
       out.metadata = fields.any(metadata, limits.metadata_bytes_max);
       if (out.metadata == "null") out.metadata = {};
@@ -273,32 +288,40 @@ FLUX_DECL void read_fields(Fields& fields, LiveRequest& out) {
 
 FLUX_DECL Result<void> read_live_request(std::string_view text, const Limits& limits, LiveRequest& out) {
   using Kind = JsonText::Kind;
+  if (auto mended = detail::without_lone_surrogates(text)) {
+    out.mended = std::make_shared<const std::string>(std::move(*mended));
+  }
   live_detail::EnvelopeVisitor seen(text);
-  if (const auto scanned = detail::scan_json(text, limits.json_depth_max, seen, detail::LoneSurrogates::refused);
-      !scanned)
-    return scanned.error();
+  const auto scanned = detail::scan_json(out.mended ? std::string_view(*out.mended) : text, limits.json_depth_max, seen,
+                                         detail::LoneSurrogates::refused);
+  // What was read before a fault counts: the client may await an answer to this id.
+  const bool has_id = !seen.id.text.empty() && seen.id.kind != Kind::null;
+  const bool is_id = (seen.id.kind == Kind::string || seen.id.kind == Kind::number) &&
+                     seen.id.text.size() <= limits.message_id_bytes_max;
+  if (has_id && is_id) out.id = seen.id.text;
+  if (!scanned) return scanned.error();
   if (seen.root != Kind::object) {
     return Error(Errc::invalid_message, "a message must be an object {\"type\", \"payload\"}; this is " +
                                             std::string(live_detail::kind_names[static_cast<std::size_t>(seen.root)]));
   }
-  constexpr std::size_t id_bytes_max = 256;
-  if (!seen.id.text.empty() && seen.id.kind != Kind::null) {
-    if ((seen.id.kind != Kind::string && seen.id.kind != Kind::number) || seen.id.text.size() > id_bytes_max) {
-      return Error(Errc::invalid_message, "id must be a string or a number of at most 256 bytes");
-    }
-    out.id = seen.id.text;
+  if (has_id && !is_id) {
+    return Error(Errc::invalid_message, "id must be a string or a number of at most " +
+                                            std::to_string(limits.message_id_bytes_max) + " bytes");
+  }
+  if (has_id && detail::without_lone_surrogates(seen.id.text)) {
+    return Error(Errc::invalid_message, "id holds a lone surrogate, which is no character");
   }
   if (!seen.duplicate.empty()) return Error(Errc::invalid_message, "member \"" + seen.duplicate + "\" is there twice");
   if (seen.type.text.empty()) return Error(Errc::invalid_message, "type is missing");
   if (seen.type.kind != Kind::string) return Error(Errc::invalid_message, "type must be a string");
   const auto type = live_detail::type_of(detail::decode_json_string(seen.type.text).value_or(std::string()));
-  if (!type) return Error(Errc::unknown_type, "unknown type " + live_detail::Fields::shown(seen.type.text));
+  if (!type) return Error(Errc::unknown_type, "unknown type " + core::shown(seen.type.text));
   if (!seen.payload_slot.text.empty() && seen.payload_slot.kind != Kind::object &&
       seen.payload_slot.kind != Kind::null) {
     return Error(Errc::invalid_message, "payload must be an object");
   }
   out.type = *type;
-  live_detail::Fields fields(seen, limits);
+  live_detail::Fields fields(seen, text, out.mended.get(), limits);
   live_detail::read_fields(fields, out);
   if (fields.error()) return *fields.error();
   return {};

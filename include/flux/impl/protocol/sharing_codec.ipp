@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/core/utf8.hpp>
 #include <flux/detail/json_scanner.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/protocol/live_codec.hpp>
@@ -22,14 +23,6 @@ using Kind = JsonText::Kind;
 inline constexpr std::string_view kind_names[] = {"null", "a boolean", "a number", "a string", "an array", "an object"};
 
 FLUX_DECL std::string_view kind_name(Kind kind) { return kind_names[static_cast<std::size_t>(kind)]; }
-
-/// The beginning of `text`, cut at the end of a code point.
-FLUX_DECL std::string beginning(std::string_view text) {
-  std::size_t size = 40;
-  if (text.size() <= size) return std::string(text);
-  while ((static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
-  return std::string(text.substr(0, size)) + "…";
-}
 
 /// The members of one object that requests know.
 class Members {
@@ -179,6 +172,7 @@ class Reader {
   void only_json(const SocketIoValue& value) {
     if (!value.attachments().empty()) fail(Errc::invalid_message, "bytes may only be the content of a file");
   }
+  /// Of what names something.
   std::string text_of(const Slot& slot, std::string_view name, std::size_t most = static_cast<std::size_t>(-1)) {
     if (slot.kind != Kind::string) {
       wrong(name, slot, "a string");
@@ -186,10 +180,18 @@ class Reader {
     }
     check_size(name, slot.text.size(), request_bytes_max(limits_));
     if (error_) return {};
-    auto decoded = detail::decode_json_string(slot.text);
-    if (!decoded) fail(Errc::invalid_message, std::string(name) + " holds a lone surrogate, which is no character");
-    check_size(name, decoded ? decoded->size() : 0, most);
-    return decoded.value_or(std::string());
+    return decoded(slot.text, name, most);
+  }
+  /// The same of text for people: half of a surrogate pair becomes U+FFFD.
+  std::string people_text_of(const Slot& slot, std::string_view name, std::size_t most) {
+    const auto mended = slot.kind == Kind::string ? detail::without_lone_surrogates(slot.text) : std::nullopt;
+    return text_of({mended ? std::string_view(*mended) : slot.text, slot.kind}, name, most);
+  }
+  std::string decoded(std::string_view quoted, std::string_view name, std::size_t most) {
+    auto value = detail::decode_json_string(quoted);
+    if (!value) fail(Errc::invalid_message, std::string(name) + " holds a lone surrogate, which is no character");
+    check_size(name, value ? value->size() : 0, most);
+    return value.value_or(std::string());
   }
   std::uint64_t integer(const Members& members, Members::Name name, std::uint64_t least, std::uint64_t most) {
     const Slot& slot = members[name];
@@ -197,13 +199,16 @@ class Reader {
     const char* const last = slot.text.data() + slot.text.size();
     const auto [end, ec] = std::from_chars(slot.text.data(), last, number);
     if (slot.kind != Kind::number || ec != std::errc() || end != last || number < least || number > most) {
-      const std::string what = members.has(name) ? beginning(slot.text) : std::string("missing");
+      const std::string what = members.has(name) ? core::shown(slot.text) : std::string("missing");
       fail(Errc::invalid_message, std::string(Members::names[name]) + " is " + what + "; it must be an integer from " +
                                       std::to_string(least) + " to " + std::to_string(most));
     }
     return number;
   }
-  JsonText json(const Slot& slot) { return JsonText::trusted(std::string(slot.text)); }
+  static JsonText json(std::string_view text) {
+    auto mended = detail::without_lone_surrogates(text);
+    return detail::CheckedJson::text(mended ? std::move(*mended) : std::string(text));
+  }
 
   // --- Requests ---
 
@@ -237,7 +242,7 @@ class Reader {
     if (argument().json().kind() == Kind::string) return room_of_its_own();
     const Members members = request();
     if (members.has(Members::reason))
-      out_.reason = text_of(members[Members::reason], "reason", limits_.event_name_bytes_max);
+      out_.reason = people_text_of(members[Members::reason], "reason", limits_.event_name_bytes_max);
   }
   void page(const Members& members) {
     if (members.has(Members::limit)) out_.limit = static_cast<std::size_t>(integer(members, Members::limit, 1, 1000));
@@ -265,7 +270,7 @@ class Reader {
     } else if (mode == "history") {
       out_.options.mode = RoomMode::history;
     } else {
-      fail(Errc::invalid_message, "mode is \"" + beginning(mode) + "\"; it must be live, singleton or history");
+      fail(Errc::invalid_message, "mode is \"" + core::shown(mode) + "\"; it must be live, singleton or history");
     }
   }
   void event() {
@@ -274,21 +279,21 @@ class Reader {
     if (out_.event.empty()) fail(Errc::invalid_message, "event is empty");
     const Slot& payload = members[Members::payload];
     check_size("payload", payload.text.size(), limits_.message_bytes_max);
-    if (!payload.text.empty()) out_.payload = json(payload);
+    if (!payload.text.empty()) out_.payload = json(payload.text);
   }
   void chat() {
     const Members members = request();
-    out_.message = text_of(members[Members::message], "message", limits_.chat_bytes_max);
+    out_.message = people_text_of(members[Members::message], "message", limits_.chat_bytes_max);
     if (out_.message.find('\0') != std::string::npos) fail(Errc::invalid_message, "message holds NUL");
     if (!members.has(Members::metadata)) return;
     check_size("metadata", members[Members::metadata].text.size(), limits_.metadata_bytes_max);
-    out_.metadata = json(members[Members::metadata]);
+    out_.metadata = json(members[Members::metadata].text);
   }
   void presence() {
     const Slot presence = request()[Members::presence];
     if (presence.kind != Kind::object) return wrong("presence", presence, "an object");
     check_size("presence", presence.text.size(), limits_.presence_bytes_max);
-    out_.presence = json(presence);
+    out_.presence = json(presence.text);
   }
 
   // --- TransferData ---
@@ -306,11 +311,11 @@ class Reader {
     const std::string type = text_of(members[Members::type], "data.type");
     if (type == "file") return file(members, content_at);
     if (type != "string")
-      fail(Errc::invalid_message, "data.type is \"" + beginning(type) + "\"; it must be string or file");
+      fail(Errc::invalid_message, "data.type is \"" + core::shown(type) + "\"; it must be string or file");
     if (members[Members::content].kind != Kind::string) wrong("data.content", members[Members::content], "a string");
     only_json(argument());
     check_size("data", text.size(), limits_.message_bytes_max);
-    if (!error_) out_.data.string = JsonText::trusted(std::string(text));
+    if (!error_) out_.data.string = json(text);
   }
   void file(const Members& members, std::string_view content_at) {
     if (members.has(Members::file_id)) {
@@ -391,7 +396,7 @@ FLUX_DECL void SharingWriter::put(std::string& out, std::string_view event,
 }
 
 FLUX_DECL void SharingWriter::put(std::string& out, std::string_view event, std::string payload) const {
-  const SocketIoValue argument = JsonText::trusted(std::move(payload));
+  const SocketIoValue argument = detail::CheckedJson::text(std::move(payload));
   put(out, event, {&argument, 1});
 }
 
@@ -450,7 +455,7 @@ FLUX_DECL SharingAnswer& SharingAnswer::more_after(std::string_view after) {
   return json("more", "true").json("after", after);
 }
 
-FLUX_DECL JsonText SharingAnswer::take() { return JsonText::trusted(std::move(text_) + "}"); }
+FLUX_DECL JsonText SharingAnswer::take() { return detail::CheckedJson::text(std::move(text_) + "}"); }
 
 FLUX_DECL std::string sharing_items(const std::vector<SharedItem>& items) {
   return sharing_detail::array_of(items, sharing_detail::put_data);

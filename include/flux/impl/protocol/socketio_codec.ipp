@@ -19,10 +19,6 @@ namespace socketio_detail {
 inline constexpr std::string_view type_names[] = {"CONNECT",       "DISCONNECT",   "EVENT",     "ACK",
                                                   "CONNECT_ERROR", "BINARY_EVENT", "BINARY_ACK"};
 
-FLUX_DECL std::string shown(std::string_view text) {
-  return text.size() <= 40 ? std::string(text) : std::string(text.substr(0, 40)) + "…";
-}
-
 inline bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
 inline bool has_control(std::string_view text) noexcept {
@@ -132,7 +128,7 @@ FLUX_DECL Result<void> match_placeholders(const DataVisitor& seen, std::size_t a
     const auto num = attachments == 0 ? std::nullopt : whole_number(found.num, attachments - 1);
     if (!num) {
       return Error(Errc::invalid_message,
-                   "a placeholder's num is " + (found.num.empty() ? "no number" : shown(found.num)) +
+                   "a placeholder's num is " + (found.num.empty() ? "no number" : core::shown(found.num)) +
                        "; the packet has " + std::to_string(attachments) + " attachments, counted from 0");
     }
     const auto index = static_cast<std::size_t>(*num);
@@ -207,7 +203,7 @@ class PacketReader {
     if (number.find_first_not_of('0') == std::string_view::npos) return bad(name() + " has 0 attachments");
     const auto count = whole_number(number, limits_.attachments_max);
     if (!count) {
-      return Error(Errc::limit_exceeded, "the packet has " + shown(number) + " attachments; at most " +
+      return Error(Errc::limit_exceeded, "the packet has " + core::shown(number) + " attachments; at most " +
                                              std::to_string(limits_.attachments_max) + " are allowed");
     }
     out_.attachments = static_cast<std::size_t>(*count);
@@ -235,7 +231,7 @@ class PacketReader {
     if (digits != 0) {
       const std::string_view number = take(digits);
       out_.id = whole_number(number, socketio_id_max);
-      if (!out_.id) return bad("the id " + shown(number) + " is past " + std::to_string(socketio_id_max));
+      if (!out_.id) return bad("the id " + core::shown(number) + " is past " + std::to_string(socketio_id_max));
     }
     if (out_.is_ack() && !out_.id) return bad(name() + " must have the id of what it acknowledges");
     return {};
@@ -360,7 +356,7 @@ FLUX_DECL SocketIoValue SocketIoValue::cut(std::string_view text, std::size_t be
     begin = placeholder.end;
   }
   json.append(text, begin, end - begin);
-  value.json_ = JsonText::trusted(std::move(json));
+  value.json_ = detail::CheckedJson::text(std::move(json));
   return value;
 }
 
@@ -512,7 +508,7 @@ class SocketIoWriter {
         !socketio_detail::has_control(nsp) && core::valid_utf8(nsp)) {
       return {};
     }
-    return Error(Errc::invalid_argument, "\"" + socketio_detail::shown(nsp) +
+    return Error(Errc::invalid_argument, "\"" + core::shown(nsp) +
                                              "\" is no namespace: one begins with / and holds no comma, no control "
                                              "characters and no invalid UTF-8");
   }
@@ -543,7 +539,8 @@ class SocketIoWriter {
 
   /// The value, its placeholders numbered from `num`.
   void put(const SocketIoValue& value, std::size_t& num) {
-    const std::string_view text = value.json().text();
+    const auto mended = detail::without_lone_surrogates(value.json().text());  // as long: placeholders stay in place
+    const std::string_view text = mended ? *mended : value.json().text();
     std::size_t from = 0;
     for (const SocketIoPlaceholder& placeholder : value.placeholders_) {
       frame_.append(text, from, placeholder.begin - from);
@@ -630,7 +627,10 @@ FLUX_DECL Result<SocketIoMessagePtr> encode_socketio_connect(std::string_view ns
 FLUX_DECL Result<SocketIoMessagePtr> encode_socketio_connect_error(std::string_view nsp, std::string_view message,
                                                                    const std::optional<JsonText>& data) {
   std::string error = "{\"message\":" + JsonText::string(message).text();
-  if (data) error.append(",\"data\":").append(data->text());
+  if (data) {
+    const auto mended = detail::without_lone_surrogates(data->text());
+    error.append(",\"data\":").append(mended ? *mended : data->text());
+  }
   error += '}';
   return SocketIoWriter::plain(SocketIoType::connect_error, nsp, error);
 }

@@ -75,6 +75,7 @@ FLUX_DECL gate::OneAnswer::Answer ConnectGate::answer_to(std::shared_ptr<Handsha
   return [this, loop, handshake = std::move(handshake)](std::optional<Identity> identity, std::string reason) {
     loop->dispatch([this, handshake, identity = std::move(identity), reason = std::move(reason)]() mutable {
       if (handshake->http->closed()) return;
+      hub_.check_given(identity, reason);
       if (!identity) {
         handshake->http->connection()->loop().counters().connections_refused.add();
         return handshake->http->refuse_upgrade(401, reason, {{"WWW-Authenticate", "Bearer"}});

@@ -79,8 +79,9 @@ FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room,
   if (!hub_.handlers.file) return accepted({});
   auto answered = [self = shared_from_this(), accepted = std::move(accepted)](std::optional<Identity> identity,
                                                                               std::string reason) {
-    self->loop().post([self, accepted, identity = std::move(identity), reason = std::move(reason)] {
+    self->loop().post([self, accepted, identity = std::move(identity), reason = std::move(reason)]() mutable {
       if (self->over_) return;
+      self->hub_.check_given(identity, reason);
       if (!identity) return self->answer(403, reason);
       self->permitted_ = true;
       accepted(*identity);

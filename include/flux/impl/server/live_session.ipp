@@ -67,13 +67,10 @@ FLUX_DECL Result<void> LiveSession::send(std::string_view event, const JsonText&
   std::unique_lock lock(loop()->sessions_mutex());
   const auto gone = [&] { return Error(Errc::session_not_found, "session " + SessionState::id() + " is gone"); };
   if (!connected()) return gone();
-  if (event.empty() || event.size() > hub_.config.limits.event_name_bytes_max) {
-    return Error(Errc::invalid_argument, "an event's name has 1 to " +
-                                             std::to_string(hub_.config.limits.event_name_bytes_max) + " bytes, not " +
-                                             std::to_string(event.size()));
-  }
+  if (auto checked = check_event(event, payload, hub_.config.limits); !checked) return checked;
+  if (auto checked = check_label(room); !checked) return checked;
   std::string frame;
-  writer().event(frame, {room, server_connection_id, {}, event, payload.text()});
+  writer().event(frame, {room, server_connection_id, {}, event, Relayed(payload).text()});
   lock.unlock();
   const bool posted = loop()->dispatch([self = self(), frame = std::move(frame)] {
     if (!self->open()) return;
@@ -85,7 +82,7 @@ FLUX_DECL Result<void> LiveSession::send(std::string_view event, const JsonText&
 }
 
 FLUX_DECL void LiveSession::close_session(CloseCode code, std::string_view reason) {
-  loop()->dispatch([self = self(), code, reason = std::string(reason)] { self->close(code, reason); });
+  loop()->dispatch([self = self(), code, reason = core::repaired(std::string(reason))] { self->close(code, reason); });
 }
 
 FLUX_DECL void LiveSession::leave_room(const std::shared_ptr<features::Room>& room) {
@@ -159,12 +156,10 @@ FLUX_DECL void LiveSession::on_drained() {
 
 // --- In ---
 
-FLUX_DECL void LiveSession::on_message(std::string_view text, MessageType type) {
+/// JSON in a binary frame is read, too: its UTF-8 is checked along with it.
+FLUX_DECL void LiveSession::on_message(std::string_view text, MessageType) {
   if (!within_rate(text)) return;
   Request request;
-  if (type != MessageType::text) {
-    return fail({}, Error(Errc::invalid_message, "messages are text frames that hold JSON; this one is binary"));
-  }
   if (const auto read = protocol::read_live_request(text, hub_.config.limits, request); !read) {
     return fail(request.id, read.error());
   }
@@ -182,10 +177,12 @@ FLUX_DECL bool LiveSession::within_rate(std::string_view text) {
   if (limits.rate_limit_strikes_max != 0 && ++extras().strikes >= limits.rate_limit_strikes_max) {
     close(CloseCode::rate_limited, "too many messages");
   } else {
-    // Whoever waits for an ack is to hear of it; but a large message is not worth reading only to be refused.
+    // Whoever waits for an ack is to hear of it; but a large message is not worth reading only to be refused. Cut behind
+    // a comma, so that no number is taken for a whole one.
     constexpr std::size_t read_bytes_max = 4096;
+    if (text.size() > read_bytes_max) text = text.substr(0, text.find_last_of(',', read_bytes_max - 1) + 1);
     Request request;
-    if (text.size() <= read_bytes_max) (void)protocol::read_live_request(text, limits, request);
+    (void)protocol::read_live_request(text, limits, request);
     fail(request.id, Error(Errc::rate_limited, "more than " + std::to_string(limits.messages_per_second) +
                                                    " messages a second; this one was not acted on"));
   }
@@ -217,8 +214,13 @@ bool LiveSession::permitted(std::string_view id, std::string_view what, const Ha
     fail(id, Error(Errc::server_error, "the server failed to handle this message"));
     return false;
   }
-  if (event.refused()) fail(id, *event.refused());
-  return !event.refused();
+  if (event.refused()) {
+    fail(id, *event.refused());
+    return false;
+  }
+  const auto checked = hub_.check_handled(loop()->counters(), what, event);
+  if (!checked) fail(id, checked.error());
+  return checked.ok();
 }
 
 FLUX_DECL Session LiveSession::handle_of_this() { return Session(self()); }
@@ -231,7 +233,7 @@ FLUX_DECL LiveSession::Extras& LiveSession::extras() {
 // --- Rooms ---
 
 FLUX_DECL void LiveSession::join_room(Request& request) {
-  JsonText presence = JsonText::trusted(request.presence.empty() ? "{}" : std::string(request.presence));
+  JsonText presence = CheckedJson::text(request.presence.empty() ? "{}" : std::string(request.presence));
   if (request.access_token && hub_.handlers.token) {
     verify(std::move(*request.access_token),
            [self = self(), id = std::string(request.id), room = std::move(*request.room_id),
@@ -253,6 +255,7 @@ FLUX_DECL void LiveSession::verify(std::string token, std::function<void(bool, s
   auto answered = [self = self(), then = std::move(then)](std::optional<Identity> identity, std::string reason) {
     self->loop()->dispatch([self, then, identity = std::move(identity), reason = std::move(reason)]() mutable {
       if (!self->open()) return;
+      self->hub_.check_given(identity, reason);
       const bool verified = identity.has_value();
       if (verified) {
         identity->verified = true;
@@ -282,7 +285,6 @@ FLUX_DECL void LiveSession::join_as(const std::string& id, const RoomId& room, J
     JoinRequest join(handle_of_this(), room, std::move(presence));
     if (!permitted(id, "join", hub_.handlers.join, join)) return;
     presence = std::move(join.presence);
-    if (presence.kind() != JsonText::Kind::object) presence = JsonText::trusted("{}");
   }
   const std::size_t most = hub_.config.limits.rooms_per_connection;
   if (most > 1 && memberships_.size() >= most && membership_of(room) == nullptr) {
@@ -461,7 +463,7 @@ FLUX_DECL void LiveSession::update_presence(Request& request) {
   if (membership == nullptr) return;
   std::string presence(request.presence);
   if (hub_.handlers.presence) {
-    PresenceChange change(handle_of_this(), membership->room->id(), JsonText::trusted(std::move(presence)));
+    PresenceChange change(handle_of_this(), membership->room->id(), CheckedJson::text(std::move(presence)));
     if (!permitted(request.id, "presence", hub_.handlers.presence, change)) return;
     presence = std::move(change.presence).text();
   }
@@ -495,7 +497,7 @@ FLUX_DECL void LiveSession::broadcast_event(Request& request) {
   if (!request.payload.empty()) payload = request.payload;
   if (hub_.handlers.event) {
     EventMessage message(handle_of_this(), membership->room->id(), std::move(request.event),
-                         payload ? std::optional(JsonText::trusted(std::string(*payload))) : std::nullopt);
+                         payload ? std::optional(CheckedJson::text(std::string(*payload))) : std::nullopt);
     if (!permitted(request.id, "event", hub_.handlers.event, message)) return;
     request.event = std::move(message.event);
     changed = std::move(message.payload);
@@ -516,7 +518,7 @@ FLUX_DECL void LiveSession::send_chat(Request& request) {
   std::string metadata(request.metadata);
   if (hub_.handlers.chat) {
     ChatDraft draft(handle_of_this(), membership->room->id(), std::move(request.message),
-                    metadata.empty() ? std::nullopt : std::optional(JsonText::trusted(std::move(metadata))));
+                    metadata.empty() ? std::nullopt : std::optional(CheckedJson::text(std::move(metadata))));
     if (!permitted(request.id, "chat", hub_.handlers.chat, draft)) return;
     request.message = std::move(draft.message);
     metadata = draft.metadata ? std::move(*draft.metadata).text() : std::string();
@@ -579,7 +581,7 @@ FLUX_DECL void LiveSession::public_share(Request& request) {
 }
 
 FLUX_DECL void LiveSession::share_string(const Request& request, const RoomId& room) {
-  const auto data = permitted_to_share(request.id, room, JsonText::trusted(std::string(request.data)));
+  const auto data = permitted_to_share(request.id, room, CheckedJson::text(std::string(request.data)));
   if (data) publish_share(request.id, room, {SessionState::id(), *data, 0});
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/core/utf8.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/server/detail/raw_websocket.hpp>
 
@@ -51,6 +52,9 @@ FLUX_DECL Sent WebSocketState::send_here(std::string_view message, MessageType t
 
 FLUX_DECL Sent WebSocketState::send_from_anywhere(std::string_view message, MessageType type) {
   if (gone_.load(std::memory_order_relaxed)) return Sent::dropped;
+  if (type == MessageType::text && !core::valid_utf8(message)) {
+    return send_from_anywhere(core::repaired(std::string(message)), type);
+  }
   if (loop_->here()) return send_here(message, type);
   // What is on its way to the loop counts as waiting, so that a caller elsewhere is held back too.
   const std::size_t size = message.size();
@@ -68,7 +72,7 @@ FLUX_DECL Sent WebSocketState::send_from_anywhere(std::string_view message, Mess
 
 FLUX_DECL void WebSocketState::close_from_anywhere(CloseCode code, std::string_view reason) {
   auto self = std::static_pointer_cast<WebSocketState>(shared_from_this());
-  loop_->dispatch([self, code, reason = std::string(reason)] { self->close(code, reason); });
+  loop_->dispatch([self, code, reason = core::repaired(std::string(reason))] { self->close(code, reason); });
 }
 
 }  // namespace flux::detail

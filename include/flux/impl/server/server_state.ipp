@@ -48,6 +48,8 @@ FLUX_DECL Config checked(Config config) {
   require(limits.answer_bytes_max >= 4'096,
           "Limits::answer_bytes_max must be at least 4096" + given(limits.answer_bytes_max));
   require(limits.json_depth_max >= 3, "Limits::json_depth_max must be at least 3" + given(limits.json_depth_max));
+  require(limits.message_id_bytes_max >= 16 && limits.message_id_bytes_max <= 65'536,
+          "Limits::message_id_bytes_max must be 16 to 65536" + given(limits.message_id_bytes_max));
   require(limits.messages_per_second == 0 || limits.message_burst >= 1, "Limits::message_burst must be at least 1");
   require(limits.handshake_timeout.count() > 0, "Limits::handshake_timeout must be more than 0");
   require(limits.http_idle_timeout.count() > 0, "Limits::http_idle_timeout must be more than 0");

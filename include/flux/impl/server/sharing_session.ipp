@@ -21,6 +21,10 @@ FLUX_DECL std::shared_ptr<const Identity> identity_of(const Sharing& sharing, co
     sharing.hub.guarded(socket.state()->loop()->counters(), "identity",
                         [&] { identity = sharing.options.identity(socket); });
   }
+  if (const auto checked = check_identity(identity); !checked) {
+    sharing.hub.log(LogLevel::error, "a client is taken for unknown: " + checked.error().message());
+    return nullptr;
+  }
   if (identity == Identity()) return nullptr;
   identity.verified = identity.verified || !identity.user_id.empty();
   return std::make_shared<const Identity>(std::move(identity));
@@ -75,7 +79,7 @@ FLUX_DECL void SharingSession::opened() {
   if (const auto known = identity()) hub().sessions.add_user(known->user_id, key());
   const features::PageRequest newest{features::no_limit, 0, hub().config.limits.answer_bytes_max};
   const auto page = hub().public_space->watch(loop(), &writer(), key(), *socket_->session(), public_seat_, newest);
-  (void)socket_->emit("public:history", {JsonText::trusted(protocol::sharing_items(page.entries))},
+  (void)socket_->emit("public:history", {CheckedJson::text(protocol::sharing_items(page.entries))},
                       false);  // it is connected
   socket_->follow(*this);      // only now: what other threads have added meanwhile is not to go first
 }
@@ -117,11 +121,8 @@ FLUX_DECL Result<void> SharingSession::send(std::string_view event, const JsonTe
     // keeps it so.
     const std::lock_guard lock(loop()->sessions_mutex());
     if (!connected()) return Error(Errc::session_not_found, "session " + SessionState::id() + " is gone");
-    const std::size_t most = hub().config.limits.event_name_bytes_max;
-    if (event.empty() || event.size() > most) {
-      return Error(Errc::invalid_argument,
-                   "an event's name has 1 to " + std::to_string(most) + " bytes, not " + std::to_string(event.size()));
-    }
+    if (auto checked = check_event(event, payload, hub().config.limits); !checked) return checked;
+    if (auto checked = check_label(room); !checked) return checked;
   }
   socketio::Args arguments{payload};
   if (!room.empty()) arguments.emplace_back(JsonText::string(room));
@@ -130,7 +131,7 @@ FLUX_DECL Result<void> SharingSession::send(std::string_view event, const JsonTe
 
 /// In a turn of its own: a handler that ends its session is not to lose it under its feet.
 FLUX_DECL void SharingSession::close_session(CloseCode code, std::string_view reason) {
-  loop()->post([self = shared_from_this(), how = Disconnect{code, std::string(reason)}] {
+  loop()->post([self = shared_from_this(), how = Disconnect{code, core::repaired(std::string(reason))}] {
     if (!self->connected()) return;
     if (!self->extras().closing) self->extras().closing = how;
     self->socket_->disconnect(true);
@@ -245,8 +246,13 @@ bool SharingSession::permitted(const Asker& asker, std::string_view what, const 
     fail(asker, Error(Errc::server_error, "the server failed to handle this message"));
     return false;
   }
-  if (event.refused()) fail(asker, *event.refused());
-  return !event.refused() && connected();  // it may have ended the session
+  if (event.refused()) {
+    fail(asker, *event.refused());
+    return false;
+  }
+  const auto checked = hub().check_handled(loop()->counters(), what, event);
+  if (!checked) fail(asker, checked.error());
+  return checked && connected();  // it may have ended the session
 }
 
 FLUX_DECL SharingSession::Extras& SharingSession::extras() {
@@ -299,12 +305,11 @@ FLUX_DECL void SharingSession::join(const Asker& asker, const Request& request) 
   if (!room) return fail(asker, sharing_detail::room_not_found());
   // Who joins again keeps what it has set, unless the handler sets something else.
   const features::Membership* const before = membership_in(room);
-  JsonText presence = before != nullptr ? room->presence_of(*before) : JsonText::trusted("{}");
+  JsonText presence = before != nullptr ? room->presence_of(*before) : CheckedJson::text("{}");
   if (hub().handlers.join) {
     JoinRequest join(handle_of_this(), request.room, std::move(presence));
     if (!permitted(asker, "join", hub().handlers.join, join)) return;
     presence = std::move(join.presence);
-    if (presence.kind() != JsonText::Kind::object) presence = JsonText::trusted("{}");
   }
   const std::size_t most = sharing_->options.rooms_per_client_max;
   if (memberships_.size() >= most && membership_in(room) == nullptr) {
@@ -321,7 +326,7 @@ FLUX_DECL void SharingSession::join(const Asker& asker, const Request& request) 
 FLUX_DECL Result<SharingSession::Found> SharingSession::enter(const RoomPtr& room, const JsonText& presence) {
   Found found;
   const auto describe = [&](const features::RoomSnapshot& snapshot) {
-    if (room->mode() == RoomMode::history) found.data = JsonText::trusted(protocol::sharing_items(snapshot.items));
+    if (room->mode() == RoomMode::history) found.data = CheckedJson::text(protocol::sharing_items(snapshot.items));
     if (room->mode() == RoomMode::singleton && !snapshot.items.empty()) found.data = snapshot.items.back().data;
     found.before = snapshot.items.before;
   };

@@ -177,7 +177,7 @@ FLUX_DECL void SocketIoClient::connect(const protocol::SocketIoPacket& packet) {
     return send(protocol::encode_socketio_connect_error(name, "The auth payload is too long"));
   }
   auto auth = packet.data.empty() ? server_.no_auth()
-                                  : std::make_shared<const JsonText>(JsonText::trusted(std::string(packet.data)));
+                                  : std::make_shared<const JsonText>(CheckedJson::text(std::string(packet.data)));
   if (sockets_.size() + withdrawn_ >= server_.options().namespaces_per_connection_max) {
     return send(protocol::encode_socketio_connect_error(name, "Too many namespaces"));
   }
@@ -274,7 +274,7 @@ FLUX_DECL void SocketIoClient::welcome(const std::shared_ptr<SocketIoSocket>& so
   const auto nsp = socket->nsp();
   std::string payload = "{\"sid\":" + JsonText::string(socket->id()).text();
   if (socket->recoverable_) payload += ",\"pid\":" + JsonText::string(socket->recoverable_->pid).text();
-  send(protocol::encode_socketio_connect(nsp->name(), JsonText::trusted(payload + "}")));
+  send(protocol::encode_socketio_connect(nsp->name(), CheckedJson::text(payload + "}")));
   for (const auto& message : missed) send(message);
   const auto handlers = nsp->handlers();
   for (const auto& handler : *handlers) {

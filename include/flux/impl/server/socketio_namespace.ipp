@@ -1,6 +1,7 @@
 #pragma once
 
 #include <flux/core/session_key.hpp>
+#include <flux/core/utf8.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/server/detail/engineio_server.hpp>
 #include <flux/server/detail/shared_list.hpp>
@@ -60,6 +61,14 @@ FLUX_DECL Error SocketIoNamespace::unsent(std::string_view what, Error error) co
   return error;
 }
 
+FLUX_DECL Result<SocketIoMessagePtr> SocketIoNamespace::encode_event(std::string_view event, const socketio::Args& args,
+                                                                     std::optional<std::uint64_t> id) const {
+  if (!core::valid_utf8(event)) {
+    return Error(Errc::invalid_argument, "the event's name \"" + core::shown(event) + "\" is not UTF-8");
+  }
+  return protocol::encode_socketio_event(name_, event, args, id);
+}
+
 FLUX_DECL std::map<core::Loop*, std::vector<std::shared_ptr<SocketIoSocket>>> by_loops(
     const std::vector<std::shared_ptr<SocketIoSocket>>& sockets) {
   std::map<core::Loop*, std::vector<std::shared_ptr<SocketIoSocket>>> loops;
@@ -71,8 +80,7 @@ FLUX_DECL Result<void> SocketIoNamespace::emit(const std::vector<std::string>& r
                                                const std::vector<std::string>& except, bool volatile_only,
                                                std::string_view event, const socketio::Args& args) {
   const bool keeps = recovers() && !volatile_only;
-  auto message =
-      keeps ? Result<SocketIoMessagePtr>(SocketIoMessagePtr()) : protocol::encode_socketio_event(name_, event, args);
+  auto message = keeps ? Result<SocketIoMessagePtr>(SocketIoMessagePtr()) : encode_event(event, args);
   std::unique_lock lock(mutex_);  // keeps the order of emits
   if (keeps) message = encode(rooms, except, event, args);
   if (!message) {
@@ -149,7 +157,7 @@ FLUX_DECL Result<void> SocketIoNamespace::emit(const Names& rooms, const Names& 
                                                std::string_view event, const socketio::Args& args,
                                                std::chrono::milliseconds timeout, socketio::AnswersHandler done) {
   const std::uint64_t id = new_ack_id();
-  const auto message = protocol::encode_socketio_event(name_, event, args, id);
+  const auto message = encode_event(event, args, id);
   if (!message) return unsent(event, message.error());
   const auto each = reached(rooms, except);
   if (each.empty()) {
@@ -315,7 +323,7 @@ FLUX_DECL Result<SocketIoMessagePtr> SocketIoNamespace::encode(const std::vector
   const std::uint64_t number = next_offset_++;
   socketio::Args with_offset = args;
   with_offset.emplace_back(JsonText::string(core::key_text(core::mixed(number))));
-  auto message = protocol::encode_socketio_event(name_, event, with_offset);
+  auto message = encode_event(event, with_offset);
   if (!message) return message;
   std::size_t bytes = (*message)->text().size();
   for (const auto& attachment : (*message)->attachments()) bytes += attachment->size();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/core/utf8.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/server/detail/shared_list.hpp>
 #include <flux/server/detail/socketio_client.hpp>
@@ -147,7 +148,7 @@ FLUX_DECL void SocketIoSocket::flush_rooms() {
 FLUX_DECL Result<void> SocketIoSocket::emit(std::string_view event, const socketio::Args& args, bool volatile_only) {
   if (!connected()) return socket_gone(id_);
   if (nsp_->recovers() && !volatile_only) return nsp_->emit({id_}, {}, false, event, args);
-  auto message = protocol::encode_socketio_event(nsp_->name(), event, args);
+  auto message = nsp_->encode_event(event, args);
   if (!message) return nsp_->unsent(event, message.error());
   const bool posted = loop()->dispatch([self = shared_from_this(), message = std::move(*message), volatile_only] {
     if (self->connected()) self->send(*message, volatile_only);
@@ -160,7 +161,7 @@ FLUX_DECL Result<void> SocketIoSocket::emit(std::string_view event, const socket
                                             std::chrono::milliseconds timeout, socketio::AckHandler done) {
   if (!connected()) return socket_gone(id_);
   const std::uint64_t id = nsp_->new_ack_id();
-  auto message = protocol::encode_socketio_event(nsp_->name(), event, args, id);
+  auto message = nsp_->encode_event(event, args, id);
   if (!message) return nsp_->unsent(event, message.error());
   const bool posted = loop()->dispatch([self = shared_from_this(), message = std::move(*message), id, timeout,
                                         done = std::move(done)] { self->ask(*message, id, timeout, false, done); });
@@ -341,7 +342,10 @@ FLUX_DECL void SocketIoSocket::call_handlers(socketio::Event& event) {
 
 FLUX_DECL Result<void> SocketIoSocket::join(const std::string& room) {
   if (room == id_) return {};
-  if (room.empty()) return Error(Errc::invalid_argument, "a room's name must not be empty");
+  if (room.empty() || !core::valid_utf8(room)) {
+    return Error(Errc::invalid_argument,
+                 "a room's name must be UTF-8 and not empty, not \"" + core::shown(room) + "\"");
+  }
   {
     const std::lock_guard lock(mutex());
     if (life_ == Life::gone) return socket_gone(id_);

@@ -11,6 +11,7 @@
 #include <flux/features/detail/room_log.hpp>
 #include <flux/features/detail/rooms.hpp>
 #include <flux/protocol/live_codec.hpp>
+#include <flux/server/detail/handed_in.hpp>
 #include <flux/transport/address_seats.hpp>
 #include <flux/transport/trusted_proxies.hpp>
 
@@ -148,6 +149,25 @@ struct Hub {
     const bool returned = returns(what, handler);
     if (!returned) counters.handler_errors.add();
     return returned;
+  }
+  /// Checks what a handler that returned has made of `event`. On an error, which is the application's: logged and counted.
+  template <class Event>
+  Result<void> check_handled(core::LoopCounters& counters, std::string_view what, Event& event) const {
+    auto checked = check_changed(event, config.limits);
+    if (!checked) {
+      counters.handler_errors.add();
+      log(LogLevel::error, std::string(what).append(" handler: ").append(checked.error().message()));
+    }
+    return checked;
+  }
+  /// An identity that the application gave. None where it is not fit to be sent: logged, and `reason` is for the client.
+  void check_given(std::optional<Identity>& identity, std::string& reason) const {
+    if (!identity) return;
+    const auto checked = check_identity(*identity);
+    if (checked) return;
+    log(LogLevel::error, "a client is refused: " + checked.error().message());
+    identity.reset();
+    reason = "the server gave no valid identity";
   }
   /// The same for a callback that is on no particular loop.
   template <class F>

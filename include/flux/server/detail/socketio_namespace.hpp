@@ -91,6 +91,9 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   std::shared_ptr<SocketIoSocket> socket(const std::string& id) const;
   /// The error, which is in the log then.
   Error unsent(std::string_view what, Error error) const;
+  /// An event that the application emits. Errors: invalid_argument, also for a name that is not UTF-8.
+  Result<protocol::SocketIoMessagePtr> encode_event(std::string_view event, const socketio::Args& args,
+                                                    std::optional<std::uint64_t> id = {}) const;
 
  private:
   friend class SocketIoClient;
