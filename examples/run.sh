@@ -34,7 +34,7 @@ if [ "$demo" = share ]; then
     (cd "$root/examples/share" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null) ||
       die "npm ci failed"
   fi
-  set -- --files "$root/build/share-files" --socketio-client "$bundle" "$@"
+  set -- --files "$root/build/share-files" --socketio-client "$bundle" --room-list "$@"
 fi
 if [ -e "$root/build/release/CMakeCache.txt" ]; then
   configure release

@@ -1,6 +1,7 @@
 // The compiled mode's translation unit of the server, which puts the layers together, and of the public handles.
 #include <flux/impl/asio.ipp>
 #include <flux/impl/events.ipp>
+#include <flux/impl/gate/origin.ipp>
 #include <flux/impl/server.ipp>
 #include <flux/impl/server/connect_gate.ipp>
 #include <flux/impl/server/live_session.ipp>

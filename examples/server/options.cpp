@@ -64,13 +64,13 @@ void check_pairs(const Options& options, const std::set<std::string>& given) {
 Options read_options(const std::vector<std::string>& arguments) {
   Options options;
   flux::Config& config = options.config;
-  config.listen = {{"127.0.0.1", 8080}};
   config.log_level = flux::LogLevel::info;
   std::string chat_store = "memory";
   std::optional<std::string> room_store, file_index;
   std::optional<std::size_t> chat_history;
   std::set<std::string> given;
   constexpr std::uint64_t any = std::numeric_limits<std::uint32_t>::max();
+  constexpr std::uint64_t any_text = 1'073'741'824;
   constexpr std::uint64_t any_file = std::numeric_limits<std::int64_t>::max();
 
   const std::map<std::string, std::function<void(const std::string&, const std::string&)>> with_value = {
@@ -90,6 +90,9 @@ Options read_options(const std::vector<std::string>& arguments) {
       {"--public-history",
        [&](auto& o, auto& v) { config.limits.public_history_items_max = number(o, v, 0, 1'000'000); }},
       {"--max-message", [&](auto& o, auto& v) { config.limits.message_bytes_max = number(o, v, 1, any); }},
+      {"--max-chat", [&](auto& o, auto& v) { config.limits.chat_bytes_max = number(o, v, 1, any_text); }},
+      {"--max-presence", [&](auto& o, auto& v) { config.limits.presence_bytes_max = number(o, v, 2, any_text); }},
+      {"--max-room-id", [&](auto& o, auto& v) { config.limits.room_id_bytes_max = number(o, v, 1, 65'536); }},
       {"--origin", [&](auto&, auto& v) { config.origins.push_back(v); }},
       {"--connections-per-address",
        [&](auto& o, auto& v) { config.limits.connections_per_address_max = number(o, v, 0, any); }},
@@ -103,6 +106,7 @@ Options read_options(const std::vector<std::string>& arguments) {
   };
   const std::map<std::string, std::function<void()>> without_value = {
       {"--deflate", [&] { config.deflate.enabled = true; }},
+      {"--room-list", [&] { options.room_list = true; }},
       {"--help", [&] { options.help = true; }},
       {"--version", [&] { options.version = true; }},
   };
@@ -166,7 +170,12 @@ const char* usage() {
          "                            postgres:URL or mysql:URL (they end with the server)\n"
          "  --public-history N        keep the newest N items of the public space (50)\n"
          "  --max-message BYTES       the largest message a client may send, but for the file that is in it (1048576)\n"
-         "  --origin ORIGIN           let pages of this origin connect; may be given again (any)\n"
+         "  --max-chat BYTES          the longest chat message (65536)\n"
+         "  --max-presence BYTES      the longest presence object (16384)\n"
+         "  --max-room-id BYTES       the longest id of a room (256)\n"
+         "  --room-list               tell clients of Socket.IO, when they ask, which rooms there are\n"
+         "  --origin ORIGIN           let pages of this origin connect, https://app.example.com say; *: any; may be\n"
+         "                            given again (pages of the same origin)\n"
          "  --connections-per-address N  the most of one IPv4 address or IPv6 /64, but for this machine; 0: any "
          "(1000)\n"
          "  --trusted-proxy ADDRESS   take the client's address from what this proxy says, or one of this range\n"

@@ -15,6 +15,7 @@ struct Options {
   std::string files_folder;                           // of uploads; empty: none are taken
   std::shared_ptr<flux::FileIndex> file_index;        // none: a file in that folder
   std::string socketio_client;                        // the file served at /socket.io/socket.io.js; empty: none
+  bool room_list = false;                             // clients of Socket.IO may ask which rooms there are
   std::string echo_path;                              // a raw WebSocket endpoint that echoes; empty: none
   bool help = false;
   bool version = false;

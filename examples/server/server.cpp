@@ -27,12 +27,13 @@ void log_to_stderr(flux::LogLevel level, std::string_view message) {
                flux::to_string(level).data(), static_cast<int>(message.size()), message.data());
 }
 
-/// Signals are taken by the thread that waits for them, never by a handler.
+/// Signals are taken by the thread that waits for them, never by a handler. Whoever reads the log may go.
 sigset_t block_signals() {
   sigset_t signals;
   sigemptyset(&signals);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
   return signals;
 }
 
@@ -82,7 +83,7 @@ int serve(Options& options) {
   }
   flux::Server server(options.config);
   flux::socketio::Io io(server, socketio_options(options));
-  flux::socketio::serve_sharing(server, io, {.room_list = true});
+  flux::socketio::serve_sharing(server, io, {.room_list = options.room_list});
   for (const auto& [prefix, folder] : options.static_folders) server.static_files(prefix, folder);
   if (!options.echo_path.empty()) add_echo(server, options.echo_path);
   server.start();

@@ -26,8 +26,9 @@ using LogSink = std::function<void(LogLevel level, std::string_view message)>;
 
 /// One address to listen on. "::" takes every IPv4 address, too, unless "0.0.0.0" is listed with the same port.
 struct ListenAddress {
-  std::string host = "0.0.0.0";  ///< an IPv4 or IPv6 address, or "localhost"
-  std::uint16_t port = 8080;     ///< 0: one that is free; `Server::port` tells which
+  /// An IPv4 or IPv6 address, or "localhost". The default lets in this machine alone; "0.0.0.0" listens to all networks.
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 8080;  ///< 0: one that is free; `Server::port` tells which
 };
 
 /// Certificates for HTTPS and WSS on every address. Needs a build with TLS (`FLUX_WITH_TLS`).
@@ -158,8 +159,13 @@ struct Config {
   std::string live_path = "/live";                        ///< of protocol live; empty: not served
   TlsOptions tls{};
   DeflateOptions deflate{};
-  /// Origins (`https://app.example.com`) whose pages may open WebSockets. Empty, or one of them `*`: any. A request
-  /// without an Origin header comes from no page and is let in.
+  /// Of protocol live, by preference: the first that the client offers, too, is confirmed. Empty: the first that the
+  /// client offers, for browsers take no answer without one of theirs. Tokens (RFC 9110, 5.6.2).
+  std::vector<std::string> live_subprotocols{};
+  /// Origins (`https://app.example.com`) whose pages may connect: open WebSockets, and poll (Engine.IO, Socket.IO).
+  /// Empty: pages of the same origin, whose Origin is the Host that they ask for. `*`: any. `null`: pages without an
+  /// origin, such as sandboxed frames and files; `file://`: what Chromium says for the latter. Letters outside ASCII
+  /// become `xn--…`. A request without an Origin header comes from no page and is let in.
   std::vector<std::string> origins{};
   /// Proxies that requests come through: addresses ("192.0.2.7") and ranges ("10.0.0.0/8", "2001:db8::/32"). Of what
   /// they send, `X-Forwarded-For` or `Forwarded` (RFC 7239) is read from its end, and the first address that is none of

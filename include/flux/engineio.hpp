@@ -40,9 +40,9 @@ struct Options {
   std::chrono::milliseconds upgrade_timeout{10'000};  ///< for the upgrade to WebSocket
   bool polling = true;
   bool websocket = true;
-  /// Origins whose pages may use long-polling (CORS): `*`, or some; none, as in engine.io where nothing is said: no
-  /// cross-origin access. Who may come at all, on either transport, is for `Config::origins` to say.
-  std::vector<std::string> cors_origins = {"*"};
+  /// Origins whose pages may read answers to long-polling (CORS): `*`, or some; none: those of `Config::origins`, which
+  /// says who may come at all, on either transport.
+  std::vector<std::string> cors_origins{};
   /// Whether those pages may send cookies and other credentials along. Only for origins that are named.
   bool cors_credentials = false;
 };

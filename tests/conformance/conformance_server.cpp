@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
   flux::Config config;
   config.listen = {{"127.0.0.1", static_cast<std::uint16_t>(number(1, 0))}};
   config.threads = number(2, 1);
+  config.origins = {"*"};
   flux::Server server(config);
 
   flux::engineio::Endpoint echo;

@@ -412,6 +412,89 @@ TEST_CASE("origins: those that are listed and clients that are no page get in, o
   CHECK(server.stats().connections_refused == 8);
 }
 
+TEST_CASE("origins: without a list a page of the same origin may connect, by WebSocket and by polling, no other") {
+  flux::Server server(test_config());
+  flux::socketio::Io io(server);
+  server.websocket("/raw", {});
+  server.start();
+  const std::string here = "127.0.0.1:" + std::to_string(server.port());
+  const auto status = [&](std::string_view path, const std::string& origin, bool upgrade) {
+    HttpClient client(server.port());
+    const std::string fields = origin.empty() ? "" : "Origin: " + origin + "\r\n";
+    return client
+        .request("GET " + std::string(path) + " HTTP/1.1\r\nHost: " + here + "\r\n" + fields +
+                 (upgrade ? "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+                          : "\r\n"))
+        .status;
+  };
+  const auto all = [&](const std::string& origin) {
+    return std::vector<int>{status("/live", origin, true), status("/raw", origin, true),
+                            status("/socket.io/?EIO=4&transport=websocket", origin, true),
+                            status("/socket.io/?EIO=4&transport=polling", origin, false)};
+  };
+  const std::vector<int> let_in{101, 101, 101, 200}, refused(4, 403);
+  CHECK(all("") == let_in);
+  CHECK(all("http://" + here) == let_in);
+  CHECK(all("https://" + here) == let_in);  // a proxy may speak TLS
+  for (const std::string origin :
+       {"http://evil.example", "null", "file://", "http://127.0.0.1", "http://127.0.0.1:1"}) {
+    CAPTURE(origin);
+    CHECK(all(origin) == refused);
+  }
+}
+
+TEST_CASE("origins: what is listed may be a file, a star, or a name with letters outside ASCII") {
+  const auto status = [](std::vector<std::string> origins, const std::string& origin) {
+    auto config = test_config();
+    config.origins = std::move(origins);
+    flux::Server server(config);
+    server.start();
+    HttpClient client(server.port());
+    return client.request(handshake("/live", "Origin: " + origin + "\r\n")).status;
+  };
+  CHECK(status({"*"}, "https://evil.example") == 101);
+  CHECK(status({"file://"}, "file://") == 101);
+  CHECK(status({"file://"}, "null") == 403);
+  CHECK(status({"https://b\u00fccher.example:8443"}, "https://xn--bcher-kva.example:8443") == 101);
+  CHECK(status({"https://b\u00fccher.example"}, "https://bucher.example") == 403);
+}
+
+TEST_CASE("origins: pages of those that are listed may read what they poll") {
+  auto config = test_config();
+  config.origins = {"https://app.example.com"};
+  flux::Server server(config);
+  flux::socketio::Io io(server);
+  server.start();
+  HttpClient client(server.port());
+  const auto reply = client.request(get("/socket.io/?EIO=4&transport=polling", "Origin: https://app.example.com\r\n"));
+  CHECK(reply.status == 200);
+  CHECK(reply.has("Access-Control-Allow-Origin: https://app.example.com"));
+}
+
+TEST_CASE("live: a subprotocol that the client offers is confirmed, the first or the one that the server prefers") {
+  const auto chosen = [](std::vector<std::string> preferred, const std::string& offered) {
+    auto config = test_config();
+    config.live_subprotocols = std::move(preferred);
+    flux::Server server(config);
+    server.start();
+    HttpClient client(server.port());
+    const auto reply = client.request(handshake("/live", "Sec-WebSocket-Protocol: " + offered + "\r\n"));
+    CHECK(reply.status == 101);
+    const std::string field = "Sec-WebSocket-Protocol: ";
+    const std::size_t at = reply.head.find(field);
+    if (at == std::string::npos) return std::string("(none)");
+    const std::size_t value = at + field.size();
+    return reply.head.substr(value, reply.head.find("\r\n", value) - value);
+  };
+  CHECK(chosen({}, "v2.chat, v1.chat") == "v2.chat");
+  CHECK(chosen({}, " ,,, v1.chat ,v2.chat") == "v1.chat");
+  CHECK(chosen({}, "no token, v1.chat") == "v1.chat");
+  CHECK(chosen({}, ",") == "(none)");
+  CHECK(chosen({"v1.chat", "v2.chat"}, "v2.chat, v1.chat") == "v1.chat");
+  CHECK(chosen({"v3.chat"}, "v2.chat, v1.chat") == "(none)");
+}
+
 TEST_CASE("live_path: another one, or none") {
   auto config = test_config();
   config.live_path = "/rt";

@@ -1,15 +1,22 @@
-// What flux-server says where its stores can't be had: exit code 1, one line that says why, and no password.
+// What flux-server's options do. Where its stores can't be had: exit code 1, one line that says why, and no password.
 // Run with plain `node`.
 //
 // FLUX_SERVER          the server program; required. What it was built without is left out, but where
 // FLUX_TEST_DATABASES  is "required"
 
 import assert from 'node:assert/strict';
-import {spawnSync} from 'node:child_process';
+import {spawn, spawnSync} from 'node:child_process';
+import {once} from 'node:events';
 import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {createInterface} from 'node:readline';
 import {after, test} from 'node:test';
+import {load} from './support/packages.mjs';
+import {startServer} from './support/server_program.mjs';
+
+const {io} = load('socket.io-client');
+const {WebSocket} = load('ws');
 
 const boundMs = 15_000;
 const folder = mkdtempSync(join(tmpdir(), 'flux-server-options-'));
@@ -24,6 +31,24 @@ function refused(args, pattern) {
   assert.match(stderr, pattern);
   assert.match(stderr, /^flux-server: --[^\n]+\n$/, 'one line, which names the option');
   assert.doesNotMatch(stderr, /secret/, `${args}: no password`);
+}
+
+/** A client of protocol live; `ask` resolves to what answers a request: `{type, code?, message?}`. */
+async function connect(url) {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}live`);
+  await once(socket, 'open');
+  const waiting = new Map();
+  let id = 0;
+  socket.on('message', (data) => {
+    const answer = JSON.parse(data);
+    waiting.get(answer.id)?.({type: answer.type, ...answer.payload});
+  });
+  const ask = (type, payload) =>
+    new Promise((resolve) => {
+      waiting.set(++id, resolve);
+      socket.send(JSON.stringify({type, id, payload}));
+    });
+  return {ask, end: () => socket.terminate()};
 }
 
 const files = ['--files', join(folder, 'files')];
@@ -56,10 +81,54 @@ test('values that are none', () => {
   refused(['--deflate=yes'], /--deflate takes no value, not "yes"/);
   const words = (...args) => run('--port', '0', ...args).stderr;
   assert.match(words('--trusted-proxy', 'proxy.example'), /Config::trusted_proxies takes addresses and ranges .* not "proxy.example"/);
+  for (const option of ['--max-chat', '--max-room-id', '--max-presence', '--max-message']) {
+    refused([option, '0'], new RegExp(`${option} takes a number from [12] to \\d+, not "0"`));
+  }
+  refused(['--room-list=yes'], /--room-list takes no value, not "yes"/);
   assert.match(words('--origin', 'app.example.com'), /Config::origins: "app.example.com" is no origin/);
   for (const file of [join(folder, 'none.js'), folder]) {
     assert.equal(words('--socketio-client', file), `flux-server: can't read the file "${file}"\n`);
   }
+});
+
+test('limits that are set hold, and rooms are listed when that is asked for', async () => {
+  const limits = ['--max-chat', '3', '--max-room-id', '2', '--max-presence', '8', '--room-list'];
+  const server = await startServer(process.env.FLUX_SERVER, ['--port', '0', ...limits]);
+  const client = await connect(server.url);
+  assert.match((await client.ask('join_room', {roomId: 'abc'})).message, /at most 2 /);
+  assert.match((await client.ask('join_room', {roomId: 'ab', presence: {n: 'long'}})).message, /at most 8 /);
+  assert.equal((await client.ask('join_room', {roomId: 'ab'})).type, 'ack');
+  assert.match((await client.ask('send_chat', {message: 'long'})).message, /at most 3 /);
+  client.end();
+  const lists = async (url) => {
+    const socket = io(url, {transports: ['websocket']});
+    const answer = await socket.timeout(boundMs).emitWithAck('room:list');
+    socket.close();
+    return answer.success;
+  };
+  assert.equal(await lists(server.url), true);
+  await server.stop();
+  const silent = await startServer(process.env.FLUX_SERVER, ['--port', '0']);
+  assert.equal(await lists(silent.url), false);
+  await silent.stop();
+});
+
+test('who reads the log may go: the server goes on', async () => {
+  const child = spawn(process.env.FLUX_SERVER, ['--port', '0'], {stdio: ['ignore', 'pipe', 'pipe']});
+  const ended = once(child, 'exit');
+  const port = await new Promise((resolve) => {
+    createInterface({input: child.stdout}).on('line', (line) => resolve(line.match(/:(\d+)\//)[1]));
+  });
+  child.stderr.destroy();
+  child.stdout.destroy();
+  for (let i = 0; i < 3; ++i) {
+    child.kill('SIGHUP'); // it has no certificates to read again, and says so
+    const client = await connect(`http://127.0.0.1:${port}/`);
+    assert.equal((await client.ask('leave_room', {})).type, 'ack');
+    client.end();
+  }
+  child.kill('SIGTERM');
+  assert.deepEqual(await ended, [0, null]);
 });
 
 test('--help is shown whatever else is there', () => {

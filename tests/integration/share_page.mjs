@@ -44,6 +44,7 @@ const serverArguments = (port) => [
   ...['--static', `/share/=${folderOf('share')}`],
   ...['--files', join(folder, 'server')],
   ...['--max-file-size', String(fileBytesMax)],
+  '--room-list',
   ...['--socketio-client', pathIn('socket.io-client', 'dist/socket.io.min.js')],
 ];
 

@@ -274,6 +274,7 @@ int main(int argc, char** argv) {
   config.limits.messages_per_second = arguments.number<std::uint32_t>("--rate", 0);
   config.limits.message_burst = 5;
   config.limits.rate_limit_strikes_max = 20;
+  if (arguments.has("--cors-with-credentials")) config.origins = {"*"};
   if (arguments.has("--origin")) config.origins = {arguments.text("--origin")};
   config.tls = {arguments.text("--certificate"), arguments.text("--key")};
   flux::Server server(config);
@@ -289,7 +290,7 @@ int main(int argc, char** argv) {
   if (arguments.has("--path")) socketio.path = arguments.text("--path");
   socketio.client_file = arguments.text("--client-file");
   if (arguments.has("--cors-with-credentials")) {
-    socketio.cors_origins = {arguments.text("--cors-with-credentials")};
+    socketio.cors_origins = {arguments.text("--cors-with-credentials")};  // who may come is said by config.origins
     socketio.cors_credentials = true;
   }
   socketio.recovery_max = arguments.ms("--recovery-ms", 0ms);

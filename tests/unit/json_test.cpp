@@ -99,7 +99,7 @@ TEST_CASE("json: an escaped lone surrogate never comes out as invalid UTF-8", "[
 }
 
 TEST_CASE("json: what the caller vouches for is repaired where it is no UTF-8", "[json]") {
-  CHECK(JsonText::trusted("{\"a\":\"\xF0\x9F\x98\"}").text() == "{\"a\":\"\xEF\xBF\xBD\"}");
+  CHECK(JsonText::trusted("{\"a\":\"\xFF\"}").text() == "{\"a\":\"\xEF\xBF\xBD\"}");
   CHECK(JsonText::object({{"k\xFF", JsonText::string("v\xC3")}}).text() == "{\"k\xEF\xBF\xBD\":\"v\xEF\xBF\xBD\"}");
 }
 

@@ -6,7 +6,10 @@
 #include <flux/server/detail/engineio_server.hpp>
 #include <flux/server/detail/live_session.hpp>
 #include <flux/server/detail/raw_websocket.hpp>
+#include <flux/transport/detail/http_chars.hpp>
 #include <flux/transport/websocket_handshake.hpp>
+
+#include <algorithm>
 
 namespace flux::detail {
 
@@ -36,7 +39,7 @@ FLUX_DECL bool ConnectGate::serves(const std::string& path) const {
 FLUX_DECL void ConnectGate::upgrade(const std::shared_ptr<transport::HttpConnection>& http,
                                     const transport::HttpHead& head) {
   core::LoopCounters& counters = http->connection()->loop().counters();
-  if (!gate::origin_allowed(hub_.config.origins, head.header("origin"))) {
+  if (!gate::origin_allowed(hub_.config.origins, head.header("origin"), head.host(), hub_.speaks_tls())) {
     counters.connections_refused.add();
     return http->refuse_upgrade(403, "origin not allowed");
   }
@@ -87,10 +90,25 @@ FLUX_DECL gate::OneAnswer::Answer ConnectGate::answer_to(std::shared_ptr<Handsha
   };
 }
 
+FLUX_DECL std::string first_subprotocol(const transport::HttpHead& head) {
+  constexpr std::string_view blank = " \t";
+  const std::string offered = head.all_headers("sec-websocket-protocol");
+  for (std::string_view rest = offered; !rest.empty();) {
+    std::string_view first = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(first.size() + 1, rest.size()));
+    first.remove_prefix(std::min(first.find_first_not_of(blank), first.size()));
+    first = first.substr(0, first.find_last_not_of(blank) + 1);
+    if (transport::detail::is_token(first)) return std::string(first);
+  }
+  return {};
+}
+
 FLUX_DECL std::string ConnectGate::choose_subprotocol(const Handshake& handshake) const {
-  if (handshake.endpoint == nullptr) return {};
+  const bool is_live = handshake.endpoint == nullptr;
+  const auto& all = is_live ? hub_.config.live_subprotocols : handshake.endpoint->subprotocols;
+  if (is_live && all.empty()) return first_subprotocol(handshake.head);
   const std::string offered = handshake.head.all_headers("sec-websocket-protocol");
-  for (const std::string& spoken : handshake.endpoint->subprotocols) {
+  for (const std::string& spoken : all) {
     if (transport::header_has_token(offered, spoken)) return spoken;
   }
   return {};

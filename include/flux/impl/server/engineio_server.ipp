@@ -41,9 +41,15 @@ FLUX_DECL std::size_t engineio_post_bytes_max(std::size_t message_bytes_max) noe
   return message_bytes_max > (any - around_bytes) / 2 ? any : protocol::base64_size(message_bytes_max) + around_bytes;
 }
 
+FLUX_DECL engineio::Options with_origins(engineio::Options options, const Config& config) {
+  auto& origins = options.cors_origins;
+  origins = origins.empty() ? config.origins : gate::normal_origins("engineio::Options::cors_origins", origins);
+  return options;
+}
+
 FLUX_DECL EngineIoServer::EngineIoServer(Hub& hub, engineio::Options options, Factory factory)
     : hub_(hub),
-      options_(std::move(options)),
+      options_(with_origins(std::move(options), hub.config)),
       post_bytes_max_(engineio_post_bytes_max(options_.payload_bytes_max)),
       factory_(std::move(factory)) {
   const auto require = [](bool good, const char* text) {
@@ -54,7 +60,6 @@ FLUX_DECL EngineIoServer::EngineIoServer(Hub& hub, engineio::Options options, Fa
   require(options_.upgrade_timeout.count() > 0, "engineio::Options::upgrade_timeout must be more than 0");
   require(options_.payload_bytes_max > 0, "engineio::Options::payload_bytes_max must be more than 0");
   const auto& origins = options_.cors_origins;
-  gate::check_origins("engineio::Options::cors_origins", origins);
   require(!options_.cors_credentials || std::find(origins.begin(), origins.end(), "*") == origins.end(),
           "engineio::Options::cors_credentials needs cors_origins that are named: browsers refuse it together with *");
   require(options_.polling || options_.websocket, "engineio::Options must leave polling or websocket on");
@@ -163,7 +168,7 @@ FLUX_DECL void EngineIoServer::serve(const HttpExchange& exchange) {
     return exchange.respond(204, {}, {}, std::move(fields));
   }
   const auto& state = *exchange.state();
-  if (!gate::origin_allowed(hub_.config.origins, exchange.header("origin"))) {
+  if (!gate::origin_allowed(hub_.config.origins, exchange.header("origin"), state.head().host(), hub_.speaks_tls())) {
     state.loop()->counters().connections_refused.add();
     return refuse(exchange, EngineIoRefusal::forbidden);
   }
@@ -255,15 +260,6 @@ FLUX_DECL void EngineIoServer::take_post(const HttpExchange& exchange, const std
     if (!session->is_open() || session->over_websocket()) return answer(400);
     session->posted(std::move(post->body), answer);
   });
-}
-
-/// The first that the client offers, as engine.io answers: browsers take no answer without one of theirs.
-FLUX_DECL std::string first_subprotocol(const transport::HttpHead& head) {
-  constexpr std::string_view blank = " \t";
-  const std::string offered = head.all_headers("sec-websocket-protocol");
-  const std::string first = offered.substr(0, offered.find(','));
-  const std::size_t begin = std::min(first.find_first_not_of(blank), first.size());
-  return first.substr(begin, first.find_last_not_of(blank) + 1 - begin);
 }
 
 FLUX_DECL void EngineIoServer::upgrade(const std::shared_ptr<transport::HttpConnection>& http,

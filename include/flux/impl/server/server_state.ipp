@@ -7,6 +7,7 @@
 #include <flux/server/detail/file_routes.hpp>
 #include <flux/server/detail/server_state.hpp>
 #include <flux/storage/memory_chat_store.hpp>
+#include <flux/transport/detail/http_chars.hpp>
 #include <flux/transport/detail/socket_in_transit.hpp>
 #include <flux/transport/media_type.hpp>
 
@@ -18,6 +19,17 @@
 #include <system_error>
 
 namespace flux::detail {
+
+/// They go into a header as they are. Errors: throws `Error` (bad_config).
+FLUX_DECL void check_subprotocols(std::string_view setting, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (transport::detail::is_token(name)) continue;
+    throw Error(Errc::bad_config, std::string(setting)
+                                      .append(": \"")
+                                      .append(core::shown(name))
+                                      .append("\" is no subprotocol; one is a token, such as \"v1.chat\""));
+  }
+}
 
 FLUX_DECL Config checked(Config config) {
   const auto require = [](bool good, const std::string& text) {
@@ -47,6 +59,12 @@ FLUX_DECL Config checked(Config config) {
   require(limits.room_members_max >= 1, "Limits::room_members_max must be at least 1");
   require(limits.answer_bytes_max >= 4'096,
           "Limits::answer_bytes_max must be at least 4096" + given(limits.answer_bytes_max));
+  require(limits.message_bytes_max >= 1,
+          "Limits::message_bytes_max must be at least 1" + given(limits.message_bytes_max));
+  require(limits.room_id_bytes_max >= 1,
+          "Limits::room_id_bytes_max must be at least 1" + given(limits.room_id_bytes_max));
+  require(limits.event_name_bytes_max >= 1,
+          "Limits::event_name_bytes_max must be at least 1" + given(limits.event_name_bytes_max));
   require(limits.json_depth_max >= 3, "Limits::json_depth_max must be at least 3" + given(limits.json_depth_max));
   require(limits.message_id_bytes_max >= 16 && limits.message_id_bytes_max <= 65'536,
           "Limits::message_id_bytes_max must be 16 to 65536" + given(limits.message_id_bytes_max));
@@ -57,9 +75,10 @@ FLUX_DECL Config checked(Config config) {
   require(limits.ping_interval.count() >= 0, "Limits::ping_interval must not be negative");
   require(limits.ping_interval.count() == 0 || limits.pong_timeout.count() > 0,
           "Limits::pong_timeout must be more than 0");
-  gate::check_origins("Config::origins", config.origins);
+  config.origins = gate::normal_origins("Config::origins", config.origins);
+  config.files.cors_origins = gate::normal_origins("Config::files.cors_origins", config.files.cors_origins);
+  check_subprotocols("Config::live_subprotocols", config.live_subprotocols);
   const FilesOptions& files = config.files;
-  gate::check_origins("Config::files.cors_origins", files.cors_origins);
   require(files.path.size() > 1 && files.path.front() == '/' && files.path.back() != '/',
           "Config::files.path must begin with \"/\" and not end with one, not \"" + files.path + "\"");
   require(files.worker_threads >= 1 && files.worker_threads <= 256,
@@ -167,6 +186,7 @@ FLUX_DECL void ServerState::check_endpoint(const std::string& path) const {
 FLUX_DECL void ServerState::add_endpoint(std::string path, WebSocketEndpoint endpoint) {
   check_not_running("websocket");
   check_endpoint(path);
+  check_subprotocols("WebSocketEndpoint::subprotocols", endpoint.subprotocols);
   endpoints_.raw.emplace(std::move(path), std::move(endpoint));
 }
 

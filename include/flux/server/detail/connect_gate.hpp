@@ -30,6 +30,9 @@ struct WebSocketAnswer {
 WebSocketAnswer answer_websocket(const Config& config, const transport::HttpHead& head, const std::string& subprotocol,
                                  bool deflate);
 
+/// The first that the client offers, for browsers take no answer without one of theirs; empty: it offers none.
+std::string first_subprotocol(const transport::HttpHead& head);
+
 /// Threading: the loop of the connection.
 class ConnectGate {
  public:

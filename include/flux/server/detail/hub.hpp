@@ -139,6 +139,8 @@ struct Hub {
     }
   }
 
+  bool speaks_tls() const noexcept { return !config.tls.certificate_file.empty(); }
+
   void log(LogLevel level, std::string_view message) const {
     if (config.log && level != LogLevel::off && level <= config.log_level) config.log(level, message);
   }
