@@ -12,7 +12,7 @@
 
 namespace flux::core {
 
-namespace detail {
+namespace ip_address_detail {
 
 inline constexpr std::array<std::uint8_t, 12> v4_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -24,11 +24,12 @@ inline std::optional<std::size_t> whole_number(std::string_view text, std::size_
   return number;
 }
 
-}  // namespace detail
+}  // namespace ip_address_detail
 
 FLUX_DECL IpAddress IpAddress::v4(const std::array<std::uint8_t, 4>& bytes) noexcept {
   IpAddress address;
-  const auto rest = std::copy(detail::v4_prefix.begin(), detail::v4_prefix.end(), address.bytes_.begin());
+  const auto rest =
+      std::copy(ip_address_detail::v4_prefix.begin(), ip_address_detail::v4_prefix.end(), address.bytes_.begin());
   std::copy(bytes.begin(), bytes.end(), rest);
   return address;
 }
@@ -44,7 +45,7 @@ FLUX_DECL std::optional<IpAddress> IpAddress::parse(std::string_view text) {
 }
 
 FLUX_DECL bool IpAddress::is_v4() const noexcept {
-  return std::equal(detail::v4_prefix.begin(), detail::v4_prefix.end(), bytes_.begin());
+  return std::equal(ip_address_detail::v4_prefix.begin(), ip_address_detail::v4_prefix.end(), bytes_.begin());
 }
 
 FLUX_DECL bool IpAddress::is_loopback() const noexcept {
@@ -75,7 +76,7 @@ FLUX_DECL std::optional<IpRange> IpRange::parse(std::string_view text) {
   const auto first = IpAddress::parse(text.substr(0, slash));
   if (!first) return std::nullopt;
   if (slash == std::string_view::npos) return IpRange(*first, 128);
-  const auto bits = detail::whole_number(text.substr(slash + 1), first->is_v4() ? 32 : 128);
+  const auto bits = ip_address_detail::whole_number(text.substr(slash + 1), first->is_v4() ? 32 : 128);
   if (!bits) return std::nullopt;
   const std::size_t of_128 = *bits + (first->is_v4() ? 96 : 0);
   if (first->prefix(of_128) != *first) return std::nullopt;
@@ -100,7 +101,7 @@ FLUX_DECL std::optional<ClientAddress> ClientAddress::parse(std::string_view tex
   const auto ip = IpAddress::parse(text);
   if (!ip) return std::nullopt;
   if (port.empty()) return ClientAddress{*ip, 0};
-  const auto number = port.front() == ':' ? detail::whole_number(port.substr(1), 65'535) : std::nullopt;
+  const auto number = port.front() == ':' ? ip_address_detail::whole_number(port.substr(1), 65'535) : std::nullopt;
   if (!number) return std::nullopt;
   return ClientAddress{*ip, static_cast<std::uint16_t>(*number)};
 }
