@@ -1,5 +1,6 @@
 // The compiled mode's translation unit of files over HTTP: links, whole uploads and downloads, tus.
 #include <flux/impl/gate/file_link.ipp>
+#include <flux/impl/gate/upload_ticket.ipp>
 #include <flux/impl/protocol/tus.ipp>
 #include <flux/impl/server/file_call.ipp>
 #include <flux/impl/server/file_download.ipp>

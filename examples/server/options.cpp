@@ -48,7 +48,8 @@ void check_pairs(const Options& options, const std::set<std::string>& given) {
   if (given.contains("--files") && options.files_folder.empty()) {
     throw std::invalid_argument("--files takes the folder of the files, not \"\"");
   }
-  for (const char* option : {"--file-index", "--max-file-size", "--upload-expires"}) {
+  for (const char* option : {"--file-index", "--max-file-size", "--file-quota", "--file-quota-per-owner",
+                             "--upload-expires", "--unshared-expires"}) {
     if (given.contains(option) && options.files_folder.empty()) {
       throw std::invalid_argument(std::string(option) + " is for --files, which takes the folder of the files");
     }
@@ -81,6 +82,11 @@ Options read_options(const std::vector<std::string>& arguments) {
       {"--files", [&](auto&, auto& v) { options.files_folder = v; }},
       {"--file-index", [&](auto&, auto& v) { file_index = v; }},
       {"--max-file-size", [&](auto& o, auto& v) { config.files.file_bytes_max = number(o, v, 1, any_file); }},
+      {"--file-quota", [&](auto& o, auto& v) { options.file_store.bytes_max = number(o, v, 0, any_file); }},
+      {"--file-quota-per-owner",
+       [&](auto& o, auto& v) { options.file_store.bytes_per_owner_max = number(o, v, 0, any_file); }},
+      {"--unshared-expires",
+       [&](auto& o, auto& v) { config.files.unshared_expires = std::chrono::seconds(number(o, v, 0, any)); }},
       {"--upload-expires",
        [&](auto& o, auto& v) { config.files.upload_expires = std::chrono::seconds(number(o, v, 0, any)); }},
       {"--socketio-client", [&](auto&, auto& v) { options.socketio_client = v; }},
@@ -145,7 +151,7 @@ Options read_options(const std::vector<std::string>& arguments) {
     config.chat.store = make_chat_store(chat_store);
   }
   if (room_store) config.rooms.store = make_room_store(*room_store);
-  if (file_index) options.file_index = make_file_index(*file_index);
+  if (file_index) options.file_store.index = make_file_index(*file_index);
   return options;
 }
 
@@ -161,7 +167,13 @@ const char* usage() {
          "                            (a file beside them)\n"
          "  --max-file-size BYTES     the largest file, over HTTP and in a Socket.IO message over a WebSocket\n"
          "                            (100000000)\n"
+         "  --file-quota BYTES        of all files, unfinished uploads with their whole length; 0: any (10737418240)\n"
+         "  --file-quota-per-owner BYTES\n"
+         "                            of the files of one user, and of all whose user is unknown together; 0: any\n"
+         "                            (2147483648)\n"
          "  --upload-expires SECONDS  forget an upload that rests for so long; 0: never (86400)\n"
+         "  --unshared-expires SECONDS\n"
+         "                            delete a file that nobody has shared after so long; 0: never (86400)\n"
          "  --socketio-client FILE    the client bundle to serve at /socket.io/socket.io.js\n"
          "  --chat STORE              keep chat in memory, or in sqlite:PATH, postgres:URL or mysql:URL (memory)\n"
          "  --chat-history N          in memory: keep the newest N chat messages of a room; up to 100 go to who joins\n"

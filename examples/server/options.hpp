@@ -2,7 +2,7 @@
 #pragma once
 
 #include <flux/flux.hpp>
-#include <flux/storage/file_index.hpp>
+#include <flux/storage/disk_file_store.hpp>
 
 #include <map>
 #include <memory>
@@ -13,7 +13,7 @@ struct Options {
   flux::Config config;
   std::map<std::string, std::string> static_folders;  // by the prefix at which each is served
   std::string files_folder;                           // of uploads; empty: none are taken
-  std::shared_ptr<flux::FileIndex> file_index;        // none: a file in that folder
+  flux::DiskFileStoreOptions file_store;              // its quotas and index
   std::string socketio_client;                        // the file served at /socket.io/socket.io.js; empty: none
   bool room_list = false;                             // clients of Socket.IO may ask which rooms there are
   std::string echo_path;                              // a raw WebSocket endpoint that echoes; empty: none

@@ -77,9 +77,7 @@ int serve(Options& options) {
   options.config.log = log_to_stderr;
   const sigset_t signals = block_signals();  // before any thread is there
   if (!options.files_folder.empty()) {
-    flux::DiskFileStoreOptions files;
-    files.index = options.file_index;
-    options.config.files.store = std::make_shared<flux::DiskFileStore>(options.files_folder, std::move(files));
+    options.config.files.store = std::make_shared<flux::DiskFileStore>(options.files_folder, options.file_store);
   }
   flux::Server server(options.config);
   flux::socketio::Io io(server, socketio_options(options));

@@ -34,6 +34,8 @@ const panel = new RoomsPanel(
 );
 const list = new ItemList({feed: find('feed'), list: find('items')}, showPicture, (text) => copy(text, 'Text copied'));
 const uploads = new Uploads(find('uploads'), {
+  // Without one the others do not see the progress, and who takes the file away does not delete it.
+  ticket: (roomId) => client.uploadTicket(roomId).catch(() => ''),
   share: shareFile,
   isShared: (roomId, fileId) => placeOf(roomId)?.has(fileId) ?? false,
   choose: () => find('picker').click(),

@@ -36,7 +36,8 @@ export class SharingClient {
 
   /** @param {Function} io  of socket.io-client */
   constructor(io) {
-    this.#socket = io({autoConnect: false, reconnectionDelay: 400, reconnectionDelayMax: 15_000});
+    const {pathname} = new URL('socket.io/', document.baseURI); // whatever a proxy has put before it
+    this.#socket = io({path: pathname, autoConnect: false, reconnectionDelay: 400, reconnectionDelayMax: 15_000});
     this.#bind();
   }
 
@@ -106,6 +107,15 @@ export class SharingClient {
       ids.push(...page.members.map(({connectionId}) => connectionId));
     } while (page.more);
     return ids;
+  }
+
+  /**
+   * What shows over HTTP that an upload is ours: `ticket` in tus's metadata. A room hears of the upload's progress; with
+   * null it is for the public space.
+   */
+  async uploadTicket(roomId) {
+    const asked = roomId === null ? this.#ask('public:uploadTicket') : this.#ask('room:uploadTicket', roomId);
+    return (await asked).ticket;
   }
 
   /** Shares TransferData in a room, or, with null, in the public space. */

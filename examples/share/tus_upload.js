@@ -2,7 +2,7 @@
 // lost connection, a restart of the server, or, with a remembered `url`, another visit. This module knows the wire and
 // nothing of the page; copy it into a project of your own.
 //
-//   const upload = new TusUpload(file, {endpoint: '/files', metadata: {filename: file.name}, onProgress: show});
+//   const upload = new TusUpload(file, {endpoint: 'files', metadata: {filename: file.name}, onProgress: show});
 //   const url = await upload.run();  // until the server has the whole file
 //   upload.pause();                  // `run` rejects with an AbortError; calling it again goes on
 //   await upload.cancel();           // the server forgets what it has
@@ -39,7 +39,8 @@ export class TusUpload {
    * @param {File|Blob} file
    * @param {Object} options
    * @param {string|URL} options.endpoint  where uploads are created
-   * @param {Object<string, string>} [options.metadata]  ASCII names; empty values are left out
+   * @param {Object<string, string>|(() => Promise<Object<string, string>>)} [options.metadata]  ASCII names; empty values
+   *     are left out. A function is called whenever the upload is created
    * @param {string} [options.url]  of an earlier visit, to go on with
    * @param {number} [options.pieceBytes]
    * @param {(url: string|null) => void} [options.onUrl]  the URL to remember; null: to forget
@@ -98,7 +99,9 @@ export class TusUpload {
       if (!answer.ok && !isGone(answer)) throw refusal(answer);
       this.#setUrl(null);
     }
-    const headers = {'Upload-Length': this.#file.size, 'Upload-Metadata': encodeMetadata(this.#options.metadata ?? {})};
+    const {metadata = {}} = this.#options;
+    const said = encodeMetadata(typeof metadata === 'function' ? await metadata() : metadata);
+    const headers = {'Upload-Length': this.#file.size, 'Upload-Metadata': said};
     const answer = await this.#request('POST', this.#options.endpoint, {headers, signal});
     const location = answer.header('Location');
     if (answer.status !== 201 || !location) throw refusal(answer);

@@ -23,10 +23,11 @@ export class Uploads {
 
   /**
    * @param {HTMLElement} list
-   * @param {{share: (roomId: string|null, item: Object) => Promise<void>, isShared: (roomId: string|null, fileId: string)
-   *     => boolean, choose: () => void, cancelled: (roomId: string|null, uploadId: string) => void, say: (text: string) =>
-   *     void, changed: () => void}} actions  `share` is given StoredData; `choose` asks for a file; `say` has a screen
-   *     reader read; `changed`: rows came or went
+   * @param {{ticket: (roomId: string|null) => Promise<string>, share: (roomId: string|null, item: Object) =>
+   *     Promise<void>, isShared: (roomId: string|null, fileId: string) => boolean, choose: () => void, cancelled: (roomId:
+   *     string|null, uploadId: string) => void, say: (text: string) => void, changed: () => void}} actions  `ticket`
+   *     resolves with what shows the server whose upload it is, '' without; `share` is given StoredData; `choose` asks for
+   *     a file; `say` has a screen reader read; `changed`: rows came or went
    */
   constructor(list, actions) {
     this.#list = list;
@@ -92,8 +93,13 @@ export class Uploads {
 
   async #send(job) {
     job.upload ??= new TusUpload(job.file, {
-      endpoint: '/files',
-      metadata: {filename: job.name, filetype: job.file.type, room: job.roomId ?? '', upload_id: job.uploadId},
+      endpoint: 'files',
+      metadata: async () => ({
+        filename: job.name,
+        filetype: job.file.type,
+        upload_id: job.uploadId,
+        ticket: await this.#actions.ticket(job.roomId),
+      }),
       url: recallUrl(job.key),
       onUrl: (url) => rememberUrl(job.key, url),
       onProgress: (offset) => {
@@ -144,7 +150,7 @@ export class Uploads {
   }
 
   async #cancel(job) {
-    const upload = job.upload ?? new TusUpload(new Blob(), {endpoint: '/files', url: recallUrl(job.key)});
+    const upload = job.upload ?? new TusUpload(new Blob(), {endpoint: 'files', url: recallUrl(job.key)});
     const {url} = upload;
     try {
       await upload.cancel();

@@ -114,10 +114,15 @@ struct ChatOptions {
 };
 
 /// Files that clients put up and take down over HTTP (whole or resumable: tus 1.0) and share in rooms.
-/// An upload whose client names a room (`?room=ID`, or `room` in tus's Upload-Metadata) is told of there as it comes:
-/// event "upload_progress" from `server_connection_id` with `{uploadId, fileName, offset, length, done, fileId?}`, at
-/// most every 200 ms. `uploadId` is what the client calls it (`upload_id`, in the same place), else a name of the
-/// server's; `fileId` comes with the last one.
+/// A member's upload is told of in the room as it comes: event "upload_progress" from the member's connection with
+/// `{uploadId, fileName, offset, length, done, fileId?}`, at most every 200 ms. That it is a member's is shown by a
+/// ticket which the member asks for in the room (request `upload_ticket` of protocol live, `room:uploadTicket` of data
+/// sharing) and gives as `?ticket=`, or as `ticket` in tus's Upload-Metadata; or by the file handler, where it accepts
+/// the upload as a user who has a session in the room that `?room=` names (`room` in Upload-Metadata). For the public
+/// space there are tickets, too (`public_upload_ticket`, `public:uploadTicket`): nobody is told, and the file is the
+/// connection's, so that it is deleted when it leaves the public space. `uploadId` is what
+/// the client calls it (`upload_id`, in the same place), else a name of the server's; `fileId` comes with the last one.
+/// An upload that goes on after a restart of the server is no longer told of.
 struct FilesOptions {
   std::shared_ptr<FileStore> store{};  ///< `DiskFileStore`, say; none: the server takes no files
   std::string path = "/files";         ///< POST here; GET, HEAD, PATCH, DELETE at `path` + "/{id}"
@@ -129,15 +134,23 @@ struct FilesOptions {
   std::size_t checked_chunk_bytes_max = 8'388'608;
   /// An unfinished upload to which nothing was added for so long is removed; at most 100 years. 0: never.
   std::chrono::seconds upload_expires{86'400};
-  /// A complete file that was not shared within this time is deleted; at most 100 years. 0: it stays.
-  std::chrono::seconds unshared_expires{0};
+  /// A complete file that nobody has shared within this time is deleted, or as soon as nobody shows it any more; at
+  /// most 100 years. 0: it stays. Shared is what its owner, the application, or somebody in the room that it was
+  /// uploaded to has put in a room or the public space.
+  std::chrono::seconds unshared_expires{86'400};
+  /// How often deleted files are removed from disk, beginning with the start; at most 100 years. 0: only by
+  /// `Server::cleanup_deleted_files`.
+  std::chrono::seconds cleanup_interval{600};
   bool sha256 = false;  ///< every file gets its SHA-256. Needs a build with TLS
   /// Types that browsers may show in place (`image/png`, `image/*`). Everything else is only offered to be saved, so
   /// that an uploaded page never runs in this origin. Types that may hold scripts are best left out.
   std::vector<std::string> inline_types{};
   /// Origins whose pages may put files up and down (CORS): `*`, or some; none: pages of this origin only.
   std::vector<std::string> cors_origins{};
-  /// Signs the links of `Server::file_link`; at least 16 bytes. Empty: a random one, so links end with the server.
+  /// How long after it was given a ticket may begin uploads, as long as its connection is in its room; 1 s to 100 years.
+  std::chrono::seconds ticket_expires{3'600};
+  /// Signs the links of `Server::file_link`, and tickets; at least 16 bytes. Empty: a random one, so links end with the
+  /// server.
   std::string link_key{};
 };
 

@@ -88,8 +88,8 @@ class FileRequest : public AccessRequest {
   /// The room that hears of the upload's progress, or in which the file is to be shared; empty: none, or the public
   /// space.
   virtual const RoomId& room() const = 0;
-  /// The client who shares; none for what is asked over HTTP. To share is no HTTP request: path, query and headers are
-  /// empty then.
+  /// The client who shares, or whose ticket an upload has; else none. To share is no HTTP request: path, query and
+  /// headers are empty then.
   virtual std::optional<Session> session() const = 0;
 };
 

@@ -162,14 +162,15 @@ class Server {
   /// The same for the public space.
   void public_share_file(const FileId& file, std::function<void(Result<Position>)> done = {});
   /// A link to download the file without any further question, until `valid_for` is over, which is at most 100 years: a
-  /// path with a query, to be put behind the server's address. `file_name`: what the client is to call it, repaired
-  /// where it is not UTF-8; empty: as its uploader did.
-  /// Errors: invalid_argument (the id, the time); forbidden without a file store or in a build without TLS.
+  /// path with a query, to be put behind the address at which clients reach the server, with the prefix that a proxy
+  /// strips, if it does: "https://example.com/rt" + link. `file_name`: what the client is to call it, at most
+  /// `file_name_bytes_max`, repaired where it is not UTF-8; empty: as its uploader did.
+  /// Errors: invalid_argument (the id, the time, the name); forbidden without a file store or in a build without TLS.
   Result<std::string> file_link(const FileId& file, std::chrono::seconds valid_for,
                                 std::string_view file_name = {}) const;
-  /// Removes from disk the files that were overwritten, dropped or deleted, or whose rooms have ended. To be called now
-  /// and then. `done` is called as for `share_file`. Errors: overloaded, stopped, store_failed; forbidden without a
-  /// file store.
+  /// Removes from disk the files that were overwritten, dropped or deleted, or whose rooms have ended, now: the server
+  /// does so every `FilesOptions::cleanup_interval`. `done` is called as for `share_file`. Errors: overloaded, stopped,
+  /// store_failed; forbidden without a file store.
   void cleanup_deleted_files(std::function<void(Result<FileCleanup>)> done = {});
 
   // --- Sessions ---

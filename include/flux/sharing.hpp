@@ -26,6 +26,9 @@
 //   room:chat {roomId, message, metadata?}        acknowledged with id, createdAt, offset
 //   room:chatHistory {roomId, limit?, before?}    acknowledged with messages: [Stored]
 //   room:presence {roomId, presence}
+//   room:uploadTicket roomId           acknowledged with ticket, and expires in milliseconds since 1970: it shows over
+//                                      HTTP that an upload is this client's, see `FilesOptions`
+//   public:uploadTicket                the same, for the public space
 // An acknowledgment with a list has at most `Limits::answer_bytes_max` bytes; an entry that alone is longer comes alone.
 // Of arrays of data and of chat the newest come. What did not fit, or was not asked for, is told by more: true; the next
 // request goes on with the acknowledgment's before or after. limit is 1 to 1000; without it rooms and chat come by the

@@ -115,7 +115,7 @@ describe('names', () => {
 
   test('not UTF-8, with NUL, or too long, 400; so is a bad room', async () => {
     const before = stored();
-    for (const query of ['filename=%ff', 'filename=a%00b', `filename=${'x'.repeat(1_025)}`, 'room=%01', 'room=%ff']) {
+    for (const query of ['filename=%ff', 'filename=a%00b', `filename=${'x'.repeat(513)}`, 'room=%01', 'room=%ff']) {
       assert.equal((await ask(port, 'POST', `/files?${query}`, {body: 'x'})).status, 400, query.slice(0, 20));
     }
     const status = async (said) =>
@@ -194,7 +194,7 @@ describe('bodies that do not come', () => {
     const head = 'POST /files HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n';
     assert.equal((await peer.request(`${head}3\r\nabc\r\nzz\r\n`)).status, 400);
     await peer.ended();
-    await until(() => stored() === before, 'the end of the file');
+    await until(() => stored() <= before, 'the end of the file'); // less, where those before it went meanwhile
   });
 });
 

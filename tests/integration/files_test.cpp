@@ -66,11 +66,14 @@ std::string patch(std::string_view path, std::size_t offset, std::string_view bo
   return patch_head(path, offset, body.size()).append(body);
 }
 
+/// The path of the file that was made by a POST to /files.
+std::string path_of(const HttpReply& made) { return "/" + field(made, "Location"); }
+
 std::string begin_upload(HttpClient& client, std::size_t length, std::string_view fields = "") {
   const auto made =
       client.request(tus("POST", "/files", "Upload-Length: " + std::to_string(length) + "\r\n" + std::string(fields)));
   if (made.status != 201) throw std::runtime_error("no upload: " + made.head + made.body);
-  return field(made, "Location");
+  return path_of(made);
 }
 
 std::string bytes_of(std::size_t size) {
@@ -93,7 +96,7 @@ TEST_CASE("files: what is put up comes down, from a store that blocks and one th
       REQUIRE(made.status == 201);
       CHECK(made.body.find("\"fileName\":\"a b.txt\",\"mimeType\":\"text/plain\",\"size\":" + std::to_string(size)) !=
             std::string::npos);
-      const auto got = client.request(get(field(made, "Location")));
+      const auto got = client.request(get(path_of(made)));
       CHECK(got.status == 200);
       CHECK(got.body == content);
       CHECK(got.has("Content-Disposition: attachment; filename=\"a b.txt\""));
@@ -106,6 +109,100 @@ TEST_CASE("files: what is put up comes down, from a store that blocks and one th
       }
     }
   }
+}
+
+TEST_CASE("files: Location is relative to the URL of the request, whatever a proxy has made of it") {
+  for (const std::string path : {"/files", "/rt/my files", "/a:b"}) {
+    Fixture files;
+    files.config.files.path = path;
+    files.start();
+    auto client = files.client();
+    const std::string last = path.substr(path.rfind('/') + 1);
+    const std::string expected = (last == "my files" ? "my%20files"
+                                  : last == "a:b"    ? "a%3Ab"
+                                                     : last) +
+                                 std::string("/");
+    const std::string target = "/" + (path == "/rt/my files" ? "rt/" : std::string()) + expected;
+    const std::string folder = target.substr(0, target.size() - 1);
+    for (const auto& made :
+         {client.request(post(folder, "x")), client.request(tus("POST", folder, "Upload-Length: 1\r\n"))}) {
+      REQUIRE(made.status == 201);
+      const std::string location = field(made, "Location");
+      CHECK(location.substr(0, expected.size()) == expected);
+      CHECK(client.request(tus("DELETE", target + location.substr(expected.size()))).status != 404);
+    }
+  }
+}
+
+TEST_CASE("files: no head of an answer is longer than 4 kB, however long names and metadata are") {
+  constexpr std::size_t usual_bound = 4'096;  // of nginx and others
+  Fixture files;
+  files.config.files.cors_origins = {"https://app.example.com"};
+  files.config.files.sha256 = flux::core::has_digests();
+  files.start();
+  const std::string from = "Origin: https://app.example.com\r\n";
+  const auto begun_with = [&](std::size_t bytes) {
+    return files.client().request(
+        tus("POST", "/files", "Upload-Length: 1\r\nUpload-Metadata: " + std::string(bytes, 'k') + "\r\n" + from));
+  };
+  const auto refused = begun_with(3'073);
+  CHECK(refused.status == 413);
+  CHECK(refused.body == "Upload-Metadata has at most 3072 bytes here, not 3073");
+  const auto made = begun_with(3'072);
+  REQUIRE(made.status == 201);
+  const auto known = files.client().request(tus("HEAD", path_of(made), from));
+  REQUIRE(known.status == 200);
+  CHECK(field(known, "Upload-Metadata") == std::string(3'072, 'k'));
+  CHECK(known.head.size() <= usual_bound);
+
+  std::string name;
+  for (int i = 0; i < 256; ++i) name += "%C3%A4";
+  const std::string type = "Content-Type: text/x-" + std::string(248, 'y') + "\r\n" + from;
+  CHECK(files.client().request(post("/files?filename=" + name + "x", "x", type)).status == 400);
+  const auto named = files.client().request(post("/files?filename=" + name, "x", type));
+  REQUIRE(named.status == 201);
+  const auto got = files.client().request(get(path_of(named), from));
+  REQUIRE(got.status == 200);
+  CHECK(got.head.find("filename*=UTF-8''" + name) != std::string::npos);
+  CHECK(got.head.size() <= usual_bound);
+  CHECK(files.client().request(get(path_of(named) + "?filename=" + name + "x")).status == 400);
+}
+
+TEST_CASE("files: the server removes deleted files by itself, at its start and now and then") {
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  Fixture files({.clock = clock});
+  auto& server = files.start();
+  const auto share_and_delete = [&] {
+    const std::string id = path_of(files.client().request(post("/files", "x"))).substr(7);
+    REQUIRE(answer_of<flux::Position>([&](auto done) { server.public_share_file(id, done); }));
+    REQUIRE(public_delete_last(server));
+    CHECK(eventually([&] { return !files.store->info(id).ok(); }));
+    CHECK(files.store->files() == 1);
+  };
+  share_and_delete();
+  clock->advance(601s);
+  CHECK(eventually([&] { return files.store->files() == 0; }));
+  share_and_delete();
+  server.stop(0ms);
+  server.start();
+  CHECK(eventually([&] { return files.store->files() == 0; }));
+}
+
+TEST_CASE("files: one that nobody has shared is gone after a day, by default") {
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  Fixture files({.clock = clock});
+  files.start();
+  auto client = files.client();
+  const std::string path = path_of(client.request(post("/files", "x")));
+  const auto is_there = [&] { return files.client().request(get(path)).status == 200; };
+  CHECK(is_there());
+  clock->advance(24h);
+  CHECK(is_there());
+  // A sweep deletes it, a cleanup takes it from disk; each comes within ten minutes.
+  CHECK(eventually([&] {
+    clock->advance(601s);
+    return files.store->files() == 0;
+  }));
 }
 
 TEST_CASE("files: an upload held up by the store holds its client back and takes little memory") {
@@ -131,7 +228,7 @@ TEST_CASE("files: an upload held up by the store holds its client back and takes
   const auto made = client.reply();
   CHECK(made.status == 201);
   CHECK(files.store->largest_append <= 2 * 262'144 + 1);
-  CHECK(files.client().request(get(field(made, "Location"))).body == content);
+  CHECK(files.client().request(get(path_of(made))).body == content);
 }
 
 TEST_CASE("files: a client that goes away in a plain POST leaves nothing behind") {
@@ -338,8 +435,8 @@ TEST_CASE("files: without a handler unfinished uploads are removed by who knows 
   CHECK(client.request(tus("DELETE", path)).status == 204);
   CHECK(files.client().request(patch(path, 0, "ab")).status == 404);
   const auto made = client.request(post("/files", "x"));
-  CHECK(client.request(tus("DELETE", field(made, "Location"))).status == 403);
-  CHECK(client.request(get(field(made, "Location"))).status == 200);
+  CHECK(client.request(tus("DELETE", path_of(made))).status == 403);
+  CHECK(client.request(get(path_of(made))).status == 200);
 }
 
 TEST_CASE("tus: a newer PATCH takes over at once from one that is stalled, whose later bytes are not written") {
@@ -437,7 +534,7 @@ TEST_CASE("files: a download of which the store loses the rest is cut, not padde
   files.start();
   auto client = files.client();
   const auto made = client.request(post("/files", bytes_of(5'000'000)));
-  const std::string path = field(made, "Location");
+  const std::string path = path_of(made);
   TcpClient slow(Target{files.server->port(), "127.0.0.1", 4'096});
   slow.send(get(path));
   REQUIRE(slow.receive());
@@ -453,7 +550,7 @@ TEST_CASE("files: a client that stops reading holds two pieces, and is cut off a
   auto client = files.client();
   const auto made = client.request(post("/files", bytes_of(9'900'000)));
   TcpClient slow(Target{files.server->port(), "127.0.0.1", 4'096});
-  slow.send(get(field(made, "Location")));
+  slow.send(get(path_of(made)));
   REQUIRE(slow.receive());
   CHECK(eventually([&] { return files.server->stats().connections_now == 1 || client.native() < 0; }));
   CHECK(files.store->reads < 9'900'000 / 524'288);
@@ -471,7 +568,7 @@ TEST_CASE("files: links work without the handler, until they expire") {
   };
   auto& server = files.start();
   auto client = files.client();
-  const auto path = field(client.request(post("/files?filename=old", "x")), "Location");
+  const auto path = path_of(client.request(post("/files?filename=old", "x")));
   CHECK(client.request(get(path)).status == 403);
   const auto link = server.file_link(path.substr(7), 60s, "n\xc3\xa4u").value();
   CHECK(link.find(path + "?filename=n%C3%A4u&expires=") == 0);
@@ -486,41 +583,187 @@ TEST_CASE("files: links work without the handler, until they expire") {
   CHECK(flux::Server(test_config()).file_link(path.substr(7), 60s).error().code() == flux::Errc::forbidden);
 }
 
-TEST_CASE("files: progress goes to the room, throttled, the last always") {
+namespace {
+
+std::string ticket_of(LiveClient& member, const std::string& room = "r") {
+  return text_at(member.request("upload_ticket", R"({"roomId":")" + room + "\"}"), "/payload/ticket");
+}
+std::string base64(std::string_view text) {
+  std::string encoded;
+  flux::protocol::append_base64(encoded, text);
+  return encoded;
+}
+/// The next event of a room.
+flux::JsonText next_event(LiveClient& member) { return member.next("broadcast_event"); }
+
+}  // namespace
+
+TEST_CASE("files: a member's upload is told of in its room, throttled, the last always") {
+  if (!flux::core::has_digests()) return;
   Fixture files;
   auto& server = files.start();
-  REQUIRE(server.create_room("r", {.permanent = true}));
-  WebSocketClient member(server.port());
-  member.send_text(R"({"type":"join_room","payload":{"roomId":"r"},"id":1})");
+  LiveClient member(server.port());
+  LiveClient other(server.port());
+  member.join("r");
+  other.join("r");
   auto client = files.client();
   const auto begin = std::chrono::steady_clock::now();
-  const auto path = begin_upload(client, 400, "Upload-Metadata: room cg==,filename bg==\r\n");
+  const std::string ticket = ticket_of(member);
+  const auto path =
+      begin_upload(client, 400, "Upload-Metadata: filename bg==,ticket " + base64(ticket) + ",upload_id bWluZQ==\r\n");
+  // Whoever knows the upload does not learn the ticket.
+  CHECK(field(client.request(tus("HEAD", path)), "Upload-Metadata") == "filename bg==,upload_id bWluZQ==");
   for (std::size_t offset = 0; offset < 400; ++offset) {
     REQUIRE(client.request(patch(path, offset, "x")).status == 204);
   }
-  std::vector<std::string> events;
-  while (events.empty() || events.back().find("\"done\":true") == std::string::npos) {
-    const std::string message = member.message();
-    if (message.find("upload_progress") != std::string::npos) events.push_back(message);
-  }
+  std::vector<flux::JsonText> events;
+  do {
+    events.push_back(next_event(other));
+  } while (!events.back().get<bool>("/payload/payload/done").value());
   const auto took = std::chrono::steady_clock::now() - begin;
   CHECK(events.size() >= 2);
   CHECK(events.size() <= 2 + static_cast<std::size_t>(took / 200ms));
-  CHECK(events.front().find("\"fileName\":\"n\",\"offset\":1,\"length\":400,\"done\":false") != std::string::npos);
-  CHECK(events.back().find("\"offset\":400,\"length\":400,\"done\":true") != std::string::npos);
-  CHECK(events.back().find("\"connectionId\":\"server\"") != std::string::npos);
-  // Who only hears of it can't write to it.
   const std::string id = path.substr(path.rfind('/') + 1);
-  CHECK(events.front().find(id) == std::string::npos);
-  CHECK(events.back().find("\"fileId\":\"" + id + "\"") != std::string::npos);
-  CHECK(client.request(post("/files?room=not%20there", "x")).status == 201);
+  CHECK(events.front().at("/payload/payload")->text() ==
+        R"({"uploadId":"mine","fileName":"n","offset":1,"length":400,"done":false})");
+  CHECK(events.back().at("/payload/payload")->text() ==
+        R"({"uploadId":"mine","fileName":"n","offset":400,"length":400,"done":true,"fileId":")" + id + "\"}");
+  for (const auto& event : events) {
+    CHECK(text_at(event, "/payload/event") == "upload_progress");
+    CHECK(text_at(event, "/payload/connectionId") == member.id);
+  }
+
+  const auto whole = client.request(post("/files?upload_id=whole&ticket=" + ticket, "x"));
+  CHECK(whole.status == 201);
+  CHECK(text_at(next_event(other), "/payload/payload/uploadId") == "whole");
+  // Its room and its uploader may have it deleted, as they may what they send in a message.
+  const std::string data = R"({"data":{"type":"file","fileId":")" + path_of(whole).substr(7) + "\"}}";
+  CHECK(type_of(other.request("public_share", data)) == "ack");
+  CHECK_FALSE(files.store->info(path_of(whole).substr(7)).value().shared);
+  CHECK(type_of(member.request("public_share", data)) == "ack");
+  CHECK(files.store->info(path_of(whole).substr(7)).value().shared);
+}
+
+TEST_CASE("files: a room hears of nobody's uploads but its members'") {
+  if (!flux::core::has_digests()) return;
+  Fixture files;
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  files.config.clock = clock;
+  files.config.limits.rooms_per_connection = 2;
+  auto& server = files.start();
+  LiveClient member(server.port());
+  auto gone = std::make_unique<LiveClient>(server.port());
+  for (const char* room : {"r", "other"}) {
+    member.join(room);
+    gone->join(room);
+  }
+  const std::string good = ticket_of(member);
+  const std::string left = ticket_of(*gone);
+  const std::string disconnected = ticket_of(*gone, "other");
+  const auto why_not = [&](const std::string& query) {
+    const auto reply = files.client().request(post("/files?" + query, "x"));
+    return std::to_string(reply.status) + " " + reply.body;
+  };
+  const std::string members_only =
+      "403 only uploads of a room's members are told of there: ask for a ticket in the room, and give it as ticket";
+  CHECK(why_not("room=r") == members_only);
+  CHECK(why_not("room=not%20there") == members_only);
+  CHECK(files.client().request(tus("POST", "/files", "Upload-Length: 1\r\nUpload-Metadata: room cg==\r\n")).status ==
+        403);
+  const std::string no_good = "403 this ticket is not good, or no longer: ask for a new one in the room";
+  CHECK(why_not("ticket=x") == no_good);
+  CHECK(why_not("ticket=" + good + "0") == no_good);
+  CHECK(why_not("room=other&ticket=" + good) ==
+        "400 this ticket is for another room than the one that the request names");
+  const std::string not_there = "403 the connection that got this ticket has ended, or is no longer in its room";
+  gone->request("leave_room", R"({"roomId":"r"})");
+  CHECK(why_not("ticket=" + left) == not_there);
+  gone.reset();
+  CHECK(eventually([&] { return server.stats().sessions_now == 1; }));
+  CHECK(why_not("ticket=" + disconnected) == not_there);
+  CHECK(files.client().request(post("/files?room=r&ticket=" + good, "x")).status == 201);
+  CHECK(text_at(next_event(member), "/payload/connectionId") == member.id);
+  clock->advance(3'600'001ms);
+  CHECK(why_not("ticket=" + good) == no_good);
+
   // A frame that is no UTF-8 would end the connections of all members.
-  CHECK(files.client().request(post("/files?room=r&upload_id=%FF", "x")).status == 400);
-  const std::string no_utf8 = "Upload-Length: 1\r\nUpload-Metadata: room cg==,upload_id /w==\r\n";
-  CHECK(files.client().request(tus("POST", "/files", no_utf8)).status == 400);
-  CHECK(client.request(post("/files?room=a%01b", "x")).status == 400);
-  auto another = files.client();
-  CHECK(another.request(post("/files?room=r&upload_id=" + std::string(129, 'x'), "x")).status == 400);
+  CHECK(why_not("upload_id=%FF").substr(0, 3) == "400");
+  CHECK(
+      files.client().request(tus("POST", "/files", "Upload-Length: 1\r\nUpload-Metadata: upload_id /w==\r\n")).status ==
+      400);
+  CHECK(why_not("room=a%01b").substr(0, 3) == "400");
+  CHECK(why_not("upload_id=" + std::string(129, 'x')).substr(0, 3) == "400");
+  CHECK(files.store->files() == 1);
+  CHECK(text_at(LiveClient(server.port()).request("upload_ticket", R"({"roomId":"r"})"), "/payload/code") ==
+        "NOT_IN_ROOM");
+}
+
+TEST_CASE("files: an upload for the public space is its connection's, which may have it deleted, and nobody else") {
+  if (!flux::core::has_digests()) return;
+  Fixture files;
+  auto& server = files.start();
+  auto ann = std::make_unique<LiveClient>(server.port());
+  LiveClient eve(server.port());
+  const std::string ticket = text_at(ann->request("public_upload_ticket"), "/payload/ticket");
+  const auto upload = [&](const std::string& query) { return files.client().request(post("/files?" + query, "x")); };
+  CHECK(upload("room=r&ticket=" + ticket).status == 400);
+  const auto made = upload("ticket=" + ticket);
+  REQUIRE(made.status == 201);
+  const std::string id = path_of(made).substr(7);
+  const std::string data = R"({"data":{"type":"file","fileId":")" + id + "\"}}";
+  for (LiveClient* client : {&eve, ann.get()}) {  // were it deleted by eve's, ann could not share it
+    CHECK(type_of(client->request("public_share", data)) == "ack");
+    CHECK(type_of(client->request("public_delete_last")) == "ack");
+  }
+  CHECK(eventually([&] { return !files.store->info(id).ok(); }));
+  ann.reset();
+  CHECK(eventually([&] { return server.stats().sessions_now == 1; }));
+  CHECK(upload("ticket=" + ticket).status == 403);
+}
+
+TEST_CASE("files: an upload as a user with a session in the room is a member's, and is that user's") {
+  Fixture files;
+  files.before_start = [](flux::Server& server) {
+    server.on_connect([](flux::ConnectRequest& request) { request.accept({.user_id = request.token()}); });
+    server.on_file([](FileRequest& request) { request.accept({.user_id = request.token()}); });
+  };
+  auto& server = files.start();
+  LiveClient ann(server.port(), "/live?access_token=ann");
+  LiveClient bob(server.port(), "/live?access_token=bob");
+  ann.join("r");
+  bob.join("other");
+  const auto upload_as = [&](const std::string& user) {
+    return files.client().request(post("/files?room=r&access_token=" + user, "x"));
+  };
+  CHECK(upload_as("bob").status == 403);
+  CHECK(upload_as("").status == 403);
+  const auto made = upload_as("ann");
+  REQUIRE(made.status == 201);
+  const auto event = next_event(ann);
+  CHECK(text_at(event, "/payload/connectionId") == ann.id);
+  CHECK(text_at(event, "/payload/userId") == "ann");
+  CHECK(files.store->info(path_of(made).substr(7)).value().owner == "ann");
+}
+
+TEST_CASE("files: the owner of an upload with a ticket is the user of its session, whom the file handler hears of") {
+  if (!flux::core::has_digests()) return;
+  Fixture files;
+  std::atomic<int> known{0};
+  files.before_start = [&](flux::Server& server) {
+    server.on_connect([](flux::ConnectRequest& request) { request.accept({.user_id = "ann"}); });
+    server.on_file([&](FileRequest& request) {
+      if (request.session() && request.session()->identity().user_id == "ann" && request.room() == "r") ++known;
+    });
+  };
+  auto& server = files.start();
+  LiveClient ann(server.port());
+  ann.join("r");
+  auto client = files.client();
+  const std::string path = begin_upload(client, 1, "Upload-Metadata: ticket " + base64(ticket_of(ann)) + "\r\n");
+  CHECK(known == 1);
+  CHECK(client.request(patch(path, 0, "x")).status == 204);
+  CHECK(known == 2);
+  CHECK(files.store->info(path.substr(7)).value().owner == "ann");
 }
 
 TEST_CASE("files: a server without a store serves none") {
@@ -569,7 +812,7 @@ TEST_CASE("files: a client that only says that it sends no more while its POST i
   gate.open();
   const auto made = client.reply();
   CHECK(made.status == 201);
-  CHECK(files.client().request(get(field(made, "Location"))).body == "half");
+  CHECK(files.client().request(get(path_of(made))).body == "half");
 }
 
 TEST_CASE("files: a download whose request has a body is answered, and the connection ends") {
@@ -577,7 +820,7 @@ TEST_CASE("files: a download whose request has a body is answered, and the conne
   files.start();
   for (const std::string& content : {std::string(), bytes_of(3'000'000)}) {
     auto client = files.client();
-    const auto path = field(client.request(post("/files", content)), "Location");
+    const auto path = path_of(client.request(post("/files", content)));
     client.send("GET " + path + " HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello" + get(path));
     const auto got = client.reply();
     CHECK(got.status == 200);
@@ -593,7 +836,7 @@ TEST_CASE("files: a body of unknown length does not go past a limit that was low
   files.start();
   auto client = files.client();
   const auto made = client.request(tus("POST", "/files", "Upload-Defer-Length: 1\r\n"));
-  const std::string path = field(made, "Location");
+  const std::string path = path_of(made);
   REQUIRE(client.request(patch(path, 0, bytes_of(1'000))).status == 204);
   files.server->stop(0ms);
   files.config.files.file_bytes_max = 500;
@@ -622,6 +865,9 @@ TEST_CASE("files: settings that can't be meant are refused") {
   CHECK(refused([](flux::FilesOptions& files) { files.checked_chunk_bytes_max = SIZE_MAX; }));
   CHECK(refused([](flux::FilesOptions& files) { files.upload_expires = std::chrono::seconds::max(); }));
   CHECK(refused([](flux::FilesOptions& files) { files.unshared_expires = std::chrono::seconds::max(); }));
+  CHECK(refused([](flux::FilesOptions& files) { files.cleanup_interval = -1s; }));
+  CHECK(refused([](flux::FilesOptions& files) { files.ticket_expires = 0s; }));
+  CHECK(refused([](flux::FilesOptions& files) { files.cleanup_interval = std::chrono::seconds::max(); }));
   CHECK(refused([](flux::FilesOptions& files) { files.upload_expires = -1s; }));
   CHECK(refused([](flux::FilesOptions& files) { files.worker_threads = 0; }));
   CHECK(refused([](flux::FilesOptions& files) { files.link_key = "short"; }));
@@ -703,7 +949,7 @@ TEST_CASE("files: the server is stopped in the middle of uploads and downloads, 
   std::string path;
   {
     auto client = files.client();
-    path = field(client.request(post("/files", bytes_of(9'000'000))), "Location");
+    path = path_of(client.request(post("/files", bytes_of(9'000'000))));
     TcpClient slow(Target{server.port(), "127.0.0.1", 4'096});
     slow.send(get(path));
     REQUIRE(slow.receive());

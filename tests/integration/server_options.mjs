@@ -69,7 +69,9 @@ test('a store of no kind that there is', () => {
 test('options that do not go together', () => {
   refused(['--file-index', 'sqlite:x'], /--file-index is for --files/);
   refused(['--max-file-size', '5'], /--max-file-size is for --files/);
-  refused(['--upload-expires', '5'], /--upload-expires is for --files/);
+  for (const option of ['--upload-expires', '--unshared-expires', '--file-quota', '--file-quota-per-owner']) {
+    refused([option, '5'], new RegExp(`${option} is for --files`));
+  }
   for (const option of ['--tls-cert', '--tls-key']) refused([option, 'x.pem'], /--tls-cert and --tls-key are given together/);
   refused(['--chat', 'postgres://u:secret@h/db', '--chat-history', '5'], /--chat-history is for --chat memory/);
 });

@@ -306,17 +306,16 @@ test('public: the oldest are dropped past the limit', async () => {
   assert.deepEqual(all.at(-1)[0].map(({content}) => content), ['2', '3', '4']);
 });
 
-const unowned = []; // nobody knows who uploaded these, so nobody's share ends them
-
 test('files: put up over HTTP and shared by their id, in a room and in the public space', async () => {
-  const put = await fetch(new URL('files', server.url), {
+  const one = await client(ways.upgrade);
+  const {ticket} = await one.ask('public:uploadTicket');
+  const put = await fetch(new URL(`files?ticket=${ticket}`, server.url), {
     method: 'POST',
     body: 'over HTTP',
     headers: {'Content-Type': 'text/plain', 'Content-Disposition': 'attachment; filename="a.txt"'},
   });
   assert.ok(put.ok, `${put.status}`);
   const fileId = put.headers.get('location').split('/').at(-1);
-  const one = await client(ways.upgrade);
   const roomId = await room('live', one);
   const bob = await member(roomId);
   assert.equal((await one.ask('room:upload', {roomId, data: {type: 'file', fileId}})).success, true);
@@ -327,11 +326,34 @@ test('files: put up over HTTP and shared by their id, in a room and in the publi
   await one.ask('room:close', roomId); // the public space still has it
   assert.equal((await fetch(new URL(`files/${fileId}`, server.url))).status, 200);
   await one.ask('public:deleteLast');
-  await cleanUp();
-  assert.equal((await fetch(new URL(`files/${fileId}`, server.url))).status, 200);
-  unowned.push(fileId);
-  const unknown = await one.ask('public:upload', {type: 'file', fileId: fileId.replace(/^./, (digit) => (digit === '0' ? '1' : '0'))});
+  await until(async () => (await fetch(new URL(`files/${fileId}`, server.url))).status === 404, 'its deletion');
+  const unknown = await one.ask('public:upload', {type: 'file', fileId});
   assert.equal(unknown.success, false);
+});
+
+test('room:uploadTicket: to members, and the room hears of the upload under the name of its uploader', async () => {
+  const [one, two] = [await client(), await client()];
+  const roomId = await room('history', one, two);
+  const three = await client();
+  assert.equal((await three.ask('room:uploadTicket', roomId)).message, 'You are not in this room.');
+  const {success, ticket, expires} = await one.ask('room:uploadTicket', roomId);
+  assert.ok(success && expires > Date.now(), `${expires}`);
+  const {connectionId} = await one.ask('room:members', roomId);
+  const put = await fetch(new URL(`files?filename=a.txt&upload_id=u1&ticket=${ticket}`, server.url), {method: 'POST', body: 'x'});
+  assert.equal(put.status, 201);
+  const {fileId} = await put.json();
+  let [heard] = await two.next('room:event');
+  while (!heard.payload.done) [heard] = await two.next('room:event');
+  assert.deepEqual(heard, {
+    roomId,
+    connectionId,
+    event: 'upload_progress',
+    payload: {uploadId: 'u1', fileName: 'a.txt', offset: 1, length: 1, done: true, fileId},
+  });
+  // Whoever of the room shares it: it goes with the room.
+  assert.equal((await two.ask('room:upload', {roomId, data: {type: 'file', fileId}})).success, true);
+  await one.ask('room:close', roomId);
+  await until(async () => (await fetch(new URL(`files/${fileId}`, server.url))).status === 404, 'its deletion');
 });
 
 test('files: at the limit and one byte over it', async () => {
@@ -356,7 +378,7 @@ for (const [way, most] of [
     servers.push(program);
     try {
       const one = await client(ways[way], program);
-      const file = (size) => ({type: 'file', content: Buffer.alloc(size, 7), fileName: 'ü'.repeat(512), mimeType: 'a/b'});
+      const file = (size) => ({type: 'file', content: Buffer.alloc(size, 7), fileName: 'ü'.repeat(256), mimeType: 'a/b'});
       assert.deepEqual(await one.ask('public:upload', file(most)), {success: true, message: 'Data uploaded.'});
       assert.deepEqual(await one.ask('public:upload', file(most + 1)), {
         success: false,
@@ -389,7 +411,7 @@ test('files: who ends the connection in the middle of an upload leaves none', as
   await two.ask('room:close', roomId);
   await until(async () => {
     await cleanUp();
-    return onDisk().every((name) => unowned.includes(name));
+    return onDisk().length === 0;
   }, 'an empty folder');
 });
 

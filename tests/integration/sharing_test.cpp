@@ -647,13 +647,13 @@ constexpr const char* some_file = "01234567-89ab-4def-8123-456789abcdef";
 const std::string share_some_file = std::string(R"({"type":"file","fileId":")") + some_file + R"("})";
 
 /// Shares the file in a singleton room of the client's own, and a text over it.
-void share_over(SocketIoClient& client, const std::string& room) {
+void share_over(SocketIoClient& client, std::string_view room) {
   make(client, room, "singleton");
   enter(client, room);
   REQUIRE(success(client.ask("room:upload", R"({"roomId":)" + ::quoted(room) + R"(,"data":)" + share_some_file + "}")));
   REQUIRE(success(client.ask("room:upload", text_upload(room, "over it"))));
 }
-void share_over(LiveClient& client, const std::string& room) {
+void share_over(LiveClient& client, std::string_view room) {
   const auto ask = [&](std::string_view type, const std::string& payload) {
     REQUIRE(text_at(client.request(type, payload), "/type") == "ack");
   };
@@ -728,7 +728,7 @@ TEST_CASE("sharing: the file handler is asked whether a file may be shared, by e
   });
   SocketIoClient eve(scene.port());
   LiveClient bob(scene.port());
-  const auto by_eve = [&](const std::string& room) {
+  const auto by_eve = [&](std::string_view room) {
     make(eve, room, "history");
     enter(eve, room);
     const auto answer =

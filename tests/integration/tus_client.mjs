@@ -114,6 +114,37 @@ describe('in Node', () => {
     });
   }
 
+  test('behind a proxy that strips a prefix: the upload goes on where it was created', async () => {
+    const inside = '/files';
+    for (const [options, outside] of [
+      [{}, '/rt/deep/files'],
+      [{uploadDataDuringCreation: true, chunkSize: 300_000}, '/a b/files'],
+    ]) {
+      const seen = [];
+      const proxy = http.createServer((request, answer) => {
+        seen.push(request.url);
+        const path = decodeURIComponent(request.url).replace(outside, inside);
+        const {method, headers} = request;
+        const onward = http.request({host: '127.0.0.1', port: server.port, method, path, headers}, (reply) => {
+          answer.writeHead(reply.statusCode, reply.headers);
+          reply.pipe(answer);
+        });
+        onward.on('error', () => answer.destroy());
+        request.pipe(onward);
+      });
+      await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+      const base = `http://127.0.0.1:${proxy.address().port}`;
+      const begun = upload(content, {endpoint: `${base}${encodeURI(outside)}`, ...options});
+      await finish(begun);
+      assert.ok(seen.every((url) => decodeURIComponent(url).startsWith(outside)), `${seen}`);
+      assert.ok(begun.url.startsWith(`${base}${encodeURI(outside)}/`), begun.url);
+      const path = decodeURIComponent(new URL(begun.url).pathname).replace(outside, inside);
+      assert.equal(sha256((await down(path)).body), sha256(content));
+      proxy.closeAllConnections();
+      await new Promise((resolve) => proxy.close(resolve));
+    }
+  });
+
   test('a name in any script, and metadata without a value', async () => {
     const filename = 'naïve “файл” 日本 😀.txt';
     const path = await put(content, {metadata: {filename, filetype: 'text/plain', empty: '', last: ''}});

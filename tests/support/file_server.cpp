@@ -1,7 +1,7 @@
 // A server of files that the tests in JavaScript drive: DiskFileStore, and the settings that they want.
 //
 // usage: flux-file-server --dir DIR [--port N] [--threads N] [--max-file-size BYTES] [--idle-ms N] [--upload-expires S]
-//     [--cors ORIGIN] [--inline TYPE] [--checked-chunk-max BYTES] [--quota BYTES] [--sha256 1] [--auth now|later]
+//     [--cors ORIGIN] [--inline TYPE,...] [--checked-chunk-max BYTES] [--quota BYTES] [--sha256 1] [--auth now|later]
 //
 // --auth: who has no `Authorization: Bearer NAME` is refused; NAME owns what it puts up; "thief" may do nothing with
 // what others own; only "admin" removes complete files. GET /link/{id}?seconds=N&name=NAME gives a signed link. Ends
@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <sstream>
 #include <string>
 
 namespace {
@@ -53,7 +54,8 @@ int main(int argc, char** argv) {
   config.files.checked_chunk_bytes_max = arguments.number("--checked-chunk-max", config.files.checked_chunk_bytes_max);
   config.files.sha256 = arguments.number("--sha256", 0) != 0;
   if (arguments.has("--cors")) config.files.cors_origins = {arguments.text("--cors")};
-  if (arguments.has("--inline")) config.files.inline_types = {arguments.text("--inline")};
+  std::istringstream types(arguments.has("--inline") ? arguments.text("--inline") : "");
+  for (std::string type; std::getline(types, type, ',');) config.files.inline_types.push_back(type);
   config.log_level = flux::LogLevel::warning;
   config.log = [](flux::LogLevel, std::string_view text) {
     std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());

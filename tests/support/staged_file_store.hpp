@@ -1,6 +1,7 @@
 // A file store in memory whose calls a test holds back, or has fail.
 #pragma once
 
+#include <flux/clock.hpp>
 #include <flux/storage/file_store.hpp>
 
 #include <algorithm>
@@ -33,6 +34,7 @@ class StagedFileStore final : public flux::FileStore {
     entry.info.owner = owner;
     entry.info.length = entry.info.size = bytes.size();
     entry.info.state = flux::FileState::complete;
+    entry.info.created_at = entry.info.modified_at = flux::SystemClock().unix_ms();
     entry.bytes = bytes;
   }
   /// Everything that it knows, what is logically deleted included.

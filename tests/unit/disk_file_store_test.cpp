@@ -173,6 +173,19 @@ TEST_CASE("disk file store: a number of files is the limit, and deleted ones cou
   CHECK(error_of(store.create(new_file(3, 6))) == "ok");
 }
 
+TEST_CASE("disk file store: promises are bounded by default, of one owner and of all", "[disk_file_store]") {
+  const TempFolder folder;
+  DiskFileStore store(folder.path().string());
+  const auto promise = [&](int number, const std::string& owner) {
+    return error_of(store.create(new_file(number, 100'000'000, owner)));
+  };
+  int number = 0;
+  while (number < 3'000 && promise(number, "ann") == "ok") ++number;
+  CHECK(number == 21);  // 2 GiB
+  while (number < 3'000 && promise(number, "user " + std::to_string(number)) == "ok") ++number;
+  CHECK(number == 107);  // 10 GiB
+}
+
 TEST_CASE("disk file store: a number of files of one owner is the limit, uploads without bytes included",
           "[disk_file_store]") {
   const TempFolder folder;

@@ -183,7 +183,7 @@ TEST_CASE("files: one that is held is shared by its owner, its uploader and its 
           "[files]") {
   Scene s;
   const Room::Settings settings{25ms, 100, 2, 1000};
-  const auto room = std::make_shared<const Room>("r", RoomOptions{}, "epoch", settings);
+  const auto room = std::make_shared<Room>("r", RoomOptions{}, "epoch", settings);
   const auto namesake = std::make_shared<const Room>("r", RoomOptions{}, "another epoch", settings);
   s.store->put("f", FileState::complete, false, 0, "ann");
   s.files->note_origin("f", {"connection 1", room});

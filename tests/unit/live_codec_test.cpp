@@ -174,6 +174,9 @@ TEST_CASE("live: create_room, share, get_history and the public space", "[live]"
           "invalid_message: limit is 1001; it must be an integer from 1 to 1000");
   }
   CHECK(read(R"({"type":"public_delete_last"})").request.type == LiveType::public_delete_last);
+  const Read ticket = read(message("upload_ticket", R"({"roomId":"r"})", R"(,"id":1)"));
+  CHECK(ticket.request.type == LiveType::upload_ticket);
+  CHECK(ticket.request.room_id == "r");
 }
 
 TEST_CASE("live: members come in any order, escaped names count, unknown ones do not matter", "[live]") {
@@ -284,6 +287,8 @@ TEST_CASE("live: a member that a type needs and that is absent or null is missin
   refused(message("create_room", R"({"roomId":"r"})"), "mode is missing");
   refused(message("broadcast_event", R"({"event":""})"), "event is empty");
   refused(message("get_history", "{}"), "id is missing");
+  refused(message("upload_ticket", "{}"), "id is missing");
+  refused(message("public_upload_ticket", "{}"), "id is missing");
   refused(R"({"type":"public_history"})", "id is missing");
   // null stands for absent.
   CHECK(read(message("join_room", R"({"roomId":"r","presence":null,"accessToken":null,"name":null})")).error.empty());

@@ -42,9 +42,10 @@ std::string websocket_text(std::string_view frame) {
 // --- Reading ---
 
 TEST_CASE("sharing request: every event of the table and of ours is known, and nothing else") {
-  for (const char* name : {"public:upload", "public:deleteLast", "room:create", "room:join", "room:history",
-                           "room:upload", "room:leave", "room:close", "room:list", "room:members", "room:event",
-                           "room:chat", "room:chatHistory", "room:presence", "public:items"}) {
+  for (const char* name :
+       {"public:upload", "public:deleteLast", "room:create", "room:join", "room:history", "room:upload", "room:leave",
+        "room:close", "room:list", "room:members", "room:event", "room:chat", "room:chatHistory", "room:presence",
+        "public:items", "room:uploadTicket", "public:uploadTicket"}) {
     CHECK(sharing_type(name));
   }
   for (const char* name :
@@ -164,9 +165,9 @@ TEST_CASE("sharing request: names and types of files have their limits") {
   CHECK(upload(R"("fileName":"a\u0000b")") == "data.fileName holds control characters");
   CHECK(upload(R"("fileName":"a\r\nSet-Cookie: x")") == "data.fileName holds control characters");
   CHECK(upload(R"("fileName":"\udc00")") == "data.fileName holds a lone surrogate, which is no character");
-  CHECK(upload("\"fileName\":\"" + std::string(1025, 'x') + "\"") ==
-        "data.fileName has 1025 bytes; at most 1024 are allowed");
-  CHECK(upload("\"fileName\":\"" + std::string(1024, 'x') + "\"") == "(read)");
+  CHECK(upload("\"fileName\":\"" + std::string(513, 'x') + "\"") ==
+        "data.fileName has 513 bytes; at most 512 are allowed");
+  CHECK(upload("\"fileName\":\"" + std::string(512, 'x') + "\"") == "(read)");
   CHECK(upload(R"("fileName":"a","mimeType":{})") == "data.mimeType is an object; it must be a string");
   CHECK_THAT(upload(R"("fileName":"a","mimeType":"a/b\r\nX: y")"), ContainsSubstring("printable ASCII"));
   CHECK_THAT(upload("\"fileName\":\"a\",\"mimeType\":\"" + std::string(256, 'x') + "\""),

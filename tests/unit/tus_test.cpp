@@ -68,5 +68,15 @@ TEST_CASE("tus: metadata that is not well formed is refused") {
   }
   const std::string longest(TusMetadata::bytes_max, 'a');
   CHECK(TusMetadata::read(longest));
-  CHECK(TusMetadata::read(longest + "a").error().message() == "Upload-Metadata has at most 8192 bytes here, not 8193");
+  const auto refused = TusMetadata::read(longest + "a");
+  CHECK(refused.error().code() == Errc::message_too_large);
+  CHECK(refused.error().message() == "Upload-Metadata has at most 3072 bytes here, not 3073");
+}
+
+TEST_CASE("tus: metadata without a key is the rest, as it was") {
+  CHECK(flux::protocol::tus_metadata_without("", "ticket").empty());
+  CHECK(flux::protocol::tus_metadata_without("ticket YQ==", "ticket").empty());
+  CHECK(flux::protocol::tus_metadata_without("ticket", "ticket").empty());
+  CHECK(flux::protocol::tus_metadata_without("a YQ==, ticket YQ== ,b", "ticket") == "a YQ==,b");
+  CHECK(flux::protocol::tus_metadata_without("tickets YQ==,a ticket", "ticket") == "tickets YQ==,a ticket");
 }

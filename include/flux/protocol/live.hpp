@@ -47,6 +47,9 @@ inline constexpr std::string_view get_presence = "get_presence";
 /// `{limit?, before?, roomId?}`: what the room keeps, the newest `limit` (1 to 1000) below offset `before`, oldest
 /// first; ack `{roomId, items: [{connectionId, data, offset}…], more?, before?}`.
 inline constexpr std::string_view room_items = "room_items";
+/// `{roomId?}`: shows over HTTP that an upload is this connection's, see `FilesOptions`; ack `{ticket, expires}`, in
+/// milliseconds since 1970.
+inline constexpr std::string_view upload_ticket = "upload_ticket";
 /// `{data}`: to the public space; ack `{offset}`.
 inline constexpr std::string_view public_share = "public_share";
 /// `{limit?, before?}`: the newest `limit` (1 to 1000) items below offset `before`, oldest first; ack
@@ -54,6 +57,8 @@ inline constexpr std::string_view public_share = "public_share";
 inline constexpr std::string_view public_history = "public_history";
 /// `{}`: removes the newest item of the public space; ack `{deleted}`.
 inline constexpr std::string_view public_delete_last = "public_delete_last";
+/// `{}`: as `upload_ticket`, for an upload that is shared in the public space, or in a room that is not to hear of it.
+inline constexpr std::string_view public_upload_ticket = "public_upload_ticket";
 }  // namespace request
 
 /// Server to client.

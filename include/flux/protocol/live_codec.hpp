@@ -26,9 +26,11 @@ enum class LiveType : std::uint8_t {
   get_history,
   get_presence,
   room_items,
+  upload_ticket,
   public_share,
   public_history,
   public_delete_last,
+  public_upload_ticket,
 };
 
 struct LiveTypeName {
@@ -48,9 +50,11 @@ inline constexpr LiveTypeName live_types[] = {
     {live::request::get_history, LiveType::get_history},
     {live::request::get_presence, LiveType::get_presence},
     {live::request::room_items, LiveType::room_items},
+    {live::request::upload_ticket, LiveType::upload_ticket},
     {live::request::public_share, LiveType::public_share},
     {live::request::public_history, LiveType::public_history},
     {live::request::public_delete_last, LiveType::public_delete_last},
+    {live::request::public_upload_ticket, LiveType::public_upload_ticket},
 };
 
 /// A client's message. Views point into its text, or into `mended`. Members that its type does not need are not looked
@@ -130,6 +134,8 @@ std::string live_history_payload(std::string_view room, const features::ChatPage
 std::string live_members_payload(std::string_view room, const features::MembersPage& page);
 /// `room`: empty for the public space.
 std::string live_items_payload(std::string_view room, const features::ItemsPage& page);
+/// `expires_at`: milliseconds since 1970.
+std::string live_ticket_payload(std::string_view ticket, std::int64_t expires_at);
 
 }  // namespace flux::protocol
 

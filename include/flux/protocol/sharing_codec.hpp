@@ -35,6 +35,8 @@ enum class SharingType : std::uint8_t {
   room_chat_history,
   room_presence,
   public_items,
+  room_upload_ticket,
+  public_upload_ticket,
 };
 
 struct SharingTypeName {
@@ -44,14 +46,23 @@ struct SharingTypeName {
 
 /// Every event of data sharing that a client may send, the frequent ones first.
 inline constexpr SharingTypeName sharing_types[] = {
-    {"room:upload", SharingType::room_upload},     {"room:event", SharingType::room_event},
-    {"room:chat", SharingType::room_chat},         {"room:presence", SharingType::room_presence},
-    {"public:upload", SharingType::public_upload}, {"public:deleteLast", SharingType::public_delete_last},
-    {"room:join", SharingType::room_join},         {"room:create", SharingType::room_create},
-    {"room:history", SharingType::room_history},   {"room:leave", SharingType::room_leave},
-    {"room:close", SharingType::room_close},       {"room:list", SharingType::room_list},
-    {"room:members", SharingType::room_members},   {"room:chatHistory", SharingType::room_chat_history},
+    {"room:upload", SharingType::room_upload},
+    {"room:event", SharingType::room_event},
+    {"room:chat", SharingType::room_chat},
+    {"room:presence", SharingType::room_presence},
+    {"public:upload", SharingType::public_upload},
+    {"public:deleteLast", SharingType::public_delete_last},
+    {"room:join", SharingType::room_join},
+    {"room:create", SharingType::room_create},
+    {"room:history", SharingType::room_history},
+    {"room:leave", SharingType::room_leave},
+    {"room:close", SharingType::room_close},
+    {"room:list", SharingType::room_list},
+    {"room:members", SharingType::room_members},
+    {"room:chatHistory", SharingType::room_chat_history},
     {"public:items", SharingType::public_items},
+    {"room:uploadTicket", SharingType::room_upload_ticket},
+    {"public:uploadTicket", SharingType::public_upload_ticket},
 };
 
 /// What the event of this name asks for; none: it is no event of data sharing.
@@ -84,8 +95,7 @@ struct SharingRequest {
   RoomId after_room;        ///< among the rooms
 };
 
-/// `fileName` and `mimeType` of a file in a message.
-inline constexpr std::size_t file_name_bytes_max = 1'024;
+/// `mimeType` of a file in a message.
 inline constexpr std::size_t media_type_bytes_max = 255;
 inline constexpr std::string_view media_type_unknown = "application/octet-stream";
 

@@ -36,13 +36,20 @@ struct TusChecksum {
 /// "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=". Errors: invalid_argument where it is not a name, one space and base64.
 Result<TusChecksum> read_tus_checksum(std::string_view text);
 
+/// The key in Upload-Metadata whose value shows whose an upload is: a secret.
+inline constexpr std::string_view tus_ticket_key = "ticket";
+
+/// Upload-Metadata that `TusMetadata::read` takes, without the pair of `key`.
+std::string tus_metadata_without(std::string_view text, std::string_view key);
+
 /// Upload-Metadata: what the client says of the file.
 class TusMetadata {
  public:
-  static constexpr std::size_t bytes_max = 8'192;
+  /// HEAD returns it, and proxies commonly take no more than 4 kB of header fields from a server.
+  static constexpr std::size_t bytes_max = 3'072;
 
   /// Pairs of a key and a base64 value with one space between, or keys alone, with commas between. An empty text has
-  /// none. Errors: invalid_argument past `bytes_max`, or where a key is empty, not visible ASCII, or comes twice, or a
+  /// none. Errors: message_too_large past `bytes_max`; invalid_argument where a key is empty, not visible ASCII, or comes twice, or a
   /// value is not base64.
   static Result<TusMetadata> read(std::string_view text);
 
@@ -53,6 +60,7 @@ class TusMetadata {
   std::string_view file_name() const noexcept { return first_of("filename", "name"); }
   std::string_view media_type() const noexcept { return first_of("filetype", "type"); }
   std::string_view room() const noexcept { return find("room").value_or(std::string_view()); }
+  std::string_view ticket() const noexcept { return find(tus_ticket_key).value_or(std::string_view()); }
   std::string_view upload_id() const noexcept { return find("upload_id").value_or(std::string_view()); }
 
  private:

@@ -24,16 +24,16 @@ namespace flux {
 struct DiskFileStoreOptions {
   /// Bytes of all files; 0: any number. An upload counts with its length from its beginning, and a deleted file until
   /// `cleanup_deleted`.
-  std::uint64_t bytes_max = 0;
+  std::uint64_t bytes_max = 10'737'418'240;
   /// Bytes of the files of one owner; 0: any number. Files without an owner ("") have one allowance together, so that
   /// nobody gets round the limit by not saying who he is. A deleted file no longer counts.
-  std::uint64_t bytes_per_owner_max = 0;
+  std::uint64_t bytes_per_owner_max = 2'147'483'648;
   /// Files, uploads and deleted ones included; 0: any number. Each takes about 1 kB of memory, and what its uploader
-  /// says about it (`FileInfo::metadata`).
-  std::uint64_t files_max = 1'000'000;
+  /// says about it (`FileInfo::metadata`), at most 3 kB.
+  std::uint64_t files_max = 100'000;
   /// Files of one owner, uploads included; 0: any number. Who has no name shares with all who have none, and a deleted
   /// file no longer counts, as with the bytes.
-  std::uint64_t files_per_owner_max = 0;
+  std::uint64_t files_per_owner_max = 20'000;
   /// Where what is known of the files is kept, for this store alone. None: a FileIndexLog in the folder.
   std::shared_ptr<FileIndex> index{};
   /// Says when bytes were appended. None: the machine's.

@@ -3,6 +3,7 @@
 
 #include <flux/error.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -15,6 +16,10 @@ namespace flux {
 /// Names a file for good: a random UUID (RFC 9562, version 4), 36 characters in lower case. It is made by the server,
 /// so no client chooses a name on disk, and who does not know it can't guess it.
 using FileId = std::string;
+
+/// Of a file's name. Answers say it percent-encoded, three bytes for one, and many proxies take no more than 4 kB of
+/// header fields.
+inline constexpr std::size_t file_name_bytes_max = 512;
 
 enum class FileState : std::uint8_t {
   uploading,  ///< some of it is there; more may be appended

@@ -37,9 +37,11 @@ const Payloads& live_payloads() {
       {"get_history", R"({"limit":1000})"},
       {"get_presence", R"({"limit":1000})"},
       {"room_items", R"({"limit":1000})"},
+      {"upload_ticket", "{" + room + "}"},
       {"public_share", R"({"data":{"type":"string","content":"s"}})"},
       {"public_history", "{}"},
       {"public_delete_last", "{}"},
+      {"public_upload_ticket", "{}"},
   };
   return payloads;
 }
@@ -52,6 +54,7 @@ const Payloads& sharing_payloads() {
   static const Payloads payloads{
       {"public:upload", text},
       {"public:deleteLast", ""},
+      {"public:uploadTicket", ""},
       {"room:create", R"({"roomId":"made","capacity":10,"mode":"history"})"},
       {"room:join", id},
       {"room:history", id},
@@ -60,6 +63,7 @@ const Payloads& sharing_payloads() {
       {"room:close", "{" + room + "}"},
       {"room:list", R"({"limit":1000})"},
       {"room:members", id},
+      {"room:uploadTicket", id},
       {"room:event", "{" + room + R"(,"event":"e"})"},
       {"room:chat", "{" + room + R"(,"message":"m"})"},
       {"room:chatHistory", "{" + room + R"(,"limit":1000})"},

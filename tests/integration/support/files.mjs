@@ -3,14 +3,22 @@
 import {createHash, randomBytes} from 'node:crypto';
 import http from 'node:http';
 
-/** One request on a connection of its own unless an agent is given. Resolves with `{status, headers, body}`. */
+/**
+ * One request on a connection of its own unless an agent is given. Resolves with `{status, headers, body}`; a Location
+ * among the headers is the path that it means, as a client resolves it.
+ */
 export function ask(port, method, path, {headers = {}, body, agent} = {}) {
   return new Promise((resolve, reject) => {
     const request = http.request({port, host: '127.0.0.1', method, path, headers, agent: agent ?? false}, (answer) => {
       const pieces = [];
       answer.on('data', (piece) => pieces.push(piece));
       answer.on('error', reject);
-      answer.on('end', () => resolve({status: answer.statusCode, headers: answer.headers, body: Buffer.concat(pieces)}));
+      answer.on('end', () => {
+        const answered = {status: answer.statusCode, headers: answer.headers, body: Buffer.concat(pieces)};
+        const {location} = answer.headers;
+        if (location) answered.headers.location = new URL(location, `http://127.0.0.1${path}`).pathname;
+        resolve(answered);
+      });
     });
     request.on('error', reject);
     request.end(body);

@@ -8,6 +8,7 @@
 #include <flux/error.hpp>
 #include <flux/types.hpp>
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <memory>
@@ -45,6 +46,10 @@ class SessionState {
 
   virtual bool connected() const = 0;
   virtual std::vector<RoomId> rooms() const = 0;
+  bool is_in(const RoomId& room) const {
+    const auto in = rooms();
+    return std::find(in.begin(), in.end(), room) != in.end();
+  }
   virtual Result<void> send(std::string_view event, const JsonText& payload, const RoomId& room) = 0;
   virtual void close_session(CloseCode code, std::string_view reason) = 0;
   /// Takes the session out of a room that has ended; not of one that was made under the same id. On its loop.

@@ -40,8 +40,9 @@ struct FileHolder {
 
 /// Who began an upload, and for which room, beside the user who owns the file (`FileInfo::owner`).
 struct FileOrigin {
-  SessionId connection{};            ///< empty: unknown
-  std::weak_ptr<const Room> room{};  ///< empty: for none
+  SessionId connection{};      ///< empty: unknown
+  std::weak_ptr<Room> room{};  ///< empty: for none
+  std::string upload_id{};     ///< as the client calls the upload there; empty: the server has a name for it
 };
 
 /// A place in a room or the public space that a file has, copied with the item that stands for it. When the last place
@@ -117,6 +118,8 @@ class Files final : public std::enable_shared_from_this<Files> {
   void find(const FileId& id, Done<FileInfo> done);
   /// Notes who began the upload of a file that the store has made, until the file is shared or gone, or the server ends.
   void note_origin(const FileId& id, FileOrigin origin);
+  /// Empty where it is not known.
+  FileOrigin origin(const FileId& id) const;
 
   /// A place for the complete file. Where the holder is entitled to end it, it is shared from here on.
   /// Errors: file_not_found, also where it is not complete yet.
@@ -131,7 +134,9 @@ class Files final : public std::enable_shared_from_this<Files> {
   void release(const FileId& id);
   /// Removes logically deleted files from disk.
   void cleanup(Done<FileCleanup> done);
-  /// Removes expired uploads, what was never shared in time, and orphans. `lost`: time that does not count, for the
+  /// The same where nobody waits for the answer.
+  void cleanup();
+  /// Removes expired uploads, what was not shared in time, and orphans. `lost`: time that does not count, for the
   /// server stood still.
   void sweep(std::chrono::milliseconds lost = {});
 

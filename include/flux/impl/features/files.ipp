@@ -122,6 +122,12 @@ FLUX_DECL void Files::note_origin(const FileId& id, FileOrigin origin) {
   origins_[id] = std::move(origin);
 }
 
+FLUX_DECL FileOrigin Files::origin(const FileId& id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = origins_.find(id);
+  return found == origins_.end() ? FileOrigin() : found->second;
+}
+
 FLUX_DECL void Files::forget_origin(const FileId& id) {
   const std::lock_guard lock(mutex_);
   origins_.erase(id);
@@ -249,6 +255,18 @@ FLUX_DECL void Files::cleanup(Done<FileCleanup> done) {
   retry_releases();
   run(
       {}, [](FileStore& store) { return store.cleanup_deleted(); }, std::move(done), Pace::slow);
+}
+
+FLUX_DECL void Files::cleanup() {
+  cleanup([self = shared_from_this()](const Result<FileCleanup>& cleanup) {
+    if (!cleanup) {
+      if (cleanup.error().code() != Errc::stopped) {
+        self->faults_->note("deleted files can't be removed from disk: " + cleanup.error().cause());
+      }
+    } else if (!cleanup->failed.empty()) {
+      self->faults_->note(std::to_string(cleanup->failed.size()) + " deleted files can't be removed from disk yet");
+    }
+  });
 }
 
 FLUX_DECL void Files::sweep(std::chrono::milliseconds lost) {

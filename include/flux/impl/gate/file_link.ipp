@@ -2,27 +2,16 @@
 
 #include <flux/core/digest.hpp>
 #include <flux/gate/file_link.hpp>
+#include <flux/gate/random_key.hpp>
 #include <flux/transport/http_message.hpp>
 
 #include <algorithm>
 #include <charconv>
-#include <random>
 #include <system_error>
 
 namespace flux::gate {
 
-namespace detail {
-
-inline std::string random_link_key() {
-  std::random_device entropy;
-  std::string key;
-  for (int i = 0; i < 32; ++i) key += static_cast<char>(entropy() & 0xffU);
-  return key;
-}
-
-}  // namespace detail
-
-FLUX_DECL FileLinks::FileLinks(std::string key) : key_(key.empty() ? detail::random_link_key() : std::move(key)) {}
+FLUX_DECL FileLinks::FileLinks(std::string key) : key_(key.empty() ? random_key() : std::move(key)) {}
 
 // Id and expiry hold no line ends and the name comes last, so what is signed can be read in one way only.
 FLUX_DECL Result<std::string> FileLinks::signature(std::string_view file, std::string_view expires,

@@ -278,9 +278,13 @@ FLUX_DECL void read_fields(Fields& fields, LiveRequest& out) {
     case LiveType::room_items:
     case LiveType::public_history: read_page(fields, out, features::no_limit); break;
     case LiveType::leave_room:
+    case LiveType::upload_ticket:
+    case LiveType::public_upload_ticket:
     case LiveType::public_delete_last: break;
   }
-  const bool answers_only = out.limit != 0;  // a page
+  const bool is_page = out.limit != 0;
+  const bool answers_only =
+      is_page || out.type == LiveType::upload_ticket || out.type == LiveType::public_upload_ticket;
   if (answers_only && out.id.empty()) fields.fail(Errc::invalid_message, "id is missing: the answer is an ack");
 }
 
@@ -613,6 +617,12 @@ FLUX_DECL std::string live_room_payload(std::string_view room) {
 }
 
 FLUX_DECL std::string live_offset_payload(Offset offset) { return "{\"offset\":" + std::to_string(offset) + "}"; }
+
+FLUX_DECL std::string live_ticket_payload(std::string_view ticket, std::int64_t expires_at) {
+  std::string text;
+  live_detail::Object(text).string("ticket", ticket).number("expires", expires_at).end();
+  return text;
+}
 
 FLUX_DECL std::string live_history_payload(std::string_view room, const features::ChatPage& page) {
   std::string text;

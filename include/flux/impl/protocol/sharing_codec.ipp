@@ -102,14 +102,16 @@ class Reader {
     out_.type = type;
     switch (type) {
       case SharingType::public_upload: public_upload(); break;
-      case SharingType::public_delete_last: break;
+      case SharingType::public_delete_last:
+      case SharingType::public_upload_ticket: break;
       case SharingType::public_items: options(argument()); break;
       case SharingType::room_join: named_room(); break;
       case SharingType::room_history:
         named_room();
         if (arguments_.size() > 1) options(arguments_[1]);
         break;
-      case SharingType::room_leave: room_of_its_own(); break;
+      case SharingType::room_leave:
+      case SharingType::room_upload_ticket: room_of_its_own(); break;
       case SharingType::room_members: members(); break;
       case SharingType::room_close: room_close(); break;
       case SharingType::room_chat_history: chat_history(); break;

@@ -54,11 +54,24 @@ FLUX_DECL Result<TusChecksum> read_tus_checksum(std::string_view text) {
   return TusChecksum{std::string(algorithm), std::move(*digest)};
 }
 
+FLUX_DECL std::string tus_metadata_without(std::string_view text, std::string_view key) {
+  std::string kept;
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    const std::string_view pair = tus_detail::without_blanks(text.substr(0, comma));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+    if (pair.substr(0, pair.find(' ')) == key) continue;
+    if (!kept.empty()) kept += ',';
+    kept += pair;
+  }
+  return kept;
+}
+
 FLUX_DECL Result<TusMetadata> TusMetadata::read(std::string_view text) {
   TusMetadata metadata;
   if (text.size() > bytes_max) {
-    return Error(Errc::invalid_argument, "Upload-Metadata has at most " + std::to_string(bytes_max) +
-                                             " bytes here, not " + std::to_string(text.size()));
+    return Error(Errc::message_too_large, "Upload-Metadata has at most " + std::to_string(bytes_max) +
+                                              " bytes here, not " + std::to_string(text.size()));
   }
   text = tus_detail::without_blanks(text);
   while (!text.empty()) {

@@ -12,18 +12,19 @@ namespace flux::detail {
 class FileCall::Question final : public gate::AccessQuestion<FileRequest> {
  public:
   Question(const HttpExchangeState& exchange, FileAction action, FileInfo file, RoomId room,
-           gate::OneAnswer::Answer answer)
+           std::shared_ptr<SessionState> session, gate::OneAnswer::Answer answer)
       : AccessQuestion(exchange.head(), std::move(answer)),
         exchange_(exchange),
         action_(action),
         file_(std::move(file)),
-        room_(std::move(room)) {}
+        room_(std::move(room)),
+        session_(std::move(session)) {}
 
   std::string remote_address() const override { return exchange_.client().text(); }
   FileAction action() const override { return action_; }
   const FileInfo& file() const override { return file_; }
   const RoomId& room() const override { return room_; }
-  std::optional<Session> session() const override { return std::nullopt; }
+  std::optional<Session> session() const override { return session_ ? std::optional(Session(session_)) : std::nullopt; }
   LaterAnswer later() override {
     left_for_later_ = true;
     return AccessQuestion::later();
@@ -35,6 +36,7 @@ class FileCall::Question final : public gate::AccessQuestion<FileRequest> {
   const FileAction action_;
   const FileInfo file_;
   const RoomId room_;
+  const std::shared_ptr<SessionState> session_;
   bool left_for_later_ = false;
 };
 
@@ -45,7 +47,8 @@ FLUX_DECL FileRefusal file_refusal(Errc code) {
     case Errc::forbidden: return {403, {}};
     case Errc::file_not_found: return {404, "no such file"};
     case Errc::wrong_offset: return {409, "the upload has another number of bytes than the request says"};
-    case Errc::file_too_large: return {413, {}};
+    case Errc::file_too_large:
+    case Errc::message_too_large: return {413, {}};
     case Errc::checksum_mismatch:
       return {protocol::tus_checksum_mismatch_status, "the bytes are not those of the checksum"};
     case Errc::overloaded: return {503, "the server is busy; try again"};
@@ -74,7 +77,7 @@ FLUX_DECL std::string_view FileCall::method() const noexcept {
 // --- Permission ---
 
 /// An answer that comes inside the handler is acted on when that has returned: it may throw yet.
-FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room,
+FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room, std::shared_ptr<SessionState> session,
                              std::function<void(const Identity&)> accepted) {
   if (!hub_.handlers.file) return accepted({});
   auto answered = [self = shared_from_this(), accepted = std::move(accepted)](std::optional<Identity> identity,
@@ -87,7 +90,7 @@ FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room,
       accepted(*identity);
     });
   };
-  Question question(*exchange_, action, std::move(file), std::move(room), std::move(answered));
+  Question question(*exchange_, action, std::move(file), std::move(room), std::move(session), std::move(answered));
   if (!hub_.guarded(loop().counters(), "file", [&] { hub_.handlers.file(question); })) {
     return answer(500, "the server failed to handle this request");
   }

@@ -39,13 +39,25 @@ FLUX_DECL std::optional<std::string> repr_digest(std::string_view sha256_hex) {
   return field + ":";
 }
 
-/// What keeps an uploaded page from running in this origin, whatever it calls itself.
+/// What an uploaded file may do in the page that a browser makes of it: run no script, whatever it calls itself, and
+/// load nothing. The browser's own players load the file itself, from its own origin.
+FLUX_DECL std::string_view content_policy(std::string_view media_type, bool shown) {
+  const std::string_view kind = media_type.substr(0, media_type.find('/'));
+  const bool played = transport::equals_ignore_case(kind, "audio") || transport::equals_ignore_case(kind, "video");
+  if (shown && played) {
+    return "sandbox allow-same-origin; default-src 'none'; media-src 'self'; style-src 'unsafe-inline'";
+  }
+  if (shown) return "sandbox; default-src 'none'; style-src 'unsafe-inline'";
+  return "sandbox; default-src 'none'";
+}
+
 FLUX_DECL void add_file_fields(transport::HttpFields& fields, const FilesOptions& options, const FileInfo& file,
                                std::string_view name) {
   const std::string_view unknown = "application/octet-stream";
   const std::string_view type = transport::is_media_type(file.media_type) ? std::string_view(file.media_type) : unknown;
-  const auto disposition =
-      may_be_shown(options.inline_types, type) ? transport::Disposition::in_place : transport::Disposition::attachment;
+  const bool shown = may_be_shown(options.inline_types, type);
+  const auto disposition = shown ? transport::Disposition::in_place : transport::Disposition::attachment;
+  fields.emplace_back("Content-Security-Policy", content_policy(type, shown));
   fields.emplace_back("Content-Type", type);
   fields.emplace_back("Content-Disposition",
                       transport::content_disposition(disposition, name.empty() ? file.name : name));
@@ -62,7 +74,6 @@ FLUX_DECL void answer_download(const std::shared_ptr<FileCall>& call, const File
   auto plan = transport::plan_representation(call->head(), representation, "private, no-cache",
                                              seconds(call->loop().clock().unix_ms()));
   plan.fields.emplace_back("X-Content-Type-Options", "nosniff");
-  plan.fields.emplace_back("Content-Security-Policy", "sandbox; default-src 'none'");
   if (!plan.has_body()) {
     std::string text(plan.status == 304 ? std::string_view() : transport::reason_phrase(plan.status));
     return call->answer(plan.status, std::move(text), std::move(plan.fields));

@@ -84,12 +84,10 @@ FLUX_DECL void FileRoutes::answer_options(FileCall& call) const {
   fields.emplace_back("Allow", methods);
   if (!call.options().cors_origins.empty() && call.head().header("Access-Control-Request-Method")) {
     fields.emplace_back("Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE, OPTIONS");
-    fields.emplace_back("Access-Control-Allow-Headers",
-                        "Authorization, Content-Type, Range, If-Range, If-Match, If-None-Match, If-Modified-Since, "
-                        "If-Unmodified-Since, Tus-Resumable, Upload-Length, Upload-Defer-Length, Upload-Offset, "
-                        "Upload-Metadata, Upload-Checksum, X-HTTP-Method-Override, X-Request-ID, X-Requested-With, "
-                        // What these ask for is not done here; so that pages can read the answer that says so.
-                        "Upload-Concat, Upload-Complete, Upload-Draft-Interop-Version");
+    // Whatever is asked for: tracing and frameworks add fields of their own, and none is harmful here.
+    if (const auto asked = call.head().header("Access-Control-Request-Headers")) {
+      fields.emplace_back("Access-Control-Allow-Headers", std::string(*asked));
+    }
     fields.emplace_back("Access-Control-Max-Age", "86400");
   }
   call.answer(204, {}, std::move(fields));
@@ -105,6 +103,9 @@ FLUX_DECL void FileRoutes::download(const std::shared_ptr<FileCall>& call) {
     return call->answer(403, "this link is not good, or no longer");
   }
   std::string name = transport::query_parameter(query, "filename").value_or("");
+  if (name.size() > file_name_bytes_max) {
+    return call->answer(400, "a file name has at most " + std::to_string(file_name_bytes_max) + " bytes");
+  }
   call->with_store(
       id, [id](FileStore& store) { return store.info(id); },
       [call, by_link, name = std::move(name)](const Result<FileInfo>& file) {
@@ -112,7 +113,7 @@ FLUX_DECL void FileRoutes::download(const std::shared_ptr<FileCall>& call) {
         if (!file) return call->fail(file.error());
         if (file->state != FileState::complete) return call->answer(404, "the file is not complete yet");
         if (by_link) return answer_download(call, *file, name);
-        call->ask(FileAction::download, *file, {},
+        call->ask(FileAction::download, *file, {}, nullptr,
                   [call, file = *file, name](const Identity&) { answer_download(call, file, name); });
       });
 }
@@ -141,7 +142,7 @@ FLUX_DECL void FileRoutes::remove(const std::shared_ptr<FileCall>& call) {
       [call, carry_out](const Result<FileInfo>& file) {
         if (call->over()) return;
         if (!file) return call->fail(file.error());
-        call->ask(FileAction::remove, *file, {}, carry_out);
+        call->ask(FileAction::remove, *file, {}, nullptr, carry_out);
       });
 }
 

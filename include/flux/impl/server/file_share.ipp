@@ -3,7 +3,6 @@
 #include <flux/detail/mode.hpp>
 #include <flux/gate/answers.hpp>
 #include <flux/server/detail/file_share.hpp>
-#include <flux/transport/detail/connection.hpp>
 
 #include <optional>
 #include <string>

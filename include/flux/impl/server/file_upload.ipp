@@ -117,7 +117,7 @@ FLUX_DECL void FileUpload::written(const Result<std::uint64_t>& size) {
   offset_ = *size;
   FileInfo now = plan_.file;
   now.size = offset_;
-  state_->progress.tell(call_->hub().rooms, plan_.progress, now, call_->loop().clock().now());
+  state_->progress.tell(call_->hub(), plan_.origin, now, call_->loop().clock().now());
   write_waiting();
   if (paused_) {
     paused_ = false;

@@ -202,6 +202,8 @@ FLUX_DECL void LiveSession::handle(Request& request) {
     case Type::get_history: return get_history(request);
     case Type::get_presence: return get_presence(request);
     case Type::room_items: return room_items(request);
+    case Type::upload_ticket: return upload_ticket(request);
+    case Type::public_upload_ticket: return give_ticket(request.id, {});
     case Type::public_share: return public_share(request);
     case Type::public_history: return public_history(request);
     case Type::public_delete_last: return public_delete_last(request);
@@ -565,6 +567,17 @@ FLUX_DECL void LiveSession::room_items(Request& request) {
   if (membership == nullptr) return;
   const auto page = membership->room->items_sent_to(*membership, page_of(request));
   ack(request.id, protocol::live_items_payload(membership->room->id(), page));
+}
+
+FLUX_DECL void LiveSession::upload_ticket(Request& request) {
+  const features::Membership* membership = current_room(request);
+  if (membership != nullptr) give_ticket(request.id, membership->room->id());
+}
+
+FLUX_DECL void LiveSession::give_ticket(std::string_view id, const RoomId& room) {
+  const auto ticket = hub_.upload_ticket(*this, room);
+  if (!ticket) return fail(id, ticket.error());
+  ack(id, protocol::live_ticket_payload(ticket->text, ticket->expires_at));
 }
 
 FLUX_DECL void LiveSession::share(Request& request) {

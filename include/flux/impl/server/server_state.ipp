@@ -88,6 +88,10 @@ FLUX_DECL Config checked(Config config) {
           "Config::files.upload_expires must be 0 to 100 years");
   require(files.unshared_expires.count() >= 0 && files.unshared_expires <= hundred_years,
           "Config::files.unshared_expires must be 0 to 100 years");
+  require(files.cleanup_interval.count() >= 0 && files.cleanup_interval <= hundred_years,
+          "Config::files.cleanup_interval must be 0 to 100 years");
+  require(files.ticket_expires.count() >= 1 && files.ticket_expires <= hundred_years,
+          "Config::files.ticket_expires must be 1 s to 100 years");
   require(files.checked_chunk_bytes_max >= 1 && files.checked_chunk_bytes_max <= 0x4000'0000,
           "Config::files.checked_chunk_bytes_max must be 1 to 1 GiB" + given(files.checked_chunk_bytes_max));
   require(files.link_key.empty() || files.link_key.size() >= 16,
@@ -278,6 +282,7 @@ FLUX_DECL void ServerState::open(bool inline_first) {
   if (hub_.files) {
     hub_.files->start();
     sweep_files(*units_[0]->loop);
+    if (config_.files.cleanup_interval.count() > 0) clean_files(*units_[0]->loop);
   }
   life_ = Life::running;
   inline_running_ = inline_first;
@@ -363,6 +368,12 @@ FLUX_DECL void ServerState::sweep_files(core::Loop& loop) {
     if (expires.count() > 0) interval = std::min(interval, std::max(expires / 4, seconds(1)));
   }
   loop.post([this, &loop, interval] { loop.call_after(interval, [this, &loop] { sweep_files(loop); }); });
+}
+
+/// Every now and then, for as long as the loop runs.
+FLUX_DECL void ServerState::clean_files(core::Loop& loop) {
+  hub_.files->cleanup();
+  loop.post([this, &loop] { loop.call_after(config_.files.cleanup_interval, [this, &loop] { clean_files(loop); }); });
 }
 
 // --- Connections ---

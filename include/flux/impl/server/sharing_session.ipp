@@ -232,6 +232,10 @@ FLUX_DECL void SharingSession::act(const Asker& asker, Request& request) {
     case Type::room_close: return close(asker, request);
     case Type::room_list: return list(asker, request);
     case Type::room_members: return members(asker, request);
+    case Type::room_upload_ticket:
+      if (member_of(asker, request.room) != nullptr) give_ticket(asker, request.room);
+      return;
+    case Type::public_upload_ticket: return give_ticket(asker, {});
     case Type::room_event: return publish(asker, request);
     case Type::room_chat: return chat(asker, request);
     case Type::room_chat_history: return chat_history(asker, request);
@@ -432,6 +436,14 @@ FLUX_DECL void SharingSession::members(const Asker& asker, const Request& reques
 }
 
 // --- Data ---
+
+FLUX_DECL void SharingSession::give_ticket(const Asker& asker, const RoomId& room) {
+  const auto ticket = hub().upload_ticket(*this, room);
+  if (!ticket) return fail(asker, ticket.error());
+  answer(asker, Answer(true, "Upload ticket.")
+                    .string("ticket", ticket->text)
+                    .json("expires", std::to_string(ticket->expires_at)));
+}
 
 FLUX_DECL void SharingSession::share(const Asker& asker, const RoomPtr& room, protocol::TransferData data) {
   if (data.bytes) return share_upload(asker, room, std::move(data));

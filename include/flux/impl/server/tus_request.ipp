@@ -43,10 +43,6 @@ inline void add_expiry(transport::HttpFields& fields, const FilesOptions& option
   fields.emplace_back("Upload-Expires", transport::http_date(chrono::sys_seconds(seconds)));
 }
 
-FLUX_DECL ProgressTarget progress_of(const protocol::TusMetadata& metadata) {
-  return {RoomId(metadata.room()), std::string(metadata.upload_id())};
-}
-
 }  // namespace tus
 
 FLUX_DECL transport::HttpFields tus_abilities(const FilesOptions& options) {
@@ -91,9 +87,11 @@ FLUX_DECL Result<void> TusRequest::read_creation() {
   if (!metadata) return metadata.error();
   file_.name = metadata->file_name();
   file_.media_type = metadata->media_type();
-  file_.metadata = said;
+  // HEAD returns it to everybody who knows the upload.
+  file_.metadata = protocol::tus_metadata_without(said, protocol::tus_ticket_key);
   file_.length = *length;
-  progress_ = tus::progress_of(*metadata);
+  announced_ = {RoomId(metadata->room()), std::string(metadata->ticket()), std::string(metadata->upload_id())};
+  read_query();
   return read_checksum();
 }
 
@@ -133,8 +131,7 @@ FLUX_DECL void TusRequest::patch() {
 
 FLUX_DECL void TusRequest::know_file(const FileInfo& file) {
   file_ = file;
-  const auto metadata = protocol::TusMetadata::read(file.metadata);
-  progress_ = metadata ? tus::progress_of(*metadata) : ProgressTarget();
+  origin_ = call().hub().files->origin(file.id);
 }
 
 /// Finds the upload, asks the application, ends the request that writes to it, and looks again how far it has come.
@@ -153,7 +150,10 @@ FLUX_DECL void TusRequest::find_upload(Known then) {
       return self->call().answer(410, "the upload has expired");
     }
     self->know_file(*file);
-    self->call().ask(FileAction::upload, *file, self->progress_.room, [self, id, info, then](const Identity&) {
+    const auto room = self->origin_.room.lock();
+    const RoomId told = room ? room->id() : RoomId();
+    auto session = self->call().hub().member(self->origin_.connection, told);
+    self->call().ask(FileAction::upload, *file, told, std::move(session), [self, id, info, then](const Identity&) {
       self->take_turn();
       self->call().with_store(id, info, [self, then](const Result<FileInfo>& now) {
         if (self->call().over()) return;

@@ -27,21 +27,26 @@ FLUX_DECL bool UploadProgress::is_due(const FileInfo& file, Clock::TimePoint now
   return true;
 }
 
-FLUX_DECL void UploadProgress::tell(const features::Rooms& rooms, const ProgressTarget& target, const FileInfo& file,
+FLUX_DECL void UploadProgress::tell(const Hub& hub, const features::FileOrigin& origin, const FileInfo& file,
                                     Clock::TimePoint now) {
-  const auto found = target.room.empty() ? nullptr : rooms.find(target.room);
-  if (!found || !is_due(file, now)) return;
+  const auto room = origin.room.lock();
+  if (!room || !is_due(file, now)) return;
+  const auto uploader = hub.member(origin.connection, room->id());
+  if (!uploader) return;
   // 64 bits of a hash do not lead back to the 122 random ones of the file's id.
   const std::string name =
-      target.upload_id.empty() ? core::key_text(core::mixed(std::hash<FileId>{}(file.id))) : target.upload_id;
+      origin.upload_id.empty() ? core::key_text(core::mixed(std::hash<FileId>{}(file.id))) : origin.upload_id;
   const bool done = file.state == FileState::complete;
   std::string payload =
       "{\"uploadId\":" + JsonText::string(name).text() + ",\"fileName\":" + JsonText::string(file.name).text() +
       ",\"offset\":" + std::to_string(file.size) +
       ",\"length\":" + (file.length ? std::to_string(*file.length) : "null") + ",\"done\":" + (done ? "true" : "false");
   if (done) payload += ",\"fileId\":" + JsonText::string(file.id).text();
+  const auto known = uploader->identity();
   // A room that ends meanwhile needs to hear nothing.
-  static_cast<void>(found->publish(nullptr, {target.room, server_connection_id, {}, "upload_progress", payload + "}"}));
+  static_cast<void>(
+      room->publish(nullptr, {room->id(), origin.connection, known ? std::string_view(known->user_id) : "",
+                              "upload_progress", payload + "}"}));
 }
 
 }  // namespace flux::detail

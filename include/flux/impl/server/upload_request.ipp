@@ -15,34 +15,80 @@ namespace flux::detail {
 // --- A new file ---
 
 FLUX_DECL Result<void> UploadRequest::check_announced() const {
-  constexpr std::size_t name_bytes_max = 1'024;
-  if (file_.name.size() > name_bytes_max || file_.name.find('\0') != std::string::npos ||
+  if (file_.name.size() > file_name_bytes_max || file_.name.find('\0') != std::string::npos ||
       !core::valid_utf8(file_.name)) {
     return Error(Errc::invalid_argument,
-                 "a file name is UTF-8 without NUL, of at most " + std::to_string(name_bytes_max) + " bytes");
+                 "a file name is UTF-8 without NUL, of at most " + std::to_string(file_name_bytes_max) + " bytes");
   }
   const std::uint64_t most = call_->options().file_bytes_max;
   if (file_.length.value_or(0) > most) {
     return Error(Errc::file_too_large,
                  "a file has at most " + std::to_string(most) + " bytes here, not " + std::to_string(*file_.length));
   }
-  if (progress_.upload_id.size() > ProgressTarget::upload_id_bytes_max || !core::valid_utf8(progress_.upload_id)) {
+  if (announced_.upload_id.size() > upload_id_bytes_max || !core::valid_utf8(announced_.upload_id)) {
     return Error(Errc::invalid_argument,
-                 "an upload_id is UTF-8 of at most " + std::to_string(ProgressTarget::upload_id_bytes_max) + " bytes");
+                 "an upload_id is UTF-8 of at most " + std::to_string(upload_id_bytes_max) + " bytes");
   }
-  return progress_.room.empty() ? Result<void>() : call_->hub().rooms.check_id(progress_.room);
+  return announced_.room.empty() ? Result<void>() : call_->hub().rooms.check_id(announced_.room);
+}
+
+FLUX_DECL Result<void> UploadRequest::read_ticket() {
+  if (announced_.ticket.empty()) return {};
+  const Hub& hub = call_->hub();
+  auto ticket = hub.upload_tickets.read(announced_.ticket, hub.files->unix_ms());
+  if (!ticket) return Error(Errc::forbidden, "this ticket is not good, or no longer: ask for a new one in the room");
+  if (!announced_.room.empty() && announced_.room != ticket->room) {
+    return Error(Errc::invalid_argument, "this ticket is for another room than the one that the request names");
+  }
+  announced_.room = std::move(ticket->room);
+  session_ = hub.member(ticket->connection, announced_.room);
+  if (session_) return {};
+  return Error(Errc::forbidden, "the connection that got this ticket has ended, or is no longer in its room");
+}
+
+/// Without a ticket a room hears of an upload where it comes from a user who has a session in it.
+FLUX_DECL Result<void> UploadRequest::find_session(const Identity& owner) {
+  if (session_ || announced_.room.empty()) return {};
+  if (!owner.user_id.empty()) {
+    for (auto& session : call_->hub().sessions.of_user(owner.user_id)) {
+      if (!session->is_in(announced_.room)) continue;
+      session_ = std::move(session);
+      return {};
+    }
+  }
+  return Error(
+      Errc::forbidden,
+      "only uploads of a room's members are told of there: ask for a ticket in the room, and give it as ticket");
+}
+
+FLUX_DECL void UploadRequest::read_query() {
+  const std::string_view query = call_->head().query();
+  const auto read = [&](std::string_view name, std::string& into) {
+    if (auto value = transport::query_parameter(query, name)) into = std::move(*value);
+  };
+  read("room", announced_.room);
+  read("ticket", announced_.ticket);
+  read("upload_id", announced_.upload_id);
 }
 
 FLUX_DECL void UploadRequest::create_file() {
   if (!transport::is_media_type(file_.media_type)) file_.media_type = "application/octet-stream";
   if (const auto checked = check_announced(); !checked) return call_->fail(checked.error());
-  call_->ask(FileAction::upload, file_, progress_.room,
+  if (const auto read = read_ticket(); !read) return call_->fail(read.error());
+  call_->ask(FileAction::upload, file_, announced_.room, session_,
              [self = shared_from_this()](const Identity& identity) { self->make_file(identity); });
 }
 
 FLUX_DECL void UploadRequest::make_file(const Identity& owner) {
+  if (const auto found = find_session(owner); !found) return call_->fail(found.error());
   file_.id = core::random_uuid();
   file_.owner = owner.user_id;
+  if (session_) {
+    const auto known = session_->identity();
+    if (file_.owner.empty() && known) file_.owner = known->user_id;
+    origin_ = {session_->id(), announced_.room.empty() ? nullptr : call_->hub().rooms.find(announced_.room),
+               announced_.upload_id};
+  }
   file_.wants_sha256 = call_->options().sha256;
   file_.created_at = file_.modified_at = call_->loop().clock().unix_ms();
   is_new_ = true;
@@ -55,6 +101,7 @@ FLUX_DECL void UploadRequest::make_file(const Identity& owner) {
           return self->call_->fail(made.error());
         }
         if (self->call_->over()) return self->remove_file();
+        if (self->session_) self->call_->hub().files->note_origin(self->file_.id, self->origin_);
         self->take_turn();
         self->created();
       });
@@ -105,7 +152,7 @@ FLUX_DECL void UploadRequest::taken_over() {
 
 FLUX_DECL void UploadRequest::receive_body(std::optional<protocol::TusChecksum> checksum) {
   const auto upload =
-      std::make_shared<FileUpload>(call_, uploads_, FileUpload::Plan{file_, progress_, std::move(checksum), turn_});
+      std::make_shared<FileUpload>(call_, uploads_, FileUpload::Plan{file_, origin_, std::move(checksum), turn_});
   upload_ = upload;
   upload->start([self = shared_from_this()](const FileUpload::Outcome& outcome) {
     self->file_.size = outcome.size;
@@ -121,7 +168,7 @@ FLUX_DECL void UploadRequest::complete_file() {
         if (!file) return self->not_completed(file.error());
         self->file_ = std::move(*file);
         if (!self->keep_file()) return;
-        self->uploads_->progress.tell(self->call_->hub().rooms, self->progress_, self->file_,
+        self->uploads_->progress.tell(self->call_->hub(), self->origin_, self->file_,
                                       self->call_->loop().clock().now());
         self->completed();
       },
@@ -130,15 +177,20 @@ FLUX_DECL void UploadRequest::complete_file() {
 
 // --- POST ---
 
-FLUX_DECL std::string file_location(const FilesOptions& options, const FileId& id) {
-  std::string location;
+FLUX_DECL std::string file_path(const FilesOptions& options, const FileId& id) {
+  std::string path;
   for (std::string_view rest = options.path; !rest.empty();) {
     const std::size_t end = std::min(rest.find('/'), rest.size());
-    location += transport::url_encode(rest.substr(0, end));
-    if (end < rest.size()) location += '/';
+    path += transport::url_encode(rest.substr(0, end));
+    if (end < rest.size()) path += '/';
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
-  return location + "/" + id;
+  return path + "/" + id;
+}
+
+FLUX_DECL std::string file_location(const FilesOptions& options, const FileId& id) {
+  const std::string path = file_path(options, id);
+  return path.substr(path.rfind('/', path.rfind('/') - 1) + 1);
 }
 
 /// A body that holds something else than the file. Stored as it is, it would be a file that nobody meant. None: it is
@@ -170,8 +222,7 @@ FLUX_DECL void FilePost::start() {
   } else {
     file_.length = 0;
   }
-  progress_.room = transport::query_parameter(head.query(), "room").value_or("");
-  progress_.upload_id = transport::query_parameter(head.query(), "upload_id").value_or("");
+  read_query();
   create_file();
 }
 

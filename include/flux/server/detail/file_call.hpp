@@ -44,7 +44,9 @@ class FileCall final : public std::enable_shared_from_this<FileCall> {
   // Permission
   /// Calls `accepted` when the application lets the client do it, with who that is: at once where it is not asked. Else
   /// the client gets 403, and 503 where the answer does not come within `Limits::handshake_timeout`.
-  void ask(FileAction action, FileInfo file, RoomId room, std::function<void(const Identity&)> accepted);
+  /// `session`: whose ticket the request has; null: it has none.
+  void ask(FileAction action, FileInfo file, RoomId room, std::shared_ptr<SessionState> session,
+           std::function<void(const Identity&)> accepted);
 
   // The body
   void read_body(HttpExchangeState::BodyPiece piece, HttpExchangeState::BodyDone done);

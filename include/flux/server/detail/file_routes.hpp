@@ -16,12 +16,12 @@ namespace flux::detail {
 ///
 /// What goes wrong is said in a sentence, with the status
 ///   400  a field, a name or a room that is not well formed; a part of a file by another protocol than ours
-///   403  refused by the application, a bad link, or a page of a foreign origin
+///   403  refused by the application, a bad link or ticket, or a page of a foreign origin
 ///   404  no such file, or it is not complete yet
 ///   409  another offset; or a newer request has taken over
 ///   410  an upload that has expired
 ///   412  another version of tus
-///   413  longer than a file, an upload or a chunk may be
+///   413  longer than a file, an upload, a chunk or metadata may be
 ///   415  a form, an encoded body, no chunk where one is due
 ///   460  the bytes are not those of the checksum
 ///   500  the store failed; why is in the log

@@ -35,7 +35,7 @@ class FileUpload final : public std::enable_shared_from_this<FileUpload> {
 
   struct Plan {
     FileInfo file;  // as the store has it: its size is where the body begins
-    ProgressTarget progress;
+    features::FileOrigin origin;
     std::optional<protocol::TusChecksum> checksum;
     std::shared_ptr<const UploadTurn> turn;
   };

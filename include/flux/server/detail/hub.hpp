@@ -10,6 +10,7 @@
 #include <flux/features/detail/public_space.hpp>
 #include <flux/features/detail/room_log.hpp>
 #include <flux/features/detail/rooms.hpp>
+#include <flux/gate/upload_ticket.hpp>
 #include <flux/protocol/live_codec.hpp>
 #include <flux/server/detail/handed_in.hpp>
 #include <flux/transport/address_seats.hpp>
@@ -39,6 +40,11 @@ struct Handlers {
 
 inline Error no_files() { return Error(Errc::forbidden, "this server takes no files"); }
 
+struct SignedTicket {
+  std::string text;
+  std::int64_t expires_at;  // milliseconds since 1970
+};
+
 /// Threading: any thread; handlers are called on the loop of the connection that they are about.
 struct Hub {
   explicit Hub(const Config& settings)
@@ -48,6 +54,7 @@ struct Hub {
               [this](std::string_view what) { log(LogLevel::warning, what); }),
         secret(settings.seed),
         keys(secret.derived("keys")),
+        upload_tickets(settings.files.link_key),
         chat_faults(make_faults("the chat store")),
         room_faults(make_faults("the room store")),
         file_faults(make_faults("the file store")),
@@ -72,6 +79,7 @@ struct Hub {
   const core::Secret secret;
   core::KeySequence keys;  // of sessions and messages
   core::SessionDirectory sessions;
+  const gate::UploadTickets upload_tickets;
   const std::shared_ptr<features::StoreFaults> chat_faults, room_faults, file_faults;
   const std::shared_ptr<features::Files> files;       // null: the server takes none. Outlives what rooms hold of it
   const std::unique_ptr<features::RoomLog> room_log;  // null: rooms end with the process
@@ -105,6 +113,23 @@ struct Hub {
     const bool is_stored = holder.room ? holder.room->is_kept() : kept_public_space() != nullptr;
     if (is_stored) return files->hold_to_store(file, std::move(holder), std::move(done));
     files->hold(file, std::move(holder), std::move(done));
+  }
+
+  /// The session of this connection while it is in the room (empty: anywhere); else null.
+  core::SessionDirectory::SessionPtr member(const SessionId& connection, const RoomId& room) const {
+    const auto key = core::key_from_text(connection);
+    auto session = key ? sessions.find(*key) : nullptr;
+    return session && (room.empty() || session->is_in(room)) ? session : nullptr;
+  }
+
+  /// A ticket for uploads of a session that is in the room (empty: for no room); see `FilesOptions`. Errors: forbidden where the server takes
+  /// no files, or signs nothing.
+  Result<SignedTicket> upload_ticket(const SessionState& session, const RoomId& room) const {
+    if (!files) return no_files();
+    const std::int64_t expires_at = files->unix_ms() + std::chrono::milliseconds(config.files.ticket_expires).count();
+    auto text = upload_tickets.sign({session.id(), room, expires_at});
+    if (!text) return Error(Errc::forbidden, "tickets need a build with TLS (FLUX_WITH_TLS)");
+    return SignedTicket{std::move(*text), expires_at};
   }
 
   /// What is left to do when a room was made. `done` is told when its store has it, at once where it is not kept; or

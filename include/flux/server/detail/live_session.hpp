@@ -65,6 +65,8 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   void get_history(Request& request);
   void get_presence(Request& request);
   void room_items(Request& request);
+  void upload_ticket(Request& request);
+  void give_ticket(std::string_view id, const RoomId& room);
   void public_share(Request& request);
   void share_file(Request& request, const RoomId& room);
   void share_string(const Request& request, const RoomId& room);

@@ -83,6 +83,7 @@ class ServerState {
   void open_listeners();
   void open_store_queue();
   void sweep_files(core::Loop& loop);
+  void clean_files(core::Loop& loop);
   void restore_rooms();
   void start_rooms(core::Loop& loop);
   void retry_closes(core::Loop& loop);

@@ -89,6 +89,7 @@ class SharingSession final : public SessionState,
   void close(const Asker& asker, const Request& request);
   void list(const Asker& asker, const Request& request);
   void members(const Asker& asker, const Request& request);
+  void give_ticket(const Asker& asker, const RoomId& room);
   void publish(const Asker& asker, Request& request);
   void chat(const Asker& asker, Request& request);
   void chat_history(const Asker& asker, const Request& request);

@@ -3,35 +3,32 @@
 
 #include <flux/clock.hpp>
 #include <flux/core/secret.hpp>
-#include <flux/features/detail/rooms.hpp>
+#include <flux/features/detail/files.hpp>
+#include <flux/server/detail/hub.hpp>
 #include <flux/storage/file_store.hpp>
-#include <flux/types.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <mutex>
-#include <string>
 #include <unordered_map>
 
 namespace flux::detail {
 
-/// Who hears of an upload's progress, and under which name.
-struct ProgressTarget {
-  static constexpr std::size_t upload_id_bytes_max = 128;
-  RoomId room;            // empty: nobody
-  std::string upload_id;  // as its client calls it; empty: the server has a name for it
-};
+/// Of the name that a client has for its upload.
+inline constexpr std::size_t upload_id_bytes_max = 128;
 
-/// Sends the event "upload_progress" with `{uploadId, fileName, offset, length, done, fileId?}` to a room, as
-/// `server_connection_id`: for each upload at most once within `interval`, and when it is complete. `length` is null
-/// while it is not known. The file's id comes with the last one: before that, who knows it may write to the upload.
+/// Sends the event "upload_progress" with `{uploadId, fileName, offset, length, done, fileId?}` to the room that an
+/// upload is for, as the connection that began it: for each upload at most once within `interval`, and when it is
+/// complete. `length` is null while it is not known. The file's id comes with the last one: before that, who knows it
+/// may write to the upload.
 /// Threading: any thread.
 class UploadProgress {
  public:
   static constexpr std::chrono::milliseconds interval{200};
 
-  /// `file.size` bytes are there. Does nothing where the room is not there.
-  void tell(const features::Rooms& rooms, const ProgressTarget& target, const FileInfo& file, Clock::TimePoint now);
+  /// `file.size` bytes are there. Does nothing where there is no such room, or the connection is no longer in it.
+  void tell(const Hub& hub, const features::FileOrigin& origin, const FileInfo& file, Clock::TimePoint now);
 
  private:
   bool is_due(const FileInfo& file, Clock::TimePoint now);

@@ -24,10 +24,12 @@ class UploadRequest : public std::enable_shared_from_this<UploadRequest> {
   FileCall& call() const noexcept { return *call_; }
   UploadState& uploads() const noexcept { return *uploads_; }
 
-  /// `file_` and `progress_` are what the client says of a new file: checks it, asks the application, and has the store
-  /// make it. Then `created`; where the client has gone meanwhile, the file is removed.
+  /// `file_` and `announced_` are what the client says of a new file: checks it, asks the application, and has the
+  /// store make it. Then `created`; where the client has gone meanwhile, the file is removed.
   void create_file();
   virtual void created() = 0;
+  /// Has `announced_` say what the query of the request does.
+  void read_query();
 
   /// This request writes to the file from here on, and a request that did is ended. Its client gets 409.
   void take_turn();
@@ -52,17 +54,28 @@ class UploadRequest : public std::enable_shared_from_this<UploadRequest> {
   /// Takes back what nobody can ask for. When it is gone, the client hears of `why`.
   void remove_file(std::optional<Error> why = {});
 
+  /// Where an upload is to be told of, as its client says.
+  struct Announced {
+    RoomId room{};         // empty: nowhere, or the ticket's
+    std::string ticket{};  // empty: none
+    std::string upload_id{};
+  };
+
   FileInfo file_{};
-  ProgressTarget progress_{};
+  Announced announced_{};
+  features::FileOrigin origin_{};
 
  private:
   Result<void> check_announced() const;
+  Result<void> read_ticket();
+  Result<void> find_session(const Identity& owner);
   void make_file(const Identity& owner);
 
   const std::shared_ptr<FileCall> call_;
   const std::shared_ptr<UploadState> uploads_;
   std::shared_ptr<UploadTurn> turn_;
   std::weak_ptr<FileUpload> upload_;
+  std::shared_ptr<SessionState> session_;  // whose ticket a new file has
   bool completing_ = false;
   bool is_new_ = false;  // made here, and not kept yet
 };
@@ -81,7 +94,10 @@ class FilePost final : public UploadRequest {
   void not_completed(const Error& error) override;
 };
 
-/// The address of a file as a path, for Location.
+/// The path of a file on this server.
+std::string file_path(const FilesOptions& options, const FileId& id);
+/// The address of a file for the Location of an answer to POST: a reference that is relative to the URL of the request
+/// (RFC 9110 section 10.2.2), for only the client knows what proxies have made of its path.
 std::string file_location(const FilesOptions& options, const FileId& id);
 
 }  // namespace flux::detail
