@@ -665,6 +665,20 @@ TEST_CASE("catch-up: a reader that knows less than the leavers that are remember
   }
 }
 
+TEST_CASE("catch-up: a reader that missed more than it may be sent at once can't be mended", "[room][presence]") {
+  Scene s({}, {interval, 100, 10, 1000, 1'000});
+  s.settled({"A", "B", "C"});
+  const std::string large = "{\"x\":\"" + std::string(600, 'x') + "\"}";
+  s["B"].update(large);
+  s.step();
+  s.told("A");
+  const std::uint64_t known = s["A"].inbox.state_before;
+  CHECK(s["A"].catch_up(known) == "presence ~B" + large);
+  s["C"].update(large);
+  s.step();
+  CHECK(s["A"].catch_up(known) == "too late");
+}
+
 // --- All of it ---
 
 TEST_CASE("presence: whatever happens, each member's picture is the room's after every interval", "[room][presence]") {

@@ -50,6 +50,7 @@ class Room final : public std::enable_shared_from_this<Room> {
     std::size_t members_max;
     std::size_t history_items_max;
     std::size_t history_bytes_max;
+    std::size_t catch_up_bytes_max = no_limit;  ///< of what one slow reader missed
   };
 
   Room(RoomId id, RoomOptions options, std::string epoch, const Settings& settings);

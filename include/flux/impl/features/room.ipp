@@ -379,9 +379,11 @@ FLUX_DECL bool Room::catch_up(Membership& membership, const RoomView& view, std:
   if (known < left_forgotten_) return false;
   PresenceNotice notice;
   notice.room = id_;
+  PageSize size(settings_.catch_up_bytes_max, First::if_it_fits);
   for (const MemberState& member : members_) {
     // A join that is still pending goes out with the next frame, or is cancelled by a leave.
     if (member.changed_at <= known || member.membership == &membership || member.pending == Change::joined) continue;
+    if (!size.takes(json_bytes(entry(member)))) return false;
     (member.joined_at > known ? notice.joined : notice.updated).push_back(entry(member));
   }
   // Each leaver once, and not who is back.
