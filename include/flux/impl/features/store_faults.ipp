@@ -1,7 +1,6 @@
 #pragma once
 
 #include <flux/core/utf8.hpp>
-#include <flux/detail/json_scanner.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/features/detail/store_faults.hpp>
 
@@ -60,7 +59,7 @@ FLUX_DECL void StoreFaults::note(std::string_view line) {
 
 FLUX_DECL bool mend_text(std::string& text) {
   if (core::valid_utf8(text)) return false;
-  text = flux::detail::decode_json_string(JsonText::string(text).text()).value_or(std::string());
+  text = core::repaired(std::move(text));
   return true;
 }
 
