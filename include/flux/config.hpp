@@ -132,6 +132,9 @@ struct FilesOptions {
   /// Of a request with Upload-Checksum (tus), 1 to 1 GiB: it waits in memory until it is checked. At most 16 times as
   /// much for all.
   std::size_t checked_chunk_bytes_max = 8'388'608;
+  /// Of what all downloads together hold in memory for clients that are slower than the store. Past it each holds 16 KiB,
+  /// and nothing is read ahead; below it up to 1 MiB. 0: always so little.
+  std::size_t download_bytes_max = 67'108'864;
   /// An unfinished upload to which nothing was added for so long is removed; at most 100 years. 0: never.
   std::chrono::seconds upload_expires{86'400};
   /// A complete file that nobody has shared within this time is deleted, or as soon as nobody shows it any more; at

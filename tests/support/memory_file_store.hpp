@@ -41,6 +41,7 @@ class MemoryFileStore final : public flux::FileStore {
   std::function<flux::Result<void>()> append_fails{};
   std::atomic<std::size_t> appends{0};
   std::atomic<std::size_t> reads{0};
+  std::atomic<std::uint64_t> bytes_read{0};
   std::atomic<std::size_t> largest_append{0};
 
   std::size_t files() const {
@@ -127,7 +128,9 @@ class MemoryFileStore final : public flux::FileStore {
     if (file == nullptr) return gone(id);
     if (file->info.state != flux::FileState::complete) return wrong_offset();
     if (offset >= file->bytes.size()) return std::size_t{0};
-    return file->bytes.copy(into.data(), into.size(), static_cast<std::size_t>(offset));
+    const std::size_t size = file->bytes.copy(into.data(), into.size(), static_cast<std::size_t>(offset));
+    bytes_read += size;
+    return size;
   }
 
   flux::Result<void> mark_shared(const flux::FileId& id) override {

@@ -341,12 +341,13 @@ FLUX_DECL Result<std::string> Server::file_link(const FileId& file, std::chrono:
     return Error(Errc::invalid_argument,
                  "a link is good for at most 100 years, not " + std::to_string(valid_for.count()) + " s");
   }
-  if (file_name.size() > file_name_bytes_max) {
+  const std::string name = core::repaired(std::string(file_name));
+  if (name.size() > file_name_bytes_max) {
     return Error(Errc::invalid_argument, "a file name has at most " + std::to_string(file_name_bytes_max) +
-                                             " bytes, not " + std::to_string(file_name.size()));
+                                             " bytes, not " + std::to_string(name.size()));
   }
   const std::int64_t now = state_->config().clock->unix_ms() / 1000;
-  const auto query = routes->links().query(file, now + valid_for.count(), core::repaired(std::string(file_name)));
+  const auto query = routes->links().query(file, now + valid_for.count(), name);
   if (!query) return query.error();
   return detail::file_path(state_->config().files, file) + "?" + *query;
 }

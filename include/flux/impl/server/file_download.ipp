@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -64,7 +65,17 @@ FLUX_DECL void add_file_fields(transport::HttpFields& fields, const FilesOptions
   if (auto digest = repr_digest(file.sha256)) fields.emplace_back("Repr-Digest", std::move(*digest));
 }
 
-FLUX_DECL void answer_download(const std::shared_ptr<FileCall>& call, const FileInfo& file, std::string_view name) {
+FLUX_DECL DownloadMemory::Buffer DownloadMemory::take(std::size_t bytes) {
+  auto buffer = std::make_unique<std::string>(bytes, '\0');
+  bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  return Buffer(buffer.release(), [self = shared_from_this()](const std::string* taken) {
+    self->bytes_.fetch_sub(taken->size(), std::memory_order_relaxed);
+    delete taken;
+  });
+}
+
+FLUX_DECL void answer_download(const std::shared_ptr<FileCall>& call, const std::shared_ptr<DownloadMemory>& memory,
+                               const FileInfo& file, std::string_view name) {
   namespace chrono = std::chrono;
   const auto seconds = [](std::int64_t unix_ms) {
     return chrono::sys_seconds(chrono::floor<chrono::seconds>(chrono::milliseconds(unix_ms)));
@@ -83,7 +94,8 @@ FLUX_DECL void answer_download(const std::shared_ptr<FileCall>& call, const File
     call->begin_answer(plan.status, std::move(plan.fields), plan.length);
     return call->exchange()->end();
   }
-  std::make_shared<FileDownload>(call, file.id, plan.offset, plan.length)->start(plan.status, std::move(plan.fields));
+  std::make_shared<FileDownload>(call, memory, file.id, plan.offset, plan.length)
+      ->start(plan.status, std::move(plan.fields));
 }
 
 FLUX_DECL void FileDownload::start(int status, transport::HttpFields fields) {
@@ -94,9 +106,10 @@ FLUX_DECL void FileDownload::start(int status, transport::HttpFields fields) {
 
 FLUX_DECL void FileDownload::read_next() {
   if (reading_ || ready_ || unread_ == 0 || call_->over()) return;
+  if (sent_ && memory_->is_scarce()) return;  // until the client has taken that
   reading_ = true;
-  const auto size = static_cast<std::size_t>(std::min(unread_, piece_bytes));
   const Buffer buffer = take_buffer();
+  const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(unread_, buffer->size()));
   call_->with_store(
       id_,
       [id = id_, offset = offset_, size, buffer](FileStore& store) -> Result<std::size_t> {
@@ -108,8 +121,13 @@ FLUX_DECL void FileDownload::read_next() {
 }
 
 FLUX_DECL FileDownload::Buffer FileDownload::take_buffer() {
-  if (spare_) return std::exchange(spare_, nullptr);
-  return std::make_shared<std::string>(static_cast<std::size_t>(std::min(unread_, piece_bytes)), '\0');
+  const bool is_scarce = memory_->is_scarce();
+  const std::size_t most = is_scarce ? DownloadMemory::scarce_piece_bytes : DownloadMemory::piece_bytes;
+  const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(unread_, most));
+  Buffer spare = std::exchange(spare_, nullptr);
+  if (spare && (is_scarce ? spare->size() <= most : spare->size() >= size)) return spare;
+  spare.reset();
+  return memory_->take(size);
 }
 
 FLUX_DECL void FileDownload::read(Buffer buffer, const Result<std::size_t>& size) {
@@ -125,6 +143,7 @@ FLUX_DECL void FileDownload::read(Buffer buffer, const Result<std::size_t>& size
     call_->exchange()->on_drain([self = shared_from_this()] {
       self->spare_ = std::exchange(self->sent_, nullptr);
       self->send();
+      self->read_next();
     });
     call_->begin_answer(status_, std::move(fields_), unsent_);
   }

@@ -13,7 +13,10 @@
 
 namespace flux::detail {
 
-FLUX_DECL FileRoutes::FileRoutes(Hub& hub) : hub_(hub), links_(hub.config.files.link_key) {}
+FLUX_DECL FileRoutes::FileRoutes(Hub& hub)
+    : hub_(hub),
+      downloads_(std::make_shared<DownloadMemory>(hub.config.files.download_bytes_max)),
+      links_(hub.config.files.link_key) {}
 
 FLUX_DECL void FileRoutes::add_to(transport::Router& router) {
   // How long a body may be depends on the upload, and its refusal has fields of its own.
@@ -108,13 +111,13 @@ FLUX_DECL void FileRoutes::download(const std::shared_ptr<FileCall>& call) {
   }
   call->with_store(
       id, [id](FileStore& store) { return store.info(id); },
-      [call, by_link, name = std::move(name)](const Result<FileInfo>& file) {
+      [call, by_link, memory = downloads_, name = std::move(name)](const Result<FileInfo>& file) {
         if (call->over()) return;
         if (!file) return call->fail(file.error());
         if (file->state != FileState::complete) return call->answer(404, "the file is not complete yet");
-        if (by_link) return answer_download(call, *file, name);
+        if (by_link) return answer_download(call, memory, *file, name);
         call->ask(FileAction::download, *file, {}, nullptr,
-                  [call, file = *file, name](const Identity&) { answer_download(call, file, name); });
+                  [call, memory, file = *file, name](const Identity&) { answer_download(call, memory, file, name); });
       });
 }
 

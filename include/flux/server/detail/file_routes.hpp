@@ -4,6 +4,7 @@
 #include <flux/gate/file_link.hpp>
 #include <flux/http.hpp>
 #include <flux/server/detail/file_call.hpp>
+#include <flux/server/detail/file_download.hpp>
 #include <flux/server/detail/file_upload.hpp>
 #include <flux/transport/router.hpp>
 
@@ -49,6 +50,7 @@ class FileRoutes {
 
   Hub& hub_;
   const std::shared_ptr<UploadState> uploads_ = std::make_shared<UploadState>();
+  const std::shared_ptr<DownloadMemory> downloads_;
   const gate::FileLinks links_;
 };
 
