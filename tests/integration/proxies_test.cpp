@@ -4,6 +4,14 @@
 
 #include <flux/socketio.hpp>
 
+#include <ifaddrs.h>
+#include <net/if.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
 using namespace flux_test;
 
 namespace {
@@ -14,6 +22,22 @@ flux::Config behind(std::vector<std::string> proxies) {
   auto config = test_config();
   config.trusted_proxies = std::move(proxies);
   return config;
+}
+
+/// An IPv4 address of this machine that is not loopback; empty where it has none.
+std::string own_address() {
+  ifaddrs* all = nullptr;
+  if (::getifaddrs(&all) != 0) return {};
+  std::string own;
+  for (const ifaddrs* one = all; one != nullptr && own.empty(); one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_INET || (one->ifa_flags & IFF_LOOPBACK) != 0)
+      continue;
+    char text[INET_ADDRSTRLEN] = "";
+    const auto& address = reinterpret_cast<const sockaddr_in*>(one->ifa_addr)->sin_addr;
+    if (::inet_ntop(AF_INET, &address, text, sizeof text) != nullptr) own = text;
+  }
+  ::freeifaddrs(all);
+  return own;
 }
 
 /// Whom each kind of handler was told of.
@@ -128,6 +152,36 @@ TEST_CASE("proxies: who says nothing of whom it speaks for is counted itself") {
   HttpClient one(server.port()), two(server.port());
   CHECK(one.request(get("/")).status == 200);
   CHECK(two.request(get("/", "X-Forwarded-For: nonsense\r\n")).status == 429);
+}
+
+TEST_CASE("limits: connections_per_address_max, one too many of an address is closed; a free place is taken") {
+  const std::string own = own_address();
+  if (own.empty()) return;  // this machine has loopback only
+  auto config = test_config(GENERATE(1U, 2U));
+  config.listen = {{"0.0.0.0", 0}};
+  config.limits.connections_per_address_max = 2;
+  std::atomic<int> warnings{0};
+  config.log = [&](flux::LogLevel level, std::string_view) { warnings += level == flux::LogLevel::warning; };
+  flux::Server server(config);
+  server.start();
+  const Target target{server.port(), own};
+  LiveClient one(target, "/live");
+  auto two = std::make_unique<LiveClient>(target, "/live");
+  for (int i = 0; i < 3; ++i) {
+    HttpClient three(target);
+    three.send(get("/"));
+    CHECK(three.to_end().empty());
+  }
+  CHECK(server.stats().connections_refused == 3);
+  CHECK(server.stats().connections_now == 2);
+  CHECK(warnings == 1);
+  CHECK_NOTHROW(LiveClient(server.port()));
+  two.reset();
+  CHECK(eventually([&] {
+    HttpClient next(target);
+    next.send(get("/"));
+    return next.receive();
+  }));
 }
 
 TEST_CASE("limits: connections_per_address_max does not count the machine's own") {
