@@ -1,14 +1,17 @@
 #include "contract/postgres_server.hpp"
 #include "contract/sql_chat_store_tests.hpp"
+#include "support/scripted_server.hpp"
 
 #include <memory>
 #include <string>
+#include <vector>
 
 using namespace flux;
 using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
 using flux_test::error_of;
 using flux_test::Postgres;
+using flux_test::ScriptedServer;
 
 TEST_CASE("chat store: PostgreSQL keeps the contract", "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
@@ -69,6 +72,28 @@ TEST_CASE("postgres stores: a server that falls silent in the login, or right af
   falls_silent([&] { proxied.stores->open_chat(flux_test::hurried<SqlChatOptions>()); });
   falls_silent([&] { proxied.stores->open_files(flux_test::hurried<SqlFileIndexOptions>()); });
   falls_silent([&] { proxied.stores->open_rooms(flux_test::hurried<SqlRoomOptions>()); });
+}
+
+TEST_CASE("postgres stores: a server that sends a byte now and then is given up while it logs us in",
+          "[chat_store][postgres]") {
+  using Answers = std::vector<std::string>;
+  const auto [mode, answers] = GENERATE(table<std::string, Answers>({
+      {"disable", Answers{std::string("R\0\0\x07\xD0", 5)}},                          // Authentication, of 2 kB
+      {"require", Answers{"S", std::string("\x16\x03\x03\x40\0\x02\0\x3F\xFC", 9)}},  // a record of TLS, of 16 kB
+  }));
+  const ScriptedServer server([&answers = answers](int client) {
+    for (const std::string& answer : answers) {
+      if (flux_test::receive_some(client).empty() || !flux_test::send_all(client, answer)) return;
+    }
+    flux_test::trickle(client);
+  });
+  const std::string url =
+      "postgresql://flux:secret@127.0.0.1:" + std::to_string(server.port()) + "/flux?sslmode=" + mode;
+  const auto waited = flux_test::time_of([&] {
+    const auto open = [&] { PostgresChatStore store(url, flux_test::hurried<SqlChatOptions>()); };
+    CHECK_THAT(error_of(open).message(), ContainsSubstring("timeout expired"));
+  });
+  CHECK(waited < std::chrono::seconds(5));  // 2 s for the login
 }
 
 TEST_CASE("postgres chat store: a table that is taken over may take longer to copy than a start",
