@@ -24,7 +24,13 @@ namespace flux::engineio {
 
 /// What engine.io has and this does not: Engine.IO 3 (clients before version 4), JSONP, WebTransport, compression of
 /// polls and of WebSockets, a cookie with the session id. A POST with a bad packet is answered with 400 (engine.io:
-/// 200), one that breaks off or is too large ends its session. Of the subprotocols of a WebSocket the first is taken.
+/// 200), one with a message that is too long with 413; the session ends behind the answer, as it does when a POST
+/// breaks off. A body that is announced as too long is refused with 413 and the session stays. Of the subprotocols of a
+/// WebSocket the first is taken.
+///
+/// A poll takes up to 1 MB of what is pending, a longer packet alone; the rest waits for the next poll. Pings go on
+/// while a message is on its way, in either direction where the protocol lets one in between, and bytes that arrive
+/// count as a sign of life; a pong is due from when its ping could be sent.
 struct Options {
   std::string path = "/engine.io/";  ///< served with a slash at its end, and without
   std::chrono::milliseconds ping_interval{25'000};
@@ -53,8 +59,9 @@ class Socket {
   explicit Socket(std::shared_ptr<detail::EngineIoSession> session) : session_(std::move(session)) {}
   /// The session id.
   std::string id() const;
-  /// What is not UTF-8 in a text becomes U+FFFD; a text with U+001E does not reach a client that polls. A client for which more than
-  /// `Limits::outbox_bytes_max` waits is closed.
+  /// What is not UTF-8 in a text becomes U+FFFD; a text with U+001E does not reach a client that polls. A client for
+  /// which more than `Limits::outbox_bytes_max` waits is closed; one message that is large beside the limit does not
+  /// count.
   void send(std::string_view message, MessageType type = MessageType::text) const;
   /// The client gets what was sent before.
   void close() const;

@@ -1,6 +1,7 @@
 // The program that the official conformance suites of Engine.IO and Socket.IO drive, with the settings that they want.
 //
-// usage: flux-conformance-server [PORT [THREADS]]     0: a free port, which it prints. Ends with SIGTERM.
+// usage: flux-conformance-server [PORT [THREADS [PING_MS PATIENCE_MS]]]     PORT 0: a free one, which it prints.
+// PING_MS and PATIENCE_MS: pingInterval and pingTimeout, 300 and 200 as the suites want them. Ends with SIGTERM.
 //
 // The suites are test-suite/ in github.com/socketio/engine.io-protocol and github.com/socketio/socket.io-protocol; both
 // expect port 3000.
@@ -18,10 +19,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
+struct Pings {
+  std::chrono::milliseconds interval, timeout;
+};
+
 template <class Options>
-Options with_limits(Options options) {
-  options.ping_interval = 300ms;
-  options.ping_timeout = 200ms;
+Options with_limits(Options options, const Pings& pings) {
+  options.ping_interval = pings.interval;
+  options.ping_timeout = pings.timeout;
   options.payload_bytes_max = 1'000'000;
   return options;
 }
@@ -41,6 +46,7 @@ int main(int argc, char** argv) {
   const auto number = [&](int index, unsigned fallback) {
     return argc > index ? static_cast<unsigned>(std::strtoul(argv[index], nullptr, 10)) : fallback;
   };
+  const Pings pings{std::chrono::milliseconds(number(3, 300)), std::chrono::milliseconds(number(4, 200))};
   Later later;
   flux::Config config;
   config.listen = {{"127.0.0.1", static_cast<std::uint16_t>(number(1, 0))}};
@@ -52,9 +58,9 @@ int main(int argc, char** argv) {
   echo.on_message = [](const flux::engineio::Socket& socket, std::string_view message, flux::MessageType type) {
     socket.send(message, type);
   };
-  flux::engineio::serve(server, echo, with_limits(flux::engineio::Options()));
+  flux::engineio::serve(server, echo, with_limits(flux::engineio::Options(), pings));
 
-  auto options = with_limits(flux::socketio::Options());
+  auto options = with_limits(flux::socketio::Options(), pings);
   options.connect_timeout = 1s;
   flux::socketio::Io io(server, options);
   serve(io.of("/"), later);

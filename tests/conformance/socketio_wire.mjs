@@ -9,20 +9,24 @@ import {after, before, describe, test} from 'node:test';
 
 import {load} from '../integration/support/packages.mjs';
 import {startServer} from '../integration/support/server_program.mjs';
-import {within} from '../integration/support/wait.mjs';
+import {until, within} from '../integration/support/wait.mjs';
 
 const WebSocket = load('ws');
 
-let server; // pings every 300 ms, waits 200 ms
-let patient; // gives attachments and CONNECT 500 ms
+let server;
+let pinging; // every 300 ms, waits 200 ms
+let patient;
+let hasty; // gives attachments and CONNECT 500 ms
 
 before(async () => {
-  [server, patient] = await Promise.all([
+  [server, pinging, patient, hasty] = await Promise.all([
+    startServer(process.env.FLUX_CONFORMANCE_SERVER, ['0', '2', '25000', '20000']),
     startServer(process.env.FLUX_CONFORMANCE_SERVER, ['0', '2']),
     startServer(process.env.FLUX_SOCKETIO_SERVER, ['--threads', '2']),
+    startServer(process.env.FLUX_SOCKETIO_SERVER, ['--threads', '2', '--patience-ms', '500']),
   ]);
 });
-after(() => Promise.all([server.stop(), patient.stop()]));
+after(() => Promise.all([server, pinging, patient, hasty].map((each) => each.stop())));
 
 const query = (rest = '') => `?EIO=4&transport=polling${rest}`;
 const at = (path, rest, host = server) => `${host.url}${path}/${rest}`;
@@ -85,7 +89,7 @@ async function openSocketIo(host = server) {
 
 describe('Engine.IO', () => {
   test('the handshake says what the server does', async () => {
-    const open = await openPolling();
+    const open = await openPolling('engine.io', pinging);
     assert.match(open.sid, /^[\w-]{15,}$/);
     assert.deepEqual({...open, sid: ''}, {sid: '', upgrades: ['websocket'], pingInterval: 300, pingTimeout: 200, maxPayload: 1000000});
     const frames = websocket('engine.io');
@@ -180,18 +184,17 @@ describe('Engine.IO', () => {
   });
 
   test('pings: who answers stays, who does not is closed', async () => {
-    const alive = websocket('engine.io');
+    const alive = websocket('engine.io', '', pinging);
     await alive.next();
     for (let n = 0; n < 3; ++n) {
       assert.equal(await alive.next(), '2');
       alive.send('3');
     }
     alive.socket.close();
-    const silent = websocket('engine.io');
+    const silent = websocket('engine.io', '', pinging);
     await silent.end();
-    const {sid} = await openPolling();
-    await within(new Promise((resolve) => setTimeout(resolve, 650)), 'the timeout');
-    assert.equal((await get('engine.io', query(`&sid=${sid}`))).status, 400);
+    const {sid} = await openPolling('engine.io', pinging);
+    await until(async () => (await get('engine.io', query(`&sid=${sid}`), pinging)).status === 400, 'the timeout');
   });
 
   test('the upgrade: probe, what waits, the poll that waits; no second one', async () => {
@@ -311,7 +314,7 @@ describe('Socket.IO', () => {
       assert.equal((await get('socket.io', query(`&sid=${sid}`), patient)).status, 400, payload);
     }
     for (const attachments of [0, 2]) {
-      const frames = await openSocketIo(patient);
+      const frames = await openSocketIo(attachments === 0 ? hasty : patient);
       frames.send(event);
       for (let n = 0; n < attachments; ++n) frames.send(Buffer.from([n]));
       await frames.end();
@@ -327,9 +330,9 @@ describe('Socket.IO', () => {
   });
 
   test('who does not CONNECT, or never sends its attachments, is closed', async () => {
-    const lazy = websocket('socket.io', '', patient);
+    const lazy = websocket('socket.io', '', hasty);
     await lazy.end();
-    const stingy = await openSocketIo(patient);
+    const stingy = await openSocketIo(hasty);
     stingy.send('451-["echo",{"_placeholder":true,"num":0}]');
     await stingy.end();
   });

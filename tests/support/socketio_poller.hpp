@@ -14,8 +14,10 @@ namespace flux_test {
 /// In the namespace "/".
 class Poller {
  public:
-  explicit Poller(std::uint16_t port, bool connects = true) : gets_(port), posts_(port) {
-    const auto opened = get().body;
+  /// `parameters`: of the handshake's query, besides those that all have.
+  explicit Poller(std::uint16_t port, bool connects = true, std::string_view parameters = "")
+      : gets_(port), posts_(port) {
+    const auto opened = gets_.request(flux_test::get(path() + std::string(parameters))).body;
     sid = text_at(flux::JsonText::parse(opened.substr(1)).value(), "/sid");
     if (!connects) return;
     if (post("40") != "ok" || poll().substr(0, 2) != "40") throw std::runtime_error("not let in");

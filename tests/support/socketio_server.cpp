@@ -1,8 +1,8 @@
 // A Socket.IO server that the tests with socket.io-client drive: each event asks it for one thing that servers do.
 //
 // usage: flux-socketio-server [--threads N] [--recovery-ms N] [--recovery-packets N] [--rate N] [--origin ORIGIN]
-//                             [--cors-with-credentials ORIGIN] [--payload-bytes N] [--patience-ms N] [--path PATH]
-//                             [--client-file FILE]
+//                             [--cors-with-credentials ORIGIN] [--payload-bytes N] [--path PATH] [--client-file FILE]
+//                             [--ping-ms N] [--patience-ms N]     of pings, CONNECT and attachments
 //                             [--certificate FILE --key FILE]
 // Ends with SIGTERM.
 #include <flux/flux.hpp>
@@ -252,7 +252,7 @@ void ask_for_names(flux::socketio::Namespace nsp) {
     if (*name == "ignored") return;
     socket.set_data(JsonText::string(*name));
     if (*name == "joiner") static_cast<void>(socket.join("joined while asked"));
-    later().add(20ms, [next, admitted = *name != "late refused"] {
+    later().add(*name == "slow" ? 1s : 20ms, [next, admitted = *name != "late refused"] {
       if (admitted) return next();
       next.refuse("thought about it");
     });
@@ -280,10 +280,9 @@ int main(int argc, char** argv) {
   flux::Server server(config);
 
   flux::socketio::Options socketio;
-  socketio.ping_interval = 300ms;
-  socketio.ping_timeout = arguments.ms("--patience-ms", 2s);
-  socketio.connect_timeout = 500ms;
-  socketio.attachments_timeout = arguments.ms("--patience-ms", 500ms);
+  socketio.ping_interval = arguments.ms("--ping-ms", 25s);
+  socketio.ping_timeout = arguments.ms("--patience-ms", 20s);
+  socketio.connect_timeout = socketio.attachments_timeout = socketio.ping_timeout;
   socketio.namespaces_per_connection_max = 4;
   socketio.rooms_per_socket_max = 3;
   socketio.payload_bytes_max = arguments.number<std::size_t>("--payload-bytes", 1'000'000);

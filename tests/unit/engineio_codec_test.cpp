@@ -5,6 +5,7 @@
 #include <flux/protocol/engineio_codec.hpp>
 #include <flux/transport/websocket_frame.hpp>
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
@@ -261,19 +262,14 @@ TEST_CASE("engine.io payload writer: no room left, it says so and stays as it wa
   limits.payload_bytes_max = 10;
   limits.packets_max = 3;
   EngineIoPayloadWriter writer(limits);
-  CHECK(writer.add(EngineIoType::message, "a message longer than all of it") == Added::yes);  // the first always fits
+  CHECK(writer.add(EngineIoType::message, "123") == Added::yes);
+  CHECK(writer.add(EngineIoType::message, "123") == Added::yes);
   CHECK(writer.add(EngineIoType::noop) == Added::full);
   CHECK(writer.add_binary("") == Added::full);
-  CHECK(writer.take().packets == "4a message longer than all of it");
-
-  CHECK(writer.add(EngineIoType::message, "123") == Added::yes);
-  CHECK(writer.add(EngineIoType::message, "45678") == Added::full);
-  CHECK(writer.add(EngineIoType::message, "4567") == Added::yes);
-  CHECK(writer.bytes() == 10);
-  CHECK(writer.add(EngineIoType::noop) == Added::full);
+  CHECK(writer.bytes() == 9);
   CHECK(writer.take().packets ==
         "4123\x1e"
-        "44567");
+        "4123");
 
   CHECK(writer.add_binary("abc") == Added::yes);
   CHECK(writer.add_binary("abc") == Added::full);
@@ -363,6 +359,63 @@ TEST_CASE("engine.io payload writer: the first long bytes, they leave the room t
   CHECK(writer.add_long(many) == Added::yes);
   CHECK(writer.add_long(many) == Added::full);
   CHECK(writer.packets() == 4);
+}
+
+TEST_CASE("engine.io payload writer: one large packet among what is pending does not count, a second one does") {
+  EngineIoLimits limits;
+  limits.payload_bytes_max = 10;
+  EngineIoPayloadWriter writer(limits);
+  const std::string large(30, 'x');
+  CHECK(writer.add(EngineIoType::message, "123") == Added::yes);
+  CHECK(writer.add(EngineIoType::message, large) == Added::yes);
+  CHECK(writer.add(EngineIoType::message, large) == Added::full);
+  CHECK(writer.add(EngineIoType::message, "123") == Added::yes);
+  CHECK(writer.add(EngineIoType::noop) == Added::full);
+  CHECK(writer.take(10).packets == "4123");
+  CHECK(writer.add(EngineIoType::message, large) == Added::full);  // the first is still there
+  CHECK(writer.take(10).packets == "4" + large);
+  CHECK(writer.add(EngineIoType::message, large) == Added::yes);
+  CHECK(writer.take(10).packets == "4123");
+  CHECK(writer.take(10).packets == "4" + large);
+  CHECK(writer.empty());
+  CHECK(writer.bytes() == 0);
+}
+
+TEST_CASE("engine.io payload writer: taken in portions, the packets are the same, and no portion is too large",
+          "[engineio]") {
+  std::mt19937 random(Catch::rngSeed());
+  for (int round = 0; round < 300; ++round) {
+    EngineIoPayloadWriter whole({});
+    EngineIoPayloadWriter portioned({});
+    std::size_t largest = 0;
+    for (auto packets = 1 + random() % 12; packets > 0; --packets) {
+      const std::string data = random_bytes(random, 40);
+      if (random() % 2 == 0) {
+        REQUIRE(whole.add_binary(data) == Added::yes);
+        REQUIRE(portioned.add_long(std::make_shared<const std::string>(data)) == Added::yes);
+        largest = std::max(largest, 1 + base64_size(data.size()));
+      } else {
+        const std::string text = "4" + std::string(data.size(), 'a') + "\x1e" + "2";
+        REQUIRE(whole.add_encoded(text, 2) == Added::yes);
+        REQUIRE(portioned.add_encoded(text, 2) == Added::yes);
+        largest = std::max(largest, 1 + data.size());
+      }
+    }
+    const std::size_t portion = 1 + random() % 80;
+    std::string joined;
+    while (!portioned.empty()) {
+      const std::size_t before = portioned.bytes();
+      const EngineIoPayload payload = portioned.take(portion);
+      const std::string text = written_out(payload, 10'000);
+      REQUIRE(payload.size() == text.size());
+      REQUIRE(text.size() <= std::max(portion, largest));
+      const auto packets = 1 + std::count(text.begin(), text.end(), engineio_separator);
+      if (text.size() > portion) REQUIRE(packets == 1);
+      REQUIRE(portioned.bytes() == (portioned.empty() ? 0 : before - text.size() - 1));
+      joined += (joined.empty() ? "" : "\x1e") + text;
+    }
+    REQUIRE(joined == whole.take().packets);
+  }
 }
 
 TEST_CASE("engine.io base64 portions: their frames, put together they are the one frame's message", "[engineio]") {

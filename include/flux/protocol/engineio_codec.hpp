@@ -127,6 +127,8 @@ struct EngineIoPayload {
   void append(std::shared_ptr<const std::string> long_bytes) {
     bytes.push_back({packets.size(), std::move(long_bytes)});
   }
+  /// Removes from the front as many packets as fit into `bytes_max`, but at least one. Adds their number to `taken`.
+  EngineIoPayload take_front(std::size_t bytes_max, std::size_t& taken);
   /// Calls `on_packets(std::string_view)` for texts and `on_bytes(bytes)` for each of `bytes`, in their order.
   template <class OnPackets, class OnBytes>
   void for_each_part(const OnPackets& on_packets, const OnBytes& on_bytes) const {
@@ -162,41 +164,51 @@ class EngineIoPayloadPortions {
   bool in_part_ = false;
 };
 
-/// Collects packets into the body of a GET's answer.
+/// Collects packets for the answers of GETs, which take them in one portion or in several.
 class EngineIoPayloadWriter {
  public:
   enum class Added : std::uint8_t {
     yes,
-    full,        ///< nothing was added: take the payload and begin another
+    full,        ///< nothing was added: too much is pending
     unsendable,  ///< nothing was added: text with U+001E would end the packet early (JSON never holds it unescaped)
   };
 
+  static constexpr std::size_t no_limit = static_cast<std::size_t>(-1);
+
+  /// `limits`: of all that is pending. The first pending one of the additions that are large, which are those beyond
+  /// half of the limit and all of `add_long`, does not count: it says nothing of the speed of who fetches it.
   explicit EngineIoPayloadWriter(const EngineIoLimits& limits) : limits_(limits) {}
 
   /// What comes first is never too much: it cannot be sent in parts.
   Added add(EngineIoType type, std::string_view data = {});
   Added add_binary(std::string_view bytes);
-  /// The same for many bytes, which are not copied. The first of them do not count towards the limit: they say nothing
-  /// of the speed of who fetches them.
+  /// The same for many bytes, which are not copied.
   Added add_long(std::shared_ptr<const std::string> bytes);
   /// Packets that were encoded and joined before: `SocketIoMessage::polling` and its `packets`.
   Added add_encoded(std::string_view encoded, std::size_t packets);
 
   bool empty() const noexcept { return packets_ == 0; }
   std::size_t packets() const noexcept { return packets_; }
-  /// Of the payload on the wire.
+  /// Of all packets as one payload.
   std::size_t bytes() const noexcept { return bytes_; }
-  /// The payload; the writer is empty then.
-  EngineIoPayload take();
+  /// The next payload: as many packets as fit into `bytes`, but at least one. The rest stays.
+  EngineIoPayload take(std::size_t bytes = no_limit);
 
  private:
+  /// An addition that is large.
+  struct Large {
+    std::uint64_t end;  // how much had been added with it
+    std::size_t bytes;
+  };
+
   bool begin(std::size_t bytes, std::size_t packets, bool is_long = false);
 
   EngineIoLimits limits_;
   EngineIoPayload payload_;
   std::size_t bytes_ = 0;
-  std::size_t first_long_bytes_ = 0;
   std::size_t packets_ = 0;
+  std::uint64_t added_bytes_ = 0;
+  std::vector<Large> large_;  // those that are pending
 };
 
 // --- Sessions ---

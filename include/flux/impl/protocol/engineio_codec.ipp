@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 namespace flux::protocol {
@@ -112,6 +113,37 @@ FLUX_DECL void EngineIoPayload::append(std::string_view encoded) {
   const bool beside_bytes = !bytes.empty() && bytes.back().at == packets.size();
   if (!packets.empty() && !beside_bytes) packets += engineio_separator;
   packets += encoded;
+}
+
+FLUX_DECL EngineIoPayload EngineIoPayload::take_front(std::size_t bytes_max, std::size_t& taken) {
+  const std::string_view all(packets);
+  std::size_t text = 0;  // where the rest begins
+  std::size_t parts = 0;
+  std::size_t front_size = 0;
+  for (std::size_t count = 0;; ++count) {
+    const std::size_t text_end = parts < bytes.size() ? bytes[parts].at : all.size();
+    if (text == text_end && parts == bytes.size()) break;
+    const std::string_view rest = all.substr(text, text_end - text);
+    const std::size_t packet = rest.empty() ? 1 + base64_size(bytes[parts].bytes->size())
+                                            : std::min(rest.find(engineio_separator), rest.size());
+    front_size += packet + (count == 0 ? 0 : 1);
+    if (count > 0 && front_size > bytes_max) break;
+    ++taken;
+    if (rest.empty()) {
+      ++parts;
+    } else {
+      text += packet < rest.size() ? packet + 1 : packet;
+    }
+  }
+  EngineIoPayload front;
+  const auto parts_end = bytes.begin() + static_cast<std::ptrdiff_t>(parts);
+  front.bytes.assign(std::make_move_iterator(bytes.begin()), std::make_move_iterator(parts_end));
+  bytes.erase(bytes.begin(), parts_end);
+  for (Bytes& part : bytes) part.at -= text;
+  std::string rest = packets.substr(text);
+  packets.resize(text > 0 && packets[text - 1] == engineio_separator ? text - 1 : text);
+  front.packets = std::exchange(packets, std::move(rest));
+  return front;
 }
 
 FLUX_DECL std::string EngineIoPayloadPortions::next(std::size_t bytes) {
@@ -275,15 +307,20 @@ FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::check_long(std::s
 }
 
 FLUX_DECL bool EngineIoPayloadWriter::begin(std::size_t bytes, std::size_t packets, bool is_long) {
+  const bool is_large = is_long || bytes > limits_.payload_bytes_max / 2;
   if (packets_ != 0) {
-    const std::size_t counted = bytes_ - first_long_bytes_;
-    if (packets_ + packets > limits_.packets_max || counted >= limits_.payload_bytes_max) return false;
-    if (!is_long && bytes > limits_.payload_bytes_max - counted - 1) return false;
+    const std::size_t counted = bytes_ - (large_.empty() ? 0 : large_.front().bytes);
+    if (packets > limits_.packets_max - std::min(packets_, limits_.packets_max)) return false;
+    if (counted >= limits_.payload_bytes_max) return false;
+    const bool counts = !is_long && !(is_large && large_.empty());
+    if (counts && bytes > limits_.payload_bytes_max - counted - 1) return false;
     ++bytes_;  // the separator
+    ++added_bytes_;
   }
-  if (is_long && first_long_bytes_ == 0) first_long_bytes_ = bytes;
   bytes_ += bytes;
+  added_bytes_ += bytes;
   packets_ += packets;
+  if (is_large) large_.push_back({added_bytes_, bytes});
   return true;
 }
 
@@ -316,11 +353,19 @@ FLUX_DECL EngineIoPayloadWriter::Added EngineIoPayloadWriter::add_encoded(std::s
   return Added::yes;
 }
 
-FLUX_DECL EngineIoPayload EngineIoPayloadWriter::take() {
-  packets_ = 0;
-  bytes_ = 0;
-  first_long_bytes_ = 0;
-  return std::exchange(payload_, {});
+FLUX_DECL EngineIoPayload EngineIoPayloadWriter::take(std::size_t bytes) {
+  if (bytes_ <= bytes) {
+    packets_ = 0;
+    bytes_ = 0;
+    large_.clear();
+    return std::exchange(payload_, {});
+  }
+  std::size_t taken = 0;
+  EngineIoPayload front = payload_.take_front(bytes, taken);
+  packets_ -= taken;
+  bytes_ = packets_ == 0 ? 0 : bytes_ - front.size() - 1;  // and the separator between the two
+  std::erase_if(large_, [end = added_bytes_ - bytes_](const Large& one) { return one.end <= end; });
+  return front;
 }
 
 // --- Sessions ---

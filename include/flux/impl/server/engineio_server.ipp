@@ -232,8 +232,7 @@ FLUX_DECL void EngineIoServer::serve_post(const HttpExchange& exchange,
                                           const std::shared_ptr<EngineIoSession>& session) {
   if (!session->begin_post()) {
     refuse(exchange, EngineIoRefusal::bad_request);
-    session->loop()->dispatch([session] { session->close("transport error"); });
-    return;
+    return close_behind(exchange, session, "transport error");
   }
   auto post = std::make_shared<EngineIoPost>(session, reclaimer_);
   std::size_t most = post_bytes_max_;
@@ -243,21 +242,32 @@ FLUX_DECL void EngineIoServer::serve_post(const HttpExchange& exchange,
   exchange.on_body([post, end = std::min(most, post_bytes_max_)](std::string_view piece) { post->append(piece, end); },
                    [this, exchange, post](bool complete) {
                      if (complete) return take_post(exchange, post);
-                     const auto& gone = post->session;  // what it had to say is lost
-                     gone->loop()->dispatch([session = gone] { session->close("transport error"); });
+                     close_behind(exchange, post->session, "transport error");  // what it had to say is lost
                    });
+}
+
+/// In a turn after this one: the answer has gone out then, and no poll that is told of the end overtakes it.
+FLUX_DECL void EngineIoServer::close_behind(const HttpExchange& exchange,
+                                            const std::shared_ptr<EngineIoSession>& session, std::string_view reason,
+                                            const std::shared_ptr<EngineIoPost>& post) {
+  exchange.state()->loop()->post(
+      [session, reason, post] { session->loop()->dispatch([session, reason, post] { session->close(reason); }); });
 }
 
 FLUX_DECL void EngineIoServer::take_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoPost>& post) {
   const auto& session = post->session;
   session->loop()->dispatch([this, exchange, post, session] {
-    const auto answer = [this, exchange, post](int status) {
-      post->end();
+    const auto answer = [this, exchange, post, session](int status, std::string_view why) {
+      if (why.empty()) post->end();
       if (status == 200) return exchange.respond(200, "ok", "text/html", answer_fields(exchange));
-      if (status == 413) return exchange.respond(413, {}, {}, answer_fields(exchange));
-      refuse(exchange, EngineIoRefusal::bad_request);
+      if (status == 413) {
+        exchange.respond(413, {}, {}, answer_fields(exchange));
+      } else {
+        refuse(exchange, EngineIoRefusal::bad_request);
+      }
+      if (!why.empty()) close_behind(exchange, session, why, post);
     };
-    if (!session->is_open() || session->over_websocket()) return answer(400);
+    if (!session->is_open() || session->over_websocket()) return answer(400, {});
     session->posted(std::move(post->body), answer);
   });
 }
@@ -280,9 +290,8 @@ FLUX_DECL void EngineIoServer::upgrade(const std::shared_ptr<transport::HttpConn
   if (fresh) session = make(connection.shared_loop(), query.base64);
   if (!session) return http->refuse_upgrade(503, "too many clients");
   const auto opening = fresh ? open_with(head, http->client(head).text()) : nullptr;
-  const std::size_t most =
-      session->base64() ? post_bytes_max_ : options_.payload_bytes_max;  // the session checks it then
-  const auto websocket = std::make_shared<EngineIoWebSocket>(session, connection, websockets, most);
+  const auto websocket =
+      std::make_shared<EngineIoWebSocket>(session, connection, websockets, frame_bytes_max(*session));
   if (!http->accept_upgrade(answer.head, websocket)) return forget(fresh ? session->sid() : std::string_view());
   if (fresh) return session->open_websocket(websocket, factory_(*session, opening));
   session->probe(websocket);
@@ -305,7 +314,7 @@ FLUX_DECL void EngineIoServer::bring_over(const std::shared_ptr<transport::HttpC
       const auto connection = transit->arrive(session->loop(), home->connections);
       if (!connection) return;
       const auto websocket =
-          std::make_shared<EngineIoWebSocket>(session, *connection, home->websockets, options_.payload_bytes_max);
+          std::make_shared<EngineIoWebSocket>(session, *connection, home->websockets, frame_bytes_max(*session));
       connection->write(answer);
       session->probe(websocket);
       connection->start(websocket);

@@ -201,10 +201,10 @@ FLUX_DECL std::optional<HttpExchange> EngineIoSession::take_poll() {
   return polling_ ? std::exchange(polling_->poll, std::nullopt) : std::nullopt;
 }
 
-FLUX_DECL protocol::EngineIoPayload EngineIoSession::take_packets() {
+FLUX_DECL protocol::EngineIoPayload EngineIoSession::take_packets(std::size_t bytes) {
   if (!polling_ || !polling_->packets) return {};
-  auto payload = polling_->packets->take();
-  polling_->packets.reset();
+  auto payload = polling_->packets->take(bytes);
+  if (polling_->packets->empty()) polling_->packets.reset();
   return payload;
 }
 
@@ -215,16 +215,8 @@ FLUX_DECL protocol::EngineIoPayloadWriter& EngineIoSession::packets() {
 }
 
 FLUX_DECL void EngineIoSession::poll(const HttpExchange& exchange) {
-  if (polling_ && polling_->farewell) {
-    // socket.io-client drops packets that come along with the end.
-    protocol::EngineIoPayload payload = std::exchange(*polling_->farewell, {});
-    const bool is_noop = payload.packets == noop_packet && payload.bytes.empty();
-    if (!payload.empty() && !is_noop) return answer(exchange, std::move(payload));
-    server_.forget(sid());
-    polling_.reset();
-    return answer(exchange, std::string(is_noop ? noop_packet : close_packet));
-  }
-  if (!is_open() || websocket_) return server_.refuse(exchange, protocol::EngineIoRefusal::bad_request);
+  if (polling_ && !polling_->farewell.empty()) return poll_last(exchange);
+  if (!is_open() || ending_ || websocket_) return server_.refuse(exchange, protocol::EngineIoRefusal::bad_request);
   if (polling().poll) {  // two at the same time: both can't be right
     exchange.respond(400, {});
     return close("transport error");
@@ -235,19 +227,28 @@ FLUX_DECL void EngineIoSession::poll(const HttpExchange& exchange) {
   if (packets_wait()) answer_poll_soon();
 }
 
+/// The end comes in a poll of its own: socket.io-client drops packets that come along with it.
+FLUX_DECL void EngineIoSession::poll_last(const HttpExchange& exchange) {
+  heard_lately_ = true;
+  if (packets_wait()) return answer(exchange, take_packets(engineio_poll_bytes));
+  const std::string_view farewell = polling_->farewell;
+  server_.forget(sid());
+  end_polling();
+  answer(exchange, std::string(farewell));
+}
+
 struct EngineIoSession::Posted {
-  Posted(std::string body, const protocol::EngineIoLimits& limits, std::shared_ptr<core::Reclaimer> r,
-         std::function<void(int)> d)
+  Posted(std::string body, const protocol::EngineIoLimits& limits, std::shared_ptr<core::Reclaimer> r, PostDone d)
       : reader(std::move(body), limits), reclaimer(std::move(r)), done(std::move(d)) {}
   Posted(const Posted&) = delete;
   Posted& operator=(const Posted&) = delete;
   ~Posted() { reclaimer->take(reader.release()); }
   protocol::EngineIoPayloadReader reader;
   const std::shared_ptr<core::Reclaimer> reclaimer;
-  const std::function<void(int)> done;
+  const PostDone done;
 };
 
-FLUX_DECL void EngineIoSession::posted(std::string body, std::function<void(int status)> done) {
+FLUX_DECL void EngineIoSession::posted(std::string body, PostDone done) {
   heard_lately_ = true;
   read_posted(std::make_shared<Posted>(std::move(body), server_.limits(), server_.reclaimer(), std::move(done)));
 }
@@ -257,7 +258,7 @@ FLUX_DECL void EngineIoSession::read_posted(const std::shared_ptr<Posted>& poste
   constexpr std::size_t bytes_of_packet = 256;    // as which a short one counts
   const auto self = shared_from_this();
   protocol::EngineIoPayloadReader& reader = posted->reader;
-  for (std::size_t bytes = 0; is_open() && !too_slow_;) {
+  for (std::size_t bytes = 0; is_open() && !ending_;) {
     if (held_) {
       held_->posted = posted;
       return;
@@ -269,12 +270,15 @@ FLUX_DECL void EngineIoSession::read_posted(const std::shared_ptr<Posted>& poste
     }
     if (!next) break;
     bytes += bytes_of_packet + next->data.size();
-    if (!packet(*next, reader.owner())) return posted->done(400);
+    if (!packet(*next, reader.owner())) {
+      ending_ = true;
+      return posted->done(400, "parse error");
+    }
   }
-  if (!reader.error()) return posted->done(200);
+  if (!reader.error()) return posted->done(200, {});
   const bool too_large = reader.error()->code() == Errc::message_too_large;
-  close(too_large ? "transport error" : "parse error");
-  posted->done(too_large ? 413 : 400);
+  ending_ = true;
+  posted->done(too_large ? 413 : 400, too_large ? "transport error" : "parse error");
 }
 
 FLUX_DECL void EngineIoSession::hold_input() {
@@ -340,7 +344,9 @@ class EngineIoSession::LongAnswer : public std::enable_shared_from_this<LongAnsw
 };
 
 FLUX_DECL void EngineIoSession::answer(const HttpExchange& exchange, protocol::EngineIoPayload payload) {
-  if (payload.bytes.empty()) return answer(exchange, std::move(payload.packets));
+  if (payload.bytes.empty() && payload.packets.size() <= engineio_portion_bytes) {
+    return answer(exchange, std::move(payload.packets));
+  }
   const auto long_answer = std::make_shared<LongAnswer>(shared_from_this(), exchange, std::move(payload));
   exchange.state()->loop()->dispatch(
       [long_answer, fields = server_.answer_fields(exchange)]() mutable { long_answer->start(std::move(fields)); });
@@ -356,8 +362,8 @@ FLUX_DECL void EngineIoSession::flush() {
   flush_asked_ = false;
   if (!packets_wait() || !polling_->poll) return;
   const HttpExchange poll = *take_poll();
-  answer(poll, take_packets());
-  catch_up();
+  answer(poll, take_packets(engineio_poll_bytes));
+  if (!congested()) catch_up();
 }
 
 // --- Out ---
@@ -367,7 +373,7 @@ FLUX_DECL void EngineIoSession::added(protocol::EngineIoPayloadWriter::Added res
   if (result == Added::yes) return answer_poll_soon();
   // `full`: the client does not fetch what waits for it. `unsendable`: no encoder of ours makes such a text.
   loop_->counters().messages_dropped.add();
-  if (result != Added::full || !is_open() || std::exchange(too_slow_, true)) return;
+  if (result != Added::full || !is_open() || std::exchange(ending_, true)) return;
   loop_->counters().slow_readers_closed.add();
   loop_->post([self = shared_from_this()] { self->close("transport error"); });
 }
@@ -393,24 +399,27 @@ FLUX_DECL void EngineIoSession::send_packet(EngineIoType type, std::string_view 
 }
 
 FLUX_DECL void EngineIoSession::send(std::string_view message, bool binary) {
-  if (!is_open()) return;
+  if (is_open()) send_message(message, binary);
+}
+
+FLUX_DECL void EngineIoSession::send_message(std::string_view message, bool binary) {
   if (!binary) return send_packet(EngineIoType::message, message);
-  std::string frames;
-  std::string packets;
-  if (!websocket_) {
-    protocol::EngineIoPayloadWriter one({static_cast<std::size_t>(-1), 1});
-    one.add_binary(message);
-    packets = one.take().packets;
-  } else if (base64_) {
-    protocol::append_engineio_base64_frame(frames, message);
+  if (!websocket_) return added(packets().add_binary(message));
+  std::string frame;
+  if (base64_) {
+    protocol::append_engineio_base64_frame(frame, message);
   } else {
-    protocol::append_engineio_binary_frame(frames, message);
+    protocol::append_engineio_binary_frame(frame, message);
   }
-  send_encoded(frames, packets, 1);
+  loop_->counters().frames_out.add();
+  write_frames(frame);
 }
 
 FLUX_DECL void EngineIoSession::send_long(transport::SharedBytes bytes) {
-  if (!is_open()) return;
+  if (is_open()) send_bytes(std::move(bytes));
+}
+
+FLUX_DECL void EngineIoSession::send_bytes(transport::SharedBytes bytes) {
   if (!websocket_) return added(packets().add_long(std::move(bytes)));
   loop_->counters().frames_out.add();
   if (base64_) return websocket_->write_base64(std::move(bytes));
@@ -437,19 +446,23 @@ FLUX_DECL void EngineIoSession::send_shared(std::span<const transport::SharedByt
 }
 
 FLUX_DECL void EngineIoSession::send_polled(const protocol::EngineIoPayload& payload) {
+  if (is_open()) send_parts(payload);
+}
+
+FLUX_DECL void EngineIoSession::send_parts(const protocol::EngineIoPayload& payload) {
   const auto send_packets = [this](std::string_view packets) {
     constexpr auto any = static_cast<std::size_t>(-1);
     protocol::EngineIoPayloadReader reader(std::string(packets), {any, any});
     while (const auto next = reader.next()) {
       if (next->type == EngineIoType::noop) continue;
       if (next->binary) {
-        send(next->data, true);
+        send_message(next->data, true);
       } else {
         send_packet(next->type, next->data);
       }
     }
   };
-  payload.for_each_part(send_packets, [this](const transport::SharedBytes& bytes) { send_long(bytes); });
+  payload.for_each_part(send_packets, [this](const transport::SharedBytes& bytes) { send_bytes(bytes); });
 }
 
 /// Over a WebSocket.
@@ -510,7 +523,12 @@ FLUX_DECL void EngineIoSession::deliver(const core::Batch& batch, std::span<cons
 }
 
 FLUX_DECL void EngineIoSession::websocket_drained() {
-  if (websocket_ && !websocket_->congested()) catch_up();
+  if (!websocket_ || websocket_->congested()) return;
+  if (ping_unsent_ && !websocket_->unsent()) {
+    ping_unsent_ = false;
+    if (awaiting_pong_) ping_in(server_.options().ping_timeout, true);
+  }
+  catch_up();
 }
 
 FLUX_DECL void EngineIoSession::catch_up() {
@@ -540,11 +558,15 @@ FLUX_DECL bool EngineIoSession::packet(const protocol::EngineIoPacket& packet, s
         close("transport close");
       } else {
         close("transport close", EngineIoEnding::told);
-        if (polling_ && polling_->farewell) polling_->farewell.emplace().append(noop_packet);
+        if (polling_) {
+          polling_->packets.reset();
+          polling_->farewell = noop_packet;
+          if (const auto probing = std::exchange(polling_->probing, nullptr)) probing->close(CloseCode::normal, {});
+        }
       }
       return true;
     case EngineIoType::noop: return true;
-    default: close("parse error"); return false;
+    default: return false;
   }
 }
 
@@ -570,12 +592,14 @@ FLUX_DECL void EngineIoSession::from_websocket(EngineIoWebSocket& from, std::str
   std::string decoded;
   const auto read = protocol::read_engineio_text(message, decoded);
   if (!read) return close("parse error");
-  packet(*read, read->binary ? &decoded : owner);
+  if (!packet(*read, read->binary ? &decoded : owner)) close("parse error");
 }
 
 /// Before it is the transport. Nothing that is longer than a probe is looked at.
 FLUX_DECL void EngineIoSession::from_probing(EngineIoWebSocket& from, std::string_view message, MessageType type) {
   const bool text = type == MessageType::text;
+  const bool upgrades = text && message.starts_with(upgrade_type);
+  if (!is_open()) return upgrades ? say_farewell_over(std::move(polling_->probing)) : from.close(CloseCode::normal, {});
   if (text && message == probe_packet) {
     std::string frame;
     protocol::append_engineio_frame(frame, EngineIoType::pong, "probe");
@@ -583,7 +607,7 @@ FLUX_DECL void EngineIoSession::from_probing(EngineIoWebSocket& from, std::strin
     if (polling_->poll && !packets_wait()) send_packet(EngineIoType::noop);
     return;
   }
-  if (text && message.starts_with(upgrade_type)) return complete_upgrade();
+  if (upgrades) return complete_upgrade();
   from.close(CloseCode::protocol_error, "expected a probe");
 }
 
@@ -647,6 +671,16 @@ FLUX_DECL void EngineIoSession::complete_upgrade() {
   websocket_drained();
 }
 
+/// The client has gone over to it before it knew that the session has closed: what it would have polled goes there.
+FLUX_DECL void EngineIoSession::say_farewell_over(std::shared_ptr<EngineIoWebSocket> websocket) {
+  const protocol::EngineIoPayload waiting = take_packets();
+  end_polling();
+  server_.forget(sid());
+  websocket_ = std::move(websocket);
+  send_parts(waiting);
+  std::exchange(websocket_, nullptr)->close_behind(CloseCode::normal);
+}
+
 FLUX_DECL void EngineIoSession::websocket_gone(EngineIoWebSocket& which, CloseCode code) {
   if (polling_ && &which == polling_->probing.get()) {
     polling_->probing.reset();
@@ -685,12 +719,21 @@ FLUX_DECL void EngineIoSession::ping_in(std::chrono::milliseconds after, bool du
   }));
 }
 
+/// A pong may be late behind something long, while a client that gets no pings leaves: they go on.
 FLUX_DECL void EngineIoSession::ping_due() {
   const auto self = shared_from_this();
-  if (awaiting_pong_) return heard() ? ping_in(server_.options().ping_timeout, true) : close("ping timeout");
-  heard();
-  send_packet(EngineIoType::ping);
-  if (is_open()) ping_in(server_.options().ping_timeout, true);
+  const auto timeout = server_.options().ping_timeout;
+  if (ping_unsent_) {
+    ping_unsent_ = websocket_->notify_sent();
+    return ping_in(timeout, true);
+  }
+  const bool is_alive = heard();
+  if (awaiting_pong_ && !is_alive) return close("ping timeout");
+  const bool waits = websocket_ ? websocket_->unsent() : packets_wait();
+  if (websocket_ || !waits) send_packet(EngineIoType::ping);
+  if (!is_open()) return;
+  ping_unsent_ = websocket_ && waits && websocket_->notify_sent();
+  ping_in(timeout, true);
 }
 
 /// Whether anything has come since this was asked last. A client that sends something long has no way to answer a ping,
@@ -714,20 +757,33 @@ FLUX_DECL void EngineIoSession::stop_timer() {
 
 /// To a client that polls.
 FLUX_DECL void EngineIoSession::say_farewell(EngineIoEnding ending) {
-  protocol::EngineIoPayload payload = take_packets();
   const auto poll = take_poll();
   if (ending == EngineIoEnding::at_once) {
+    protocol::EngineIoPayload payload = take_packets();
     payload.append(close_packet);
     if (poll) answer(*poll, std::move(payload));
     return;
   }
-  if (poll && payload.empty()) return answer(*poll, std::string(close_packet));
-  if (poll) answer(*poll, std::exchange(payload, {}));
-  polling().farewell = std::move(payload);
+  if (poll && !packets_wait()) return answer(*poll, std::string(close_packet));
+  if (poll) answer(*poll, take_packets(engineio_poll_bytes));
+  polling().farewell = close_packet;
+  await_last_polls();
+}
+
+/// As long as it goes on taking what is pending.
+FLUX_DECL void EngineIoSession::await_last_polls() {
   loop_->call_after(server_.hub().config.limits.close_timeout, [self = shared_from_this()] {
-    self->polling_.reset();
+    if (!self->polling_) return;
+    if (self->heard_lately_.exchange(false)) return self->await_last_polls();
+    self->end_polling();
     self->server_.forget(self->sid());
   });
+}
+
+/// Nothing waits for polls any more, nor for the client to go over to a WebSocket.
+FLUX_DECL void EngineIoSession::end_polling() {
+  const auto polling = std::exchange(polling_, nullptr);
+  if (polling && polling->probing) polling->probing->close(CloseCode::normal, {});
 }
 
 FLUX_DECL void EngineIoSession::close(std::string_view reason, EngineIoEnding ending) {
@@ -737,11 +793,8 @@ FLUX_DECL void EngineIoSession::close(std::string_view reason, EngineIoEnding en
   loop_->counters().sessions_now.subtract();
   stop_timer();
   if (!websocket_) say_farewell(ending);
-  if (const auto probing = polling_ ? std::exchange(polling_->probing, nullptr) : nullptr) {
-    probing->close(CloseCode::normal, {});
-  }
-  if (!polling_ || !polling_->farewell) {
-    polling_.reset();
+  if (!polling_ || polling_->farewell.empty()) {
+    end_polling();
     server_.forget(sid());
   }
   if (const auto websocket = std::exchange(websocket_, nullptr)) {

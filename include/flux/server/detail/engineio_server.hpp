@@ -96,8 +96,15 @@ class EngineIoServer {
   std::shared_ptr<const EngineIoOpening> open_with(const transport::HttpHead& head, std::string_view remote_address);
   void bring_over(const std::shared_ptr<transport::HttpConnection>& http, std::string answer,
                   const std::shared_ptr<EngineIoSession>& session, int tries = 10);
+  /// Of what the WebSocket of such a client brings; the session checks the message in it.
+  std::size_t frame_bytes_max(const EngineIoSession& session) const noexcept {
+    return session.base64() ? post_bytes_max_ : options_.payload_bytes_max;
+  }
   void serve_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoSession>& session);
   void take_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoPost>& post);
+  /// Ends the session of a request that has just been answered. `reason`: a literal. `post`: ends then, too.
+  static void close_behind(const HttpExchange& exchange, const std::shared_ptr<EngineIoSession>& session,
+                           std::string_view reason, const std::shared_ptr<EngineIoPost>& post = nullptr);
 
   Hub& hub_;
   const engineio::Options options_;

@@ -42,6 +42,10 @@ inline constexpr std::size_t engineio_long_bytes = 65'536;
 /// Such a portion. Below a quarter of a millisecond, for others may do so too. Of base64, so a multiple of 4.
 inline constexpr std::size_t engineio_portion_bytes = 131'072;
 
+/// What one poll takes of what is pending; a packet that is larger goes alone. A client gets a payload as a whole, so
+/// that what is urgent (a ping, an acknowledgment) is late by one of these at most.
+inline constexpr std::size_t engineio_poll_bytes = 1'000'000;
+
 /// Nobody can guess it. Of `engineio_sid_size` characters.
 std::string new_engineio_sid();
 inline constexpr std::size_t engineio_sid_size = 15;
@@ -70,6 +74,9 @@ class EngineIoWebSocket final : public transport::WebSocketStream {
 
   using WebSocketStream::connection;
   using WebSocketStream::heard;
+  bool unsent() const { return late_ || outbox_bytes() > 0; }
+  /// Whether something is unsent; the session is told when all of it has gone out.
+  bool notify_sent() const { return late_ || (connection() != nullptr && connection()->notify_drained()); }
   using WebSocketStream::message_bytes;
   using WebSocketStream::pause_input;
   using WebSocketStream::resume_input;
@@ -152,9 +159,10 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   /// A WebSocket that the session may go over to.
   void probe(std::shared_ptr<EngineIoWebSocket> websocket);
   void poll(const HttpExchange& exchange);
-  /// The body of a POST, which is read in as many turns as it takes. Then `done` is told with which status to answer
-  /// it: 200, else the session has closed.
-  void posted(std::string body, std::function<void(int status)> done);
+  /// What became of a POST: `why` is empty, else the session is to be closed with it once the POST is answered.
+  using PostDone = std::function<void(int status, std::string_view why)>;
+  /// The body of a POST, which is read in as many turns as it takes.
+  void posted(std::string body, PostDone done);
 
   /// Nothing more of what the client sends is read until `release_input` has been called as often: what came last is
   /// taken apart elsewhere. Closing ends it, too.
@@ -202,14 +210,14 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
     std::shared_ptr<EngineIoWebSocket> probing;              // may become the transport
     std::optional<HttpExchange> poll;                        // waits for packets
     std::optional<protocol::EngineIoPayloadWriter> packets;  // that wait for a poll
-    /// Closed, but a poll is to take these packets, and one more to be told so.
-    std::optional<protocol::EngineIoPayload> farewell;
+    /// Closed, but polls are to take those packets, and one more this to be told so. Empty: it is open.
+    std::string_view farewell;
   };
 
   Polling& polling();
   std::optional<HttpExchange> take_poll();
   bool packets_wait() const noexcept { return polling_ && polling_->packets && !polling_->packets->empty(); }
-  protocol::EngineIoPayload take_packets();
+  protocol::EngineIoPayload take_packets(std::size_t bytes = protocol::EngineIoPayloadWriter::no_limit);
   protocol::EngineIoPayloadWriter& packets();
   void read_posted(const std::shared_ptr<Posted>& posted);
   void decode_aside(std::string text);
@@ -217,6 +225,9 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   void from_probing(EngineIoWebSocket& from, std::string_view message, MessageType type);
   bool packet(const protocol::EngineIoPacket& packet, std::string* owner);
   void send_packet(protocol::EngineIoType type, std::string_view data = {});
+  void send_message(std::string_view message, bool binary);
+  void send_bytes(transport::SharedBytes bytes);
+  void send_parts(const protocol::EngineIoPayload& payload);
   void write_frames(std::string_view frames);
   void write_frames(const transport::SharedBytes& bytes, std::size_t begin, std::size_t end);
   void take_frames(const core::Batch& batch, const core::Run& run);
@@ -228,6 +239,10 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   void answer(const HttpExchange& exchange, std::string payload);
   void answer(const HttpExchange& exchange, protocol::EngineIoPayload payload);
   void complete_upgrade();
+  void poll_last(const HttpExchange& exchange);
+  void say_farewell_over(std::shared_ptr<EngineIoWebSocket> websocket);
+  void await_last_polls();
+  void end_polling();
   void ping_in(std::chrono::milliseconds after, bool due);
   void ping_due();
   void on_deadline() override { ping_due(); }
@@ -253,11 +268,12 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   std::uint32_t strikes_ = 0;
   std::atomic<protocol::EngineIoTransport> transport_{protocol::EngineIoTransport::polling};
   std::atomic<bool> posting_{false};
-  std::atomic<bool> heard_lately_{false};  // over polling: something was posted, or taken of a long answer
+  std::atomic<bool> heard_lately_{false};  // over polling: something was posted, or some of an answer taken
   bool flush_asked_ = false;
   bool awaiting_pong_ = false;
-  bool too_slow_ = false;  // and will be closed
-  bool behind_ = false;    // states were held back: it is to be caught up when it is no longer congested
+  bool ping_unsent_ = false;  // it waits behind something long
+  bool ending_ = false;       // it is too slow, or has posted what is refused, and will be closed
+  bool behind_ = false;       // states were held back: it is to be caught up when it is no longer congested
 };
 
 }  // namespace flux::detail
