@@ -1,6 +1,7 @@
 // The compiled mode's translation unit of Engine.IO and Socket.IO.
 #include <flux/impl/engineio.ipp>
 #include <flux/impl/server/engineio_opening.ipp>
+#include <flux/impl/server/engineio_pollers.ipp>
 #include <flux/impl/server/engineio_server.ipp>
 #include <flux/impl/server/engineio_session.ipp>
 #include <flux/impl/server/socketio_client.ipp>

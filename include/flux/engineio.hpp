@@ -6,6 +6,7 @@
 #include <flux/types.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -21,6 +22,22 @@ class EngineIoSession;
 }
 
 namespace flux::engineio {
+
+/// How many clients may poll. A session that polls has no connection of its own: over one, a client opens as many as it
+/// likes. Those over a WebSocket have theirs, and do not count here. An address is that of the client behind
+/// `Config::trusted_proxies`, of IPv6 its network of 64 bits. Each limit: 0: any.
+struct PollingLimits {
+  /// Of one address; one more is refused with 429. Clients that could not connect by a WebSocket are among them, and all
+  /// who come through one proxy that is not trusted.
+  std::size_t sessions_per_address_max = 10'000;
+  /// Of what is kept of their requests for `Handshake` (query and header fields), of one address; then 429, too.
+  std::size_t head_bytes_per_address_max = 16'777'216;
+  /// Sessions whose client has not come back since its handshake; the oldest ends where there are more, with the reason
+  /// "unused". Of all addresses:
+  std::size_t unused_max = 20'000;
+  std::size_t unused_per_address_max = 1'000;
+  std::size_t unused_head_bytes_max = 67'108'864;  ///< of what is kept of their requests, of all addresses
+};
 
 /// What engine.io has and this does not: Engine.IO 3 (clients before version 4), JSONP, WebTransport, compression of
 /// polls and of WebSockets, a cookie with the session id. A POST with a bad packet is answered with 400 (engine.io:
@@ -44,6 +61,7 @@ struct Options {
   /// their own.
   std::size_t payload_bytes_max = 1'000'000;
   std::chrono::milliseconds upgrade_timeout{10'000};  ///< for the upgrade to WebSocket
+  PollingLimits polling_limits{};
   bool polling = true;
   bool websocket = true;
   /// Origins whose pages may read answers to long-polling (CORS): `*`, or some; none: those of `Config::origins`, which
@@ -76,7 +94,7 @@ struct Endpoint {
   std::function<void(const Socket&)> on_open;
   std::function<void(const Socket&, std::string_view message, MessageType type)> on_message;
   /// `reason` as engine.io words it: "transport close", "transport error", "ping timeout", "forced close", "parse
-  /// error", "server shutting down"; ours: "rate limited".
+  /// error", "server shutting down"; ours: "rate limited", "unused" (`PollingLimits`).
   std::function<void(const Socket&, std::string_view reason)> on_close;
 };
 

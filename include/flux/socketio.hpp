@@ -65,6 +65,8 @@ struct Options : engineio::Options {
   std::chrono::milliseconds attachments_timeout{20'000};
   std::size_t namespaces_max = 10'000;  ///< those that predicates let in included
   std::size_t namespaces_per_connection_max = 100;
+  /// Of CONNECT's payload, which is kept as long as its socket; at least 2. Past it CONNECT is refused.
+  std::size_t auth_bytes_max = 16'384;
   std::size_t rooms_per_socket_max = 1'000;
   /// Acknowledgments, and answers of `Socket::use`, that the application owes one socket; then its connection is
   /// closed.
@@ -75,10 +77,14 @@ struct Options : engineio::Options {
   /// recovered (not by the Node server) is who has received nothing yet, or nothing for long. What was missed comes
   /// behind the client's "connect". Emits to rooms cost more then, for the receivers of each are looked up.
   std::chrono::milliseconds recovery_max{0};
-  // The newest that are kept for it, of each namespace. Who missed what is no longer there is not recovered.
+  // The newest that are kept for it, of each namespace. Who missed what is no longer there is not recovered, nor who
+  // missed more than half of `Limits::outbox_bytes_max`: it would be a slow reader.
   std::size_t recovery_packets_max = 10'000;
   std::size_t recovery_bytes_max = 16'777'216;
+  /// Clients that were cut off, of each namespace: the oldest is forgotten for one more. An address as in
+  /// `PollingLimits`. 0: none.
   std::size_t recovery_sockets_max = 10'000;
+  std::size_t recovery_sockets_per_address_max = 1'000;
   /// The client bundle, served at `path` + "socket.io.js". Empty: not served.
   std::string client_file;
 };
@@ -88,7 +94,7 @@ class Handshake {
  public:
   Handshake(std::shared_ptr<const JsonText> auth, std::shared_ptr<const detail::EngineIoOpening> opening)
       : auth_(std::move(auth)), opening_(std::move(opening)) {}
-  const JsonText& auth() const noexcept { return *auth_; }  ///< of CONNECT: an object; below 256 kB, else it is refused
+  const JsonText& auth() const noexcept { return *auth_; }  ///< of CONNECT: an object; `Options::auth_bytes_max`
   std::string_view query() const noexcept;                  ///< as sent
   std::optional<std::string> query(std::string_view name) const;
   /// Those of a WebSocket handshake (Upgrade, Connection, Sec-WebSocket-…) are not kept.

@@ -409,6 +409,7 @@ FLUX_DECL std::size_t Server::disconnect_user(std::string_view user_id, CloseCod
 #include <flux/impl/engineio.ipp>
 #include <flux/impl/server/connect_gate.ipp>
 #include <flux/impl/server/engineio_opening.ipp>
+#include <flux/impl/server/engineio_pollers.ipp>
 #include <flux/impl/server/engineio_server.ipp>
 #include <flux/impl/server/engineio_session.ipp>
 #include <flux/impl/server/file_call.ipp>

@@ -51,7 +51,8 @@ FLUX_DECL EngineIoServer::EngineIoServer(Hub& hub, engineio::Options options, Fa
     : hub_(hub),
       options_(with_origins(std::move(options), hub.config)),
       post_bytes_max_(engineio_post_bytes_max(options_.payload_bytes_max)),
-      factory_(std::move(factory)) {
+      factory_(std::move(factory)),
+      pollers_(std::make_shared<EngineIoPollers>(options_.polling_limits)) {
   const auto require = [](bool good, const char* text) {
     if (!good) throw Error(Errc::bad_config, text);
   };
@@ -192,9 +193,27 @@ FLUX_DECL void EngineIoServer::serve(const HttpExchange& exchange) {
     session->loop()->dispatch([session, exchange] { session->poll(exchange); });
     return;
   }
-  const auto opened = make(state.loop(), query.base64);
+  open_polling(exchange, query.base64);
+}
+
+FLUX_DECL void EngineIoServer::open_polling(const HttpExchange& exchange, bool base64) {
+  const auto& state = *exchange.state();
+  const auto opened = make(state.loop(), base64);
   if (!opened) return exchange.respond(503, "too many clients", "text/plain", answer_fields(exchange));
-  opened->open_polling(exchange, factory_(*opened, open_with(state.head(), state.client().text())));
+  auto opening = open_with(state.head(), state.client().text());
+  std::vector<std::shared_ptr<EngineIoSession>> displaced;
+  auto place = pollers_->enter(opened, state.client().ip, opening->bytes(), displaced);
+  for (const auto& session : displaced) {
+    session->loop()->dispatch([session] { session->close("unused"); });
+  }
+  if (place) return opened->open_polling(exchange, std::move(place), factory_(*opened, std::move(opening)));
+  forget(opened->sid());
+  state.loop()->counters().connections_refused.add();
+  exchange.respond(
+      429,
+      protocol::engineio_refusal_body(EngineIoRefusal::forbidden,
+                                      "Too many sessions of this address poll; end some, or use WebSocket"),
+      "application/json", answer_fields(exchange));
 }
 
 struct EngineIoPost {

@@ -171,8 +171,10 @@ FLUX_DECL std::string EngineIoSession::open_packet() const {
                                        options.ping_timeout, options.payload_bytes_max});
 }
 
-FLUX_DECL void EngineIoSession::open_polling(HttpExchange poll, std::shared_ptr<EngineIoClient> client) {
+FLUX_DECL void EngineIoSession::open_polling(HttpExchange poll, std::unique_ptr<EngineIoPollers::Place> place,
+                                             std::shared_ptr<EngineIoClient> client) {
   polling().poll.emplace(std::move(poll));
+  polling_->place = std::move(place);
   finish_open(std::move(client));
 }
 
@@ -222,6 +224,7 @@ FLUX_DECL void EngineIoSession::poll(const HttpExchange& exchange) {
     return close("transport error");
   }
   polling_->poll.emplace(exchange);
+  if (polling_->place) polling_->place->use();
   // While a WebSocket is being tried, a poll must not keep the client from going over to it.
   if (polling_->probing && !packets_wait()) send_packet(EngineIoType::noop);
   if (packets_wait()) answer_poll_soon();
@@ -250,6 +253,7 @@ struct EngineIoSession::Posted {
 
 FLUX_DECL void EngineIoSession::posted(std::string body, PostDone done) {
   heard_lately_ = true;
+  if (polling_ && polling_->place) polling_->place->use();
   read_posted(std::make_shared<Posted>(std::move(body), server_.limits(), server_.reclaimer(), std::move(done)));
 }
 

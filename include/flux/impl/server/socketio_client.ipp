@@ -173,8 +173,10 @@ FLUX_DECL void SocketIoClient::handle(const protocol::SocketIoDecoder& decoder, 
 
 FLUX_DECL void SocketIoClient::connect(const protocol::SocketIoPacket& packet) {
   const std::string name(packet.nsp);
-  if (packet.data.size() >= engineio_long_text_bytes) {  // it is kept as long as the socket
-    return send(protocol::encode_socketio_connect_error(name, "The auth payload is too long"));
+  if (const std::size_t most = server_.options().auth_bytes_max; packet.data.size() > most) {
+    return send(
+        protocol::encode_socketio_connect_error(name, "The auth payload has " + std::to_string(packet.data.size()) +
+                                                          " bytes; at most " + std::to_string(most) + " are allowed"));
   }
   auto auth = packet.data.empty() ? server_.no_auth()
                                   : std::make_shared<const JsonText>(CheckedJson::text(std::string(packet.data)));
@@ -204,7 +206,8 @@ FLUX_DECL bool SocketIoClient::recover(const std::shared_ptr<SocketIoSocket>& as
   const auto pid = auth.get<std::string>("/pid");
   if (!pid) return false;
   // Without an offset the client has not received anything yet.
-  const auto back = nsp->recover(*pid, auth.get<std::string>("/offset"), [&](const std::string& id) {
+  const std::size_t missed_bytes_max = server_.hub().config.limits.outbox_bytes_max / 2;
+  const auto back = nsp->recover(*pid, auth.get<std::string>("/offset"), missed_bytes_max, [&](const std::string& id) {
     auto socket = make_socket(nsp, id, std::make_shared<const JsonText>(auth));
     for (std::string& room : asked->rooms()) {
       if (room != asked->id()) socket->rare().rooms.push_back(std::move(room));

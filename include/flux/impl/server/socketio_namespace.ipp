@@ -302,18 +302,44 @@ FLUX_DECL void SocketIoNamespace::remove(const std::shared_ptr<SocketIoSocket>& 
   sockets_.erase(socket);
   if (!recoverable || !socket->recoverable_) return;
   forget_old();
-  if (lost_.size() >= options_->recovery_sockets_max) return;
-  const std::lock_guard socket_lock(socket->mutex());
   const SocketIoSocket::Recoverable& known = *socket->recoverable_;
-  lost_.push_back({known.pid, known.first, socket->id(), {}, {}, clock_->now()});
-  if (socket->rare_) {
-    lost_.back().rooms = socket->rare_->rooms;
-    lost_.back().data = socket->rare_->data;
+  const auto client = core::ClientAddress::parse(socket->handshake().remote_address());
+  Lost lost{known.pid, known.first, socket->id(), {}, {}, clock_->now(), {}, {}};
+  if (client) lost.from = client->ip.client_network();
+  {
+    const std::lock_guard socket_lock(socket->mutex());
+    if (socket->rare_) {
+      lost.rooms = socket->rare_->rooms;
+      lost.data = socket->rare_->data;
+    }
   }
-  lost_by_pid_.emplace(lost_.back().pid, std::prev(lost_.end()));
+  note_lost(std::move(lost));
 }
 
 // --- Connection state recovery ---
+
+/// For one that is too many, the oldest goes: of its own address where that has its share, else of all.
+FLUX_DECL void SocketIoNamespace::note_lost(Lost lost) {
+  const std::size_t of_address_max = options_->recovery_sockets_per_address_max;
+  if (options_->recovery_sockets_max == 0 || of_address_max == 0) return;
+  const auto same = lost_by_address_.find(lost.from);
+  if (same != lost_by_address_.end() && same->second.size() >= of_address_max) take_lost(same->second.front());
+  if (lost_.size() >= options_->recovery_sockets_max) take_lost(lost_.begin());
+  const auto added = lost_.insert(lost_.end(), std::move(lost));
+  auto& of_address = lost_by_address_[added->from];
+  added->at_address = of_address.insert(of_address.end(), added);
+  lost_by_pid_.emplace(added->pid, added);
+}
+
+FLUX_DECL SocketIoNamespace::Lost SocketIoNamespace::take_lost(LostList::iterator lost) {
+  lost_by_pid_.erase(lost->pid);
+  const auto of_address = lost_by_address_.find(lost->from);
+  of_address->second.erase(lost->at_address);
+  if (of_address->second.empty()) lost_by_address_.erase(of_address);
+  Lost taken = std::move(*lost);
+  lost_.erase(lost);
+  return taken;
+}
 
 /// The event with its offset as one argument more, kept for those who come back.
 FLUX_DECL Result<SocketIoMessagePtr> SocketIoNamespace::encode(const std::vector<std::string>& rooms,
@@ -350,14 +376,12 @@ FLUX_DECL Clock::TimePoint SocketIoNamespace::delivered_by(Clock::TimePoint cut_
 FLUX_DECL void SocketIoNamespace::forget_old() {
   const auto horizon = clock_->now() - options_->recovery_max;
   while (!kept_.empty() && kept_.front().at < delivered_by(horizon)) forget_oldest_kept();
-  while (!lost_.empty() && lost_.front().at < horizon) {
-    lost_by_pid_.erase(lost_.front().pid);
-    lost_.pop_front();
-  }
+  while (!lost_.empty() && lost_.front().at < horizon) take_lost(lost_.begin());
 }
 
 FLUX_DECL std::optional<SocketIoNamespace::Recovered> SocketIoNamespace::recover(
-    const std::string& pid, const std::optional<std::string>& offset, const MakeSocket& make) {
+    const std::string& pid, const std::optional<std::string>& offset, std::size_t missed_bytes_max,
+    const MakeSocket& make) {
   const std::lock_guard lock(mutex_);
   forget_old();
   const auto known = lost_by_pid_.find(pid);
@@ -370,20 +394,24 @@ FLUX_DECL std::optional<SocketIoNamespace::Recovered> SocketIoNamespace::recover
     first = std::max(first, core::unmixed(*key) + 1);
   }
   if (first < crowded_out_ && crowded_out_at_ >= delivered_by(entry->at)) return std::nullopt;
-  lost_by_pid_.erase(known);
-  Lost lost = std::move(*entry);
-  lost_.erase(entry);
-
-  Recovered back{make(lost.id), {}};
-  const std::set<std::string_view> was_in(lost.rooms.begin(), lost.rooms.end());
-  const auto in_any = [&](const std::vector<std::string>& rooms) {
-    return std::any_of(rooms.begin(), rooms.end(),
-                       [&](const std::string& room) { return room == lost.id || was_in.count(room) != 0; });
-  };
-  for (const Kept& packet : kept_) {
-    const bool meant = (packet.rooms.empty() || in_any(packet.rooms)) && !in_any(packet.except);
-    if (packet.number >= first && meant) back.missed.push_back(packet.message);
+  std::vector<SocketIoMessagePtr> missed;
+  std::size_t missed_bytes = 0;
+  {
+    const std::set<std::string_view> was_in(entry->rooms.begin(), entry->rooms.end());
+    const auto in_any = [&](const std::vector<std::string>& rooms) {
+      return std::any_of(rooms.begin(), rooms.end(),
+                         [&](const std::string& room) { return room == entry->id || was_in.count(room) != 0; });
+    };
+    for (const Kept& packet : kept_) {
+      const bool meant = (packet.rooms.empty() || in_any(packet.rooms)) && !in_any(packet.except);
+      if (packet.number < first || !meant) continue;
+      missed_bytes += packet.bytes;
+      if (missed_bytes > missed_bytes_max) return std::nullopt;
+      missed.push_back(packet.message);
+    }
   }
+  Lost lost = take_lost(entry);
+  Recovered back{make(lost.id), std::move(missed)};
   using Recoverable = const SocketIoSocket::Recoverable;
   back.socket->recoverable_ = std::make_unique<Recoverable>(Recoverable{lost.pid, lost.first});
   back.socket->recovered_ = true;

@@ -31,6 +31,7 @@ FLUX_DECL SocketIoServer::SocketIoServer(Hub& hub, socketio::Options options,
   require(options_->namespaces_max > 0, "socketio::Options::namespaces_max must be more than 0");
   require(options_->namespaces_per_connection_max > 0,
           "socketio::Options::namespaces_per_connection_max must be more than 0");
+  require(options_->auth_bytes_max >= 2, "socketio::Options::auth_bytes_max must be at least 2, which {} has");
   of("/");
 }
 

@@ -52,6 +52,8 @@ class EngineIoOpening {
 
   std::string_view query() const noexcept { return own().substr(0, query_end_); }
   std::string_view remote_address() const noexcept { return own().substr(query_end_, fields_begin_ - query_end_); }
+  /// How much is kept; what others share is counted for each of them.
+  std::size_t bytes() const noexcept { return size_ + common_->size(); }
   /// The first of that name, whatever its case. Those of the WebSocket handshake are not kept.
   std::optional<std::string_view> header(std::string_view name) const;
   /// Those of one name in their order.

@@ -5,6 +5,7 @@
 #include <flux/core/side_thread.hpp>
 #include <flux/engineio.hpp>
 #include <flux/server/detail/engineio_opening.hpp>
+#include <flux/server/detail/engineio_pollers.hpp>
 #include <flux/server/detail/engineio_session.hpp>
 #include <flux/transport/detail/http_connection.hpp>
 
@@ -100,6 +101,7 @@ class EngineIoServer {
   std::size_t frame_bytes_max(const EngineIoSession& session) const noexcept {
     return session.base64() ? post_bytes_max_ : options_.payload_bytes_max;
   }
+  void open_polling(const HttpExchange& exchange, bool base64);
   void serve_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoSession>& session);
   void take_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoPost>& post);
   /// Ends the session of a request that has just been answered. `reason`: a literal. `post`: ends then, too.
@@ -111,6 +113,7 @@ class EngineIoServer {
   const std::size_t post_bytes_max_;
   const Factory factory_;
   const std::shared_ptr<core::Reclaimer> reclaimer_ = std::make_shared<core::Reclaimer>();
+  const std::shared_ptr<EngineIoPollers> pollers_;
   EngineIoCommonFields common_fields_;
   HomeFinder homes_;
   std::atomic<std::size_t> count_{0};

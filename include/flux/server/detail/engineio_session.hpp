@@ -7,6 +7,7 @@
 #include <flux/gate/rate_limit.hpp>
 #include <flux/http.hpp>
 #include <flux/protocol/engineio_codec.hpp>
+#include <flux/server/detail/engineio_pollers.hpp>
 #include <flux/server/detail/hub.hpp>
 #include <flux/transport/detail/websocket_stream.hpp>
 
@@ -154,7 +155,8 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   bool congested() const;
 
   /// Over polling: `poll` is the handshake's request, and gets the open packet.
-  void open_polling(HttpExchange poll, std::shared_ptr<EngineIoClient> client);
+  void open_polling(HttpExchange poll, std::unique_ptr<EngineIoPollers::Place> place,
+                    std::shared_ptr<EngineIoClient> client);
   void open_websocket(std::shared_ptr<EngineIoWebSocket> websocket, std::shared_ptr<EngineIoClient> client);
   /// A WebSocket that the session may go over to.
   void probe(std::shared_ptr<EngineIoWebSocket> websocket);
@@ -207,6 +209,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   };
   /// What a session over a WebSocket has no use for.
   struct Polling {
+    std::unique_ptr<EngineIoPollers::Place> place;           // null where it has come over a WebSocket
     std::shared_ptr<EngineIoWebSocket> probing;              // may become the transport
     std::optional<HttpExchange> poll;                        // waits for packets
     std::optional<protocol::EngineIoPayloadWriter> packets;  // that wait for a poll

@@ -3,6 +3,7 @@
 
 #include <flux/config.hpp>
 #include <flux/core/detail/audience.hpp>
+#include <flux/core/ip_address.hpp>
 #include <flux/core/secret.hpp>
 #include <flux/server/detail/socketio_socket.hpp>
 #include <flux/socketio.hpp>
@@ -13,6 +14,7 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -136,7 +138,10 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
     std::vector<std::string> rooms;
     JsonText data;
     Clock::TimePoint at;
+    core::IpAddress from;
+    std::list<std::list<Lost>::iterator>::iterator at_address;
   };
+  using LostList = std::list<Lost>;
   /// A client that is back, with what it has missed.
   struct Recovered {
     std::shared_ptr<SocketIoSocket> socket;
@@ -151,10 +156,10 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   std::shared_ptr<SocketIoRoom> enter(const std::string& room, const std::shared_ptr<SocketIoSocket>& socket);
   void leave(const std::string& room, const std::shared_ptr<SocketIoSocket>& socket);
   using MakeSocket = std::function<std::shared_ptr<SocketIoSocket>(const std::string& id)>;
-  /// None where the client is unknown by now, or not all that it missed is there. `offset`: of the last event that it
-  /// has received; none: of none.
+  /// None where the client is unknown by now, or not all that it missed is there, or that is more than
+  /// `missed_bytes_max`. `offset`: of the last event that it has received; none: of none.
   std::optional<Recovered> recover(const std::string& pid, const std::optional<std::string>& offset,
-                                   const MakeSocket& make);
+                                   std::size_t missed_bytes_max, const MakeSocket& make);
 
   // Under the lock
   void seat(const std::shared_ptr<SocketIoSocket>& socket);
@@ -171,6 +176,8 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   Clock::TimePoint delivered_by(Clock::TimePoint cut_off) const;
   void forget_old();
   void forget_oldest_kept();
+  void note_lost(Lost lost);
+  Lost take_lost(LostList::iterator lost);
 
   const std::string name_;
   const std::shared_ptr<const socketio::Options> options_;
@@ -190,8 +197,9 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   std::size_t kept_bytes_ = 0;
   std::uint64_t crowded_out_ = 0;      // those with lower numbers, for want of room
   Clock::TimePoint crowded_out_at_{};  // when the newest of them was sent
-  std::list<Lost> lost_;               // the oldest first
-  std::unordered_map<std::string_view, std::list<Lost>::iterator> lost_by_pid_;
+  LostList lost_;                      // the oldest first
+  std::unordered_map<std::string_view, LostList::iterator> lost_by_pid_;
+  std::map<core::IpAddress, std::list<LostList::iterator>> lost_by_address_;
   std::uint64_t next_offset_ = 0;
   std::atomic<std::uint64_t> next_ack_id_{0};
 };
