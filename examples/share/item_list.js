@@ -32,7 +32,7 @@ export function itemTitle({kind, text, name}) {
 }
 
 export function fileUrl({fileId, name}) {
-  return `files/${encodeURIComponent(fileId)}?filename=${encodeURIComponent(name)}`;
+  return `/files/${encodeURIComponent(fileId)}?filename=${encodeURIComponent(name)}`;
 }
 
 export class ItemList {

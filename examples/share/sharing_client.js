@@ -36,8 +36,7 @@ export class SharingClient {
 
   /** @param {Function} io  of socket.io-client */
   constructor(io) {
-    const {pathname} = new URL('socket.io/', document.baseURI); // whatever a proxy has put before it
-    this.#socket = io({path: pathname, autoConnect: false, reconnectionDelay: 400, reconnectionDelayMax: 15_000});
+    this.#socket = io({autoConnect: false, reconnectionDelay: 400, reconnectionDelayMax: 15_000});
     this.#bind();
   }
 

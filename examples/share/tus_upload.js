@@ -2,7 +2,7 @@
 // lost connection, a restart of the server, or, with a remembered `url`, another visit. This module knows the wire and
 // nothing of the page; copy it into a project of your own.
 //
-//   const upload = new TusUpload(file, {endpoint: 'files', metadata: {filename: file.name}, onProgress: show});
+//   const upload = new TusUpload(file, {endpoint: '/files', metadata: {filename: file.name}, onProgress: show});
 //   const url = await upload.run();  // until the server has the whole file
 //   upload.pause();                  // `run` rejects with an AbortError; calling it again goes on
 //   await upload.cancel();           // the server forgets what it has

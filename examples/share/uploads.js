@@ -93,7 +93,7 @@ export class Uploads {
 
   async #send(job) {
     job.upload ??= new TusUpload(job.file, {
-      endpoint: 'files',
+      endpoint: '/files',
       metadata: async () => ({
         filename: job.name,
         filetype: job.file.type,
@@ -150,7 +150,7 @@ export class Uploads {
   }
 
   async #cancel(job) {
-    const upload = job.upload ?? new TusUpload(new Blob(), {endpoint: 'files', url: recallUrl(job.key)});
+    const upload = job.upload ?? new TusUpload(new Blob(), {endpoint: '/files', url: recallUrl(job.key)});
     const {url} = upload;
     try {
       await upload.cancel();
