@@ -57,7 +57,8 @@ FLUX_DECL void share_item(ServerState& state, const std::shared_ptr<features::Ro
 }  // namespace detail
 
 FLUX_DECL Server::Server(const Config& config, bool) : state_(std::make_shared<detail::ServerState>(config)) {}
-FLUX_DECL Server::~Server() { detail::ServerState::let_go(std::move(state_)); }
+// Not moved: handlers that run while it stops may still call this object.
+FLUX_DECL Server::~Server() { detail::ServerState::let_go(state_); }
 
 FLUX_DECL void Server::run() {
   const auto state = state_;  // a handler may destroy this object meanwhile
