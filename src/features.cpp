@@ -3,6 +3,7 @@
 #include <flux/impl/features/files.ipp>
 #include <flux/impl/features/guarded_file_store.ipp>
 #include <flux/impl/features/page.ipp>
+#include <flux/impl/features/public_space.ipp>
 #include <flux/impl/features/room.ipp>
 #include <flux/impl/features/room_log.ipp>
 #include <flux/impl/features/room_restore.ipp>

@@ -102,6 +102,9 @@ struct Limits {
   std::size_t store_queue_max = 10'000;
   std::size_t public_history_items_max = 50;  ///< 0: the public space keeps nothing
   std::size_t public_history_bytes_max = 16'777'216;
+  /// Of the public space's list to one client that watches it, a second, averaged; as much may go at once. A change that
+  /// comes sooner is told with the next list. 0: each change is told at once.
+  std::size_t public_list_bytes_per_second = 1'048'576;
 };
 
 struct ChatOptions {

@@ -166,6 +166,14 @@ struct ShareDraft : Vetoable {
   ShareDraft(Session s, RoomId r, JsonText d) : session(std::move(s)), room(std::move(r)), data(std::move(d)) {}
 };
 
+/// A session removes the newest item of the public space, which may be anybody's. May be vetoed. Only `item` goes: where
+/// another one has become the newest meanwhile, that one is asked about.
+struct PublicDelete : Vetoable {
+  Session session;
+  SharedItem item;
+  PublicDelete(Session s, SharedItem i) : session(std::move(s)), item(std::move(i)) {}
+};
+
 /// A session changes its presence in a room. May be vetoed; the object may be changed.
 struct PresenceChange : Vetoable {
   Session session;
@@ -182,6 +190,7 @@ using LeaveHandler = std::function<void(const Session&, const RoomId&)>;
 using EventHandler = std::function<void(EventMessage&)>;
 using ChatHandler = std::function<void(ChatDraft&)>;
 using ShareHandler = std::function<void(ShareDraft&)>;
+using PublicDeleteHandler = std::function<void(PublicDelete&)>;
 using PresenceHandler = std::function<void(PresenceChange&)>;
 using FileHandler = std::function<void(FileRequest&)>;
 

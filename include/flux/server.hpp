@@ -77,6 +77,9 @@ class Server {
   void on_event(EventHandler handler);
   void on_chat(ChatHandler handler);
   void on_share(ShareHandler handler);
+  /// Asked when a client removes the newest item of the public space, over any protocol; not about
+  /// `public_delete_last` of the server's own. Without a handler every client may.
+  void on_public_delete(PublicDeleteHandler handler);
   void on_presence(PresenceHandler handler);
   /// Asked about everything that clients do with files over HTTP (`Config::files`), but signed links.
   void on_file(FileHandler handler);
@@ -143,7 +146,8 @@ class Server {
 
   // --- The public space: one list that every client shares ---
 
-  /// Appends `data`, forgets the oldest past `Limits::public_history_items_max`, and tells who has asked for the list.
+  /// Appends `data`, forgets the oldest past `Limits::public_history_items_max`, and tells who watches: with the list, at
+  /// most `Limits::public_list_bytes_per_second`, or with the change.
   /// `done` as for `share`. Errors: message_too_large above Limits::message_bytes_max; with `Config::rooms` also
   /// store_failed, overloaded and stopped, and nothing has changed.
   void public_share(const JsonText& data, std::function<void(Result<Position>)> done = {});

@@ -9,7 +9,7 @@
 // Client to server; each may ask for an acknowledgment, `{success, message, …}`, also of what comes faster than
 // `Limits::messages_per_second`, which is not acted on:
 //   public:upload TransferData         appends to the public space
-//   public:deleteLast                  removes its newest item
+//   public:deleteLast                  removes its newest item, whoever shared it (Server::on_public_delete may refuse)
 //   room:create {roomId, capacity, mode: "live" | "singleton" | "history"}     acknowledged with roomId, too:
 //                                      where the room is kept (`Config::rooms`), when its store has it
 //   public:items {limit?, before?}     acknowledged with data: the array
@@ -34,7 +34,9 @@
 // request goes on with the acknowledgment's before or after. limit is 1 to 1000; without it rooms and chat come by the
 // hundred.
 // Server to client:
-//   public:history [StoredData]        at first, and after each change; after several quick ones perhaps once
+//   public:history [StoredData]        at first, and after each change; after several quick ones once, with the list of
+//                                      then: at most Limits::public_list_bytes_per_second, and to a slow reader when it
+//                                      has caught up. The newest that fit Limits::answer_bytes_max: public:items has all
 //   room:data StoredData, roomId
 //   room:event {roomId, connectionId, userId?, event, payload?}
 //   room:chat Stored

@@ -20,7 +20,7 @@ struct Stats {
   std::uint64_t frames_out = 0;  ///< WebSocket frames handed to the system or an outbox
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
-  std::uint64_t presence_coalesced = 0;  ///< presence frames that a slow reader, of any protocol, got merged
+  std::uint64_t presence_coalesced = 0;  ///< presence frames and public lists that slow readers got merged
   std::uint64_t messages_dropped = 0;    ///< not sent, their reader being too slow or gone
   std::uint64_t slow_readers_closed = 0;
   std::uint64_t handler_errors = 0;  ///< exceptions out of handlers

@@ -308,7 +308,7 @@ TEST_CASE("files: one that is in a room and in the public space goes with the la
   space->share({"A", in_a_room->stored_data(), 0, s.hold("f").value()});
   in_a_room.reset();
   CHECK(s.store->state("f") == 's');
-  CHECK(space->delete_last());
+  CHECK(space->delete_newest());
   CHECK(s.store->state("f") == 'd');
 }
 

@@ -482,13 +482,21 @@ TEST_CASE("live frames: acks and errors, with and without an id", "[live]") {
   writer.ack(out, "7", R"({"offset":1})");
   writer.error(out, "7", Error(Errc::room_full, "full \"r\""));
   writer.error(out, "", Error(Errc::invalid_json, "bad"));
-  writer.public_history(out, {{"c1", JsonText::trusted("1"), 1}});
-  CHECK(frames(out) ==
-        std::vector<std::string>{
-            R"({"type":"ack","id":"i"})", R"({"type":"ack","id":7,"payload":{"offset":1}})",
-            R"({"type":"error","id":7,"payload":{"code":"ROOM_FULL","message":"full \"r\""}})",
-            R"({"type":"error","payload":{"code":"INVALID_JSON","message":"bad"}})",
-            R"({"type":"public_history","payload":{"items":[{"connectionId":"c1","data":1,"offset":1}]}})"});
+  const std::deque<SharedItem> items{{"c1", JsonText::trusted("1"), 3}};
+  writer.public_history(out, {items.begin(), items.end()});
+  writer.public_history(out, {items.begin(), items.end(), 3});
+  writer.public_item(out, items.front());
+  writer.public_removed(out, 3);
+  CHECK(
+      frames(out) ==
+      std::vector<std::string>{
+          R"({"type":"ack","id":"i"})", R"({"type":"ack","id":7,"payload":{"offset":1}})",
+          R"({"type":"error","id":7,"payload":{"code":"ROOM_FULL","message":"full \"r\""}})",
+          R"({"type":"error","payload":{"code":"INVALID_JSON","message":"bad"}})",
+          R"({"type":"public_history","payload":{"items":[{"connectionId":"c1","data":1,"offset":3}]}})",
+          R"({"type":"public_history","payload":{"items":[{"connectionId":"c1","data":1,"offset":3}],"more":true,"before":3}})",
+          R"({"type":"public_item","payload":{"item":{"connectionId":"c1","data":1,"offset":3},"offset":3}})",
+          R"({"type":"public_removed","payload":{"offset":3}})"});
 }
 
 TEST_CASE("live frames: payloads of acks", "[live]") {

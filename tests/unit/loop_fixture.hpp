@@ -55,7 +55,7 @@ class SteppedLoops {
 };
 
 /// Puts every message as one readable line.
-class TextView final : public features::RoomView, public features::PublicView {
+class TextView final : public features::RoomView, public features::PublicView, public features::PublicChangesView {
  public:
   void event(std::string& out, const features::EventNotice& notice) const override {
     out.append("event ").append(notice.event).append(" from ").append(notice.connection_id);
@@ -78,9 +78,17 @@ class TextView final : public features::RoomView, public features::PublicView {
   void closed(std::string& out, std::string_view room, std::string_view reason) const override {
     out.append("closed ").append(room).append(": ").append(reason);
   }
-  void public_history(std::string& out, const std::deque<SharedItem>& items) const override {
+  /// `public 2 3, before 2`: there are older ones.
+  void public_history(std::string& out, const features::ItemsView& items) const override {
     out += "public";
     for (const SharedItem& item : items) out.append(" ").append(item.data.text());
+    if (items.before != 0) out.append(", before ").append(std::to_string(items.before));
+  }
+  void public_item(std::string& out, const SharedItem& item) const override {
+    out.append("item ").append(item.data.text()).append(" at ").append(std::to_string(item.offset));
+  }
+  void public_removed(std::string& out, Offset offset) const override {
+    out.append("removed ").append(std::to_string(offset));
   }
 
  private:

@@ -3,11 +3,10 @@
 
 #include <flux/features/detail/public_space.hpp>
 
-#include <algorithm>
-
 using namespace flux;
 using namespace flux::features;
 using namespace flux::testing;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -16,12 +15,16 @@ struct Scene {
     Limits limits;
     limits.public_history_items_max = items_max;
     limits.public_history_bytes_max = bytes_max;
-    space = std::make_shared<PublicSpace>(limits, "epoch");
+    make(limits);
   }
+  explicit Scene(const Limits& limits) { make(limits); }
+  void make(const Limits& limits) { space = std::make_shared<PublicSpace>(limits, "epoch"); }
   Position share(const std::string& text) { return space->share({"A", JsonText::trusted(text), 0}); }
   std::size_t watch(Inbox& inbox, PublicSeat& seat, core::SessionKey key, std::size_t loop = 0) {
-    const PublicView* as_public = &view;
-    return space->watch(loops[loop], as_public, key, inbox, seat).entries.size();
+    return space->watch({key, &inbox, loops[loop]}, &view, seat).entries.size();
+  }
+  std::size_t watch_changes(Inbox& inbox, PublicSeat& seat, core::SessionKey key, const PageRequest& asked = {}) {
+    return space->watch_changes({key, &inbox, loops[0]}, &view, seat, asked).entries.size();
   }
   std::string kept() const {
     std::string list;
@@ -62,10 +65,10 @@ TEST_CASE("public space: keeps the newest items within its counts of items and b
 
 TEST_CASE("public space: the newest is deleted, its bytes are free and its offset is not given again", "[public]") {
   Scene s(10, 10);
-  CHECK_FALSE(s.space->delete_last());
+  CHECK_FALSE(s.space->delete_newest());
   s.share("12345");
   s.share("12345");
-  CHECK(s.space->delete_last());
+  CHECK(s.space->delete_newest());
   CHECK(s.kept() == "1 ");
   CHECK(s.share("1234").offset == 3);
   CHECK(s.kept() == "1 3 ");
@@ -82,7 +85,7 @@ TEST_CASE("public space: who watches is told of every change from then on, until
   s.share("2");
   CHECK(s.watch(b, seat_b, 2, 1) == 2);
   s.share("3");
-  s.space->delete_last();
+  s.space->delete_newest();
   s.loops.settle();
   CHECK(a.take() == Lines{"public 1 2", "public 1 2 3", "public 1 2"});
   CHECK(b.take() == Lines{"public 1 2 3", "public 1 2"});
@@ -95,50 +98,231 @@ TEST_CASE("public space: who watches is told of every change from then on, until
   s.space->unwatch(seat_b);
 }
 
-TEST_CASE("public space: a turn that changes a long list often sends it a few times, and at last as it is",
-          "[public]") {
-  constexpr std::size_t items = 1000;
-  constexpr std::size_t changes = 3000;
-  Scene s(items, 1'000'000);
+namespace {
+
+/// 1,000 bytes of lists a second.
+Scene spaced_scene() {
+  Limits limits;
+  limits.public_history_items_max = 10;
+  limits.public_list_bytes_per_second = 1'000;
+  return Scene(limits);
+}
+
+}  // namespace
+
+TEST_CASE("public space: lists are spaced by their size, and the one that is late is the newest", "[public]") {
+  Scene s = spaced_scene();
   Inbox a, b;
   PublicSeat seat_a, seat_b;
   s.watch(a, seat_a, 1);
   s.watch(b, seat_b, 2, 1);
-  s.loops.turn(0, [&] {
-    for (std::size_t n = 1; n <= changes; ++n) s.share(std::to_string(n));
-  });
+  s.share('"' + std::string(991, 'x') + '"');  // with "public " 1,000 bytes: a second's
+  s.loops.settle();
+  CHECK(a.take().size() == 1);
+  s.share("1");
+  s.loops.settle();
+  CHECK(a.take().size() == 1);  // as much at once
+  for (int n = 2; n <= 5; ++n) s.share(std::to_string(n));
+  s.space->delete_newest();
+  s.loops.advance(900ms);
+  CHECK(a.take().empty());
+  s.loops.advance(150ms);
   for (Inbox* inbox : {&a, &b}) {
     const Lines lists = inbox->take();
-    REQUIRE(lists.size() < changes);
-    CHECK(lists.front() == "public 1");
-    std::size_t bytes = 0;
-    for (const auto& list : lists) bytes += list.size();
-    CHECK(bytes < 8'100'000);
-    CHECK(lists.back().substr(lists.back().size() - 5) == " 3000");
-    CHECK(std::count(lists.back().begin(), lists.back().end(), ' ') == items);
+    REQUIRE(lists.size() == (inbox == &a ? 1 : 3));
+    CHECK(lists.back().substr(lists.back().size() - 9) == "\" 1 2 3 4");
   }
-  s.share("1");  // from here on every change is told again
-  s.space->delete_last();
+  // Nothing has changed since.
+  s.loops.advance(10s);
+  CHECK(a.take().empty());
+  s.share("6");
   s.loops.settle();
-  CHECK(a.take().size() == 2);
-  CHECK(b.take().size() == 2);
+  CHECK(a.take().size() == 1);
   s.space->unwatch(seat_a);
   s.space->unwatch(seat_b);
 }
 
-TEST_CASE("public space: who comes while a long list waits to be told hears it, too", "[public]") {
-  Scene s(1000, 1'000'000);
+TEST_CASE("public space: however often it changes, a watcher gets no more than the rate allows", "[public]") {
+  Scene s = spaced_scene();
+  Inbox a;
+  PublicSeat seat;
+  s.watch(a, seat, 1);
+  s.share('"' + std::string(500, 'x') + '"');
+  constexpr int seconds = 60;
+  std::size_t bytes = 0;
+  for (int i = 0; i < seconds * 20; ++i) {
+    s.share("1");
+    s.space->delete_newest();
+    s.loops.advance(50ms);
+    for (const std::string& list : a.take()) bytes += list.size();
+  }
+  CHECK(bytes <= (seconds + 1) * 1'000 + 600);
+  CHECK(bytes >= (seconds - 2) * 1'000);
+  s.space->unwatch(seat);
+}
+
+TEST_CASE("public space: who comes while a list waits to be told hears it, too", "[public]") {
+  Scene s = spaced_scene();
   Inbox a, b;
   PublicSeat seat_a, seat_b;
   s.watch(a, seat_a, 1);
-  s.loops.turn(0, [&] {
-    for (std::size_t n = 0; n < 2000; ++n) s.share("1234567");
-    CHECK(s.watch(b, seat_b, 2) == 1000);
-    s.share("2");
-  });
+  s.share('"' + std::string(1'500, 'x') + '"');
+  s.share("1");
+  CHECK(s.watch(b, seat_b, 2) == 2);
+  s.share("2");
+  s.loops.advance(5s);
   CHECK(b.take().back() == a.take().back());
+  // The timer goes with who it was for, too.
+  s.share("3");
+  s.share("4");
   s.space->unwatch(seat_a);
   s.space->unwatch(seat_b);
+  s.loops.advance(10s);
+  CHECK(s.watch(a, seat_a, 1) == 5);
+  s.share("5");
+  s.loops.settle();
+  CHECK(a.take().size() == 1);
+  s.space->unwatch(seat_a);
+}
+
+TEST_CASE("public space: 0 bytes a second means that every change is told", "[public]") {
+  Limits limits;
+  limits.public_list_bytes_per_second = 0;
+  Scene s(limits);
+  Inbox a;
+  PublicSeat seat;
+  s.watch(a, seat, 1);
+  for (int i = 0; i < 10; ++i) s.share('"' + std::string(500'000, 'x') + '"');
+  s.loops.settle();
+  CHECK(a.take().size() == 10);
+  s.space->unwatch(seat);
+}
+
+TEST_CASE("public space: a congested watcher gets no lists, and the newest one when it has caught up", "[public]") {
+  Scene s;
+  Inbox slow, quick;
+  PublicSeat seat_slow, seat_quick;
+  s.watch(slow, seat_slow, 1);
+  s.watch(quick, seat_quick, 2, 1);
+  slow.congested = true;
+  for (int n = 1; n <= 3; ++n) {
+    s.share(std::to_string(n));
+    s.loops.settle();
+  }
+  CHECK(slow.take().empty());
+  CHECK(slow.held_back == 3);
+  CHECK(quick.take().size() == 3);
+  CHECK(s.space->catch_up(seat_quick) == nullptr);
+  const auto list = s.space->catch_up(seat_slow);
+  REQUIRE(list != nullptr);
+  CHECK(*list == "public 1 2 3");
+  CHECK(s.space->catch_up(seat_slow) == nullptr);
+  slow.congested = false;
+  s.space->delete_newest();
+  s.loops.settle();
+  CHECK(slow.take() == Lines{"public 1 2"});
+  s.space->unwatch(seat_slow);
+  s.space->unwatch(seat_quick);
+  CHECK(s.space->catch_up(seat_slow) == nullptr);
+}
+
+TEST_CASE("public space: whoever gets a long list shares its bytes with the others", "[public]") {
+  Scene s(3, 100'000);
+  struct Keeper final : core::Outlet {
+    std::vector<core::SharedBytes> lists;
+    bool congested = false;
+    void deliver(const core::Batch& batch, std::span<const core::Exclusion>, core::LaneSeat& seat) override {
+      if (congested) {
+        seat.state_known = 1;
+        return;
+      }
+      for (const core::Insert& insert : batch.inserts) lists.push_back(insert.bytes);
+    }
+  } a, b, slow;
+  slow.congested = true;
+  PublicSeat seat_a, seat_b, seat_slow;
+  s.space->watch({1, &a, s.loops[0]}, &s.view, seat_a);
+  s.space->watch({2, &b, s.loops[1]}, &s.view, seat_b);
+  s.space->watch({3, &slow, s.loops[1]}, &s.view, seat_slow);
+  s.share('"' + std::string(20'000, 'x') + '"');
+  s.loops.settle();
+  REQUIRE(a.lists.size() == 1);
+  REQUIRE(b.lists.size() == 1);
+  CHECK(a.lists[0] == b.lists[0]);
+  CHECK(s.space->catch_up(seat_slow) == a.lists[0]);
+  for (PublicSeat* seat : {&seat_a, &seat_b, &seat_slow}) s.space->unwatch(*seat);
+}
+
+TEST_CASE("public space: a list has the newest items that one answer takes, and says that there are more", "[public]") {
+  Limits limits;
+  limits.answer_bytes_max = 4'096;
+  Scene s(limits);
+  Inbox a;
+  PublicSeat seat;
+  s.watch(a, seat, 1);
+  const std::string long_item = '"' + std::string(1'500, 'x') + '"';
+  for (int i = 0; i < 3; ++i) s.share(long_item);
+  s.loops.settle();
+  CHECK(a.take().back() == "public " + long_item + " " + long_item + ", before 2");
+  s.space->unwatch(seat);
+}
+
+TEST_CASE("public space: who asked for changes hears of every item and every removal", "[public]") {
+  Scene s(3, 1'000);
+  Inbox a, lists;
+  PublicSeat seat, seat_lists;
+  s.share("1");
+  CHECK(s.watch_changes(a, seat, 1) == 1);
+  s.watch(lists, seat_lists, 2);
+  s.share("2");
+  s.share("3");
+  s.share("4");  // drops the oldest
+  s.space->delete_newest();
+  s.loops.settle();
+  CHECK(a.take() == Lines{"item 2 at 2", "item 3 at 3", "item 4 at 4", "removed 1", "removed 4"});
+  CHECK(lists.take().size() == 4);
+  SECTION("even when it is congested: changes are messages") {
+    a.congested = true;
+    s.share("5");
+    s.loops.settle();
+    CHECK(a.take() == Lines{"item 5 at 5"});
+  }
+  SECTION("a page of older items changes nothing") {
+    s.share("5");
+    CHECK(s.watch_changes(a, seat, 1, {no_limit, 3}) == 1);
+    s.loops.settle();
+    CHECK(a.take() == Lines{"item 5 at 5"});
+  }
+  SECTION("who asks again has the page of now and what changes from then on") {
+    s.share("5");
+    CHECK(s.watch_changes(a, seat, 1) == 3);
+    s.share("6");
+    s.loops.settle();
+    CHECK(a.take() == Lines{"item 6 at 6", "removed 2"});
+  }
+  SECTION("who asks for lists gets them instead") {
+    s.watch(a, seat, 1);
+    s.share("5");
+    s.loops.settle();
+    CHECK(a.take() == Lines{"public 2 3 5"});
+  }
+  s.space->unwatch(seat);
+  s.space->unwatch(seat_lists);
+  s.share("7");
+  s.loops.settle();
+  CHECK(a.take().empty());
+}
+
+TEST_CASE("public space: an item is deleted only while it is the newest", "[public]") {
+  Scene s;
+  s.share("1");
+  REQUIRE(s.space->newest()->offset == 1);
+  s.share("2");
+  CHECK_FALSE(s.space->delete_newest(1));
+  CHECK(s.space->delete_newest(2));
+  CHECK(s.kept() == "1 ");
+  CHECK(s.space->delete_newest());
+  CHECK_FALSE(s.space->newest());
 }
 
 TEST_CASE("public space: who asks twice watches once", "[public]") {
@@ -158,7 +342,7 @@ TEST_CASE("public space: a delete that finds nothing tells nobody", "[public]") 
   Inbox a;
   PublicSeat seat;
   s.watch(a, seat, 1);
-  CHECK_FALSE(s.space->delete_last());
+  CHECK_FALSE(s.space->delete_newest());
   s.loops.settle();
   CHECK(a.take().empty());
   s.space->unwatch(seat);

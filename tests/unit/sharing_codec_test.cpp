@@ -275,7 +275,8 @@ TEST_CASE("sharing writer: the same packet as a frame and for a poll") {
        R"(42["room:data",{"type":"string","content":"é"},"a \"room\""])");
   both(
       [&](const SharingWriter& w, std::string& out) {
-        w.public_history(out, {item, item});
+        const std::deque<SharedItem> items{item, item};
+        w.public_history(out, {items.begin(), items.end()});
       },
       R"(42["public:history",[{"type":"string","content":"é"},{"type":"string","content":"é"}]])");
   both([&](const SharingWriter& w, std::string& out) { w.public_history(out, {}); }, R"(42["public:history",[]])");

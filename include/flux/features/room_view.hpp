@@ -56,11 +56,19 @@ class RoomView {
   virtual void closed(std::string& out, std::string_view room, std::string_view reason) const = 0;
 };
 
-/// The same for the public space.
+/// The same for the public space: the list, as whole frames of one message.
 class PublicView {
  public:
   virtual ~PublicView() = default;
-  virtual void public_history(std::string& out, const std::deque<SharedItem>& items) const = 0;
+  virtual void public_history(std::string& out, const ItemsView& items) const = 0;
+};
+
+/// For who hears of each change of the public space.
+class PublicChangesView {
+ public:
+  virtual ~PublicChangesView() = default;
+  virtual void public_item(std::string& out, const SharedItem& item) const = 0;
+  virtual void public_removed(std::string& out, Offset offset) const = 0;
 };
 
 }  // namespace flux::features

@@ -104,6 +104,11 @@ FLUX_DECL void Server::on_chat(ChatHandler handler) {
   state_->check_not_running("on_chat");
   state_->hub().handlers.chat = std::move(handler);
 }
+FLUX_DECL void Server::on_public_delete(PublicDeleteHandler handler) {
+  state_->check_not_running("on_public_delete");
+  state_->hub().handlers.public_delete = std::move(handler);
+}
+
 FLUX_DECL void Server::on_share(ShareHandler handler) {
   state_->check_not_running("on_share");
   state_->hub().handlers.share = std::move(handler);
@@ -288,7 +293,7 @@ FLUX_DECL void Server::public_delete_last(std::function<void(Result<bool>)> done
   detail::Hub& hub = state_->hub();
   auto told = detail::told(hub, "public_delete_last", std::move(done));
   const features::KeptRoomPtr kept = hub.kept_public_space();
-  if (!kept) return told(hub.public_space->delete_last());
+  if (!kept) return told(hub.public_space->delete_newest());
   hub.room_log->remove_newest(kept, detail::on_a_loop(*state_, hub.room_log->blocks(), std::move(told)));
 }
 

@@ -52,10 +52,12 @@ inline constexpr std::string_view room_items = "room_items";
 inline constexpr std::string_view upload_ticket = "upload_ticket";
 /// `{data}`: to the public space; ack `{offset}`.
 inline constexpr std::string_view public_share = "public_share";
-/// `{limit?, before?}`: the newest `limit` (1 to 1000) items below offset `before`, oldest first; ack
-/// `{items: [{connectionId, data, offset}…], more?, before?}`. From then on the client gets `public_history` on changes.
+/// `{limit?, before?, changes?}`: the newest `limit` (1 to 1000) items below offset `before`, oldest first; ack
+/// `{items: [{connectionId, data, offset}…], more?, before?}`. From then on the client gets `public_history` when there
+/// are changes; with `changes: true` instead `public_item` and `public_removed`, one for each.
 inline constexpr std::string_view public_history = "public_history";
-/// `{}`: removes the newest item of the public space; ack `{deleted}`.
+/// `{}`: removes the newest item of the public space, whoever shared it; ack `{deleted}`. The application may refuse
+/// (`Server::on_public_delete`).
 inline constexpr std::string_view public_delete_last = "public_delete_last";
 /// `{}`: as `upload_ticket`, for an upload that is shared in the public space, or in a room that is not to hear of it.
 inline constexpr std::string_view public_upload_ticket = "public_upload_ticket";
@@ -84,8 +86,14 @@ inline constexpr std::string_view ack = "ack";
 inline constexpr std::string_view room_data = "room_data";
 /// `{roomId, reason?}`: the application ended the room.
 inline constexpr std::string_view room_closed = "room_closed";
-/// `{items: [{connectionId, data, offset}…]}`: the public space after a change, to who has asked for it once.
+/// `{items: [{connectionId, data, offset}…], more?, before?}`: the newest items of the public space after a change, to
+/// who has asked for it once. After several quick changes once, with the list of then: at most
+/// `Limits::public_list_bytes_per_second`, and to a slow reader when it has caught up.
 inline constexpr std::string_view public_history = "public_history";
+/// `{item: {connectionId, data, offset}, offset}`: an item was shared in the public space; to who asked for changes.
+inline constexpr std::string_view public_item = "public_item";
+/// `{offset}`: that item was deleted, or dropped as the oldest one; to who asked for changes.
+inline constexpr std::string_view public_removed = "public_removed";
 }  // namespace reply
 
 /// Values of an error's `code`. The first three are the reference's; `flux::to_wire_name` has them all.

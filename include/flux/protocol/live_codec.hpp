@@ -79,6 +79,7 @@ struct LiveRequest {
   RoomOptions room_options;
   std::size_t limit = 0;  ///< 1 to 1000, or `features::no_limit`
   Offset before = 0;
+  bool changes = false;  ///< of the public space, instead of lists
   std::uint64_t after = 0;
 };
 
@@ -91,7 +92,7 @@ Result<void> read_live_request(std::string_view text, const Limits& limits, Live
 
 /// Puts messages as whole WebSocket text frames, compressed where the connection agreed on that and it helps.
 /// Threading: any thread.
-class LiveWriter final : public features::RoomView, public features::PublicView {
+class LiveWriter final : public features::RoomView, public features::PublicView, public features::PublicChangesView {
  public:
   /// `deflate`: none for plain frames.
   explicit LiveWriter(const DeflateOptions* deflate);
@@ -101,7 +102,9 @@ class LiveWriter final : public features::RoomView, public features::PublicView 
   void data(std::string& out, std::string_view room, const SharedItem& item) const override;
   void presence(std::string& out, const features::PresenceNotice& notice) const override;
   void closed(std::string& out, std::string_view room, std::string_view reason) const override;
-  void public_history(std::string& out, const std::deque<SharedItem>& items) const override;
+  void public_history(std::string& out, const features::ItemsView& items) const override;
+  void public_item(std::string& out, const SharedItem& item) const override;
+  void public_removed(std::string& out, Offset offset) const override;
   void room_joined(std::string& out, const features::RoomSnapshot& room, const Result<features::ChatPage>& chat) const;
   /// `id`: JSON text, or empty.
   void error(std::string& out, std::string_view id, const Error& error) const;

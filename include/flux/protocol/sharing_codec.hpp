@@ -119,7 +119,7 @@ class SharingWriter final : public features::RoomView, public features::PublicVi
   void data(std::string& out, std::string_view room, const SharedItem& item) const override;
   void presence(std::string& out, const features::PresenceNotice& notice) const override;
   void closed(std::string& out, std::string_view room, std::string_view reason) const override;
-  void public_history(std::string& out, const std::deque<SharedItem>& items) const override;
+  void public_history(std::string& out, const features::ItemsView& items) const override;
 
  private:
   void put(std::string& out, std::string_view event, std::span<const SocketIoValue> arguments) const;
@@ -146,7 +146,6 @@ class SharingAnswer {
 
 /// StoredData of each item, as an array.
 std::string sharing_items(const std::vector<SharedItem>& items);
-std::string sharing_items(const std::deque<SharedItem>& items);
 std::string sharing_items(const features::ItemsView& items);
 /// How long a room is in `sharing_rooms`, at most.
 std::size_t sharing_room_bytes(const RoomInfo& room) noexcept;

@@ -71,17 +71,8 @@ class Audience {
     }
   }
 
-  /// A lane in which more than `bytes` are pending; null: there is none.
-  Lane* lane_with_more_than(std::size_t bytes) const {
-    const auto full =
-        std::find_if(lanes_.begin(), lanes_.end(), [&](const Use& use) { return use.lane->pending_size() > bytes; });
-    return full == lanes_.end() ? nullptr : full->lane.get();
-  }
-
-  /// Forgets what is pending in such lanes: the next message says it all again.
-  void forget_more_than(std::size_t bytes) {
-    while (Lane* const lane = lane_with_more_than(bytes)) lane->forget_pending();
-  }
+  /// One of the lanes; null: nobody is here.
+  Lane* any_lane() const noexcept { return lanes_.empty() ? nullptr : lanes_.front().lane.get(); }
 
   /// `member` does not get the last message.
   void exclude_from_last(SessionKey member) {

@@ -91,9 +91,6 @@ class Lane final : public Loop::Flushable, public std::enable_shared_from_this<L
   std::string& pending_bytes();
   /// Part of the next segment, behind what is there of it; shared, not copied.
   void insert(SharedBytes bytes, bool is_attachment);
-  /// Forgets what is pending: the next segment says it all again.
-  void forget_pending();
-  std::size_t pending_size() const noexcept { return pending_.bytes ? pending_.bytes->size() : 0; }
   /// A segment that another lane of the same view has got last.
   void copy_last(const Lane& other, std::size_t begin, std::size_t inserts_begin);
   std::size_t pending_inserts() const noexcept { return pending_.inserts.size(); }

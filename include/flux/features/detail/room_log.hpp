@@ -110,8 +110,9 @@ class RoomLog {
   /// Stores the item, then has the room publish it. Errors: the store's; overloaded; stopped; room_not_found where the
   /// room has ended. Nobody hears of an item that failed.
   void share(const KeptRoomPtr& room, SharedItem item, Shared done);
-  /// Removes the newest item from the store, then from the room; false where there is none. Errors as for `share`.
-  void remove_newest(const KeptRoomPtr& room, Removed done);
+  /// Removes the newest item from the store, then from the room; false where there is none, or it is not the one of
+  /// number `only`. 0: whichever it is. Errors as for `share`.
+  void remove_newest(const KeptRoomPtr& room, Removed done, std::uint64_t only = 0);
   /// The room has ended: it goes from the store, if that was ever told of it. Where that fails it is tried again, until
   /// it is done: by `retry_closes`, and when the log stops, starts, or goes. Of more than `Limits::rooms_max` such
   /// rooms the rest stays in the store: the next process finds it there.
@@ -150,7 +151,7 @@ class RoomLog {
   Result<Position> append(KeptRoom& room, SharedItem item);
   void append_batch(std::vector<storage::StoreQueue::PartInTurn> batch);
   Result<std::vector<Result<void>>> append_all(const std::vector<RoomAppend>& appends);
-  Result<bool> remove(KeptRoom& room);
+  Result<bool> remove(KeptRoom& room, std::uint64_t only);
 
   std::shared_ptr<storage::StoreQueue> running_queue() const;
   std::mutex& lock_of(const RoomId& room) { return locks_[hash_(room) % locks_.size()]; }

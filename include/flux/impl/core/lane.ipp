@@ -22,13 +22,6 @@ FLUX_DECL void Lane::insert(SharedBytes bytes, bool is_attachment) {
                               static_cast<std::uint32_t>(pending_.segments.size()), is_attachment, std::move(bytes)});
 }
 
-FLUX_DECL void Lane::forget_pending() {
-  pending_.bytes.reset();
-  pending_.inserts.clear();
-  pending_.segments.clear();
-  pending_.exclusions.clear();
-}
-
 FLUX_DECL void Lane::copy_last(const Lane& other, std::size_t begin, std::size_t inserts_begin) {
   std::string& out = pending_bytes();
   const std::size_t start = out.size();

@@ -173,9 +173,9 @@ FLUX_DECL bool RoomLog::takes(KeptRoom& room, std::size_t bytes) {
   return false;
 }
 
-FLUX_DECL void RoomLog::remove_newest(const KeptRoomPtr& room, Removed done) {
+FLUX_DECL void RoomLog::remove_newest(const KeptRoomPtr& room, Removed done, std::uint64_t only) {
   call<bool>(
-      room->stored().id, [this, room] { return remove(*room); }, std::move(done));
+      room->stored().id, [this, room, only] { return remove(*room, only); }, std::move(done));
 }
 
 // --- Rooms that have ended ---
@@ -367,10 +367,10 @@ FLUX_DECL void RoomLog::append_batch(std::vector<storage::StoreQueue::PartInTurn
   }
 }
 
-FLUX_DECL Result<bool> RoomLog::remove(KeptRoom& room) {
+FLUX_DECL Result<bool> RoomLog::remove(KeptRoom& room, std::uint64_t only) {
   if (room.ended()) return flux::detail::kept_room_ended(room.stored().id);
   const auto [oldest, newest] = room.numbers();
-  if (newest == 0) return false;
+  if (newest == 0 || (only != 0 && newest != only)) return false;
   room.given_ = room.newest_;
   if (const auto alone = remove_doubtful(room); !alone) return alone.error();
   // With one item less, those that have not been trimmed in the store yet would come back at the next start.

@@ -32,11 +32,12 @@ enum Field : std::size_t {
   limit,
   before,
   after,
+  changes,
   field_count
 };
 inline constexpr std::array<std::string_view, field_count> field_names = {
     "roomId",   "presence", "accessToken", "name", "email", "event",  "payload", "message",
-    "metadata", "mode",     "capacity",    "data", "limit", "before", "after"};
+    "metadata", "mode",     "capacity",    "data", "limit", "before", "after",   "changes"};
 
 struct Slot {
   std::string_view text;  // empty: absent
@@ -144,6 +145,10 @@ class Fields {
       return otherwise;
     }
     return number;
+  }
+  bool boolean(Field field) {
+    const Slot& slot = seen_.fields[field];
+    return !absent(slot) && of_kind(field, JsonText::Kind::boolean) && slot.text == "true";
   }
   bool missing(Field field) {
     if (!absent(seen_.fields[field])) return false;
@@ -274,9 +279,9 @@ FLUX_DECL void read_fields(Fields& fields, LiveRequest& out) {
     case LiveType::share:
     case LiveType::public_share: read_data(fields, out); break;
     case LiveType::get_history: read_page(fields, out, 100); break;
+    case LiveType::public_history: out.changes = fields.boolean(changes); [[fallthrough]];
     case LiveType::get_presence:
-    case LiveType::room_items:
-    case LiveType::public_history: read_page(fields, out, features::no_limit); break;
+    case LiveType::room_items: read_page(fields, out, features::no_limit); break;
     case LiveType::leave_room:
     case LiveType::upload_ticket:
     case LiveType::public_upload_ticket:
@@ -589,13 +594,28 @@ FLUX_DECL void LiveWriter::room_joined(std::string& out, const features::RoomSna
   payload.end();
 }
 
-FLUX_DECL void LiveWriter::public_history(std::string& out, const std::deque<SharedItem>& items) const {
+FLUX_DECL void LiveWriter::public_history(std::string& out, const features::ItemsView& items) const {
   Message message(*this, out, live::reply::public_history);
   std::string& text = message.payload();
   live_detail::Object payload(text);
   payload.key("items");
   live_detail::put_items(text, items);
+  if (items.before != 0) live_detail::put_more(payload, "before", items.before);
   payload.end();
+}
+
+FLUX_DECL void LiveWriter::public_item(std::string& out, const SharedItem& item) const {
+  Message message(*this, out, live::reply::public_item);
+  std::string& text = message.payload();
+  live_detail::Object payload(text);
+  payload.key("item");
+  live_detail::put_item(text, item);
+  payload.number("offset", item.offset).end();
+}
+
+FLUX_DECL void LiveWriter::public_removed(std::string& out, Offset offset) const {
+  Message message(*this, out, live::reply::public_removed);
+  live_detail::Object(message.payload()).number("offset", offset).end();
 }
 
 FLUX_DECL void LiveWriter::error(std::string& out, std::string_view id, const Error& error) const {

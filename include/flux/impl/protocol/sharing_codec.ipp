@@ -431,7 +431,7 @@ FLUX_DECL void SharingWriter::closed(std::string& out, std::string_view room, st
   put(out, "room:closed", std::move(payload));
 }
 
-FLUX_DECL void SharingWriter::public_history(std::string& out, const std::deque<SharedItem>& items) const {
+FLUX_DECL void SharingWriter::public_history(std::string& out, const features::ItemsView& items) const {
   put(out, "public:history", sharing_items(items));
 }
 
@@ -460,10 +460,6 @@ FLUX_DECL SharingAnswer& SharingAnswer::more_after(std::string_view after) {
 FLUX_DECL JsonText SharingAnswer::take() { return detail::CheckedJson::text(std::move(text_) + "}"); }
 
 FLUX_DECL std::string sharing_items(const std::vector<SharedItem>& items) {
-  return sharing_detail::array_of(items, sharing_detail::put_data);
-}
-
-FLUX_DECL std::string sharing_items(const std::deque<SharedItem>& items) {
   return sharing_detail::array_of(items, sharing_detail::put_data);
 }
 

@@ -443,6 +443,13 @@ FLUX_DECL void EngineIoSession::send_encoded(std::string_view frames, std::strin
   added(this->packets().add_encoded(packets, packet_count));
 }
 
+FLUX_DECL void EngineIoSession::send_encoded(const transport::SharedBytes& message) {
+  if (!is_open()) return;
+  if (!websocket_) return added(packets().add_encoded(*message, 1));
+  loop_->counters().frames_out.add();
+  write_frames(message, 0, message->size());
+}
+
 FLUX_DECL void EngineIoSession::send_shared(std::span<const transport::SharedBytes> pieces, std::size_t frame_count) {
   if (!is_open() || !websocket_) return;
   loop_->counters().frames_out.add(frame_count);

@@ -152,6 +152,11 @@ FLUX_DECL void LiveSession::on_drained() {
     counters().frames_out.add();
     write_frames(frame);
   }
+  if (!extras_ || !open() || connection()->congested()) return;
+  if (const auto list = hub_.public_space->catch_up(extras_->public_seat)) {
+    counters().frames_out.add();
+    write_frames(list, 0, list->size());
+  }
 }
 
 // --- In ---
@@ -677,17 +682,25 @@ FLUX_DECL void LiveSession::tell_shared(std::string_view id, const Result<Positi
 // --- The public space ---
 
 FLUX_DECL void LiveSession::public_history(Request& request) {
-  const features::PublicView* view = &writer();
-  const auto page = hub_.public_space->watch(loop(), view, key(), *this, extras().public_seat, page_of(request));
+  features::PublicSpace& space = *hub_.public_space;
+  features::PublicSeat& seat = extras().public_seat;
+  const features::PublicWatcher watcher{key(), this, loop()};
+  const auto page = request.changes ? space.watch_changes(watcher, &writer(), seat, page_of(request))
+                                    : space.watch(watcher, &writer(), seat, page_of(request));
   ack(request.id, protocol::live_items_payload({}, page));
 }
 
 FLUX_DECL void LiveSession::public_delete_last(Request& request) {
-  const auto kept = hub_.kept_public_space();
-  if (!kept) return tell_deleted(request.id, hub_.public_space->delete_last());
-  hub_.room_log->remove_newest(kept, [self = self(), id = std::string(request.id)](const Result<bool>& deleted) {
-    self->loop()->dispatch([self, id, deleted] { self->tell_deleted(id, deleted); });
-  });
+  std::function<bool(const SharedItem&)> permission;
+  if (hub_.handlers.public_delete) {
+    permission = [self = self(), id = std::string(request.id)](const SharedItem& item) {
+      PublicDelete removal(self->handle_of_this(), item);
+      return self->open() && self->permitted(id, "public delete", self->hub_.handlers.public_delete, removal);
+    };
+  }
+  hub_.delete_public_newest(
+      loop(), std::move(permission),
+      [self = self(), id = std::string(request.id)](const Result<bool>& deleted) { self->tell_deleted(id, deleted); });
 }
 
 FLUX_DECL void LiveSession::tell_deleted(std::string_view id, const Result<bool>& deleted) {

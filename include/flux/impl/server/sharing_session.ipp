@@ -78,7 +78,8 @@ FLUX_DECL void SharingSession::opened() {
   hub().sessions.add(shared_from_this());
   if (const auto known = identity()) hub().sessions.add_user(known->user_id, key());
   const features::PageRequest newest{features::no_limit, 0, hub().config.limits.answer_bytes_max};
-  const auto page = hub().public_space->watch(loop(), &writer(), key(), *socket_->session(), public_seat_, newest);
+  const auto page =
+      hub().public_space->watch({key(), socket_->session().get(), loop()}, &writer(), public_seat_, newest);
   (void)socket_->emit("public:history", {CheckedJson::text(protocol::sharing_items(page.entries))},
                       false);  // it is connected
   socket_->follow(*this);      // only now: what other threads have added meanwhile is not to go first
@@ -178,6 +179,8 @@ FLUX_DECL void SharingSession::drained() {
     }
     if (!encoded.empty()) session.send_encoded(encoded, encoded, 1);
   }
+  if (session.congested()) return;
+  if (const auto list = hub().public_space->catch_up(public_seat_)) session.send_encoded(list);
 }
 
 FLUX_DECL void SharingSession::answer(const Asker& asker, Answer text) {
@@ -580,11 +583,16 @@ FLUX_DECL void SharingSession::public_items(const Asker& asker, const Request& r
 }
 
 FLUX_DECL void SharingSession::delete_last(const Asker& asker) {
-  const auto kept = hub().kept_public_space();
-  if (!kept) return tell_deleted(asker, hub().public_space->delete_last());
-  hub().room_log->remove_newest(kept, [self = shared_from_this(), asker](const Result<bool>& deleted) {
-    self->loop()->dispatch([self, asker, deleted] { self->tell_deleted(asker, deleted); });
-  });
+  std::function<bool(const SharedItem&)> permission;
+  if (hub().handlers.public_delete) {
+    permission = [self = shared_from_this(), asker](const SharedItem& item) {
+      PublicDelete removal(self->handle_of_this(), item);
+      return self->connected() && self->permitted(asker, "public delete", self->hub().handlers.public_delete, removal);
+    };
+  }
+  hub().delete_public_newest(
+      loop(), std::move(permission),
+      [self = shared_from_this(), asker](const Result<bool>& deleted) { self->tell_deleted(asker, deleted); });
 }
 
 FLUX_DECL void SharingSession::tell_deleted(const Asker& asker, const Result<bool>& deleted) {

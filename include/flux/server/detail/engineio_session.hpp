@@ -181,6 +181,8 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   void send_polled(std::string packets) { send_polled(protocol::EngineIoPayload{std::move(packets), {}}); }
   /// Frames for a WebSocket, or polled packets: whichever the transport is now.
   void send_encoded(std::string_view frames, std::string_view packets, std::size_t packet_count);
+  /// One message as frames, or as polled packets, whichever the transport is now; frames are not copied.
+  void send_encoded(const transport::SharedBytes& message);
   /// The same in pieces that others send too, without copying them. Only where it is a WebSocket now.
   void send_shared(std::span<const transport::SharedBytes> pieces, std::size_t frame_count);
   void close(std::string_view reason, EngineIoEnding ending = EngineIoEnding::at_once);

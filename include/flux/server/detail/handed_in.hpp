@@ -127,4 +127,7 @@ inline Result<void> check_changed(ShareDraft& draft, const Limits& limits) {
   return check_size("data", draft.data.text().size(), limits.message_bytes_max);
 }
 
+/// Nothing of it goes on: the handler only says yes or no.
+inline Result<void> check_changed(const PublicDelete&, const Limits&) { return {}; }
+
 }  // namespace flux::detail

@@ -34,6 +34,7 @@ struct Handlers {
   EventHandler event;
   ChatHandler chat;
   ShareHandler share;
+  PublicDeleteHandler public_delete;
   PresenceHandler presence;
   FileHandler file;
 };
@@ -107,6 +108,28 @@ struct Hub {
 
   /// For `room_log`; null where the public space ends with the process.
   features::KeptRoomPtr kept_public_space() const { return room_log ? public_space->kept() : nullptr; }
+
+  /// Removes the newest item of the public space for a session of `loop`, if `permitted(item)`, which is asked again where
+  /// another item has become the newest meanwhile. False: it ends there, and `done` is not told. None: nobody is asked.
+  void delete_public_newest(const std::shared_ptr<core::Loop>& loop, std::function<bool(const SharedItem&)> permitted,
+                            features::RoomLog::Removed done) {
+    SharedItem asked;  // what all zero is: whichever is the newest
+    if (permitted) {
+      const auto newest = public_space->newest();
+      if (!newest) return done(false);
+      if (!permitted(*newest)) return;
+      asked = *newest;
+    }
+    const auto removed = [this, loop, permitted, done](const Result<bool>& result) {
+      loop->dispatch([this, loop, permitted, done, result] {
+        if (permitted && result && !*result) return delete_public_newest(loop, permitted, done);
+        done(result);
+      });
+    };
+    const auto kept = kept_public_space();
+    if (!kept) return removed(public_space->delete_newest(asked.offset));
+    room_log->remove_newest(kept, removed, asked.number);
+  }
 
   /// `files` is there. For a place in `holder.room`; see `Files::hold_to_store`.
   void hold_file(const FileId& file, features::FileHolder holder, features::Files::Done<features::FileHoldPtr> done) {
