@@ -85,6 +85,10 @@ struct Limits {
   std::size_t outbox_bytes_congested = 65'536;  ///< from here only the newest presence is kept for a reader
   std::size_t outbox_bytes_max = 4'194'304;     ///< beyond it the reader is closed with 4413
 
+  /// Of messages to one room or namespace, encoded, that an event loop has not come to send yet. Beyond it events, chat
+  /// and data for it are answered with overloaded, and nobody gets them. 1 MiB to 1 GiB.
+  std::size_t fanout_bytes_max = 67'108'864;
+
   // Rooms
   std::size_t rooms_max = 100'000;
   std::size_t rooms_per_connection = 1;  ///< with 1, joining a second room leaves the first

@@ -123,13 +123,15 @@ class Server {
 
   /// Sends `event` with `payload` to every member of the room, as `server_connection_id`.
   /// Ordering: calls from one thread to one room keep their order for every member.
-  /// Errors: room_not_found; invalid_argument (the event's name); message_too_large above Limits::message_bytes_max.
+  /// Errors: room_not_found; invalid_argument (the event's name); message_too_large above Limits::message_bytes_max;
+  /// overloaded where Limits::fanout_bytes_max is reached: the caller is faster than the event loops send.
   /// Cost: one encoding per wire protocol present, then one send per member.
   Result<Position> broadcast(const RoomId& room, std::string_view event, const JsonText& payload);
   /// Shares `data` in the room, as its mode says, as `server_connection_id`. `done`, if given, is called with where it
   /// is in the room, when it is stored and sent: on an event loop, or before this returns where nothing blocks.
   /// Ordering: calls from one thread to one room keep their order.
-  /// Errors: room_not_found; message_too_large above Limits::message_bytes_max; where the room is kept
+  /// Errors: room_not_found; message_too_large above Limits::message_bytes_max; overloaded as for `broadcast`; where the
+  /// room is kept
   /// (`Config::rooms`) also store_failed, overloaded and stopped, and nobody hears of the item.
   void share(const RoomId& room, const JsonText& data, std::function<void(Result<Position>)> done = {});
   /// What the room keeps, oldest first. Errors: room_not_found.

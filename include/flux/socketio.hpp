@@ -175,7 +175,8 @@ class Broadcast {
   [[nodiscard]] Broadcast volatile_() const;
   /// How long `done` below waits for answers.
   [[nodiscard]] Broadcast timeout(std::chrono::milliseconds timeout) const;
-  /// Errors: invalid_argument: a name that is reserved or not UTF-8, or arguments that can't be sent.
+  /// Errors: invalid_argument: a name that is reserved or not UTF-8, or arguments that can't be sent; overloaded where so
+  /// much waits to be sent to the same room already (Limits::fanout_bytes_max).
   Emitted emit(std::string_view event, const Args& args = {}) const;
   /// Asks every receiver for an acknowledgment. Where this returns no error `done` is called once: on the loop of the
   /// one who is last, or at once where there is nobody; but not where the server is destroyed before.

@@ -183,6 +183,30 @@ TEST_CASE("slow reader: one that polls gets no presence but the newest behind wh
   CHECK(slow.poll().find("\"n\":1000") != std::string::npos);
 }
 
+TEST_CASE("slow reader: much that is sent to its room in one turn does not pass its limit either") {
+  flux::Server server(test_config());
+  server.on_event([&](flux::EventMessage& message) {
+    const std::string payload = quoted_x(1'000'000);
+    if (message.event != "much") return;
+    for (int i = 0; i < 40; ++i) CHECK(server.broadcast("r", numbered("e", i), flux::JsonText::trusted(payload)).ok());
+  });
+  server.start();
+  LiveClient slow(Target{server.port(), "127.0.0.1", 4096}, "/live");
+  slow.join("r");
+  LiveClient other(server.port());
+  other.join("other");
+  other.request("broadcast_event", R"({"event":"much"})");
+  CHECK(eventually([&] { return server.stats().slow_readers_closed == 1; }));
+  CHECK(slow.closed().code == 4413);
+  // What it did get is whole and in order.
+  int expected = 0;
+  for (const std::string& text : slow.before_close) {
+    const auto message = flux::JsonText::parse(text).value();
+    if (type_of(message) == "broadcast_event") CHECK(text_at(message, "/payload/event") == numbered("e", expected++));
+  }
+  CHECK(expected < 40);
+}
+
 TEST_CASE("slow reader: one of many, the others are not delayed by it") {
   auto config = test_config(2);
   config.limits.outbox_bytes_max = 50'000'000;

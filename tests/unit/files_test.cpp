@@ -305,7 +305,7 @@ TEST_CASE("files: one that is in a room and in the public space goes with the la
   const auto space = std::make_shared<PublicSpace>(limits, "epoch");
   s.store->put("f");
   auto in_a_room = s.hold("f").value();
-  space->share({"A", in_a_room->stored_data(), 0, s.hold("f").value()});
+  REQUIRE(space->share({"A", in_a_room->stored_data(), 0, s.hold("f").value()}).ok());
   in_a_room.reset();
   CHECK(s.store->state("f") == 's');
   CHECK(space->delete_newest());

@@ -3,7 +3,9 @@
 
 #include <flux/core/detail/audience.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <functional>
 #include <thread>
 
 using namespace flux;
@@ -237,6 +239,73 @@ TEST_CASE("audience: states are not taken along to another view, they are to be 
     CHECK(hall->audience.change_view(a.lane, a.seat, &views[1], 1, a.inbox, ';') == "one;two");
   }
   CHECK(a.seat.state_known == 7);
+}
+
+namespace {
+
+std::string long_text(char letter) { return std::string(900'000, letter); }
+Lines beginnings(const Lines& lines) {
+  Lines short_lines;
+  for (const std::string& line : lines) short_lines.push_back(line.substr(0, 2));
+  return short_lines;
+}
+
+}  // namespace
+
+TEST_CASE("lane: much that is added in one turn goes out in batches of a bounded size, in order", "[lane]") {
+  SteppedLoops loops;
+  const auto hall = std::make_shared<Hall>();
+  Listener a(*hall, loops[0], views, 1), b(*hall, loops[0], views, 2);
+  loops.turn(0, [&] {
+    for (const char letter : {'1', '2', '3', '4', '5', '6', '7'})
+      say(hall, long_text(letter), letter == '2' ? &b : nullptr);
+  });
+  CHECK(beginnings(a.inbox.take()) == Lines{"11", "22", "33", "44", "55", "66", "77"});
+  CHECK(beginnings(b.inbox.take()) == Lines{"11", "33", "44", "55", "66", "77"});
+  CHECK(a.inbox.batches == 3);
+  CHECK(a.lane->pending_size() == 0);
+}
+
+TEST_CASE("lane: other work of the loop has its turn between two batches", "[lane]") {
+  SteppedLoops loops;
+  const auto hall = std::make_shared<Hall>();
+  Listener a(*hall, loops[0], views, 1);
+  std::vector<std::size_t> batches_seen;
+  std::function<void()> look = [&] {
+    batches_seen.push_back(a.inbox.batches);
+    if (a.inbox.batches < 3) loops[0]->post(look);
+  };
+  loops.turn(0, [&] {
+    for (int i = 0; i < 9; ++i) say(hall, long_text('x'));
+    loops[0]->post(look);
+  });
+  CHECK(std::count(batches_seen.begin(), batches_seen.end(), 1) > 0);
+  CHECK(std::count(batches_seen.begin(), batches_seen.end(), 2) > 0);
+  CHECK(a.inbox.take().size() == 9);
+}
+
+TEST_CASE("lane: who enters, leaves or is flushed has to do with every batch that is pending", "[lane]") {
+  SteppedLoops loops;
+  const auto hall = std::make_shared<Hall>();
+  Listener a(*hall, loops[0], &views[0], 1);
+  loops.turn(0, [&] {
+    for (const char letter : {'1', '2', '3', '4'}) say(hall, long_text(letter));
+    Listener late(*hall, loops[0], &views[0], 2);
+    say(hall, "5");
+    SECTION("all of it is pending in one sum") { CHECK(a.lane->pending_size() == 4 * 900'000 + 1); }
+    SECTION("who entered has what was said since") {
+      late.lane->flush_now();
+      CHECK(late.inbox.take() == Lines{"5"});
+      CHECK(a.inbox.take().size() == 5);
+      CHECK_FALSE(a.lane->has_pending());
+    }
+    SECTION("who changes the view takes along all of it") {
+      const std::lock_guard lock(hall->mutex);
+      const std::string waiting = hall->audience.change_view(a.lane, a.seat, &views[1], 1, a.inbox, ';');
+      CHECK(waiting == long_text('1') + ';' + long_text('2') + ';' + long_text('3') + ';' + long_text('4') + ";5");
+    }
+    late.leave(*hall);
+  });
 }
 
 TEST_CASE("lane: the owner lives until what is pending has gone out, and no longer", "[lane]") {

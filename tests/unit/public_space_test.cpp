@@ -19,7 +19,7 @@ struct Scene {
   }
   explicit Scene(const Limits& limits) { make(limits); }
   void make(const Limits& limits) { space = std::make_shared<PublicSpace>(limits, "epoch"); }
-  Position share(const std::string& text) { return space->share({"A", JsonText::trusted(text), 0}); }
+  Position share(const std::string& text) { return space->share({"A", JsonText::trusted(text), 0}).value(); }
   std::size_t watch(Inbox& inbox, PublicSeat& seat, core::SessionKey key, std::size_t loop = 0) {
     return space->watch({key, &inbox, loops[loop]}, &view, seat).entries.size();
   }
@@ -345,5 +345,22 @@ TEST_CASE("public space: a delete that finds nothing tells nobody", "[public]") 
   CHECK_FALSE(s.space->delete_newest());
   s.loops.settle();
   CHECK(a.take().empty());
+  s.space->unwatch(seat);
+}
+
+TEST_CASE("public space: items come no faster than those who hear of changes are sent them", "[public]") {
+  Limits limits;
+  limits.fanout_bytes_max = 100;
+  Scene s(limits);
+  Inbox a;
+  PublicSeat seat;
+  s.watch_changes(a, seat, 1);
+  std::size_t taken = 0;
+  while (taken < 100 && s.space->share({"A", JsonText::trusted("1"), 0})) ++taken;
+  CHECK(taken < 20);
+  CHECK(s.space->takes_items().error().code() == Errc::overloaded);
+  s.loops.settle();
+  CHECK(a.take().size() == taken);
+  CHECK(s.space->takes_items().ok());
   s.space->unwatch(seat);
 }

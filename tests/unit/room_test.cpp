@@ -748,3 +748,26 @@ TEST_CASE("presence: whatever happens, each member's picture is the room's after
     for (const auto& [reader, unused] : pictures) read(reader);
   }
 }
+
+// --- Bounds ---
+
+TEST_CASE("room: what is published faster than it is sent is refused, and all that was taken arrives", "[room]") {
+  Scene s({}, {interval, 100, 10, 1000, no_limit, 100});
+  s.settled({"A", "B"});
+  int taken = 0;
+  Result<Position> last = s["A"].publish("e0");
+  for (; last && taken < 100; last = s["A"].publish("e" + std::to_string(taken))) ++taken;
+  REQUIRE_FALSE(last);
+  CHECK(last.error().code() == Errc::overloaded);
+  CHECK(taken < 20);  // of about 10 bytes each
+  CHECK(s["A"].share("1").error().code() == Errc::overloaded);
+  CHECK(s.room->takes_messages().error().code() == Errc::overloaded);
+  s.chat("A");  // is stored already: it is sent all the same
+  const Lines lines = s.told("B");
+  REQUIRE(lines.size() == static_cast<std::size_t>(taken) + 1);
+  for (int i = 0; i < taken; ++i)
+    CHECK(lines[static_cast<std::size_t>(i)] == "event e" + std::to_string(i) + " from A");
+  CHECK(s.room->info().position.offset == static_cast<Offset>(taken) + 1);
+  CHECK(s["A"].publish("later").ok());
+  CHECK(s.told("B") == Lines{"event later from A"});
+}

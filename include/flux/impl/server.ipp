@@ -49,6 +49,9 @@ FLUX_DECL void share_item(ServerState& state, const std::shared_ptr<features::Ro
                           std::function<void(Result<Position>)> told) {
   Hub& hub = state.hub();
   const features::KeptRoomPtr kept = room ? room->kept() : hub.kept_public_space();
+  if (const auto taken = room ? room->takes_messages() : hub.public_space->takes_items(); !taken) {
+    return told(taken.error());
+  }
   if (kept)
     return hub.room_log->share(kept, std::move(item), on_a_loop(state, hub.room_log->blocks(), std::move(told)));
   told(room ? room->share(nullptr, std::move(item)) : hub.public_space->share(std::move(item)));
@@ -222,6 +225,9 @@ FLUX_DECL void Server::send_chat(const RoomId& room, std::string_view message, s
   if (metadata && metadata->text().size() > limits.metadata_bytes_max) {
     return done(Error(Errc::invalid_argument, "metadata has at most " + std::to_string(limits.metadata_bytes_max) +
                                                   " bytes, not " + std::to_string(metadata->text().size())));
+  }
+  if (const auto found = hub.rooms.find(room)) {
+    if (const auto taken = found->takes_messages(); !taken) return done(taken.error());
   }
   const auto chat = detail::running_chat(hub);
   const auto loop = state_->a_loop();

@@ -54,6 +54,7 @@ class Audience {
     std::size_t begin = 0;
     std::size_t inserts_begin = 0;
     for (const Use& use : lanes_) {
+      use.lane->begin_segment();
       if (encoded != nullptr && use.lane->view() == encoded->view()) {
         use.lane->copy_last(*encoded, begin, inserts_begin);
       } else {
@@ -73,6 +74,13 @@ class Audience {
 
   /// One of the lanes; null: nobody is here.
   Lane* any_lane() const noexcept { return lanes_.empty() ? nullptr : lanes_.front().lane.get(); }
+
+  /// Of the lane that has most.
+  std::size_t pending_size() const noexcept {
+    std::size_t most = 0;
+    for (const Use& use : lanes_) most = std::max(most, use.lane->pending_size());
+    return most;
+  }
 
   /// `member` does not get the last message.
   void exclude_from_last(SessionKey member) {

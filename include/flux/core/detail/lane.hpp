@@ -3,7 +3,9 @@
 
 #include <flux/core/detail/loop.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -85,8 +87,14 @@ class Lane final : public Loop::Flushable, public std::enable_shared_from_this<L
   const void* view() const noexcept { return view_; }
   Loop& loop() noexcept { return *loop_; }
 
+  /// A batch that has so much is complete: what follows goes into another one, in a turn of its own. So the limits of
+  /// readers hold between them, and `Segment::end` has room.
+  static constexpr std::size_t batch_bytes_max = 2'097'152;
+
   // --- Under the room's lock, from any thread ---
 
+  /// To be called before each segment.
+  void begin_segment();
   /// Where the next segment is encoded, behind what is there.
   std::string& pending_bytes();
   /// Part of the next segment, behind what is there of it; shared, not copied.
@@ -94,7 +102,9 @@ class Lane final : public Loop::Flushable, public std::enable_shared_from_this<L
   /// A segment that another lane of the same view has got last.
   void copy_last(const Lane& other, std::size_t begin, std::size_t inserts_begin);
   std::size_t pending_inserts() const noexcept { return pending_.inserts.size(); }
-  bool has_pending() const noexcept { return !pending_.segments.empty(); }
+  bool has_pending() const noexcept { return !pending_.segments.empty() || complete_; }
+  /// Bytes that wait for a turn of the loop; those that are shared do not count.
+  std::size_t pending_size() const noexcept { return complete_bytes_ + (pending_.bytes ? pending_.bytes->size() : 0); }
   /// Ends the segment that was encoded.
   void end_segment(SegmentPolicy policy, std::uint64_t state_before);
   /// `member` does not get the last segment.
@@ -114,8 +124,9 @@ class Lane final : public Loop::Flushable, public std::enable_shared_from_this<L
   void add(SessionKey member, Outlet& outlet, LaneSeat& seat);
   void remove(LaneSeat& seat);
   std::size_t members() const noexcept { return members_.size(); }
+  /// Delivers a batch; the next one in another turn.
   void flush() override;
-  /// Delivers what is pending before the flush that was asked for, which comes all the same.
+  /// Delivers all that is pending before the flush that was asked for, which comes all the same.
   void flush_now();
 
  private:
@@ -126,12 +137,15 @@ class Lane final : public Loop::Flushable, public std::enable_shared_from_this<L
     LaneSeat* seat;
   };
 
-  void send_pending(std::shared_ptr<void>* released_room);
+  bool take_batch();
+  void deliver_batch();
 
   const std::shared_ptr<Loop> loop_;
   const void* const view_;
   std::mutex& mutex_;
   Batch pending_;
+  std::unique_ptr<std::deque<Batch>> complete_;  // batches that go before it; null: none
+  std::size_t complete_bytes_ = 0;
   std::shared_ptr<void> keep_room_;  // while a flush is asked for
   std::vector<Entry> members_;
   Batch sending_;

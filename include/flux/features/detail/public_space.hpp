@@ -47,8 +47,11 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
   /// For the log, which changes go through then instead of `share` and `delete_newest`. Null: it ends with the process.
   KeptRoomPtr kept() const;
 
-  /// Appends, forgets the oldest past the limits, and tells who watches.
-  Position share(SharedItem item);
+  /// Appends, forgets the oldest past the limits, and tells who watches. Errors: overloaded, where changes wait to be
+  /// sent up to `Limits::fanout_bytes_max`.
+  Result<Position> share(SharedItem item);
+  /// To be asked before an item is stored; as for `share`.
+  Result<void> takes_items() const;
   /// False where there is none, or the newest is not the one at offset `only`. 0: whichever it is.
   bool delete_newest(Offset only = 0);
 
@@ -76,6 +79,8 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
     core::SharedBytes bytes;
   };
 
+  Position publish(SharedItem item);
+  Result<void> takes_items_locked() const;
   ItemsPage enter(core::Audience& audience, const PublicWatcher& watcher, const void* view, PublicSeat& seat,
                   bool hears_changes, const PageRequest& asked);
   void leave(PublicSeat& seat);
@@ -89,6 +94,7 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
   const std::size_t bytes_max_;
   const std::size_t list_bytes_max_;
   const std::size_t list_bytes_per_second_;
+  const std::size_t fanout_bytes_max_;
   const std::string epoch_;
   mutable std::mutex mutex_;
   std::shared_ptr<KeptRoom> kept_;

@@ -51,6 +51,7 @@ class Room final : public std::enable_shared_from_this<Room> {
     std::size_t history_items_max;
     std::size_t history_bytes_max;
     std::size_t catch_up_bytes_max = no_limit;  ///< of what one slow reader missed
+    std::size_t fanout_bytes_max = no_limit;    ///< that wait to be sent
   };
 
   Room(RoomId id, RoomOptions options, std::string epoch, const Settings& settings);
@@ -80,7 +81,10 @@ class Room final : public std::enable_shared_from_this<Room> {
   std::string change_view(Membership& membership, const RoomView* view, core::Outlet& outlet, char separator);
   void update_presence(Membership& membership, std::string presence);
 
-  /// To all but `sender` (null: the application; else on its loop).
+  /// Whether a message may be sent to the members now. `publish` and `share` ask it themselves; to be asked before what
+  /// is stored first. Errors: overloaded, where `Limits::fanout_bytes_max` is reached.
+  Result<void> takes_messages() const;
+  /// To all but `sender` (null: the application; else on its loop). Errors: room_not_found; overloaded.
   Result<Position> publish(const Membership* sender, const EventNotice& notice);
   /// Keeps the item as the mode says, and sends it: to the others in mode live, else to all. `item.offset` is given
   /// here.
@@ -152,6 +156,7 @@ class Room final : public std::enable_shared_from_this<Room> {
   void keep(const SharedItem& item);
   Result<Position> publish_kept(SharedItem item);
   void announce_joiners();
+  Result<void> takes_messages_locked() const;
   Error ended_error() const { return Error(Errc::room_not_found, "no room \"" + id_ + "\""); }
 
   const RoomId id_;

@@ -12,6 +12,13 @@ namespace flux::core {
 FLUX_DECL Lane::Lane(std::shared_ptr<Loop> loop, const void* view, std::mutex& mutex)
     : loop_(std::move(loop)), view_(view), mutex_(mutex) {}
 
+FLUX_DECL void Lane::begin_segment() {
+  if (!pending_.bytes || pending_.bytes->size() < batch_bytes_max) return;
+  if (!complete_) complete_ = std::make_unique<std::deque<Batch>>();
+  complete_bytes_ += pending_.bytes->size();
+  complete_->push_back(std::exchange(pending_, {}));
+}
+
 FLUX_DECL std::string& Lane::pending_bytes() {
   if (!pending_.bytes) pending_.bytes = std::make_shared<std::string>();
   return *pending_.bytes;
@@ -50,36 +57,44 @@ FLUX_DECL void Lane::exclude_from_last(SessionKey member) {
 }
 
 FLUX_DECL void Lane::exclude_from_pending(SessionKey member) {
-  if (pending_.segments.empty()) return;
-  pending_.exclusions.push_back({member, 0, static_cast<std::uint32_t>(pending_.segments.size())});
+  const auto exclude_from = [member](Batch& batch) {
+    if (batch.segments.empty()) return;
+    batch.exclusions.push_back({member, 0, static_cast<std::uint32_t>(batch.segments.size())});
+  };
+  if (complete_) std::for_each(complete_->begin(), complete_->end(), exclude_from);
+  exclude_from(pending_);
 }
 
 FLUX_DECL std::string Lane::take_pending(SessionKey member, LaneSeat& seat, char separator,
                                          std::vector<Insert>* inserts) const {
   std::string taken;
-  std::size_t begin = 0;
-  auto insert = pending_.inserts.begin();
   bool beside_insert = false;
-  for (std::size_t i = 0; i < pending_.segments.size(); ++i) {
-    const Segment& segment = pending_.segments[i];
-    const bool excluded = std::any_of(pending_.exclusions.begin(), pending_.exclusions.end(), [&](const Exclusion& e) {
-      return e.member == member && e.first <= i && i < e.last;
-    });
-    const bool held_back = !excluded && segment.policy == SegmentPolicy::newest;
-    if (held_back && seat.state_known == 0) seat.state_known = segment.state_before;
-    const bool taken_along = !excluded && !held_back;
-    if (taken_along && !taken.empty() && !beside_insert) taken += separator;
-    for (; insert != pending_.inserts.end() && insert->segment == i; ++insert) {
-      if (!taken_along || inserts == nullptr) continue;
-      inserts->push_back(*insert);
-      inserts->back().at = static_cast<std::uint32_t>(taken.size() + insert->at - begin);
+  const auto take_from = [&](const Batch& batch) {
+    std::size_t begin = 0;
+    auto insert = batch.inserts.begin();
+    for (std::size_t i = 0; i < batch.segments.size(); ++i) {
+      const Segment& segment = batch.segments[i];
+      const bool excluded = std::any_of(batch.exclusions.begin(), batch.exclusions.end(), [&](const Exclusion& e) {
+        return e.member == member && e.first <= i && i < e.last;
+      });
+      const bool held_back = !excluded && segment.policy == SegmentPolicy::newest;
+      if (held_back && seat.state_known == 0) seat.state_known = segment.state_before;
+      const bool taken_along = !excluded && !held_back;
+      if (taken_along && !taken.empty() && !beside_insert) taken += separator;
+      for (; insert != batch.inserts.end() && insert->segment == i; ++insert) {
+        if (!taken_along || inserts == nullptr) continue;
+        inserts->push_back(*insert);
+        inserts->back().at = static_cast<std::uint32_t>(taken.size() + insert->at - begin);
+      }
+      if (taken_along) {
+        taken.append(*batch.bytes, begin, segment.end - begin);
+        beside_insert = inserts != nullptr && !inserts->empty() && inserts->back().at == taken.size();
+      }
+      begin = segment.end;
     }
-    if (taken_along) {
-      taken.append(*pending_.bytes, begin, segment.end - begin);
-      beside_insert = inserts != nullptr && !inserts->empty() && inserts->back().at == taken.size();
-    }
-    begin = segment.end;
-  }
+  };
+  if (complete_) std::for_each(complete_->begin(), complete_->end(), take_from);
+  take_from(pending_);
   return taken;
 }
 
@@ -107,18 +122,41 @@ FLUX_DECL void Lane::remove(LaneSeat& seat) {
 }
 
 FLUX_DECL void Lane::flush() {
-  std::shared_ptr<void> room;
-  send_pending(&room);
-}
-
-FLUX_DECL void Lane::flush_now() { send_pending(nullptr); }
-
-FLUX_DECL void Lane::send_pending(std::shared_ptr<void>* released_room) {
+  std::shared_ptr<void> room;  // released without the lock
+  bool more = false;
   {
     const std::lock_guard lock(mutex_);
-    std::swap(pending_, sending_);
-    if (released_room != nullptr) released_room->swap(keep_room_);
+    more = take_batch();
+    if (!more) room.swap(keep_room_);
   }
+  deliver_batch();
+  if (more) loop_->post([self = shared_from_this()] { self->flush(); });
+}
+
+FLUX_DECL void Lane::flush_now() {
+  for (bool more = true; more;) {
+    {
+      const std::lock_guard lock(mutex_);
+      more = take_batch();
+    }
+    deliver_batch();
+  }
+}
+
+/// The next batch is what is being sent. Whether there is another one behind it. Under the lock.
+FLUX_DECL bool Lane::take_batch() {
+  if (!complete_) {
+    std::swap(pending_, sending_);
+    return false;
+  }
+  sending_ = std::move(complete_->front());
+  complete_->pop_front();
+  complete_bytes_ -= sending_.bytes->size();
+  if (complete_->empty()) complete_.reset();
+  return true;  // the pending one, if it is empty, too
+}
+
+FLUX_DECL void Lane::deliver_batch() {
   if (sending_.segments.empty()) return;
   auto& exclusions = sending_.exclusions;
   std::stable_sort(exclusions.begin(), exclusions.end(),

@@ -13,6 +13,7 @@ FLUX_DECL PublicSpace::PublicSpace(const Limits& limits, std::string epoch)
       bytes_max_(limits.public_history_bytes_max),
       list_bytes_max_(limits.answer_bytes_max),
       list_bytes_per_second_(limits.public_list_bytes_per_second),
+      fanout_bytes_max_(limits.fanout_bytes_max),
       epoch_(std::move(epoch)) {}
 
 /// As its log sees it, on the turns of which it is changed.
@@ -27,7 +28,10 @@ class PublicSpace::Kept final : public KeptRoom {
     const auto& items = space_.items_;
     return items.empty() ? ItemNumbers() : ItemNumbers{items.front().number, items.back().number};
   }
-  Result<Position> publish(SharedItem item) override { return space_.share(std::move(item)); }
+  Result<Position> publish(SharedItem item) override {
+    const std::lock_guard lock(space_.mutex_);
+    return space_.publish(std::move(item));
+  }
   void forget_newest() override { space_.delete_newest(); }
 
  private:
@@ -53,8 +57,26 @@ FLUX_DECL KeptRoomPtr PublicSpace::kept() const {
 
 // --- Changes ---
 
-FLUX_DECL Position PublicSpace::share(SharedItem item) {
+FLUX_DECL Result<Position> PublicSpace::share(SharedItem item) {
   const std::lock_guard lock(mutex_);
+  if (const auto taken = takes_items_locked(); !taken) return taken.error();
+  return publish(std::move(item));
+}
+
+FLUX_DECL Result<void> PublicSpace::takes_items() const {
+  const std::lock_guard lock(mutex_);
+  return takes_items_locked();
+}
+
+FLUX_DECL Result<void> PublicSpace::takes_items_locked() const {
+  const std::size_t pending = changes_.pending_size();
+  if (pending < fanout_bytes_max_) return {};
+  return Error(Errc::overloaded, "the public space has " + std::to_string(pending) +
+                                     " bytes of changes that wait to be sent to who watches it; try again");
+}
+
+/// Under the lock.
+FLUX_DECL Position PublicSpace::publish(SharedItem item) {
   item.offset = ++offset_;
   bytes_ += item.data.text().size();
   items_.push_back(std::move(item));

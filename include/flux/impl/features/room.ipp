@@ -214,9 +214,22 @@ void Room::append(const Encode& encode, core::SegmentPolicy policy) {
                    shared_from_this(), policy, std::max<std::uint64_t>(presence_sent_, 1));
 }
 
+FLUX_DECL Result<void> Room::takes_messages() const {
+  const std::lock_guard lock(mutex_);
+  return takes_messages_locked();
+}
+
+FLUX_DECL Result<void> Room::takes_messages_locked() const {
+  const std::size_t pending = audience_.pending_size();
+  if (pending < settings_.fanout_bytes_max) return {};
+  return Error(Errc::overloaded, "room \"" + id_ + "\" has " + std::to_string(pending) +
+                                     " bytes that wait to be sent to its members; try again");
+}
+
 FLUX_DECL Result<Position> Room::publish(const Membership* sender, const EventNotice& notice) {
   const std::lock_guard lock(mutex_);
   if (ended_) return ended_error();
+  if (const auto taken = takes_messages_locked(); !taken) return taken.error();
   // The others must know the sender before they hear from it.
   if (sender != nullptr && members_[sender->member_index].pending == Change::joined) send_presence();
   ++offset_;
@@ -230,6 +243,7 @@ FLUX_DECL Result<Position> Room::publish(const Membership* sender, const EventNo
 FLUX_DECL Result<Position> Room::share(const Membership* sender, SharedItem item) {
   const std::lock_guard lock(mutex_);
   if (ended_) return ended_error();
+  if (const auto taken = takes_messages_locked(); !taken) return taken.error();
   if (sender != nullptr && members_[sender->member_index].pending == Change::joined) send_presence();
   item.offset = ++offset_;
   append([&](const RoomView& view, std::string& out) { view.data(out, id_, item); });

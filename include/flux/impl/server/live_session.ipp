@@ -530,6 +530,7 @@ FLUX_DECL void LiveSession::send_chat(Request& request) {
     request.message = std::move(draft.message);
     metadata = draft.metadata ? std::move(*draft.metadata).text() : std::string();
   }
+  if (const auto taken = membership->room->takes_messages(); !taken) return fail(request.id, taken.error());
   auto message = hub_.chat_message(*this, membership->room->id(), std::move(request.message), std::move(metadata));
   hub_.chat->append(std::move(message), [self = self(), id = std::string(request.id), room = membership->room](
                                             Result<ChatMessage> stored, const features::ChatLog::Turn&) {
@@ -669,6 +670,8 @@ FLUX_DECL void LiveSession::publish_share(std::string_view id, const RoomId& roo
     return tell_shared(id, membership != nullptr ? membership->room->share(membership, std::move(item))
                                                  : hub_.public_space->share(std::move(item)));
   }
+  const auto taken = membership != nullptr ? membership->room->takes_messages() : hub_.public_space->takes_items();
+  if (!taken) return fail(id, taken.error());
   hub_.room_log->share(kept, std::move(item), [self = self(), id = std::string(id)](const Result<Position>& shared) {
     self->loop()->dispatch([self, id, shared] { self->tell_shared(id, shared); });
   });

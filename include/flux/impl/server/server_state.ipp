@@ -55,6 +55,8 @@ FLUX_DECL Config checked(Config config) {
   require(config.presence_throttle.count() >= 0, "Config::presence_throttle must not be negative");
   require(limits.outbox_bytes_max >= limits.outbox_bytes_congested,
           "Limits::outbox_bytes_max must be at least outbox_bytes_congested" + given(limits.outbox_bytes_max));
+  require(limits.fanout_bytes_max >= 0x10'0000 && limits.fanout_bytes_max <= 0x4000'0000,
+          "Limits::fanout_bytes_max must be 1 MiB to 1 GiB" + given(limits.fanout_bytes_max));
   require(limits.rooms_per_connection >= 1, "Limits::rooms_per_connection must be at least 1");
   require(limits.room_members_max >= 1, "Limits::room_members_max must be at least 1");
   require(limits.answer_bytes_max >= 4'096,

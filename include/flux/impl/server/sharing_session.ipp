@@ -562,6 +562,9 @@ FLUX_DECL void SharingSession::publish_share(const Asker& asker, const RoomPtr& 
     return tell_shared(
         asker, room ? room->share(membership_in(room), std::move(item)) : hub().public_space->share(std::move(item)));
   }
+  if (const auto taken = room ? room->takes_messages() : hub().public_space->takes_items(); !taken) {
+    return fail(asker, taken.error());
+  }
   hub().room_log->share(kept, std::move(item), [self = shared_from_this(), asker](const Result<Position>& shared) {
     self->loop()->dispatch([self, asker, shared] { self->tell_shared(asker, shared); });
   });
@@ -617,7 +620,7 @@ FLUX_DECL void SharingSession::publish(const Asker& asker, Request& request) {
   const auto sent = membership->room->publish(
       membership, {request.room, sender, known ? std::string_view(known->user_id) : std::string_view(), request.event,
                    request.payload ? std::optional<std::string_view>(request.payload->text()) : std::nullopt});
-  if (!sent) return fail(asker, sharing_detail::room_not_found());
+  if (!sent) return fail(asker, sharing_detail::told(sent.error()));
   succeed(asker, "Event sent.");
 }
 
@@ -630,6 +633,7 @@ FLUX_DECL void SharingSession::chat(const Asker& asker, Request& request) {
     request.message = std::move(draft.message);
     request.metadata = std::move(draft.metadata);
   }
+  if (const auto taken = membership->room->takes_messages(); !taken) return fail(asker, taken.error());
   auto message = hub().chat_message(*this, request.room, std::move(request.message),
                                     request.metadata ? std::move(*request.metadata).text() : std::string());
   hub().chat->append(std::move(message), [self = shared_from_this(), asker, room = membership->room](

@@ -91,7 +91,10 @@ FLUX_DECL Result<void> SocketIoNamespace::emit(const std::vector<std::string>& r
     send_kept(std::move(lock), rooms, except, *message);
     return {};
   }
-  if (!volatile_only && emit_to_lanes(rooms, except, **message)) return {};
+  if (const auto sent = volatile_only ? std::nullopt : emit_to_lanes(rooms, except, **message)) {
+    lock.unlock();
+    return *sent ? *sent : unsent(event, sent->error());
+  }
   const auto each = receivers(rooms, except);
   lock.unlock();
   for (auto& [loop, sockets] : by_loops(each)) {
@@ -185,29 +188,36 @@ FLUX_DECL std::vector<std::shared_ptr<SocketIoSocket>> SocketIoNamespace::reache
   return receivers(rooms, except);
 }
 
-/// The usual case, one room or everybody. False where it is another: those left out must be single sockets.
-FLUX_DECL bool SocketIoNamespace::emit_to_lanes(const std::vector<std::string>& rooms,
-                                                const std::vector<std::string>& except,
-                                                const protocol::SocketIoMessage& message) {
-  if (rooms.size() > 1 || (rooms.size() == 1 && sockets_.count(rooms[0]) != 0)) return false;
+/// The usual case, one room or everybody. None where it is another: those left out must be single sockets.
+FLUX_DECL std::optional<Result<void>> SocketIoNamespace::emit_to_lanes(const std::vector<std::string>& rooms,
+                                                                       const std::vector<std::string>& except,
+                                                                       const protocol::SocketIoMessage& message) {
+  if (rooms.size() > 1 || (rooms.size() == 1 && sockets_.count(rooms[0]) != 0)) return std::nullopt;
   const bool singles = std::all_of(except.begin(), except.end(), [&](const std::string& name) {
     return sockets_.count(name) != 0 || rooms_.count(name) == 0;
   });
-  if (!singles) return false;
+  if (!singles) return std::nullopt;
   std::shared_ptr<SocketIoRoom> room = everyone_;
   if (!rooms.empty()) {
     const auto found = rooms_.find(rooms[0]);
-    if (found == rooms_.end()) return true;
+    if (found == rooms_.end()) return Result<void>();
     room = found->second.room;
   }
   const std::lock_guard lock(room->mutex);
+  if (const std::size_t pending = room->audience.pending_size(); pending > 0 && !sockets_.empty()) {
+    const std::size_t most = (*sockets_.begin())->session()->hub().config.limits.fanout_bytes_max;
+    if (pending >= most) {
+      return Result<void>(Error(Errc::overloaded,
+                                std::to_string(pending) + " bytes wait to be sent to the receivers; try again later"));
+    }
+  }
   room->audience.append([&](const void* view, core::Lane& lane) { append_socketio(lane, message, view); }, room);
   for (const std::string& id : except) {
     if (const auto left_out = sockets_.find(id); left_out != sockets_.end()) {
       room->audience.exclude_from_last((*left_out)->key());
     }
   }
-  return true;
+  return Result<void>();
 }
 
 /// Each once.

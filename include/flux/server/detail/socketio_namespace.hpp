@@ -169,8 +169,9 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
                                               const socketio::Args& args);
   void send_kept(std::unique_lock<std::mutex> lock, const Names& rooms, const Names& except,
                  const protocol::SocketIoMessagePtr& message);
-  bool emit_to_lanes(const std::vector<std::string>& rooms, const std::vector<std::string>& except,
-                     const protocol::SocketIoMessage& message);
+  std::optional<Result<void>> emit_to_lanes(const std::vector<std::string>& rooms,
+                                            const std::vector<std::string>& except,
+                                            const protocol::SocketIoMessage& message);
   std::vector<std::shared_ptr<SocketIoSocket>> receivers(const std::vector<std::string>& rooms,
                                                          const std::vector<std::string>& except) const;
   Clock::TimePoint delivered_by(Clock::TimePoint cut_off) const;
