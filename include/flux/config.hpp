@@ -43,6 +43,9 @@ struct DeflateOptions {
   bool enabled = false;
   int level = 6;                        ///< 1 (fast) to 9 (small)
   std::size_t message_bytes_min = 128;  ///< shorter messages go out as they are
+  /// What the clients of one event loop may have inflated in one turn of it, in bytes that come out; at least 1. The
+  /// rest of their input waits for the next turns.
+  std::size_t inflated_per_turn_max = 8'388'608;
 };
 
 /// What one client, room or server may use. Everything that can grow has its bound here.
@@ -54,10 +57,19 @@ struct Limits {
   /// whose request came over it last. One too many is closed at once, behind a proxy it is answered with 429.
   std::size_t connections_per_address_max = 1'000;
   std::chrono::milliseconds handshake_timeout{10'000};  ///< for a request's whole head, TLS, a handler's later answer
-  std::chrono::milliseconds http_idle_timeout{60'000};  ///< between requests, and for a body or an answer that stalls
+  std::chrono::milliseconds http_idle_timeout{60'000};  ///< between requests, and for a body that stalls
   std::chrono::milliseconds ping_interval{25'000};      ///< to silent WebSocket clients; 0: no pings
   std::chrono::milliseconds pong_timeout{20'000};       ///< after a ping without any sign of life: closed with 4408
   std::chrono::milliseconds close_timeout{5'000};       ///< for the peer's half of the closing handshake
+  /// While output waits for a client, it must take `output_bytes_per_second_min` on the average of each such period (or
+  /// all that waits, if that is less), else it is closed: a WebSocket with 4413. 0: it may take its time.
+  std::chrono::milliseconds output_stall_timeout{60'000};
+  std::uint32_t output_bytes_per_second_min = 128;  ///< 0: any progress will do
+  /// A WebSocket message, and the body of a request, that has begun must grow by `input_bytes_per_second_min` on the
+  /// average of each such period until its end, else it is refused: by closing with 4408, by status 408. Not while the
+  /// server itself reads no further. 0: it may take its time.
+  std::chrono::milliseconds input_stall_timeout{30'000};
+  std::uint32_t input_bytes_per_second_min = 128;  ///< 0: any progress will do
 
   // HTTP
   std::size_t request_line_bytes_max = 8'192;
@@ -67,8 +79,9 @@ struct Limits {
   std::uint64_t body_bytes_max = 1'048'576;  ///< a route may set its own
 
   // Messages
-  std::size_t message_bytes_max = 1'048'576;  ///< after reassembly and inflation
-  std::size_t message_id_bytes_max = 256;     ///< of a client's `id`, as JSON text; at least 16, at most 65536
+  std::size_t message_bytes_max = 1'048'576;      ///< after reassembly and inflation
+  std::size_t message_id_bytes_max = 256;         ///< of a client's `id`, as JSON text; at least 16, at most 65536
+  std::uint32_t frames_per_message_max = 65'536;  ///< fragments of one WebSocket message, at least 1
   std::size_t json_depth_max = 64;
   /// Of one answer that holds a list: chat, members, rooms, items of a room or of the public space. What does not fit
   /// is left out, and the answer says so (`more`) and how to get it. An entry that alone is longer is sent alone. At
@@ -82,8 +95,10 @@ struct Limits {
   std::uint32_t rate_limit_strikes_max = 1'000;
 
   // Slow readers
-  std::size_t outbox_bytes_congested = 65'536;  ///< from here only the newest presence is kept for a reader
-  std::size_t outbox_bytes_max = 4'194'304;     ///< beyond it the reader is closed with 4413
+  /// From here on only the newest presence is kept for a reader, and nothing more is read from its WebSocket until half
+  /// of this is left: who asks without reading the answers is held back by TCP.
+  std::size_t outbox_bytes_congested = 65'536;
+  std::size_t outbox_bytes_max = 4'194'304;  ///< beyond it the reader is closed with 4413
 
   /// Of messages to one room or namespace, encoded, that an event loop has not come to send yet. Beyond it events, chat
   /// and data for it are answered with overloaded, and nobody gets them. 1 MiB to 1 GiB.

@@ -330,6 +330,11 @@ TEST_CASE("server: a config that is wrong, the error names the setting and the v
       {"Limits::handshake_timeout must be more than 0", [](auto& c) { c.limits.handshake_timeout = 0ms; }},
       {"Limits::http_idle_timeout must be more than 0", [](auto& c) { c.limits.http_idle_timeout = 0ms; }},
       {"Limits::close_timeout must be more than 0", [](auto& c) { c.limits.close_timeout = 0ms; }},
+      {"Limits::output_stall_timeout must not be negative", [](auto& c) { c.limits.output_stall_timeout = -1ms; }},
+      {"Limits::input_stall_timeout must not be negative", [](auto& c) { c.limits.input_stall_timeout = -1ms; }},
+      {"Limits::frames_per_message_max must be at least 1", [](auto& c) { c.limits.frames_per_message_max = 0; }},
+      {"Config::deflate.inflated_per_turn_max must be at least 1",
+       [](auto& c) { c.deflate.inflated_per_turn_max = 0; }},
       {"Limits::ping_interval must not be negative", [](auto& c) { c.limits.ping_interval = -1ms; }},
       {"Limits::pong_timeout must be more than 0", [](auto& c) { c.limits.pong_timeout = 0ms; }},
   };

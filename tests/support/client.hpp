@@ -230,6 +230,16 @@ class WebSocketClient {
   Closed how_closed;
   std::vector<std::string> before_close;  // messages that `closed` read
 
+  /// Of a close frame that `frame` gave: notes and answers it.
+  void note_close(const std::string& payload) {
+    how_closed.code = 1005;
+    if (payload.size() >= 2) {
+      how_closed.code = static_cast<unsigned char>(payload[0]) << 8 | static_cast<unsigned char>(payload[1]);
+      how_closed.reason = payload.substr(2);
+    }
+    tcp.send(flux::testing::ClientFrame{.opcode = flux::transport::Opcode::close, .payload = payload}.bytes());
+  }
+
  private:
   std::optional<ServerFrame> take_frame() {
     const std::string& in = tcp.received;
@@ -254,14 +264,6 @@ class WebSocketClient {
   void pong(const ServerFrame& ping) {
     if (!answers_pings) return;
     tcp.send(flux::testing::ClientFrame{.opcode = flux::transport::Opcode::pong, .payload = ping.payload}.bytes());
-  }
-  void note_close(const std::string& payload) {
-    how_closed.code = 1005;
-    if (payload.size() >= 2) {
-      how_closed.code = static_cast<unsigned char>(payload[0]) << 8 | static_cast<unsigned char>(payload[1]);
-      how_closed.reason = payload.substr(2);
-    }
-    tcp.send(flux::testing::ClientFrame{.opcode = flux::transport::Opcode::close, .payload = payload}.bytes());
   }
 };
 

@@ -64,8 +64,7 @@ class TestServer {
       const std::lock_guard lock(mutex_);
       log_.append(text).append("\n");
     };
-    group.outbox_bytes_congested = limits.outbox_bytes_congested;
-    group.outbox_bytes_max = limits.outbox_bytes_max;
+    group.set_limits(limits);
     loop = flux::core::Loop::make(0, clock, nullptr);
     thread_ = std::thread([this] { loop->run(); });
     on_loop([this] {

@@ -22,7 +22,7 @@ struct DecoderLimits {
   /// The largest message in bytes, as sent and as inflated. 0: only empty messages.
   std::size_t message_bytes_max = 64 * 1024;
   /// The most frames of one message, at least 1.
-  std::uint32_t frames_per_message_max = 65536;
+  std::uint32_t frames_per_message_max = 65'536;
 };
 
 class WebSocketDecoder {
@@ -74,6 +74,9 @@ class WebSocketDecoder {
 
   /// How much of a message has come that is not whole.
   std::size_t message_bytes() const noexcept;
+
+  /// Of the last text or binary: how many bytes of it came out of the Inflater; 0 where it was not compressed.
+  std::size_t inflated_bytes() const noexcept { return state_ == State::inflater_given ? payload_.size() : 0; }
 
   /// The bytes that it owns beside itself; 0 between two messages.
   std::size_t memory_bytes() const noexcept;

@@ -751,7 +751,7 @@ FLUX_DECL void EngineIoSession::ping_due() {
 /// and its answer is not read while its input is held.
 FLUX_DECL bool EngineIoSession::heard() {
   if (held_) return true;
-  if (websocket_) return websocket_->heard();
+  if (websocket_) return websocket_->heard() || websocket_->input_held();
   return heard_lately_.exchange(false) || posting_;
 }
 

@@ -49,6 +49,7 @@ FLUX_DECL Config checked(Config config) {
               std::to_string(config.chat.join_history_timeout.count()));
   require(config.deflate.level >= 1 && config.deflate.level <= 9,
           "Config::deflate.level must be 1 to 9, not " + std::to_string(config.deflate.level));
+  require(config.deflate.inflated_per_turn_max >= 1, "Config::deflate.inflated_per_turn_max must be at least 1");
   require(config.tls.certificate_file.empty() == config.tls.private_key_file.empty(),
           "Config::tls needs both certificate_file and private_key_file, or none of them");
   require(config.presence_interval.count() >= 0, "Config::presence_interval must not be negative");
@@ -74,6 +75,9 @@ FLUX_DECL Config checked(Config config) {
   require(limits.handshake_timeout.count() > 0, "Limits::handshake_timeout must be more than 0");
   require(limits.http_idle_timeout.count() > 0, "Limits::http_idle_timeout must be more than 0");
   require(limits.close_timeout.count() > 0, "Limits::close_timeout must be more than 0");
+  require(limits.output_stall_timeout.count() >= 0, "Limits::output_stall_timeout must not be negative");
+  require(limits.input_stall_timeout.count() >= 0, "Limits::input_stall_timeout must not be negative");
+  require(limits.frames_per_message_max >= 1, "Limits::frames_per_message_max must be at least 1");
   require(limits.ping_interval.count() >= 0, "Limits::ping_interval must not be negative");
   require(limits.ping_interval.count() == 0 || limits.pong_timeout.count() > 0,
           "Limits::pong_timeout must be more than 0");
@@ -129,9 +133,11 @@ FLUX_DECL void add(Stats& sum, const core::LoopCounters& c) {
 FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const WebSocketEndpoints& endpoints, const transport::Router& router,
                              std::shared_ptr<core::Loop> event_loop)
     : loop(std::move(event_loop)),
-      connections{hub.config.limits.outbox_bytes_congested, hub.config.limits.outbox_bytes_max, {}, {}, &hub.seats},
-      websockets{&hub.config.limits, nullptr, nullptr, hub.config.deflate.message_bytes_min},
+      websockets{&hub.config.limits, nullptr, nullptr, hub.config.deflate.message_bytes_min,
+                 transport::InflateTurns(hub.config.deflate.inflated_per_turn_max)},
       gate(hub, endpoints, websockets) {
+  connections.set_limits(hub.config.limits);
+  connections.seats = &hub.seats;
   if (hub.config.deflate.enabled) {
     websockets.inflater = std::make_unique<transport::Inflater>();
     websockets.deflater = std::make_unique<transport::Deflater>(hub.config.deflate.level);

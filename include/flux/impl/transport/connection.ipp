@@ -7,8 +7,40 @@
 #include <array>
 #include <exception>
 #include <span>
+#include <utility>
+
+#if defined(__linux__)
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#endif
 
 namespace flux::transport {
+
+namespace detail {
+
+/// What is encrypted at once, and as much again at most.
+inline constexpr std::size_t encrypted_portion_bytes = 64 * 1024;
+
+/// How much of what was written to a socket its peer has not acknowledged. 0 where the system does not say: then what
+/// the socket takes counts as taken by the peer, which is a little more.
+inline std::size_t unacknowledged_bytes(flux::detail::Socket& socket) noexcept {
+#if defined(__linux__)
+  int bytes = 0;
+  if (::ioctl(socket.native_handle(), SIOCOUTQ, &bytes) == 0 && bytes > 0) return static_cast<std::size_t>(bytes);
+#else
+  (void)socket;
+#endif
+  return 0;
+}
+
+}  // namespace detail
+
+FLUX_DECL void ConnectionGroup::set_limits(const Limits& limits) {
+  outbox_bytes_congested = limits.outbox_bytes_congested;
+  outbox_bytes_max = limits.outbox_bytes_max;
+  input_rate = {limits.input_stall_timeout, limits.input_bytes_per_second_min};
+  output_rate = {limits.output_stall_timeout, limits.output_bytes_per_second_min};
+}
 
 FLUX_DECL Connection::Connection(std::shared_ptr<core::Loop> loop, ConnectionGroup& group, flux::detail::Socket socket,
                                  std::unique_ptr<TlsEngine> tls)
@@ -16,6 +48,8 @@ FLUX_DECL Connection::Connection(std::shared_ptr<core::Loop> loop, ConnectionGro
       loop_(std::move(loop)),
       reading_(false),
       paused_(false),
+      holds_input_(false),
+      held_(false),
       in_turn_(false),
       flush_asked_(false),
       finishing_(false),
@@ -65,7 +99,7 @@ FLUX_DECL bool Connection::count_for(const core::IpAddress& client) {
 
 FLUX_DECL void Connection::wait_readable() {
   if (reading_ || closed_) return;
-  if (paused_ || ended_) {
+  if (hold_input() || paused_ || ended_) {
     kept_ = shared_from_this();
     return;
   }
@@ -76,7 +110,7 @@ FLUX_DECL void Connection::wait_readable() {
     if (self->closed_) return;
     if (ec) {
       self->close();
-    } else if (self->paused_) {
+    } else if (self->hold_input() || self->paused_) {
       self->kept_ = self;
     } else {
       self->readable();
@@ -114,9 +148,15 @@ FLUX_DECL void Connection::received(char* data, std::size_t size) {
 
 FLUX_DECL void Connection::received_encrypted(std::string_view data) {
   std::string plain;
+  const std::size_t before = tls_->to_send.size();
   const bool whole = tls_->engine->receive(data, plain, tls_->to_send);
+  const bool answered = tls_->to_send.size() > before;
   if (!plain.empty()) consume_input(plain.data(), plain.size());
   if (closed_) return;
+  if (answered && tls_->unsent() > group_.outbox_bytes_max + 2 * detail::encrypted_portion_bytes) {
+    loop_->counters().slow_readers_closed.add();  // of what TLS has to say to its records
+    return fail();
+  }
   if (!tls_->to_send.empty() || outbox_) flush_soon();
   if (!whole) {
     finish(std::chrono::seconds(1));  // an alert, or an answer to plain HTTP, still goes out
@@ -128,18 +168,28 @@ FLUX_DECL void Connection::received_encrypted(std::string_view data) {
 }
 
 FLUX_DECL void Connection::consume_input(char* data, std::size_t size) {
-  if (unused_.empty()) {
+  if (unused_bytes() == 0) {
     const std::size_t used = hand_over(data, size);
-    if (used < size && !closed_) unused_.assign(data + used, size - used);
+    if (used < size && !closed_) unused().assign(data + used, size - used);
     return;
   }
-  unused_.append(data, size);
-  const std::size_t used = hand_over(unused_.data(), unused_.size());
-  if (used == unused_.size() || closed_) {
-    std::string().swap(unused_);  // an idle connection keeps no buffer
-  } else {
-    unused_.erase(0, used);
-  }
+  unused().append(data, size);
+  std::string input = std::exchange(unused(), {});  // the handler may say meanwhile that nothing is unfinished
+  const std::size_t used = hand_over(input.data(), input.size());
+  if (used == input.size() || closed_) return drop_unused();
+  input.erase(0, used);
+  unused() = std::move(input);
+}
+
+FLUX_DECL std::string& Connection::unused() {
+  if (!unfinished_) unfinished_ = std::make_unique<Unfinished>(*this);
+  return unfinished_->unused;
+}
+
+FLUX_DECL void Connection::drop_unused() {
+  if (!unfinished_) return;
+  std::string().swap(unfinished_->unused);  // an idle connection keeps no buffer
+  if (!unfinished_->watched) unfinished_.reset();
 }
 
 FLUX_DECL std::size_t Connection::hand_over(char* data, std::size_t size) {
@@ -171,14 +221,79 @@ FLUX_DECL void Connection::pause_reading() { paused_ = true; }
 FLUX_DECL void Connection::resume_reading() {
   if (!paused_) return;
   paused_ = false;
+  begin_input_period();
   wait_readable();
+}
+
+FLUX_DECL void Connection::hold_input_when_congested(bool hold) {
+  holds_input_ = hold;
+  if (!hold && held_) release_input();
+}
+
+/// Whether input has to wait until the peer has taken some of its output.
+FLUX_DECL bool Connection::hold_input() {
+  if (holds_input_ && congested()) held_ = true;
+  return held_;
+}
+
+FLUX_DECL void Connection::release_input() {
+  held_ = false;
+  loop_->post([self = shared_from_this()] {
+    if (self->closed_ || self->finishing_ || self->input_held()) return;
+    self->begin_input_period();
+    if (self->unused_bytes() > 0) {
+      self->begin_turn();
+      self->consume_input(self->loop_->read_buffer(), 0);
+      self->end_turn();
+    }
+    self->wait_readable();
+  });
+}
+
+FLUX_DECL void Connection::watch_input(std::uint64_t so_far, bool begins) {
+  if (!group_.input_rate.demanded()) return;
+  if (!unfinished_) unfinished_ = std::make_unique<Unfinished>(*this);
+  unfinished_->so_far = so_far;
+  if (unfinished_->watched && !begins) return;
+  unfinished_->watched = true;
+  begin_input_period();
+}
+
+FLUX_DECL void Connection::unwatch_input() {
+  if (!unfinished_ || !unfinished_->watched) return;
+  unfinished_->watched = false;
+  loop_->clear_deadline(*unfinished_);
+  if (unfinished_->unused.empty()) unfinished_.reset();
+}
+
+FLUX_DECL void Connection::begin_input_period() {
+  if (!unfinished_ || !unfinished_->watched) return;
+  unfinished_->at_start = unfinished_->so_far;
+  loop_->set_deadline(*unfinished_, group_.input_rate.period);
+}
+
+FLUX_DECL void Connection::on_input_deadline() {
+  const Unfinished& input = *unfinished_;
+  const std::uint64_t came = input.so_far > input.at_start ? input.so_far - input.at_start : 0;
+  if (input_held() || came >= group_.input_rate.bytes_per_period()) return begin_input_period();
+  // What lies in the socket came in time where the process has been paused.
+  std::error_code ec;
+  if (!finishing_ && !ended_ && socket_.available(ec) > 0) {
+    return loop_->set_deadline(*unfinished_, core::DeadlineWheel::tick);
+  }
+  unwatch_input();
+  if (finishing_) return;
+  const auto self = shared_from_this();
+  const auto handler = handler_;
+  handler->on_input_stalled();
 }
 
 FLUX_DECL void Connection::resume_input() {
   loop_->post([self = shared_from_this()] {
     if (self->closed_ || self->finishing_) return;
     self->paused_ = false;
-    if (!self->unused_.empty()) {
+    self->begin_input_period();
+    if (self->unused_bytes() > 0) {
       self->begin_turn();
       self->consume_input(self->loop_->read_buffer(), 0);
       self->end_turn();
@@ -245,6 +360,7 @@ FLUX_DECL std::size_t Connection::send_now(const char* data, std::size_t size) {
   const std::size_t done = socket_.write_some(asio::buffer(data, size), ec);
   if (ec && ec != asio::error::would_block && ec != asio::error::try_again) fail();
   loop_->counters().bytes_out.add(done);
+  if (outbox_) outbox_->written += done;
   return done;
 }
 
@@ -263,7 +379,7 @@ FLUX_DECL Sent Connection::append_copy(std::string_view bytes) {
 }
 
 FLUX_DECL Sent Connection::append_piece(Piece piece) {
-  if (!outbox_) outbox_ = std::make_unique<Outbox>();
+  if (!outbox_) outbox_ = std::make_unique<Outbox>(*this);
   outbox_->bytes += piece.end - piece.begin;
   if (outbox_->large_bytes == 0 && large(piece)) outbox_->large_bytes = piece.end - piece.start;
   outbox_->pieces.push_back(std::move(piece));
@@ -294,6 +410,7 @@ FLUX_DECL void Connection::flush() {
   flush_asked_ = false;
   if (closed_ || broken_) return;
   if (tls_ ? flush_encrypted() : flush_plain()) outbox_empty();
+  if (held_ && !closed_ && !broken_ && outbox_bytes() <= group_.outbox_bytes_congested / 2) release_input();
 }
 
 /// True when nothing waits any more.
@@ -314,6 +431,7 @@ FLUX_DECL bool Connection::flush_plain() {
       return false;
     }
     loop_->counters().bytes_out.add(done);
+    outbox_->written += done;
     sent(done);
     if (done < total) {
       wait_writable();
@@ -325,15 +443,14 @@ FLUX_DECL bool Connection::flush_plain() {
 
 /// Encrypts a portion of what waits only when the one before has left, so that a slow reader's bytes wait in plain.
 FLUX_DECL bool Connection::flush_encrypted() {
-  constexpr std::size_t portion_bytes = 64 * 1024;
   for (;;) {
     if (tls_->sent == tls_->to_send.size()) {
       tls_->to_send.clear();
       tls_->sent = 0;
       if (!tls_->engine->handshake_done()) return finishing_;  // goes on when the peer has answered
-      while (outbox_ && !outbox_->pieces.empty() && tls_->to_send.size() < portion_bytes) {
+      while (outbox_ && !outbox_->pieces.empty() && tls_->to_send.size() < detail::encrypted_portion_bytes) {
         const Piece& piece = outbox_->pieces.front();
-        const std::size_t size = std::min(piece.end - piece.begin, portion_bytes);
+        const std::size_t size = std::min(piece.end - piece.begin, detail::encrypted_portion_bytes);
         tls_->engine->send(std::string_view(*piece.bytes).substr(piece.begin, size), tls_->to_send);
         sent(size);
       }
@@ -376,7 +493,8 @@ FLUX_DECL void Connection::note_first_large() {
 }
 
 FLUX_DECL void Connection::wait_writable() {
-  if (!outbox_) outbox_ = std::make_unique<Outbox>();
+  if (!outbox_) outbox_ = std::make_unique<Outbox>(*this);
+  if (!outbox_->timed) begin_output_period();
   if (outbox_->waiting) return;
   outbox_->waiting = true;
   socket_.async_wait(flux::detail::Socket::wait_write, [self = shared_from_this()](std::error_code ec) {
@@ -386,6 +504,29 @@ FLUX_DECL void Connection::wait_writable() {
     if (ec) return self->close();
     self->flush();
   });
+}
+
+FLUX_DECL void Connection::begin_output_period() {
+  if (!group_.output_rate.demanded()) return;
+  outbox_->timed = true;
+  outbox_->in_socket = detail::unacknowledged_bytes(socket_);
+  outbox_->written = 0;
+  outbox_->wanted =
+      std::min<std::uint64_t>(std::max<std::size_t>(outbox_bytes(), 1), group_.output_rate.bytes_per_period());
+  loop_->set_deadline(*outbox_, group_.output_rate.period);
+}
+
+FLUX_DECL void Connection::on_output_deadline() {
+  const auto self = shared_from_this();
+  flush();  // where the process has been paused, the peer may have taken what there was
+  if (closed_ || broken_ || finishing_ || !outbox_) return;
+  const std::uint64_t reached = outbox_->in_socket + outbox_->written;
+  const std::size_t in_socket = detail::unacknowledged_bytes(socket_);
+  if (reached >= in_socket + outbox_->wanted) return begin_output_period();
+  loop_->counters().slow_readers_closed.add();
+  const auto handler = handler_;
+  handler->on_output_stalled();
+  close();
 }
 
 FLUX_DECL void Connection::outbox_empty() {
@@ -455,6 +596,8 @@ FLUX_DECL void Connection::finish(std::chrono::milliseconds linger) {
   finishing_ = true;
   set_deadline(linger);
   paused_ = false;
+  holds_input_ = false;
+  held_ = false;
   wait_readable();
   flush_soon();
 }
@@ -481,6 +624,7 @@ FLUX_DECL void Connection::close() {
   std::error_code ignored;
   socket_.close(ignored);
   outbox_.reset();
+  unfinished_.reset();
   group_.members.back()->group_index_ = group_index_;
   std::swap(group_.members[group_index_], group_.members.back());
   group_.members.pop_back();
@@ -500,8 +644,9 @@ FLUX_DECL std::shared_ptr<ConnectionInTransit> Connection::detach() {
   if (ec) return nullptr;
   AddressSeat seat;
   if (seat_ != AddressSeats::none) seat = AddressSeat(*group_.seats, std::exchange(seat_, AddressSeats::none));
+  std::string unused = unfinished_ ? std::move(unfinished_->unused) : std::string();
   auto transit = std::make_shared<ConnectionInTransit>(
-      SocketInTransit(protocol, native), tls_ ? std::move(tls_->engine) : nullptr, std::move(unused_), std::move(seat));
+      SocketInTransit(protocol, native), tls_ ? std::move(tls_->engine) : nullptr, std::move(unused), std::move(seat));
   loop_->counters().connections.subtract();  // it is counted where it arrives
   close();
   return transit;
@@ -513,7 +658,7 @@ FLUX_DECL std::shared_ptr<Connection> ConnectionInTransit::arrive(const std::sha
   flux::detail::Socket socket = socket_.arrive(*loop, ec);
   if (ec) return nullptr;
   auto connection = std::make_shared<Connection>(loop, group, std::move(socket), std::move(tls_));
-  connection->unused_ = std::move(unused_);
+  if (!unused_.empty()) connection->unused() = std::move(unused_);
   connection->set_seat(std::move(seat_));
   return connection;
 }

@@ -74,6 +74,7 @@ FLUX_DECL void HttpConnection::begin_request() {
 
 FLUX_DECL void HttpConnection::end_request() {
   const bool keep_alive = request_->keep_alive && !stopping_;
+  connection_->unwatch_input();
   request_.reset();
   if (!keep_alive) close_when_sent();
 }
@@ -157,6 +158,7 @@ FLUX_DECL void HttpConnection::answer_without_route(const RouteMatch& match, std
 
 FLUX_DECL void HttpConnection::on_body_bytes(std::string_view bytes) {
   request_->awaits_continue = false;
+  request_->body_bytes += bytes.size();
   const auto exchange = request_->exchange.lock();
   if (exchange && exchange->reads_body()) {
     exchange->body_piece(bytes);
@@ -405,7 +407,6 @@ FLUX_DECL void HttpConnection::handler_failed(std::uint64_t exchange, const std:
 }
 
 FLUX_DECL Sent HttpConnection::write_bytes(std::string_view bytes) {
-  bytes_written_ += bytes.size();
   const Sent sent = connection_->write(bytes);
   if (sent == Sent::dropped) drop();  // a hole in an answer would be worse than none
   return sent;
@@ -415,7 +416,6 @@ FLUX_DECL Sent HttpConnection::write_bytes(std::string_view bytes) {
 FLUX_DECL Sent HttpConnection::write_bytes(const std::string& before, const SharedBytes& piece, std::size_t size,
                                            std::string_view behind) {
   if (!before.empty() && write_bytes(before) == Sent::dropped) return Sent::dropped;
-  bytes_written_ += size;
   const Sent sent = connection_->write(piece, 0, size);
   if (sent == Sent::dropped) drop();
   if (sent == Sent::dropped || behind.empty()) return sent;
@@ -487,9 +487,10 @@ FLUX_DECL void HttpConnection::on_drained() {
 FLUX_DECL void HttpConnection::close_when_sent() {
   if (closing_) return;
   closing_ = true;
+  connection_->unwatch_input();
   connection_->resume_reading();
   if (connection_->notify_drained()) {
-    wait_for(Wait::output);
+    wait_for(Wait::nothing);
   } else {
     connection_->finish(service_.limits->close_timeout);
   }
@@ -550,26 +551,29 @@ FLUX_DECL void HttpConnection::on_closed() {
 
 FLUX_DECL void HttpConnection::update_deadline(std::size_t unread) {
   if (closing_) return;
+  const bool awaits_body = request_ && request_->head_read && !request_->upgrading && !request_->read &&
+                           !request_->body_paused && !request_->awaits_continue;
+  if (awaits_body) {
+    connection_->watch_input(request_->body_bytes, false);
+  } else {
+    connection_->unwatch_input();
+  }
   if (!request_) {
-    if (connection_->outbox_bytes() > 0) return wait_for(Wait::output);
+    if (connection_->notify_drained()) return wait_for(Wait::nothing);  // for as long as its output moves on
     if (unread == 0 && request_number_ > 0) wait_for(Wait::request);
   } else if (!request_->head_read) {
     if (wait_ != Wait::head) wait_for(Wait::head);  // for the whole head, however it trickles in
   } else if (request_->upgrading) {
     if (wait_ != Wait::upgrade) wait_for(Wait::upgrade);
-  } else if (!request_->read && !request_->body_paused && !request_->awaits_continue) {
-    wait_for(Wait::body);
   } else {
-    wait_for(connection_->outbox_bytes() > 0 ? Wait::output : Wait::nothing);
+    wait_for(awaits_body ? Wait::body : Wait::nothing);
   }
 }
 
 FLUX_DECL void HttpConnection::wait_for(Wait wait) {
-  if (wait == Wait::output && wait_ == wait) return;  // it looks for progress when it comes
   if (wait == Wait::nothing && wait_ == wait) return;
   wait_ = wait;
   if (wait == Wait::nothing) return connection_->clear_deadline();
-  bytes_taken_ = bytes_written_ - connection_->outbox_bytes();
   const bool handshake = wait == Wait::head || wait == Wait::upgrade;
   connection_->set_deadline(handshake ? service_.limits->handshake_timeout : service_.limits->http_idle_timeout);
 }
@@ -583,16 +587,19 @@ FLUX_DECL void HttpConnection::on_deadline() {
       return refuse(408, "the head of the request took too long");
     case Wait::request: return connection_->close();
     case Wait::upgrade: return refuse_upgrade(503, "the application took too long to answer");
-    case Wait::body:
-      if (request_->begun && !request_->answered) return connection_->close();
-      return refuse(408, "the body of the request took too long");
-    case Wait::output:
-      if (connection_->outbox_bytes() > 0 && bytes_written_ - connection_->outbox_bytes() == bytes_taken_) {
-        return connection_->close();
-      }
-      if (closing_) return wait_for(Wait::output);
-      return update_deadline(0);
+    case Wait::body: return refuse_slow_body("the body of the request took too long");
   }
+}
+
+FLUX_DECL void HttpConnection::on_input_stalled() {
+  if (wait_ != Wait::body) return;
+  refuse_slow_body("the body of the request came with less than " +
+                   std::to_string(service_.limits->input_bytes_per_second_min) + " bytes a second");
+}
+
+FLUX_DECL void HttpConnection::refuse_slow_body(std::string_view text) {
+  if (request_->begun && !request_->answered) return connection_->close();
+  refuse(408, text);
 }
 
 FLUX_DECL void HttpConnection::log_error(std::string_view text) {

@@ -8,6 +8,16 @@
 
 namespace flux::transport {
 
+FLUX_DECL void InflateTurns::next_turn() {
+  turn_begun_ = false;
+  used_ = 0;
+  std::vector<std::weak_ptr<WebSocketStream>> line = std::exchange(unserved_, {});
+  for (auto& waiter : std::exchange(served_, {})) line.push_back(std::move(waiter));
+  for (const auto& waiter : line) {
+    if (const auto stream = waiter.lock()) stream->on_inflate_turn();
+  }
+}
+
 FLUX_DECL WebSocketStream::WebSocketStream(Connection& connection, WebSocketService& service,
                                            std::size_t message_bytes_max, bool deflate)
     : connection_(&connection),
@@ -16,8 +26,12 @@ FLUX_DECL WebSocketStream::WebSocketStream(Connection& connection, WebSocketServ
       pinged_(false),
       closing_(false),
       input_paused_(false),
+      awaits_turn_(false),
       service_(&service),
-      decoder_({message_bytes_max}, deflate ? service.inflater.get() : nullptr) {}
+      decoder_({message_bytes_max, service.limits->frames_per_message_max},
+               deflate ? service.inflater.get() : nullptr) {
+  connection.hold_input_when_congested(true);
+}
 
 FLUX_DECL void WebSocketStream::start() {
   const auto interval = service_->limits->ping_interval;
@@ -81,6 +95,7 @@ FLUX_DECL void WebSocketStream::close_now(CloseCode code, std::string_view reaso
   close_reason_ = std::make_unique<std::string>(reason);
   connection_->write(close_frame(close_code_, reason), {});
   connection_->set_deadline(service_->limits->close_timeout);
+  connection_->hold_input_when_congested(false);  // the peer's half of the handshake is to be read
   resume_input();
 }
 
@@ -93,9 +108,24 @@ FLUX_DECL std::size_t WebSocketStream::on_data(char* data, std::size_t size) {
   heard_at_ = connection_->loop().ticks();
   char* at = data;
   std::size_t left = size;
-  while (connection_ != nullptr && !input_paused_) {
+  bool message_ended = false;
+  bool inflated = false;
+  bool needs_more = false;
+  while (may_go_on()) {
+    if (deflates_ && service_->inflate_turns.spent()) {
+      wait_for_inflate_turn(inflated);
+      break;
+    }
     const Event event = decoder_.next(at, left);
-    if (event == Event::need_more) break;
+    if (event == Event::need_more) {
+      needs_more = true;
+      break;
+    }
+    if (const std::size_t bytes = decoder_.inflated_bytes(); bytes > 0) {
+      inflated = true;
+      service_->inflate_turns.use(connection_->loop(), bytes);
+    }
+    message_ended = message_ended || event == Event::text || event == Event::binary;
     switch (event) {
       case Event::text:
       case Event::binary:
@@ -114,7 +144,30 @@ FLUX_DECL std::size_t WebSocketStream::on_data(char* data, std::size_t size) {
       default: break;
     }
   }
+  if (connection_ == nullptr) return size;
+  if (needs_more && (left > 0 || decoder_.mid_message())) {
+    connection_->watch_input(decoder_.message_bytes(), message_ended);
+  } else {
+    connection_->unwatch_input();
+  }
   return size - left;
+}
+
+/// While its answers collect nothing more is read of a client. When we close, what it still says is only skipped.
+FLUX_DECL bool WebSocketStream::may_go_on() const noexcept {
+  return connection_ != nullptr && !input_paused_ && (closing_ || !connection_->congested());
+}
+
+FLUX_DECL void WebSocketStream::wait_for_inflate_turn(bool served) {
+  connection_->pause_reading();
+  if (awaits_turn_) return;
+  awaits_turn_ = true;
+  service_->inflate_turns.wait(weak_from_this(), served);
+}
+
+FLUX_DECL void WebSocketStream::on_inflate_turn() {
+  awaits_turn_ = false;
+  if (connection_ != nullptr && !input_paused_) connection_->resume_input();
 }
 
 FLUX_DECL void WebSocketStream::peer_closes() {
@@ -145,7 +198,9 @@ FLUX_DECL void WebSocketStream::on_deadline() {
   if (closing_) return connection_->close();
   using namespace std::chrono_literals;
   const Limits& limits = *service_->limits;
-  if (connection_->reading_paused()) {  // its answer to a ping would not be read either
+  // Its answer to a ping would not be read either, or the ping waits behind other output: how fast a client must take
+  // that is what `output_stall_timeout` says.
+  if (connection_->input_held() || connection_->outbox_bytes() > 0) {
     pinged_ = false;
     heard_at_ = connection_->loop().ticks();
   }
@@ -157,6 +212,23 @@ FLUX_DECL void WebSocketStream::on_deadline() {
   control(Opcode::ping, {});
   // Where it answers, the next ping is due when the next silence is as long.
   if (open()) connection_->set_deadline(std::min(limits.pong_timeout, limits.ping_interval));
+}
+
+FLUX_DECL void WebSocketStream::on_input_stalled() {
+  const Limits& limits = *service_->limits;
+  close(CloseCode::timed_out, "a message grew by less than " + std::to_string(limits.input_bytes_per_second_min) +
+                                  " bytes a second for " + std::to_string(limits.input_stall_timeout.count()) + " ms");
+}
+
+FLUX_DECL void WebSocketStream::on_output_stalled() {
+  counters().messages_dropped.add(connection_->drop_unsent_frames());
+  if (!open()) return;
+  const Limits& limits = *service_->limits;
+  closing_ = true;
+  close_code_ = static_cast<std::uint16_t>(CloseCode::slow_reader);
+  close_reason_ = std::make_unique<std::string>(
+      "too slow: it took less than " + std::to_string(limits.output_bytes_per_second_min) + " bytes a second for " +
+      std::to_string(limits.output_stall_timeout.count()) + " ms");
 }
 
 FLUX_DECL void WebSocketStream::on_end() { connection_->close(); }

@@ -75,6 +75,7 @@ class EngineIoWebSocket final : public transport::WebSocketStream {
 
   using WebSocketStream::connection;
   using WebSocketStream::heard;
+  using WebSocketStream::input_held;
   bool unsent() const { return late_ || outbox_bytes() > 0; }
   /// Whether something is unsent; the session is told when all of it has gone out.
   bool notify_sent() const { return late_ || (connection() != nullptr && connection()->notify_drained()); }

@@ -1,11 +1,13 @@
 // One TCP connection: reads into its loop's buffer, keeps what is not used yet, and sends what handlers write.
 #pragma once
 
+#include <flux/config.hpp>
 #include <flux/core/detail/loop.hpp>
 #include <flux/core/ip_address.hpp>
 #include <flux/error.hpp>
 #include <flux/transport/address_seats.hpp>
 #include <flux/transport/detail/socket_in_transit.hpp>
+#include <flux/transport/minimum_rate.hpp>
 #include <flux/transport/tls.hpp>
 
 #include <deque>
@@ -35,6 +37,10 @@ class StreamHandler {
   virtual void on_drained() {}
   /// What `Connection::set_deadline` asked for has come.
   virtual void on_deadline() = 0;
+  /// What `Connection::watch_input` watches came slower than `Limits::input_bytes_per_second_min`: end it.
+  virtual void on_input_stalled() {}
+  /// The peer took less of its output than `Limits::output_bytes_per_second_min`: `on_closed` follows at once.
+  virtual void on_output_stalled() {}
   /// The server stops: say good-bye, `finish` the connection.
   virtual void on_stop() = 0;
   /// The connection is gone. The last call.
@@ -45,8 +51,12 @@ using SharedBytes = std::shared_ptr<const std::string>;
 
 /// The open connections of one loop, and what they have in common.
 struct ConnectionGroup {
-  std::size_t outbox_bytes_congested = 65'536;
-  std::size_t outbox_bytes_max = 4'194'304;
+  void set_limits(const Limits& limits);
+
+  std::size_t outbox_bytes_congested = 0;
+  std::size_t outbox_bytes_max = 0;
+  MinimumRate input_rate;
+  MinimumRate output_rate;
   std::vector<Connection*> members;
   std::function<void()> on_empty;  // the last member has gone
   AddressSeats* seats = nullptr;   // null: nobody counts whose they are
@@ -90,8 +100,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   Sent write(std::string_view head, std::string_view body = {});
   /// The same without copying: [begin, end) of `bytes`.
   Sent write(const SharedBytes& bytes, std::size_t begin, std::size_t end);
-  std::size_t outbox_bytes() const noexcept { return outbox_ ? outbox_->bytes : 0; }
-  bool congested() const noexcept { return outbox_ && outbox_->bytes >= group_.outbox_bytes_congested; }
+  /// What waits for the peer: all that was written, and what TLS has to say.
+  std::size_t outbox_bytes() const noexcept { return (outbox_ ? outbox_->bytes : 0) + (tls_ ? tls_->unsent() : 0); }
+  bool congested() const noexcept { return outbox_ && outbox_bytes() >= group_.outbox_bytes_congested; }
   /// Drops what waits, but for the rest of the WebSocket frame that is half sent. For readers that are too slow.
   /// Returns how many frames were dropped.
   std::size_t drop_unsent_frames();
@@ -108,12 +119,22 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   /// Stops reading: the peer is held back by TCP.
   void pause_reading();
   void resume_reading();
-  bool reading_paused() const noexcept { return paused_; }
+  /// Whether to stop reading by itself while the outbox is congested. The handler, which had better use no more of its
+  /// input either, gets the rest again when half of `outbox_bytes_congested` is left. Off at first.
+  void hold_input_when_congested(bool hold);
+  /// Whether nothing is read now, be it for the handler's sake or the outbox's.
+  bool input_held() const noexcept { return paused_ || held_; }
   /// Hands over again what the handler has not used, in a turn of its own, and reads on. For a handler that could not
   /// go on earlier, or has just been set.
   void resume_input();
   /// Input that the handler has not used; up to date outside `on_data`.
-  std::size_t unused_bytes() const noexcept { return unused_.size(); }
+  std::size_t unused_bytes() const noexcept { return unfinished_ ? unfinished_->unused.size() : 0; }
+  /// The handler waits for the rest of something, `so_far` bytes of which have come: they must grow as fast as
+  /// `Limits::input_bytes_per_second_min` says, else `on_input_stalled` comes. `begins`: it is another thing than that
+  /// of the last call. Time in which nothing is read does not count.
+  void watch_input(std::uint64_t so_far, bool begins);
+  /// Nothing has begun that is not whole, or it is not the peer that one waits for.
+  void unwatch_input();
   /// Has `on_drained` called when all that is written has gone out, congested or not. False where it has already: then
   /// there is no call.
   bool notify_drained();
@@ -134,23 +155,56 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     std::size_t begin;  // what is before it has been sent
     std::size_t end;
   };
-  /// What could not be sent at once. There is one only while something waits.
-  struct Outbox {
+  /// What could not be sent at once. There is one only while something waits. Its deadline is the end of a period in
+  /// which the peer has to take some of it.
+  struct Outbox final : core::DeadlineWheel::Entry {
+    explicit Outbox(Connection& owner) : connection(owner) {}
+    ~Outbox() override { connection.loop_->clear_deadline(*this); }
+    void on_deadline() override { connection.on_output_deadline(); }
+
+    Connection& connection;
     std::deque<Piece> pieces;
     std::shared_ptr<std::string> tail;  // bytes of the last piece, while they are ours alone and may grow
     std::size_t bytes = 0;
     std::size_t large_bytes = 0;  // of the first large piece; they do not count towards the limit
     bool waiting = false;         // for the socket to become writable
     bool tell_drained = false;
+    bool timed = false;         // a period has begun
+    std::uint64_t wanted = 0;   // to be taken by the peer within it
+    std::uint64_t written = 0;  // to the socket within it
+    std::size_t in_socket = 0;  // when it began: written earlier, and not acknowledged by the peer
+  };
+  /// Input that is not used up, or a part of something that is not whole. There is one only where that is so. Its
+  /// deadline is the end of a period in which more has to come.
+  struct Unfinished final : core::DeadlineWheel::Entry {
+    explicit Unfinished(Connection& owner) : connection(owner) {}
+    ~Unfinished() override { connection.loop_->clear_deadline(*this); }
+    void on_deadline() override { connection.on_input_deadline(); }
+
+    Connection& connection;
+    std::string unused;
+    bool watched = false;
+    std::uint64_t so_far = 0;
+    std::uint64_t at_start = 0;  // of the period
   };
   /// A connection under TLS: plain bytes wait in the outbox and are encrypted in portions when the socket takes more.
   struct Encryption {
+    std::size_t unsent() const noexcept { return to_send.size() - sent; }
+
     std::unique_ptr<TlsEngine> engine;
     std::string to_send;
     std::size_t sent = 0;
   };
 
   void on_deadline() override;
+  void on_input_deadline();
+  void on_output_deadline();
+  void begin_input_period();
+  void begin_output_period();
+  std::string& unused();
+  void drop_unused();
+  bool hold_input();
+  void release_input();
   void wait_readable();
   void readable();
   void received(char* data, std::size_t size);
@@ -164,7 +218,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   std::size_t send_now(const char* data, std::size_t size);
   Sent append_copy(std::string_view bytes);
   Sent append_piece(Piece piece);
-  bool full() const noexcept { return outbox_ && outbox_->bytes >= group_.outbox_bytes_max + outbox_->large_bytes; }
+  bool full() const noexcept { return outbox_ && outbox_bytes() >= group_.outbox_bytes_max + outbox_->large_bytes; }
   bool large(const Piece& piece) const noexcept { return piece.end - piece.start > group_.outbox_bytes_max / 2; }
   void note_first_large();
   Sent verdict();
@@ -184,7 +238,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   const std::shared_ptr<core::Loop> loop_;
   bool reading_ : 1;  // a wait for input is pending
   bool paused_ : 1;
-  bool in_turn_ : 1;  // input is being handled: what is written collects in the loop's turn output
+  bool holds_input_ : 1;  // while the outbox is congested
+  bool held_ : 1;         // it is, and nothing is read
+  bool in_turn_ : 1;      // input is being handled: what is written collects in the loop's turn output
   bool flush_asked_ : 1;
   bool finishing_ : 1;
   bool sent_end_ : 1;
@@ -194,7 +250,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   std::uint32_t group_index_;
   ConnectionGroup& group_;
   std::shared_ptr<StreamHandler> handler_;
-  std::string unused_;                // input that the handler has not used yet
+  std::unique_ptr<Unfinished> unfinished_;
   std::shared_ptr<Connection> kept_;  // itself, while it reads nothing and so no pending operation keeps it alive
 };
 

@@ -67,6 +67,7 @@ class HttpConnection final : public StreamHandler,
   void on_end() override;
   void on_drained() override;
   void on_deadline() override;
+  void on_input_stalled() override;
   void on_stop() override;
   void on_closed() override;
 
@@ -94,8 +95,7 @@ class HttpConnection final : public StreamHandler,
     head,     // the rest of a head, or the first request
     request,  // another request
     upgrade,  // the application's answer to a handshake
-    body,
-    output  // that the client takes what was written
+    body
   };
 
   struct Request {
@@ -104,6 +104,7 @@ class HttpConnection final : public StreamHandler,
     HttpRequestParser parser;
     std::weak_ptr<flux::detail::HttpExchangeState> exchange;
     HttpResponseContext context;
+    std::uint64_t body_bytes = 0;  // that have come
     std::uint64_t bytes_left = 0;  // of an answer whose length was promised
     HttpBodyFraming framing = HttpBodyFraming::none;
     bool head_read = false;
@@ -133,6 +134,7 @@ class HttpConnection final : public StreamHandler,
   void answer_without_route(const RouteMatch& match, std::string_view method, std::string_view path);
   void answer_text(int status, std::string_view text, HttpFields fields = {});
   void refuse(int status, std::string_view text);
+  void refuse_slow_body(std::string_view text);
 
   bool write_head(std::string& out, int status, HttpFields fields, std::optional<std::uint64_t> content_length);
   Sent write_bytes(std::string_view bytes);
@@ -149,8 +151,6 @@ class HttpConnection final : public StreamHandler,
   HttpService& service_;
   std::unique_ptr<Request> request_;
   std::uint64_t request_number_ = 0;
-  std::uint64_t bytes_written_ = 0;
-  std::uint64_t bytes_taken_ = 0;  // by the client, when the deadline was set
   Wait wait_ = Wait::head;
   bool in_data_ = false;
   bool closing_ = false;  // nothing more is answered

@@ -4,6 +4,7 @@
 #include <flux/config.hpp>
 #include <flux/transport/deflate.hpp>
 #include <flux/transport/detail/connection.hpp>
+#include <flux/transport/detail/inflate_turns.hpp>
 #include <flux/transport/websocket_decoder.hpp>
 #include <flux/websocket.hpp>
 
@@ -20,6 +21,7 @@ struct WebSocketService {
   std::unique_ptr<Inflater> inflater;  // both where compression is enabled
   std::unique_ptr<Deflater> deflater;
   std::size_t deflate_bytes_min = 0;
+  InflateTurns inflate_turns{DeflateOptions{}.inflated_per_turn_max};
 };
 
 /// The protocol above it derives from this class: one object per client. Loop's thread only, but where it says
@@ -37,8 +39,12 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   std::size_t on_data(char* data, std::size_t size) final;
   void on_end() final;
   void on_deadline() final;
+  void on_input_stalled() final;
+  void on_output_stalled() final;
   void on_stop() override;
   void on_closed() final;
+  /// From `InflateTurns`.
+  void on_inflate_turn();
 
  protected:
   /// The connection has been handed over: pings begin.
@@ -74,8 +80,12 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   /// Reads nothing more until `resume_input`.
   void pause_input();
   void resume_input();
+  /// Whether nothing is read from the peer now, so that its answer to a ping would not be either.
+  bool input_held() const noexcept { return connection_ != nullptr && connection_->input_held(); }
 
  private:
+  bool may_go_on() const noexcept;
+  void wait_for_inflate_turn(bool served);
   Sent checked(Sent sent);
   void close_now(CloseCode code, std::string_view reason);
   void control(Opcode opcode, std::string_view payload);
@@ -90,6 +100,7 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   bool pinged_ : 1;      // nothing has come since the last ping
   bool closing_ : 1;     // a close frame has been sent
   bool input_paused_ : 1;
+  bool awaits_turn_ : 1;  // in the line of `InflateTurns`
   std::uint32_t heard_at_ = 0;  // the loop's `ticks` when something came last
   WebSocketService* service_;
   WebSocketDecoder decoder_;

@@ -1,0 +1,111 @@
+// Messages that inflate to a thousand times their size: a turn of the loop inflates so much and no more, and no client
+// waits behind another's.
+#include "support/server.hpp"
+
+#include <flux/asio.hpp>
+#include <flux/transport/deflate.hpp>
+
+#include <asio/executor_work_guard.hpp>
+#include <asio/post.hpp>
+
+#include <algorithm>
+
+using namespace flux_test;
+
+namespace {
+
+constexpr std::size_t inflated_size = 1'000'000;
+
+/// A server in a context of the test, whose endpoint notes in which turn it has got what from whom.
+class Inflating {
+ public:
+  explicit Inflating(std::size_t bytes_per_turn) {
+    config_.deflate.enabled = true;
+    config_.deflate.inflated_per_turn_max = bytes_per_turn;
+    server_ = std::make_unique<flux::Server>(config_);
+    flux::use_context(*server_, context_);
+    flux::WebSocketEndpoint endpoint;
+    endpoint.on_message = [this](const flux::WebSocket&, std::string_view message, flux::MessageType) {
+      if (message == "hold") {
+        held.set(true);
+        return gate.wait();
+      }
+      senders += message.front();
+      turns.resize(turn_ + 1);
+      turns[turn_] += message.size();
+      if (std::exchange(turn_asked_, true)) return;
+      asio::post(context_, [this] {
+        turn_asked_ = false;
+        ++turn_;
+      });
+    };
+    server_->websocket("/raw", endpoint);
+    server_->start();
+    thread_ = std::thread([this] { context_.run(); });
+  }
+  ~Inflating() {
+    server_->stop(0ms);
+    work_.reset();
+    thread_.join();
+  }
+
+  WebSocketClient client() {
+    return WebSocketClient(server_->port(), "/raw", "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+  }
+  std::uint64_t messages() { return server_->stats().messages_in; }
+
+  Awaited<bool> held;
+  Gate gate;
+  std::string senders;             // the first character of each message
+  std::vector<std::size_t> turns;  // bytes of messages
+
+ private:
+  flux::Config config_ = test_config();
+  asio::io_context context_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(context_);
+  std::unique_ptr<flux::Server> server_;
+  std::size_t turn_ = 0;
+  bool turn_asked_ = false;
+  std::thread thread_;
+};
+
+/// So many compressed messages of a megabyte, all of one character.
+std::string bombs(char text, int count) {
+  std::string compressed;
+  if (!flux::transport::Deflater(9).compress(std::string(inflated_size, text), compressed)) return {};
+  const std::string frame = flux::testing::ClientFrame{.payload = compressed, .rsv1 = true}.bytes();
+  std::string all;
+  for (int i = 0; i < count; ++i) all += frame;
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("inflation: 60 messages of a kilobyte each in one read, a turn inflates its budget and the rest follows") {
+  Inflating server(2'000'000);
+  WebSocketClient client = server.client();
+  client.tcp.send(bombs('a', 60));
+  REQUIRE(eventually([&] { return server.messages() == 60; }));
+  client.send_close();
+  CHECK(client.closed().code == 1000);
+  CHECK(server.senders == std::string(60, 'a'));
+  CHECK(*std::max_element(server.turns.begin(), server.turns.end()) == 2'000'000);
+}
+
+TEST_CASE("inflation: two clients that want more than a turn has, they take turns") {
+  Inflating server(2'000'000);
+  WebSocketClient holder = server.client();
+  WebSocketClient a = server.client();
+  WebSocketClient b = server.client();
+  holder.send_text("hold");
+  server.held.get();
+  a.tcp.send(bombs('a', 20));
+  b.tcp.send(bombs('b', 20));
+  server.gate.open();
+  REQUIRE(eventually([&] { return server.messages() == 41; }));
+  holder.send_close();
+  CHECK(holder.closed().code == 1000);
+  REQUIRE(server.senders.size() == 40);
+  const std::string half = server.senders.substr(0, 20);
+  CHECK(std::count(half.begin(), half.end(), 'a') == 10);
+}

@@ -1,0 +1,282 @@
+// Peers that take their output, or send their input, slower than the limits allow: ended in time, while those that move
+// on are left alone. The clock is stepped.
+#include "support/server.hpp"
+
+#include <flux/testing/manual_clock.hpp>
+
+using namespace flux_test;
+
+namespace {
+
+struct Stepped {
+  std::shared_ptr<flux::testing::ManualClock> clock = std::make_shared<flux::testing::ManualClock>();
+  flux::Config config = test_config();
+
+  Stepped() {
+    config.clock = clock;
+    config.limits.ping_interval = 0ms;  // pings have limits of their own
+  }
+};
+
+/// The loop has done what was due: it answers somebody else.
+void settle(flux::Server& server) { HttpClient(server.port()).request(get("/")); }
+
+/// A server whose endpoint /pour sends `size` bytes to whoever comes, and /wait holds its loop up until `gate` opens.
+struct Pouring : Stepped {
+  explicit Pouring(std::size_t size) : message(size, 'x') {
+    config.limits.outbox_bytes_max = 100'000'000;
+    server = std::make_unique<flux::Server>(config);
+    flux::WebSocketEndpoint pour;
+    pour.on_open = [this](const flux::WebSocket& socket) { socket.send(message); };
+    pour.on_close = [this](const flux::WebSocket&, const flux::Disconnect& how) { gone.set(how); };
+    server->websocket("/pour", pour);
+    flux::WebSocketEndpoint wait;
+    wait.on_message = [this](const flux::WebSocket&, std::string_view, flux::MessageType) {
+      waiting.set(true);
+      gate.wait();
+    };
+    server->websocket("/wait", wait);
+    server->start();
+  }
+
+  const std::string message;
+  Awaited<flux::Disconnect> gone;
+  Awaited<bool> waiting;
+  Gate gate;
+  std::unique_ptr<flux::Server> server;
+};
+
+std::string ping() { return flux::testing::ClientFrame{.opcode = flux::transport::Opcode::ping}.bytes(); }
+
+std::string fragment(flux::transport::Opcode opcode, std::string payload, bool final) {
+  return flux::testing::ClientFrame{.opcode = opcode, .payload = std::move(payload), .final = final}.bytes();
+}
+
+}  // namespace
+
+TEST_CASE("output stall: a client that takes nothing is closed with 4413, whatever it sends meanwhile") {
+  Pouring pouring(8'000'000);
+  WebSocketClient client(Target{pouring.server->port(), "127.0.0.1", 4096}, "/pour");
+  // What the systems still move between them counts as taken, so it may need more than one period.
+  CHECK(eventually([&] {
+    client.tcp.send_some(ping());
+    pouring.clock->advance(61s);
+    settle(*pouring.server);
+    return pouring.server->stats().connections_now == 0;
+  }));
+  CHECK(pouring.gone.get().code == flux::CloseCode::slow_reader);
+  CHECK(pouring.server->stats().slow_readers_closed == 1);
+}
+
+TEST_CASE("output stall: a client that takes a little in each period is not closed and gets everything") {
+  Pouring pouring(8'000'000);
+  WebSocketClient client(Target{pouring.server->port(), "127.0.0.1", 4096}, "/pour");
+  settle(*pouring.server);  // the sockets are full, and the first period has begun
+  for (int period = 0; period < 6; ++period) {
+    while (client.tcp.received.size() < static_cast<std::size_t>(period + 1) * 200'000) REQUIRE(client.tcp.receive());
+    pouring.clock->advance(61s);
+    settle(*pouring.server);
+  }
+  CHECK(pouring.server->stats().connections_now >= 1);
+  CHECK(client.message() == pouring.message);
+}
+
+TEST_CASE("output stall: the server was paused while the client took its output, it is not closed") {
+  Pouring pouring(8'000'000);
+  WebSocketClient client(Target{pouring.server->port(), "127.0.0.1", 4096}, "/pour");
+  WebSocketClient holder(pouring.server->port(), "/wait");
+  holder.send_text("hold");
+  pouring.waiting.get();
+  while (client.tcp.received.size() < 100'000) REQUIRE(client.tcp.receive());  // of what is in the sockets
+  pouring.clock->advance(61s);
+  pouring.gate.open();
+  settle(*pouring.server);
+  CHECK(client.message() == pouring.message);
+  CHECK(pouring.server->stats().slow_readers_closed == 0);
+}
+
+TEST_CASE("output stall: 0, a client may take its time") {
+  Stepped stepped;
+  stepped.config.limits.output_stall_timeout = 0ms;
+  flux::Server server(stepped.config);
+  server.route("GET", "/big", [](const flux::HttpExchange& exchange) {
+    exchange.respond(200, std::string(20'000'000, 'x'), "text/plain");
+  });
+  server.start();
+  HttpClient client(Target{server.port(), "127.0.0.1", 4096});
+  client.send(get("/big"));
+  REQUIRE(client.receive());
+  for (int period = 0; period < 5; ++period) {
+    stepped.clock->advance(600s);
+    settle(server);
+  }
+  CHECK(client.reply().body.size() == 20'000'000);
+}
+
+TEST_CASE("ping: a client whose output waits has no answer to give, it is not closed for that") {
+  Stepped stepped;
+  stepped.config.limits.ping_interval = 1000ms;
+  stepped.config.limits.pong_timeout = 500ms;
+  flux::Server server(stepped.config);
+  server.start();
+  for (int i = 0; i < 50; ++i) REQUIRE(public_share(server, flux::JsonText::trusted(quoted_x(200'000))).ok());
+  LiveClient client(Target{server.port(), "127.0.0.1", 4096}, "/live");
+  client.send("public_history", "{}", "h");
+  REQUIRE(client.tcp.receive());
+  for (int i = 0; i < 40; ++i) {
+    stepped.clock->advance(250ms);
+    settle(server);
+  }
+  CHECK(text_at(client.next("ack"), "/id") == "h");
+  CHECK(type_of(client.request("leave_room")) == "ack");
+}
+
+TEST_CASE("input stall: a fragmented message that trickles is closed with 4408, pings between its frames or not") {
+  Stepped stepped;
+  Awaited<flux::Disconnect> gone;
+  flux::Server server(stepped.config);
+  server.on_disconnect([&](const flux::Session&, const flux::Disconnect& how) { gone.set(how); });
+  server.start();
+  WebSocketClient client(server.port());
+  client.tcp.send(fragment(flux::transport::Opcode::text, "{", false));
+  int seconds = 0;
+  for (bool closed = false; !closed && seconds < 60; ++seconds) {
+    client.tcp.send(fragment(flux::transport::Opcode::continuation, "  ", false) + ping());
+    const auto answer = client.frame();
+    REQUIRE(answer);
+    closed = answer->opcode == flux::transport::Opcode::close;
+    if (closed) client.note_close(answer->payload);
+    stepped.clock->advance(1000ms);
+    settle(server);
+  }
+  CHECK(seconds >= 29);
+  CHECK(seconds < 40);
+  client.tcp.close();
+  CHECK(client.how_closed.code == 4408);
+  CHECK(gone.get().code == flux::CloseCode::timed_out);
+}
+
+TEST_CASE("input stall: part of a frame's header, or of its payload, and then nothing") {
+  const std::string text = flux::testing::text_frame(std::string(1000, 'x'));
+  const std::size_t sent = GENERATE(std::size_t{1}, std::size_t{5}, std::size_t{500});
+  Stepped stepped;
+  flux::Server server(stepped.config);
+  server.start();
+  WebSocketClient client(server.port());
+  client.tcp.send(std::string_view(text).substr(0, sent));
+  settle(server);
+  stepped.clock->advance(29s);
+  settle(server);
+  CHECK(server.stats().sessions_now == 1);
+  stepped.clock->advance(2s);
+  CHECK(client.closed().code == 4408);
+}
+
+TEST_CASE("input stall: a message that comes as fast as it must is taken, and silence between messages is nobody's") {
+  Stepped stepped;
+  Awaited<std::string> got;
+  flux::Server server(stepped.config);
+  flux::WebSocketEndpoint endpoint;
+  endpoint.on_message = [&](const flux::WebSocket&, std::string_view message, flux::MessageType) {
+    got.set(std::string(message));
+  };
+  server.websocket("/raw", endpoint);
+  server.start();
+  WebSocketClient client(server.port(), "/raw");
+  const std::string text(100'000, 'x');
+  std::string frame = flux::testing::text_frame(text);
+  for (int period = 0; period < 10; ++period) {
+    client.tcp.send(std::string_view(frame).substr(0, 5000));
+    frame.erase(0, 5000);
+    settle(server);
+    stepped.clock->advance(29s);
+    settle(server);
+  }
+  client.tcp.send(frame);
+  CHECK(got.get() == text);
+  for (int period = 0; period < 5; ++period) {
+    stepped.clock->advance(100s);
+    settle(server);
+  }
+  client.send_close();
+  CHECK(client.closed().code == 1000);
+}
+
+TEST_CASE("input stall: a body that trickles, sized or chunked, is answered with 408") {
+  const bool chunked = GENERATE(false, true);
+  Stepped stepped;
+  Awaited<bool> ended;
+  flux::Server server(stepped.config);
+  server.route("POST", "/", [&](const flux::HttpExchange& exchange) {
+    exchange.on_body([](std::string_view) {}, [&, exchange](bool complete) { ended.set(complete); });
+  });
+  server.start();
+  HttpClient client(server.port());
+  client.send("POST / HTTP/1.1\r\nHost: h\r\n");
+  client.send(chunked ? "Transfer-Encoding: chunked\r\n\r\n" : "Content-Length: 1000000\r\n\r\n");
+  int seconds = 0;
+  for (; seconds < 60; ++seconds) {
+    client.send_some(chunked ? "1\r\nx\r\n1\r\nx\r\n" : "xx");
+    settle(server);
+    stepped.clock->advance(1000ms);
+    settle(server);
+    pollfd readable{client.native(), POLLIN, 0};
+    if (::poll(&readable, 1, 0) == 1) break;
+  }
+  CHECK(seconds >= 29);
+  CHECK(seconds < 40);
+  CHECK(client.reply().status == 408);
+  CHECK_FALSE(ended.get());
+}
+
+TEST_CASE("input stall: an upload that the server itself has paused is not judged") {
+  Stepped stepped;
+  Awaited<flux::HttpExchange> paused;
+  flux::Server server(stepped.config);
+  server.route("POST", "/", [&](const flux::HttpExchange& exchange) {
+    const auto bytes = std::make_shared<std::size_t>(0);
+    exchange.on_body(
+        [&paused, exchange, bytes](std::string_view piece) {
+          if (*bytes == 0) {
+            exchange.pause_body();
+            paused.set(exchange);
+          }
+          *bytes += piece.size();
+        },
+        [exchange, bytes](bool) { exchange.respond(200, std::to_string(*bytes)); });
+  });
+  server.start();
+  HttpClient client(server.port());
+  client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabcde");
+  const flux::HttpExchange exchange = paused.get();
+  for (int period = 0; period < 5; ++period) {
+    settle(server);
+    stepped.clock->advance(100s);
+  }
+  exchange.resume_body();
+  settle(server);
+  stepped.clock->advance(25s);  // it has a whole period from here on
+  settle(server);
+  client.send("fghij");
+  CHECK(client.reply().body == "10");
+}
+
+TEST_CASE("frames_per_message_max: one frame more closes with 1009") {
+  auto config = test_config();
+  config.limits.frames_per_message_max = 3;
+  flux::Server server(config);
+  flux::WebSocketEndpoint echo;
+  echo.on_message = [](const flux::WebSocket& socket, std::string_view message, flux::MessageType) {
+    socket.send(message);
+  };
+  server.websocket("/echo", echo);
+  server.start();
+  WebSocketClient client(server.port(), "/echo");
+  using flux::transport::Opcode;
+  client.tcp.send(fragment(Opcode::text, "a", false) + fragment(Opcode::continuation, "b", false) +
+                  fragment(Opcode::continuation, "c", true));
+  CHECK(client.message() == "abc");
+  client.tcp.send(fragment(Opcode::text, "a", false) + fragment(Opcode::continuation, "b", false) +
+                  fragment(Opcode::continuation, "c", false) + fragment(Opcode::continuation, "d", true));
+  CHECK(client.closed().code == 1009);
+}
