@@ -574,6 +574,29 @@ TEST_CASE("tls: a client asks for renegotiation, it is refused and the server li
   CHECK(client.failure() == SSL_R_NO_RENEGOTIATION);
 }
 
+TEST_CASE("tls: key updates without data, 32 in a row are answered and one more breaks the connection", "[tls]") {
+  Client client({.version = TLS1_3_VERSION});
+  Server server(*any_context());
+  connect(client, server);
+  const auto key_update = [&] {
+    SSL_key_update(client.ssl(), SSL_KEY_UPDATE_REQUESTED);
+    SSL_do_handshake(client.ssl());
+    return client.take();
+  };
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 32; ++i) REQUIRE(server.receive(key_update()));
+    client.send("data");
+    REQUIRE(server.receive(client.take()));
+  }
+  CHECK(server.plain == "datadatadata");
+  server.take();
+  std::string flood;
+  for (int i = 0; i < 10'000; ++i) flood += key_update();
+  CHECK_FALSE(server.receive(flood));
+  CHECK(contains(server.engine->error(), "more than 32 records in a row without data"));
+  CHECK(server.encrypted.size() < 33 * 100);
+}
+
 TEST_CASE("tls: an error that somebody left in the thread's queue, it is not taken for the connection's", "[tls]") {
   const auto spoil = [] { BIO_free(BIO_new_file("/nonexistent/file", "r")); };
   Client client;

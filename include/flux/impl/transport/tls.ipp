@@ -41,6 +41,9 @@ using PrivateKeyPtr = std::unique_ptr<EVP_PKEY, OpenSslFree<EVP_PKEY_free>>;
 inline constexpr std::size_t record_bytes_max = 16'384;
 // Of TLS 1.2: forward secrecy and authenticated encryption only. All of TLS 1.3 is so.
 inline constexpr const char* tls12_ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
+// How many records a client may send in a row, once the handshake is done, that hold nothing for the application: key
+// updates, alerts, wishes to renegotiate. Clients that we know ask for new keys every few million records.
+inline constexpr int records_without_data_max = 32;
 // As ALPN lists names (RFC 7301, section 3.1).
 inline constexpr unsigned char alpn_http11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 
@@ -122,6 +125,7 @@ class OpenSslEngine final : public TlsEngine {
   bool peer_finished() const override { return peer_finished_; }
   std::string error() const override { return error_; }
 
+  static void heard(int write, int version, int content_type, const void* data, std::size_t size, SSL*, void* engine);
   static int wire_read(BIO* bio, char* data, int size) noexcept;
   static int wire_write(BIO* bio, const char* data, int size) noexcept;
   static long wire_control(BIO*, int command, long, void*) noexcept { return command == BIO_CTRL_FLUSH ? 1 : 0; }
@@ -147,6 +151,8 @@ class OpenSslEngine final : public TlsEngine {
   };
 
   bool broken() const noexcept { return !error_.empty(); }
+  // The record that has begun last may hold data.
+  bool silent_too_long() const noexcept { return records_since_data_ - 1 > records_without_data_max; }
   bool read(std::string& plain);
   void write(std::string_view plain);
   void shut_down();
@@ -164,6 +170,7 @@ class OpenSslEngine final : public TlsEngine {
   bool finished_ = false;
   bool peer_finished_ = false;
   bool out_of_memory_ = false;  // in a place that must not throw
+  int records_since_data_ = 0;
 };
 
 // --- Context ---
@@ -259,6 +266,17 @@ FLUX_DECL OpenSslEngine::OpenSslEngine(std::shared_ptr<const OpenSslContext> con
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_.get(), bio, bio);
   SSL_set_accept_state(ssl_.get());
+  SSL_set_msg_callback(ssl_.get(), &OpenSslEngine::heard);
+  SSL_set_msg_callback_arg(ssl_.get(), this);
+}
+
+/// One read of OpenSSL goes on until data comes, and each record without it may cost the making of keys or an answer.
+/// So too many are noticed here, at their headers, and end the read by ending its input.
+FLUX_DECL void OpenSslEngine::heard(int write, int, int content_type, const void*, std::size_t, SSL*, void* engine) {
+  auto& self = *static_cast<OpenSslEngine*>(engine);
+  if (write != 0 || content_type != SSL3_RT_HEADER || !self.handshake_done_) return;
+  ++self.records_since_data_;
+  if (self.silent_too_long()) self.input_ = {};
 }
 
 FLUX_DECL int OpenSslEngine::wire_read(BIO* bio, char* data, int size) noexcept {
@@ -309,6 +327,7 @@ FLUX_DECL bool OpenSslEngine::read(std::string& plain) {
   while (!broken() && (!input_.empty() || SSL_pending(ssl_.get()) > 0)) {
     std::size_t size = 0;
     if (const int result = SSL_read_ex(ssl_.get(), record, sizeof record, &size); result != 1) return stopped(result);
+    records_since_data_ = 0;
     plain.append(record, size);
   }
   return !broken();
@@ -343,6 +362,10 @@ FLUX_DECL void OpenSslEngine::shut_down() {
 
 /// After a call on `ssl_` that did not succeed: true where that is no error.
 FLUX_DECL bool OpenSslEngine::stopped(int result) {
+  if (silent_too_long()) {
+    ERR_clear_error();
+    return fail("more than " + std::to_string(records_without_data_max) + " records in a row without data");
+  }
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
       // Nothing could be sent before the rest of that message came, and what was to be sent would pile up here.
