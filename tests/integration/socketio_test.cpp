@@ -631,6 +631,7 @@ TEST_CASE("engine.io: a client that is sending something long is alive without a
     const auto clock = std::make_shared<flux::testing::ManualClock>();
     auto config = test_config();
     config.clock = clock;
+    config.limits.input_stall_timeout = 0ms;  // it sends slower than that would allow
     flux::Server server(config);
     Options options;
     options.ping_interval = interval;

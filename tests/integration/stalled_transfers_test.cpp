@@ -1,5 +1,6 @@
 // Peers that take their output, or send their input, slower than the limits allow: ended in time, while those that move
 // on are left alone. The clock is stepped.
+#include "support/memory_file_store.hpp"
 #include "support/server.hpp"
 
 #include <flux/testing/manual_clock.hpp>
@@ -21,10 +22,11 @@ struct Stepped {
 /// The loop has done what was due: it answers somebody else.
 void settle(flux::Server& server) { HttpClient(server.port()).request(get("/")); }
 
-/// A server whose endpoint /pour sends `size` bytes to whoever comes, and /wait holds its loop up until `gate` opens.
+/// A server whose endpoint /pour sends `message` to whoever comes, and /wait holds its loop up until `gate` opens.
 struct Pouring : Stepped {
-  explicit Pouring(std::size_t size) : message(size, 'x') {
+  explicit Pouring(std::chrono::milliseconds ping_interval = 0ms) {
     config.limits.outbox_bytes_max = 100'000'000;
+    config.limits.ping_interval = ping_interval;
     server = std::make_unique<flux::Server>(config);
     flux::WebSocketEndpoint pour;
     pour.on_open = [this](const flux::WebSocket& socket) { socket.send(message); };
@@ -39,7 +41,7 @@ struct Pouring : Stepped {
     server->start();
   }
 
-  const std::string message;
+  const std::string message = std::string(8'000'000, 'x');
   Awaited<flux::Disconnect> gone;
   Awaited<bool> waiting;
   Gate gate;
@@ -52,10 +54,24 @@ std::string fragment(flux::transport::Opcode opcode, std::string payload, bool f
   return flux::testing::ClientFrame{.opcode = opcode, .payload = std::move(payload), .final = final}.bytes();
 }
 
+/// Sends `bytes` once a second until there is an answer; how many seconds that took, at most 60.
+int seconds_until_answered(Stepped& stepped, flux::Server& server, HttpClient& client, std::string_view bytes) {
+  int seconds = 0;
+  for (; seconds < 60; ++seconds) {
+    client.send_some(bytes);
+    settle(server);
+    stepped.clock->advance(1000ms);
+    settle(server);
+    pollfd readable{client.native(), POLLIN, 0};
+    if (::poll(&readable, 1, 0) == 1) break;
+  }
+  return seconds;
+}
+
 }  // namespace
 
 TEST_CASE("output stall: a client that takes nothing is closed with 4413, whatever it sends meanwhile") {
-  Pouring pouring(8'000'000);
+  Pouring pouring;
   WebSocketClient client(Target{pouring.server->port(), "127.0.0.1", 4096}, "/pour");
   // What the systems still move between them counts as taken, so it may need more than one period.
   CHECK(eventually([&] {
@@ -69,7 +85,7 @@ TEST_CASE("output stall: a client that takes nothing is closed with 4413, whatev
 }
 
 TEST_CASE("output stall: a client that takes a little in each period is not closed and gets everything") {
-  Pouring pouring(8'000'000);
+  Pouring pouring;
   WebSocketClient client(Target{pouring.server->port(), "127.0.0.1", 4096}, "/pour");
   settle(*pouring.server);  // the sockets are full, and the first period has begun
   for (int period = 0; period < 6; ++period) {
@@ -82,7 +98,7 @@ TEST_CASE("output stall: a client that takes a little in each period is not clos
 }
 
 TEST_CASE("output stall: the server was paused while the client took its output, it is not closed") {
-  Pouring pouring(8'000'000);
+  Pouring pouring;
   WebSocketClient client(Target{pouring.server->port(), "127.0.0.1", 4096}, "/pour");
   WebSocketClient holder(pouring.server->port(), "/wait");
   holder.send_text("hold");
@@ -114,21 +130,14 @@ TEST_CASE("output stall: 0, a client may take its time") {
 }
 
 TEST_CASE("ping: a client whose output waits has no answer to give, it is not closed for that") {
-  Stepped stepped;
-  stepped.config.limits.ping_interval = 1000ms;
-  stepped.config.limits.pong_timeout = 500ms;
-  flux::Server server(stepped.config);
-  server.start();
-  for (int i = 0; i < 50; ++i) REQUIRE(public_share(server, flux::JsonText::trusted(quoted_x(200'000))).ok());
-  LiveClient client(Target{server.port(), "127.0.0.1", 4096}, "/live");
-  client.send("public_history", "{}", "h");
-  REQUIRE(client.tcp.receive());
-  for (int i = 0; i < 40; ++i) {
-    stepped.clock->advance(250ms);
-    settle(server);
+  Pouring pouring(1000ms);
+  WebSocketClient client(Target{pouring.server->port(), "127.0.0.1", 4096}, "/pour");
+  for (int seconds = 0; seconds < 50; ++seconds) {
+    pouring.clock->advance(1000ms);
+    settle(*pouring.server);
   }
-  CHECK(text_at(client.next("ack"), "/id") == "h");
-  CHECK(type_of(client.request("leave_room")) == "ack");
+  CHECK(client.message() == pouring.message);
+  CHECK(pouring.server->stats().slow_readers_closed == 0);
 }
 
 TEST_CASE("input stall: a fragmented message that trickles is closed with 4408, pings between its frames or not") {
@@ -214,19 +223,41 @@ TEST_CASE("input stall: a body that trickles, sized or chunked, is answered with
   HttpClient client(server.port());
   client.send("POST / HTTP/1.1\r\nHost: h\r\n");
   client.send(chunked ? "Transfer-Encoding: chunked\r\n\r\n" : "Content-Length: 1000000\r\n\r\n");
-  int seconds = 0;
-  for (; seconds < 60; ++seconds) {
-    client.send_some(chunked ? "1\r\nx\r\n1\r\nx\r\n" : "xx");
-    settle(server);
-    stepped.clock->advance(1000ms);
-    settle(server);
-    pollfd readable{client.native(), POLLIN, 0};
-    if (::poll(&readable, 1, 0) == 1) break;
-  }
+  const int seconds = seconds_until_answered(stepped, server, client, chunked ? "1\r\nx\r\n1\r\nx\r\n" : "xx");
   CHECK(seconds >= 29);
   CHECK(seconds < 40);
   CHECK(client.reply().status == 408);
   CHECK_FALSE(ended.get());
+}
+
+TEST_CASE("input stall: a tus PATCH that trickles is answered with 408 and keeps what has come") {
+  Stepped stepped;
+  stepped.config.files.store = std::make_shared<MemoryFileStore>(MemoryFileStoreOptions{});
+  flux::Server server(stepped.config);
+  server.start();
+  HttpClient client(server.port());
+  const std::string tus = " HTTP/1.1\r\nHost: h\r\nTus-Resumable: 1.0.0\r\n";
+  const auto made = client.request("POST /files" + tus + "Upload-Length: 1000000\r\n\r\n");
+  REQUIRE(made.status == 201);
+  const std::size_t at = made.head.find("Location: ") + 10;
+  const std::string path = made.head.substr(at, made.head.find("\r\n", at) - at);
+  client.send("PATCH " + path + tus +
+              "Upload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: 1000000\r\n\r\n");
+  // More than 30: while the store is asked for the upload nothing is read.
+  const int seconds = seconds_until_answered(stepped, server, client, "xx");
+  CHECK(seconds >= 29);
+  CHECK(client.reply().status == 408);
+  HttpClient again(server.port());
+  std::string offset;
+  CHECK(eventually([&] {
+    again.send("HEAD " + path + tus + "\r\n");
+    const std::string head = again.reply(true).head;
+    const std::size_t found = head.find("Upload-Offset: ");
+    offset = found == std::string::npos ? "none" : head.substr(found + 15, head.find("\r\n", found) - found - 15);
+    return offset == std::to_string(2 * seconds) || offset == std::to_string(2 * seconds + 2);
+  }));
+  CAPTURE(offset, seconds);
+  CHECK(std::stoi(offset) >= 58);
 }
 
 TEST_CASE("input stall: an upload that the server itself has paused is not judged") {

@@ -68,11 +68,11 @@ TEST_CASE("unread answers: public_history again and again, one answer waits and 
   // Whoever asks behind it is answered at once, by the loop that has read what it will of the first.
   LiveClient other(server.port());
   for (int i = 0; i < 20; ++i) CHECK(type_of(other.request("leave_room")) == "ack");
-  CHECK(server.stats().messages_in <= 20 + 5);
+  CHECK(server.stats().messages_in < 20 + count / 2);  // the sockets hold some answers, too
   for (int i = 0; i < count; ++i) {
     const auto answer = client.next("ack");
     CHECK(text_at(answer, "/id") == numbered("h", i));
-    CHECK(answer.text().size() > 3'000'000);
+    CHECK(answer.text().size() > 900'000);
   }
   CHECK(server.stats().slow_readers_closed == 0);
 }

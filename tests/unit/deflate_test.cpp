@@ -45,6 +45,37 @@ std::string inflated(Inflater& inflater, std::string_view in) {
 
 }  // namespace
 
+TEST_CASE("deflate: what is compressed for a window is inflated with no larger one", "[deflate]") {
+  const int bits = GENERATE(range(deflate_window_bits_min, deflate_window_bits_max + 1));
+  const int level = GENERATE(1, 6, 9);
+  Deflater deflater(level, bits);
+  // Repeats at every distance, near and far.
+  std::string text;
+  for (unsigned i = 0; i < 300; ++i) text += random_text(1 + i * 7 % 700, i % 23, 20);
+  std::string compressed;
+  REQUIRE(deflater.compress(text, compressed));
+  compressed += "\x00\x00\xFF\xFF"s;
+  z_stream stream{};
+  REQUIRE(inflateInit2(&stream, -bits) == Z_OK);
+  stream.next_in = reinterpret_cast<Bytef*>(compressed.data());
+  stream.avail_in = static_cast<uInt>(compressed.size());
+  std::string out;
+  // A byte at a time: what zlib refers back to is in its window then, not in the output.
+  for (Bytef byte = 0; out.size() < text.size(); out.push_back(static_cast<char>(byte))) {
+    stream.next_out = &byte;
+    stream.avail_out = 1;
+    REQUIRE(inflate(&stream, Z_SYNC_FLUSH) == Z_OK);
+    REQUIRE(stream.avail_out == 0);
+  }
+  inflateEnd(&stream);
+  CHECK(out == text);
+}
+
+TEST_CASE("deflate: a window that there is not, bad_config", "[deflate]") {
+  CHECK_THROWS_AS(Deflater(6, 7), flux::Error);
+  CHECK_THROWS_AS(Deflater(6, 16), flux::Error);
+}
+
 TEST_CASE("deflate: texts of all sizes come back as they were, at every level", "[deflate]") {
   const int level = GENERATE(range(1, 10));
   Deflater deflater(level);

@@ -43,13 +43,15 @@ TEST_CASE("negotiation: what browsers and libraries offer is accepted", "[websoc
   CHECK(answer(" ,\t, permessage-deflate \t; client_max_window_bits = \"1\\5\" ,") == plain_answer);
 }
 
-TEST_CASE("negotiation: a server window of 15 is repeated, a smaller one declines the offer", "[websocket]") {
+TEST_CASE("negotiation: a server window of 8 to 15 bits is agreed to and repeated", "[websocket]") {
   CHECK(answer("permessage-deflate; server_max_window_bits=15") == plain_answer + "; server_max_window_bits=15");
   CHECK(answer("permessage-deflate; server_max_window_bits=\"15\"") == plain_answer + "; server_max_window_bits=15");
-  for (int bits = 8; bits < 15; ++bits) {
-    CHECK(answer("permessage-deflate; server_max_window_bits=" + std::to_string(bits)).empty());
+  for (int bits = 8; bits <= 15; ++bits) {
+    const std::string parameter = "; server_max_window_bits=" + std::to_string(bits);
+    CHECK(answer("permessage-deflate" + parameter) == plain_answer + parameter);
+    CHECK(negotiate_deflate("permessage-deflate" + parameter, {.enabled = true}).window_bits == bits);
   }
-  CHECK(answer("permessage-deflate; server_max_window_bits=10, permessage-deflate") == plain_answer);
+  CHECK(negotiate_deflate("permessage-deflate", {.enabled = true}).window_bits == 15);
 }
 
 TEST_CASE("negotiation: an offer with a parameter that is unknown, repeated or wrong is declined", "[websocket]") {

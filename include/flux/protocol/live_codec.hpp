@@ -94,8 +94,8 @@ Result<void> read_live_request(std::string_view text, const Limits& limits, Live
 /// Threading: any thread.
 class LiveWriter final : public features::RoomView, public features::PublicView, public features::PublicChangesView {
  public:
-  /// `deflate`: none for plain frames.
-  explicit LiveWriter(const DeflateOptions* deflate);
+  /// `deflate`: none for plain frames. `window_bits`: as for `Deflater`.
+  explicit LiveWriter(const DeflateOptions* deflate, int window_bits = transport::deflate_window_bits_max);
 
   void event(std::string& out, const features::EventNotice& notice) const override;
   void chat(std::string& out, const ChatMessage& stored) const override;
@@ -114,8 +114,8 @@ class LiveWriter final : public features::RoomView, public features::PublicView,
  private:
   class Message;
   struct Compressor {
-    explicit Compressor(const DeflateOptions& options)
-        : deflater(options.level), bytes_min(options.message_bytes_min) {}
+    Compressor(const DeflateOptions& options, int window_bits)
+        : deflater(options.level, window_bits), bytes_min(options.message_bytes_min) {}
     std::mutex mutex;
     transport::Deflater deflater;
     std::size_t bytes_min;

@@ -14,17 +14,23 @@
 
 namespace flux::transport {
 
-/// Compresses messages, each on its own.
+/// The windows that clients may ask for, as powers of 2 (RFC 7692, section 7.1.2.1).
+inline constexpr int deflate_window_bits_min = 8;
+inline constexpr int deflate_window_bits_max = 15;
+
+/// Compresses messages, each on its own. Takes its memory when the first one comes: 256 KiB with the largest window.
 class Deflater {
  public:
-  /// Errors: throws Error, bad_config, if the level is not in 1 to 9.
-  explicit Deflater(int level);
+  /// Whoever inflates needs a window of 2^`window_bits` bytes, or more.
+  /// Errors: throws Error, bad_config, if the level is not in 1 to 9 or the window not in 8 to 15.
+  explicit Deflater(int level, int window_bits = deflate_window_bits_max);
   ~Deflater();
   Deflater(Deflater&&) noexcept;
   Deflater& operator=(Deflater&&) noexcept;
 
   /// Appends the payload of a frame with RSV1 set (RFC 7692, section 7.2.1) that holds `in`.
-  /// Returns false, with `out` as it was, if that would not be smaller than `in`: send `in` as it is.
+  /// Returns false, with `out` as it was, if that would not be smaller than `in`, or the compressor has no memory: send
+  /// `in` as it is.
   /// `in` must not be a part of `out`.
   bool compress(std::string_view in, std::string& out);
 

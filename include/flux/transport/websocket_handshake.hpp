@@ -22,14 +22,16 @@ std::string accept_key(std::string_view sec_websocket_key);
 struct DeflateAgreement {
   /// Whether messages may be compressed, in both directions.
   bool enabled = false;
+  /// What we compress with must need no larger window than 2^`window_bits` bytes; 8 to 15.
+  int window_bits = deflate_window_bits_max;
   /// The Sec-WebSocket-Extensions to answer with; empty if not enabled.
   std::string response_header;
 };
 
 /// Takes the first offer of permessage-deflate that can be met as it stands; others and other extensions are declined.
 /// The value is all fields named Sec-WebSocket-Extensions joined by ", "; if it is not well-formed, nothing is agreed.
-/// The answer always rules out context takeover in both directions, so that one compressed frame serves every member.
-/// For the same reason an offer is declined whose server_max_window_bits is below 15, the window that we compress with.
+/// The answer always rules out context takeover in both directions, so that one compressed frame serves every member who
+/// has the same window. A server_max_window_bits is agreed to as it stands.
 DeflateAgreement negotiate_deflate(std::string_view sec_websocket_extensions, const DeflateOptions& options);
 
 }  // namespace flux::transport

@@ -524,8 +524,8 @@ class LiveWriter::Message {
   const std::size_t start_;
 };
 
-FLUX_DECL LiveWriter::LiveWriter(const DeflateOptions* deflate) {
-  if (deflate != nullptr) compressor_ = std::make_unique<Compressor>(*deflate);
+FLUX_DECL LiveWriter::LiveWriter(const DeflateOptions* deflate, int window_bits) {
+  if (deflate != nullptr) compressor_ = std::make_unique<Compressor>(*deflate, window_bits);
 }
 
 FLUX_DECL void LiveWriter::event(std::string& out, const features::EventNotice& notice) const {

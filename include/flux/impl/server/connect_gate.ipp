@@ -124,7 +124,7 @@ FLUX_DECL WebSocketAnswer answer_websocket(const Config& config, const transport
   response += "Sec-WebSocket-Accept: " + transport::accept_key(*head.header("sec-websocket-key")) + "\r\n";
   if (!subprotocol.empty()) response += "Sec-WebSocket-Protocol: " + subprotocol + "\r\n";
   if (agreement.enabled) response += "Sec-WebSocket-Extensions: " + agreement.response_header + "\r\n";
-  return {response + "\r\n", agreement.enabled};
+  return {response + "\r\n", agreement.enabled ? agreement.window_bits : 0};
 }
 
 FLUX_DECL void ConnectGate::admit(Handshake& handshake, std::shared_ptr<const Identity> identity) {
@@ -135,12 +135,12 @@ FLUX_DECL void ConnectGate::admit(Handshake& handshake, std::shared_ptr<const Id
   transport::Connection& connection = *handshake.http->connection();
   const core::ClientAddress client = handshake.http->client(head);
   if (handshake.endpoint == nullptr) {
-    auto session =
-        std::make_shared<LiveSession>(hub_, connection, client, websockets_, answer.deflate, std::move(identity));
+    auto session = std::make_shared<LiveSession>(hub_, connection, client, websockets_, answer.deflate_window_bits,
+                                                 std::move(identity));
     if (handshake.http->accept_upgrade(answer.head, session)) session->opened();
   } else {
     auto socket = std::make_shared<WebSocketState>(hub_, *handshake.endpoint, connection, client, websockets_,
-                                                   answer.deflate, std::move(identity), subprotocol);
+                                                   answer.deflate_window_bits, std::move(identity), subprotocol);
     if (handshake.http->accept_upgrade(answer.head, socket)) socket->opened();
   }
 }

@@ -23,7 +23,7 @@ inline constexpr std::string_view payload_type = "text/plain; charset=UTF-8";
 FLUX_DECL EngineIoWebSocket::EngineIoWebSocket(std::shared_ptr<EngineIoSession> session,
                                                transport::Connection& connection, transport::WebSocketService& service,
                                                std::size_t message_bytes_max)
-    : WebSocketStream(connection, service, message_bytes_max, false), session_(std::move(session)) {}
+    : WebSocketStream(connection, service, message_bytes_max, 0), session_(std::move(session)) {}
 
 FLUX_DECL void EngineIoWebSocket::on_message(std::string_view message, MessageType type) {
   const bool may_be_kept = type == MessageType::binary || message.size() >= engineio_long_text_bytes;

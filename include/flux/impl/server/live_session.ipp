@@ -12,9 +12,9 @@
 namespace flux::detail {
 
 FLUX_DECL LiveSession::LiveSession(Hub& hub, transport::Connection& connection, const core::ClientAddress& client,
-                                   transport::WebSocketService& service, bool deflate,
+                                   transport::WebSocketService& service, int deflate_window_bits,
                                    std::shared_ptr<const Identity> identity)
-    : WebSocketStream(connection, service, service.limits->message_bytes_max, deflate),
+    : WebSocketStream(connection, service, service.limits->message_bytes_max, deflate_window_bits),
       SessionState(hub.new_key(), connection.shared_loop(), client, std::move(identity)),
       hub_(hub) {}
 

@@ -133,14 +133,18 @@ FLUX_DECL void add(Stats& sum, const core::LoopCounters& c) {
 FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const WebSocketEndpoints& endpoints, const transport::Router& router,
                              std::shared_ptr<core::Loop> event_loop)
     : loop(std::move(event_loop)),
-      websockets{&hub.config.limits, nullptr, nullptr, hub.config.deflate.message_bytes_min,
+      websockets{&hub.config.limits,
+                 nullptr,
+                 {},
+                 hub.config.deflate.message_bytes_min,
                  transport::InflateTurns(hub.config.deflate.inflated_per_turn_max)},
       gate(hub, endpoints, websockets) {
   connections.set_limits(hub.config.limits);
   connections.seats = &hub.seats;
   if (hub.config.deflate.enabled) {
     websockets.inflater = std::make_unique<transport::Inflater>();
-    websockets.deflater = std::make_unique<transport::Deflater>(hub.config.deflate.level);
+    for (int bits = transport::deflate_window_bits_min; bits <= transport::deflate_window_bits_max; ++bits)
+      websockets.deflaters.emplace_back(hub.config.deflate.level, bits);
   }
   http.router = &router;
   http.limits = &hub.config.limits;

@@ -216,12 +216,15 @@ FLUX_DECL void Connection::ended() {
   end_turn();
 }
 
-FLUX_DECL void Connection::pause_reading() { paused_ = true; }
+FLUX_DECL void Connection::pause_reading() {
+  paused_ = true;
+  stop_input_clock();
+}
 
 FLUX_DECL void Connection::resume_reading() {
   if (!paused_) return;
   paused_ = false;
-  begin_input_period();
+  start_input_clock();
   wait_readable();
 }
 
@@ -232,15 +235,18 @@ FLUX_DECL void Connection::hold_input_when_congested(bool hold) {
 
 /// Whether input has to wait until the peer has taken some of its output.
 FLUX_DECL bool Connection::hold_input() {
-  if (holds_input_ && congested()) held_ = true;
+  if (!held_ && holds_input_ && congested()) {
+    held_ = true;
+    stop_input_clock();
+  }
   return held_;
 }
 
 FLUX_DECL void Connection::release_input() {
   held_ = false;
+  start_input_clock();
   loop_->post([self = shared_from_this()] {
     if (self->closed_ || self->finishing_ || self->input_held()) return;
-    self->begin_input_period();
     if (self->unused_bytes() > 0) {
       self->begin_turn();
       self->consume_input(self->loop_->read_buffer(), 0);
@@ -269,13 +275,31 @@ FLUX_DECL void Connection::unwatch_input() {
 FLUX_DECL void Connection::begin_input_period() {
   if (!unfinished_ || !unfinished_->watched) return;
   unfinished_->at_start = unfinished_->so_far;
+  unfinished_->unread_ticks = 0;
+  unfinished_->unread_since.reset();
+  if (input_held()) stop_input_clock();
   loop_->set_deadline(*unfinished_, group_.input_rate.period);
 }
 
+/// Time in which nothing is read is not the peer's.
+FLUX_DECL void Connection::stop_input_clock() {
+  if (!unfinished_ || !unfinished_->watched || unfinished_->unread_since) return;
+  unfinished_->unread_since = loop_->ticks();
+}
+
+FLUX_DECL void Connection::start_input_clock() {
+  if (!unfinished_ || !unfinished_->unread_since || input_held()) return;
+  unfinished_->unread_ticks += loop_->ticks() - *unfinished_->unread_since;
+  unfinished_->unread_since.reset();
+}
+
 FLUX_DECL void Connection::on_input_deadline() {
-  const Unfinished& input = *unfinished_;
+  Unfinished& input = *unfinished_;
   const std::uint64_t came = input.so_far > input.at_start ? input.so_far - input.at_start : 0;
   if (input_held() || came >= group_.input_rate.bytes_per_period()) return begin_input_period();
+  if (const std::uint32_t unread = std::exchange(input.unread_ticks, 0); unread > 0) {
+    return loop_->set_deadline(input, unread * core::DeadlineWheel::tick);
+  }
   // What lies in the socket came in time where the process has been paused.
   std::error_code ec;
   if (!finishing_ && !ended_ && socket_.available(ec) > 0) {
@@ -292,7 +316,7 @@ FLUX_DECL void Connection::resume_input() {
   loop_->post([self = shared_from_this()] {
     if (self->closed_ || self->finishing_) return;
     self->paused_ = false;
-    self->begin_input_period();
+    self->start_input_clock();
     if (self->unused_bytes() > 0) {
       self->begin_turn();
       self->consume_input(self->loop_->read_buffer(), 0);

@@ -14,8 +14,11 @@ namespace flux::transport {
 
 namespace deflate_detail {
 
-// Raw DEFLATE with a window of 2^15 bytes: zlib's sign for "no header".
-inline constexpr int raw_window_bits = -15;
+// For zlib a negative window says raw DEFLATE, without a header.
+inline constexpr int raw_window_bits = -deflate_window_bits_max;
+// zlib does not compress with a window of 2^8 bytes. With one of 2^9 it refers back 250 bytes at most, as it keeps room
+// for the longest match and one byte more (MAX_DIST in its deflate.h), so that does for both.
+inline constexpr int zlib_window_bits_min = 9;
 inline constexpr std::size_t window_bytes = 32768;
 // What ends each message and is not sent (RFC 7692, section 7.2.1): the lengths of an empty stored block.
 inline constexpr std::string_view deflate_trailer{"\x00\x00\xFF\xFF", 4};
@@ -37,22 +40,32 @@ inline uInt zlib_size(std::size_t size) noexcept {
 }  // namespace deflate_detail
 
 struct Deflater::Impl {
-  explicit Impl(int level) {
+  Impl(int l, int w) : level(l), window_bits(w) {
     if (level < 1 || level > 9)
       throw Error(Errc::bad_config, "deflate level " + std::to_string(level) + " is not in 1 to 9");
-    if (deflateInit2(&stream, level, Z_DEFLATED, deflate_detail::raw_window_bits, deflate_detail::memory_level,
-                     Z_DEFAULT_STRATEGY) != Z_OK) {
-      throw std::bad_alloc();
-    }
+    if (window_bits < deflate_window_bits_min || window_bits > deflate_window_bits_max)
+      throw Error(Errc::bad_config, "deflate window " + std::to_string(window_bits) + " is not in 8 to 15 bits");
   }
   ~Impl() { deflateEnd(&stream); }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
+  // False where there is no memory for it.
+  bool reset() {
+    if (ready) return deflateReset(&stream) == Z_OK;
+    const int raw_bits = -std::max(window_bits, deflate_detail::zlib_window_bits_min);
+    ready =
+        deflateInit2(&stream, level, Z_DEFLATED, raw_bits, deflate_detail::memory_level, Z_DEFAULT_STRATEGY) == Z_OK;
+    return ready;
+  }
+
+  const int level;
+  const int window_bits;
+  bool ready = false;
   z_stream stream{};  // zlib keeps its address
 };
 
-FLUX_DECL Deflater::Deflater(int level) : impl_(std::make_unique<Impl>(level)) {}
+FLUX_DECL Deflater::Deflater(int level, int window_bits) : impl_(std::make_unique<Impl>(level, window_bits)) {}
 FLUX_DECL Deflater::~Deflater() = default;
 FLUX_DECL Deflater::Deflater(Deflater&&) noexcept = default;
 FLUX_DECL Deflater& Deflater::operator=(Deflater&&) noexcept = default;
@@ -60,9 +73,8 @@ FLUX_DECL Deflater& Deflater::operator=(Deflater&&) noexcept = default;
 FLUX_DECL bool Deflater::compress(std::string_view in, std::string& out) {
   // With this room a result that is smaller than `in` leaves a byte free, which is also zlib's sign that it is whole.
   const std::size_t room = in.size() + deflate_detail::deflate_trailer.size();
-  if (in.empty() || room > std::numeric_limits<uInt>::max()) return false;
+  if (in.empty() || room > std::numeric_limits<uInt>::max() || !impl_->reset()) return false;
   z_stream& stream = impl_->stream;
-  deflateReset(&stream);
   const std::size_t before = out.size();
   out.resize(before + room);
   stream.next_in = deflate_detail::zlib_input(in);

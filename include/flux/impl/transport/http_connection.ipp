@@ -551,8 +551,8 @@ FLUX_DECL void HttpConnection::on_closed() {
 
 FLUX_DECL void HttpConnection::update_deadline(std::size_t unread) {
   if (closing_) return;
-  const bool awaits_body = request_ && request_->head_read && !request_->upgrading && !request_->read &&
-                           !request_->body_paused && !request_->awaits_continue;
+  const bool awaits_body =
+      request_ && request_->head_read && !request_->upgrading && !request_->read && !request_->awaits_continue;
   if (awaits_body) {
     connection_->watch_input(request_->body_bytes, false);
   } else {
@@ -566,7 +566,7 @@ FLUX_DECL void HttpConnection::update_deadline(std::size_t unread) {
   } else if (request_->upgrading) {
     if (wait_ != Wait::upgrade) wait_for(Wait::upgrade);
   } else {
-    wait_for(awaits_body ? Wait::body : Wait::nothing);
+    wait_for(awaits_body && !request_->body_paused ? Wait::body : Wait::nothing);
   }
 }
 

@@ -114,7 +114,7 @@ class ExtensionReader {
 // One offer of permessage-deflate: whether it can be met, and what it asks for that the answer must repeat.
 struct DeflateOffer {
   bool acceptable = true;
-  bool names_server_window = false;
+  int server_window_bits = 0;  // 0: it names none
 };
 
 // "8" to "15", without leading zeros (RFC 7692, sections 7.1.2.1 and 7.1.2.2).
@@ -142,8 +142,11 @@ inline DeflateOffer read_deflate_offer(ExtensionReader& reader) {
         if (value) offer.acceptable = false;
         break;
       case 2:
-        offer.names_server_window = true;
-        if (value != "15") offer.acceptable = false;
+        if (value && is_window_bits(*value)) {
+          offer.server_window_bits = std::stoi(*value);
+        } else {
+          offer.acceptable = false;
+        }
         break;
       case 3:  // a limit that the client sets itself; it may leave the value out
         if (value && !is_window_bits(*value)) offer.acceptable = false;
@@ -181,7 +184,9 @@ FLUX_DECL DeflateAgreement negotiate_deflate(std::string_view sec_websocket_exte
     agreement.enabled = true;
     agreement.response_header = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
     // To accept this parameter is to repeat it (RFC 7692, section 7.1.2.1).
-    if (offer.names_server_window) agreement.response_header += "; server_max_window_bits=15";
+    if (offer.server_window_bits == 0) continue;
+    agreement.window_bits = offer.server_window_bits;
+    agreement.response_header += "; server_max_window_bits=" + std::to_string(offer.server_window_bits);
   }
   if (reader.malformed) return {};
   return agreement;

@@ -19,9 +19,9 @@ FLUX_DECL void InflateTurns::next_turn() {
 }
 
 FLUX_DECL WebSocketStream::WebSocketStream(Connection& connection, WebSocketService& service,
-                                           std::size_t message_bytes_max, bool deflate)
+                                           std::size_t message_bytes_max, int deflate_window_bits)
     : connection_(&connection),
-      deflates_(deflate),
+      deflate_window_bits_(static_cast<std::uint8_t>(deflate_window_bits)),
       alive_(true),
       pinged_(false),
       closing_(false),
@@ -29,7 +29,7 @@ FLUX_DECL WebSocketStream::WebSocketStream(Connection& connection, WebSocketServ
       awaits_turn_(false),
       service_(&service),
       decoder_({message_bytes_max, service.limits->frames_per_message_max},
-               deflate ? service.inflater.get() : nullptr) {
+               deflate_window_bits != 0 ? service.inflater.get() : nullptr) {
   connection.hold_input_when_congested(true);
 }
 
@@ -46,7 +46,9 @@ FLUX_DECL Sent WebSocketStream::send(MessageType type, std::string_view message)
   const Opcode opcode = type == MessageType::text ? Opcode::text : Opcode::binary;
   std::string compressed;
   const bool smaller =
-      deflates_ && message.size() >= service_->deflate_bytes_min && service_->deflater->compress(message, compressed);
+      deflate_window_bits_ != 0 && message.size() >= service_->deflate_bytes_min &&
+      service_->deflaters[static_cast<std::size_t>(deflate_window_bits_ - deflate_window_bits_min)].compress(
+          message, compressed);
   if (smaller) message = compressed;
   char header[frame_header_bytes_max];
   const std::size_t size = write_frame_header(header, opcode, message.size(), smaller);
@@ -112,7 +114,7 @@ FLUX_DECL std::size_t WebSocketStream::on_data(char* data, std::size_t size) {
   bool inflated = false;
   bool needs_more = false;
   while (may_go_on()) {
-    if (deflates_ && service_->inflate_turns.spent()) {
+    if (deflate_window_bits_ != 0 && service_->inflate_turns.spent()) {
       wait_for_inflate_turn(inflated);
       break;
     }

@@ -24,7 +24,7 @@ struct WebSocketEndpoints {
 /// The answer to a handshake that is let in.
 struct WebSocketAnswer {
   std::string head;
-  bool deflate;
+  int deflate_window_bits;  // 0: no compression
 };
 /// `deflate`: agree on compression where the server does and the client offers it.
 WebSocketAnswer answer_websocket(const Config& config, const transport::HttpHead& head, const std::string& subprotocol,

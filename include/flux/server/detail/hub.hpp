@@ -17,6 +17,7 @@
 #include <flux/transport/trusted_proxies.hpp>
 
 #include <atomic>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -64,8 +65,11 @@ struct Hub {
         rooms(settings, secret.derived("epochs").first(), room_log.get()),
         public_space(std::make_shared<features::PublicSpace>(settings.limits,
                                                              core::key_text(secret.derived("public space").first()))),
-        plain(nullptr),
-        deflated(settings.deflate.enabled ? &settings.deflate : nullptr) {
+        plain(nullptr) {
+    for (int bits = transport::deflate_window_bits_min;
+         settings.deflate.enabled && bits <= transport::deflate_window_bits_max; ++bits) {
+      deflated.emplace_back(&settings.deflate, bits);
+    }
     if (room_log && settings.limits.public_history_items_max > 0) {
       public_space->keep_in_store({{}, features::new_room_life(), RoomMode::history, 0, true}, {}, {},
                                   features::InStore::no);
@@ -88,7 +92,15 @@ struct Hub {
   std::shared_ptr<features::PublicSpace> public_space;
   std::mutex chat_mutex;
   std::shared_ptr<features::ChatLog> chat;  // while the server runs; changed under the mutex, only when no loop runs
-  protocol::LiveWriter plain, deflated;
+  protocol::LiveWriter plain;
+  std::deque<protocol::LiveWriter> deflated;  // by the bits of their windows, from `deflate_window_bits_min` on
+
+  /// What makes the frames of a client that has agreed on such a window; 0: on no compression. Those who have the same
+  /// one share what is encoded.
+  const protocol::LiveWriter& writer(int deflate_window_bits) const {
+    if (deflate_window_bits == 0) return plain;
+    return deflated[static_cast<std::size_t>(deflate_window_bits - transport::deflate_window_bits_min)];
+  }
 
   std::uint64_t new_key() { return keys.next(); }
 

@@ -19,7 +19,7 @@ namespace flux::detail {
 class LiveSession final : private core::Outlet, public transport::WebSocketStream, public SessionState {
  public:
   LiveSession(Hub& hub, transport::Connection& connection, const core::ClientAddress& client,
-              transport::WebSocketService& service, bool deflate, std::shared_ptr<const Identity> identity);
+              transport::WebSocketService& service, int deflate_window_bits, std::shared_ptr<const Identity> identity);
   ~LiveSession() override;
 
   /// It is connected: enters the directory.
@@ -93,7 +93,7 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
 
   /// Sends now what its rooms and the public space would send when the turn ends.
   void flush_rooms();
-  const protocol::LiveWriter& writer() const { return deflates() ? hub_.deflated : hub_.plain; }
+  const protocol::LiveWriter& writer() const { return hub_.writer(deflate_window_bits()); }
   void ack(std::string_view id, std::string_view payload = {});
   void fail(std::string_view id, const Error& error);
   /// Runs a handler that may veto; false where the request ends here: the error has been answered.

@@ -15,7 +15,7 @@ namespace flux::detail {
 class WebSocketState final : public transport::WebSocketStream {
  public:
   WebSocketState(const Hub& hub, const WebSocketEndpoint& endpoint, transport::Connection& connection,
-                 const core::ClientAddress& client, transport::WebSocketService& service, bool deflate,
+                 const core::ClientAddress& client, transport::WebSocketService& service, int deflate_window_bits,
                  std::shared_ptr<const Identity> identity, std::string subprotocol);
 
   void opened();

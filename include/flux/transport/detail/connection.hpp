@@ -13,6 +13,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -185,7 +186,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     std::string unused;
     bool watched = false;
     std::uint64_t so_far = 0;
-    std::uint64_t at_start = 0;  // of the period
+    std::uint64_t at_start = 0;                 // of the period
+    std::optional<std::uint32_t> unread_since;  // since this tick of the loop nothing is read
+    std::uint32_t unread_ticks = 0;             // of the period, before something was read again
   };
   /// A connection under TLS: plain bytes wait in the outbox and are encrypted in portions when the socket takes more.
   struct Encryption {
@@ -200,6 +203,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void on_input_deadline();
   void on_output_deadline();
   void begin_input_period();
+  void stop_input_clock();
+  void start_input_clock();
   void begin_output_period();
   std::string& unused();
   void drop_unused();

@@ -12,14 +12,15 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace flux::transport {
 
 /// What every WebSocket of one loop shares; outlives them.
 struct WebSocketService {
   const Limits* limits = nullptr;
-  std::unique_ptr<Inflater> inflater;  // both where compression is enabled
-  std::unique_ptr<Deflater> deflater;
+  std::unique_ptr<Inflater> inflater;  // where compression is enabled
+  std::vector<Deflater> deflaters;     // by the bits of their windows, from `deflate_window_bits_min` on
   std::size_t deflate_bytes_min = 0;
   InflateTurns inflate_turns{DeflateOptions{}.inflated_per_turn_max};
 };
@@ -28,7 +29,9 @@ struct WebSocketService {
 /// otherwise.
 class WebSocketStream : public StreamHandler, public std::enable_shared_from_this<WebSocketStream> {
  public:
-  WebSocketStream(Connection& connection, WebSocketService& service, std::size_t message_bytes_max, bool deflate);
+  /// `deflate_window_bits`: what was agreed on; 0: no compression.
+  WebSocketStream(Connection& connection, WebSocketService& service, std::size_t message_bytes_max,
+                  int deflate_window_bits);
 
   /// One message, compressed where that was agreed on. `dropped`: it is not sent; a reader that is too slow is closed.
   Sent send(MessageType type, std::string_view message);
@@ -72,7 +75,8 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   core::LoopCounters& counters() const noexcept { return connection_->loop().counters(); }
   /// Whether messages are still of use to the peer.
   bool open() const noexcept { return connection_ != nullptr && !closing_; }
-  bool deflates() const noexcept { return deflates_; }
+  /// 0: nothing is compressed.
+  int deflate_window_bits() const noexcept { return deflate_window_bits_; }
 
   /// Whole frames, behind what waits.
   Sent write_frames(std::string_view frames);
@@ -95,12 +99,12 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   // What a fan-out looks at comes first: one cache line with the start of the object.
   Connection* connection_;
   std::uint16_t close_code_ = 1006;
-  const bool deflates_;  // no bit-field: other threads read it while the loop writes those below
-  bool alive_ : 1;       // something came since `heard` was asked
-  bool pinged_ : 1;      // nothing has come since the last ping
-  bool closing_ : 1;     // a close frame has been sent
+  const std::uint8_t deflate_window_bits_;  // no bit-field: other threads read it while the loop writes those below
+  bool alive_ : 1;                          // something came since `heard` was asked
+  bool pinged_ : 1;                         // nothing has come since the last ping
+  bool closing_ : 1;                        // a close frame has been sent
   bool input_paused_ : 1;
-  bool awaits_turn_ : 1;  // in the line of `InflateTurns`
+  bool awaits_turn_ : 1;        // in the line of `InflateTurns`
   std::uint32_t heard_at_ = 0;  // the loop's `ticks` when something came last
   WebSocketService* service_;
   WebSocketDecoder decoder_;
