@@ -1,6 +1,5 @@
 // Peers that take their output, or send their input, slower than the limits allow: ended in time, while those that move
 // on are left alone. The clock is stepped.
-#include "support/memory_file_store.hpp"
 #include "support/server.hpp"
 
 #include <flux/testing/manual_clock.hpp>
@@ -228,36 +227,6 @@ TEST_CASE("input stall: a body that trickles, sized or chunked, is answered with
   CHECK(seconds < 40);
   CHECK(client.reply().status == 408);
   CHECK_FALSE(ended.get());
-}
-
-TEST_CASE("input stall: a tus PATCH that trickles is answered with 408 and keeps what has come") {
-  Stepped stepped;
-  stepped.config.files.store = std::make_shared<MemoryFileStore>(MemoryFileStoreOptions{});
-  flux::Server server(stepped.config);
-  server.start();
-  HttpClient client(server.port());
-  const std::string tus = " HTTP/1.1\r\nHost: h\r\nTus-Resumable: 1.0.0\r\n";
-  const auto made = client.request("POST /files" + tus + "Upload-Length: 1000000\r\n\r\n");
-  REQUIRE(made.status == 201);
-  const std::size_t at = made.head.find("Location: ") + 10;
-  const std::string path = made.head.substr(at, made.head.find("\r\n", at) - at);
-  client.send("PATCH " + path + tus +
-              "Upload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: 1000000\r\n\r\n");
-  // More than 30: while the store is asked for the upload nothing is read.
-  const int seconds = seconds_until_answered(stepped, server, client, "xx");
-  CHECK(seconds >= 29);
-  CHECK(client.reply().status == 408);
-  HttpClient again(server.port());
-  std::string offset;
-  CHECK(eventually([&] {
-    again.send("HEAD " + path + tus + "\r\n");
-    const std::string head = again.reply(true).head;
-    const std::size_t found = head.find("Upload-Offset: ");
-    offset = found == std::string::npos ? "none" : head.substr(found + 15, head.find("\r\n", found) - found - 15);
-    return offset == std::to_string(2 * seconds) || offset == std::to_string(2 * seconds + 2);
-  }));
-  CAPTURE(offset, seconds);
-  CHECK(std::stoi(offset) >= 58);
 }
 
 TEST_CASE("input stall: an upload that the server itself has paused is not judged") {
