@@ -465,7 +465,8 @@ class World {
   void begin_process() {
     store_ = std::make_shared<SteppedStore>(disk_, closed_, way_, dice_);
     config_.rooms.store = store_;
-    hub_ = std::make_unique<detail::Hub>(config_, dice_.below(1'000'000));
+    config_.seed = 1 + dice_.below(1'000'000);
+    hub_ = std::make_unique<detail::Hub>(config_);
     auto restored =
         features::restore_rooms(*store_, nullptr, config_.limits, [](std::string_view what) { FAIL(what); });
     for (features::RestoredRoom& room : restored.value()) {
