@@ -53,7 +53,7 @@ void check_request(std::string_view text) {
       check_utf8(*member);
     check_utf8(request.event);
     check_utf8(request.message);
-    require(request.limit >= 1 && request.limit <= 1000);
+    require(request.limit <= 1000 || request.limit == features::no_limit);
     require(request.event.size() <= limits.event_name_bytes_max && request.message.size() <= limits.chat_bytes_max);
     require(request.message.find('\0') == std::string::npos);
     std::optional<std::string_view> payload;

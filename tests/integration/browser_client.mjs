@@ -135,7 +135,7 @@ test('pages of other origins than those allowed, are refused; those of the allow
 });
 
 test('a server that ends, closes pages with 1001', async () => {
-  const ending = await startServer(process.env.FLUX_SERVER, ['--port', '0']);
+  const ending = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--origin', '*']);
   const page = await open(ending.url, 'room', 'Ada');
   await ending.stop();
   await page.waitForFunction(() => window.client.closed === 1001);

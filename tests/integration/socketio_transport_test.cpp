@@ -236,6 +236,7 @@ TEST_CASE("engine.io: pings go on while a long message arrives, in frames or in 
   auto config = test_config();
   config.clock = clock;
   config.limits.http_idle_timeout = 1h;
+  config.limits.input_stall_timeout = 0ms;  // the message comes more slowly than it may
   flux::Server server(config);
   Options options;  // a ping after 25 s; a client waits 45 s for the next
   options.attachments_timeout = 1h;
