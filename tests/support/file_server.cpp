@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
 
   flux::Config config = config_of(arguments);
   config.limits.http_idle_timeout = arguments.ms("--idle-ms", 60s);
+  config.limits.output_stall_timeout = config.limits.http_idle_timeout;
   config.limits.close_timeout = 1s;
   config.files.store = std::make_shared<flux::DiskFileStore>(
       arguments.text("--dir"), flux::DiskFileStoreOptions{.bytes_max = arguments.number<std::uint64_t>("--quota", 0)});
