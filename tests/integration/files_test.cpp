@@ -526,7 +526,7 @@ TEST_CASE("tus: an upload that has expired is gone") {
   CHECK(client.request(patch(path, 0, "a")).status == 204);
   clock->advance(61s);
   const auto reply = files.client().request(patch(path, 1, "b"));  // the other connection was idle for too long
-  CHECK((reply.status == 410 || reply.status == 404));  // not swept yet, or swept
+  CHECK((reply.status == 410 || reply.status == 404));             // not swept yet, or swept
 }
 
 TEST_CASE("files: a download of which the store loses the rest is cut, not padded") {

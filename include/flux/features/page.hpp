@@ -1,19 +1,19 @@
 // Pages: the part of a list that one answer holds, and where the next part begins.
 #pragma once
 
+#include <flux/features/presence_entry.hpp>
 #include <flux/types.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <vector>
 
 namespace flux::features {
-
-struct PresenceEntry;  // flux/features/room_view.hpp
 
 inline constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 

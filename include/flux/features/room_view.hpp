@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/features/page.hpp>
+#include <flux/features/presence_entry.hpp>
 #include <flux/types.hpp>
 
 #include <deque>
@@ -18,12 +19,6 @@ struct EventNotice {
   std::string_view user_id;  // empty: unknown
   std::string_view event;
   std::optional<std::string_view> payload;  // JSON text
-};
-
-struct PresenceEntry {
-  std::string_view connection_id;
-  const Identity* identity;
-  std::string_view presence;  // JSON text
 };
 
 struct PresenceNotice {

@@ -122,6 +122,9 @@ struct EngineIoPayload {
   bool empty() const noexcept { return packets.empty() && bytes.empty(); }
   /// As the wire has it.
   std::size_t size() const noexcept;
+  /// Before `more` bytes of packets are appended. Much that is pending grows in steps: a string that doubles holds twice
+  /// as much.
+  void make_room(std::size_t more);
   /// One or more, joined.
   void append(std::string_view encoded);
   void append(std::shared_ptr<const std::string> long_bytes) {

@@ -442,7 +442,8 @@ FLUX_DECL MembersPage Room::presence(const MembersRequest& asked) const {
 }
 
 FLUX_DECL Member Room::member(const MemberState& state) {
-  return {state.connection_id, state.identity ? *state.identity : Identity{}, detail::CheckedJson::text(state.presence)};
+  return {state.connection_id, state.identity ? *state.identity : Identity{},
+          detail::CheckedJson::text(state.presence)};
 }
 
 FLUX_DECL JsonText Room::presence_of(const Membership& membership) const {

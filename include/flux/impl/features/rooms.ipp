@@ -18,8 +18,12 @@ FLUX_DECL std::string new_room_life() {
 }
 
 FLUX_DECL Rooms::Rooms(const Config& config, std::uint64_t seed, RoomLog* log)
-    : settings_{config.presence_interval, config.limits.room_members_max, config.limits.room_history_items_max,
-                config.limits.room_history_bytes_max, config.limits.outbox_bytes_max, config.limits.fanout_bytes_max},
+    : settings_{config.presence_interval,
+                config.limits.room_members_max,
+                config.limits.room_history_items_max,
+                config.limits.room_history_bytes_max,
+                config.limits.outbox_bytes_max,
+                config.limits.fanout_bytes_max},
       log_(log),
       linger_(config.room_linger),
       rejoin_time_(std::max<std::chrono::milliseconds>(config.rooms.rejoin_time, config.room_linger)),

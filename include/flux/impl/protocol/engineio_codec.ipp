@@ -109,6 +109,14 @@ FLUX_DECL std::size_t EngineIoPayload::size() const noexcept {
   return parts == 0 ? 0 : size + parts - 1;
 }
 
+FLUX_DECL void EngineIoPayload::make_room(std::size_t more) {
+  constexpr std::size_t step = 262'144;
+  if (packets.size() < step || packets.capacity() - packets.size() >= more) return;
+  std::string larger;  // std::string::reserve may double, too
+  larger.reserve(packets.size() + std::max(more, step));
+  packets.swap(larger.append(packets));
+}
+
 FLUX_DECL void EngineIoPayload::append(std::string_view encoded) {
   const bool beside_bytes = !bytes.empty() && bytes.back().at == packets.size();
   if (!packets.empty() && !beside_bytes) packets += engineio_separator;
@@ -321,6 +329,7 @@ FLUX_DECL bool EngineIoPayloadWriter::begin(std::size_t bytes, std::size_t packe
   added_bytes_ += bytes;
   packets_ += packets;
   if (is_large) large_.push_back({added_bytes_, bytes});
+  if (!is_long) payload_.make_room(1 + bytes);
   return true;
 }
 
