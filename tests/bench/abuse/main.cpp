@@ -204,9 +204,8 @@ Options parse(const std::vector<std::string_view>& arguments) {
 
 int run(const Options& options) {
   bool all_hold = true;
-  std::cout
-      << "| over | request | requests | MB for each connection | longest turn, ms of CPU | CPU for each request, µs "
-         "| holds |\n| --- | --- | --- | --- | --- | --- | --- |\n";
+  std::cout << "| over | request | requests | MB for each connection | longest turn, ms | longest for a request, ms "
+               "| mean, µs | holds |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n";
   for (const Attack& attack : all_attacks()) {
     const std::string title = std::string(name_of(attack.door)) + " | " + attack.name;
     if (title.find(options.only) == std::string::npos) continue;
