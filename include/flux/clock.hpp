@@ -24,6 +24,7 @@ class Clock {
   virtual bool stepped() const { return false; }
   /// For a clock that is stepped: calls `moved` after each step, until `unwatch` with the same key. No timer of the
   /// server fires without it. Others are not asked.
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): those who override it keep it
   virtual void watch(const void* /*key*/, std::function<void()> /*moved*/) {}
   /// `moved` of that key is not called again, but for a call that is running.
   virtual void unwatch(const void* /*key*/) {}

@@ -35,6 +35,7 @@ class IpAddress {
   /// any address in it.
   IpAddress client_network() const noexcept { return is_v4() ? *this : prefix(64); }
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): what clang-tidy 14 finds in a defaulted <=>
   friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
 
  private:

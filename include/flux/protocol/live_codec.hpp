@@ -105,7 +105,8 @@ class LiveWriter final : public features::RoomView, public features::PublicView,
   void public_history(std::string& out, const features::ItemsView& items) const override;
   void public_item(std::string& out, const SharedItem& item) const override;
   void public_removed(std::string& out, Offset offset) const override;
-  void room_joined(std::string& out, const features::RoomSnapshot& room, const Result<features::ChatPage>& chat) const;
+  void room_joined(std::string& out, const features::RoomSnapshot& room,
+                   const Result<features::ChatPage>& history) const;
   /// `id`: JSON text, or empty.
   void error(std::string& out, std::string_view id, const Error& error) const;
   /// `payload`: JSON text, or empty.

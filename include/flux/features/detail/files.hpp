@@ -53,7 +53,7 @@ struct FileOrigin {
 class FileHold {
  public:
   /// `shares`: the file becomes shared by this place.
-  FileHold(std::shared_ptr<Files> files, FileInfo info, bool shares);
+  FileHold(const std::shared_ptr<Files>& files, FileInfo info, bool shares);
   FileHold(const FileHold&) = delete;
   FileHold& operator=(const FileHold&) = delete;
   ~FileHold();

@@ -8,7 +8,7 @@
 
 namespace flux::features {
 
-FLUX_DECL FileHold::FileHold(std::shared_ptr<Files> files, FileInfo info, bool shares)
+FLUX_DECL FileHold::FileHold(const std::shared_ptr<Files>& files, FileInfo info, bool shares)
     : files_(files), info_(std::move(info)), to_mark_(shares && !info_.shared) {
   files->add_place(info_.id);
 }

@@ -44,7 +44,7 @@ class ShareQuestion final : public FileRequest {
 };
 
 FLUX_DECL void ask_to_share(Hub& hub, const std::shared_ptr<SessionState>& session, const FileInfo& file,
-                            const RoomId& room, std::function<void(Result<features::FileHolder>)> done) {
+                            const RoomId& room, const std::function<void(Result<features::FileHolder>)>& done) {
   const auto known = session->identity();
   features::FileHolder holder{false, known ? known->user_id : std::string(), session->id(), nullptr};
   if (!hub.handlers.file) return done(std::move(holder));

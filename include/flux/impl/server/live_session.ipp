@@ -702,7 +702,7 @@ FLUX_DECL void LiveSession::public_delete_last(Request& request) {
     };
   }
   hub_.delete_public_newest(
-      loop(), std::move(permission),
+      loop(), permission,
       [self = self(), id = std::string(request.id)](const Result<bool>& deleted) { self->tell_deleted(id, deleted); });
 }
 

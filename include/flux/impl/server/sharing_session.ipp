@@ -593,9 +593,9 @@ FLUX_DECL void SharingSession::delete_last(const Asker& asker) {
       return self->connected() && self->permitted(asker, "public delete", self->hub().handlers.public_delete, removal);
     };
   }
-  hub().delete_public_newest(
-      loop(), std::move(permission),
-      [self = shared_from_this(), asker](const Result<bool>& deleted) { self->tell_deleted(asker, deleted); });
+  hub().delete_public_newest(loop(), permission, [self = shared_from_this(), asker](const Result<bool>& deleted) {
+    self->tell_deleted(asker, deleted);
+  });
 }
 
 FLUX_DECL void SharingSession::tell_deleted(const Asker& asker, const Result<bool>& deleted) {

@@ -15,6 +15,6 @@ namespace flux::detail {
 /// `Limits::handshake_timeout`; server_error where the handler throws.
 /// Threading: the session's loop.
 void ask_to_share(Hub& hub, const std::shared_ptr<SessionState>& session, const FileInfo& file, const RoomId& room,
-                  std::function<void(Result<features::FileHolder>)> done);
+                  const std::function<void(Result<features::FileHolder>)>& done);
 
 }  // namespace flux::detail

@@ -123,8 +123,9 @@ struct Hub {
 
   /// Removes the newest item of the public space for a session of `loop`, if `permitted(item)`, which is asked again where
   /// another item has become the newest meanwhile. False: it ends there, and `done` is not told. None: nobody is asked.
-  void delete_public_newest(const std::shared_ptr<core::Loop>& loop, std::function<bool(const SharedItem&)> permitted,
-                            features::RoomLog::Removed done) {
+  void delete_public_newest(const std::shared_ptr<core::Loop>& loop,
+                            const std::function<bool(const SharedItem&)>& permitted,
+                            const features::RoomLog::Removed& done) {
     SharedItem asked;  // what all zero is: whichever is the newest
     if (permitted) {
       const auto newest = public_space->newest();
