@@ -96,6 +96,10 @@ Options read_options(const std::vector<std::string>& arguments) {
       {"--public-history",
        [&](auto& o, auto& v) { config.limits.public_history_items_max = number(o, v, 0, 1'000'000); }},
       {"--max-message", [&](auto& o, auto& v) { config.limits.message_bytes_max = number(o, v, 1, any); }},
+      {"--max-frames",
+       [&](auto& o, auto& v) {
+         config.limits.frames_per_message_max = static_cast<std::uint32_t>(number(o, v, 1, 0xffff'ffff));
+       }},
       {"--max-chat", [&](auto& o, auto& v) { config.limits.chat_bytes_max = number(o, v, 1, any_text); }},
       {"--max-presence", [&](auto& o, auto& v) { config.limits.presence_bytes_max = number(o, v, 2, any_text); }},
       {"--max-room-id", [&](auto& o, auto& v) { config.limits.room_id_bytes_max = number(o, v, 1, 65'536); }},
@@ -182,6 +186,7 @@ const char* usage() {
          "                            postgres:URL or mysql:URL (they end with the server)\n"
          "  --public-history N        keep the newest N items of the public space (50)\n"
          "  --max-message BYTES       the largest message a client may send, but for the file that is in it (1048576)\n"
+         "  --max-frames N            the most frames of one WebSocket message (65536)\n"
          "  --max-chat BYTES          the longest chat message (65536)\n"
          "  --max-presence BYTES      the longest presence object (16384)\n"
          "  --max-room-id BYTES       the longest id of a room (256)\n"

@@ -83,7 +83,7 @@ test('values that are none', () => {
   refused(['--deflate=yes'], /--deflate takes no value, not "yes"/);
   const words = (...args) => run('--port', '0', ...args).stderr;
   assert.match(words('--trusted-proxy', 'proxy.example'), /Config::trusted_proxies takes addresses and ranges .* not "proxy.example"/);
-  for (const option of ['--max-chat', '--max-room-id', '--max-presence', '--max-message']) {
+  for (const option of ['--max-frames', '--max-chat', '--max-room-id', '--max-presence', '--max-message']) {
     refused([option, '0'], new RegExp(`${option} takes a number from [12] to \\d+, not "0"`));
   }
   refused(['--room-list=yes'], /--room-list takes no value, not "yes"/);
@@ -94,7 +94,7 @@ test('values that are none', () => {
 });
 
 test('limits that are set hold, and rooms are listed when that is asked for', async () => {
-  const limits = ['--max-chat', '3', '--max-room-id', '2', '--max-presence', '8', '--room-list'];
+  const limits = ['--max-chat', '3', '--max-room-id', '2', '--max-presence', '8', '--max-frames', '2', '--room-list'];
   const server = await startServer(process.env.FLUX_SERVER, ['--port', '0', ...limits]);
   const client = await connect(server.url);
   assert.match((await client.ask('join_room', {roomId: 'abc'})).message, /at most 2 /);
@@ -102,6 +102,10 @@ test('limits that are set hold, and rooms are listed when that is asked for', as
   assert.equal((await client.ask('join_room', {roomId: 'ab'})).type, 'ack');
   assert.match((await client.ask('send_chat', {message: 'long'})).message, /at most 3 /);
   client.end();
+  const socket = new WebSocket(new URL('live', server.url.replace('http', 'ws')));
+  await once(socket, 'open');
+  for (const fin of [false, false, true]) socket.send(' ', {fin});
+  assert.equal((await once(socket, 'close'))[0], 1009);
   const lists = async (url) => {
     const socket = io(url, {transports: ['websocket']});
     const answer = await socket.timeout(boundMs).emitWithAck('room:list');
