@@ -89,7 +89,7 @@ function socketio_idle() {
     name: 'socketio_idle',
     sides: {
       flux: flux('idle', '--protocol', 'socketio'),
-      chromium: flux('idle', '--protocol', 'socketio', '--headers', 'chromium'),
+      chromium: { ...flux('idle', '--protocol', 'socketio', '--headers', 'chromium'), options: ['--origin', '*'] },
     },
     rows: [
       { title, side: 'flux', ...memory, most: 2000 },
