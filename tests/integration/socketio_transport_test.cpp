@@ -281,6 +281,7 @@ TEST_CASE("engine.io: a ping that waits behind a long message is not due before 
   const auto clock = std::make_shared<flux::testing::ManualClock>();
   auto config = test_config();
   config.clock = clock;
+  config.limits.output_stall_timeout = 0ms;  // the client begins to read when its patience would be over
   flux::Server server(config);
   Io io(server);
   Awaited<Socket> came;
