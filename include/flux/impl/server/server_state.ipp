@@ -487,7 +487,8 @@ FLUX_DECL void ServerState::stop(std::chrono::milliseconds grace) {
       if (here) {
         stop_in_context(grace);
       } else {
-        units_[0]->loop->post([this, grace] { stop_in_context(grace); });
+        const auto loop = units_[0]->loop;  // which may end before `post` returns
+        loop->post([this, grace] { stop_in_context(grace); });
       }
     }
     if (here) return;
