@@ -30,7 +30,7 @@ namespace {
 constexpr std::string_view usage =
     "usage: flux-bench-transfer put PORT PATH FILE\n"
     "       flux-bench-transfer get PORT PATH FILE\n"
-    "put sends FILE in a POST to PATH on 127.0.0.1 and prints the Location of the answer.\n"
+    "put sends FILE in a POST to PATH on 127.0.0.1 and prints the path of the file's Location.\n"
     "get writes what a GET of PATH brings to FILE, which it makes.\n";
 
 constexpr int pipe_bytes = 1024 * 1024;  // what a user may have
@@ -127,7 +127,8 @@ void put(std::uint16_t port, const std::string& path, const std::string& name) {
     if (errno == EPIPE || errno == ECONNRESET) break;  // the server's answer says why
     fail("sendfile");
   }
-  std::cout << Answer(socket).location() << std::endl;
+  // Relative to the request's path (RFC 9110, section 10.2.2).
+  std::cout << path.substr(0, path.rfind('/') + 1) << Answer(socket).location() << std::endl;
 }
 
 void get(std::uint16_t port, const std::string& path, const std::string& name) {
