@@ -95,8 +95,8 @@ struct Limits {
   std::uint32_t rate_limit_strikes_max = 1'000;
 
   // Slow readers
-  /// From here on only the newest presence is kept for a reader, and nothing more is read from its WebSocket until half
-  /// of this is left: who asks without reading the answers is held back by TCP.
+  /// At this size a reader gets only the newest presence, and nothing more is read from its WebSocket until the outbox
+  /// has drained to half of it: TCP holds back a client that sends requests without reading the answers.
   std::size_t outbox_bytes_congested = 65'536;
   std::size_t outbox_bytes_max = 4'194'304;  ///< beyond it the reader is closed with 4413
 
@@ -136,15 +136,15 @@ struct ChatOptions {
 };
 
 /// Files that clients put up and take down over HTTP (whole or resumable: tus 1.0) and share in rooms.
-/// A member's upload is told of in the room as it comes: event "upload_progress" from the member's connection with
-/// `{uploadId, fileName, offset, length, done, fileId?}`, at most every 200 ms. That it is a member's is shown by a
-/// ticket which the member asks for in the room (request `upload_ticket` of protocol live, `room:uploadTicket` of data
-/// sharing) and gives as `?ticket=`, or as `ticket` in tus's Upload-Metadata; or by the file handler, where it accepts
-/// the upload as a user who has a session in the room that `?room=` names (`room` in Upload-Metadata). For the public
-/// space there are tickets, too (`public_upload_ticket`, `public:uploadTicket`): nobody is told, and the file is the
-/// connection's, so that it is deleted when it leaves the public space. `uploadId` is what
-/// the client calls it (`upload_id`, in the same place), else a name of the server's; `fileId` comes with the last one.
-/// An upload that goes on after a restart of the server is no longer told of.
+/// The room hears of a member's upload while it arrives: event "upload_progress" from the member's connection with
+/// `{uploadId, fileName, offset, length, done, fileId?}`, at most every 200 ms. A member proves the upload to be its own
+/// with a ticket for the room (request `upload_ticket` of protocol live, `room:uploadTicket` of data sharing), sent as
+/// `?ticket=` or as `ticket` in tus's Upload-Metadata. Instead, the file handler may accept the upload as a user with a
+/// session in the room that `?room=` names (`room` in Upload-Metadata). Tickets for the public space
+/// (`public_upload_ticket`, `public:uploadTicket`) announce nothing: they make the file the connection's, so that it is
+/// deleted when it leaves the public space. `uploadId` is the client's name for the upload (`upload_id`, in the same
+/// place), or one that the server chose; the last event has the `fileId`. After a restart of the server the room hears
+/// no more of an upload that continues.
 struct FilesOptions {
   std::shared_ptr<FileStore> store{};  ///< `DiskFileStore`, say; none: the server takes no files
   std::string path = "/files";         ///< POST here; GET, HEAD, PATCH, DELETE at `path` + "/{id}"

@@ -75,11 +75,11 @@ enum class FileAction : std::uint8_t {
 /// A client wants to do something with a file: over HTTP, or, for `FileAction::share`, as a session of any protocol.
 /// A file in a Socket.IO message is the client's own, and only the share handler is asked about it.
 ///
-/// The identity that an upload is accepted with becomes its owner; the one that a share is accepted with counts as the
-/// user who shares, instead of the session's. Without a handler everybody may upload files, and whoever knows the id of
-/// a file may get and share it; nobody may remove a complete one. Sharing does not make anybody its owner: the file is
-/// deleted when it leaves the last room that holds it if its owner has shared it, or somebody in the room that it was
-/// uploaded to; else by `FilesOptions::unshared_expires`.
+/// The identity that an upload is accepted with becomes its owner; the one that a share is accepted with replaces the
+/// session's as the sharing user. Without a handler every client may upload files and, if it knows a file's id, download
+/// and share that file; no client may remove a complete one. Sharing a file does not change its owner. The file is
+/// deleted when it leaves the last room that holds it, provided that it was shared by its owner or in the room that it
+/// was uploaded to; otherwise `FilesOptions::unshared_expires` applies.
 class FileRequest : public AccessRequest {
  public:
   virtual FileAction action() const = 0;

@@ -100,8 +100,8 @@ class SeededHash {
   Secret secret_;
 };
 
-/// A permutation of 64 bits: counting up gives numbers that never repeat, and who has seen any of them can foresee no
-/// other. Speck64/128 (Beaulieu and others, 2013).
+/// A permutation of 64 bits. Applied to a counter it gives numbers that never repeat and can't be predicted from one
+/// another. Speck64/128 (Beaulieu and others, 2013).
 class Permutation {
  public:
   explicit Permutation(const Secret& secret) noexcept {

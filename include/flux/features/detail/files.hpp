@@ -47,8 +47,8 @@ struct FileOrigin {
 
 /// A place in a room or the public space that a file has, copied with the item that stands for it. When the last place
 /// of a file goes, the file is logically deleted if it is shared by then (`FileInfo::shared`). It becomes shared by a
-/// place of its owner's, of the application's or in the room that it was uploaded to. Other places keep it while they
-/// last, and do not end it: whoever knows the id of a file may show it to others, but not have it deleted.
+/// place of its owner's, of the application's or in the room that it was uploaded to. Other places keep the file while
+/// they exist but do not end it: a client that only knows a file's id can show it to others, not have it deleted.
 /// Threading: any thread.
 class FileHold {
  public:
