@@ -1,12 +1,12 @@
 // The compiled mode's translation unit of core: errors, values, JSON, event loops, lanes; and of storage.
-#include <flux/impl/config.ipp>
-#include <flux/impl/core/digest.ipp>
-#include <flux/impl/core/ip_address.ipp>
-#include <flux/impl/core/lane.ipp>
-#include <flux/impl/core/loop.ipp>
-#include <flux/impl/core/utf8.ipp>
-#include <flux/impl/core/uuid.ipp>
-#include <flux/impl/error.ipp>
-#include <flux/impl/json.ipp>
-#include <flux/impl/storage/store_queue.ipp>
-#include <flux/impl/types.ipp>
+#include <flux/detail/core/digest.ipp>
+#include <flux/detail/core/error.ipp>
+#include <flux/detail/core/ip_address.ipp>
+#include <flux/detail/core/json.ipp>
+#include <flux/detail/core/lane.ipp>
+#include <flux/detail/core/loop.ipp>
+#include <flux/detail/core/types.ipp>
+#include <flux/detail/core/utf8.ipp>
+#include <flux/detail/core/uuid.ipp>
+#include <flux/detail/server/config.ipp>
+#include <flux/detail/storage/store_queue.ipp>

@@ -1,11 +1,11 @@
 // The compiled mode's translation unit of the server, which puts the layers together, and of the public handles.
-#include <flux/impl/asio.ipp>
-#include <flux/impl/events.ipp>
-#include <flux/impl/gate/origin.ipp>
-#include <flux/impl/server.ipp>
-#include <flux/impl/server/connect_gate.ipp>
-#include <flux/impl/server/live_session.ipp>
-#include <flux/impl/server/raw_websocket.ipp>
-#include <flux/impl/server/server_state.ipp>
-#include <flux/impl/session.ipp>
-#include <flux/impl/websocket.ipp>
+#include <flux/detail/endpoints/live/live_session.ipp>
+#include <flux/detail/endpoints/raw/raw_websocket.ipp>
+#include <flux/detail/endpoints/raw/websocket.ipp>
+#include <flux/detail/gate/origin.ipp>
+#include <flux/detail/server/asio.ipp>
+#include <flux/detail/server/connect_gate.ipp>
+#include <flux/detail/server/events.ipp>
+#include <flux/detail/server/server.ipp>
+#include <flux/detail/server/server_state.ipp>
+#include <flux/detail/server/session.ipp>

@@ -1,5 +1,5 @@
 // The compiled mode's translation unit of data sharing over Socket.IO.
-#include <flux/impl/features/file_writer.ipp>
-#include <flux/impl/protocol/sharing_codec.ipp>
-#include <flux/impl/server/sharing_session.ipp>
-#include <flux/impl/sharing.ipp>
+#include <flux/detail/endpoints/sharing/sharing.ipp>
+#include <flux/detail/endpoints/sharing/sharing_codec.ipp>
+#include <flux/detail/endpoints/sharing/sharing_session.ipp>
+#include <flux/detail/features/file_writer.ipp>

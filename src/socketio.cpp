@@ -1,12 +1,12 @@
 // The compiled mode's translation unit of Engine.IO and Socket.IO.
-#include <flux/impl/engineio.ipp>
-#include <flux/impl/server/engineio_opening.ipp>
-#include <flux/impl/server/engineio_pollers.ipp>
-#include <flux/impl/server/engineio_server.ipp>
-#include <flux/impl/server/engineio_session.ipp>
-#include <flux/impl/server/socketio_client.ipp>
-#include <flux/impl/server/socketio_delivery.ipp>
-#include <flux/impl/server/socketio_namespace.ipp>
-#include <flux/impl/server/socketio_server.ipp>
-#include <flux/impl/server/socketio_socket.ipp>
-#include <flux/impl/socketio.ipp>
+#include <flux/detail/endpoints/socketio/engineio.ipp>
+#include <flux/detail/endpoints/socketio/engineio_opening.ipp>
+#include <flux/detail/endpoints/socketio/engineio_pollers.ipp>
+#include <flux/detail/endpoints/socketio/engineio_server.ipp>
+#include <flux/detail/endpoints/socketio/engineio_session.ipp>
+#include <flux/detail/endpoints/socketio/socketio.ipp>
+#include <flux/detail/endpoints/socketio/socketio_client.ipp>
+#include <flux/detail/endpoints/socketio/socketio_delivery.ipp>
+#include <flux/detail/endpoints/socketio/socketio_namespace.ipp>
+#include <flux/detail/endpoints/socketio/socketio_server.ipp>
+#include <flux/detail/endpoints/socketio/socketio_socket.ipp>

@@ -41,5 +41,5 @@ Result<void> adopt(Server& server, asio::basic_stream_socket<asio::ip::tcp, Exec
 }  // namespace flux
 
 #if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/asio.ipp>
+#include <flux/detail/server/asio.ipp>
 #endif

@@ -235,5 +235,5 @@ struct Config {
 }  // namespace flux
 
 #if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/config.ipp>
+#include <flux/detail/server/config.ipp>
 #endif

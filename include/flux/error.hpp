@@ -161,5 +161,5 @@ enum class Sent : std::uint8_t {
 }  // namespace flux
 
 #if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/error.ipp>
+#include <flux/detail/core/error.ipp>
 #endif

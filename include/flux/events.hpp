@@ -197,5 +197,5 @@ using FileHandler = std::function<void(FileRequest&)>;
 }  // namespace flux
 
 #if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/events.ipp>
+#include <flux/detail/server/events.ipp>
 #endif

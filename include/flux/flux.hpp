@@ -7,7 +7,7 @@
 #include <flux/events.hpp>
 #include <flux/http.hpp>
 #include <flux/json.hpp>
-#include <flux/protocol/live.hpp>
+#include <flux/live.hpp>
 #include <flux/server.hpp>
 #include <flux/session.hpp>
 #include <flux/storage/chat_store.hpp>

@@ -89,5 +89,5 @@ struct StaticOptions {
 }  // namespace flux
 
 #if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/http.ipp>
+#include <flux/detail/transport/http.ipp>
 #endif

@@ -129,5 +129,5 @@ inline JsonText operator""_json(const char* text, std::size_t size) {
 }  // namespace flux
 
 #if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/json.ipp>
+#include <flux/detail/core/json.ipp>
 #endif

@@ -204,5 +204,5 @@ class Server {
 }  // namespace flux
 
 #if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/server.ipp>
+#include <flux/detail/server/server.ipp>
 #endif

@@ -52,5 +52,5 @@ class Session {
 }  // namespace flux
 
 #if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/session.ipp>
+#include <flux/detail/server/session.ipp>
 #endif

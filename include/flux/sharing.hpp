@@ -87,5 +87,5 @@ void serve_sharing(Server& server, Io& io, SharingOptions options = {});
 }  // namespace flux::socketio
 
 #if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/sharing.ipp>
+#include <flux/detail/endpoints/sharing/sharing.ipp>
 #endif

@@ -24,8 +24,8 @@
 // - Recovery has its differences at `Options::recovery_max`, the transports have theirs in <flux/engineio.hpp>.
 #pragma once
 
+#include <flux/detail/endpoints/socketio/socketio_codec.hpp>
 #include <flux/engineio.hpp>
-#include <flux/protocol/socketio_codec.hpp>
 
 #include <chrono>
 #include <functional>
@@ -340,5 +340,5 @@ class Io {
 }  // namespace flux::socketio
 
 #if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/socketio.ipp>
+#include <flux/detail/endpoints/socketio/socketio.ipp>
 #endif

@@ -104,5 +104,5 @@ struct RoomOptions {
 }  // namespace flux
 
 #if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/types.ipp>
+#include <flux/detail/core/types.ipp>
 #endif

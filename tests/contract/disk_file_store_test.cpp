@@ -1,8 +1,8 @@
 #include "catch.hpp"
 #include "support/temp_folder.hpp"
 
+#include <flux/detail/storage/file_index_log.hpp>
 #include <flux/storage/disk_file_store.hpp>
-#include <flux/storage/file_index_log.hpp>
 #include <flux/testing/file_index_contract.hpp>
 #include <flux/testing/file_store_contract.hpp>
 

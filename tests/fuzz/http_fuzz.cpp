@@ -3,7 +3,7 @@
 //   clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -DFLUX_HEADER_ONLY -Iinclude tests/fuzz/http_fuzz.cpp
 //   ./a.out corpus_of_yours tests/fuzz/corpus/http
 // The first byte of an input says how the stream is cut; the rest is the stream.
-#include <flux/transport/http_parser.hpp>
+#include <flux/detail/transport/http_parser.hpp>
 
 #include <algorithm>
 #include <cstddef>

@@ -1,10 +1,10 @@
 // Fuzzes what reads JSON. The first byte of the input is the length of a JSON Pointer, which follows; the rest is the
 // text of a client's message. Checked, beside what the sanitizers see: views lie inside the text, or the mended one, and
 // are JSON themselves, decoded strings and errors are UTF-8, and what a pointer finds parses and is found again.
-#include <flux/core/utf8.hpp>
-#include <flux/detail/json_scanner.hpp>
+#include <flux/detail/core/json_scanner.hpp>
+#include <flux/detail/core/utf8.hpp>
+#include <flux/detail/endpoints/live/live_codec.hpp>
 #include <flux/json.hpp>
-#include <flux/protocol/live_codec.hpp>
 
 #include <algorithm>
 #include <cstdint>

@@ -2,11 +2,11 @@
 // how much is read and written at once, the rest is a polling payload, whose messages then go through the Socket.IO
 // decoder. Checked, beside what the sanitizers see: limits hold, slices lie where they should, what is decoded can be
 // encoded, and decodes to the same again.
-#include <flux/core/utf8.hpp>
-#include <flux/detail/json_scanner.hpp>
-#include <flux/protocol/base64.hpp>
-#include <flux/protocol/engineio_codec.hpp>
-#include <flux/protocol/socketio_codec.hpp>
+#include <flux/detail/core/base64.hpp>
+#include <flux/detail/core/json_scanner.hpp>
+#include <flux/detail/core/utf8.hpp>
+#include <flux/detail/endpoints/socketio/engineio_codec.hpp>
+#include <flux/detail/endpoints/socketio/socketio_codec.hpp>
 
 #include <algorithm>
 #include <array>

@@ -3,10 +3,10 @@
 // events do not depend on the cuts, text is UTF-8, nothing passes its limit, and no header is left that is whole.
 #include "unit/websocket_client_frames.hpp"
 
-#include <flux/core/utf8.hpp>
-#include <flux/transport/deflate.hpp>
-#include <flux/transport/websocket_decoder.hpp>
-#include <flux/transport/websocket_handshake.hpp>
+#include <flux/detail/core/utf8.hpp>
+#include <flux/detail/transport/deflate.hpp>
+#include <flux/detail/transport/websocket_decoder.hpp>
+#include <flux/detail/transport/websocket_handshake.hpp>
 
 #include <algorithm>
 #include <cstdint>

@@ -2,8 +2,8 @@
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
 
-#include <flux/protocol/live_codec.hpp>
-#include <flux/protocol/sharing_codec.hpp>
+#include <flux/detail/endpoints/live/live_codec.hpp>
+#include <flux/detail/endpoints/sharing/sharing_codec.hpp>
 #include <flux/sharing.hpp>
 
 #include <algorithm>

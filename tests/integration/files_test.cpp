@@ -3,8 +3,8 @@
 #include "support/server.hpp"
 
 #include <flux/asio.hpp>
-#include <flux/core/digest.hpp>
-#include <flux/protocol/base64.hpp>
+#include <flux/detail/core/base64.hpp>
+#include <flux/detail/core/digest.hpp>
 #include <flux/testing/manual_clock.hpp>
 
 #include <asio/post.hpp>

@@ -3,7 +3,7 @@
 #include "support/server.hpp"
 
 #include <flux/asio.hpp>
-#include <flux/transport/deflate.hpp>
+#include <flux/detail/transport/deflate.hpp>
 
 #include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>

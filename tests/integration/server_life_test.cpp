@@ -1,7 +1,7 @@
 // A server's life: start, run, stop, restart, and what is left of it.
 #include "support/server.hpp"
 
-#include <flux/core/session_key.hpp>
+#include <flux/detail/core/session_key.hpp>
 
 #include <filesystem>
 #include <fstream>

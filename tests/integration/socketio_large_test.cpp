@@ -4,8 +4,8 @@
 #include "support/socketio_poller.hpp"
 
 #include <flux/asio.hpp>
-#include <flux/protocol/base64.hpp>
-#include <flux/server/detail/socketio_server.hpp>
+#include <flux/detail/core/base64.hpp>
+#include <flux/detail/endpoints/socketio/socketio_server.hpp>
 #include <flux/socketio.hpp>
 #include <flux/testing/manual_clock.hpp>
 

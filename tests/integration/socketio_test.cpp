@@ -2,7 +2,7 @@
 #include "support/server.hpp"
 #include "support/socketio_poller.hpp"
 
-#include <flux/protocol/base64.hpp>
+#include <flux/detail/core/base64.hpp>
 #include <flux/socketio.hpp>
 #include <flux/testing/manual_clock.hpp>
 

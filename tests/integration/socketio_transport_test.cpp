@@ -4,7 +4,7 @@
 #include "support/socketio_client.hpp"
 #include "support/socketio_poller.hpp"
 
-#include <flux/protocol/base64.hpp>
+#include <flux/detail/core/base64.hpp>
 #include <flux/sharing.hpp>
 #include <flux/socketio.hpp>
 #include <flux/testing/manual_clock.hpp>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <flux/clock.hpp>
-#include <flux/core/digest.hpp>
+#include <flux/detail/core/digest.hpp>
 #include <flux/storage/file_store.hpp>
 
 #include <algorithm>

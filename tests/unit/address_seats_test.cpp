@@ -1,7 +1,7 @@
 #include "catch.hpp"
 
+#include <flux/detail/transport/address_seats.hpp>
 #include <flux/testing/manual_clock.hpp>
-#include <flux/transport/address_seats.hpp>
 
 #include <map>
 #include <random>

@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <flux/gate/answers.hpp>
+#include <flux/detail/gate/answers.hpp>
 
 #include <atomic>
 #include <map>

@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <flux/features/detail/chat_log.hpp>
+#include <flux/detail/features/chat_log.hpp>
 #include <flux/storage/memory_chat_store.hpp>
 
 #include <algorithm>

@@ -1,8 +1,8 @@
 // Names of downloads.
 #include "catch.hpp"
 
-#include <flux/core/utf8.hpp>
-#include <flux/transport/content_disposition.hpp>
+#include <flux/detail/core/utf8.hpp>
+#include <flux/detail/transport/content_disposition.hpp>
 
 #include <random>
 #include <string>

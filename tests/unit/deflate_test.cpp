@@ -1,7 +1,7 @@
 #include "catch.hpp"
 
+#include <flux/detail/transport/deflate.hpp>
 #include <flux/error.hpp>
-#include <flux/transport/deflate.hpp>
 
 #include <zlib.h>
 

@@ -1,7 +1,7 @@
 // Digests: the vectors of FIPS 180-4 and RFC 4231, pieces, comparison.
 #include "catch.hpp"
 
-#include <flux/core/digest.hpp>
+#include <flux/detail/core/digest.hpp>
 
 #include <string>
 #include <utility>

@@ -3,9 +3,9 @@
 #include "support/child.hpp"
 #include "support/temp_folder.hpp"
 
+#include <flux/detail/storage/file_id.hpp>
+#include <flux/detail/storage/file_index_log.hpp>
 #include <flux/storage/disk_file_store.hpp>
-#include <flux/storage/file_id.hpp>
-#include <flux/storage/file_index_log.hpp>
 #include <flux/testing/file_store_contract.hpp>
 #include <flux/testing/manual_clock.hpp>
 

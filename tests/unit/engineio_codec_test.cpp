@@ -1,9 +1,9 @@
 #include "catch.hpp"
 
+#include <flux/detail/core/base64.hpp>
+#include <flux/detail/endpoints/socketio/engineio_codec.hpp>
+#include <flux/detail/transport/websocket_frame.hpp>
 #include <flux/json.hpp>
-#include <flux/protocol/base64.hpp>
-#include <flux/protocol/engineio_codec.hpp>
-#include <flux/transport/websocket_frame.hpp>
 
 #include <algorithm>
 #include <random>

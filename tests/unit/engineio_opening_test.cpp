@@ -1,7 +1,7 @@
 #include "catch.hpp"
 
-#include <flux/server/detail/engineio_opening.hpp>
-#include <flux/transport/http_parser.hpp>
+#include <flux/detail/endpoints/socketio/engineio_opening.hpp>
+#include <flux/detail/transport/http_parser.hpp>
 
 #include <memory>
 #include <string>

@@ -1,7 +1,7 @@
 #include "catch.hpp"
 
 #include <flux/error.hpp>
-#include <flux/protocol/live.hpp>
+#include <flux/live.hpp>
 
 #include <memory>
 #include <set>

@@ -3,7 +3,7 @@
 #include "support/child.hpp"
 #include "support/temp_folder.hpp"
 
-#include <flux/storage/file_index_log.hpp>
+#include <flux/detail/storage/file_index_log.hpp>
 
 #include <zlib.h>
 

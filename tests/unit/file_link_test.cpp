@@ -1,10 +1,10 @@
 // Signed links to files.
 #include "catch.hpp"
 
-#include <flux/core/digest.hpp>
-#include <flux/core/uuid.hpp>
-#include <flux/gate/file_link.hpp>
-#include <flux/storage/file_id.hpp>
+#include <flux/detail/core/digest.hpp>
+#include <flux/detail/core/uuid.hpp>
+#include <flux/detail/gate/file_link.hpp>
+#include <flux/detail/storage/file_id.hpp>
 
 #include <set>
 #include <string>

@@ -1,7 +1,7 @@
 // Rows of a file index as bytes. What each field may hold is in the contract of indexes.
 #include "catch.hpp"
 
-#include <flux/storage/file_row.hpp>
+#include <flux/detail/storage/file_row.hpp>
 
 #include <cstdint>
 #include <string>

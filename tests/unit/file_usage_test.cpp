@@ -1,7 +1,7 @@
 // What files use of a store: limits, and that what is given back is what was taken.
 #include "catch.hpp"
 
-#include <flux/storage/file_usage.hpp>
+#include <flux/detail/storage/file_usage.hpp>
 
 #include <cstdint>
 

@@ -1,8 +1,8 @@
 #include "catch.hpp"
 #include "loop_fixture.hpp"
 
-#include <flux/features/detail/files.hpp>
-#include <flux/features/detail/public_space.hpp>
+#include <flux/detail/features/files.hpp>
+#include <flux/detail/features/public_space.hpp>
 #include <flux/testing/manual_clock.hpp>
 
 #include <condition_variable>

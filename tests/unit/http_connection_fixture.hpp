@@ -5,8 +5,8 @@
 #include "support/awaited.hpp"
 #include "support/http_reply.hpp"
 
+#include <flux/detail/transport/http_connection.hpp>
 #include <flux/testing/manual_clock.hpp>
-#include <flux/transport/detail/http_connection.hpp>
 
 #include <asio/connect.hpp>
 #include <asio/write.hpp>

@@ -1,9 +1,9 @@
 // Responses, dates, and the small readers of http_message.hpp.
 #include "catch.hpp"
 
-#include <flux/transport/http_date.hpp>
-#include <flux/transport/http_encoder.hpp>
-#include <flux/transport/media_type.hpp>
+#include <flux/detail/transport/http_date.hpp>
+#include <flux/detail/transport/http_encoder.hpp>
+#include <flux/detail/transport/media_type.hpp>
 
 #include <chrono>
 #include <limits>

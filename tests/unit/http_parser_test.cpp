@@ -1,7 +1,7 @@
 // The request parser: what it reads, what it refuses with which status, and that cuts in the stream change nothing.
 #include "catch.hpp"
 
-#include <flux/transport/http_parser.hpp>
+#include <flux/detail/transport/http_parser.hpp>
 
 #include <array>
 #include <cstring>

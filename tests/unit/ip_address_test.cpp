@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <flux/core/ip_address.hpp>
+#include <flux/detail/core/ip_address.hpp>
 
 using namespace flux::core;
 

@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <flux/core/utf8.hpp>
+#include <flux/detail/core/utf8.hpp>
 #include <flux/json.hpp>
 
 #include <cstdint>

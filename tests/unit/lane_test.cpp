@@ -1,7 +1,7 @@
 #include "catch.hpp"
 #include "loop_fixture.hpp"
 
-#include <flux/core/detail/audience.hpp>
+#include <flux/detail/core/audience.hpp>
 
 #include <algorithm>
 #include <atomic>

@@ -1,8 +1,8 @@
 #include "catch.hpp"
 
-#include <flux/core/utf8.hpp>
-#include <flux/protocol/live_codec.hpp>
-#include <flux/transport/websocket_frame.hpp>
+#include <flux/detail/core/utf8.hpp>
+#include <flux/detail/endpoints/live/live_codec.hpp>
+#include <flux/detail/transport/websocket_frame.hpp>
 
 #include <map>
 #include <string>

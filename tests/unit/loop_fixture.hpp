@@ -1,11 +1,11 @@
 // Event loops that the test runs itself, in a time that stands still, and members who write down what reaches them.
 #pragma once
 
-#include <flux/core/detail/delivery.hpp>
-#include <flux/core/detail/lane.hpp>
-#include <flux/core/detail/loop.hpp>
-#include <flux/core/session_key.hpp>
-#include <flux/features/detail/room.hpp>
+#include <flux/detail/core/delivery.hpp>
+#include <flux/detail/core/lane.hpp>
+#include <flux/detail/core/loop.hpp>
+#include <flux/detail/core/session_key.hpp>
+#include <flux/detail/features/room.hpp>
 #include <flux/testing/manual_clock.hpp>
 
 #include <algorithm>

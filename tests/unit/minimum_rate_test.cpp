@@ -1,4 +1,4 @@
-#include <flux/transport/minimum_rate.hpp>
+#include <flux/detail/transport/minimum_rate.hpp>
 
 #include "catch.hpp"
 

@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <flux/gate/origin.hpp>
+#include <flux/detail/gate/origin.hpp>
 
 #include <map>
 

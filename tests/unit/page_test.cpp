@@ -1,8 +1,8 @@
 #include "catch.hpp"
 
-#include <flux/detail/json_scanner.hpp>
-#include <flux/features/room_view.hpp>
-#include <flux/protocol/live_codec.hpp>
+#include <flux/detail/core/json_scanner.hpp>
+#include <flux/detail/endpoints/live/live_codec.hpp>
+#include <flux/detail/features/room_view.hpp>
 
 #include <string>
 

@@ -1,8 +1,8 @@
 // Patterns of routes: what they match, what they capture, and which goes first.
 #include "catch.hpp"
 
+#include <flux/detail/transport/path_pattern.hpp>
 #include <flux/error.hpp>
-#include <flux/transport/path_pattern.hpp>
 
 #include <algorithm>
 #include <array>

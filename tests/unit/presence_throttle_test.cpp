@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <flux/server/detail/presence_throttle.hpp>
+#include <flux/detail/features/presence_throttle.hpp>
 
 using namespace flux;
 using namespace flux::detail;

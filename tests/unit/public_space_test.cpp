@@ -1,7 +1,7 @@
 #include "catch.hpp"
 #include "loop_fixture.hpp"
 
-#include <flux/features/detail/public_space.hpp>
+#include <flux/detail/features/public_space.hpp>
 
 using namespace flux;
 using namespace flux::features;

@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <flux/gate/rate_limit.hpp>
+#include <flux/detail/gate/rate_limit.hpp>
 
 using flux::gate::RateLimit;
 using namespace std::chrono_literals;

@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <flux/core/reclaimer.hpp>
+#include <flux/detail/core/reclaimer.hpp>
 
 #include <future>
 #include <memory>

@@ -2,10 +2,10 @@
 #include "loop_fixture.hpp"
 #include "support/memory_room_store.hpp"
 
-#include <flux/features/detail/public_space.hpp>
-#include <flux/features/detail/room_log.hpp>
-#include <flux/features/detail/room_restore.hpp>
-#include <flux/features/detail/rooms.hpp>
+#include <flux/detail/features/public_space.hpp>
+#include <flux/detail/features/room_log.hpp>
+#include <flux/detail/features/room_restore.hpp>
+#include <flux/detail/features/rooms.hpp>
 #include <flux/testing/faulty_room_store.hpp>
 
 #include <algorithm>

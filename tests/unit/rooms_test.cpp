@@ -1,7 +1,7 @@
 #include "catch.hpp"
 #include "loop_fixture.hpp"
 
-#include <flux/features/detail/rooms.hpp>
+#include <flux/detail/features/rooms.hpp>
 
 #include <algorithm>
 #include <atomic>

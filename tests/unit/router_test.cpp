@@ -1,7 +1,7 @@
 // Router: which handler answers which request.
 #include "catch.hpp"
 
-#include <flux/transport/router.hpp>
+#include <flux/detail/transport/router.hpp>
 
 #include <filesystem>
 #include <string>

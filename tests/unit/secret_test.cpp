@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <flux/core/secret.hpp>
+#include <flux/detail/core/secret.hpp>
 
 #include <set>
 #include <string>

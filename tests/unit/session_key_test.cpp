@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <flux/core/session_key.hpp>
+#include <flux/detail/core/session_key.hpp>
 
 #include <random>
 #include <set>

@@ -1,7 +1,7 @@
 #include "catch.hpp"
 
-#include <flux/protocol/engineio_codec.hpp>
-#include <flux/protocol/sharing_codec.hpp>
+#include <flux/detail/endpoints/sharing/sharing_codec.hpp>
+#include <flux/detail/endpoints/socketio/engineio_codec.hpp>
 
 #include <memory>
 

@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <flux/core/side_thread.hpp>
+#include <flux/detail/core/side_thread.hpp>
 
 #include <future>
 #include <memory>

@@ -1,8 +1,8 @@
 #include "catch.hpp"
 
-#include <flux/protocol/engineio_codec.hpp>
-#include <flux/protocol/socketio_codec.hpp>
-#include <flux/transport/websocket_frame.hpp>
+#include <flux/detail/endpoints/socketio/engineio_codec.hpp>
+#include <flux/detail/endpoints/socketio/socketio_codec.hpp>
+#include <flux/detail/transport/websocket_frame.hpp>
 
 #include <random>
 #include <string>

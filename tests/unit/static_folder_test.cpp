@@ -1,10 +1,10 @@
 // Files of a folder: which file answers, that nothing outside is reached, preconditions and ranges.
 #include "catch.hpp"
 
+#include <flux/detail/transport/http_date.hpp>
+#include <flux/detail/transport/http_parser.hpp>
+#include <flux/detail/transport/static_folder.hpp>
 #include <flux/error.hpp>
-#include <flux/transport/http_date.hpp>
-#include <flux/transport/http_parser.hpp>
-#include <flux/transport/static_folder.hpp>
 
 #include <chrono>
 #include <filesystem>

@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <flux/features/detail/guarded_file_store.hpp>
+#include <flux/detail/features/guarded_file_store.hpp>
 #include <flux/testing/manual_clock.hpp>
 
 #include <stdexcept>

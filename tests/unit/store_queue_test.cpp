@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <flux/storage/store_queue.hpp>
+#include <flux/detail/storage/store_queue.hpp>
 
 #include <atomic>
 #include <condition_variable>

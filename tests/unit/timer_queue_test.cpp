@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <flux/core/timer_queue.hpp>
+#include <flux/detail/core/timer_queue.hpp>
 
 #include <functional>
 #include <string>

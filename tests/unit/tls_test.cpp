@@ -1,4 +1,4 @@
-#include <flux/transport/tls.hpp>
+#include <flux/detail/transport/tls.hpp>
 
 #include "catch.hpp"
 

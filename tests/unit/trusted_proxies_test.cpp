@@ -1,8 +1,8 @@
 #include "catch.hpp"
 
+#include <flux/detail/transport/http_parser.hpp>
+#include <flux/detail/transport/trusted_proxies.hpp>
 #include <flux/error.hpp>
-#include <flux/transport/http_parser.hpp>
-#include <flux/transport/trusted_proxies.hpp>
 
 using namespace flux;
 using transport::TrustedProxies;

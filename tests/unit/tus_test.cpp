@@ -1,7 +1,7 @@
 // The header fields of tus.
 #include "catch.hpp"
 
-#include <flux/protocol/tus.hpp>
+#include <flux/detail/endpoints/files/tus.hpp>
 
 using flux::Errc;
 using flux::protocol::read_tus_checksum;

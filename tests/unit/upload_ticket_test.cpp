@@ -1,9 +1,9 @@
 // Tickets of members for their uploads: what is signed, and what is no longer what was signed.
 #include "catch.hpp"
 
-#include <flux/core/digest.hpp>
-#include <flux/gate/file_link.hpp>
-#include <flux/gate/upload_ticket.hpp>
+#include <flux/detail/core/digest.hpp>
+#include <flux/detail/gate/file_link.hpp>
+#include <flux/detail/gate/upload_ticket.hpp>
 
 using namespace flux;
 using namespace flux::gate;

@@ -1,8 +1,8 @@
 // What a WebSocket client sends, right or wrong, and what a WebSocketDecoder makes of it.
 #pragma once
 
-#include <flux/transport/deflate.hpp>
-#include <flux/transport/websocket_decoder.hpp>
+#include <flux/detail/transport/deflate.hpp>
+#include <flux/detail/transport/websocket_decoder.hpp>
 
 #include <algorithm>
 #include <array>

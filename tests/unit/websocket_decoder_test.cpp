@@ -1,7 +1,7 @@
 #include "catch.hpp"
 #include "websocket_client_frames.hpp"
 
-#include <flux/transport/websocket_frame.hpp>
+#include <flux/detail/transport/websocket_frame.hpp>
 
 #include <utility>
 

@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <flux/transport/websocket_handshake.hpp>
+#include <flux/detail/transport/websocket_handshake.hpp>
 
 using namespace flux::transport;
 

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <flux/clock.hpp>
-#include <flux/core/digest.hpp>
-#include <flux/core/secret.hpp>
+#include <flux/detail/core/digest.hpp>
+#include <flux/detail/core/secret.hpp>
+#include <flux/detail/storage/file_usage.hpp>
+#include <flux/detail/storage/raw_file.hpp>
 #include <flux/storage/file_index.hpp>
 #include <flux/storage/file_store.hpp>
-#include <flux/storage/file_usage.hpp>
-#include <flux/storage/raw_file.hpp>
 
 #include <condition_variable>
 #include <cstdint>
@@ -154,5 +154,5 @@ class DiskFileStore final : public FileStore {
 }  // namespace flux
 
 #if defined(FLUX_HEADER_ONLY)
-#include <flux/impl/storage/disk_file_store.ipp>
+#include <flux/detail/storage/disk_file_store.ipp>
 #endif

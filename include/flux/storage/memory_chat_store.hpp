@@ -1,7 +1,7 @@
 // Chat in memory: the default store.
 #pragma once
 
-#include <flux/core/secret.hpp>
+#include <flux/detail/core/secret.hpp>
 #include <flux/storage/chat_store.hpp>
 
 #include <algorithm>

@@ -15,7 +15,7 @@
 #include <catch2/catch.hpp>
 #endif
 
-#include <flux/core/digest.hpp>
+#include <flux/detail/core/digest.hpp>
 #include <flux/storage/file_store.hpp>
 
 #include <algorithm>

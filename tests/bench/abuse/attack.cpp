@@ -5,8 +5,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include <flux/protocol/live_codec.hpp>
-#include <flux/protocol/sharing_codec.hpp>
+#include <flux/detail/endpoints/live/live_codec.hpp>
+#include <flux/detail/endpoints/sharing/sharing_codec.hpp>
 
 #include "scene.hpp"
 

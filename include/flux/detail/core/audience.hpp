@@ -1,0 +1,113 @@
+// Everybody that hears the same messages, as lanes: one for each event loop and encoding.
+#pragma once
+
+#include <flux/detail/core/lane.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace flux::core {
+
+/// Threading: every method under the owner's lock, which is the one given here.
+class Audience {
+ public:
+  explicit Audience(std::mutex& mutex) : mutex_(mutex) {}
+
+  /// Takes a seat for `outlet`, which hears what is appended from now on. On the loop's thread.
+  std::shared_ptr<Lane> enter(const std::shared_ptr<Loop>& loop, const void* view, SessionKey member, Outlet& outlet,
+                              LaneSeat& seat) {
+    std::shared_ptr<Lane> lane = lane_for(loop, view);
+    lane->add(member, outlet, seat);
+    lane->exclude_from_pending(member);
+    return lane;
+  }
+
+  /// On the loop's thread.
+  void leave(Lane& lane, LaneSeat& seat) {
+    lane.remove(seat);
+    const auto use = std::find_if(lanes_.begin(), lanes_.end(), [&](const Use& u) { return u.lane.get() == &lane; });
+    if (--use->members == 0) lanes_.erase(use);
+  }
+
+  /// Has `outlet` hear through another encoding from now on. What is pending for it in the old one is the result, as
+  /// for `Lane::take_pending`. On the loop's thread.
+  std::string change_view(std::shared_ptr<Lane>& lane, LaneSeat& seat, const void* view, SessionKey member,
+                          Outlet& outlet, char separator, std::vector<Insert>* inserts = nullptr) {
+    std::string waiting = lane->take_pending(member, seat, separator, inserts);
+    const std::shared_ptr<Loop> loop = lane->loop().shared_from_this();
+    leave(*lane, seat);
+    lane = enter(loop, view, member, outlet, seat);
+    return waiting;
+  }
+
+  /// Sends one message to everybody when the loops' turns end. `encode(view, out)` is called once for each view,
+  /// whatever the number of lanes and members; or `encode(view, lane)`, which may `insert` what is not to be copied.
+  /// `owner` keeps the lock alive until it has gone out. `state_before`: see `Segment`.
+  template <class Encode>
+  void append(const Encode& encode, const std::shared_ptr<void>& owner, SegmentPolicy policy = SegmentPolicy::all,
+              std::uint64_t state_before = 0) {
+    const Lane* encoded = nullptr;
+    std::size_t begin = 0;
+    std::size_t inserts_begin = 0;
+    for (const Use& use : lanes_) {
+      use.lane->begin_segment();
+      if (encoded != nullptr && use.lane->view() == encoded->view()) {
+        use.lane->copy_last(*encoded, begin, inserts_begin);
+      } else {
+        encoded = use.lane.get();
+        begin = use.lane->pending_bytes().size();
+        inserts_begin = use.lane->pending_inserts();
+        if constexpr (std::is_invocable_v<const Encode&, const void*, Lane&>) {
+          encode(encoded->view(), *use.lane);
+        } else {
+          encode(encoded->view(), use.lane->pending_bytes());
+        }
+      }
+      use.lane->end_segment(policy, state_before);
+      use.lane->flush_later(owner);
+    }
+  }
+
+  /// One of the lanes; null: nobody is here.
+  Lane* any_lane() const noexcept { return lanes_.empty() ? nullptr : lanes_.front().lane.get(); }
+
+  /// Of the lane that has most.
+  std::size_t pending_size() const noexcept {
+    std::size_t most = 0;
+    for (const Use& use : lanes_) most = std::max(most, use.lane->pending_size());
+    return most;
+  }
+
+  /// `member` does not get the last message.
+  void exclude_from_last(SessionKey member) {
+    for (const Use& use : lanes_) use.lane->exclude_from_last(member);
+  }
+
+ private:
+  struct Use {
+    std::shared_ptr<Lane> lane;
+    std::size_t members;
+  };
+
+  std::shared_ptr<Lane> lane_for(const std::shared_ptr<Loop>& loop, const void* view) {
+    auto place = lanes_.end();
+    for (auto use = lanes_.begin(); use != lanes_.end(); ++use) {
+      if (use->lane->view() != view) continue;
+      if (&use->lane->loop() == loop.get()) {
+        ++use->members;
+        return use->lane;
+      }
+      place = use;
+    }
+    return lanes_.insert(place, {std::make_shared<Lane>(loop, view, mutex_), 1})->lane;
+  }
+
+  std::mutex& mutex_;
+  std::vector<Use> lanes_;  // those of one view stand together
+};
+
+}  // namespace flux::core

@@ -1,0 +1,73 @@
+// What one member gets of a batch: the one place where the policies of segments are obeyed, whatever the protocol.
+#pragma once
+
+#include <flux/detail/core/lane.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+namespace flux::core {
+
+/// Segments of a batch that stand together: [first, last), with what is inserted into them.
+struct Run {
+  std::size_t first;
+  std::size_t last;
+  std::span<const Insert> inserts;
+
+  std::size_t segments() const noexcept { return last - first; }
+  std::size_t begin(const Batch& batch) const noexcept { return first == 0 ? 0 : batch.segments[first - 1].end; }
+  std::size_t end(const Batch& batch) const noexcept { return batch.segments[last - 1].end; }
+};
+
+/// Calls `on_bytes(begin, end)` and `on_insert(insert)` for the parts of a run, in their order.
+template <class OnBytes, class OnInsert>
+void for_each_part(const Batch& batch, const Run& run, const OnBytes& on_bytes, const OnInsert& on_insert) {
+  std::size_t begin = run.begin(batch);
+  for (const Insert& insert : run.inserts) {
+    if (begin < insert.at) on_bytes(begin, insert.at);
+    begin = insert.at;
+    on_insert(insert);
+  }
+  if (begin < run.end(batch)) on_bytes(begin, run.end(batch));
+}
+
+/// Gives `reader` what it gets of `batch`, in runs that are as long as can be. A reader has
+/// `bool open()`: whether anything is still of use to it;
+/// `bool congested()`: whether so much waits for it that states are held back;
+/// `void take(const Batch&, const Run&)`;
+/// `void held_back()`: a segment was not given to it. When it is no longer congested, the source of the seats whose
+/// `state_known` is not 0 is to catch it up.
+template <class Reader>
+void deliver_to(Reader&& reader, const Batch& batch, std::span<const Exclusion> exclusions, LaneSeat& seat) {
+  if (!reader.open()) return;
+  if (exclusions.empty() && !reader.congested()) return reader.take(batch, {0, batch.segments.size(), batch.inserts});
+  Run run{0, 0, {}};
+  auto insert = batch.inserts.begin();
+  auto run_insert = insert;
+  const auto end_run = [&](std::size_t next) {
+    run.inserts = {run_insert, insert};
+    if (run.first < run.last && reader.open()) reader.take(batch, run);
+    run.first = run.last = next;
+  };
+  for (std::size_t i = 0; i < batch.segments.size() && reader.open(); ++i) {
+    const Segment& segment = batch.segments[i];
+    bool wanted = std::none_of(exclusions.begin(), exclusions.end(),
+                               [&](const Exclusion& e) { return e.first <= i && i < e.last; });
+    if (wanted && segment.policy == SegmentPolicy::newest && reader.congested()) {
+      if (seat.state_known == 0) seat.state_known = segment.state_before;
+      reader.held_back();
+      wanted = false;
+    }
+    if (!wanted) end_run(i + 1);
+    while (insert != batch.inserts.end() && insert->segment == i) ++insert;
+    if (wanted) {
+      run.last = i + 1;
+    } else {
+      run_insert = insert;
+    }
+  }
+  end_run(batch.segments.size());
+}
+
+}  // namespace flux::core

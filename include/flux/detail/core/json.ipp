@@ -1,0 +1,324 @@
+#pragma once
+
+#include <flux/detail/core/json_scanner.hpp>
+#include <flux/detail/core/utf8.hpp>
+#include <flux/detail/mode.hpp>
+#include <flux/json.hpp>
+
+#include <charconv>
+#include <cmath>
+
+namespace flux {
+
+namespace detail {
+
+struct NoJsonVisitor {
+  bool key(std::size_t, std::string_view) { return true; }
+  bool open(std::size_t, JsonText::Kind, std::size_t) { return true; }
+  bool value(std::size_t, JsonText::Kind, std::size_t, std::size_t) { return true; }
+};
+
+/// The UTF-16 code unit that `\uXXXX` at `at` escapes; none where something else is there.
+FLUX_DECL std::optional<unsigned> escaped_unit(std::string_view text, std::size_t at) {
+  if (text.size() < 6 || at > text.size() - 6 || text[at] != '\\' || text[at + 1] != 'u') return std::nullopt;
+  unsigned unit = 0;
+  const char* const end = text.data() + at + 6;
+  const auto read = std::from_chars(text.data() + at + 2, end, unit, 16);
+  if (read.ec != std::errc() || read.ptr != end) return std::nullopt;
+  return unit;
+}
+
+FLUX_DECL std::optional<std::string> without_lone_surrogates(std::string_view text) {
+  const auto is_high = [](unsigned unit) { return unit >= 0xd800 && unit < 0xdc00; };
+  const auto is_low = [](unsigned unit) { return unit >= 0xdc00 && unit < 0xe000; };
+  std::optional<std::string> mended;
+  std::size_t step = 0;
+  for (std::size_t at = text.find('\\'); at < text.size(); at = text.find('\\', at + step)) {
+    step = 2;
+    const auto unit = escaped_unit(text, at);
+    if (!unit) continue;
+    step = 6;
+    if (!is_high(*unit) && !is_low(*unit)) continue;
+    const auto next = is_high(*unit) ? escaped_unit(text, at + 6) : std::nullopt;
+    if (next && is_low(*next)) {
+      step = 12;
+    } else {
+      if (!mended) mended.emplace(text);
+      mended->replace(at, 6, "\\ufffd");
+    }
+  }
+  return mended;
+}
+
+/// Finds the value that a JSON Pointer names.
+class PointerVisitor {
+ public:
+  explicit PointerVisitor(std::vector<std::string> tokens) : tokens_(std::move(tokens)) {}
+
+  bool key(std::size_t depth, std::string_view name) {
+    if (depth == matched_ + 1 && depth <= tokens_.size()) hit_ = name == tokens_[depth - 1];
+    return true;
+  }
+  bool open(std::size_t depth, JsonText::Kind kind, std::size_t) {
+    if (!here(depth)) return true;
+    if (depth == tokens_.size()) {
+      inside_target_ = true;
+      return true;
+    }
+    // One level further down. An array's elements are counted, an object's members named.
+    matched_ = depth;
+    entered_ = true;
+    array_ = kind == JsonText::Kind::array;
+    index_ = 0;
+    hit_ = array_ && is_index(0, tokens_[depth]);
+    return true;
+  }
+  bool value(std::size_t depth, JsonText::Kind kind, std::size_t begin, std::size_t end) {
+    if (inside_target_ ? depth == tokens_.size() : (depth == tokens_.size() && here(depth))) {
+      found_.emplace(begin, end);
+      kind_ = kind;
+      return false;
+    }
+    if (here(depth)) return false;                    // a scalar, where the pointer goes on
+    if (entered_ && depth == matched_) return false;  // the container that should hold it has ended
+    if (array_ && depth == matched_ + 1) hit_ = is_index(++index_, tokens_[matched_]);
+    return true;
+  }
+
+  std::optional<std::pair<std::size_t, std::size_t>> found_;
+  JsonText::Kind kind_ = JsonText::Kind::null;
+
+ private:
+  /// Whether the value that is met at `depth` lies on the path.
+  bool here(std::size_t depth) const {
+    if (inside_target_) return false;
+    if (depth == 0) return true;
+    return entered_ && depth == matched_ + 1 && hit_;
+  }
+  static bool is_index(std::size_t index, const std::string& token) { return token == std::to_string(index); }
+
+  std::vector<std::string> tokens_;
+  std::size_t matched_ = 0;  // depth of the innermost container on the path
+  std::size_t index_ = 0;
+  bool entered_ = false;
+  bool array_ = false;
+  bool hit_ = false;
+  bool inside_target_ = false;
+};
+
+/// RFC 6901, 3; none where the pointer is no pointer.
+FLUX_DECL std::optional<std::vector<std::string>> pointer_tokens(std::string_view pointer) {
+  std::vector<std::string> tokens;
+  if (pointer.empty()) return tokens;
+  if (pointer.front() != '/') return std::nullopt;
+  for (std::size_t at = 0; at < pointer.size();) {
+    std::size_t end = pointer.find('/', at + 1);
+    if (end == std::string_view::npos) end = pointer.size();
+    std::string token;
+    for (std::size_t i = at + 1; i < end; ++i) {
+      if (pointer[i] != '~') {
+        token += pointer[i];
+      } else if (i + 1 < end && (pointer[i + 1] == '0' || pointer[i + 1] == '1')) {
+        token += pointer[++i] == '0' ? '~' : '/';
+      } else {
+        return std::nullopt;
+      }
+    }
+    tokens.push_back(std::move(token));
+    at = end;
+  }
+  return tokens;
+}
+
+FLUX_DECL std::optional<std::string_view> json_at(std::string_view text, std::string_view pointer) {
+  auto tokens = pointer_tokens(pointer);
+  if (!tokens) return std::nullopt;
+  PointerVisitor visitor(std::move(*tokens));
+  constexpr std::size_t any_depth = static_cast<std::size_t>(-1);  // the text was checked when it was made
+  if (!scan_json(text, any_depth, visitor) || !visitor.found_) return std::nullopt;
+  return text.substr(visitor.found_->first, visitor.found_->second - visitor.found_->first);
+}
+
+struct StringSink : rj::BaseReaderHandler<rj::UTF8<>, StringSink> {
+  bool Default() { return false; }
+  bool String(const char* text, rj::SizeType size, bool) {
+    decoded.assign(text, size);
+    return true;
+  }
+  std::string decoded;
+};
+
+struct DoubleSink : rj::BaseReaderHandler<rj::UTF8<>, DoubleSink> {
+  bool Default() { return false; }
+  bool Int(int v) { return Double(v); }
+  bool Uint(unsigned v) { return Double(v); }
+  bool Int64(std::int64_t v) { return Double(static_cast<double>(v)); }
+  bool Uint64(std::uint64_t v) { return Double(static_cast<double>(v)); }
+  bool Double(double v) {
+    number = v;
+    return true;
+  }
+  double number = 0;
+};
+
+FLUX_DECL std::optional<std::string> decode_json_string(std::string_view quoted) {
+  const std::string_view inside = quoted.substr(1, quoted.size() - 2);
+  if (inside.find('\\') == std::string_view::npos) return std::string(inside);
+  JsonStream stream(quoted);
+  StringSink sink;
+  rj::Reader reader;
+  if (reader.Parse<rj::kParseNoFlags>(stream, sink).IsError()) return std::nullopt;
+  // RapidJSON 1.1.0 turns an escaped lone low surrogate into bytes that are no UTF-8.
+  if (!core::valid_utf8(sink.decoded)) return std::nullopt;
+  return std::move(sink.decoded);
+}
+
+FLUX_DECL void append_json_string(std::string& out, std::string_view utf8) {
+  static constexpr char hex[] = "0123456789abcdef";
+  out += '"';
+  std::size_t plain = 0;  // the start of what needs no escape
+  for (std::size_t i = 0; i < utf8.size(); ++i) {
+    const auto c = static_cast<unsigned char>(utf8[i]);
+    if (c >= 0x20 && c != '"' && c != '\\') continue;
+    out.append(utf8, plain, i - plain);
+    plain = i + 1;
+    out += '\\';
+    switch (c) {
+      case '"': out += '"'; break;
+      case '\\': out += '\\'; break;
+      case '\n': out += 'n'; break;
+      case '\r': out += 'r'; break;
+      case '\t': out += 't'; break;
+      case '\b': out += 'b'; break;
+      case '\f': out += 'f'; break;
+      default:
+        out += "u00";
+        out += hex[c >> 4];
+        out += hex[c & 15];
+    }
+  }
+  out.append(utf8, plain, utf8.size() - plain);
+  out += '"';
+}
+
+FLUX_DECL std::size_t json_string_size(std::string_view utf8) noexcept {
+  std::size_t size = utf8.size() + 2;
+  for (const char character : utf8) {
+    const auto c = static_cast<unsigned char>(character);
+    if (c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t' || c == '\b' || c == '\f') {
+      size += 1;
+    } else if (c < 0x20) {
+      size += 5;
+    }
+  }
+  return size;
+}
+
+template <class Integer>
+std::optional<Integer> json_integer(std::string_view text) {
+  Integer number{};
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (ec != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace detail
+
+FLUX_DECL Result<JsonText> JsonText::parse(std::string text, std::size_t depth_max) {
+  detail::NoJsonVisitor visitor;
+  if (const auto checked = detail::scan_json(text, depth_max, visitor); !checked) return checked.error();
+  return JsonText(std::move(text));
+}
+
+FLUX_DECL JsonText JsonText::string(std::string_view utf8) {
+  std::string text;
+  if (core::valid_utf8(utf8)) {
+    detail::append_json_string(text, utf8);
+  } else {
+    detail::append_json_string(text, core::repaired(std::string(utf8)));
+  }
+  return JsonText(std::move(text));
+}
+
+FLUX_DECL JsonText JsonText::trusted(std::string text) { return JsonText(core::repaired(std::move(text))); }
+
+FLUX_DECL JsonText JsonText::of_double(double value) {
+  if (!std::isfinite(value)) return {};
+  char text[32];
+  return JsonText(std::string(text, std::to_chars(text, text + sizeof text, value).ptr));
+}
+
+FLUX_DECL JsonText JsonText::object(const std::vector<std::pair<std::string, JsonText>>& members) {
+  std::string text = "{";
+  for (const auto& [name, value] : members) {
+    if (text.size() > 1) text += ',';
+    text.append(string(name).text()).append(1, ':').append(value.text());
+  }
+  return JsonText(text += '}');
+}
+
+FLUX_DECL JsonText JsonText::array(const std::vector<JsonText>& elements) {
+  std::string text = "[";
+  for (const JsonText& element : elements) {
+    if (text.size() > 1) text += ',';
+    text += element.text();
+  }
+  return JsonText(text += ']');
+}
+
+FLUX_DECL JsonText::Kind JsonText::kind() const noexcept {
+  const std::size_t at = text_.find_first_not_of(" \t\r\n");
+  switch (at == std::string::npos ? 'n' : text_[at]) {
+    case '{': return Kind::object;
+    case '[': return Kind::array;
+    case '"': return Kind::string;
+    case 't':
+    case 'f': return Kind::boolean;
+    case 'n': return Kind::null;
+    default: return Kind::number;
+  }
+}
+
+FLUX_DECL std::optional<JsonText> JsonText::at(std::string_view pointer) const {
+  const auto found = detail::json_at(text_, pointer);
+  if (!found) return std::nullopt;
+  return JsonText(std::string(*found));
+}
+
+FLUX_DECL std::optional<bool> JsonText::bool_at(std::string_view pointer) const {
+  const auto text = detail::json_at(text_, pointer);
+  if (text == "true") return true;
+  if (text == "false") return false;
+  return std::nullopt;
+}
+
+FLUX_DECL std::optional<std::int64_t> JsonText::int64_at(std::string_view pointer) const {
+  const auto text = detail::json_at(text_, pointer);
+  return text ? detail::json_integer<std::int64_t>(*text) : std::nullopt;
+}
+
+FLUX_DECL std::optional<std::uint64_t> JsonText::uint64_at(std::string_view pointer) const {
+  const auto text = detail::json_at(text_, pointer);
+  return text ? detail::json_integer<std::uint64_t>(*text) : std::nullopt;
+}
+
+FLUX_DECL std::optional<double> JsonText::double_at(std::string_view pointer) const {
+  const auto text = detail::json_at(text_, pointer);
+  if (!text) return std::nullopt;
+  detail::JsonStream stream(*text);
+  detail::DoubleSink sink;
+  detail::rj::Reader reader;
+  // An error, such as a number past the range of double, or another kind of value.
+  if (reader.Parse<detail::rj::kParseIterativeFlag | detail::rj::kParseFullPrecisionFlag>(stream, sink).IsError()) {
+    return std::nullopt;
+  }
+  return sink.number;
+}
+
+FLUX_DECL std::optional<std::string> JsonText::string_at(std::string_view pointer) const {
+  const auto text = detail::json_at(text_, pointer);
+  if (!text || text->front() != '"') return std::nullopt;
+  return detail::decode_json_string(*text);
+}
+
+}  // namespace flux

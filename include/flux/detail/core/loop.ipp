@@ -1,0 +1,174 @@
+#pragma once
+
+#include <flux/detail/core/loop.hpp>
+#include <flux/detail/mode.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace flux::core {
+
+// One thread runs the context, but any thread posts to it: the reactor needs no locks, the queue does.
+FLUX_DECL Loop::Loop(std::size_t index, std::shared_ptr<Clock> clock, asio::io_context* external)
+    : index_(index),
+      clock_(std::move(clock)),
+      own_context_(external != nullptr ? nullptr : std::make_unique<asio::io_context>(ASIO_CONCURRENCY_HINT_UNSAFE_IO)),
+      context_(external != nullptr ? external : own_context_.get()),
+      timer_(std::in_place, *context_),
+      stepped_clock_(clock_->stepped()),
+      read_buffer_(new char[read_buffer_bytes]) {
+  if (own_context_) work_.emplace(context_->get_executor());
+}
+
+FLUX_DECL std::shared_ptr<Loop> Loop::make(std::size_t index, std::shared_ptr<Clock> clock,
+                                           asio::io_context* external) {
+  std::shared_ptr<Loop> loop(new Loop(index, std::move(clock), external));
+  if (!loop->stepped_clock_) return loop;
+  loop->clock_->watch(loop.get(), [weak = std::weak_ptr<Loop>(loop)] {
+    if (const auto self = weak.lock()) self->post([raw = self.get()] { raw->run_due(); });
+  });
+  return loop;
+}
+
+FLUX_DECL Loop::~Loop() { shut(); }
+
+FLUX_DECL void Loop::run() { context_->run(); }
+
+FLUX_DECL bool Loop::post(Task task) {
+  bool first = false;
+  {
+    const std::lock_guard lock(mailbox_mutex_);
+    if (shut_.load(std::memory_order_relaxed)) return false;
+    first = mailbox_.empty();
+    mailbox_.push_back(std::move(task));
+    // The application's context is only there until the loop is shut, for which the lock is taken.
+    if (first && !own_context_) asio::post(*context_, [self = shared_from_this()] { self->drain_mailbox(); });
+  }
+  if (first && own_context_) asio::post(*context_, [self = shared_from_this()] { self->drain_mailbox(); });
+  return true;
+}
+
+FLUX_DECL void Loop::drain_mailbox() {
+  const Turn turn(*this);
+  {
+    const std::lock_guard lock(mailbox_mutex_);
+    draining_.swap(mailbox_);
+  }
+  for (Task& task : draining_) {
+    if (shut_.load(std::memory_order_relaxed)) break;
+    task();
+  }
+  draining_.clear();
+}
+
+FLUX_DECL void Loop::flush_later(std::shared_ptr<Flushable> what) {
+  if (is_shut()) return;
+  to_flush_.push_back(std::move(what));
+  if (to_flush_.size() == 1) asio::post(*context_, [self = shared_from_this()] { self->flush_turn(); });
+}
+
+FLUX_DECL void Loop::flush_turn() {
+  const Turn turn(*this);
+  flushing_.swap(to_flush_);
+  for (auto& what : flushing_) {
+    what->flush();
+    what.reset();
+  }
+  flushing_.clear();
+}
+
+FLUX_DECL Clock::TimePoint Loop::now() const {
+  const auto time = clock_->now() - lost_;
+  if (stepped_clock_ || (!timer_armed_ && !calling_due_)) return time;
+  // What has not come in time is a stall that is not over, or that its timer has not noticed yet.
+  return std::min(time, (timer_armed_ ? timer_at_ : due_by_) + stall);
+}
+
+FLUX_DECL TimerQueue::Id Loop::call_after(std::chrono::nanoseconds delay, Task task) {
+  const auto id = timers_.add(now() + std::chrono::duration_cast<Clock::TimePoint::duration>(delay), std::move(task));
+  arm_timer();
+  return id;
+}
+
+FLUX_DECL void Loop::set_deadline(DeadlineWheel::Entry& entry, std::chrono::milliseconds after) {
+  deadlines_.set(entry, after);
+  if (deadlines_ticking_) return;
+  deadlines_ticking_ = true;
+  last_tick_ = now();
+  call_after(DeadlineWheel::tick, [this] { tick_deadlines(); });
+}
+
+FLUX_DECL void Loop::tick_deadlines() {
+  while (last_tick_ + DeadlineWheel::tick <= due_by_) {
+    last_tick_ += DeadlineWheel::tick;
+    deadlines_.advance();
+  }
+  deadlines_ticking_ = !deadlines_.empty();
+  if (deadlines_ticking_) call_after(DeadlineWheel::tick, [this] { tick_deadlines(); });
+}
+
+FLUX_DECL void Loop::arm_timer() {
+  const auto next = timers_.next();
+  if (!next || !timer_) return;
+  if (stepped_clock_) {
+    // The clock calls when it has been stepped; what is due already must not wait for that.
+    if (*next <= now()) post([this] { run_due(); });
+    return;
+  }
+  if (timer_armed_ && sockets_first_) return;
+  // A tick ahead at most: where the loop stands still while it waits, that shows as a timer that comes late.
+  Clock::TimePoint at = now() + DeadlineWheel::tick;
+  if (!sockets_first_) at = std::min(at, *next);
+  if (timer_armed_ && timer_at_ <= at) return;
+  timer_at_ = at;
+  timer_armed_ = true;
+  timer_->expires_after(at - now());  // the clock may count from another day than the timer
+  timer_->async_wait([self = weak_from_this(), this](std::error_code ec) {
+    const auto alive = self.lock();
+    if (!alive || ec) return;  // re-armed for an earlier time, or over
+    timer_fired();
+  });
+}
+
+FLUX_DECL void Loop::timer_fired() {
+  const Turn turn(*this);
+  timer_armed_ = false;
+  const auto late = now() - timer_at_;
+  const bool stalled = late >= stall;
+  if (stalled) lost_ += late - stall;
+  // Where one stall follows the other, what is due has its turn nevertheless.
+  sockets_first_ = stalled && !sockets_first_;
+  if (sockets_first_) return arm_timer();
+  run_due();
+}
+
+FLUX_DECL void Loop::run_due() {
+  const auto began = clock_->now();
+  due_by_ = now();
+  calling_due_ = true;
+  while (auto task = timers_.take_due(due_by_)) {
+    (*task)();
+    // Each tick of a stepped clock may make several periods of one timer due: ask again after each task.
+    if (stepped_clock_) due_by_ = now();
+  }
+  calling_due_ = false;
+  const auto took = clock_->now() - began;
+  if (!stepped_clock_ && took >= stall) lost_ += took - stall;
+  arm_timer();
+}
+
+FLUX_DECL void Loop::shut() {
+  std::vector<Task> dropped;  // destroyed without the lock: what they hold may post
+  {
+    const std::lock_guard lock(mailbox_mutex_);
+    if (shut_.exchange(true, std::memory_order_acq_rel)) return;
+    dropped.swap(mailbox_);
+  }
+  clock_->unwatch(this);
+  timers_.clear();
+  timer_.reset();
+  // Where this is inside a flush, that goes on with those it has begun with.
+  const auto unflushed = std::exchange(to_flush_, {});
+}
+
+}  // namespace flux::core

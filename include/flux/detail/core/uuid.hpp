@@ -1,0 +1,17 @@
+// Random UUIDs (RFC 9562, version 4).
+#pragma once
+
+#include <flux/detail/mode.hpp>
+
+#include <string>
+
+namespace flux::core {
+
+/// 36 characters in lower case, of the system's entropy: nobody can guess the next one.
+std::string random_uuid();
+
+}  // namespace flux::core
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/core/uuid.ipp>
+#endif

@@ -1,0 +1,152 @@
+#pragma once
+
+#include <flux/detail/endpoints/files/file_download.hpp>
+#include <flux/detail/endpoints/files/file_routes.hpp>
+#include <flux/detail/endpoints/files/tus_request.hpp>
+#include <flux/detail/endpoints/files/upload_request.hpp>
+#include <flux/detail/gate/cross_origin.hpp>
+#include <flux/detail/mode.hpp>
+#include <flux/detail/storage/file_id.hpp>
+
+#include <limits>
+#include <string>
+
+namespace flux::detail {
+
+FLUX_DECL FileRoutes::FileRoutes(Hub& hub)
+    : hub_(hub),
+      downloads_(std::make_shared<DownloadMemory>(hub.config.files.download_bytes_max)),
+      links_(hub.config.files.link_key) {}
+
+FLUX_DECL void FileRoutes::add_to(transport::Router& router) {
+  // How long a body may be depends on the upload, and its refusal has fields of its own.
+  const RouteOptions any_body{std::numeric_limits<std::uint64_t>::max()};
+  const std::string& path = hub_.config.files.path;
+  for (const std::string& pattern : {path, path + "/{id}"}) {
+    for (const char* method : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}) {
+      router.add(
+          method, pattern, [this](const HttpExchange& exchange) { serve(exchange); }, any_body);
+    }
+  }
+}
+
+FLUX_DECL void FileRoutes::serve(const HttpExchange& exchange) {
+  const auto call = std::make_shared<FileCall>(hub_, exchange.state());
+  call->begin();
+  if (call->method() == "OPTIONS") return answer_options(*call);
+  if (!may_begin(*call)) return;
+  if (call->id().empty()) return serve_folder(call);
+  serve_file(call);
+}
+
+/// What is checked before anything else. False where the client has its answer.
+FLUX_DECL bool FileRoutes::may_begin(FileCall& call) const {
+  const transport::HttpHead& head = call.head();
+  if (call.speaks_tus() && head.all_headers("Tus-Resumable") != protocol::tus_version) {
+    call.answer(412, "only tus 1.0.0 is spoken here", {{"Tus-Version", std::string(protocol::tus_version)}});
+    return false;
+  }
+  const bool reads = call.method() == "GET" || call.method() == "HEAD";
+  if (!reads && !gate::may_change_things(call.options().cors_origins, head)) {
+    call.answer(403, "pages of this origin may not put files here");
+    return false;
+  }
+  if (head.header("Content-Encoding").value_or("identity") != "identity") {
+    call.answer(415, "the body of the request must not have a Content-Encoding");
+    return false;
+  }
+  return true;
+}
+
+FLUX_DECL void FileRoutes::serve_folder(const std::shared_ptr<FileCall>& call) {
+  if (call->method() != "POST") {
+    return call->answer(405, "only POST and OPTIONS are served here: POST puts a file up",
+                        {{"Allow", "POST, OPTIONS"}});
+  }
+  if (call->speaks_tus()) return std::make_shared<TusRequest>(call, uploads_)->post();
+  std::make_shared<FilePost>(call, uploads_)->start();
+}
+
+FLUX_DECL void FileRoutes::serve_file(const std::shared_ptr<FileCall>& call) {
+  const std::string_view method = call->method();
+  if (!storage::is_file_id(call->id())) return call->answer(404, "no such file");
+  if (method == "HEAD" && call->speaks_tus()) return std::make_shared<TusRequest>(call, uploads_)->head();
+  if (method == "GET" || method == "HEAD") return download(call);
+  if (method == "DELETE") return remove(call);
+  if (method == "PATCH" && call->speaks_tus()) return std::make_shared<TusRequest>(call, uploads_)->patch();
+  if (method == "PATCH") {
+    return call->answer(412, "PATCH needs Tus-Resumable", {{"Tus-Version", std::string(protocol::tus_version)}});
+  }
+  call->answer(405, "not served here", {{"Allow", "GET, HEAD, PATCH, DELETE, OPTIONS"}});
+}
+
+/// Also the preflight of CORS.
+FLUX_DECL void FileRoutes::answer_options(FileCall& call) const {
+  const std::string_view methods = call.id().empty() ? "POST, OPTIONS" : "GET, HEAD, PATCH, DELETE, OPTIONS";
+  transport::HttpFields fields = tus_abilities(call.options());
+  fields.emplace_back("Allow", methods);
+  if (!call.options().cors_origins.empty() && call.head().header("Access-Control-Request-Method")) {
+    fields.emplace_back("Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+    // Whatever is asked for: tracing and frameworks add fields of their own, and none is harmful here.
+    if (const auto asked = call.head().header("Access-Control-Request-Headers")) {
+      fields.emplace_back("Access-Control-Allow-Headers", std::string(*asked));
+    }
+    fields.emplace_back("Access-Control-Max-Age", "86400");
+  }
+  call.answer(204, {}, std::move(fields));
+}
+
+// --- One file ---
+
+FLUX_DECL void FileRoutes::download(const std::shared_ptr<FileCall>& call) {
+  const FileId id(call->id());
+  const std::string_view query = call->head().query();
+  const bool by_link = gate::FileLinks::is_link(query);
+  if (by_link && !links_.admits(id, query, hub_.files->unix_ms() / 1000)) {
+    return call->answer(403, "this link is not good, or no longer");
+  }
+  std::string name = transport::query_parameter(query, "filename").value_or("");
+  if (name.size() > file_name_bytes_max) {
+    return call->answer(400, "a file name has at most " + std::to_string(file_name_bytes_max) + " bytes");
+  }
+  call->with_store(
+      id, [id](FileStore& store) { return store.info(id); },
+      [call, by_link, memory = downloads_, name = std::move(name)](const Result<FileInfo>& file) {
+        if (call->over()) return;
+        if (!file) return call->fail(file.error());
+        if (file->state != FileState::complete) return call->answer(404, "the file is not complete yet");
+        if (by_link) return answer_download(call, memory, *file, name);
+        call->ask(FileAction::download, *file, {}, nullptr,
+                  [call, memory, file = *file, name](const Identity&) { answer_download(call, memory, file, name); });
+      });
+}
+
+FLUX_DECL void FileRoutes::remove(const std::shared_ptr<FileCall>& call) {
+  const FileId id(call->id());
+  const bool asked = static_cast<bool>(hub_.handlers.file);
+  const auto carry_out = [call, id, asked, uploads = uploads_](const Identity&) {
+    uploads->turns->take(id, {});
+    call->with_store(
+        id,
+        [id, asked](FileStore& store) -> Result<void> {
+          const auto file = store.info(id);
+          if (!file) return file.error();
+          if (file->state != FileState::complete) return store.remove(id);
+          if (!asked) return Error(Errc::forbidden, "complete files are not removed by clients here");
+          return store.mark_deleted(id);
+        },
+        [call](const Result<void>& removed) {
+          if (!removed) return call->fail(removed.error());
+          call->answer(204, {});
+        });
+  };
+  call->with_store(
+      id, [id](FileStore& store) { return store.info(id); },
+      [call, carry_out](const Result<FileInfo>& file) {
+        if (call->over()) return;
+        if (!file) return call->fail(file.error());
+        call->ask(FileAction::remove, *file, {}, nullptr, carry_out);
+      });
+}
+
+}  // namespace flux::detail

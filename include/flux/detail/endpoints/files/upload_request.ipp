@@ -1,0 +1,246 @@
+#pragma once
+
+#include <flux/detail/core/utf8.hpp>
+#include <flux/detail/core/uuid.hpp>
+#include <flux/detail/endpoints/files/upload_request.hpp>
+#include <flux/detail/mode.hpp>
+#include <flux/detail/transport/http_chars.hpp>
+#include <flux/detail/transport/media_type.hpp>
+#include <flux/json.hpp>
+
+#include <utility>
+
+namespace flux::detail {
+
+// --- A new file ---
+
+FLUX_DECL Result<void> UploadRequest::check_announced() const {
+  if (file_.name.size() > file_name_bytes_max || file_.name.find('\0') != std::string::npos ||
+      !core::valid_utf8(file_.name)) {
+    return Error(Errc::invalid_argument,
+                 "a file name is UTF-8 without NUL, of at most " + std::to_string(file_name_bytes_max) + " bytes");
+  }
+  const std::uint64_t most = call_->options().file_bytes_max;
+  if (file_.length.value_or(0) > most) {
+    return Error(Errc::file_too_large,
+                 "a file has at most " + std::to_string(most) + " bytes here, not " + std::to_string(*file_.length));
+  }
+  if (announced_.upload_id.size() > upload_id_bytes_max || !core::valid_utf8(announced_.upload_id)) {
+    return Error(Errc::invalid_argument,
+                 "an upload_id is UTF-8 of at most " + std::to_string(upload_id_bytes_max) + " bytes");
+  }
+  return announced_.room.empty() ? Result<void>() : call_->hub().rooms.check_id(announced_.room);
+}
+
+FLUX_DECL Result<void> UploadRequest::read_ticket() {
+  if (announced_.ticket.empty()) return {};
+  const Hub& hub = call_->hub();
+  auto ticket = hub.upload_tickets.read(announced_.ticket, hub.files->unix_ms());
+  if (!ticket) return Error(Errc::forbidden, "this ticket is not good, or no longer: ask for a new one in the room");
+  if (!announced_.room.empty() && announced_.room != ticket->room) {
+    return Error(Errc::invalid_argument, "this ticket is for another room than the one that the request names");
+  }
+  announced_.room = std::move(ticket->room);
+  session_ = hub.member(ticket->connection, announced_.room);
+  if (session_) return {};
+  return Error(Errc::forbidden, "the connection that got this ticket has ended, or is no longer in its room");
+}
+
+/// Without a ticket a room hears of an upload where it comes from a user who has a session in it.
+FLUX_DECL Result<void> UploadRequest::find_session(const Identity& owner) {
+  if (session_ || announced_.room.empty()) return {};
+  if (!owner.user_id.empty()) {
+    for (auto& session : call_->hub().sessions.of_user(owner.user_id)) {
+      if (!session->is_in(announced_.room)) continue;
+      session_ = std::move(session);
+      return {};
+    }
+  }
+  return Error(
+      Errc::forbidden,
+      "only uploads of a room's members are told of there: ask for a ticket in the room, and give it as ticket");
+}
+
+FLUX_DECL void UploadRequest::read_query() {
+  const std::string_view query = call_->head().query();
+  const auto read = [&](std::string_view name, std::string& into) {
+    if (auto value = transport::query_parameter(query, name)) into = std::move(*value);
+  };
+  read("room", announced_.room);
+  read("ticket", announced_.ticket);
+  read("upload_id", announced_.upload_id);
+}
+
+FLUX_DECL void UploadRequest::create_file() {
+  if (!transport::is_media_type(file_.media_type)) file_.media_type = "application/octet-stream";
+  if (const auto checked = check_announced(); !checked) return call_->fail(checked.error());
+  if (const auto read = read_ticket(); !read) return call_->fail(read.error());
+  call_->ask(FileAction::upload, file_, announced_.room, session_,
+             [self = shared_from_this()](const Identity& identity) { self->make_file(identity); });
+}
+
+FLUX_DECL void UploadRequest::make_file(const Identity& owner) {
+  if (const auto found = find_session(owner); !found) return call_->fail(found.error());
+  file_.id = core::random_uuid();
+  file_.owner = owner.user_id;
+  if (session_) {
+    const auto known = session_->identity();
+    if (file_.owner.empty() && known) file_.owner = known->user_id;
+    origin_ = {session_->id(), announced_.room.empty() ? nullptr : call_->hub().rooms.find(announced_.room),
+               announced_.upload_id};
+  }
+  file_.wants_sha256 = call_->options().sha256;
+  file_.created_at = file_.modified_at = call_->loop().clock().unix_ms();
+  is_new_ = true;
+  call_->hub().files->begin_upload(file_.id);
+  call_->with_store(
+      file_.id, [file = file_](FileStore& store) { return store.create(file); },
+      [self = shared_from_this()](const Result<void>& made) {
+        if (!made) {
+          self->call_->hub().files->end_upload(self->file_.id);
+          return self->call_->fail(made.error());
+        }
+        if (self->call_->over()) return self->remove_file();
+        if (self->session_) self->call_->hub().files->note_origin(self->file_.id, self->origin_);
+        self->take_turn();
+        self->created();
+      });
+}
+
+FLUX_DECL void UploadRequest::remove_file(std::optional<Error> why) {
+  call_->with_store(
+      file_.id, [id = file_.id](FileStore& store) { return store.remove(id); },
+      [call = call_, id = file_.id, why = std::move(why)](const Result<void>& removed) {
+        const Errc code = removed ? Errc::file_not_found : removed.error().code();
+        if (code != Errc::stopped) call->hub().files->end_upload(id);  // else that which stops removes it
+        if (code != Errc::stopped && code != Errc::file_not_found) {
+          call->hub().file_faults->note("upload " + id + " stays until it expires: " + removed.error().cause());
+        }
+        if (why) call->fail(*why);
+      });
+}
+
+/// A client that has only said that it sends nothing more may be waiting for the answer, and gets it: one that closed
+/// looks the same until it is written to, and what is on its way to a client must not be taken back.
+FLUX_DECL bool UploadRequest::keep_file() {
+  if (!is_new_) return true;
+  if (call_->over()) {
+    remove_file();
+    return false;
+  }
+  is_new_ = false;
+  if (call_->hub().files->end_upload(file_.id)) return true;
+  call_->fail(Error(Errc::stopped, "the server stops"));
+  return false;
+}
+
+// --- Its bytes ---
+
+FLUX_DECL void UploadRequest::take_turn() {
+  turn_ = uploads_->turns->take(file_.id, [weak = weak_from_this(), loop = call_->exchange()->loop()] {
+    loop->post([weak] {
+      if (const auto self = weak.lock()) self->taken_over();
+    });
+  });
+}
+
+FLUX_DECL void UploadRequest::taken_over() {
+  if (completing_) return;  // every byte is in: there is nothing to take over
+  if (const auto upload = upload_.lock()) upload->stop();
+  call_->answer(409, "a newer request has taken over this upload");
+}
+
+FLUX_DECL void UploadRequest::receive_body(std::optional<protocol::TusChecksum> checksum) {
+  const auto upload =
+      std::make_shared<FileUpload>(call_, uploads_, FileUpload::Plan{file_, origin_, std::move(checksum), turn_});
+  upload_ = upload;
+  upload->start([self = shared_from_this()](const FileUpload::Outcome& outcome) {
+    self->file_.size = outcome.size;
+    self->received(outcome);
+  });
+}
+
+FLUX_DECL void UploadRequest::complete_file() {
+  completing_ = true;
+  call_->with_store(
+      file_.id, [id = file_.id](FileStore& store) { return store.complete(id); },
+      [self = shared_from_this()](Result<FileInfo> file) {
+        if (!file) return self->not_completed(file.error());
+        self->file_ = std::move(*file);
+        if (!self->keep_file()) return;
+        self->uploads_->progress.tell(self->call_->hub(), self->origin_, self->file_,
+                                      self->call_->loop().clock().now());
+        self->completed();
+      },
+      features::Files::Pace::slow);
+}
+
+// --- POST ---
+
+FLUX_DECL std::string file_path(const FilesOptions& options, const FileId& id) {
+  std::string path;
+  for (std::string_view rest = options.path; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('/'), rest.size());
+    path += transport::url_encode(rest.substr(0, end));
+    if (end < rest.size()) path += '/';
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return path + "/" + id;
+}
+
+FLUX_DECL std::string file_location(const FilesOptions& options, const FileId& id) {
+  const std::string path = file_path(options, id);
+  return path.substr(path.rfind('/', path.rfind('/') - 1) + 1);
+}
+
+/// A body that holds something else than the file. Stored as it is, it would be a file that nobody meant. None: it is
+/// the file.
+FLUX_DECL std::optional<FileRefusal> not_the_file(const transport::HttpHead& head) {
+  const std::string_view field = head.header("Content-Type").value_or("");
+  const std::string_view type = transport::detail::trim_blanks(field.substr(0, field.find(';')));
+  // A page whose form is sent navigates; curl --data-binary has the type of a form, and means a file.
+  if (transport::equals_ignore_case(type, "multipart/form-data") || head.header("Sec-Fetch-Mode") == "navigate") {
+    return FileRefusal{415,
+                       "the body of the request is the file itself, not a form: fetch(url, {method: \"POST\", "
+                       "body: file}), or curl --data-binary @FILE"};
+  }
+  // draft-ietf-httpbis-resumable-upload, and its earlier versions
+  if (head.header("Upload-Complete") == "?0" || head.header("Upload-Incomplete") == "?1") {
+    return FileRefusal{400, "a file in parts is put up with tus 1.0.0 here, not with a draft of what follows it"};
+  }
+  return std::nullopt;
+}
+
+FLUX_DECL void FilePost::start() {
+  const transport::HttpHead& head = call().head();
+  if (const auto refusal = not_the_file(head)) return call().answer(refusal->status, std::string(refusal->text));
+  file_.name = transport::query_parameter(head.query(), "filename").value_or("");
+  file_.media_type = head.header("Content-Type").value_or("");
+  if (transport::equals_ignore_case(file_.media_type, "application/x-www-form-urlencoded")) file_.media_type.clear();
+  if (head.has_body()) {
+    file_.length = head.content_length();
+  } else {
+    file_.length = 0;
+  }
+  read_query();
+  create_file();
+}
+
+FLUX_DECL void FilePost::created() { receive_body({}); }
+
+FLUX_DECL void FilePost::received(const FileUpload::Outcome& outcome) {
+  if (outcome.end == FileUpload::End::whole) return complete_file();
+  remove_file(outcome.error);
+}
+
+FLUX_DECL void FilePost::not_completed(const Error& error) { remove_file(error); }
+
+FLUX_DECL void FilePost::completed() {
+  std::string json =
+      "{\"fileId\":" + JsonText::string(file_.id).text() + ",\"fileName\":" + JsonText::string(file_.name).text() +
+      ",\"mimeType\":" + JsonText::string(file_.media_type).text() + ",\"size\":" + std::to_string(file_.size);
+  if (!file_.sha256.empty()) json += ",\"sha256\":" + JsonText::string(file_.sha256).text();
+  call().answer(201, json + "}", {{"Location", file_location(call().options(), file_.id)}}, "application/json");
+}
+
+}  // namespace flux::detail

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <flux/detail/endpoints/raw/raw_websocket.hpp>
+#include <flux/websocket.hpp>
+
+namespace flux {
+
+FLUX_DECL Sent WebSocket::send(std::string_view message, MessageType type) const {
+  return state_->send_from_anywhere(message, type);
+}
+FLUX_DECL void WebSocket::close(CloseCode code, std::string_view reason) const {
+  state_->close_from_anywhere(code, reason);
+}
+FLUX_DECL std::size_t WebSocket::outbox_bytes() const { return state_->waiting_bytes(); }
+FLUX_DECL Identity WebSocket::identity() const { return state_->identity(); }
+FLUX_DECL std::string WebSocket::remote_address() const { return state_->remote().text(); }
+FLUX_DECL std::string WebSocket::subprotocol() const { return state_->subprotocol(); }
+
+}  // namespace flux

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <flux/detail/core/utf8.hpp>
+#include <flux/detail/endpoints/socketio/engineio_server.hpp>
+#include <flux/detail/server/server_state.hpp>
+#include <flux/engineio.hpp>
+
+namespace flux::engineio {
+
+/// An application's endpoint.
+class EndpointClient final : public detail::EngineIoClient {
+ public:
+  EndpointClient(const Endpoint& endpoint, detail::EngineIoSession& session) : endpoint_(endpoint), session_(session) {
+    if (endpoint_.on_open) {
+      // In a turn of its own: the session is not open yet.
+      session.loop()->post([open = session.shared_from_this(), &endpoint] {
+        open->hub().guarded(open->loop()->counters(), "open", [&] { endpoint.on_open(Socket(open)); });
+      });
+    }
+  }
+  void on_message(std::string_view message, bool binary, std::string*) override {
+    if (!endpoint_.on_message || !session_.within_rate()) return;
+    session_.hub().guarded(session_.loop()->counters(), "message", [&] {
+      endpoint_.on_message(handle(), message, binary ? MessageType::binary : MessageType::text);
+    });
+  }
+  void on_close(std::string_view reason) override {
+    if (!endpoint_.on_close) return;
+    session_.hub().guarded(session_.loop()->counters(), "close", [&] { endpoint_.on_close(handle(), reason); });
+  }
+
+ private:
+  Socket handle() { return Socket(session_.shared_from_this()); }
+
+  const Endpoint& endpoint_;
+  detail::EngineIoSession& session_;
+};
+
+FLUX_DECL std::string Socket::id() const { return std::string(session_->sid()); }
+
+FLUX_DECL void Socket::send(std::string_view message, MessageType type) const {
+  const bool binary = type == MessageType::binary;
+  auto owned = binary ? std::string(message) : core::repaired(std::string(message));
+  session_->loop()->dispatch(
+      [session = session_, message = std::make_shared<const std::string>(std::move(owned)), binary] {
+        if (binary && message->size() >= detail::engineio_long_bytes) return session->send_long(message);
+        session->send(*message, binary);
+      });
+}
+
+FLUX_DECL void Socket::close() const {
+  session_->loop()->dispatch([session = session_] { session->close("forced close", detail::EngineIoEnding::told); });
+}
+
+FLUX_DECL void serve(Server& server, Endpoint endpoint, Options options) {
+  struct Served {
+    Served(detail::Hub& hub, Endpoint e, Options o)
+        : endpoint(std::move(e)), engine(hub, std::move(o), [this](detail::EngineIoSession& session, const auto&) {
+            return std::make_shared<EndpointClient>(endpoint, session);
+          }) {}
+    Endpoint endpoint;
+    detail::EngineIoServer engine;
+  };
+  auto& state = detail::ServerAccess::state(server);
+  const auto served = std::make_shared<Served>(state.hub(), std::move(endpoint), std::move(options));
+  state.add_endpoint(served->engine, served);
+}
+
+}  // namespace flux::engineio

@@ -1,0 +1,124 @@
+// An Engine.IO endpoint: its sessions, and the way of requests to them.
+#pragma once
+
+#include <flux/detail/core/reclaimer.hpp>
+#include <flux/detail/core/side_thread.hpp>
+#include <flux/detail/endpoints/socketio/engineio_opening.hpp>
+#include <flux/detail/endpoints/socketio/engineio_pollers.hpp>
+#include <flux/detail/endpoints/socketio/engineio_session.hpp>
+#include <flux/detail/transport/http_connection.hpp>
+#include <flux/engineio.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+namespace flux::detail {
+
+/// What the loop of a session has for a WebSocket that comes from another one.
+struct EngineIoHome {
+  transport::ConnectionGroup& connections;
+  transport::WebSocketService& websockets;
+};
+
+/// Sessions by their own sids.
+struct EngineIoBySid {
+  using is_transparent = void;
+  static std::string_view sid(const std::shared_ptr<EngineIoSession>& session) noexcept { return session->sid(); }
+  static std::string_view sid(std::string_view sid) noexcept { return sid; }
+  std::size_t operator()(const auto& of) const noexcept { return std::hash<std::string_view>{}(sid(of)); }
+  bool operator()(const auto& a, const auto& b) const noexcept { return sid(a) == sid(b); }
+};
+
+/// Collects the body of a POST; freed where that takes no time of a loop.
+struct EngineIoPost;
+
+/// Threading: any thread.
+class EngineIoServer {
+ public:
+  /// Makes what speaks over a session; called on the session's loop once it is open.
+  using Factory =
+      std::function<std::shared_ptr<EngineIoClient>(EngineIoSession&, std::shared_ptr<const EngineIoOpening>)>;
+  /// Called on that loop; null where it takes no more connections.
+  using HomeFinder = std::function<std::optional<EngineIoHome>(const core::Loop&)>;
+
+  /// Errors: throws `Error` (bad_config).
+  EngineIoServer(Hub& hub, engineio::Options options, Factory factory);
+  /// Before the start.
+  void set_homes(HomeFinder homes) { homes_ = std::move(homes); }
+
+  const engineio::Options& options() const noexcept { return options_; }
+  /// Where it is served: with a slash at the end, and without.
+  std::vector<std::string> paths() const;
+  /// Of a POST's body: a message as long as it may be, as base64, and what is around it.
+  std::size_t post_bytes_max() const noexcept { return post_bytes_max_; }
+  protocol::EngineIoLimits limits() const { return {post_bytes_max_, 131'072, options_.payload_bytes_max}; }
+  Hub& hub() noexcept { return hub_; }
+  const std::shared_ptr<core::Reclaimer>& reclaimer() const noexcept { return reclaimer_; }
+  /// Takes long texts apart.
+  core::SideThread& aside() noexcept { return aside_; }
+
+  /// A GET, POST or OPTIONS. On the connection's loop.
+  void serve(const HttpExchange& exchange);
+  /// A WebSocket handshake that has been let in. On the connection's loop.
+  void upgrade(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
+               transport::WebSocketService& websockets);
+  /// Closes every session: the server stops.
+  void stop();
+  /// Leaves none behind on this loop, which ends. On it.
+  void end(const core::Loop& loop);
+  void forget(std::string_view sid);
+  void refuse(const HttpExchange& exchange, protocol::EngineIoRefusal refusal) const;
+  /// What lets pages of other origins read the answer.
+  HttpFields cors(const HttpExchange& exchange) const;
+  /// The same, and that no cache keeps the answer.
+  HttpFields answer_fields(const HttpExchange& exchange) const;
+
+ private:
+  struct Shard {
+    std::mutex mutex;
+    std::unordered_set<std::shared_ptr<EngineIoSession>, EngineIoBySid, EngineIoBySid> sessions;
+  };
+
+  Shard& shard(std::string_view sid) { return shards_[std::hash<std::string_view>{}(sid) % shards_.size()]; }
+  std::shared_ptr<EngineIoSession> find(std::string_view sid);
+  std::vector<std::shared_ptr<EngineIoSession>> all();
+  /// Null where there are too many.
+  std::shared_ptr<EngineIoSession> make(std::shared_ptr<core::Loop> loop, bool base64);
+  std::shared_ptr<const EngineIoOpening> open_with(const transport::HttpHead& head, std::string_view remote_address);
+  void bring_over(const std::shared_ptr<transport::HttpConnection>& http, std::string answer,
+                  const std::shared_ptr<EngineIoSession>& session, int tries = 10);
+  /// Of what the WebSocket of such a client brings; the session checks the message in it.
+  std::size_t frame_bytes_max(const EngineIoSession& session) const noexcept {
+    return session.base64() ? post_bytes_max_ : options_.payload_bytes_max;
+  }
+  void open_polling(const HttpExchange& exchange, bool base64);
+  void serve_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoSession>& session);
+  void take_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoPost>& post);
+  /// Ends the session of a request that has just been answered. `reason`: a literal. `post`: ends then, too.
+  static void close_behind(const HttpExchange& exchange, const std::shared_ptr<EngineIoSession>& session,
+                           std::string_view reason, const std::shared_ptr<EngineIoPost>& post = nullptr);
+
+  Hub& hub_;
+  const engineio::Options options_;
+  const std::size_t post_bytes_max_;
+  const Factory factory_;
+  const std::shared_ptr<core::Reclaimer> reclaimer_ = std::make_shared<core::Reclaimer>();
+  const std::shared_ptr<EngineIoPollers> pollers_;
+  EngineIoCommonFields common_fields_;
+  HomeFinder homes_;
+  std::atomic<std::size_t> count_{0};
+  std::array<Shard, 16> shards_;
+  core::SideThread aside_;
+};
+
+}  // namespace flux::detail

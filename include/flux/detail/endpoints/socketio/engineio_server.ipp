@@ -1,0 +1,345 @@
+#pragma once
+
+#include <flux/detail/core/base64.hpp>
+#include <flux/detail/endpoints/socketio/engineio_server.hpp>
+#include <flux/detail/gate/origin.hpp>
+#include <flux/detail/mode.hpp>
+#include <flux/detail/server/connect_gate.hpp>
+#include <flux/detail/transport/http_exchange.hpp>
+#include <flux/detail/transport/websocket_handshake.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <random>
+
+namespace flux::detail {
+
+using protocol::EngineIoRefusal;
+using protocol::EngineIoTransport;
+
+/// 90 bits from the system's entropy: whoever knows it is the client. Short enough for strings to hold it in
+/// themselves.
+FLUX_DECL std::string new_engineio_sid() {
+  static constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::random_device entropy;
+  std::string sid(engineio_sid_size, '\0');
+  unsigned bits = 0;
+  for (std::size_t i = 0; i < sid.size(); ++i) {
+    if (i % 5 == 0) bits = entropy();
+    sid[i] = alphabet[bits & 63];
+    bits >>= 6;
+  }
+  return sid;
+}
+
+FLUX_DECL std::size_t engineio_post_bytes_max(std::size_t message_bytes_max) noexcept {
+  constexpr std::size_t around_bytes = 65'536;  // the text of an event, say, whose attachment is that large
+  constexpr std::size_t any = static_cast<std::size_t>(-1);
+  return message_bytes_max > (any - around_bytes) / 2 ? any : protocol::base64_size(message_bytes_max) + around_bytes;
+}
+
+FLUX_DECL engineio::Options with_origins(engineio::Options options, const Config& config) {
+  auto& origins = options.cors_origins;
+  origins = origins.empty() ? config.origins : gate::normal_origins("engineio::Options::cors_origins", origins);
+  return options;
+}
+
+FLUX_DECL EngineIoServer::EngineIoServer(Hub& hub, engineio::Options options, Factory factory)
+    : hub_(hub),
+      options_(with_origins(std::move(options), hub.config)),
+      post_bytes_max_(engineio_post_bytes_max(options_.payload_bytes_max)),
+      factory_(std::move(factory)),
+      pollers_(std::make_shared<EngineIoPollers>(options_.polling_limits)) {
+  const auto require = [](bool good, const char* text) {
+    if (!good) throw Error(Errc::bad_config, text);
+  };
+  require(options_.ping_interval.count() > 0, "engineio::Options::ping_interval must be more than 0");
+  require(options_.ping_timeout.count() > 0, "engineio::Options::ping_timeout must be more than 0");
+  require(options_.upgrade_timeout.count() > 0, "engineio::Options::upgrade_timeout must be more than 0");
+  require(options_.payload_bytes_max > 0, "engineio::Options::payload_bytes_max must be more than 0");
+  const auto& origins = options_.cors_origins;
+  require(!options_.cors_credentials || std::find(origins.begin(), origins.end(), "*") == origins.end(),
+          "engineio::Options::cors_credentials needs cors_origins that are named: browsers refuse it together with *");
+  require(options_.polling || options_.websocket, "engineio::Options must leave polling or websocket on");
+}
+
+FLUX_DECL std::vector<std::string> EngineIoServer::paths() const {
+  const std::string& path = options_.path;
+  if (path.empty() || path == "/") return {path};
+  const bool has_slash = path.back() == '/';
+  return {path, has_slash ? path.substr(0, path.size() - 1) : path + "/"};
+}
+
+FLUX_DECL std::shared_ptr<EngineIoSession> EngineIoServer::find(std::string_view sid) {
+  Shard& s = shard(sid);
+  const std::lock_guard lock(s.mutex);
+  const auto found = s.sessions.find(sid);
+  return found == s.sessions.end() ? nullptr : *found;
+}
+
+FLUX_DECL std::shared_ptr<EngineIoSession> EngineIoServer::make(std::shared_ptr<core::Loop> loop, bool base64) {
+  const std::size_t most = hub_.config.limits.connections_max;
+  if (count_.fetch_add(1, std::memory_order_relaxed) >= most && most != 0) {
+    count_.fetch_sub(1, std::memory_order_relaxed);
+    loop->counters().connections_refused.add();
+    return nullptr;
+  }
+  auto session = std::make_shared<EngineIoSession>(*this, new_engineio_sid(), std::move(loop), base64);
+  Shard& s = shard(session->sid());
+  const std::lock_guard lock(s.mutex);
+  s.sessions.insert(session);
+  return session;
+}
+
+FLUX_DECL std::shared_ptr<const EngineIoOpening> EngineIoServer::open_with(const transport::HttpHead& head,
+                                                                           std::string_view remote_address) {
+  return std::make_shared<const EngineIoOpening>(head, remote_address, common_fields_);
+}
+
+FLUX_DECL void EngineIoServer::forget(std::string_view sid) {
+  std::shared_ptr<EngineIoSession> last;  // destroyed without the lock
+  Shard& s = shard(sid);
+  const std::lock_guard lock(s.mutex);
+  const auto found = s.sessions.find(sid);
+  if (found == s.sessions.end()) return;
+  last = *found;
+  s.sessions.erase(found);
+  count_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+FLUX_DECL std::vector<std::shared_ptr<EngineIoSession>> EngineIoServer::all() {
+  std::vector<std::shared_ptr<EngineIoSession>> list;
+  for (Shard& s : shards_) {
+    const std::lock_guard lock(s.mutex);
+    list.insert(list.end(), s.sessions.begin(), s.sessions.end());
+  }
+  return list;
+}
+
+FLUX_DECL void EngineIoServer::stop() {
+  for (const auto& session : all()) {
+    session->loop()->dispatch([session] { session->close("server shutting down"); });
+  }
+}
+
+FLUX_DECL void EngineIoServer::end(const core::Loop& loop) {
+  for (const auto& session : all()) {
+    if (session->loop().get() != &loop) continue;
+    session->close("server shutting down");
+    forget(session->sid());
+  }
+}
+
+FLUX_DECL HttpFields EngineIoServer::cors(const HttpExchange& exchange) const {
+  const auto& allowed = options_.cors_origins;
+  if (std::find(allowed.begin(), allowed.end(), "*") != allowed.end()) return {{"Access-Control-Allow-Origin", "*"}};
+  if (allowed.empty()) return {};
+  HttpFields fields{{"Vary", "Origin"}};
+  const auto origin = exchange.header("origin");
+  if (!origin || std::find(allowed.begin(), allowed.end(), *origin) == allowed.end()) return fields;
+  fields.emplace_back("Access-Control-Allow-Origin", *origin);
+  if (options_.cors_credentials) fields.emplace_back("Access-Control-Allow-Credentials", "true");
+  return fields;
+}
+
+FLUX_DECL HttpFields EngineIoServer::answer_fields(const HttpExchange& exchange) const {
+  HttpFields fields = cors(exchange);
+  fields.emplace_back("Cache-Control", "no-store");
+  return fields;
+}
+
+FLUX_DECL void EngineIoServer::refuse(const HttpExchange& exchange, EngineIoRefusal refusal) const {
+  exchange.respond(protocol::engineio_refusal_status(refusal), protocol::engineio_refusal_body(refusal),
+                   "application/json", answer_fields(exchange));
+}
+
+FLUX_DECL void EngineIoServer::serve(const HttpExchange& exchange) {
+  if (exchange.method() == "OPTIONS") {
+    HttpFields fields = cors(exchange);
+    if (!fields.empty()) {
+      fields.emplace_back("Access-Control-Allow-Methods", "GET, POST");
+      if (const auto asked = exchange.header("access-control-request-headers")) {
+        fields.emplace_back("Access-Control-Allow-Headers", std::string(*asked));
+      }
+      fields.emplace_back("Access-Control-Max-Age", "600");
+    }
+    return exchange.respond(204, {}, {}, std::move(fields));
+  }
+  const auto& state = *exchange.state();
+  if (!gate::origin_allowed(hub_.config.origins, exchange.header("origin"), state.head().host(), hub_.speaks_tls())) {
+    state.loop()->counters().connections_refused.add();
+    return refuse(exchange, EngineIoRefusal::forbidden);
+  }
+  if (transport::query_parameter(state.head().query(), "j")) {
+    return exchange.respond(
+        400,
+        protocol::engineio_refusal_body(EngineIoRefusal::bad_request, "JSONP polling is not spoken here: use CORS"),
+        "application/json", answer_fields(exchange));
+  }
+  const protocol::EngineIoQuery query = protocol::read_engineio_query(state.head().query());
+  const auto session = query.sid.empty() ? nullptr : find(query.sid);
+  const protocol::EngineIoState known{options_.polling, options_.websocket,
+                                      session ? std::optional(session->transport_now()) : std::nullopt};
+  if (const auto refusal = protocol::check_engineio_request({query, exchange.method(), false}, known)) {
+    return refuse(exchange, *refusal);
+  }
+  if (session && exchange.method() == "POST") return serve_post(exchange, session);
+  if (session) {
+    exchange.state()->end_with_client();
+    exchange.on_abort([session] { session->loop()->dispatch([session] { session->close("transport error"); }); });
+    session->loop()->dispatch([session, exchange] { session->poll(exchange); });
+    return;
+  }
+  open_polling(exchange, query.base64);
+}
+
+FLUX_DECL void EngineIoServer::open_polling(const HttpExchange& exchange, bool base64) {
+  const auto& state = *exchange.state();
+  const auto opened = make(state.loop(), base64);
+  if (!opened) return exchange.respond(503, "too many clients", "text/plain", answer_fields(exchange));
+  auto opening = open_with(state.head(), state.client().text());
+  std::vector<std::shared_ptr<EngineIoSession>> displaced;
+  auto place = pollers_->enter(opened, state.client().ip, opening->bytes(), displaced);
+  for (const auto& session : displaced) {
+    session->loop()->dispatch([session] { session->close("unused"); });
+  }
+  if (place) return opened->open_polling(exchange, std::move(place), factory_(*opened, std::move(opening)));
+  forget(opened->sid());
+  state.loop()->counters().connections_refused.add();
+  exchange.respond(
+      429,
+      protocol::engineio_refusal_body(EngineIoRefusal::forbidden,
+                                      "Too many sessions of this address poll; end some, or use WebSocket"),
+      "application/json", answer_fields(exchange));
+}
+
+struct EngineIoPost {
+  EngineIoPost(std::shared_ptr<EngineIoSession> s, std::shared_ptr<core::Reclaimer> r)
+      : session(std::move(s)), reclaimer(std::move(r)) {}
+  EngineIoPost(const EngineIoPost&) = delete;
+  EngineIoPost& operator=(const EngineIoPost&) = delete;
+  ~EngineIoPost() {
+    end();
+    reclaimer->take(std::move(body));
+  }
+  /// It will not be larger than `most`. The room for what is announced is taken when much of it has come.
+  void append(std::string_view piece, std::size_t most) {
+    const std::size_t needed = body.size() + piece.size();
+    if (needed > body.capacity() && needed >= core::Reclaimer::large_bytes && needed <= most) reserve(most);
+    body.append(piece);
+  }
+  void reserve(std::size_t bytes) {
+    try {
+      body.reserve(bytes);
+    } catch (const std::exception&) {  // more is announced than the machine has; it grows with what comes
+    }
+  }
+  /// Once it can no longer be read, or has been, the next one may come.
+  void end() {
+    if (!std::exchange(ended, true)) session->end_post();
+  }
+  const std::shared_ptr<EngineIoSession> session;
+  const std::shared_ptr<core::Reclaimer> reclaimer;
+  std::string body;
+  bool ended = false;
+};
+
+FLUX_DECL void EngineIoServer::serve_post(const HttpExchange& exchange,
+                                          const std::shared_ptr<EngineIoSession>& session) {
+  if (!session->begin_post()) {
+    refuse(exchange, EngineIoRefusal::bad_request);
+    return close_behind(exchange, session, "transport error");
+  }
+  auto post = std::make_shared<EngineIoPost>(session, reclaimer_);
+  std::size_t most = post_bytes_max_;
+  if (const auto length = exchange.header("content-length")) {
+    std::from_chars(length->data(), length->data() + length->size(), most);  // the HTTP parser has checked it
+  }
+  exchange.on_body([post, end = std::min(most, post_bytes_max_)](std::string_view piece) { post->append(piece, end); },
+                   [this, exchange, post](bool complete) {
+                     if (complete) return take_post(exchange, post);
+                     close_behind(exchange, post->session, "transport error");  // what it had to say is lost
+                   });
+}
+
+/// In a turn after this one: the answer has gone out then, and no poll that is told of the end overtakes it.
+FLUX_DECL void EngineIoServer::close_behind(const HttpExchange& exchange,
+                                            const std::shared_ptr<EngineIoSession>& session, std::string_view reason,
+                                            const std::shared_ptr<EngineIoPost>& post) {
+  exchange.state()->loop()->post(
+      [session, reason, post] { session->loop()->dispatch([session, reason, post] { session->close(reason); }); });
+}
+
+FLUX_DECL void EngineIoServer::take_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoPost>& post) {
+  const auto& session = post->session;
+  session->loop()->dispatch([this, exchange, post, session] {
+    const auto answer = [this, exchange, post, session](int status, std::string_view why) {
+      if (why.empty()) post->end();
+      if (status == 200) return exchange.respond(200, "ok", "text/html", answer_fields(exchange));
+      if (status == 413) {
+        exchange.respond(413, {}, {}, answer_fields(exchange));
+      } else {
+        refuse(exchange, EngineIoRefusal::bad_request);
+      }
+      if (!why.empty()) close_behind(exchange, session, why, post);
+    };
+    if (!session->is_open() || session->over_websocket()) return answer(400, {});
+    session->posted(std::move(post->body), answer);
+  });
+}
+
+FLUX_DECL void EngineIoServer::upgrade(const std::shared_ptr<transport::HttpConnection>& http,
+                                       const transport::HttpHead& head, transport::WebSocketService& websockets) {
+  const protocol::EngineIoQuery query = protocol::read_engineio_query(head.query());
+  auto session = query.sid.empty() ? nullptr : find(query.sid);
+  const protocol::EngineIoState known{options_.polling, options_.websocket,
+                                      session ? std::optional(session->transport_now()) : std::nullopt};
+  if (const auto refusal = protocol::check_engineio_request({query, head.method(), true}, known)) {
+    // A session that has its WebSocket takes no second one; it is let in only to be told so in its own terms.
+    const bool second = session && session->transport_now() == EngineIoTransport::websocket && options_.websocket;
+    if (!second) return http->refuse_upgrade(protocol::engineio_refusal_status(*refusal), to_string(*refusal));
+  }
+  transport::Connection& connection = *http->connection();
+  const WebSocketAnswer answer = answer_websocket(hub_.config, head, first_subprotocol(head), false);
+  if (session && session->loop() != connection.shared_loop()) return bring_over(http, answer.head, session);
+  const bool fresh = session == nullptr;
+  if (fresh) session = make(connection.shared_loop(), query.base64);
+  if (!session) return http->refuse_upgrade(503, "too many clients");
+  const auto opening = fresh ? open_with(head, http->client(head).text()) : nullptr;
+  const auto websocket =
+      std::make_shared<EngineIoWebSocket>(session, connection, websockets, frame_bytes_max(*session));
+  if (!http->accept_upgrade(answer.head, websocket)) return forget(fresh ? session->sid() : std::string_view());
+  if (fresh) return session->open_websocket(websocket, factory_(*session, opening));
+  session->probe(websocket);
+}
+
+/// A session and its WebSocket are on one loop. The client waits for the answer to its handshake meanwhile, so there is
+/// nothing to read that would be lost.
+FLUX_DECL void EngineIoServer::bring_over(const std::shared_ptr<transport::HttpConnection>& http, std::string answer,
+                                          const std::shared_ptr<EngineIoSession>& session, int tries) {
+  // In a turn of its own: the connection is inside its handler now. What TLS has to say goes out before, in another
+  // turn.
+  http->connection()->loop().post([this, http, session, tries, answer = std::move(answer)] {
+    if (http->closed()) return;
+    const std::shared_ptr<transport::ConnectionInTransit> transit = http->connection()->detach();
+    if (!transit && tries > 1) return bring_over(http, answer, session, tries - 1);
+    if (!transit) return http->refuse_upgrade(503, "earlier answers are still on their way");
+    session->loop()->post([this, session, transit, answer] {
+      const auto home = homes_(*session->loop());
+      if (!home) return;
+      const auto connection = transit->arrive(session->loop(), home->connections);
+      if (!connection) return;
+      const auto websocket =
+          std::make_shared<EngineIoWebSocket>(session, *connection, home->websockets, frame_bytes_max(*session));
+      connection->write(answer);
+      session->probe(websocket);
+      connection->start(websocket);
+      connection->resume_input();
+    });
+  });
+}
+
+}  // namespace flux::detail

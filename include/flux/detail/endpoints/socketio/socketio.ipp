@@ -1,0 +1,212 @@
+#pragma once
+
+#include <flux/detail/endpoints/socketio/socketio_question.hpp>
+#include <flux/detail/endpoints/socketio/socketio_server.hpp>
+#include <flux/detail/server/server_state.hpp>
+#include <flux/socketio.hpp>
+
+#include <utility>
+
+namespace flux::socketio {
+
+// --- Handshake ---
+
+FLUX_DECL std::string_view Handshake::query() const noexcept { return opening_->query(); }
+FLUX_DECL std::optional<std::string> Handshake::query(std::string_view name) const {
+  return transport::query_parameter(opening_->query(), name);
+}
+FLUX_DECL std::optional<std::string_view> Handshake::header(std::string_view name) const {
+  return opening_->header(name);
+}
+FLUX_DECL HttpFields Handshake::headers() const { return opening_->headers(); }
+FLUX_DECL std::string_view Handshake::remote_address() const noexcept { return opening_->remote_address(); }
+
+// --- Broadcast ---
+
+FLUX_DECL Broadcast Broadcast::to(std::string room) const {
+  Broadcast other(*this);
+  other.rooms_.push_back(std::move(room));
+  return other;
+}
+FLUX_DECL Broadcast Broadcast::except(std::string room) const {
+  Broadcast other(*this);
+  other.except_.push_back(std::move(room));
+  return other;
+}
+FLUX_DECL Broadcast Broadcast::volatile_() const {
+  Broadcast other(*this);
+  other.volatile_only_ = true;
+  return other;
+}
+FLUX_DECL Broadcast Broadcast::timeout(std::chrono::milliseconds timeout) const {
+  Broadcast other(*this);
+  other.timeout_ = timeout;
+  return other;
+}
+FLUX_DECL Emitted Broadcast::emit(std::string_view event, const Args& args) const {
+  return nsp_->emit(rooms_, except_, volatile_only_, event, args);
+}
+FLUX_DECL Emitted Broadcast::emit(std::string_view event, const Args& args, AnswersHandler done) const {
+  return nsp_->emit(rooms_, except_, volatile_only_, event, args, timeout_, std::move(done));
+}
+FLUX_DECL std::vector<Socket> Broadcast::sockets() const {
+  std::vector<Socket> list;
+  for (auto& socket : nsp_->reached(rooms_, except_)) list.emplace_back(std::move(socket));
+  return list;
+}
+FLUX_DECL void Broadcast::sockets_join(const std::string& room) const {
+  for (const Socket& socket : sockets()) static_cast<void>(socket.join(room));
+}
+FLUX_DECL void Broadcast::sockets_leave(const std::string& room) const {
+  for (const Socket& socket : sockets()) socket.leave(room);
+}
+FLUX_DECL void Broadcast::disconnect_sockets(bool close) const {
+  for (const Socket& socket : sockets()) socket.disconnect(close);
+}
+
+// --- Socket ---
+
+FLUX_DECL const std::string& Socket::id() const { return state_->id(); }
+FLUX_DECL Namespace Socket::nsp() const { return Namespace(state_->nsp()); }
+FLUX_DECL const Handshake& Socket::handshake() const { return state_->handshake(); }
+FLUX_DECL bool Socket::connected() const { return state_->connected(); }
+FLUX_DECL bool Socket::recovered() const { return state_->recovered(); }
+FLUX_DECL std::string_view Socket::transport() const { return state_->transport(); }
+FLUX_DECL void Socket::on(std::string event, EventHandler handler) const {
+  state_->on(std::move(event), std::move(handler), false);
+}
+FLUX_DECL void Socket::once(std::string event, EventHandler handler) const {
+  state_->on(std::move(event), std::move(handler), true);
+}
+FLUX_DECL void Socket::off(std::string_view event) const { state_->off(event); }
+FLUX_DECL void Socket::use(EventMiddleware middleware) const { state_->use(std::move(middleware)); }
+FLUX_DECL void Socket::on_refused(RefusedHandler handler) const { state_->on_refused(std::move(handler)); }
+FLUX_DECL void Socket::on_disconnecting(DisconnectHandler handler) const {
+  state_->on_disconnecting(std::move(handler));
+}
+FLUX_DECL void Socket::on_any(EventHandler handler) const { state_->on_any(std::move(handler)); }
+FLUX_DECL void Socket::on_disconnect(DisconnectHandler handler) const { state_->on_disconnect(std::move(handler)); }
+FLUX_DECL Emitted Socket::emit(std::string_view event, const Args& args) const {
+  return state_->emit(event, args, false);
+}
+FLUX_DECL Emitted Socket::volatile_emit(std::string_view event, const Args& args) const {
+  return state_->emit(event, args, true);
+}
+FLUX_DECL Emitted Socket::emit(std::string_view event, const Args& args, std::chrono::milliseconds timeout,
+                               AckHandler done) const {
+  return state_->emit(event, args, timeout, std::move(done));
+}
+FLUX_DECL Result<void> Socket::join(const std::string& room) const { return state_->join(room); }
+FLUX_DECL void Socket::leave(const std::string& room) const { state_->leave(room); }
+FLUX_DECL std::vector<std::string> Socket::rooms() const { return state_->rooms(); }
+FLUX_DECL Broadcast Socket::to(std::string room) const {
+  Broadcast others = broadcast();
+  others.rooms_.push_back(std::move(room));
+  return others;
+}
+FLUX_DECL Broadcast Socket::broadcast() const {
+  Broadcast others(state_->nsp());
+  others.except_.push_back(state_->id());
+  return others;
+}
+FLUX_DECL void Socket::disconnect(bool close) const { state_->disconnect(close); }
+FLUX_DECL JsonText Socket::data() const { return state_->data(); }
+FLUX_DECL void Socket::set_data(JsonText data) const { state_->set_data(std::move(data)); }
+
+// --- Middlewares ---
+
+FLUX_DECL void Next::operator()() const { question_->give(true, {}, {}); }
+FLUX_DECL void Next::refuse(std::string message, std::optional<JsonText> data) const {
+  question_->give(false, std::move(message), std::move(data));
+}
+
+// --- Namespace ---
+
+FLUX_DECL const std::string& Namespace::name() const { return state_->name(); }
+FLUX_DECL Namespace& Namespace::use(Middleware middleware) {
+  state_->use(std::move(middleware));
+  return *this;
+}
+FLUX_DECL Namespace& Namespace::on_connection(ConnectionHandler handler) {
+  state_->on_connection(std::move(handler));
+  return *this;
+}
+FLUX_DECL Broadcast Namespace::to(std::string room) const {
+  Broadcast broadcast(state_);
+  broadcast.rooms_.push_back(std::move(room));
+  return broadcast;
+}
+FLUX_DECL Broadcast Namespace::except(std::string room) const {
+  Broadcast broadcast(state_);
+  broadcast.except_.push_back(std::move(room));
+  return broadcast;
+}
+FLUX_DECL Emitted Namespace::emit(std::string_view event, const Args& args) const {
+  return state_->emit({}, {}, false, event, args);
+}
+FLUX_DECL std::vector<Socket> Namespace::sockets() const {
+  std::vector<Socket> list;
+  for (auto& socket : state_->sockets()) list.emplace_back(std::move(socket));
+  return list;
+}
+FLUX_DECL std::vector<Socket> Namespace::sockets_in(const std::string& room) const {
+  std::vector<Socket> list;
+  for (auto& socket : state_->sockets_in(room)) list.emplace_back(std::move(socket));
+  return list;
+}
+FLUX_DECL std::optional<Socket> Namespace::socket(const std::string& id) const {
+  auto found = state_->socket(id);
+  if (!found) return std::nullopt;
+  return Socket(std::move(found));
+}
+FLUX_DECL void Namespace::sockets_join(const std::string& room) const { broadcast().sockets_join(room); }
+FLUX_DECL void Namespace::sockets_leave(const std::string& room) const { broadcast().sockets_leave(room); }
+FLUX_DECL void Namespace::disconnect_sockets(bool close) const { broadcast().disconnect_sockets(close); }
+
+// --- Io ---
+
+FLUX_DECL Io::Io(Server& server, Options options) {
+  detail::ServerState& host = detail::ServerAccess::state(server);
+  const std::string bundle = options.client_file;
+  const std::string path = options.path;
+  const auto log = std::make_shared<const detail::SocketIoLog>(host.config());
+  state_ = std::make_shared<detail::SocketIoServer>(host.hub(), std::move(options), log);
+  // What ends with the server, whoever holds the rest.
+  struct Kept {
+    Kept(std::shared_ptr<detail::SocketIoServer> s, std::shared_ptr<const detail::SocketIoLog> l)
+        : state(std::move(s)), log(std::move(l)) {}
+    Kept(const Kept&) = delete;
+    Kept& operator=(const Kept&) = delete;
+    ~Kept() { state->end(); }
+    std::shared_ptr<detail::SocketIoServer> state;
+    std::shared_ptr<const detail::SocketIoLog> log;
+  };
+  host.add_endpoint(state_->engine(), std::make_shared<Kept>(state_, log));
+  if (!bundle.empty()) host.add_file(path + (path.ends_with('/') ? "" : "/") + "socket.io.js", bundle);
+}
+
+FLUX_DECL Namespace Io::of(const std::string& name) { return Namespace(state_->of(name)); }
+FLUX_DECL void Io::of(std::function<bool(std::string_view, const JsonText&)> matches,
+                      std::function<void(Namespace)> made) {
+  state_->of(std::move(matches), std::move(made));
+}
+FLUX_DECL Io& Io::use(Middleware middleware) {
+  of("/").use(std::move(middleware));
+  return *this;
+}
+FLUX_DECL Io& Io::on_connection(ConnectionHandler handler) {
+  of("/").on_connection(std::move(handler));
+  return *this;
+}
+FLUX_DECL Broadcast Io::to(std::string room) { return of("/").to(std::move(room)); }
+FLUX_DECL Emitted Io::emit(std::string_view event, const Args& args) { return of("/").emit(event, args); }
+
+}  // namespace flux::socketio
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/endpoints/socketio/socketio_client.ipp>
+#include <flux/detail/endpoints/socketio/socketio_delivery.ipp>
+#include <flux/detail/endpoints/socketio/socketio_namespace.ipp>
+#include <flux/detail/endpoints/socketio/socketio_server.ipp>
+#include <flux/detail/endpoints/socketio/socketio_socket.ipp>
+#endif

@@ -1,0 +1,336 @@
+#pragma once
+
+#include <flux/detail/endpoints/socketio/socketio_client.hpp>
+#include <flux/detail/endpoints/socketio/socketio_delivery.hpp>
+#include <flux/detail/endpoints/socketio/socketio_question.hpp>
+#include <flux/detail/endpoints/socketio/socketio_server.hpp>
+#include <flux/detail/mode.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+namespace flux::detail {
+
+using protocol::SocketIoMessagePtr;
+using protocol::SocketIoType;
+
+FLUX_DECL SocketIoClient::SocketIoClient(SocketIoServer& server, EngineIoSession& session,
+                                         std::shared_ptr<const EngineIoOpening> opening)
+    : server_(server), session_(session), opening_(std::move(opening)) {}
+
+FLUX_DECL void SocketIoClient::start() {
+  close_after(connect_timer_, server_.options().connect_timeout, "connect timeout");
+}
+
+FLUX_DECL void SocketIoClient::close_after(Timer& timer, std::chrono::milliseconds time, std::string_view reason) {
+  stop(timer);
+  timer = session_.loop()->call_after(time, [weak = weak_from_this(), &timer, reason = std::string(reason)] {
+    const auto self = weak.lock();
+    if (!self || self->closed_) return;
+    timer.reset();
+    const auto session = self->session_.shared_from_this();
+    session->close(reason);
+  });
+}
+
+/// As long as more of them comes, or is decoded, or the POST goes on, it is the transport's matter how long that may
+/// take.
+FLUX_DECL void SocketIoClient::await_attachments() {
+  stop(unfinished_->timer);
+  unfinished_->bytes = session_.message_bytes();
+  unfinished_->timer = session_.loop()->call_after(server_.options().attachments_timeout, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self || self->closed_ || !self->unfinished_) return;
+    self->unfinished_->timer.reset();
+    if (self->session_.holds_input()) return self->await_attachments();  // one may have come
+    const std::size_t bytes = self->session_.message_bytes();
+    if (bytes > 0 && (bytes != self->unfinished_->bytes || !self->session_.over_websocket()))
+      return self->await_attachments();
+    const auto session = self->session_.shared_from_this();
+    session->close("parse error");
+  });
+}
+
+FLUX_DECL void SocketIoClient::stop(Timer& timer) {
+  if (timer && !session_.loop()->is_shut()) session_.loop()->cancel(*timer);
+  timer.reset();
+}
+
+FLUX_DECL void SocketIoClient::send(const Result<SocketIoMessagePtr>& message) {
+  if (message) send_message(session_, **message);
+}
+
+FLUX_DECL void SocketIoClient::on_message(std::string_view message, bool binary, std::string* owner) {
+  if (!unfinished_) unfinished_ = std::make_unique<Unfinished>(server_.packet_limits());
+  protocol::SocketIoDecoder& decoder = unfinished_->decoder;
+  if (binary) {
+    auto bytes = owner != nullptr ? std::move(*owner) : std::string(message);
+    return came(decoder.binary(server_.engine().reclaimer()->share(std::move(bytes))));
+  }
+  if (message.size() < engineio_long_text_bytes) return came(decoder.text(message));
+  if (owner == nullptr) return read_aside(std::string(message), 0);
+  const std::size_t begin = owner->size() - message.size();
+  read_aside(std::move(*owner), begin);
+}
+
+FLUX_DECL void SocketIoClient::came(const Result<bool>& whole) {
+  if (!whole) {
+    session_.loop()->counters().messages_bad.add();
+    return session_.close("parse error");
+  }
+  if (!*whole) return await_attachments();
+  if (unfinished_->decoder.packet().data.size() >= engineio_long_text_bytes) return read_aside({}, 0);
+  stop(unfinished_->timer);
+  const auto finished = std::move(unfinished_);  // an idle client keeps none
+  handle(finished->decoder, nullptr);
+}
+
+/// One with much text. It is read on another thread, where its client is still there, and ends where no loop has to
+/// wait for that.
+struct SocketIoClient::LongPacket {
+  LongPacket(std::unique_ptr<Unfinished> u, std::string t, std::size_t b)
+      : unfinished(std::move(u)), text(std::move(t)), begin(b) {}
+  void read() {
+    try {
+      if (!text.empty()) whole = unfinished->decoder.text(std::string_view(text).substr(begin));
+      if (whole && *whole) arguments = unfinished->decoder.arguments();
+    } catch (const std::exception&) {
+      whole = Error(Errc::overloaded, "there is no memory for the packet");
+    }
+  }
+  std::unique_ptr<Unfinished> unfinished;
+  const std::string text;  // empty: it has been read, and its attachments are there now
+  const std::size_t begin;
+  Result<bool> whole{true};
+  socketio::Args arguments;
+};
+
+FLUX_DECL void SocketIoClient::read_aside(std::string text, std::size_t begin) {
+  stop(unfinished_->timer);
+  auto& engine = server_.engine();
+  const auto packet = engine.reclaimer()->make<LongPacket>(std::move(unfinished_), std::move(text), begin);
+  session_.hold_input();
+  engine.aside().run([packet, loop = session_.loop(), weak = weak_from_this()] {
+    if (weak.expired()) return;
+    packet->read();
+    loop->post([packet, weak] {
+      const auto self = weak.lock();
+      if (self && !self->closed_) self->came_aside(*packet);
+    });
+  });
+}
+
+FLUX_DECL void SocketIoClient::came_aside(LongPacket& packet) {
+  const auto session = session_.shared_from_this();
+  if (packet.whole && *packet.whole) {
+    handle(packet.unfinished->decoder, &packet.arguments);
+  } else {
+    unfinished_ = std::move(packet.unfinished);
+    came(packet.whole);
+  }
+  session->release_input();
+}
+
+FLUX_DECL std::shared_ptr<SocketIoSocket> SocketIoClient::socket_in(std::string_view nsp) const {
+  for (const auto& socket : sockets_) {
+    if (socket->nsp()->name() == nsp) return socket;
+  }
+  return nullptr;
+}
+
+FLUX_DECL void SocketIoClient::handle(const protocol::SocketIoDecoder& decoder, socketio::Args* arguments) {
+  const protocol::SocketIoPacket& packet = decoder.packet();
+  const auto socket = socket_in(packet.nsp);
+  if (packet.type == SocketIoType::connect && (!socket || socket->asked_about())) {
+    if (std::exchange(was_here_, true) && !session_.within_rate()) {
+      return send(protocol::encode_socketio_connect_error(packet.nsp, "Too many packets; try again later"));
+    }
+    if (socket) withdraw(socket);
+    return connect(packet);
+  }
+  // A packet for a namespace that one is not in, or CONNECT to one that one is in: the client is out of step.
+  if (!socket || !socket->connected() || packet.type == SocketIoType::connect ||
+      packet.type == SocketIoType::connect_error) {
+    return session_.close("parse error");
+  }
+  if (packet.type == SocketIoType::disconnect) return socket->gone("client namespace disconnect");
+  const bool is_allowed = session_.within_rate();
+  if (!is_allowed && (packet.is_ack() || !packet.id || !socket->connected())) return;
+  socketio::Args made;
+  if (arguments == nullptr) made = decoder.arguments();
+  socketio::Args& args = arguments != nullptr ? *arguments : made;
+  if (packet.is_ack()) return socket->handle_ack(*packet.id, std::move(args));
+  socketio::Event::Ack ack;
+  if (packet.id) {
+    if (socket->owes_too_much()) return session_.close("transport error");
+    ack = socket->ack_of(*packet.id);
+  }
+  socketio::Event event(packet.event, std::move(args), std::move(ack));
+  if (!is_allowed) return socket->refuse_for_rate(event);
+  socket->handle_event(std::move(event), arguments != nullptr);
+}
+
+FLUX_DECL void SocketIoClient::connect(const protocol::SocketIoPacket& packet) {
+  const std::string name(packet.nsp);
+  if (const std::size_t most = server_.options().auth_bytes_max; packet.data.size() > most) {
+    return send(
+        protocol::encode_socketio_connect_error(name, "The auth payload has " + std::to_string(packet.data.size()) +
+                                                          " bytes; at most " + std::to_string(most) + " are allowed"));
+  }
+  auto auth = packet.data.empty() ? server_.no_auth()
+                                  : std::make_shared<const JsonText>(CheckedJson::text(std::string(packet.data)));
+  if (sockets_.size() + withdrawn_ >= server_.options().namespaces_per_connection_max) {
+    return send(protocol::encode_socketio_connect_error(name, "Too many namespaces"));
+  }
+  const auto nsp = server_.take(name, *auth);
+  if (closed_) return nsp ? server_.release(nsp) : void();
+  if (!nsp) return send(protocol::encode_socketio_connect_error(name, "Invalid namespace"));
+  auto socket = make_socket(nsp, new_engineio_sid(), std::move(auth));
+  sockets_.push_back(socket);
+  ask_middlewares(socket, 0);
+}
+
+FLUX_DECL std::shared_ptr<SocketIoSocket> SocketIoClient::make_socket(const std::shared_ptr<SocketIoNamespace>& nsp,
+                                                                      std::string id,
+                                                                      std::shared_ptr<const JsonText> auth) {
+  return std::make_shared<SocketIoSocket>(nsp, session_.shared_from_this(), std::move(id), server_.hub().new_key(),
+                                          socketio::Handshake(std::move(auth), opening_));
+}
+
+/// The same socket again, as far as anybody can tell.
+/// The socket that the middlewares have let in gives way to the one that was lost.
+FLUX_DECL bool SocketIoClient::recover(const std::shared_ptr<SocketIoSocket>& asked) {
+  const auto nsp = asked->nsp();
+  const JsonText& auth = asked->handshake().auth();
+  const auto pid = auth.get<std::string>("/pid");
+  if (!pid) return false;
+  // Without an offset the client has not received anything yet.
+  const std::size_t missed_bytes_max = server_.hub().config.limits.outbox_bytes_max / 2;
+  const auto back = nsp->recover(*pid, auth.get<std::string>("/offset"), missed_bytes_max, [&](const std::string& id) {
+    auto socket = make_socket(nsp, id, std::make_shared<const JsonText>(auth));
+    for (std::string& room : asked->rooms()) {
+      if (room != asked->id()) socket->rare().rooms.push_back(std::move(room));
+    }
+    if (JsonText data = asked->data(); !(data == JsonText())) socket->set_data(std::move(data));
+    return socket;
+  });
+  if (!back) return false;
+  asked->refused();
+  std::replace(sockets_.begin(), sockets_.end(), asked, back->socket);
+  welcome(back->socket, back->missed);
+  return true;
+}
+
+FLUX_DECL void SocketIoClient::ask_middlewares(const std::shared_ptr<SocketIoSocket>& socket, std::size_t index) {
+  const auto middlewares = socket->nsp()->middlewares();
+  if (index >= middlewares->size()) return admit(socket);
+  auto answered = [loop = session_.loop(), weak = weak_from_this(), socket, index](bool admitted, std::string message,
+                                                                                   std::optional<JsonText> data) {
+    loop->dispatch([weak, socket, index, admitted, message = std::move(message), data = std::move(data)] {
+      const auto self = weak.lock();
+      if (!self || self->closed_) return;
+      if (!self->has(socket)) {
+        --self->withdrawn_;
+      } else if (admitted) {
+        self->ask_middlewares(socket, index + 1);
+      } else {
+        self->reject(socket, message, data);
+      }
+    });
+  };
+  const auto question = std::make_shared<SocketIoQuestion>(std::move(answered));
+  const auto loop = session_.loop();
+  if (!server_.hub().guarded(loop->counters(), "Socket.IO middleware",
+                             [&] { (*middlewares)[index](socketio::Socket(socket), socketio::Next(question)); })) {
+    question->give(false, "the server failed to handle this connection", {});
+  }
+}
+
+FLUX_DECL bool SocketIoClient::has(const std::shared_ptr<SocketIoSocket>& socket) const {
+  return std::find(sockets_.begin(), sockets_.end(), socket) != sockets_.end();
+}
+
+/// The client has begun anew, without waiting for the middlewares: what they say of this one no longer counts.
+FLUX_DECL void SocketIoClient::withdraw(const std::shared_ptr<SocketIoSocket>& socket) {
+  ++withdrawn_;
+  socket->refused();
+  forget(socket);
+}
+
+FLUX_DECL void SocketIoClient::reject(const std::shared_ptr<SocketIoSocket>& socket, const std::string& message,
+                                      const std::optional<JsonText>& data) {
+  socket->refused();
+  forget(socket);
+  send(protocol::encode_socketio_connect_error(socket->nsp()->name(), message, data));
+}
+
+FLUX_DECL void SocketIoClient::admit(const std::shared_ptr<SocketIoSocket>& socket) {
+  if (socket->nsp()->recovers() && recover(socket)) return;
+  socket->nsp()->add(socket);
+  welcome(socket, {});
+}
+
+FLUX_DECL void SocketIoClient::welcome(const std::shared_ptr<SocketIoSocket>& socket,
+                                       const std::vector<SocketIoMessagePtr>& missed) {
+  stop(connect_timer_);
+  const auto nsp = socket->nsp();
+  std::string payload = "{\"sid\":" + JsonText::string(socket->id()).text();
+  if (socket->recoverable_) payload += ",\"pid\":" + JsonText::string(socket->recoverable_->pid).text();
+  send(protocol::encode_socketio_connect(nsp->name(), CheckedJson::text(payload + "}")));
+  for (const auto& message : missed) send(message);
+  const auto handlers = nsp->handlers();
+  for (const auto& handler : *handlers) {
+    if (!socket->connected()) return;
+    server_.hub().guarded(session_.loop()->counters(), "Socket.IO connection",
+                          [&] { handler(socketio::Socket(socket)); });
+  }
+}
+
+FLUX_DECL void SocketIoClient::on_transport_changed() {
+  for (const auto& socket : sockets_) socket->change_lanes();
+}
+
+FLUX_DECL void SocketIoClient::on_drained() {
+  for (const auto& socket : std::vector(sockets_)) {
+    if (socket->connected() && socket->follower_ != nullptr) socket->follower_->drained();
+  }
+}
+
+FLUX_DECL void SocketIoClient::forget(const std::shared_ptr<SocketIoSocket>& socket) {
+  const auto found = std::find(sockets_.begin(), sockets_.end(), socket);
+  if (found == sockets_.end()) return;
+  sockets_.erase(found);
+  server_.release(socket->nsp());
+}
+
+FLUX_DECL void SocketIoClient::disconnect() {
+  const auto session = session_.shared_from_this();
+  for (const auto& socket : std::vector(sockets_)) {
+    if (socket->connected()) socket->dismiss();
+  }
+  session->close("forced server close", EngineIoEnding::told);
+}
+
+FLUX_DECL void SocketIoClient::on_closing() {
+  for (const auto& socket : sockets_) {
+    if (socket->connected()) socket->flush_rooms();
+  }
+}
+
+FLUX_DECL void SocketIoClient::on_close(std::string_view reason) {
+  closed_ = true;
+  stop(connect_timer_);
+  if (unfinished_) stop(unfinished_->timer);
+  const auto sockets = std::exchange(sockets_, {});
+  for (const auto& socket : sockets) {
+    if (socket->connected()) {
+      socket->gone(reason);
+    } else {
+      socket->refused();
+    }
+    server_.release(socket->nsp());
+  }
+}
+
+}  // namespace flux::detail

@@ -1,0 +1,436 @@
+#pragma once
+
+#include <flux/detail/core/session_key.hpp>
+#include <flux/detail/core/utf8.hpp>
+#include <flux/detail/endpoints/socketio/engineio_server.hpp>
+#include <flux/detail/endpoints/socketio/socketio_delivery.hpp>
+#include <flux/detail/endpoints/socketio/socketio_namespace.hpp>
+#include <flux/detail/mode.hpp>
+#include <flux/detail/server/shared_list.hpp>
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <utility>
+
+namespace flux::detail {
+
+using protocol::SocketIoMessagePtr;
+
+FLUX_DECL void SocketIoLog::unsent(std::string_view what, const Error& error) const {
+  if (!sink_ || level_ < LogLevel::error) return;
+  sink_(LogLevel::error, std::string(what).append(" was not sent: ").append(error.message()));
+}
+
+FLUX_DECL SocketIoNamespace::SocketIoNamespace(std::string name, std::shared_ptr<const socketio::Options> options,
+                                               std::shared_ptr<Clock> clock, std::weak_ptr<const SocketIoLog> log)
+    : name_(std::move(name)), options_(std::move(options)), clock_(std::move(clock)), log_(std::move(log)) {}
+
+FLUX_DECL void SocketIoNamespace::use(socketio::Middleware middleware) {
+  const std::lock_guard lock(mutex_);
+  add_to_list(middlewares_, std::move(middleware));
+}
+
+FLUX_DECL void SocketIoNamespace::on_connection(socketio::ConnectionHandler handler) {
+  const std::lock_guard lock(mutex_);
+  add_to_list(handlers_, std::move(handler));
+}
+
+FLUX_DECL void SocketIoNamespace::end() {
+  List<socketio::Middleware> middlewares = std::make_shared<std::vector<socketio::Middleware>>();
+  List<socketio::ConnectionHandler> handlers = std::make_shared<std::vector<socketio::ConnectionHandler>>();
+  std::vector<std::deque<InOrder::Sent>> waiting;  // hold their sockets, which hold this
+  const std::lock_guard lock(mutex_);              // goes before the lists do, whose handlers may hold this namespace
+  middlewares.swap(middlewares_);
+  handlers.swap(handlers_);
+  for (auto& [loop, mine] : in_order_) waiting.push_back(std::exchange(mine.waiting, {}));
+}
+
+FLUX_DECL SocketIoNamespace::List<socketio::Middleware> SocketIoNamespace::middlewares() const {
+  const std::lock_guard lock(mutex_);
+  return middlewares_;
+}
+
+FLUX_DECL SocketIoNamespace::List<socketio::ConnectionHandler> SocketIoNamespace::handlers() const {
+  const std::lock_guard lock(mutex_);
+  return handlers_;
+}
+
+FLUX_DECL Error SocketIoNamespace::unsent(std::string_view what, Error error) const {
+  if (const auto log = log_.lock()) log->unsent(what, error);
+  return error;
+}
+
+FLUX_DECL Result<SocketIoMessagePtr> SocketIoNamespace::encode_event(std::string_view event, const socketio::Args& args,
+                                                                     std::optional<std::uint64_t> id) const {
+  if (!core::valid_utf8(event)) {
+    return Error(Errc::invalid_argument, "the event's name \"" + core::shown(event) + "\" is not UTF-8");
+  }
+  return protocol::encode_socketio_event(name_, event, args, id);
+}
+
+FLUX_DECL std::map<core::Loop*, std::vector<std::shared_ptr<SocketIoSocket>>> by_loops(
+    const std::vector<std::shared_ptr<SocketIoSocket>>& sockets) {
+  std::map<core::Loop*, std::vector<std::shared_ptr<SocketIoSocket>>> loops;
+  for (const auto& socket : sockets) loops[socket->loop().get()].push_back(socket);
+  return loops;
+}
+
+FLUX_DECL Result<void> SocketIoNamespace::emit(const std::vector<std::string>& rooms,
+                                               const std::vector<std::string>& except, bool volatile_only,
+                                               std::string_view event, const socketio::Args& args) {
+  const bool keeps = recovers() && !volatile_only;
+  auto message = keeps ? Result<SocketIoMessagePtr>(SocketIoMessagePtr()) : encode_event(event, args);
+  std::unique_lock lock(mutex_);  // keeps the order of emits
+  if (keeps) message = encode(rooms, except, event, args);
+  if (!message) {
+    lock.unlock();
+    return unsent(event, message.error());
+  }
+  if (keeps) {
+    send_kept(std::move(lock), rooms, except, *message);
+    return {};
+  }
+  if (const auto sent = volatile_only ? std::nullopt : emit_to_lanes(rooms, except, **message)) {
+    lock.unlock();
+    return *sent ? *sent : unsent(event, sent->error());
+  }
+  const auto each = receivers(rooms, except);
+  lock.unlock();
+  for (auto& [loop, sockets] : by_loops(each)) {
+    loop->dispatch([sockets = std::move(sockets), message = *message, volatile_only] {
+      for (const auto& socket : sockets) {
+        if (socket->connected()) socket->send_shared(*message, volatile_only);
+      }
+    });
+  }
+  return {};
+}
+
+FLUX_DECL void SocketIoNamespace::send_kept(std::unique_lock<std::mutex> lock, const Names& rooms, const Names& except,
+                                            const SocketIoMessagePtr& message) {
+  std::vector<std::shared_ptr<core::Loop>> loops;
+  for (auto& [loop, sockets] : by_loops(receivers(rooms, except))) {
+    loops.push_back(sockets.front()->loop());
+    in_order_[loop].waiting.push_back({message, std::move(sockets)});
+  }
+  lock.unlock();
+  for (const auto& loop : loops) {
+    loop->dispatch([self = shared_from_this(), loop] { self->send_in_order(*loop); });
+  }
+}
+
+FLUX_DECL void SocketIoNamespace::send_in_order(const core::Loop& loop) {
+  std::unique_lock lock(mutex_);
+  InOrder& mine = in_order_[&loop];  // stays where it is
+  if (mine.is_sending) return;
+  const InOrder::Turn turn(mine);
+  while (!mine.waiting.empty()) {
+    const InOrder::Sent next = std::move(mine.waiting.front());
+    mine.waiting.pop_front();
+    lock.unlock();
+    for (const auto& socket : next.receivers) {
+      if (socket->connected()) socket->send_shared(*next.message, false);
+    }
+    lock.lock();
+  }
+}
+
+/// Collects the answers of many.
+struct SocketIoAnswers {
+  explicit SocketIoAnswers(std::size_t count, socketio::AnswersHandler d) : due(count), done(std::move(d)) {}
+  /// True with the last one.
+  bool add(Result<socketio::Args> answer) {
+    const std::lock_guard lock(mutex);
+    if (answer) {
+      answers.push_back(std::move(*answer));
+    } else if (!missing) {
+      missing = answer.error();
+    }
+    return --due == 0;
+  }
+  std::mutex mutex;
+  std::size_t due;
+  std::optional<Error> missing;
+  std::vector<socketio::Args> answers;
+  socketio::AnswersHandler done;
+};
+
+FLUX_DECL Result<void> SocketIoNamespace::emit(const Names& rooms, const Names& except, bool volatile_only,
+                                               std::string_view event, const socketio::Args& args,
+                                               std::chrono::milliseconds timeout, socketio::AnswersHandler done) {
+  const std::uint64_t id = new_ack_id();
+  const auto message = encode_event(event, args, id);
+  if (!message) return unsent(event, message.error());
+  const auto each = reached(rooms, except);
+  if (each.empty()) {
+    if (done) done(std::nullopt, {});
+    return {};
+  }
+  const auto answers = std::make_shared<SocketIoAnswers>(each.size(), std::move(done));
+  const auto add = [answers](Result<socketio::Args> answer) {
+    if (!answers->add(std::move(answer))) return;
+    const auto last = std::move(answers->done);  // ends where it is called
+    if (last) last(answers->missing, std::move(answers->answers));
+  };
+  for (const auto& receiver : each) {
+    const bool posted = receiver->loop()->dispatch([receiver, message = *message, id, timeout, volatile_only, add] {
+      receiver->ask(*message, id, timeout, volatile_only, add);
+    });
+    if (!posted) add(Error(Errc::session_not_found, "the server has ended"));
+  }
+  return {};
+}
+
+FLUX_DECL std::vector<std::shared_ptr<SocketIoSocket>> SocketIoNamespace::reached(const Names& rooms,
+                                                                                  const Names& except) const {
+  const std::lock_guard lock(mutex_);
+  return receivers(rooms, except);
+}
+
+/// The usual case, one room or everybody. None where it is another: those left out must be single sockets.
+FLUX_DECL std::optional<Result<void>> SocketIoNamespace::emit_to_lanes(const std::vector<std::string>& rooms,
+                                                                       const std::vector<std::string>& except,
+                                                                       const protocol::SocketIoMessage& message) {
+  if (rooms.size() > 1 || (rooms.size() == 1 && sockets_.count(rooms[0]) != 0)) return std::nullopt;
+  const bool singles = std::all_of(except.begin(), except.end(), [&](const std::string& name) {
+    return sockets_.count(name) != 0 || rooms_.count(name) == 0;
+  });
+  if (!singles) return std::nullopt;
+  std::shared_ptr<SocketIoRoom> room = everyone_;
+  if (!rooms.empty()) {
+    const auto found = rooms_.find(rooms[0]);
+    if (found == rooms_.end()) return Result<void>();
+    room = found->second.room;
+  }
+  const std::lock_guard lock(room->mutex);
+  if (const std::size_t pending = room->audience.pending_size(); pending > 0 && !sockets_.empty()) {
+    const std::size_t most = (*sockets_.begin())->session()->hub().config.limits.fanout_bytes_max;
+    if (pending >= most) {
+      return Result<void>(Error(Errc::overloaded,
+                                std::to_string(pending) + " bytes wait to be sent to the receivers; try again later"));
+    }
+  }
+  room->audience.append([&](const void* view, core::Lane& lane) { append_socketio(lane, message, view); }, room);
+  for (const std::string& id : except) {
+    if (const auto left_out = sockets_.find(id); left_out != sockets_.end()) {
+      room->audience.exclude_from_last((*left_out)->key());
+    }
+  }
+  return Result<void>();
+}
+
+/// Each once.
+FLUX_DECL std::vector<std::shared_ptr<SocketIoSocket>> SocketIoNamespace::receivers(
+    const std::vector<std::string>& rooms, const std::vector<std::string>& except) const {
+  using Sockets = std::vector<std::shared_ptr<SocketIoSocket>>;
+  const auto in = [this](const Names& names) {
+    Sockets list;
+    for (const std::string& name : names) {
+      if (const auto single = sockets_.find(name); single != sockets_.end()) list.push_back(*single);
+      if (const auto room = rooms_.find(name); room != rooms_.end()) {
+        list.insert(list.end(), room->second.sockets.begin(), room->second.sockets.end());
+      }
+    }
+    std::sort(list.begin(), list.end());
+    list.erase(std::unique(list.begin(), list.end()), list.end());
+    return list;
+  };
+  Sockets list = rooms.empty() ? Sockets(sockets_.begin(), sockets_.end()) : in(rooms);
+  if (except.empty()) return list;
+  const Sockets left_out = in(except);
+  std::erase_if(list, [&](const auto& s) { return std::binary_search(left_out.begin(), left_out.end(), s); });
+  return list;
+}
+
+FLUX_DECL std::vector<std::shared_ptr<SocketIoSocket>> SocketIoNamespace::sockets() const {
+  const std::lock_guard lock(mutex_);
+  return {sockets_.begin(), sockets_.end()};
+}
+
+FLUX_DECL std::vector<std::shared_ptr<SocketIoSocket>> SocketIoNamespace::sockets_in(const std::string& room) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = rooms_.find(room);
+  if (found == rooms_.end()) return {};
+  return {found->second.sockets.begin(), found->second.sockets.end()};
+}
+
+FLUX_DECL std::shared_ptr<SocketIoSocket> SocketIoNamespace::socket(const std::string& id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = sockets_.find(id);
+  return found == sockets_.end() ? nullptr : *found;
+}
+
+// --- Who is in a namespace ---
+
+FLUX_DECL std::shared_ptr<SocketIoRoom> SocketIoNamespace::enter(const std::string& room,
+                                                                 const std::shared_ptr<SocketIoSocket>& socket) {
+  const std::lock_guard lock(mutex_);
+  return enter_locked(room, socket);
+}
+
+FLUX_DECL std::shared_ptr<SocketIoRoom> SocketIoNamespace::enter_locked(const std::string& room,
+                                                                        const std::shared_ptr<SocketIoSocket>& socket) {
+  Members& members = rooms_[room];
+  if (!members.room) members.room = std::make_shared<SocketIoRoom>(room);
+  members.sockets.insert(socket);
+  return members.room;
+}
+
+FLUX_DECL void SocketIoNamespace::leave(const std::string& room, const std::shared_ptr<SocketIoSocket>& socket) {
+  const std::lock_guard lock(mutex_);
+  const auto found = rooms_.find(room);
+  if (found == rooms_.end()) return;
+  found->second.sockets.erase(socket);
+  if (found->second.sockets.empty()) rooms_.erase(found);
+}
+
+FLUX_DECL void SocketIoNamespace::add(const std::shared_ptr<SocketIoSocket>& socket) {
+  const std::lock_guard lock(mutex_);
+  if (recovers()) {
+    using Recoverable = const SocketIoSocket::Recoverable;
+    socket->recoverable_ = std::make_unique<Recoverable>(Recoverable{new_engineio_sid(), next_offset_});
+  }
+  seat(socket);
+}
+
+/// From here on it hears what is emitted.
+FLUX_DECL void SocketIoNamespace::seat(const std::shared_ptr<SocketIoSocket>& socket) {
+  std::vector<std::string> rooms;
+  {
+    const std::lock_guard socket_lock(socket->mutex());  // middlewares have handed it to other threads
+    if (socket->rare_) rooms = socket->rare_->rooms;
+    socket->life_ = SocketIoSocket::Life::connected;
+  }
+  sockets_.insert(socket);
+  socket->take_seat(socket->seat_, *everyone_);
+  for (const std::string& room : rooms) socket->take_place(enter_locked(room, socket));
+}
+
+FLUX_DECL void SocketIoNamespace::remove(const std::shared_ptr<SocketIoSocket>& socket, bool recoverable) {
+  const std::lock_guard lock(mutex_);
+  sockets_.erase(socket);
+  if (!recoverable || !socket->recoverable_) return;
+  forget_old();
+  const SocketIoSocket::Recoverable& known = *socket->recoverable_;
+  const auto client = core::ClientAddress::parse(socket->handshake().remote_address());
+  Lost lost{known.pid, known.first, socket->id(), {}, {}, clock_->now(), {}, {}};
+  if (client) lost.from = client->ip.client_network();
+  {
+    const std::lock_guard socket_lock(socket->mutex());
+    if (socket->rare_) {
+      lost.rooms = socket->rare_->rooms;
+      lost.data = socket->rare_->data;
+    }
+  }
+  note_lost(std::move(lost));
+}
+
+// --- Connection state recovery ---
+
+/// For one that is too many, the oldest goes: of its own address where that has its share, else of all.
+FLUX_DECL void SocketIoNamespace::note_lost(Lost lost) {
+  const std::size_t of_address_max = options_->recovery_sockets_per_address_max;
+  if (options_->recovery_sockets_max == 0 || of_address_max == 0) return;
+  const auto same = lost_by_address_.find(lost.from);
+  if (same != lost_by_address_.end() && same->second.size() >= of_address_max) take_lost(same->second.front());
+  if (lost_.size() >= options_->recovery_sockets_max) take_lost(lost_.begin());
+  const auto added = lost_.insert(lost_.end(), std::move(lost));
+  auto& of_address = lost_by_address_[added->from];
+  added->at_address = of_address.insert(of_address.end(), added);
+  lost_by_pid_.emplace(added->pid, added);
+}
+
+FLUX_DECL SocketIoNamespace::Lost SocketIoNamespace::take_lost(LostList::iterator lost) {
+  lost_by_pid_.erase(lost->pid);
+  const auto of_address = lost_by_address_.find(lost->from);
+  of_address->second.erase(lost->at_address);
+  if (of_address->second.empty()) lost_by_address_.erase(of_address);
+  Lost taken = std::move(*lost);
+  lost_.erase(lost);
+  return taken;
+}
+
+/// The event with its offset as one argument more, kept for those who come back.
+FLUX_DECL Result<SocketIoMessagePtr> SocketIoNamespace::encode(const std::vector<std::string>& rooms,
+                                                               const std::vector<std::string>& except,
+                                                               std::string_view event, const socketio::Args& args) {
+  forget_old();
+  const std::uint64_t number = next_offset_++;
+  socketio::Args with_offset = args;
+  with_offset.emplace_back(JsonText::string(core::key_text(core::mixed(number))));
+  auto message = encode_event(event, with_offset);
+  if (!message) return message;
+  std::size_t bytes = (*message)->text().size();
+  for (const auto& attachment : (*message)->attachments()) bytes += attachment->size();
+  kept_.push_back({number, clock_->now(), rooms, except, *message, bytes});
+  kept_bytes_ += bytes;
+  while (kept_.size() > options_->recovery_packets_max || kept_bytes_ > options_->recovery_bytes_max) {
+    crowded_out_ = kept_.front().number + 1;
+    crowded_out_at_ = kept_.front().at;
+    forget_oldest_kept();
+  }
+  return message;
+}
+
+FLUX_DECL void SocketIoNamespace::forget_oldest_kept() {
+  kept_bytes_ -= kept_.front().bytes;
+  kept_.pop_front();
+}
+
+/// A client that was cut off then has all that was sent before this: it has answered a ping that came behind it.
+FLUX_DECL Clock::TimePoint SocketIoNamespace::delivered_by(Clock::TimePoint cut_off) const {
+  return cut_off - options_->ping_interval - 2 * options_->ping_timeout;
+}
+
+FLUX_DECL void SocketIoNamespace::forget_old() {
+  const auto horizon = clock_->now() - options_->recovery_max;
+  while (!kept_.empty() && kept_.front().at < delivered_by(horizon)) forget_oldest_kept();
+  while (!lost_.empty() && lost_.front().at < horizon) take_lost(lost_.begin());
+}
+
+FLUX_DECL std::optional<SocketIoNamespace::Recovered> SocketIoNamespace::recover(
+    const std::string& pid, const std::optional<std::string>& offset, std::size_t missed_bytes_max,
+    const MakeSocket& make) {
+  const std::lock_guard lock(mutex_);
+  forget_old();
+  const auto known = lost_by_pid_.find(pid);
+  if (known == lost_by_pid_.end()) return std::nullopt;
+  const auto entry = known->second;
+  std::uint64_t first = entry->first;  // that it may have missed
+  if (offset) {
+    const auto key = core::key_from_text(*offset);
+    if (!key || core::unmixed(*key) >= next_offset_) return std::nullopt;
+    first = std::max(first, core::unmixed(*key) + 1);
+  }
+  if (first < crowded_out_ && crowded_out_at_ >= delivered_by(entry->at)) return std::nullopt;
+  std::vector<SocketIoMessagePtr> missed;
+  std::size_t missed_bytes = 0;
+  {
+    const std::set<std::string_view> was_in(entry->rooms.begin(), entry->rooms.end());
+    const auto in_any = [&](const std::vector<std::string>& rooms) {
+      return std::any_of(rooms.begin(), rooms.end(),
+                         [&](const std::string& room) { return room == entry->id || was_in.count(room) != 0; });
+    };
+    for (const Kept& packet : kept_) {
+      const bool meant = (packet.rooms.empty() || in_any(packet.rooms)) && !in_any(packet.except);
+      if (packet.number < first || !meant) continue;
+      missed_bytes += packet.bytes;
+      if (missed_bytes > missed_bytes_max) return std::nullopt;
+      missed.push_back(packet.message);
+    }
+  }
+  Lost lost = take_lost(entry);
+  Recovered back{make(lost.id), std::move(missed)};
+  using Recoverable = const SocketIoSocket::Recoverable;
+  back.socket->recoverable_ = std::make_unique<Recoverable>(Recoverable{lost.pid, lost.first});
+  back.socket->recovered_ = true;
+  for (std::string& room : lost.rooms) {
+    if (!back.socket->in_room(room)) back.socket->rare().rooms.push_back(std::move(room));
+  }
+  if (back.socket->data() == JsonText()) back.socket->set_data(std::move(lost.data));
+  seat(back.socket);  // under the same lock: nothing is missed in between, and nothing comes twice
+  return back;
+}
+
+}  // namespace flux::detail

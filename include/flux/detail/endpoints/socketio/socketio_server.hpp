@@ -1,0 +1,67 @@
+// A Socket.IO endpoint: which namespaces there are.
+#pragma once
+
+#include <flux/detail/endpoints/socketio/engineio_server.hpp>
+#include <flux/detail/endpoints/socketio/socketio_namespace.hpp>
+#include <flux/socketio.hpp>
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace flux::detail {
+
+/// Behind `socketio::Io`. Threading: any thread. What handles may call when the server has gone does not look at it.
+class SocketIoServer {
+ public:
+  SocketIoServer(Hub& hub, socketio::Options options, const std::shared_ptr<const SocketIoLog>& log);
+
+  const socketio::Options& options() const noexcept { return *options_; }
+  Hub& hub() noexcept { return hub_; }
+  EngineIoServer& engine() noexcept { return engine_; }
+  /// Whether nobody has called it before.
+  bool begin_sharing() noexcept { return !shares_.exchange(true); }
+  const protocol::SocketIoLimits& packet_limits() const noexcept { return packet_limits_; }
+  /// `{}`, of all clients that say nothing.
+  const std::shared_ptr<const JsonText>& no_auth() const noexcept { return no_auth_; }
+
+  /// Made where it is not there. Errors: throws `Error` (bad_config).
+  std::shared_ptr<SocketIoNamespace> of(const std::string& name);
+  void of(std::function<bool(std::string_view, const JsonText&)> matches,
+          std::function<void(socketio::Namespace)> made);
+  /// For one more user. Null: there is none of that name, and no predicate wants it.
+  std::shared_ptr<SocketIoNamespace> take(std::string_view name, const JsonText& auth);
+  /// The server it belongs to goes, whoever holds this one.
+  void end();
+  /// A user has gone.
+  void release(const std::shared_ptr<SocketIoNamespace>& nsp);
+
+ private:
+  struct Dynamic {
+    std::function<bool(std::string_view, const JsonText&)> matches;
+    std::function<void(socketio::Namespace)> made;
+  };
+
+  std::shared_ptr<SocketIoNamespace> make(const std::string& name) const;
+  std::shared_ptr<SocketIoNamespace> enter(const std::shared_ptr<SocketIoNamespace>& fresh,
+                                           std::vector<std::shared_ptr<SocketIoNamespace>>& ended);
+
+  Hub& hub_;
+  const std::shared_ptr<const socketio::Options> options_;
+  const protocol::SocketIoLimits packet_limits_;
+  const std::shared_ptr<const JsonText> no_auth_ = std::make_shared<const JsonText>(CheckedJson::text("{}"));
+  const std::shared_ptr<Clock> clock_;
+  const std::weak_ptr<const SocketIoLog> log_;
+  EngineIoServer engine_;
+  std::atomic<bool> shares_{false};
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<SocketIoNamespace>, std::less<>> namespaces_;
+  std::shared_ptr<const std::vector<Dynamic>> dynamic_ = std::make_shared<std::vector<Dynamic>>();
+};
+
+}  // namespace flux::detail

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <flux/detail/endpoints/socketio/socketio_client.hpp>
+#include <flux/detail/endpoints/socketio/socketio_server.hpp>
+#include <flux/detail/mode.hpp>
+#include <flux/detail/server/shared_list.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace flux::detail {
+
+FLUX_DECL SocketIoServer::SocketIoServer(Hub& hub, socketio::Options options,
+                                         const std::shared_ptr<const SocketIoLog>& log)
+    : hub_(hub),
+      options_(std::make_shared<const socketio::Options>(std::move(options))),
+      packet_limits_(options_->packet_limits.resolved(options_->payload_bytes_max)),
+      clock_(hub.config.clock),
+      log_(log),
+      engine_(hub, *options_, [this](EngineIoSession& session, std::shared_ptr<const EngineIoOpening> opening) {
+        auto client = std::make_shared<SocketIoClient>(*this, session, std::move(opening));
+        client->start();
+        return client;
+      }) {
+  const auto require = [](bool good, const char* text) {
+    if (!good) throw Error(Errc::bad_config, text);
+  };
+  require(options_->connect_timeout.count() > 0, "socketio::Options::connect_timeout must be more than 0");
+  require(options_->attachments_timeout.count() > 0, "socketio::Options::attachments_timeout must be more than 0");
+  require(options_->recovery_max.count() >= 0, "socketio::Options::recovery_max must not be negative");
+  require(options_->namespaces_max > 0, "socketio::Options::namespaces_max must be more than 0");
+  require(options_->namespaces_per_connection_max > 0,
+          "socketio::Options::namespaces_per_connection_max must be more than 0");
+  require(options_->auth_bytes_max >= 2, "socketio::Options::auth_bytes_max must be at least 2, which {} has");
+  of("/");
+}
+
+FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::make(const std::string& name) const {
+  return std::make_shared<SocketIoNamespace>(name, options_, clock_, log_);
+}
+
+FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::of(const std::string& name) {
+  const std::string full = !name.empty() && name.front() == '/' ? name : "/" + name;
+  if (const auto named = protocol::encode_socketio_disconnect(full); !named) {
+    throw Error(Errc::bad_config, "\"" + name + "\" can't name a namespace: " + named.error().message());
+  }
+  const std::lock_guard lock(mutex_);
+  auto& nsp = namespaces_[full];
+  if (!nsp) nsp = make(full);
+  nsp->dynamic_ = false;  // from here on it stays
+  return nsp;
+}
+
+FLUX_DECL void SocketIoServer::of(std::function<bool(std::string_view, const JsonText&)> matches,
+                                  std::function<void(socketio::Namespace)> made) {
+  const std::lock_guard lock(mutex_);
+  add_to_list(dynamic_, Dynamic{std::move(matches), std::move(made)});
+}
+
+FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::take(std::string_view name, const JsonText& auth) {
+  std::shared_ptr<const std::vector<Dynamic>> dynamic;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = namespaces_.find(name); found != namespaces_.end()) {
+      ++found->second->users_;
+      return found->second;
+    }
+    dynamic = dynamic_;
+  }
+  const auto wants = [&](const Dynamic& d) {
+    bool wanted = false;
+    hub_.guarded_elsewhere("Socket.IO namespace", [&] { wanted = d.matches(name, auth); });
+    return wanted;
+  };
+  const auto wanted = std::find_if(dynamic->begin(), dynamic->end(), wants);
+  if (wanted == dynamic->end()) return nullptr;
+  // Set up before anybody can see it; of two clients that come at the same time one makes it.
+  auto fresh = make(std::string(name));
+  if (wanted->made) hub_.guarded_elsewhere("Socket.IO namespace", [&] { wanted->made(socketio::Namespace(fresh)); });
+  std::vector<std::shared_ptr<SocketIoNamespace>> ended;
+  auto taken = enter(fresh, ended);
+  if (taken != fresh) ended.push_back(fresh);
+  for (const auto& nsp : ended) nsp->end();
+  return taken;
+}
+
+/// `fresh`, or the one of that name that was there before; null where there are too many. Into `ended` go those that
+/// had to make room.
+FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::enter(
+    const std::shared_ptr<SocketIoNamespace>& fresh, std::vector<std::shared_ptr<SocketIoNamespace>>& ended) {
+  const std::lock_guard lock(mutex_);
+  auto found = namespaces_.find(fresh->name());
+  if (found == namespaces_.end()) {
+    if (namespaces_.size() >= options_->namespaces_max) {
+      std::erase_if(namespaces_, [&](const auto& entry) {
+        const bool unused = entry.second->dynamic_ && entry.second->users_ == 0;
+        if (unused) ended.push_back(entry.second);
+        return unused;
+      });
+    }
+    if (namespaces_.size() >= options_->namespaces_max) return nullptr;
+    fresh->dynamic_ = true;
+    found = namespaces_.emplace(fresh->name(), fresh).first;
+  }
+  ++found->second->users_;
+  return found->second;
+}
+
+FLUX_DECL void SocketIoServer::end() {
+  std::map<std::string, std::shared_ptr<SocketIoNamespace>, std::less<>> ended;
+  std::shared_ptr<const std::vector<Dynamic>> dynamic = std::make_shared<std::vector<Dynamic>>();
+  {
+    const std::lock_guard lock(mutex_);
+    ended = namespaces_;
+    dynamic.swap(dynamic_);
+  }
+  for (const auto& [name, nsp] : ended) nsp->end();
+}
+
+FLUX_DECL void SocketIoServer::release(const std::shared_ptr<SocketIoNamespace>& nsp) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (--nsp->users_ != 0 || !nsp->dynamic_ || nsp->recovers()) return;
+    namespaces_.erase(nsp->name());
+  }
+  nsp->end();
+}
+
+}  // namespace flux::detail

@@ -1,0 +1,178 @@
+// A client in a Socket.IO namespace: its handlers, its rooms, its acknowledgments.
+#pragma once
+
+#include <flux/detail/core/lane.hpp>
+#include <flux/detail/endpoints/socketio/engineio_session.hpp>
+#include <flux/detail/endpoints/socketio/socketio_follower.hpp>
+#include <flux/socketio.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace flux::detail {
+
+class SocketIoClient;
+struct SocketIoRoom;
+
+/// Behind `socketio::Socket`. Threading: any thread, but what says otherwise.
+class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket> {
+ public:
+  SocketIoSocket(std::shared_ptr<SocketIoNamespace> nsp, std::shared_ptr<EngineIoSession> session, std::string id,
+                 std::uint64_t key, socketio::Handshake handshake);
+
+  const std::string& id() const noexcept { return id_; }
+  std::uint64_t key() const noexcept { return key_; }
+  const std::shared_ptr<SocketIoNamespace>& nsp() const noexcept { return nsp_; }
+  const socketio::Handshake& handshake() const noexcept { return handshake_; }
+  const std::shared_ptr<core::Loop>& loop() const noexcept { return session_->loop(); }
+  bool asked_about() const noexcept { return life_.load(std::memory_order_acquire) == Life::asking; }
+  bool connected() const noexcept { return life_.load(std::memory_order_acquire) == Life::connected; }
+  bool recovered() const noexcept { return recovered_; }
+
+  void on(std::string event, socketio::EventHandler handler, bool once);
+  void off(std::string_view event);
+  void on_any(socketio::EventHandler handler);
+  void use(socketio::EventMiddleware middleware);
+  void on_refused(socketio::RefusedHandler handler);
+  void on_disconnecting(socketio::DisconnectHandler handler);
+  void on_disconnect(socketio::DisconnectHandler handler);
+  std::string_view transport() const noexcept { return to_string(session_->transport_now()); }
+  Result<void> emit(std::string_view event, const socketio::Args& args, bool volatile_only);
+  Result<void> emit(std::string_view event, const socketio::Args& args, std::chrono::milliseconds timeout,
+                    socketio::AckHandler done);
+  /// On the loop: sends what has `id`, and has `done` called with the answer, or the error that there is none.
+  void ask(const protocol::SocketIoMessage& message, std::uint64_t id, std::chrono::milliseconds timeout,
+           bool volatile_only, socketio::AckHandler done);
+  Result<void> acknowledge(std::uint64_t id, const socketio::Args& args);
+  Result<void> join(const std::string& room);
+  void leave(const std::string& room);
+  std::vector<std::string> rooms() const;
+  void disconnect(bool close);
+  JsonText data() const;
+  void set_data(JsonText data);
+  const std::shared_ptr<EngineIoSession>& session() const noexcept { return session_; }
+  /// On the loop. One at most, which stays until it is told that the socket has gone.
+  void follow(SocketIoFollower& follower) { follower_ = &follower; }
+  bool followed() const noexcept { return follower_ != nullptr; }
+
+ private:
+  friend class SocketIoClient;
+  friend class SocketIoNamespace;
+  enum class Life : std::uint8_t { asking, connected, gone };  // asking: the middlewares
+  struct Seat {
+    std::shared_ptr<core::Lane> lane;
+    core::LaneSeat place;
+  };
+  struct RoomSeat : Seat {
+    explicit RoomSeat(std::shared_ptr<SocketIoRoom> r) : room(std::move(r)) {}
+    const std::shared_ptr<SocketIoRoom> room;
+  };
+  struct WaitingAck {
+    socketio::AckHandler done;
+    core::TimerQueue::Id timer;
+  };
+  /// A list of them: a socket has few, and an idle one should not pay for a table.
+  struct Handler {
+    std::string event;
+    socketio::EventHandler call;
+    bool once;
+    std::shared_ptr<Handler> next;
+  };
+  /// As what connection state recovery knows it.
+  struct Recoverable {
+    std::string pid;      // private: the client and the server alone know it
+    std::uint64_t first;  // number of the first event that was sent after it had come
+  };
+  using Middlewares = std::shared_ptr<const std::vector<socketio::EventMiddleware>>;
+  /// What many sockets have none of. Under the mutex.
+  struct Rare {
+    std::shared_ptr<const socketio::EventHandler> any;
+    Middlewares middlewares;
+    std::shared_ptr<const socketio::RefusedHandler> refused;
+    socketio::DisconnectHandler on_disconnecting;
+    socketio::DisconnectHandler on_disconnect;
+    JsonText data;
+    std::vector<std::string> rooms;
+  };
+  /// The same, of the loop's.
+  struct RareOnLoop {
+    std::vector<std::unique_ptr<RoomSeat>> seats;
+    std::map<std::uint64_t, WaitingAck> acks;
+  };
+  /// An event of the client's that the application owes something. Bounded, for each socket.
+  struct Owed;
+  /// One that wants an acknowledgment. The last one who could give it may go without.
+  struct OwedAck;
+  /// One that a middleware is asked about.
+  struct Asked;
+
+  // On the loop
+  void send(const protocol::SocketIoMessage& message, bool volatile_only = false);
+  void send_shared(const protocol::SocketIoMessage& message, bool volatile_only);
+  void flush_rooms();
+  template <class Visit>
+  void for_each_seat(const Visit& visit);
+  bool in_room(const std::string& room) const;
+  std::vector<std::unique_ptr<RoomSeat>>::iterator seat_in(const std::string& room);
+  void enter_room(const std::string& room);
+  void leave_room(const std::string& room);
+  void take_place(std::shared_ptr<SocketIoRoom> room);
+  void take_seat(Seat& seat, SocketIoRoom& room);
+  void leave_seat(Seat& seat, SocketIoRoom& room);
+  void change_lane(Seat& seat, SocketIoRoom& room);
+  void change_lanes();
+  socketio::Event::Ack ack_of(std::uint64_t id);
+  std::shared_ptr<socketio::Event> make_long(socketio::Event event) const;
+  void handle_event(socketio::Event event, bool is_long);
+  void refuse_for_rate(socketio::Event& event);
+  void ask_middlewares(const std::shared_ptr<socketio::Event>& event, const Middlewares& middlewares,
+                       std::size_t index);
+  void refuse_event(socketio::Event& event, const std::string& message, const std::optional<JsonText>& data);
+  void call_handlers(socketio::Event& event);
+  std::shared_ptr<Handler> take_handler(std::string_view event, bool always);
+  void handle_ack(std::uint64_t id, socketio::Args args);
+  /// It says good-bye, and is gone.
+  void dismiss();
+  void gone(std::string_view reason);
+  /// It never was connected, and will not be.
+  void refused();
+  void forget_handlers(socketio::DisconnectHandler* on_disconnect);
+  bool tell_disconnecting(std::string_view reason);
+  void ack_failed(std::uint64_t id, const Error& error);
+  void fail_ack(const WaitingAck& ack, const Error& error);
+  std::optional<WaitingAck> take_ack(std::uint64_t id);
+  bool owes_too_much() const noexcept;
+  std::mutex& mutex() const noexcept { return loop()->sessions_mutex(); }
+  Rare& rare();
+  RareOnLoop& on_loop();
+
+  const std::shared_ptr<SocketIoNamespace> nsp_;
+  const std::shared_ptr<EngineIoSession> session_;
+  const std::string id_;
+  const std::uint64_t key_;
+  const socketio::Handshake handshake_;
+  std::unique_ptr<const Recoverable> recoverable_;  // null where connection state recovery is off
+  bool recovered_ = false;                          // both set before anybody else knows the socket
+  std::atomic<Life> life_{Life::asking};
+  std::atomic<std::uint32_t> owed_{0};
+
+  // Under the mutex
+  std::shared_ptr<Handler> handlers_;
+  std::unique_ptr<Rare> rare_;
+
+  // The loop's
+  Seat seat_;  // in the namespace
+  SocketIoFollower* follower_ = nullptr;
+  std::unique_ptr<RareOnLoop> rare_on_loop_;
+};
+
+}  // namespace flux::detail

@@ -1,0 +1,506 @@
+#pragma once
+
+#include <flux/detail/core/utf8.hpp>
+#include <flux/detail/endpoints/socketio/socketio_client.hpp>
+#include <flux/detail/endpoints/socketio/socketio_delivery.hpp>
+#include <flux/detail/endpoints/socketio/socketio_namespace.hpp>
+#include <flux/detail/endpoints/socketio/socketio_question.hpp>
+#include <flux/detail/endpoints/socketio/socketio_socket.hpp>
+#include <flux/detail/mode.hpp>
+#include <flux/detail/server/shared_list.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace flux::detail {
+
+FLUX_DECL SocketIoSocket::SocketIoSocket(std::shared_ptr<SocketIoNamespace> nsp,
+                                         std::shared_ptr<EngineIoSession> session, std::string id, std::uint64_t key,
+                                         socketio::Handshake handshake)
+    : nsp_(std::move(nsp)),
+      session_(std::move(session)),
+      id_(std::move(id)),
+      key_(key),
+      handshake_(std::move(handshake)) {}
+
+// Handlers may hold their socket, so none is kept for one that has gone.
+
+FLUX_DECL void SocketIoSocket::on(std::string event, socketio::EventHandler handler, bool once) {
+  off(event);
+  auto added = std::make_shared<Handler>(Handler{std::move(event), std::move(handler), once, nullptr});
+  const std::lock_guard lock(mutex());
+  if (life_ == Life::gone) return;
+  added->next = std::move(handlers_);
+  handlers_ = std::move(added);
+}
+
+FLUX_DECL void SocketIoSocket::off(std::string_view event) {
+  std::shared_ptr<Handler> removed;  // goes unlocked
+  const std::lock_guard lock(mutex());
+  removed = take_handler(event, true);
+}
+
+/// That of the event, out of the list where it is for `always` or for once. Under the mutex.
+FLUX_DECL std::shared_ptr<SocketIoSocket::Handler> SocketIoSocket::take_handler(std::string_view event, bool always) {
+  std::shared_ptr<Handler>* at = &handlers_;
+  while (*at && (*at)->event != event) at = &(*at)->next;
+  std::shared_ptr<Handler> found = *at;
+  if (found && (always || found->once)) *at = std::exchange(found->next, nullptr);
+  return found;
+}
+
+FLUX_DECL SocketIoSocket::Rare& SocketIoSocket::rare() {
+  if (!rare_) rare_ = std::make_unique<Rare>();
+  return *rare_;
+}
+
+FLUX_DECL SocketIoSocket::RareOnLoop& SocketIoSocket::on_loop() {
+  if (!rare_on_loop_) rare_on_loop_ = std::make_unique<RareOnLoop>();
+  return *rare_on_loop_;
+}
+
+FLUX_DECL void SocketIoSocket::on_any(socketio::EventHandler handler) {
+  auto call = handler ? std::make_shared<const socketio::EventHandler>(std::move(handler)) : nullptr;
+  const std::lock_guard lock(mutex());
+  if (life_ != Life::gone) rare().any.swap(call);
+}
+
+FLUX_DECL void SocketIoSocket::use(socketio::EventMiddleware middleware) {
+  Middlewares longer = std::make_shared<const std::vector<socketio::EventMiddleware>>();
+  const std::lock_guard lock(mutex());
+  if (life_ == Life::gone) return;
+  if (rare().middlewares) longer = rare_->middlewares;
+  add_to_list(longer, std::move(middleware));
+  rare_->middlewares.swap(longer);
+}
+
+FLUX_DECL void SocketIoSocket::on_refused(socketio::RefusedHandler handler) {
+  auto call = std::make_shared<const socketio::RefusedHandler>(std::move(handler));
+  const std::lock_guard lock(mutex());
+  if (life_ != Life::gone) rare().refused.swap(call);
+}
+
+FLUX_DECL void SocketIoSocket::on_disconnecting(socketio::DisconnectHandler handler) {
+  const std::lock_guard lock(mutex());
+  if (life_ != Life::gone) rare().on_disconnecting.swap(handler);
+}
+
+FLUX_DECL void SocketIoSocket::on_disconnect(socketio::DisconnectHandler handler) {
+  const std::lock_guard lock(mutex());
+  if (life_ != Life::gone) rare().on_disconnect.swap(handler);
+}
+
+FLUX_DECL void SocketIoSocket::forget_handlers(socketio::DisconnectHandler* on_disconnect) {
+  std::shared_ptr<Handler> handlers;  // what they hold is destroyed without the lock
+  Rare handlers_and_rooms;
+  {
+    const std::lock_guard lock(mutex());
+    life_ = Life::gone;
+    handlers.swap(handlers_);
+    if (rare_) {
+      std::swap(handlers_and_rooms, *rare_);
+      rare_->data = handlers_and_rooms.data;
+    }
+  }
+  while (handlers) handlers = std::exchange(handlers->next, nullptr);
+  if (on_disconnect != nullptr) on_disconnect->swap(handlers_and_rooms.on_disconnect);
+}
+
+FLUX_DECL JsonText SocketIoSocket::data() const {
+  const std::lock_guard lock(mutex());
+  return rare_ ? rare_->data : JsonText();
+}
+
+FLUX_DECL void SocketIoSocket::set_data(JsonText data) {
+  const std::lock_guard lock(mutex());
+  std::swap(rare().data, data);
+}
+
+FLUX_DECL bool SocketIoSocket::owes_too_much() const noexcept { return owed_ >= nsp_->options().acks_waiting_max; }
+
+FLUX_DECL Error socket_gone(const std::string& id) {
+  return Error(Errc::session_not_found, "socket " + id + " is not connected");
+}
+
+// --- Events ---
+
+/// What was sent to rooms before goes first.
+FLUX_DECL void SocketIoSocket::send(const protocol::SocketIoMessage& message, bool volatile_only) {
+  if (!session_->is_open() || (volatile_only && session_->busy())) return;
+  flush_rooms();
+  send_message(*session_, message);
+}
+
+/// The same for what many get: to a WebSocket it goes by itself, and nothing is copied.
+FLUX_DECL void SocketIoSocket::send_shared(const protocol::SocketIoMessage& message, bool volatile_only) {
+  if (session_->encoding() != EngineIoEncoding::websocket) return send(message, volatile_only);
+  if (!session_->is_open() || (volatile_only && session_->busy())) return;
+  flush_rooms();
+  session_->send_shared(message.websocket(), message.packets());
+}
+
+FLUX_DECL void SocketIoSocket::flush_rooms() {
+  for_each_seat([](Seat& seat, SocketIoRoom&) { seat.lane->flush_now(); });
+  if (nsp_->recovers()) nsp_->send_in_order(*loop());
+  if (follower_ != nullptr) follower_->flush();
+}
+
+FLUX_DECL Result<void> SocketIoSocket::emit(std::string_view event, const socketio::Args& args, bool volatile_only) {
+  if (!connected()) return socket_gone(id_);
+  if (nsp_->recovers() && !volatile_only) return nsp_->emit({id_}, {}, false, event, args);
+  auto message = nsp_->encode_event(event, args);
+  if (!message) return nsp_->unsent(event, message.error());
+  const bool posted = loop()->dispatch([self = shared_from_this(), message = std::move(*message), volatile_only] {
+    if (self->connected()) self->send(*message, volatile_only);
+  });
+  if (!posted) return socket_gone(id_);
+  return {};
+}
+
+FLUX_DECL Result<void> SocketIoSocket::emit(std::string_view event, const socketio::Args& args,
+                                            std::chrono::milliseconds timeout, socketio::AckHandler done) {
+  if (!connected()) return socket_gone(id_);
+  const std::uint64_t id = nsp_->new_ack_id();
+  auto message = nsp_->encode_event(event, args, id);
+  if (!message) return nsp_->unsent(event, message.error());
+  const bool posted = loop()->dispatch([self = shared_from_this(), message = std::move(*message), id, timeout,
+                                        done = std::move(done)] { self->ask(*message, id, timeout, false, done); });
+  if (!posted) return socket_gone(id_);
+  return {};
+}
+
+FLUX_DECL void SocketIoSocket::ask(const protocol::SocketIoMessage& message, std::uint64_t id,
+                                   std::chrono::milliseconds timeout, bool volatile_only, socketio::AckHandler done) {
+  const bool lost = volatile_only && session_->busy();
+  const auto timer = loop()->call_after(timeout, [weak = weak_from_this(), id] {
+    if (const auto socket = weak.lock())
+      socket->ack_failed(id, Error(Errc::overloaded, "no acknowledgment came in time"));
+  });
+  on_loop().acks.emplace(id, WaitingAck{std::move(done), timer});
+  if (connected() && !lost) return send(message);
+  loop()->cancel(timer);
+  ack_failed(id, lost ? Error(Errc::overloaded, "the client could not take it at once") : socket_gone(id_));
+}
+
+/// Out it comes before it is called: that is done once.
+FLUX_DECL std::optional<SocketIoSocket::WaitingAck> SocketIoSocket::take_ack(std::uint64_t id) {
+  if (!rare_on_loop_) return std::nullopt;
+  auto node = rare_on_loop_->acks.extract(id);
+  if (!node) return std::nullopt;
+  return std::move(node.mapped());
+}
+
+/// The timer has fired, or been cancelled.
+FLUX_DECL void SocketIoSocket::ack_failed(std::uint64_t id, const Error& error) {
+  if (const auto ack = take_ack(id)) fail_ack(*ack, error);
+}
+
+FLUX_DECL void SocketIoSocket::fail_ack(const WaitingAck& ack, const Error& error) {
+  if (ack.done) session_->hub().guarded(loop()->counters(), "ack", [&] { ack.done(error); });
+}
+
+FLUX_DECL void SocketIoSocket::handle_ack(std::uint64_t id, socketio::Args args) {
+  const auto ack = take_ack(id);
+  if (!ack) return;  // nobody asked, or it came too late
+  loop()->cancel(ack->timer);
+  if (ack->done) session_->hub().guarded(loop()->counters(), "ack", [&] { ack->done(std::move(args)); });
+}
+
+struct SocketIoSocket::Owed {
+  explicit Owed(std::shared_ptr<SocketIoSocket> s) : socket(std::move(s)) { ++socket->owed_; }
+  Owed(const Owed&) = delete;
+  Owed& operator=(const Owed&) = delete;
+  ~Owed() { --socket->owed_; }
+  const std::shared_ptr<SocketIoSocket> socket;
+};
+
+struct SocketIoSocket::OwedAck : Owed {
+  OwedAck(std::shared_ptr<SocketIoSocket> s, std::uint64_t i) : Owed(std::move(s)), id(i) {}
+  const std::uint64_t id;
+  std::atomic<bool> given{false};
+};
+
+struct SocketIoSocket::Asked {
+  Asked(std::shared_ptr<SocketIoSocket> socket, std::shared_ptr<socketio::Event> e, Middlewares all, std::size_t i)
+      : owed(std::move(socket)), event(std::move(e)), middlewares(std::move(all)), index(i) {}
+  const Owed owed;
+  const std::shared_ptr<socketio::Event> event;
+  const Middlewares middlewares;
+  const std::size_t index;
+};
+
+FLUX_DECL socketio::Event::Ack SocketIoSocket::ack_of(std::uint64_t id) {
+  return [owed = std::make_shared<OwedAck>(shared_from_this(), id)](const socketio::Args& args) -> socketio::Emitted {
+    if (owed->given.exchange(true)) return {};
+    return owed->socket->acknowledge(owed->id, args);
+  };
+}
+
+FLUX_DECL Result<void> SocketIoSocket::acknowledge(std::uint64_t id, const socketio::Args& args) {
+  auto message = protocol::encode_socketio_ack(nsp_->name(), id, args);
+  if (!message) return nsp_->unsent("an acknowledgment", message.error());
+  const bool posted = loop()->dispatch([self = shared_from_this(), message = std::move(*message)] {
+    // It may overtake what the same turn sends to rooms: waiting would cost each room its batch.
+    if (self->connected()) send_message(*self->session_, *message);
+  });
+  if (!posted) return socket_gone(id_);
+  return {};
+}
+
+/// Its arguments end where no loop has to wait for that; all else, which may be the application's, with the last who
+/// holds it.
+FLUX_DECL std::shared_ptr<socketio::Event> SocketIoSocket::make_long(socketio::Event event) const {
+  const auto ending = session_->reclaimer()->make<socketio::Args>();
+  auto made = std::make_unique<socketio::Event>(std::move(event));
+  return {made.release(), [ending](socketio::Event* last) {
+            ending->swap(last->args_);
+            delete last;
+          }};
+}
+
+FLUX_DECL void SocketIoSocket::handle_event(socketio::Event event, bool is_long) {
+  Middlewares middlewares;
+  {
+    const std::lock_guard lock(mutex());
+    if (rare_) middlewares = rare_->middlewares;
+  }
+  if (!middlewares && !is_long) return call_handlers(event);
+  const auto shared = is_long ? make_long(std::move(event)) : std::make_shared<socketio::Event>(std::move(event));
+  if (!middlewares) return call_handlers(*shared);
+  if (!shared->wants_ack() && owes_too_much()) return session_->close("transport error");
+  ask_middlewares(shared, middlewares, 0);
+}
+
+/// Its client waits for an answer. It is told by whoever would have answered: data sharing, or the application.
+FLUX_DECL void SocketIoSocket::refuse_for_rate(socketio::Event& event) {
+  const Error error(Errc::rate_limited, "more than " +
+                                            std::to_string(session_->hub().config.limits.messages_per_second) +
+                                            " messages a second; this one was not acted on");
+  bool is_of_application = follower_ == nullptr;
+  if (!is_of_application) {
+    const std::lock_guard lock(mutex());
+    const Handler* at = handlers_.get();
+    while (at != nullptr && at->event != event.name()) at = at->next.get();
+    is_of_application = at != nullptr;
+  }
+  if (!is_of_application) return follower_->refuse(event, error);
+  refuse_event(event, error.message(), {});
+}
+
+FLUX_DECL void SocketIoSocket::ask_middlewares(const std::shared_ptr<socketio::Event>& event,
+                                               const Middlewares& middlewares, std::size_t index) {
+  if (!connected()) return;
+  if (index >= middlewares->size()) return call_handlers(*event);
+  // It goes to the loop along with the answer: none of it ends on the thread of who gives that.
+  auto asked = std::make_shared<Asked>(shared_from_this(), event, middlewares, index);
+  auto answered = [asked = std::move(asked)](bool admitted, std::string message, std::optional<JsonText> data) mutable {
+    const auto loop = asked->owed.socket->loop();
+    loop->dispatch([asked = std::move(asked), admitted, message = std::move(message), data = std::move(data)] {
+      SocketIoSocket& socket = *asked->owed.socket;
+      if (admitted) {
+        socket.ask_middlewares(asked->event, asked->middlewares, asked->index + 1);
+      } else {
+        socket.refuse_event(*asked->event, message, data);
+      }
+    });
+  };
+  const auto question = std::make_shared<SocketIoQuestion>(std::move(answered));
+  if (!session_->hub().guarded(loop()->counters(), "Socket.IO event middleware",
+                               [&] { (*middlewares)[index](*event, socketio::Next(question)); })) {
+    question->give(false, "the server failed to handle this event", {});
+  }
+}
+
+FLUX_DECL void SocketIoSocket::refuse_event(socketio::Event& event, const std::string& message,
+                                            const std::optional<JsonText>& data) {
+  std::shared_ptr<const socketio::RefusedHandler> refused;
+  {
+    const std::lock_guard lock(mutex());
+    if (rare_) refused = rare_->refused;
+  }
+  if (!refused || !*refused) return;
+  session_->hub().guarded(loop()->counters(), "Socket.IO refusal", [&] { (*refused)(event, message, data); });
+}
+
+FLUX_DECL void SocketIoSocket::call_handlers(socketio::Event& event) {
+  std::shared_ptr<const socketio::EventHandler> any;
+  std::shared_ptr<const Handler> own;
+  {
+    const std::lock_guard lock(mutex());
+    if (rare_) any = rare_->any;
+    own = take_handler(event.name(), false);
+  }
+  const auto call = [&](const socketio::EventHandler& handler) {
+    if (handler) session_->hub().guarded(loop()->counters(), "Socket.IO event", [&] { handler(event); });
+  };
+  if (any) call(*any);
+  if (own) return call(own->call);
+  if (follower_ != nullptr) follower_->handle(event);
+}
+
+// --- Rooms ---
+
+FLUX_DECL Result<void> SocketIoSocket::join(const std::string& room) {
+  if (room == id_) return {};
+  if (room.empty() || !core::valid_utf8(room)) {
+    return Error(Errc::invalid_argument,
+                 "a room's name must be UTF-8 and not empty, not \"" + core::shown(room) + "\"");
+  }
+  {
+    const std::lock_guard lock(mutex());
+    if (life_ == Life::gone) return socket_gone(id_);
+    if (in_room(room)) return {};
+    auto& rooms = rare().rooms;
+    if (rooms.size() >= nsp_->options().rooms_per_socket_max) {
+      return Error(Errc::limit_exceeded, "in " + std::to_string(rooms.size()) + " rooms already");
+    }
+    rooms.push_back(room);
+  }
+  loop()->dispatch([self = shared_from_this(), room] { self->enter_room(room); });
+  return {};
+}
+
+/// Under the mutex.
+FLUX_DECL bool SocketIoSocket::in_room(const std::string& room) const {
+  return rare_ && std::find(rare_->rooms.begin(), rare_->rooms.end(), room) != rare_->rooms.end();
+}
+
+template <class Visit>
+void SocketIoSocket::for_each_seat(const Visit& visit) {
+  if (seat_.lane) visit(seat_, *nsp_->everyone_);
+  if (!rare_on_loop_) return;
+  for (const auto& seat : rare_on_loop_->seats) visit(*seat, *seat->room);
+}
+
+FLUX_DECL std::vector<std::unique_ptr<SocketIoSocket::RoomSeat>>::iterator SocketIoSocket::seat_in(
+    const std::string& room) {
+  auto& seats = on_loop().seats;
+  return std::find_if(seats.begin(), seats.end(), [&](const auto& seat) { return seat->room->name == room; });
+}
+
+FLUX_DECL void SocketIoSocket::enter_room(const std::string& room) {
+  {
+    const std::lock_guard lock(mutex());
+    if (!connected() || !in_room(room)) return;
+  }
+  if (seat_in(room) == on_loop().seats.end()) take_place(nsp_->enter(room, shared_from_this()));
+}
+
+FLUX_DECL void SocketIoSocket::take_place(std::shared_ptr<SocketIoRoom> room) {
+  RoomSeat& seat = *on_loop().seats.emplace_back(std::make_unique<RoomSeat>(std::move(room)));
+  take_seat(seat, *seat.room);
+}
+
+FLUX_DECL void SocketIoSocket::take_seat(Seat& seat, SocketIoRoom& room) {
+  const std::lock_guard lock(room.mutex);
+  seat.lane = room.audience.enter(loop(), engineio_view(session_->encoding()), key_, *session_, seat.place);
+}
+
+FLUX_DECL void SocketIoSocket::leave(const std::string& room) {
+  {
+    const std::lock_guard lock(mutex());
+    if (!rare_ || std::erase(rare_->rooms, room) == 0) return;
+  }
+  loop()->dispatch([self = shared_from_this(), room] { self->leave_room(room); });
+}
+
+FLUX_DECL void SocketIoSocket::leave_room(const std::string& room) {
+  {
+    const std::lock_guard lock(mutex());
+    if (in_room(room)) return;  // it is back already
+  }
+  auto& seats = on_loop().seats;
+  const auto found = seat_in(room);
+  if (found == seats.end()) return;
+  (*found)->lane->flush_now();  // what was sent before it left still reaches it
+  leave_seat(**found, *(*found)->room);
+  seats.erase(found);
+  nsp_->leave(room, shared_from_this());
+}
+
+FLUX_DECL void SocketIoSocket::leave_seat(Seat& seat, SocketIoRoom& room) {
+  const std::lock_guard lock(room.mutex);
+  const auto lane = std::exchange(seat.lane, nullptr);
+  room.audience.leave(*lane, seat.place);
+}
+
+/// The transport has changed: what waits in the old lanes is taken along.
+FLUX_DECL void SocketIoSocket::change_lanes() {
+  for_each_seat([this](Seat& seat, SocketIoRoom& room) { change_lane(seat, room); });
+  if (follower_ != nullptr) follower_->transport_changed();
+}
+
+FLUX_DECL void SocketIoSocket::change_lane(Seat& seat, SocketIoRoom& room) {
+  protocol::EngineIoPayload waiting;
+  std::vector<core::Insert> inserts;
+  {
+    const std::lock_guard lock(room.mutex);
+    waiting.packets = room.audience.change_view(seat.lane, seat.place, engineio_view(session_->encoding()), key_,
+                                                *session_, protocol::engineio_separator, &inserts);
+  }
+  for (core::Insert& insert : inserts) waiting.bytes.push_back({insert.at, std::move(insert.bytes)});
+  if (!waiting.empty()) session_->send_polled(waiting);
+}
+
+FLUX_DECL std::vector<std::string> SocketIoSocket::rooms() const {
+  const std::lock_guard lock(mutex());
+  if (life_ == Life::gone) return {};
+  std::vector<std::string> list{id_};
+  if (rare_) list.insert(list.end(), rare_->rooms.begin(), rare_->rooms.end());
+  return list;
+}
+
+// --- The end of a socket ---
+
+FLUX_DECL void SocketIoSocket::disconnect(bool close) {
+  loop()->dispatch([self = shared_from_this(), close] {
+    if (!self->connected()) return;
+    auto* client = static_cast<SocketIoClient*>(self->session_->client());
+    if (close && client != nullptr) return client->disconnect();
+    self->dismiss();
+  });
+}
+
+FLUX_DECL void SocketIoSocket::dismiss() {
+  if (const auto message = protocol::encode_socketio_disconnect(nsp_->name())) send(**message);
+  gone("server namespace disconnect");
+}
+
+FLUX_DECL void SocketIoSocket::gone(std::string_view reason) {
+  if (!connected()) return;
+  const auto self = shared_from_this();
+  const bool cut_off =
+      reason.substr(0, 9) == "transport" || reason == "ping timeout" || reason == "server shutting down";
+  if (!tell_disconnecting(reason)) return;
+  nsp_->remove(self, cut_off);
+  socketio::DisconnectHandler on_disconnect;
+  forget_handlers(&on_disconnect);
+  if (auto* follower = std::exchange(follower_, nullptr)) follower->gone(reason);
+  for_each_seat([&](Seat& seat, SocketIoRoom& room) {
+    leave_seat(seat, room);
+    if (!room.name.empty()) nsp_->leave(room.name, self);
+  });
+  const auto rare = std::exchange(rare_on_loop_, nullptr);
+  while (rare && !rare->acks.empty()) {
+    const auto ack = rare->acks.extract(rare->acks.begin());
+    loop()->cancel(ack.mapped().timer);
+    fail_ack(ack.mapped(), socket_gone(id_));
+  }
+  if (auto* client = static_cast<SocketIoClient*>(session_->client())) client->forget(self);
+  if (on_disconnect) session_->hub().guarded(loop()->counters(), "disconnect", [&] { on_disconnect(reason); });
+}
+
+/// False where the handler has ended it itself.
+FLUX_DECL bool SocketIoSocket::tell_disconnecting(std::string_view reason) {
+  socketio::DisconnectHandler handler;
+  {
+    const std::lock_guard lock(mutex());
+    if (rare_) handler.swap(rare_->on_disconnecting);
+  }
+  if (handler) session_->hub().guarded(loop()->counters(), "disconnecting", [&] { handler(reason); });
+  return connected();
+}
+
+FLUX_DECL void SocketIoSocket::refused() { forget_handlers(nullptr); }
+
+}  // namespace flux::detail

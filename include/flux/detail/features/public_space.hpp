@@ -1,0 +1,117 @@
+// The public space: one list that every client shares.
+#pragma once
+
+#include <flux/config.hpp>
+#include <flux/detail/core/audience.hpp>
+#include <flux/detail/features/page.hpp>
+#include <flux/detail/features/room_log.hpp>
+#include <flux/detail/features/room_view.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace flux::features {
+
+/// A session's place among those who are told of changes. Owned by the session.
+struct PublicSeat {
+  std::shared_ptr<core::Lane> lane;  // null: it does not watch
+  core::LaneSeat seat;
+  bool hears_changes = false;  // each item and removal; else lists
+};
+
+/// Who watches, and how it is reached.
+struct PublicWatcher {
+  core::SessionKey key;
+  core::Outlet* outlet;
+  std::shared_ptr<core::Loop> loop;
+};
+
+/// Clients hear of changes in one of two ways. A list holds the newest items, as many as one answer takes; of lists
+/// only the newest counts, so that they are spaced by their size (`Limits::public_list_bytes_per_second`) and held
+/// back from slow readers. Who asked for changes hears of every item and every removal.
+/// Threading: `watch`, `watch_changes`, `change_view`, `catch_up` and `unwatch` on the session's loop; everything else
+/// from any thread.
+class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
+ public:
+  PublicSpace(const Limits& limits, std::string epoch);
+
+  /// Makes it one that is kept, with what it had before: once before others know it, and once with what is in the
+  /// store.
+  void keep_in_store(StoredRoom stored, std::vector<std::uint64_t> numbers, std::vector<SharedItem> items,
+                     InStore in_store);
+  /// For the log, which changes go through then instead of `share` and `delete_newest`. Null: it ends with the process.
+  KeptRoomPtr kept() const;
+
+  /// Appends, forgets the oldest past the limits, and tells who watches. Errors: overloaded, where changes wait to be
+  /// sent up to `Limits::fanout_bytes_max`.
+  Result<Position> share(SharedItem item);
+  /// To be asked before an item is stored; as for `share`.
+  Result<void> takes_items() const;
+  /// False where there is none, or the newest is not the one at offset `only`. 0: whichever it is.
+  bool delete_newest(Offset only = 0);
+
+  std::vector<SharedItem> items() const;
+  ItemsPage items(const PageRequest& asked) const;
+  std::optional<SharedItem> newest() const;
+
+  /// What is there now, or a page of it. From here on the watcher gets the list when it has changed; or each change.
+  ItemsPage watch(const PublicWatcher& watcher, const PublicView* view, PublicSeat& seat,
+                  const PageRequest& asked = {});
+  ItemsPage watch_changes(const PublicWatcher& watcher, const PublicChangesView* view, PublicSeat& seat,
+                          const PageRequest& asked = {});
+  void unwatch(PublicSeat& seat);
+  /// As `Room::change_view`, for a watcher of lists.
+  std::string change_view(PublicSeat& seat, const PublicView* view, core::SessionKey key, core::Outlet& outlet,
+                          char separator);
+  /// The list of now, as the seat's view has it, for a reader from which lists were held back; null: none was.
+  core::SharedBytes catch_up(PublicSeat& seat);
+
+ private:
+  class Kept;
+  /// The list of now in one encoding: whoever gets it shares the bytes.
+  struct Encoded {
+    const PublicView* view;
+    core::SharedBytes bytes;
+  };
+
+  Position publish(SharedItem item);
+  Result<void> takes_items_locked() const;
+  ItemsPage enter(core::Audience& audience, const PublicWatcher& watcher, const void* view, PublicSeat& seat,
+                  bool hears_changes, const PageRequest& asked);
+  void leave(PublicSeat& seat);
+  void tell_removed(Offset offset);
+  void list_changed();
+  void send_list_at(Clock::TimePoint due, const std::shared_ptr<core::Loop>& loop);
+  void send_list(Clock::TimePoint now);
+  core::SharedBytes encoded(const PublicView& view);
+
+  const std::size_t items_max_;
+  const std::size_t bytes_max_;
+  const std::size_t list_bytes_max_;
+  const std::size_t list_bytes_per_second_;
+  const std::size_t fanout_bytes_max_;
+  const std::string epoch_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<KeptRoom> kept_;
+  std::deque<SharedItem> items_;
+  std::size_t bytes_ = 0;
+  Offset offset_ = 0;
+
+  core::Audience lists_{mutex_};
+  core::Audience changes_{mutex_};
+  std::uint64_t version_ = 1;            // of the list
+  std::vector<Encoded> encoded_;         // of this version
+  Clock::TimePoint lists_paid_until_{};  // each list that was sent moves it on by what it takes at the allowed rate
+  std::weak_ptr<void> list_timer_;       // goes with the timer, though its loop may end before
+};
+
+}  // namespace flux::features
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/features/public_space.ipp>
+#endif

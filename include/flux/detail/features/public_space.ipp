@@ -1,0 +1,231 @@
+#pragma once
+
+#include <flux/detail/features/public_space.hpp>
+#include <flux/detail/mode.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace flux::features {
+
+FLUX_DECL PublicSpace::PublicSpace(const Limits& limits, std::string epoch)
+    : items_max_(limits.public_history_items_max),
+      bytes_max_(limits.public_history_bytes_max),
+      list_bytes_max_(limits.answer_bytes_max),
+      list_bytes_per_second_(limits.public_list_bytes_per_second),
+      fanout_bytes_max_(limits.fanout_bytes_max),
+      epoch_(std::move(epoch)) {}
+
+/// As its log sees it, on the turns of which it is changed.
+class PublicSpace::Kept final : public KeptRoom {
+ public:
+  Kept(PublicSpace& space, StoredRoom stored, std::vector<std::uint64_t> numbers, InStore in_store)
+      : KeptRoom(std::move(stored), std::move(numbers), in_store), space_(space) {}
+
+  bool ended() const override { return space_.kept().get() != this; }
+  ItemNumbers numbers() const override {
+    const std::lock_guard lock(space_.mutex_);
+    const auto& items = space_.items_;
+    return items.empty() ? ItemNumbers() : ItemNumbers{items.front().number, items.back().number};
+  }
+  Result<Position> publish(SharedItem item) override {
+    const std::lock_guard lock(space_.mutex_);
+    return space_.publish(std::move(item));
+  }
+  void forget_newest() override { space_.delete_newest(); }
+
+ private:
+  PublicSpace& space_;  // both live as long as the server
+};
+
+FLUX_DECL void PublicSpace::keep_in_store(StoredRoom stored, std::vector<std::uint64_t> numbers,
+                                          std::vector<SharedItem> items, InStore in_store) {
+  auto kept = std::make_shared<Kept>(*this, std::move(stored), std::move(numbers), in_store);
+  const std::lock_guard lock(mutex_);
+  kept_ = std::move(kept);
+  for (SharedItem& item : items) {
+    offset_ = item.offset;
+    bytes_ += item.data.text().size();
+    items_.push_back(std::move(item));
+  }
+}
+
+FLUX_DECL KeptRoomPtr PublicSpace::kept() const {
+  const std::lock_guard lock(mutex_);
+  return kept_;
+}
+
+// --- Changes ---
+
+FLUX_DECL Result<Position> PublicSpace::share(SharedItem item) {
+  const std::lock_guard lock(mutex_);
+  if (const auto taken = takes_items_locked(); !taken) return taken.error();
+  return publish(std::move(item));
+}
+
+FLUX_DECL Result<void> PublicSpace::takes_items() const {
+  const std::lock_guard lock(mutex_);
+  return takes_items_locked();
+}
+
+FLUX_DECL Result<void> PublicSpace::takes_items_locked() const {
+  const std::size_t pending = changes_.pending_size();
+  if (pending < fanout_bytes_max_) return {};
+  return Error(Errc::overloaded, "the public space has " + std::to_string(pending) +
+                                     " bytes of changes that wait to be sent to who watches it; try again");
+}
+
+/// Under the lock.
+FLUX_DECL Position PublicSpace::publish(SharedItem item) {
+  item.offset = ++offset_;
+  bytes_ += item.data.text().size();
+  items_.push_back(std::move(item));
+  changes_.append(
+      [&](const void* view, std::string& out) {
+        static_cast<const PublicChangesView*>(view)->public_item(out, items_.back());
+      },
+      shared_from_this());
+  while (!items_.empty() && (items_.size() > items_max_ || (bytes_ > bytes_max_ && items_.size() > 1))) {
+    tell_removed(items_.front().offset);
+    bytes_ -= items_.front().data.text().size();
+    items_.pop_front();
+  }
+  list_changed();
+  return {epoch_, offset_};
+}
+
+FLUX_DECL bool PublicSpace::delete_newest(Offset only) {
+  const std::lock_guard lock(mutex_);
+  if (items_.empty() || (only != 0 && items_.back().offset != only)) return false;
+  tell_removed(items_.back().offset);
+  bytes_ -= items_.back().data.text().size();
+  items_.pop_back();
+  list_changed();
+  return true;
+}
+
+FLUX_DECL void PublicSpace::tell_removed(Offset offset) {
+  changes_.append([&](const void* view,
+                      std::string& out) { static_cast<const PublicChangesView*>(view)->public_removed(out, offset); },
+                  shared_from_this());
+}
+
+// --- Lists ---
+
+/// At once, unless so much was sent in the second before that the next list has to wait; then it is the one of then.
+FLUX_DECL void PublicSpace::list_changed() {
+  ++version_;
+  encoded_.clear();
+  core::Lane* const lane = lists_.any_lane();
+  if (lane == nullptr || !list_timer_.expired()) return;
+  const Clock::TimePoint now = lane->loop().clock().now();
+  const Clock::TimePoint due = lists_paid_until_ - std::chrono::seconds(1);
+  if (list_bytes_per_second_ == 0 || due <= now) return send_list(now);
+  send_list_at(due, lane->loop().shared_from_this());
+}
+
+FLUX_DECL void PublicSpace::send_list_at(Clock::TimePoint due, const std::shared_ptr<core::Loop>& loop) {
+  const auto token = std::make_shared<char>();
+  list_timer_ = token;
+  loop->dispatch([self = shared_from_this(), token, due, raw = loop.get()] {
+    raw->call_after(due - raw->clock().now(), [self, token, raw] {
+      const std::lock_guard lock(self->mutex_);
+      self->list_timer_.reset();
+      self->send_list(raw->clock().now());
+    });
+  });
+}
+
+FLUX_DECL void PublicSpace::send_list(Clock::TimePoint now) {
+  constexpr std::size_t few_bytes = 4096;  // to copy them costs less than a piece of its own
+  std::size_t largest = 0;
+  lists_.append(
+      [&](const void* view, core::Lane& lane) {
+        const core::SharedBytes list = encoded(*static_cast<const PublicView*>(view));
+        largest = std::max(largest, list->size());
+        if (list->size() <= few_bytes) {
+          lane.pending_bytes() += *list;
+        } else {
+          lane.insert(list, false);
+        }
+      },
+      shared_from_this(), core::SegmentPolicy::newest, version_ - 1);
+  if (list_bytes_per_second_ == 0) return;
+  const std::chrono::duration<double> takes(static_cast<double>(largest) / static_cast<double>(list_bytes_per_second_));
+  lists_paid_until_ = std::max(lists_paid_until_, now) + std::chrono::duration_cast<Clock::TimePoint::duration>(takes);
+}
+
+FLUX_DECL core::SharedBytes PublicSpace::encoded(const PublicView& view) {
+  const auto known = std::find_if(encoded_.begin(), encoded_.end(), [&](const Encoded& e) { return e.view == &view; });
+  if (known != encoded_.end()) return known->bytes;
+  auto bytes = std::make_shared<std::string>();
+  view.public_history(*bytes, newest_items(items_, {no_limit, 0, list_bytes_max_}));
+  encoded_.push_back({&view, std::move(bytes)});
+  return encoded_.back().bytes;
+}
+
+FLUX_DECL core::SharedBytes PublicSpace::catch_up(PublicSeat& seat) {
+  const std::lock_guard lock(mutex_);
+  if (!seat.lane || std::exchange(seat.seat.state_known, 0) == 0) return nullptr;
+  return encoded(*static_cast<const PublicView*>(seat.lane->view()));
+}
+
+// --- What is there, and who watches ---
+
+FLUX_DECL std::vector<SharedItem> PublicSpace::items() const {
+  const std::lock_guard lock(mutex_);
+  return {items_.begin(), items_.end()};
+}
+
+FLUX_DECL ItemsPage PublicSpace::items(const PageRequest& asked) const {
+  const std::lock_guard lock(mutex_);
+  return newest_items(items_, asked).copy();
+}
+
+FLUX_DECL std::optional<SharedItem> PublicSpace::newest() const {
+  const std::lock_guard lock(mutex_);
+  return items_.empty() ? std::nullopt : std::optional(items_.back());
+}
+
+FLUX_DECL ItemsPage PublicSpace::watch(const PublicWatcher& watcher, const PublicView* view, PublicSeat& seat,
+                                       const PageRequest& asked) {
+  return enter(lists_, watcher, view, seat, false, asked);
+}
+
+FLUX_DECL ItemsPage PublicSpace::watch_changes(const PublicWatcher& watcher, const PublicChangesView* view,
+                                               PublicSeat& seat, const PageRequest& asked) {
+  return enter(changes_, watcher, view, seat, true, asked);
+}
+
+/// Again, too: what is pending in a seat that was taken before is in the page, and is not to come behind it. Unless it
+/// is a page of older items.
+FLUX_DECL ItemsPage PublicSpace::enter(core::Audience& audience, const PublicWatcher& watcher, const void* view,
+                                       PublicSeat& seat, bool hears_changes, const PageRequest& asked) {
+  const std::lock_guard lock(mutex_);
+  const bool stays = seat.lane && seat.hears_changes == hears_changes && asked.before != 0;
+  if (!stays) {
+    leave(seat);
+    seat.lane = audience.enter(watcher.loop, view, watcher.key, *watcher.outlet, seat.seat);
+    seat.hears_changes = hears_changes;
+  }
+  return newest_items(items_, asked).copy();
+}
+
+FLUX_DECL void PublicSpace::unwatch(PublicSeat& seat) {
+  const std::lock_guard lock(mutex_);
+  leave(seat);
+}
+
+FLUX_DECL void PublicSpace::leave(PublicSeat& seat) {
+  const auto lane = std::exchange(seat.lane, nullptr);
+  if (lane) (seat.hears_changes ? changes_ : lists_).leave(*lane, seat.seat);
+  seat.seat = {};
+}
+
+FLUX_DECL std::string PublicSpace::change_view(PublicSeat& seat, const PublicView* view, core::SessionKey key,
+                                               core::Outlet& outlet, char separator) {
+  const std::lock_guard lock(mutex_);
+  return seat.lane ? lists_.change_view(seat.lane, seat.seat, view, key, outlet, separator) : std::string();
+}
+
+}  // namespace flux::features

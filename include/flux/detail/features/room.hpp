@@ -1,0 +1,195 @@
+// One room: members, presence, the data it keeps, and the positions of its messages.
+#pragma once
+
+#include <flux/config.hpp>
+#include <flux/detail/core/audience.hpp>
+#include <flux/detail/features/room_log.hpp>
+#include <flux/detail/features/room_view.hpp>
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace flux::features {
+
+class Room;
+
+/// A session's place in a room. Owned by the session, at a fixed address while it lasts.
+struct Membership {
+  std::shared_ptr<Room> room;
+  std::shared_ptr<core::Lane> lane;
+  core::LaneSeat seat;
+  std::uint32_t member_index = 0;  // guarded by the room's lock
+  core::SessionKey key = 0;
+};
+
+/// Who joins, and how the room reaches it.
+struct Joiner {
+  core::SessionKey key;
+  SessionId connection_id;
+  std::shared_ptr<const Identity> identity;  // null: unknown
+  core::Outlet* outlet;
+  std::shared_ptr<core::Loop> loop;
+  const RoomView* view;
+  /// Of the welcome: items and members share it, and an item may only be longer where there are no members in it, or in
+  /// mode singleton.
+  std::size_t welcome_bytes_max = no_limit;
+  bool lists_members = true;  ///< the welcome has them
+};
+
+/// Threading: `join`, `leave` and `update_presence` on the member's loop; everything else from any thread. The room's
+/// lock is its own and is held for the encoding of a message, never while anything is sent.
+class Room final : public std::enable_shared_from_this<Room> {
+ public:
+  struct Settings {
+    std::chrono::milliseconds presence_interval;
+    std::size_t members_max;
+    std::size_t history_items_max;
+    std::size_t history_bytes_max;
+    std::size_t catch_up_bytes_max = no_limit;  ///< of what one slow reader missed
+    std::size_t fanout_bytes_max = no_limit;    ///< that wait to be sent
+  };
+
+  Room(RoomId id, RoomOptions options, std::string epoch, const Settings& settings);
+  /// Makes it one that is kept under this life, with what it had before. Not in mode live; before anybody else knows
+  /// it.
+  void keep_in_store(StoredRoom stored, std::vector<std::uint64_t> numbers, const std::vector<SharedItem>& items,
+                     InStore in_store);
+
+  const RoomId& id() const noexcept { return id_; }
+  RoomMode mode() const noexcept { return mode_; }
+  bool permanent() const noexcept { return permanent_; }
+  bool is_kept() const noexcept { return kept_ != nullptr; }
+  /// For the log, which items go through then instead of `share`. Null: it ends with the process.
+  KeptRoomPtr kept();
+
+  /// Adds a member and calls `welcome` with what it finds, under the lock: what comes later is not in the snapshot, and
+  /// reaches the member after it. Errors: room_full; room_not_found where the room has ended meanwhile.
+  Result<void> join(Membership& membership, const Joiner& joiner, std::string presence,
+                    const std::function<void(const RoomSnapshot&)>& welcome);
+  /// Who is a member already joins again: it gets another welcome, and its identity and presence are replaced. What was
+  /// sent before reaches it first. Errors: room_not_found where the room has ended meanwhile.
+  Result<void> join_again(Membership& membership, const Joiner& joiner, std::string presence,
+                          const std::function<void(const RoomSnapshot&)>& welcome);
+  void leave(Membership& membership);
+  /// The member is reached another way from now on. What waits for it in the old one is the result, with `separator`
+  /// between the messages.
+  std::string change_view(Membership& membership, const RoomView* view, core::Outlet& outlet, char separator);
+  void update_presence(Membership& membership, std::string presence);
+
+  /// Whether a message may be sent to the members now. `publish` and `share` ask it themselves; to be asked before what
+  /// is stored first. Errors: overloaded, where `Limits::fanout_bytes_max` is reached.
+  Result<void> takes_messages() const;
+  /// To all but `sender` (null: the application; else on its loop). Errors: room_not_found; overloaded.
+  Result<Position> publish(const Membership* sender, const EventNotice& notice);
+  /// Keeps the item as the mode says, and sends it: to the others in mode live, else to all. `item.offset` is given
+  /// here.
+  Result<Position> share(const Membership* sender, SharedItem item);
+  void publish_chat(const ChatMessage& message);
+
+  /// What a slow reader missed of the presence (`LaneSeat::state_known`), into `out`, through its own view. False where
+  /// too much has happened since: its picture can't be mended.
+  bool catch_up(Membership& membership, const RoomView& view, std::string& out);
+
+  RoomInfo info() const;
+  std::vector<Member> presence() const;
+  MembersPage presence(const MembersRequest& asked) const;
+  /// What the member has set last.
+  JsonText presence_of(const Membership& membership) const;
+  std::vector<SharedItem> items() const;
+  /// Some of them for a member, to whom all have been sent by then: what comes later reaches it later. On its loop.
+  ItemsPage items_sent_to(Membership& membership, const PageRequest& asked);
+  std::vector<core::SessionKey> member_keys() const;
+
+  /// Ends the room if it has no members, and had none since `since`. Nobody can join it afterwards.
+  bool end_if_empty(Clock::TimePoint since = Clock::TimePoint::max());
+  /// Its members have left it, or it waited for its end when the loop that timed that ended. From here on nobody times
+  /// it.
+  bool deserted();
+  /// Whether somebody has to time its end now: it is empty, and nobody does yet.
+  bool begin_linger();
+  /// Since when it is empty, where that is later than `since` and its end is to be timed once more; else nobody times
+  /// it from here on.
+  std::optional<Clock::TimePoint> linger_on(Clock::TimePoint since);
+  /// Ends the room: tells the members, who are then to be taken out of it one by one.
+  void end(std::string_view reason);
+
+ private:
+  class Kept;
+  enum class Change : std::uint8_t { none, joined, updated };
+  struct MemberState {
+    Membership* membership;
+    SessionId connection_id;
+    std::shared_ptr<const Identity> identity;
+    std::string presence;
+    std::uint64_t joined_at;  // presence sequence numbers
+    std::uint64_t changed_at;
+    Change pending;
+    std::uint64_t known_from;  // who joined after this may know of it from a snapshot: its first join of this interval
+  };
+  struct Leaver {
+    core::SessionKey key;
+    SessionId connection_id;
+    std::uint64_t left_at;
+    std::uint64_t unheard_before;  // its join was never sent: only who joined from here on knows of it; 0: all do
+  };
+
+  static PresenceEntry entry(const MemberState& member);
+  std::unique_lock<std::mutex> lock_when_sent(core::Lane& lane);
+  void describe(const Joiner& joiner, const MemberState& as_member,
+                const std::function<void(const RoomSnapshot&)>& welcome) const;
+  std::vector<const MemberState*> members_in_order(const MembersRequest& asked, First first,
+                                                   std::optional<std::uint64_t>& after) const;
+  static Member member(const MemberState& state);
+  Position position() const { return {epoch_, offset_}; }
+  /// Sends what `encode(view, out)` puts to all members.
+  template <class Encode>
+  void append(const Encode& encode, core::SegmentPolicy policy = core::SegmentPolicy::all);
+  void change_presence(Membership& membership, std::string presence);
+  void presence_changed(core::Loop& loop);
+  void send_presence();
+  void drop_unheard_leavers();
+  void keep(const SharedItem& item);
+  Result<Position> publish_kept(SharedItem item);
+  void announce_joiners();
+  Result<void> takes_messages_locked() const;
+  Error ended_error() const { return Error(Errc::room_not_found, "no room \"" + id_ + "\""); }
+
+  const RoomId id_;
+  const RoomMode mode_;
+  const std::size_t capacity_;
+  const bool permanent_;
+  const std::string epoch_;
+  const Settings& settings_;
+
+  std::unique_ptr<KeptRoom> kept_;  // set once, before others know the room
+
+  mutable std::mutex mutex_;
+  bool ended_ = false;
+  bool lingers_ = false;  // somebody times its end
+  Offset offset_ = 0;
+  core::Audience audience_{mutex_};
+  std::vector<MemberState> members_;
+  std::unique_ptr<std::deque<SharedItem>> items_;  // none in mode live
+  std::size_t items_bytes_ = 0;
+  std::vector<std::shared_ptr<const FileHold>> live_files_;  // shared in mode live: kept until the room ends
+  Clock::TimePoint empty_since_ = Clock::TimePoint::min();   // which is: nobody has left it yet
+
+  // Presence: every change has a sequence number; what has not gone out yet is pending.
+  std::uint64_t presence_seq_ = 0;
+  std::uint64_t presence_sent_ = 0;  // the newest change that has gone out
+  bool presence_scheduled_ = false;
+  std::vector<Leaver> pending_left_;
+  std::vector<Leaver> left_;          // the newest that went out, for readers that were too slow for it
+  std::uint64_t left_forgotten_ = 0;  // leavers up to here are no longer in `left_`
+};
+
+}  // namespace flux::features
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/features/room.ipp>
+#endif

@@ -1,0 +1,182 @@
+// What rooms keep, through its store: an item is stored before anybody hears of it, and heard in the stored order.
+#pragma once
+
+#include <flux/config.hpp>
+#include <flux/detail/core/secret.hpp>
+#include <flux/detail/features/store_faults.hpp>
+#include <flux/detail/storage/store_queue.hpp>
+#include <flux/storage/room_store.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace flux::features {
+
+/// Of the oldest and the newest item; 0: there is none.
+struct ItemNumbers {
+  std::uint64_t oldest = 0;
+  std::uint64_t newest = 0;
+};
+
+/// Whether the store has a room. `perhaps`: it was told of it, and may have failed; or has it with other options.
+enum class InStore : std::uint8_t { no, perhaps, yes };
+
+/// A room that is kept, or the public space, as the log sees it.
+/// Threading: any thread; what changes it, within the turns of its log.
+class KeptRoom {
+ public:
+  /// `numbers`: those that the store has of it, growing.
+  KeptRoom(StoredRoom room, std::vector<std::uint64_t> numbers, InStore in_store)
+      : stored_(std::move(room)),
+        in_store_(in_store),
+        newest_(numbers.empty() ? 0 : numbers.back()),
+        numbers_(std::move(numbers)) {}
+  KeptRoom(const KeptRoom&) = delete;
+  KeptRoom& operator=(const KeptRoom&) = delete;
+  virtual ~KeptRoom() = default;
+
+  const StoredRoom& stored() const noexcept { return stored_; }
+  InStore in_store() const noexcept { return in_store_.load(std::memory_order_relaxed); }
+
+  /// Its life is over: it takes nothing any more.
+  virtual bool ended() const = 0;
+  /// What it has in memory.
+  virtual ItemNumbers numbers() const = 0;
+  /// Has the item from now on, and sends it to everybody. Errors: room_not_found where it has ended.
+  virtual Result<Position> publish(SharedItem item) = 0;
+  virtual void forget_newest() = 0;
+
+ private:
+  friend class RoomLog;
+
+  bool enters_store();
+  void has_stored(const RoomAppend& append);
+  void has_failed(std::uint64_t number);
+  std::optional<std::uint64_t> one_doubtful() const;
+
+  const StoredRoom stored_;
+  std::atomic<InStore> in_store_;
+  std::atomic<std::size_t> waiting_bytes_{0};  // of items on their way into the store
+  // The turns':
+  std::uint64_t newest_;     // number that was stored
+  std::uint64_t given_ = 0;  // in this turn; what fails gives its number back, so that the next one takes its place
+  std::uint64_t first_ = 1;  // the store has dropped what is before it
+  std::vector<std::uint64_t> numbers_;   // that the store has, and some that it has dropped
+  std::vector<std::uint64_t> doubtful_;  // of items that failed, which the store may have kept all the same
+};
+
+using KeptRoomPtr = std::shared_ptr<KeptRoom>;
+
+/// Threading: any thread. Calls about one room are made one at a time, in order: of a store that does not block at
+/// once, under a lock for the room; of another one on workers of the log's own, appends with what else waits where it
+/// takes batches. What they come to is told where they were made, outside of the lock; by a worker in the order of the
+/// calls.
+class RoomLog {
+ public:
+  using Opened = std::function<void(const Result<void>&)>;
+  using Shared = std::function<void(const Result<Position>&)>;
+  using Removed = std::function<void(const Result<bool>&)>;
+
+  /// `options.store` is there. `faults`: hears, too, what goes wrong where nobody waits for the answer.
+  RoomLog(const RoomsOptions& options, const Limits& limits, std::shared_ptr<StoreFaults> faults);
+  ~RoomLog();
+  RoomLog(const RoomLog&) = delete;
+  RoomLog& operator=(const RoomLog&) = delete;
+
+  RoomStore& store() const noexcept { return *options_.store; }
+  bool blocks() const noexcept { return blocks_; }
+  bool runs() const noexcept { return running_.load(); }
+
+  /// From here on calls are made.
+  void start();
+  /// Returns when every call is through. Later ones are answered with `stopped`.
+  void stop();
+
+  /// Has the store know the room; `done` is told when it does. Errors: the store's; overloaded; stopped; room_not_found
+  /// where the room has ended meanwhile. Who waited for it then ends the room.
+  void open(const KeptRoomPtr& room, Opened done);
+  /// The same where nobody waits: when it fails, the room's next item opens it, or the next start. Where the log does
+  /// not run nothing happens.
+  void open(const KeptRoomPtr& room);
+  /// Stores the item, then has the room publish it. Errors: the store's; overloaded; stopped; room_not_found where the
+  /// room has ended. Nobody hears of an item that failed.
+  void share(const KeptRoomPtr& room, SharedItem item, Shared done);
+  /// Removes the newest item from the store, then from the room; false where there is none, or it is not the one of
+  /// number `only`. 0: whichever it is. Errors as for `share`.
+  void remove_newest(const KeptRoomPtr& room, Removed done, std::uint64_t only = 0);
+  /// The room has ended: it goes from the store, if that was ever told of it. Where that fails it is tried again, until
+  /// it is done: by `retry_closes`, and when the log stops, starts, or goes. Of more than `Limits::rooms_max` such
+  /// rooms the rest stays in the store: the next process finds it there.
+  void close(const KeptRoomPtr& room);
+  /// The same for one that never was in memory.
+  void close(const StoredRoom& room) { close(Ended{room.id, room.life}); }
+  /// One room after another, so that others find place in the queue; up to the first that fails.
+  void retry_closes();
+
+ private:
+  struct Pending;
+  struct Ended {
+    RoomId id;
+    std::string life;
+  };
+
+  template <class Call>
+  Result<void> guarded(const Call& store_call);
+  template <class T, class Work, class Done>
+  void call(const RoomId& room, Work work, Done done);
+  Error not_taken() const;
+  bool takes(KeptRoom& room, std::size_t bytes);
+  void close(const Ended& room);
+  Result<void> close_in_store(const Ended& room);
+  void retry_next_close();
+  Result<void> close_unclosed();
+  void close_last();
+  void keep_unclosed(const Ended& room);
+
+  // Within a turn
+  Result<void> open_in_store(KeptRoom& room);
+  Result<void> remove_in_store(const KeptRoom& room, std::uint64_t number);
+  Result<void> remove_doubtful(KeptRoom& room);
+  RoomAppend next_append(KeptRoom& room, SharedItem& item) const;
+  Result<Position> stored(KeptRoom& room, const RoomAppend& append, SharedItem item, const Result<void>& result);
+  Result<Position> append(KeptRoom& room, SharedItem item);
+  void append_batch(std::vector<storage::StoreQueue::PartInTurn> batch);
+  Result<std::vector<Result<void>>> append_all(const std::vector<RoomAppend>& appends);
+  Result<bool> remove(KeptRoom& room, std::uint64_t only);
+
+  std::shared_ptr<storage::StoreQueue> running_queue() const;
+  std::mutex& lock_of(const RoomId& room) { return locks_[hash_(room) % locks_.size()]; }
+
+  const RoomsOptions options_;
+  const std::size_t queue_per_room_max_;
+  const std::size_t queue_max_;
+  const std::size_t unclosed_max_;
+  const bool blocks_;
+  const bool batches_;
+  const std::shared_ptr<StoreFaults> faults_;
+  const core::SeededHash hash_;
+  std::array<std::mutex, 64> locks_;  // where the store does not block: one call at a time for each room
+  std::atomic<bool> running_{false};
+  std::atomic<std::size_t> waiting_bytes_{0};  // of all rooms
+  bool closes_late_ = false;                   // it has run, and could close all rooms at its stop
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::shared_ptr<storage::StoreQueue> queue_;
+  std::deque<Ended> unclosed_;  // still in the store
+  bool retries_ = false;
+};
+
+}  // namespace flux::features
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/features/room_log.ipp>
+#endif

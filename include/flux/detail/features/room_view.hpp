@@ -1,0 +1,69 @@
+// What a room tells its members, and how a wire protocol puts it: a room is one object whatever its members speak.
+#pragma once
+
+#include <flux/detail/features/page.hpp>
+#include <flux/detail/features/presence_entry.hpp>
+#include <flux/types.hpp>
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace flux::features {
+
+struct EventNotice {
+  std::string_view room;
+  std::string_view connection_id;
+  std::string_view user_id;  // empty: unknown
+  std::string_view event;
+  std::optional<std::string_view> payload;  // JSON text
+};
+
+struct PresenceNotice {
+  std::string_view room;
+  std::vector<PresenceEntry> joined;
+  std::vector<std::string_view> left;
+  std::vector<PresenceEntry> updated;
+};
+
+/// What a room looks like to who joins it, before the joiner's own changes reach the others.
+struct RoomSnapshot {
+  const RoomId& room;
+  std::string_view connection_id;  // the joiner's
+  RoomMode mode;
+  Position position;
+  const std::vector<PresenceEntry>& members;     // the joiner is one of them
+  std::optional<std::uint64_t> members_after{};  // as in `MembersPage`; where the joiner comes is not said
+  ItemsView items{};                             // none in mode live
+};
+
+/// Encodes for one protocol. Each method appends whole frames to `out`.
+/// Threading: called from any thread, at the same time too.
+class RoomView {
+ public:
+  virtual ~RoomView() = default;
+  virtual void event(std::string& out, const EventNotice& notice) const = 0;
+  virtual void chat(std::string& out, const ChatMessage& stored) const = 0;
+  virtual void data(std::string& out, std::string_view room, const SharedItem& item) const = 0;
+  virtual void presence(std::string& out, const PresenceNotice& notice) const = 0;
+  virtual void closed(std::string& out, std::string_view room, std::string_view reason) const = 0;
+};
+
+/// The same for the public space: the list, as whole frames of one message.
+class PublicView {
+ public:
+  virtual ~PublicView() = default;
+  virtual void public_history(std::string& out, const ItemsView& items) const = 0;
+};
+
+/// For who hears of each change of the public space.
+class PublicChangesView {
+ public:
+  virtual ~PublicChangesView() = default;
+  virtual void public_item(std::string& out, const SharedItem& item) const = 0;
+  virtual void public_removed(std::string& out, Offset offset) const = 0;
+};
+
+}  // namespace flux::features

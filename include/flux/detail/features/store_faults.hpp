@@ -1,0 +1,78 @@
+// Failures of the application's stores: what a client is told, what the log has, what is counted.
+#pragma once
+
+#include <flux/clock.hpp>
+#include <flux/error.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace flux::features {
+
+/// The failures of one store. What a store says may name hosts, tables and files: it goes to the log, and to the
+/// application as `Error::cause`. Clients read a sentence of flux's own.
+/// Threading: any thread.
+class StoreFaults {
+ public:
+  using Log = std::function<void(std::string_view line)>;
+
+  /// Lines that the log has at most in each `log_window`. The next one tells how many were left out.
+  static constexpr std::size_t log_lines_max = 50;
+  static constexpr std::chrono::seconds log_window{10};
+
+  /// `store`: as sentences begin, "the chat store". `log` must not call back.
+  StoreFaults(std::string store, std::shared_ptr<const Clock> clock, Log log)
+      : store_(std::move(store)), clock_(std::move(clock)), log_(std::move(log)) {}
+
+  /// What `call` gives, a `Result`; an error as `failed` passes it on, also for an exception.
+  template <class Call>
+  auto guarded(const Call& call) -> std::invoke_result_t<const Call&> {
+    try {
+      auto result = call();
+      if (!result) return failed(result.error());
+      return result;
+    } catch (const std::exception& e) {
+      return threw(e.what());
+    } catch (...) {
+      return threw("something that is no std::exception");
+    }
+  }
+
+  /// What may be passed on of a store's error. One that is not about what its caller asked for is counted and logged.
+  Error failed(const Error& error);
+  /// The store did not do what it must do: counted and logged. `what`: "gave 3 results for 4 items".
+  Error misbehaved(const std::string& what);
+  /// Logs what has come of a failure, or of a row that can't be used.
+  void note(std::string_view line);
+
+  std::uint64_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
+
+ private:
+  Error threw(std::string_view what);
+  void count_and_log(std::string_view line);
+
+  const std::string store_;
+  const std::shared_ptr<const Clock> clock_;
+  const Log log_;
+  std::atomic<std::uint64_t> count_{0};
+  std::mutex mutex_;
+  Clock::TimePoint window_end_ = Clock::TimePoint::min();
+  std::size_t lines_ = 0;     // in this window
+  std::size_t left_out_ = 0;  // since the last line
+};
+
+/// Makes UTF-8 of what a store gave as text, with U+FFFD for what is none. True where there was such.
+bool mend_text(std::string& text);
+
+}  // namespace flux::features
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/features/store_faults.ipp>
+#endif

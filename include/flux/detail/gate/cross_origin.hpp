@@ -1,0 +1,40 @@
+// What pages of other origins may do with HTTP (CORS, https://fetch.spec.whatwg.org/#http-cors-protocol).
+#pragma once
+
+#include <flux/detail/transport/http_message.hpp>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace flux::gate {
+
+inline bool lists_origin(const std::vector<std::string>& allowed, std::string_view origin) {
+  return std::any_of(allowed.begin(), allowed.end(),
+                     [&](const std::string& entry) { return entry == "*" || entry == origin; });
+}
+
+/// The fields of an answer that let the page read it; none where its origin may not. They let no cookies through: pages
+/// of other origins say who they are with an Authorization field.
+inline transport::HttpFields cors_fields(const std::vector<std::string>& allowed, const transport::HttpHead& request) {
+  if (lists_origin(allowed, "*")) return {{"Access-Control-Allow-Origin", "*"}};
+  if (allowed.empty()) return {};
+  const auto origin = request.header("Origin");
+  if (!origin || !lists_origin(allowed, *origin)) return {{"Vary", "Origin"}};
+  return {{"Access-Control-Allow-Origin", std::string(*origin)}, {"Vary", "Origin"}};
+}
+
+/// Whether a request that changes something may come from where it comes from. Browsers send simple requests to other
+/// origins without asking first, cookies included: they are known by Sec-Fetch-Site, or by an Origin that is not the
+/// Host. What sends neither is no page.
+inline bool may_change_things(const std::vector<std::string>& allowed, const transport::HttpHead& request) {
+  const auto origin = request.header("Origin");
+  if (origin && lists_origin(allowed, *origin)) return true;
+  if (const auto site = request.header("Sec-Fetch-Site")) return *site == "same-origin" || *site == "none";
+  if (!origin) return true;
+  const std::size_t scheme = origin->find("://");
+  return scheme != std::string_view::npos && transport::equals_ignore_case(origin->substr(scheme + 3), request.host());
+}
+
+}  // namespace flux::gate

@@ -1,0 +1,136 @@
+// The server behind `flux::Server`: its loops, its listeners, its life.
+#pragma once
+
+#include <flux/detail/server/connect_gate.hpp>
+#include <flux/detail/server/hub.hpp>
+#include <flux/detail/transport/connection.hpp>
+#include <flux/detail/transport/http_connection.hpp>
+#include <flux/detail/transport/listener.hpp>
+#include <flux/detail/transport/router.hpp>
+#include <flux/http.hpp>
+#include <flux/server.hpp>
+#include <flux/stats.hpp>
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace flux::detail {
+
+class FileRoutes;
+
+/// One event loop with what its connections share.
+struct LoopUnit {
+  LoopUnit(Hub& hub, const WebSocketEndpoints& endpoints, const transport::Router& router,
+           std::shared_ptr<core::Loop> event_loop);
+  LoopUnit(const LoopUnit&) = delete;
+  LoopUnit& operator=(const LoopUnit&) = delete;
+
+  std::shared_ptr<core::Loop> loop;
+  transport::ConnectionGroup connections;
+  transport::WebSocketService websockets;
+  ConnectGate gate;
+  transport::HttpService http;
+  std::thread thread;
+  bool stopping = false;  // the loop's: takes no new connections
+};
+
+/// Threading: any thread, as `flux::Server` says.
+class ServerState {
+ public:
+  explicit ServerState(Config config);
+  /// Stops at once.
+  ~ServerState();
+  /// Ends the server that nobody has any more: here, or inside one of its handlers as soon as that has returned.
+  static void let_go(std::shared_ptr<ServerState> state);
+
+  void use_context(asio::io_context& context);
+  void run();
+  void start();
+  void stop(std::chrono::milliseconds grace);
+  bool running() const;
+  std::uint16_t port(std::size_t index) const;
+  Result<void> reload_certificates();
+  Result<void> adopt(std::intptr_t native_socket, std::string bytes_read);
+  Stats stats() const;
+  /// Where callbacks of the application go that belong to no connection; null where nothing runs.
+  std::shared_ptr<core::Loop> a_loop() const;
+
+  /// Errors: throws `Error` (already_running): handlers and routes are read by the loops without a lock.
+  void check_not_running(const char* what) const;
+
+  const Config& config() const noexcept { return config_; }
+  Hub& hub() noexcept { return hub_; }
+  transport::Router& router() noexcept { return router_; }
+  void add_endpoint(std::string path, WebSocketEndpoint endpoint);
+  /// Serves one file, read now. Errors: throws `Error` (bad_config).
+  void add_file(const std::string& path, const std::string& file);
+  /// `keep`: what the endpoint belongs to; lives as long as the server.
+  void add_endpoint(EngineIoServer& endpoint, std::shared_ptr<void> keep);
+  /// Null where the server takes no files.
+  const FileRoutes* file_routes() const noexcept { return file_routes_.get(); }
+
+ private:
+  enum class Life : std::uint8_t { stopped, running, stopping };
+
+  void check_endpoint(const std::string& path) const;
+  void open(bool inline_first);
+  void open_listeners();
+  void open_store_queue();
+  void sweep_files(core::Loop& loop);
+  void clean_files(core::Loop& loop);
+  void restore_rooms();
+  void start_rooms(core::Loop& loop);
+  void retry_closes(core::Loop& loop);
+  LoopUnit& next_unit();
+  void accepted(Socket socket);
+  std::optional<transport::AddressSeat> seat_for(const core::IpAddress& peer);
+  void begin_connection(LoopUnit& unit, Socket socket, transport::AddressSeat seat, std::string first);
+
+  // Stopping, in its order. Those with a unit run on its loop.
+  void stop_and_wait(std::chrono::milliseconds grace);
+  void stop_in_context(std::chrono::milliseconds grace);
+  void end_in_context();
+  bool begin_stop();
+  void stop_listening();
+  void say_goodbye(LoopUnit& unit);
+  void end(LoopUnit& unit);
+  void stopped();
+  bool on_a_loop() const;
+  bool in_a_handler() const;
+  std::size_t connections_now() const;
+
+  const Config config_;
+  Hub hub_;
+  std::unique_ptr<FileRoutes> file_routes_;
+  transport::Router router_;
+  WebSocketEndpoints endpoints_;
+  std::vector<std::shared_ptr<void>> kept_;  // what endpoints belong to
+  asio::io_context* context_ = nullptr;      // the application's, or none
+
+  mutable std::mutex mutex_;  // guards what follows; units and listeners change only while nothing runs
+  std::condition_variable changed_;
+  Life life_ = Life::stopped;
+  std::vector<std::unique_ptr<LoopUnit>> units_;
+  std::vector<std::shared_ptr<transport::Listener>> listeners_;
+  std::vector<std::uint16_t> ports_;
+  bool rooms_restored_ = false;
+  std::shared_ptr<const transport::TlsContext> tls_;
+  std::shared_ptr<storage::StoreQueue> store_queue_;
+  std::thread stopper_;          // stops on behalf of a handler
+  bool inline_running_ = false;  // a thread of the application is in the first loop
+  std::size_t next_unit_ = 0;
+  Stats past_;  // of loops that have ended
+};
+
+/// The door to a server for what belongs to flux but not to its class.
+struct ServerAccess {
+  static ServerState& state(Server& server) { return *server.state_; }
+};
+
+}  // namespace flux::detail

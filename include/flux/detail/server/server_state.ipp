@@ -1,0 +1,664 @@
+#pragma once
+
+#include <flux/detail/core/session_key.hpp>
+#include <flux/detail/endpoints/files/file_routes.hpp>
+#include <flux/detail/endpoints/socketio/engineio_server.hpp>
+#include <flux/detail/gate/origin.hpp>
+#include <flux/detail/mode.hpp>
+#include <flux/detail/server/server_state.hpp>
+#include <flux/detail/transport/http_chars.hpp>
+#include <flux/detail/transport/media_type.hpp>
+#include <flux/detail/transport/socket_in_transit.hpp>
+#include <flux/storage/memory_chat_store.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <system_error>
+
+namespace flux::detail {
+
+/// They go into a header as they are. Errors: throws `Error` (bad_config).
+FLUX_DECL void check_subprotocols(std::string_view setting, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (transport::detail::is_token(name)) continue;
+    throw Error(Errc::bad_config, std::string(setting)
+                                      .append(": \"")
+                                      .append(core::shown(name))
+                                      .append("\" is no subprotocol; one is a token, such as \"v1.chat\""));
+  }
+}
+
+FLUX_DECL Config checked(Config config) {
+  const auto require = [](bool good, const std::string& text) {
+    if (!good) throw Error(Errc::bad_config, text);
+  };
+  const Limits& limits = config.limits;
+  const auto given = [](std::size_t value) { return ", not " + std::to_string(value); };
+  require(config.threads >= 1 && config.threads <= 256, "Config::threads must be 1 to 256" + given(config.threads));
+  require(config.worker_threads >= 1 && config.worker_threads <= 256,
+          "Config::worker_threads must be 1 to 256" + given(config.worker_threads));
+  require(config.live_path.empty() || config.live_path.front() == '/',
+          "Config::live_path must begin with \"/\" or be empty, not \"" + config.live_path + "\"");
+  require(config.chat.join_history <= 1000,
+          "Config::chat.join_history must be 0 to 1000" + given(config.chat.join_history));
+  require(config.chat.join_history_timeout.count() >= 1,
+          "Config::chat.join_history_timeout must be at least 1 ms, not " +
+              std::to_string(config.chat.join_history_timeout.count()));
+  require(config.deflate.level >= 1 && config.deflate.level <= 9,
+          "Config::deflate.level must be 1 to 9, not " + std::to_string(config.deflate.level));
+  require(config.deflate.inflated_per_turn_max >= 1, "Config::deflate.inflated_per_turn_max must be at least 1");
+  require(config.tls.certificate_file.empty() == config.tls.private_key_file.empty(),
+          "Config::tls needs both certificate_file and private_key_file, or none of them");
+  require(config.presence_interval.count() >= 0, "Config::presence_interval must not be negative");
+  require(config.presence_throttle.count() >= 0, "Config::presence_throttle must not be negative");
+  require(limits.outbox_bytes_max >= limits.outbox_bytes_congested,
+          "Limits::outbox_bytes_max must be at least outbox_bytes_congested" + given(limits.outbox_bytes_max));
+  require(limits.fanout_bytes_max >= 0x10'0000 && limits.fanout_bytes_max <= 0x4000'0000,
+          "Limits::fanout_bytes_max must be 1 MiB to 1 GiB" + given(limits.fanout_bytes_max));
+  require(limits.rooms_per_connection >= 1, "Limits::rooms_per_connection must be at least 1");
+  require(limits.room_members_max >= 1, "Limits::room_members_max must be at least 1");
+  require(limits.answer_bytes_max >= 4'096,
+          "Limits::answer_bytes_max must be at least 4096" + given(limits.answer_bytes_max));
+  require(limits.message_bytes_max >= 1,
+          "Limits::message_bytes_max must be at least 1" + given(limits.message_bytes_max));
+  require(limits.room_id_bytes_max >= 1,
+          "Limits::room_id_bytes_max must be at least 1" + given(limits.room_id_bytes_max));
+  require(limits.event_name_bytes_max >= 1,
+          "Limits::event_name_bytes_max must be at least 1" + given(limits.event_name_bytes_max));
+  require(limits.json_depth_max >= 3, "Limits::json_depth_max must be at least 3" + given(limits.json_depth_max));
+  require(limits.message_id_bytes_max >= 16 && limits.message_id_bytes_max <= 65'536,
+          "Limits::message_id_bytes_max must be 16 to 65536" + given(limits.message_id_bytes_max));
+  require(limits.messages_per_second == 0 || limits.message_burst >= 1, "Limits::message_burst must be at least 1");
+  require(limits.handshake_timeout.count() > 0, "Limits::handshake_timeout must be more than 0");
+  require(limits.http_idle_timeout.count() > 0, "Limits::http_idle_timeout must be more than 0");
+  require(limits.close_timeout.count() > 0, "Limits::close_timeout must be more than 0");
+  require(limits.output_stall_timeout.count() >= 0, "Limits::output_stall_timeout must not be negative");
+  require(limits.input_stall_timeout.count() >= 0, "Limits::input_stall_timeout must not be negative");
+  require(limits.frames_per_message_max >= 1, "Limits::frames_per_message_max must be at least 1");
+  require(limits.ping_interval.count() >= 0, "Limits::ping_interval must not be negative");
+  require(limits.ping_interval.count() == 0 || limits.pong_timeout.count() > 0,
+          "Limits::pong_timeout must be more than 0");
+  config.origins = gate::normal_origins("Config::origins", config.origins);
+  config.files.cors_origins = gate::normal_origins("Config::files.cors_origins", config.files.cors_origins);
+  check_subprotocols("Config::live_subprotocols", config.live_subprotocols);
+  const FilesOptions& files = config.files;
+  require(files.path.size() > 1 && files.path.front() == '/' && files.path.back() != '/',
+          "Config::files.path must begin with \"/\" and not end with one, not \"" + files.path + "\"");
+  require(files.worker_threads >= 1 && files.worker_threads <= 256,
+          "Config::files.worker_threads must be 1 to 256" + given(files.worker_threads));
+  constexpr std::chrono::hours hundred_years(24 * 36'525);
+  require(files.upload_expires.count() >= 0 && files.upload_expires <= hundred_years,
+          "Config::files.upload_expires must be 0 to 100 years");
+  require(files.unshared_expires.count() >= 0 && files.unshared_expires <= hundred_years,
+          "Config::files.unshared_expires must be 0 to 100 years");
+  require(files.cleanup_interval.count() >= 0 && files.cleanup_interval <= hundred_years,
+          "Config::files.cleanup_interval must be 0 to 100 years");
+  require(files.ticket_expires.count() >= 1 && files.ticket_expires <= hundred_years,
+          "Config::files.ticket_expires must be 1 s to 100 years");
+  require(files.checked_chunk_bytes_max >= 1 && files.checked_chunk_bytes_max <= 0x4000'0000,
+          "Config::files.checked_chunk_bytes_max must be 1 to 1 GiB" + given(files.checked_chunk_bytes_max));
+  require(files.link_key.empty() || files.link_key.size() >= 16,
+          "Config::files.link_key must have at least 16 bytes" + given(files.link_key.size()));
+  require(!files.sha256 || FLUX_WITH_TLS, "Config::files.sha256 needs a build with TLS (FLUX_WITH_TLS)");
+  require(config.room_linger.count() >= 0, "Config::room_linger must not be negative");
+  require(config.rooms.worker_threads >= 1 && config.rooms.worker_threads <= 256,
+          "Config::rooms.worker_threads must be 1 to 256" + given(config.rooms.worker_threads));
+  require(config.rooms.rejoin_time.count() >= 0 && config.rooms.rejoin_time <= hundred_years,
+          "Config::rooms.rejoin_time must be 0 to 100 years");
+  config.limits.answer_bytes_max = std::min(limits.answer_bytes_max, limits.outbox_bytes_max);
+  if (!config.clock) config.clock = std::make_shared<SystemClock>();
+  if (!config.chat.store) config.chat.store = std::make_shared<MemoryChatStore>();
+  return config;
+}
+
+FLUX_DECL void add(Stats& sum, const core::LoopCounters& c) {
+  sum.connections += c.connections.get();
+  sum.connections_refused += c.connections_refused.get();
+  sum.requests += c.requests.get();
+  sum.messages_in += c.messages_in.get();
+  sum.messages_bad += c.messages_bad.get();
+  sum.messages_rate_limited += c.messages_rate_limited.get();
+  sum.frames_out += c.frames_out.get();
+  sum.bytes_in += c.bytes_in.get();
+  sum.bytes_out += c.bytes_out.get();
+  sum.presence_coalesced += c.presence_coalesced.get();
+  sum.messages_dropped += c.messages_dropped.get();
+  sum.slow_readers_closed += c.slow_readers_closed.get();
+  sum.handler_errors += c.handler_errors.get();
+}
+
+FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const WebSocketEndpoints& endpoints, const transport::Router& router,
+                             std::shared_ptr<core::Loop> event_loop)
+    : loop(std::move(event_loop)),
+      websockets{&hub.config.limits,
+                 nullptr,
+                 {},
+                 hub.config.deflate.message_bytes_min,
+                 transport::InflateTurns(hub.config.deflate.inflated_per_turn_max)},
+      gate(hub, endpoints, websockets) {
+  connections.set_limits(hub.config.limits);
+  connections.seats = &hub.seats;
+  if (hub.config.deflate.enabled) {
+    websockets.inflater = std::make_unique<transport::Inflater>();
+    for (int bits = transport::deflate_window_bits_min; bits <= transport::deflate_window_bits_max; ++bits)
+      websockets.deflaters.emplace_back(hub.config.deflate.level, bits);
+  }
+  http.router = &router;
+  http.limits = &hub.config.limits;
+  http.proxies = &hub.proxies;
+  http.is_websocket = [this](const std::string& path) { return gate.serves(path); };
+  http.upgrade = [this](const std::shared_ptr<transport::HttpConnection>& connection, const transport::HttpHead& head) {
+    gate.upgrade(connection, head);
+  };
+  http.log = [&hub](LogLevel level, std::string_view message) { hub.log(level, message); };
+}
+
+FLUX_DECL ServerState::ServerState(Config config) : config_(checked(std::move(config))), hub_(config_) {
+  if (!hub_.files) return;
+  file_routes_ = std::make_unique<FileRoutes>(hub_);
+  file_routes_->add_to(router_);
+}
+
+FLUX_DECL void ServerState::let_go(std::shared_ptr<ServerState> state) {
+  if (!state->in_a_handler()) return;  // it ends here
+  state->hub_.log(LogLevel::warning,
+                  "a Server is destroyed inside one of its own handlers; it stops when the handler has returned");
+  if (state->context_ != nullptr) {
+    asio::io_context& context = *state->context_;
+    asio::post(context, [state = std::move(state)] {});
+  } else {
+    std::thread([state = std::move(state)] { state->stop_and_wait(std::chrono::milliseconds(0)); }).detach();
+  }
+}
+
+FLUX_DECL ServerState::~ServerState() {
+  if (context_ != nullptr) {
+    begin_stop();
+    if (life_ != Life::stopped) end_in_context();  // a stop that began may be waiting yet
+  } else {
+    stop_and_wait(std::chrono::milliseconds(0));
+  }
+  if (stopper_.joinable()) stopper_.join();
+}
+
+FLUX_DECL void ServerState::check_not_running(const char* what) const {
+  const std::lock_guard lock(mutex_);
+  if (life_ == Life::stopped) return;
+  throw Error(Errc::already_running, std::string(what) + " must be called before the server starts");
+}
+
+FLUX_DECL void ServerState::check_endpoint(const std::string& path) const {
+  if (path.empty() || path.front() != '/') {
+    throw Error(Errc::bad_config, "a WebSocket endpoint's path must begin with \"/\", not \"" + path + "\"");
+  }
+  if (path == config_.live_path || endpoints_.raw.count(path) != 0 || endpoints_.engineio.count(path) != 0) {
+    throw Error(Errc::bad_config, "there is a WebSocket endpoint at \"" + path + "\" already");
+  }
+}
+
+FLUX_DECL void ServerState::add_endpoint(std::string path, WebSocketEndpoint endpoint) {
+  check_not_running("websocket");
+  check_endpoint(path);
+  check_subprotocols("WebSocketEndpoint::subprotocols", endpoint.subprotocols);
+  endpoints_.raw.emplace(std::move(path), std::move(endpoint));
+}
+
+FLUX_DECL void ServerState::add_endpoint(EngineIoServer& endpoint, std::shared_ptr<void> keep) {
+  check_not_running("an Engine.IO endpoint");
+  const std::vector<std::string> paths = endpoint.paths();
+  for (const std::string& path : paths) check_endpoint(path);
+  for (const std::string& path : paths) endpoints_.engineio.emplace(path, &endpoint);
+  endpoint.set_homes([this](const core::Loop& loop) -> std::optional<EngineIoHome> {
+    LoopUnit& unit = *units_[loop.index()];
+    if (unit.stopping) return std::nullopt;
+    return EngineIoHome{unit.connections, unit.websockets};
+  });
+  for (const char* method : {"GET", "POST", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE"}) {  // the last are refused
+    for (const std::string& path : paths) {
+      router_.add(method, path, [&endpoint](const HttpExchange& exchange) { endpoint.serve(exchange); },
+                  {endpoint.post_bytes_max()});
+    }
+  }
+  kept_.push_back(std::move(keep));
+}
+
+FLUX_DECL void ServerState::add_file(const std::string& path, const std::string& file) {
+  check_not_running("a file");
+  std::error_code ec;
+  std::ifstream in(file, std::ios::binary);
+  if (!in || !std::filesystem::is_regular_file(file, ec)) {
+    throw Error(Errc::bad_config, "can't read the file \"" + file + "\"");
+  }
+  const auto content =
+      std::make_shared<const std::string>(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  const std::string type(transport::media_type(file));
+  router_.add("GET", path, [content, type](const HttpExchange& exchange) {
+    exchange.respond(200, *content, type, {{"Cache-Control", "no-cache"}});
+  });
+}
+
+FLUX_DECL void ServerState::use_context(asio::io_context& context) {
+  check_not_running("use_context");
+  if (config_.threads != 1) {
+    throw Error(Errc::bad_config,
+                "Config::threads must be 1 for a server that runs in the application's io_context, not " +
+                    std::to_string(config_.threads));
+  }
+  context_ = &context;
+}
+
+// --- Starting ---
+
+FLUX_DECL void ServerState::start() { open(false); }
+
+FLUX_DECL void ServerState::run() {
+  if (context_ != nullptr) {
+    throw Error(Errc::bad_config, "a server in the application's io_context is started with start(); run the context");
+  }
+  open(true);
+  units_[0]->loop->run();
+  std::unique_lock lock(mutex_);
+  inline_running_ = false;
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return life_ == Life::stopped; });
+}
+
+FLUX_DECL void ServerState::open(bool inline_first) {
+  std::unique_lock lock(mutex_);
+  if (life_ != Life::stopped) throw Error(Errc::already_running, "the server runs already");
+  if (stopper_.joinable()) stopper_.join();
+  tls_ = nullptr;
+  if (!config_.tls.certificate_file.empty()) tls_ = transport::make_tls_context(config_.tls).value();
+  for (std::size_t i = 0; i < config_.threads; ++i) {
+    units_.push_back(
+        std::make_unique<LoopUnit>(hub_, endpoints_, router_, core::Loop::make(i, config_.clock, context_)));
+    units_.back()->connections.on_empty = [this] {
+      const std::lock_guard guard(mutex_);
+      changed_.notify_all();
+    };
+  }
+  try {
+    open_listeners();
+    restore_rooms();
+  } catch (...) {
+    listeners_.clear();
+    ports_.clear();
+    units_.clear();
+    throw;
+  }
+  open_store_queue();
+  start_rooms(*units_[0]->loop);
+  if (hub_.files) {
+    hub_.files->start();
+    sweep_files(*units_[0]->loop);
+    if (config_.files.cleanup_interval.count() > 0) clean_files(*units_[0]->loop);
+  }
+  life_ = Life::running;
+  inline_running_ = inline_first;
+  for (const auto& listener : listeners_) {
+    units_[0]->loop->post([listener] { listener->start(); });
+  }
+  if (context_ != nullptr) return;
+  for (std::size_t i = inline_first ? 1 : 0; i < units_.size(); ++i) {
+    units_[i]->thread = std::thread([loop = units_[i]->loop] { loop->run(); });
+  }
+}
+
+FLUX_DECL void ServerState::open_listeners() {
+  ports_.clear();
+  for (const ListenAddress& address : config_.listen) {
+    auto listener = std::make_shared<transport::Listener>(
+        units_[0]->loop, [this](Socket socket) { accepted(std::move(socket)); },
+        [this](LogLevel level, std::string_view message) { hub_.log(level, message); });
+    // "::" takes IPv4 too, unless that has an address of its own on this port.
+    const auto is_any_v4 = [&](const ListenAddress& other) {
+      return other.host == "0.0.0.0" && other.port == address.port;
+    };
+    listener->open(address, std::none_of(config_.listen.begin(), config_.listen.end(), is_any_v4));
+    ports_.push_back(listener->port());
+    listeners_.push_back(std::move(listener));
+    hub_.log(LogLevel::info, "listening on " + address.host + " port " + std::to_string(ports_.back()));
+  }
+}
+
+FLUX_DECL void ServerState::open_store_queue() {
+  if (config_.chat.store->may_block()) {
+    store_queue_ = std::make_shared<storage::StoreQueue>(
+        config_.worker_threads, config_.limits.store_queue_per_room_max, config_.limits.store_queue_max);
+  }
+  const std::lock_guard lock(hub_.chat_mutex);
+  hub_.chat = std::make_shared<features::ChatLog>(config_.chat.store, store_queue_, config_.limits, hub_.chat_faults);
+}
+
+/// Once: when the server starts again they are there. Errors: throws `Error` (store_failed), and nothing has happened.
+FLUX_DECL void ServerState::restore_rooms() {
+  if (!hub_.room_log || rooms_restored_) return;
+  auto rooms = features::restore_rooms(hub_.room_log->store(), hub_.files.get(), config_.limits,
+                                       [this](std::string_view what) { hub_.log(LogLevel::warning, what); });
+  if (!rooms) throw Error(rooms.error());
+  for (features::RestoredRoom& room : *rooms) {
+    if (!room.room.id.empty()) {
+      const auto checked = hub_.rooms.check_id(room.room.id);
+      if (checked) {
+        hub_.rooms.restore(std::move(room));
+      } else {
+        hub_.log(LogLevel::warning, "a room of Config::rooms.store is left out: " + checked.error().message());
+      }
+    } else if (hub_.kept_public_space()) {
+      hub_.public_space->keep_in_store(std::move(room.room), std::move(room.numbers), std::move(room.items),
+                                       features::InStore::yes);
+    } else {
+      hub_.room_log->close(room.room);
+    }
+  }
+  rooms_restored_ = true;
+}
+
+FLUX_DECL void ServerState::start_rooms(core::Loop& loop) {
+  if (hub_.room_log) {
+    hub_.room_log->start();
+    loop.post([this, &loop] { retry_closes(loop); });
+  }
+  hub_.rooms.start(loop);
+}
+
+/// Every now and then, for as long as the loop runs.
+FLUX_DECL void ServerState::retry_closes(core::Loop& loop) {
+  hub_.room_log->retry_closes();
+  loop.call_after(std::chrono::seconds(10), [this, &loop] { retry_closes(loop); });
+}
+
+/// Every now and then, for as long as the loop runs.
+FLUX_DECL void ServerState::sweep_files(core::Loop& loop) {
+  hub_.files->sweep(std::chrono::duration_cast<std::chrono::milliseconds>(loop.lost()));
+  using std::chrono::seconds;
+  seconds interval(600);
+  for (const seconds expires : {config_.files.upload_expires, config_.files.unshared_expires}) {
+    if (expires.count() > 0) interval = std::min(interval, std::max(expires / 4, seconds(1)));
+  }
+  loop.post([this, &loop, interval] { loop.call_after(interval, [this, &loop] { sweep_files(loop); }); });
+}
+
+/// Every now and then, for as long as the loop runs.
+FLUX_DECL void ServerState::clean_files(core::Loop& loop) {
+  hub_.files->cleanup();
+  loop.post([this, &loop] { loop.call_after(config_.files.cleanup_interval, [this, &loop] { clean_files(loop); }); });
+}
+
+// --- Connections ---
+
+FLUX_DECL LoopUnit& ServerState::next_unit() {
+  const std::lock_guard lock(mutex_);
+  return *units_[next_unit_++ % units_.size()];
+}
+
+FLUX_DECL void ServerState::accepted(Socket socket) {
+  std::error_code ec;
+  socket.non_blocking(true, ec);
+  if (!ec) socket.set_option(asio::ip::tcp::no_delay(true), ec);
+  const std::size_t most = config_.limits.connections_max;
+  std::optional<transport::AddressSeat> seat;
+  if (!ec && (most == 0 || connections_now() < most)) seat = seat_for(transport::peer_of(socket).ip);
+  if (!seat) {
+    units_[0]->loop->counters().connections_refused.add();
+    return;  // and the socket closes
+  }
+  LoopUnit& unit = next_unit();
+  if (&unit == units_[0].get()) return begin_connection(unit, std::move(socket), std::move(*seat), {});
+  // A socket belongs to one io_context: what another loop gets is the native one.
+  const auto protocol = socket.local_endpoint(ec).protocol();
+  const auto native = ec ? Socket::native_handle_type{} : socket.release(ec);
+  if (ec) return;
+  unit.loop->post([this, &unit, transit = std::make_shared<transport::SocketInTransit>(protocol, native),
+                   kept = std::make_shared<transport::AddressSeat>(std::move(*seat))] {
+    std::error_code failed;
+    Socket moved = transit->arrive(*unit.loop, failed);
+    if (!failed) begin_connection(unit, std::move(moved), std::move(*kept), {});
+  });
+}
+
+/// For a connection from `peer`; nothing where that has as many as it may. The machine's own are not counted, for there
+/// may be a proxy among them that nobody has named; of those of trusted proxies each request tells whose they are.
+FLUX_DECL std::optional<transport::AddressSeat> ServerState::seat_for(const core::IpAddress& peer) {
+  if (peer.is_loopback() || hub_.proxies.trusts(peer)) return transport::AddressSeat();
+  const auto seat = hub_.seats.take(peer);
+  if (!seat) return std::nullopt;
+  return transport::AddressSeat(hub_.seats, *seat);
+}
+
+FLUX_DECL void ServerState::begin_connection(LoopUnit& unit, Socket socket, transport::AddressSeat seat,
+                                             std::string first) {
+  if (unit.stopping) return;
+  std::unique_ptr<transport::TlsEngine> engine;
+  {
+    const std::lock_guard lock(mutex_);
+    if (tls_) engine = tls_->engine();
+  }
+  auto connection =
+      std::make_shared<transport::Connection>(unit.loop, unit.connections, std::move(socket), std::move(engine));
+  connection->set_seat(std::move(seat));
+  connection->start(std::make_shared<transport::HttpConnection>(*connection, unit.http), std::move(first));
+}
+
+FLUX_DECL Result<void> ServerState::adopt(std::intptr_t native_socket, std::string bytes_read) {
+  const auto native = static_cast<Socket::native_handle_type>(native_socket);
+  sockaddr_storage address{};
+  auto size = static_cast<socklen_t>(sizeof address);
+  if (::getsockname(native, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    return Error(Errc::invalid_argument, "adopt: " + std::to_string(native_socket) + " is no open socket");
+  }
+  const auto protocol = address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
+  const auto transit = std::make_shared<transport::SocketInTransit>(protocol, native);
+  const std::lock_guard lock(mutex_);
+  if (life_ != Life::running) return Error(Errc::stopped, "adopt: the server does not run");
+  LoopUnit& unit = *units_[next_unit_++ % units_.size()];
+  unit.loop->post([this, &unit, transit, first = std::move(bytes_read)]() mutable {
+    std::error_code ec;
+    Socket socket = transit->arrive(*unit.loop, ec);
+    if (!ec) socket.set_option(asio::ip::tcp::no_delay(true), ec);
+    if (ec) return hub_.log(LogLevel::error, "can't adopt a socket: " + ec.message());
+    auto seat = seat_for(transport::peer_of(socket).ip);
+    if (!seat) return unit.loop->counters().connections_refused.add();
+    begin_connection(unit, std::move(socket), std::move(*seat), std::move(first));
+  });
+  return {};
+}
+
+// --- Stopping ---
+
+FLUX_DECL bool ServerState::on_a_loop() const {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(units_.begin(), units_.end(), [](const auto& unit) { return unit->loop->here(); });
+}
+
+FLUX_DECL bool ServerState::in_a_handler() const {
+  if (context_ == nullptr) return on_a_loop();
+  const std::lock_guard lock(mutex_);
+  return !units_.empty() && units_[0]->loop->in_turn();
+}
+
+FLUX_DECL void ServerState::stop(std::chrono::milliseconds grace) {
+  const bool here = on_a_loop();
+  if (context_ != nullptr) {
+    if (begin_stop()) {
+      if (here) {
+        stop_in_context(grace);
+      } else {
+        const auto loop = units_[0]->loop;  // which may end before `post` returns
+        loop->post([this, grace] { stop_in_context(grace); });
+      }
+    }
+    if (here) return;
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return life_ == Life::stopped; });
+    return;
+  }
+  if (!here) return stop_and_wait(grace);
+  const std::lock_guard lock(mutex_);
+  if (life_ != Life::running || stopper_.joinable()) return;
+  stopper_ = std::thread([this, grace] { stop_and_wait(grace); });
+}
+
+/// True for the one caller who is to carry it out.
+FLUX_DECL bool ServerState::begin_stop() {
+  const std::lock_guard lock(mutex_);
+  if (life_ != Life::running) return false;
+  life_ = Life::stopping;
+  hub_.rooms.begin_stop();
+  return true;
+}
+
+FLUX_DECL void ServerState::stop_and_wait(std::chrono::milliseconds grace) {
+  if (!begin_stop()) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return life_ == Life::stopped; });
+    return;
+  }
+  units_[0]->loop->post([this] { stop_listening(); });
+  for (const auto& [path, engineio] : endpoints_.engineio) engineio->stop();
+  for (const auto& unit : units_) {
+    unit->loop->post([this, raw = unit.get()] { say_goodbye(*raw); });
+  }
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, grace, [this] { return connections_now() == 0; });
+  }
+  if (store_queue_) store_queue_->stop();
+  if (hub_.room_log) hub_.room_log->stop();
+  if (hub_.files) hub_.files->stop();
+  for (const auto& unit : units_) {
+    unit->loop->post([this, raw = unit.get()] { end(*raw); });
+  }
+  for (const auto& unit : units_) {
+    if (unit->thread.joinable()) unit->thread.join();
+  }
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !inline_running_; });
+  }
+  stopped();
+}
+
+FLUX_DECL void ServerState::stop_in_context(std::chrono::milliseconds grace) {
+  LoopUnit& unit = *units_[0];
+  stop_listening();
+  for (const auto& [path, engineio] : endpoints_.engineio) engineio->stop();
+  say_goodbye(unit);
+  // Whichever comes first: everybody has gone, or the time is over.
+  // In a turn of its own: it waits for the store, whose turns tasks of this loop may hold.
+  const auto end_soon = [this, loop = unit.loop.get()] {
+    asio::post(*context_, [this, loop = loop->shared_from_this()] {
+      if (!loop->is_shut()) end_in_context();
+    });
+  };
+  unit.loop->call_after(grace, end_soon);
+  unit.connections.on_empty = end_soon;
+  if (unit.connections.members.empty()) end_soon();
+}
+
+FLUX_DECL void ServerState::end_in_context() {
+  stop_listening();
+  LoopUnit& unit = *units_[0];
+  unit.connections.on_empty = nullptr;
+  end(unit);
+  if (store_queue_) store_queue_->stop();
+  if (hub_.room_log) hub_.room_log->stop();
+  if (hub_.files) hub_.files->stop();
+  // We may be inside a call of the loop: it stays until the context has come back from it.
+  asio::post(*context_, [loop = unit.loop] {});
+  stopped();
+}
+
+FLUX_DECL void ServerState::stop_listening() {
+  for (const auto& listener : listeners_) listener->close();
+}
+
+FLUX_DECL void ServerState::say_goodbye(LoopUnit& unit) {
+  unit.stopping = true;
+  std::vector<std::shared_ptr<transport::Connection>> open;
+  for (transport::Connection* connection : unit.connections.members) open.push_back(connection->shared_from_this());
+  for (const auto& connection : open) {
+    if (const auto handler = connection->handler()) handler->on_stop();
+  }
+}
+
+FLUX_DECL void ServerState::end(LoopUnit& unit) {
+  unit.stopping = true;
+  while (!unit.connections.members.empty()) unit.connections.members.back()->shared_from_this()->close();
+  for (const auto& [path, engineio] : endpoints_.engineio) engineio->end(*unit.loop);
+  unit.loop->shut();
+  unit.loop->release_work();
+}
+
+FLUX_DECL void ServerState::stopped() {
+  std::vector<std::unique_ptr<LoopUnit>> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& unit : units_) add(past_, unit->loop->counters());
+    ended.swap(units_);
+    listeners_.clear();
+    ports_.clear();
+    store_queue_.reset();
+  }
+  {
+    const std::lock_guard lock(hub_.chat_mutex);
+    hub_.chat.reset();
+  }
+  ended.clear();
+  const std::lock_guard lock(mutex_);
+  life_ = Life::stopped;
+  changed_.notify_all();
+}
+
+// --- What others ask ---
+
+FLUX_DECL bool ServerState::running() const {
+  const std::lock_guard lock(mutex_);
+  return life_ == Life::running;
+}
+
+FLUX_DECL std::uint16_t ServerState::port(std::size_t index) const {
+  const std::lock_guard lock(mutex_);
+  return index < ports_.size() ? ports_[index] : std::uint16_t{0};
+}
+
+FLUX_DECL std::size_t ServerState::connections_now() const {
+  std::size_t sum = 0;
+  for (const auto& unit : units_) sum += unit->loop->counters().connections_now.get();
+  return sum;
+}
+
+FLUX_DECL Result<void> ServerState::reload_certificates() {
+  if (config_.tls.certificate_file.empty()) {
+    return Error(Errc::tls_failed, "this server has no certificate: Config::tls is empty");
+  }
+  auto fresh = transport::make_tls_context(config_.tls);
+  if (!fresh) return fresh.error();
+  const std::lock_guard lock(mutex_);
+  tls_ = std::move(*fresh);
+  return {};
+}
+
+FLUX_DECL std::shared_ptr<core::Loop> ServerState::a_loop() const {
+  const std::lock_guard lock(mutex_);
+  return units_.empty() ? nullptr : units_.front()->loop;
+}
+
+FLUX_DECL Stats ServerState::stats() const {
+  const std::lock_guard lock(mutex_);
+  Stats sum = past_;
+  for (const auto& unit : units_) {
+    add(sum, unit->loop->counters());
+    sum.connections_now += unit->loop->counters().connections_now.get();
+    sum.sessions_now += unit->loop->counters().sessions_now.get();
+  }
+  sum.handler_errors += hub_.errors_elsewhere.load(std::memory_order_relaxed);
+  for (const auto& faults : {hub_.chat_faults, hub_.room_faults, hub_.file_faults}) sum.store_errors += faults->count();
+  sum.rooms_now = hub_.rooms.size();
+  return sum;
+}
+
+}  // namespace flux::detail

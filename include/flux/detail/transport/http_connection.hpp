@@ -1,0 +1,165 @@
+// HTTP/1.1 on a connection: reads requests, finds their routes, and writes the answers in order.
+#pragma once
+
+#include <flux/config.hpp>
+#include <flux/detail/transport/connection.hpp>
+#include <flux/detail/transport/http_date.hpp>
+#include <flux/detail/transport/http_encoder.hpp>
+#include <flux/detail/transport/http_exchange.hpp>
+#include <flux/detail/transport/http_parser.hpp>
+#include <flux/detail/transport/router.hpp>
+#include <flux/detail/transport/trusted_proxies.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace flux::transport {
+
+class HttpConnection;
+
+/// What the HTTP connections of one loop share. Outlives them. Threading: that loop's thread.
+struct HttpService {
+  const Router* router = nullptr;
+  const Limits* limits = nullptr;
+  const TrustedProxies* proxies = nullptr;  ///< null: none
+  std::string server_name;                  ///< the Server field; empty: none is sent
+
+  /// Whether a WebSocket endpoint is at this path. Where no route answers a request there, it gets 426.
+  std::function<bool(const std::string& path)> is_websocket;
+  /// Takes a WebSocket handshake for such a path; method, version, key and Connection have been checked. Answers it now
+  /// or later, on the loop, with `accept_upgrade` or `refuse_upgrade`. The head is valid during the call.
+  std::function<void(const std::shared_ptr<HttpConnection>&, const HttpHead&)> upgrade;
+  std::function<void(LogLevel, std::string_view)> log;
+
+  HttpDateCache date;
+  std::string scratch;  ///< where answers are put together
+};
+
+/// One client. Handles one request at a time; those behind it wait unread in the Connection.
+/// What belongs to a request is allocated when it begins and freed when it is over: an idle connection has this alone.
+/// Ownership: by the Connection, as its handler.
+/// Threading: the connection's loop.
+class HttpConnection final : public StreamHandler,
+                             public flux::detail::HttpExchangeOwner,
+                             public std::enable_shared_from_this<HttpConnection> {
+ public:
+  /// The first request must have its head within `Limits::handshake_timeout` from here on.
+  HttpConnection(Connection& connection, HttpService& service);
+
+  /// Writes `response_head` and hands the connection over to `next`, with what was read behind the request. This
+  /// handler is `closed` afterwards, and the connection has no deadline. `next` hears nothing before this has returned.
+  /// False, and nothing is done, where no upgrade waits for its answer any more.
+  bool accept_upgrade(std::string_view response_head, std::shared_ptr<StreamHandler> next);
+  /// Answers the upgrade as any request; the connection closes after it. `reason`: the text of the body.
+  void refuse_upgrade(int status, std::string_view reason, const HttpFields& fields = {});
+
+  bool closed() const noexcept { return connection_ == nullptr; }
+  /// Null once `closed`.
+  Connection* connection() noexcept { return connection_; }
+  /// Who sent this request: the peer, or behind trusted proxies whom they name. Not once `closed`.
+  core::ClientAddress client(const HttpHead& head) const;
+
+  // StreamHandler
+  std::size_t on_data(char* data, std::size_t size) override;
+  void on_end() override;
+  void on_drained() override;
+  void on_deadline() override;
+  void on_input_stalled() override;
+  void on_stop() override;
+  void on_closed() override;
+
+  // HttpExchangeOwner
+  bool serves(std::uint64_t exchange) const override;
+  void respond(int status, std::string body, std::string_view content_type, HttpFields fields) override;
+  void begin(int status, HttpFields fields, std::optional<std::uint64_t> content_length) override;
+  Sent write(std::string piece) override;
+  Sent write(const SharedBytes& bytes, std::size_t size) override;
+  void end() override;
+  void cut(std::string_view reason) override;
+  void drop() override;
+  void abandoned() override;
+  void body_wanted() override;
+  void pause_body() override;
+  void resume_body() override;
+  std::size_t outbox_bytes() const override;
+  bool notify_drained() override;
+  void handler_failed(std::uint64_t exchange, const std::exception_ptr& error) override;
+
+ private:
+  /// What is waited for, and therefore what the deadline means.
+  enum class Wait : std::uint8_t {
+    nothing,  // the application: it may take its time
+    head,     // the rest of a head, or the first request
+    request,  // another request
+    upgrade,  // the application's answer to a handshake
+    body
+  };
+
+  struct Request {
+    explicit Request(const HttpLimits& limits) : parser(limits) {}
+
+    HttpRequestParser parser;
+    std::weak_ptr<flux::detail::HttpExchangeState> exchange;
+    HttpResponseContext context;
+    std::uint64_t body_bytes = 0;  // that have come
+    std::uint64_t bytes_left = 0;  // of an answer whose length was promised
+    HttpBodyFraming framing = HttpBodyFraming::none;
+    bool head_read = false;
+    bool read = false;             // to the end of its body
+    bool upgrading = false;        // the service has it
+    bool awaits_continue = false;  // the client holds its body back
+    bool body_paused = false;
+    bool body_discarded = false;  // some of it
+    bool begun = false;           // the answer's head is written
+    bool answered = false;        // the answer is complete
+    bool keep_alive = false;      // after the answer
+
+    bool over() const noexcept { return read && answered; }
+  };
+
+  bool step(std::string_view& in);
+  void begin_request();
+  void end_request();
+  void on_head();
+  bool may_connect(const core::ClientAddress& sender);
+  void on_body_bytes(std::string_view bytes);
+  void on_body_end();
+  void on_parse_error();
+  bool is_websocket(std::string_view path) const;
+  void begin_upgrade();
+  void call_route(const Route& route, const std::shared_ptr<flux::detail::HttpExchangeState>& exchange);
+  void answer_without_route(const RouteMatch& match, std::string_view method, std::string_view path);
+  void answer_text(int status, std::string_view text, HttpFields fields = {});
+  void refuse(int status, std::string_view text);
+  void refuse_slow_body(std::string_view text);
+
+  bool write_head(std::string& out, int status, HttpFields fields, std::optional<std::uint64_t> content_length);
+  Sent write_bytes(std::string_view bytes);
+  Sent write_bytes(const std::string& before, const SharedBytes& piece, std::size_t size, std::string_view behind);
+  void complete_answer();
+  void close_when_sent();
+  void proceed();
+  void settle(std::size_t unread);
+  void wait_for(Wait wait);
+  void update_deadline(std::size_t unread);
+  void log_error(std::string_view text);
+
+  Connection* connection_;
+  HttpService& service_;
+  std::unique_ptr<Request> request_;
+  std::uint64_t request_number_ = 0;
+  Wait wait_ = Wait::head;
+  bool in_data_ = false;
+  bool closing_ = false;  // nothing more is answered
+  bool stopping_ = false;
+  bool peer_ended_ = false;
+};
+
+}  // namespace flux::transport
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/transport/http_connection.ipp>
+#endif

@@ -1,0 +1,149 @@
+// What the handles of one HTTP request share: the request, the callbacks set for it, and the way to its connection.
+#pragma once
+
+#include <flux/config.hpp>
+#include <flux/detail/core/ip_address.hpp>
+#include <flux/detail/core/loop.hpp>
+#include <flux/detail/transport/http_message.hpp>
+#include <flux/detail/transport/path_pattern.hpp>
+#include <flux/error.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace flux::detail {
+
+/// The connection as an exchange sees it. Threading: its loop's thread. All but `serves` and `handler_failed` are only
+/// called while it serves that exchange, and call no callback of the exchange before they return.
+class HttpExchangeOwner {
+ public:
+  /// Whether the exchange of that number is the one in progress.
+  virtual bool serves(std::uint64_t exchange) const = 0;
+  virtual void respond(int status, std::string body, std::string_view content_type, transport::HttpFields fields) = 0;
+  virtual void begin(int status, transport::HttpFields fields, std::optional<std::uint64_t> content_length) = 0;
+  virtual Sent write(std::string piece) = 0;
+  /// The first `size` of `bytes`, which must not change before they have gone out.
+  virtual Sent write(const std::shared_ptr<const std::string>& bytes, std::size_t size) = 0;
+  virtual void end() = 0;
+  /// Gives the answer up: what is written already goes out, then the connection closes, so the client sees it is cut.
+  virtual void cut(std::string_view reason) = 0;
+  /// Closes the connection in a turn of its own: its reader is too slow.
+  virtual void drop() = 0;
+  /// The last handle is gone.
+  virtual void abandoned() = 0;
+  /// Somebody reads the body from here on.
+  virtual void body_wanted() = 0;
+  virtual void pause_body() = 0;
+  virtual void resume_body() = 0;
+  virtual std::size_t outbox_bytes() const = 0;
+  /// Has `HttpExchangeState::drained` called when the outbox is empty; false: it is empty now.
+  virtual bool notify_drained() = 0;
+  /// A callback of the exchange has thrown.
+  virtual void handler_failed(std::uint64_t exchange, const std::exception_ptr& error) = 0;
+
+ protected:
+  ~HttpExchangeOwner() = default;
+};
+
+/// Ownership: by its handles alone, so that the last one's end is noticed. Callbacks may hold handles: the connection
+/// ends that cycle when the body has been read, the answer is complete, or the client has gone.
+/// Threading: `respond`, `begin`, `write`, `end`, `pause_body`, `resume_body`, the request and the address from any
+/// thread; the rest on the loop.
+class HttpExchangeState final : public std::enable_shared_from_this<HttpExchangeState> {
+ public:
+  using BodyPiece = std::function<void(std::string_view piece)>;
+  using BodyDone = std::function<void(bool complete)>;
+
+  HttpExchangeState(std::shared_ptr<core::Loop> loop, std::weak_ptr<HttpExchangeOwner> owner, std::uint64_t number,
+                    transport::HttpHead head, const core::ClientAddress& client, const Limits& limits);
+  ~HttpExchangeState();
+  HttpExchangeState(const HttpExchangeState&) = delete;
+  HttpExchangeState& operator=(const HttpExchangeState&) = delete;
+
+  const transport::HttpHead& head() const noexcept { return head_; }
+  const std::shared_ptr<core::Loop>& loop() const noexcept { return loop_; }
+  const transport::PathCaptures& captures() const noexcept { return captures_; }
+  /// To be filled before the first handle is given away.
+  transport::PathCaptures& captures() noexcept { return captures_; }
+  /// Behind trusted proxies it is not the peer of the connection.
+  const core::ClientAddress& client() const noexcept { return client_; }
+
+  // For the application
+  void on_body(BodyPiece piece, BodyDone done);
+  void pause_body();
+  void resume_body();
+  void on_abort(std::function<void()> aborted);
+  void on_drain(std::function<void()> drained);
+  void respond(int status, std::string body, std::string_view content_type, transport::HttpFields fields);
+  void begin(int status, transport::HttpFields fields, std::optional<std::uint64_t> content_length);
+  Sent write(std::string piece);
+  void end();
+
+  // For the answers that flux gives itself, on the loop
+  /// Sends the first `size` of `bytes` without copying them; they must not change before they have gone out.
+  Sent write_shared(const std::shared_ptr<const std::string>& bytes, std::size_t size);
+  /// Nobody reads the rest of the body: forgets who did, without a call.
+  void ignore_body();
+  void cut(std::string_view reason);
+  /// Calls what `on_drain` set when all that is written has gone out, congested or not; never before this returns.
+  void ask_drained();
+  /// From here on a client that has ended its sending side counts as gone: it would not read the answer.
+  void end_with_client() noexcept { ends_with_client_ = true; }
+
+  // For the connection
+  bool reads_body() const noexcept { return reads_body_; }
+  bool ends_with_client() const noexcept { return ends_with_client_; }
+  void body_piece(std::string_view piece);
+  void body_end(bool complete);
+  void drained();
+  /// The answer is complete, or there will be none from the application.
+  void answer_over();
+  /// Forgets every callback without calling it.
+  void release();
+  /// The client has gone: tells who still waits for it.
+  void connection_closed();
+
+ private:
+  std::shared_ptr<HttpExchangeOwner> owner() const;
+  template <class Call>
+  void on_owner(Call call);
+  template <class Call>
+  void guarded(Call&& call);
+  template <class Write>
+  Sent write_here(Write write);
+  void write_posted(std::string piece);
+  void tell_drained();
+
+  const std::shared_ptr<core::Loop> loop_;
+  const std::weak_ptr<HttpExchangeOwner> owner_;
+  const std::uint64_t number_;
+  const transport::HttpHead head_;
+  transport::PathCaptures captures_;
+  const core::ClientAddress client_;
+  const std::size_t congested_bytes_;
+  const std::size_t outbox_bytes_max_;
+
+  BodyPiece body_piece_;
+  BodyDone body_done_;
+  std::function<void()> aborted_;
+  std::function<void()> drained_;
+  bool reads_body_ = false;
+  bool ends_with_client_ = false;
+
+  std::atomic<std::size_t> posted_bytes_{0};  // written by other threads, on the way to the loop
+  std::atomic<std::size_t> outbox_bytes_{0};  // of the connection, when the loop looked last
+  std::atomic<bool> over_{false};             // the answer is complete, or the client has gone
+  std::atomic<bool> wants_drained_{false};
+};
+
+}  // namespace flux::detail
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/transport/http_exchange.ipp>
+#endif

@@ -1,0 +1,43 @@
+// Shares out what the connections of one event loop may inflate, turn by turn.
+#pragma once
+
+#include <flux/detail/core/loop.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace flux::transport {
+
+class WebSocketStream;
+
+/// A few bytes inflate to a thousand times as many, which a room keeps until the turn ends: so a turn has a budget, and
+/// who finds it spent waits in line. Those who got nothing of one turn go first in the next.
+/// Ownership: outlives the connections of its loop. Threading: that loop's thread.
+class InflateTurns {
+ public:
+  explicit InflateTurns(std::size_t bytes_per_turn) : bytes_per_turn_(bytes_per_turn) {}
+
+  bool spent() const noexcept { return used_ >= bytes_per_turn_; }
+  void use(core::Loop& loop, std::size_t bytes) {
+    used_ += bytes;
+    if (std::exchange(turn_begun_, true)) return;
+    loop.post([this] { next_turn(); });
+  }
+  /// Has `on_inflate_turn` called when another turn begins. `served`: something was inflated for it in this one. At
+  /// most one call for each at a time.
+  void wait(std::weak_ptr<WebSocketStream> waiter, bool served) {
+    (served ? served_ : unserved_).push_back(std::move(waiter));
+  }
+
+ private:
+  void next_turn();
+
+  const std::size_t bytes_per_turn_;
+  std::size_t used_ = 0;
+  bool turn_begun_ = false;
+  std::vector<std::weak_ptr<WebSocketStream>> unserved_, served_;
+};
+
+}  // namespace flux::transport

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <flux/detail/transport/http_chars.hpp>
+#include <flux/detail/transport/router.hpp>
+
+#include <utility>
+
+namespace flux::transport {
+
+FLUX_DECL void Router::add(std::string_view method, std::string_view pattern, HttpHandler handler,
+                           RouteOptions options) {
+  if (!handler) {
+    throw Error(Errc::bad_config, "route " + std::string(method) + " " + std::string(pattern) + " has no handler");
+  }
+  insert(pattern, Route{std::string(method), std::move(handler), options, nullptr});
+}
+
+FLUX_DECL void Router::add_static(std::string_view prefix, std::string_view folder, StaticOptions options) {
+  if (prefix.find_first_of("{}*") != std::string_view::npos) {
+    throw Error(Errc::bad_config, "static prefix \"" + std::string(prefix) + "\" holds a parameter");
+  }
+  std::string pattern(prefix);
+  if (pattern.empty() || pattern.back() != '/') pattern += '/';
+  pattern += "*file";
+  auto files = std::make_shared<const StaticFolder>(folder, std::move(options.cache_control));
+  insert(pattern, Route{"GET", nullptr, {}, std::move(files)});
+}
+
+FLUX_DECL void Router::insert(std::string_view pattern, Route route) {
+  const std::string name = "route " + route.method + " " + std::string(pattern);
+  if (!detail::is_token(route.method)) throw Error(Errc::bad_config, name + ": the method is not a token");
+  if (route.method == "CONNECT") throw Error(Errc::bad_config, name + ": CONNECT is for proxies");
+  Methods& routes = table_[PathPattern(pattern)];
+  for (const Route& other : routes) {
+    if (other.method == route.method) throw Error(Errc::bad_config, name + " is taken");
+  }
+  add_allowed(allowed_anywhere_, route.method);
+  if (route.method == "GET") add_allowed(allowed_anywhere_, "HEAD");
+  routes.push_back(std::move(route));
+}
+
+FLUX_DECL RouteMatch Router::match(std::string_view method, std::string_view path, PathCaptures& captures) const {
+  std::string allow;
+  const Route* route = nullptr;
+  table_.find(path, captures, [&](const Methods& routes) {
+    route = find(routes, method);
+    if (route != nullptr) return true;
+    for (const Route& other : routes) {
+      add_allowed(allow, other.method);
+      if (other.method == "GET") add_allowed(allow, "HEAD");
+    }
+    return false;
+  });
+  if (route != nullptr) return {route, 200, {}};
+  if (path == "*") return {nullptr, 204, allowed_anywhere_};
+  if (allow.empty()) return {nullptr, 404, {}};
+  add_allowed(allow, "OPTIONS");
+  return {nullptr, method == "OPTIONS" ? 204 : 405, std::move(allow)};
+}
+
+FLUX_DECL const Route* Router::find(const Methods& routes, std::string_view method) noexcept {
+  const Route* of_get = nullptr;
+  for (const Route& route : routes) {
+    if (route.method == method) return &route;
+    if (route.method == "GET") of_get = &route;
+  }
+  return method == "HEAD" ? of_get : nullptr;
+}
+
+FLUX_DECL void Router::add_allowed(std::string& allow, std::string_view method) {
+  if (header_has_token(allow, method)) return;
+  if (!allow.empty()) allow += ", ";
+  allow += method;
+}
+
+}  // namespace flux::transport
