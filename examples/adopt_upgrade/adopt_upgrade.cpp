@@ -1,5 +1,5 @@
-// An application with an HTTP server of its own, here a small one on Asio. It answers plain requests itself. When a
-// client wants to upgrade at /live, it hands the connection to flux, with all that it has read from it.
+// An application with its own HTTP server, here a small one on Asio. It answers plain requests itself. When a client
+// asks to upgrade at /live, it hands the connection to flux, along with everything it has read from it.
 #include <flux/asio.hpp>
 #include <flux/flux.hpp>
 
@@ -19,8 +19,8 @@ namespace {
 
 using asio::ip::tcp;
 
-/// True for "GET /live", with or without a query, that has an Upgrade field. Whether it is a valid handshake is for
-/// flux to say: it reads the request again, strictly.
+/// True for "GET /live", with or without a query, that has an Upgrade field. flux decides whether it is a valid
+/// handshake: it parses the request again, strictly.
 bool wants_live(std::string head) {
   std::transform(head.begin(), head.end(), head.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
   const bool path = head.starts_with("get /live ") || head.starts_with("get /live?");
@@ -42,7 +42,8 @@ class Visitor : public std::enable_shared_from_this<Visitor> {
  private:
   void answer(std::size_t head_size) {
     if (wants_live(read_.substr(0, head_size))) {
-      // Not only the head: frames that the client sent right behind it may be in `read_` already.
+      // Pass everything that was read, not only the head: `read_` may already hold frames that the client sent right
+      // behind it.
       if (const auto adopted = flux::adopt(live_, std::move(socket_), read_); !adopted) {
         std::fprintf(stderr, "%s\n", adopted.error().what());
       }
@@ -72,9 +73,9 @@ void accept_visitors(tcp::acceptor& acceptor, flux::Server& live) {
 
 int main() {
   flux::Config config;
-  config.listen = {};  // flux listens nowhere; it gets its connections from us
+  config.listen = {};  // flux does not listen; we hand it its connections
   flux::Server live(config);
-  live.start();  // on a thread of its own
+  live.start();  // on its own thread
 
   asio::io_context context;
   tcp::acceptor acceptor(context, tcp::endpoint(asio::ip::make_address("127.0.0.1"), 8080));

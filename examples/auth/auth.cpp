@@ -1,7 +1,7 @@
 // Who may connect, and who may join which room.
 //
-// A token comes with the handshake (?access_token=… or "Authorization: Bearer …") or with join_room. The accounts are
-// in a database that blocks, so it has a thread of its own, and the answers are given later, from there.
+// A token comes with the handshake (?access_token=… or "Authorization: Bearer …") or with join_room. The account
+// database blocks, so it runs on its own thread and answers later from there.
 #include <flux/flux.hpp>
 
 #include <condition_variable>
@@ -16,7 +16,7 @@
 
 namespace {
 
-/// Stands for a database: one thread, one question at a time, each of which takes a while.
+/// Stands in for a database: one thread that answers one query at a time, slowly.
 class Accounts {
  public:
   using Found = std::function<void(std::optional<flux::Identity>)>;
@@ -30,7 +30,7 @@ class Accounts {
     thread_.join();
   }
 
-  /// Calls `found` from the database's thread.
+  /// Calls `found` on the database's thread.
   void find(std::string token, Found found) {
     {
       const std::lock_guard lock(mutex_);
@@ -49,11 +49,11 @@ class Accounts {
     for (;;) {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [this] { return ending_ || !questions_.empty(); });
-      if (ending_) return;  // who still waits is refused
+      if (ending_) return;  // callers that are still waiting are refused
       const Question question = std::move(questions_.front());
       questions_.pop_front();
       lock.unlock();
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));  // where SELECT would be
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));  // a real program would SELECT here
       const auto row = rows_.find(question.token);
       question.found(row == rows_.end() ? std::nullopt : std::optional(row->second));
     }
@@ -70,7 +70,7 @@ class Accounts {
   std::thread thread_{[this] { work(); }};
 };
 
-/// Both kinds of questions are answered alike. The last copy of `answer` that goes without an answer refuses.
+/// Answers both kinds of requests. If the last copy of `answer` is destroyed without an answer, the client is refused.
 void answer_from(Accounts& accounts, std::string token, const flux::LaterAnswer& answer) {
   accounts.find(std::move(token), [answer](std::optional<flux::Identity> account) {
     if (account) {
@@ -85,19 +85,19 @@ void answer_from(Accounts& accounts, std::string token, const flux::LaterAnswer&
 
 int main() {
   Accounts accounts;                                   // outlives the server, whose handlers use it
-  const std::set<std::string> administrators = {"1"};  // by user id; flux knows of no roles
+  const std::set<std::string> administrators = {"1"};  // by user id; flux has no notion of roles
   flux::Server server({.listen = {{"127.0.0.1", 8080}}});
 
-  // The handshake. Who shows no token is a guest; who shows a wrong one is refused with HTTP 401.
+  // The handshake. A client without a token is a guest; one with a wrong token is refused with HTTP 401.
   server.on_connect([&](flux::ConnectRequest& request) {
     std::string token = request.token();
     if (!token.empty()) answer_from(accounts, std::move(token), request.later());
   });
 
-  // The accessToken of a join_room: a guest becomes somebody.
+  // The accessToken of a join_room turns a guest into a known user.
   server.on_token([&](flux::TokenRequest& request) { answer_from(accounts, request.token(), request.later()); });
 
-  // Guests stay in the lobby, and staff-only rooms are for administrators.
+  // Guests may only enter the lobby, and only administrators may enter staff-only rooms.
   server.on_join([&](flux::JoinRequest& join) {
     const flux::Identity who = join.session.identity();
     if (!who.verified && join.room != "lobby") return join.refuse("log in to join " + join.room);

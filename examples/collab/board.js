@@ -1,10 +1,10 @@
-// The drawing on the screen, and the pointer that draws. What is drawn here is handed to `onDraw` stroke by stroke;
-// what others draw comes in through `paint`.
+// The drawing on the screen, and the pointer that draws. Strokes drawn here are passed to `onDraw` as they grow;
+// strokes drawn by others arrive through `paint`.
 
 import {boardHeight, boardWidth, pointsPerStroke} from './drawing.js';
 import {penValues} from './palette.js';
 
-const nearestPoints = 5; // board units: points closer than this to the last one add nothing to see
+const nearestPoints = 5; // board units: a point closer than this to the previous one adds nothing visible
 const mousePressure = 50;
 const eraserScale = 3;
 const settleMs = 300;
@@ -24,7 +24,7 @@ export class Board {
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {import('./drawing.js').Drawing} drawing
-   * @param {(stroke: Object) => void} onDraw  called whenever a stroke drawn here has got more points, or has ended
+   * @param {(stroke: Object) => void} onDraw  called whenever a stroke drawn here gains points or ends
    */
   constructor(canvas, drawing, onDraw) {
     this.#canvas = canvas;
@@ -43,13 +43,13 @@ export class Board {
   paint(stroke) {
     this.#paintStroke(stroke);
     this.#label();
-    // Painted in pieces, a stroke has faint seams, and one that belongs below others lies above them. So once things
-    // are quiet everything is painted anew, in one go and in its order.
+    // Strokes painted piece by piece have faint seams, and one that belongs below others is painted above them. So once
+    // drawing pauses, everything is repainted at once and in order.
     clearTimeout(this.#settleTimer);
     this.#settleTimer = setTimeout(() => this.repaint(), settleMs);
   }
 
-  /** Shows everything anew, in the next animation frame. */
+  /** Repaints everything in the next animation frame. */
   repaint() {
     if (this.#frame) return;
     this.#frame = requestAnimationFrame(() => {
@@ -61,7 +61,7 @@ export class Board {
     });
   }
 
-  /** Ends the stroke under the pointer, if there is one: it was cleared, or the room is another. */
+  /** Ends the stroke under the pointer, if there is one: the board was cleared or the room changed. */
   abandon() {
     this.#active = null;
   }
@@ -85,7 +85,7 @@ export class Board {
   }
 
   /**
-   * Paints the points that were not painted yet, as curves through the middles between them. What has one width is
+   * Paints the points that are not painted yet, as curves through the midpoints between them. A run of equal width is
    * one path.
    */
   #paintStroke(stroke) {
@@ -161,7 +161,7 @@ export class Board {
       if (count > 0 && Math.hypot(x - points[count * 3 - 3], y - points[count * 3 - 2]) < nearestPoints) continue;
       this.#drawing.append(this.#active, x, y, pressure);
       if (count + 1 === pointsPerStroke) {
-        // Strokes are bounded; a longer line goes on as the next one, from the same point.
+        // The length of a stroke is bounded; a longer line continues as a new stroke from the same point.
         this.#finish();
         this.#active = this.#drawing.begin(this.tool);
         this.#drawing.append(this.#active, x, y, pressure);
@@ -185,7 +185,7 @@ function point(points, index) {
   return [points[index * 3], points[index * 3 + 1]];
 }
 
-/** The middle between the point `index` and the one before it. */
+/** The midpoint between the point `index` and the one before it. */
 function middle(points, index) {
   const at = index * 3;
   return [(points[at - 3] + points[at]) / 2, (points[at - 2] + points[at + 1]) / 2];

@@ -1,13 +1,13 @@
-// Keeps the drawings of all members the same, with events alone: the server passes them on and keeps none.
+// Keeps the drawings of all members identical, using events alone: the server relays them and stores none.
 //
-//   board:stroke    {parts: [Part…]}                               new points of strokes, some times a second
-//   board:clear     {at}                                           everything up to the time `at` is gone
+//   board:stroke    {parts: [Part…]}                               new points of strokes, several times a second
+//   board:clear     {at}                                           removes everything up to the time `at`
 //   board:request   {from}                                         a newcomer asks the member `from` for the drawing
-//   board:snapshot  {to: [id…], part, parts, clearedAt, strokes}   its answer, in messages of bounded size
+//   board:snapshot  {to: [id…], part, parts, clearedAt, strokes}   the reply, in messages of bounded size
 //
-// A newcomer asks the one with the smallest connection id among those who were there before it, and the next one if no
-// answer comes. A member that is still waiting for its own snapshot answers once it has it. Parts of strokes may arrive
-// in any order and more than once (see drawing.js), so what others draw meanwhile needs no care.
+// A newcomer asks the member with the smallest connection id among those who joined before it, and the next one if no
+// reply comes. A member that is still waiting for its own snapshot replies once it has it. Parts of strokes may arrive
+// in any order and more than once (see drawing.js), so strokes drawn meanwhile need no special care.
 
 import {partOf, partsOf} from './drawing.js';
 
@@ -37,7 +37,7 @@ export class BoardSync {
     this.#board = board;
   }
 
-  /** A room took us in; `isReturn` where it is the same room after a lost connection. */
+  /** We joined a room; `isReturn` if it is the same room after a lost connection. */
   joined(ownId, others, isReturn) {
     this.#ownId = ownId;
     this.#askers.clear();
@@ -52,7 +52,7 @@ export class BoardSync {
     clearTimeout(this.#patience);
   }
 
-  /** Another room: nothing drawn so far belongs there. */
+  /** The room changed: nothing drawn so far belongs to the new one. */
   forget() {
     this.lost();
     this.#own.clear();
@@ -100,7 +100,7 @@ export class BoardSync {
 
   #flush() {
     this.#sendTimer = 0;
-    if (this.#ownId === null) return; // kept; `joined` sends it
+    if (this.#ownId === null) return; // kept until `joined` sends it
     const old = Date.now() - lossWindowMs;
     const parts = [];
     for (const [stroke, state] of this.#own) {
@@ -117,7 +117,7 @@ export class BoardSync {
     return part;
   }
 
-  /** Sends what was drawn shortly before the connection was lost, which may not have arrived, and since. */
+  /** Sends what was drawn since the connection was lost, and shortly before, because that may not have arrived. */
   #sendAgain() {
     const since = this.#lastHere - lossWindowMs;
     for (const [stroke, state] of this.#own) {
@@ -151,7 +151,7 @@ export class BoardSync {
     this.#answerSoon();
   }
 
-  /** Those who ask within a moment get one answer together. */
+  /** Requests that arrive within a moment of each other get one reply. */
   #answerSoon() {
     if (this.#askers.size === 0 || this.#askable.length > 0 || this.#answerTimer) return;
     this.#answerTimer = setTimeout(() => this.#answer(), answerAfterMs);

@@ -1,8 +1,8 @@
-// The conversation: what was said, what is being sent, and the way back into the history.
+// The conversation: messages received, messages being sent, and scrolling back through the history.
 //
-// A message of one's own is shown at once and marked until the server has confirmed it. It carries a key of its own
-// making in `metadata`, so that it is recognised when it comes back, also from the history after a lost connection;
-// only what is not found there is sent again.
+// The user's own message is shown at once and marked as pending until the server confirms it. It carries a key made
+// here in `metadata`, so that it is recognised when it arrives, also in the history after a lost connection; only
+// messages that are not found there are sent again.
 
 import {avatar, element} from './element.js';
 import {recall, remember} from './memory.js';
@@ -11,8 +11,8 @@ import {randomId} from './random_id.js';
 
 const pageSize = 50;
 const pagesToClose = 20;
-const nearEnd = 80; // pixels from the newest message that still count as being there
-const groupMs = 5 * 60_000; // messages of one person within this time stand together
+const nearEnd = 80; // pixels from the newest message that still count as being at the end
+const groupMs = 5 * 60_000; // messages of one person within this time form a group
 const ownIdsKept = 50;
 const nameLength = 40;
 const ownIdsKey = 'connections';
@@ -33,7 +33,7 @@ export class Chat {
   #ownIds = new Set(recall('tab', ownIdsKey, []));
   #sequence = 0;
   #isHere = false;
-  #visit = 0; // counts the rooms: what was asked in an earlier one is not shown here
+  #visit = 0; // counts the rooms entered: a reply that belongs to an earlier one is ignored
   #isLoading = false;
   #atStart = false;
 
@@ -42,9 +42,9 @@ export class Chat {
    * @param {{log: HTMLElement, list: HTMLElement, earlier: HTMLButtonElement, note: HTMLElement,
    *     latest: HTMLButtonElement,
    *     form: HTMLFormElement, input: HTMLTextAreaElement, news: HTMLElement}} elements
-   * @param {() => {name: string, color: string}} self  who writes
-   * @param {(connectionId: string) => {name: string, color: string}|undefined} personOf  who is here
-   * @param {() => void} onMessage  called for every new message of somebody else
+   * @param {() => {name: string, color: string}} self  the user
+   * @param {(connectionId: string) => {name: string, color: string}|undefined} personOf  the members
+   * @param {() => void} onMessage  called for every new message from somebody else
    */
   constructor(client, elements, self, personOf, onMessage) {
     this.#client = client;
@@ -56,8 +56,8 @@ export class Chat {
   }
 
   /**
-   * A room took us in: shows its history, or merges it where the room is the one we were in. `isUnknown`: the server
-   * could not read it.
+   * We joined a room: shows its history, or merges it if we were in that room before. `isUnknown`: the server could not
+   * read it.
    */
   async joined(connectionId, history, isUnknown = false) {
     this.#ownIds.add(connectionId);
@@ -77,13 +77,13 @@ export class Chat {
     for (const entry of waiting) if (this.#pending.has(entry.key)) this.#deliver(entry);
   }
 
-  /** The connection is lost; what is being sent waits. */
+  /** The connection is lost; pending messages are kept. */
   lost() {
     this.#isHere = false;
     for (const entry of this.#pending.values()) this.#showState(entry);
   }
 
-  /** Another room: starts with nothing. */
+  /** The room changed: starts empty. */
   forget() {
     this.#isHere = false;
     this.#visit++;
@@ -107,13 +107,15 @@ export class Chat {
     this.#showNotes();
   }
 
-  /** Has screen readers read a new message. The list itself is not live: its history must not be read out. */
+  /**
+   * Lets screen readers announce a new message. The list itself is not a live region: its history must not be read out.
+   */
   #announce({name, text}) {
     this.#elements.news.textContent = `${name}: ${text}`;
     this.#onMessage();
   }
 
-  /** Adds what is not there yet; returns how many those were. What is on the screen stays where it is. */
+  /** Adds the messages that are missing; returns how many those were. Keeps the scroll position. */
   #addAll(messages) {
     const {log} = this.#elements;
     const fromEnd = log.scrollHeight - log.scrollTop;
@@ -122,11 +124,11 @@ export class Chat {
     return added;
   }
 
-  /** Adds a stored message unless it is there. Returns its entry if it is new, or was pending until now. */
+  /** Adds a stored message unless it is already listed. Returns its entry if it is new or was pending until now. */
   #add(message) {
     const key = keyOf(message);
     if (typeof message?.message !== 'string' || this.#byKey.has(key)) return null;
-    // One that was sent twice, because its confirmation was lost, is shown once.
+    // A message that was sent twice because its confirmation was lost is shown once.
     const sentKey = message.metadata?.key;
     if (typeof sentKey === 'string') {
       if (this.#sentKeys.has(sentKey)) return null;
@@ -139,7 +141,7 @@ export class Chat {
       this.#pending.delete(sentKey);
       this.#entries.splice(this.#entries.indexOf(pending), 1);
     }
-    // Other clients of the room need not put their name beside each message.
+    // Other clients of the room need not put their name in each message.
     const sender = this.#personOf(message.connectionId);
     const name = String(message.metadata?.name ?? sender?.name ?? '');
     Object.assign(entry, {
@@ -222,7 +224,8 @@ export class Chat {
       await this.#client.sendChat(text, {key, name, color});
       if (this.#pending.has(key)) this.#setState(entry, 'sent');
     } catch (error) {
-      // Without a connection it waits: `joined` looks for it in the history and sends it again if it is not there.
+      // Without a connection it stays pending: `joined` looks for it in the history and sends it again if it is
+      // missing.
       if (!this.#pending.has(key) || ['CONNECTION_LOST', 'NOT_CONNECTED'].includes(error.code)) return;
       this.#setState(entry, 'failed', error.message);
     }
@@ -249,15 +252,15 @@ export class Chat {
       const page = await this.#client.getHistory({limit: pageSize, before: oldest.offset});
       if (visit === this.#visit) this.#atStart = this.#addAll(page) === 0 || page[0].offset === 1;
     } catch {
-      // The button stays, and scrolling there again tries again.
+      // The button stays; scrolling there again retries.
     }
     this.#isLoading = false;
     this.#showNotes();
   }
 
   /**
-   * Fetches what was said while we were away, backwards from `oldest` to what we know; drops the old if that is too
-   * far.
+   * Fetches the messages we missed, backwards from `oldest` to the newest we know; if that is too far, drops the older
+   * messages.
    */
   async #closeGap(oldest) {
     const known = new Set(this.#byKey.keys());
@@ -273,7 +276,7 @@ export class Chat {
     } catch {
       if (visit !== this.#visit) return;
     }
-    // A conversation with a hole must not look whole.
+    // A conversation with a gap must not look complete.
     this.#dropBefore(oldest.createdAt);
   }
 
@@ -317,7 +320,7 @@ export class Chat {
     });
     let height = log.clientHeight;
     new ResizeObserver(() => {
-      // Where the log gets lower, as under a phone's keyboard, the newest message stays in sight.
+      // If the log shrinks, for example when a phone's keyboard opens, keep the newest message in view.
       const wasAtEnd = log.scrollHeight - log.scrollTop - height < nearEnd;
       height = log.clientHeight;
       if (wasAtEnd) this.#scrollToEnd();
@@ -368,12 +371,12 @@ function makeNode({text, isOwn, name, color}, retry) {
   );
 }
 
-/** Ids may start over when a server without a lasting store restarts, so the time belongs to the key. */
+/** Ids may start over when a server without durable storage restarts, so the time is part of the key. */
 function keyOf(message) {
   return `${message?.id}@${message?.createdAt}`;
 }
 
-/** Pending messages come last, in the order of their writing. */
+/** Pending messages come last, in the order in which they were written. */
 function isAfter(a, b) {
   if (a.isStored !== b.isStored) return b.isStored;
   if (a.isStored && a.createdAt !== b.createdAt) return a.createdAt > b.createdAt;

@@ -1,13 +1,13 @@
-// Pointers on the board: the others' are shown gliding between the positions that arrive, one's own is reported.
+// Pointers on the board: those of others glide between the positions received; the user's own is reported.
 
 import {element} from './element.js';
 
-const glideMs = 70; // time constant: the server passes positions on about every 100 ms
+const glideMs = 70; // time constant: the server relays positions about every 100 ms
 const reportEveryMs = 100;
 const idleAfterMs = 6_000;
 const svgNamespace = 'http://www.w3.org/2000/svg';
 
-/** Shows the pointers of the others in `layer`, which covers the board. */
+/** Shows the pointers of the other members in `layer`, which covers the board. */
 export class Cursors {
   #layer;
   #shown = new Map();
@@ -71,8 +71,8 @@ export class Cursors {
 }
 
 /**
- * Reports the own pointer over `area` to `send({x, y} | null)`: the newest position, once per animation frame at most
- * and not faster than the server passes it on; null when it left, rests, or the page is out of sight.
+ * Reports the user's pointer over `area` to `send({x, y} | null)`: the newest position, at most once per animation
+ * frame and no faster than the server relays it; null when the pointer leaves or rests, or the page is hidden.
  */
 export function reportCursor(area, send) {
   let position = null;
@@ -116,7 +116,7 @@ export function reportCursor(area, send) {
   area.addEventListener('pointerup', (event) => {
     if (event.pointerType === 'touch') hide();
   });
-  // Animation frames stop while the page is out of sight, so this one is sent at once.
+  // Animation frames stop while the page is hidden, so this is sent at once.
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState !== 'hidden' || reported === null) return;
     position = reported = null;

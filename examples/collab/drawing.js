@@ -1,10 +1,10 @@
-// What is drawn, without a screen or a network: strokes that can be merged in any order, any number of times, with the
-// same result everywhere.
+// The drawing as data, without screen or network: strokes that can be merged in any order, any number of times, with
+// the same result everywhere.
 //
 // A stroke is `{id, at, color, width, tool, points, done}`. `points` is flat: x, y and pressure (0 to 100) of each
-// point in turn, in board units. `at` is a Lamport clock: strokes are ordered by it, then by id, on every screen alike.
-// A clearing has such a time too and takes away every stroke up to it. What travels are parts of strokes, with `from`,
-// the index of their first point.
+// point in turn, in board units. `at` is a Lamport clock: every screen orders strokes by it, then by id. A clear has
+// such a time too and removes every stroke up to it. Messages carry parts of strokes, with `from`, the index of their
+// first point.
 
 import {penColors} from './palette.js';
 import {randomId} from './random_id.js';
@@ -26,7 +26,7 @@ export class Drawing {
   #clock = 0;
   #points = 0;
 
-  /** Starts over, as for another room. */
+  /** Starts over, for another room. */
   reset() {
     this.clearedAt = 0;
     this.#clock = 0;
@@ -40,20 +40,20 @@ export class Drawing {
     return stroke;
   }
 
-  /** Adds one point to a stroke that was begun here. */
+  /** Adds one point to a stroke that was started here. */
   append(stroke, x, y, pressure) {
     stroke.points.push(x, y, pressure);
     this.#points++;
     this.#dropOldest();
   }
 
-  /** Clears what is there and returns the time that makes others clear the same. */
+  /** Clears the drawing and returns the time with which others clear the same strokes. */
   clear() {
     this.applyClear(this.#clock + 1);
     return this.clearedAt;
   }
 
-  /** Takes away all strokes up to the time `at`; returns whether that changed anything. */
+  /** Removes all strokes up to the time `at`; returns whether that changed anything. */
   applyClear(at) {
     if (!this.#isTime(at) || at <= this.clearedAt) return false;
     this.clearedAt = at;
@@ -62,7 +62,7 @@ export class Drawing {
     return true;
   }
 
-  /** Takes in a part of a stroke. Returns the stroke, or null where the part is not valid, or was cleared already. */
+  /** Merges a part of a stroke. Returns the stroke, or null if the part is invalid or its stroke has been cleared. */
   merge(part) {
     if (!this.#isValid(part) || part.at <= this.clearedAt) return null;
     this.#clock = Math.max(this.#clock, part.at);
@@ -81,7 +81,7 @@ export class Drawing {
     return stroke;
   }
 
-  /** Everything, in lists of parts that are small enough for one message each; at least one list. */
+  /** Everything, in lists of parts that each fit into one message; at least one list. */
   snapshot() {
     const lists = [[]];
     let bytes = 0;
@@ -112,7 +112,10 @@ export class Drawing {
     this.#points = this.strokes.reduce((sum, {points}) => sum + points.length / 3, 0);
   }
 
-  /** Keeps the drawing bounded: the oldest strokes go, and count as cleared, so that no late part brings them back. */
+  /**
+   * Keeps the drawing bounded: removes the oldest strokes and counts them as cleared, so that no late part restores
+   * them.
+   */
   #dropOldest() {
     while (this.#points > pointsInAll && this.strokes.length > 1) {
       this.clearedAt = this.strokes[0].at;
@@ -145,13 +148,13 @@ export class Drawing {
   }
 }
 
-/** The part of `stroke` from the point `from` to the point before `to`. */
+/** The part of `stroke` from the point `from` up to but not including the point `before`. */
 export function partOf({id, at, color, width, tool, points, done}, from, to = points.length / 3) {
   const isLast = to * 3 >= points.length;
   return {id, at, color, width, tool, from, points: points.slice(from * 3, to * 3), ...(done && isLast && {done})};
 }
 
-/** A whole stroke in parts of bounded size. Points that have not arrived yet are left out. */
+/** A whole stroke in parts of bounded size, without the points that have not arrived yet. */
 export function* partsOf(stroke) {
   const count = stroke.points.length / 3;
   let from = 0;

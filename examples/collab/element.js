@@ -1,6 +1,6 @@
 /**
- * Makes an element: `element('li', {className: 'person', dataset: {color}}, 'Ada')`. Children that are strings become
- * text, never markup, so what others have typed is safe to pass.
+ * Creates an element: `element('li', {className: 'person', dataset: {color}}, 'Ada')`. Children that are strings become
+ * text, never markup, so strings from other users are safe to pass.
  */
 export function element(tag, {dataset, attributes, ...properties} = {}, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
@@ -10,7 +10,7 @@ export function element(tag, {dataset, attributes, ...properties} = {}, ...child
   return node;
 }
 
-/** A coloured disc with the first letters of a name; only for the eye, the name itself stands beside it. */
+/** A coloured disc with the initials of a name. Hidden from screen readers: the name itself is shown beside it. */
 export function avatar(name, color) {
   return element('span', {className: 'avatar', dataset: {color}, attributes: {'aria-hidden': 'true'}}, initials(name));
 }

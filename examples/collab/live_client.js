@@ -1,5 +1,5 @@
-// The client side of the `live` protocol: JSON text frames `{type, payload}` over one WebSocket. This module knows the
-// wire and nothing of the page; copy it into a project of your own.
+// The client side of the `live` protocol: JSON text frames `{type, payload}` over one WebSocket. This module handles
+// the wire and knows nothing about the page; copy it into your own project.
 //
 //   const client = new LiveClient('wss://example.org/live');
 //   client.on('room_joined', ({connectionId, presence, chatHistory}) => …);
@@ -8,14 +8,14 @@
 //   client.connect();
 //   await client.sendChat('hello');
 //
-// Frames that the server sends are passed on under their type, with their payload: `room_joined`, `presence_updated`,
-// `broadcast_event`, `chat_message`, `room_data`, `room_closed`, `error`. Two more come from the client itself:
-// `state`, with a `Status`, and `join_failed`, with a `LiveError`.
+// Frames from the server are passed to the handlers of their type, with their payload: `room_joined`,
+// `presence_updated`, `broadcast_event`, `chat_message`, `room_data`, `room_closed`, `error`. Two more come from the
+// client itself: `state`, with a `Status`, and `join_failed`, with a `LiveError`.
 //
-// The client reconnects by itself, waiting longer after each failure and at random, so that the clients of a restarted
-// server do not all come back at once. It then joins its room again with its newest presence, and `room_joined` follows
-// as at first. It does not come back after close code 4401: the server has refused this user, and asking again changes
-// nothing.
+// The client reconnects by itself, with a random delay that grows with each failure, so that the clients of a restarted
+// server do not all return at once. It then rejoins its room with its newest presence, and `room_joined` follows as it
+// did at first. It does not reconnect after close code 4401: the server has refused this user, and trying again would
+// not change that.
 
 const closeUnauthorized = 4401;
 const firstDelayMs = 400;
@@ -30,8 +30,8 @@ const requestTimeoutMs = 10_000;
  */
 
 /**
- * A request that did not succeed. `code` is the server's (`INVALID_MESSAGE`, …), or `NOT_CONNECTED` where nothing was
- * sent, or `CONNECTION_LOST` or `TIMEOUT` where the request may or may not have been carried out.
+ * A request that failed. `code` is the server's (`INVALID_MESSAGE`, …), `NOT_CONNECTED` if nothing was sent, or
+ * `CONNECTION_LOST` or `TIMEOUT` if the request may or may not have been carried out.
  */
 export class LiveError extends Error {
   constructor(code, message) {
@@ -67,12 +67,12 @@ export class LiveClient {
     return this.#socket?.readyState === WebSocket.OPEN;
   }
 
-  /** Bytes handed to the browser and not yet sent; who sends often should skip a turn while this is large. */
+  /** Bytes handed to the browser and not sent yet; frequent senders should skip a turn while this is large. */
   get bufferedBytes() {
     return this.#socket?.bufferedAmount ?? 0;
   }
 
-  /** Calls `handler(payload)` for every frame of that type. Returns a function that ends it. */
+  /** Calls `handler(payload)` for every frame of that type. Returns a function that removes the handler. */
   on(type, handler) {
     if (!this.#handlers.has(type)) this.#handlers.set(type, new Set());
     this.#handlers.get(type).add(handler);
@@ -98,7 +98,7 @@ export class LiveClient {
     this.#setStatus({state: 'idle'});
   }
 
-  /** Tries at once where the client is waiting for its next attempt. */
+  /** Retries at once if the client is waiting for its next attempt. */
   retry() {
     if (this.#status.state !== 'waiting') return;
     clearTimeout(this.#retryTimer);
@@ -121,19 +121,22 @@ export class LiveClient {
     this.#room = null;
   }
 
-  /** Replaces the presence. The server passes on the newest one at its own pace. */
+  /** Replaces the presence. The server relays the newest one at its own pace. */
   updatePresence(presence) {
     if (!this.#room) return;
     this.#room.presence = presence;
     this.#send('update_presence', {presence});
   }
 
-  /** Sends `event` to the others in the room. Returns whether it could be sent; nothing confirms it. */
+  /** Sends `event` to the other members of the room. Returns whether it could be sent; there is no confirmation. */
   broadcast(event, payload) {
     return this.#send('broadcast_event', {event, payload});
   }
 
-  /** Resolves when the server has stored the message; it also comes back as `chat_message`, to everybody. */
+  /**
+   * Resolves when the server has stored the message; everybody, the sender included, also receives it as
+   * `chat_message`.
+   */
   sendChat(message, metadata) {
     return this.#request('send_chat', {message, metadata});
   }
@@ -167,7 +170,7 @@ export class LiveClient {
     };
   }
 
-  /** Lets go of the socket, so that nothing it still reports is taken for the next one's. */
+  /** Detaches the socket, so that nothing it still reports is attributed to the next one. */
   #detach() {
     if (this.#socket) this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
     this.#socket = null;
@@ -246,8 +249,7 @@ export class LiveClient {
       else request.resolve(payload);
       return;
     }
-    // A connection counts as good once a room took us in: one that opens and is closed at once must not reset the
-    // waiting.
+    // Joining a room is what resets the backoff: a connection that opens and is closed at once must not.
     if (type === 'room_joined') this.#failures = 0;
     this.#emit(type, payload);
   }

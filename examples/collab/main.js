@@ -1,4 +1,4 @@
-// The page: the lobby, the room with its board and conversation, and what connects them to the client.
+// The page: the lobby, the room with its board and conversation, and their wiring to the client.
 
 import {Board} from './board.js';
 import {BoardSync} from './board_sync.js';
@@ -19,8 +19,8 @@ const congestedBytes = 64 * 1024;
 const find = (id) => document.getElementById(id);
 
 const self = {name: '', color: peopleColors[0], cursor: null};
-let room = null; // the one we want to be in
-let joinedRoom = null; // the one that took us in last
+let room = null; // the room we want to be in
+let joinedRoom = null; // the room we joined last
 let isHere = false;
 let unread = 0;
 
@@ -108,7 +108,7 @@ function enter(roomId) {
   showStatus();
 }
 
-/** Takes a colour that nobody else has, where ours is taken and one is free. */
+/** Picks a colour that nobody else has, if ours is taken and one is free. */
 function standOut(ownId) {
   const taken = presence.colorsOf((id) => id !== ownId);
   const free = peopleColors.find((color) => !taken.has(color));
@@ -199,7 +199,7 @@ find('enter').addEventListener('submit', (event) => {
   event.preventDefault();
   self.name = plain(find('name').value).slice(0, nameLength);
   self.color = new FormData(event.target).get('own-color');
-  // A second window of this browser gets a suggestion of its own, unless the name is one that was chosen.
+  // A second window of this browser gets its own suggestion, unless the user chose the name.
   if (self.name !== suggestedName) remember('browser', 'profile', {name: self.name, color: self.color});
   enter(plain(find('room').value).slice(0, roomLength) || defaultRoom);
 });
@@ -237,7 +237,7 @@ find('copy').addEventListener('click', async () => {
   setTimeout(() => (find('copied').textContent = ''), copied ? 2_000 : 10_000);
 });
 
-/** The clipboard interface is there only on pages with TLS and on this machine; the old way is there everywhere. */
+/** The clipboard API exists only on pages with TLS and on localhost; the old way works everywhere. */
 async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -292,7 +292,7 @@ function fillTools() {
   });
 }
 
-/** Clearing is for everyone, so the button asks once more. */
+/** Clearing affects everyone, so the button asks for confirmation. */
 let clearTimer = 0;
 
 function askToClear(isAsking) {
@@ -326,7 +326,7 @@ find('message').addEventListener('focus', () => {
   if (narrow.matches && matchMedia('(pointer: coarse)').matches) setSheet(true);
 });
 
-// ---- The title counts what was missed
+// ---- The title counts unread messages
 
 function countUnread() {
   if (document.visibilityState === 'visible') return;
@@ -345,7 +345,7 @@ function showTitle() {
   document.title = unread > 0 ? `(${unread}) ${place}` : place;
 }
 
-// ---- Start: a tab that was in a room goes back to it when it is loaded again
+// ---- Start: a tab that was in a room returns to it when reloaded
 
 fillLobby();
 fillTools();

@@ -1,5 +1,5 @@
-// What the browser keeps for the page: `area` is 'browser', or 'tab' for what ends with the tab. A browser may forbid
-// both; then nothing is remembered, and nothing else is different.
+// What the browser remembers for the page. `area` is 'browser', or 'tab' for values that end with the tab. A browser
+// may forbid both; then nothing is remembered, and everything else works as usual.
 
 const prefix = 'flux.';
 
@@ -12,7 +12,7 @@ export function recall(area, key, fallback) {
   }
 }
 
-/** Remembers a value that JSON can hold; null forgets it. */
+/** Remembers a value that JSON can represent; null forgets it. */
 export function remember(area, key, value) {
   try {
     if (value === null) storage(area).removeItem(prefix + key);

@@ -1,10 +1,10 @@
-// The colours of people and pens. They travel as names, and each screen shows them in its own theme, so that a drawing
-// made in the light is as clear in the dark. The values are in style.css.
+// The colours of people and pens. Messages carry their names, and each screen shows them in its own theme, so that a
+// drawing made in the light theme is as clear in the dark one. The values are in style.css.
 
 export const penColors = ['ink', 'blue', 'teal', 'moss', 'amber', 'coral', 'violet'];
 export const peopleColors = penColors.slice(1);
 
-/** `color` if it is a person's colour, otherwise one that is always the same for this `key`. */
+/** `color` if it is a person's colour, otherwise one derived from `key`, always the same for the same key. */
 export function personColor(color, key = '') {
   if (peopleColors.includes(color)) return color;
   let hash = 0;

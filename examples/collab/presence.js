@@ -1,4 +1,4 @@
-// Who is in the room: the list of people, and the row of avatars that stands for it.
+// The members of the room: the list of people, and the row of avatars that summarises it.
 
 import {avatar, element} from './element.js';
 import {personColor} from './palette.js';
@@ -15,8 +15,8 @@ export class Presence {
   /**
    * @param {{button: HTMLButtonElement, row: HTMLElement, count: HTMLElement, panel: HTMLElement,
    *     list: HTMLElement}} elements
-   * @param {(people: Map<string, Object>) => void} onChange  called after every change with the others, by connection
-   *     id
+   * @param {(people: Map<string, Object>) => void} onChange  called after every change with the other members, by
+   * connection id
    */
   constructor(elements, onChange) {
     this.#elements = elements;
@@ -32,14 +32,14 @@ export class Presence {
     this.#show();
   }
 
-  /** Applies a `presence_updated`. A frame may name the receiver itself, and may repeat who is known already. */
+  /** Applies a `presence_updated`. A frame may include the receiver itself and members that are already known. */
   update({joined, left, updated}) {
     for (const entry of [...(joined ?? []), ...(updated ?? [])]) this.#put(entry);
     for (const id of left ?? []) this.#people.delete(id);
     this.#show(Boolean(joined?.length || left?.length));
   }
 
-  /** The person behind a connection, `{id, name, color, cursor}`, while they are here. */
+  /** The person behind a connection, `{id, name, color, cursor}`, while they are in the room. */
   get(connectionId) {
     return this.#people.get(connectionId);
   }
@@ -49,7 +49,7 @@ export class Presence {
     return new Set([...this.#people.values()].filter(({id}) => isMeant(id)).map(({color}) => color));
   }
 
-  /** Shows a colour at once that the server will tell only the others. */
+  /** Shows the user's own colour at once: the server sends the change only to the others. */
   recolor(connectionId, color) {
     const person = this.#people.get(connectionId);
     if (person) Object.assign(person, {color});
@@ -75,7 +75,7 @@ export class Presence {
     const others = new Map(this.#people);
     others.delete(this.#ownId);
     this.#onChange(others);
-    // Cursors move many times a second; the list is rebuilt only for what it shows.
+    // Cursors move many times a second; the list is rebuilt only when something it shows has changed.
     if (listChanged || this.#signature() !== this.#elements.list.dataset.shows) this.#showList(others);
   }
 
@@ -126,7 +126,7 @@ function personRow({id, name, color}, isOwn) {
   return row;
 }
 
-/** A point of the board, 0 to 1 each way, or null. What others send is not trusted. */
+/** A point of the board, 0 to 1 each way, or null. Input from others is not trusted. */
 function readCursor(cursor) {
   const {x, y} = cursor ?? {};
   return Number.isFinite(x) && Number.isFinite(y) && x >= 0 && x <= 1 && y >= 0 && y <= 1 ? {x, y} : null;

@@ -42,7 +42,7 @@ class OpenFile {
     }
     return true;
   }
-  /// Up to `size` bytes: fewer where the file ends.
+  /// Reads up to `size` bytes: fewer if the file ends first.
   std::optional<std::string> read(std::uint64_t at, std::uint64_t size) const {
     std::string bytes(size, '\0');
     std::size_t have = 0;
@@ -65,7 +65,7 @@ class OpenFile {
   int descriptor_;
 };
 
-/// A JSON string holds no line end, and neither does what is put around it.
+/// A JSON string contains no newline, and neither does the rest of the line.
 std::string to_line(const ChatMessage& message) {
   const auto text = [](const std::string& value) { return JsonText::string(value).text(); };
   return "{\"id\":" + text(message.id) + ",\"connectionId\":" + text(message.connection_id) +
@@ -105,7 +105,7 @@ std::filesystem::path FileChatStore::file_of(const RoomId& room) const {
   return folder_ / (name + ".jsonl");
 }
 
-/// The room's log, read from its file the first time. Null: nothing has been written in this room.
+/// The room's log, read from its file on first use. Null: nothing has been written in this room.
 Result<FileChatStore::Log*> FileChatStore::log_of(const RoomId& room) {
   if (room.size() > room_id_bytes_max) {
     return flux::Error(flux::Errc::store_failed, "the room's id is too long for a file's name");
@@ -130,7 +130,7 @@ Result<FileChatStore::Log*> FileChatStore::log_of(const RoomId& room) {
                              ? std::nullopt
                              : from_line(std::string_view(*bytes).substr(begin, newline - begin));
     if (!message) {
-      // The last line may be half written, by a crash before it was acknowledged. Any other was whole once.
+      // A crash before the last line was acknowledged may have left it half written. Damage anywhere else is an error.
       if (end < bytes->size()) return flux::Error(flux::Errc::store_failed, path.string() + " is damaged");
       if (!file.truncate(begin) || !file.sync()) return failed("can't repair", path);
       break;
@@ -150,7 +150,7 @@ Result<Offset> FileChatStore::append(const RoomId& room, const ChatMessage& mess
   const auto path = file_of(room);
   Log* log = *found;
   if (log == nullptr) {
-    // The file's name is on the disk before anything is written under it.
+    // The file's name is durable before anything is written to the file.
     const OpenFile created(path, O_WRONLY | O_CREAT | O_EXCL);
     const OpenFile folder(folder_, O_RDONLY | O_DIRECTORY);
     if (!created.is_open() || !folder.is_open() || !folder.sync()) return failed("can't create", path);
@@ -195,7 +195,7 @@ Result<std::vector<ChatMessage>> FileChatStore::history(const RoomId& room, std:
   if (!bytes) return failed("can't read", path);
   for (Offset offset = first; offset <= last; ++offset) {
     const std::uint64_t from = log->ends[offset - 1] - begin;
-    const std::uint64_t size = log->ends[offset] - log->ends[offset - 1] - 1;  // without the line end
+    const std::uint64_t size = log->ends[offset] - log->ends[offset - 1] - 1;  // without the newline
     auto message = from + size < bytes->size() ? from_line(std::string_view(*bytes).substr(from, size)) : std::nullopt;
     if (!message) return flux::Error(flux::Errc::store_failed, path.string() + " has been changed by somebody else");
     message->room = room;

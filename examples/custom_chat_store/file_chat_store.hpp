@@ -1,4 +1,4 @@
-// Chat that survives a restart: one file per room, one line of JSON per message, only ever appended to.
+// Chat that survives a restart: one file per room, one line of JSON per message, append-only.
 #pragma once
 
 #include <flux/storage/chat_store.hpp>
@@ -10,14 +10,14 @@
 #include <unordered_map>
 #include <vector>
 
-/// What `append` has returned is on the disk. Where each message is, and its id, is kept in memory: some 100 bytes for
-/// a message of a room that was written to or read since the start. The folder belongs to one store at a time.
+/// A message is on disk when `append` returns. The position and id of each message are kept in memory: about 100 bytes
+/// per message of a room that was written to or read since the start. Only one store may use the folder at a time.
 class FileChatStore final : public flux::ChatStore {
  public:
   /// A room's file is named by its id in hexadecimal, and file names have at most 255 bytes.
   static constexpr std::size_t room_id_bytes_max = 120;
 
-  /// Errors: throws std::filesystem::filesystem_error where the folder can't be made.
+  /// Errors: throws std::filesystem::filesystem_error if the folder can't be created.
   explicit FileChatStore(std::filesystem::path folder);
 
   flux::Result<flux::Offset> append(const flux::RoomId& room, const flux::ChatMessage& message) override;
@@ -29,7 +29,7 @@ class FileChatStore final : public flux::ChatStore {
   struct Log {
     std::vector<std::uint64_t> ends;  // where the line of offset n ends, in bytes: ends[n]; ends[0] is 0
     std::unordered_map<std::string, flux::Offset> by_id;
-    bool unusable = false;  // a line that failed could not be taken back
+    bool unusable = false;  // a failed write could not be undone
   };
 
   std::filesystem::path file_of(const flux::RoomId& room) const;

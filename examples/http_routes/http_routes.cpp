@@ -1,5 +1,5 @@
-// HTTP beside the rooms, on the same port: routes, bodies in pieces, answers that come later, files, and a WebSocket
-// endpoint without any protocol of flux's.
+// HTTP beside the rooms, on the same port: routes, bodies in pieces, deferred answers, files, and a plain WebSocket
+// endpoint that speaks none of flux's protocols.
 //
 //   curl http://127.0.0.1:8080/hello/Ada
 //   curl --data-binary @big.iso http://127.0.0.1:8080/checksum
@@ -17,7 +17,7 @@
 
 namespace {
 
-/// Reads a body as it comes and keeps none of it: its size and its FNV-1a hash.
+/// Computes a body's size and FNV-1a hash as it arrives, without keeping any of it.
 void checksum(const flux::HttpExchange& exchange) {
   struct Sum {
     std::uint64_t bytes = 0;
@@ -30,12 +30,12 @@ void checksum(const flux::HttpExchange& exchange) {
         for (const char c : piece) sum->hash = (sum->hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
       },
       [sum, exchange](bool complete) {
-        if (!complete) return;  // the client has gone
+        if (!complete) return;  // the client disconnected
         exchange.respond(200, std::to_string(sum->bytes) + " bytes, " + std::to_string(sum->hash) + "\n");
       });
 }
 
-/// Writes until the client has enough to read, and goes on when it has read that.
+/// Writes until the client has enough to read, and continues once it has read that.
 void write_numbers(const flux::HttpExchange& exchange, std::uint64_t next, std::uint64_t last) {
   while (next <= last) {
     const flux::Sent sent = exchange.write(std::to_string(next++) + "\n");
@@ -57,7 +57,8 @@ void numbers(const flux::HttpExchange& exchange) {
   write_numbers(exchange, 1, last);
 }
 
-/// Requests that wait until there is news: an exchange is answered whenever, and from wherever, its handle is used.
+/// Requests that stay pending until there is news: the handle of an exchange may be used at any time and from any
+/// thread.
 class News {
  public:
   void wait(const flux::HttpExchange& exchange) {
@@ -103,7 +104,7 @@ int main(int count, char** arguments) {
     });
   });
 
-  // A folder, where one is named: types, ETag, ranges, index.html.
+  // A folder, if one is given: types, ETag, ranges, index.html.
   if (count > 1) server.static_files("/files", arguments[1]);
 
   flux::WebSocketEndpoint shout;

@@ -1,4 +1,4 @@
-// The server inside the application's own io_context: one thread runs both, beside a timer of the application's.
+// The server inside the application's own io_context: one thread runs both, beside a timer of the application.
 #include <flux/asio.hpp>
 #include <flux/flux.hpp>
 
@@ -11,7 +11,7 @@
 
 namespace {
 
-/// Tells the members of the room "clock" each second how many have passed.
+/// Tells the members of the room "clock" once a second how many seconds have passed.
 class Ticker {
  public:
   Ticker(asio::io_context& context, flux::Server& server) : timer_(context), server_(server) {
@@ -51,7 +51,7 @@ int main() {
   asio::signal_set signals(context, SIGINT, SIGTERM);
   signals.async_wait([&](std::error_code, int) {
     ticker.stop();
-    server.stop(std::chrono::seconds(2));  // on the context's thread it only begins; run() returns when it is done
+    server.stop(std::chrono::seconds(2));  // on the context's thread this only begins; run() returns when it is done
   });
   context.run();
 }

@@ -43,7 +43,7 @@ void add_static_folder(Options& options, const std::string& text) {
   options.static_folders[prefix] = folder;
 }
 
-/// What does nothing without another option is refused without it.
+/// Refuses options that have no effect without another option that is missing.
 void check_pairs(const Options& options, const std::set<std::string>& given) {
   if (given.contains("--files") && options.files_folder.empty()) {
     throw std::invalid_argument("--files takes the folder of the files, not \"\"");

@@ -27,7 +27,8 @@ void log_to_stderr(flux::LogLevel level, std::string_view message) {
                flux::to_string(level).data(), static_cast<int>(message.size()), message.data());
 }
 
-/// Signals are taken by the thread that waits for them, never by a handler. Whoever reads the log may go.
+/// Signals are handled by a thread that waits for them, not by a signal handler. SIGPIPE is ignored: the reader of the
+/// log may exit.
 sigset_t block_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -57,7 +58,7 @@ flux::socketio::Options socketio_options(const Options& options) {
   socketio.payload_bytes_max = options.config.limits.message_bytes_max;
   socketio.packet_limits.text_bytes_max = options.config.limits.message_bytes_max;
   if (!options.files_folder.empty()) {              // clients send files in their messages
-    constexpr std::uint64_t around_bytes = 65'536;  // what a message has beside its file, its name for instance
+    constexpr std::uint64_t around_bytes = 65'536;  // what a message holds besides its file, such as its name
     const auto with_file = static_cast<std::size_t>(options.config.files.file_bytes_max + around_bytes);
     socketio.payload_bytes_max = std::max(socketio.payload_bytes_max, with_file);
   }
@@ -75,7 +76,7 @@ void add_echo(flux::Server& server, const std::string& path) {
 
 int serve(Options& options) {
   options.config.log = log_to_stderr;
-  const sigset_t signals = block_signals();  // before any thread is there
+  const sigset_t signals = block_signals();  // before any thread exists
   if (!options.files_folder.empty()) {
     options.config.files.store = std::make_shared<flux::DiskFileStore>(options.files_folder, options.file_store);
   }

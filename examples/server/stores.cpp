@@ -15,7 +15,7 @@
 
 namespace {
 
-// The targets say which of them this program is linked with.
+// The targets define which of them this program is linked with.
 #if defined(FLUX_WITH_SQLITE)
 constexpr bool with_sqlite = true;
 #else
@@ -32,7 +32,7 @@ constexpr bool with_mysql = true;
 constexpr bool with_mysql = false;
 #endif
 
-/// `others`: what else the option takes.
+/// `others`: what else the option accepts.
 std::string choices(std::string others) {
   const auto add = [&](const char* choice) { others += (others.empty() ? "" : ", ") + std::string(choice); };
   if (with_sqlite) add("sqlite:PATH");
@@ -41,7 +41,7 @@ std::string choices(std::string others) {
   return others.empty() ? "nothing" : others;
 }
 
-/// None: this program was built without that kind. A template, so that nothing is needed of those that are not linked.
+/// None: this program was built without that kind. A template, so that stores that are not linked are not referenced.
 template <class Sqlite, class Postgres, class Mysql, class Store>
 std::shared_ptr<Store> open(const std::string& kind, const std::string& where) {
   const bool is_url = where.starts_with("//");
@@ -68,7 +68,7 @@ std::shared_ptr<Store> make(const std::string& option, const std::string& spec, 
   } catch (const flux::Error& error) {
     throw flux::Error(error.code(), option + ": " + error.message());
   }
-  // The kind alone: the rest may hold a password.
+  // Name the kind alone: the rest may hold a password.
   throw std::invalid_argument(option + " takes " + choices(others) + ", as this program was built, not \"" + kind +
                               "\"");
 }

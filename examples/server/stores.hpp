@@ -1,5 +1,5 @@
-// The stores that `--chat`, `--rooms` and `--file-index` name: "sqlite:PATH", "postgres:URL" or "mysql:URL"; for chat
-// "memory" too.
+// The stores that `--chat`, `--rooms` and `--file-index` name: "sqlite:PATH", "postgres:URL" or "mysql:URL"; chat also
+// accepts "memory".
 #pragma once
 
 #include <flux/storage/chat_store.hpp>
@@ -9,8 +9,8 @@
 #include <memory>
 #include <string>
 
-/// Errors, of all: throw std::invalid_argument where `spec` names none that this program was built with, flux::Error
-/// where it can't be opened.
+/// Errors, of all: throw std::invalid_argument if `spec` names no store that this program was built with, flux::Error
+/// if it can't be opened.
 std::shared_ptr<flux::ChatStore> make_chat_store(const std::string& spec);
 std::shared_ptr<flux::RoomStore> make_room_store(const std::string& spec);
 std::shared_ptr<flux::FileIndex> make_file_index(const std::string& spec);

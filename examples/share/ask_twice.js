@@ -1,8 +1,8 @@
 const patienceMs = 4_000;
 
 /**
- * A button whose effect cannot be undone asks once more: the first click shows `question()`, the second one acts. An empty
- * question acts at once.
+ * A button whose effect cannot be undone asks for confirmation: the first click shows `question()`, the second one
+ * acts. If the question is empty, the first click acts.
  */
 export function askTwice(button, question, action) {
   const text = button.textContent;

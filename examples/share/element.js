@@ -1,6 +1,6 @@
 /**
- * Makes an element: `element('li', {className: 'room', dataset: {mode}}, 'garden')`. Children that are strings become
- * text, never markup, so what others have typed is safe to pass.
+ * Creates an element: `element('li', {className: 'room', dataset: {mode}}, 'garden')`. Children that are strings become
+ * text, never markup, so strings from other users are safe to pass.
  */
 export function element(tag, {dataset, attributes, ...properties} = {}, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
@@ -19,7 +19,7 @@ const icons = {
   file: ['M7 3.5h7l4.5 4.5v12.5H7z', 'M14 3.5V8h4.5'],
 };
 
-/** A line drawing of 24 by 24; only for the eye, so what it stands on needs a label. */
+/** A line drawing of 24 by 24. Hidden from screen readers, so the element that holds it needs a label. */
 export function icon(name) {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   svg.setAttribute('viewBox', '0 0 24 24');
@@ -32,7 +32,7 @@ export function icon(name) {
   return svg;
 }
 
-/** A button that shows an icon and is called `label`. */
+/** A button that shows an icon; `label` is its accessible name. */
 export function iconButton(name, label, onClick) {
   const button = element('button', {type: 'button', className: 'icon-button', title: label}, icon(name));
   button.setAttribute('aria-label', label);

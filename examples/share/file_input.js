@@ -1,10 +1,10 @@
-// The three ways in which files come: a button with the browser's dialog, drag and drop, and paste.
+// The three ways to choose files: a button with the browser's dialog, drag and drop, and paste.
 
 /**
  * @param {{picker: HTMLInputElement, button: HTMLButtonElement, target: HTMLElement}} elements  `target` gets the class
  *     `dropping` while files are dragged over the page
  * @param {(files: File[]) => void} onFiles
- * @param {(why: string) => void} onRefused  something was dropped that is no file
+ * @param {(why: string) => void} onRefused  something that is not a file was dropped
  */
 export function takeFiles({picker, button, target}, onFiles, onRefused) {
   button.addEventListener('click', () => picker.click());
@@ -31,7 +31,7 @@ export function takeFiles({picker, button, target}, onFiles, onRefused) {
   document.addEventListener('dragleave', ({relatedTarget}) => {
     if (relatedTarget === null) setDropping(false);
   });
-  // Anywhere on the page: elsewhere the browser would leave the page and open the file.
+  // Accept drops anywhere on the page: otherwise the browser would leave the page and open the file.
   document.addEventListener('drop', (event) => {
     if (!hasFiles(event)) return;
     event.preventDefault();

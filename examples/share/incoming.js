@@ -1,9 +1,9 @@
-// The files that others put up into a room, while they are on their way.
+// Files that other members are currently uploading to a room.
 
 import {element} from './element.js';
 import {sizeText} from './size_text.js';
 
-const silentMs = 20_000; // an upload of which nothing is heard for so long is paused or given up
+const silentMs = 20_000; // an upload without a report for this long is paused or abandoned
 const rowsMax = 20;
 
 export class Incoming {
@@ -12,20 +12,20 @@ export class Incoming {
   #rows = new Map(); // by upload id
   #shown = null;
 
-  /** @param {() => void} changed  rows came or went */
+  /** @param {() => void} changed  rows were added or removed */
   constructor(list, changed) {
     this.#list = list;
     this.#changed = changed;
   }
 
-  /** Shows a progress report of the server: `{uploadId, fileName, offset, length, done}`. */
+  /** Shows a progress report from the server: `{uploadId, fileName, offset, length, done}`. */
   report(roomId, {uploadId, fileName, offset, length, done} = {}) {
     if (typeof uploadId !== 'string') return;
     if (done) return this.remove(uploadId);
     if (!this.#rows.has(uploadId) && this.#rows.size === rowsMax) return;
     const row = this.#rows.get(uploadId) ?? this.#makeRow(roomId, uploadId, String(fileName || 'file'));
     const [sent, size] = [Number(offset) || 0, Number(length) || 0];
-    // A length of 0 says that the uploader does not know it yet.
+    // A length of 0 means that the uploader does not know it yet.
     if (size > 0) Object.assign(row.bar, {max: size, value: sent});
     row.note.textContent = size > 0 ? `${sizeText(sent)} of ${sizeText(size)}` : sizeText(sent);
     clearTimeout(row.timer);
@@ -41,7 +41,7 @@ export class Incoming {
     this.#changed();
   }
 
-  /** Without a connection nothing is heard of any. */
+  /** Without a connection no reports arrive. */
   clear() {
     for (const uploadId of [...this.#rows.keys()]) this.remove(uploadId);
   }

@@ -1,16 +1,16 @@
-// What has been shared in a place: texts, and files with their pictures. Rows stay where they are when the list comes
-// anew, so pictures are not loaded twice.
+// The items shared in a place: texts, and files with their pictures. Rows are reused when the list is updated, so
+// pictures are not loaded twice.
 
 import {element, icon, iconButton} from './element.js';
 import {sizeText} from './size_text.js';
 
-const nearEnd = 80; // pixels from the newest item that still count as being there
-const longText = {characters: 1200, lines: 14}; // beyond this a text is folded
+const nearEnd = 80; // pixels from the newest item that still count as being at the end
+const longText = {characters: 1200, lines: 14}; // a longer text is folded
 
 /** @typedef {{kind: 'text', text: string} | {kind: 'file', fileId: string, name: string, mimeType: string, size: number}} Item */
 
 /**
- * Reads StoredData; null where it is none. What others send is not trusted.
+ * Reads StoredData; null if it is not valid. Input from others is not trusted.
  * @returns {Item|null}
  */
 export function readItem(data) {
@@ -26,7 +26,7 @@ export function readItem(data) {
   };
 }
 
-/** What an item is called in a sentence. */
+/** How an item is referred to in a sentence. */
 export function itemTitle({kind, text, name}) {
   return kind === 'file' ? name : text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
@@ -44,7 +44,7 @@ export class ItemList {
 
   /**
    * @param {{feed: HTMLElement, list: HTMLElement}} elements  `feed` scrolls
-   * @param {(item: Item) => void} onPicture  a picture is to be seen whole
+   * @param {(item: Item) => void} onPicture  opens a picture at full size
    * @param {(text: string) => void} onCopy
    */
   constructor({feed, list}, onPicture, onCopy) {
@@ -54,7 +54,7 @@ export class ItemList {
     this.#onCopied = onCopy;
   }
 
-  /** Shows these items, oldest first. `fromEnd`: they are of another place, so the newest is shown. */
+  /** Shows these items, oldest first. `fromEnd`: the place has changed, so scroll to the newest. */
   show(items, fromEnd = false) {
     const {scrollHeight, scrollTop, clientHeight} = this.#feed;
     const wasAtEnd = scrollHeight - scrollTop - clientHeight < nearEnd;
@@ -129,7 +129,7 @@ export class ItemList {
     const button = element('button', {type: 'button', className: 'thumb picture', title: `Show ${item.name}`}, image);
     button.setAttribute('aria-label', `Show ${item.name}`);
     button.addEventListener('click', () => this.#onPicture(item));
-    // Not everything that calls itself a picture is one.
+    // A file with an image type may not be a valid image.
     image.addEventListener('error', () => button.replaceWith(element('span', {className: 'thumb'}, icon('file'))));
     image.src = fileUrl(item);
     return button;

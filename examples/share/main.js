@@ -1,4 +1,4 @@
-// The page: the places, what is shared in the one that is shown, and what connects them to the client.
+// The page: the places, the items shared in the current one, and their wiring to the client.
 
 import {askTwice} from './ask_twice.js';
 import {element} from './element.js';
@@ -34,12 +34,12 @@ const panel = new RoomsPanel(
 );
 const list = new ItemList({feed: find('feed'), list: find('items')}, showPicture, (text) => copy(text, 'Text copied'));
 const uploads = new Uploads(find('uploads'), {
-  // Without one the others do not see the progress, and who takes the file away does not delete it.
+  // Without a ticket the others see no progress, and removing the item does not delete the file.
   ticket: (roomId) => client.uploadTicket(roomId).catch(() => ''),
   share: shareFile,
   isShared: (roomId, fileId) => placeOf(roomId)?.has(fileId) ?? false,
   choose: () => find('picker').click(),
-  // The others no longer wait for it. Who does not hear that stops showing it after a while.
+  // Tells the others to stop showing it. A member that misses this stops by itself after a while.
   cancelled: (roomId, uploadId) => roomId !== null && client.tell(roomId, 'upload_cancelled', {uploadId}).catch(() => {}),
   say,
   changed: showTray,
@@ -66,7 +66,7 @@ function showPlace(place) {
   if (isOther) find('place-name').focus({preventScroll: true});
 }
 
-/** Shows all but the items: what changes with people, rooms and the connection. */
+/** Updates everything except the items: people, rooms and the connection. */
 function showFacts() {
   const {roomId, name, items, isHere, isCreator, mode, problem} = current;
   find('place-name').textContent = name;
@@ -108,9 +108,9 @@ function rememberRooms() {
   );
 }
 
-// ---- Rooms: in, out, and what they send
+// ---- Rooms: joining, leaving, and what they send
 
-/** Enters a room that the user asks for; rejects with what the server said. */
+/** Joins a room at the user's request; rejects with the server's message. */
 async function joinNew(roomId) {
   const place = placeOf(roomId) ?? new Place(roomId);
   if (!place.isHere) await enter(place);
@@ -130,7 +130,7 @@ async function enter(place) {
   entered(place, await client.joinRoom(place.roomId));
 }
 
-/** A room took us in; `items` is what it keeps. */
+/** We joined a room; `items` is what it keeps. */
 function entered(place, items) {
   Object.assign(place, {isHere: true, problem: '', items: items.map(readItem).filter(Boolean)});
   if (!placeOf(place.roomId)) addPlace(place);
@@ -143,17 +143,17 @@ async function countMembers(place) {
   try {
     place.members = new Set(await client.members(place.roomId));
   } catch {
-    place.members = null; // the page does without
+    place.members = null; // the page works without them
   }
   showFacts();
 }
 
-/** Enters a room again, after a lost connection or a reload. */
+/** Rejoins a room after a lost connection or a reload. */
 async function enterAgain(place) {
   try {
     await enter(place);
   } catch (error) {
-    // Without a connection the next one tries again.
+    // Without a connection, the next reconnect retries.
     if (error.code === 'REFUSED') place.problem = error.message;
   }
   if (place === current) list.show(place.items, true);
@@ -190,7 +190,7 @@ function publicHistory(data) {
   if (isFirst) uploads.roomIsOpen(null);
 }
 
-/** The items of a place have changed; `item` is new, if any. */
+/** The items of a place have changed; `item` is the new one, if any. */
 function changed(place, item) {
   const isSeen = place === current && document.visibilityState === 'visible';
   if (item && !isSeen) place.unread++;
@@ -208,7 +208,7 @@ function closed({roomId, reason}) {
   listRooms();
 }
 
-/** Learns which rooms there are; a server that does not tell is asked once. */
+/** Fetches the list of rooms; a server that refuses is asked only once. */
 async function listRooms() {
   if (!client?.isOpen || !canList) return;
   let rooms;
@@ -229,11 +229,11 @@ setInterval(() => document.visibilityState === 'visible' && listRooms(), listEve
 
 // ---- Sharing
 
-/** Shares TransferData; `shown` is what the others see of it. */
+/** Shares TransferData; `shown` is how the others see it. */
 async function share(place, data, shown = data) {
   await client.share(place.roomId, data);
   if (place.mode !== 'live') return;
-  // A live room sends it to the others only.
+  // A live room sends it only to the others.
   place.receive({...readItem(shown), isOwn: true});
   if (place === current) list.show(place.items);
   showFacts();
@@ -319,7 +319,7 @@ askTwice(
 );
 find('copy-link').addEventListener('click', () => copy(location.href, 'Link copied'));
 
-/** The clipboard interface is there only on pages with TLS and on this machine; the old way is there everywhere. */
+/** The clipboard API exists only on pages with TLS and on localhost; the old way works everywhere. */
 async function copy(text, said) {
   let isCopied = true;
   try {
@@ -339,7 +339,7 @@ function say(text) {
   find('news').textContent = text;
 }
 
-// ---- The picture as a whole
+// ---- The picture at full size
 
 function showPicture(item) {
   find('viewer-name').textContent = item.name;
@@ -379,7 +379,7 @@ function connectionChanged({state, reason}) {
     for (const place of places) if (place.roomId !== null) enterAgain(place);
     return listRooms();
   }
-  // Who comes back is another connection to the server, and not a room's creator.
+  // After a reconnect we are a new connection to the server, and no longer a room's creator.
   for (const place of places) Object.assign(place, {isHere: false, members: null, isCreator: false});
   incoming.clear();
   showFacts();
@@ -395,7 +395,7 @@ document.addEventListener('visibilitychange', () => {
   listRooms();
 });
 
-// ---- Start: the rooms that this tab was in, and the one that the address names
+// ---- Start: the rooms that this tab was in, and the one named in the address
 
 function roomFromHash() {
   try {

@@ -1,12 +1,12 @@
-// Where one can share: the public space, and the rooms that one is in.
+// Where the user can share: the public space, and the rooms that they have joined.
 
-const itemsMax = 500; // shown of a room that keeps nothing, or more than that
+const itemsMax = 500; // shown of a room that keeps nothing, or that keeps more
 
 export const modeNames = {history: 'Keeps everything', singleton: 'Keeps the newest', live: 'Keeps nothing'};
 
 export class Place {
   items = [];
-  members = null; // connection ids, once they are known
+  members = null; // connection ids, once known
   isHere = false;
   problem = '';
   unread = 0;
@@ -26,7 +26,7 @@ export class Place {
     return this.roomId ?? 'Public space';
   }
 
-  /** Takes what the room list says of it. */
+  /** Updates the place from its entry in the room list. */
   learn({mode, capacity}) {
     Object.assign(this, {mode, capacity});
     if (mode === 'singleton') this.items = this.items.slice(-1);
@@ -46,7 +46,7 @@ export class Place {
     for (const connectionId of left ?? []) this.members.delete(connectionId);
   }
 
-  /** A line about it. */
+  /** A one-line description of the place. */
   facts() {
     if (this.roomId === null) return 'Everyone who is connected sees it';
     const people = this.members === null ? '' : String(this.members.size);
@@ -54,7 +54,7 @@ export class Place {
     return [modeNames[this.mode], here].filter(Boolean).join(' · ');
   }
 
-  /** What to say while there is nothing in it. */
+  /** What to show while the place is empty. */
   emptyText() {
     if (this.roomId === null) return 'Nothing shared yet. Write something, or drop a file here.';
     if (this.mode === 'live') return 'This room keeps nothing: what you share goes to who is here now.';

@@ -1,4 +1,4 @@
-// The list of places at the side: those one is in, the rooms that are open to join, and the two forms.
+// The sidebar: the places that the user has joined, the rooms that are open to join, and the two forms.
 
 import {element} from './element.js';
 import {modeNames} from './places.js';
@@ -13,7 +13,7 @@ export class RoomsPanel {
    * @param {{own: HTMLElement, open: HTMLElement, openNote: HTMLElement, join: HTMLFormElement, create: HTMLFormElement,
    *     details: HTMLDetailsElement}} elements
    * @param {{show: (roomId: string|null) => void, join: (roomId: string) => Promise<void>, create: (room: Object) =>
-   *     Promise<void>}} actions  the last two reject with what the server said
+   * Promise<void>}} actions  the last two reject with the server's message
    */
   constructor(elements, actions) {
     this.#elements = elements;
@@ -21,7 +21,7 @@ export class RoomsPanel {
     this.#bind();
   }
 
-  /** Shows the places one is in. */
+  /** Shows the places that the user has joined. */
   showOwn(places, current) {
     const rows = reconcile(this.#elements.own, this.#ownRows, places, (place) => {
       const name = element('span', {className: 'place-label', dir: 'auto'}, place.name);
@@ -40,7 +40,7 @@ export class RoomsPanel {
     }
   }
 
-  /** Shows the rooms to join; null: the server does not tell. */
+  /** Shows the rooms to join; null: the server does not list them. */
   showOpen(rooms) {
     const {open, openNote} = this.#elements;
     openNote.textContent =
@@ -85,7 +85,7 @@ export class RoomsPanel {
   }
 }
 
-/** Shows what went wrong where it was asked for; returns whether it went well. */
+/** Shows an error next to the form that caused it; returns whether the action succeeded. */
 export async function attempt(problem, action) {
   problem.textContent = '';
   try {
@@ -97,7 +97,7 @@ export async function attempt(problem, action) {
   }
 }
 
-/** The name without control characters and with single spaces; '' with a word to the user where nothing is left. */
+/** The name without control characters and with single spaces; if nothing is left, '' and a message to the user. */
 function readName(input) {
   const name = input.value
     .replace(/[\u0000-\u001f\u007f-\u009f]/g, '')
@@ -108,7 +108,10 @@ function readName(input) {
   return name;
 }
 
-/** One row for each thing with a `roomId`, in this order; rows that stay keep focus and state. Returns thing to row. */
+/**
+ * One row for each thing with a `roomId`, in this order; reused rows keep their focus and state. Returns a map from
+ * thing to row.
+ */
 function reconcile(list, rows, things, makeRow) {
   const ids = new Set(things.map(({roomId}) => roomId));
   for (const [id, row] of rows) {

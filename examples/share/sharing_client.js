@@ -1,5 +1,5 @@
-// The client side of data sharing over Socket.IO: the public space and rooms. This module knows the wire and nothing of
-// the page; it needs `io`, the function of socket.io-client.
+// The client side of data sharing over Socket.IO: the public space and rooms. This module handles the wire and knows
+// nothing about the page; it needs `io`, the function of socket.io-client.
 //
 //   const client = new SharingClient(io);
 //   client.on('publicHistory', (items) => …);
@@ -8,9 +8,9 @@
 //   const items = await client.joinRoom('garden');
 //   await client.share('garden', {type: 'string', content: 'hello'});
 //
-// Events: `state` (a `Status`), `publicHistory` (items), `roomData` (item, roomId), `roomEvent` ({roomId, event, payload}),
-// `roomPresence` ({roomId, joined, left}), `roomClosed` ({roomId, reason}). After a lost connection the client comes back by
-// itself; its rooms are to be joined again then, which is the page's to do, as the room may be gone or full.
+// Events: `state` (a `Status`), `publicHistory` (items), `roomData` (item, roomId), `roomEvent` ({roomId, event,
+// payload}), `roomPresence` ({roomId, joined, left}), `roomClosed` ({roomId, reason}). After a lost connection the
+// client reconnects by itself. Rejoining its rooms is left to the page, because a room may be closed or full by then.
 
 const answerTimeoutMs = 10_000;
 
@@ -19,7 +19,10 @@ const answerTimeoutMs = 10_000;
  * @typedef {{roomId: string, mode: 'live'|'singleton'|'history', capacity: number, members: number}} RoomInfo
  */
 
-/** A request that did not succeed. `code`: REFUSED, in the server's words; NOT_CONNECTED; or NO_ANSWER: it may have been done. */
+/**
+ * A request that failed. `code`: REFUSED, with the server's message; NOT_CONNECTED; or NO_ANSWER: it may have been
+ * carried out.
+ */
 export class SharingError extends Error {
   constructor(code, message) {
     super(message);
@@ -32,7 +35,7 @@ export class SharingClient {
   #socket;
   #status = {state: 'idle'};
   #handlers = new Map();
-  #rooms = new Set(); // where we are, in the order of joining
+  #rooms = new Set(); // the rooms we are in, in the order of joining
 
   /** @param {Function} io  of socket.io-client */
   constructor(io) {
@@ -55,14 +58,14 @@ export class SharingClient {
     this.#handlers.get(name).add(handler);
   }
 
-  /** Connects, or tries at once where the client waits for its next attempt. */
+  /** Connects, or retries at once if the client is waiting for its next attempt. */
   connect() {
     this.#setStatus({state: 'connecting'});
     this.#socket.disconnect().connect();
   }
 
   /**
-   * Makes a room, and enters it.
+   * Creates a room and joins it.
    * @param {{roomId: string, capacity: number, mode: string}} room
    */
   async createRoom(room) {
@@ -70,7 +73,9 @@ export class SharingClient {
     await this.joinRoom(room.roomId);
   }
 
-  /** Enters a room. Resolves with what it keeps, oldest first: the answer has the newest, the rest comes in pages. */
+  /**
+   * Joins a room. Resolves with what it keeps, oldest first: the reply has the newest items, the rest comes in pages.
+   */
   async joinRoom(roomId) {
     let {data, more, before} = await this.#ask('room:join', roomId);
     this.#rooms.add(roomId);
@@ -87,7 +92,7 @@ export class SharingClient {
     this.#rooms.delete(roomId);
   }
 
-  /** Ends a room, for everybody in it; its creator may. */
+  /** Closes a room for all its members; only its creator may. */
   async closeRoom(roomId) {
     await this.#ask('room:close', roomId);
   }
@@ -97,7 +102,7 @@ export class SharingClient {
     return (await this.#ask('room:list')).rooms;
   }
 
-  /** The connection ids of who is in a room. */
+  /** The connection ids of a room's members. */
   async members(roomId) {
     const ids = [];
     let page = {after: 0};
@@ -109,26 +114,26 @@ export class SharingClient {
   }
 
   /**
-   * What shows over HTTP that an upload is ours: `ticket` in tus's metadata. A room hears of the upload's progress; with
-   * null it is for the public space.
+   * Proves over HTTP that an upload is ours: `ticket` in tus's metadata. The room is told of the upload's progress;
+   * with null the upload is for the public space.
    */
   async uploadTicket(roomId) {
     const asked = roomId === null ? this.#ask('public:uploadTicket') : this.#ask('room:uploadTicket', roomId);
     return (await asked).ticket;
   }
 
-  /** Shares TransferData in a room, or, with null, in the public space. */
+  /** Shares TransferData in a room or, with null, in the public space. */
   async share(roomId, data) {
     if (roomId === null) await this.#ask('public:upload', data);
     else await this.#ask('room:upload', {roomId, data});
   }
 
-  /** Sends `event` with `payload` to the others in a room, who get it as `roomEvent`. */
+  /** Sends `event` with `payload` to the other members of a room, who receive it as `roomEvent`. */
   async tell(roomId, event, payload) {
     await this.#ask('room:event', {roomId, event, payload});
   }
 
-  /** Takes the newest item out of the public space. */
+  /** Removes the newest item from the public space. */
   async deleteLast() {
     await this.#ask('public:deleteLast');
   }
@@ -166,7 +171,7 @@ export class SharingClient {
     });
   }
 
-  /** The server names the room only to those who are in several. */
+  /** The server names the room only to clients that are in several. */
   #roomOf(roomId) {
     return roomId ?? this.#rooms.values().next().value;
   }

@@ -9,10 +9,10 @@ const formats = units.map(
     }),
 );
 
-/** A number of bytes as people read it: "27 bytes", "4.2 MB". */
+/** A number of bytes in readable form: "27 bytes", "4.2 MB". */
 export function sizeText(bytes) {
   let power = 0;
-  // What would be rounded to 1000 is 1 of the next unit.
+  // A value that would be rounded to 1000 becomes 1 of the next unit.
   while (power < units.length - 1 && bytes >= 999.5 * 1000 ** power) power++;
   return formats[power].format(bytes / 1000 ** power);
 }

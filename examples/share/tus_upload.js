@@ -1,30 +1,30 @@
-// Puts one file up by tus 1.0 (https://tus.io/protocols/resumable-upload), in pieces. It pauses and goes on, also after a
-// lost connection, a restart of the server, or, with a remembered `url`, another visit. This module knows the wire and
-// nothing of the page; copy it into a project of your own.
+// Uploads one file with tus 1.0 (https://tus.io/protocols/resumable-upload), in pieces. It can pause and resume, also
+// after a lost connection, a restart of the server or, with a remembered `url`, on a later visit. This module handles
+// the wire and knows nothing about the page; copy it into your own project.
 //
 //   const upload = new TusUpload(file, {endpoint: '/files', metadata: {filename: file.name}, onProgress: show});
 //   const url = await upload.run();  // until the server has the whole file
-//   upload.pause();                  // `run` rejects with an AbortError; calling it again goes on
-//   await upload.cancel();           // the server forgets what it has
+//   upload.pause();                  // `run` rejects with an AbortError; calling it again resumes
+//   await upload.cancel();           // the server deletes what it has
 //
-// What may pass by itself (no connection, 409, 423, 429, most of 5xx) is tried again, after a wait that grows and is
-// random, so that the clients of a restarted server do not all come back at once. Each time the server is asked first how
-// much it has. An upload that it no longer knows (404, 410) begins anew.
+// Temporary failures (no connection, 409, 423, 429, most of 5xx) are retried after a random delay that grows, so that
+// the clients of a restarted server do not all return at once. Each retry first asks the server how much it has. An
+// upload that the server no longer knows (404, 410) starts over.
 
 const firstDelayMs = 500;
 const longestDelayMs = 15_000;
-const stallMs = 30_000; // a request that moves nothing for so long is given up
-const answersTried = 8; // refusals in a row that may pass, before `run` rejects; without a connection it never does
+const stallMs = 30_000; // a request that makes no progress for this long is aborted
+const answersTried = 8; // temporary refusals in a row before `run` rejects; lost connections do not count
 
-/** The server refused, in its own words, or the file can't be read. `status` is HTTP's, or 0. */
+/** The server refused, with its message, or the file can't be read. `status` is the HTTP status, or 0. */
 export class TusError extends Error {
   name = 'TusError';
   status = 0;
-  mayPass = false; // asking again may help
-  retryAfterMs = 0; // but not before
+  mayPass = false; // a retry may succeed
+  retryAfterMs = 0; // the earliest time for a retry
 }
 
-/** Nothing came back: no connection, or one that was lost. */
+/** No response: there is no connection, or it was lost. */
 class Disconnected extends Error {}
 
 export class TusUpload {
@@ -41,11 +41,11 @@ export class TusUpload {
    * @param {string|URL} options.endpoint  where uploads are created
    * @param {Object<string, string>|(() => Promise<Object<string, string>>)} [options.metadata]  ASCII names; empty values
    *     are left out. A function is called whenever the upload is created
-   * @param {string} [options.url]  of an earlier visit, to go on with
+   * @param {string} [options.url]  of an earlier visit, to resume
    * @param {number} [options.pieceBytes]
-   * @param {(url: string|null) => void} [options.onUrl]  the URL to remember; null: to forget
-   * @param {(offset: number) => void} [options.onProgress]  bytes on the way or there
-   * @param {(reason: string, delayMs: number) => void} [options.onWait]  it is tried again after `delayMs`
+   * @param {(url: string|null) => void} [options.onUrl]  the URL to remember; null: forget it
+   * @param {(offset: number) => void} [options.onProgress]  bytes sent or stored
+   * @param {(reason: string, delayMs: number) => void} [options.onWait]  the next attempt is in `delayMs`
    */
   constructor(file, options) {
     const ignore = () => {};
@@ -54,12 +54,12 @@ export class TusUpload {
     this.#url = options.url ?? null;
   }
 
-  /** Where the upload is, once the server has created it. */
+  /** The upload's URL, once the server has created it. */
   get url() {
     return this.#url;
   }
 
-  /** Resolves with the upload's URL when the server has all of it. One call at a time. */
+  /** Resolves with the upload's URL when the server has the whole file. Only one call at a time. */
   async run() {
     const {signal} = (this.#stop = new AbortController());
     this.#failures = 0;
@@ -80,7 +80,7 @@ export class TusUpload {
     this.#stop.abort();
   }
 
-  /** Pauses, and has the server forget the upload. Errors: TusError where it does not. */
+  /** Pauses, and has the server delete the upload. Errors: TusError if it does not. */
   async cancel() {
     this.pause();
     if (this.#url === null) return;
@@ -89,7 +89,7 @@ export class TusUpload {
     this.#setUrl(null);
   }
 
-  /** Finds out how much the server has; creates the upload where it has none. */
+  /** Asks how much the server has; creates the upload if the server does not have it. */
   async #locate(signal) {
     if (this.#url !== null) {
       const answer = await this.#request('HEAD', this.#url, {signal});
@@ -132,7 +132,7 @@ export class TusUpload {
     this.#options.onProgress(offset);
   }
 
-  /** Waits where trying again may help; otherwise throws what happened. */
+  /** Waits if a retry may succeed; otherwise throws the error. */
   async #waitAfter(error, signal) {
     signal.throwIfAborted();
     this.#failures++;
@@ -160,7 +160,7 @@ export class TusUpload {
     this.#options.onUrl(url);
   }
 
-  /** `fetch` does not tell how much of a body has been sent, XMLHttpRequest does. */
+  /** XMLHttpRequest reports how much of a body has been sent, `fetch` does not. */
   #request(method, url, {headers = {}, body = null, signal, onProgress} = {}) {
     return new Promise((resolve, reject) => {
       const xhr = new XMLHttpRequest();
@@ -200,7 +200,7 @@ export class TusUpload {
 
 const isGone = ({method, status}) => method !== 'POST' && (status === 404 || status === 410);
 
-/** Whether a refusal may pass by itself. A gone upload does: it is created anew. A full disk (507) does not. */
+/** Whether a refusal is temporary. A deleted upload counts: it is created anew. A full disk (507) does not. */
 const mayPass = (answer) => isGone(answer) || [408, 409, 423, 425, 429, 500, 502, 503, 504].includes(answer.status);
 
 function refusal(answer) {
@@ -211,7 +211,7 @@ function refusal(answer) {
   return Object.assign(error, {status, mayPass: mayPass(answer), retryAfterMs});
 }
 
-/** The value of a header field that is a number; NaN where it is none. */
+/** The value of a header field that is a number; NaN if it is not. */
 function wholeNumber(text) {
   return /^\d{1,15}$/.test(text ?? '') ? Number(text) : NaN;
 }

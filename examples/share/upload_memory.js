@@ -1,12 +1,13 @@
-// What the browser remembers of uploads that have begun, so that they go on after a reload: the URL of each in
-// localStorage, by the file's name, size and time and by the room; and, for this tab, which of them are not done.
+// What the browser remembers about unfinished uploads, so that they resume after a reload: the URL of each in
+// localStorage, keyed by the file's name, size and time and by the room; and, for this tab, which of them are
+// unfinished.
 
 import {recall, remember} from './memory.js';
 
 const keptMs = 24 * 60 * 60 * 1000;
 const keptCount = 100;
 
-/** The same for a file that is chosen again, for the same room (null: the public space). */
+/** The same key for a file that is chosen again for the same room (null: the public space). */
 export function uploadKey(file, roomId) {
   return JSON.stringify([file.name, file.size, file.lastModified, roomId]);
 }

@@ -1,5 +1,5 @@
-// The files that are put up from this page: their order, their rows with bars and buttons, and sharing them once they are
-// whole.
+// The files uploaded from this page: their order, their rows with progress bars and buttons, and sharing them once they
+// are complete.
 
 import {element, iconButton} from './element.js';
 import {randomId} from './random_id.js';
@@ -10,8 +10,8 @@ import {recallUnfinished, recallUrl, rememberUnfinished, rememberUrl, uploadKey}
 const atOnce = 2;
 
 /**
- * A file on its way. State: queued, sending, waiting (for the connection, by itself), paused, sharing, unshared (whole, but
- * its room is out of reach), failed, or unfinished (of an earlier visit: its file must be chosen again).
+ * A file being uploaded. State: queued, sending, waiting (for a retry), paused, sharing, unshared (complete, but its
+ * room is out of reach), failed, or unfinished (from an earlier visit: the file must be chosen again).
  * @typedef {Object} Job
  */
 
@@ -26,20 +26,20 @@ export class Uploads {
    * @param {{ticket: (roomId: string|null) => Promise<string>, share: (roomId: string|null, item: Object) =>
    *     Promise<void>, isShared: (roomId: string|null, fileId: string) => boolean, choose: () => void, cancelled: (roomId:
    *     string|null, uploadId: string) => void, say: (text: string) => void, changed: () => void}} actions  `ticket`
-   *     resolves with what shows the server whose upload it is, '' without; `share` is given StoredData; `choose` asks for
-   *     a file; `say` has a screen reader read; `changed`: rows came or went
+   *     resolves with what proves the uploader to the server, '' if there is none; `share` is given StoredData;
+   *     `choose` asks for a file; `say` lets a screen reader announce a text; `changed`: rows were added or removed
    */
   constructor(list, actions) {
     this.#list = list;
     this.#actions = actions;
   }
 
-  /** Shows the uploads that this tab had not done when it was left. */
+  /** Shows the uploads that were unfinished when this tab was left. */
   recall() {
     for (const facts of recallUnfinished()) this.#addJob(facts, 'unfinished');
   }
 
-  /** Puts files up, to be shared in a room, or, with null, in the public space. */
+  /** Uploads files, to be shared in a room or, with null, in the public space. */
   add(files, roomId) {
     for (const file of files) {
       const key = uploadKey(file, roomId);
@@ -61,12 +61,12 @@ export class Uploads {
     return [...this.#jobs.values()].filter((job) => job.roomId === roomId).length;
   }
 
-  /** Whether this page puts the file up. */
+  /** Whether this page is uploading the file. */
   isOwn(uploadId) {
     return [...this.#jobs.values()].some((job) => job.uploadId === uploadId);
   }
 
-  /** The room can be shared into, now or again. */
+  /** The room can be shared into, for the first time or again. */
   roomIsOpen(roomId) {
     for (const job of this.#jobs.values()) if (job.roomId === roomId && job.state === 'unshared') this.#share(job);
   }
@@ -203,7 +203,7 @@ export class Uploads {
     job.state = row.dataset.state = state;
     const canPause = ['queued', 'sending', 'waiting'].includes(state);
     const canResume = ['paused', 'failed', 'unfinished'].includes(state);
-    // The two buttons stand in one place, and so does the focus.
+    // The two buttons share one place, and with it the focus.
     const hadFocus = pause === document.activeElement || resume === document.activeElement;
     pause.hidden = !canPause;
     resume.hidden = !canResume;

@@ -1,4 +1,4 @@
-// A chat for unmodified socket.io-client: who gives a name comes in, and speaks in rooms.
+// A chat for unmodified socket.io-client: a client that gives a name may connect, and talks in rooms.
 //
 //     const socket = io("http://localhost:8080", {auth: {name: "Ada"}});
 //     socket.on("said", (who, text) => …);
@@ -28,7 +28,7 @@ int main() {
 
   io.use([](const Socket& socket, const Next& next) {
     const auto name = socket.handshake().auth().get<std::string>("/name");
-    if (!name || name->empty()) return next.refuse("give a name");  // the client's connect_error
+    if (!name || name->empty()) return next.refuse("give a name");  // becomes the client's connect_error
     socket.set_data(JsonText::string(*name));
     next();
   });
@@ -41,7 +41,7 @@ int main() {
     });
     socket.on("say", [chat, socket](Event& event) {
       const std::string room = text(event, 0);
-      chat.to(room).emit("said", {socket.data(), event.arg(1)});  // arg(1) may hold files: bytes pass as they are
+      chat.to(room).emit("said", {socket.data(), event.arg(1)});  // arg(1) may hold files: bytes pass unchanged
       event.ack();
     });
   });
