@@ -1,5 +1,5 @@
-// For applications that bring their own Asio: a server inside their io_context, and connections that they accepted.
-// The only public header that includes Asio. In compiled mode link target flux::asio.
+// For applications that use Asio themselves: a server inside their io_context, and connections that they accepted. The
+// only public header that includes Asio. In compiled mode link target flux::asio.
 #pragma once
 
 #include <flux/server.hpp>
@@ -19,15 +19,15 @@ namespace detail {
 void use_context(Server& server, asio::io_context& context);
 }  // namespace detail
 
-/// Has `server` run inside `context`, beside whatever else is there: `start` listens and returns, and everything
-/// happens while one thread of the application runs the context. Call it before the start; `Config::threads` must be 1.
-/// `stop` from that thread begins to stop and returns; from another one it waits, so the context must be running. The
-/// server must be destroyed before the context, on the thread that runs it or when none does.
+/// Runs `server` inside `context`, beside the application's own work: `start` listens and returns, and the server works
+/// while one thread of the application runs the context. Call it before the start; `Config::threads` must be 1. `stop`
+/// from that thread begins to stop and returns; from another thread it waits, so the context must be running. Destroy
+/// the server before the context, on the thread that runs it or when no thread does.
 /// Errors: throws `Error` (bad_config, already_running).
 inline void use_context(Server& server, asio::io_context& context) { detail::use_context(server, context); }
 
-/// Hands a connection over that the application's own HTTP server has accepted, with all bytes that it has read from
-/// it, beginning with the request line. `server` need not listen anywhere. Errors: stopped; the socket is closed then.
+/// Passes a connection that the application's own HTTP server accepted to `server`, with all bytes read from it,
+/// beginning with the request line. `server` need not listen on any address. Errors: stopped, and the socket is closed.
 template <class Executor>
 Result<void> adopt(Server& server, asio::basic_stream_socket<asio::ip::tcp, Executor> socket,
                    std::string_view bytes_read) {

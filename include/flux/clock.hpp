@@ -1,4 +1,4 @@
-// Where flux takes its time from.
+// The source of flux's time.
 #pragma once
 
 #include <chrono>
@@ -7,26 +7,26 @@
 
 namespace flux {
 
-/// Time as the server sees it. Tests replace it with `flux::testing::ManualClock`. An application's own is one of two
-/// kinds: it runs by itself, at the pace of the machine's clocks (it overrides `now` and `unix_ms`), or it moves only in
-/// steps (it overrides all of them).
+/// The server's time. Tests use `flux::testing::ManualClock`. An application's own clock is one of two kinds: it runs
+/// by itself, at the pace of the machine's clocks (override `now` and `unix_ms`), or it moves only in steps (override
+/// every method).
 /// Threading: every method may be called from any thread.
 class Clock {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
   virtual ~Clock() = default;
-  /// Never goes back; only differences mean something.
+  /// Never goes backwards; only differences between values have a meaning.
   virtual TimePoint now() const = 0;
-  /// Milliseconds since 1970, for what people read.
+  /// Milliseconds since 1970, for timestamps that people read.
   virtual std::int64_t unix_ms() const = 0;
-  /// Whether the clock stands still but for steps that it tells its watchers of. The answer never changes.
+  /// Whether the clock moves only in steps, and calls its watchers after each. Must always return the same value.
   virtual bool stepped() const { return false; }
-  /// For a clock that is stepped: calls `moved` after each step, until `unwatch` with the same key. No timer of the
-  /// server fires without it. Others are not asked.
-  // NOLINTNEXTLINE(performance-unnecessary-value-param): those who override it keep it
+  /// For a stepped clock: calls `moved` after each step, until `unwatch` with the same key. The server's timers fire
+  /// only from this call. Not called on other clocks.
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): overriding functions keep it
   virtual void watch(const void* /*key*/, std::function<void()> /*moved*/) {}
-  /// `moved` of that key is not called again, but for a call that is running.
+  /// Ends the calls of that key's `moved`; a call that is running may still finish.
   virtual void unwatch(const void* /*key*/) {}
 };
 

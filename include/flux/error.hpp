@@ -1,4 +1,4 @@
-// Errors, results and close codes: the one registry of both.
+// The registry of error codes and close codes; results.
 #pragma once
 
 #include <flux/detail/mode.hpp>
@@ -12,14 +12,14 @@
 
 namespace flux {
 
-/// What went wrong. The numbers are stable; the wire names are what `to_wire_name` gives.
+/// What went wrong. The numbers are stable; `to_wire_name` returns the names used on the wire.
 enum class Errc : std::uint16_t {
   // 1xx: start-up, thrown as `Error`
   bad_config = 101,
   address_unavailable = 102,
   tls_failed = 103,
   already_running = 104,
-  // 2xx: what came in is not right
+  // 2xx: invalid input
   invalid_json = 201,
   invalid_message = 202,
   unknown_type = 203,
@@ -27,7 +27,7 @@ enum class Errc : std::uint16_t {
   invalid_argument = 205,
   file_too_large = 206,
   checksum_mismatch = 207,
-  // 3xx: what it names is not there, or not so
+  // 3xx: what the input names does not exist, or is in another state
   room_not_found = 301,
   room_exists = 302,
   room_full = 303,
@@ -36,13 +36,13 @@ enum class Errc : std::uint16_t {
   limit_exceeded = 306,
   wrong_mode = 307,
   file_not_found = 308,
-  wrong_offset = 309,  // an upload has another number of bytes
+  wrong_offset = 309,  // the upload has a different number of bytes
   quota_exceeded = 310,
   // 4xx: not allowed
   unauthorized = 401,
   forbidden = 403,
   rate_limited = 429,
-  // 5xx: the server's side
+  // 5xx: failures of the server
   server_error = 500,
   store_failed = 501,
   overloaded = 503,
@@ -51,21 +51,21 @@ enum class Errc : std::uint16_t {
 
 /// `room_full` -> "room_full".
 std::string_view to_string(Errc code) noexcept;
-/// The code that clients see: the reference's `INVALID_JSON`, `INVALID_MESSAGE`, `SERVER_ERROR`, and ours, such as
-/// `ROOM_FULL` (protocol live).
+/// The code that clients see: `INVALID_JSON`, `INVALID_MESSAGE` and `SERVER_ERROR` of the reference, and flux's own,
+/// such as `ROOM_FULL` (protocol live).
 std::string_view to_wire_name(Errc code) noexcept;
 
-/// An error with its code and a sentence that says what was wrong, with which value, and what would be right.
-/// Thrown at start-up, a value inside `Result` at run time.
+/// An error: its code, and a sentence that says what was wrong, with which value, and what would be right. Thrown at
+/// start-up; returned in a `Result` at run time.
 class Error : public std::exception {
  public:
-  /// `cause`: what is behind it, where clients must not read that.
+  /// `cause`: the underlying reason, if clients must not read it.
   Error(Errc code, std::string message, std::string cause = {})
       : code_(code), message_(std::move(message)), cause_(std::move(cause)) {}
   Errc code() const noexcept { return code_; }
   const std::string& message() const noexcept { return message_; }
-  /// What a store of the application said, which may name hosts, tables and files: for its log, and never sent to
-  /// clients. The message, where nothing more is known.
+  /// The underlying reason, for the application's log: what a store reported, which may name hosts, tables and files.
+  /// Never sent to clients. The message, if there is no other.
   const std::string& cause() const noexcept { return cause_.empty() ? message_ : cause_; }
   const char* what() const noexcept override { return message_.c_str(); }
 
@@ -92,7 +92,7 @@ class [[nodiscard]] Result {
   const T& operator*() const& { return *value_; }
   T* operator->() { return &*value_; }
   const T* operator->() const { return &*value_; }
-  /// Only where `ok()` is false.
+  /// Requires that `ok()` is false.
   const Error& error() const { return *error_; }
 
  private:
@@ -123,22 +123,22 @@ class [[nodiscard]] Result<void> {
 /// WebSocket close codes that flux sends (RFC 6455, 7.4, and the 4000s of protocol live).
 enum class CloseCode : std::uint16_t {
   normal = 1000,
-  going_away = 1001,  ///< the server stops: come back
+  going_away = 1001,  ///< the server is stopping: reconnect
   protocol_error = 1002,
   invalid_data = 1007,  ///< invalid UTF-8
   policy_violation = 1008,
   message_too_big = 1009,
   internal_error = 1011,
   try_again_later = 1013,
-  unauthorized = 4401,  ///< the connect handler refused, or the token ended
-  timed_out = 4408,     ///< no pong, or no message, in time
-  slow_reader = 4413,   ///< what waited for this client went past its limit
+  unauthorized = 4401,  ///< the connect handler refused, or the token expired
+  timed_out = 4408,     ///< no pong, or no complete message, in time
+  slow_reader = 4413,   ///< pending output exceeded its limit
   rate_limited = 4429,
   handler_failed = 4500,  ///< the connect handler threw
 };
 
-/// Whether a client that was closed with `code` should connect again by itself. Those that would only be refused
-/// again should not: a new identity or another program is needed first.
+/// Whether a client that was closed with `code` should reconnect by itself. It should not if it would be refused again
+/// until it has a new identity or is corrected.
 constexpr bool should_reconnect(CloseCode code) noexcept {
   switch (code) {
     case CloseCode::protocol_error:
@@ -151,11 +151,11 @@ constexpr bool should_reconnect(CloseCode code) noexcept {
   }
 }
 
-/// What became of something that was sent.
+/// The outcome of sending something.
 enum class Sent : std::uint8_t {
-  queued,     ///< on its way
-  congested,  ///< on its way, behind much that its reader has not taken yet: slow down
-  dropped,    ///< not sent: the connection is gone, or its reader is too slow; counted in `Stats`
+  queued,     ///< accepted for sending
+  congested,  ///< accepted, but much is pending for its reader: slow down
+  dropped,    ///< not sent: the connection is closed or its reader too slow; counted in `Stats`
 };
 
 }  // namespace flux

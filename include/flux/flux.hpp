@@ -1,5 +1,5 @@
-// What most applications need. By themselves: flux/asio.hpp (an io_context of one's own), flux/rapidjson.hpp
-// (documents), flux/storage/memory_chat_store.hpp (the default chat store, to be given other bounds).
+// What most applications need. Include separately: flux/asio.hpp (the application's own io_context), flux/rapidjson.hpp
+// (documents), flux/storage/memory_chat_store.hpp (the default chat store, to set other bounds).
 #pragma once
 
 #include <flux/config.hpp>

@@ -20,10 +20,11 @@ class HttpExchangeState;
 
 using HttpFields = std::vector<std::pair<std::string, std::string>>;
 
-/// A request and its answer. A handle: keep a copy to answer later. If the last copy goes without an answer, the client
-/// gets 500.
-/// Threading: `respond`, `begin`, `write`, `end` and `remote_address` from any thread; what reads the request, and
-/// `on_...`, only inside the route's handler and the callbacks set there, which run on the connection's loop.
+/// A request and its answer. A handle: keep a copy to answer later. If the last copy is destroyed without an answer,
+/// the client gets 500.
+/// Threading: `respond`, `begin`, `write`, `end` and `remote_address` from any thread; the methods that read the
+/// request, and `on_...`, only inside the route's handler and the callbacks set there, which run on the connection's
+/// loop.
 class HttpExchange {
  public:
   explicit HttpExchange(std::shared_ptr<detail::HttpExchangeState> state) : state_(std::move(state)) {}
@@ -32,39 +33,39 @@ class HttpExchange {
   std::string_view method() const;
   /// Decoded, without the query.
   std::string_view path() const;
-  /// What `{name}` or `*name` of the route's pattern stands for here.
+  /// The value of `{name}` or `*name` in the route's pattern.
   std::string_view parameter(std::string_view name) const;
   std::optional<std::string> query(std::string_view name) const;
   std::optional<std::string_view> header(std::string_view name) const;
-  /// The token: `?access_token=`, else `Authorization: Bearer`; empty where there is none.
+  /// The token: `?access_token=`, else `Authorization: Bearer`; empty if there is none.
   std::string token() const;
-  /// "192.0.2.7:49152"; the client's, without its port, behind a proxy of `Config::trusted_proxies`.
+  /// "192.0.2.7:49152"; behind a proxy of `Config::trusted_proxies` the client's address, without its port.
   std::string remote_address() const;
 
   /// Collects the body, then calls `done` with all of it. A body over `RouteOptions::body_bytes_max` is answered with
-  /// 413 and `done` never called.
+  /// 413 and `done` is never called.
   void read_body(std::function<void(std::string body)> done) const;
-  /// Streams the body: `chunk` for each piece (valid during the call), then `done` with true, or false where the client
-  /// went before its end. Without `read_body` or `on_body` the body is read and thrown away.
+  /// Streams the body: calls `chunk` for each piece (valid during the call), then `done` with true, or with false if
+  /// the client disconnected before the end. Without `read_body` or `on_body` the body is read and discarded.
   void on_body(std::function<void(std::string_view piece)> chunk, std::function<void(bool complete)> done) const;
-  /// Stops and restarts the reading of the body: the client is held back by TCP.
+  /// Pauses and resumes reading the body; meanwhile TCP holds back the client.
   void pause_body() const;
   void resume_body() const;
-  /// Called once when the client goes before the answer is complete. A client that has ended only its sending side may
-  /// still read: one that has closed in the normal way is noticed when something is written to it.
+  /// Called once if the client disconnects before the answer is complete. A client that has ended only its sending side
+  /// may still read, so an orderly close is noticed only when something is written.
   void on_abort(std::function<void()> aborted) const;
 
   // The answer
-  /// The whole answer. Of answers begun twice, the first counts.
+  /// Sends a complete answer. Only the first answer to a request counts.
   void respond(int status, std::string body, std::string_view content_type = "text/plain; charset=utf-8",
                HttpFields fields = {}) const;
-  /// Begins a streamed answer: of `content_length` bytes, or of unknown length (chunked) where none is given.
+  /// Begins a streamed answer of `content_length` bytes, or of unknown length (chunked) if none is given.
   void begin(int status, HttpFields fields, std::optional<std::uint64_t> content_length = {}) const;
-  /// More of a streamed answer. `congested`: wait for `on_drain` before writing more. `dropped`: the client has gone,
-  /// or more than `Limits::outbox_bytes_max` waits for it and it is cut off.
+  /// Sends the next piece of a streamed answer. `congested`: wait for `on_drain` before writing more. `dropped`: the
+  /// client has disconnected, or is disconnected because more than `Limits::outbox_bytes_max` was pending.
   Sent write(std::string piece) const;
   void end() const;
-  /// Called whenever what waited for the client has gone out.
+  /// Called each time all pending output has been sent.
   void on_drain(std::function<void()> drained) const;
 
   /// For flux itself.
@@ -74,8 +75,8 @@ class HttpExchange {
   std::shared_ptr<detail::HttpExchangeState> state_;
 };
 
-/// Runs on the connection's loop and must not block. If it throws, or a callback of the exchange does, the client gets
-/// 500, or where its answer has begun, sees it cut.
+/// Runs on the connection's loop and must not block. If it, or a callback of the exchange, throws, the client gets 500,
+/// or a truncated answer if the answer has already begun.
 using HttpHandler = std::function<void(HttpExchange)>;
 
 struct RouteOptions {

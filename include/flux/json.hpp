@@ -1,4 +1,4 @@
-// JSON as text that is known to be valid, read by JSON Pointer.
+// Valid JSON, kept as text and read by JSON Pointer.
 #pragma once
 
 #include <flux/error.hpp>
@@ -19,19 +19,19 @@ namespace detail {
 struct CheckedJson;
 }
 
-/// An integer type, but no character type and not bool.
+/// An integer type, excluding character types and bool.
 template <class T>
 concept JsonInteger =
     std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> && !std::same_as<T, wchar_t> &&
     !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t>;
-/// What `JsonText::get` gives.
+/// The types that `JsonText::get` returns.
 template <class T>
 concept JsonReadable = JsonInteger<T> || std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, bool> ||
     std::same_as<T, std::string>;
 
-/// A JSON value, kept as its text. Payloads pass through flux as text: what a client sent is relayed byte for byte and
-/// read only where somebody asks. Never holds anything but one valid JSON value in valid UTF-8. An escaped half of a
-/// surrogate pair (`"\ud83d"`), which JSON's grammar lets pass, is kept here and becomes U+FFFD when flux sends it.
+/// A JSON value, kept as its text. Payloads pass through flux as text: they are relayed byte for byte and parsed only
+/// when a caller reads them. Always holds exactly one valid JSON value in valid UTF-8. An escaped unpaired surrogate
+/// (`"\ud83d"`), which JSON's grammar allows, is kept here and becomes U+FFFD when flux sends it.
 /// Threading: a value type, like std::string.
 class JsonText {
  public:
@@ -40,12 +40,12 @@ class JsonText {
   /// `null`.
   JsonText() : text_("null") {}
 
-  /// Checks `text`: one JSON value (RFC 8259), valid UTF-8, at most `depth_max` levels.
-  /// Errors: invalid_json, with the offset of the first byte that is wrong.
+  /// Checks `text`: one JSON value (RFC 8259), valid UTF-8, nested at most `depth_max` levels.
+  /// Errors: invalid_json, with the offset of the first wrong byte.
   static Result<JsonText> parse(std::string text, std::size_t depth_max = 128);
-  /// The JSON string that stands for `utf8`. Bytes that are not UTF-8 become U+FFFD.
+  /// The JSON string for `utf8`. Bytes that are not UTF-8 become U+FFFD.
   static JsonText string(std::string_view utf8);
-  /// The shortest text that is read as the same number. Infinity and NaN, which JSON does not have, become `null`.
+  /// The shortest text that reads back as the same number. Infinity and NaN, which JSON does not have, become `null`.
   template <class Number>
   requires(std::is_arithmetic_v<Number> && !std::is_same_v<Number, bool>) static JsonText number(Number value) {
     if constexpr (std::is_floating_point_v<Number>) {
@@ -55,25 +55,25 @@ class JsonText {
     }
   }
   static JsonText boolean(bool value) { return JsonText(value ? "true" : "false"); }
-  /// `object({{"name", JsonText::string("Ada")}, {"age", JsonText::number(36)}})`: the members in this order. Their
-  /// names are as for `string`; that each stands there once is up to the caller.
+  /// `object({{"name", JsonText::string("Ada")}, {"age", JsonText::number(36)}})`: the members in this order. Names are
+  /// converted as by `string`; the caller ensures that they are unique.
   static JsonText object(const std::vector<std::pair<std::string, JsonText>>& members);
   static JsonText array(const std::vector<JsonText>& elements);
-  /// Takes `text` without parsing it: that it is one valid JSON value is the caller's word. Bytes that are not UTF-8
-  /// become U+FFFD, so that they end nobody's connection.
+  /// Takes `text` without parsing it: the caller guarantees one valid JSON value. Bytes that are not UTF-8 become
+  /// U+FFFD, because invalid UTF-8 would close the connections of those who receive it.
   static JsonText trusted(std::string text);
 
   const std::string& text() const& noexcept { return text_; }
   std::string&& text() && noexcept { return std::move(text_); }
   Kind kind() const noexcept;
 
-  /// The value at an RFC 6901 pointer (`""` is the whole, `"/user/tags/0"` an element); none where there is no such
-  /// value. Of members with the same name the first counts. Cost: one pass over the text.
+  /// The value at an RFC 6901 pointer (`""` is the whole, `"/user/tags/0"` an element); none if there is no such value.
+  /// Of members with the same name the first counts. Cost: one pass over the text.
   std::optional<JsonText> at(std::string_view pointer) const;
 
-  /// The value at `pointer` as `T`: bool, any integer type, float, double or std::string; none where there is no such
-  /// value, or it is of another type, or does not fit into `T` (300 is no std::int8_t, -1 no unsigned, 1.5 no int). An
-  /// escaped lone surrogate in a string gives none.
+  /// The value at `pointer` as `T`: bool, any integer type, float, double or std::string. None if there is no such
+  /// value, it has another type, or it does not fit into `T` (300 is no std::int8_t, -1 no unsigned, 1.5 no int). A
+  /// string with an escaped unpaired surrogate gives none.
   template <JsonReadable T>
   std::optional<T> get(std::string_view pointer = {}) const {
     if constexpr (std::same_as<T, bool>) {
@@ -113,7 +113,7 @@ class JsonText {
 };
 
 namespace detail {
-/// For flux itself: makes a JsonText of what it has parsed or written, without looking at it again.
+/// For flux itself: wraps JSON that flux has parsed or written, without checking it again.
 struct CheckedJson {
   static JsonText text(std::string json) { return JsonText(std::move(json)); }
 };

@@ -10,9 +10,9 @@
 
 namespace flux {
 
-/// Parses `json`, which is known to be valid. With RapidJSON 1.1.0 and C++20 never compare a value with a number by
-/// `==`: it recurses without end; ask IsInt64() and GetInt64().
-/// Threading: a free function of its argument. Cost: one pass; the document owns a copy.
+/// Parses `json`, which is always valid. With RapidJSON 1.1.0 and C++20 never compare a value with a number by `==`,
+/// which recurses without end; use IsInt64() and GetInt64().
+/// Threading: any thread. Cost: one pass; the document owns a copy.
 inline RAPIDJSON_NAMESPACE::Document to_document(const JsonText& json) {
   namespace rj = RAPIDJSON_NAMESPACE;
   rj::Document document;
@@ -20,7 +20,7 @@ inline RAPIDJSON_NAMESPACE::Document to_document(const JsonText& json) {
   return document;
 }
 
-/// Errors: invalid_json where RapidJSON can't write the value (NaN, infinity) or what it writes is no UTF-8.
+/// Errors: invalid_json if RapidJSON can't write the value (NaN, infinity) or its output is not UTF-8.
 inline Result<JsonText> from_value(const RAPIDJSON_NAMESPACE::Value& value) {
   namespace rj = RAPIDJSON_NAMESPACE;
   rj::StringBuffer buffer;

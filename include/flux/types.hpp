@@ -1,4 +1,4 @@
-// The words that every part of flux shares: rooms, positions, identities, messages.
+// Types that every part of flux shares: rooms, positions, identities, messages.
 #pragma once
 
 #include <flux/json.hpp>
@@ -16,16 +16,16 @@ namespace flux {
 
 /// 1 to `Limits::room_id_bytes_max` bytes of valid UTF-8 without control characters.
 using RoomId = std::string;
-/// 13 characters, made by the server, unique for its life. Protocol live calls it `connectionId`.
+/// 13 characters, chosen by the server, unique for the server's lifetime. Protocol live calls it `connectionId`.
 using SessionId = std::string;
 /// Counts the messages of one room from 1; 0 means "before the first" or "none".
 using Offset = std::uint64_t;
 
-/// The `connectionId` of what the application itself sends.
+/// The `connectionId` of messages that the application itself sends.
 inline constexpr const char* server_connection_id = "server";
 
-/// Where a room's log stands. Offsets of different epochs have nothing to do with one another: a room that ended and
-/// was made again has a new epoch.
+/// A position in a room's log. Offsets of different epochs can't be compared: a room that has ended and is created
+/// again gets a new epoch.
 struct Position {
   std::string epoch;
   Offset offset = 0;
@@ -40,8 +40,8 @@ enum class RoomMode : std::uint8_t {
 };
 std::string_view to_string(RoomMode mode) noexcept;
 
-/// Who somebody is. Empty members are unknown. `verified` tells an identity that the application vouched for (its
-/// connect handler or token verifier gave it) from one that the client only claims.
+/// Who a user is. Empty members are unknown. `verified`: the application vouched for the identity (its connect handler
+/// or token verifier returned it); otherwise the client only claims it.
 struct Identity {
   std::string user_id{};
   std::string name{};
@@ -51,19 +51,19 @@ struct Identity {
   friend bool operator==(const Identity&, const Identity&) = default;
 };
 
-/// Of a WebSocket message.
+/// The type of a WebSocket message.
 enum class MessageType : std::uint8_t { text, binary };
 
 /// A chat message as it is stored.
 struct ChatMessage {
-  std::string id;  ///< made by the server, unique
+  std::string id;  ///< chosen by the server, unique
   RoomId room;
   SessionId connection_id;      ///< of the sender; `server_connection_id` for the application's own
   std::string user_id;          ///< empty: unknown
   std::string message;          ///< valid UTF-8 without NUL
-  std::string metadata;         ///< JSON text as it came; empty: none
+  std::string metadata;         ///< JSON text as received; empty: none
   std::int64_t created_at = 0;  ///< milliseconds since 1970
-  Offset offset = 0;            ///< given by the store, from 1 without gaps in each room
+  Offset offset = 0;            ///< assigned by the store, from 1 without gaps in each room
   friend bool operator==(const ChatMessage&, const ChatMessage&) = default;
 };
 
@@ -72,13 +72,13 @@ struct SharedItem {
   SessionId connection_id;
   JsonText data;  ///< `{type:"string", content}` or `{type:"file", fileId, fileName, mimeType, size}`
   Offset offset = 0;
-  /// For flux itself: while an item has it, its file is kept.
+  /// For flux itself: keeps the item's file while the item exists.
   std::shared_ptr<const features::FileHold> file{};
-  /// For flux itself: its place in the room's store; 0: it is in none.
+  /// For flux itself: the item's number in the room's store; 0: it is not stored.
   std::uint64_t number = 0;
 };
 
-/// Who is in a room, with the presence object it set last.
+/// A member of a room, with its latest presence object.
 struct Member {
   SessionId connection_id;
   Identity identity;
@@ -88,16 +88,16 @@ struct Member {
 struct RoomInfo {
   RoomId id;
   RoomMode mode = RoomMode::live;
-  std::size_t capacity = 0;  ///< 0: no limit but `Limits::room_members_max`
+  std::size_t capacity = 0;  ///< 0: only `Limits::room_members_max` applies
   std::size_t members = 0;
   Position position;
 };
 
-/// How a room is made.
+/// The options of a new room.
 struct RoomOptions {
   RoomMode mode = RoomMode::live;
   std::size_t capacity = 0;  ///< members; 0: `Limits::room_members_max`
-  /// Keeps the room without members, until `close_room`.
+  /// Keeps the room when it has no members, until `close_room`.
   bool permanent = false;
 };
 
