@@ -320,7 +320,7 @@ std::function<void(Result<T>)> told_of_files(ServerState& state, std::string_vie
 FLUX_DECL void Server::share_file(const RoomId& room, const FileId& file, std::function<void(Result<Position>)> done) {
   detail::Hub& hub = state_->hub();
   auto told = detail::told_of_files(*state_, "share_file", std::move(done));
-  if (!hub.files) return told(detail::no_files());
+  if (!hub.files) return told(features::no_files());
   const auto found = hub.rooms.find(room);
   if (!found) return told(detail::no_room(room));
   hub.hold_file(file, {.is_application = true, .room = found},
@@ -333,7 +333,7 @@ FLUX_DECL void Server::share_file(const RoomId& room, const FileId& file, std::f
 FLUX_DECL void Server::public_share_file(const FileId& file, std::function<void(Result<Position>)> done) {
   detail::Hub& hub = state_->hub();
   auto told = detail::told_of_files(*state_, "public_share_file", std::move(done));
-  if (!hub.files) return told(detail::no_files());
+  if (!hub.files) return told(features::no_files());
   hub.hold_file(file, {.is_application = true}, [&state = *state_, told](Result<features::FileHoldPtr> hold) {
     if (!hold) return told(hold.error());
     detail::share_item(state, nullptr, {server_connection_id, (*hold)->stored_data(), 0, *hold}, told);
@@ -343,7 +343,7 @@ FLUX_DECL void Server::public_share_file(const FileId& file, std::function<void(
 FLUX_DECL Result<std::string> Server::file_link(const FileId& file, std::chrono::seconds valid_for,
                                                 std::string_view file_name) const {
   const detail::FileRoutes* routes = state_->file_routes();
-  if (routes == nullptr) return detail::no_files();
+  if (routes == nullptr) return features::no_files();
   if (!core::has_digests()) return Error(Errc::forbidden, "links need a build with TLS (FLUX_WITH_TLS)");
   if (!storage::is_file_id(file)) {
     return Error(Errc::invalid_argument, "a file's id is a UUID in lower case, not \"" + core::shown(file) + "\"");
@@ -367,7 +367,7 @@ FLUX_DECL Result<std::string> Server::file_link(const FileId& file, std::chrono:
 FLUX_DECL void Server::cleanup_deleted_files(std::function<void(Result<FileCleanup>)> done) {
   detail::Hub& hub = state_->hub();
   auto told = detail::told_of_files(*state_, "cleanup_deleted_files", std::move(done));
-  if (!hub.files) return told(detail::no_files());
+  if (!hub.files) return told(features::no_files());
   hub.files->cleanup(std::move(told));
 }
 

@@ -615,7 +615,7 @@ FLUX_DECL std::optional<JsonText> LiveSession::permitted_to_share(std::string_vi
 /// Until the store has said what it knows of the file nothing more is read from the client, so what it shares keeps its
 /// order. It is held only when the application has agreed: who may end it has it deleted when nobody holds it any more.
 FLUX_DECL void LiveSession::share_file(Request& request, const RoomId& room) {
-  if (!hub_.files) return fail(request.id, no_files());
+  if (!hub_.files) return fail(request.id, features::no_files());
   pause_input();
   hub_.files->find(request.file_id, [self = self(), id = std::string(request.id), room](Result<FileInfo> file) {
     self->loop()->dispatch([self, id, room, file = std::move(file)] {

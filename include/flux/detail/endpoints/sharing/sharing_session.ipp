@@ -460,7 +460,7 @@ FLUX_DECL bool SharingSession::may_share_in(const RoomPtr& room) const {
 }
 
 FLUX_DECL void SharingSession::share_stored(const Asker& asker, const RoomPtr& room, const FileId& file) {
-  if (!hub().files) return fail(asker, no_files());
+  if (!hub().files) return fail(asker, features::no_files());
   hub().files->find(file, [self = shared_from_this(), asker, room](Result<FileInfo> found) {
     self->loop()->dispatch([self, asker, room, found = std::move(found)] {
       if (!found) return self->fail(asker, found.error());
@@ -510,7 +510,7 @@ class SharingSession::Upload {
 
 FLUX_DECL void SharingSession::share_upload(const Asker& asker, const RoomPtr& room, protocol::TransferData data) {
   const auto& files = hub().files;
-  if (!files) return fail(asker, no_files());
+  if (!files) return fail(asker, features::no_files());
   const FilesOptions& options = files->options();
   const std::uint64_t size = data.bytes->size();
   if (size > options.file_bytes_max) {
