@@ -30,7 +30,7 @@ concept JsonReadable = JsonInteger<T> || std::same_as<T, float> || std::same_as<
     std::same_as<T, std::string>;
 
 /// A JSON value, kept as its text. Payloads pass through flux as text: they are relayed byte for byte and parsed only
-/// when a caller reads them. Always holds exactly one valid JSON value in valid UTF-8. An escaped unpaired surrogate
+/// when a caller reads them. Always holds exactly one valid JSON value in valid UTF-8. An escaped lone surrogate
 /// (`"\ud83d"`), which JSON's grammar allows, is kept here and becomes U+FFFD when flux sends it.
 /// Threading: a value type, like std::string.
 class JsonText {
@@ -73,7 +73,7 @@ class JsonText {
 
   /// The value at `pointer` as `T`: bool, any integer type, float, double or std::string. None if there is no such
   /// value, it has another type, or it does not fit into `T` (300 is no std::int8_t, -1 no unsigned, 1.5 no int). A
-  /// string with an escaped unpaired surrogate gives none.
+  /// string with an escaped lone surrogate gives none.
   template <JsonReadable T>
   std::optional<T> get(std::string_view pointer = {}) const {
     if constexpr (std::same_as<T, bool>) {

@@ -1,4 +1,4 @@
-// Asio as flux uses it: standalone, everything on concrete executors so that the hot path has no type erasure.
+// Asio as flux uses it: standalone, with concrete executors everywhere, so that the hot path has no type erasure.
 #pragma once
 
 #if !defined(ASIO_STANDALONE)

@@ -1,6 +1,6 @@
-// Base64 (RFC 4648, section 4), as Engine.IO carries bytes where only text goes.
+// Base64 (RFC 4648, section 4), in which Engine.IO sends binary data over text.
 //
-// Threading: free functions of their arguments.
+// Threading: any thread.
 #pragma once
 
 #include <flux/detail/mode.hpp>
@@ -12,26 +12,26 @@
 
 namespace flux::protocol {
 
-/// The size of the text that stands for so many bytes.
+/// The size of the Base64 text for `bytes` bytes.
 constexpr std::size_t base64_size(std::size_t bytes) noexcept { return (bytes + 2) / 3 * 4; }
 
-/// How many bytes such a text stands for, where it is valid.
+/// The number of bytes that `text` decodes to, if it is valid.
 constexpr std::size_t decoded_base64_size(std::string_view text) noexcept {
   std::size_t size = text.size() / 4 * 3;
   for (std::size_t padding = 0; padding < 2 && size != 0 && text[text.size() - 1 - padding] == '='; ++padding) --size;
   return size;
 }
 
-/// Appends the padded text of `bytes`, which must not be a part of `out`.
+/// Appends `bytes` as padded Base64. `bytes` must not be part of `out`.
 void append_base64(std::string& out, std::string_view bytes);
 
-/// Writes the bytes that `text` stands for to `to`, which has room for `text.size() / 4 * 3` bytes and may be where
-/// `text` is. Returns their number.
-/// Errors: none where the text is not what `append_base64` gives: another alphabet, whitespace, missing or superfluous
-/// padding, bits set that no byte uses. What is at `to` means nothing then.
+/// Decodes `text` to `to`, which must have room for `text.size() / 4 * 3` bytes and may point to `text` itself. Returns
+/// the number of bytes written.
+/// Errors: none if `text` is not what `append_base64` produces: another alphabet, whitespace, missing or superfluous
+/// padding, unused bits that are set. The contents of `to` are then unspecified.
 std::optional<std::size_t> decode_base64(std::string_view text, char* to) noexcept;
 
-/// The same, into a string of its own.
+/// The same, into a new string.
 std::optional<std::string> decode_base64(std::string_view text);
 
 }  // namespace flux::protocol

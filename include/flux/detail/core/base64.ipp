@@ -60,8 +60,8 @@ FLUX_DECL std::optional<std::size_t> decode_base64(std::string_view text, char* 
   if (!text.empty() && text.back() == '=') padding = text[text.size() - 2] == '=' ? 2 : 1;
   const std::string_view last = padding != 0 ? text.substr(text.size() - 4) : std::string_view();
   text.remove_suffix(last.size());
-  // The digits of a group are read before its bytes are written, which end no later: in place works. One that is no
-  // digit leaves its high bits in `all`.
+  // Decoding in place works because the digits of a group are read before its bytes are written, and the bytes are
+  // fewer. An invalid digit leaves its high bits in `all`.
   std::uint32_t all = 0;
   for (; !text.empty(); text.remove_prefix(4)) {
     const std::uint32_t a = digit(text[0]), b = digit(text[1]), c = digit(text[2]), d = digit(text[3]);

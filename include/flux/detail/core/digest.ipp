@@ -54,7 +54,7 @@ FLUX_DECL Result<std::string> hmac_sha256(std::string_view key, std::string_view
   std::string code(EVP_MAX_MD_SIZE, '\0');
   unsigned int size = 0;
   if (key.size() > INT_MAX) return Error(Errc::server_error, "an HMAC key must have less than 2 GiB");
-  // OpenSSL takes no key at all for the key of an earlier call.
+  // For a null key OpenSSL would use the key of an earlier call.
   const void* key_bytes = key.empty() ? "" : key.data();
   if (HMAC(EVP_sha256(), key_bytes, static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(bytes.data()),
            bytes.size(), reinterpret_cast<unsigned char*>(code.data()), &size) == nullptr) {
@@ -103,7 +103,7 @@ FLUX_DECL Result<std::string> sha256(std::string_view bytes) {
 
 FLUX_DECL bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept {
   if (a.size() != b.size()) return false;
-  // Volatile, so that no compiler turns the loop into one that ends early.
+  // Volatile, so that the compiler can't end the loop early.
   volatile unsigned char difference = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     difference =

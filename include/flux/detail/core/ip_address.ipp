@@ -16,7 +16,7 @@ namespace ip_address_detail {
 
 inline constexpr std::array<std::uint8_t, 12> v4_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-/// All of `text` as a number of at most `most`.
+/// Parses all of `text` as a number of at most `most`.
 inline std::optional<std::size_t> whole_number(std::string_view text, std::size_t most) {
   std::size_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);

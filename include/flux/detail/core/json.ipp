@@ -18,7 +18,7 @@ struct NoJsonVisitor {
   bool value(std::size_t, JsonText::Kind, std::size_t, std::size_t) { return true; }
 };
 
-/// The UTF-16 code unit that `\uXXXX` at `at` escapes; none where something else is there.
+/// The UTF-16 code unit that `\uXXXX` at `at` escapes; none if there is no such escape.
 FLUX_DECL std::optional<unsigned> escaped_unit(std::string_view text, std::size_t at) {
   if (text.size() < 6 || at > text.size() - 6 || text[at] != '\\' || text[at + 1] != 'u') return std::nullopt;
   unsigned unit = 0;
@@ -50,7 +50,7 @@ FLUX_DECL std::optional<std::string> without_lone_surrogates(std::string_view te
   return mended;
 }
 
-/// Finds the value that a JSON Pointer names.
+/// Finds the value that a JSON Pointer refers to.
 class PointerVisitor {
  public:
   explicit PointerVisitor(std::vector<std::string> tokens) : tokens_(std::move(tokens)) {}
@@ -65,7 +65,7 @@ class PointerVisitor {
       inside_target_ = true;
       return true;
     }
-    // One level further down. An array's elements are counted, an object's members named.
+    // One level down: array elements are matched by index, object members by name.
     matched_ = depth;
     entered_ = true;
     array_ = kind == JsonText::Kind::array;
@@ -79,7 +79,7 @@ class PointerVisitor {
       kind_ = kind;
       return false;
     }
-    if (here(depth)) return false;                    // a scalar, where the pointer goes on
+    if (here(depth)) return false;                    // a scalar, but the pointer continues
     if (entered_ && depth == matched_) return false;  // the container that should hold it has ended
     if (array_ && depth == matched_ + 1) hit_ = is_index(++index_, tokens_[matched_]);
     return true;
@@ -89,7 +89,7 @@ class PointerVisitor {
   JsonText::Kind kind_ = JsonText::Kind::null;
 
  private:
-  /// Whether the value that is met at `depth` lies on the path.
+  /// Whether the value at `depth` lies on the path.
   bool here(std::size_t depth) const {
     if (inside_target_) return false;
     if (depth == 0) return true;
@@ -106,7 +106,7 @@ class PointerVisitor {
   bool inside_target_ = false;
 };
 
-/// RFC 6901, 3; none where the pointer is no pointer.
+/// Splits a JSON Pointer (RFC 6901, 3); none if it is invalid.
 FLUX_DECL std::optional<std::vector<std::string>> pointer_tokens(std::string_view pointer) {
   std::vector<std::string> tokens;
   if (pointer.empty()) return tokens;
@@ -134,7 +134,7 @@ FLUX_DECL std::optional<std::string_view> json_at(std::string_view text, std::st
   auto tokens = pointer_tokens(pointer);
   if (!tokens) return std::nullopt;
   PointerVisitor visitor(std::move(*tokens));
-  constexpr std::size_t any_depth = static_cast<std::size_t>(-1);  // the text was checked when it was made
+  constexpr std::size_t any_depth = static_cast<std::size_t>(-1);  // the depth was checked when the text was parsed
   if (!scan_json(text, any_depth, visitor) || !visitor.found_) return std::nullopt;
   return text.substr(visitor.found_->first, visitor.found_->second - visitor.found_->first);
 }
@@ -168,7 +168,7 @@ FLUX_DECL std::optional<std::string> decode_json_string(std::string_view quoted)
   StringSink sink;
   rj::Reader reader;
   if (reader.Parse<rj::kParseNoFlags>(stream, sink).IsError()) return std::nullopt;
-  // RapidJSON 1.1.0 turns an escaped lone low surrogate into bytes that are no UTF-8.
+  // RapidJSON 1.1.0 decodes an escaped lone low surrogate to bytes that are not UTF-8.
   if (!core::valid_utf8(sink.decoded)) return std::nullopt;
   return std::move(sink.decoded);
 }
@@ -176,7 +176,7 @@ FLUX_DECL std::optional<std::string> decode_json_string(std::string_view quoted)
 FLUX_DECL void append_json_string(std::string& out, std::string_view utf8) {
   static constexpr char hex[] = "0123456789abcdef";
   out += '"';
-  std::size_t plain = 0;  // the start of what needs no escape
+  std::size_t plain = 0;  // the start of the text that needs no escape
   for (std::size_t i = 0; i < utf8.size(); ++i) {
     const auto c = static_cast<unsigned char>(utf8[i]);
     if (c >= 0x20 && c != '"' && c != '\\') continue;
@@ -308,7 +308,7 @@ FLUX_DECL std::optional<double> JsonText::double_at(std::string_view pointer) co
   detail::JsonStream stream(*text);
   detail::DoubleSink sink;
   detail::rj::Reader reader;
-  // An error, such as a number past the range of double, or another kind of value.
+  // An error is a number out of double's range, or a value of another type.
   if (reader.Parse<detail::rj::kParseIterativeFlag | detail::rj::kParseFullPrecisionFlag>(stream, sink).IsError()) {
     return std::nullopt;
   }

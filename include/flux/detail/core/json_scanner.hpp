@@ -1,5 +1,5 @@
-// One pass over a JSON text that tells where each value begins and ends. RapidJSON does the parsing; its traps are kept
-// out here: nesting is counted and never recursed into, NUL does not end the text, UTF-8 is checked.
+// A single pass over a JSON text that reports where each value begins and ends. RapidJSON parses; its traps are avoided
+// here: nesting is counted and not recursed into, NUL does not end the text, UTF-8 is checked.
 #pragma once
 
 #include <flux/detail/core/rapidjson.hpp>
@@ -14,7 +14,7 @@
 
 namespace flux::detail {
 
-/// RapidJSON's input: a text with an end, NUL bytes included.
+/// RapidJSON's input stream over a text of known length, which may contain NUL.
 class JsonStream {
  public:
   using Ch = char;
@@ -33,19 +33,19 @@ class JsonStream {
   const char* end_;
 };
 
-/// What is made of half a pair that is escaped (`"\ud83d"`). JavaScript cuts strings inside a pair, and JSON's grammar
-/// lets that pass. `allowed`: for the parser it is U+FFFD, so that a visitor hears of that in a name. `refused`: by
-/// RapidJSON, which takes a low half all the same.
+/// How an escaped lone surrogate (`"\ud83d"`) is treated. JavaScript creates them by cutting strings inside a pair, and
+/// JSON's grammar allows them. `allowed`: parsed as U+FFFD, which is also what a visitor gets in a name. `refused`:
+/// left to RapidJSON, which refuses a high surrogate but accepts a low one.
 enum class LoneSurrogates : std::uint8_t { refused, allowed };
 
-/// The text with `\ufffd`, which is as long, in the place of each; none where there is none.
+/// `text` with each lone surrogate replaced by `\ufffd`, which has the same length; none if there are none.
 std::optional<std::string> without_lone_surrogates(std::string_view text);
 
-/// Calls `visitor` for every value in `text`, in its order; depth 0 is the whole. The visitor has
+/// Calls `visitor` for every value in `text`, in order; depth 0 is the whole text. The visitor has
 ///   bool key(std::size_t depth, std::string_view decoded);            // of a member of a value at depth - 1
 ///   bool open(std::size_t depth, JsonText::Kind, std::size_t begin);  // an object or array begins
 ///   bool value(std::size_t depth, JsonText::Kind, std::size_t begin, std::size_t end);  // any value has ended
-/// and stops the scan by returning false, which is no error.
+/// and stops the scan, without an error, by returning false.
 template <class Visitor>
 Result<void> scan_json(std::string_view text, std::size_t depth_max, Visitor& visitor,
                        LoneSurrogates lone = LoneSurrogates::allowed);
@@ -87,7 +87,7 @@ class JsonEvents {
     last_ = stream_.Tell();
     return proceed(visitor_.value(depth_, kind, begin, last_));
   }
-  // RapidJSON's iterative parser calls these before it takes the bracket.
+  // RapidJSON's iterative parser calls these before it consumes the bracket.
   bool open(JsonText::Kind kind) {
     if (depth_ >= depth_max_) {
       too_deep_ = true;
@@ -104,7 +104,7 @@ class JsonEvents {
     begins_.pop_back();
     return proceed(visitor_.value(--depth_, kind, begin, last_));
   }
-  /// The next value begins behind what separates it from the token before.
+  /// The next value begins after the separators that follow the previous token.
   std::size_t value_begin() const {
     std::size_t at = last_;
     while (at < text_.size() && (text_[at] == ' ' || text_[at] == '\t' || text_[at] == '\n' || text_[at] == '\r' ||
@@ -114,7 +114,7 @@ class JsonEvents {
     return at;
   }
 
-  // Small nesting needs no allocation.
+  // Needs no allocation for shallow nesting.
   class Stack {
    public:
     void push_back(std::size_t v) {
@@ -143,14 +143,14 @@ class JsonEvents {
   Visitor& visitor_;
   Stack begins_;
   std::size_t depth_ = 0;
-  std::size_t last_ = 0;  // the end of the last token
+  std::size_t last_ = 0;  // the end of the previous token
   bool too_deep_ = false;
   bool stopped_ = false;
 };
 
 template <class Visitor>
 Result<void> scan_json(std::string_view text, std::size_t depth_max, Visitor& visitor, LoneSurrogates lone) {
-  // The parser's own stack lives on ours; what does not fit goes to the heap.
+  // The parser's stack uses this buffer first, then the heap.
   alignas(16) char buffer[1024];
   rj::MemoryPoolAllocator<> allocator(buffer, sizeof buffer);
   rj::GenericReader<rj::UTF8<>, rj::UTF8<>, rj::MemoryPoolAllocator<>> reader(&allocator, 256);
@@ -173,15 +173,15 @@ Result<void> scan_json(std::string_view text, std::size_t depth_max, Visitor& vi
   return {};
 }
 
-/// What a JSON string (with its quotes, known to be valid) stands for; none where it escapes a lone surrogate.
+/// Decodes a JSON string (valid, with its quotes); none if it contains an escaped lone surrogate.
 std::optional<std::string> decode_json_string(std::string_view quoted);
 
-/// The part of a valid JSON text that an RFC 6901 pointer names, as `JsonText::at` does.
+/// The part of a valid JSON text that an RFC 6901 pointer refers to, as for `JsonText::at`.
 std::optional<std::string_view> json_at(std::string_view text, std::string_view pointer);
 
 /// Appends `utf8` as a JSON string. It must be valid UTF-8.
 void append_json_string(std::string& out, std::string_view utf8);
-/// How many bytes that appends.
+/// The number of bytes that `append_json_string` appends.
 std::size_t json_string_size(std::string_view utf8) noexcept;
 
 }  // namespace flux::detail

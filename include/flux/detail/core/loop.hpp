@@ -1,4 +1,4 @@
-// One event loop: an io_context that one thread runs, its mailbox, its timers, and what is flushed when a turn ends.
+// An event loop: an io_context run by one thread, its mailbox, its timers, and what is flushed at the end of a turn.
 #pragma once
 
 #include <flux/clock.hpp>
@@ -16,14 +16,14 @@
 
 namespace flux::core {
 
-/// Threading: `post`, `here` and the counters' readers from any thread; everything else on the loop's thread only.
-/// Ownership: shared by the server and by every handle of a session on it, so a handle can always find out that its
-/// loop has ended. After `shut` nothing posted runs any more.
+/// Threading: `post`, `here` and reading the counters from any thread; everything else on the loop's thread only.
+/// Ownership: shared by the server and by the handles of its sessions, so that a handle can always find out that its
+/// loop has been shut. No posted task runs after `shut`.
 class Loop : public std::enable_shared_from_this<Loop> {
  public:
   using Task = std::function<void()>;
 
-  /// Something that has bytes to send when the turn ends.
+  /// An object with output to send at the end of the turn.
   class Flushable {
    public:
     virtual void flush() = 0;
@@ -32,7 +32,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
     ~Flushable() = default;
   };
 
-  /// Says that the loop, or a connection of it, calls something, and so perhaps the application's handlers.
+  /// Marks that the loop, or one of its connections, is making calls that may reach the application's handlers.
   class Turn {
    public:
     explicit Turn(Loop& loop) : loop_(loop), before_(std::exchange(loop.in_turn_, true)) {}
@@ -46,11 +46,11 @@ class Loop : public std::enable_shared_from_this<Loop> {
   };
 
   static constexpr std::size_t read_buffer_bytes = 256 * 1024;
-  /// A loop whose timer comes so much late has stood still: the process was stopped, the machine slept, or a handler
-  /// took that long. Of that time so much counts.
+  /// A loop whose timer fires this late has stalled: the process was stopped, the machine slept, or a handler took that
+  /// long. Of a stall only this much counts as elapsed.
   static constexpr std::chrono::milliseconds stall{500};
 
-  /// `external`: the application's context, which one thread runs; else the loop has its own.
+  /// `external`: the application's context, run by one thread; null: the loop has its own.
   static std::shared_ptr<Loop> make(std::size_t index, std::shared_ptr<Clock> clock, asio::io_context* external);
   ~Loop();
   Loop(const Loop&) = delete;
@@ -58,22 +58,24 @@ class Loop : public std::enable_shared_from_this<Loop> {
 
   std::size_t index() const noexcept { return index_; }
   asio::io_context& context() noexcept { return *context_; }
-  /// Whether the caller is on the loop's thread. False once it is shut: the application's context may be gone then.
+  /// Whether the caller is on the loop's thread. False once the loop is shut: the application's context may be
+  /// destroyed by then.
   bool here() const noexcept { return !is_shut() && context_->get_executor().running_in_this_thread(); }
   Clock& clock() const noexcept { return *clock_; }
   LoopCounters& counters() noexcept { return counters_; }
-  /// Whether the caller is inside a `Turn`; what else runs in the application's context is not.
+  /// Whether the caller is inside a `Turn`; other work in the application's context is not.
   bool in_turn() const noexcept { return here() && in_turn_; }
-  /// Guards what other threads may ask about the sessions of this loop.
+  /// Guards the data of this loop's sessions that other threads may read.
   std::mutex& sessions_mutex() noexcept { return sessions_mutex_; }
 
-  /// Runs until `release_work` was called and nothing is left to do. Only where the context is the loop's own.
+  /// Runs until `release_work` was called and no work is left. Only if the context is the loop's own.
   void run();
   void release_work() { work_.reset(); }
 
-  /// Runs `task` on this loop, in the order of the calls. False where the loop has been shut: it will not run.
+  /// Runs `task` on this loop, in the order of the calls. Returns false if the loop has been shut: the task will not
+  /// run.
   bool post(Task task);
-  /// Now where the caller is on the loop, else as `post`.
+  /// Runs `task` at once if the caller is on the loop's thread, otherwise as `post`.
   template <class F>
   bool dispatch(F&& task) {
     if (here()) {
@@ -83,15 +85,15 @@ class Loop : public std::enable_shared_from_this<Loop> {
     return post(std::forward<F>(task));
   }
 
-  /// Flushes `what` when this turn ends, and keeps it alive until then. The caller sees to it that it asks once.
+  /// Flushes `what` when this turn ends, and keeps it alive until then. The caller must ask only once per turn.
   void flush_later(std::shared_ptr<Flushable> what);
 
-  /// The time that timers and deadlines go by: the clock's, but for what passed while the loop stood still. Nobody
-  /// could be heard then, so nobody is late for it.
+  /// The time for timers and deadlines: the clock's, less the time in which the loop was stalled. Clients could not be
+  /// heard then, so they are not late.
   Clock::TimePoint now() const;
-  /// How long the loop has stood still, in all.
+  /// The total time lost to stalls.
   Clock::TimePoint::duration lost() const { return clock_->now() - now(); }
-  /// Quarters of a second of `now`, while anybody has a deadline. Only differences mean something.
+  /// The time in ticks of 250 ms, which passes only while a deadline is set. Only differences have a meaning.
   std::uint32_t ticks() const noexcept { return deadlines_.now(); }
 
   TimerQueue::Id call_after(std::chrono::nanoseconds delay, Task task);
@@ -99,13 +101,13 @@ class Loop : public std::enable_shared_from_this<Loop> {
   void set_deadline(DeadlineWheel::Entry& entry, std::chrono::milliseconds after);
   void clear_deadline(DeadlineWheel::Entry& entry) { deadlines_.clear(entry); }
 
-  /// Where every connection of the loop reads into.
+  /// The buffer that all connections of the loop read into.
   char* read_buffer() noexcept { return read_buffer_.get(); }
-  /// What the connection that is being read answers; sent when its input is used up.
+  /// The output of the connection whose input is being processed; sent when that input is used up.
   std::string& turn_output() noexcept { return turn_output_; }
 
-  /// Refuses new tasks and drops the timers. On the loop's thread, or when that has ended. From here on the application
-  /// may destroy its context, however long there are handles that know the loop.
+  /// Refuses new tasks and drops the timers. Call it on the loop's thread, or after that has ended. Afterwards the
+  /// application may destroy its context, even if handles still refer to the loop.
   void shut();
   bool is_shut() const noexcept { return shut_.load(std::memory_order_acquire); }
 
@@ -137,14 +139,14 @@ class Loop : public std::enable_shared_from_this<Loop> {
   DeadlineWheel deadlines_;
   bool deadlines_ticking_ = false;
   Clock::TimePoint last_tick_{};
-  Clock::TimePoint due_by_{};  // `now`, as what is due is called
+  Clock::TimePoint due_by_{};  // the `now` at which due tasks are called
   bool calling_due_ = false;
-  std::optional<flux::detail::Timer> timer_;  // none once it is shut
+  std::optional<flux::detail::Timer> timer_;  // none once the loop is shut
   Clock::TimePoint timer_at_{};
   bool timer_armed_ = false;
-  bool sockets_first_ = false;  // after a stall: nothing is due before what has come meanwhile was read
+  bool sockets_first_ = false;  // after a stall: input received meanwhile is read before timers fire
   const bool stepped_clock_;
-  Clock::TimePoint::duration lost_{};  // as far as it has been noticed
+  Clock::TimePoint::duration lost_{};  // noticed so far
 
   std::unique_ptr<char[]> read_buffer_;
   std::string turn_output_;

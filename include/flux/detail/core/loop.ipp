@@ -8,7 +8,7 @@
 
 namespace flux::core {
 
-// One thread runs the context, but any thread posts to it: the reactor needs no locks, the queue does.
+// One thread runs the context but any thread may post to it: the reactor needs no locks, the queue does.
 FLUX_DECL Loop::Loop(std::size_t index, std::shared_ptr<Clock> clock, asio::io_context* external)
     : index_(index),
       clock_(std::move(clock)),
@@ -41,7 +41,7 @@ FLUX_DECL bool Loop::post(Task task) {
     if (shut_.load(std::memory_order_relaxed)) return false;
     first = mailbox_.empty();
     mailbox_.push_back(std::move(task));
-    // The application's context is only there until the loop is shut, for which the lock is taken.
+    // The application's context may be destroyed once the loop is shut, which takes this lock.
     if (first && !own_context_) asio::post(*context_, [self = shared_from_this()] { self->drain_mailbox(); });
   }
   if (first && own_context_) asio::post(*context_, [self = shared_from_this()] { self->drain_mailbox(); });
@@ -80,7 +80,7 @@ FLUX_DECL void Loop::flush_turn() {
 FLUX_DECL Clock::TimePoint Loop::now() const {
   const auto time = clock_->now() - lost_;
   if (stepped_clock_ || (!timer_armed_ && !calling_due_)) return time;
-  // What has not come in time is a stall that is not over, or that its timer has not noticed yet.
+  // An overdue timer means a stall that has not ended, or that the timer has not noticed yet.
   return std::min(time, (timer_armed_ ? timer_at_ : due_by_) + stall);
 }
 
@@ -111,21 +111,21 @@ FLUX_DECL void Loop::arm_timer() {
   const auto next = timers_.next();
   if (!next || !timer_) return;
   if (stepped_clock_) {
-    // The clock calls when it has been stepped; what is due already must not wait for that.
+    // The clock calls when it is stepped; tasks that are already due must not wait for that.
     if (*next <= now()) post([this] { run_due(); });
     return;
   }
   if (timer_armed_ && sockets_first_) return;
-  // A tick ahead at most: where the loop stands still while it waits, that shows as a timer that comes late.
+  // At most one tick ahead, so that a stall during the wait shows as a late timer.
   Clock::TimePoint at = now() + DeadlineWheel::tick;
   if (!sockets_first_) at = std::min(at, *next);
   if (timer_armed_ && timer_at_ <= at) return;
   timer_at_ = at;
   timer_armed_ = true;
-  timer_->expires_after(at - now());  // the clock may count from another day than the timer
+  timer_->expires_after(at - now());  // the clock's epoch may differ from the timer's
   timer_->async_wait([self = weak_from_this(), this](std::error_code ec) {
     const auto alive = self.lock();
-    if (!alive || ec) return;  // re-armed for an earlier time, or over
+    if (!alive || ec) return;  // re-armed for an earlier time, or destroyed
     timer_fired();
   });
 }
@@ -136,7 +136,7 @@ FLUX_DECL void Loop::timer_fired() {
   const auto late = now() - timer_at_;
   const bool stalled = late >= stall;
   if (stalled) lost_ += late - stall;
-  // Where one stall follows the other, what is due has its turn nevertheless.
+  // If one stall follows another, due tasks run nevertheless.
   sockets_first_ = stalled && !sockets_first_;
   if (sockets_first_) return arm_timer();
   run_due();
@@ -148,7 +148,7 @@ FLUX_DECL void Loop::run_due() {
   calling_due_ = true;
   while (auto task = timers_.take_due(due_by_)) {
     (*task)();
-    // Each tick of a stepped clock may make several periods of one timer due: ask again after each task.
+    // A stepped clock may have moved meanwhile, which makes more tasks due.
     if (stepped_clock_) due_by_ = now();
   }
   calling_due_ = false;
@@ -158,7 +158,7 @@ FLUX_DECL void Loop::run_due() {
 }
 
 FLUX_DECL void Loop::shut() {
-  std::vector<Task> dropped;  // destroyed without the lock: what they hold may post
+  std::vector<Task> dropped;  // destroyed without the lock: what they capture may post
   {
     const std::lock_guard lock(mailbox_mutex_);
     if (shut_.exchange(true, std::memory_order_acq_rel)) return;
@@ -167,7 +167,7 @@ FLUX_DECL void Loop::shut() {
   clock_->unwatch(this);
   timers_.clear();
   timer_.reset();
-  // Where this is inside a flush, that goes on with those it has begun with.
+  // A flush that is running finishes what it has already taken.
   const auto unflushed = std::exchange(to_flush_, {});
 }
 

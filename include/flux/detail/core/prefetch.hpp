@@ -1,11 +1,11 @@
-// A hint to the processor.
+// Cache prefetching.
 #pragma once
 
 namespace flux::core {
 
 inline constexpr int cache_line_bytes = 64;
 
-/// Loads the cache line at `address` while something else is done. Any address is allowed.
+/// Begins to load the cache line at `address`. Any address is allowed.
 inline void prefetch([[maybe_unused]] const void* address) noexcept {
 #if defined(__GNUC__)
   __builtin_prefetch(address);

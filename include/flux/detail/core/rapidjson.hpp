@@ -1,5 +1,5 @@
-// RapidJSON as flux uses it. In the compiled mode the library's copy has a namespace of its own, so that an
-// application's RapidJSON, with other macros, is never mixed with it.
+// RapidJSON as flux uses it. In the compiled mode the library's copy has its own namespace, so that it never mixes with
+// an application's RapidJSON built with other macros.
 #pragma once
 
 #if !defined(FLUX_HEADER_ONLY) && !defined(RAPIDJSON_NAMESPACE)
@@ -8,7 +8,8 @@
 #define RAPIDJSON_NAMESPACE_END }
 #endif
 
-// An empty stack of RapidJSON 1.1.0 adds to a null pointer to see that it has no room: harmless, and UBSan stops there.
+// An empty stack of RapidJSON 1.1.0 adds to a null pointer when it checks its capacity: harmless, but reported by
+// UBSan.
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((no_sanitize("pointer-overflow"))), apply_to = function)
 #endif

@@ -1,4 +1,4 @@
-// Where large blocks of memory end.
+// Frees large blocks of memory outside the event loops.
 #pragma once
 
 #include <flux/detail/core/side_thread.hpp>
@@ -11,29 +11,30 @@
 
 namespace flux::core {
 
-/// Gives large strings back to the system on a thread of its own: for 100 MB that takes ten milliseconds and more,
-/// which no event loop should spend at once. The thread begins with the first of them.
-/// Threading: any thread. Ownership: by those who may have something to give it, what it has made among them.
+/// Returns large strings to the system on a thread of its own: for 100 MB that takes 10 ms and more, too long for an
+/// event loop. The thread starts with the first large string.
+/// Threading: any thread. Ownership: shared by its users and by the objects it created.
 class Reclaimer : public std::enable_shared_from_this<Reclaimer> {
  public:
   static constexpr std::size_t large_bytes = 1'000'000;
 
-  /// Frees `bytes`: here where they are few.
+  /// Frees `bytes`; small strings at once, on the calling thread.
   void take(std::string bytes) noexcept {
     if (bytes.capacity() < large_bytes) return;
     try {
       thread_.run([taken = std::make_shared<std::string>(std::move(bytes))] {});
-    } catch (const std::exception&) {  // no memory for that: here, then
+    } catch (const std::exception&) {  // out of memory: freed here
     }
   }
 
-  /// Bytes that end there, whoever lets go of them last; where they are few, with him.
+  /// Shares `bytes`, which are freed on the reclaimer's thread, whichever thread releases them last; if they are few,
+  /// on that thread.
   std::shared_ptr<const std::string> share(std::string bytes) {
     if (bytes.capacity() < large_bytes) return std::make_shared<const std::string>(std::move(bytes));
     return make<std::string>(std::move(bytes));
   }
 
-  /// A new `T`, which holds much, and ends there, whoever lets go of it last.
+  /// Creates a `T` whose destructor runs on the reclaimer's thread, whichever thread releases it last.
   template <class T, class... Arguments>
   std::shared_ptr<T> make(Arguments&&... arguments) {
     auto made = std::make_unique<T>(std::forward<Arguments>(arguments)...);

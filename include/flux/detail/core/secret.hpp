@@ -1,4 +1,4 @@
-// What others must not foresee: hashes of texts that they choose, and ids that follow one another.
+// Values that clients must not be able to predict: hashes of texts that they choose, and successive ids.
 #pragma once
 
 #include <atomic>
@@ -10,8 +10,8 @@
 
 namespace flux::core {
 
-/// SipHash (Aumasson and Bernstein, 2012) with `C` rounds for each word and `D` at the end. Who does not know the key
-/// can't tell which texts collide.
+/// SipHash (Aumasson and Bernstein, 2012) with `C` rounds per word and `D` final rounds. Without the key nobody can
+/// tell which texts collide.
 template <int C, int D>
 std::uint64_t siphash(std::uint64_t key0, std::uint64_t key1, std::string_view text) noexcept {
   std::uint64_t v0 = key0 ^ 0x736f6d6570736575;
@@ -37,7 +37,7 @@ std::uint64_t siphash(std::uint64_t key0, std::uint64_t key1, std::string_view t
     rounds(C);
     v0 ^= word;
   };
-  const auto word_of = [](std::string_view bytes) {  // little endian, on every machine
+  const auto word_of = [](std::string_view bytes) {  // little endian on every machine
     std::uint64_t word = 0;
     for (std::size_t i = 0; i < bytes.size(); ++i) {
       word |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
@@ -52,10 +52,10 @@ std::uint64_t siphash(std::uint64_t key0, std::uint64_t key1, std::string_view t
   return v0 ^ v1 ^ v2 ^ v3;
 }
 
-/// 128 bits that only this process knows.
+/// 128 bits known only to this process.
 class Secret {
  public:
-  /// Of the system's entropy where `seed` is 0; else the same for the same seed, which is for tests.
+  /// `seed` 0: from the system's entropy; otherwise derived from the seed, for repeatable tests.
   explicit Secret(std::uint64_t seed = 0) {
     if (seed != 0) {
       first_ = siphash<2, 4>(seed, 0, "first");
@@ -68,7 +68,7 @@ class Secret {
 
   Secret(std::uint64_t first, std::uint64_t second) noexcept : first_(first), second_(second) {}
 
-  /// Another one for each purpose: what is seen of one tells nothing of the others.
+  /// A separate secret for each purpose: output of one reveals nothing about the others.
   Secret derived(std::string_view purpose) const noexcept {
     const std::uint64_t first = siphash<2, 4>(first_, second_, purpose);
     return {first, siphash<2, 4>(first_ ^ first, second_, purpose)};
@@ -82,8 +82,8 @@ class Secret {
   std::uint64_t second_;
 };
 
-/// The hash of containers whose keys clients choose: nobody can make keys that share a bucket. SipHash-1-3. Each is of a
-/// secret of its own, unless it is a copy.
+/// The hash for containers whose keys clients choose (SipHash-1-3): clients can't create keys that share a bucket. Each
+/// hash has a secret of its own, except copies.
 class SeededHash {
  public:
   using is_transparent = void;
@@ -91,7 +91,8 @@ class SeededHash {
   SeededHash() = default;
   explicit SeededHash(const Secret& secret) : secret_(secret) {}
 
-  // Not noexcept: libstdc++ keeps a hash that may throw beside its key, and so walks a bucket without hashing again.
+  // Not noexcept: for a hash that may throw, libstdc++ stores the hash beside the key, and so walks a bucket without
+  // hashing again.
   std::size_t operator()(std::string_view text) const {
     return static_cast<std::size_t>(siphash<1, 3>(secret_.first(), secret_.second(), text));
   }
@@ -131,7 +132,8 @@ class Permutation {
   std::uint32_t keys_[rounds];
 };
 
-/// Keys that are unique for its life, unguessable from one another, and repeatable from a seed. Threading: any thread.
+/// Keys that are unique within the sequence, unpredictable from one another, and repeatable from a seed. Threading: any
+/// thread.
 class KeySequence {
  public:
   explicit KeySequence(const Secret& secret) noexcept : permutation_(secret) {}

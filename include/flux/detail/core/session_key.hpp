@@ -1,4 +1,4 @@
-// Keys of sessions, epochs and messages as text. `core::KeySequence` makes them.
+// The text of keys of sessions, epochs and messages, which `core::KeySequence` generates.
 #pragma once
 
 #include <cstdint>
@@ -9,14 +9,14 @@
 
 namespace flux::core {
 
-/// The system's entropy where `seed` is 0.
+/// `seed`, or if it is 0 the system's entropy.
 inline std::uint64_t seed_or_entropy(std::uint64_t seed) {
   if (seed != 0) return seed;
   std::random_device entropy;
   return (std::uint64_t{entropy()} << 32) ^ entropy();
 }
 
-/// A bijection of 64 bits (the finalizer of SplitMix64). Anybody can invert it: it hides nothing.
+/// A bijection of 64 bits (the finalizer of SplitMix64). Easily inverted: it hides nothing.
 constexpr std::uint64_t mixed(std::uint64_t n) noexcept {
   n += 0x9e3779b97f4a7c15;
   n = (n ^ (n >> 30)) * 0xbf58476d1ce4e5b9;
@@ -24,7 +24,7 @@ constexpr std::uint64_t mixed(std::uint64_t n) noexcept {
   return n ^ (n >> 31);
 }
 
-/// What `mixed` makes `key` of.
+/// The inverse of `mixed`.
 constexpr std::uint64_t unmixed(std::uint64_t key) noexcept {
   key = (key ^ (key >> 31) ^ (key >> 62)) * 0x319642b2d24d8ec3;
   key = (key ^ (key >> 27) ^ (key >> 54)) * 0x96de1b173f119089;
@@ -41,8 +41,8 @@ inline std::string key_text(std::uint64_t key) {
   return text;
 }
 
-/// 22 characters: a time, to the year 3084, and a key. They sort by the time, so those that a database stores together
-/// lie together in its index; keys alone would have it write another page for nearly each of them.
+/// 22 characters: a time (up to the year 3084) and a key. These texts sort by time, so rows stored together are
+/// neighbours in a database index; random keys alone would touch another page for nearly every row.
 inline std::string timed_key_text(std::int64_t unix_ms, std::uint64_t key) {
   return key_text(static_cast<std::uint64_t>(unix_ms)).substr(13 - 9) + key_text(key);
 }

@@ -1,4 +1,4 @@
-// A thread for what would hold an event loop for too long.
+// A thread for work that would block an event loop for too long.
 #pragma once
 
 #include <condition_variable>
@@ -12,8 +12,8 @@
 
 namespace flux::core {
 
-/// Runs tasks one after the other. The thread begins with the first of them.
-/// Threading: any thread, its own too. When this is destroyed, what has not begun is dropped.
+/// Runs tasks one after another. The thread starts with the first task.
+/// Threading: any thread, including its own. The destructor drops tasks that have not begun.
 class SideThread {
  public:
   using Task = std::function<void()>;
@@ -29,15 +29,15 @@ class SideThread {
     state_->wake.notify_one();
     if (!thread_.joinable()) return;
     if (thread_.get_id() == std::this_thread::get_id()) {
-      thread_.detach();  // a task has let go of the last that held this
+      thread_.detach();  // a task released the last owner of this object
     } else {
       thread_.join();
     }
   }
 
-  /// Behind what was given before. Where there can be no thread: here, now.
+  /// Queues `task`. If no thread can be started, runs it at once.
   void run(Task task) {
-    const auto state = state_;  // the task may be the end of this
+    const auto state = state_;  // the task may destroy this object
     try {
       const std::lock_guard lock(state->mutex);
       if (!thread_.joinable()) thread_ = std::thread([state] { work(*state); });
@@ -65,7 +65,7 @@ class SideThread {
       state.tasks.pop_front();
       lock.unlock();
       task();
-      task = nullptr;  // what it holds ends without the lock
+      task = nullptr;  // destroy its captures without the lock
       lock.lock();
     }
     std::deque<Task> dropped;
@@ -74,7 +74,7 @@ class SideThread {
   }
 
   const std::shared_ptr<State> state_;
-  std::thread thread_;  // under the mutex
+  std::thread thread_;  // guarded by the mutex
 };
 
 }  // namespace flux::core

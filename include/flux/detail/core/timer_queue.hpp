@@ -13,7 +13,7 @@
 
 namespace flux::core {
 
-/// Calls things at their time, in the order of their times. Belongs to one thread.
+/// Calls tasks when they are due, in the order of their times. Threading: one thread.
 class TimerQueue {
  public:
   using Task = std::function<void()>;
@@ -21,13 +21,13 @@ class TimerQueue {
   using Id = Entries::iterator;
 
   Id add(Clock::TimePoint at, Task task) { return entries_.emplace(at, std::move(task)); }
-  /// `id` must not have fired.
+  /// Requires that `id` has not fired.
   void cancel(Id id) { entries_.erase(id); }
   std::optional<Clock::TimePoint> next() const {
     if (entries_.empty()) return std::nullopt;
     return entries_.begin()->first;
   }
-  /// Takes out the first task that is due.
+  /// Removes and returns the first task that is due.
   std::optional<Task> take_due(Clock::TimePoint now) {
     if (entries_.empty() || entries_.begin()->first > now) return std::nullopt;
     Task task = std::move(entries_.begin()->second);
@@ -40,8 +40,8 @@ class TimerQueue {
   Entries entries_;
 };
 
-/// A hashed wheel of intrusive deadlines: O(1) to set and clear, no allocation, a quarter of a second of slack. Made
-/// for timeouts, of which there is one per connection and which hardly ever happen.
+/// A hashed wheel of intrusive deadlines: O(1) to set and clear, no allocation, 250 ms resolution. For timeouts: every
+/// connection has one, and they rarely expire.
 class DeadlineWheel {
  public:
   static constexpr std::chrono::milliseconds tick{250};
@@ -57,7 +57,7 @@ class DeadlineWheel {
    private:
     friend class DeadlineWheel;
     Entry* next_ = nullptr;
-    Entry** link_ = nullptr;  // what points at this entry; null: not in the wheel
+    Entry** link_ = nullptr;  // the pointer to this entry; null: not in the wheel
     std::uint32_t due_ = 0;   // in ticks
   };
 
@@ -82,17 +82,17 @@ class DeadlineWheel {
   }
 
   bool empty() const { return size_ == 0; }
-  /// How many ticks have passed.
+  /// The number of ticks that have passed.
   std::uint32_t now() const { return now_; }
 
-  /// One tick has passed: calls what is due. Entries may set and clear any entry meanwhile.
+  /// Advances by one tick and calls the entries that are due. They may set and clear any entry meanwhile.
   void advance() {
     ++now_;
     cursor_ = slots_[now_ % slots_.size()];
     while (cursor_ != nullptr) {
       Entry& entry = *cursor_;
       cursor_ = entry.next_;
-      if (entry.due_ != now_) continue;  // a later round
+      if (entry.due_ != now_) continue;  // due in a later round
       clear(entry);
       entry.on_deadline();
     }

@@ -10,27 +10,27 @@
 
 namespace flux::core {
 
-/// Whether `text` is UTF-8: no surrogates, no overlong forms, nothing above U+10FFFF.
+/// Whether `text` is valid UTF-8: no surrogates, no overlong forms, nothing above U+10FFFF.
 bool valid_utf8(std::string_view text) noexcept;
 
-/// `text` with U+FFFD for each byte that is not part of a code point. Text that is UTF-8 comes back as it is; other text
-/// may become three times as long.
+/// `text` with U+FFFD for each byte that is not part of a code point. Valid UTF-8 is returned unchanged; other text may
+/// triple in size.
 std::string repaired(std::string text);
 
-/// The beginning of `text`: at most `bytes_max` bytes, cut at the end of a code point.
+/// The longest beginning of `text` that has at most `bytes_max` bytes and ends with a whole code point.
 std::string_view beginning(std::string_view text, std::size_t bytes_max) noexcept;
 
-/// `text` as error messages show it: repaired, the first 40 bytes of it, and an ellipsis where more was there.
+/// `text` for error messages: its first 40 bytes, repaired, with an ellipsis if it was longer.
 std::string shown(std::string_view text);
 
-/// Checks UTF-8 that comes in pieces, which may end anywhere.
+/// Validates UTF-8 that arrives in pieces, which may end anywhere.
 class Utf8Validator {
  public:
-  /// Checks the next piece. Returns how many of its bytes are good: piece.size(), or the index of the first byte that
-  /// cannot stand where it does. After a bad byte the validator is used up.
+  /// Checks the next piece. Returns the number of valid bytes: piece.size(), or the index of the first invalid byte,
+  /// after which the validator can't be used again.
   std::size_t scan(std::string_view piece) noexcept;
 
-  /// Whether what was checked so far ends at the end of a code point.
+  /// Whether the input so far ends with a whole code point.
   bool complete() const noexcept { return missing_ == 0; }
 
  private:

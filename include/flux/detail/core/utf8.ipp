@@ -28,8 +28,8 @@ inline const unsigned char* skip_ascii(const unsigned char* p, const unsigned ch
   return p;
 }
 
-// The end of the run of code points that starts at p and has only ones of two or three bytes, outside the narrow
-// ranges.
+// The end of the run, starting at p, of code points of two or three bytes whose lead byte allows every continuation
+// byte.
 inline const unsigned char* skip_common(const unsigned char* p, const unsigned char* end) noexcept {
   const auto continues = [](unsigned char c) { return (c & 0xC0) == 0x80; };
   while (end - p >= 3) {
@@ -44,7 +44,7 @@ inline const unsigned char* skip_common(const unsigned char* p, const unsigned c
   return p;
 }
 
-// The size of `text`, which is UTF-8 as far as it goes, without the code point that it ends inside of.
+// The size of `text`, whose bytes are valid so far, without a code point that it ends inside of.
 inline std::size_t whole_code_points(std::string_view text) noexcept {
   std::size_t lead = text.size();
   do {
@@ -95,7 +95,7 @@ FLUX_DECL std::size_t Utf8Validator::scan(std::string_view piece) noexcept {
   const auto* const begin = reinterpret_cast<const unsigned char*>(piece.data());
   const auto* const end = begin + piece.size();
   const auto* p = begin;
-  // Copies, which a compiler can keep in registers.
+  // Copies that the compiler can keep in registers.
   unsigned missing = missing_, low = low_, high = high_;
   for (;;) {
     for (; missing > 0 && p != end; --missing, ++p, low = 0x80, high = 0xBF) {

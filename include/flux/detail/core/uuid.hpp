@@ -7,7 +7,7 @@
 
 namespace flux::core {
 
-/// 36 characters in lower case, of the system's entropy: nobody can guess the next one.
+/// 36 lower-case characters from the system's entropy: unpredictable.
 std::string random_uuid();
 
 }  // namespace flux::core
