@@ -6,7 +6,7 @@
 
 namespace flux::bench {
 
-/// A file descriptor and its owner.
+/// Owns a file descriptor.
 class Descriptor {
  public:
   explicit Descriptor(int value = -1) : value_(value) {}

@@ -1,9 +1,10 @@
-// What is measured, and what must hold. An experiment runs the load generator once against each of its sides, in turns;
-// a row of the table is one figure of one side, with its bound:
-//   most         the figure must not be larger
-//   ratio_most   the figure divided by the same figure of the side `against` must not be larger
-// A row without a bound is reported only. `valid` returns true, or why a run does not count. `frames_of` names the protocol
-// whose delivered frames the floor imitates. An experiment that is no load has a `turn` of its own, which yields its sides.
+// What is measured, and the bounds that must hold. An experiment runs the load generator once against each of its
+// sides, alternating; a row of the table is one figure of one side, with its bound:
+//   most         the maximum of the figure
+//   ratio_most   the maximum of the figure divided by the same figure of the side `against`
+// A row without a bound is only reported. `valid` returns true, or why a run does not count. `frames_of` names the
+// protocol whose delivered frames the floor imitates. An experiment that does not use the load generator has its own
+// `turn`, which yields its sides.
 import { file_turn } from './files.mjs';
 
 const floor = (...load) => ({ program: 'floor', load });
@@ -116,7 +117,7 @@ function presence({ seconds }) {
   const title = '200 members, presence at 10 Hz each';
   return {
     name: 'presence',
-    // A run shorter than two seconds would measure its own start and end.
+    // A run shorter than two seconds would mostly measure its own start and end.
     sides: { flux: flux('presence', '--secs', Math.max(2, seconds)) },
     valid: (run) => {
       if (run.sent_percent < 95) return `the load generator sent only ${run.sent_percent}% of the updates`;
@@ -139,7 +140,7 @@ function rooms_echo({ seconds }) {
 }
 
 function polling({ seconds }) {
-  // A second is what an event of each takes: a run must have several.
+  // Each sends one event a second, so a run must last several seconds.
   const paced = (protocol, members, senders, clients) =>
     flux('paced', '--protocol', protocol, '--room-size', members, '--senders', senders, '--conns', clients,
       '--secs', Math.max(3, seconds));
@@ -180,8 +181,9 @@ function files({ file_bytes, disk }) {
   };
 }
 
-/// `seconds`: how long each run measures. `delivered_bytes`: by protocol, the size of the frame that a room member gets,
-/// so that the floor sends frames of exactly that size. `disk`: a folder on the disk to which files of `file_bytes` go.
+/// `seconds`: how long each run measures. `delivered_bytes`: by protocol, the size of the frame that a room member
+/// receives, so that the floor sends frames of exactly that size. `disk`: the folder for the files of `file_bytes`,
+/// which decides the disk that is measured.
 export function experiments(setup) {
   return [
     fanout(1, 1.1, setup),

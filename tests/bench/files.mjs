@@ -1,5 +1,5 @@
-// A file up and down over HTTP, and copied with cp. Each is timed as a program, from its start until what it wrote is on
-// the disk.
+// A file uploaded and downloaded over HTTP, and copied with cp. Each is timed as a program, from its start until what
+// it wrote is on disk.
 import { randomFillSync } from 'node:crypto';
 import {
   closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync, writeSync,
@@ -10,7 +10,7 @@ import { BenchError, program_files, run_program, start_server, stop_server } fro
 
 const folders = new Set();
 
-/// Removes what is left of turns that were interrupted.
+/// Removes what interrupted turns left behind.
 export function remove_folders() {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 }
@@ -28,7 +28,7 @@ function sync_folder(folder) {
   sync_path(folder);
 }
 
-/// No two blocks are alike, and none is empty: no disk and no `cp` can spare itself any of it.
+/// No two blocks are equal and none is empty, so that neither the disk nor `cp` can skip any of it.
 function write_source(name, bytes) {
   const piece = randomFillSync(Buffer.alloc(Math.min(bytes, 2 ** 20)));
   const descriptor = openSync(name, 'w');
@@ -39,9 +39,9 @@ function write_source(name, bytes) {
   closeSync(descriptor);
 }
 
-/// Memory that the machine has never used, or that its host took back while it was free, costs a virtual one more than
-/// the copy does. Here three times what a file needs in the page cache is used and given back, so that each program finds
-/// the same.
+/// On a virtual machine, memory that was never used, or that the host reclaimed while it was free, costs more than the
+/// copy does. So three times what a file needs in the page cache is used and freed here, and every program finds the
+/// same conditions.
 async function warm_page_cache({ source, copies }) {
   const warm = ['warm1', 'warm2', 'warm3'].map((name) => path.join(copies, name));
   for (const name of warm) {
@@ -52,7 +52,7 @@ async function warm_page_cache({ source, copies }) {
   sync_path(copies);
 }
 
-/// Runs a program that writes into `folder`; returns what it printed, and the seconds until the folder is on the disk.
+/// Runs a program that writes into `folder`; returns its output, and the seconds until the folder is on disk.
 async function timed(place, folder, file, args) {
   await warm_page_cache(place);
   const start = performance.now();
@@ -67,7 +67,7 @@ function peak_resident_bytes(pid) {
   return Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/^VmHWM:\s+(\d+) kB$/m)[1]) * 1024;
 }
 
-/// The peak is what is resident now, once more.
+/// Resets the peak to the current resident size.
 function forget_peak(pid) {
   writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }
@@ -81,7 +81,7 @@ async function copy(place) {
   return { bytes: place.file_bytes, seconds };
 }
 
-/// Both count the growth from what a server holds that has served nothing yet.
+/// Both measure growth relative to a server that has not served anything yet.
 async function* up_and_down(place, server) {
   const { bin, source, stored, copies, file_bytes } = place;
   const transfer = path.join(bin, program_files.transfer);

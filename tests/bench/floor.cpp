@@ -1,12 +1,12 @@
-/// flux-bench-floor: the least work that a WebSocket server on Asio can do, for flux to be compared with.
+/// flux-bench-floor: the least work that a WebSocket server on Asio can do, as a baseline for flux.
 ///
-/// It checks nothing and keeps nothing: an idle connection waits without a buffer, all reads go into one buffer, what a
-/// loop turn adds to the room is one batch of frames, and each member gets it with one send(). It has no outbox: a
-/// member whose socket does not take the whole batch is closed, so that the load generator sees it and the run does not
-/// count.
+/// It validates nothing and keeps nothing: an idle connection waits without a buffer, all reads share one buffer, what
+/// a loop turn adds to the room is one batch of frames, and each member is sent it with one send(). It has no outbox: a
+/// member whose socket does not accept the whole batch is closed, so that the load generator notices and the run does
+/// not count.
 ///
-/// Paths that begin with /echo echo; every other connection is a member of the one room and gets all that members send,
-/// its own frames too.
+/// Paths that begin with /echo echo; every other connection is a member of the one room and receives everything that
+/// members send, including its own frames.
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -33,7 +33,7 @@ using Acceptor = asio::basic_socket_acceptor<Tcp, Executor>;
 
 class Connection;
 
-/// What all connections share. One thread, so nothing is locked.
+/// Shared by all connections. There is one thread, so nothing is locked.
 struct Floor {
   asio::io_context io{ASIO_CONCURRENCY_HINT_UNSAFE};
   std::vector<char> receive_buffer = std::vector<char>(512 * 1024);
@@ -69,7 +69,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void readable() {
     std::vector<char>& buffer = floor_.receive_buffer;
     const ssize_t received = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
-    if (received == 0 || (received < 0 && errno != EAGAIN)) return;  // nothing waits any more: the connection ends
+    if (received == 0 || (received < 0 && errno != EAGAIN)) return;  // no wait is pending any more: the connection ends
     if (received > 0) consume({buffer.data(), static_cast<std::size_t>(received)});
     if (socket_.is_open()) wait();
   }
@@ -82,7 +82,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::size_t used = 0;
     if (!upgraded_) used = upgrade(data);
     if (upgraded_) used += consume_frames(data.substr(used));
-    // An idle connection owns no buffer, so the remainder's memory goes with it.
+    // An idle connection owns no buffer, so the remainder's memory is freed with it.
     if (used < data.size()) {
       std::string rest(data.substr(used));
       remainder_.swap(rest);

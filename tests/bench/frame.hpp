@@ -7,13 +7,13 @@
 #include <string>
 #include <string_view>
 
-/// The few lines of RFC 6455 that the load generator and the floor share. Whole frames only: neither side fragments or
+/// The parts of RFC 6455 that the load generator and the floor share. Whole frames only: neither side fragments or
 /// compresses, and a peer that does is reported instead of being measured wrongly.
 namespace flux::bench {
 
 enum class Opcode : std::uint8_t { text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
 
-/// The one key that the load generator sends, and the answer that belongs to it (RFC 6455, section 1.3).
+/// The only key that the load generator sends, and its accept value (RFC 6455, section 1.3).
 inline constexpr std::string_view handshake_key = "dGhlIHNhbXBsZSBub25jZQ==";
 inline constexpr std::string_view handshake_accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
@@ -22,13 +22,13 @@ inline constexpr std::size_t mask_bytes = 4;
 struct FrameHead {
   Opcode opcode;
   bool masked;
-  std::size_t head_bytes;  ///< with the mask, where there is one
+  std::size_t head_bytes;  ///< including the mask, if there is one
   std::size_t payload_bytes;
 
   std::size_t frame_bytes() const { return head_bytes + payload_bytes; }
 };
 
-/// Reads the head at the start of `data`; nothing when `data` does not hold the whole head yet.
+/// Reads the head at the start of `data`; none if `data` does not hold the whole head yet.
 /// Errors: throws std::runtime_error for a fragment, a reserved bit or a length above 1 GB.
 inline std::optional<FrameHead> read_head(std::string_view data) {
   const auto byte = [&](std::size_t at) { return static_cast<std::uint8_t>(data[at]); };

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-/// As much of HTTP/1.1 as a client needs whose server says how long its answers are.
+/// The subset of HTTP/1.1 needed by a client whose server always sends Content-Length.
 namespace flux::bench {
 
 struct ResponseHead {
@@ -28,7 +28,7 @@ inline bool equals_ignore_case(std::string_view a, std::string_view b) {
   return true;
 }
 
-/// The value of the field `name` in a head; nothing where it has none.
+/// The value of the field `name` in a head; none if it is missing.
 inline std::optional<std::string_view> field_of(std::string_view head, std::string_view name) {
   for (std::size_t line = head.find("\r\n"); line != std::string_view::npos; line = head.find("\r\n", line)) {
     line += 2;
@@ -41,8 +41,8 @@ inline std::optional<std::string_view> field_of(std::string_view head, std::stri
   return std::nullopt;
 }
 
-/// Reads the head at the start of `data`; nothing when `data` does not hold the whole head yet.
-/// Errors: throws std::runtime_error for what is no answer of HTTP/1.1, or one without Content-Length.
+/// Reads the head at the start of `data`; none if `data` does not hold the whole head yet.
+/// Errors: throws std::runtime_error for anything but an HTTP/1.1 response with Content-Length.
 inline std::optional<ResponseHead> read_response_head(std::string_view data) {
   constexpr std::string_view version = "HTTP/1.1 ";
   const std::size_t end = data.find("\r\n\r\n");

@@ -3,7 +3,7 @@
 
 namespace flux::bench {
 
-/// What the server's resident memory grows by, connection by connection, from before the first one opened.
+/// The growth of the server's resident memory per connection, measured from before the first one opened.
 void run_idle(Load& load) {
   const Options& options = load.options();
   const std::int64_t before = load.probe().resident_bytes();

@@ -7,8 +7,8 @@
 
 namespace flux::bench {
 
-/// All join one room at once. The clock stops when every connection has heard of every member; frames are counted until
-/// it is quiet, so that `frames` is all that the server sent.
+/// All join one room at once. The clock stops when every connection knows every member; frames are counted until
+/// traffic stops, so that `frames` is everything the server sent.
 void run_join_storm(Load& load) {
   Swarm& swarm = load.swarm();
   load.open();

@@ -7,8 +7,8 @@
 
 namespace flux::bench {
 
-/// Counts latencies in buckets that are never wider than 1/32 of their value, so that percentiles are good to about 3%
-/// and a run of any length takes 15 kB.
+/// Counts latencies in buckets that are never wider than 1/32 of their value, so that percentiles are accurate to about
+/// 3% and a run of any length takes 15 kB.
 class LatencyHistogram {
  public:
   void add(std::uint64_t nanoseconds) {
@@ -16,7 +16,7 @@ class LatencyHistogram {
     ++total_;
   }
 
-  /// The latency that `share` (0 to 1) of all stay within, in microseconds; 0 when nothing was counted.
+  /// The latency that the fraction `share` (0 to 1) does not exceed, in microseconds; 0 if nothing was counted.
   double percentile_us(double share) const {
     const auto wanted = static_cast<std::uint64_t>(share * static_cast<double>(total_));
     std::uint64_t seen = 0;

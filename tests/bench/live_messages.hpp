@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-/// The messages of the `live` protocol that the load generator needs. Received ones are searched, not parsed, so that
-/// the client keeps up with the server; that needs compact JSON, which is what servers send.
+/// The messages of the `live` protocol that the load generator needs. Received messages are searched, not parsed, so
+/// that the client keeps up with the server; this relies on compact JSON, which servers send.
 namespace flux::bench {
 
 inline std::string join_room(std::string_view room, std::string_view presence) {
@@ -31,8 +31,8 @@ inline std::string broadcast_event(std::string_view payload, std::uint64_t id) {
   return text + "}}";
 }
 
-/// Calls `visit` with the text after each `opening` in `message`, up to the next quote. `opening` is a key and all that
-/// stands before the value's first character, such as `"roomId":"`.
+/// Calls `visit` with the text after each `opening` in `message`, up to the next quote. `opening` is a key and
+/// everything up to the value's first character, such as `"roomId":"`.
 template <class Visitor>
 void for_each_string(std::string_view message, std::string_view opening, Visitor visit) {
   while (true) {
@@ -43,7 +43,7 @@ void for_each_string(std::string_view message, std::string_view opening, Visitor
   }
 }
 
-/// The message's type; empty where it has none.
+/// The message's type; empty if it has none.
 inline std::string_view type_of(std::string_view message) {
   constexpr std::string_view opening = R"("type":")";
   const std::size_t start = message.find(opening);

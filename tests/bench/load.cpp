@@ -6,8 +6,8 @@
 namespace flux::bench {
 namespace {
 
-/// What Chromium 156 says in the requests that open a session: the poll that socket.io-client begins with, and the
-/// WebSocket's handshake. Besides these a handshake has what WebSocketSwarm writes, and Sec-WebSocket-Extensions.
+/// The header fields that Chromium 156 sends when it opens a session: in socket.io-client's first poll, and in the
+/// WebSocket handshake. A handshake also has the fields that WebSocketSwarm writes, and Sec-WebSocket-Extensions.
 constexpr std::string_view chromium_fields =
     "Pragma: no-cache\r\n"
     "Cache-Control: no-cache\r\n"

@@ -17,7 +17,7 @@ namespace flux::bench {
 using Clock = Swarm::Clock;
 using Seconds = std::chrono::duration<double>;
 
-/// How long a turn may wait for something to arrive, where nothing is to be sent meanwhile.
+/// How long a turn may wait for input when nothing is due to be sent.
 inline constexpr std::chrono::milliseconds longest_turn{20};
 
 inline Clock::time_point after(Clock::time_point start, Seconds duration) {
@@ -36,7 +36,7 @@ class Load {
   Report& report() { return report_; }
   std::size_t size() const { return options_.connections; }
 
-  /// Returns when all clients are connected and it is quiet.
+  /// Returns when all clients are connected and traffic has stopped.
   void open();
 
   void start();
@@ -44,11 +44,11 @@ class Load {
   Clock::time_point started() const { return started_; }
   void stop();
 
-  /// All that came between start() and stop(), counted by the mode or not.
+  /// Everything received between start() and stop(), whether the mode counts it or not.
   const Swarm::Counters& received() const { return received_; }
   Seconds elapsed() const { return elapsed_; }
 
-  /// Reports the measured time and its cost per frame, of which there were `frames`.
+  /// Reports the measured time and its cost per frame, given the number of `frames`.
   void report_cost(std::uint64_t frames);
   void report_tally();
   void report_latency();

@@ -2,7 +2,7 @@
 
 #include "load.hpp"
 
-/// The ways to load a server, each as --help tells. What they find is in the load's report.
+/// The ways to load a server, as --help describes them. Each writes its results into the load's report.
 namespace flux::bench {
 
 void run_echo(Load& load);

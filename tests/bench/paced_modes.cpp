@@ -11,8 +11,8 @@ struct Pace {
   Seconds gap{0};  ///< between one and the next
 };
 
-/// Measures while each of `senders` sends `rate_hz` times a second, all evenly spread over time: `send(k)` is called
-/// for the sender number k whose turn it is. Then waits until it is quiet, so that all that was sent can arrive.
+/// Measures while each of `senders` sends `rate_hz` times a second, evenly spread over time: `send(k)` is called for
+/// sender k when it is due. Then waits until traffic stops, so that everything sent can arrive.
 template <class Send>
 Pace send_evenly(Load& load, std::size_t senders, Send send) {
   Pace pace;
@@ -36,8 +36,8 @@ void report_pace(Load& load, const Pace& pace) {
 
 }  // namespace
 
-/// Every member updates its presence at the same rate, evenly spread over time. `delivered_percent` is how many of the
-/// updates reached each other member; updates that the server merged are missing from it.
+/// Every member updates its presence at the same rate, evenly spread over time. `delivered_percent` is the share of
+/// updates that reached each other member; updates that the server merged are missing from it.
 void run_presence(Load& load) {
   const Options& options = load.options();
   Swarm& swarm = load.swarm();
@@ -66,7 +66,7 @@ void run_presence(Load& load) {
   load.report_latency();
 }
 
-/// Rooms of `room_size`, of which the first `senders` members send an event `rate_hz` times a second each, all evenly
+/// Rooms of `room_size`, in each of which the first `senders` members send an event `rate_hz` times a second, evenly
 /// spread over time. `frames` are the events that arrived.
 void run_paced(Load& load) {
   const Options& options = load.options();

@@ -7,8 +7,8 @@
 
 namespace flux::bench {
 
-/// Socket.IO clients over HTTP long-polling, with two connections each, as browsers have: one holds the poll, which is
-/// followed by the next at once; the other posts what is queued, one request at a time.
+/// Socket.IO clients over HTTP long-polling, with two connections each, as browsers have: one holds the poll and sends
+/// the next at once; the other posts queued packets, one request at a time.
 class PollingSwarm final : public Swarm {
  public:
   /// `target.path` has a query that names the transport.
@@ -19,8 +19,8 @@ class PollingSwarm final : public Swarm {
 
  private:
   struct Client {
-    std::string session;  ///< the Engine.IO sid; empty before the first answer
-    std::string queue;    ///< packets to be posted
+    std::string session;  ///< the Engine.IO sid; empty before the first response
+    std::string queue;    ///< packets waiting to be posted
     bool posting = false;
   };
 

@@ -14,7 +14,7 @@ namespace {
 
 std::string proc_path(pid_t pid, const char* file) { return "/proc/" + std::to_string(pid) + "/" + file; }
 
-/// The value in bytes of a line such as `Rss:  123 kB`; -1 where the file or the line is not there.
+/// The value in bytes of a line such as `Rss:  123 kB`; -1 if the file or the line does not exist.
 std::int64_t kilobyte_line(const std::string& path, const std::string& name) {
   std::ifstream file(path);
   for (std::string word; file >> word;) {
@@ -41,7 +41,7 @@ double ProcessProbe::cpu_seconds() const {
 double ProcessProbe::kernel_cpu_seconds() const {
   std::ifstream file(proc_path(pid_, "stat"));
   const std::string line{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  const std::size_t name_end = line.rfind(')');  // the program's name may hold spaces and brackets
+  const std::size_t name_end = line.rfind(')');  // the program's name may contain spaces and brackets
   if (name_end == std::string::npos) throw std::runtime_error("the server process has ended");
   std::istringstream fields(line.substr(name_end + 1));
   std::string skipped;

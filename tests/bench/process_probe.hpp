@@ -6,17 +6,17 @@
 
 namespace flux::bench {
 
-/// Reads what another process has used, through Linux's clocks and /proc.
+/// Measures another process's resource use, through Linux's clocks and /proc.
 class ProcessProbe {
  public:
-  /// Errors: throws std::runtime_error where no such process can be read.
+  /// Errors: throws std::runtime_error if the process can't be read.
   explicit ProcessProbe(pid_t pid);
 
-  /// CPU time of all threads, the ended ones too. In nanoseconds, where /proc/PID/stat counts ticks of 10 ms.
+  /// CPU time of all threads, including ended ones, in nanosecond resolution; /proc/PID/stat counts ticks of 10 ms.
   double cpu_seconds() const;
-  /// The part of it that the kernel used, in ticks of 10 ms: a share over seconds, not a time.
+  /// The kernel's part of it, in ticks of 10 ms: use it as a share over seconds, not as a time.
   double kernel_cpu_seconds() const;
-  /// Exact where /proc/PID/smaps_rollup may be read; VmRSS, which lags by some pages a core, where not.
+  /// Exact if /proc/PID/smaps_rollup is readable; otherwise VmRSS, which lags by some pages per core.
   std::int64_t resident_bytes() const;
 
  private:

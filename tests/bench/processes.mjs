@@ -12,7 +12,7 @@ const start_timeout_ms = 10_000;
 const run_timeout_ms = 120_000;
 const stop_timeout_ms = 5_000;
 
-/// What a user is told in one line; anything else is a defect of this program.
+/// Reported to the user in one line; any other error is a defect of this program.
 export class BenchError extends Error {}
 
 const children = new Set();
@@ -48,7 +48,7 @@ async function within(milliseconds, promise) {
   }
 }
 
-/// Starts the side's server on a port of its choice and waits for the line that names it. `side.options` are its own.
+/// Starts the side's server on a free port and waits for the line that prints it. `side.options` are the server's own.
 export async function start_server(bin, side) {
   const file = path.join(bin, program_files[side.program]);
   const flux_options = ['--threads', side.threads, '--log', 'off', '--echo', '/echo', ...(side.options ?? [])];
@@ -74,7 +74,7 @@ export async function stop_server(server, side) {
     await server.ended;
     return `${server.name} did not end within ${stop_timeout_ms / 1000} s of SIGTERM`;
   }
-  // The floor leaves SIGTERM to the system; flux-server ends cleanly.
+  // The floor does not handle SIGTERM; flux-server exits cleanly.
   if (side.program === 'floor' || end.code === 0) return undefined;
   return `${server.name} ended with ${end.code ?? end.signal}: ${server.err}`;
 }

@@ -9,7 +9,7 @@
 
 namespace flux::bench {
 
-/// What a run found: one flat JSON object, and the same as a line to read.
+/// The results of a run: one flat JSON object, and the same as a readable line.
 class Report {
  public:
   void add(std::string_view name, std::string_view value) {

@@ -11,12 +11,12 @@
 
 namespace flux::bench {
 
-/// Which members of one room each connection has heard of. A server may name a member twice, so these are sets.
+/// Which members of one room each connection knows. A server may name a member twice, so these are sets.
 class Rosters {
  public:
   explicit Rosters(std::size_t members) : members_(members), known_(members * members), known_count_(members) {}
 
-  /// Errors: throws std::runtime_error when more members are named than there are.
+  /// Errors: throws std::runtime_error if more members are named than exist.
   void add(std::size_t connection, std::string_view member) {
     const std::size_t number = number_of(member);
     const std::size_t at = connection * members_ + number;

@@ -1,5 +1,5 @@
-// The one command: runs every experiment of experiments.mjs several times, floor and flux in turns, and prints a table
-// of medians with what must hold. Started by run.sh.
+// The main command: runs every experiment of experiments.mjs several times, alternating floor and flux, and prints a
+// table of medians with their bounds. Started by run.sh.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -99,7 +99,7 @@ async function run_once(bin, side, valid = () => true) {
 
 // Experiments
 
-/// The size of the frame that a room member gets, in the protocol's words.
+/// The size of the frame that a room member receives, in this protocol.
 async function measure_delivered_bytes(bin, protocol) {
   const load = ['fanout', '--secs', 0.2, '--protocol', protocol];
   const { run, faults } = await run_once(bin, { program: 'flux', threads: 1, load });

@@ -18,7 +18,7 @@ namespace flux::bench {
 namespace {
 
 constexpr std::size_t receive_buffer_bytes = 256 * 1024;
-/// A source address has about 28,000 ports for one destination; more connections come from more loopback addresses.
+/// A source address has about 28,000 ports for one destination; further connections use further loopback addresses.
 constexpr std::size_t connections_per_source = 20'000;
 
 [[noreturn]] void fail(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
@@ -91,7 +91,7 @@ void Sockets::flush(std::size_t index) {
   while (connection.output_sent < connection.output.size()) {
     const ssize_t sent = ::send(connection.socket.get(), connection.output.data() + connection.output_sent,
                                 connection.output.size() - connection.output_sent, MSG_NOSIGNAL);
-    if (sent <= 0) break;  // full: epoll tells when to go on; broken: the next read tells
+    if (sent <= 0) break;  // full: epoll says when to continue; broken: the next read reports it
     connection.output_sent += static_cast<std::size_t>(sent);
   }
   const bool done = connection.output_sent == connection.output.size();

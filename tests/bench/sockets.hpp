@@ -16,28 +16,28 @@ struct Target {
   std::string host;  ///< an IPv4 address
   std::uint16_t port;
   std::string path;
-  std::string fields = {};  ///< header fields of a WebSocket handshake besides those it needs, each with its CR LF
+  std::string fields = {};  ///< header fields of a WebSocket handshake besides the required ones, each with its CR LF
 };
 
-/// Many TCP connections to one server, driven by one thread on epoll: as little client as possible, so that what is
-/// measured is the server.
+/// Many TCP connections to one server, driven by one thread on epoll: as little client as possible, so that the server
+/// is what is measured.
 class Sockets {
  public:
   using Clock = std::chrono::steady_clock;
-  /// Gets what has arrived and was not used before. Returns how much of it is used now; the rest comes again, with what
-  /// follows. It may append to the output of this socket, which is flushed when it returns.
+  /// Receives the bytes that arrived and were not consumed before. Returns how many of them it consumes; the rest is
+  /// passed again, with what follows. It may append to the output of this socket, which is flushed when it returns.
   using Consumer = std::function<std::size_t(std::size_t index, std::string_view data)>;
 
-  /// Errors: throws std::runtime_error where the limit of open files is too low for `count`.
+  /// Errors: throws std::runtime_error if the limit of open files is too low for `count`.
   Sockets(std::size_t count, Consumer consume);
 
   void connect(std::size_t index, const Target& target);
-  /// What is appended to it leaves with flush().
+  /// The output buffer; flush() sends it.
   std::string& output(std::size_t index) { return connections_[index].output; }
   void flush(std::size_t index);
   void close(std::size_t index, std::string reason);
 
-  /// Waits at most `timeout` for something to arrive and handles it. Returns whether anything did.
+  /// Waits at most `timeout` for input and handles it. Returns whether there was any.
   bool turn(std::chrono::milliseconds timeout);
   /// Turns until nothing has arrived for 300 ms.
   void settle();
@@ -49,7 +49,7 @@ class Sockets {
  private:
   struct Connection {
     Descriptor socket;
-    std::string input;  ///< what the consumer has not used
+    std::string input;  ///< bytes that the consumer has not consumed
     std::string output;
     std::size_t output_sent = 0;
     bool waits_for_write = false;

@@ -11,8 +11,7 @@
 
 namespace flux::bench {
 
-/// When and by which connection a message was sent. It travels inside the message as `@@<time, 16 hex><sender, 8
-/// hex>@@`.
+/// When and by which connection a message was sent. It is part of the message, as `@@<time, 16 hex><sender, 8 hex>@@`.
 struct Stamp {
   std::uint64_t sent_ns;
   std::size_t sender;
@@ -32,7 +31,7 @@ struct Stamp {
     return text;
   }
 
-  /// Takes the first stamp of `text`, and everything before it, off the front of `text`.
+  /// Removes the first stamp of `text`, and everything before it, from the front of `text`.
   static std::optional<Stamp> take(std::string_view& text) {
     const std::size_t start = text.find(quote);
     if (start == std::string_view::npos || text.size() - start < bytes) return std::nullopt;

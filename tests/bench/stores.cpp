@@ -1,14 +1,14 @@
-// flux-bench-stores: what chat in a store costs, and what it withstands.
+// flux-bench-stores: what storing chat costs, and which failures it survives.
 //
 //   rate STORE [clients=100] [rooms=10] [seconds=5]
-//                 acknowledged messages a second, one transaction for each message and then in groups, with the same
-//                 clients; latency
+//                 acknowledged messages a second, first with one transaction per message and then in groups, with the
+//                 same clients; latency
 //   slow [rounds=5] [seconds=4]
 //                 the fan-out of 19 rooms over sockets, without and with a twentieth whose store takes 200 ms a message
 //   write STORE   sends for ever, and prints each id when it is acknowledged
-//   check STORE   reads such ids, and says what is missing or there twice
+//   check STORE   reads such ids, and reports which are missing or stored twice
 //
-// STORE is what flux-server's --chat takes. Databases should be empty before `rate` and `write`.
+// STORE is what flux-server's --chat accepts. Databases should be empty before `rate` and `write`.
 #include "server/stores.hpp"
 #include "latency.hpp"
 #include "stores_slow.hpp"
@@ -33,7 +33,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using flux::bench::LatencyHistogram;
 
-/// Hands on, one message a call.
+/// Forwards to another store, one message per call.
 class OneByOne final : public flux::ChatStore {
  public:
   explicit OneByOne(std::shared_ptr<flux::ChatStore> store) : store_(std::move(store)) {}
@@ -57,13 +57,13 @@ flux::Config config_with(std::shared_ptr<flux::ChatStore> store) {
   return config;
 }
 
-/// Clients that send the next message when the last one is acknowledged.
+/// Clients that send the next message when the previous one is acknowledged.
 class Chatters {
  public:
   Chatters(flux::Server& server, std::size_t clients, std::size_t rooms)
       : server_(server), clients_(clients), rooms_(rooms) {}
 
-  /// Messages a second, over the time after the first tenth.
+  /// Messages a second, measured after the first tenth of the time.
   double run(std::chrono::milliseconds time) {
     for (std::size_t i = 0; i < clients_; ++i) send("room" + std::to_string(i % rooms_));
     std::this_thread::sleep_for(time / 10);
@@ -143,7 +143,7 @@ int slow(std::size_t rounds, std::chrono::milliseconds time) {
   return 0;
 }
 
-/// Fifty chatters, whose output tells the room, too: "room3 ID".
+/// Fifty chatters whose output also names the room: "room3 ID".
 int write(const std::string& spec) {
   const auto store = make_chat_store(spec);
   flux::Server server(config_with(store));

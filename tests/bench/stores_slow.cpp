@@ -30,14 +30,14 @@ constexpr std::size_t rooms = 20;
 constexpr std::size_t room_size = 10;
 constexpr std::size_t payload_bytes = 64;
 constexpr const char* slow_text = "slow";
-/// Between two messages of the clients of other rooms: an event of each in 200 ms, and a chat message in 500 ms.
+/// Intervals between messages in the other rooms: an event per client in 200 ms, and a chat message in 500 ms.
 constexpr std::size_t others = (rooms - 1) * room_size;
 constexpr auto event_gap = std::chrono::nanoseconds(milliseconds(200)) / others;
 constexpr auto chat_gap = std::chrono::nanoseconds(milliseconds(500)) / others;
-/// The first room's chat: as fast as a store can take it that sleeps each time.
+/// The first room's chat: as fast as a store that sleeps each time can accept it.
 constexpr milliseconds store_time{200};
 
-/// Memory that may block, and that sleeps over messages that say so.
+/// An in-memory store that may block, and that sleeps on messages marked for it.
 class Sleepy final : public ChatStore {
  public:
   Result<Offset> append(const RoomId& room, const ChatMessage& message) override {
@@ -52,7 +52,7 @@ class Sleepy final : public ChatStore {
   MemoryChatStore kept_;
 };
 
-/// A server in a process of its own, which ends with this.
+/// A server in its own process, which ends with this object.
 class ServerProcess {
  public:
   ServerProcess() {
@@ -128,8 +128,9 @@ class Metronome {
   std::size_t count_ = 0;
 };
 
-/// The p99, in microseconds, of what reaches the members of all rooms but the first, while that one chats too.
-/// Errors: throws std::runtime_error where something did not arrive.
+/// The p99 latency, in microseconds, of messages to the members of all rooms but the first, while the first one chats
+/// too.
+/// Errors: throws std::runtime_error if something did not arrive.
 double p99_of_others(Swarm& swarm, bool slow, milliseconds time) {
   Tally tally;
   std::size_t first_room_heard = 0;
@@ -154,7 +155,7 @@ double p99_of_others(Swarm& swarm, bool slow, milliseconds time) {
     while (first_room.due()) send(swarm, first_room.count() % room_size, send_chat(slow ? slow_text : "quick"));
     swarm.turn(milliseconds(1));
   }
-  // Its last message may be on its way for twice the time of a call.
+  // Its last message may take up to twice the time of a call.
   const std::size_t first_room_all = first_room.count() * room_size;
   for (const auto end = Clock::now() + 10 * store_time; first_room_heard < first_room_all && Clock::now() < end;) {
     swarm.turn(milliseconds(20));
@@ -184,7 +185,7 @@ void run_slow(std::size_t rounds, milliseconds time) {
   p99_of_others(swarm, true, time / 5);  // warms up
   std::vector<double> without, with;
   for (std::size_t round = 0; round < rounds; ++round) {
-    // What comes first may find a busier machine, or a fuller one: they take turns in that.
+    // The first of the two may find the machine busier or fuller, so they take turns being first.
     const bool slow_first = round % 2 != 0;
     for (const bool slow : {slow_first, !slow_first})
       (slow ? with : without).push_back(p99_of_others(swarm, slow, time));

@@ -5,9 +5,9 @@
 
 namespace flux::bench {
 
-/// What a room pays for a slow store in another room: prints the p99 of the fan-out without and with it, in `rounds` of
-/// twice `time`, and their medians. The server is a process of its own; its clients come over WebSocket.
-/// Errors: throws std::runtime_error. Threading: from the main thread, before there is another one.
+/// What a slow store of one room costs the other rooms: prints the p99 of the fan-out without and with it, in `rounds`
+/// of twice `time`, and their medians. The server is a separate process; its clients connect over WebSocket.
+/// Errors: throws std::runtime_error. Threading: on the main thread, before any other thread exists.
 void run_slow(std::size_t rounds, std::chrono::milliseconds time);
 
 }  // namespace flux::bench

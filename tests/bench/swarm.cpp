@@ -36,7 +36,7 @@ void Swarm::received(std::size_t client, std::string_view text) {
   receive_packet(client, text);
 }
 
-/// Engine.IO 4: 0 opens, 2 is a ping, 4 a message, 6 nothing. Socket.IO 5, in a message: 0 lets into the namespace.
+/// Engine.IO 4: 0 opens, 2 is a ping, 4 a message, 6 a no-op. Socket.IO 5, in a message: 0 connects to the namespace.
 void Swarm::receive_packet(std::size_t client, std::string_view packet) {
   if (packet.starts_with("42") || packet.starts_with("43")) return hand_on(client, packet);
   if (packet == "6") return;

@@ -11,18 +11,18 @@
 
 namespace flux::bench {
 
-/// What the text messages of a client are.
+/// How to read a client's text messages.
 enum class Dialect {
-  plain,     ///< each is a message
-  socketio,  ///< each is an Engine.IO packet: the client enters the main namespace, answers pings, and hands on the
-             ///< rest
+  plain,     ///< each is an application message
+  socketio,  ///< each is an Engine.IO packet: the client connects to the main namespace, answers pings, and passes on
+             /// the rest
 };
 
 /// Many clients of one server, over WebSocket or HTTP.
 class Swarm {
  public:
   using Clock = Sockets::Clock;
-  /// Gets each message: with Socket.IO, the whole packet (`42["event",…]`). The text is only valid during the call,
+  /// Receives each message: with Socket.IO, the whole packet (`42["event",…]`). The text is only valid during the call,
   /// which may call send().
   using MessageHandler = std::function<void(std::size_t client, std::string_view message)>;
 
@@ -36,16 +36,16 @@ class Swarm {
   Swarm& operator=(const Swarm&) = delete;
 
   /// Connects and completes all handshakes, 64 at a time so that no accept queue overflows.
-  /// Errors: throws std::runtime_error for a refusal, or when nothing happens for five seconds.
+  /// Errors: throws std::runtime_error on a refusal, or if nothing happens for five seconds.
   void open();
 
   void on_message(MessageHandler handler) { handler_ = std::move(handler); }
 
-  /// Queues a text message. It leaves with flush(), or when the message handler for this client returns.
+  /// Queues a text message. It is sent by flush(), or when the message handler of this client returns.
   virtual void send(std::size_t client, std::string_view text) = 0;
   virtual void flush(std::size_t client) = 0;
 
-  /// Waits at most `timeout` for something to arrive and handles it. Returns whether anything did.
+  /// Waits at most `timeout` for input and handles it. Returns whether there was any.
   bool turn(std::chrono::milliseconds timeout) { return sockets_.turn(timeout); }
   /// Turns until nothing has arrived for 300 ms.
   void settle() { sockets_.settle(); }
@@ -66,9 +66,9 @@ class Swarm {
   /// As Sockets::Consumer.
   virtual std::size_t consume(std::size_t socket, std::string_view data) = 0;
 
-  /// The handshake of the transport is complete.
+  /// To be called when the transport's handshake is complete.
   void connected();
-  /// A text message has come.
+  /// To be called for each text message received.
   void received(std::size_t client, std::string_view text);
 
  private:

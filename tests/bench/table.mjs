@@ -1,10 +1,10 @@
-// From runs to the figures that are printed.
+// Turns runs into the printed figures.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const begin_mark = '<!-- figures: begin, written by run.sh --write -->';
 const end_mark = '<!-- figures: end -->';
 
-/// The median and the range of `figure` over the runs that report it; undefined where none does.
+/// The median and the range of `figure` over the runs that report it; undefined if none does.
 function spread(runs, figure) {
   const values = runs.map((run) => run[figure]).filter((value) => value !== undefined);
   if (values.length === 0) return undefined;
@@ -14,8 +14,8 @@ function spread(runs, figure) {
   return { median, least: sorted[0], most: sorted.at(-1) };
 }
 
-/// The experiment's rows with their medians. `holds` is undefined where there is no bound; a bound without a single
-/// valid run does not hold.
+/// The experiment's rows with their medians. `holds` is undefined if there is no bound; a bound without a single valid
+/// run does not hold.
 export function compare(experiment) {
   const figure_of = (side, name) => spread(experiment.results[side], name);
   return experiment.rows.map((row) => {
@@ -64,7 +64,7 @@ function bounds_table(rows) {
   );
 }
 
-/// Latencies and throughput of every side that reports them: without bounds, but a change in them is worth seeing.
+/// Latencies and throughput of every side that reports them: without bounds, but worth watching for changes.
 function latency_table(measured) {
   const cells = [];
   for (const { name, results } of measured) {
@@ -100,7 +100,7 @@ export function markdown({ machine, notes, rows, measured, faults }) {
   return parts.filter(Boolean).join('\n\n') + '\n';
 }
 
-/// Replaces what stands between the two marks in the Markdown file.
+/// Replaces the text between the two marks in the Markdown file.
 export function write_figures(file, text) {
   const old = readFileSync(file, 'utf8');
   const begin = old.indexOf(begin_mark);

@@ -11,7 +11,7 @@
 
 namespace flux::bench {
 
-/// What arrived that a mode counts.
+/// Counts of the messages received, as far as a mode needs them.
 struct Tally {
   std::uint64_t stamped = 0;  ///< messages with a stamp
   std::uint64_t stamped_bytes = 0;

@@ -1,5 +1,5 @@
-/// flux-bench-transfer: puts a file up to a server over HTTP, or gets one, with as little work as a client can have:
-/// the kernel sends the file, and what comes is written as it comes.
+/// flux-bench-transfer: uploads a file to a server over HTTP, or downloads one, with as little work as a client can do:
+/// the kernel sends the file, and received bytes are written as they arrive.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -33,7 +33,7 @@ constexpr std::string_view usage =
     "put sends FILE in a POST to PATH on 127.0.0.1 and prints the path of the file's Location.\n"
     "get writes what a GET of PATH brings to FILE, which it makes.\n";
 
-constexpr int pipe_bytes = 1024 * 1024;  // what a user may have
+constexpr int pipe_bytes = 1024 * 1024;  // the most that an unprivileged user may have
 
 [[noreturn]] void fail(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -68,10 +68,10 @@ std::string request(std::string_view method, const std::string& path, std::uint1
   return std::string(method) + " " + path + " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port) + "\r\n";
 }
 
-/// The head of an answer, and what of its body has come with it.
+/// The head of a response, and the part of its body that arrived with it.
 class Answer {
  public:
-  /// Errors: throws std::runtime_error where the connection ends before the head does, or the status is not 2xx.
+  /// Errors: throws std::runtime_error if the connection ends before the head does, or if the status is not 2xx.
   explicit Answer(const Descriptor& socket) {
     std::vector<char> buffer(64 * 1024);
     while (!(head_ = read_response_head(start_))) {
@@ -94,7 +94,8 @@ class Answer {
   std::optional<ResponseHead> head_;
 };
 
-/// Moves `bytes` from the socket to the file, through a pipe: the kernel's way without a copy in this process.
+/// Moves `bytes` from the socket to the file through a pipe, so that the kernel need not copy them through this
+/// process.
 void splice_all(const Descriptor& socket, const Descriptor& file, std::uint64_t bytes) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) fail("pipe");
@@ -124,7 +125,7 @@ void put(std::uint16_t port, const std::string& path, const std::string& name) {
   for (off_t sent = 0; sent < about.st_size;) {
     const auto rest = static_cast<std::size_t>(about.st_size - sent);
     if (::sendfile(socket.get(), file.get(), &sent, rest) > 0) continue;
-    if (errno == EPIPE || errno == ECONNRESET) break;  // the server's answer says why
+    if (errno == EPIPE || errno == ECONNRESET) break;  // the server's response says why
     fail("sendfile");
   }
   // Relative to the request's path (RFC 9110, section 10.2.2).
@@ -154,7 +155,7 @@ int main(int argc, char** argv) {
     (help ? std::cout : std::cerr) << flux::bench::usage;
     return help ? EXIT_SUCCESS : 2;
   }
-  std::signal(SIGPIPE, SIG_IGN);  // a server that ends the connection has sent its reason before
+  std::signal(SIGPIPE, SIG_IGN);  // a server that closes the connection has sent its reason first
   try {
     (arguments[0] == "put" ? flux::bench::put : flux::bench::get)(port, arguments[2], arguments[3]);
   } catch (const std::exception& error) {

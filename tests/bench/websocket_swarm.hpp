@@ -7,7 +7,7 @@
 
 namespace flux::bench {
 
-/// Clients with a WebSocket each.
+/// Clients with one WebSocket each.
 class WebSocketSwarm final : public Swarm {
  public:
   WebSocketSwarm(Target target, std::size_t clients, Dialect dialect);
@@ -26,7 +26,7 @@ class WebSocketSwarm final : public Swarm {
   void send(std::size_t client, Opcode opcode, std::string_view payload);
 
   Target target_;
-  std::vector<char> upgraded_;  ///< of each client, whether
+  std::vector<char> upgraded_;  ///< of each client, whether its handshake is complete
 };
 
 }  // namespace flux::bench

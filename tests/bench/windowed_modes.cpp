@@ -1,4 +1,4 @@
-/// Modes whose clients send the next message when the last one has arrived.
+/// Modes whose clients send the next message when the previous one has arrived.
 #include "live_messages.hpp"
 #include "modes.hpp"
 #include "rooms.hpp"
@@ -7,7 +7,7 @@ namespace flux::bench {
 
 namespace {
 
-/// Has every connection publish `window` messages. Who hears that one has arrived publishes the next.
+/// Has every connection publish `window` messages. A connection that learns that one has arrived publishes the next.
 template <class Publish>
 void keep_windows(Load& load, const Publish& publish) {
   load.start();
@@ -21,7 +21,7 @@ void keep_windows(Load& load, const Publish& publish) {
 
 }  // namespace
 
-/// Every connection keeps `window` frames in flight; each answer is followed by the next frame at once.
+/// Every connection keeps `window` frames in flight; each reply is followed by the next frame at once.
 void run_echo(Load& load) {
   const Options& options = load.options();
   Swarm& swarm = load.swarm();
@@ -41,13 +41,13 @@ void run_echo(Load& load) {
   load.report_tally();
 }
 
-/// Connection 0 publishes `window` messages in one write, whenever all before them have been delivered. Were it to publish
-/// at the first delivery, a server that is slower would find more messages waiting, and send them in larger, cheaper
+/// Connection 0 publishes `window` messages in one write, whenever all earlier ones have been delivered. If it
+/// published at the first delivery, a slower server would find more messages pending and send them in larger, cheaper
 /// batches.
 void run_fanout(Load& load) {
   const Options& options = load.options();
   Swarm& swarm = load.swarm();
-  const bool raw = options.protocol == Protocol::raw;  // its one room is the path, and sends to the sender too
+  const bool raw = options.protocol == Protocol::raw;  // its one room is the path, and includes the sender
   const std::uint64_t receivers = raw ? load.size() : load.size() - 1;
   load.open();
   if (!raw)

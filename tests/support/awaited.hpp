@@ -1,4 +1,4 @@
-// Waiting for what other threads do, with a bound.
+// Bounded waits for what other threads do.
 #pragma once
 
 #include <chrono>

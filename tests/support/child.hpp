@@ -1,4 +1,4 @@
-// Child processes that share the program with a test: for limits, for other users, and to be killed.
+// Child processes that share the program with a test: to set limits, to run as another user, and to be killed.
 #pragma once
 
 #include <sys/resource.h>
@@ -13,8 +13,8 @@
 #include <string>
 #include <utility>
 
-/// A child that runs `body`, which gets the end of a pipe that the parent reads from. It ends without the destructors
-/// of the parent's objects. Made while the test has one thread.
+/// A child that runs `body`, passing it the write end of a pipe that the parent reads. It exits without running the
+/// destructors of the parent's objects. Create it while the test has only one thread.
 class Child {
  public:
   template <class Body>
@@ -47,7 +47,7 @@ class Child {
   static void write_to(int output, const std::string& text) {
     if (::write(output, text.data(), text.size()) != static_cast<::ssize_t>(text.size())) ::_exit(1);
   }
-  /// The next bytes of its output; none when it has ended.
+  /// The next bytes of its output; empty once it has ended.
   std::string read() const {
     std::string text(65'536, '\0');
     const ::ssize_t size = ::read(output_, text.data(), text.size());
@@ -59,7 +59,7 @@ class Child {
     for (std::string text = read(); !text.empty(); text = read()) all += text;
     return all;
   }
-  /// As a crash ends it.
+  /// Kills it, as in a crash.
   void kill() {
     if (id_ <= 0) return;
     ::kill(id_, SIGKILL);
@@ -78,7 +78,7 @@ std::string in_child(Body body) {
   return Child([&](int output) { Child::write_to(output, body()); }).read_all();
 }
 
-/// From now on no file of this process grows past `bytes`: writing gives EFBIG, in the middle of a write, too.
+/// Limits the size of every file of this process to `bytes`: a write past it fails with EFBIG, also in its middle.
 inline void limit_file_size(std::size_t bytes) {
   std::signal(SIGXFSZ, SIG_IGN);
   ::rlimit limit{};

@@ -1,5 +1,5 @@
-// Clients of a flux::Server under test: blocking, over POSIX sockets, every wait with a bound. They throw where
-// something does not come in time, so they may be used on any thread (Catch2's macros may not).
+// Clients of a flux::Server under test: blocking, over POSIX sockets, with a bound on every wait. They throw if
+// something does not arrive in time, so they may be used on any thread (Catch2's macros may not).
 #pragma once
 
 #include "support/awaited.hpp"
@@ -29,11 +29,11 @@
 
 namespace flux_test {
 
-/// Where to connect to, and with what buffer.
+/// The address to connect to, and the size of the receive buffer.
 struct Target {
   std::uint16_t port = 0;
   std::string host = "127.0.0.1";
-  int receive_buffer_bytes = 0;  // 0: the system's
+  int receive_buffer_bytes = 0;  // 0: the system's default
 };
 
 class TcpClient {
@@ -72,7 +72,7 @@ class TcpClient {
   TcpClient(TcpClient&& other) noexcept : received(std::move(other.received)), fd_(std::exchange(other.fd_, -1)) {}
   TcpClient& operator=(TcpClient&&) = delete;
 
-  /// What a server that has closed already does not take is lost.
+  /// Bytes that a server no longer accepts because it has closed are dropped.
   void send(std::string_view bytes) {
     while (!bytes.empty()) {
       wait(POLLOUT);
@@ -82,13 +82,13 @@ class TcpClient {
       bytes.remove_prefix(static_cast<std::size_t>(sent));
     }
   }
-  /// As much of `bytes` as the connection takes without waiting; its size.
+  /// Sends as much of `bytes` as the socket accepts without blocking; returns the number of bytes.
   std::size_t send_some(std::string_view bytes) {
     const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     return sent < 0 ? 0 : static_cast<std::size_t>(sent);
   }
 
-  /// More input. False at the end of the stream.
+  /// Receives more input. False at the end of the stream.
   bool receive() {
     wait(POLLIN);
     char bytes[64 * 1024];
@@ -132,7 +132,7 @@ class HttpClient : public TcpClient {
  public:
   using TcpClient::TcpClient;
 
-  /// Not complete where the stream ends before the reply.
+  /// Incomplete if the stream ends before the reply does.
   HttpReply reply(bool to_head_request = false) { return read_reply(*this, to_head_request); }
   HttpReply request(std::string_view bytes) {
     send(bytes);
@@ -172,7 +172,7 @@ class WebSocketClient {
       throw std::runtime_error("the handshake was answered with " + std::to_string(upgraded.status));
     }
   }
-  /// Of a connection that has upgraded.
+  /// Takes over a connection that has already been upgraded.
   explicit WebSocketClient(HttpClient connection) : tcp(std::move(connection)) {}
 
   void send_text(std::string_view text) { tcp.send(flux::testing::text_frame(std::string(text))); }
@@ -193,7 +193,7 @@ class WebSocketClient {
       if (!tcp.receive()) return std::nullopt;
     }
   }
-  /// The next text or binary message. Throws where the server closes instead.
+  /// The next text or binary message. Throws if the server closes instead.
   std::string message() {
     std::string begun;
     while (auto next = frame()) {
@@ -230,7 +230,7 @@ class WebSocketClient {
   Closed how_closed;
   std::vector<std::string> before_close;  // messages that `closed` read
 
-  /// Of a close frame that `frame` gave: notes and answers it.
+  /// Records and answers a close frame that `frame` returned.
   void note_close(const std::string& payload) {
     how_closed.code = 1005;
     if (payload.size() >= 2) {
@@ -276,7 +276,7 @@ inline std::int64_t number_at(const flux::JsonText& json, std::string_view point
   return json.get<std::int64_t>(pointer).value_or(-1);
 }
 inline std::string type_of(const flux::JsonText& json) { return text_at(json, "/type"); }
-/// The code of an error; "(none)" where it is no error.
+/// The code of an error; "(none)" if it is not an error.
 inline std::string code_of(const flux::JsonText& json) {
   return type_of(json) == "error" ? text_at(json, "/payload/code") : "(none)";
 }
@@ -295,21 +295,21 @@ class LiveClient : public WebSocketClient {
     send_text(text + "\"payload\":" + std::string(payload) + "}");
   }
 
-  /// The next message, those first that were set aside.
+  /// The next message, beginning with those that were set aside.
   flux::JsonText next() {
     if (aside_.empty()) return fresh();
     auto first = std::move(aside_.front());
     aside_.pop_front();
     return first;
   }
-  /// The next message of this type; those before it are dropped.
+  /// The next message of this type; earlier ones are dropped.
   flux::JsonText next(std::string_view type) {
     for (;;) {
       auto message = next();
       if (type_of(message) == type) return message;
     }
   }
-  /// Sends a request and returns what answers it, an ack or an error; what comes before is set aside.
+  /// Sends a request and returns its reply, an ack or an error; messages received before it are set aside.
   flux::JsonText request(std::string_view type, std::string_view payload = "{}") {
     const std::string request_id = "r" + std::to_string(++requests_);
     send(type, payload, request_id);
@@ -319,7 +319,7 @@ class LiveClient : public WebSocketClient {
       aside_.push_back(std::move(message));
     }
   }
-  /// Joins and returns the welcome; throws where the room refuses.
+  /// Joins and returns the welcome; throws if the room refuses.
   flux::JsonText join(std::string_view room, std::string_view members = "") {
     std::string payload = "{\"roomId\":\"" + std::string(room) + "\"";
     if (!members.empty()) payload.append(",").append(members);
@@ -334,7 +334,7 @@ class LiveClient : public WebSocketClient {
       aside_.push_back(std::move(message));
     }
   }
-  /// Everything that has come so far: a request is answered behind it.
+  /// All messages received so far: sends a request and reads up to its reply.
   std::vector<flux::JsonText> so_far() {
     request("leave_room", R"({"roomId":"a room that nobody is in"})");
     std::vector<flux::JsonText> all(aside_.begin(), aside_.end());
@@ -342,7 +342,7 @@ class LiveClient : public WebSocketClient {
     return all;
   }
 
-  std::string id;  // the connectionId, known after a join
+  std::string id;  // the connectionId, known after joining
 
  private:
   flux::JsonText fresh() { return flux::JsonText::parse(message()).value(); }

@@ -1,11 +1,11 @@
-// A server of files that the tests in JavaScript drive: DiskFileStore, and the settings that they want.
+// A file server driven by the JavaScript tests: DiskFileStore, with the settings that they need.
 //
 // usage: flux-file-server --dir DIR [--port N] [--threads N] [--max-file-size BYTES] [--idle-ms N] [--upload-expires S]
 //     [--cors ORIGIN] [--inline TYPE,...] [--checked-chunk-max BYTES] [--quota BYTES] [--sha256 1] [--auth now|later]
 //
-// --auth: who has no `Authorization: Bearer NAME` is refused; NAME owns what it puts up; "thief" may do nothing with
-// what others own; only "admin" removes complete files. GET /link/{id}?seconds=N&name=NAME gives a signed link. Ends
-// with SIGTERM.
+// --auth: a client without `Authorization: Bearer NAME` is refused; NAME owns what it uploads; "thief" may not touch
+// files that others own; only "admin" may delete complete files. GET /link/{id}?seconds=N&name=NAME returns a signed
+// link. Ends on SIGTERM.
 #include <flux/flux.hpp>
 #include <flux/storage/disk_file_store.hpp>
 
@@ -23,7 +23,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// None: may do it. Else why not.
+/// The reason for a refusal; none if the request is allowed.
 std::string refusal(const flux::FileRequest& request) {
   const std::string user = request.token();
   if (user.empty()) return "say who you are";

@@ -1,4 +1,4 @@
-// Requests and replies of HTTP/1.1 as text, for the raw clients of the tests.
+// HTTP/1.1 requests and replies as text, for the tests' raw clients.
 #pragma once
 
 #include <cstddef>
@@ -9,14 +9,14 @@ namespace flux_test {
 
 struct HttpReply {
   int status = 0;
-  std::string head;  // with the status line and the empty line
-  std::string body;  // chunks put together
+  std::string head;  // including the status line and the empty line
+  std::string body;  // without the chunk framing
   bool complete = false;
 
   bool has(std::string_view line) const { return head.find("\r\n" + std::string(line) + "\r\n") != std::string::npos; }
 };
 
-/// The body of a chunked reply. False where the stream ends before it does.
+/// The body of a chunked reply. False if the stream ends before the body does.
 template <class Stream>
 bool read_chunks(Stream& stream, std::string& body) {
   std::string& received = stream.received;
@@ -35,8 +35,9 @@ bool read_chunks(Stream& stream, std::string& body) {
   }
 }
 
-/// The next reply of `stream`, which has `received`, what has come and was not used; `receive()`, which adds to it and is
-/// false at the end of the stream; and `to_end()`. Not complete where the stream ends before the reply.
+/// Reads the next reply from `stream`, which has `received`, the bytes read and not used yet; `receive()`, which
+/// appends to it and returns false at the end of the stream; and `to_end()`. Incomplete if the stream ends before the
+/// reply does.
 template <class Stream>
 HttpReply read_reply(Stream& stream, bool to_head_request = false) {
   std::string& received = stream.received;

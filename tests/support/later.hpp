@@ -1,4 +1,4 @@
-// The main thread of a test server: does things a little later, and ends with SIGTERM.
+// The main thread of a test server: runs delayed actions, and ends on SIGTERM.
 #pragma once
 
 #include <chrono>
@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-/// Made before any other thread, so that all of them leave SIGTERM to `run`. Threading: `add` from any thread.
+/// Create it before any other thread, so that all of them leave SIGTERM to `run`. Threading: `add` from any thread.
 class Later {
  public:
   Later() {
@@ -24,7 +24,7 @@ class Later {
     tasks_.emplace(std::chrono::steady_clock::now() + delay, std::move(task));
   }
 
-  /// Until SIGTERM.
+  /// Runs until SIGTERM.
   void run() {
     constexpr timespec millisecond{0, 1'000'000};
     while (sigtimedwait(&term_, nullptr, &millisecond) != SIGTERM) {

@@ -1,5 +1,5 @@
-// A clock as an application may have its own: it runs by itself. The test lets time leap, as it does for a process that
-// was stopped.
+// A clock such as an application may supply: it runs by itself. The test can make time leap, as it does for a process
+// that was suspended.
 #pragma once
 
 #include <flux/clock.hpp>
@@ -12,7 +12,7 @@ namespace flux_test {
 class LeapingClock final : public flux::Clock {
  public:
   TimePoint now() const override {
-    // It need not count from the day that the machine's clock counts from.
+    // Its epoch need not be that of the machine's clock.
     return TimePoint(std::chrono::hours(1)) + (std::chrono::steady_clock::now() - made_) + leapt();
   }
   std::int64_t unix_ms() const override {

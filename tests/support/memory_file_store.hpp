@@ -1,5 +1,4 @@
-// A file store without a disk, for tests: everything in memory, and places where a test may hold calls up or make them
-// fail.
+// An in-memory file store for tests, with hooks at which a test can hold calls or make them fail.
 #pragma once
 
 #include <flux/clock.hpp>
@@ -21,10 +20,10 @@
 namespace flux_test {
 
 struct MemoryFileStoreOptions {
-  std::uint64_t bytes_max = 0;            // of all files; 0: any number
-  std::uint64_t bytes_per_owner_max = 0;  // of the files of one owner; deleted ones do not count
-  bool blocks = true;                     // whether it is called on workers
-  std::shared_ptr<flux::Clock> clock{};   // none: the machine's
+  std::uint64_t bytes_max = 0;            // of all files; 0: unlimited
+  std::uint64_t bytes_per_owner_max = 0;  // of the files of one owner; deleted files do not count
+  bool blocks = true;                     // whether flux calls it on worker threads
+  std::shared_ptr<flux::Clock> clock{};   // none: the system's clock
 };
 
 /// Threading: any thread; one call at a time.
@@ -37,7 +36,7 @@ class MemoryFileStore final : public flux::FileStore {
   std::function<void(const flux::FileId&)> before_append{};
   /// The same for complete.
   std::function<void(const flux::FileId&)> before_complete{};
-  /// Each append gives this, if set. Set before the server starts.
+  /// If set, every append returns its result. Set before the server starts.
   std::function<flux::Result<void>()> append_fails{};
   std::atomic<std::size_t> appends{0};
   std::atomic<std::size_t> reads{0};
@@ -207,7 +206,7 @@ class MemoryFileStore final : public flux::FileStore {
     const bool there = found != files_.end() && found->second.info.state != flux::FileState::deleted;
     return there ? &found->second : nullptr;
   }
-  /// Whether all files, and those of the owner, may have `more` bytes.
+  /// Whether `more` bytes fit into the quotas of the store and of the owner.
   bool has_room(const std::string& owner, std::uint64_t more) const {
     std::uint64_t all = 0;
     std::uint64_t owned = 0;

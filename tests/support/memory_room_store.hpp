@@ -1,4 +1,4 @@
-// Rooms kept in memory, for tests: the store outlives the servers that use it. It may be slow, and fail.
+// An in-memory room store for tests. It outlives the servers that use it, and can be made slow or failing.
 #pragma once
 
 #include <flux/storage/room_store.hpp>
@@ -27,9 +27,9 @@ class MemoryRoomStore final : public flux::RoomStore {
   MemoryRoomStore() = default;
   explicit MemoryRoomStore(Behaviour behaviour) : behaviour_(behaviour) {}
 
-  // --- What it is told ---
+  // --- Instructions ---
 
-  /// Calls about this room wait inside from now on.
+  /// Holds calls about this room from now on.
   void hold(const flux::RoomId& room) {
     const std::lock_guard lock(mutex_);
     held_ = room;
@@ -40,18 +40,18 @@ class MemoryRoomStore final : public flux::RoomStore {
     holds_ = false;
     changed_.notify_all();
   }
-  /// Waits until a call is held. False where none comes in time.
+  /// Waits until a call is held. False if none is in time.
   bool somebody_waits() {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, patience, [this] { return waiting_ > 0; });
   }
-  /// Every call about this room takes so long.
+  /// Makes every call about this room take this long.
   void sleep(const flux::RoomId& room, std::chrono::milliseconds time) {
     const std::lock_guard lock(mutex_);
     sleepy_ = room;
     nap_ = time;
   }
-  /// The `count` calls from the `nth` on fail; counts from 1. `load` counts too.
+  /// Makes `count` calls fail, beginning with the `nth`, counted from 1. `load` counts too.
   void fail(std::size_t nth, std::size_t count = 1, bool throws = false) {
     const std::lock_guard lock(mutex_);
     fail_from_ = calls_ + nth;
@@ -59,7 +59,7 @@ class MemoryRoomStore final : public flux::RoomStore {
     throws_ = throws;
   }
 
-  // --- What it has seen ---
+  // --- Observations ---
 
   std::size_t calls() const {
     const std::lock_guard lock(mutex_);
@@ -73,12 +73,12 @@ class MemoryRoomStore final : public flux::RoomStore {
     const std::lock_guard lock(mutex_);
     return largest_batch_;
   }
-  /// Whether calls about one room have overlapped, or two of `append_all`.
+  /// Whether calls for one room have overlapped, or two calls of `append_all`.
   bool overlapped() const {
     const std::lock_guard lock(mutex_);
     return overlapped_;
   }
-  /// "open a", "append a 1", "remove a 1", "close a", in the order in which they were done.
+  /// "open a", "append a 1", "remove a 1", "close a", in the order in which they were carried out.
   std::vector<std::string> done() const {
     const std::lock_guard lock(mutex_);
     return done_;
@@ -87,7 +87,7 @@ class MemoryRoomStore final : public flux::RoomStore {
     const std::lock_guard lock(mutex_);
     return rooms_.count(room) != 0;
   }
-  /// The data of its items, each with a blank behind it.
+  /// The data of its items, each followed by a space.
   std::string data_of(const flux::RoomId& room) const {
     const std::lock_guard lock(mutex_);
     std::string all;

@@ -1,4 +1,4 @@
-// A server that does to its clients what a test wants.
+// A server whose behaviour towards its clients is scripted by a test.
 #pragma once
 
 #include <netinet/in.h>
@@ -19,10 +19,10 @@
 
 namespace flux_test {
 
-/// Listens on a free port of 127.0.0.1. Its clients are served one after another, on one thread.
+/// Listens on a free port of 127.0.0.1 and serves one client at a time, on one thread.
 class ScriptedServer {
  public:
-  /// Returns when the client is done with, at the latest when its socket has been shut down.
+  /// Returns when the client has been served, at the latest when its socket is shut down.
   using Serve = std::function<void(int client)>;
 
   explicit ScriptedServer(Serve serve) : serve_(std::move(serve)) {
@@ -79,7 +79,7 @@ class ScriptedServer {
   std::thread thread_;
 };
 
-/// False: the other side is gone.
+/// False: the peer has disconnected.
 inline bool send_all(int to, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(to, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -89,7 +89,7 @@ inline bool send_all(int to, std::string_view bytes) {
   return true;
 }
 
-/// What comes next; "": the other side has ended.
+/// The next bytes received; "": the peer has disconnected.
 inline std::string receive_some(int from) {
   std::string bytes(64 * 1024, '\0');
   const ssize_t size = ::recv(from, bytes.data(), bytes.size(), 0);
@@ -97,7 +97,7 @@ inline std::string receive_some(int from) {
   return bytes;
 }
 
-/// Sends a byte every 20 ms, whatever comes, until the client ends.
+/// Sends a byte every 20 ms, whatever it receives, until the client disconnects.
 inline void trickle(int client) {
   for (;;) {
     pollfd ready{client, POLLIN, 0};
@@ -107,7 +107,7 @@ inline void trickle(int client) {
   }
 }
 
-/// Passes on what comes from one to the other, until one of them ends.
+/// Relays bytes in both directions until one side disconnects.
 inline void relay(int client, int server) {
   for (;;) {
     pollfd ready[] = {{client, POLLIN, 0}, {server, POLLIN, 0}};

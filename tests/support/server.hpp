@@ -1,4 +1,4 @@
-// What tests of a whole server share.
+// Shared by the tests of a whole server.
 #pragma once
 
 #include "catch.hpp"
@@ -18,7 +18,7 @@
 
 namespace flux_test {
 
-/// Loopback, a free port, a fixed seed; presence at once, so that a test waits for nothing.
+/// Loopback, a free port, a fixed seed; presence is sent at once, so that tests need not wait for it.
 inline flux::Config test_config(std::size_t threads = 1) {
   flux::Config config;
   config.listen = {{"127.0.0.1", 0}};
@@ -38,7 +38,7 @@ inline std::string numbered(std::string_view stem, int number) {
 /// A JSON string of `size` characters.
 inline std::string quoted_x(std::size_t size) { return std::string("\"").append(size, 'x').append("\""); }
 
-/// What `call(done)` comes to, wherever `done` is called.
+/// The result that `call(done)` passes to `done`, on whichever thread.
 template <class T, class Call>
 flux::Result<T> answer_of(const Call& call) {
   const auto answer = std::make_shared<Awaited<flux::Result<T>>>();
@@ -55,7 +55,7 @@ inline flux::Result<bool> public_delete_last(flux::Server& server) {
   return answer_of<bool>([&](auto done) { server.public_delete_last(done); });
 }
 
-/// A door that threads wait at until it is opened.
+/// A gate at which threads wait until it is opened.
 class Gate {
  public:
   void open() { opened_.set_value(); }
@@ -68,7 +68,7 @@ class Gate {
   std::shared_future<void> door_ = opened_.get_future().share();
 };
 
-/// Threads of a test. What one of them throws is thrown again by `join`.
+/// Threads of a test. `join` rethrows what one of them threw.
 class Crew {
  public:
   ~Crew() {
@@ -92,7 +92,7 @@ class Crew {
   std::vector<std::future<void>> results_;
 };
 
-/// The code of the error that `start` throws; none where it does not throw.
+/// The code of the error that `start` throws; none if it does not throw.
 template <class Start>
 std::pair<flux::Errc, std::string> thrown_by(Start start) {
   try {

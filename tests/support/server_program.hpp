@@ -1,4 +1,4 @@
-// What the servers that the tests in JavaScript drive have in common: their command line, and their life.
+// Shared by the server programs that the JavaScript tests drive: their command line, start and stop.
 #pragma once
 
 #include "support/later.hpp"
@@ -19,7 +19,7 @@ class Arguments {
     for (int i = 1; i + 1 < argc; i += 2) values_[argv[i]] = argv[i + 1];
   }
   bool has(const std::string& name) const { return values_.count(name) != 0; }
-  /// Empty where it is not there.
+  /// Empty if it was not given.
   std::string text(const std::string& name) const { return has(name) ? values_.at(name) : std::string(); }
   template <class Number>
   Number number(const std::string& name, Number fallback) const {
@@ -33,7 +33,7 @@ class Arguments {
   std::map<std::string, std::string> values_;
 };
 
-/// On loopback at `--port`, or a free one, with `--threads` loops; presence goes out at once.
+/// On loopback at `--port` or a free port, with `--threads` loops; presence is sent at once.
 inline flux::Config config_of(const Arguments& arguments) {
   flux::Config config;
   config.listen = {{"127.0.0.1", arguments.number<std::uint16_t>("--port", 0)}};
@@ -42,7 +42,7 @@ inline flux::Config config_of(const Arguments& arguments) {
   return config;
 }
 
-/// Starts the server, says where it listens, and stops it at SIGTERM.
+/// Starts the server, prints where it listens, and stops it on SIGTERM.
 inline void run_server(flux::Server& server, Later& main_thread, const char* scheme = "http") {
   server.start();
   std::printf("listening on %s://127.0.0.1:%u/\n", scheme, static_cast<unsigned>(server.port()));

@@ -1,11 +1,11 @@
-// A server of data sharing that the tests in JavaScript drive, over Socket.IO and protocol live.
+// A data sharing server driven by the JavaScript tests, over Socket.IO and protocol live.
 //
 // usage: flux-sharing-server [--threads N] [--dir DIR] [--max-file-size BYTES] [--room-list 1] [--rooms-per-client N]
 //     [--public-max N] [--linger-ms N] [--rate N]
 //
-// --dir: where files are kept; without it they are refused. Clients are who their auth payload's `user` says. The
+// --dir: where files are kept; without it they are refused. A client is identified by `user` in its auth payload. The
 // content "forbidden" is refused. POST /test/cleanup removes deleted files, POST /test/close/{room} closes a room, GET
-// /test/stats counts. Ends with SIGTERM.
+// /test/stats returns counts. Ends on SIGTERM.
 #include <flux/flux.hpp>
 #include <flux/sharing.hpp>
 #include <flux/storage/disk_file_store.hpp>

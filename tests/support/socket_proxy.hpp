@@ -1,4 +1,4 @@
-// Stands between a client and a server on UNIX sockets, and harms what passes.
+// A proxy between a client and a server on UNIX sockets that disturbs the traffic.
 #pragma once
 
 #include <poll.h>
@@ -23,7 +23,7 @@ namespace flux_test {
 
 class SocketProxy {
  public:
-  /// Listens at `own`, and connects to `server` for each who comes.
+  /// Listens at `own`, and connects to `server` for each client.
   SocketProxy(const std::string& own, std::string server) : server_(std::move(server)), own_(own) {
     listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const sockaddr_un address = address_of(own);
@@ -46,34 +46,34 @@ class SocketProxy {
   SocketProxy(const SocketProxy&) = delete;
   SocketProxy& operator=(const SocketProxy&) = delete;
 
-  /// Ends every connection.
+  /// Closes every connection.
   void cut() {
     const std::lock_guard lock(mutex_);
     for (const int socket : sockets_) ::shutdown(socket, SHUT_RDWR);
   }
-  /// Nothing passes any more, and nobody is told.
+  /// Stops forwarding, without closing the connections.
   void stall(bool stalled) { stalled_ = stalled; }
-  /// New connections are ended at once.
+  /// Closes new connections at once.
   void refuse(bool refused) { refused_ = refused; }
-  /// When the client has sent something with `text` in it, that is handed on, and the answer is lost with the
-  /// connection.
+  /// When the client sends something that contains `text`, forwards it, then closes the connection so that the reply is
+  /// lost.
   void lose_answer_to(std::string text) {
     const std::lock_guard lock(mutex_);
     fatal_ = std::move(text);
   }
   int answers_lost() const { return answers_lost_; }
-  /// When the server has sent something with `text` in it, that is handed on, and then nothing passes any more.
+  /// When the server sends something that contains `text`, forwards it, then stops forwarding.
   void stall_after(std::string text) {
     const std::lock_guard lock(mutex_);
     last_ = std::move(text);
   }
-  /// When the client has sent something with `text` in it, that is handed on, and then nothing passes any more.
+  /// When the client sends something that contains `text`, forwards it, then stops forwarding.
   void stall_at(std::string text) {
     const std::lock_guard lock(mutex_);
     last_word_ = std::move(text);
   }
   bool is_stalled() const { return stalled_; }
-  /// What the server sends from now on is handed on as `edit` makes it.
+  /// Passes everything the server sends from now on through `edit`.
   void edit_answers(std::function<void(std::span<char>)> edit) {
     const std::lock_guard lock(mutex_);
     edit_ = std::move(edit);
@@ -143,7 +143,7 @@ class SocketProxy {
   bool meets(std::string& mark, std::string_view bytes) {
     const std::lock_guard lock(mutex_);
     if (mark.empty() || bytes.find(mark) == std::string_view::npos) return false;
-    mark.clear();  // once
+    mark.clear();  // only once
     return true;
   }
 
@@ -168,8 +168,8 @@ class SocketProxy {
   std::mutex mutex_;
   std::string fatal_, last_, last_word_;
   std::function<void(std::span<char>)> edit_;
-  std::vector<int> sockets_;          // closed at the end, so that no number is used twice
-  std::vector<std::thread> threads_;  // the first accepts, and adds to it
+  std::vector<int> sockets_;          // closed at the end, so that no descriptor is reused
+  std::vector<std::thread> threads_;  // the first accepts connections and adds the others
 };
 
 }  // namespace flux_test

@@ -1,4 +1,4 @@
-// A client of a Socket.IO server under test, over a WebSocket: blocking, every wait with a bound.
+// A client of a Socket.IO server under test, over a WebSocket: blocking, with a bound on every wait.
 #pragma once
 
 #include "support/client.hpp"
@@ -33,7 +33,7 @@ class SocketIoClient : public WebSocketClient {
     send_text("42" + id + list(event, arguments));
     return answer(id);
   }
-  /// The same with bytes, which `{"_placeholder":true,"num":0}` stands for.
+  /// The same with an attachment, referred to by `{"_placeholder":true,"num":0}`.
   flux::JsonText ask_with_bytes(std::string_view event, std::string_view arguments, std::string_view bytes) {
     const std::string id = std::to_string(next_id_++);
     send_text("451-" + id + list(event, arguments));
@@ -47,20 +47,20 @@ class SocketIoClient : public WebSocketClient {
     aside_.pop_front();
     return first;
   }
-  /// The next event of this name; those before it are dropped.
+  /// The next event of this name; earlier ones are dropped.
   flux::JsonText next(std::string_view event) {
     for (;;) {
       auto array = next();
       if (text_at(array, "/0") == event) return array;
     }
   }
-  /// What came before the last acknowledgment, and nobody has read.
+  /// Events that arrived before the last acknowledgment and have not been read.
   std::vector<flux::JsonText> before_answer() {
     std::vector<flux::JsonText> all(aside_.begin(), aside_.end());
     aside_.clear();
     return all;
   }
-  /// Every event so far: an unknown one is answered behind them.
+  /// All events received so far: sends an unknown event and reads up to its reply.
   std::vector<flux::JsonText> so_far() {
     ask("nobody knows this");
     return before_answer();
@@ -74,7 +74,7 @@ class SocketIoClient : public WebSocketClient {
     if (!arguments.empty()) text.append(",").append(arguments);
     return text + "]";
   }
-  /// A Socket.IO packet; pings of Engine.IO are answered.
+  /// The next Socket.IO packet; Engine.IO pings are answered.
   std::string packet() {
     for (;;) {
       std::string text = message();

@@ -1,4 +1,4 @@
-// A client of a Socket.IO server under test, over polling: blocking, every wait with a bound.
+// A client of a Socket.IO server under test, over polling: blocking, with a bound on every wait.
 #pragma once
 
 #include "support/client.hpp"
@@ -14,7 +14,7 @@ namespace flux_test {
 /// In the namespace "/".
 class Poller {
  public:
-  /// `parameters`: of the handshake's query, besides those that all have.
+  /// `parameters`: added to the query of the handshake.
   explicit Poller(std::uint16_t port, bool connects = true, std::string_view parameters = "")
       : gets_(port), posts_(port) {
     const auto opened = gets_.request(flux_test::get(path() + std::string(parameters))).body;
@@ -30,7 +30,7 @@ class Poller {
       post("3");
     }
   }
-  /// Without waiting for it.
+  /// Sends a poll without waiting for the response.
   HttpClient& begin_poll() {
     gets_.send(flux_test::get(path()));
     return gets_;

@@ -1,10 +1,10 @@
-// A Socket.IO server that the tests with socket.io-client drive: each event asks it for one thing that servers do.
+// A Socket.IO server driven by the tests with socket.io-client: each event exercises one thing that servers do.
 //
 // usage: flux-socketio-server [--threads N] [--recovery-ms N] [--recovery-packets N] [--rate N] [--origin ORIGIN]
 //                             [--cors-with-credentials ORIGIN] [--payload-bytes N] [--path PATH] [--client-file FILE]
 //                             [--ping-ms N] [--patience-ms N]     of pings, CONNECT and attachments
 //                             [--certificate FILE --key FILE]
-// Ends with SIGTERM.
+// Ends on SIGTERM.
 #include <flux/flux.hpp>
 #include <flux/socketio.hpp>
 
@@ -42,7 +42,7 @@ Args from(const Event& event, std::size_t first) {
   return {event.args().begin() + static_cast<std::ptrdiff_t>(std::min(first, event.args().size())), event.args().end()};
 }
 
-/// The disconnections there were, for a client that comes later to ask.
+/// The disconnections so far, for a client that connects later to query.
 class Log {
  public:
   void add(const std::string& id, std::string_view reason) {
@@ -74,7 +74,7 @@ void serve_values(const Socket& socket) {
   });
   socket.on("ack later",
             [](Event& event) { later().add(20ms, [ack = event.later(), args = event.args()] { ack(args); }); });
-  socket.on("bytes", [socket](Event& event) {  // of what came, and some of the server's own
+  socket.on("bytes", [socket](Event& event) {  // returns bytes received, and some of the server's own
     const auto bytes = event.arg(0).bytes_at("/deep/0");
     std::string reversed = bytes ? std::string(bytes->rbegin(), bytes->rend()) : "none";
     const auto nested =
@@ -95,7 +95,7 @@ void serve_values(const Socket& socket) {
     const auto bytes = event.arg(0).bytes_at();
     event.ack({bytes ? JsonText::trusted(std::to_string(bytes->size())) : JsonText()});
   });
-  socket.on("length", [](Event& event) {  // of a plain text, without its quotes
+  socket.on("length", [](Event& event) {  // of a plain string, without its quotes
     event.ack({JsonText::trusted(std::to_string(event.arg(0).json().text().size() - 2))});
   });
   socket.on("transport", [socket](Event& event) { event.ack({text(socket.transport())}); });
@@ -219,7 +219,7 @@ void serve_ends(flux::socketio::Namespace nsp, const Socket& socket, Log& log) {
     socket.emit("last words");
     socket.disconnect(true);
   });
-  socket.on("disconnect", [](Event&) {});  // no client can send it
+  socket.on("disconnect", [](Event&) {});  // no client can send this event
   socket.on("set data", [socket](Event& event) {
     socket.set_data(event.arg(0).json());
     event.ack();
@@ -243,7 +243,7 @@ void serve(flux::socketio::Namespace nsp, Log& log) {
   });
 }
 
-/// The name that the client gives decides; some answers come later, from another thread.
+/// Decides by the name that the client gives; some answers come later, from another thread.
 void ask_for_names(flux::socketio::Namespace nsp) {
   nsp.use([](const Socket& socket, const Next& next) {
     const auto name = socket.handshake().auth().get<std::string>("/name");
@@ -267,7 +267,7 @@ void ask_for_names(flux::socketio::Namespace nsp) {
 
 int main(int argc, char** argv) {
   const Arguments arguments(argc, argv);
-  later();  // before any thread
+  later();  // before any other thread starts
 
   Log log;
   flux::Config config = config_of(arguments);
@@ -289,7 +289,7 @@ int main(int argc, char** argv) {
   if (arguments.has("--path")) socketio.path = arguments.text("--path");
   socketio.client_file = arguments.text("--client-file");
   if (arguments.has("--cors-with-credentials")) {
-    socketio.cors_origins = {arguments.text("--cors-with-credentials")};  // who may come is said by config.origins
+    socketio.cors_origins = {arguments.text("--cors-with-credentials")};  // config.origins says who may connect
     socketio.cors_credentials = true;
   }
   socketio.recovery_max = arguments.ms("--recovery-ms", 0ms);

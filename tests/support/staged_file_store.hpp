@@ -1,4 +1,4 @@
-// A file store in memory whose calls a test holds back, or has fail.
+// An in-memory file store whose calls a test can hold back or make fail.
 #pragma once
 
 #include <flux/clock.hpp>
@@ -23,7 +23,7 @@ class StagedFileStore final : public flux::FileStore {
   explicit StagedFileStore(bool blocks, std::uint64_t bytes_max = 1'000'000'000)
       : blocks_(blocks), bytes_max_(bytes_max) {}
 
-  /// A file as if it had been put up over HTTP.
+  /// Adds a file as if it had been uploaded over HTTP.
   void put(const flux::FileId& id, std::string_view name, std::string_view media_type, std::string_view bytes,
            std::string_view owner = {}) {
     const std::lock_guard lock(mutex_);
@@ -37,7 +37,7 @@ class StagedFileStore final : public flux::FileStore {
     entry.info.created_at = entry.info.modified_at = flux::SystemClock().unix_ms();
     entry.bytes = bytes;
   }
-  /// Everything that it knows, what is logically deleted included.
+  /// All files it knows, including those that are logically deleted.
   std::vector<flux::FileInfo> known() const {
     const std::lock_guard lock(mutex_);
     std::vector<flux::FileInfo> list;
@@ -49,7 +49,7 @@ class StagedFileStore final : public flux::FileStore {
     const auto found = files_.find(id);
     return found == files_.end() ? std::string() : found->second.bytes;
   }
-  /// From here on `append` waits (where it may block), until `let_go`.
+  /// Makes `append` wait from now on (if the store may block), until `let_go`.
   void hold_back() {
     const std::lock_guard lock(mutex_);
     held_back_ = true;
@@ -59,7 +59,7 @@ class StagedFileStore final : public flux::FileStore {
     held_back_ = false;
     changed_.notify_all();
   }
-  /// Calls of `append` that have come.
+  /// The number of calls of `append` so far.
   int appends() const {
     const std::lock_guard lock(mutex_);
     return appends_;

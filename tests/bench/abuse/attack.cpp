@@ -13,7 +13,7 @@
 namespace flux::bench {
 namespace {
 
-/// What is asked, at its most expensive: the longest list, the largest room.
+/// The most expensive payload of each request: the longest list, the largest room.
 using Payloads = std::map<std::string_view, std::string>;
 
 const std::string& payload_of(const Payloads& payloads, std::string_view protocol, std::string_view name) {
@@ -113,7 +113,7 @@ void add_packets(std::vector<Attack>& attacks) {
   attacks.push_back({Door::raw, "ping", {}, constant("")});
 }
 
-/// Every method at every kind of path, whatever the server makes of it.
+/// Every method at every kind of path, whether the server supports it or not.
 void add_http(std::vector<Attack>& attacks) {
   const std::array<std::string, 7> methods{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
   const std::array<std::pair<std::string_view, std::string>, 7> places{{

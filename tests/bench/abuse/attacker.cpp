@@ -24,7 +24,7 @@ constexpr std::size_t output_bytes = 64 * 1024;
 Descriptor connect_to(std::uint16_t port) {
   Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (socket.get() < 0) fail("socket");
-  const int least = 1;  // the kernel makes some kilobytes of it: what waits, waits in the server
+  const int least = 1;  // the kernel raises it to some kilobytes; anything more is queued in the server
   if (::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUF, &least, sizeof least) != 0) fail("setsockopt");
   const timeval patience{10, 0};
   if (::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0) fail("setsockopt");
@@ -44,7 +44,7 @@ void send_all(int socket, std::string_view bytes) {
   }
 }
 
-/// Reads up to and with `end`, and not a byte more.
+/// Reads up to and including `end`, and not a byte more.
 std::string receive_until(int socket, std::string_view end) {
   std::string text;
   char c = 0;

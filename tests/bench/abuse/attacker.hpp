@@ -10,14 +10,14 @@
 
 namespace flux::bench {
 
-/// Clients that ask as fast as their sockets take it and read nothing.
+/// Clients that send requests as fast as their sockets accept them and read nothing.
 class Attackers {
  public:
-  /// Connects `count` of them and opens what the door needs; of that the answers are read.
+  /// Connects `count` clients and performs the door's handshake, whose responses are read.
   /// Errors: throws std::runtime_error.
   Attackers(const Attack& attack, std::uint16_t port, std::size_t count);
 
-  /// Asks for `duration`.
+  /// Sends requests for `duration`.
   void ask(std::chrono::milliseconds duration);
 
  private:
@@ -27,7 +27,7 @@ class Attackers {
     std::size_t sent = 0;
     std::size_t asked = 0;
     bool closed = false;
-    std::string session;  ///< of Engine.IO, over polling
+    std::string session;  ///< the Engine.IO session id, over polling
   };
 
   void open(Client& client, std::uint16_t port);

@@ -1,5 +1,5 @@
-/// flux-bench-abuse: asks each request of each protocol as fast as a socket takes it, reads nothing, and reports what
-/// that costs a server on its defaults: memory for each connection, and CPU time for each turn of the event loop.
+/// flux-bench-abuse: sends each request of each protocol as fast as a socket accepts it, reads nothing, and reports
+/// what that costs a server with default settings: memory per connection, and CPU time per turn of the event loop.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
@@ -35,7 +35,7 @@ using std::chrono::nanoseconds;
 constexpr std::size_t connections = 10;
 constexpr nanoseconds request_max = milliseconds(20);
 
-/// For each connection: its outbox, one answer, what of a message has come, and what one turn reads.
+/// Per connection: its outbox, one reply, a partly received message, and what one turn reads.
 std::int64_t bytes_max() {
   const Limits limits;
   constexpr std::size_t read_bytes = 512 * 1024;
@@ -49,14 +49,14 @@ struct Options {
 };
 
 struct Outcome {
-  std::int64_t bytes = 0;  ///< the most that was allocated for each connection
+  std::int64_t bytes = 0;  ///< the peak of allocated memory per connection
   std::uint64_t requests = 0;
   nanoseconds cpu{0};
-  nanoseconds longest_turn{0};     ///< which may hold all the requests of one read
-  nanoseconds longest_request{0};  ///< of a turn, shared among the requests that it held
+  nanoseconds longest_turn{0};     ///< a turn may handle all the requests of one read
+  nanoseconds longest_request{0};  ///< a turn's time divided by the number of requests it handled
 };
 
-/// Both ends of a pipe that says when the next step may begin.
+/// Both ends of a pipe that signals when the next step may begin.
 class Signal {
  public:
   Signal() {
@@ -87,7 +87,7 @@ class Signal {
   Descriptor read_, write_;
 };
 
-/// The attackers' process: connects to the port that `go` tells, says so, and asks when told to.
+/// The attackers' process: connects to the port received from `go`, reports that, and sends requests when told to.
 [[noreturn]] void attack_from_child(const Attack& attack, const Options& options, Signal& go, Signal& done) {
   try {
     go.keep_reader();
@@ -98,7 +98,7 @@ class Signal {
     go.take();
     attackers.ask(options.duration);
     done.give("asked");
-    go.take();  // they stay until all is measured
+    go.take();  // the connections stay open until everything is measured
   } catch (const std::exception& error) {
     std::cerr << attack.name << ": " << error.what() << '\n';
     std::_Exit(EXIT_FAILURE);
@@ -128,7 +128,7 @@ std::uint64_t requests_of(const Stats& stats) { return stats.messages_in + stats
 Outcome measure(const Attack& attack, const Options& options) {
   Signal go;
   Signal done;
-  const pid_t child = ::fork();  // before the server is there, with its threads
+  const pid_t child = ::fork();  // before the server starts its threads
   if (child < 0) throw std::runtime_error("fork failed");
   if (child == 0) attack_from_child(attack, options, go, done);
   go.keep_writer();

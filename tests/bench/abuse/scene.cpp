@@ -47,7 +47,7 @@ Scene::Scene(const std::string& folder) {
 
 Scene::~Scene() = default;
 
-/// As much of each as the limits of a server on its defaults let it keep.
+/// Fills each up to the limits of a server with default settings.
 void Scene::fill() {
   constexpr std::size_t item_bytes = 16'000;
   const Limits limits;
