@@ -27,7 +27,7 @@ struct Seats {
 
 }  // namespace
 
-TEST_CASE("address seats: a client gets as many as it may, and another one when one is free", "[seats]") {
+TEST_CASE("address seats: a client gets as many as allowed, and another when one is freed", "[seats]") {
   Seats s(2);
   const auto first = s.seats.take(ip("192.0.2.7"));
   REQUIRE(first);
@@ -40,7 +40,7 @@ TEST_CASE("address seats: a client gets as many as it may, and another one when 
   CHECK_FALSE(s.seats.take(ip("192.0.2.7")));
 }
 
-TEST_CASE("address seats: of IPv6 the first 64 bits are one client", "[seats]") {
+TEST_CASE("address seats: IPv6 addresses with the same first 64 bits are one client", "[seats]") {
   Seats s(1);
   const auto seat = s.seats.take(ip("2001:db8:0:1::1"));
   REQUIRE(seat);
@@ -51,13 +51,13 @@ TEST_CASE("address seats: of IPv6 the first 64 bits are one client", "[seats]") 
   CHECK_FALSE(s.seats.belongs(AddressSeats::none, ip("::")));
 }
 
-TEST_CASE("address seats: without a bound nothing is counted", "[seats]") {
+TEST_CASE("address seats: without a limit, nothing is counted", "[seats]") {
   Seats s(0);
   for (int i = 0; i < 5; ++i) CHECK(s.seats.take(ip("192.0.2.7")) == AddressSeats::none);
   CHECK(s.seats.taken(ip("192.0.2.7")) == 0);
 }
 
-TEST_CASE("address seats: one that does not reach its connection is given back", "[seats]") {
+TEST_CASE("address seats: a seat that no connection uses is returned", "[seats]") {
   Seats s(1);
   {
     AddressSeat seat(s.seats, *s.seats.take(ip("192.0.2.7")));
@@ -70,7 +70,7 @@ TEST_CASE("address seats: one that does not reach its connection is given back",
   CHECK(s.seats.taken(ip("192.0.2.7")) == 1);
 }
 
-TEST_CASE("address seats: a refusal is told of once a minute, with what to do", "[seats]") {
+TEST_CASE("address seats: a refusal is logged once a minute, with what to do about it", "[seats]") {
   Seats s(1);
   s.seats.take(ip("192.0.2.7"));
   for (int i = 0; i < 3; ++i) CHECK_FALSE(s.seats.take(ip("192.0.2.7")));
@@ -84,7 +84,7 @@ TEST_CASE("address seats: a refusal is told of once a minute, with what to do", 
   CHECK(s.warnings[1].ends_with(": 3"));
 }
 
-TEST_CASE("address seats: many clients come and go as in a plain map", "[seats]") {
+TEST_CASE("address seats: many clients that come and go, same counts as a plain map", "[seats]") {
   const std::uint32_t seed = std::random_device()();
   INFO("seed " << seed);
   std::mt19937 random(seed);

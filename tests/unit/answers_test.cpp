@@ -11,7 +11,7 @@ using namespace flux;
 
 namespace {
 
-/// What became of a question: "user", "refused: reason", or nothing yet.
+/// The outcome of a question: "user", "refused: reason", or nothing yet.
 struct Outcome {
   std::vector<std::string> given;
   flux::gate::OneAnswer::Answer taker() {
@@ -54,7 +54,7 @@ TEST_CASE("token question: the first answer counts", "[answers]") {
   CHECK(outcome.given == Given{"ann"});
 }
 
-TEST_CASE("token question: a verifier that says nothing refuses", "[answers]") {
+TEST_CASE("token question: a verifier that does not answer refuses", "[answers]") {
   Outcome outcome;
   {
     gate::TokenQuestion question("t", outcome.taker());
@@ -65,7 +65,7 @@ TEST_CASE("token question: a verifier that says nothing refuses", "[answers]") {
   CHECK(outcome.given.size() == 1);
 }
 
-TEST_CASE("token question: an answer that comes later is waited for", "[answers]") {
+TEST_CASE("token question: a later answer is awaited", "[answers]") {
   Outcome outcome;
   std::optional<LaterAnswer> later;
   {
@@ -82,7 +82,7 @@ TEST_CASE("token question: an answer that comes later is waited for", "[answers]
   CHECK(outcome.given == Given{"ann"});
 }
 
-TEST_CASE("token question: when the last copy goes without an answer, it is a refusal", "[answers]") {
+TEST_CASE("token question: the last copy destroyed without an answer, it is refused", "[answers]") {
   Outcome outcome;
   {
     gate::TokenQuestion question("t", outcome.taker());
@@ -93,7 +93,7 @@ TEST_CASE("token question: when the last copy goes without an answer, it is a re
   CHECK(outcome.given == Given{"refused: nobody answered"});
 }
 
-TEST_CASE("token question: of answers from many threads one counts", "[answers]") {
+TEST_CASE("token question: answers from many threads, exactly one counts", "[answers]") {
   for (int round = 0; round < 50; ++round) {
     std::atomic<int> given{0};
     {
@@ -109,7 +109,7 @@ TEST_CASE("token question: of answers from many threads one counts", "[answers]"
   }
 }
 
-TEST_CASE("answer state: tells whether it was given", "[answers]") {
+TEST_CASE("answer state: reports whether an answer was given", "[answers]") {
   Outcome outcome;
   flux::gate::OneAnswer state(outcome.taker());
   CHECK_FALSE(state.given());
@@ -118,7 +118,7 @@ TEST_CASE("answer state: tells whether it was given", "[answers]") {
   CHECK(outcome.given == Given{"refused: no"});
 }
 
-TEST_CASE("connect request: the token is the query's, else the bearer of the header", "[answers]") {
+TEST_CASE("connect request: the token comes from the query, else from the bearer header", "[answers]") {
   FakeConnect request;
   CHECK(request.token().empty());
   for (const char* field : {"Bearer abc", "bearer abc", "BEARER   abc"}) {

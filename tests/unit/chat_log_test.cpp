@@ -26,7 +26,7 @@ ChatMessage message_of(const std::string& room, const std::string& id) {
 
 enum class Failure { none, error, exception, odd_exception };
 
-/// A memory store with faults.
+/// A memory store that can be made to fail.
 class TestStore final : public ChatStore {
  public:
   explicit TestStore(bool blocks, std::size_t batch_max = 1) : blocks_(blocks), batch_max_(batch_max) {}
@@ -73,7 +73,7 @@ class TestStore final : public ChatStore {
 /// How the log under test calls its store.
 enum class Way { inline_calls, one_by_one, batches };
 
-/// A log over a store that blocks or does not.
+/// A log over a store that blocks or does not block.
 struct Fixture {
   explicit Fixture(bool blocks, std::size_t per_room_max = 1000)
       : Fixture(blocks ? Way::one_by_one : Way::inline_calls, per_room_max) {}
@@ -115,7 +115,7 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE("chat log: what is stored comes back with its offset, and then in the history", "[chat_log][threads]") {
+TEST_CASE("chat log: a stored message is returned with its offset, then by the history", "[chat_log][threads]") {
   const bool blocks = GENERATE(false, true);
   Fixture f(blocks);
   CHECK(f.log.blocks() == blocks);
@@ -140,7 +140,7 @@ TEST_CASE("chat log: a store that does not block answers before the call returns
   CHECK(answered);
 }
 
-TEST_CASE("chat log: a store's errors and exceptions are logged, and passed on as a sentence of flux's own",
+TEST_CASE("chat log: a store's errors and exceptions are logged, clients get a message of flux's own",
           "[chat_log][threads]") {
   Fixture f(GENERATE(false, true));
   f.store->failure = Failure::error;
@@ -158,12 +158,12 @@ TEST_CASE("chat log: a store's errors and exceptions are logged, and passed on a
                                                "the chat store threw: lost the disk",
                                                "the chat store threw: lost the disk",
                                                "the chat store threw: something that is no std::exception"});
-  // Nothing of it was kept, and the room goes on.
+  // Nothing of it was kept, and the room continues.
   f.store->failure = Failure::none;
   CHECK(f.append(message_of("r", "1"))->offset == 1);
 }
 
-TEST_CASE("chat log: past the bound a call is answered with overloaded", "[chat_log][threads]") {
+TEST_CASE("chat log: past the queue's limit a call is answered with overloaded", "[chat_log][threads]") {
   Fixture f(true, 1);
   std::promise<ChatLog::Turn> first;
   auto held = first.get_future();
@@ -180,7 +180,7 @@ TEST_CASE("chat log: past the bound a call is answered with overloaded", "[chat_
   CHECK(stored.wait_for(10s) == std::future_status::ready);
 }
 
-TEST_CASE("chat log: messages of many threads are handed on in the order of their offsets", "[chat_log][threads]") {
+TEST_CASE("chat log: messages from many threads are passed on in the order of their offsets", "[chat_log][threads]") {
   const Way way = GENERATE(Way::inline_calls, Way::one_by_one, Way::batches);
   constexpr int threads = 4;
   constexpr int each = 200;
@@ -203,7 +203,7 @@ TEST_CASE("chat log: messages of many threads are handed on in the order of thei
   for (std::size_t i = 0; i < order.size(); ++i) REQUIRE(order[i] == i + 1);
 }
 
-TEST_CASE("chat log: while a page's turn is held nothing is stored in its room, and in others it is",
+TEST_CASE("chat log: while a page holds its turn, nothing is stored in its room, other rooms continue",
           "[chat_log][threads]") {
   Fixture f(true);
   REQUIRE(f.append(message_of("r", "1")).ok());
@@ -221,7 +221,7 @@ TEST_CASE("chat log: while a page's turn is held nothing is stored in its room, 
   CHECK(stored.wait_for(10s) == std::future_status::ready);
 }
 
-TEST_CASE("chat log: over a store that takes batches, messages of several rooms share calls and keep their order",
+TEST_CASE("chat log: with a store that takes batches, messages of several rooms share calls and keep their order",
           "[chat_log][threads]") {
   constexpr int rooms = 5;
   constexpr int each = 100;
@@ -229,7 +229,7 @@ TEST_CASE("chat log: over a store that takes batches, messages of several rooms 
   std::size_t largest = 0;
   {
     Fixture f(Way::batches);
-    // A page's turn in every room: what comes meanwhile waits, and goes together.
+    // A page holds its turn in every room: messages meanwhile are queued and stored together.
     std::vector<ChatLog::Turn> turns;
     for (int r = 0; r < rooms; ++r) {
       std::promise<ChatLog::Turn> reading;
@@ -264,13 +264,13 @@ TEST_CASE("chat log: over a store that takes batches, messages of several rooms 
   }
 }
 
-TEST_CASE("chat log: in a batch too, errors are passed on, exceptions told, and wrong answers refused",
+TEST_CASE("chat log: in a batch too, errors are passed on, exceptions logged, wrong results refused",
           "[chat_log][threads]") {
   Fixture f(Way::batches);
   f.store->failure = Failure::error;
   CHECK(f.append(message_of("r", "1")).error().cause() == "disk full");
   f.store->failure = Failure::exception;
-  // The failure ends append_all, so the store is left inside it.
+  // The failure ends append_all, so the store still counts as being inside it.
   CHECK(f.append(message_of("r", "1")).error().code() == Errc::store_failed);
   f.store->failure = Failure::none;
   CHECK(f.append(message_of("r", "1"))->offset == 1);
@@ -281,8 +281,7 @@ TEST_CASE("chat log: in a batch too, errors are passed on, exceptions told, and 
                                                "the chat store gave 0 results for 1 messages"});
 }
 
-TEST_CASE("chat log: past the bound a message that would go into a batch is answered with overloaded",
-          "[chat_log][threads]") {
+TEST_CASE("chat log: past the queue's limit a message for a batch is answered with overloaded", "[chat_log][threads]") {
   Fixture f(Way::batches, 1);
   std::promise<ChatLog::Turn> reading;
   auto held = reading.get_future();

@@ -1,4 +1,4 @@
-// Names of downloads.
+// File names of downloads.
 #include "catch.hpp"
 
 #include <flux/detail/core/utf8.hpp>
@@ -15,7 +15,7 @@ namespace {
 std::string attachment(std::string_view name) { return content_disposition(Disposition::attachment, name); }
 }  // namespace
 
-TEST_CASE("content disposition: an ASCII name stands between quotes") {
+TEST_CASE("content disposition: an ASCII name is quoted") {
   CHECK(attachment("a b.txt") == "attachment; filename=\"a b.txt\"");
   CHECK(content_disposition(Disposition::in_place, "x.png") == "inline; filename=\"x.png\"");
 }
@@ -27,7 +27,7 @@ TEST_CASE("content disposition: other names have a second form in UTF-8") {
   CHECK(attachment("a\"b.txt") == "attachment; filename=\"a_b.txt\"; filename*=UTF-8''a%22b.txt");
 }
 
-TEST_CASE("content disposition: no name reaches another folder") {
+TEST_CASE("content disposition: no name can reach another folder") {
   CHECK(suggested_file_name("../../etc/passwd") == ".._.._etc_passwd");
   CHECK(suggested_file_name("C:\\windows\\x.exe") == "C:_windows_x.exe");
   CHECK(suggested_file_name("..") == "file");
@@ -37,7 +37,7 @@ TEST_CASE("content disposition: no name reaches another folder") {
   CHECK(suggested_file_name(".profile") == ".profile");
 }
 
-TEST_CASE("content disposition: what misleads or breaks lines is removed") {
+TEST_CASE("content disposition: misleading characters and line breaks are removed") {
   CHECK(suggested_file_name("a\r\nSet-Cookie: b") == "aSet-Cookie: b");
   CHECK(suggested_file_name(std::string("a\0b\x7f", 4)) == "ab");
   CHECK(suggested_file_name("\xe2\x80\xae"
@@ -52,7 +52,7 @@ TEST_CASE("content disposition: bytes that are not UTF-8 become underscores") {
   CHECK(suggested_file_name("a\xff\xc3.txt") == "a__.txt");
 }
 
-TEST_CASE("content disposition: whatever the name is, the field is visible ASCII and the name UTF-8") {
+TEST_CASE("content disposition: any name, the field is visible ASCII and the name is UTF-8") {
   std::mt19937 random(7);
   for (int i = 0; i < 5'000; ++i) {
     std::string name;

@@ -45,7 +45,7 @@ std::string inflated(Inflater& inflater, std::string_view in) {
 
 }  // namespace
 
-TEST_CASE("deflate: what is compressed for a window is inflated with no larger one", "[deflate]") {
+TEST_CASE("deflate: text compressed for a window size can be inflated with that window", "[deflate]") {
   const int bits = GENERATE(range(deflate_window_bits_min, deflate_window_bits_max + 1));
   const int level = GENERATE(1, 6, 9);
   Deflater deflater(level, bits);
@@ -60,7 +60,7 @@ TEST_CASE("deflate: what is compressed for a window is inflated with no larger o
   stream.next_in = reinterpret_cast<Bytef*>(compressed.data());
   stream.avail_in = static_cast<uInt>(compressed.size());
   std::string out;
-  // A byte at a time: what zlib refers back to is in its window then, not in the output.
+  // One byte at a time, so that zlib's back references point into its window, not into the output.
   for (Bytef byte = 0; out.size() < text.size(); out.push_back(static_cast<char>(byte))) {
     stream.next_out = &byte;
     stream.avail_out = 1;
@@ -71,12 +71,12 @@ TEST_CASE("deflate: what is compressed for a window is inflated with no larger o
   CHECK(out == text);
 }
 
-TEST_CASE("deflate: a window that there is not, bad_config", "[deflate]") {
+TEST_CASE("deflate: an invalid window size is bad_config", "[deflate]") {
   CHECK_THROWS_AS(Deflater(6, 7), flux::Error);
   CHECK_THROWS_AS(Deflater(6, 16), flux::Error);
 }
 
-TEST_CASE("deflate: texts of all sizes come back as they were, at every level", "[deflate]") {
+TEST_CASE("deflate: texts of all sizes survive the round trip at every level", "[deflate]") {
   const int level = GENERATE(range(1, 10));
   Deflater deflater(level);
   Inflater inflater;
@@ -92,7 +92,7 @@ TEST_CASE("deflate: texts of all sizes come back as they were, at every level", 
   }
 }
 
-TEST_CASE("deflate: the same text gives the same bytes, whatever went before", "[deflate]") {
+TEST_CASE("deflate: the same text gives the same bytes, whatever was compressed before", "[deflate]") {
   Deflater deflater(6);
   const std::string text = random_text(1000, 1, 4);
   std::string first, other, again;
@@ -103,7 +103,7 @@ TEST_CASE("deflate: the same text gives the same bytes, whatever went before", "
   CHECK(first == again);
 }
 
-TEST_CASE("deflate: a text that does not get smaller is left to be sent as it is", "[deflate]") {
+TEST_CASE("deflate: a text that does not shrink is left uncompressed", "[deflate]") {
   Deflater deflater(6);
   std::string out = "before";
   for (const std::string& text : {""s, "a"s, "Hello"s, random_text(1000, 1, 256), random_text(100000, 2, 256)}) {
@@ -124,24 +124,24 @@ TEST_CASE("inflate: the examples of RFC 7692, section 7.2.3", "[deflate]") {
   CHECK(inflated(inflater, "\xf3\x48\xcd\xc9\xc9\x07\x00\x00"s) == "Hello");                      // 7.2.3.4
   CHECK(inflated(inflater, "\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"s) == "Hello");  // 7.2.3.5
   CHECK(inflated(inflater, "\x00"s).empty());                                                     // 7.2.3.6
-  // 7.2.3.2: a second message that refers to the first needs the context that was not agreed on.
+  // 7.2.3.2: a second message that refers to the first needs a shared context, which was not negotiated.
   CHECK(inflater.inflate("\xf2\x00\x11\x00\x00"s, no_limit) == Status::invalid);
 }
 
-TEST_CASE("inflate: blocks after a final one are read, with the window of those before", "[deflate]") {
+TEST_CASE("inflate: blocks after a final one are read, with the same window", "[deflate]") {
   Inflater inflater;
   const std::string hello = finished("Hello");
   CHECK(inflated(inflater, hello) == "Hello");
   CHECK(inflated(inflater, hello + hello) == "HelloHello");
   CHECK(inflated(inflater, hello + finished(" world") + "\0"s) == "Hello world");
-  // A final block, then a copy of 5 bytes from 5 bytes back: fixed codes, as zlib gives them after a first "Hello".
+  // A final block, then a copy of 5 bytes from 5 bytes back: fixed codes, as zlib produces them after a first "Hello".
   CHECK(inflated(inflater, "\xf3\x48\xcd\xc9\xc9\x07\x00"s + "\x02\x13\x00\x00"s) == "HelloHello");
   const std::string text = random_text(100000, 1, 30);
   CHECK(inflated(inflater, finished(text) + hello) == text + "Hello");
   CHECK(inflated(inflater, "\x01"s).empty());  // the block that the trailer ends may be final
 }
 
-TEST_CASE("inflate: a message of nothing but final blocks is refused", "[deflate]") {
+TEST_CASE("inflate: a message that consists only of final blocks is refused", "[deflate]") {
   Inflater inflater;
   std::string blocks = finished(std::string(40000, 'x'));
   for (int i = 0; i < 100; ++i) blocks += "\x03\x00"s;
@@ -150,7 +150,7 @@ TEST_CASE("inflate: a message of nothing but final blocks is refused", "[deflate
   CHECK(inflater.inflate(blocks, no_limit) == Status::invalid);
 }
 
-TEST_CASE("inflate: what comes out is limited to the byte", "[deflate]") {
+TEST_CASE("inflate: the output limit holds to the byte", "[deflate]") {
   Inflater inflater;
   Deflater deflater(6);
   for (const std::size_t size : {100u, 4095u, 4096u, 4097u, 8191u, 8192u, 8193u, 100000u}) {
@@ -169,7 +169,7 @@ TEST_CASE("inflate: what comes out is limited to the byte", "[deflate]") {
   CHECK(inflater.inflate("", 0) == Status::ok);
 }
 
-TEST_CASE("inflate: data that is wrong or ends too early is refused, the next message is not", "[deflate]") {
+TEST_CASE("inflate: invalid or truncated data is refused, the next message is not", "[deflate]") {
   Inflater inflater;
   Deflater deflater(6);
   std::string good;
@@ -182,14 +182,14 @@ TEST_CASE("inflate: data that is wrong or ends too early is refused, the next me
     CHECK(inflated(inflater, good) == text);
   }
   CHECK(inflater.inflate("\x07"s, no_limit) == Status::invalid);                  // a block of the reserved type
-  CHECK(inflater.inflate("\x00\x04\x00\xfb\xff"s, no_limit) == Status::invalid);  // stored bytes out of the trailer
+  CHECK(inflater.inflate("\x00\x04\x00\xfb\xff"s, no_limit) == Status::invalid);  // stored bytes taken from the trailer
   CHECK(inflater.inflate("\x00\x02\x00\xfd\xff"s, no_limit) == Status::invalid);
   CHECK(inflater.inflate(good + "\xff\xff"s, no_limit) == Status::invalid);
   CHECK(inflater.inflate(finished("Hello") + "\xff"s, no_limit) == Status::invalid);
   CHECK(inflated(inflater, good) == text);
 }
 
-TEST_CASE("inflate: random bytes never crash it or pass the limit", "[deflate]") {
+TEST_CASE("inflate: random bytes never crash it or exceed the limit", "[deflate]") {
   Inflater inflater;
   std::mt19937 random(11);
   for (int round = 0; round < 20000; ++round) {

@@ -1,4 +1,4 @@
-// Digests: the vectors of FIPS 180-4 and RFC 4231, pieces, comparison.
+// Digests: the vectors of FIPS 180-4 and RFC 4231, incremental input, comparison.
 #include "catch.hpp"
 
 #include <flux/detail/core/digest.hpp>
@@ -9,7 +9,7 @@
 using namespace flux;
 using namespace flux::core;
 
-TEST_CASE("digest: the standard's examples give its digests", "[digest]") {
+TEST_CASE("digest: the standard's examples give the digests it lists", "[digest]") {
   if (!has_digests()) {
     CHECK(sha1("abc").error().code() == Errc::server_error);
     CHECK(hmac_sha256("key", "abc").error().code() == Errc::server_error);
@@ -22,7 +22,7 @@ TEST_CASE("digest: the standard's examples give its digests", "[digest]") {
   CHECK(sha256(std::string(3, '\0')).value() != sha256(std::string(2, '\0')).value());
 }
 
-TEST_CASE("digest: pieces give what the whole gives", "[digest]") {
+TEST_CASE("digest: input in pieces gives the same digest as the whole", "[digest]") {
   if (!has_digests()) return;
   Digest digest = Digest::begin(DigestKind::sha256).value();
   const std::string million(1'000'000, 'a');
@@ -35,7 +35,7 @@ TEST_CASE("digest: pieces give what the whole gives", "[digest]") {
   CHECK(to_hex(moved.finish().value()) == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
-TEST_CASE("digest: HMAC-SHA256 gives what RFC 4231 says", "[digest]") {
+TEST_CASE("digest: HMAC-SHA256 matches RFC 4231", "[digest]") {
   if (!has_digests()) return;
   CHECK(to_hex(hmac_sha256(std::string(20, '\x0b'), "Hi There").value()) ==
         "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
@@ -47,7 +47,7 @@ TEST_CASE("digest: HMAC-SHA256 gives what RFC 4231 says", "[digest]") {
   CHECK(to_hex(hmac_sha256("", "").value()) == "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
-TEST_CASE("digest: secrets are equal only where every byte and the length are", "[digest]") {
+TEST_CASE("digest: secrets are equal only if their length and every byte are", "[digest]") {
   CHECK(equal_in_constant_time("", ""));
   CHECK(equal_in_constant_time("secret", "secret"));
   CHECK_FALSE(equal_in_constant_time("secret", "secreT"));

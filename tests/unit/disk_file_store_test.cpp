@@ -1,4 +1,4 @@
-// The disk store beyond the contract: what is in the folder, crashes, full disks, folders that are not to be had.
+// The disk store beyond the contract: the folder's contents, crashes, full disks, unusable folders.
 #include "catch.hpp"
 #include "support/child.hpp"
 #include "support/temp_folder.hpp"
@@ -36,7 +36,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Names in the folder but those of the lock and the index.
+/// The names in the folder, except the lock and the index.
 std::set<std::string> names_in(const TempFolder& folder) {
   std::set<std::string> names;
   for (const auto& entry : fs::directory_iterator(folder.path())) {
@@ -46,7 +46,7 @@ std::set<std::string> names_in(const TempFolder& folder) {
   return names;
 }
 
-/// The error that opening the store gives; "" where it opens.
+/// The error from opening the store; "" if it opens.
 std::string open_error(const std::string& folder, DiskFileStoreOptions options = {}) {
   try {
     const DiskFileStore store(folder, std::move(options));
@@ -57,7 +57,7 @@ std::string open_error(const std::string& folder, DiskFileStoreOptions options =
   }
 }
 
-/// An index in memory that fails when told to.
+/// An in-memory index that fails on demand.
 class FaultyIndex final : public FileIndex {
  public:
   enum class Fault { none, error, exception, full };
@@ -77,7 +77,7 @@ class FaultyIndex final : public FileIndex {
 
   std::vector<FileInfo> rows;
   Fault fault = Fault::none;
-  std::function<bool()> is_full = [] { return true; };  // where the fault is that
+  std::function<bool()> is_full = [] { return true; };  // whether the fault applies
 
  private:
   void erase_row(const FileId& id) {
@@ -118,7 +118,7 @@ TEST_CASE("disk file store: the folder holds the id with .part, then the id, the
   CHECK(names_in(folder).empty());
 }
 
-TEST_CASE("disk file store: only UUIDs in lower case are ids", "[disk_file_store]") {
+TEST_CASE("disk file store: only lower-case UUIDs are ids", "[disk_file_store]") {
   CHECK(storage::is_file_id("0b5e2d3c-8f1a-4c6e-9d27-0123456789ab"));
   const TempFolder folder;
   DiskFileStore store(folder.path().string());
@@ -137,7 +137,7 @@ TEST_CASE("disk file store: only UUIDs in lower case are ids", "[disk_file_store
   CHECK(names_in(folder).empty());
 }
 
-TEST_CASE("disk file store: a new file is an upload without bytes, under an id of its own", "[disk_file_store]") {
+TEST_CASE("disk file store: a new file is an empty upload with its own id", "[disk_file_store]") {
   const TempFolder folder;
   DiskFileStore store(folder.path().string());
   put(store, new_file(1), "abc");
@@ -155,7 +155,7 @@ TEST_CASE("disk file store: a new file is an upload without bytes, under an id o
   CHECK(error_of(store.set_length(file_id(2), UINT64_MAX)) == "file_too_large");
 }
 
-TEST_CASE("disk file store: a number of files is the limit, and deleted ones count until the cleanup",
+TEST_CASE("disk file store: the number of files is limited, and deleted ones count until the cleanup",
           "[disk_file_store]") {
   const TempFolder folder;
   DiskFileStoreOptions options;
@@ -164,7 +164,7 @@ TEST_CASE("disk file store: a number of files is the limit, and deleted ones cou
   options.bytes_per_owner_max = 6;
   DiskFileStore store(folder.path().string(), options);
   put(store, new_file(1, {}, ""), "123456");
-  CHECK(error_of(store.create(new_file(2, 1, ""))) == "quota_exceeded");  // nobody's files have one allowance
+  CHECK(error_of(store.create(new_file(2, 1, ""))) == "quota_exceeded");  // files without an owner share one quota
   REQUIRE(store.mark_deleted(file_id(1)).ok());
   CHECK(error_of(store.create(new_file(2, 5, ""))) == "quota_exceeded");
   CHECK(error_of(store.create(new_file(2, 4, ""))) == "ok");
@@ -173,7 +173,7 @@ TEST_CASE("disk file store: a number of files is the limit, and deleted ones cou
   CHECK(error_of(store.create(new_file(3, 6))) == "ok");
 }
 
-TEST_CASE("disk file store: promises are bounded by default, of one owner and of all", "[disk_file_store]") {
+TEST_CASE("disk file store: reserved bytes are limited by default, per owner and in total", "[disk_file_store]") {
   const TempFolder folder;
   DiskFileStore store(folder.path().string());
   const auto promise = [&](int number, const std::string& owner) {
@@ -186,8 +186,7 @@ TEST_CASE("disk file store: promises are bounded by default, of one owner and of
   CHECK(number == 107);  // 10 GiB
 }
 
-TEST_CASE("disk file store: a number of files of one owner is the limit, uploads without bytes included",
-          "[disk_file_store]") {
+TEST_CASE("disk file store: the number of files per owner is limited, empty uploads included", "[disk_file_store]") {
   const TempFolder folder;
   DiskFileStoreOptions options;
   options.files_per_owner_max = 2;
@@ -208,7 +207,7 @@ TEST_CASE("disk file store: a number of files of one owner is the limit, uploads
   CHECK(error_of(store.create(new_file(6, {}, "ann"))) == "quota_exceeded");
 }
 
-TEST_CASE("disk file store: what is there counts when the store is opened again", "[disk_file_store]") {
+TEST_CASE("disk file store: existing files count when the store is reopened", "[disk_file_store]") {
   const TempFolder folder;
   {
     DiskFileStore store(folder.path().string());
@@ -250,7 +249,7 @@ TEST_CASE("disk file store: appends are dated by the clock", "[disk_file_store]"
 
 // --- Opening ---
 
-TEST_CASE("disk file store: a folder that can't be had is an error that names it and says why", "[disk_file_store]") {
+TEST_CASE("disk file store: an unusable folder is an error that names it and says why", "[disk_file_store]") {
   using Catch::Matchers::StartsWith;
   const TempFolder folder;
   write_bytes(folder / "file", "x");
@@ -261,7 +260,7 @@ TEST_CASE("disk file store: a folder that can't be had is an error that names it
   CHECK(open_error(folder / "new/folder").empty());
 }
 
-TEST_CASE("disk file store: a folder that may only be read is an error", "[disk_file_store]") {
+TEST_CASE("disk file store: a read-only folder is an error", "[disk_file_store]") {
   const TempFolder folder;
   REQUIRE(open_error(folder / "files").empty());
   fs::permissions(folder.path(), fs::perms(0755));
@@ -277,7 +276,7 @@ TEST_CASE("disk file store: a folder that may only be read is an error", "[disk_
   CHECK(verdict == "the file store's folder \"" + folder / "files" + "\" can't be written: Permission denied");
 }
 
-TEST_CASE("disk file store: a folder has one store at a time, whatever the process", "[disk_file_store]") {
+TEST_CASE("disk file store: a folder has one store at a time, across processes", "[disk_file_store]") {
   const TempFolder folder;
   const std::string in_use =
       "the file store's folder \"" + folder.path().string() + "\" is in use: each store needs one of its own";
@@ -314,7 +313,7 @@ TEST_CASE("disk file store: an index that can't be loaded is an error", "[disk_f
 
 // --- Between crash and restart ---
 
-TEST_CASE("disk file store: a crash between the final name and the index is mended", "[disk_file_store]") {
+TEST_CASE("disk file store: a crash between the final name and the index is repaired", "[disk_file_store]") {
   const TempFolder folder;
   const bool length_known = GENERATE(true, false);
   FileInfo file = new_file(1, length_known ? std::optional<std::uint64_t>(3) : std::nullopt);
@@ -336,7 +335,7 @@ TEST_CASE("disk file store: a crash between the final name and the index is mend
   }
 }
 
-TEST_CASE("disk file store: an index that knows of a completion before the folder does is followed",
+TEST_CASE("disk file store: an index that records a completion before the folder does is followed",
           "[disk_file_store]") {
   const TempFolder folder;
   {
@@ -351,7 +350,7 @@ TEST_CASE("disk file store: an index that knows of a completion before the folde
 
 namespace {
 
-/// Fills `left` with what a crash leaves of a store that was used so.
+/// Fills `left` with the files that a crash leaves after `use`.
 void crash(const std::function<void(DiskFileStore&)>& use, const TempFolder& left) {
   const TempFolder folder;
   DiskFileStore store(folder.path().string());
@@ -361,7 +360,7 @@ void crash(const std::function<void(DiskFileStore&)>& use, const TempFolder& lef
 
 }  // namespace
 
-TEST_CASE("disk file store: after a crash of the machine uploads begin anew, and complete files are there",
+TEST_CASE("disk file store: after a crash of the machine uploads start over, complete files are kept",
           "[disk_file_store]") {
   if (flux::storage::boot_name().empty()) return;
   const TempFolder left;
@@ -382,14 +381,14 @@ TEST_CASE("disk file store: after a crash of the machine uploads begin anew, and
     REQUIRE(store.append(file_id(1), 0, "ABCDEF").ok());
     CHECK(store.complete(file_id(1)).value().size == 6);
     REQUIRE(store.append(file_id(2), 0, "new").ok());
-    // A process that crashes now has left nothing of what was there before.
+    // If the process crashes now, it must not leave the old contents behind.
     CHECK(fs::file_size(left / (file_id(2) + ".part")) == 3);
   }
   CHECK(bytes_of(left / file_id(1)) == "ABCDEF");
   CHECK(bytes_of(left / file_id(3)) == "complete");
 }
 
-TEST_CASE("disk file store: a crash between a final name and the index is mended after one of the machine, too",
+TEST_CASE("disk file store: a crash of the machine between a final name and the index is repaired, too",
           "[disk_file_store]") {
   if (flux::storage::boot_name().empty()) return;
   const TempFolder left;
@@ -405,7 +404,7 @@ TEST_CASE("disk file store: a crash between a final name and the index is mended
   CHECK(bytes_of(left / file_id(1)) == "abc");
 }
 
-TEST_CASE("disk file store: uploads go on after a crash of the process, and after a restart of the machine in between",
+TEST_CASE("disk file store: uploads resume after a crash of the process, and after a restart of the machine in between",
           "[disk_file_store]") {
   const TempFolder left;
   const auto use = [](DiskFileStore& store) {
@@ -414,12 +413,12 @@ TEST_CASE("disk file store: uploads go on after a crash of the process, and afte
   };
   crash(use, left);
   CHECK(DiskFileStore(left.path().string()).info(file_id(1)).value().size == 3);
-  // That one was closed, whatever the machine was called meanwhile.
+  // This one was closed, so the machine's boot id does not matter.
   CHECK(bytes_of(left / "flux-files.lock") == "closed");
   CHECK(DiskFileStore(left.path().string()).info(file_id(1)).value().size == 3);
 }
 
-TEST_CASE("disk file store: bytes past those that were acknowledged are cut off", "[disk_file_store]") {
+TEST_CASE("disk file store: bytes past the acknowledged ones are truncated", "[disk_file_store]") {
   const TempFolder folder;
   DiskFileStore store(folder.path().string());
   REQUIRE(store.create(new_file(1)).ok());
@@ -430,7 +429,7 @@ TEST_CASE("disk file store: bytes past those that were acknowledged are cut off"
   CHECK(bytes_of(folder / file_id(1)) == "abcdef");
 }
 
-TEST_CASE("disk file store: bytes that somebody took away are an error, not a shorter file", "[disk_file_store]") {
+TEST_CASE("disk file store: missing bytes are an error, not a shorter file", "[disk_file_store]") {
   const TempFolder folder;
   DiskFileStore store(folder.path().string());
   REQUIRE(store.create(new_file(1)).ok());
@@ -446,7 +445,7 @@ TEST_CASE("disk file store: bytes that somebody took away are an error, not a sh
   CHECK(error_of(store.read(file_id(2), 0, room)) == "file_not_found");
 }
 
-TEST_CASE("disk file store: orphans are swept, and what the store did not make stays", "[disk_file_store]") {
+TEST_CASE("disk file store: orphans are removed, foreign files stay", "[disk_file_store]") {
   const TempFolder folder;
   DiskFileStore store(folder.path().string());
   put(store, new_file(1), "abc");
@@ -479,7 +478,8 @@ TEST_CASE("disk file store: orphans are swept, and what the store did not make s
   CHECK(store.append(file_id(2), 2, "c").value() == 3);
 }
 
-TEST_CASE("disk file store: a cleanup counts what is gone already, and tries again what failed", "[disk_file_store]") {
+TEST_CASE("disk file store: a cleanup counts files that are already missing, and retries what failed",
+          "[disk_file_store]") {
   const TempFolder folder;
   DiskFileStore store(folder.path().string());
   for (int n = 1; n <= 3; ++n) {
@@ -499,9 +499,9 @@ TEST_CASE("disk file store: a cleanup counts what is gone already, and tries aga
   CHECK(cleanup.failed.empty());
 }
 
-// --- What fails changes nothing ---
+// --- A failed operation changes nothing ---
 
-TEST_CASE("disk file store: where the index fails, nothing has changed", "[disk_file_store]") {
+TEST_CASE("disk file store: if the index fails, nothing has changed", "[disk_file_store]") {
   const TempFolder folder;
   const auto fault = GENERATE(FaultyIndex::Fault::error, FaultyIndex::Fault::exception);
   const auto index = std::make_shared<FaultyIndex>();
@@ -534,7 +534,7 @@ TEST_CASE("disk file store: where the index fails, nothing has changed", "[disk_
   CHECK(index->rows == rows);
 
   index->fault = FaultyIndex::Fault::none;
-  CHECK(error_of(store.create(new_file(3, 5))) == "ok");  // its room had been given back
+  CHECK(error_of(store.create(new_file(3, 5))) == "ok");  // its space had been freed
   CHECK(error_of(store.create(new_file(4, 1))) == "quota_exceeded");
   REQUIRE(store.remove(file_id(3)).ok());
   CHECK(store.append(file_id(2), 2, "cd").value() == 4);
@@ -547,7 +547,7 @@ TEST_CASE("disk file store: where the index fails, nothing has changed", "[disk_
   CHECK(store.cleanup_deleted().value().deleted == std::vector{file_id(1)});
 }
 
-TEST_CASE("disk file store: where the index has no room until an upload's bytes are gone, it is removed nevertheless",
+TEST_CASE("disk file store: if the index has no space until an upload's bytes are deleted, the upload is still removed",
           "[disk_file_store]") {
   const TempFolder folder;
   const auto index = std::make_shared<FaultyIndex>();
@@ -565,11 +565,11 @@ TEST_CASE("disk file store: where the index has no room until an upload's bytes 
 
   SECTION("by a call") { CHECK(error_of(store.remove(file_id(2))) == "ok"); }
   SECTION("by a sweep") { CHECK(store.sweep(INT64_MAX).value().expired == std::vector{file_id(2)}); }
-  SECTION("and where it has none even then, the upload begins anew") {
+  SECTION("if it still has no space then, the upload starts over") {
     index->is_full = [] { return true; };
     CHECK(error_of(store.remove(file_id(2))) == "quota_exceeded");
     CHECK(store.info(file_id(2)).value().size == 0);
-    CHECK(store.append(file_id(2), 0, "1234567").value() == 7);  // its room had been given back
+    CHECK(store.append(file_id(2), 0, "1234567").value() == 7);  // its space had been freed
     index->is_full = [] { return false; };
     CHECK(error_of(store.remove(file_id(2))) == "ok");
   }
@@ -579,7 +579,7 @@ TEST_CASE("disk file store: where the index has no room until an upload's bytes 
   CHECK(error_of(store.create(new_file(3, 7))) == "ok");
 }
 
-TEST_CASE("disk file store: an append that finds no room is undone", "[disk_file_store]") {
+TEST_CASE("disk file store: an append that runs out of space is undone", "[disk_file_store]") {
   const TempFolder folder;
   const std::string bytes = pattern(1'500'000);
   const std::string verdict = in_child([&]() -> std::string {
@@ -597,7 +597,7 @@ TEST_CASE("disk file store: an append that finds no room is undone", "[disk_file
     if (failed.error().code() != Errc::store_failed) return "has another code";
     if (store.info(file.id).value() != before) return "changed what is known";
     if (fs::file_size(folder / (file.id + ".part")) != 600'000) return "left half an append";
-    store.create(new_file(2, 1'000'000)).value();  // the room was given back
+    store.create(new_file(2, 1'000'000)).value();  // the space was freed
     store.remove(file_id(2)).value();
     store.append(file.id, 600'000, std::string_view(bytes).substr(600'000, 400'000)).value();
     const FileInfo done = store.complete(file.id).value();
@@ -612,7 +612,7 @@ TEST_CASE("disk file store: an append that finds no room is undone", "[disk_file
 #if defined(__linux__)
 namespace {
 
-/// Of 1 MiB. The mount is this process's own, and ends with it. False where it may not.
+/// A disk of 1 MiB. The mount is private to this process and ends with it. False if mounting is not permitted.
 bool mount_small_disk(const std::string& where) {
   return ::unshare(CLONE_NEWNS) == 0 && ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
          ::mount("tmpfs", where.c_str(), "tmpfs", 0, "size=1m") == 0;
@@ -620,7 +620,7 @@ bool mount_small_disk(const std::string& where) {
 
 }  // namespace
 
-TEST_CASE("disk file store: a full disk is an error that says so, and uploads go on when there is room",
+TEST_CASE("disk file store: a full disk is an error that says so, and uploads resume when there is space",
           "[disk_file_store]") {
   const TempFolder folder;
   const std::string mounted = folder / "small";
@@ -637,7 +637,7 @@ TEST_CASE("disk file store: a full disk is an error that says so, and uploads go
     if (store.info(file_id(2)).value().size != 300'000) return "changed what is known";
     write_bytes(mounted + "/filler", std::string(1'000'000, 'x'));
     if (error_of(store.create(new_file(3))) == "ok") {
-      // The index had room left in its last page: use that up.
+      // The index had space left in its last page: use it up.
       int n = 100;
       FileInfo file = new_file(n);
       file.metadata = std::string(3000, 'm');
@@ -659,7 +659,7 @@ TEST_CASE("disk file store: a full disk is an error that says so, and uploads go
   CHECK(verdict == "can't write the bytes of an upload: No space left on device");
 }
 
-TEST_CASE("disk file store: on a full disk uploads can be removed, and that makes room", "[disk_file_store]") {
+TEST_CASE("disk file store: on a full disk uploads can be removed, which frees space", "[disk_file_store]") {
   const TempFolder folder;
   const std::string mounted = folder / "small";
   fs::create_directory(mounted);
@@ -671,7 +671,7 @@ TEST_CASE("disk file store: on a full disk uploads can be removed, and that make
     int last = 200;
     for (int n = 2; n <= last; ++n) store.create(new_file(n)).value();
     write_bytes(mounted + "/filler", std::string(1'000'000, 'x'));
-    // The index has some room left in its last page: use that up.
+    // The index has some space left in its last page: use it up.
     while (last > 1 && store.remove(file_id(last)).ok()) --last;
     if (last == 1) return "the disk was not full";
     if (error_of(store.remove(file_id(last))) != "quota_exceeded") return "has another code";
@@ -687,10 +687,10 @@ TEST_CASE("disk file store: on a full disk uploads can be removed, and that make
 }
 #endif
 
-// --- At the same time ---
+// --- Concurrency ---
 
-TEST_CASE("disk file store: an append that meets a sweep waits for it, and finds nothing", "[disk_file_store]") {
-  /// Holds the first `erase` until it is told to go on.
+TEST_CASE("disk file store: an append during a sweep waits for it, and finds the file gone", "[disk_file_store]") {
+  /// Holds the first `erase` until it is released.
   class SlowIndex final : public FileIndex {
    public:
     Result<std::vector<FileInfo>> load() override { return std::vector<FileInfo>(); }
@@ -712,7 +712,7 @@ TEST_CASE("disk file store: an append that meets a sweep waits for it, and finds
   index->begun.get_future().wait();
   auto append = std::async(std::launch::async, [&] { return error_of(store.append(file_id(1), 0, "abc")); });
   CHECK(append.wait_for(std::chrono::milliseconds(50)) == std::future_status::timeout);
-  CHECK(store.list().ok());  // others need not wait
+  CHECK(store.list().ok());  // other calls need not wait
   index->go_on.set_value();
   CHECK(append.get() == "file_not_found");
   CHECK(sweep.get() == std::vector{file_id(1)});
@@ -723,12 +723,12 @@ TEST_CASE("disk file store: an append that meets a sweep waits for it, and finds
 
 namespace {
 
-/// The bytes of file `n`.
+/// The content of file `n`.
 std::string bytes_for(int n) {
   return pattern(static_cast<std::size_t>(n) * 7919 % 200'000, static_cast<std::uint32_t>(n));
 }
 
-/// Uploads one file after another until it is killed, and says what was acknowledged: "N create", "N append SIZE",
+/// Uploads files one after another until it is killed, and prints what was acknowledged: "N create", "N append SIZE",
 /// "N complete", "N delete", "N remove".
 void upload_for_ever(const std::string& folder, int first, int output) {
   const auto say = [output](int n, const std::string& what) {
@@ -760,7 +760,7 @@ void upload_for_ever(const std::string& folder, int first, int output) {
   }
 }
 
-/// What a file's process had heard of it when it was killed.
+/// What a file's process had acknowledged when it was killed.
 struct Heard {
   std::size_t size = 0;
   bool complete = false, deleting = false, deleted = false, removing = false;
@@ -782,7 +782,7 @@ void check_survived(DiskFileStore& store, int n, const Heard& heard) {
     if (file->wants_sha256) CHECK(file->sha256 == core::to_hex(core::sha256(bytes).value()));
     return;
   }
-  // The others go on where they are.
+  // The others resume from their current size.
   REQUIRE(file->size <= bytes.size());
   CHECK(store.append(file->id, file->size, std::string_view(bytes).substr(static_cast<std::size_t>(file->size))).ok());
   CHECK(store.complete(file->id).ok());
@@ -791,7 +791,7 @@ void check_survived(DiskFileStore& store, int n, const Heard& heard) {
 
 }  // namespace
 
-TEST_CASE("disk file store: killed at any moment, what was acknowledged is whole", "[disk_file_store]") {
+TEST_CASE("disk file store: killed at any moment, acknowledged data is complete", "[disk_file_store]") {
   const TempFolder folder;
   std::mt19937 random(std::random_device{}());
   int first = 1;

@@ -23,7 +23,7 @@ struct Read {
   std::optional<Error> error;
 };
 
-/// `reader` owns what the packets point into.
+/// `reader` owns the memory that the packets point into.
 Read read_all(EngineIoPayloadReader& reader) {
   Read read;
   while (const auto packet = reader.next()) read.packets.push_back(*packet);
@@ -68,7 +68,7 @@ TEST_CASE("base64: the vectors of RFC 4648, they encode and decode", "[base64]")
   }
 }
 
-TEST_CASE("base64: any bytes, they come back, in place too", "[base64]") {
+TEST_CASE("base64: any bytes, they survive the round trip, in place too", "[base64]") {
   std::mt19937 random(Catch::rngSeed());
   for (int i = 0; i < 2'000; ++i) {
     const std::string plain = random_bytes(random, 40);
@@ -81,7 +81,7 @@ TEST_CASE("base64: any bytes, they come back, in place too", "[base64]") {
   }
 }
 
-TEST_CASE("base64: what is not canonical, it is refused", "[base64]") {
+TEST_CASE("base64: non-canonical text, it is refused", "[base64]") {
   for (const std::string_view bad :
        {"Z"sv,      "Zg"sv,       "Zg="sv,      "Zg==="sv, "="sv,     "=="sv,         "==="sv,    "===="sv,
         "Z==="sv,   "=Zg="sv,     "Zg==Zg=="sv, "Zh=="sv,  "Zm9="sv,  "Zm-v"sv,       "Zm_v"sv,   "Zm 9"sv,
@@ -89,7 +89,7 @@ TEST_CASE("base64: what is not canonical, it is refused", "[base64]") {
     CAPTURE(bad);
     CHECK(!decode_base64(bad));
   }
-  // Of all four-character texts from a part of the alphabet exactly those that encoding gives.
+  // Of all four-character texts over a part of the alphabet, exactly those that encoding produces.
   const std::string_view some = "AQgw=/\xff";
   for (const char a : some) {
     for (const char b : some) {
@@ -120,7 +120,7 @@ TEST_CASE("engine.io packet: each type with and without data, it is read", "[eng
   CHECK(read_engineio_text("b", decoded).value() == bytes(""));
 }
 
-TEST_CASE("engine.io packet: no type, it is refused with what was wrong", "[engineio]") {
+TEST_CASE("engine.io packet: no valid type, it is refused with the reason", "[engineio]") {
   std::string decoded;
   for (const std::string_view bad : {""sv, "7"sv, "9"sv, "a4"sv, " 4"sv, "-1"sv, "\xc3\xa9"sv, "B"sv, "\0"sv}) {
     CAPTURE(bad);
@@ -132,7 +132,7 @@ TEST_CASE("engine.io packet: no type, it is refused with what was wrong", "[engi
   CHECK_THAT(read_engineio_text("bAQ", decoded).error().message(), ContainsSubstring("base64"));
 }
 
-TEST_CASE("engine.io frame: text and bytes of any size, it is one WebSocket frame", "[engineio]") {
+TEST_CASE("engine.io frame: text and bytes of any size, one WebSocket frame", "[engineio]") {
   for (const std::size_t size : {0u, 1u, 123u, 124u, 125u, 126u, 65'533u, 65'534u, 65'535u, 65'536u}) {
     CAPTURE(size);
     const std::string data(size, 'x');
@@ -175,7 +175,7 @@ TEST_CASE("engine.io payload: the specification's examples, they are read", "[en
   CHECK(read_all(second).packets == std::vector{text(EngineIoType::message, "hello"), bytes("\x01\x02\x03\x04")});
 }
 
-TEST_CASE("engine.io payload: a bad packet, those before it are had and the error names it", "[engineio]") {
+TEST_CASE("engine.io payload: a bad packet, those before it are read and the error names it", "[engineio]") {
   EngineIoPayloadReader reader(
       "4a\x1e"
       "bAQ=\x1e"
@@ -204,7 +204,7 @@ TEST_CASE("engine.io payload: a bad packet, those before it are had and the erro
   CHECK(first_error("4\xc3\xa9").empty());
 }
 
-TEST_CASE("engine.io payload: its limits, what is at them is read and what is past them refused", "[engineio]") {
+TEST_CASE("engine.io payload: its limits, values at a limit are accepted and values past it refused", "[engineio]") {
   EngineIoLimits limits;
   limits.payload_bytes_max = 8;
   limits.packets_max = 3;
@@ -231,7 +231,7 @@ TEST_CASE("engine.io payload: its limits, what is at them is read and what is pa
   CHECK(large.error()->code() == Errc::message_too_large);
 }
 
-TEST_CASE("engine.io payload: any packets, what is written is read again", "[engineio]") {
+TEST_CASE("engine.io payload: any packets, written and read back", "[engineio]") {
   std::mt19937 random(Catch::rngSeed());
   for (int round = 0; round < 300; ++round) {
     EngineIoPayloadWriter writer({});
@@ -257,7 +257,7 @@ TEST_CASE("engine.io payload: any packets, what is written is read again", "[eng
   }
 }
 
-TEST_CASE("engine.io payload writer: no room left, it says so and stays as it was", "[engineio]") {
+TEST_CASE("engine.io payload writer: no space left, it reports that and is unchanged", "[engineio]") {
   EngineIoLimits limits;
   limits.payload_bytes_max = 10;
   limits.packets_max = 3;
@@ -291,7 +291,7 @@ TEST_CASE("engine.io payload writer: no room left, it says so and stays as it wa
 
 namespace {
 
-/// All that comes, in portions of `bytes`.
+/// Everything written, in portions of `bytes`.
 std::string written_out(EngineIoPayload payload, std::size_t bytes) {
   EngineIoPayloadPortions portions(std::move(payload));
   std::string all;
@@ -301,15 +301,14 @@ std::string written_out(EngineIoPayload payload, std::size_t bytes) {
     if (portion.empty()) return all;
     REQUIRE(may_go_on);
     REQUIRE(portion.size() <= bytes);
-    may_go_on = portion.size() + 8 > bytes;  // else it must have been the last
+    may_go_on = portion.size() + 8 > bytes;  // otherwise it must have been the last
     all += portion;
   }
 }
 
 }  // namespace
 
-TEST_CASE("engine.io payload: long bytes beside its text, in portions it is what it would be in one piece",
-          "[engineio]") {
+TEST_CASE("engine.io payload: long bytes beside text, the portions equal the payload in one piece", "[engineio]") {
   std::mt19937 random(Catch::rngSeed());
   for (int round = 0; round < 300; ++round) {
     EngineIoPayloadWriter whole({});
@@ -345,8 +344,7 @@ TEST_CASE("engine.io payload: long bytes beside its text, in portions it is what
   CHECK(written_out({}, 8).empty());
 }
 
-TEST_CASE("engine.io payload writer: the first long bytes, they leave the room that there was for others",
-          "[engineio]") {
+TEST_CASE("engine.io payload writer: the first long bytes do not reduce the space for others", "[engineio]") {
   EngineIoLimits limits;
   limits.payload_bytes_max = 10;
   EngineIoPayloadWriter writer(limits);
@@ -361,7 +359,7 @@ TEST_CASE("engine.io payload writer: the first long bytes, they leave the room t
   CHECK(writer.packets() == 4);
 }
 
-TEST_CASE("engine.io payload writer: one large packet among what is pending does not count, a second one does") {
+TEST_CASE("engine.io payload writer: one large packet among the pending ones does not count, a second one does") {
   EngineIoLimits limits;
   limits.payload_bytes_max = 10;
   EngineIoPayloadWriter writer(limits);
@@ -372,7 +370,7 @@ TEST_CASE("engine.io payload writer: one large packet among what is pending does
   CHECK(writer.add(EngineIoType::message, "123") == Added::yes);
   CHECK(writer.add(EngineIoType::noop) == Added::full);
   CHECK(writer.take(10).packets == "4123");
-  CHECK(writer.add(EngineIoType::message, large) == Added::full);  // the first is still there
+  CHECK(writer.add(EngineIoType::message, large) == Added::full);  // the first is still pending
   CHECK(writer.take(10).packets == "4" + large);
   CHECK(writer.add(EngineIoType::message, large) == Added::yes);
   CHECK(writer.take(10).packets == "4123");
@@ -381,8 +379,7 @@ TEST_CASE("engine.io payload writer: one large packet among what is pending does
   CHECK(writer.bytes() == 0);
 }
 
-TEST_CASE("engine.io payload writer: taken in portions, the packets are the same, and no portion is too large",
-          "[engineio]") {
+TEST_CASE("engine.io payload writer: taken in portions, the same packets, and no portion is too large", "[engineio]") {
   std::mt19937 random(Catch::rngSeed());
   for (int round = 0; round < 300; ++round) {
     EngineIoPayloadWriter whole({});
@@ -418,7 +415,7 @@ TEST_CASE("engine.io payload writer: taken in portions, the packets are the same
   }
 }
 
-TEST_CASE("engine.io base64 portions: their frames, put together they are the one frame's message", "[engineio]") {
+TEST_CASE("engine.io base64 portions: their frames joined, the same message as in one frame", "[engineio]") {
   std::string frames;
   append_engineio_base64_portion(frames, "abcdef", true, false);
   append_engineio_base64_portion(frames, "ghi", false, false);
@@ -439,7 +436,7 @@ TEST_CASE("engine.io base64 portions: their frames, put together they are the on
 
 // --- Sessions ---
 
-TEST_CASE("engine.io handshake: its JSON, it is what clients read", "[engineio]") {
+TEST_CASE("engine.io handshake: its JSON has the form that clients read", "[engineio]") {
   CHECK(engineio_handshake({.sid = "lv_VI97HAXpY6yYWAAAC"}) ==
         R"({"sid":"lv_VI97HAXpY6yYWAAAC","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,)"
         R"("maxPayload":1000000})");
@@ -477,7 +474,7 @@ TEST_CASE("engine.io query: its parameters, they are read", "[engineio]") {
   CHECK(read_engineio_query("&&EIO=4&=&x").version_4);
 }
 
-TEST_CASE("engine.io request: each way to go wrong, it is refused as engine.io does", "[engineio]") {
+TEST_CASE("engine.io request: each kind of error, refused as engine.io does", "[engineio]") {
   using Refusal = EngineIoRefusal;
   using Session = std::optional<EngineIoTransport>;
   const auto polling = EngineIoTransport::polling;
@@ -533,7 +530,7 @@ TEST_CASE("engine.io request: each way to go wrong, it is refused as engine.io d
   CHECK(!check_engineio_request({socket_query, "GET", true}, {.polling = false}));
 }
 
-TEST_CASE("engine.io refusal: each, its status and body are those of engine.io", "[engineio]") {
+TEST_CASE("engine.io refusal: each has the status and body that engine.io sends", "[engineio]") {
   CHECK(engineio_refusal_body(EngineIoRefusal::transport_unknown) == R"({"code":0,"message":"Transport unknown"})");
   CHECK(engineio_refusal_body(EngineIoRefusal::session_unknown) == R"({"code":1,"message":"Session ID unknown"})");
   CHECK(engineio_refusal_body(EngineIoRefusal::bad_handshake_method) ==
@@ -549,7 +546,7 @@ TEST_CASE("engine.io refusal: each, its status and body are those of engine.io",
   CHECK(to_string(EngineIoTransport::websocket) == "websocket");
 }
 
-TEST_CASE("engine.io payload: a long packet is read in portions, to a place from which it can be moved", "[engineio]") {
+TEST_CASE("engine.io payload: a long packet is read in portions, into memory that can be moved", "[engineio]") {
   const std::string bytes(300'001, 'y');
   std::string payload =
       "4first\x1e"
@@ -585,7 +582,7 @@ TEST_CASE("engine.io payload: a long packet is read in portions, to a place from
   CHECK(pauses >= 15);
 }
 
-TEST_CASE("engine.io payload: long text that is not UTF-8, wherever that shows, it is refused", "[engineio]") {
+TEST_CASE("engine.io payload: long text that is not UTF-8, refused wherever the error is", "[engineio]") {
   for (const std::size_t at : {std::size_t{0}, std::size_t{70'000}, std::size_t{99'999}}) {
     std::string text(100'000, 'x');
     text[at] = '\xc3';
@@ -599,7 +596,7 @@ TEST_CASE("engine.io payload: long text that is not UTF-8, wherever that shows, 
   }
 }
 
-TEST_CASE("engine.io payload: the limit of a message, bytes count decoded, text with its type", "[engineio]") {
+TEST_CASE("engine.io payload: message size limit, bytes count decoded, text with its type", "[engineio]") {
   for (const std::size_t size : {std::size_t{10}, std::size_t{100'000}, std::size_t{100'001}}) {
     const EngineIoLimits limits{1'000'000, 10, size};
     const auto error_of = [&](const std::string& bytes) {

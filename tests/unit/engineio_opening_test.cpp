@@ -39,7 +39,7 @@ constexpr std::string_view chromium =
 
 }  // namespace
 
-TEST_CASE("engine.io opening: every field but those of the handshake is there, whoever shares it", "[engineio]") {
+TEST_CASE("engine.io opening: every field except those of the handshake is available, shared or not", "[engineio]") {
   Openings openings;
   const auto opening =
       openings.open(std::string(chromium) + "Cookie: a=1\r\nX-Mine: one\r\nCookie: b=2\r\nX-Empty:\r\n");
@@ -63,8 +63,7 @@ TEST_CASE("engine.io opening: every field but those of the handshake is there, w
   CHECK(cookies == std::vector<std::string>{"a=1", "b=2"});
 }
 
-TEST_CASE("engine.io opening: what two browsers say alike is in memory once, what one says alone is its own",
-          "[engineio]") {
+TEST_CASE("engine.io opening: fields equal in two browsers are stored once, others separately", "[engineio]") {
   Openings openings;
   const auto one = openings.open(std::string(chromium) + "Cookie: a=1\r\n", "192.0.2.7:1");
   const auto two = openings.open(std::string(chromium) + "Cookie: a=2\r\n", "192.0.2.7:2");
@@ -77,14 +76,14 @@ TEST_CASE("engine.io opening: what two browsers say alike is in memory once, wha
   CHECK(other->header("user-agent") == "curl/7.88.1");
 }
 
-TEST_CASE("engine.io opening: fields that outlive their table stay", "[engineio]") {
+TEST_CASE("engine.io opening: fields that outlive their table remain valid", "[engineio]") {
   auto openings = std::make_unique<Openings>();
   const auto opening = openings->open(chromium);
   openings.reset();
   CHECK(opening->header("origin") == "https://example.org");
 }
 
-TEST_CASE("engine.io common fields: as many as may be are in use, others are not shared until some are no more",
+TEST_CASE("engine.io common fields: the table is full, new fields are not shared until some are released",
           "[engineio]") {
   EngineIoCommonFields common;
   std::vector<std::shared_ptr<const std::string>> held;

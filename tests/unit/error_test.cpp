@@ -21,7 +21,7 @@ constexpr Errc all_codes[] = {
 
 }  // namespace
 
-TEST_CASE("error: every code has a name of its own", "[error]") {
+TEST_CASE("error: every code has a unique name", "[error]") {
   std::set<std::string_view> names;
   for (const Errc code : all_codes) {
     INFO(static_cast<int>(code));
@@ -31,14 +31,14 @@ TEST_CASE("error: every code has a name of its own", "[error]") {
   CHECK(to_string(static_cast<Errc>(999)) == "unknown");
 }
 
-TEST_CASE("error: on the wire a code is in upper case, and what is unknown is the server's", "[error]") {
+TEST_CASE("error: on the wire a code is in upper case, and an unknown one is a server error", "[error]") {
   for (const Errc code : all_codes) {
     CHECK(to_wire_name(code).find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == std::string_view::npos);
   }
   CHECK(to_wire_name(static_cast<Errc>(999)) == live::error_code::server_error);
   CHECK(to_wire_name(Errc::server_error) == live::error_code::server_error);
   CHECK(to_wire_name(Errc::invalid_json) == live::error_code::invalid_json);
-  // The reference has one code for all that is wrong with a message.
+  // The reference has a single code for every error in a message.
   for (const Errc code : {Errc::invalid_message, Errc::unknown_type, Errc::invalid_argument}) {
     CHECK(to_wire_name(code) == live::error_code::invalid_message);
   }
@@ -71,14 +71,14 @@ TEST_CASE("result: a value or an error, never both", "[error]") {
   CHECK_FALSE(Result<void>(Error(Errc::stopped, "")).ok());
 }
 
-TEST_CASE("result: holds what can only be moved", "[error]") {
+TEST_CASE("result: holds move-only types", "[error]") {
   Result<std::unique_ptr<int>> result = std::make_unique<int>(7);
   CHECK(**result == 7);
   const std::unique_ptr<int> taken = std::move(result).value();
   CHECK(*taken == 7);
 }
 
-TEST_CASE("close codes: a client comes back unless it would only be refused again", "[error]") {
+TEST_CASE("close codes: a client reconnects unless it would only be refused again", "[error]") {
   for (const CloseCode code :
        {CloseCode::going_away, CloseCode::internal_error, CloseCode::try_again_later, CloseCode::timed_out,
         CloseCode::slow_reader, CloseCode::rate_limited, CloseCode::handler_failed}) {

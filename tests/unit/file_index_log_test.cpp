@@ -1,4 +1,4 @@
-// The journal of a file store: torn ends, damage, new files, full disks.
+// The journal of a file store: torn ends, damage, rewriting, full disks.
 #include "catch.hpp"
 #include "support/child.hpp"
 #include "support/temp_folder.hpp"
@@ -39,7 +39,7 @@ std::string rows_in(const std::string& path) {
   return text;
 }
 
-/// The sizes that the file had after 0, 1, 2, ... rows.
+/// The sizes of the file after 0, 1, 2, ... rows.
 std::vector<std::size_t> write_rows(const std::string& path, int count) {
   FileIndexLog log(path);
   REQUIRE(log.load().ok());
@@ -62,7 +62,7 @@ std::uint32_t crc_on(std::uint32_t crc, const std::string& bytes) {
       ::crc32(crc, reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<unsigned>(bytes.size())));
 }
 
-/// A frame for the end of `file`, made as the header's comment says.
+/// A frame for the end of `file`, built as the header's comment describes.
 std::string frame_for(const std::string& file, const std::string& content) {
   const std::uint32_t seed = crc_on(crc_on(0, file.substr(8, 8)), number(file.size(), 8));
   const std::string size = number(content.size(), 4);
@@ -71,7 +71,7 @@ std::string frame_for(const std::string& file, const std::string& content) {
 
 }  // namespace
 
-TEST_CASE("file index log: torn at any byte, every row before is there and the log goes on", "[file_index_log]") {
+TEST_CASE("file index log: torn at any byte, all earlier rows are kept and the log continues", "[file_index_log]") {
   const TempFolder folder;
   const auto sizes = write_rows(folder / "whole", 3);
   REQUIRE(sizes[0] == head_bytes);
@@ -91,7 +91,7 @@ TEST_CASE("file index log: torn at any byte, every row before is there and the l
   }
 }
 
-TEST_CASE("file index log: a last frame that a loss of power left half written is cut off", "[file_index_log]") {
+TEST_CASE("file index log: a last frame that a power loss left half written is truncated", "[file_index_log]") {
   const TempFolder folder;
   const auto sizes = write_rows(folder / "whole", 2);
   const std::string whole = bytes_of(folder / "whole");
@@ -107,7 +107,7 @@ TEST_CASE("file index log: a last frame that a loss of power left half written i
   CHECK(rows_in(folder / "torn") == "1=a.txt 2=a.txt ");
 }
 
-TEST_CASE("file index log: damage before whole frames is an error that says where, and nothing is cut",
+TEST_CASE("file index log: damage before whole frames is an error with its position, and nothing is truncated",
           "[file_index_log]") {
   const TempFolder folder;
   const auto sizes = write_rows(folder / "whole", 4);
@@ -125,7 +125,7 @@ TEST_CASE("file index log: damage before whole frames is an error that says wher
   }
 }
 
-TEST_CASE("file index log: a file that is none is refused and kept", "[file_index_log]") {
+TEST_CASE("file index log: a file of another kind is refused and kept", "[file_index_log]") {
   const TempFolder folder;
   for (const std::string& content :
        {std::string(), std::string("flux"), std::string("fluxfil1"), std::string(100, 'x')}) {
@@ -137,7 +137,7 @@ TEST_CASE("file index log: a file that is none is refused and kept", "[file_inde
   CHECK_THAT(rows_in(folder.path().string()), Catch::Matchers::StartsWith("can't read the file index: "));
 }
 
-TEST_CASE("file index log: frames in what a client wrote do not pass for frames", "[file_index_log]") {
+TEST_CASE("file index log: frames inside a client's data are not taken for frames", "[file_index_log]") {
   const TempFolder folder;
   const auto sizes = write_rows(folder / "whole", 2);
   const std::string frames = bytes_of(folder / "whole").substr(sizes[0]);
@@ -151,13 +151,13 @@ TEST_CASE("file index log: frames in what a client wrote do not pass for frames"
   CHECK(rows_in(folder / "whole") == "1=a.txt 2=a.txt ");
 }
 
-TEST_CASE("file index log: what a newer version wrote is refused, not skipped", "[file_index_log]") {
+TEST_CASE("file index log: data of a newer version is refused, not skipped", "[file_index_log]") {
   const TempFolder folder;
   write_rows(folder / "index", 1);
   const std::string file = bytes_of(folder / "index");
   const std::string erased_row = std::string("\x02") + number(1, 4) + "1";
   write_bytes(folder / "index", file + frame_for(file, erased_row));
-  CHECK(rows_in(folder / "index").empty());  // the frame was made well
+  CHECK(rows_in(folder / "index").empty());  // the frame was built correctly
   for (const std::string& content : {std::string("\x09") + number(1, 4) + "1", std::string("\x01") + number(1, 4) + "1",
                                      std::string("\x02") + number(2, 4) + "1", std::string("\x02")}) {
     write_bytes(folder / "index", file + frame_for(file, content));
@@ -167,7 +167,7 @@ TEST_CASE("file index log: what a newer version wrote is refused, not skipped", 
   }
 }
 
-TEST_CASE("file index log: rows that no longer count do not make the file grow for ever", "[file_index_log]") {
+TEST_CASE("file index log: obsolete rows do not make the file grow for ever", "[file_index_log]") {
   const TempFolder folder;
   {
     FileIndexLog log(folder / "index");
@@ -188,7 +188,7 @@ TEST_CASE("file index log: rows that no longer count do not make the file grow f
              Catch::Matchers::ContainsSubstring(" 19=name 2999 ") && Catch::Matchers::ContainsSubstring(" 49=a.txt "));
 }
 
-TEST_CASE("file index log: a new file has more rows than fit one frame", "[file_index_log]") {
+TEST_CASE("file index log: a rewritten file may have more rows than fit one frame", "[file_index_log]") {
   const TempFolder folder;
   const std::string name(100'000, 'n');
   {
@@ -201,7 +201,7 @@ TEST_CASE("file index log: a new file has more rows than fit one frame", "[file_
   CHECK(std::count(rows.begin(), rows.end(), '=') == 30);
 }
 
-TEST_CASE("file index log: a new file that a crash left half written is of no account", "[file_index_log]") {
+TEST_CASE("file index log: a new file that a crash left half written is ignored", "[file_index_log]") {
   const TempFolder folder;
   write_rows(folder / "index", 2);
   write_bytes(folder / "index.new", "half of");
@@ -213,7 +213,7 @@ TEST_CASE("file index log: a new file that a crash left half written is of no ac
   CHECK(rows_in(folder / "index") == "1=1999 2=a.txt ");
 }
 
-TEST_CASE("file index log: where no new file can be made, the old one is used on", "[file_index_log]") {
+TEST_CASE("file index log: if no new file can be made, the old one stays in use", "[file_index_log]") {
   const TempFolder folder;
   write_rows(folder / "index", 2);
   std::filesystem::create_directories(folder / "index.new/in the way");
@@ -243,7 +243,7 @@ TEST_CASE("file index log: damage is not copied to a new file", "[file_index_log
         "the file index is damaged at byte " + std::to_string(sizes[0]) + ", and more of it follows");
 }
 
-TEST_CASE("file index log: saves of many threads are all there", "[file_index_log]") {
+TEST_CASE("file index log: saves from many threads are all kept", "[file_index_log]") {
   const TempFolder folder;
   {
     FileIndexLog log(folder / "index");
@@ -262,7 +262,7 @@ TEST_CASE("file index log: saves of many threads are all there", "[file_index_lo
   CHECK(std::count(rows.begin(), rows.end(), '=') == 800);
 }
 
-TEST_CASE("file index log: a save that finds no room fails and leaves all as it was", "[file_index_log]") {
+TEST_CASE("file index log: a save that finds no space fails and changes nothing", "[file_index_log]") {
   const TempFolder folder;
   write_rows(folder / "index", 2);
   const std::string before = bytes_of(folder / "index");

@@ -24,7 +24,7 @@ std::string replaced(std::string text, std::string_view what, std::string_view b
 
 }  // namespace
 
-TEST_CASE("file link: good for its file, name and time alone") {
+TEST_CASE("file link: valid only for its file, name and time") {
   if (!flux::core::has_digests()) return;
   const FileLinks links("a key of 16 bytes or more");
   const std::string query = links.query(file, 1'000, "n\xc3\xa4me & more.txt").value();
@@ -42,7 +42,7 @@ TEST_CASE("file link: good for its file, name and time alone") {
   CHECK_FALSE(FileLinks("another key of 16 bytes").admits(file, query, 999));
 }
 
-TEST_CASE("file link: without a name it admits none; what is signed can't be shifted into the name") {
+TEST_CASE("file link: without a name it permits none; signed text can't be shifted into the name") {
   if (!flux::core::has_digests()) return;
   const FileLinks links("a key of 16 bytes or more");
   const std::string query = links.query(file, 1'000, "").value();
@@ -53,7 +53,7 @@ TEST_CASE("file link: without a name it admits none; what is signed can't be shi
   CHECK_FALSE(links.admits(file, replaced(shifted, "filename=2%0Ax&expires=1", "filename=x&expires=1%0A2"), 0));
 }
 
-TEST_CASE("file link: each server without a key has its own") {
+TEST_CASE("file link: each server without a configured key has its own") {
   if (!flux::core::has_digests()) return;
   const FileLinks one("");
   const FileLinks two("");
@@ -62,7 +62,7 @@ TEST_CASE("file link: each server without a key has its own") {
   CHECK_FALSE(two.admits(file, query, 0));
 }
 
-TEST_CASE("file link: a query with any part of one wants to be one") {
+TEST_CASE("uuid: random ones differ and have the format of version 4") {
   CHECK(FileLinks::is_link("signature=00&expires=1"));
   CHECK(FileLinks::is_link("filename=x&expires=1"));
   CHECK(FileLinks::is_link("signature"));

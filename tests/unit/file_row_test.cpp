@@ -1,4 +1,4 @@
-// Rows of a file index as bytes. What each field may hold is in the contract of indexes.
+// Rows of a file index as bytes. The contract of indexes says what each field may hold.
 #include "catch.hpp"
 
 #include <flux/detail/storage/file_row.hpp>
@@ -9,7 +9,7 @@
 using namespace flux;
 using namespace flux::storage;
 
-TEST_CASE("file row: what was written is read, any bytes in it", "[file_row]") {
+TEST_CASE("file row: written rows are read back, with any bytes in them", "[file_row]") {
   FileInfo file;
   file.id = std::string("\0id", 3);
   file.name = std::string("\xff\0\n", 3);
@@ -28,7 +28,7 @@ TEST_CASE("file row: what was written is read, any bytes in it", "[file_row]") {
   CHECK((read_file_row(row) == file));
 }
 
-TEST_CASE("file row: what is cut, longer or of another form is none", "[file_row]") {
+TEST_CASE("file row: truncated, overlong or malformed input is not a row", "[file_row]") {
   FileInfo file;
   file.id = "id";
   file.name = "name";

@@ -1,4 +1,4 @@
-// What files use of a store: limits, and that what is given back is what was taken.
+// The space that files use in a store: limits, and that exactly the reserved amount is released.
 #include "catch.hpp"
 
 #include <flux/detail/storage/file_usage.hpp>
@@ -30,7 +30,7 @@ TEST_CASE("file usage: 0 is no limit", "[file_usage]") {
   for (int i = 0; i < 3; ++i) CHECK(usage.reserve("ann", 1000, std::uint64_t{1} << 60).ok());
 }
 
-TEST_CASE("file usage: an owner gives back what the store still has", "[file_usage]") {
+TEST_CASE("file usage: space that an owner released counts for the store until the file is deleted", "[file_usage]") {
   FileUsage usage({.bytes_max = 10, .bytes_per_owner_max = 6, .files_max = 0});
   REQUIRE(usage.reserve("ann", 1, 6).ok());
   usage.release_of_owner("ann", 1, 6);
@@ -41,7 +41,8 @@ TEST_CASE("file usage: an owner gives back what the store still has", "[file_usa
   CHECK(usage.reserve("ann", 1, 2).ok());
 }
 
-TEST_CASE("file usage: files of an owner, empty ones too, are limited apart from those of others", "[file_usage]") {
+TEST_CASE("file usage: the files of an owner, empty ones included, are limited separately from others",
+          "[file_usage]") {
   FileUsage usage({.bytes_max = 0, .bytes_per_owner_max = 0, .files_max = 0, .files_per_owner_max = 2});
   CHECK(usage.reserve("ann", 2, 0).ok());
   CHECK(usage.reserve("ann", 1, 0).error().message() == "an owner of files may have 2 files, and has them");
@@ -52,8 +53,7 @@ TEST_CASE("file usage: files of an owner, empty ones too, are limited apart from
   CHECK(usage.reserve("ann", 1, 0).error().code() == Errc::quota_exceeded);
 }
 
-TEST_CASE("file usage: what is there already may be past a limit that was lowered, but nothing comes on top",
-          "[file_usage]") {
+TEST_CASE("file usage: existing files may exceed a lowered limit, but nothing can be added", "[file_usage]") {
   FileUsage usage({.bytes_max = 10, .bytes_per_owner_max = 5, .files_max = 1});
   usage.add("ann", 2, 20);
   CHECK(usage.reserve("bob", 0, 1).error().code() == Errc::quota_exceeded);

@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Knows files, but none of their bytes. Complete files only, where a test does not say otherwise.
+/// Knows files, but none of their bytes. They are complete unless a test says otherwise.
 class NotedFiles final : public FileStore {
  public:
   explicit NotedFiles(bool blocks = false) : blocks_(blocks) {}
@@ -34,7 +34,7 @@ class NotedFiles final : public FileStore {
     file.modified_at = modified_at;
     file.owner = owner;
   }
-  /// `-` where it is not known.
+  /// `-` if it is unknown.
   char state(const FileId& id) {
     const std::lock_guard lock(mutex_);
     const auto found = files_.find(id);
@@ -76,7 +76,7 @@ class NotedFiles final : public FileStore {
   }
   bool may_block() const override { return blocks_; }
 
-  // What `Files` itself does not call.
+  // Not called by `Files` itself.
   Result<void> create(const FileInfo&) override { return Error(Errc::store_failed, "no"); }
   Result<void> set_length(const FileId&, std::uint64_t) override { return Error(Errc::store_failed, "no"); }
   Result<std::uint64_t> append(const FileId&, std::uint64_t, std::string_view) override {
@@ -112,7 +112,7 @@ struct Scene {
     if (!blocks) files->start();
   }
   ~Scene() { files->stop(); }
-  /// For the application, where a test does not say otherwise.
+  /// On behalf of the application, unless a test says otherwise.
   Result<FileHoldPtr> hold(const FileId& id, FileHolder holder = {.is_application = true}) {
     std::optional<Result<FileHoldPtr>> got;
     files->hold(id, std::move(holder), [&](Result<FileHoldPtr> result) { got.emplace(std::move(result)); });
@@ -128,7 +128,7 @@ struct Scene {
 
 }  // namespace
 
-TEST_CASE("files: one that is held is shared, and is deleted when its last holder lets go", "[files]") {
+TEST_CASE("files: a held file is shared, and is deleted when its last holder releases it", "[files]") {
   Scene s;
   s.store->put("f");
   auto hold = s.hold("f").value();
@@ -143,9 +143,8 @@ TEST_CASE("files: one that is held is shared, and is deleted when its last holde
   CHECK(s.hold("f").error().code() == Errc::file_not_found);
 }
 
-TEST_CASE(
-    "files: before the start nothing is deleted, whoever lets go of it: a start that fails leaves what rooms hold",
-    "[files]") {
+TEST_CASE("files: releases before the start delete nothing, so that a failed start leaves the files of rooms",
+          "[files]") {
   const auto store = std::make_shared<NotedFiles>(GENERATE(false, true));
   store->put("f", FileState::complete, true);
   FilesOptions options;
@@ -166,7 +165,7 @@ TEST_CASE(
   CHECK(store->state("f") == 'd');
 }
 
-TEST_CASE("files: what is not complete, or can't be marked as shared, can't be held, and nothing happens to it",
+TEST_CASE("files: an incomplete file, or one that can't be marked as shared, can't be held and is unchanged",
           "[files]") {
   Scene s;
   s.store->put("half", FileState::uploading);
@@ -179,8 +178,7 @@ TEST_CASE("files: what is not complete, or can't be marked as shared, can't be h
   CHECK(s.store->deletions == 0);
 }
 
-TEST_CASE("files: one that is held is shared by its owner, its uploader and its room alone; others only keep it",
-          "[files]") {
+TEST_CASE("files: a held file is shared by its owner, its uploader or its room only; others only keep it", "[files]") {
   Scene s;
   const Room::Settings settings{25ms, 100, 2, 1000};
   const auto room = std::make_shared<Room>("r", RoomOptions{}, "epoch", settings);
@@ -200,18 +198,18 @@ TEST_CASE("files: one that is held is shared by its owner, its uploader and its 
 
   SECTION("the owner") { CHECK(after_the_hold_of({.user_id = "ann"}) == "sd"); }
   SECTION("the connection that uploaded it") { CHECK(after_the_hold_of({.connection = "connection 1"}) == "sd"); }
-  SECTION("anybody, in the room that it was uploaded to") { CHECK(after_the_hold_of({.room = room}) == "sd"); }
+  SECTION("anyone, in the room that it was uploaded to") { CHECK(after_the_hold_of({.room = room}) == "sd"); }
   SECTION("the application") { CHECK(after_the_hold_of({.is_application = true}) == "sd"); }
 }
 
-TEST_CASE("files: a file without an owner is nobody's, not that of all who have no name", "[files]") {
+TEST_CASE("files: a file without an owner belongs to nobody, not to all clients without a name", "[files]") {
   Scene s;
   s.store->put("f");
   s.hold("f", {}).value().reset();
   CHECK(s.store->state("f") == 'c');
 }
 
-TEST_CASE("files: a stranger's place keeps a shared file when its owner's is gone, and then ends it", "[files]") {
+TEST_CASE("files: another user's item keeps a shared file when its owner's is removed, and then ends it", "[files]") {
   Scene s;
   s.store->put("f", FileState::complete, false, 0, "ann");
   auto stranger = s.hold("f", {}).value();
@@ -222,7 +220,7 @@ TEST_CASE("files: a stranger's place keeps a shared file when its owner's is gon
   CHECK(s.store->state("f") == 'd');
 }
 
-TEST_CASE("files: a place to be stored shares its file when it is stored, where its holder may", "[files]") {
+TEST_CASE("files: a pending item shares its file once it is stored, if its holder may", "[files]") {
   Scene s;
   s.store->put("f", FileState::complete, false, 0, "ann");
   const auto place_for = [&](FileHolder holder) {
@@ -240,7 +238,7 @@ TEST_CASE("files: a place to be stored shares its file when it is stored, where 
   CHECK(s.store->state("f") == 'd');
 }
 
-TEST_CASE("files: what nobody entitled has shared expires when nothing shows it", "[files]") {
+TEST_CASE("files: a file that nobody entitled has shared expires when no item refers to it", "[files]") {
   FilesOptions options;
   options.unshared_expires = 10s;
   Scene s(false, options);
@@ -251,13 +249,14 @@ TEST_CASE("files: what nobody entitled has shared expires when nothing shows it"
   CHECK(s.store->state("f") == 'c');
   stranger.reset();
   CHECK(s.store->state("f") == 'c');
-  s.files->sweep(1s);  // in which the server stood still
+  s.files->sweep(1s);  // the server was suspended meanwhile
   CHECK(s.store->state("f") == 'c');
   s.files->sweep();
   CHECK(s.store->state("f") == 'd');
 }
 
-TEST_CASE("files: a room of mode singleton lets go of what is overwritten, one of mode live when it ends", "[files]") {
+TEST_CASE("files: a singleton room releases an overwritten file, a live room releases its files when it ends",
+          "[files]") {
   Scene s;
   SteppedLoops loops;
   const TextView view;
@@ -289,7 +288,7 @@ TEST_CASE("files: a room of mode singleton lets go of what is overwritten, one o
     member.leave();
     CHECK(s.store->state("3") == 'd');
   }
-  SECTION("live: kept for those who have heard of it") {
+  SECTION("live: kept for members that were sent it") {
     REQUIRE(member.join(room_of(RoomMode::live)).ok());
     for (const char* id : {"1", "2", "3"}) share(id);
     CHECK(s.store->state("1") == 's');
@@ -299,7 +298,7 @@ TEST_CASE("files: a room of mode singleton lets go of what is overwritten, one o
   }
 }
 
-TEST_CASE("files: one that is in a room and in the public space goes with the last of both", "[files]") {
+TEST_CASE("files: a file in a room and in the public space is deleted with the last of both", "[files]") {
   Scene s;
   Limits limits;
   const auto space = std::make_shared<PublicSpace>(limits, "epoch");
@@ -312,9 +311,8 @@ TEST_CASE("files: one that is in a room and in the public space goes with the la
   CHECK(s.store->state("f") == 'd');
 }
 
-TEST_CASE(
-    "files: at a start those that an earlier life has shared are deleted, but what is held and what never was shared",
-    "[files]") {
+TEST_CASE("files: a start deletes files shared in an earlier run, except those held and those never shared",
+          "[files]") {
   Scene s;
   s.store->put("shared before", FileState::complete, true);
   s.store->put("held", FileState::complete, true);
@@ -326,7 +324,7 @@ TEST_CASE(
   CHECK(s.store->state("never shared") == 'c');
 }
 
-TEST_CASE("files: a sweep asks for what is idle since the uploads expired, and deletes what was not shared in time",
+TEST_CASE("files: a sweep asks for files idle longer than uploads live, and deletes those not shared in time",
           "[files]") {
   FilesOptions options;
   options.upload_expires = 60s;
@@ -346,7 +344,7 @@ TEST_CASE("files: a sweep asks for what is idle since the uploads expired, and d
   CHECK(s.store->state("old but uploading") == 'c');
 }
 
-TEST_CASE("files: a store that throws fails the call, and is complained of", "[files]") {
+TEST_CASE("files: a store that throws fails the call, and the error is logged", "[files]") {
   Scene s;
   std::optional<Result<FileCleanup>> got;
   s.files->cleanup([&](Result<FileCleanup> result) { got.emplace(std::move(result)); });
@@ -355,8 +353,7 @@ TEST_CASE("files: a store that throws fails the call, and is complained of", "[f
   CHECK_THAT(s.complaints, Catch::Matchers::ContainsSubstring("a broken store"));
 }
 
-TEST_CASE("files: a store that blocks is called in order for each file, within the queue's bounds, while it runs",
-          "[files][threads]") {
+TEST_CASE("files: calls of a blocking store keep the order of each file and the queue's limits", "[files][threads]") {
   Scene s(true);
   const auto name = [](Errc code) { return std::string(to_string(code)); };
   std::mutex mutex;
@@ -382,14 +379,14 @@ TEST_CASE("files: a store that blocks is called in order for each file, within t
   CHECK(order == "(stopped)");
   order.clear();
   s.files->start();
-  const auto begun = [&] {  // the first is at the store, and no longer waits
+  const auto begun = [&] {  // the first call has reached the store and is no longer queued
     const std::lock_guard lock(mutex);
     open = false;
   };
   begun();
   for (const char letter : {'a', 'b', 'c', 'd', 'e'}) call(letter);
   std::unique_lock lock(mutex);
-  CHECK(order.find("(overloaded)") == 0);  // at once, and for what is past two that wait
+  CHECK(order.find("(overloaded)") == 0);  // at once, for calls beyond two queued ones
   open = true;
   changed.notify_all();
   CHECK(changed.wait_for(lock, 10s, [&] { return std::count(order.begin(), order.end(), '.') >= 2; }));
@@ -401,7 +398,7 @@ TEST_CASE("files: a store that blocks is called in order for each file, within t
   CHECK(order == "(stopped)");
 }
 
-TEST_CASE("files: holders that come and go on many threads never leave one that is held deleted", "[files][threads]") {
+TEST_CASE("files: holders on many threads never see a held file deleted", "[files][threads]") {
   Scene s(true, [] {
     FilesOptions options;
     options.worker_threads = 4;

@@ -1,4 +1,4 @@
-// A loop on a thread of its own that serves HTTP on loopback, and a raw client. For http_connection_test.cpp.
+// A loop on its own thread that serves HTTP on loopback, and a raw client. For http_connection_test.cpp.
 #pragma once
 
 #include "catch.hpp"
@@ -32,7 +32,8 @@ using flux_test::patience;
 using flux_test::post;
 using Response = flux_test::HttpReply;
 
-/// What handlers found wrong. They run beside the test, and Catch2 takes assertions from one thread at a time.
+/// Failures seen by handlers. They run concurrently with the test, and Catch2 allows assertions on one thread at a
+/// time.
 inline std::atomic<int> failed_expectations{0};
 inline void expect(bool holds) {
   if (!holds) ++failed_expectations;
@@ -92,7 +93,7 @@ class TestServer {
   void on_loop(const std::function<void()>& task) {
     std::promise<void> done;
     const bool posted = loop->post([&] {
-      task();  // may hold assertions: none is made here meanwhile, Catch2 takes them from one thread at a time
+      task();  // may contain assertions: the test makes none meanwhile, as Catch2 allows them on one thread at a time
       done.set_value();
     });
     const bool ran = posted && done.get_future().wait_for(patience) == std::future_status::ready;
@@ -160,7 +161,7 @@ class Client {
   }
   asio::ip::tcp::socket& socket() { return socket_; }
 
-  /// More input. False at the end of the stream; fails the test where nothing comes in time.
+  /// Receives more input. False at the end of the stream; fails the test if nothing arrives in time.
   bool receive() {
     char bytes[16 * 1024];
     bool done = false;
@@ -194,7 +195,7 @@ class Client {
   }
   bool ends() { return to_end().empty(); }
 
-  /// Not complete where the stream ends before the response.
+  /// Incomplete if the stream ends before the response does.
   Response response(bool to_head_request = false) { return flux_test::read_reply(*this, to_head_request); }
 
   std::string received;

@@ -23,9 +23,9 @@ void hello(const HttpExchange& exchange) { exchange.respond(200, "hello"); }
 
 }  // namespace
 
-// --- Requests and answers in order ---
+// --- Requests and responses in order ---
 
-TEST_CASE("http: two requests one after the other, both are answered on one connection") {
+TEST_CASE("http: two requests in sequence, both are answered on one connection") {
   TestServer server;
   server.route("GET", "/rooms/{room}", [](const HttpExchange& exchange) {
     exchange.respond(200, std::string(exchange.method()) + " " + std::string(exchange.path()) + " " +
@@ -47,7 +47,7 @@ TEST_CASE("http: two requests one after the other, both are answered on one conn
   CHECK(server.loop->counters().requests.get() == 2);
 }
 
-TEST_CASE("http: the remote address, it is that of the client's socket") {
+TEST_CASE("http: the remote address is that of the client's socket") {
   TestServer server;
   server.route("GET", "/", [](const HttpExchange& exchange) { exchange.respond(200, exchange.remote_address()); });
   server.start();
@@ -56,7 +56,7 @@ TEST_CASE("http: the remote address, it is that of the client's socket") {
   CHECK(client.response().body == "127.0.0.1:" + std::to_string(client.socket().local_endpoint().port()));
 }
 
-TEST_CASE("http: a head byte by byte, it is answered") {
+TEST_CASE("http: a head sent byte by byte, it is answered") {
   TestServer server;
   server.route("GET", "/", hello);
   server.start();
@@ -66,7 +66,7 @@ TEST_CASE("http: a head byte by byte, it is answered") {
   CHECK(client.response().body == "hello");
 }
 
-TEST_CASE("http: requests in a pipeline whose first is answered last, the answers are in order") {
+TEST_CASE("http: pipelined requests whose first is answered last, the answers are in order") {
   std::optional<HttpExchange> slow;
   std::atomic<int> calls{0};
   TestServer server;
@@ -90,7 +90,8 @@ TEST_CASE("http: requests in a pipeline whose first is answered last, the answer
   CHECK(client.response().body == "c");
 }
 
-TEST_CASE("http: thousands of requests in a pipeline that nobody reads, all are answered and little is kept") {
+TEST_CASE(
+    "http: thousands of pipelined requests from a client that does not read, all are answered and little is buffered") {
   TestServer server;
   server.small_buffers = true;
   server.limits.outbox_bytes_congested = 32 * 1024;
@@ -98,7 +99,7 @@ TEST_CASE("http: thousands of requests in a pipeline that nobody reads, all are 
   server.route("GET", "/", [&](const HttpExchange& exchange) { exchange.respond(200, body); });
   server.start();
   Client client(server, true);
-  constexpr int count = 2000;  // 8 MB of answers: more than the sockets take
+  constexpr int count = 2000;  // 8 MB of answers: more than the socket buffers hold
   std::string requests;
   for (int i = 0; i < count; ++i) requests += get("/");
   client.send_meanwhile(requests);
@@ -109,7 +110,7 @@ TEST_CASE("http: thousands of requests in a pipeline that nobody reads, all are 
   CHECK(answered == count);
 }
 
-TEST_CASE("http: more waits behind an unanswered request than a head may have, reading pauses until the answer") {
+TEST_CASE("http: more input behind an unanswered request than a head may have, reading pauses until the answer") {
   std::optional<HttpExchange> slow;
   std::atomic<bool> called{false};
   TestServer server;
@@ -126,7 +127,7 @@ TEST_CASE("http: more waits behind an unanswered request than a head may have, r
   for (std::size_t i = 0; i < count; ++i) requests += get("/");
   client.send_meanwhile(requests);
   REQUIRE(eventually([&] { return called.load(); }));
-  for (int i = 0; i < 1000; ++i) {  // as many turns as would read it all
+  for (int i = 0; i < 1000; ++i) {  // enough turns to read everything
     client.push();
     server.on_loop([] {});
   }
@@ -139,7 +140,7 @@ TEST_CASE("http: more waits behind an unanswered request than a head may have, r
   client.close();
 }
 
-TEST_CASE("http: HEAD, the head of GET and no body") {
+TEST_CASE("http: HEAD, the same head as GET and no body") {
   TestServer server;
   server.route("GET", "/", hello);
   server.route("GET", "/stream", [](const HttpExchange& exchange) {
@@ -200,7 +201,7 @@ TEST_CASE("http: no route, wrong method, OPTIONS, CONNECT: 404, 405, 204 and 501
   CHECK(client.ends());
 }
 
-TEST_CASE("http: a malformed request, its status, a short text and the end") {
+TEST_CASE("http: a malformed request, its status, a short text, then the connection closes") {
   TestServer server;
   server.route("GET", "/", hello);
   server.start();
@@ -220,7 +221,7 @@ TEST_CASE("http: a malformed request, its status, a short text and the end") {
 
 // --- Request bodies ---
 
-TEST_CASE("http: read_body, bodies of both kinds come whole") {
+TEST_CASE("http: read_body, bodies of both kinds arrive complete") {
   TestServer server;
   server.route("POST", "/", [](const HttpExchange& exchange) {
     exchange.read_body([exchange](std::string body) { exchange.respond(200, std::move(body)); });
@@ -238,7 +239,7 @@ TEST_CASE("http: read_body, bodies of both kinds come whole") {
   CHECK(empty.body.empty());
 }
 
-TEST_CASE("http: a body is paused, the client is held back; resumed, all of it comes in order") {
+TEST_CASE("http: a paused body blocks the client; after resuming, all of it arrives in order") {
   std::optional<HttpExchange> paused;
   std::atomic<std::size_t> read{0};
   std::string body;
@@ -276,7 +277,7 @@ TEST_CASE("http: a body is paused, the client is held back; resumed, all of it c
   paused.reset();
 }
 
-TEST_CASE("http: a body that is paused at its last byte, its end comes when it is resumed") {
+TEST_CASE("http: a body paused at its last byte, its end is reported after resuming") {
   std::optional<HttpExchange> paused;
   std::atomic<bool> has_paused{false};
   TestServer server;
@@ -302,7 +303,7 @@ TEST_CASE("http: a body that is paused at its last byte, its end comes when it i
   paused.reset();
 }
 
-TEST_CASE("http: Expect: 100-continue and a handler that reads, it is sent before the body") {
+TEST_CASE("http: Expect: 100-continue and a handler that reads, 100 is sent before the body") {
   TestServer server;
   server.route("POST", "/", [](const HttpExchange& exchange) {
     exchange.read_body([exchange](std::string body) { exchange.respond(200, std::move(body)); });
@@ -317,7 +318,7 @@ TEST_CASE("http: Expect: 100-continue and a handler that reads, it is sent befor
   CHECK(client.response().body == "next");
 }
 
-TEST_CASE("http: Expect: 100-continue and a handler that answers at once, the answer and the end") {
+TEST_CASE("http: Expect: 100-continue and a handler that answers at once, the answer, then the connection closes") {
   TestServer server;
   server.route("POST", "/", [](const HttpExchange& exchange) { exchange.respond(403, "no"); });
   server.start();
@@ -329,7 +330,7 @@ TEST_CASE("http: Expect: 100-continue and a handler that answers at once, the an
   CHECK(client.ends());
 }
 
-TEST_CASE("http: a body over the route's limit, 413 and the end; read_body is never called") {
+TEST_CASE("http: a body over the route's limit, 413, then the connection closes; read_body is never called") {
   std::atomic<bool> called{false};
   std::atomic<int> completed{-1};
   TestServer server;
@@ -359,7 +360,7 @@ TEST_CASE("http: a body over the route's limit, 413 and the end; read_body is ne
   CHECK_FALSE(called);
 }
 
-TEST_CASE("http: a body that nobody reads, it is thrown away up to the limit, beyond it the connection closes") {
+TEST_CASE("http: an unread body is discarded up to the limit, beyond it the connection closes") {
   TestServer server;
   server.limits.body_bytes_max = 100'000;
   server.route("POST", "/", hello);
@@ -374,7 +375,7 @@ TEST_CASE("http: a body that nobody reads, it is thrown away up to the limit, be
   CHECK(client.ends());
 }
 
-TEST_CASE("http: the client goes inside its body, done tells false and on_abort comes") {
+TEST_CASE("http: the client disconnects inside its body, done gets false and on_abort is called") {
   Awaited<bool> done;
   Awaited<bool> aborted;
   TestServer server;
@@ -391,7 +392,7 @@ TEST_CASE("http: the client goes inside its body, done tells false and on_abort 
   CHECK(aborted.get());
 }
 
-// --- Answers: when, from where, how often ---
+// --- Answers: when, from which thread, how often ---
 
 TEST_CASE("http: answers from other threads, each request gets its own") {
   std::mutex mutex;
@@ -422,7 +423,7 @@ TEST_CASE("http: answers from other threads, each request gets its own") {
   for (std::thread& thread : threads) thread.join();
 }
 
-TEST_CASE("http: a handler throws, 500, counted and logged, the connection goes on") {
+TEST_CASE("http: a handler throws, 500, counted and logged, the connection continues") {
   TestServer server;
   server.route("GET", "/", [](const HttpExchange&) { throw std::runtime_error("out of ideas"); });
   server.route("GET", "/odd", [](const HttpExchange&) { throw 7; });
@@ -438,7 +439,7 @@ TEST_CASE("http: a handler throws, 500, counted and logged, the connection goes 
   CHECK(server.log().find("bad piece") != std::string::npos);
 }
 
-TEST_CASE("http: a handler throws inside its answer, the answer is cut") {
+TEST_CASE("http: a handler throws during its answer, the answer is truncated") {
   TestServer server;
   server.route("GET", "/", [](const HttpExchange& exchange) {
     exchange.begin(200, {}, 100);
@@ -453,7 +454,7 @@ TEST_CASE("http: a handler throws inside its answer, the answer is cut") {
   CHECK_FALSE(response.complete);
 }
 
-TEST_CASE("http: the last handle goes without an answer, 500") {
+TEST_CASE("http: the last handle is released without an answer, 500") {
   std::optional<HttpExchange> kept;
   Awaited<bool> called;
   TestServer server;
@@ -497,7 +498,7 @@ TEST_CASE("http: answered twice, the first counts") {
   CHECK(client.response().body == "first");
 }
 
-TEST_CASE("http: an answer that HTTP does not allow, 500 and a line in the log") {
+TEST_CASE("http: an answer that HTTP does not allow, 500 and a log line") {
   TestServer server;
   server.route("GET", "/split", [](const HttpExchange& exchange) {
     exchange.respond(200, "x", "text/plain", {{"X-Evil", "a\r\nSet-Cookie: b"}});
@@ -517,7 +518,7 @@ TEST_CASE("http: an answer that HTTP does not allow, 500 and a line in the log")
   CHECK(server.log().find("control character") != std::string::npos);
 }
 
-TEST_CASE("http: streamed answers, of known length, chunked, and to the end for HTTP/1.0") {
+TEST_CASE("http: streamed answers, with known length, chunked, and until close for HTTP/1.0") {
   TestServer server;
   server.route("GET", "/sized", [](const HttpExchange& exchange) {
     exchange.begin(200, {{"X-A", "b"}}, 6);
@@ -549,7 +550,7 @@ TEST_CASE("http: streamed answers, of known length, chunked, and to the end for 
   CHECK((to_end.body == "abc" + pattern_bytes(100'000)));
 }
 
-TEST_CASE("http: more is written than promised, the rest is cut and the connection goes on") {
+TEST_CASE("http: more is written than announced, the rest is dropped and the connection continues") {
   TestServer server;
   server.route("GET", "/", [](const HttpExchange& exchange) {
     exchange.begin(200, {}, 4);
@@ -563,7 +564,7 @@ TEST_CASE("http: more is written than promised, the rest is cut and the connecti
   CHECK(client.response().body == "abcd");
 }
 
-TEST_CASE("http: less is written than promised, or the handle goes before the end, the connection closes") {
+TEST_CASE("http: less is written than announced, or the handle is released before the end, the connection closes") {
   TestServer server;
   server.route("GET", "/end", [](const HttpExchange& exchange) {
     exchange.begin(200, {}, 10);
@@ -623,7 +624,7 @@ TEST_CASE("http: a reader slower than the writer, congested, then on_drain, and 
   CHECK((client.response().body == body));
 }
 
-TEST_CASE("http: a writer on another thread, congested tells it to wait and on_drain to go on") {
+TEST_CASE("http: a writer on another thread, congested tells it to wait and on_drain to continue") {
   std::mutex mutex;
   std::condition_variable drained;
   bool may_write = true;
@@ -668,7 +669,7 @@ TEST_CASE("http: a writer on another thread, congested tells it to wait and on_d
   CHECK(waits > 0);
 }
 
-TEST_CASE("http: a writer that never waits for its reader, the connection closes at the limit and on_abort comes") {
+TEST_CASE("http: a writer that never waits for its reader, the connection closes at the limit and on_abort is called") {
   Awaited<bool> aborted;
   std::thread writer;
   std::optional<HttpExchange> kept;
@@ -704,7 +705,7 @@ TEST_CASE("http: a writer that never waits for its reader, the connection closes
   kept.reset();
 }
 
-TEST_CASE("http: the client goes before the answer, on_abort comes once and later calls do nothing") {
+TEST_CASE("http: the client disconnects before the answer, on_abort is called once and later calls do nothing") {
   std::optional<HttpExchange> kept;
   std::atomic<int> aborts{0};
   Awaited<bool> called;
@@ -731,7 +732,7 @@ TEST_CASE("http: the client goes before the answer, on_abort comes once and late
   kept.reset();
 }
 
-TEST_CASE("http: the answer was complete, no on_abort when the client goes") {
+TEST_CASE("http: the client disconnects after a complete answer, no on_abort") {
   std::atomic<int> aborts{0};
   TestServer server;
   server.route("GET", "/", [&](const HttpExchange& exchange) {
@@ -747,7 +748,7 @@ TEST_CASE("http: the answer was complete, no on_abort when the client goes") {
   CHECK(aborts == 0);
 }
 
-TEST_CASE("http: the client ends its stream behind its requests, all are answered, then the connection ends") {
+TEST_CASE("http: the client ends its stream after its requests, all are answered, then the connection closes") {
   std::optional<HttpExchange> slow;
   Awaited<bool> called;
   TestServer server;
@@ -771,10 +772,10 @@ TEST_CASE("http: the client ends its stream behind its requests, all are answere
   CHECK(eventually([&] { return server.open_connections() == 0; }));
 }
 
-TEST_CASE("http: an answer larger than the sockets hold and a close behind it, all of it arrives") {
+TEST_CASE("http: an answer larger than the socket buffers, then a close, all of it arrives") {
   TestServer server;
   server.small_buffers = true;
-  server.limits.close_timeout = 1ms;  // does not begin before the client has taken the answer
+  server.limits.close_timeout = 1ms;  // starts only once the client has taken the answer
   const std::string body = pattern_bytes(5'000'000);
   server.route("GET", "/", [&](const HttpExchange& exchange) { exchange.respond(200, body); });
   server.start();
@@ -809,7 +810,7 @@ class Folder {
 
 }  // namespace
 
-TEST_CASE("http: static files, whole, in part, by HEAD and by their tag") {
+TEST_CASE("http: static files, whole, by range, by HEAD and by ETag") {
   Folder folder;
   const std::string bytes = pattern_bytes(1'000'000);
   folder.write("big.css", bytes);
@@ -851,7 +852,7 @@ TEST_CASE("http: static files, whole, in part, by HEAD and by their tag") {
   CHECK(client.response().status == 405);
 }
 
-TEST_CASE("http: a static file and a slow reader, little of it is kept in memory") {
+TEST_CASE("http: a static file and a slow reader, little of it is buffered") {
   Folder folder;
   folder.write("big.bin", pattern_bytes(20'000'000));
   TestServer server;
@@ -865,7 +866,7 @@ TEST_CASE("http: a static file and a slow reader, little of it is kept in memory
   CHECK((client.response().body == pattern_bytes(20'000'000)));
 }
 
-TEST_CASE("http: a static file becomes shorter while it is sent, the answer is cut") {
+TEST_CASE("http: a static file shrinks while it is sent, the answer is truncated") {
   Folder folder;
   folder.write("big.bin", pattern_bytes(20'000'000));
   TestServer server;
@@ -905,7 +906,7 @@ struct SteppedServer : TestServer {
 
 }  // namespace
 
-TEST_CASE("http: a head that trickles in, 408 at the handshake timeout, first request or not") {
+TEST_CASE("http: a slowly sent head, 408 at the handshake timeout, first request or not") {
   SteppedServer server;
   server.route("GET", "/", hello);
   server.start();
@@ -930,7 +931,7 @@ TEST_CASE("http: a head that trickles in, 408 at the handshake timeout, first re
   CHECK(client.ends());
 }
 
-TEST_CASE("http: a connection that says nothing, it is closed at the handshake timeout") {
+TEST_CASE("http: a silent connection is closed at the handshake timeout") {
   SteppedServer server;
   server.start();
   Client client(server);
@@ -941,7 +942,7 @@ TEST_CASE("http: a connection that says nothing, it is closed at the handshake t
   CHECK(client.ends());
 }
 
-TEST_CASE("http: nothing after a request, the connection is closed at the idle timeout") {
+TEST_CASE("http: no further request, the connection is closed at the idle timeout") {
   SteppedServer server;
   server.route("GET", "/", hello);
   server.start();
@@ -956,11 +957,11 @@ TEST_CASE("http: nothing after a request, the connection is closed at the idle t
   CHECK(client.ends());
 }
 
-TEST_CASE("http: a body stalls, 408; a handler that takes its time is left alone") {
+TEST_CASE("http: a stalled body, 408; a slow handler is not timed") {
   std::optional<HttpExchange> kept;
   Awaited<bool> called;
   SteppedServer server;
-  server.limits.input_stall_timeout = 0ms;  // which is another limit, for bodies that trickle
+  server.limits.input_stall_timeout = 0ms;  // a different limit, for slowly sent bodies
   server.route("POST", "/", [](const HttpExchange& exchange) {
     exchange.read_body([exchange](std::string body) { exchange.respond(200, std::move(body)); });
   });
@@ -994,7 +995,7 @@ TEST_CASE("http: a body stalls, 408; a handler that takes its time is left alone
   CHECK(patient.response().body == "thought about it");
 }
 
-TEST_CASE("http: a client takes nothing of its answer, closed by output_stall_timeout; one that takes some is not") {
+TEST_CASE("http: a client reads nothing of its answer, closed by output_stall_timeout; one that reads some is not") {
   Awaited<bool> aborted;
   std::optional<HttpExchange> kept;
   SteppedServer server;
@@ -1015,7 +1016,7 @@ TEST_CASE("http: a client takes nothing of its answer, closed by output_stall_ti
   server.advance(61s);
   client.receive_bytes(2'000'000);
   CHECK(server.open_connections() == 1);
-  // What the sockets still move between them counts as taken, so it may need several periods.
+  // Bytes still moving between the socket buffers count as read, so this may take several periods.
   CHECK(eventually([&] {
     server.advance(61s);
     return server.open_connections() == 0;
@@ -1024,9 +1025,9 @@ TEST_CASE("http: a client takes nothing of its answer, closed by output_stall_ti
   kept.reset();
 }
 
-// --- The end of the server ---
+// --- Stopping the server ---
 
-TEST_CASE("http: the server stops, idle connections end at once, requests in progress are answered first") {
+TEST_CASE("http: the server stops, idle connections close at once, requests in progress are answered first") {
   std::optional<HttpExchange> kept;
   Awaited<bool> called;
   TestServer server;
@@ -1063,7 +1064,7 @@ const std::string upgrade_request =
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const std::string switching = "HTTP/1.1 101 Switching Protocols\r\n\r\n";
 
-/// Sends back what comes, in upper case, after a first full stop only.
+/// Sends its input back in upper case, but only after a first full stop.
 class Shouter final : public flux::transport::StreamHandler {
  public:
   explicit Shouter(flux::transport::Connection& connection) : connection_(connection) {}
@@ -1099,7 +1100,7 @@ struct UpgradeServer : TestServer {
 
 }  // namespace
 
-TEST_CASE("http: an upgrade is accepted at once, what came behind it reaches the new handler") {
+TEST_CASE("http: an upgrade is accepted at once, bytes sent behind it reach the new handler") {
   UpgradeServer server;
   server.route("GET", "/", hello);
   server.service.upgrade = [](const Upgrading& http, const flux::transport::HttpHead& head) {
@@ -1116,7 +1117,7 @@ TEST_CASE("http: an upgrade is accepted at once, what came behind it reaches the
   CHECK(client.received == "FIRST SECOND.");
 }
 
-TEST_CASE("http: an upgrade is accepted later, what came behind it reaches the new handler") {
+TEST_CASE("http: an upgrade is accepted later, bytes sent behind it reach the new handler") {
   Awaited<Upgrading> waiting;
   UpgradeServer server;
   server.service.upgrade = [&](const Upgrading& http, const flux::transport::HttpHead&) { waiting.set(http); };
@@ -1130,7 +1131,7 @@ TEST_CASE("http: an upgrade is accepted later, what came behind it reaches the n
   CHECK(client.received == "ALL OF IT.");
 }
 
-TEST_CASE("http: an upgrade is refused, or its client goes first") {
+TEST_CASE("http: an upgrade is refused, or its client disconnects first") {
   Awaited<Upgrading> waiting;
   UpgradeServer server;
   server.service.upgrade = [&](const Upgrading& http, const flux::transport::HttpHead&) { waiting.set(http); };
@@ -1149,7 +1150,7 @@ TEST_CASE("http: an upgrade is refused, or its client goes first") {
     CHECK(response.has("WWW-Authenticate: Bearer"));
     CHECK(client.ends());
   }
-  SECTION("gone") {
+  SECTION("disconnected") {
     client.reset();
     REQUIRE(eventually([&] { return server.open_connections() == 0; }));
     server.on_loop([&] {
@@ -1165,7 +1166,7 @@ TEST_CASE("http: an upgrade is refused, or its client goes first") {
   }
 }
 
-TEST_CASE("http: the service throws at an upgrade, 500") {
+TEST_CASE("http: the service throws during an upgrade, 500") {
   UpgradeServer server;
   server.service.upgrade = [](const Upgrading&, const flux::transport::HttpHead&) { throw std::runtime_error("no"); };
   server.start();
@@ -1175,7 +1176,7 @@ TEST_CASE("http: the service throws at an upgrade, 500") {
   CHECK(client.ends());
 }
 
-TEST_CASE("http: half a WebSocket handshake, 426 or 400, and the connection goes on") {
+TEST_CASE("http: an incomplete WebSocket handshake, 426 or 400, and the connection continues") {
   UpgradeServer server;
   server.service.upgrade = [](const Upgrading&, const flux::transport::HttpHead&) { expect(false); };
   server.start();

@@ -1,4 +1,4 @@
-// Responses, dates, and the small readers of http_message.hpp.
+// Responses, dates, and the small parsers of http_message.hpp.
 #include "catch.hpp"
 
 #include <flux/detail/transport/http_date.hpp>
@@ -48,7 +48,7 @@ TEST_CASE("http encoder: an unknown length, chunked on HTTP/1.1 and until close 
   CHECK(out == "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
 }
 
-TEST_CASE("http encoder: keep-alive and close, Connection says what is not the version's default", "[http]") {
+TEST_CASE("http encoder: keep-alive and close, Connection is sent if it differs from the version's default", "[http]") {
   const auto encode = [](int version_minor, bool keep_alive, const HttpFields& fields) {
     std::string out;
     HttpResponseContext context;
@@ -128,7 +128,7 @@ TEST_CASE("http encoder: names and values that would split the response, refused
   CHECK(out.empty());
 }
 
-TEST_CASE("http encoder: a Date of the application, not sent twice", "[http]") {
+TEST_CASE("http encoder: the application sets Date, it is not sent twice", "[http]") {
   std::string out;
   HttpResponseContext context;
   context.date = "ours";
@@ -136,7 +136,7 @@ TEST_CASE("http encoder: a Date of the application, not sent twice", "[http]") {
   CHECK(out == "HTTP/1.1 200 OK\r\ndate: theirs\r\nContent-Length: 0\r\n\r\n");
 }
 
-TEST_CASE("http encoder: text responses, whole in one piece", "[http]") {
+TEST_CASE("http encoder: text responses are written in one piece", "[http]") {
   std::string out;
   HttpResponseContext context;
   context.keep_alive = false;
@@ -157,7 +157,7 @@ TEST_CASE("http encoder: chunks, sizes are hexadecimal and an empty one is not s
   CHECK(HttpChunkHead(std::numeric_limits<std::uint64_t>::max()).text() == "ffffffffffffffff\r\n");
 }
 
-TEST_CASE("http date: known times, formatted and read back in all three forms", "[http]") {
+TEST_CASE("http date: known times, formatted and parsed in all three forms", "[http]") {
   CHECK(http_date(example) == "Sun, 06 Nov 1994 08:49:37 GMT");
   CHECK(http_date(sys_seconds{}) == "Thu, 01 Jan 1970 00:00:00 GMT");
   CHECK(http_date(now) == "Thu, 29 Feb 2024 00:00:00 GMT");
@@ -170,7 +170,7 @@ TEST_CASE("http date: known times, formatted and read back in all three forms", 
   }
 }
 
-TEST_CASE("http date: anything else, nothing", "[http]") {
+TEST_CASE("http date: anything else is not parsed", "[http]") {
   for (const auto* text :
        {"", "Sun", "Sun,", "now", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 GMT ",
         "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994 24:00:00 GMT", "Sun, 06 nov 1994 08:49:37 GMT",
@@ -181,7 +181,7 @@ TEST_CASE("http date: anything else, nothing", "[http]") {
   }
 }
 
-TEST_CASE("http date: cache, changes with the second only", "[http]") {
+TEST_CASE("http date: the cached text changes only with the second", "[http]") {
   HttpDateCache cache;
   const system_clock::time_point time = example;
   CHECK(cache.at(time) == "Sun, 06 Nov 1994 08:49:37 GMT");
@@ -202,7 +202,7 @@ TEST_CASE("http message: queries, names and values are decoded and the first win
   CHECK_FALSE(query_parameter("&&", ""));
 }
 
-TEST_CASE("http message: url encoding, there and back, malformed escapes are refused", "[http]") {
+TEST_CASE("http message: url encoding round trip, malformed escapes are refused", "[http]") {
   std::string all;
   for (int c = 0; c < 256; ++c) all.push_back(static_cast<char>(c));
   CHECK(url_decode(url_encode(all)) == all);
@@ -212,7 +212,7 @@ TEST_CASE("http message: url encoding, there and back, malformed escapes are ref
   for (const auto* text : {"%", "%4", "%g0", "%0g", "a%", "%%41"}) CHECK_FALSE(url_decode(text));
 }
 
-TEST_CASE("http message: lists and fields, compared without regard to case", "[http]") {
+TEST_CASE("http message: lists and fields are compared case-insensitively", "[http]") {
   CHECK(header_has_token("keep-alive, Upgrade", "upgrade"));
   CHECK(header_has_token(" ,, \tclose\t", "close"));
   CHECK_FALSE(header_has_token("closed", "close"));
@@ -229,7 +229,7 @@ TEST_CASE("http message: lists and fields, compared without regard to case", "[h
   CHECK(reason_phrase(299) == "Unknown");
 }
 
-TEST_CASE("media type: by extension, whatever its case, octet-stream for the rest", "[http]") {
+TEST_CASE("media type: by extension in any case, octet-stream for all others", "[http]") {
   CHECK(media_type("a.html") == "text/html; charset=utf-8");
   CHECK(media_type("x/y.min.JS") == "text/javascript; charset=utf-8");
   CHECK(media_type("a.mjs") == "text/javascript; charset=utf-8");

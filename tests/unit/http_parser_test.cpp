@@ -1,4 +1,5 @@
-// The request parser: what it reads, what it refuses with which status, and that cuts in the stream change nothing.
+// The request parser: what it accepts, what it refuses and with which status, and that splitting the stream changes
+// nothing.
 #include "catch.hpp"
 
 #include <flux/detail/transport/http_parser.hpp>
@@ -19,7 +20,7 @@ using flux::transport::HttpLimits;
 using flux::transport::HttpRequestParser;
 using Event = HttpRequestParser::Event;
 
-/// One line per event, bodies joined, so that two runs can be compared.
+/// One line per event, with bodies joined, so that two runs can be compared.
 struct Transcript {
   std::string text;
   int status = 0;
@@ -39,8 +40,8 @@ std::string describe(const HttpHead& head) {
   return text + "\n";
 }
 
-/// Feeds a stream as a connection would: what is not consumed is presented again with more behind it. Every
-/// presentation is an allocation of exactly its size, so that the sanitizers see a read past the end.
+/// Feeds a stream as a connection would: bytes that are not consumed are presented again with more behind them. Every
+/// presentation is an allocation of exactly its size, so that the sanitizers detect a read past the end.
 class Feeder {
  public:
   explicit Feeder(const HttpLimits& limits) : parser_(limits) {}
@@ -316,7 +317,7 @@ const std::vector<Refused>& refused() {
 
 }  // namespace
 
-TEST_CASE("http parser: a GET, every part of its head is there", "[http]") {
+TEST_CASE("http parser: a GET, every part of its head is available", "[http]") {
   const HttpHead head = parse_head(
       "GET /a%20b/%C3%A4?x=%31&y HTTP/1.1\r\nHost: example.com:8080\r\nAccept: a\r\nX-Empty:\r\naccept: \t b "
       "\t\r\n\r\n");
@@ -373,7 +374,7 @@ TEST_CASE("http parser: forms of the target, path, query and host follow", "[htt
   }
 }
 
-TEST_CASE("http parser: hosts that are valid, are accepted", "[http]") {
+TEST_CASE("http parser: valid hosts are accepted", "[http]") {
   for (const std::string host :
        {"a", "a.b-c_d", "127.0.0.1:1", "[::ffff:1.2.3.4]:80", "a%2Db", "a:", "", "xn--bcher-kva.example"}) {
     CAPTURE(host);
@@ -392,7 +393,7 @@ TEST_CASE("http parser: version and Connection, keep_alive follows", "[http]") {
   CHECK_FALSE(parse_head("GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n").keep_alive());
 }
 
-TEST_CASE("http parser: Expect, only a body of HTTP/1.1 is waited for", "[http]") {
+TEST_CASE("http parser: Expect, honoured only with a body and HTTP/1.1", "[http]") {
   const std::string rest = "Host: a\r\nExpect: 100-Continue\r\n";
   CHECK(parse_head("PUT / HTTP/1.1\r\n" + rest + "Content-Length: 1\r\n\r\n").expects_continue());
   CHECK(parse_head("PUT / HTTP/1.1\r\n" + rest + "Transfer-Encoding: chunked\r\n\r\n").expects_continue());
@@ -400,7 +401,7 @@ TEST_CASE("http parser: Expect, only a body of HTTP/1.1 is waited for", "[http]"
   CHECK_FALSE(parse_head("PUT / HTTP/1.0\r\n" + rest + "Content-Length: 1\r\n\r\n").expects_continue());
 }
 
-TEST_CASE("http parser: a WebSocket upgrade, the bytes behind the head are left alone", "[http]") {
+TEST_CASE("http parser: a WebSocket upgrade, the bytes behind the head are not consumed", "[http]") {
   const std::string fields = "Host: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n";
   const std::string stream = "GET /live HTTP/1.1\r\n" + fields + "\r\n\x81\x80";
   HttpRequestParser parser;
@@ -416,7 +417,7 @@ TEST_CASE("http parser: a WebSocket upgrade, the bytes behind the head are left 
       parse_head("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n").upgrade_websocket());
 }
 
-TEST_CASE("http parser: bodies of both kinds, pipelined, every cut gives the same events", "[http]") {
+TEST_CASE("http parser: pipelined bodies of both kinds, the same events wherever the stream is split", "[http]") {
   const std::string stream =
       "\r\nPOST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
       "\r\nGET /b%20c?d HTTP/1.1\r\nHost: a\r\nX: y \r\n\r\n"
@@ -435,7 +436,7 @@ TEST_CASE("http parser: bodies of both kinds, pipelined, every cut gives the sam
   check_every_cut(stream);
 }
 
-TEST_CASE("http parser: malformed requests, each is refused with its status wherever it is cut", "[http]") {
+TEST_CASE("http parser: malformed requests, each is refused with its status wherever it is split", "[http]") {
   for (const Refused& refusal : refused()) {
     CAPTURE(refusal.what);
     const Transcript transcript = run(refusal.stream);
@@ -445,7 +446,7 @@ TEST_CASE("http parser: malformed requests, each is refused with its status wher
   }
 }
 
-TEST_CASE("http parser: the caps of a head, what is at one passes and what is above is refused", "[http]") {
+TEST_CASE("http parser: limits of a head, values at a limit pass and values above it are refused", "[http]") {
   HttpLimits limits;
   limits.request_line_bytes_max = 20;
   limits.field_bytes_max = 12;
@@ -473,7 +474,7 @@ TEST_CASE("http parser: the caps of a head, what is at one passes and what is ab
   check_every_cut(cases.back().first, limits);
 }
 
-TEST_CASE("http parser: the caps of a body, what is at one passes and what is above is refused", "[http]") {
+TEST_CASE("http parser: limits of a body, values at a limit pass and values above it are refused", "[http]") {
   HttpLimits limits;
   limits.fields_max = 2;
   limits.body_bytes_max = 8;
@@ -503,7 +504,7 @@ TEST_CASE("http parser: the caps of a body, what is at one passes and what is ab
   }
 }
 
-TEST_CASE("http parser: limit of one request raised or lowered after its head, only that body follows it", "[http]") {
+TEST_CASE("http parser: the limit is changed after a request's head, it applies to that body only", "[http]") {
   HttpLimits limits;
   limits.body_bytes_max = 4;
   const std::string request = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
@@ -520,7 +521,7 @@ TEST_CASE("http parser: limit of one request raised or lowered after its head, o
   CHECK(parser.error_status() == 413);
 }
 
-TEST_CASE("http parser: a head that expects 100, need_more tells when to send it and 413 comes without the body",
+TEST_CASE("http parser: a head with Expect: 100, need_more says when to send 100, and 413 comes without the body",
           "[http]") {
   const auto next_after_head = [](std::string_view length) {
     const std::string text =
@@ -534,7 +535,7 @@ TEST_CASE("http parser: a head that expects 100, need_more tells when to send it
   CHECK(next_after_head("99999999999") == Event::error);
 }
 
-TEST_CASE("http parser: an announced body of the largest size, nothing is reserved and bytes pass through", "[http]") {
+TEST_CASE("http parser: the largest announced body, nothing is reserved and bytes pass through", "[http]") {
   HttpLimits limits;
   limits.body_bytes_max = ~std::uint64_t{0};
   const std::string stream = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615\r\n\r\nab";
@@ -548,7 +549,7 @@ TEST_CASE("http parser: an announced body of the largest size, nothing is reserv
   CHECK(parser.in_message());
 }
 
-TEST_CASE("http parser: after an error, it says the same and consumes nothing", "[http]") {
+TEST_CASE("http parser: after an error, it reports the same error and consumes nothing", "[http]") {
   HttpRequestParser parser;
   std::string_view in = "\n";
   REQUIRE(parser.next(in) == Event::error);
@@ -560,7 +561,7 @@ TEST_CASE("http parser: after an error, it says the same and consumes nothing", 
   CHECK_FALSE(parser.in_message());
 }
 
-TEST_CASE("http parser: an unfinished head presented with bytes missing, refused without a read past the end",
+TEST_CASE("http parser: an unfinished head presented again with bytes missing, refused without a read past the end",
           "[http]") {
   HttpRequestParser parser;
   std::string_view in = "GET / HTTP/1.1\r\nHost";
@@ -569,7 +570,7 @@ TEST_CASE("http parser: an unfinished head presented with bytes missing, refused
   CHECK(parser.next(in) == Event::error);
 }
 
-TEST_CASE("http parser: a head taken, it stays valid while the parser goes on", "[http]") {
+TEST_CASE("http parser: the head remains valid while the parser continues", "[http]") {
   const std::string stream = "GET /first HTTP/1.1\r\nHost: a\r\n\r\nGET /second HTTP/1.1\r\nHost: b\r\n\r\n";
   HttpRequestParser parser;
   std::string_view in = stream;

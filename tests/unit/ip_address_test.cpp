@@ -13,7 +13,7 @@ bool in_range(std::string_view range, std::string_view address) {
 
 }  // namespace
 
-TEST_CASE("ip address: text is read and written back, IPv4 inside IPv6 is IPv4", "[ip]") {
+TEST_CASE("ip address: text is parsed and written back, IPv4 inside IPv6 is IPv4", "[ip]") {
   for (const char* text : {"192.0.2.7", "0.0.0.0", "255.255.255.255", "::", "::1", "2001:db8::7", "fe80::1"}) {
     CHECK(ip(text).text() == text);
   }
@@ -25,7 +25,7 @@ TEST_CASE("ip address: text is read and written back, IPv4 inside IPv6 is IPv4",
   CHECK_FALSE(ip("::1").is_v4());
 }
 
-TEST_CASE("ip address: what is no address is none", "[ip]") {
+TEST_CASE("ip address: invalid text gives none", "[ip]") {
   for (const char* text : {"", "localhost", "192.0.2", "192.0.2.256", "192.0.2.7:80", "1.2.3.4.5", ":::", "[::1]",
                            "2001:db8::7::1", " 192.0.2.7", "192.0.2.7 ", "unknown", "_hidden", "12345"}) {
     INFO(text);
@@ -49,7 +49,7 @@ TEST_CASE("ip address: a client is counted by its IPv4 address, or by its /64", 
   CHECK(ip("2001:db8:1:3::1").client_network() != ip("2001:db8:1:2::1").client_network());
 }
 
-TEST_CASE("ip range: the prefix decides, and one address is a range of itself", "[ip]") {
+TEST_CASE("ip range: the prefix decides, and a single address is a range of one", "[ip]") {
   CHECK(in_range("10.0.0.0/8", "10.255.3.4"));
   CHECK_FALSE(in_range("10.0.0.0/8", "11.0.0.0"));
   CHECK(in_range("172.16.0.0/12", "172.31.255.255"));
@@ -63,7 +63,7 @@ TEST_CASE("ip range: the prefix decides, and one address is a range of itself", 
   CHECK(in_range("::1/128", "::1"));
 }
 
-TEST_CASE("ip range: what is none is refused, a prefix with bits behind it too", "[ip]") {
+TEST_CASE("ip range: invalid text is refused, and a prefix with host bits set too", "[ip]") {
   for (const char* text : {"", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8x", "10.0.0.0/ 8",
                            "10.0.0.1/8", "2001:db8::/129", "2001:db8::1/32", "example.org"}) {
     INFO(text);
@@ -71,7 +71,7 @@ TEST_CASE("ip range: what is none is refused, a prefix with bits behind it too",
   }
 }
 
-TEST_CASE("client address: with a port where there is one", "[ip]") {
+TEST_CASE("client address: with a port if there is one", "[ip]") {
   for (const char* text : {"192.0.2.7:49152", "[2001:db8::7]:1", "192.0.2.7", "2001:db8::7"}) {
     CHECK(ClientAddress::parse(text).value().text() == text);
   }

@@ -36,7 +36,7 @@ TEST_CASE("json: a text is kept byte for byte", "[json]") {
   CHECK(JsonText().text() == "null");
 }
 
-TEST_CASE("json: every kind is told, with or without space before it", "[json]") {
+TEST_CASE("json: every kind is recognised, with or without leading space", "[json]") {
   const std::map<std::string, Kind> kinds = {{"null", Kind::null}, {"true", Kind::boolean}, {"false", Kind::boolean},
                                              {"0", Kind::number},  {"-1.5", Kind::number},  {R"("")", Kind::string},
                                              {"[]", Kind::array},  {"{}", Kind::object}};
@@ -46,7 +46,7 @@ TEST_CASE("json: every kind is told, with or without space before it", "[json]")
   }
 }
 
-TEST_CASE("json: what is no single value is refused, and the error says where", "[json]") {
+TEST_CASE("json: anything but a single value is refused, and the error has the position", "[json]") {
   for (const char* text : {"",           " ",        "{",   "}",    "[1",   "[1,]",     "{\"a\"}", "{\"a\":}",
                            "{\"a\":1,}", "{a:1}",    "'a'", "nul",  "True", "+1",       "01",      "1.",
                            ".5",         "1e",       "-",   "0x10", "NaN",  "Infinity", "\"",      "\"\\x\"",
@@ -60,7 +60,7 @@ TEST_CASE("json: what is no single value is refused, and the error says where", 
   CHECK_THAT(error.message(), Catch::Matchers::ContainsSubstring("byte 11"));
 }
 
-TEST_CASE("json: NUL is no end of a text", "[json]") {
+TEST_CASE("json: NUL does not end a text", "[json]") {
   CHECK_FALSE(accepted("{}\0"s));
   CHECK_FALSE(accepted("{}\0{}"s));
   CHECK_FALSE(accepted("[1]\0junk"s));
@@ -80,7 +80,7 @@ TEST_CASE("json: only UTF-8 is accepted", "[json]") {
   CHECK(accepted("\"\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80\""));
 }
 
-TEST_CASE("json: an escaped lone surrogate never comes out as invalid UTF-8", "[json]") {
+TEST_CASE("json: an escaped lone surrogate is never decoded to invalid UTF-8", "[json]") {
   for (const char* text : {R"("\udc00")", R"("a\udfffb")", R"("\udc00\ud800")", R"("\ud800")", R"("\ud800x")",
                            R"("\ud800\ud800")", R"("\ud800\u0041")", R"("\\\uDBFF")"}) {
     CAPTURE(text);
@@ -94,16 +94,16 @@ TEST_CASE("json: an escaped lone surrogate never comes out as invalid UTF-8", "[
   CHECK(R"({"a":["\ud83d","\\ud83d"],"b":1})"_json.get<std::string>("/a/1") == "\\ud83d");
   CHECK(R"({"\ud83d":"\ud83d","b":1})"_json.get<std::int64_t>("/b") == 1);
   CHECK(R"("\ud83d\ude00")"_json.get<std::string>() == "\xF0\x9F\x98\x80");
-  // As a member's name it is not found, and disturbs nobody.
+  // As a member's name it is not found, and does not affect others.
   CHECK(R"({"\udc00":1,"a":2})"_json.get<std::int64_t>("/a") == 2);
 }
 
-TEST_CASE("json: what the caller vouches for is repaired where it is no UTF-8", "[json]") {
+TEST_CASE("json: trusted text is repaired if it is not UTF-8", "[json]") {
   CHECK(JsonText::trusted("{\"a\":\"\xFF\"}").text() == "{\"a\":\"\xEF\xBF\xBD\"}");
   CHECK(JsonText::object({{"k\xFF", JsonText::string("v\xC3")}}).text() == "{\"k\xEF\xBF\xBD\":\"v\xEF\xBF\xBD\"}");
 }
 
-TEST_CASE("json: a number is read as any type that it fits into", "[json]") {
+TEST_CASE("json: a number can be read as any type that it fits", "[json]") {
   const JsonText json = R"({"n":[0,-1,127,128,255,256,-129,2147483648,4294967296,1.5,1e2,1e39],"s":"1"})"_json;
   CHECK(json.get<int>("/n/2") == 127);
   CHECK(json.get<int>("/n/1") == -1);
@@ -129,7 +129,7 @@ TEST_CASE("json: a number is read as any type that it fits into", "[json]") {
   static_assert(!JsonReadable<char> && !JsonReadable<const char*> && !JsonReadable<JsonText>);
 }
 
-TEST_CASE("json: nesting is allowed up to the limit and refused beyond it", "[json]") {
+TEST_CASE("json: nesting is accepted up to the limit and refused beyond it", "[json]") {
   const auto arrays = [](std::size_t depth) { return repeated("[", depth) + repeated("]", depth); };
   const auto objects = [](std::size_t depth) {
     return repeated("{\"a\":", depth - 1) + "{}" + repeated("}", depth - 1);
@@ -151,14 +151,14 @@ TEST_CASE("json: 100,000 open brackets fail at the limit, before the rest is rea
   }
 }
 
-TEST_CASE("json: a pointer in a text of any depth needs no recursion", "[json]") {
+TEST_CASE("json: a pointer into a text of any depth needs no recursion", "[json]") {
   const std::size_t depth = 100'000;
   const JsonText json = JsonText::parse(repeated("[", depth) + "7" + repeated("]", depth), depth).value();
   CHECK(json.get<std::int64_t>(repeated("/0", depth)) == 7);
   CHECK(json.at(repeated("/0", depth + 1)) == std::nullopt);
 }
 
-TEST_CASE("json: pointers find what RFC 6901, section 5, says", "[json]") {
+TEST_CASE("json: pointers find what RFC 6901, section 5, lists", "[json]") {
   const JsonText json =
       R"({"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8})"_json;
   CHECK(at(json, "") == json.text());
@@ -180,7 +180,7 @@ TEST_CASE("json: pointers find what RFC 6901, section 5, says", "[json]") {
   }
 }
 
-TEST_CASE("json: a pointer to nothing finds nothing", "[json]") {
+TEST_CASE("json: a pointer to a missing value finds nothing", "[json]") {
   const JsonText json = R"({"foo":["bar",{"x":1}],"n":null,"s":"t","~":1})"_json;
   for (const char* pointer : {"foo",
                               "/fo",
@@ -212,13 +212,13 @@ TEST_CASE("json: a pointer to nothing finds nothing", "[json]") {
 
 TEST_CASE("json: ~01 is ~1, not a slash", "[json]") { CHECK(at(R"({"/":1,"~1":2})"_json, "/~01") == "2"); }
 
-TEST_CASE("json: members are named by what their names stand for", "[json]") {
+TEST_CASE("json: members are found by their unescaped names", "[json]") {
   CHECK(at(R"({"\u0061\/b":1})"_json, "/a~1b") == "1");
   CHECK(at("{\"\\u00e9\":1}"_json, "/\xC3\xA9") == "1");
   CHECK(at(R"({"a\u0000b":1})"_json, "/a\0b"s) == "1");
 }
 
-TEST_CASE("json: of members with one name the first counts, whatever it is", "[json]") {
+TEST_CASE("json: of members with the same name the first counts, whatever its type", "[json]") {
   CHECK(at(R"({"a":1,"a":2})"_json, "/a") == "1");
   CHECK(at(R"({"a":{"b":1},"a":{"b":2,"c":3}})"_json, "/a/b") == "1");
   CHECK(at(R"({"a":{"b":1},"a":{"b":2,"c":3}})"_json, "/a/c") == "none");
@@ -227,7 +227,7 @@ TEST_CASE("json: of members with one name the first counts, whatever it is", "[j
   CHECK(at(R"([1,{"0":2}])"_json, "/0/0") == "none");
 }
 
-TEST_CASE("json: members of another place with the right name are passed over", "[json]") {
+TEST_CASE("json: members with the right name elsewhere are skipped", "[json]") {
   const JsonText json =
       R"({"x":{"a":{"b":0}},"y":[{"a":0},[["a"]]],"b":0,"a":{"x":{"b":0},"b":"here"},"z":{"b":0}})"_json;
   CHECK(at(json, "/a/b") == R"("here")");
@@ -235,7 +235,7 @@ TEST_CASE("json: members of another place with the right name are passed over", 
   CHECK(at(json, "/y/0/a") == "0");
 }
 
-TEST_CASE("json: what is found comes without the space around it", "[json]") {
+TEST_CASE("json: values are returned without surrounding space", "[json]") {
   const JsonText json = " { \"a\" :\t[ 1 ,\n { } , \"x\" , true ] } "_json;
   CHECK(at(json, "") == "{ \"a\" :\t[ 1 ,\n { } , \"x\" , true ] }");
   CHECK(at(json, "/a/0") == "1");
@@ -245,7 +245,7 @@ TEST_CASE("json: what is found comes without the space around it", "[json]") {
   CHECK(at(" 5 "_json, "") == "5");
 }
 
-TEST_CASE("json: integers are read up to the ends of their types, and never rounded", "[json]") {
+TEST_CASE("json: integers are read up to the limits of their types, and never rounded", "[json]") {
   CHECK("9223372036854775807"_json.get<std::int64_t>() == std::numeric_limits<std::int64_t>::max());
   CHECK("-9223372036854775808"_json.get<std::int64_t>() == std::numeric_limits<std::int64_t>::min());
   CHECK("9223372036854775808"_json.get<std::int64_t>() == std::nullopt);
@@ -259,7 +259,7 @@ TEST_CASE("json: integers are read up to the ends of their types, and never roun
   CHECK("123456789012345678901234567890"_json.text() == "123456789012345678901234567890");
 }
 
-TEST_CASE("json: doubles are read to the last bit", "[json]") {
+TEST_CASE("json: doubles are read exactly", "[json]") {
   CHECK("0.1"_json.get<double>() == 0.1);
   CHECK("-0"_json.get<double>() == 0.0);
   CHECK("7"_json.get<double>() == 7.0);
@@ -290,7 +290,7 @@ TEST_CASE("json: strings are decoded", "[json]") {
   CHECK(R"("")"_json.get<std::string>().value().empty());
 }
 
-TEST_CASE("json: string() gives what parses back to the same text", "[json]") {
+TEST_CASE("json: string() gives text that parses back to the same string", "[json]") {
   std::string all;
   for (int c = 0; c < 128; ++c) all += static_cast<char>(c);
   all += "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80";
@@ -300,7 +300,7 @@ TEST_CASE("json: string() gives what parses back to the same text", "[json]") {
   CHECK(JsonText::string("a\"b\\c\n\x01").text() == R"("a\"b\\c\n\u0001")");
 }
 
-TEST_CASE("json: string() replaces each byte that is no UTF-8", "[json]") {
+TEST_CASE("json: string() replaces each byte that is not UTF-8", "[json]") {
   const std::string mark = "\xEF\xBF\xBD";
   CHECK(JsonText::string("a\xFF\x62").get<std::string>() == "a" + mark + "b");
   CHECK(JsonText::string("\xE2\x82").get<std::string>() == mark + mark);
@@ -309,7 +309,7 @@ TEST_CASE("json: string() replaces each byte that is no UTF-8", "[json]") {
   CHECK(JsonText::string("\xF0\x9F\x98\x80\xF5").get<std::string>() == "\xF0\x9F\x98\x80" + mark);
 }
 
-TEST_CASE("json: number() gives the shortest text that reads as the same number", "[json]") {
+TEST_CASE("json: number() gives the shortest text that parses back to the same number", "[json]") {
   CHECK(JsonText::number(0).text() == "0");
   CHECK(JsonText::number(-7).text() == "-7");
   CHECK(JsonText::number(std::uint8_t{200}).text() == "200");
@@ -326,7 +326,7 @@ TEST_CASE("json: number() gives the shortest text that reads as the same number"
   CHECK(JsonText::number(std::numeric_limits<double>::quiet_NaN()) == JsonText());
 }
 
-TEST_CASE("json: object() and array() put values together in their order, names are escaped", "[json]") {
+TEST_CASE("json: object() and array() join values in order, names are escaped", "[json]") {
   CHECK(JsonText::object({}).text() == "{}");
   CHECK(JsonText::array({}).text() == "[]");
   const JsonText ada = JsonText::object({{"name", JsonText::string("Ada")}, {"a \"b\"", JsonText::boolean(true)}});

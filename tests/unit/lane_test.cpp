@@ -14,7 +14,7 @@ using namespace flux::testing;
 
 namespace {
 
-/// An audience with its lock, as a room is one.
+/// An audience with its lock, like a room.
 struct Hall {
   std::mutex mutex;
   Audience audience{mutex};
@@ -37,7 +37,7 @@ struct Listener {
 
 const int views[] = {1, 2};
 
-/// Sends `text`, to all but `except`. Returns how often it was encoded.
+/// Sends `text` to all but `except`. Returns how often it was encoded.
 int say(const std::shared_ptr<Hall>& hall, const std::string& text, const Listener* except = nullptr,
         SegmentPolicy policy = SegmentPolicy::all, std::uint64_t state_before = 0) {
   int encodings = 0;
@@ -54,7 +54,7 @@ int say(const std::shared_ptr<Hall>& hall, const std::string& text, const Listen
 
 }  // namespace
 
-TEST_CASE("lane: messages arrive in order, whole, and not at who is excluded", "[lane]") {
+TEST_CASE("lane: messages arrive in order and complete, except at excluded readers", "[lane]") {
   SteppedLoops loops;
   const auto hall = std::make_shared<Hall>();
   Listener a(*hall, loops[0], views, 1), b(*hall, loops[0], views, 2), c(*hall, loops[0], views, 3);
@@ -72,7 +72,7 @@ TEST_CASE("lane: messages arrive in order, whole, and not at who is excluded", "
   CHECK(c.inbox.batches == 1);
 }
 
-TEST_CASE("lane: exclusions of a batch do not reach into the next", "[lane]") {
+TEST_CASE("lane: exclusions of one batch do not affect the next", "[lane]") {
   SteppedLoops loops;
   const auto hall = std::make_shared<Hall>();
   Listener a(*hall, loops[0], views, 1);
@@ -83,7 +83,7 @@ TEST_CASE("lane: exclusions of a batch do not reach into the next", "[lane]") {
   CHECK(a.inbox.take() == Lines{"two"});
 }
 
-TEST_CASE("lane: who enters does not get what is pending, who leaves gets nothing more", "[lane]") {
+TEST_CASE("lane: a new member does not get pending messages, one that leaves gets nothing more", "[lane]") {
   SteppedLoops loops;
   const auto hall = std::make_shared<Hall>();
   Listener a(*hall, loops[0], views, 1), b(*hall, loops[0], views, 2);
@@ -102,7 +102,7 @@ TEST_CASE("lane: who enters does not get what is pending, who leaves gets nothin
 TEST_CASE("audience: a message is encoded once for each view, whatever the number of loops", "[lane]") {
   SteppedLoops loops(3);
   const auto hall = std::make_shared<Hall>();
-  // Entered so that the lanes of one view would not stand together by themselves.
+  // The order of entering must not group the lanes of one view by accident.
   Listener a(*hall, loops[0], &views[0], 1), b(*hall, loops[0], &views[1], 2), c(*hall, loops[1], &views[0], 3),
       d(*hall, loops[1], &views[1], 4), e(*hall, loops[2], &views[0], 5), f(*hall, loops[2], &views[0], 6);
   CHECK(say(hall, "one") == 2);
@@ -112,14 +112,15 @@ TEST_CASE("audience: a message is encoded once for each view, whatever the numbe
   for (Listener* other : {&b, &d}) CHECK(other->inbox.take() == Lines{"one'", "two'"});
   CHECK(f.inbox.take() == Lines{"one"});
   CHECK(e.lane == f.lane);
-  // A lane that is empty gets nothing more.
+  // An empty lane gets nothing more.
   for (Listener* gone : {&b, &d}) gone->leave(*hall);
   CHECK(say(hall, "three") == 1);
   loops.settle();
   CHECK(a.inbox.take() == Lines{"three"});
 }
 
-TEST_CASE("audience: who changes the view takes along what waits, inserts where they belong", "[lane]") {
+TEST_CASE("lane: a reader that changes its view takes its pending messages along, with inserts in their places",
+          "[lane]") {
   SteppedLoops loops;
   const auto hall = std::make_shared<Hall>();
   Listener a(*hall, loops[0], &views[0], 1), b(*hall, loops[0], &views[0], 2);
@@ -153,8 +154,7 @@ TEST_CASE("audience: who changes the view takes along what waits, inserts where 
   CHECK(a.inbox.take().empty());
 }
 
-TEST_CASE("delivery: a congested reader gets all messages, and none of the states of which the newest is enough",
-          "[lane]") {
+TEST_CASE("delivery: a congested reader gets all messages, but no states of which only the newest matters", "[lane]") {
   SteppedLoops loops;
   const auto hall = std::make_shared<Hall>();
   Listener slow(*hall, loops[0], views, 1), quick(*hall, loops[0], views, 2);
@@ -169,13 +169,13 @@ TEST_CASE("delivery: a congested reader gets all messages, and none of the state
   state("s5", 4);
   loops.settle();
   CHECK(slow.inbox.take() == Lines{"one", "two", "three"});
-  CHECK(slow.inbox.runs == 2);  // what stands together goes together
+  CHECK(slow.inbox.runs == 2);  // adjacent segments are delivered together
   CHECK(slow.inbox.held_back == 2);
-  CHECK(slow.seat.state_known == 3);  // the first that it missed counts
+  CHECK(slow.seat.state_known == 3);  // the first one that it missed counts
   CHECK(quick.inbox.take() == Lines{"one", "s4", "two", "three", "s5"});
   CHECK(quick.inbox.runs == 1);
   CHECK(quick.seat.state_known == 0);
-  // What is not meant for it is not held back either.
+  // A segment that is not meant for it is not held back either.
   slow.seat.state_known = 0;
   state("s6", 5, &slow);
   say(hall, "four");
@@ -188,7 +188,7 @@ TEST_CASE("delivery: a congested reader gets all messages, and none of the state
   CHECK(slow.inbox.take() == Lines{"s7"});
 }
 
-TEST_CASE("delivery: what is inserted into a segment is given or held back with it", "[lane]") {
+TEST_CASE("delivery: text inserted into a segment is delivered or held back with it", "[lane]") {
   SteppedLoops loops;
   const auto hall = std::make_shared<Hall>();
   Listener slow(*hall, loops[0], views, 1), quick(*hall, loops[0], &views[1], 2);
@@ -204,7 +204,7 @@ TEST_CASE("delivery: what is inserted into a segment is given or held back with 
         hall, policy, policy == SegmentPolicy::newest ? 1 : 0);
   };
   slow.inbox.congested = true;
-  say_inserted("", "", SegmentPolicy::all);  // nothing but what is inserted
+  say_inserted("", "", SegmentPolicy::all);  // nothing but the inserted text
   say_inserted("state ", "", SegmentPolicy::newest);
   say_inserted("one", "two", SegmentPolicy::all);
   say_inserted("", "state", SegmentPolicy::newest);
@@ -214,7 +214,7 @@ TEST_CASE("delivery: what is inserted into a segment is given or held back with 
   CHECK(quick.inbox.take() == Lines{"...", "state ...", "one...two", "...state", "three'"});
 }
 
-TEST_CASE("delivery: nothing more is given to a reader that closes on its way", "[lane]") {
+TEST_CASE("delivery: a reader that closes during delivery gets nothing more", "[lane]") {
   SteppedLoops loops;
   const auto hall = std::make_shared<Hall>();
   Listener a(*hall, loops[0], views, 1);
@@ -227,7 +227,7 @@ TEST_CASE("delivery: nothing more is given to a reader that closes on its way", 
   CHECK(a.seat.state_known == 0);
 }
 
-TEST_CASE("audience: states are not taken along to another view, they are to be caught up with", "[lane]") {
+TEST_CASE("audience: states are not taken along to another view, the reader catches up on them", "[lane]") {
   SteppedLoops loops;
   const auto hall = std::make_shared<Hall>();
   Listener a(*hall, loops[0], &views[0], 1);
@@ -252,7 +252,7 @@ Lines beginnings(const Lines& lines) {
 
 }  // namespace
 
-TEST_CASE("lane: much that is added in one turn goes out in batches of a bounded size, in order", "[lane]") {
+TEST_CASE("lane: many messages added in one turn are sent in batches of bounded size, in order", "[lane]") {
   SteppedLoops loops;
   const auto hall = std::make_shared<Hall>();
   Listener a(*hall, loops[0], views, 1), b(*hall, loops[0], views, 2);
@@ -266,7 +266,7 @@ TEST_CASE("lane: much that is added in one turn goes out in batches of a bounded
   CHECK(a.lane->pending_size() == 0);
 }
 
-TEST_CASE("lane: other work of the loop has its turn between two batches", "[lane]") {
+TEST_CASE("lane: other work of the loop runs between two batches", "[lane]") {
   SteppedLoops loops;
   const auto hall = std::make_shared<Hall>();
   Listener a(*hall, loops[0], views, 1);
@@ -284,7 +284,7 @@ TEST_CASE("lane: other work of the loop has its turn between two batches", "[lan
   CHECK(a.inbox.take().size() == 9);
 }
 
-TEST_CASE("lane: who enters, leaves or is flushed has to do with every batch that is pending", "[lane]") {
+TEST_CASE("lane: entering, leaving and flushing take every pending batch into account", "[lane]") {
   SteppedLoops loops;
   const auto hall = std::make_shared<Hall>();
   Listener a(*hall, loops[0], &views[0], 1);
@@ -292,14 +292,14 @@ TEST_CASE("lane: who enters, leaves or is flushed has to do with every batch tha
     for (const char letter : {'1', '2', '3', '4'}) say(hall, long_text(letter));
     Listener late(*hall, loops[0], &views[0], 2);
     say(hall, "5");
-    SECTION("all of it is pending in one sum") { CHECK(a.lane->pending_size() == 4 * 900'000 + 1); }
-    SECTION("who entered has what was said since") {
+    SECTION("pending_size counts every batch") { CHECK(a.lane->pending_size() == 4 * 900'000 + 1); }
+    SECTION("a new member gets what was sent since it entered") {
       late.lane->flush_now();
       CHECK(late.inbox.take() == Lines{"5"});
       CHECK(a.inbox.take().size() == 5);
       CHECK_FALSE(a.lane->has_pending());
     }
-    SECTION("who changes the view takes along all of it") {
+    SECTION("a reader that changes its view takes all of it along") {
       const std::lock_guard lock(hall->mutex);
       const std::string waiting = hall->audience.change_view(a.lane, a.seat, &views[1], 1, a.inbox, ';');
       CHECK(waiting == long_text('1') + ';' + long_text('2') + ';' + long_text('3') + ';' + long_text('4') + ";5");
@@ -308,7 +308,7 @@ TEST_CASE("lane: who enters, leaves or is flushed has to do with every batch tha
   });
 }
 
-TEST_CASE("lane: the owner lives until what is pending has gone out, and no longer", "[lane]") {
+TEST_CASE("lane: the owner lives until its pending messages are sent, and no longer", "[lane]") {
   SteppedLoops loops;
   auto hall = std::make_shared<Hall>();
   const std::weak_ptr<Hall> weak = hall;
@@ -321,7 +321,7 @@ TEST_CASE("lane: the owner lives until what is pending has gone out, and no long
   CHECK(weak.expired());
 }
 
-TEST_CASE("lane: a buffer is used again, unless a reader still holds it or it has grown big", "[lane]") {
+TEST_CASE("lane: a buffer is reused, unless a reader still holds it or it has grown large", "[lane]") {
   SteppedLoops loops;
   const auto hall = std::make_shared<Hall>();
   struct Keeper final : Outlet {
@@ -344,7 +344,7 @@ TEST_CASE("lane: a buffer is used again, unless a reader still holds it or it ha
     say(hall, std::to_string(i));
     loops.settle();
   }
-  // Two buffers take turns; the one that is held keeps its text and is replaced.
+  // Two buffers alternate; the one that is held keeps its text and is replaced.
   CHECK(keeper.buffers[0] == keeper.buffers[2]);
   CHECK(keeper.buffers[1] == keeper.buffers[3]);
   CHECK(keeper.buffers[4] != keeper.buffers[2]);
@@ -356,7 +356,7 @@ TEST_CASE("lane: a buffer is used again, unless a reader still holds it or it ha
   CHECK(lane->pending_bytes().capacity() <= 4096);
 }
 
-TEST_CASE("lane: what several threads say reaches every loop in one order, each thread's in its own",
+TEST_CASE("lane: messages from several threads reach every loop in one order, each thread's in its own",
           "[lane][threads]") {
   constexpr int messages = 2000;
   std::vector<std::shared_ptr<Loop>> loops;

@@ -14,7 +14,7 @@ using namespace std::string_literals;
 
 namespace {
 
-/// What a text is read as; `error` is "CODE: message" or empty.
+/// How a text is read; `error` is "CODE: message" or empty.
 struct Read {
   LiveRequest request;
   std::string error;
@@ -84,7 +84,7 @@ ChatMessage stored(std::string text, std::string user = {}, std::string metadata
 
 // --- Reading ---
 
-TEST_CASE("live: join_room, with all that it may hold", "[live]") {
+TEST_CASE("live: join_room, with every member it may have", "[live]") {
   const std::string text =
       message("join_room",
               R"({"roomId":"r\u00e9","presence": {"x" : 1},"accessToken":"t","name":"Ann","email":"a@b","more":[]})");
@@ -116,7 +116,7 @@ TEST_CASE("live: leave_room, with or without a payload", "[live]") {
   CHECK(read(message("leave_room", R"({"roomId":"r"})")).request.room_id == "r");
 }
 
-TEST_CASE("live: update_presence, broadcast_event and send_chat keep the JSON as it came", "[live]") {
+TEST_CASE("live: update_presence, broadcast_event and send_chat keep the JSON unchanged", "[live]") {
   CHECK(read(message("update_presence", R"({"presence":{ "a":1e2 }})")).request.presence == R"({ "a":1e2 })");
   const std::string text = message("broadcast_event", R"({"event":"e","payload": [1, {"roomId":"no"}] })");
   const Read event = read(text);
@@ -179,13 +179,13 @@ TEST_CASE("live: create_room, share, get_history and the public space", "[live]"
   CHECK(ticket.request.room_id == "r");
 }
 
-TEST_CASE("live: members come in any order, escaped names count, unknown ones do not matter", "[live]") {
+TEST_CASE("live: members in any order, escaped names match, unknown members are ignored", "[live]") {
   const Read r = read(
       R"({"x":{"roomId":1,"type":2},"payload":{"y":{"roomId":3},"room\u0049d":"r"},"\u0074ype":"join\u005froom","id":"i"})");
   CHECK(r.error.empty());
   CHECK(r.request.room_id == "r");
   CHECK(r.request.id == R"("i")");
-  // Members of a payload's kind, in the wrong place.
+  // Members that belong in the payload, in the wrong place.
   CHECK(read(R"({"type":"leave_room","roomId":"r"})").request.room_id == std::nullopt);
   CHECK(read(R"({"type":"leave_room","x":[{"roomId":"r"}]})").request.room_id == std::nullopt);
 }
@@ -203,7 +203,7 @@ TEST_CASE("live: an id is a string or a number of at most 256 bytes, kept as its
   refused(R"({"type":"leave_room","id":")" + std::string(255, 'x') + "\"}", "invalid_message: id must be");
 }
 
-TEST_CASE("live: an error has the id of its message, wherever it stands", "[live]") {
+TEST_CASE("live: an error has the id of its message, wherever the id is", "[live]") {
   for (const char* text : {R"({"type":"nonsense","id":7})", R"({"type":"join_room","payload":{},"id":7})",
                            R"({"id":7})", R"({"id":7,"type":"join_room","payload":[]})", R"({"id":7,"type":1})"}) {
     const Read r = read(text);
@@ -212,13 +212,13 @@ TEST_CASE("live: an error has the id of its message, wherever it stands", "[live
   }
 }
 
-TEST_CASE("live: what is no message is refused with a reason", "[live]") {
+TEST_CASE("live: an invalid message is refused with a reason", "[live]") {
   refused("", "invalid_json");
   refused("nonsense", "invalid_json");
   refused(R"({"type":"leave_room"}x)", "invalid_json");
   refused("{\"type\":\"leave_room\"}\0"s, "invalid_json");
   refused("{\"type\":\"leave_room\",\"x\":\"\xFF\"}", "invalid_json");
-  CHECK(read(R"({"type":"leave_room","x":"\ud800"})").error.empty());  // nobody reads it
+  CHECK(read(R"({"type":"leave_room","x":"\ud800"})").error.empty());  // the value is not used
   for (const char* text : {"null", "1", "true", R"("join_room")", "[]", R"([{"type":"leave_room"}])"}) {
     refused(text, "invalid_message: a message must be an object");
   }
@@ -233,7 +233,7 @@ TEST_CASE("live: what is no message is refused with a reason", "[live]") {
     refused(message("leave_room", payload), "invalid_message: payload must be an object");
 }
 
-TEST_CASE("live: a member that is there twice is refused, one that nobody reads is not", "[live]") {
+TEST_CASE("live: a duplicate member is refused, unless it is not used", "[live]") {
   refused(R"({"type":"leave_room","type":"leave_room"})", "\"type\" is there twice");
   refused(R"({"type":"leave_room","id":1,"id":2})", "\"id\" is there twice");
   refused(R"({"type":"leave_room","payload":{},"payload":{}})", "\"payload\" is there twice");
@@ -242,7 +242,7 @@ TEST_CASE("live: a member that is there twice is refused, one that nobody reads 
   CHECK(read(R"({"type":"leave_room","x":1,"x":2,"payload":{"y":1,"y":2}})").error.empty());
 }
 
-TEST_CASE("live: a member of the wrong kind is named, with what it is and what it must be", "[live]") {
+TEST_CASE("live: a member of the wrong type is named in the error, with its type and the expected one", "[live]") {
   const auto wrong_kinds = [](const std::string& type, const std::string& before, const std::string& name,
                               const std::vector<std::string>& values, const std::string& right) {
     for (const std::string& value : values) {
@@ -274,7 +274,7 @@ TEST_CASE("live: a member of the wrong kind is named, with what it is and what i
   wrong_kinds("public_share", "", "data", no_object, "an object");
 }
 
-TEST_CASE("live: a member that a type needs and that is absent or null is missing", "[live]") {
+TEST_CASE("live: a required member that is absent or null is missing", "[live]") {
   const std::map<std::string, std::string> needed = {{"join_room", "roomId"},      {"update_presence", "presence"},
                                                      {"broadcast_event", "event"}, {"send_chat", "message"},
                                                      {"create_room", "roomId"},    {"share", "data"},
@@ -290,11 +290,11 @@ TEST_CASE("live: a member that a type needs and that is absent or null is missin
   refused(message("upload_ticket", "{}"), "id is missing");
   refused(message("public_upload_ticket", "{}"), "id is missing");
   refused(R"({"type":"public_history"})", "id is missing");
-  // null stands for absent.
+  // null counts as absent.
   CHECK(read(message("join_room", R"({"roomId":"r","presence":null,"accessToken":null,"name":null})")).error.empty());
 }
 
-TEST_CASE("live: values that no member may have", "[live]") {
+TEST_CASE("live: invalid values of each member", "[live]") {
   refused(message("create_room", R"({"roomId":"r","mode":"Live"})"), "mode is \"Live\"");
   refused(message("send_chat", R"({"message":"a\u0000b"})"), "message holds NUL");
   for (const char* type : {"join_room", "leave_room"})
@@ -311,7 +311,7 @@ TEST_CASE("live: values that no member may have", "[live]") {
   refused(message("share", R"({"data":{"type":"string","content":1}})"), "data.content must be");
 }
 
-TEST_CASE("live: half of a surrogate pair in what is relayed becomes U+FFFD", "[live]") {
+TEST_CASE("live: half of a surrogate pair in relayed JSON becomes U+FFFD", "[live]") {
   const std::string fffd = "\xEF\xBF\xBD";
   for (const std::string half : {R"(\ud83d)", R"(\uDE00)"}) {
     CAPTURE(half);
@@ -335,7 +335,7 @@ TEST_CASE("live: half of a surrogate pair in what is relayed becomes U+FFFD", "[
   }
 }
 
-TEST_CASE("live: an error has the id that came before the fault, and none that came behind", "[live]") {
+TEST_CASE("live: an error has an id that comes before the fault, none that comes after", "[live]") {
   const auto id_of = [](const std::string& text) {
     const Read result = read(text);
     CHECK_FALSE(result.error.empty());
@@ -355,7 +355,7 @@ TEST_CASE("live: an error has the id that came before the fault, and none that c
   CHECK(id_of(R"({"id":[1],"x":1e400})").empty());
 }
 
-TEST_CASE("live: an error that shows what came is itself UTF-8, however long that was", "[live]") {
+TEST_CASE("live: an error that quotes its input is itself UTF-8, however long that was", "[live]") {
   for (std::size_t shift = 0; shift < 4; ++shift) {
     const std::string name = std::string(shift, 'x') + repeated("\xF0\x9F\x98\x80", 12);
     refused("{\"type\":\"" + name + "\"}", "unknown_type");
@@ -363,7 +363,7 @@ TEST_CASE("live: an error that shows what came is itself UTF-8, however long tha
   }
 }
 
-TEST_CASE("live: what is over its limit is refused, what is at it is not", "[live]") {
+TEST_CASE("live: values over a limit are refused, values at it are not", "[live]") {
   Limits limits;
   limits.presence_bytes_max = 11;
   limits.event_name_bytes_max = 4;
@@ -395,7 +395,7 @@ TEST_CASE("live: what is over its limit is refused, what is at it is not", "[liv
   refused(R"({"type":"leave_room","payload":)" + repeated("[", 100'000), "deeper than 64 levels");
 }
 
-TEST_CASE("live: views of a request lie inside its text", "[live]") {
+TEST_CASE("live: views of a request point into its text", "[live]") {
   const std::string text = message("send_chat", R"({"message":"m","metadata":{"a":1}})", R"(,"id":"i")");
   const Read r = read(text);
   for (const std::string_view view : {r.request.id, r.request.metadata}) {
@@ -406,7 +406,7 @@ TEST_CASE("live: views of a request lie inside its text", "[live]") {
 
 // --- Writing ---
 
-TEST_CASE("live frames: events, chat and data, to the letter", "[live]") {
+TEST_CASE("live frames: events, chat and data, exact text", "[live]") {
   const LiveWriter writer(nullptr);
   std::string out;
   writer.event(out, {"r", "c1", "u1", "e", R"([1, 2])"});
@@ -428,7 +428,7 @@ TEST_CASE("live frames: events, chat and data, to the letter", "[live]") {
           R"({"type":"room_closed","payload":{"roomId":"r"}})"});
 }
 
-TEST_CASE("live frames: presence leaves out what is absent", "[live]") {
+TEST_CASE("live frames: presence omits absent members", "[live]") {
   const LiveWriter writer(nullptr);
   const Identity known{"u", "Ann", "a@b", "p", true};
   const Identity named{"", "Bob", "", "", false};
@@ -444,7 +444,7 @@ TEST_CASE("live frames: presence leaves out what is absent", "[live]") {
           R"({"type":"presence_updated","payload":{"roomId":"r","updated":[{"connectionId":"c1","presence":{"x":1}},{"connectionId":"c2","name":"Bob","presence":{}}]}})"});
 }
 
-TEST_CASE("live frames: room_joined has members, history, mode, position and what the mode keeps", "[live]") {
+TEST_CASE("live frames: room_joined has members, history, mode, position and kept items", "[live]") {
   const LiveWriter writer(nullptr);
   const RoomId room = "r";
   const std::vector<features::PresenceEntry> members = {{"c1", nullptr, "{}"}, {"c2", nullptr, R"({"x":1})"}};
@@ -510,7 +510,7 @@ TEST_CASE("live frames: payloads of acks", "[live]") {
         R"({"items":[{"connectionId":"c1","data":1,"offset":1}]})");
 }
 
-TEST_CASE("live frames: text is escaped and comes back as it was", "[live]") {
+TEST_CASE("live frames: text is escaped and survives the round trip", "[live]") {
   const LiveWriter writer(nullptr);
   std::string all;
   for (int c = 1; c < 128; ++c) all += static_cast<char>(c);
@@ -520,7 +520,7 @@ TEST_CASE("live frames: text is escaped and comes back as it was", "[live]") {
   CHECK(JsonText::trusted(frame(out)).get<std::string>("/payload/message") == all);
 }
 
-TEST_CASE("live frames: headers of every size, behind frames that are there already", "[live]") {
+TEST_CASE("live frames: headers of every size, appended to existing frames", "[live]") {
   const LiveWriter writer(nullptr);
   const std::size_t rest = [&] {
     std::string out;
@@ -543,7 +543,7 @@ TEST_CASE("live frames: headers of every size, behind frames that are there alre
   }
 }
 
-TEST_CASE("live frames: compressed ones inflate to the same text, small and dense ones stay plain", "[live]") {
+TEST_CASE("live frames: compressed ones inflate to the same text, small and incompressible ones stay plain", "[live]") {
   const DeflateOptions options{.enabled = true, .level = 6, .message_bytes_min = 200};
   const LiveWriter plain(nullptr);
   const LiveWriter deflating(&options);

@@ -1,4 +1,4 @@
-// Event loops that the test runs itself, in a time that stands still, and members who write down what reaches them.
+// Event loops that the test runs itself, on a clock that it steps, and members that record what they receive.
 #pragma once
 
 #include <flux/detail/core/delivery.hpp>
@@ -19,7 +19,7 @@ namespace flux::testing {
 
 using Lines = std::vector<std::string>;
 
-/// A few loops that share a clock. Nothing runs but inside the calls below.
+/// A few loops that share a clock. They run only inside the calls below.
 class SteppedLoops {
  public:
   explicit SteppedLoops(std::size_t count = 1) {
@@ -32,7 +32,7 @@ class SteppedLoops {
   const std::shared_ptr<core::Loop>& operator[](std::size_t index) const { return loops_[index]; }
   const std::shared_ptr<ManualClock>& clock() const { return clock_; }
 
-  /// Runs what is ready, until no loop has anything left.
+  /// Runs ready tasks until no loop has any left.
   void settle() {
     for (bool busy = true; busy;) {
       busy = false;
@@ -43,7 +43,7 @@ class SteppedLoops {
     clock_->advance(step);
     settle();
   }
-  /// `task` as one turn of a loop, then what follows from it.
+  /// Runs `task` as one turn of a loop, then everything that follows from it.
   void turn(std::size_t index, std::function<void()> task) {
     loops_[index]->post(std::move(task));
     settle();
@@ -54,7 +54,7 @@ class SteppedLoops {
   std::vector<std::shared_ptr<core::Loop>> loops_;
 };
 
-/// Puts every message as one readable line.
+/// Formats every message as one readable line.
 class TextView final : public features::RoomView, public features::PublicView, public features::PublicChangesView {
  public:
   void event(std::string& out, const features::EventNotice& notice) const override {
@@ -78,7 +78,7 @@ class TextView final : public features::RoomView, public features::PublicView, p
   void closed(std::string& out, std::string_view room, std::string_view reason) const override {
     out.append("closed ").append(room).append(": ").append(reason);
   }
-  /// `public 2 3, before 2`: there are older ones.
+  /// `public 2 3, before 2`: there are older items.
   void public_history(std::string& out, const features::ItemsView& items) const override {
     out += "public";
     for (const SharedItem& item : items) out.append(" ").append(item.data.text());
@@ -97,14 +97,14 @@ class TextView final : public features::RoomView, public features::PublicView, p
   }
 };
 
-/// Writes down the segments that reach it, with what is inserted into them.
+/// Records the segments that it receives, with the text inserted into them.
 class Inbox : public core::Outlet {
  public:
   void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions, core::LaneSeat& seat) override {
     ++batches;
     core::deliver_to(Reader{*this}, batch, exclusions, seat);
   }
-  /// What came since the last call.
+  /// What was received since the last call.
   Lines take() { return std::exchange(lines, {}); }
 
   Lines lines;
@@ -138,7 +138,7 @@ class Inbox : public core::Outlet {
   };
 };
 
-/// Somebody who may be in a room. `name` is its connection id too.
+/// A client that may be in a room. `name` is also its connection id.
 class RoomMember {
  public:
   RoomMember(std::string name, const std::shared_ptr<core::Loop>& loop, const features::RoomView& view)
@@ -179,7 +179,7 @@ class RoomMember {
     return membership_->room->change_view(*membership_, &view, inbox, ';');
   }
   const void* view() const { return membership_->lane->view(); }
-  /// What a reader that was too slow since `known` is told; "too late" where nothing can mend it.
+  /// What a reader that has been too slow since `known` receives; "too late" if it can't catch up.
   std::string catch_up(std::uint64_t known) {
     membership_->seat.state_known = known;
     std::string out;
@@ -190,7 +190,7 @@ class RoomMember {
 
   Inbox inbox;
   std::shared_ptr<const Identity> identity;
-  std::string snapshot;  // what the last join found: `A{} B{}`
+  std::string snapshot;  // what the last join returned: `A{} B{}`
   Position position;
   RoomMode mode{};
   std::size_t items = 0;

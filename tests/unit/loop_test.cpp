@@ -19,7 +19,7 @@ struct Deadline final : DeadlineWheel::Entry {
 
 }  // namespace
 
-TEST_CASE("loop: what one thread posts runs in order, on the loop", "[loop]") {
+TEST_CASE("loop: tasks posted by one thread run in order, on the loop", "[loop]") {
   SteppedLoops loops;
   std::string order;
   CHECK_FALSE(loops[0]->here());
@@ -71,10 +71,10 @@ TEST_CASE("loop: dispatch runs at once on the loop, and later elsewhere", "[loop
   CHECK(order == "bcd");
 }
 
-TEST_CASE("loop: after shut nothing posted runs, and new tasks are refused", "[loop]") {
+TEST_CASE("loop: after shut no posted task runs, and new ones are refused", "[loop]") {
   SteppedLoops loops;
   int runs = 0;
-  SECTION("shut while tasks wait") {
+  SECTION("shut while tasks are queued") {
     const auto held = std::make_shared<int>();
     loops[0]->post([&runs, held] { ++runs; });
     loops[0]->shut();
@@ -114,7 +114,7 @@ TEST_CASE("loop: a task that is dropped may post while it is destroyed", "[loop]
   CHECK_FALSE(loops[0]->post([] {}));
 }
 
-TEST_CASE("loop: timers fire at their times, in their order, and not when cancelled", "[loop]") {
+TEST_CASE("loop: timers fire at their times, in order, and not when cancelled", "[loop]") {
   SteppedLoops loops;
   std::string order;
   loops[0]->call_after(20ms, [&] { order += 'b'; });
@@ -129,7 +129,7 @@ TEST_CASE("loop: timers fire at their times, in their order, and not when cancel
   CHECK(order == "ab");
 }
 
-TEST_CASE("loop: a timer that is due already fires without a step of the clock", "[loop]") {
+TEST_CASE("loop: a timer that is already due fires without a step of the clock", "[loop]") {
   SteppedLoops loops;
   int runs = 0;
   loops[0]->call_after(0ms, [&] {
@@ -153,7 +153,7 @@ TEST_CASE("loop: a timer set by a timer fires at its own time", "[loop]") {
   CHECK(runs == 10);
 }
 
-TEST_CASE("loop: the machine's clock fires timers too, an earlier one that is set later first", "[loop]") {
+TEST_CASE("loop: on the system's clock timers fire too, an earlier one that is set later first", "[loop]") {
   const auto loop = Loop::make(0, std::make_shared<SystemClock>(), nullptr);
   std::string order;
   loop->call_after(6ms, [&] {
@@ -177,7 +177,7 @@ TEST_CASE("loop: deadlines fire after their time, within two ticks", "[loop]") {
   CHECK(entry.fired == 1);
 }
 
-TEST_CASE("loop: a deadline that is moved on again and again does not fire", "[loop]") {
+TEST_CASE("loop: a deadline that is extended repeatedly does not fire", "[loop]") {
   SteppedLoops loops;
   Deadline entry;
   for (int i = 0; i < 50; ++i) {
@@ -192,12 +192,12 @@ TEST_CASE("loop: a deadline that is moved on again and again does not fire", "[l
 
 namespace {
 
-/// A loop in a time that runs by itself. Each turn of it waits for what comes next.
+/// A loop on a clock that runs by itself. Each turn waits for the next event.
 struct RunningLoop {
   std::shared_ptr<flux_test::LeapingClock> clock = std::make_shared<flux_test::LeapingClock>();
   std::shared_ptr<Loop> loop = Loop::make(0, clock, nullptr);
 
-  /// Runs until `done`, with a bound on how often.
+  /// Runs until `done`, with a bound on the number of turns.
   bool run_until(const std::function<bool()>& done) {
     for (int i = 0; i < 10'000 && !done(); ++i) loop->context().run_one();
     return done();
@@ -206,7 +206,7 @@ struct RunningLoop {
 
 }  // namespace
 
-TEST_CASE("loop: a clock of the application's own that runs by itself fires timers and deadlines", "[loop]") {
+TEST_CASE("loop: timers and deadlines fire on an application's clock that runs by itself", "[loop]") {
   RunningLoop running;
   std::string order;
   Deadline entry;
@@ -217,7 +217,7 @@ TEST_CASE("loop: a clock of the application's own that runs by itself fires time
   CHECK(order == "ab");
 }
 
-TEST_CASE("loop: while the process was stopped nobody's time runs out", "[loop]") {
+TEST_CASE("loop: no deadline expires while the process is suspended", "[loop]") {
   RunningLoop running;
   bool timer = false;
   Deadline near, far;
@@ -233,7 +233,7 @@ TEST_CASE("loop: while the process was stopped nobody's time runs out", "[loop]"
   CHECK(running.clock->now() - real_before > 50s);
   CHECK(running.loop->now() - before >= 1000ms);
   CHECK(running.loop->now() - before < 30s);
-  // Again, and while the loop waits for a timer that is far away.
+  // Again, while the loop waits for a timer that is far away.
   running.clock->leap(1h);
   Deadline next;
   running.loop->set_deadline(next, 500ms);
@@ -242,12 +242,12 @@ TEST_CASE("loop: while the process was stopped nobody's time runs out", "[loop]"
   CHECK(far.fired == 0);
 }
 
-TEST_CASE("loop: after a pause nothing is due before what came meanwhile was read", "[loop]") {
+TEST_CASE("loop: after a pause no deadline fires before pending input was read", "[loop]") {
   RunningLoop running;
   std::string order;
   running.loop->call_after(300ms, [&] { order += 't'; });
   running.clock->leap(10s);
-  // As sockets do that are read one after the other.
+  // Like sockets that are read one after the other.
   int reads = 0;
   std::function<void()> read = [&] {
     if (++reads < 50) return (void)running.loop->post(read);
@@ -259,14 +259,14 @@ TEST_CASE("loop: after a pause nothing is due before what came meanwhile was rea
   CHECK(order == "stn");
 }
 
-TEST_CASE("loop: what is set just after a pause is not late by it", "[loop]") {
+TEST_CASE("loop: a timer set just after a pause is not delayed by it", "[loop]") {
   RunningLoop running;
   Deadline entry;
   running.loop->set_deadline(entry, 30s);
   running.clock->leap(50s);
   const auto before = running.loop->now();
   bool called = false;
-  // Before the loop's own timer can say how late it is.
+  // Before the loop's own timer can measure how late it is.
   running.loop->call_after(25ms, [&] { called = true; });
   CHECK(running.run_until([&] { return called; }));
   CHECK(running.loop->now() - before < 5s);
@@ -274,7 +274,7 @@ TEST_CASE("loop: what is set just after a pause is not late by it", "[loop]") {
   CHECK(entry.fired == 0);
 }
 
-TEST_CASE("loop: a timer that holds the loop for long makes nobody else late", "[loop]") {
+TEST_CASE("loop: a timer that blocks the loop for long does not make other deadlines late", "[loop]") {
   RunningLoop running;
   Deadline other;
   running.loop->set_deadline(other, 5s);
@@ -290,7 +290,7 @@ TEST_CASE("loop: a timer that holds the loop for long makes nobody else late", "
   CHECK(other.fired == 0);
 }
 
-TEST_CASE("loop: where each turn stands still, deadlines come nevertheless", "[loop]") {
+TEST_CASE("loop: if every turn blocks, deadlines still fire", "[loop]") {
   RunningLoop running;
   Deadline entry;
   running.loop->set_deadline(entry, 500ms);
@@ -314,7 +314,7 @@ TEST_CASE("loop: ticking stops without deadlines and starts again with the next"
   CHECK(entry.fired == 2);
 }
 
-TEST_CASE("loop: what asks for a flush is flushed when the turn ends, and kept until then", "[loop]") {
+TEST_CASE("loop: a requested flush runs when the turn ends, and its object is kept alive until then", "[loop]") {
   SteppedLoops loops;
   struct Flushed final : Loop::Flushable {
     std::string& order;
@@ -336,7 +336,7 @@ TEST_CASE("loop: what asks for a flush is flushed when the turn ends, and kept u
   CHECK(weak.expired());
 }
 
-TEST_CASE("loop: one in the application's context runs there", "[loop]") {
+TEST_CASE("loop: a loop in the application's context runs there", "[loop]") {
   asio::io_context context;
   const auto loop = Loop::make(3, std::make_shared<ManualClock>(), &context);
   int runs = 0;

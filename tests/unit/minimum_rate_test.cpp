@@ -7,7 +7,7 @@
 using flux::transport::MinimumRate;
 using namespace std::chrono_literals;
 
-TEST_CASE("minimum rate: bytes of a period, at least one, and no period demands nothing") {
+TEST_CASE("minimum rate: bytes per period, at least one, and no period requires nothing") {
   CHECK(MinimumRate{30s, 128}.bytes_per_period() == 3840);
   CHECK(MinimumRate{1500ms, 100}.bytes_per_period() == 150);
   CHECK(MinimumRate{1ms, 1}.bytes_per_period() == 1);

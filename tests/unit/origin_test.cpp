@@ -11,7 +11,7 @@ using flux::gate::same_origin;
 
 namespace {
 
-/// What an entry becomes; the error where it is refused.
+/// The normalised form of an entry; the error if it is refused.
 std::string normal(const std::string& entry) {
   try {
     return normal_origins("Config::origins", {entry}).at(0);
@@ -22,7 +22,7 @@ std::string normal(const std::string& entry) {
 
 }  // namespace
 
-TEST_CASE("origin: without a list, that of the host that is asked for may, and no other", "[origin]") {
+TEST_CASE("origin: without a list, only the requested host's own origin is allowed", "[origin]") {
   const auto allowed = [](std::string_view origin, std::string_view host, bool tls = false) {
     return origin_allowed({}, origin, host, tls);
   };
@@ -30,8 +30,8 @@ TEST_CASE("origin: without a list, that of the host that is asked for may, and n
   CHECK(allowed("http://app.example.com:8080", "app.example.com:8080"));
   CHECK(allowed("http://[::1]:8080", "[::1]:8080"));
   CHECK(allowed("http://app.example.com", "App.Example.com"));
-  CHECK(allowed("https://app.example.com", "app.example.com"));      // behind a proxy that speaks TLS
-  CHECK(allowed("https://app.example.com", "app.example.com:443"));  // the scheme's own port may be said
+  CHECK(allowed("https://app.example.com", "app.example.com"));      // behind a proxy that terminates TLS
+  CHECK(allowed("https://app.example.com", "app.example.com:443"));  // the scheme's default port may be given
   CHECK(allowed("http://app.example.com", "app.example.com:80"));
   CHECK(allowed("https://app.example.com", "app.example.com", true));
   CHECK_FALSE(allowed("http://app.example.com", "app.example.com", true));
@@ -46,13 +46,13 @@ TEST_CASE("origin: without a list, that of the host that is asked for may, and n
   CHECK(origin_allowed({}, std::nullopt, "app.example.com", false));
 }
 
-TEST_CASE("origin: with a star in the list every origin may", "[origin]") {
+TEST_CASE("origin: with a star in the list every origin is allowed", "[origin]") {
   for (const char* origin : {"https://evil.example", "null", "file://"}) {
     CHECK(origin_allowed({"https://app.example.com", "*"}, origin, "app.example.com", false));
   }
 }
 
-TEST_CASE("origin: only what is on the list may, as a whole", "[origin]") {
+TEST_CASE("origin: only origins on the list are allowed, compared as a whole", "[origin]") {
   const std::vector<std::string> list = {"https://app.example.com", "http://localhost:8080", "file://"};
   const auto allowed = [&](std::string_view origin) { return origin_allowed(list, origin, "localhost", false); };
   CHECK(allowed("https://app.example.com"));
@@ -65,10 +65,10 @@ TEST_CASE("origin: only what is on the list may, as a whole", "[origin]") {
     INFO(origin);
     CHECK_FALSE(allowed(origin));
   }
-  CHECK(origin_allowed(list, std::nullopt, "localhost", false));  // it comes from no page
+  CHECK(origin_allowed(list, std::nullopt, "localhost", false));  // the request does not come from a page
 }
 
-TEST_CASE("origin: an entry of the list is one as browsers send it, any other is refused by its name", "[origin]") {
+TEST_CASE("origin: an entry must have the form that browsers send, any other is refused by name", "[origin]") {
   for (const char* entry :
        {"*", "null", "file://", "https://app.example.com", "http://localhost:8080", "http://[::1]:8080", "http://[::1]",
         "https://192.0.2.7", "http://h:443", "capacitor://localhost", "https://xn--bcher-kva.example"}) {
@@ -87,7 +87,7 @@ TEST_CASE("origin: an entry of the list is one as browsers send it, any other is
   }
 }
 
-TEST_CASE("origin: letters outside ASCII are compared as browsers send them", "[origin]") {
+TEST_CASE("origin: letters outside ASCII are compared in the form that browsers send", "[origin]") {
   const std::map<std::string, std::string> names = {
       {"b\u00fccher.example", "xn--bcher-kva.example"},
       {"b\u00fccher.example:8443", "xn--bcher-kva.example:8443"},
@@ -99,7 +99,7 @@ TEST_CASE("origin: letters outside ASCII are compared as browsers send them", "[
       {"\ud55c\uad6d.example", "xn--3e0b707e.example"},
   };
   for (const auto& [name, sent] : names) CHECK(normal("https://" + name) == "https://" + sent);
-  // Browsers make others of these: capitals, what is not composed, wide letters, ligatures.
+  // Browsers transform these: capitals, uncomposed characters, full-width letters, ligatures.
   for (const char* name : {"B\u00dcCHER.example", "\u0104.pl", "bu\u0308cher.example", "\uff41.example",
                            "\ufb01.example", "\u0149.example", "a\u200db.example"}) {
     INFO(name);

@@ -11,7 +11,7 @@ using namespace flux::features;
 
 namespace {
 
-/// Items with these offsets, each of which needs 100 bytes.
+/// Items with these offsets, 100 bytes each.
 std::deque<SharedItem> items_with(std::initializer_list<Offset> offsets) {
   std::deque<SharedItem> items;
   for (const Offset offset : offsets) items.push_back({"c", JsonText::trusted(std::string(35, '1')), offset});
@@ -40,7 +40,8 @@ TEST_CASE("page: the newest items that fit, and where the older ones begin", "[p
   CHECK(offsets_of(newest_items({}, {})) == "before 0");
 }
 
-TEST_CASE("page: an item that alone is too long comes alone, or where it may be left out a page is empty", "[page]") {
+TEST_CASE("page: an item that is too long by itself comes alone, or the page is empty if it may be left out",
+          "[page]") {
   const auto items = items_with({3, 5, 9});
   CHECK(offsets_of(newest_items(items, {no_limit, 0, 99})) == "9 before 9");
   CHECK(offsets_of(newest_items(items, {no_limit, 9, 0})) == "5 before 5");
@@ -49,7 +50,7 @@ TEST_CASE("page: an item that alone is too long comes alone, or where it may be 
   CHECK(offsets_of(newest_items(items, {no_limit, 0, 100}, First::if_it_fits)) == "9 before 9");
 }
 
-TEST_CASE("page: no entry is longer as JSON than it counts", "[page]") {
+TEST_CASE("page: no entry is longer as JSON than its estimate", "[page]") {
   std::string text;
   for (char c = 1; c > 0; ++c) text += c;
   std::string json;

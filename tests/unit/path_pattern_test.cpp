@@ -1,4 +1,4 @@
-// Patterns of routes: what they match, what they capture, and which goes first.
+// Route patterns: what they match, what they capture, and their precedence.
 #include "catch.hpp"
 
 #include <flux/detail/transport/path_pattern.hpp>
@@ -31,7 +31,7 @@ std::string match(const char* pattern, std::string_view path) {
 
 }  // namespace
 
-TEST_CASE("path pattern: paths that fit and paths that do not", "[http]") {
+TEST_CASE("path pattern: matching and non-matching paths", "[http]") {
   struct Case {
     const char* pattern;
     const char* path;
@@ -74,7 +74,7 @@ TEST_CASE("path pattern: paths that fit and paths that do not", "[http]") {
   }
 }
 
-TEST_CASE("path pattern: captures, found by name", "[http]") {
+TEST_CASE("path pattern: captures are found by name", "[http]") {
   const PathPattern pattern("/{a}/{b}");
   PathCaptures captures;
   REQUIRE(pattern.match("/1/2", captures));
@@ -82,7 +82,7 @@ TEST_CASE("path pattern: captures, found by name", "[http]") {
   CHECK_FALSE(captures.find("c"));
 }
 
-TEST_CASE("path pattern: malformed ones, each throws bad_config that names it", "[http]") {
+TEST_CASE("path pattern: malformed patterns, each throws bad_config that names it", "[http]") {
   for (const std::string text :
        {"",        "a",  "//",    "/a//b", "/{}", "/{a",  "/a}",   "/x{a}", "/{a}x", "/{a-b}", "/{a}/{a}",
         "/{a}/*a", "/*", "/*a/b", "/*a/",  "/a*", "/*a*", "/*{a}", "/{*a}", "/a?b",  "/a#b",   "/a\nb"}) {
@@ -97,7 +97,7 @@ TEST_CASE("path pattern: malformed ones, each throws bad_config that names it", 
   }
 }
 
-TEST_CASE("path table: any order of adding, text goes before {name} and {name} before *name", "[http]") {
+TEST_CASE("path table: added in any order, text precedes {name} and {name} precedes *name", "[http]") {
   std::vector<std::string> patterns = {"/a/b",    "/a/{x}", "/a/*r",    "/{x}/b", "/{x}/{y}",
                                        "/{x}/*r", "/*r",    "/a/{x}/c", "/"};
   std::mt19937 random(1);
@@ -125,7 +125,8 @@ TEST_CASE("path table: any order of adding, text goes before {name} and {name} b
   }
 }
 
-TEST_CASE("path table: same paths under other names, one value; a value not accepted, the next pattern", "[http]") {
+TEST_CASE("path table: same paths with other names share a value; if it is not accepted, the next pattern is tried",
+          "[http]") {
   PathTable<int> table;
   table[PathPattern("/f/{id}")] = 1;
   table[PathPattern("/f/{name}")] += 1;

@@ -18,7 +18,7 @@ const Clock::TimePoint start{1h};
 
 }  // namespace
 
-TEST_CASE("presence throttle: one in an interval, whatever room it is for") {
+TEST_CASE("presence throttle: one update per interval, across rooms") {
   PresenceThrottle throttle;
   CHECK(throttle.pass(start, 100ms));
   CHECK_FALSE(throttle.pass(start + 99ms, 100ms));
@@ -27,19 +27,19 @@ TEST_CASE("presence throttle: one in an interval, whatever room it is for") {
   CHECK(throttle.ready() == start + 200ms);
 }
 
-TEST_CASE("presence throttle: with no interval all of them pass") {
+TEST_CASE("presence throttle: without an interval every update passes") {
   PresenceThrottle throttle;
   for (int i = 0; i < 3; ++i) CHECK(throttle.pass(start, 0ms));
 }
 
-TEST_CASE("presence throttle: the newest of each room is kept, in the order of their first ones") {
+TEST_CASE("presence throttle: the newest update of each room is kept, in the order of their first ones") {
   PresenceThrottle throttle;
   const auto a = room("a");
   const auto b = room("b");
   CHECK(throttle.hold({a, "1"}));
   CHECK_FALSE(throttle.hold({b, "2"}));
   CHECK_FALSE(throttle.hold({a, "3"}));
-  CHECK_FALSE(throttle.pass(start, 100ms));  // what waits goes first
+  CHECK_FALSE(throttle.pass(start, 100ms));  // pending updates go first
   const auto taken = throttle.take(start, 100ms);
   REQUIRE(taken.size() == 2);
   CHECK(taken[0].room == a);
