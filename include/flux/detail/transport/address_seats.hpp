@@ -1,4 +1,4 @@
-// How many connections each client has.
+// The number of connections of each client.
 #pragma once
 
 #include <flux/clock.hpp>
@@ -18,30 +18,30 @@
 
 namespace flux::transport {
 
-/// Counts connections by `IpAddress::client_network`, so that no client has more than its part. A client costs about 30
-/// bytes, however many connections it has. Threading: any thread.
+/// Counts connections by `IpAddress::client_network` and limits them per client. Cost: about 30 bytes per client,
+/// however many connections it has. Threading: any thread.
 class AddressSeats {
  public:
-  /// Four bytes, for connections to keep. `none` is nobody's.
+  /// Four bytes that a connection keeps. `none` belongs to no client.
   using Seat = std::uint32_t;
   static constexpr Seat none = 0;
 
-  /// `most`: 0 counts nothing. `warn` is told of refusals, at most once a minute.
+  /// `most`: 0 counts nothing. `warn` is called about refusals, at most once a minute.
   AddressSeats(std::size_t most, std::shared_ptr<const Clock> clock, std::function<void(std::string_view)> warn);
 
-  /// For one connection more. Nothing where the client has as many as it may.
+  /// Takes a seat for one more connection of the client. None if the client has reached the limit.
   std::optional<Seat> take(const core::IpAddress& client);
   void give_back(Seat seat);
-  /// Whether `seat` is this client's.
+  /// Whether `seat` belongs to this client.
   bool belongs(Seat seat, const core::IpAddress& client) const;
-  /// How many connections the client has.
+  /// The number of the client's connections.
   std::size_t taken(const core::IpAddress& client) const;
 
  private:
   struct Place {
     core::IpAddress network;
     std::uint32_t count = 0;
-    std::uint32_t next = 0;  // of the same bucket, or of those that are free
+    std::uint32_t next = 0;  // in the same bucket, or in the free list
   };
 
   std::uint32_t& bucket(const core::IpAddress& network) const;
@@ -56,14 +56,14 @@ class AddressSeats {
   const std::function<void(std::string_view)> warn_;
   const core::SeededHash hash_;
   mutable std::mutex mutex_;
-  std::vector<Place> places_{1};  // the first one is none
+  std::vector<Place> places_{1};  // index 0 means none
   mutable std::vector<std::uint32_t> buckets_;
   std::uint32_t free_ = 0;
-  std::size_t refused_ = 0;  // since `warn` was told
+  std::size_t refused_ = 0;  // since the last call of `warn`
   std::optional<Clock::TimePoint> warned_at_;
 };
 
-/// A seat on its way to a connection, given back where it does not get there.
+/// A seat on its way to a connection; given back if it does not get there.
 class AddressSeat {
  public:
   AddressSeat() = default;
@@ -77,7 +77,7 @@ class AddressSeat {
   ~AddressSeat() {
     if (seat_ != AddressSeats::none) seats_->give_back(seat_);
   }
-  /// Whoever takes it gives it back.
+  /// The caller must give the seat back.
   AddressSeats::Seat take() noexcept { return std::exchange(seat_, AddressSeats::none); }
 
  private:

@@ -78,7 +78,7 @@ FLUX_DECL void AddressSeats::remove(std::uint32_t place) {
   free_ = place;
 }
 
-/// Only where no place is free: all of them are in buckets.
+/// Called only if no place is free, so every place is in a bucket.
 FLUX_DECL void AddressSeats::grow() {
   buckets_.assign(buckets_.size() * 2, 0);
   for (std::uint32_t place = 1; place < places_.size(); ++place) {
@@ -88,7 +88,7 @@ FLUX_DECL void AddressSeats::grow() {
   }
 }
 
-/// What to warn of; empty where that was done lately.
+/// The warning for a refusal; empty if the last warning was less than a minute ago.
 FLUX_DECL std::string AddressSeats::refused(const core::IpAddress& client) {
   constexpr std::chrono::minutes spacing{1};
   ++refused_;

@@ -18,11 +18,11 @@ namespace flux::transport {
 
 namespace detail {
 
-/// What is encrypted at once, and as much again at most.
+/// Plain bytes are encrypted until at least this much is ready to send, in steps of at most this size.
 inline constexpr std::size_t encrypted_portion_bytes = 64 * 1024;
 
-/// How much of what was written to a socket its peer has not acknowledged. 0 where the system does not say: then what
-/// the socket takes counts as taken by the peer, which is a little more.
+/// Bytes written to a socket and not acknowledged by its peer. 0 if the system does not tell: then what the socket
+/// accepts counts as taken by the peer, which is a little more.
 inline std::size_t unacknowledged_bytes(flux::detail::Socket& socket) noexcept {
 #if defined(__linux__)
   int bytes = 0;
@@ -139,7 +139,7 @@ FLUX_DECL void Connection::received(char* data, std::size_t size) {
     } else {
       consume_input(data, size);
     }
-  } catch (const std::exception&) {  // no memory: this client goes, the others stay
+  } catch (const std::exception&) {  // out of memory: this client is disconnected, the others stay
     loop_->counters().handler_errors.add();
     fail();
   }
@@ -154,12 +154,12 @@ FLUX_DECL void Connection::received_encrypted(std::string_view data) {
   if (!plain.empty()) consume_input(plain.data(), plain.size());
   if (closed_) return;
   if (answered && tls_->unsent() > group_.outbox_bytes_max + 2 * detail::encrypted_portion_bytes) {
-    loop_->counters().slow_readers_closed.add();  // of what TLS has to say to its records
+    loop_->counters().slow_readers_closed.add();  // it does not read TLS's answers to its records
     return fail();
   }
   if (!tls_->to_send.empty() || outbox_) flush_soon();
   if (!whole) {
-    finish(std::chrono::seconds(1));  // an alert, or an answer to plain HTTP, still goes out
+    finish(std::chrono::seconds(1));  // an alert, or an answer to plain HTTP, is still sent
   } else if (tls_->engine->peer_finished() && !ended_) {
     loop_->post([self = shared_from_this()] {
       if (!self->closed_) self->ended();
@@ -174,7 +174,7 @@ FLUX_DECL void Connection::consume_input(char* data, std::size_t size) {
     return;
   }
   unused().append(data, size);
-  std::string input = std::exchange(unused(), {});  // the handler may say meanwhile that nothing is unfinished
+  std::string input = std::exchange(unused(), {});  // the handler may call `unwatch_input` meanwhile
   const std::size_t used = hand_over(input.data(), input.size());
   if (used == input.size() || closed_) return drop_unused();
   input.erase(0, used);
@@ -195,7 +195,7 @@ FLUX_DECL void Connection::drop_unused() {
 FLUX_DECL std::size_t Connection::hand_over(char* data, std::size_t size) {
   std::size_t used = 0;
   while (used < size && !closed_ && !finishing_) {
-    const auto handler = handler_;  // may replace itself, or close us
+    const auto handler = handler_;  // it may replace itself, or close the connection
     used += handler->on_data(data + used, size - used);
     if (handler == handler_) break;
   }
@@ -233,7 +233,7 @@ FLUX_DECL void Connection::hold_input_when_congested(bool hold) {
   if (!hold && held_) release_input();
 }
 
-/// Whether input has to wait until the peer has taken some of its output.
+/// Whether reading must wait until the peer has taken some of its output.
 FLUX_DECL bool Connection::hold_input() {
   if (!held_ && holds_input_ && congested()) {
     held_ = true;
@@ -281,7 +281,7 @@ FLUX_DECL void Connection::begin_input_period() {
   loop_->set_deadline(*unfinished_, group_.input_rate.period);
 }
 
-/// Time in which nothing is read is not the peer's.
+/// Time in which nothing is read does not count against the peer.
 FLUX_DECL void Connection::stop_input_clock() {
   if (!unfinished_ || !unfinished_->watched || unfinished_->unread_since) return;
   unfinished_->unread_since = loop_->ticks();
@@ -300,7 +300,7 @@ FLUX_DECL void Connection::on_input_deadline() {
   if (const std::uint32_t unread = std::exchange(input.unread_ticks, 0); unread > 0) {
     return loop_->set_deadline(input, unread * core::DeadlineWheel::tick);
   }
-  // What lies in the socket came in time where the process has been paused.
+  // After a pause of the process, bytes still in the socket may have arrived in time.
   std::error_code ec;
   if (!finishing_ && !ended_ && socket_.available(ec) > 0) {
     return loop_->set_deadline(*unfinished_, core::DeadlineWheel::tick);
@@ -342,7 +342,7 @@ FLUX_DECL void Connection::end_turn() {
   if (output.capacity() > core::Loop::read_buffer_bytes) std::string().swap(output);
 }
 
-/// What was collected goes before what can't be collected. False where the connection has failed at it.
+/// Sends the collected output before output that can't be collected. Returns false if the connection failed.
 FLUX_DECL bool Connection::send_turn_output() {
   if (in_turn_) {
     end_turn();
@@ -365,7 +365,7 @@ FLUX_DECL Sent Connection::write(std::string_view head, std::string_view body) {
 }
 
 FLUX_DECL Sent Connection::write(const SharedBytes& bytes, std::size_t begin, std::size_t end) {
-  constexpr std::size_t few_bytes = 4096;  // to copy them costs less than to send them by themselves
+  constexpr std::size_t few_bytes = 4096;  // copying them costs less than a separate send
   if (in_turn_ && end - begin <= few_bytes) return write(std::string_view(*bytes).substr(begin, end - begin));
   if (!writable()) return Sent::dropped;
   if (!send_turn_output()) return Sent::dropped;
@@ -437,7 +437,7 @@ FLUX_DECL void Connection::flush() {
   if (held_ && !closed_ && !broken_ && outbox_bytes() <= group_.outbox_bytes_congested / 2) release_input();
 }
 
-/// True when nothing waits any more.
+/// Returns true when no output is pending.
 FLUX_DECL bool Connection::flush_plain() {
   while (outbox_ && !outbox_->pieces.empty()) {
     std::array<asio::const_buffer, 64> buffers;
@@ -465,13 +465,14 @@ FLUX_DECL bool Connection::flush_plain() {
   return true;
 }
 
-/// Encrypts a portion of what waits only when the one before has left, so that a slow reader's bytes wait in plain.
+/// Encrypts the next portion only when the previous one has been sent, so that a slow reader's bytes stay in plain
+/// text.
 FLUX_DECL bool Connection::flush_encrypted() {
   for (;;) {
     if (tls_->sent == tls_->to_send.size()) {
       tls_->to_send.clear();
       tls_->sent = 0;
-      if (!tls_->engine->handshake_done()) return finishing_;  // goes on when the peer has answered
+      if (!tls_->engine->handshake_done()) return finishing_;  // continues when the peer has answered
       while (outbox_ && !outbox_->pieces.empty() && tls_->to_send.size() < detail::encrypted_portion_bytes) {
         const Piece& piece = outbox_->pieces.front();
         const std::size_t size = std::min(piece.end - piece.begin, detail::encrypted_portion_bytes);
@@ -494,7 +495,7 @@ FLUX_DECL bool Connection::flush_encrypted() {
   }
 }
 
-/// Takes `size` bytes off the front of the outbox.
+/// Removes `size` bytes from the front of the outbox.
 FLUX_DECL void Connection::sent(std::size_t size) {
   outbox_->bytes -= size;
   while (size > 0) {
@@ -542,7 +543,7 @@ FLUX_DECL void Connection::begin_output_period() {
 
 FLUX_DECL void Connection::on_output_deadline() {
   const auto self = shared_from_this();
-  flush();  // where the process has been paused, the peer may have taken what there was
+  flush();  // after a pause of the process, the peer may have taken all there was
   if (closed_ || broken_ || finishing_ || !outbox_) return;
   const std::uint64_t reached = outbox_->in_socket + outbox_->written;
   const std::size_t in_socket = detail::unacknowledged_bytes(socket_);
@@ -576,10 +577,10 @@ FLUX_DECL void Connection::outbox_empty() {
 
 FLUX_DECL std::size_t Connection::drop_unsent_frames() {
   if (!outbox_ || outbox_->pieces.empty()) return 0;
-  // Frames lie one behind the other, from the start of the first piece on; one may go on in the next piece.
+  // Frames are contiguous from the start of the first piece; one may continue in the next piece.
   std::size_t frames = 0;
   std::size_t kept_bytes = 0;
-  std::size_t into_next = 0;  // how much of the next piece belongs to a frame that began before
+  std::size_t into_next = 0;  // bytes of the next piece that belong to a frame begun earlier
   const std::size_t sent_of_first = outbox_->pieces.front().begin;
   for (const Piece& piece : outbox_->pieces) {
     std::size_t at = piece.start + into_next;
@@ -633,7 +634,7 @@ FLUX_DECL void Connection::on_deadline() {
   handler->on_deadline();
 }
 
-/// The socket is of no use any more. The handler is told in a turn of its own, never from inside a write.
+/// The socket can't be used any more. The handler is told in a new turn, never inside a write.
 FLUX_DECL void Connection::fail() {
   if (broken_ || closed_) return;
   broken_ = true;

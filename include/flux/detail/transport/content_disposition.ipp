@@ -10,7 +10,7 @@ namespace flux::transport {
 
 namespace detail {
 
-/// The size of the code point that begins with `lead`. Of valid UTF-8.
+/// The size of the code point that begins with `lead`, in valid UTF-8.
 constexpr std::size_t utf8_size(char lead) noexcept {
   const auto byte = static_cast<unsigned char>(lead);
   return byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
@@ -23,8 +23,8 @@ inline std::uint32_t code_point(std::string_view utf8) noexcept {
   return value;
 }
 
-/// What must not be in a name that people are to trust: controls, line ends, marks and overrides of direction (a name
-/// that reads "exe.txt" may end in "txt.exe"), and what is not to be seen at all.
+/// Characters that can make a name misleading: controls, line ends, direction marks and overrides (a name that reads
+/// "exe.txt" may end in "txt.exe"), and invisible characters.
 constexpr bool misleads(std::uint32_t c) noexcept {
   return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
          (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb);
@@ -36,7 +36,7 @@ constexpr std::string_view trim_name(std::string_view name) noexcept {
   return name;
 }
 
-/// What goes between quotes without an escape that some client would misread.
+/// Characters that may stand between quotes without an escape, which some clients would misread.
 constexpr bool is_plain_in_quotes(char c) noexcept {
   return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '%';
 }

@@ -1,7 +1,7 @@
-// permessage-deflate (RFC 7692) without context takeover in either direction, so that its state belongs to no
-// connection: each event loop has one Deflater and one Inflater for all of its connections.
+// permessage-deflate (RFC 7692) without context takeover in either direction, so that no connection keeps its state:
+// each event loop has one Deflater and one Inflater for all of its connections.
 //
-// Threading: an object belongs to one thread at a time. Throws std::bad_alloc where memory ends.
+// Threading: one thread at a time per object. Throws std::bad_alloc if memory runs out.
 #pragma once
 
 #include <flux/config.hpp>
@@ -14,24 +14,24 @@
 
 namespace flux::transport {
 
-/// The windows that clients may ask for, as powers of 2 (RFC 7692, section 7.1.2.1).
+/// The window sizes that clients may request, as powers of 2 (RFC 7692, section 7.1.2.1).
 inline constexpr int deflate_window_bits_min = 8;
 inline constexpr int deflate_window_bits_max = 15;
 
-/// Compresses messages, each on its own. Takes its memory when the first one comes: 256 KiB with the largest window.
+/// Compresses messages independently of one another. Allocates memory with the first one: 256 KiB for the largest
+/// window.
 class Deflater {
  public:
-  /// Whoever inflates needs a window of 2^`window_bits` bytes, or more.
+  /// The receiver needs a window of at least 2^`window_bits` bytes.
   /// Errors: throws Error, bad_config, if the level is not in 1 to 9 or the window not in 8 to 15.
   explicit Deflater(int level, int window_bits = deflate_window_bits_max);
   ~Deflater();
   Deflater(Deflater&&) noexcept;
   Deflater& operator=(Deflater&&) noexcept;
 
-  /// Appends the payload of a frame with RSV1 set (RFC 7692, section 7.2.1) that holds `in`.
-  /// Returns false, with `out` as it was, if that would not be smaller than `in`, or the compressor has no memory: send
-  /// `in` as it is.
-  /// `in` must not be a part of `out`.
+  /// Appends `in` as the payload of a frame with RSV1 set (RFC 7692, section 7.2.1). Returns false and leaves `out`
+  /// unchanged if that would not be smaller than `in`, or the compressor has no memory: then send `in` uncompressed.
+  /// `in` must not be part of `out`.
   bool compress(std::string_view in, std::string& out);
 
  private:
@@ -39,10 +39,10 @@ class Deflater {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Decompresses messages, each on its own, into a buffer of its own.
+/// Decompresses messages, independently of one another, into its own buffer.
 class Inflater {
  public:
-  /// too_large: the message has more than `out_max` bytes. invalid: `in` is no DEFLATE data, or does not end as a
+  /// too_large: the message has more than `out_max` bytes. invalid: `in` is not DEFLATE data, or does not end as a
   /// message must.
   enum class Status { ok, too_large, invalid };
 
@@ -53,14 +53,14 @@ class Inflater {
 
   /// Decompresses the whole payload of a message (RFC 7692, section 7.2.2). Blocks may follow one with BFINAL set
   /// (7.2.1, 7.2.3.4), up to 128 times. The payload may end with such a block, and an empty payload is an empty
-  /// message, although a strict sender would end both with an empty block. Time and memory follow what comes out, never
-  /// more than `out_max`.
+  /// message, although a strict sender would end both with an empty block. Time and memory are proportional to the
+  /// output, which never exceeds `out_max`.
   Status inflate(std::string_view in, std::size_t out_max);
 
-  /// What the last inflate() gave; valid until the next inflate() or trim().
+  /// The output of the last inflate(); valid until the next inflate() or trim().
   std::string_view output() const noexcept;
 
-  /// Drops the output, and gives its memory back if it is more than 256 KiB.
+  /// Drops the output, and frees its memory if it is more than 256 KiB.
   void trim() noexcept;
 
  private:

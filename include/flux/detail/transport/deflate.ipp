@@ -14,21 +14,21 @@ namespace flux::transport {
 
 namespace deflate_detail {
 
-// For zlib a negative window says raw DEFLATE, without a header.
+// A negative window tells zlib to use raw DEFLATE, without a header.
 inline constexpr int raw_window_bits = -deflate_window_bits_max;
-// zlib does not compress with a window of 2^8 bytes. With one of 2^9 it refers back 250 bytes at most, as it keeps room
-// for the longest match and one byte more (MAX_DIST in its deflate.h), so that does for both.
+// zlib can't compress with a window of 2^8 bytes. With 2^9 it refers back at most 250 bytes, because it reserves the
+// longest match and one byte (MAX_DIST in its deflate.h), so 2^9 serves for both.
 inline constexpr int zlib_window_bits_min = 9;
 inline constexpr std::size_t window_bytes = 32768;
-// What ends each message and is not sent (RFC 7692, section 7.2.1): the lengths of an empty stored block.
+// The end of each message, which is not sent (RFC 7692, section 7.2.1): the lengths of an empty stored block.
 inline constexpr std::string_view deflate_trailer{"\x00\x00\xFF\xFF", 4};
-// Each of these costs a copy of the window, so a message of nothing else must not have many.
+// Each of these copies the window, so a message may not have many.
 inline constexpr int final_blocks_max = 128;
 inline constexpr std::size_t inflate_buffer_bytes_min = 4096;
 inline constexpr int memory_level = 8;  // zlib's default: a Deflater takes 256 KiB
 inline constexpr std::size_t inflate_buffer_bytes_kept = 256 * 1024;
 
-// zlib does not write through next_in; without ZLIB_CONST it is not declared so.
+// zlib does not write through next_in, but declares it const only with ZLIB_CONST.
 inline Bytef* zlib_input(std::string_view in) noexcept {
   return const_cast<Bytef*>(reinterpret_cast<const Bytef*>(in.data()));
 }
@@ -50,7 +50,7 @@ struct Deflater::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  // False where there is no memory for it.
+  // Returns false if there is no memory.
   bool reset() {
     if (ready) return deflateReset(&stream) == Z_OK;
     const int raw_bits = -std::max(window_bits, deflate_detail::zlib_window_bits_min);
@@ -71,7 +71,8 @@ FLUX_DECL Deflater::Deflater(Deflater&&) noexcept = default;
 FLUX_DECL Deflater& Deflater::operator=(Deflater&&) noexcept = default;
 
 FLUX_DECL bool Deflater::compress(std::string_view in, std::string& out) {
-  // With this room a result that is smaller than `in` leaves a byte free, which is also zlib's sign that it is whole.
+  // With this size a result smaller than `in` leaves a byte free, which is also how zlib shows that its output is
+  // complete.
   const std::size_t room = in.size() + deflate_detail::deflate_trailer.size();
   if (in.empty() || room > std::numeric_limits<uInt>::max() || !impl_->reset()) return false;
   z_stream& stream = impl_->stream;
@@ -103,10 +104,10 @@ struct Inflater::Impl {
   std::size_t capacity = 0;
   std::size_t size = 0;
   int final_blocks = 0;
-  bool ended = false;  // nothing came after the last final block
+  bool ended = false;  // nothing followed the last final block
 };
 
-// One byte more than out_max shows a message that is too large.
+// One byte more than out_max reveals a message that is too large.
 FLUX_DECL void Inflater::Impl::grow(std::size_t out_max) {
   const std::size_t most = out_max == std::numeric_limits<std::size_t>::max() ? out_max : out_max + 1;
   const std::size_t wanted =
@@ -117,7 +118,7 @@ FLUX_DECL void Inflater::Impl::grow(std::size_t out_max) {
   capacity = wanted;
 }
 
-// A final block ends the stream for zlib, but neither the message nor the window (RFC 7692, section 7.2.1).
+// For zlib a final block ends the stream, but it ends neither the message nor the window (RFC 7692, section 7.2.1).
 FLUX_DECL bool Inflater::Impl::continue_after_final_block() {
   if (++final_blocks > deflate_detail::final_blocks_max) return false;
   inflateReset(&stream);
@@ -143,7 +144,7 @@ FLUX_DECL Inflater::Status Inflater::Impl::feed(std::string_view in, std::size_t
     if (size > out_max) return Status::too_large;
     if (result == Z_MEM_ERROR) throw std::bad_alloc();
     ended = result == Z_STREAM_END;
-    const bool nothing_left = result == Z_BUF_ERROR && given == 0;  // the output ended just where its room did
+    const bool nothing_left = result == Z_BUF_ERROR && given == 0;  // the output exactly filled the buffer
     if (result != Z_OK && !ended && !nothing_left) return Status::invalid;
   } while (!in.empty() || (stream.avail_out == 0 && !ended));
   return Status::ok;
@@ -162,7 +163,7 @@ FLUX_DECL Inflater::Status Inflater::inflate(std::string_view in, std::size_t ou
   if (in.empty()) return Status::ok;
   inflateReset(&impl.stream);
   if (const Status status = impl.feed(in, out_max); status != Status::ok || impl.ended) return status;
-  // The trailer must complete an empty block and nothing else: none of its bytes may become the message's.
+  // The trailer must complete an empty block and nothing else: it must not add bytes to the message.
   const std::size_t message_size = impl.size;
   if (const Status status = impl.feed(deflate_detail::deflate_trailer, out_max); status != Status::ok)
     return Status::invalid;

@@ -9,12 +9,12 @@
 
 namespace flux::transport {
 
-/// Answers `exchange` with the file at `path` below the folder: in pieces of 64 KiB, the next one read when the client
-/// has taken the last. A file that turns out shorter than it was cuts the answer, so the client sees that it is
-/// incomplete.
+/// Answers `exchange` with the file at `path` below the folder, in pieces of 64 KiB; each is read when the client has
+/// taken the previous one. If the file turns out to be shorter than it was, the answer is cut, so that the client sees
+/// that it is incomplete.
 ///
-/// The file is looked up and read on the loop. For one piece, mostly out of the page cache, that takes less than
-/// handing it to another thread and back would; a folder on a slow network drive should be served by other means.
+/// The file is looked up and read on the loop. For one piece, usually in the page cache, that is faster than a round
+/// trip to another thread; serve a folder on a slow network drive by other means.
 void answer_with_file(const std::shared_ptr<flux::detail::HttpExchangeState>& exchange, const StaticFolder& folder,
                       std::string_view path);
 

@@ -12,7 +12,7 @@ namespace flux::transport {
 
 namespace detail {
 
-/// Owned by the exchange's drain callback, until the answer is over.
+/// Owned by the exchange's drain callback until the answer is complete or cut.
 class FileSender : public std::enable_shared_from_this<FileSender> {
  public:
   FileSender(std::shared_ptr<flux::detail::HttpExchangeState> exchange, std::ifstream file, std::uint64_t length)

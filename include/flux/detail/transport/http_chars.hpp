@@ -9,13 +9,13 @@ namespace flux::transport::detail {
 
 /// RFC 9110 tchar: methods, field names, list members.
 inline constexpr std::uint8_t token_char = 1;
-/// What a field value may hold: HTAB, SP, visible ASCII, and bytes from 0x80.
+/// Characters of a field value: HTAB, SP, visible ASCII, and bytes from 0x80.
 inline constexpr std::uint8_t value_char = 2;
-/// What a request target may hold: visible ASCII without `#`.
+/// Characters of a request target: visible ASCII without `#`.
 inline constexpr std::uint8_t target_char = 4;
-/// RFC 3986 unreserved and sub-delims: what a host name is made of, `%` escapes apart.
+/// RFC 3986 unreserved and sub-delims: characters of a host name, except `%` escapes.
 inline constexpr std::uint8_t host_char = 8;
-/// RFC 3986 unreserved: what needs no percent-encoding anywhere.
+/// RFC 3986 unreserved: characters that never need percent-encoding.
 inline constexpr std::uint8_t unreserved_char = 16;
 
 inline constexpr std::array<std::uint8_t, 256> char_classes = [] {
@@ -53,7 +53,7 @@ constexpr bool is_token(std::string_view text) noexcept { return !text.empty() &
 
 constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
-/// 0 to 15, or -1 where `c` is no hexadecimal digit.
+/// 0 to 15, or -1 if `c` is not a hexadecimal digit.
 constexpr int hex_value(char c) noexcept {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -63,14 +63,14 @@ constexpr int hex_value(char c) noexcept {
 
 constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
 
-/// `text` without optional whitespace (SP, HTAB) at both ends.
+/// `text` without whitespace (SP, HTAB) at either end.
 constexpr std::string_view trim_blanks(std::string_view text) noexcept {
   while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
   while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
   return text;
 }
 
-/// ASCII only, as HTTP asks for: no locale.
+/// ASCII only, independent of the locale, as HTTP requires.
 constexpr char to_lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 }  // namespace flux::transport::detail

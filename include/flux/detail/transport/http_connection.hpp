@@ -1,4 +1,4 @@
-// HTTP/1.1 on a connection: reads requests, finds their routes, and writes the answers in order.
+// HTTP/1.1 on a connection: reads requests, routes them, and writes the answers in order.
 #pragma once
 
 #include <flux/config.hpp>
@@ -20,46 +20,47 @@ namespace flux::transport {
 
 class HttpConnection;
 
-/// What the HTTP connections of one loop share. Outlives them. Threading: that loop's thread.
+/// State shared by the HTTP connections of one loop; outlives them. Threading: that loop's thread.
 struct HttpService {
   const Router* router = nullptr;
   const Limits* limits = nullptr;
   const TrustedProxies* proxies = nullptr;  ///< null: none
-  std::string server_name;                  ///< the Server field; empty: none is sent
+  std::string server_name;                  ///< the Server field; empty: not sent
 
-  /// Whether a WebSocket endpoint is at this path. Where no route answers a request there, it gets 426.
+  /// Whether a WebSocket endpoint is at this path. A request there that no route answers gets 426.
   std::function<bool(const std::string& path)> is_websocket;
-  /// Takes a WebSocket handshake for such a path; method, version, key and Connection have been checked. Answers it now
-  /// or later, on the loop, with `accept_upgrade` or `refuse_upgrade`. The head is valid during the call.
+  /// Takes a WebSocket handshake for such a path, after method, version, key and Connection were checked. Answers it
+  /// now or later, on the loop, with `accept_upgrade` or `refuse_upgrade`. The head is valid during the call.
   std::function<void(const std::shared_ptr<HttpConnection>&, const HttpHead&)> upgrade;
   std::function<void(LogLevel, std::string_view)> log;
 
   HttpDateCache date;
-  std::string scratch;  ///< where answers are put together
+  std::string scratch;  ///< a buffer for building answers
 };
 
-/// One client. Handles one request at a time; those behind it wait unread in the Connection.
-/// What belongs to a request is allocated when it begins and freed when it is over: an idle connection has this alone.
+/// One client. Handles one request at a time; later ones stay unread in the Connection. The state of a request is
+/// allocated when it begins and freed when it ends: an idle connection has only this object.
 /// Ownership: by the Connection, as its handler.
 /// Threading: the connection's loop.
 class HttpConnection final : public StreamHandler,
                              public flux::detail::HttpExchangeOwner,
                              public std::enable_shared_from_this<HttpConnection> {
  public:
-  /// The first request must have its head within `Limits::handshake_timeout` from here on.
+  /// The head of the first request must be complete within `Limits::handshake_timeout` from now.
   HttpConnection(Connection& connection, HttpService& service);
 
-  /// Writes `response_head` and hands the connection over to `next`, with what was read behind the request. This
-  /// handler is `closed` afterwards, and the connection has no deadline. `next` hears nothing before this has returned.
-  /// False, and nothing is done, where no upgrade waits for its answer any more.
+  /// Writes `response_head` and passes the connection to `next`, with the bytes that were read after the request.
+  /// Afterwards this handler is `closed` and the connection has no deadline. `next` is not called before this returns.
+  /// Returns false and does nothing if no upgrade is pending any more.
   bool accept_upgrade(std::string_view response_head, std::shared_ptr<StreamHandler> next);
-  /// Answers the upgrade as any request; the connection closes after it. `reason`: the text of the body.
+  /// Answers the upgrade like any request; the connection closes afterwards. `reason`: the text of the body.
   void refuse_upgrade(int status, std::string_view reason, const HttpFields& fields = {});
 
   bool closed() const noexcept { return connection_ == nullptr; }
   /// Null once `closed`.
   Connection* connection() noexcept { return connection_; }
-  /// Who sent this request: the peer, or behind trusted proxies whom they name. Not once `closed`.
+  /// The sender of this request: the peer or, behind trusted proxies, the client that they name. Not to be called once
+  /// `closed`.
   core::ClientAddress client(const HttpHead& head) const;
 
   // StreamHandler
@@ -89,9 +90,9 @@ class HttpConnection final : public StreamHandler,
   void handler_failed(std::uint64_t exchange, const std::exception_ptr& error) override;
 
  private:
-  /// What is waited for, and therefore what the deadline means.
+  /// What the connection is waiting for, and so the meaning of the deadline.
   enum class Wait : std::uint8_t {
-    nothing,  // the application: it may take its time
+    nothing,  // for the application, which may take its time
     head,     // the rest of a head, or the first request
     request,  // another request
     upgrade,  // the application's answer to a handshake
@@ -104,18 +105,18 @@ class HttpConnection final : public StreamHandler,
     HttpRequestParser parser;
     std::weak_ptr<flux::detail::HttpExchangeState> exchange;
     HttpResponseContext context;
-    std::uint64_t body_bytes = 0;  // that have come
-    std::uint64_t bytes_left = 0;  // of an answer whose length was promised
+    std::uint64_t body_bytes = 0;  // received
+    std::uint64_t bytes_left = 0;  // still to be sent of an answer with a declared length
     HttpBodyFraming framing = HttpBodyFraming::none;
     bool head_read = false;
-    bool read = false;             // to the end of its body
-    bool upgrading = false;        // the service has it
-    bool awaits_continue = false;  // the client holds its body back
+    bool read = false;             // up to the end of its body
+    bool upgrading = false;        // passed to the service
+    bool awaits_continue = false;  // the client waits before it sends its body
     bool body_paused = false;
-    bool body_discarded = false;  // some of it
-    bool begun = false;           // the answer's head is written
+    bool body_discarded = false;  // at least a part of it
+    bool begun = false;           // the head of the answer is written
     bool answered = false;        // the answer is complete
-    bool keep_alive = false;      // after the answer
+    bool keep_alive = false;      // stay open after the answer
 
     bool over() const noexcept { return read && answered; }
   };
@@ -153,7 +154,7 @@ class HttpConnection final : public StreamHandler,
   std::uint64_t request_number_ = 0;
   Wait wait_ = Wait::head;
   bool in_data_ = false;
-  bool closing_ = false;  // nothing more is answered
+  bool closing_ = false;  // no further requests are answered
   bool stopping_ = false;
   bool peer_ended_ = false;
 };

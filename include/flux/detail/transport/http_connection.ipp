@@ -12,7 +12,7 @@ namespace flux::transport {
 
 namespace detail {
 
-/// From here on a body is sent from where it is, without copying it behind its head.
+/// A body of at least this size is sent without copying it after its head.
 inline constexpr std::size_t sent_in_place_bytes = 16 * 1024;
 
 inline HttpLimits http_limits(const Limits& limits) {
@@ -44,7 +44,7 @@ FLUX_DECL std::size_t HttpConnection::on_data(char* data, std::size_t size) {
   return size - in.size();
 }
 
-/// Takes one event off the input. False: the rest has to wait, for more input or for the application.
+/// Takes one event from the input. Returns false if the rest must wait, for more input or for the application.
 FLUX_DECL bool HttpConnection::step(std::string_view& in) {
   if (connection_ == nullptr) return false;
   if (request_ && request_->over()) end_request();
@@ -105,7 +105,7 @@ FLUX_DECL void HttpConnection::on_head() {
     body_bytes_max = match.route->options.body_bytes_max;
   }
   request.parser.set_body_bytes_max(body_bytes_max);
-  // A folder that is served around a WebSocket endpoint does not hide it.
+  // A folder served around a WebSocket endpoint does not hide it.
   const bool hides_websocket = match.route != nullptr && match.route->files && is_websocket(exchange->head().path());
   if (match.route == nullptr || hides_websocket) {
     if (length.value_or(0) > body_bytes_max) request.context.keep_alive = false;
@@ -121,7 +121,7 @@ FLUX_DECL core::ClientAddress HttpConnection::client(const HttpHead& head) const
   return service_.proxies != nullptr ? service_.proxies->client(peer, head) : peer;
 }
 
-/// A proxy's connections are those of the clients whose requests it sends.
+/// A proxy's connection counts for the client whose request it carries.
 FLUX_DECL bool HttpConnection::may_connect(const core::ClientAddress& sender) {
   if (service_.proxies == nullptr || !service_.proxies->trusts(connection_->peer().ip)) return true;
   if (connection_->count_for(sender.ip)) return true;
@@ -176,7 +176,8 @@ FLUX_DECL void HttpConnection::on_parse_error() {
   refuse(request_->parser.error_status(), request_->parser.error_text());
 }
 
-/// Where the framing is lost, or the rest not wanted: an answer, unless one has begun, and then the end.
+/// For a request that can't be parsed further, or whose rest is not wanted: answers, unless an answer has begun, and
+/// closes.
 FLUX_DECL void HttpConnection::refuse(int status, std::string_view text) {
   const auto exchange = request_->exchange.lock();
   if (exchange) {
@@ -198,7 +199,7 @@ FLUX_DECL bool HttpConnection::is_websocket(std::string_view path) const {
 }
 
 FLUX_DECL void HttpConnection::begin_upgrade() {
-  const HttpHead head = request_->parser.take_head();  // the request is gone once the upgrade is accepted
+  const HttpHead head = request_->parser.take_head();  // the request is destroyed once the upgrade is accepted
   if (head.all_headers("Sec-WebSocket-Version") != "13") {
     return answer_text(426, "Only version 13 of WebSocket is spoken here",
                        {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {"Sec-WebSocket-Version", "13"}});
@@ -216,13 +217,13 @@ FLUX_DECL void HttpConnection::begin_upgrade() {
 
 FLUX_DECL bool HttpConnection::accept_upgrade(std::string_view response_head, std::shared_ptr<StreamHandler> next) {
   if (connection_ == nullptr || closing_ || !request_ || !request_->upgrading) return false;
-  const auto self = shared_from_this();  // the connection holds `next` instead
+  const auto self = shared_from_this();  // the connection now holds `next` instead
   Connection& connection = *std::exchange(connection_, nullptr);
   request_.reset();
   connection.clear_deadline();
   connection.write(response_head);
   connection.set_handler(std::move(next));
-  if (!in_data_) connection.resume_input();  // else the connection goes on with the rest by itself
+  if (!in_data_) connection.resume_input();  // otherwise the connection continues with the rest by itself
   return true;
 }
 
@@ -244,7 +245,8 @@ FLUX_DECL void HttpConnection::answer_text(int status, std::string_view text, Ht
   respond(status, std::string(text), "text/plain; charset=utf-8", std::move(fields));
 }
 
-/// Puts the head of the answer behind `out`. False where it cannot be sent: the client has got 500 instead.
+/// Appends the head of the answer to `out`. Returns false if it can't be sent: then the client has been sent 500
+/// instead.
 FLUX_DECL bool HttpConnection::write_head(std::string& out, int status, HttpFields fields,
                                           std::optional<std::uint64_t> content_length) {
   Request& request = *request_;
@@ -253,14 +255,14 @@ FLUX_DECL bool HttpConnection::write_head(std::string& out, int status, HttpFiel
   const std::chrono::milliseconds now(connection_->loop().clock().unix_ms());
   HttpResponseContext context = request.context;
   context.date = service_.date.at(std::chrono::system_clock::time_point(now));
-  // Where the client was not told to send its body, it may do so or not: what follows could not be told apart.
+  // A client that was not told to send its body may send it or not: the next bytes would be ambiguous.
   context.keep_alive = context.keep_alive && !stopping_ && !request.awaits_continue;
   request.begun = true;
   HttpEncodedHead head;
   if (status >= 200) {
     head = append_response_head(out, status, fields, content_length, context);
   } else {
-    head.error = HttpEncodeError::bad_status;  // interim responses are ours to send
+    head.error = HttpEncodeError::bad_status;  // only flux sends interim responses
   }
   if (head) {
     request.keep_alive = head.keep_alive;
@@ -287,7 +289,7 @@ FLUX_DECL void HttpConnection::respond(int status, std::string body, std::string
   const bool typed = !content_type.empty() && status != 204 && status != 304;
   if (typed && !find_field(fields, "Content-Type")) fields.emplace_back("Content-Type", content_type);
   std::optional<std::uint64_t> length = body.size();
-  if (status == 304 && body.empty()) length.reset();  // it would be that of 200, which nobody has told
+  if (status == 304 && body.empty()) length.reset();  // it would be the length of the 200 answer, which is unknown
   std::string& out = service_.scratch;
   out.clear();
   if (!write_head(out, status, std::move(fields), length)) return;
@@ -408,11 +410,11 @@ FLUX_DECL void HttpConnection::handler_failed(std::uint64_t exchange, const std:
 
 FLUX_DECL Sent HttpConnection::write_bytes(std::string_view bytes) {
   const Sent sent = connection_->write(bytes);
-  if (sent == Sent::dropped) drop();  // a hole in an answer would be worse than none
+  if (sent == Sent::dropped) drop();  // an answer with a gap would be worse than none
   return sent;
 }
 
-/// A large piece with what frames it; the piece is not copied.
+/// Sends a large piece, without copying it, and its framing.
 FLUX_DECL Sent HttpConnection::write_bytes(const std::string& before, const SharedBytes& piece, std::size_t size,
                                            std::string_view behind) {
   if (!before.empty() && write_bytes(before) == Sent::dropped) return Sent::dropped;
@@ -434,7 +436,7 @@ FLUX_DECL void HttpConnection::complete_answer() {
 // --- The body ---
 
 FLUX_DECL void HttpConnection::body_wanted() {
-  if (request_->read || request_->body_discarded) {  // asked for too late
+  if (request_->read || request_->body_discarded) {  // requested too late
     connection_->loop().post([exchange = request_->exchange.lock(), complete = !request_->body_discarded] {
       if (exchange) exchange->body_end(complete);
     });
@@ -456,13 +458,13 @@ FLUX_DECL void HttpConnection::resume_body() {
   request_->body_paused = false;
   proceed();
   if (connection_ == nullptr || connection_->unused_bytes() > 0) return;
-  // Where the last byte was taken before the pause, only the end of the body is due, and no input will bring it.
+  // If the last byte was taken before the pause, only the end of the body is outstanding, and no input will trigger it.
   connection_->loop().post([self = shared_from_this(), number = request_number_] {
     if (self->serves(number) && self->connection_->unused_bytes() == 0) self->on_data(nullptr, 0);
   });
 }
 
-// --- What comes next ---
+// --- The next step ---
 
 FLUX_DECL std::size_t HttpConnection::outbox_bytes() const {
   return connection_ != nullptr ? connection_->outbox_bytes() : 0;
@@ -482,8 +484,8 @@ FLUX_DECL void HttpConnection::on_drained() {
   }
 }
 
-/// Closes when the client has taken what is written. Reads on meanwhile: a client that still sends would otherwise get
-/// a reset, which may overtake the answer.
+/// Closes when the client has taken all output. Keeps reading meanwhile: a client that is still sending would otherwise
+/// get a reset, which may overtake the answer.
 FLUX_DECL void HttpConnection::close_when_sent() {
   if (closing_) return;
   closing_ = true;
@@ -496,24 +498,24 @@ FLUX_DECL void HttpConnection::close_when_sent() {
   }
 }
 
-/// Goes on with input that had to wait. Inside `on_data` that does it.
+/// Continues with pending input. Inside `on_data`, that does it.
 FLUX_DECL void HttpConnection::proceed() {
   if (in_data_) return;
   if (request_ && request_->over()) end_request();
   if (closing_) return;
-  if (connection_->unused_bytes() > 0) return connection_->resume_input();  // `settle` follows it
+  if (connection_->unused_bytes() > 0) return connection_->resume_input();  // calls `settle` afterwards
   if (!request_ || !request_->body_paused) connection_->resume_reading();
   settle(0);
 }
 
-/// After each step: whether the end has come, how much may wait unread, and what is waited for. `unread`: bytes that
-/// have come and are not used.
+/// After each step: decides whether to close, whether to pause reading, and what to wait for. `unread`: bytes received
+/// and not used.
 FLUX_DECL void HttpConnection::settle(std::size_t unread) {
   if (connection_ == nullptr || closing_) return;
   if (peer_ended_) {
     const bool between = !request_ || !request_->head_read;
     if (between && (request_ || unread == 0)) return close_when_sent();
-    // A request without its end is not answered: it might mean something else than the whole of it.
+    // An incomplete request is not answered: its beginning might mean something else than the whole.
     if (!between && !request_->read && !request_->body_paused) return connection_->close();
     const auto exchange = request_ ? request_->exchange.lock() : nullptr;
     if (exchange && exchange->ends_with_client() && !request_->answered) return connection_->close();
@@ -534,7 +536,8 @@ FLUX_DECL void HttpConnection::on_end() {
 FLUX_DECL void HttpConnection::on_stop() {
   stopping_ = true;
   if (closing_) return;
-  // Browsers keep idle connections half closed for long: as after the idle timeout, there is nothing to wait for.
+  // Browsers keep idle connections half closed for a long time: as after the idle timeout, there is nothing to wait
+  // for.
   if (!request_ && connection_->outbox_bytes() == 0) return connection_->close();
   if (!request_ || !request_->head_read) return close_when_sent();
   if (request_->upgrading) refuse_upgrade(503, "The server stops");
@@ -559,10 +562,10 @@ FLUX_DECL void HttpConnection::update_deadline(std::size_t unread) {
     connection_->unwatch_input();
   }
   if (!request_) {
-    if (connection_->notify_drained()) return wait_for(Wait::nothing);  // for as long as its output moves on
+    if (connection_->notify_drained()) return wait_for(Wait::nothing);  // as long as its output makes progress
     if (unread == 0 && request_number_ > 0) wait_for(Wait::request);
   } else if (!request_->head_read) {
-    if (wait_ != Wait::head) wait_for(Wait::head);  // for the whole head, however it trickles in
+    if (wait_ != Wait::head) wait_for(Wait::head);  // for the complete head, however slowly it arrives
   } else if (request_->upgrading) {
     if (wait_ != Wait::upgrade) wait_for(Wait::upgrade);
   } else {

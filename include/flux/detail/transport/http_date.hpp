@@ -10,15 +10,15 @@
 
 namespace flux::transport {
 
-/// An IMF-fixdate: "Sun, 06 Nov 1994 08:49:37 GMT". Years 0 to 9999.
+/// Formats an IMF-fixdate: "Sun, 06 Nov 1994 08:49:37 GMT". Years 0 to 9999.
 std::string http_date(std::chrono::sys_seconds time);
 
-/// Reads the three forms that a recipient must know: IMF-fixdate, RFC 850 and asctime. A two-digit year that is more
-/// than 50 years past `now` is one of the last century.
-/// Errors: nothing for anything else, impossible days and times included.
+/// Parses the three forms that a recipient must accept: IMF-fixdate, RFC 850 and asctime. A two-digit year more than 50
+/// years after `now` is taken as one of the previous century. Errors: none for anything else, including impossible days
+/// and times.
 std::optional<std::chrono::sys_seconds> parse_http_date(std::string_view text, std::chrono::sys_seconds now);
 
-/// The Date field of a server: formats once per second, however often it is asked.
+/// The Date field of a server, formatted at most once per second.
 /// Threading: one thread; each event loop has its own.
 class HttpDateCache {
  public:

@@ -14,7 +14,7 @@ inline constexpr std::array<std::string_view, 7> day_names = {"Sunday",   "Monda
 inline constexpr std::array<std::string_view, 12> month_names = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                                  "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
-/// Takes a date apart from the left; after the first mismatch `ok` is false and stays so.
+/// Parses a date from left to right; after the first mismatch `ok` stays false.
 struct DateReader {
   std::string_view text;
   bool ok = true;

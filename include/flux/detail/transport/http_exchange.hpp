@@ -1,4 +1,4 @@
-// What the handles of one HTTP request share: the request, the callbacks set for it, and the way to its connection.
+// The state shared by the handles of one HTTP request: the request, its callbacks, and access to its connection.
 #pragma once
 
 #include <flux/config.hpp>
@@ -19,40 +19,42 @@
 
 namespace flux::detail {
 
-/// The connection as an exchange sees it. Threading: its loop's thread. All but `serves` and `handler_failed` are only
-/// called while it serves that exchange, and call no callback of the exchange before they return.
+/// The connection as an exchange sees it. Threading: its loop's thread. All methods except `serves` and
+/// `handler_failed` are called only while it serves that exchange, and call no callback of the exchange before they
+/// return.
 class HttpExchangeOwner {
  public:
-  /// Whether the exchange of that number is the one in progress.
+  /// Whether the exchange with that number is the current one.
   virtual bool serves(std::uint64_t exchange) const = 0;
   virtual void respond(int status, std::string body, std::string_view content_type, transport::HttpFields fields) = 0;
   virtual void begin(int status, transport::HttpFields fields, std::optional<std::uint64_t> content_length) = 0;
   virtual Sent write(std::string piece) = 0;
-  /// The first `size` of `bytes`, which must not change before they have gone out.
+  /// Writes the first `size` of `bytes`, which must not change until they have been sent.
   virtual Sent write(const std::shared_ptr<const std::string>& bytes, std::size_t size) = 0;
   virtual void end() = 0;
-  /// Gives the answer up: what is written already goes out, then the connection closes, so the client sees it is cut.
+  /// Abandons the answer: sends what is already written, then closes the connection, so that the client sees that it is
+  /// incomplete.
   virtual void cut(std::string_view reason) = 0;
-  /// Closes the connection in a turn of its own: its reader is too slow.
+  /// Closes the connection, in a new turn, because its reader is too slow.
   virtual void drop() = 0;
-  /// The last handle is gone.
+  /// The last handle was destroyed.
   virtual void abandoned() = 0;
-  /// Somebody reads the body from here on.
+  /// The application reads the body from now on.
   virtual void body_wanted() = 0;
   virtual void pause_body() = 0;
   virtual void resume_body() = 0;
   virtual std::size_t outbox_bytes() const = 0;
-  /// Has `HttpExchangeState::drained` called when the outbox is empty; false: it is empty now.
+  /// Has `HttpExchangeState::drained` called when the outbox is empty; returns false if it is empty now.
   virtual bool notify_drained() = 0;
-  /// A callback of the exchange has thrown.
+  /// A callback of the exchange threw.
   virtual void handler_failed(std::uint64_t exchange, const std::exception_ptr& error) = 0;
 
  protected:
   ~HttpExchangeOwner() = default;
 };
 
-/// Ownership: by its handles alone, so that the last one's end is noticed. Callbacks may hold handles: the connection
-/// ends that cycle when the body has been read, the answer is complete, or the client has gone.
+/// Ownership: by its handles alone, so that the destruction of the last one is noticed. Callbacks may hold handles: the
+/// connection breaks that cycle when the body has been read, the answer is complete, or the client has disconnected.
 /// Threading: `respond`, `begin`, `write`, `end`, `pause_body`, `resume_body`, the request and the address from any
 /// thread; the rest on the loop.
 class HttpExchangeState final : public std::enable_shared_from_this<HttpExchangeState> {
@@ -69,9 +71,9 @@ class HttpExchangeState final : public std::enable_shared_from_this<HttpExchange
   const transport::HttpHead& head() const noexcept { return head_; }
   const std::shared_ptr<core::Loop>& loop() const noexcept { return loop_; }
   const transport::PathCaptures& captures() const noexcept { return captures_; }
-  /// To be filled before the first handle is given away.
+  /// To be filled before the first handle is created.
   transport::PathCaptures& captures() noexcept { return captures_; }
-  /// Behind trusted proxies it is not the peer of the connection.
+  /// The client's address, which behind trusted proxies is not that of the connection's peer.
   const core::ClientAddress& client() const noexcept { return client_; }
 
   // For the application
@@ -85,15 +87,15 @@ class HttpExchangeState final : public std::enable_shared_from_this<HttpExchange
   Sent write(std::string piece);
   void end();
 
-  // For the answers that flux gives itself, on the loop
-  /// Sends the first `size` of `bytes` without copying them; they must not change before they have gone out.
+  // For answers that flux itself gives, on the loop
+  /// Sends the first `size` of `bytes` without copying; they must not change until they have been sent.
   Sent write_shared(const std::shared_ptr<const std::string>& bytes, std::size_t size);
-  /// Nobody reads the rest of the body: forgets who did, without a call.
+  /// Discards the rest of the body; removes its callbacks without calling them.
   void ignore_body();
   void cut(std::string_view reason);
-  /// Calls what `on_drain` set when all that is written has gone out, congested or not; never before this returns.
+  /// Calls the `on_drain` callback when all output has been sent, congested or not; never before this returns.
   void ask_drained();
-  /// From here on a client that has ended its sending side counts as gone: it would not read the answer.
+  /// From now on a client that has ended its sending side counts as disconnected: it would not read the answer.
   void end_with_client() noexcept { ends_with_client_ = true; }
 
   // For the connection
@@ -102,11 +104,11 @@ class HttpExchangeState final : public std::enable_shared_from_this<HttpExchange
   void body_piece(std::string_view piece);
   void body_end(bool complete);
   void drained();
-  /// The answer is complete, or there will be none from the application.
+  /// The answer is complete, or the application will not give one.
   void answer_over();
-  /// Forgets every callback without calling it.
+  /// Removes every callback without calling it.
   void release();
-  /// The client has gone: tells who still waits for it.
+  /// The client has disconnected: calls the callbacks that wait for it.
   void connection_closed();
 
  private:
@@ -137,8 +139,8 @@ class HttpExchangeState final : public std::enable_shared_from_this<HttpExchange
   bool ends_with_client_ = false;
 
   std::atomic<std::size_t> posted_bytes_{0};  // written by other threads, on the way to the loop
-  std::atomic<std::size_t> outbox_bytes_{0};  // of the connection, when the loop looked last
-  std::atomic<bool> over_{false};             // the answer is complete, or the client has gone
+  std::atomic<std::size_t> outbox_bytes_{0};  // of the connection, when the loop last looked
+  std::atomic<bool> over_{false};             // the answer is complete, or the client has disconnected
   std::atomic<bool> wants_drained_{false};
 };
 

@@ -17,7 +17,7 @@ FLUX_DECL HttpExchangeState::HttpExchangeState(std::shared_ptr<core::Loop> loop,
       congested_bytes_(limits.outbox_bytes_congested),
       outbox_bytes_max_(limits.outbox_bytes_max) {}
 
-// In a turn of its own: the last handle may go anywhere, inside the connection's own work too.
+// In a new turn: the last handle may be destroyed anywhere, even inside the connection's own code.
 FLUX_DECL HttpExchangeState::~HttpExchangeState() {
   if (over_.load(std::memory_order_relaxed)) return;
   loop_->post([owner = owner_, number = number_] {
@@ -52,7 +52,7 @@ void HttpExchangeState::guarded(Call&& call) {
 
 FLUX_DECL void HttpExchangeState::on_body(BodyPiece piece, BodyDone done) {
   const auto connection = owner();
-  if (!connection) {  // who keeps the callbacks now would keep them for ever
+  if (!connection) {  // callbacks stored now would never be released
     loop_->post([self = shared_from_this(), done = std::move(done)] {
       if (done) self->guarded([&] { done(false); });
     });
@@ -77,7 +77,7 @@ FLUX_DECL void HttpExchangeState::on_abort(std::function<void()> aborted) { abor
 FLUX_DECL void HttpExchangeState::body_piece(std::string_view piece) {
   if (!body_piece_) return;
   const auto self = shared_from_this();
-  // Called from where it cannot be destroyed: it may set another one.
+  // Moved out during the call, because it may set another callback.
   auto reader = std::move(body_piece_);
   body_piece_ = nullptr;
   guarded([&] { reader(piece); });
@@ -121,7 +121,7 @@ FLUX_DECL Sent HttpExchangeState::write(std::string piece) {
   const std::size_t size = piece.size();
   const std::size_t before =
       posted_bytes_.fetch_add(size, std::memory_order_relaxed) + outbox_bytes_.load(std::memory_order_relaxed);
-  if (before >= outbox_bytes_max_) {  // the mailbox is bounded as the outbox is
+  if (before >= outbox_bytes_max_) {  // the mailbox has the outbox's limit
     over_.store(true, std::memory_order_relaxed);
     on_owner([](HttpExchangeOwner& connection) { connection.drop(); });
     return Sent::dropped;
@@ -183,7 +183,7 @@ FLUX_DECL void HttpExchangeState::drained() {
 }
 
 FLUX_DECL void HttpExchangeState::tell_drained() {
-  if (posted_bytes_.load(std::memory_order_relaxed) > 0) return;  // told behind what is on its way
+  if (posted_bytes_.load(std::memory_order_relaxed) > 0) return;  // called after the writes on their way have arrived
   if (!wants_drained_.exchange(false, std::memory_order_relaxed) || !drained_) return;
   const auto self = shared_from_this();
   auto callback = std::move(drained_);

@@ -1,4 +1,4 @@
-// What an HTTP/1.1 request or response says: the head of a request, header fields, query parameters, status codes.
+// The contents of HTTP/1.1 messages: the head of a request, header fields, query parameters, status codes.
 //
 // Threading: values. Const members may be called from several threads at once.
 #pragma once
@@ -22,7 +22,7 @@ using HttpField = std::pair<std::string, std::string>;
 /// Fields in the order in which they are sent.
 using HttpFields = std::vector<HttpField>;
 
-/// A header field inside a head; valid as long as the head it came from is neither changed nor moved.
+/// A header field in a head; valid until that head is changed or moved.
 struct HttpFieldView {
   std::string_view name;
   std::string_view value;
@@ -30,101 +30,101 @@ struct HttpFieldView {
   friend bool operator==(const HttpFieldView&, const HttpFieldView&) = default;
 };
 
-/// True if both are equal but for the case of ASCII letters.
+/// Whether both are equal, ignoring the case of ASCII letters.
 bool equals_ignore_case(std::string_view left, std::string_view right) noexcept;
 
-/// The value of the first field of that name.
+/// The value of the first field with that name.
 std::optional<std::string_view> find_field(const HttpFields& fields, std::string_view name) noexcept;
 
-/// Replaces every field of that name by one, or appends it.
+/// Replaces all fields with that name by one, or appends it.
 void set_field(HttpFields& fields, std::string_view name, std::string_view value);
 
-/// True if the comma-separated list `value` holds `token`, without regard to case: header_has_token("close, TE", "te").
-/// Parameters belong to a list member: "a;q=1" does not hold "a".
+/// Whether the comma-separated list `value` contains `token`, ignoring case: header_has_token("close, TE", "te").
+/// Parameters belong to a list member: "a;q=1" does not contain "a".
 bool header_has_token(std::string_view value, std::string_view token) noexcept;
 
-/// How url_decode reads `+`: as a space in queries and form bodies, as itself in paths.
+/// How url_decode reads `+`: as a space in queries and form bodies, as `+` in paths.
 enum class PlusSign { is_plus, is_space };
 
-/// Undoes percent-encoding. Any byte may come out, NUL and invalid UTF-8 included.
-/// Errors: nothing is returned where a `%` is not followed by two hexadecimal digits.
+/// Decodes percent-encoding. The result may contain any byte, including NUL and invalid UTF-8.
+/// Errors: none if a `%` is not followed by two hexadecimal digits.
 std::optional<std::string> url_decode(std::string_view text, PlusSign plus = PlusSign::is_plus);
 
-/// Percent-encodes every byte except the unreserved ones (letters, digits, `-`, `.`, `_`, `~`).
+/// Percent-encodes every byte except unreserved characters (letters, digits, `-`, `.`, `_`, `~`).
 std::string url_encode(std::string_view text);
 
-/// The first parameter of that name in `name=value&name=value`, both sides decoded (`+` is a space). A name without `=`
-/// has the empty value.
-/// Errors: nothing is returned where the name is missing or its value has a malformed escape.
+/// The first parameter with that name in `name=value&name=value`, both sides decoded (`+` is a space). A name without
+/// `=` has an empty value.
+/// Errors: none if there is no such name or its value has a malformed escape.
 std::optional<std::string> query_parameter(std::string_view query, std::string_view name);
 
-/// The token of an Authorization field, `Bearer …` (RFC 6750, 2.1); empty where there is none.
+/// The token of an Authorization field, `Bearer …` (RFC 6750, 2.1); empty if there is none.
 std::string bearer_token(std::optional<std::string_view> authorization);
 
 /// The standard phrase of a status (RFC 9110 section 15 and the IANA registry), "Unknown" for others.
 std::string_view reason_phrase(int status) noexcept;
 
-/// The head of one request: request line and header fields, already checked by HttpRequestParser, which is its only
-/// source. A default-constructed head is that of no request: everything is empty. Owns its text; the views that it
-/// returns are valid until it is changed, moved from or destroyed.
+/// The head of a request: request line and header fields, created and checked by HttpRequestParser. A
+/// default-constructed head is empty. Owns its text; the views that it returns are valid until it is changed, moved
+/// from or destroyed.
 class HttpHead {
  public:
   class FieldIterator;
   class FieldRange;
 
-  /// The method as sent; methods are case-sensitive and unknown ones are passed on.
+  /// The method as sent; methods are case-sensitive, and unknown ones are accepted.
   std::string_view method() const noexcept { return view(method_); }
 
   /// The request target as sent: "/a%20b?c=d", "http://host/a", "*", or "host:port" for CONNECT.
   std::string_view target() const noexcept { return view(target_); }
 
-  /// The path, percent-decoded, of absolute-form targets too. Begins with "/", except "*" of OPTIONS and "" of CONNECT.
-  /// Holds no control characters, and a "/" in it was a "/" when sent, for the parser refuses "%2F". It may hold dot
-  /// segments, backslashes and bytes that are not UTF-8.
+  /// The path, percent-decoded, also of absolute-form targets. Begins with "/", except "*" for OPTIONS and "" for
+  /// CONNECT. Contains no control characters, and every "/" was sent as "/", because the parser refuses "%2F". May
+  /// contain dot segments, backslashes and bytes that are not UTF-8.
   std::string_view path() const noexcept { return path_; }
 
-  /// What follows the first `?` of the target, as sent; empty without one.
+  /// The target after its first `?`, as sent; empty without one.
   std::string_view query() const noexcept { return view(query_); }
 
   /// 0 for HTTP/1.0, else 1.
   int version_minor() const noexcept { return version_minor_; }
 
-  /// Host and port: of the target if that names them, else of the Host field; empty if neither does.
+  /// Host and port: from the target if it names them, else from the Host field; empty if neither does.
   std::string_view host() const noexcept { return view(host_); }
 
-  /// The value of the first field of that name, without the whitespace around it.
+  /// The value of the first field with that name, without surrounding whitespace.
   std::optional<std::string_view> header(std::string_view name) const noexcept;
 
-  /// The values of all fields of that name, joined by ", " (RFC 9110 section 5.3); empty if there is none.
+  /// The values of all fields with that name, joined by ", " (RFC 9110 section 5.3); empty if there is none.
   std::string all_headers(std::string_view name) const;
 
-  /// Every field in the order received, for range-for.
+  /// All fields in the order received, for range-for.
   FieldRange fields() const noexcept;
 
-  /// True if the client lets the connection stay open after this exchange.
+  /// Whether the client allows the connection to stay open after this exchange.
   bool keep_alive() const noexcept { return keep_alive_; }
 
-  /// The announced length of the body in bytes; nothing for chunked bodies and where no length was given (no body
-  /// then).
+  /// The declared length of the body in bytes; none for chunked bodies, and if no length was given (then there is no
+  /// body).
   std::optional<std::uint64_t> content_length() const noexcept { return content_length_; }
 
-  /// True if the body is sent in chunks.
+  /// Whether the body is sent in chunks.
   bool chunked() const noexcept { return chunked_; }
 
-  /// True if a body follows, perhaps an empty one if it is chunked.
+  /// Whether a body follows; if it is chunked, it may be empty.
   bool has_body() const noexcept { return chunked_ || content_length_.value_or(0) > 0; }
 
-  /// True if the client waits for 100 (Continue) before it sends its body.
+  /// Whether the client waits for 100 (Continue) before it sends its body.
   bool expects_continue() const noexcept { return expects_continue_; }
 
-  /// True for a GET of HTTP/1.1 without a body whose Connection lists `upgrade` and whose Upgrade lists `websocket`.
-  /// Key and version of the handshake are not checked here.
+  /// Whether this is an HTTP/1.1 GET without a body whose Connection lists `upgrade` and whose Upgrade lists
+  /// `websocket`. Key and version of the handshake are not checked here.
   bool upgrade_websocket() const noexcept { return upgrade_websocket_; }
 
  private:
   friend class HttpRequestParser;
 
-  /// A part of text_. Offsets survive moving and copying, views would not.
+  /// A part of text_. Offsets survive moving and copying; views would not.
   struct Span {
     std::uint32_t offset = 0;
     std::uint32_t size = 0;
@@ -153,7 +153,7 @@ class HttpHead {
   bool upgrade_websocket_ = false;
 };
 
-/// Walks the fields of a head.
+/// Iterates over the fields of a head.
 class HttpHead::FieldIterator {
  public:
   using iterator_category = std::input_iterator_tag;

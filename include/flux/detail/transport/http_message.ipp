@@ -84,7 +84,7 @@ FLUX_DECL std::optional<std::string_view> find_field(const HttpFields& fields, s
 }
 
 FLUX_DECL void set_field(HttpFields& fields, std::string_view name, std::string_view value) {
-  // Copied first: both may be views into the fields that go away.
+  // Copied first: both may be views into fields that are about to be removed.
   HttpField field{std::string(name), std::string(value)};
   const auto is_named = [&field](const HttpField& other) { return equals_ignore_case(other.first, field.first); };
   const auto first = std::find_if(fields.begin(), fields.end(), is_named);

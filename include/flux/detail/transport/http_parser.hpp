@@ -1,4 +1,4 @@
-// A strict, incremental parser of HTTP/1.1 requests (RFC 9112), the server's side. No sockets: bytes in, events out.
+// A strict, incremental parser of HTTP/1.1 requests (RFC 9112) for servers. Bytes in, events out; no I/O.
 #pragma once
 
 #include <flux/detail/transport/http_message.hpp>
@@ -9,8 +9,8 @@
 
 namespace flux::transport {
 
-/// Caps of one request. Sizes are bytes; lines count without their CRLF. Each cap is at most 1 GiB (larger ones count
-/// as that), body_bytes_max excepted; 0 allows nothing.
+/// Limits of one request. Sizes are bytes; lines count without their CRLF. Each limit except body_bytes_max is at most
+/// 1 GiB (larger values are reduced to that); 0 allows nothing.
 struct HttpLimits {
   std::size_t request_line_bytes_max = 8192;          ///< above: 414
   std::size_t field_bytes_max = 8192;                 ///< one field line; above: 431
@@ -22,56 +22,56 @@ struct HttpLimits {
   std::size_t trailer_bytes_max = 8192;               ///< the trailer without its final empty line; above: 431
 };
 
-/// Takes a stream of bytes apart into requests, one event per call:
+/// Splits a stream of bytes into requests, one event per call:
 ///
-///   head, body..., end, head, body..., end, ...   with need_more wherever bytes are missing, or one last error.
+///   head, body..., end, head, body..., end, ...   with need_more whenever bytes are missing, or a final error.
 ///
-/// What it refuses beyond bad grammar: lines that end with a bare LF; bare CR, NUL and other control characters
-/// anywhere in the head; whitespace before a colon; folded lines; a second Host, and none on HTTP/1.1; any second
-/// Content-Length; Content-Length beside Transfer-Encoding; every transfer coding except `chunked`; `#`, `%2F` and
-/// escaped control characters in a path. Trailer fields are checked and thrown away.
+/// Besides bad grammar it refuses: lines that end with a bare LF; bare CR, NUL and other control characters anywhere in
+/// the head; whitespace before a colon; folded lines; a second Host, or none on HTTP/1.1; a second Content-Length;
+/// Content-Length together with Transfer-Encoding; every transfer coding except `chunked`; `#`, `%2F` and escaped
+/// control characters in a path. Trailer fields are checked and discarded.
 ///
-/// The work per byte is constant however the stream is cut. Memory: one copy of the head; nothing is reserved for what
-/// a request merely announces.
+/// The work per byte is constant however the stream is cut. Memory: one copy of the head; nothing is reserved for sizes
+/// that a request merely declares.
 /// Threading: one thread at a time.
 class HttpRequestParser {
  public:
   enum class Event {
-    need_more,  ///< Nothing to report: call again with what is left of `in` and more bytes behind it.
-    head,       ///< head() is complete.
-    body,       ///< body_chunk() is the next piece of the body, not empty.
-    end,        ///< The request is complete; the next call starts the one after it.
-    error       ///< error_status() and error_text() say what is wrong. Final: the framing is lost, so close afterwards.
+    need_more,  ///< nothing to report: call again with the rest of `in` followed by more bytes
+    head,       ///< head() is complete
+    body,       ///< body_chunk() is the next piece of the body, not empty
+    end,        ///< the request is complete; the next call begins the next one
+    error       ///< see error_status() and error_text(). Final: the framing is lost, so close the connection
   };
 
   explicit HttpRequestParser(const HttpLimits& limits = {});
 
-  /// Reads the next event from the front of `in` and removes what it consumed. Bytes of an unfinished head or line are
-  /// not consumed, only remembered as scanned: the caller keeps them and presents them again, unchanged, with more
-  /// behind them. A buffer of head_bytes_max + 2 bytes always suffices.
+  /// Reads the next event from the front of `in` and removes the bytes it consumed. Bytes of an unfinished head or line
+  /// are scanned but not consumed: the caller keeps them and passes them again, unchanged, followed by more. A buffer
+  /// of head_bytes_max + 2 bytes always suffices.
   ///
-  /// After a head that expects_continue(), `need_more` is the time to send 100 (Continue); `error` (413) comes instead
-  /// if the announced body is too long. After a head that upgrades, do not call again: `in` begins with the first bytes
-  /// of the new protocol.
+  /// After a head that expects_continue(), `need_more` is the time to send 100 (Continue); if the declared body is too
+  /// long, `error` (413) is returned instead. After a head that upgrades, do not call again: `in` begins with the first
+  /// bytes of the new protocol.
   Event next(std::string_view& in);
 
   /// The head of the current request, from `head` until the call after `end`; empty once taken.
   const HttpHead& head() const noexcept { return head_; }
   HttpHead take_head() noexcept;
 
-  /// The piece of the body that the last call reported: a view into its `in`, valid as long as those bytes.
+  /// The piece of the body from the last call: a view into its `in`, valid as long as those bytes.
   std::string_view body_chunk() const noexcept { return body_chunk_; }
 
   /// Replaces HttpLimits::body_bytes_max for the current request; only between `head` and the call after it.
   void set_body_bytes_max(std::uint64_t bytes) noexcept { body_bytes_left_ = bytes; }
 
-  /// True from `head` to `end`: the stream must not end here.
+  /// True from `head` to `end`: the stream ending now would cut off a request.
   bool in_message() const noexcept { return state_ > State::fields && state_ < State::failed; }
 
   /// After `error`: 400, 413, 414, 431, 501 or 505.
   int error_status() const noexcept { return error_status_; }
 
-  /// After `error`: what was wrong, in English, without a period; static text that holds nothing of the request.
+  /// After `error`: what was wrong, in English, without a period; static text that contains nothing of the request.
   std::string_view error_text() const noexcept { return error_text_; }
 
  private:
@@ -90,7 +90,7 @@ class HttpRequestParser {
   enum class Step : std::uint8_t { done, need_more, failed };
   enum class Coding : std::uint8_t { none, chunked, unsupported, malformed };
 
-  /// What the fields of the head say about the message, collected while they come in.
+  /// What the fields of the head say about framing, collected while they arrive.
   struct Framing {
     std::uint64_t content_length = 0;
     std::size_t hosts = 0;
@@ -133,10 +133,10 @@ class HttpRequestParser {
   Framing framing_;
   std::string_view body_chunk_;
   std::string_view error_text_;
-  std::uint64_t body_bytes_left_ = 0;   ///< how much more body the limit allows
-  std::uint64_t chunk_bytes_left_ = 0;  ///< how much of the current chunk, or of the sized body, is still to come
+  std::uint64_t body_bytes_left_ = 0;   ///< body bytes that the limit still allows
+  std::uint64_t chunk_bytes_left_ = 0;  ///< bytes outstanding of the current chunk, or of the sized body
   std::size_t line_begin_ = 0;          ///< where the current line begins in `in`
-  std::size_t scanned_ = 0;             ///< up to where `in` was searched for the end of that line
+  std::size_t scanned_ = 0;             ///< how far `in` was searched for the end of that line
   std::size_t chunk_extension_bytes_ = 0;
   std::size_t trailer_bytes_ = 0;
   std::size_t trailer_fields_ = 0;

@@ -12,7 +12,7 @@ namespace flux::transport {
 
 namespace detail {
 
-/// RFC 3986 section 3.2: uri-host [ ":" port ], without user information. May be empty, as a Host field may be.
+/// RFC 3986 section 3.2: uri-host [ ":" port ], without user information. May be empty, because a Host field may be.
 inline bool is_host(std::string_view host) noexcept {
   std::size_t i = 0;
   if (!host.empty() && host.front() == '[') {
@@ -115,7 +115,7 @@ FLUX_DECL HttpRequestParser::Step HttpRequestParser::refuse(int status, std::str
   return Step::failed;
 }
 
-// The outcome must not depend on how the stream is cut: an unfinished line fails only where the finished one would,
+// The outcome must not depend on how the stream is cut: an unfinished line fails only if the finished one would fail
 // too.
 FLUX_DECL HttpRequestParser::Step HttpRequestParser::read_line(std::string_view in, std::size_t bytes_max, int status,
                                                                std::string_view text, std::string_view& line) {
@@ -151,7 +151,7 @@ FLUX_DECL void HttpRequestParser::consume_lines(std::string_view& in) noexcept {
 FLUX_DECL HttpRequestParser::Step HttpRequestParser::start(std::string_view& in) {
   if (in.empty()) return Step::need_more;
   const char first = in.front();
-  if (first == '\r' && !empty_line_seen_) {  // RFC 9112 section 2.2: some clients send one CRLF too many after a body
+  if (first == '\r' && !empty_line_seen_) {  // RFC 9112 section 2.2: some clients send an extra CRLF after a body
     if (in.size() == 1) return Step::need_more;
     if (in[1] != '\n') return refuse(400, "CR without LF before the request");
     in.remove_prefix(2);
@@ -217,7 +217,7 @@ FLUX_DECL HttpRequestParser::Step HttpRequestParser::parse_request_line(std::str
   if (!well_formed) return refuse(400, "the request line does not end with an HTTP version");
   if (line == "PRI * HTTP/2.0") return refuse(505, "this is HTTP/2, only HTTP/1.1 and HTTP/1.0 are spoken here");
   if (version[5] != '1') return refuse(505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
-  head_.version_minor_ = version[7] == '0' ? 0 : 1;  // RFC 9110 section 2.5: a higher minor version is read as ours
+  head_.version_minor_ = version[7] == '0' ? 0 : 1;  // RFC 9110 section 2.5: a higher minor version is read as 1.1
   head_.method_ = {0, static_cast<std::uint32_t>(method_end)};
   head_.target_ = {static_cast<std::uint32_t>(target_begin), static_cast<std::uint32_t>(target.size())};
   if (line.substr(0, method_end) == "CONNECT") {
@@ -234,7 +234,7 @@ FLUX_DECL HttpRequestParser::Step HttpRequestParser::parse_request_line(std::str
     return Step::done;
   }
   const Step step = parse_target(target, target_begin);
-  // RFC 9112 section 3.2.4: an absolute target without a path stands for * if the method is OPTIONS
+  // RFC 9112 section 3.2.4: for OPTIONS an absolute target without a path means *
   if (step == Step::done && head_.path_.empty()) head_.path_ = line.substr(0, method_end) == "OPTIONS" ? "*" : "/";
   return step;
 }
@@ -280,7 +280,7 @@ FLUX_DECL HttpRequestParser::Step HttpRequestParser::parse_path(std::string_view
     if (high < 0 || low < 0) return refuse(400, "the path holds a malformed % escape");
     const auto decoded = static_cast<unsigned char>(high * 16 + low);
     if (decoded < 0x20 || decoded == 0x7f) return refuse(400, "the path holds an escaped control character");
-    // Decoded it would move the boundaries of segments, kept it could not be told from %252F.
+    // Decoded it would move the boundaries of segments; left encoded it would look like %252F.
     if (decoded == '/') return refuse(400, "the path holds an escaped slash");
     head_.path_.push_back(static_cast<char>(decoded));
     i += 2;
@@ -338,7 +338,7 @@ FLUX_DECL HttpRequestParser::Step HttpRequestParser::apply_field(std::string_vie
         framing_.coding = Coding::chunked;
       } else if (list && equals_ignore_case(detail::trim_blanks(value.substr(comma + 1)), "chunked") &&
                  !header_has_token(value.substr(0, comma), "chunked")) {
-        framing_.coding = Coding::unsupported;  // the length could be told, the content not be understood
+        framing_.coding = Coding::unsupported;  // the length can be determined, but the content not decoded
       } else {
         framing_.coding = Coding::malformed;
       }
@@ -406,7 +406,7 @@ FLUX_DECL HttpRequestParser::Step HttpRequestParser::parse_chunk_size(std::strin
   if (digits == 0) return refuse(400, "a chunk size is not a hexadecimal number");
   const std::string_view extension = line.substr(digits);
   if (!extension.empty()) {
-    // Whitespace before the semicolon is bad but legal (RFC 9112 section 7.1.1); without a semicolon it is neither.
+    // Whitespace before the semicolon is bad but legal (RFC 9112 section 7.1.1); without a semicolon it is illegal.
     if (detail::trim_blanks(extension).substr(0, 1) != ";")
       return refuse(400, "a chunk size is followed by something else");
     if (!detail::all_chars(extension, detail::value_char))

@@ -1,4 +1,4 @@
-// Shares out what the connections of one event loop may inflate, turn by turn.
+// Limits how much the connections of one event loop may inflate per turn.
 #pragma once
 
 #include <flux/detail/core/loop.hpp>
@@ -12,8 +12,8 @@ namespace flux::transport {
 
 class WebSocketStream;
 
-/// A few bytes inflate to a thousand times as many, which a room keeps until the turn ends: so a turn has a budget, and
-/// who finds it spent waits in line. Those who got nothing of one turn go first in the next.
+/// A few bytes can inflate to a thousand times as many, which a room keeps until the turn ends. So every turn has a
+/// budget; streams that find it spent wait for the next turn, in which those that were not served go first.
 /// Ownership: outlives the connections of its loop. Threading: that loop's thread.
 class InflateTurns {
  public:
@@ -25,8 +25,8 @@ class InflateTurns {
     if (std::exchange(turn_begun_, true)) return;
     loop.post([this] { next_turn(); });
   }
-  /// Has `on_inflate_turn` called when another turn begins. `served`: something was inflated for it in this one. At
-  /// most one call for each at a time.
+  /// Has `on_inflate_turn` called when the next turn begins. `served`: this turn has already inflated something for the
+  /// stream. At most one pending call per stream.
   void wait(std::weak_ptr<WebSocketStream> waiter, bool served) {
     (served ? served_ : unserved_).push_back(std::move(waiter));
   }

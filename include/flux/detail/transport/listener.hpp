@@ -9,7 +9,7 @@
 
 namespace flux::transport {
 
-/// Threading: its loop's thread, but for `open`, which comes before the loop runs.
+/// Threading: its loop's thread, except `open`, which is called before the loop runs.
 class Listener final : public std::enable_shared_from_this<Listener> {
  public:
   using Accepted = std::function<void(flux::detail::Socket)>;
@@ -17,8 +17,8 @@ class Listener final : public std::enable_shared_from_this<Listener> {
 
   Listener(std::shared_ptr<core::Loop> loop, Accepted accepted, Log log);
 
-  /// Binds and listens. `takes_ipv4`: where the address is "::". Errors: throws `Error` (address_unavailable,
-  /// bad_config).
+  /// Binds and listens. `takes_ipv4`: also accept IPv4 if the address is "::". Errors: throws `Error`
+  /// (address_unavailable, bad_config).
   void open(const ListenAddress& address, bool takes_ipv4);
   void start() { wait(); }
   std::uint16_t port() const noexcept { return port_; }
@@ -33,7 +33,7 @@ class Listener final : public std::enable_shared_from_this<Listener> {
   Accepted accepted_;
   const Log log_;
   std::uint16_t port_ = 0;
-  bool exhausted_ = false;  // the system had no room for a connection: said once
+  bool exhausted_ = false;  // the system had no resources for a connection; logged once
 };
 
 }  // namespace flux::transport

@@ -62,7 +62,7 @@ FLUX_DECL void Listener::wait() {
 }
 
 FLUX_DECL void Listener::accept() {
-  constexpr int turn_max = 64;  // then the connections that are there have their turn
+  constexpr int turn_max = 64;  // then existing connections get their turn
   for (int i = 0; i < turn_max && acceptor_.is_open(); ++i) {
     std::error_code ec;
     flux::detail::Socket socket(loop_->context().get_executor());
@@ -70,7 +70,7 @@ FLUX_DECL void Listener::accept() {
     if (ec == asio::error::would_block || ec == asio::error::try_again) break;
     if (ec == asio::error::connection_aborted || ec == asio::error::interrupted) continue;
     if (ec) {
-      // No descriptors or no memory: those who wait in the queue stay there until some are free again.
+      // No descriptors or no memory: clients stay in the system's queue until some are free again.
       if (!exhausted_) log_(LogLevel::error, "can't accept connections: " + ec.message());
       exhausted_ = true;
       loop_->call_after(std::chrono::milliseconds(100), [self = shared_from_this()] { self->wait(); });

@@ -1,4 +1,4 @@
-// Media types: by file name, and as clients give them.
+// Media types: by file name, and as sent by clients.
 #pragma once
 
 #include <flux/detail/mode.hpp>
@@ -7,11 +7,12 @@
 
 namespace flux::transport {
 
-/// The Content-Type for a file: by its extension, without regard to case; text types say charset=utf-8.
+/// The Content-Type for a file: by its extension, ignoring case; text types include charset=utf-8.
 /// "application/octet-stream" for unknown extensions and for names without one.
 std::string_view media_type(std::string_view file_name) noexcept;
 
-/// Whether `text` may be sent as a Content-Type: `type/subtype` of tokens, perhaps with parameters (RFC 9110, 8.3.1).
+/// Whether `text` may be sent as a Content-Type: `type/subtype` of tokens, optionally with parameters (RFC 9110,
+/// 8.3.1).
 bool is_media_type(std::string_view text) noexcept;
 
 }  // namespace flux::transport

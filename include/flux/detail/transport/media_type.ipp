@@ -103,7 +103,7 @@ FLUX_DECL bool is_media_type(std::string_view text) noexcept {
   const std::size_t slash = type.find('/');
   if (text.size() > 255 || slash == std::string_view::npos) return false;
   if (!detail::is_token(type.substr(0, slash)) || !detail::is_token(type.substr(slash + 1))) return false;
-  for (const char c : text.substr(end)) {  // parameters go through as they are, in ASCII
+  for (const char c : text.substr(end)) {  // parameters are passed on unchanged if they are ASCII
     if (c < ' ' || c > '~') return false;
   }
   return true;

@@ -1,4 +1,4 @@
-// The least speed at which bytes must move, judged once in a period, so that it costs nothing per byte.
+// The lowest rate at which bytes must be transferred, checked once per period, so that it costs nothing per byte.
 #pragma once
 
 #include <algorithm>
@@ -8,11 +8,11 @@
 namespace flux::transport {
 
 struct MinimumRate {
-  std::chrono::milliseconds period{0};  ///< 0: nothing is demanded
-  std::uint32_t bytes_per_second = 0;   ///< 0: one byte in a period will do
+  std::chrono::milliseconds period{0};  ///< 0: no minimum
+  std::uint32_t bytes_per_second = 0;   ///< 0: one byte per period is enough
 
   bool demanded() const noexcept { return period.count() > 0; }
-  /// How much must move in one period.
+  /// The bytes that must be transferred in one period.
   std::uint64_t bytes_per_period() const noexcept {
     const auto milliseconds = static_cast<std::uint64_t>(period.count());
     return std::max<std::uint64_t>(

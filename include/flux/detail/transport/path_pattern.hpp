@@ -14,8 +14,8 @@
 
 namespace flux::transport {
 
-/// What the parameters of a pattern stand for in a path. Names are views into the pattern, values into the path: both
-/// must live as long.
+/// The values of a pattern's parameters in a path. Names are views into the pattern, values into the path: both must
+/// outlive this object.
 class PathCaptures {
  public:
   std::optional<std::string_view> find(std::string_view name) const noexcept {
@@ -32,35 +32,34 @@ class PathCaptures {
   std::vector<std::pair<std::string_view, std::string_view>> captures_;
 };
 
-/// A pattern for decoded paths, compared segment by segment (a segment is what stands between slashes):
+/// A pattern for decoded paths, compared segment by segment (a segment is the text between slashes):
 ///   text    that segment, exactly;
 ///   {name}  one segment that is not empty;
-///   *name   the rest of the path, slashes and all, perhaps empty; last segment only.
+///   *name   the rest of the path, including slashes, possibly empty; last segment only.
 /// "/files/" and "/files" are different; "/files/*rest" matches "/files/" and "/files/a/b" but not "/files".
 /// Threading: immutable; any thread.
 class PathPattern {
  public:
-  /// `text` is written as decoded paths are: no percent-encoding.
-  /// Errors: throws flux::Error (bad_config) where the text does not begin with "/", holds an empty segment before its
-  /// last, `?`, `#` or a control character, braces or a star elsewhere than above, a name that is empty, holds more
-  /// than letters, digits and `_`, or comes twice.
+  /// `text` is written like a decoded path: without percent-encoding.
+  /// Errors: throws flux::Error (bad_config) if the text does not begin with "/"; contains an empty segment before its
+  /// last, `?`, `#` or a control character; has braces or a star in other places than above; or has a parameter name
+  /// that is empty, contains other characters than letters, digits and `_`, or occurs twice.
   explicit PathPattern(std::string_view text);
 
   const std::string& text() const noexcept { return text_; }
 
-  /// Fills `captures` and returns true if `path` fits; else leaves `captures` empty and returns false.
-  /// Cost: O(path).
+  /// Fills `captures` and returns true if `path` matches; otherwise clears `captures` and returns false. Cost: O(path).
   bool match(std::string_view path, PathCaptures& captures) const;
 
-  /// The order in which patterns are to be tried: negative if `left` goes first, 0 if both match the same paths. In the
-  /// first segment that differs in kind, text goes before {name} and {name} before *name.
+  /// The order in which patterns are tried: negative if `left` comes first, 0 if both match the same paths. In the
+  /// first segment that differs in kind, text precedes {name} and {name} precedes *name.
   static int compare(const PathPattern& left, const PathPattern& right) noexcept;
 
  private:
   enum class Kind : std::uint8_t { text, parameter, rest };  // in order of precedence
   struct Segment {
     Kind kind = Kind::text;
-    std::size_t offset = 0;  ///< of its text or name within text_
+    std::size_t offset = 0;  ///< of its text or name in text_
     std::size_t size = 0;
   };
 
@@ -73,14 +72,14 @@ class PathPattern {
   std::vector<Segment> segments_;
 };
 
-/// Patterns with a value each, found in the order of PathPattern::compare, whatever the order of adding.
+/// Patterns with a value each, searched in the order of PathPattern::compare, whatever the order of insertion.
 /// Threading: any number of readers, or one writer.
 template <class Value>
 class PathTable {
  public:
-  /// The value of `pattern`, made with Value() if there is none yet. Patterns that match the same paths, under whatever
-  /// names of parameters, share the value of the first; captures have its names.
-  /// The reference is valid until the next call.
+  /// The value of `pattern`, created with Value() if there is none yet. Patterns that match the same paths, whatever
+  /// their parameter names, share the first one's value; captures have its names. The reference is valid until the next
+  /// call.
   Value& operator[](const PathPattern& pattern) {
     const auto place = std::lower_bound(
         entries_.begin(), entries_.end(), pattern,
@@ -89,7 +88,8 @@ class PathTable {
     return entries_.emplace(place, pattern, Value())->second;
   }
 
-  /// The first value whose pattern matches `path` and that `accept(value)` takes, or null; `captures` belong to it.
+  /// The first value whose pattern matches `path` and for which `accept(value)` is true, or null; `captures` belong to
+  /// it.
   template <class Accept>
   const Value* find(std::string_view path, PathCaptures& captures, Accept&& accept) const {
     for (const Entry& entry : entries_) {

@@ -12,8 +12,8 @@ namespace flux::transport {
 
 namespace detail {
 
-/// RFC 9110 section 8.8.3.2: whether a list of entity tags, or `*`, holds `etag`, which is strong. A malformed list
-/// holds what stands before the mistake.
+/// RFC 9110 section 8.8.3.2: whether a list of entity tags, or `*`, contains `etag`, which is strong. A malformed list
+/// counts up to the mistake.
 inline bool lists_etag(std::string_view list, std::string_view etag, bool weak_matches) noexcept {
   list = trim_blanks(list);
   if (list == "*") return true;
@@ -48,7 +48,7 @@ inline int evaluate_preconditions(const HttpHead& request, const Representation&
   return 200;
 }
 
-/// Whether the Range field is to be looked at: RFC 9110 section 13.1.5. Not past a tag or date that is no longer this
+/// Whether the Range field applies (RFC 9110 section 13.1.5): not if If-Range has a tag or date that is no longer this
 /// file's.
 inline bool range_applies(const HttpHead& request, const Representation& file, std::chrono::sys_seconds now) {
   if (request.method() != "GET" || !request.header("Range")) return false;
@@ -58,7 +58,7 @@ inline bool range_applies(const HttpHead& request, const Representation& file, s
   return parse_http_date(*if_range, now) == file.modified;
 }
 
-/// Digits as a number; what is too large for it is the largest. Nothing for an empty text and for other characters.
+/// Parses digits; a number that is too large gives the maximum. None for empty text and for other characters.
 inline std::optional<std::uint64_t> parse_offset(std::string_view digits) noexcept {
   constexpr std::uint64_t max = std::numeric_limits<std::uint64_t>::max();
   if (digits.empty()) return std::nullopt;
@@ -74,12 +74,12 @@ inline std::optional<std::uint64_t> parse_offset(std::string_view digits) noexce
 enum class RangeKind { none, satisfiable, unsatisfiable };
 
 struct Range {
-  RangeKind kind = RangeKind::none;  ///< none: to be ignored
+  RangeKind kind = RangeKind::none;  ///< none: ignored
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
 };
 
-/// RFC 9110 section 14.1.2, one range alone: "bytes=0-499", "bytes=500-", "bytes=-500".
+/// RFC 9110 section 14.1.2, a single range: "bytes=0-499", "bytes=500-", "bytes=-500".
 inline Range parse_range(std::string_view value, std::uint64_t size) noexcept {
   constexpr std::string_view unit = "bytes=";
   if (!equals_ignore_case(value.substr(0, unit.size()), unit)) return {};

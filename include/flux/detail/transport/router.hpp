@@ -1,4 +1,4 @@
-// Which handler answers which HTTP request.
+// Maps HTTP requests to handlers.
 #pragma once
 
 #include <flux/detail/transport/path_pattern.hpp>
@@ -12,36 +12,36 @@
 
 namespace flux::transport {
 
-/// What answers one method on one pattern: a handler, or the files of a folder.
+/// The answer to one method on one pattern: a handler, or the files of a folder.
 struct Route {
   std::string method;
   HttpHandler handler;
   RouteOptions options;
-  std::shared_ptr<const StaticFolder> files;  ///< null where `handler` answers
+  std::shared_ptr<const StaticFolder> files;  ///< null if `handler` answers
 };
 
-/// What the router says about a request.
+/// The router's result for a request.
 struct RouteMatch {
-  const Route* route = nullptr;  ///< null: the answer is `status`, without a handler
+  const Route* route = nullptr;  ///< null: answer with `status`, without a handler
   int status = 200;              ///< 404; 405 and 204 (OPTIONS) with `allow`
   std::string allow;             ///< value of the Allow field
 };
 
 /// The routes of a server. Filled before the start, then only read.
-/// Threading: `match` from any thread once nothing is added any more.
+/// Threading: `match` from any thread once all routes are added.
 class Router {
  public:
-  /// Errors: throws flux::Error (bad_config) where the method is no token or is CONNECT, the handler is empty, the
-  /// pattern is bad (PathPattern), or the method has a handler on a pattern that matches the same paths.
+  /// Errors: throws flux::Error (bad_config) if the method is not a token or is CONNECT, the handler is empty, the
+  /// pattern is invalid (PathPattern), or the method already has a handler on a pattern that matches the same paths.
   void add(std::string_view method, std::string_view pattern, HttpHandler handler, RouteOptions options = {});
 
-  /// Serves GET and HEAD of everything below `prefix`, which may end with a slash; "/" serves the whole server.
-  /// Errors: as for `add`; also where there is no such folder, or the prefix holds a parameter.
+  /// Serves GET and HEAD for everything below `prefix`, which may end with a slash; "/" serves the whole server.
+  /// Errors: as for `add`; also if the folder does not exist, or the prefix contains a parameter.
   void add_static(std::string_view prefix, std::string_view folder, StaticOptions options = {});
 
-  /// Tries the patterns in the order of PathPattern::compare and takes the first that has a handler for the method; for
-  /// HEAD that of GET does where there is none of its own. OPTIONS without a handler is answered with 204 and Allow, on
-  /// any path that has a handler, and on "*". `captures` belongs to the route; it holds views into `path`.
+  /// Tries the patterns in the order of PathPattern::compare and takes the first that has a handler for the method;
+  /// HEAD falls back to the handler of GET. OPTIONS without a handler is answered with 204 and Allow, on every path
+  /// that has a handler and on "*". `captures` belongs to the route; it holds views into `path`.
   RouteMatch match(std::string_view method, std::string_view path, PathCaptures& captures) const;
 
  private:

@@ -1,5 +1,5 @@
-// Sockets on their way from one event loop to another: each belongs to one io_context, so what travels is the native
-// one.
+// Sockets on their way from one event loop to another. A socket belongs to one io_context, so its native handle is
+// moved.
 #pragma once
 
 #include <flux/detail/core/loop.hpp>
@@ -14,7 +14,7 @@
 
 namespace flux::transport {
 
-/// Closed where it does not get there.
+/// Closes the socket if it does not get there.
 class SocketInTransit {
  public:
   using Native = flux::detail::Socket::native_handle_type;
@@ -32,7 +32,7 @@ class SocketInTransit {
 #endif
   }
 
-  /// On `loop`.
+  /// Creates the socket on `loop`.
   flux::detail::Socket arrive(core::Loop& loop, std::error_code& ec) {
     flux::detail::Socket socket(loop.context().get_executor());
     socket.assign(protocol_, *native_, ec);

@@ -30,8 +30,8 @@ inline std::string path_to_utf8(const std::filesystem::path& path) {
   return std::string(text.begin(), text.end());
 }
 
-/// The size and a hash of everything that changes with the content; a hash, for inode numbers are nobody else's
-/// business.
+/// A hash of size, modification time and inode, which change with the content. Hashed, so as not to reveal inode
+/// numbers.
 inline std::string make_etag(std::uint64_t size, std::uint64_t modified_ns, std::uint64_t inode) {
   const auto mix = [](std::uint64_t value) {  // the finalizer of SplitMix64
     value = (value ^ (value >> 30U)) * 0xbf58476d1ce4e5b9U;
@@ -45,7 +45,7 @@ inline std::string make_etag(std::uint64_t size, std::uint64_t modified_ns, std:
   return etag;
 }
 
-/// What the file system says about a file. Errors: nothing if it is not there or no regular file.
+/// The file's properties from the file system. Errors: none if it does not exist or is not a regular file.
 inline std::optional<Representation> file_facts(const std::filesystem::path& file) {
   namespace chrono = std::chrono;
   Representation facts;
@@ -76,7 +76,7 @@ inline std::optional<Representation> file_facts(const std::filesystem::path& fil
   return facts;
 }
 
-/// True if a relative path may be looked up at all. `path` may end with a slash.
+/// Whether a relative path may be looked up at all. `path` may end with a slash.
 inline bool is_visible_path(std::string_view path) noexcept {
   while (!path.empty()) {
     const std::size_t end = std::min(path.find('/'), path.size());
@@ -93,7 +93,7 @@ inline bool is_visible_path(std::string_view path) noexcept {
   return true;
 }
 
-/// True if `file`, where all symbolic links are resolved, lies inside `folder` and nothing on the way to it is hidden.
+/// Whether `file`, with all symbolic links resolved, is inside `folder` and no folder on the way to it is hidden.
 inline bool is_inside(const std::filesystem::path& folder, const std::filesystem::path& file) {
   const auto [folder_end, rest] = std::mismatch(folder.begin(), folder.end(), file.begin(), file.end());
   return folder_end == folder.end() && std::none_of(rest, file.end(), [](const std::filesystem::path& segment) {
@@ -101,7 +101,7 @@ inline bool is_inside(const std::filesystem::path& folder, const std::filesystem
          });
 }
 
-/// From "a/b" to "a/b/". Relative, so that no part of it can be taken for a host, and right behind any proxy.
+/// From "a/b" to "a/b/". Relative, so that no part of it can be taken for a host, and correct behind any proxy.
 inline std::string folder_location(std::string_view path, std::string_view query) {
   const std::size_t slash = path.rfind('/');
   std::string location = "./" + url_encode(path.substr(slash == std::string_view::npos ? 0 : slash + 1)) + "/";

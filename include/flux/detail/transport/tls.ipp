@@ -37,14 +37,14 @@ using BioPtr = std::unique_ptr<BIO, OpenSslFree<BIO_free>>;
 using BioMethodPtr = std::unique_ptr<BIO_METHOD, OpenSslFree<BIO_meth_free>>;
 using PrivateKeyPtr = std::unique_ptr<EVP_PKEY, OpenSslFree<EVP_PKEY_free>>;
 
-// The most that one record holds (RFC 8446, section 5.1).
+// The largest payload of a record (RFC 8446, section 5.1).
 inline constexpr std::size_t record_bytes_max = 16'384;
-// Of TLS 1.2: forward secrecy and authenticated encryption only. All of TLS 1.3 is so.
+// For TLS 1.2: only forward secrecy and authenticated encryption, which TLS 1.3 always has.
 inline constexpr const char* tls12_ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
-// How many records a client may send in a row, once the handshake is done, that hold nothing for the application: key
-// updates, alerts, wishes to renegotiate. Clients that we know ask for new keys every few million records.
+// After the handshake, how many records in a row a client may send without application data: key updates, alerts,
+// renegotiation requests. Known clients update keys every few million records.
 inline constexpr int records_without_data_max = 32;
-// As ALPN lists names (RFC 7301, section 3.1).
+// In ALPN's format (RFC 7301, section 3.1).
 inline constexpr unsigned char alpn_http11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 
 inline constexpr std::string_view answer_to_plain_http =
@@ -64,7 +64,7 @@ inline unsigned long next_openssl_error(const char*& data, int& flags) {
 #endif
 }
 
-/// Takes all that is in the thread's error queue, the first cause first: "reason (detail); reason".
+/// Removes all errors from the thread's queue, the first cause first: "reason (detail); reason".
 inline std::string take_openssl_errors() {
   std::string text;
   const char* data = nullptr;
@@ -87,7 +87,7 @@ inline Error tls_error(std::string what) {
   return Error(Errc::tls_failed, std::move(what) + ": " + take_openssl_errors());
 }
 
-/// Instead of OpenSSL's own, which asks on the terminal.
+/// Replaces OpenSSL's own callback, which asks on the terminal.
 inline int no_passphrase(char*, int, int, void* asked) noexcept {
   *static_cast<bool*>(asked) = true;
   return -1;
@@ -101,7 +101,7 @@ class OpenSslContext final : public TlsContext, public std::enable_shared_from_t
   std::unique_ptr<TlsEngine> engine() const override;
 
  private:
-  friend class OpenSslEngine;  // which lives no longer than this, as its BIO's methods do
+  friend class OpenSslEngine;  // it keeps this object alive, because its BIO uses the methods here
 
   bool set_up();
   Result<void> load_certificate(const std::string& file);
@@ -113,7 +113,7 @@ class OpenSslContext final : public TlsContext, public std::enable_shared_from_t
   SslContextPtr context_;
 };
 
-/// Its BIO reads the bytes that `receive` was given and writes to the string of the call, so neither is ever buffered.
+/// Its BIO reads the bytes passed to `receive` and writes to the string of the call, so nothing is buffered in between.
 class OpenSslEngine final : public TlsEngine {
  public:
   explicit OpenSslEngine(std::shared_ptr<const OpenSslContext> context);
@@ -131,11 +131,11 @@ class OpenSslEngine final : public TlsEngine {
   static long wire_control(BIO*, int command, long, void*) noexcept { return command == BIO_CTRL_FLUSH ? 1 : 0; }
 
  private:
-  // What the BIO reads and writes, for as long as a call lasts.
+  // Sets what the BIO reads and writes for the duration of a call.
   class Call {
    public:
     Call(OpenSslEngine& engine, std::string_view input, std::string& output) : engine_(engine) {
-      ERR_clear_error();  // what is left in the queue would be taken for this call's
+      ERR_clear_error();  // errors left in the queue would be taken for this call's
       engine_.input_ = input;
       engine_.output_ = &output;
     }
@@ -151,7 +151,7 @@ class OpenSslEngine final : public TlsEngine {
   };
 
   bool broken() const noexcept { return !error_.empty(); }
-  // The record that has begun last may hold data.
+  // One is subtracted because the record that has just begun may hold data.
   bool silent_too_long() const noexcept { return records_since_data_ - 1 > records_without_data_max; }
   bool read(std::string& plain);
   void write(std::string_view plain);
@@ -163,13 +163,13 @@ class OpenSslEngine final : public TlsEngine {
   SslPtr ssl_;
   std::string_view input_;
   std::string* output_ = nullptr;
-  std::string kept_;  // sent before the handshake was done
+  std::string kept_;  // data passed to `send` before the handshake was done
   std::string error_;
   bool started_ = false;  // the peer has sent something
   bool handshake_done_ = false;
   bool finished_ = false;
   bool peer_finished_ = false;
-  bool out_of_memory_ = false;  // in a place that must not throw
+  bool out_of_memory_ = false;  // in a function that must not throw
   int records_since_data_ = 0;
 };
 
@@ -185,7 +185,7 @@ FLUX_DECL Result<std::shared_ptr<const TlsContext>> OpenSslContext::make(const T
 }
 
 FLUX_DECL bool OpenSslContext::set_up() {
-  // The type is only a label here, and new ones are few: a process has 127.
+  // The type is only a label here; new types are scarce: a process has 127.
   wire_.reset(BIO_meth_new(BIO_TYPE_MEM, "flux connection"));
   context_.reset(SSL_CTX_new(TLS_server_method()));
   if (!wire_ || !context_) return false;
@@ -196,10 +196,10 @@ FLUX_DECL bool OpenSslContext::set_up() {
     return false;
   }
   SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-  // A client knows best which cipher its machine is fast at, and all of ours are good.
+  // The client knows best which cipher is fast on its machine, and all that we allow are good.
   SSL_CTX_clear_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
-  // Sessions resume by tickets, which clients keep. The cache would hold 20,000 sessions here.
+  // Sessions resume by tickets, which clients keep. The cache would hold 20,000 sessions in this process.
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_alpn_select_cb(context, &OpenSslContext::select_protocol, nullptr);
   return BIO_meth_set_read(wire_.get(), &OpenSslEngine::wire_read) == 1 &&
@@ -236,7 +236,7 @@ FLUX_DECL Result<void> OpenSslContext::load_private_key(const TlsOptions& option
   return {};
 }
 
-// Whoever offers protocols and not this one would not understand us (RFC 7301, section 3.2).
+// A client that offers protocols but not this one would not understand us (RFC 7301, section 3.2).
 FLUX_DECL int OpenSslContext::select_protocol(SSL*, const unsigned char** out, unsigned char* out_size,
                                               const unsigned char* offered, unsigned offered_size, void*) noexcept {
   unsigned char* selected = nullptr;
@@ -270,8 +270,8 @@ FLUX_DECL OpenSslEngine::OpenSslEngine(std::shared_ptr<const OpenSslContext> con
   SSL_set_msg_callback_arg(ssl_.get(), this);
 }
 
-/// One read of OpenSSL goes on until data comes, and each record without it may cost the making of keys or an answer.
-/// So too many are noticed here, at their headers, and end the read by ending its input.
+/// One read of OpenSSL continues until data arrives, and each record without data may cost new keys or an answer. Too
+/// many of them are noticed here, at their headers, and end the read by ending its input.
 FLUX_DECL void OpenSslEngine::heard(int write, int, int content_type, const void*, std::size_t, SSL*, void* engine) {
   auto& self = *static_cast<OpenSslEngine*>(engine);
   if (write != 0 || content_type != SSL3_RT_HEADER || !self.handshake_done_) return;
@@ -307,7 +307,7 @@ FLUX_DECL int OpenSslEngine::wire_write(BIO* bio, const char* data, int size) no
 FLUX_DECL bool OpenSslEngine::receive(std::string_view from_peer, std::string& plain, std::string& encrypted) {
   if (broken()) return false;
   if (from_peer.empty() || peer_finished_) return true;
-  // No record begins with a letter, and every HTTP method does.
+  // No record begins with a letter, while every HTTP method does.
   if (!std::exchange(started_, true) && from_peer.front() >= 'A' && from_peer.front() <= 'Z') {
     encrypted += answer_to_plain_http;
     return fail("plain HTTP came instead");
@@ -355,12 +355,12 @@ FLUX_DECL void OpenSslEngine::finish(std::string& encrypted) {
   shut_down();
 }
 
-// 0: sent, and the peer's is not there yet.
+// 0: sent; the peer's close_notify is still outstanding.
 FLUX_DECL void OpenSslEngine::shut_down() {
   if (!broken() && SSL_shutdown(ssl_.get()) < 0) fail(take_openssl_errors());
 }
 
-/// After a call on `ssl_` that did not succeed: true where that is no error.
+/// Called after an operation on `ssl_` that did not succeed. Returns true if that is not an error.
 FLUX_DECL bool OpenSslEngine::stopped(int result) {
   if (silent_too_long()) {
     ERR_clear_error();
@@ -368,8 +368,8 @@ FLUX_DECL bool OpenSslEngine::stopped(int result) {
   }
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
-      // Nothing could be sent before the rest of that message came, and what was to be sent would pile up here.
-      // No client splits messages so small.
+      // Until the rest of that message arrived nothing could be sent, so output would pile up here. Real clients don't
+      // split messages this small.
       if (handshake_done_ && !SSL_is_init_finished(ssl_.get())) return fail("a key update was split over records");
       return true;
     case SSL_ERROR_ZERO_RETURN: peer_finished_ = true; return handshake_done_ || fail("the peer gave up");

@@ -1,4 +1,4 @@
-// Who a client is that comes through proxies.
+// The address of a client behind proxies.
 #pragma once
 
 #include <flux/detail/core/ip_address.hpp>
@@ -10,19 +10,19 @@
 
 namespace flux::transport {
 
-/// The proxies whose word is taken for whom they speak for: `X-Forwarded-For`, or `Forwarded` (RFC 7239).
+/// The proxies whose `X-Forwarded-For` or `Forwarded` (RFC 7239) fields are believed.
 /// Threading: const, any thread.
 class TrustedProxies {
  public:
-  /// Addresses and ranges (CIDR). Errors: throws `Error` (bad_config) naming `setting` and the entry that is neither.
+  /// Addresses and ranges (CIDR). Errors: throws `Error` (bad_config) that names `setting` and the invalid entry.
   TrustedProxies(std::string_view setting, const std::vector<std::string>& ranges);
 
   bool trusts(const core::IpAddress& address) const noexcept;
 
-  /// Whom a request is from that came from `peer`. Each proxy appends whom it was asked by, so the list is read from
-  /// its end, while those who appended are trusted; what is before that anybody may have made up. Where `peer` is not
-  /// trusted, the list is not readable, or both fields are there and differ (a proxy that sets one hands the other on
-  /// from the client), it is `peer`.
+  /// The address of the client that sent a request received from `peer`. Each proxy appends the address that it got the
+  /// request from, so the list is read from its end, as long as the addresses are trusted; entries before that can be
+  /// forged. Returns `peer` if it is not trusted, if the list can't be parsed, or if both fields are present and differ
+  /// (a proxy that sets one passes on the client's other).
   core::ClientAddress client(const core::ClientAddress& peer, const HttpHead& head) const;
 
  private:

@@ -18,7 +18,7 @@ inline std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-/// Takes what is behind the last `separator` off the end of `text`.
+/// Removes the part after the last `separator` from `text` and returns it, trimmed.
 inline std::string_view take_last(std::string_view& text, char separator) {
   const std::size_t at = text.rfind(separator);
   const std::string_view last = text.substr(at == std::string_view::npos ? 0 : at + 1);
@@ -26,8 +26,8 @@ inline std::string_view take_last(std::string_view& text, char separator) {
   return trimmed(last);
 }
 
-/// The `for` of an element such as `for="[2001:db8::7]:80";proto=https` (RFC 7239, 4). Nothing where it is no address:
-/// "unknown" and hidden names (section 6.3) lead to nobody.
+/// The `for` of an element such as `for="[2001:db8::7]:80";proto=https` (RFC 7239, 4). None if it is not an address:
+/// "unknown" and obfuscated identifiers (section 6.3) name no address.
 inline std::optional<core::ClientAddress> forwarded_for(std::string_view element) {
   while (!element.empty()) {
     const std::string_view pair = take_last(element, ';');
@@ -61,7 +61,7 @@ FLUX_DECL bool TrustedProxies::trusts(const core::IpAddress& address) const noex
 
 FLUX_DECL core::ClientAddress TrustedProxies::client(const core::ClientAddress& peer, const HttpHead& head) const {
   if (ranges_.empty() || !trusts(peer.ip)) return peer;
-  // What is left of the first address that is not trusted is not even read: anybody may have sent it.
+  // Entries left of the first untrusted address are not even parsed: any client may have sent them.
   const auto walk = [&](std::string_view list, const auto& read) {
     core::ClientAddress client = peer;
     while (!list.empty() && trusts(client.ip)) {

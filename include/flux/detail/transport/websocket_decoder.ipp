@@ -21,7 +21,7 @@ using MaskingKey = std::array<char, 4>;
 
 inline constexpr std::size_t assembly_bytes_min = 512;
 
-// Applies the key to n bytes in place, its first byte to the first of them. Returns whether the result is all ASCII.
+// Applies the key to n bytes in place, beginning with its first byte. Returns whether the result is all ASCII.
 inline bool unmask(char* p, std::size_t n, const MaskingKey& key) noexcept {
   std::uint32_t half;
   std::memcpy(&half, key.data(), sizeof half);
@@ -58,15 +58,15 @@ inline std::string hex_byte(char c) {
   return {'0', 'x', digits[byte >> 4], digits[byte & 15]};
 }
 
-// Appends to a message that will never be larger than `end`.
+// Appends to a message whose size will not exceed `end`.
 FLUX_DECL void append_within(std::string& message, std::string_view piece, std::size_t end) {
   const std::size_t needed = message.size() + piece.size();
   if (needed > message.capacity()) {
     const std::size_t doubled = std::min(end, std::max({needed, 2 * message.capacity(), assembly_bytes_min}));
-    std::string larger;  // one that grows by itself would reserve more than `end`
+    std::string larger;  // growing in place could reserve more than `end`
     try {
       larger.reserve(needed < WebSocketDecoder::reserved_from_bytes ? doubled : end);
-    } catch (const std::exception&) {  // the limit is more than the machine has
+    } catch (const std::exception&) {  // the limit exceeds the machine's memory
       larger.reserve(doubled);
     }
     larger.append(message);
@@ -78,7 +78,7 @@ FLUX_DECL void append_within(std::string& message, std::string_view piece, std::
 }  // namespace decoder_detail
 
 struct WebSocketDecoder::Header {
-  std::size_t size = 0;  // of the header; 0 while it is not whole
+  std::size_t size = 0;  // of the header; 0 if it is incomplete
   std::uint64_t payload_size = 0;
   Opcode opcode = Opcode::continuation;
   bool final = false;
@@ -90,15 +90,15 @@ struct WebSocketDecoder::Assembly {
   // The message so far: unmasked, and checked if it is uncompressed text.
   std::string message;
   core::Utf8Validator utf8;
-  Opcode opcode = Opcode::continuation;  // of the message; continuation: there is none, this is about a control frame
+  Opcode opcode = Opcode::continuation;  // of the message; continuation: there is none, only a control frame
   bool compressed = false;
   std::uint32_t frames = 0;
 
-  // The frame that is being read. A control frame has a place of its own, as it may come within a message.
+  // The frame being read. A control frame is stored separately, because it may come within a message.
   bool in_frame = false;
   bool final = false;
   Opcode frame_opcode = Opcode::continuation;
-  decoder_detail::MaskingKey key{};  // turned so that its first byte belongs to the next byte of payload
+  decoder_detail::MaskingKey key{};  // rotated so that its first byte applies to the next payload byte
   std::uint64_t payload_left = 0;
   std::size_t control_size = 0;
   std::array<char, control_payload_bytes_max> control;
@@ -163,8 +163,8 @@ FLUX_DECL std::size_t WebSocketDecoder::memory_bytes() const noexcept {
   return assembly_ ? sizeof(Assembly) + assembly_->message.capacity() : 0;
 }
 
-// Reads the header at p, if it is whole. Each check is made as soon as its bytes are there, so that it does not depend
-// on how the bytes arrived which of several errors is found.
+// Reads the header at p, if it is complete. Each check is made as soon as its bytes are available, so that which of
+// several errors is found does not depend on how the bytes arrived.
 FLUX_DECL bool WebSocketDecoder::read_header(const char* p, std::size_t n, Header& header) {
   namespace frame = websocketpp::frame;
   if (n < frame::BASIC_HEADER_LENGTH) return true;
@@ -231,7 +231,7 @@ FLUX_DECL bool WebSocketDecoder::check_length(const Header& header, std::size_t 
   }
   if (size > websocketpp::frame::limits::payload_size_jumbo) return fail(1002, "payload length is 2^63 or more");
   if (decoder_detail::is_control(header.opcode)) return true;
-  // What is there is at most the limit, so the difference cannot wrap; a sum could.
+  // The size so far is within the limit, so the difference cannot wrap; a sum could.
   const std::size_t there = assembly_ ? assembly_->message.size() : 0;
   if (size > message_bytes_max_ - there) {
     return fail(1009, "frame of " + std::to_string(size) + " bytes after " + std::to_string(there) +
@@ -240,7 +240,7 @@ FLUX_DECL bool WebSocketDecoder::check_length(const Header& header, std::size_t 
   return true;
 }
 
-// A control frame, or a message of one frame, that is whole in the input.
+// Handles a control frame, or a message of one frame, that is complete in the input.
 FLUX_DECL WebSocketDecoder::Event WebSocketDecoder::whole_frame(const Header& header, char* payload) {
   const bool ascii = decoder_detail::unmask(payload, static_cast<std::size_t>(header.payload_size), header.key);
   payload_ = {payload, static_cast<std::size_t>(header.payload_size)};
@@ -275,7 +275,7 @@ FLUX_DECL void WebSocketDecoder::begin_frame(const Header& header) {
   }
 }
 
-// Moves what is there of the current frame's payload from the input to the assembly.
+// Moves the available part of the current frame's payload from the input to the assembly.
 FLUX_DECL bool WebSocketDecoder::take_payload(char*& p, std::size_t& n) {
   Assembly& assembly = *assembly_;
   const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(n, assembly.payload_left));
@@ -284,7 +284,7 @@ FLUX_DECL bool WebSocketDecoder::take_payload(char*& p, std::size_t& n) {
   p += size;
   n -= size;
   assembly.payload_left -= size;
-  // The next piece goes on where this one ended in the key.
+  // The next piece continues in the key where this one ended.
   const auto key = assembly.key;
   for (std::size_t i = 0; i < key.size(); ++i) assembly.key[i] = key[(size + i) % key.size()];
   if (decoder_detail::is_control(assembly.frame_opcode)) {
@@ -300,13 +300,13 @@ FLUX_DECL bool WebSocketDecoder::take_payload(char*& p, std::size_t& n) {
                             std::to_string(assembly.message.size() + good));
     }
   }
-  // The end of the message, where that is known; it is within the limit.
+  // The end of the message, if known; it is within the limit.
   const std::size_t end = assembly.message.size() + size + static_cast<std::size_t>(assembly.payload_left);
   decoder_detail::append_within(assembly.message, piece, assembly.final ? end : message_bytes_max_);
   return true;
 }
 
-// The assembly holds a whole control frame or message.
+// Called when the assembly holds a complete control frame or message.
 FLUX_DECL WebSocketDecoder::Event WebSocketDecoder::end_frame() {
   Assembly& assembly = *assembly_;
   if (decoder_detail::is_control(assembly.frame_opcode)) {
@@ -377,7 +377,7 @@ FLUX_DECL WebSocketDecoder::Event WebSocketDecoder::read_close(std::string_view 
   return Event::close;
 }
 
-// Returns false, for its callers to return.
+// Returns false, so that callers can return the result.
 FLUX_DECL bool WebSocketDecoder::fail(std::uint16_t code, const std::string& text) {
   if (state_ == State::inflater_given) inflater_->trim();
   assembly_ = std::make_unique<Assembly>();

@@ -27,8 +27,8 @@ struct ExtensionParameter {
   std::optional<std::string> value;
 };
 
-// Reads a Sec-WebSocket-Extensions value (RFC 6455, section 9.1) token by token. After an element that is not
-// well-formed `malformed` is set, and the rest means nothing.
+// Parses a Sec-WebSocket-Extensions value (RFC 6455, section 9.1) token by token. A malformed element sets `malformed`,
+// and the rest must be ignored.
 //   extension = token *( ";" token [ "=" ( token | quoted-string ) ] )
 class ExtensionReader {
  public:
@@ -36,7 +36,7 @@ class ExtensionReader {
 
   bool malformed = false;
 
-  // The next extension's name; nothing at the end. Empty list elements are skipped (RFC 9110, section 5.6.1).
+  // The next extension's name; none at the end. Empty list elements are skipped (RFC 9110, section 5.6.1).
   std::optional<std::string_view> extension() {
     skip_space();
     if (!first_ && !rest_.empty() && rest_.front() != ',') return fail();
@@ -46,7 +46,7 @@ class ExtensionReader {
     return token();
   }
 
-  // The next parameter of the current extension; nothing at its end.
+  // The next parameter of the current extension; none at its end.
   std::optional<ExtensionParameter> parameter() {
     skip_space();
     if (malformed || !take(';')) return std::nullopt;
@@ -89,7 +89,7 @@ class ExtensionReader {
     return token;
   }
 
-  // A token, quoted or not: what is in the quotes must be one after its escapes are undone.
+  // A token, optionally quoted: the quoted text must be a token after its escapes are removed.
   std::optional<std::string> value() {
     if (!take('"')) {
       const auto unquoted = token();
@@ -111,10 +111,10 @@ class ExtensionReader {
   bool first_ = true;
 };
 
-// One offer of permessage-deflate: whether it can be met, and what it asks for that the answer must repeat.
+// An offer of permessage-deflate: whether it can be met, and the parameter that the response must repeat.
 struct DeflateOffer {
   bool acceptable = true;
-  int server_window_bits = 0;  // 0: it names none
+  int server_window_bits = 0;  // 0: not given
 };
 
 // "8" to "15", without leading zeros (RFC 7692, sections 7.1.2.1 and 7.1.2.2).
@@ -148,7 +148,7 @@ inline DeflateOffer read_deflate_offer(ExtensionReader& reader) {
           offer.acceptable = false;
         }
         break;
-      case 3:  // a limit that the client sets itself; it may leave the value out
+      case 3:  // a limit that the client sets itself; its value is optional
         if (value && !is_window_bits(*value)) offer.acceptable = false;
         break;
     }
@@ -159,7 +159,7 @@ inline DeflateOffer read_deflate_offer(ExtensionReader& reader) {
 }  // namespace handshake_detail
 
 FLUX_DECL bool valid_key(std::string_view sec_websocket_key) noexcept {
-  // 16 bytes are 22 digits and two signs of padding. The bits that the last digit has too many are not looked at.
+  // 16 bytes are 22 digits and two padding characters. The unused bits of the last digit are not checked.
   if (sec_websocket_key.size() != 24 || !sec_websocket_key.ends_with("==")) return false;
   const std::string_view digits = sec_websocket_key.substr(0, 22);
   return std::all_of(digits.begin(), digits.end(),
@@ -183,7 +183,7 @@ FLUX_DECL DeflateAgreement negotiate_deflate(std::string_view sec_websocket_exte
     if (agreement.enabled || *extension != "permessage-deflate" || !offer.acceptable) continue;
     agreement.enabled = true;
     agreement.response_header = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
-    // To accept this parameter is to repeat it (RFC 7692, section 7.1.2.1).
+    // Accepting this parameter means repeating it (RFC 7692, section 7.1.2.1).
     if (offer.server_window_bits == 0) continue;
     agreement.window_bits = offer.server_window_bits;
     agreement.response_header += "; server_max_window_bits=" + std::to_string(offer.server_window_bits);

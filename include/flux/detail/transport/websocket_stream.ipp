@@ -80,7 +80,7 @@ FLUX_DECL void WebSocketStream::control(Opcode opcode, std::string_view payload)
 }
 
 FLUX_DECL void WebSocketStream::slow_reader() {
-  if (!connection_->writable()) return;  // it failed, and is closed in a turn of its own
+  if (!connection_->writable()) return;  // it has failed, and is closed in a turn of its own
   counters().slow_readers_closed.add();
   counters().messages_dropped.add(connection_->drop_unsent_frames());
   if (open()) close_now(CloseCode::slow_reader, "too slow: what waited for this client passed its limit");
@@ -88,7 +88,7 @@ FLUX_DECL void WebSocketStream::slow_reader() {
 
 FLUX_DECL void WebSocketStream::close(CloseCode code, std::string_view reason) {
   if (open()) on_closing();
-  if (open()) close_now(code, reason);  // it may have turned out to be too slow
+  if (open()) close_now(code, reason);  // `on_closing` may have closed it as too slow
 }
 
 FLUX_DECL void WebSocketStream::close_now(CloseCode code, std::string_view reason) {
@@ -97,7 +97,7 @@ FLUX_DECL void WebSocketStream::close_now(CloseCode code, std::string_view reaso
   close_reason_ = std::make_unique<std::string>(reason);
   connection_->write(close_frame(close_code_, reason), {});
   connection_->set_deadline(service_->limits->close_timeout);
-  connection_->hold_input_when_congested(false);  // the peer's half of the handshake is to be read
+  connection_->hold_input_when_congested(false);  // so that the peer's close frame is read
   resume_input();
 }
 
@@ -131,7 +131,7 @@ FLUX_DECL std::size_t WebSocketStream::on_data(char* data, std::size_t size) {
     switch (event) {
       case Event::text:
       case Event::binary:
-        if (closing_) break;  // it came too late
+        if (closing_) break;  // received after our close frame
         counters().messages_in.add();
         on_message(decoder_.payload(), event == Event::text ? MessageType::text : MessageType::binary);
         break;
@@ -155,7 +155,7 @@ FLUX_DECL std::size_t WebSocketStream::on_data(char* data, std::size_t size) {
   return size - left;
 }
 
-/// While its answers collect nothing more is read of a client. When we close, what it still says is only skipped.
+/// A client whose answers are congested is not read further. Once we are closing, its input is only skipped.
 FLUX_DECL bool WebSocketStream::may_go_on() const noexcept {
   return connection_ != nullptr && !input_paused_ && (closing_ || !connection_->congested());
 }
@@ -200,8 +200,8 @@ FLUX_DECL void WebSocketStream::on_deadline() {
   if (closing_) return connection_->close();
   using namespace std::chrono_literals;
   const Limits& limits = *service_->limits;
-  // Its answer to a ping would not be read either, or the ping waits behind other output: how fast a client must take
-  // that is what `output_stall_timeout` says.
+  // While reading is stopped, its answer to a ping would not be read; while output is pending, the ping would wait
+  // behind it. How fast a client must take output is decided by `output_stall_timeout`.
   if (connection_->input_held() || connection_->outbox_bytes() > 0) {
     pinged_ = false;
     heard_at_ = connection_->loop().ticks();
@@ -212,7 +212,7 @@ FLUX_DECL void WebSocketStream::on_deadline() {
   if (pinged_) return close(CloseCode::timed_out, "no answer to a ping");
   pinged_ = true;
   control(Opcode::ping, {});
-  // Where it answers, the next ping is due when the next silence is as long.
+  // If it answers, the next ping is due after the next such silence.
   if (open()) connection_->set_deadline(std::min(limits.pong_timeout, limits.ping_interval));
 }
 
