@@ -62,7 +62,7 @@ TEST_CASE("file link: each server without a configured key has its own") {
   CHECK_FALSE(two.admits(file, query, 0));
 }
 
-TEST_CASE("uuid: random ones differ and have the format of version 4") {
+TEST_CASE("file link: a query with any part of a link is treated as one") {
   CHECK(FileLinks::is_link("signature=00&expires=1"));
   CHECK(FileLinks::is_link("filename=x&expires=1"));
   CHECK(FileLinks::is_link("signature"));
@@ -72,7 +72,7 @@ TEST_CASE("uuid: random ones differ and have the format of version 4") {
   CHECK_FALSE(FileLinks::is_link(""));
 }
 
-TEST_CASE("uuid: random ones differ and have the form of version 4") {
+TEST_CASE("uuid: random ones differ and have the format of version 4") {
   std::set<std::string> seen;
   for (int i = 0; i < 1'000; ++i) {
     const std::string id = flux::core::random_uuid();

@@ -119,7 +119,7 @@ TEST_CASE("audience: a message is encoded once for each view, whatever the numbe
   CHECK(a.inbox.take() == Lines{"three"});
 }
 
-TEST_CASE("lane: a reader that changes its view takes its pending messages along, with inserts in their places",
+TEST_CASE("audience: a reader that changes its view takes pending messages along, with inserts in their places",
           "[lane]") {
   SteppedLoops loops;
   const auto hall = std::make_shared<Hall>();

@@ -63,7 +63,8 @@ TEST_CASE("public space: keeps the newest items within its counts of items and b
   }
 }
 
-TEST_CASE("public space: the newest is deleted, its bytes are free and its offset is not given again", "[public]") {
+TEST_CASE("public space: the newest item is deleted, its bytes are free again and its offset is not reused",
+          "[public]") {
   Scene s(10, 10);
   CHECK_FALSE(s.space->delete_newest());
   s.share("12345");
@@ -74,7 +75,7 @@ TEST_CASE("public space: the newest is deleted, its bytes are free and its offse
   CHECK(s.kept() == "1 3 ");
 }
 
-TEST_CASE("public space: who watches is told of every change from then on, until it stops", "[public]") {
+TEST_CASE("public space: a watcher is sent every change until it stops watching", "[public]") {
   Scene s;
   Inbox a, b;
   PublicSeat seat_a, seat_b;
@@ -100,7 +101,7 @@ TEST_CASE("public space: who watches is told of every change from then on, until
 
 namespace {
 
-/// 1,000 bytes of lists a second.
+/// Limits lists to 1,000 bytes a second.
 Scene spaced_scene() {
   Limits limits;
   limits.public_history_items_max = 10;
@@ -110,13 +111,13 @@ Scene spaced_scene() {
 
 }  // namespace
 
-TEST_CASE("public space: lists are spaced by their size, and the one that is late is the newest", "[public]") {
+TEST_CASE("public space: lists are spaced by their size, and a delayed one is the newest", "[public]") {
   Scene s = spaced_scene();
   Inbox a, b;
   PublicSeat seat_a, seat_b;
   s.watch(a, seat_a, 1);
   s.watch(b, seat_b, 2, 1);
-  s.share('"' + std::string(991, 'x') + '"');  // with "public " 1,000 bytes: a second's
+  s.share('"' + std::string(991, 'x') + '"');  // with "public " 1,000 bytes: one second's worth
   s.loops.settle();
   CHECK(a.take().size() == 1);
   s.share("1");
@@ -142,7 +143,7 @@ TEST_CASE("public space: lists are spaced by their size, and the one that is lat
   s.space->unwatch(seat_b);
 }
 
-TEST_CASE("public space: however often it changes, a watcher gets no more than the rate allows", "[public]") {
+TEST_CASE("public space: however often it changes, a watcher is sent no more than the rate allows", "[public]") {
   Scene s = spaced_scene();
   Inbox a;
   PublicSeat seat;
@@ -161,7 +162,7 @@ TEST_CASE("public space: however often it changes, a watcher gets no more than t
   s.space->unwatch(seat);
 }
 
-TEST_CASE("public space: who comes while a list waits to be told hears it, too", "[public]") {
+TEST_CASE("public space: a watcher that arrives while a list is pending is sent it, too", "[public]") {
   Scene s = spaced_scene();
   Inbox a, b;
   PublicSeat seat_a, seat_b;
@@ -172,7 +173,7 @@ TEST_CASE("public space: who comes while a list waits to be told hears it, too",
   s.share("2");
   s.loops.advance(5s);
   CHECK(b.take().back() == a.take().back());
-  // The timer goes with who it was for, too.
+  // The timer is removed along with the watcher, too.
   s.share("3");
   s.share("4");
   s.space->unwatch(seat_a);
@@ -185,7 +186,7 @@ TEST_CASE("public space: who comes while a list waits to be told hears it, too",
   s.space->unwatch(seat_a);
 }
 
-TEST_CASE("public space: 0 bytes a second means that every change is told", "[public]") {
+TEST_CASE("public space: with 0 bytes a second every change is sent at once", "[public]") {
   Limits limits;
   limits.public_list_bytes_per_second = 0;
   Scene s(limits);
@@ -198,7 +199,7 @@ TEST_CASE("public space: 0 bytes a second means that every change is told", "[pu
   s.space->unwatch(seat);
 }
 
-TEST_CASE("public space: a congested watcher gets no lists, and the newest one when it has caught up", "[public]") {
+TEST_CASE("public space: a congested watcher is sent no lists, and the newest one once it has caught up", "[public]") {
   Scene s;
   Inbox slow, quick;
   PublicSeat seat_slow, seat_quick;
@@ -226,7 +227,7 @@ TEST_CASE("public space: a congested watcher gets no lists, and the newest one w
   CHECK(s.space->catch_up(seat_slow) == nullptr);
 }
 
-TEST_CASE("public space: whoever gets a long list shares its bytes with the others", "[public]") {
+TEST_CASE("public space: a long list, its bytes are shared by all its receivers", "[public]") {
   Scene s(3, 100'000);
   struct Keeper final : core::Outlet {
     std::vector<core::SharedBytes> lists;
@@ -253,7 +254,7 @@ TEST_CASE("public space: whoever gets a long list shares its bytes with the othe
   for (PublicSeat* seat : {&seat_a, &seat_b, &seat_slow}) s.space->unwatch(*seat);
 }
 
-TEST_CASE("public space: a list has the newest items that one answer takes, and says that there are more", "[public]") {
+TEST_CASE("public space: a list has the newest items that fit one answer, and says if there are more", "[public]") {
   Limits limits;
   limits.answer_bytes_max = 4'096;
   Scene s(limits);
@@ -267,7 +268,7 @@ TEST_CASE("public space: a list has the newest items that one answer takes, and 
   s.space->unwatch(seat);
 }
 
-TEST_CASE("public space: who asked for changes hears of every item and every removal", "[public]") {
+TEST_CASE("public space: a watcher of changes is sent every item and every removal", "[public]") {
   Scene s(3, 1'000);
   Inbox a, lists;
   PublicSeat seat, seat_lists;
@@ -293,14 +294,14 @@ TEST_CASE("public space: who asked for changes hears of every item and every rem
     s.loops.settle();
     CHECK(a.take() == Lines{"item 5 at 5"});
   }
-  SECTION("who asks again has the page of now and what changes from then on") {
+  SECTION("asking again returns the current page and the changes after it") {
     s.share("5");
     CHECK(s.watch_changes(a, seat, 1) == 3);
     s.share("6");
     s.loops.settle();
     CHECK(a.take() == Lines{"item 6 at 6", "removed 2"});
   }
-  SECTION("who asks for lists gets them instead") {
+  SECTION("asking for lists switches to them") {
     s.watch(a, seat, 1);
     s.share("5");
     s.loops.settle();
@@ -325,7 +326,7 @@ TEST_CASE("public space: an item is deleted only while it is the newest", "[publ
   CHECK_FALSE(s.space->newest());
 }
 
-TEST_CASE("public space: who asks twice watches once", "[public]") {
+TEST_CASE("public space: asking twice makes one watcher", "[public]") {
   Scene s;
   Inbox a;
   PublicSeat seat;
@@ -337,7 +338,7 @@ TEST_CASE("public space: who asks twice watches once", "[public]") {
   s.space->unwatch(seat);
 }
 
-TEST_CASE("public space: a delete that finds nothing tells nobody", "[public]") {
+TEST_CASE("public space: a delete that finds nothing is not announced", "[public]") {
   Scene s;
   Inbox a;
   PublicSeat seat;
@@ -348,7 +349,7 @@ TEST_CASE("public space: a delete that finds nothing tells nobody", "[public]") 
   s.space->unwatch(seat);
 }
 
-TEST_CASE("public space: items come no faster than those who hear of changes are sent them", "[public]") {
+TEST_CASE("public space: items are accepted no faster than watchers of changes are sent them", "[public]") {
   Limits limits;
   limits.fanout_bytes_max = 100;
   Scene s(limits);

@@ -9,7 +9,7 @@ using namespace flux;
 using namespace flux::literals;
 using namespace std::string_literals;
 
-TEST_CASE("rapidjson: a payload becomes a document and comes back", "[rapidjson]") {
+TEST_CASE("rapidjson: a payload becomes a document and is written back", "[rapidjson]") {
   const auto document = to_document(R"({"n":18446744073709551615,"s":"a\u0000b","l":[1,2.5,null,true]})"_json);
   REQUIRE(document.IsObject());
   CHECK(document["n"].GetUint64() == std::numeric_limits<std::uint64_t>::max());
@@ -18,19 +18,19 @@ TEST_CASE("rapidjson: a payload becomes a document and comes back", "[rapidjson]
   CHECK(from_value(document).value().text() == R"({"n":18446744073709551615,"s":"a\u0000b","l":[1,2.5,null,true]})");
 }
 
-TEST_CASE("rapidjson: of members with one name the first counts, as in JsonText", "[rapidjson]") {
+TEST_CASE("rapidjson: of members with the same name the first counts, as in JsonText", "[rapidjson]") {
   const JsonText json = R"({"a":1,"a":2})"_json;
   CHECK(to_document(json)["a"].GetInt64() == json.get<std::int64_t>("/a"));
 }
 
-TEST_CASE("rapidjson: a number past 2^64 is a double, to the last bit", "[rapidjson]") {
+TEST_CASE("rapidjson: a number past 2^64 is a double, exactly", "[rapidjson]") {
   const auto document = to_document("[18446744073709551616,0.1]"_json);
   CHECK_FALSE(document[0].IsUint64());
   CHECK(document[0].GetDouble() == 18446744073709551616.0);
   CHECK(document[1].GetDouble() == 0.1);
 }
 
-TEST_CASE("rapidjson: what can't be written as JSON is an error", "[rapidjson]") {
+TEST_CASE("rapidjson: a value that can't be written as JSON is an error", "[rapidjson]") {
   rapidjson::Document document;
   document.SetArray();
   document.PushBack(rapidjson::Value(1), document.GetAllocator());
@@ -40,10 +40,10 @@ TEST_CASE("rapidjson: what can't be written as JSON is an error", "[rapidjson]")
   SECTION("infinity") {
     document.PushBack(rapidjson::Value(std::numeric_limits<double>::infinity()), document.GetAllocator());
   }
-  SECTION("bytes that are no UTF-8") { document.PushBack(rapidjson::Value("\xFF", 1), document.GetAllocator()); }
+  SECTION("bytes that are not UTF-8") { document.PushBack(rapidjson::Value("\xFF", 1), document.GetAllocator()); }
   SECTION("a lone surrogate, which RapidJSON 1.1.0 decodes to such bytes") {
     document.Parse(R"(["\udc00"])");
-    if (document.HasParseError()) return;  // newer ones refuse it
+    if (document.HasParseError()) return;  // newer versions refuse it
   }
   const auto result = from_value(document);
   REQUIRE_FALSE(result.ok());

@@ -17,13 +17,13 @@ int allowed(RateLimit& limit, flux::Clock::TimePoint now, std::uint32_t rate, st
 
 }  // namespace
 
-TEST_CASE("rate limit: a burst is let through, and nothing more at that time", "[rate]") {
+TEST_CASE("rate limit: a burst passes, and nothing more at that time", "[rate]") {
   RateLimit limit;
   CHECK(allowed(limit, start, 10, 5) == 5);
   CHECK(allowed(limit, start, 10, 5) == 0);
 }
 
-TEST_CASE("rate limit: what was taken comes back at the rate", "[rate]") {
+TEST_CASE("rate limit: tokens return at the rate", "[rate]") {
   RateLimit limit;
   CHECK(allowed(limit, start, 10, 5) == 5);
   CHECK(allowed(limit, start + 99ms, 10, 5) == 0);
@@ -32,7 +32,7 @@ TEST_CASE("rate limit: what was taken comes back at the rate", "[rate]") {
   CHECK(allowed(limit, start + 400ms, 10, 5) == 1);
 }
 
-TEST_CASE("rate limit: silence saves no more than one burst", "[rate]") {
+TEST_CASE("rate limit: an idle period saves no more than one burst", "[rate]") {
   RateLimit limit;
   CHECK(allowed(limit, start + 24h, 10, 5) == 5);
   CHECK(allowed(limit, start + 48h, 10, 5) == 5);
@@ -46,7 +46,7 @@ TEST_CASE("rate limit: over a long time the average is the rate", "[rate]") {
   CHECK(count <= 3010);
 }
 
-TEST_CASE("rate limit: what is refused costs nothing", "[rate]") {
+TEST_CASE("rate limit: a refused request costs nothing", "[rate]") {
   RateLimit limit;
   CHECK(allowed(limit, start, 1, 1) == 1);
   CHECK(allowed(limit, start + 999ms, 1, 1, 100'000) == 0);

@@ -17,7 +17,7 @@ constexpr std::size_t large = 2 * Reclaimer::large_bytes;
 
 }  // namespace
 
-TEST_CASE("reclaimer: shared bytes are as they were, and may be all that holds it", "[reclaimer]") {
+TEST_CASE("reclaimer: shared bytes are unchanged, and may be the last owner of the reclaimer", "[reclaimer]") {
   std::weak_ptr<Reclaimer> gone;
   std::shared_ptr<const std::string> few, many;
   {
@@ -30,15 +30,15 @@ TEST_CASE("reclaimer: shared bytes are as they were, and may be all that holds i
   CHECK(*many == std::string(large, 'x'));
   CHECK_FALSE(gone.expired());
   many.reset();
-  CHECK(gone.expired());  // few bytes need none
+  CHECK(gone.expired());  // small blocks do not need one
 }
 
-TEST_CASE("reclaimer: what it has made ends on its thread, and may be the last that holds it", "[reclaimer]") {
+TEST_CASE("reclaimer: its objects are destroyed on its thread, and may be its last owners", "[reclaimer]") {
   struct Large {
     Large(std::promise<std::thread::id>& p, std::shared_ptr<const std::string> b) : where(p), bytes(std::move(b)) {}
     ~Large() { where.set_value(std::this_thread::get_id()); }
     std::promise<std::thread::id>& where;
-    const std::shared_ptr<const std::string> bytes;  // holds the reclaimer, too
+    const std::shared_ptr<const std::string> bytes;  // also owns the reclaimer
   };
   std::promise<std::thread::id> where;
   auto reclaimer = std::make_shared<Reclaimer>();
@@ -49,7 +49,7 @@ TEST_CASE("reclaimer: what it has made ends on its thread, and may be the last t
   CHECK(where.get_future().get() != std::this_thread::get_id());
 }
 
-TEST_CASE("reclaimer: threads give it much at once, and it ends when all of that is freed", "[reclaimer][threads]") {
+TEST_CASE("reclaimer: threads release many objects at once, and it ends when all are freed", "[reclaimer][threads]") {
   auto reclaimer = std::make_shared<Reclaimer>();
   std::vector<std::thread> threads;
   for (int n = 0; n < 4; ++n) {

@@ -24,14 +24,14 @@ Result<void> nothing(bool fails) {
 
 }  // namespace
 
-TEST_CASE("result: value() of a temporary, it is safe to iterate over") {
+TEST_CASE("result: value() of a temporary is safe to iterate over") {
   static_assert(!std::is_reference_v<decltype(list().value())>);
   std::string all;
   for (const auto& text : list().value()) all += text;
   CHECK(all == "a long enough text to be on the heapb");
 }
 
-TEST_CASE("result: value() of an error, the error is thrown") {
+TEST_CASE("result: value() of an error throws it") {
   const Result<int> failed = Error(Errc::room_full, "full");
   CHECK_FALSE(failed.ok());
   try {
@@ -43,7 +43,7 @@ TEST_CASE("result: value() of an error, the error is thrown") {
   }
 }
 
-TEST_CASE("result: of nothing, value() throws the error or does nothing") {
+TEST_CASE("result: of void, value() throws the error or does nothing") {
   CHECK_NOTHROW(nothing(false).value());
   CHECK_THROWS_AS(nothing(true).value(), Error);
 }

@@ -31,7 +31,7 @@ std::shared_ptr<StoreFaults> faults_to(StoreFaults::Log log) {
   return std::make_shared<StoreFaults>("the room store", std::make_shared<SystemClock>(), std::move(log));
 }
 
-/// A room, as the application makes one.
+/// A room created as the application creates one.
 std::shared_ptr<Room> made(Rooms& rooms, RoomLog& log, const RoomId& id, const RoomOptions& options) {
   auto room = rooms.create(id, options).value();
   if (room->is_kept()) log.open(room->kept());
@@ -95,7 +95,7 @@ struct Scene {
     REQUIRE(future.wait_for(20s) == std::future_status::ready);
     return future.get();
   }
-  /// Returns when what was asked for about the room so far is done.
+  /// Returns when everything requested for the room so far is done.
   void settle(const KeptRoomPtr& room) {
     if (!log.blocks()) return;
     (void)share(room, "\"settle\"");
@@ -148,12 +148,12 @@ TEST_CASE("room log: a store that does not block answers before the call returns
   bool answered = false;
   s.log.share(room->kept(), Scene::item("1"), [&](const Result<Position>& shared) {
     answered = shared.ok();
-    CHECK(s.share(room->kept(), "2").value().offset == 2);  // outside of the room's lock
+    CHECK(s.share(room->kept(), "2").value().offset == 2);  // not under the room's lock
   });
   CHECK(answered);
 }
 
-TEST_CASE("room log: what fails is answered with the error, is not in the room, and its number is given again",
+TEST_CASE("room log: a failed item is answered with the error, is not in the room, and its number is reused",
           "[room_log][threads]") {
   Scene s(any_way());
   const auto room = s.make("r");
@@ -173,7 +173,7 @@ TEST_CASE("room log: what fails is answered with the error, is not in the room, 
   CHECK(s.complaints() == (throws ? Lines(2, "the room store threw: the disk is gone") : Lines{}));
 }
 
-TEST_CASE("room log: members hear items in the stored order, and nothing before it is stored", "[room_log][threads]") {
+TEST_CASE("room log: members are sent items in the stored order, and none before it is stored", "[room_log][threads]") {
   const Way way = GENERATE(Way::one_by_one, Way::batches);
   SteppedLoops loops;
   const TextView view;
@@ -191,7 +191,7 @@ TEST_CASE("room log: members hear items in the stored order, and nothing before 
   loops.settle();
   CHECK(a.take().empty());
   CHECK(data_of(room->items()) == "0 ");
-  // Who joins meanwhile finds what is stored, and gets the rest.
+  // A member that joins meanwhile finds the stored items and is sent the rest.
   RoomMember b("B", loops[0], view);
   REQUIRE(b.join(room).ok());
   CHECK(b.items == 1);
@@ -215,7 +215,7 @@ TEST_CASE("room log: members hear items in the stored order, and nothing before 
   loops.settle();
 }
 
-TEST_CASE("room log: items of many threads are in the room as they are in the store", "[room_log][threads]") {
+TEST_CASE("room log: items from many threads have the same order in the room and in the store", "[room_log][threads]") {
   Limits limits;
   limits.room_history_items_max = 50;
   Scene s(any_way(), limits);
@@ -238,13 +238,13 @@ TEST_CASE("room log: items of many threads are in the room as they are in the st
   for (const auto& room : {one, two}) {
     const auto items = room->items();
     REQUIRE(items.size() == 50);
-    // Trimming may be behind.
+    // Trimming may lag behind.
     const std::string stored = s.store->data_of(room->id());
     const std::string had = data_of(items);
     REQUIRE(stored.size() >= had.size());
     CHECK(stored.substr(stored.size() - had.size()) == had);
     CHECK(s.store->numbers_of(room->id()).size() <= 50 + 16);
-    // Those of one sender are in order.
+    // Items of one sender are in order.
     std::vector<int> newest(4, -1);
     for (const SharedItem& item : items) {
       if (item.data.text().front() == '"') continue;
@@ -256,7 +256,7 @@ TEST_CASE("room log: items of many threads are in the room as they are in the st
   CHECK_FALSE(s.store->overlapped());
 }
 
-TEST_CASE("room log: a room keeps as much in its store as in memory, but for one item", "[room_log][threads]") {
+TEST_CASE("room log: a room keeps as much in its store as in memory, give or take one item", "[room_log][threads]") {
   Limits limits;
   limits.room_history_items_max = 3;
   limits.room_history_bytes_max = 20;
@@ -275,7 +275,7 @@ TEST_CASE("room log: a room keeps as much in its store as in memory, but for one
   CHECK(s.store->numbers_of("r") == Numbers{6, 7});
 }
 
-TEST_CASE("room log: a singleton has one item, in its store too, also when the next one fails", "[room_log][threads]") {
+TEST_CASE("room log: a singleton has one item, in its store too, even if the next one fails", "[room_log][threads]") {
   Scene s(any_way());
   const auto room = s.make("r", RoomMode::singleton);
   for (int i = 1; i <= 3; ++i) REQUIRE(s.share(room->kept(), std::to_string(i)).ok());
@@ -286,7 +286,8 @@ TEST_CASE("room log: a singleton has one item, in its store too, also when the n
   CHECK(data_of(room->items()) == "3 ");
 }
 
-TEST_CASE("room log: in a batch each item fails by itself, and none that was kept is trimmed", "[room_log][threads]") {
+TEST_CASE("room log: in a batch each item fails by itself, and none of the kept ones is trimmed",
+          "[room_log][threads]") {
   Limits limits;
   limits.room_history_items_max = 2;
   Scene s(Way::batches, limits, 1);
@@ -336,7 +337,7 @@ TEST_CASE("room log: a store that gives too few results for a batch fails all of
   CHECK(room->items().empty());
 }
 
-TEST_CASE("room log: items that a store kept and failed are gone from it when the next one is acknowledged",
+TEST_CASE("room log: items that a store kept but reported as failed are removed from it by the next acknowledged one",
           "[room_log][threads]") {
   const auto disk = std::make_shared<MemoryRoomStore>(MemoryRoomStore::Behaviour{true, 16});
   const auto store = std::make_shared<FaultyRoomStore>(disk);
@@ -362,7 +363,7 @@ TEST_CASE("room log: items that a store kept and failed are gone from it when th
   CHECK(Scene::get(std::move(first)).ok());
   for (auto& failed : batch) CHECK(Scene::get(std::move(failed)).error().code() == Errc::store_failed);
   CHECK(disk->data_of("r") == (mode == RoomMode::history ? "1 2 3 4 " : "4 "));
-  SECTION("which fails while they are not") {
+  SECTION("which fails while they are there") {
     store->fail(2, Fault::before);
     CHECK_FALSE(Scene::get(begin_share("5")).ok());
     CHECK(data_of(room->items()) == "1 ");
@@ -373,7 +374,7 @@ TEST_CASE("room log: items that a store kept and failed are gone from it when th
   log.stop();
 }
 
-TEST_CASE("room log: past the bound of a room items are answered with overloaded, and other rooms go on",
+TEST_CASE("room log: past the room's limit items are answered with overloaded, other rooms continue",
           "[room_log][threads]") {
   Limits limits;
   limits.store_queue_per_room_max = 2;
@@ -393,7 +394,7 @@ TEST_CASE("room log: past the bound of a room items are answered with overloaded
   CHECK(s.store->data_of("slow") == "0 1 2 3 ");
 }
 
-TEST_CASE("room log: past the bytes that may wait items are answered with overloaded; a room always has place for one",
+TEST_CASE("room log: past the limit of pending bytes items are answered with overloaded; a room may always have one",
           "[room_log][threads]") {
   Scene s(GENERATE(Way::one_by_one, Way::batches), {}, 2, 400);
   const auto text = [](std::size_t bytes) { return JsonText::string(std::string(bytes - 2, 'x')).text(); };
@@ -417,7 +418,7 @@ TEST_CASE("room log: past the bytes that may wait items are answered with overlo
   CHECK(slow->items().size() == 5);
 }
 
-TEST_CASE("room log: a stop waits for what is under way and refuses the rest; then it may start again",
+TEST_CASE("room log: a stop waits for pending calls and refuses new ones; then it may start again",
           "[room_log][threads]") {
   const Way way = any_way();
   Scene s(way);
@@ -447,9 +448,9 @@ TEST_CASE("room log: a stop waits for what is under way and refuses the rest; th
   CHECK(s.share(room->kept(), "9").ok());
 }
 
-// --- Lives ---
+// --- Opening and closing rooms ---
 
-TEST_CASE("room log: a room is opened when it is made, and closed when it ends; rooms of mode live are not kept",
+TEST_CASE("room log: a room is opened when it is created, and closed when it ends; live rooms are not kept",
           "[room_log][threads]") {
   Scene s(any_way());
   const auto kept = s.make("r", {RoomMode::history, 7, false});
@@ -465,7 +466,7 @@ TEST_CASE("room log: a room is opened when it is made, and closed when it ends; 
   CHECK_FALSE(s.store->has("l"));
 }
 
-TEST_CASE("room log: a room that ends while items wait keeps none of them, and they are answered",
+TEST_CASE("room log: a room that ends while items are pending keeps none of them, and they are answered",
           "[room_log][threads]") {
   Scene s(GENERATE(Way::one_by_one, Way::batches));
   const auto room = s.make("r");
@@ -476,11 +477,11 @@ TEST_CASE("room log: a room that ends while items wait keeps none of them, and t
   auto behind = s.begin_share(room->kept(), "3");
   REQUIRE(s.rooms.take_out(room, "over"));
   s.log.close(room->kept());
-  // A new one of the same name, while the old one is still there.
+  // A new room of the same name, while the old one still exists.
   const auto next = s.make("r");
   auto in_next = s.begin_share(next->kept(), "\"next\"");
   s.store->let_through();
-  CHECK(Scene::get(std::move(inside)).error().code() == Errc::room_not_found);  // stored, and never heard of
+  CHECK(Scene::get(std::move(inside)).error().code() == Errc::room_not_found);  // stored, but never sent
   CHECK(Scene::get(std::move(behind)).error().code() == Errc::room_not_found);
   CHECK(Scene::get(std::move(in_next)).value().offset == 1);
   CHECK(s.share(room->kept(), "late").error().code() == Errc::room_not_found);
@@ -488,7 +489,7 @@ TEST_CASE("room log: a room that ends while items wait keeps none of them, and t
   CHECK(s.store->life_of("r") == next->kept()->stored().life);
 }
 
-TEST_CASE("room log: a room that was taken out stores nothing any more, so that the next one of its id loses nothing",
+TEST_CASE("room log: a removed room stores nothing any more, so that the next one with its id loses nothing",
           "[room_log]") {
   Scene s(any_way());
   const auto room = s.make("r");
@@ -500,7 +501,7 @@ TEST_CASE("room log: a room that was taken out stores nothing any more, so that 
   CHECK(s.store->data_of("r") == "\"next\" ");
 }
 
-TEST_CASE("room log: who waits for a room is answered when the store has it, or why it has not",
+TEST_CASE("room log: callers waiting for a room are answered when the store has it, or with the reason why not",
           "[room_log][threads]") {
   Scene s(any_way());
   const auto create = [&](const RoomId& id) { return s.rooms.create(id, {RoomMode::history, 0, true}).value(); };
@@ -515,7 +516,7 @@ TEST_CASE("room log: who waits for a room is answered when the store has it, or 
   CHECK(s.open(failed->kept()).error().message() == "the room store failed");
   CHECK(failed->kept()->in_store() == InStore::perhaps);
   const auto calls = s.store->calls();
-  // One that the store has is not opened again, one that it never had is not closed.
+  // A room that the store has is not opened again, one that it never had is not closed.
   CHECK(s.open(room->kept()).ok());
   const auto ended = create("ended");
   REQUIRE(s.rooms.take_out(ended, {}));
@@ -526,7 +527,7 @@ TEST_CASE("room log: who waits for a room is answered when the store has it, or 
   CHECK(s.open(create("late")->kept()).error().code() == Errc::stopped);
 }
 
-TEST_CASE("room log: a room that ends while it waits for its opening is never in the store", "[room_log][threads]") {
+TEST_CASE("room log: a room that ends while its opening is pending is never in the store", "[room_log][threads]") {
   Limits limits;
   limits.store_queue_max = 2;
   Scene s(GENERATE(Way::one_by_one, Way::batches), limits, 1);
@@ -548,7 +549,7 @@ TEST_CASE("room log: a room that ends while it waits for its opening is never in
   CHECK(s.store->done() == Lines{"open slow", "append slow 1", "append slow 2"});
 }
 
-TEST_CASE("room log: a room that can't be opened is told of, and opened by its first item", "[room_log][threads]") {
+TEST_CASE("room log: a room that can't be opened is logged, and opened by its first item", "[room_log][threads]") {
   Scene s(any_way());
   s.store->fail(1);
   const auto room = s.make("r");
@@ -557,8 +558,7 @@ TEST_CASE("room log: a room that can't be opened is told of, and opened by its f
   CHECK(s.complaints() == Lines{"room \"r\" is not in its store before its next item: the disk is full"});
 }
 
-TEST_CASE("room log: a room that can't be closed is tried again: later, at a stop and at a start",
-          "[room_log][threads]") {
+TEST_CASE("room log: a room that can't be closed is retried: later, at a stop and at a start", "[room_log][threads]") {
   Scene s(any_way());
   const auto room = s.make("r", {RoomMode::history, 0, false});
   const auto other = s.make("other");
@@ -589,7 +589,7 @@ TEST_CASE("room log: a room that can't be closed is tried again: later, at a sto
   CHECK(s.store->has("other"));
 }
 
-TEST_CASE("room log: closes are tried again one after another, up to the first that fails", "[room_log][threads]") {
+TEST_CASE("room log: closes are retried one after another, up to the first that fails", "[room_log][threads]") {
   Limits limits;
   limits.store_queue_max = 4;
   Scene s(any_way(), limits);
@@ -618,8 +618,7 @@ TEST_CASE("room log: closes are tried again one after another, up to the first t
   CHECK(s.complaints().size() == count + 1);  // and none is overloaded
 }
 
-TEST_CASE("room log: of rooms that can't be closed as many are tried again as there may be rooms",
-          "[room_log][threads]") {
+TEST_CASE("room log: failed closes are retried for as many rooms as may exist", "[room_log][threads]") {
   Limits limits;
   limits.rooms_max = 2;
   Scene s(any_way(), limits);
@@ -640,7 +639,7 @@ TEST_CASE("room log: of rooms that can't be closed as many are tried again as th
         "room \"c\" has ended and stays in its store until the next process: 2 others wait for their removal");
 }
 
-TEST_CASE("room log: a room that ends after the stop is closed when the log goes, if it ever ran", "[room_log]") {
+TEST_CASE("room log: a room that ends after the stop is closed with the log, if the log ever ran", "[room_log]") {
   const Way way = any_way();
   const bool ran = GENERATE(false, true);
   const auto store = std::make_shared<MemoryRoomStore>(MemoryRoomStore::Behaviour{way != Way::inline_calls, 1});
@@ -662,7 +661,7 @@ TEST_CASE("room log: a room that ends after the stop is closed when the log goes
 
 // --- The public space ---
 
-TEST_CASE("room log: the newest item of the public space goes from the store first, then from memory",
+TEST_CASE("room log: the newest item of the public space is removed from the store first, then from memory",
           "[room_log][threads]") {
   Limits limits;
   limits.public_history_items_max = 3;
@@ -677,12 +676,12 @@ TEST_CASE("room log: the newest item of the public space goes from the store fir
   CHECK(data_of(space->items()) == "2 3 4 ");
   CHECK(s.remove_newest(space->kept()).value());
   CHECK(data_of(space->items()) == "2 3 ");
-  CHECK(s.store->data_of("") == "2 3 ");  // 1 would come back otherwise
+  CHECK(s.store->data_of("") == "2 3 ");  // otherwise 1 would come back
   CHECK(s.share(space->kept(), "5").value() == Position{"epoch", 5});
   CHECK(s.store->data_of("") == "2 3 5 ");
 }
 
-TEST_CASE("room log: removing the newest item costs a call for each item that goes, whatever was removed before",
+TEST_CASE("room log: removing the newest item costs one call per removed item, whatever was removed before",
           "[room_log]") {
   Limits limits;
   limits.public_history_items_max = 2;
@@ -700,7 +699,7 @@ TEST_CASE("room log: removing the newest item costs a call for each item that go
     REQUIRE(s.share(space->kept(), "3").ok());
     in_store = {1, 102, 103};
   }
-  SECTION("removed by the one before") {
+  SECTION("removed by the previous server") {
     constexpr std::uint64_t far = 1'000'000'000'000;
     in_store = {1, far, far + 1};
     const StoredRoom room{{}, "life", RoomMode::history, 0, true};
@@ -724,7 +723,7 @@ TEST_CASE("room log: removing the newest item costs a call for each item that go
 
 // --- After a restart ---
 
-TEST_CASE("room log: what is restored goes on where it was: life, numbers, order; offsets count from 1", "[room_log]") {
+TEST_CASE("room log: restored rooms continue with their epoch, numbers and order; offsets count from 1", "[room_log]") {
   Limits limits;
   limits.room_history_items_max = 3;
   Scene s(Way::inline_calls, limits);
@@ -750,7 +749,7 @@ TEST_CASE("room log: what is restored goes on where it was: life, numbers, order
   CHECK(s.store->numbers_of("r") == Numbers{3, 4, 5, 6});
 }
 
-TEST_CASE("restored rooms: limits apply to what was kept, the oldest go; at least one item stays in a room",
+TEST_CASE("restored rooms: limits apply to stored items, the oldest are dropped; a room keeps at least one",
           "[room_log]") {
   MemoryRoomStore store;
   Limits limits;
@@ -786,7 +785,8 @@ TEST_CASE("restored rooms: limits apply to what was kept, the oldest go; at leas
   CHECK(data_of(restored("h").items) == R"("6" )");
 }
 
-TEST_CASE("restored rooms: what can't be had again is left out with a warning, the rest is there", "[room_log]") {
+TEST_CASE("restored rooms: rooms that can't be restored are skipped with a warning, the others are restored",
+          "[room_log]") {
   MemoryRoomStore store;
   const StoredRoom room{"r", "life", RoomMode::history, 0, false};
   REQUIRE(store.append({room, {1, "A", "{no json", {}}, 0}).ok());
@@ -804,7 +804,7 @@ TEST_CASE("restored rooms: what can't be had again is left out with a warning, t
   CHECK_THAT(warnings[2], Catch::Matchers::ContainsSubstring("no file store"));
 }
 
-TEST_CASE("restored rooms: what no server can have stored is left out with a warning, the rest is there",
+TEST_CASE("restored rooms: data that no server can have stored is skipped with a warning, the rest is restored",
           "[room_log]") {
   struct Rubbish final : RoomStore {
     Result<std::vector<StoredContents>> load() override { return contents; }
@@ -864,7 +864,7 @@ TEST_CASE("restored rooms: a store that can't be loaded is an error that says so
   CHECK(failed.error().message() == "Config::rooms.store can't be loaded: it threw: the disk is gone");
 }
 
-TEST_CASE("restored rooms: one that was made before the start has its own options, and the items", "[room_log]") {
+TEST_CASE("restored rooms: a room created before the start has its own options, and the stored items", "[room_log]") {
   Scene s(Way::inline_calls);
   s.log.stop();
   const auto restored = [](const RoomId& id, RoomMode mode) {
@@ -902,9 +902,8 @@ TEST_CASE("restored rooms: one that was made before the start has its own option
   CHECK(s.store->numbers_of("r") == Numbers{4, 5});
 }
 
-TEST_CASE(
-    "rooms: while the server stops, those that are kept don't end with their last member; later they wait for one",
-    "[rooms][room_log]") {
+TEST_CASE("rooms: while the server stops, kept rooms don't end with their last member; later they wait for one",
+          "[rooms][room_log]") {
   SteppedLoops loops;
   const TextView view;
   Scene s(Way::inline_calls);
@@ -942,9 +941,8 @@ TEST_CASE(
   loops.settle();
 }
 
-TEST_CASE(
-    "rooms: one that was made while the server stopped, and whose maker has gone, waits for members after the start",
-    "[rooms][room_log]") {
+TEST_CASE("rooms: a room created while the server stopped, whose creator has left, waits for members after the start",
+          "[rooms][room_log]") {
   SteppedLoops loops;
   Scene s(Way::inline_calls);
   s.config.room_linger = GENERATE(0ms, 1'000ms);
@@ -966,8 +964,7 @@ TEST_CASE(
   CHECK(rooms.find("of application") == of_application);
 }
 
-TEST_CASE("restored rooms: an item that is longer than any message is left out, the older ones are there",
-          "[room_log]") {
+TEST_CASE("restored rooms: an item longer than any message is skipped, the older ones are restored", "[room_log]") {
   MemoryRoomStore store;
   Limits limits;
   const StoredRoom room{"r", "life", RoomMode::history, 0, true};

@@ -1,6 +1,6 @@
-// Random use of rooms that are kept, against a model: whatever the store does, and whenever the process dies, what was
-// acknowledged is there afterwards, once and in order, and nothing that was refused or has ended. A failure prints the
-// seed; `SEED=N` repeats the choices.
+// Random use of kept rooms, checked against a model: whatever the store does, and whenever the process dies,
+// acknowledged items are there afterwards, once and in order, and nothing that was refused or has ended. A failure
+// prints the seed; `SEED=N` repeats the choices.
 #include "catch.hpp"
 #include "loop_fixture.hpp"
 #include "support/memory_room_store.hpp"
@@ -26,7 +26,7 @@ using features::Room;
 
 namespace {
 
-/// What becomes of a call of the store. `lost`: it is done, and answered with an error.
+/// The outcome of a store call. `lost`: carried out, but answered with an error.
 enum class Verdict { done, refused, lost, thrown, thrown_when_done };
 /// How the store is called.
 enum class Way { inline_calls, one_by_one, batches };
@@ -41,17 +41,17 @@ class Dice {
   std::mt19937_64 engine_;
 };
 
-/// The store of one process, over a disk that outlives it. The test lets its calls through one by one, and says what
-/// becomes of each; the answers that follow are noted for the test, which is the only one that touches the model.
+/// The store of one process, over a disk that outlives it. The test lets its calls through one by one and decides the
+/// outcome of each; the answers that follow are recorded for the test, which alone touches the model.
 class SteppedStore final : public RoomStore {
  public:
-  /// `closed`: the lives that it has closed on the disk.
+  /// `closed`: the epochs that it has closed on the disk.
   SteppedStore(flux_test::MemoryRoomStore& disk, std::set<std::string>& closed, Way way, Dice& dice)
       : disk_(disk), closed_(closed), way_(way), dice_(dice) {}
 
   // --- For the test ---
 
-  /// Something was asked for that `answered` will be called for.
+  /// Something was requested for which `answered` will be called.
   void asked() {
     const std::lock_guard lock(mutex_);
     ++unanswered_;
@@ -62,7 +62,7 @@ class SteppedStore final : public RoomStore {
     --unanswered_;
     changed_.notify_all();
   }
-  /// Waits until a call is inside, or all is answered.
+  /// Waits until a call is inside, or everything is answered.
   std::vector<std::function<void()>> settle() {
     std::unique_lock lock(mutex_);
     const auto quiet = [this] { return (inside_ && !verdict_) || unanswered_ == 0; };
@@ -73,18 +73,18 @@ class SteppedStore final : public RoomStore {
     const std::lock_guard lock(mutex_);
     return inside_;
   }
-  /// Lets the call that is inside through; where the store does not block, the next one.
+  /// Lets the call that is inside through; if the store does not block, the next one.
   void let_through(Verdict verdict) {
     const std::lock_guard lock(mutex_);
     verdict_ = verdict;
     changed_.notify_all();
   }
-  /// From here on calls go through by themselves, some with a fault.
+  /// From now on calls pass by themselves, some with a fault.
   void let_all_through() { set_gate(Gate::open, std::nullopt); }
   void hold_again() { set_gate(Gate::shut, std::nullopt); }
-  /// The process dies: from here on calls do nothing; the one that is inside, as `last` says.
+  /// The process dies: from now on calls do nothing, except the one that is inside, whose outcome is `last`.
   void die(Verdict last) { set_gate(Gate::dead, inside_ ? std::optional(last) : std::nullopt); }
-  /// Counts calls that keep items: those of one batch are one.
+  /// Counts calls that store items; a batch counts as one.
   std::size_t appends() const {
     const std::lock_guard lock(mutex_);
     return appends_;
@@ -177,21 +177,21 @@ constexpr std::size_t bytes_max = 60;
 constexpr auto rejoin_time = 2s;
 const std::array<RoomId, 3> ids{"a", "b", "c"};
 
-/// What a room should be. The public space is one, too.
+/// The expected state of a room. The public space counts as one, too.
 struct Life {
   std::string name{};  ///< in the store; empty: it ends with the process
   RoomOptions options{};
   std::shared_ptr<Room> room{};  ///< null: the public space
-  bool promised = false;         ///< somebody was told that it is kept
+  bool promised = false;         ///< a client was told that it is kept
   bool ended = false;
-  bool has_maker = false;  ///< who goes, some time
+  bool has_maker = false;  ///< its creator, which leaves at some time
   bool deserted = false;
   std::vector<std::string> items{};            ///< acknowledged, and within the limits
-  std::map<std::string, std::size_t> maybe{};  ///< refused, but perhaps kept: in which call
+  std::map<std::string, std::size_t> maybe{};  ///< refused, but perhaps stored: in which call
   std::set<std::string> under_way{};
-  std::set<std::string> maybe_gone{};  ///< removing them was refused; older ones may be there in their place
+  std::set<std::string> maybe_gone{};  ///< removing them was refused; older ones may be there instead
   std::set<std::string> dropped{};     ///< past the limits
-  std::size_t removals = 0;            ///< under way
+  std::size_t removals = 0;            ///< pending
   Offset offset = 0;
   std::set<std::size_t> members{};
   std::optional<Clock::TimePoint> ends_at{}, awaited_until{};
@@ -216,13 +216,13 @@ std::vector<std::string> texts(const std::vector<SharedItem>& items) {
   return all;
 }
 
-/// Servers one after another over one disk, their users, and the model.
+/// Successive servers over one disk, their users, and the model.
 class World {
  public:
   World(Way way, std::chrono::milliseconds linger, std::uint64_t seed) : way_(way), dice_(seed), lives_(1) {
     config_.room_linger = linger;
     config_.rooms.rejoin_time = rejoin_time;
-    config_.rooms.worker_threads = 1;  // calls are let through one by one, in one order
+    config_.rooms.worker_threads = 1;  // calls are let through one by one, in a single order
     config_.clock = clock_;
     config_.limits.room_history_items_max = config_.limits.public_history_items_max = items_max;
     config_.limits.room_history_bytes_max = config_.limits.public_history_bytes_max = bytes_max;
@@ -262,7 +262,7 @@ class World {
   }
 
  private:
-  // --- What users do ---
+  // --- User actions ---
 
   void create(bool by_client) {
     const RoomId& id = ids[dice_.below(ids.size())];
@@ -287,7 +287,7 @@ class World {
   void open_for_client(Life& life) {
     store_->asked();
     hub_->open_room(life.room, [this, &life](const Result<void>& opened) {
-      if (!opened) follow(*hub_, life.room);  // its end is on its way to the store
+      if (!opened) follow(*hub_, life.room);  // its end is pending at the store
       store_->answered([this, &life, opened] {
         if (opened) {
           CHECK_FALSE(life.ended);
@@ -392,9 +392,9 @@ class World {
     begin_process();
   }
 
-  // --- What the store does ---
+  // --- Store actions ---
 
-  /// A store that does not block is asked within the next call.
+  /// A store that does not block is called within the next request.
   void prepare_inline() {
     if (way_ == Way::inline_calls) store_->let_through(verdict());
   }
@@ -402,7 +402,7 @@ class World {
     if (store_->is_inside()) store_->let_through(verdict());
   }
   Verdict verdict() { return dice_.one_in(3) ? static_cast<Verdict>(dice_.below(5)) : Verdict::done; }
-  /// Is answered when what is on its way for the room is through.
+  /// Is answered when the room's pending calls are done.
   void follow(detail::Hub& hub, const std::shared_ptr<Room>& room) {
     store_->asked();
     hub.room_log->remove_newest(room->kept(), [this](const Result<bool>&) { store_->answered([] {}); });
@@ -413,7 +413,7 @@ class World {
     for (const auto& note : notes) note();
   }
 
-  // --- What the model learns ---
+  // --- Updating the model ---
 
   void take_shared(Life& life, const std::string& text, const Result<Position>& shared, std::size_t call) {
     life.under_way.erase(text);
@@ -444,7 +444,7 @@ class World {
     life.items.pop_back();
     life.maybe.clear();
   }
-  /// It has ended just now, and was asked to be closed in the store if that may have it.
+  /// The room has just ended, and its close was requested if the store may have it.
   void take_end(Life& life) {
     if (life.is_kept()) follow(*hub_, life.room);
     leave_ended(life);
@@ -460,7 +460,7 @@ class World {
     life.members.clear();
   }
 
-  // --- Lives of the server ---
+  // --- Starting and stopping servers ---
 
   void begin_process() {
     store_ = std::make_shared<SteppedStore>(disk_, closed_, way_, dice_);
@@ -508,7 +508,7 @@ class World {
       life.awaited_until = clock_->now() + wait;
     }
   }
-  /// Everybody goes, then what is under way gets through. Where the process dies nothing more reaches the disk, but
+  /// Everybody leaves, then pending calls are carried out. If the process dies, nothing more reaches the disk, except
   /// perhaps the call that is inside.
   void stop(bool dies) {
     if (dies) {
@@ -539,15 +539,15 @@ class World {
   void end_process(bool dies) {
     stop(dies);
     died_ = dies;
-    run_loop();  // what was posted holds the loop
+    run_loop();  // posted tasks hold the loop
     members_ = {};
     hub_.reset();
     loop_.reset();
   }
 
-  // --- What must be ---
+  // --- Checks ---
 
-  /// After a start: what was promised is there, and nothing that has to be gone.
+  /// After a start: everything promised is there, and nothing that must be removed.
   void take_restored() {
     std::vector<std::unique_ptr<Life>> before = std::exchange(lives_, {});
     take_items(*before[0], texts(hub_->public_space->items()));
@@ -602,8 +602,8 @@ class World {
     again.offset = items.size();
     life = std::move(again);
   }
-  /// `missing` was acknowledged: others stand in its place that were kept, and whose answers were lost. The oldest of
-  /// those may have been pushed out by the rest; so may one whose removal was refused, after it had pushed.
+  /// `missing` was acknowledged: items that were stored without their answers arriving are there instead. The oldest of
+  /// those may have been pushed out by the rest; so may one whose removal was refused, after it had pushed out others.
   static void check_pushed_out(const Life& life, const std::vector<std::string>& items, const std::string& missing) {
     CAPTURE(missing);
     std::vector<std::string> there = items;
@@ -655,7 +655,7 @@ class World {
   std::shared_ptr<SteppedStore> store_;
   std::unique_ptr<detail::Hub> hub_;
   std::array<std::unique_ptr<RoomMember>, 3> members_;
-  std::array<std::vector<std::string>, 3> heard_;  // what each is to hear
+  std::array<std::vector<std::string>, 3> heard_;  // what each is to be sent
   std::vector<std::unique_ptr<Life>> lives_;       // of this process; the first is the public space
   std::size_t capacity_ = 100;                     // tells rooms apart
   std::size_t shared_ = 0;
@@ -670,7 +670,7 @@ std::uint64_t seed() {
 
 }  // namespace
 
-TEST_CASE("rooms kept: in random use, with faults and crashes, what was acknowledged stays, and what ended is gone",
+TEST_CASE("rooms kept: random use with faults and crashes, acknowledged items stay and ended rooms are gone",
           "[room_model][threads]") {
   const Way way = GENERATE(Way::inline_calls, Way::one_by_one, Way::batches);
   const auto linger = GENERATE(0ms, 700ms);

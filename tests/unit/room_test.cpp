@@ -16,7 +16,7 @@ namespace {
 
 constexpr auto interval = 25ms;
 
-/// One room, and whoever is named.
+/// One room, and the members that are named.
 class Scene {
  public:
   explicit Scene(RoomOptions options = {}, Room::Settings settings = {interval, 100, 10, 1000},
@@ -28,7 +28,7 @@ class Scene {
     if (!member) member = std::make_unique<RoomMember>(name, loops[0], view);
     return *member;
   }
-  /// The others join and all is told; their inboxes are empty then.
+  /// The others join and everything is delivered; afterwards their inboxes are empty.
   void settled(const std::vector<std::string>& names) {
     for (const std::string& name : names) REQUIRE((*this)[name].join(room).ok());
     step();
@@ -63,7 +63,7 @@ class Scene {
 
 // --- Members ---
 
-TEST_CASE("room: a joiner finds all who are there and itself, with their newest presence", "[room]") {
+TEST_CASE("room: a joiner finds all members, itself included, with their newest presence", "[room]") {
   Scene s;
   s.settled({"A", "B"});
   s["A"].update(R"({"x":1})");
@@ -73,8 +73,7 @@ TEST_CASE("room: a joiner finds all who are there and itself, with their newest 
   CHECK(s.room->member_keys() == std::vector<core::SessionKey>{s["A"].key(), s["B"].key(), s["C"].key()});
 }
 
-TEST_CASE("room: at its capacity the next joiner is refused and nobody notices; a place that gets free is free",
-          "[room]") {
+TEST_CASE("room: at capacity the next joiner is refused and nobody notices; a freed seat can be taken", "[room]") {
   Scene s({.capacity = 2});
   s.settled({"A", "B"});
   const auto refused = s["C"].join(s.room);
@@ -87,13 +86,13 @@ TEST_CASE("room: at its capacity the next joiner is refused and nobody notices; 
   CHECK(s["C"].join(s.room).ok());
 }
 
-TEST_CASE("room: its capacity is never more than the server's", "[room]") {
+TEST_CASE("room: its capacity is never above the server's", "[room]") {
   CHECK(Scene({.capacity = 1000}).room->info().capacity == 100);
   CHECK(Scene({.capacity = 0}).room->info().capacity == 100);
   CHECK(Scene({.capacity = 7}).room->info().capacity == 7);
 }
 
-TEST_CASE("room: members leave in any order, the others stay reachable", "[room]") {
+TEST_CASE("room: members leave in any order, the others remain reachable", "[room]") {
   Scene s;
   s.settled({"A", "B", "C", "D"});
   s["A"].leave();
@@ -113,7 +112,7 @@ TEST_CASE("room: presence() lists the members in the order of their joins", "[ro
   Scene s;
   s["B"].identity = std::make_shared<const Identity>(Identity{"u", "Bea", "", "", true});
   s.settled({"A", "B", "C", "D"});
-  s["A"].leave();  // its place is taken by the last
+  s["A"].leave();  // the last member takes its index
   const auto list = s.room->presence();
   REQUIRE(list.size() == 3);
   CHECK(list[0].connection_id == "B");
@@ -123,7 +122,7 @@ TEST_CASE("room: presence() lists the members in the order of their joins", "[ro
   CHECK(list[2].connection_id == "D");
 }
 
-TEST_CASE("room: once ended it lets nobody in, takes no message and tells its members why", "[room]") {
+TEST_CASE("room: once ended it refuses joins and messages and tells its members why", "[room]") {
   Scene s;
   s.settled({"A", "B"});
   s.room->end("closed by the owner");
@@ -139,7 +138,7 @@ TEST_CASE("room: once ended it lets nobody in, takes no message and tells its me
   CHECK(s["B"].catch_up(1).empty());
 }
 
-TEST_CASE("room: who is reached another way takes along what waits, and misses and gets nothing twice", "[room]") {
+TEST_CASE("room: a member changes its transport, pending messages move along, none is lost or repeated", "[room]") {
   Scene s;
   TextView other;
   s.settled({"A", "B"});
@@ -158,7 +157,7 @@ TEST_CASE("room: who is reached another way takes along what waits, and misses a
   CHECK(s.told("B").empty());
 }
 
-TEST_CASE("room: an empty one ends when it has been so for long enough", "[room]") {
+TEST_CASE("room: an empty room ends after the linger", "[room]") {
   Scene s;
   s.settled({"A"});
   CHECK_FALSE(s.room->deserted());
@@ -170,7 +169,7 @@ TEST_CASE("room: an empty one ends when it has been so for long enough", "[room]
   CHECK(s.room->end_if_empty(begun + 10ms));
 }
 
-TEST_CASE("room: only an empty one ends by itself, and never a permanent one", "[room]") {
+TEST_CASE("room: only an empty room ends by itself, and never a permanent one", "[room]") {
   Scene s;
   s.settled({"A"});
   CHECK_FALSE(s.room->end_if_empty());
@@ -195,7 +194,7 @@ TEST_CASE("room: an event reaches the others once, in order, and never its sende
   CHECK(s.told("C") == Lines{"event 1 from A", "event 2 from B", "event 3 from A"});
 }
 
-TEST_CASE("room: what the application publishes reaches everybody", "[room]") {
+TEST_CASE("room: messages of the application reach everybody", "[room]") {
   Scene s;
   s.settled({"A", "B"});
   REQUIRE(s.room->publish(nullptr, {"r", server_connection_id, "u1", "news", R"({"n":1})"}).ok());
@@ -203,7 +202,7 @@ TEST_CASE("room: what the application publishes reaches everybody", "[room]") {
   CHECK(s.told("B").size() == 1);
 }
 
-TEST_CASE("room: who publishes alone moves the position and is sent nothing", "[room]") {
+TEST_CASE("room: publishing alone advances the position and sends nothing", "[room]") {
   Scene s;
   s.settled({"A"});
   CHECK(s["A"].publish("1").value().offset == 1);
@@ -213,7 +212,7 @@ TEST_CASE("room: who publishes alone moves the position and is sent nothing", "[
   CHECK(s.told("B").empty());
 }
 
-TEST_CASE("room: chat reaches all members, the sender too, and counts in the position", "[room]") {
+TEST_CASE("room: chat reaches all members, the sender too, and advances the position", "[room]") {
   Scene s;
   s.settled({"A", "B"});
   s.chat("A");
@@ -222,7 +221,7 @@ TEST_CASE("room: chat reaches all members, the sender too, and counts in the pos
   CHECK(s.room->info().position.offset == 1);
 }
 
-TEST_CASE("room: who joins in a turn does not get what was published before it in that turn", "[room]") {
+TEST_CASE("room: a joiner does not get messages published earlier in the same turn", "[room]") {
   Scene s;
   s.settled({"A", "B"});
   s.loops.turn(0, [&] {
@@ -235,7 +234,7 @@ TEST_CASE("room: who joins in a turn does not get what was published before it i
   CHECK(s.told("B") == Lines{"event before from A", "event after from A"});
 }
 
-TEST_CASE("room: what a turn publishes reaches a member as one batch", "[room]") {
+TEST_CASE("room: messages published in one turn reach a member as one batch", "[room]") {
   Scene s;
   s.settled({"A", "B"});
   const std::size_t before = s["B"].inbox.batches;
@@ -322,7 +321,8 @@ TEST_CASE("room: mode history keeps the newest items within its counts of items 
 
 // --- Presence ---
 
-TEST_CASE("presence: changes of an interval go out as one frame with the newest entry of each", "[room][presence]") {
+TEST_CASE("presence: changes within an interval are sent as one frame with the newest entry of each",
+          "[room][presence]") {
   Scene s;
   s.settled({"A", "B", "C"});
   for (int i = 0; i < 5; ++i) s["A"].update("{\"a\":" + std::to_string(i) + "}");
@@ -335,14 +335,14 @@ TEST_CASE("presence: changes of an interval go out as one frame with the newest 
   CHECK(s.told("C").empty());
 }
 
-TEST_CASE("presence: nobody gets a frame that holds only its own entry", "[room][presence]") {
+TEST_CASE("presence: no member gets a frame that holds only its own entry", "[room][presence]") {
   Scene s;
   s.settled({"A", "B"});
   s["A"].update(R"({"a":1})");
   s.step();
   CHECK(s.told("A").empty());
   CHECK(s.told("B") == Lines{R"(presence ~A{"a":1})"});
-  // With news of somebody else it is one frame for all.
+  // If others have changed too, everybody gets the same frame.
   s["A"].update(R"({"a":2})");
   s["B"].update(R"({"b":2})");
   s.step();
@@ -350,7 +350,7 @@ TEST_CASE("presence: nobody gets a frame that holds only its own entry", "[room]
   CHECK(s.told("B") == Lines{R"(presence ~A{"a":2} ~B{"b":2})"});
 }
 
-TEST_CASE("presence: who is alone is sent nothing, and what it did is in the snapshot of the next",
+TEST_CASE("presence: a lone member is sent nothing, and its changes are in the next joiner's snapshot",
           "[room][presence]") {
   Scene s;
   REQUIRE(s["A"].join(s.room).ok());
@@ -364,7 +364,8 @@ TEST_CASE("presence: who is alone is sent nothing, and what it did is in the sna
   CHECK(s.told("A") == Lines{"presence +B{}"});
 }
 
-TEST_CASE("presence: a joiner's snapshot holds what is pending, and does not get it again", "[room][presence]") {
+TEST_CASE("presence: a joiner's snapshot includes pending changes, and they are not sent to it again",
+          "[room][presence]") {
   Scene s;
   s.settled({"A", "B"});
   s["A"].update(R"({"a":1})");
@@ -376,7 +377,7 @@ TEST_CASE("presence: a joiner's snapshot holds what is pending, and does not get
   CHECK(s.told("A") == Lines{R"(presence +C{} ~A{"a":1} -B)"});
 }
 
-TEST_CASE("presence: a joiner is told what changes after it within the interval", "[room][presence]") {
+TEST_CASE("presence: a joiner is sent changes made after it joined within the interval", "[room][presence]") {
   Scene s;
   s.settled({"A"});
   REQUIRE(s["C"].join(s.room).ok());
@@ -385,7 +386,7 @@ TEST_CASE("presence: a joiner is told what changes after it within the interval"
   CHECK(s.told("C") == Lines{R"(presence +C{} ~A{"a":1})"});
 }
 
-TEST_CASE("presence: of those who join in one interval each is told of those behind it, the last of nothing",
+TEST_CASE("presence: joins within one interval, each joiner is told of later ones, the last of none",
           "[room][presence]") {
   Scene s;
   for (const char* name : {"A", "B", "C"}) REQUIRE(s[name].join(s.room).ok());
@@ -404,7 +405,7 @@ TEST_CASE("presence: a join and leave within the interval cancel out", "[room][p
   s.step();
   CHECK(s.told("A").empty());
   CHECK(s.told("B").empty());
-  // They are also left out of a frame that goes out for somebody else.
+  // They are also left out of a frame that is sent for another member.
   REQUIRE(s["C"].join(s.room).ok());
   s["C"].leave();
   s["A"].update(R"({"a":1})");
@@ -412,7 +413,7 @@ TEST_CASE("presence: a join and leave within the interval cancel out", "[room][p
   CHECK(s.told("B") == Lines{R"(presence ~A{"a":1})"});
 }
 
-TEST_CASE("presence: a leave that cancels a join still reaches who found the leaver in its snapshot",
+TEST_CASE("presence: a leave that cancels a join still reaches a member that found the leaver in its snapshot",
           "[room][presence]") {
   Scene s;
   s.settled({"A"});
@@ -424,7 +425,7 @@ TEST_CASE("presence: a leave that cancels a join still reaches who found the lea
   CHECK(s.told("D") == Lines{"presence +D{} -C"});
 }
 
-TEST_CASE("presence: a leave that cancels a join is dropped once nobody is left who found the leaver",
+TEST_CASE("presence: a leave that cancels a join is dropped once no member is left that found the leaver",
           "[room][presence]") {
   Scene s;
   s.settled({"A"});
@@ -436,18 +437,18 @@ TEST_CASE("presence: a leave that cancels a join is dropped once nobody is left 
   CHECK(s.told("A").empty());
 }
 
-TEST_CASE("presence: who joined, left and joined again within the interval has joined", "[room][presence]") {
+TEST_CASE("presence: a join, leave and join within the interval is one join", "[room][presence]") {
   Scene s;
   s.settled({"A"});
   REQUIRE(s["C"].join(s.room).ok());
-  REQUIRE(s["D"].join(s.room).ok());  // finds C, so that its leave has to be told
+  REQUIRE(s["D"].join(s.room).ok());  // finds C, so C's leave must be sent
   s["C"].leave();
   REQUIRE(s["C"].join(s.room, R"({"c":2})").ok());
   s.step();
   CHECK(s.told("A") == Lines{R"(presence +D{} +C{"c":2})"});
 }
 
-TEST_CASE("presence: two joins and leaves within the interval still reach who found the leaver at its first",
+TEST_CASE("presence: two joins and leaves within the interval still reach a member that found the leaver at first",
           "[room][presence]") {
   Scene s;
   s.settled({"A"});
@@ -470,7 +471,8 @@ TEST_CASE("presence: a leave and join of the same connection within the interval
   CHECK(s.told("B").empty());
 }
 
-TEST_CASE("presence: who left and came back does not get again what its new snapshot held", "[room][presence]") {
+TEST_CASE("presence: a member that left and came back does not get the content of its new snapshot again",
+          "[room][presence]") {
   Scene s;
   s.settled({"A", "B"});
   s["A"].update(R"({"a":1})");
@@ -501,7 +503,7 @@ TEST_CASE("presence: an update and leave within the interval is a leave only", "
   CHECK(s.told("A") == Lines{"presence -B"});
 }
 
-TEST_CASE("presence: with an interval of 0 every change goes out at once", "[room][presence]") {
+TEST_CASE("presence: with an interval of 0 every change is sent at once", "[room][presence]") {
   Scene s({}, {0ms, 100, 10, 1000});
   REQUIRE(s["A"].join(s.room).ok());
   CHECK(s.told("A").empty());
@@ -515,7 +517,7 @@ TEST_CASE("presence: with an interval of 0 every change goes out at once", "[roo
   CHECK(s.told("B").empty());
 }
 
-TEST_CASE("presence: a sender's join is told before its first message, and only once", "[room][presence]") {
+TEST_CASE("presence: a sender's join is sent before its first message, and only once", "[room][presence]") {
   Scene s;
   s.settled({"A"});
   REQUIRE(s["B"].join(s.room).ok());
@@ -535,7 +537,7 @@ TEST_CASE("presence: a sender's join is told before its first message, and only 
   CHECK(s.told("A").empty());
 }
 
-TEST_CASE("presence: an event of somebody known does not hurry what is pending", "[room][presence]") {
+TEST_CASE("presence: an event of a known member does not send pending changes early", "[room][presence]") {
   Scene s;
   s.settled({"A", "B"});
   s["B"].update(R"({"b":1})");
@@ -545,7 +547,8 @@ TEST_CASE("presence: an event of somebody known does not hurry what is pending",
   CHECK(s.told("A") == Lines{R"(presence ~B{"b":1})"});
 }
 
-TEST_CASE("presence: the member whose loop keeps the interval may leave, the others are told", "[room][presence]") {
+TEST_CASE("presence: the member whose loop times the interval may leave, the others are still told",
+          "[room][presence]") {
   Scene s({}, {interval, 100, 10, 1000}, 2);
   s.settled({"A", "B"});
   auto far = std::make_unique<RoomMember>("F", s.loops[1], s.view);
@@ -556,7 +559,7 @@ TEST_CASE("presence: the member whose loop keeps the interval may leave, the oth
   CHECK(s.told("A") == Lines{R"(presence ~B{"b":1})"});
 }
 
-TEST_CASE("presence: a room that is gone is not told of its interval", "[room][presence]") {
+TEST_CASE("presence: after a room is destroyed its interval timer does nothing", "[room][presence]") {
   Scene s;
   s.settled({"A"});
   s["A"].update("{}");
@@ -569,7 +572,7 @@ TEST_CASE("presence: a room that is gone is not told of its interval", "[room][p
 
 // --- Slow readers ---
 
-TEST_CASE("catch-up: a slow reader gets the newest of all that it missed, in one frame", "[room][presence]") {
+TEST_CASE("catch-up: a slow reader gets the newest state of everything it missed, in one frame", "[room][presence]") {
   Scene s;
   s.settled({"A", "B", "C", "D"});
   s["B"].update(R"({"b":1})");
@@ -586,17 +589,17 @@ TEST_CASE("catch-up: a slow reader gets the newest of all that it missed, in one
   CHECK(s["A"].catch_up(0).empty());
 }
 
-TEST_CASE("catch-up: who missed nothing is told nothing", "[room][presence]") {
+TEST_CASE("catch-up: a reader that missed nothing is sent nothing", "[room][presence]") {
   Scene s;
   s.settled({"A", "B"});
   s["A"].update(R"({"a":1})");
   s.step();
   REQUIRE(s.told("B").size() == 1);
-  // Only its own change came after what it knows.
+  // Only its own change came after its known state.
   CHECK(s["A"].catch_up(s["B"].inbox.state_before).empty());
 }
 
-TEST_CASE("catch-up: who left and came back meanwhile has not left", "[room][presence]") {
+TEST_CASE("catch-up: a member that left and came back meanwhile is not reported as gone", "[room][presence]") {
   Scene s;
   s.settled({"A", "B", "C"});
   s["C"].update(R"({"c":1})");
@@ -610,7 +613,7 @@ TEST_CASE("catch-up: who left and came back meanwhile has not left", "[room][pre
   CHECK(s["A"].catch_up(known) == R"(presence +B{"b":2} ~C{"c":1})");
 }
 
-TEST_CASE("catch-up: who left more than once is named once", "[room][presence]") {
+TEST_CASE("catch-up: a member that left more than once is named once", "[room][presence]") {
   Scene s;
   s.settled({"A", "B", "C"});
   s["C"].update(R"({"c":1})");
@@ -626,8 +629,7 @@ TEST_CASE("catch-up: who left more than once is named once", "[room][presence]")
   CHECK(s["A"].catch_up(known) == R"(presence ~C{"c":1} -B)");
 }
 
-TEST_CASE("catch-up: a join that is still to be told is not told early, so that its leave can cancel it",
-          "[room][presence]") {
+TEST_CASE("catch-up: a pending join is not sent early, so that its leave can cancel it", "[room][presence]") {
   Scene s;
   s.settled({"A", "B"});
   s["B"].update(R"({"b":1})");
@@ -641,8 +643,7 @@ TEST_CASE("catch-up: a join that is still to be told is not told early, so that 
   CHECK(s.told("A").empty());
 }
 
-TEST_CASE("catch-up: a reader that knows less than the leavers that are remembered can't be mended",
-          "[room][presence]") {
+TEST_CASE("catch-up: a reader older than the remembered leavers can't catch up", "[room][presence]") {
   Scene s({}, {interval, 2000, 10, 1000});
   s.settled({"A", "B"});
   s["B"].update("{}");
@@ -665,7 +666,7 @@ TEST_CASE("catch-up: a reader that knows less than the leavers that are remember
   }
 }
 
-TEST_CASE("catch-up: a reader that missed more than it may be sent at once can't be mended", "[room][presence]") {
+TEST_CASE("catch-up: a reader that missed more than may be sent at once can't catch up", "[room][presence]") {
   Scene s({}, {interval, 100, 10, 1000, 1'000});
   s.settled({"A", "B", "C"});
   const std::string large = "{\"x\":\"" + std::string(600, 'x') + "\"}";
@@ -679,15 +680,15 @@ TEST_CASE("catch-up: a reader that missed more than it may be sent at once can't
   CHECK(s["A"].catch_up(known) == "too late");
 }
 
-// --- All of it ---
+// --- Everything together ---
 
-TEST_CASE("presence: whatever happens, each member's picture is the room's after every interval", "[room][presence]") {
+TEST_CASE("presence: random changes, after every interval each member's view equals the room's", "[room][presence]") {
   const unsigned seed = std::random_device{}();
   INFO("seed " << seed);
   std::mt19937 random(seed);
   const std::vector<std::string> names = {"A", "B", "C", "D", "E"};
   Scene s;
-  std::map<std::string, std::map<std::string, std::string>> pictures;  // of those who are in
+  std::map<std::string, std::map<std::string, std::string>> pictures;  // of the current members
   const auto split = [](const std::string& entry) {
     const std::size_t brace = entry.find('{');
     return std::pair(entry.substr(0, brace), entry.substr(brace));
@@ -751,7 +752,7 @@ TEST_CASE("presence: whatever happens, each member's picture is the room's after
 
 // --- Bounds ---
 
-TEST_CASE("room: what is published faster than it is sent is refused, and all that was taken arrives", "[room]") {
+TEST_CASE("room: messages published faster than they are sent are refused, and all accepted ones arrive", "[room]") {
   Scene s({}, {interval, 100, 10, 1000, no_limit, 100});
   s.settled({"A", "B"});
   int taken = 0;
@@ -762,7 +763,7 @@ TEST_CASE("room: what is published faster than it is sent is refused, and all th
   CHECK(taken < 20);  // of about 10 bytes each
   CHECK(s["A"].share("1").error().code() == Errc::overloaded);
   CHECK(s.room->takes_messages().error().code() == Errc::overloaded);
-  s.chat("A");  // is stored already: it is sent all the same
+  s.chat("A");  // is already stored, so it is sent nevertheless
   const Lines lines = s.told("B");
   REQUIRE(lines.size() == static_cast<std::size_t>(taken) + 1);
   for (int i = 0; i < taken; ++i)

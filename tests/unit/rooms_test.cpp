@@ -24,8 +24,8 @@ Config config_of(std::size_t rooms_max) {
   return config;
 }
 
-/// Names of 16 characters that are all the same to `std::hash` of libstdc++, whose seed is no secret: its function
-/// (Murmur) can be run backwards, so the second half makes up for the first.
+/// Names of 16 characters that have the same libstdc++ `std::hash`, whose seed is public: its function (Murmur) can be
+/// inverted, so the second half compensates for the first.
 std::vector<std::string> names_with_one_hash(std::size_t count) {
   constexpr std::uint64_t mul = 0xc6a4a7935bd1e995;
   const auto mix = [](std::uint64_t v) { return v ^ (v >> 47); };  // its own inverse
@@ -83,7 +83,7 @@ TEST_CASE("rooms: names that collide in std::hash cost no more than others", "[r
   CHECK(attack < ordinary * 4);
 }
 
-TEST_CASE("rooms: a name has 1 to its limit of bytes of UTF-8 without control characters", "[rooms]") {
+TEST_CASE("rooms: a name has from 1 to the limit of bytes of UTF-8 without control characters", "[rooms]") {
   const Rooms rooms(config_of(10), 1);
   for (const char* id : {"a", "12345678", " ", "\xC3\xA9\xE2\x82\xAC", "\xF0\x9F\x98\x80\xF0\x9F\x98\x80", "a/b\"\\"}) {
     INFO(id);
@@ -96,7 +96,7 @@ TEST_CASE("rooms: a name has 1 to its limit of bytes of UTF-8 without control ch
   }
 }
 
-TEST_CASE("rooms: one is made once, and found by its name", "[rooms]") {
+TEST_CASE("rooms: a room is created once, and found by its name", "[rooms]") {
   Rooms rooms(config_of(10), 1);
   CHECK(rooms.find("a") == nullptr);
   const auto made = rooms.create("a", {.mode = RoomMode::history, .capacity = 5}).value();
@@ -113,7 +113,7 @@ TEST_CASE("rooms: one is made once, and found by its name", "[rooms]") {
   CHECK(rooms.size() == 2);
 }
 
-TEST_CASE("rooms: there are no more than the limit, and a place that gets free is free", "[rooms]") {
+TEST_CASE("rooms: there are no more than the limit, and a freed place can be used", "[rooms]") {
   Rooms rooms(config_of(2), 1);
   REQUIRE(rooms.create("a", {}).ok());
   const auto second = rooms.find_or_create("b").value();
@@ -124,7 +124,7 @@ TEST_CASE("rooms: there are no more than the limit, and a place that gets free i
   CHECK(rooms.find_or_create("c").ok());
 }
 
-TEST_CASE("rooms: one with members, a permanent one and a namesake are not removed", "[rooms]") {
+TEST_CASE("rooms: a room with members, a permanent one and a namesake are not removed", "[rooms]") {
   SteppedLoops loops;
   const TextView view;
   Rooms rooms(config_of(10), 1);
@@ -146,7 +146,7 @@ TEST_CASE("rooms: one with members, a permanent one and a namesake are not remov
   CHECK(rooms.size() == 2);
 }
 
-TEST_CASE("rooms: with a linger an empty one stays for so long, and one that was entered again stays on", "[rooms]") {
+TEST_CASE("rooms: with a linger, an empty room stays that long, and one that was joined again stays", "[rooms]") {
   SteppedLoops loops;
   const TextView view;
   Config config = config_of(10);
@@ -168,7 +168,7 @@ TEST_CASE("rooms: with a linger an empty one stays for so long, and one that was
   loops.advance(1ms);
   CHECK(rooms.find("r") == nullptr);
 
-  SECTION("whoever comes and goes meanwhile, one timer waits for it") {
+  SECTION("members come and go meanwhile, one timer is pending") {
     const auto busy = rooms.find_or_create("busy").value();
     CHECK(busy->begin_linger());
     CHECK_FALSE(busy->begin_linger());
@@ -182,7 +182,7 @@ TEST_CASE("rooms: with a linger an empty one stays for so long, and one that was
     CHECK_FALSE(busy->begin_linger());
     CHECK_FALSE(busy->linger_on(loops.clock()->now()));
   }
-  SECTION("that nobody has entered, and whose loop has ended, is timed by another") {
+  SECTION("nobody has joined it and its loop has ended, another loop times it") {
     const auto made = rooms.find_or_create("made").value();
     CHECK(made->begin_linger());  // by a loop that has ended since
     rooms.start(*loops[0]);
@@ -190,7 +190,7 @@ TEST_CASE("rooms: with a linger an empty one stays for so long, and one that was
     loops.advance(100ms);
     CHECK(rooms.find("made") == nullptr);
   }
-  SECTION("whose loop has ended is timed by another") {
+  SECTION("its loop has ended, another loop times it") {
     const auto left = rooms.find_or_create("left").value();
     const auto never_entered = rooms.find_or_create("new").value();
     REQUIRE(member.join(left).ok());
@@ -203,7 +203,7 @@ TEST_CASE("rooms: with a linger an empty one stays for so long, and one that was
   }
 }
 
-TEST_CASE("rooms: one that is made again has another epoch, and epochs repeat from their seed", "[rooms]") {
+TEST_CASE("rooms: a room created again has another epoch, and a seed repeats its epochs", "[rooms]") {
   const auto epochs = [](std::uint64_t seed) {
     Rooms rooms(config_of(10), seed);
     std::vector<std::string> list;
@@ -220,7 +220,7 @@ TEST_CASE("rooms: one that is made again has another epoch, and epochs repeat fr
   CHECK(epochs(8) != first);
 }
 
-TEST_CASE("rooms: threads that join and leave the same rooms never meet in one that has ended", "[rooms][threads]") {
+TEST_CASE("rooms: threads that join and leave the same rooms are never in an ended one", "[rooms][threads]") {
   const TextView view;
   Rooms rooms(config_of(10), 1);
   constexpr std::size_t count = 4;
@@ -239,7 +239,7 @@ TEST_CASE("rooms: threads that join and leave the same rooms never meet in one t
             room = rooms.find_or_create(id).value();
             joined = member.join(room);
           } while (!joined && joined.error().code() == Errc::room_not_found);
-          // While somebody is in it, the directory has this very room.
+          // While it has a member, the directory holds this very room.
           if (!joined || rooms.find(id) != room || !member.publish("e").ok()) ++wrong;
           member.leave();
           rooms.remove_if_empty(room);
@@ -254,7 +254,7 @@ TEST_CASE("rooms: threads that join and leave the same rooms never meet in one t
   CHECK(rooms.all().empty());
 }
 
-TEST_CASE("rooms: a room is taken out once, and never another that was made under its name", "[rooms]") {
+TEST_CASE("rooms: a room is removed once, and never another that was created under its name", "[rooms]") {
   Rooms rooms(config_of(10), 1);
   const auto first = rooms.create("a", {}).value();
   CHECK(rooms.take_out(first, {}));
@@ -265,7 +265,7 @@ TEST_CASE("rooms: a room is taken out once, and never another that was made unde
   CHECK(rooms.size() == 1);
 }
 
-TEST_CASE("rooms: threads that make rooms at once never pass the limit", "[rooms][threads]") {
+TEST_CASE("rooms: threads that create rooms concurrently never exceed the limit", "[rooms][threads]") {
   Rooms rooms(config_of(50), 1);
   std::atomic<std::size_t> made{0};
   std::vector<std::thread> threads;

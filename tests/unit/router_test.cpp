@@ -16,7 +16,7 @@ flux::HttpHandler any_handler() {
   return [](const flux::HttpExchange&) {};
 }
 
-/// The pattern is told apart by the limit that the route was added with.
+/// The pattern is identified by the limit that the route was added with.
 std::uint64_t tag_of(const Router& router, std::string_view method, std::string_view path) {
   PathCaptures captures;
   const RouteMatch match = router.match(method, path, captures);
@@ -63,7 +63,7 @@ TEST_CASE("router: the best pattern lacks the method, the next one that has it a
   CHECK(tag_of(router, "GET", "/items/new") == 2);
 }
 
-TEST_CASE("router: HEAD without a handler, that of GET answers; its own goes first") {
+TEST_CASE("router: HEAD without a handler, GET's answers; its own has precedence") {
   Router router;
   router.add("GET", "/a", any_handler(), {1});
   router.add("GET", "/b", any_handler(), {2});
@@ -72,7 +72,7 @@ TEST_CASE("router: HEAD without a handler, that of GET answers; its own goes fir
   CHECK(tag_of(router, "HEAD", "/b") == 3);
 }
 
-TEST_CASE("router: no handler for the path, 404; for the method, 405 with what is allowed") {
+TEST_CASE("router: no handler for the path, 404; for the method, 405 with the allowed ones") {
   Router router;
   router.add("GET", "/a", any_handler());
   router.add("PUT", "/{name}", any_handler());
@@ -85,7 +85,7 @@ TEST_CASE("router: no handler for the path, 404; for the method, 405 with what i
   CHECK(router.match("get", "/a", captures).status == 405);
 }
 
-TEST_CASE("router: OPTIONS without a handler, 204 with what is allowed there, or anywhere for *") {
+TEST_CASE("router: OPTIONS without a handler, 204 with the methods allowed there, or anywhere for *") {
   Router router;
   router.add("GET", "/a", any_handler());
   router.add("POST", "/b", any_handler());
@@ -98,7 +98,7 @@ TEST_CASE("router: OPTIONS without a handler, 204 with what is allowed there, or
   CHECK(tag_of(router, "OPTIONS", "/own") == 1);
 }
 
-TEST_CASE("router: what cannot be served is added, bad_config") {
+TEST_CASE("router: an invalid route is added, bad_config") {
   Router router;
   router.add("GET", "/a/{id}", any_handler());
   CHECK(add_error(router, "GET", "no-slash") == flux::Errc::bad_config);
@@ -110,7 +110,7 @@ TEST_CASE("router: what cannot be served is added, bad_config") {
   CHECK(add_error(router, "PUT", "/a/{other}") == flux::Errc::server_error);
 }
 
-TEST_CASE("router: a static folder, its prefix and below are served, GET and HEAD") {
+TEST_CASE("router: a static folder serves GET and HEAD at its prefix and below") {
   Router router;
   router.add_static("/files/", std::filesystem::temp_directory_path().string());
   PathCaptures captures;
@@ -124,7 +124,7 @@ TEST_CASE("router: a static folder, its prefix and below are served, GET and HEA
   CHECK(router.match("POST", path, captures).allow == "GET, HEAD, OPTIONS");
 }
 
-TEST_CASE("router: a static folder that is not there, or has a parameter in its prefix, or is taken: bad_config") {
+TEST_CASE("router: a static folder that does not exist, has a parameter in its prefix or is taken: bad_config") {
   const std::string folder = std::filesystem::temp_directory_path().string();
   Router router;
   CHECK_THROWS_AS(router.add_static("/x", folder + "/flux-no-such-folder"), flux::Error);

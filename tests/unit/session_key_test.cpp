@@ -22,7 +22,7 @@ TEST_CASE("session key: its text has 13 characters and gives the key back", "[se
   CHECK(key_from_text("fzzzzzzzzzzzz") == UINT64_MAX);
 }
 
-TEST_CASE("session key: a text that is no key's gives none", "[session_key]") {
+TEST_CASE("session key: text that is not a key gives none", "[session_key]") {
   for (const char* text : {"", "0", "000000000000", "00000000000000", "g000000000000", "zzzzzzzzzzzzz", "000000000000i",
                            "000000000000A", "00000000000 0", "-000000000000",
                            "000000\xC3\xA9"
@@ -32,7 +32,7 @@ TEST_CASE("session key: a text that is no key's gives none", "[session_key]") {
   CHECK(key_from_text(std::string_view("000000000000\0", 13)) == std::nullopt);
 }
 
-TEST_CASE("session key: counting gives keys that never repeat and repeat from their seed", "[session_key]") {
+TEST_CASE("session key: keys never repeat, and a seed repeats its sequence", "[session_key]") {
   std::set<std::uint64_t> seen;
   for (std::uint64_t n = 0; n < 100'000; ++n) seen.insert(mixed(n));
   CHECK(seen.size() == 100'000);
@@ -40,12 +40,12 @@ TEST_CASE("session key: counting gives keys that never repeat and repeat from th
   static_assert(mixed(0) == 0xe220a8397b1dcdaf);  // the first output of SplitMix64 from seed 0
 }
 
-TEST_CASE("session key: a seed is taken as it is, and 0 means another one each time", "[session_key]") {
+TEST_CASE("session key: a seed is used as given, and 0 means a random one", "[session_key]") {
   CHECK(seed_or_entropy(42) == 42);
   CHECK(seed_or_entropy(0) != seed_or_entropy(0));
 }
 
-TEST_CASE("timed key: its text has 22 characters, sorts by the time, and ends with the key", "[session_key]") {
+TEST_CASE("timed key: its text has 22 characters, sorts by time, and ends with the key", "[session_key]") {
   using flux::core::timed_key_text;
   const std::int64_t now = 1'700'000'000'000;
   const std::string text = timed_key_text(now, UINT64_MAX);

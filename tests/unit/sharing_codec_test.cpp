@@ -18,7 +18,7 @@ Result<SharingRequest> read(SharingType type, const std::string& json, std::vect
   const SocketIoValue argument = SocketIoValue::parse(json, std::move(attachments)).value();
   return read_sharing_request(type, {&argument, 1}, limits);
 }
-/// The error's sentence; "(read)" where there is none.
+/// The error's message; "(read)" if there is none.
 std::string refused(SharingType type, const std::string& json, std::vector<SharedBytes> attachments = {}) {
   const auto request = read(type, json, std::move(attachments));
   return request ? "(read)" : request.error().message();
@@ -41,7 +41,7 @@ std::string websocket_text(std::string_view frame) {
 
 // --- Reading ---
 
-TEST_CASE("sharing request: every event of the table and of ours is known, and nothing else") {
+TEST_CASE("sharing request: every event of the table and of ours is recognised, and no other") {
   for (const char* name :
        {"public:upload", "public:deleteLast", "room:create", "room:join", "room:history", "room:upload", "room:leave",
         "room:close", "room:list", "room:members", "room:event", "room:chat", "room:chatHistory", "room:presence",
@@ -54,7 +54,7 @@ TEST_CASE("sharing request: every event of the table and of ours is known, and n
   }
 }
 
-TEST_CASE("sharing request: a string is kept as it came") {
+TEST_CASE("sharing request: a string is kept unchanged") {
   const std::string data = R"({ "type":"string", "content":"h\u00e9\n\ud83d\ude00", "more":{"a":[1]} })";
   CHECK(read(SharingType::public_upload, data)->data.string.text() == data);
   const auto upload = read(SharingType::room_upload, R"({"roomId":"r","data":)" + data + "}");
@@ -65,7 +65,7 @@ TEST_CASE("sharing request: a string is kept as it came") {
   CHECK(upload->data.file_id.empty());
 }
 
-TEST_CASE("sharing request: a file in the message, with its bytes, name and type") {
+TEST_CASE("sharing request: a file in the message has its bytes, name and type") {
   const auto content = bytes("abc");
   const auto upload = read(SharingType::room_upload, R"({"data":)" + file() + R"(,"roomId":"r"})", {content});
   REQUIRE(upload);
@@ -80,7 +80,7 @@ TEST_CASE("sharing request: a file in the message, with its bytes, name and type
         "application/octet-stream");
 }
 
-TEST_CASE("sharing request: a file by its id") {
+TEST_CASE("sharing request: a file referred to by its id") {
   const std::string id = "01234567-89ab-4def-8123-456789abcdef";
   CHECK(read(SharingType::public_upload, R"({"type":"file","fileId":")" + id + R"("})")->data.file_id == id);
   for (const char* bad : {"", "x", "../01234567-89ab-4def-8123-456789abcd", "01234567-89AB-4DEF-8123-456789ABCDEF"}) {
@@ -93,7 +93,7 @@ TEST_CASE("sharing request: a file by its id") {
              ContainsSubstring("one of them"));
 }
 
-TEST_CASE("sharing request: data that is none, refused with what is wrong") {
+TEST_CASE("sharing request: invalid data is refused with the reason") {
   const auto upload = [](const char* json) { return refused(SharingType::public_upload, json); };
   CHECK(upload("null") == "data is missing; it must be an object");
   CHECK(upload("[]") == "data is an array; it must be an object");
@@ -105,7 +105,7 @@ TEST_CASE("sharing request: data that is none, refused with what is wrong") {
   CHECK(upload(R"({"type":"string","content":{"a":1}})") == "data.content is an object; it must be a string");
   CHECK(upload(R"({"type":"file","content":"eA=="})") == "data.content is a string; it must be bytes");
   CHECK(upload(R"({"type":"file","fileName":"a"})") == "data.content is missing; it must be bytes");
-  // Without an attachment it is an object that looks so.
+  // Without an attachment it is an ordinary object that resembles one.
   CHECK(read_sharing_request(SharingType::public_upload, std::vector<SocketIoValue>{JsonText::parse(file()).value()},
                              limits)
             .error()
@@ -118,7 +118,7 @@ TEST_CASE("sharing request: data that is none, refused with what is wrong") {
         "roomId is missing; it must be a string");
 }
 
-TEST_CASE("sharing request: bytes are the content of a file and nothing else") {
+TEST_CASE("sharing request: bytes are only accepted as the content of a file") {
   const auto content = bytes("abc");
   const auto wrong = "bytes may only be the content of a file";
   CHECK(refused(SharingType::public_upload,
@@ -155,7 +155,7 @@ TEST_CASE("sharing request: half of a surrogate pair, relayed as U+FFFD, refused
   }
 }
 
-TEST_CASE("sharing request: names and types of files have their limits") {
+TEST_CASE("sharing request: names and types of files are limited") {
   const auto content = bytes("abc");
   const auto upload = [&](const std::string& more) {
     return refused(SharingType::public_upload, file(more), {content});
@@ -174,7 +174,7 @@ TEST_CASE("sharing request: names and types of files have their limits") {
              ContainsSubstring("at most 255"));
 }
 
-TEST_CASE("sharing request: a string over the limit of messages is refused with the figures") {
+TEST_CASE("sharing request: a string over the message limit is refused with both sizes") {
   const std::string overhead = R"({"type":"string","content":""})";
   const auto data = [](std::size_t size) { return R"({"type":"string","content":")" + std::string(size, 'x') + "\"}"; };
   const std::size_t most = limits.message_bytes_max - overhead.size();
@@ -259,7 +259,7 @@ TEST_CASE("sharing request: events, chat, presence and pages") {
 
 // --- Writing ---
 
-TEST_CASE("sharing writer: the same packet as a frame and for a poll") {
+TEST_CASE("sharing writer: the same packet as a frame and in a poll") {
   const SharingWriter framed(SharingWriter::Form::websocket);
   const SharingWriter polled(SharingWriter::Form::polling);
   const auto both = [&](const auto& write, const std::string& packet) {
@@ -299,7 +299,7 @@ TEST_CASE("sharing writer: the same packet as a frame and for a poll") {
        R"(42["room:closed",{"roomId":"r","reason":"done"}])");
 }
 
-TEST_CASE("sharing answer: members are escaped, in their order") {
+TEST_CASE("sharing answer: members are escaped and keep their order") {
   CHECK(SharingAnswer(true, "a \"b\"").string("roomId", "r\n").json("data", "[1]").take().text() ==
         R"({"success":true,"message":"a \"b\"","roomId":"r\n","data":[1]})");
   CHECK(SharingAnswer(false, "no").take().text() == R"({"success":false,"message":"no"})");

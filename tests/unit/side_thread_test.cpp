@@ -9,7 +9,7 @@
 
 using flux::core::SideThread;
 
-TEST_CASE("side thread: tasks of many threads run elsewhere, one at a time, those of one thread in their order",
+TEST_CASE("side thread: tasks from many threads run elsewhere, one at a time, each thread's in order",
           "[side_thread][threads]") {
   SideThread side;
   std::vector<std::vector<int>> ran(4);  // each written by the side thread only
@@ -36,7 +36,7 @@ TEST_CASE("side thread: tasks of many threads run elsewhere, one at a time, thos
   }
 }
 
-TEST_CASE("side thread: at its end the task that runs is waited for, the others are dropped", "[side_thread]") {
+TEST_CASE("side thread: at its end the running task is awaited, the others are dropped", "[side_thread]") {
   std::promise<void> began, go_on;
   bool ended = false, others = false;
   const auto held = std::make_shared<int>(1);
@@ -55,7 +55,7 @@ TEST_CASE("side thread: at its end the task that runs is waited for, the others 
   if (!others) CHECK(held.use_count() == 1);
 }
 
-TEST_CASE("side thread: a task may let go of the last that holds it", "[side_thread]") {
+TEST_CASE("side thread: a task may release its last owner", "[side_thread]") {
   std::promise<void> gone;
   auto side = std::make_shared<SideThread>();
   struct Tells {

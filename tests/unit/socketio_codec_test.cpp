@@ -42,7 +42,7 @@ SocketIoMessagePtr event(std::string_view nsp, std::string_view name, const std:
   return encode_socketio_event(nsp, name, arguments, id).value();
 }
 
-/// Opcodes and payloads of whole frames, one behind the other.
+/// Opcodes and payloads of consecutive whole frames.
 std::vector<std::pair<int, std::string>> frames(std::string_view bytes) {
   std::vector<std::pair<int, std::string>> out;
   while (!bytes.empty()) {
@@ -103,7 +103,7 @@ TEST_CASE("socket.io packet: the specification's examples, they are read", "[soc
   CHECK(packet.id == 15);
 }
 
-TEST_CASE("socket.io packet: arguments, they come out as they were written", "[socketio]") {
+TEST_CASE("socket.io packet: arguments are returned as they were written", "[socketio]") {
   const SocketIoPacket packet = read(R"(27["m\u0065", 1.50 ,"\u00e9",{ "a":[1,{"b":null}]},[],[[2]] ,null,true])");
   CHECK(packet.event == "me");
   CHECK(packet.id == 7);
@@ -114,11 +114,11 @@ TEST_CASE("socket.io packet: arguments, they come out as they were written", "[s
   CHECK(read("2[5,1]").event == "5");
 }
 
-TEST_CASE("socket.io packet: a namespace with a query, that is a part of its name", "[socketio]") {
+TEST_CASE("socket.io packet: a namespace with a query, the query is part of its name", "[socketio]") {
   CHECK(read(R"(0/admin?token=1&a=b,{"x":1})").nsp == "/admin?token=1&a=b");
 }
 
-TEST_CASE("socket.io packet: halves of surrogate pairs, they come out as they were written", "[socketio]") {
+TEST_CASE("socket.io packet: halves of surrogate pairs are returned as they were written", "[socketio]") {
   const SocketIoPacket packet =
       read(R"(2["m",{"\\\ud800":["\ud83d\ude00\udc00","\\ud800"]},"\uD83D","\ud83d\ud83d\ude00"])");
   CHECK(argument_texts(packet) == std::vector<std::string>{R"({"\\\ud800":["\ud83d\ude00\udc00","\\ud800"]})",
@@ -126,7 +126,7 @@ TEST_CASE("socket.io packet: halves of surrogate pairs, they come out as they we
   CHECK(read(R"(51-["m","\udbff",{"_placeholder":true,"num":0,"\ud800":1}])").placeholders.size() == 1);
 }
 
-TEST_CASE("socket.io packet: a packet object that was used before, nothing of the last packet is left", "[socketio]") {
+TEST_CASE("socket.io packet: a reused packet object, nothing of the last packet is left", "[socketio]") {
   SocketIoPacket packet;
   REQUIRE(read_socketio_packet(R"(51-/a,7["x",{"_placeholder":true,"num":0}])", {}, packet));
   REQUIRE(read_socketio_packet("0", {}, packet));
@@ -139,7 +139,7 @@ TEST_CASE("socket.io packet: a packet object that was used before, nothing of th
   CHECK(packet.placeholders.empty());
 }
 
-TEST_CASE("socket.io packet: malformed ones, they are refused with what was wrong", "[socketio]") {
+TEST_CASE("socket.io packet: malformed packets are refused with the reason", "[socketio]") {
   struct Case {
     std::string_view text, part;
   };
@@ -211,7 +211,7 @@ TEST_CASE("socket.io packet: malformed ones, they are refused with what was wron
   }
 }
 
-TEST_CASE("socket.io packet: reserved event names, they are refused however they are written", "[socketio]") {
+TEST_CASE("socket.io packet: reserved event names are refused however they are written", "[socketio]") {
   for (const std::string name :
        {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}) {
     CAPTURE(name);
@@ -227,7 +227,7 @@ TEST_CASE("socket.io packet: reserved event names, they are refused however they
   CHECK(!error_of(R"(2[""])"));
 }
 
-TEST_CASE("socket.io packet: placeholders anywhere, each is found", "[socketio]") {
+TEST_CASE("socket.io packet: placeholders at any depth, each is found", "[socketio]") {
   const SocketIoPacket packet = read(
       R"(53-["m",{"a":[{"num":2,"_placeholder":true}],"num":{"num":1}}, { "_placeholder" : true, "x":[1], "num" : 0 },)"
       R"({"\u005fplaceholder":true,"num":1},{"_placeholder":false,"num":0},{"_placeholder":"true"},{"_placeholder":[true]}])");
@@ -243,7 +243,7 @@ TEST_CASE("socket.io packet: placeholders anywhere, each is found", "[socketio]"
   CHECK(packet.arguments.size() == 6);
 }
 
-TEST_CASE("socket.io packet: placeholders that do not fit the attachments, they are refused", "[socketio]") {
+TEST_CASE("socket.io packet: placeholders that do not match the attachments are refused", "[socketio]") {
   struct Case {
     std::string_view data, part;
   };
@@ -271,11 +271,11 @@ TEST_CASE("socket.io packet: placeholders that do not fit the attachments, they 
     CHECK(error->code() == Errc::invalid_message);
     CHECK_THAT(error->message(), ContainsSubstring(std::string(c.part)));
   }
-  // Without attachments they are values like any other.
+  // Without attachments they are ordinary values.
   CHECK(argument_texts(read(R"(2["m",{"_placeholder":true,"num":5}])")).front() == R"({"_placeholder":true,"num":5})");
 }
 
-TEST_CASE("socket.io packet: its limits, what is at them is read and what is past them refused", "[socketio]") {
+TEST_CASE("socket.io packet: its limits, values at a limit are accepted and values past it refused", "[socketio]") {
   SocketIoLimits limits;
   limits.attachments_max = 2;
   limits.arguments_max = 2;
@@ -306,7 +306,7 @@ TEST_CASE("socket.io packet: its limits, what is at them is read and what is pas
 
 // --- Values ---
 
-TEST_CASE("socket.io value: bytes among JSON, they are numbered in the order of the text", "[socketio]") {
+TEST_CASE("socket.io value: bytes in JSON are numbered in the order of the text", "[socketio]") {
   const auto value =
       SocketIoValue::parse(R"({"b":{"num":1,"_placeholder":true,"x":0},"a":[{"_placeholder":true,"num":0}]})",
                            {shared("zero"), shared("one")})
@@ -329,7 +329,7 @@ TEST_CASE("socket.io value: bytes among JSON, they are numbered in the order of 
   CHECK(value.at("/b").value() == SocketIoValue::bytes(std::string("one")));
   CHECK(!(value.at("/b").value() == SocketIoValue::bytes(std::string("two"))));
   CHECK(!(SocketIoValue("1"_json) == SocketIoValue("2"_json)));
-  // What looks like bytes is none.
+  // Text that resembles a placeholder is not one.
   const SocketIoValue plain(JsonText::trusted(std::string(one)));
   CHECK(!(plain == SocketIoValue::bytes(std::string("one"))));
   CHECK(!plain.bytes_at());
@@ -337,7 +337,7 @@ TEST_CASE("socket.io value: bytes among JSON, they are numbered in the order of 
   CHECK(SocketIoValue().json().text() == "null");
 }
 
-TEST_CASE("socket.io value: JSON that does not fit its bytes, it is refused", "[socketio]") {
+TEST_CASE("socket.io value: JSON that does not match its bytes is refused", "[socketio]") {
   CHECK(SocketIoValue::parse("[1,", {}).error().code() == Errc::invalid_json);
   CHECK(SocketIoValue::parse("[1]", {shared("a")}).error().code() == Errc::invalid_message);
   CHECK(SocketIoValue::parse(R"([{"_placeholder":true,"num":1}])", {shared("a")}).error().code() ==
@@ -353,7 +353,7 @@ TEST_CASE("socket.io decoder: attachments in any order of placeholders, argument
   {
     const std::string text =
         R"(52-/a,9["m",[1],{"f":{"_placeholder":true,"num":1},"n":"x"},{"_placeholder":true,"num":0}])";
-    CHECK(!decoder.text(text).value());  // the text may go before the attachments come
+    CHECK(!decoder.text(text).value());  // the text may be freed before the attachments arrive
   }
   CHECK(decoder.waiting());
   CHECK(decoder.bytes() > 60);
@@ -379,7 +379,7 @@ TEST_CASE("socket.io decoder: attachments in any order of placeholders, argument
   CHECK(decoder.packet().arguments.capacity() == 0);
 }
 
-TEST_CASE("socket.io decoder: what comes out of turn, it is an error and nothing is kept", "[socketio]") {
+TEST_CASE("socket.io decoder: input out of order is an error and nothing is kept", "[socketio]") {
   SocketIoDecoder decoder(SocketIoLimits{});
   const std::string binary = "51-[\"m\"," + std::string(one) + "]";
   CHECK_THAT(decoder.binary("x").error().message(), ContainsSubstring("no attachment was due"));
@@ -399,7 +399,7 @@ TEST_CASE("socket.io decoder: what comes out of turn, it is an error and nothing
   CHECK(decoder.text(R"(2["a"])").value());
 }
 
-TEST_CASE("socket.io packet: text past its own limit, it is refused and the next one is read", "[socketio]") {
+TEST_CASE("socket.io packet: text past its own limit is refused and the next one is read", "[socketio]") {
   SocketIoLimits limits;
   limits.text_bytes_max = 12;
   SocketIoDecoder decoder(limits);
@@ -408,7 +408,7 @@ TEST_CASE("socket.io packet: text past its own limit, it is refused and the next
   CHECK(decoder.text(R"(2["e"])").value());
 }
 
-TEST_CASE("socket.io decoder: attachments past their limit together, they are refused", "[socketio]") {
+TEST_CASE("socket.io decoder: attachments whose total exceeds the limit are refused", "[socketio]") {
   SocketIoLimits limits;
   limits.attachment_bytes_max = 10;
   SocketIoDecoder decoder(limits);
@@ -435,7 +435,7 @@ TEST_CASE("socket.io decoder: attachments past their limit together, they are re
 
 // --- Writing ---
 
-TEST_CASE("socket.io message: each type, its text is the specification's", "[socketio]") {
+TEST_CASE("socket.io message: each type has the specification's text", "[socketio]") {
   CHECK(event("/", "foo", {})->text() == R"(2["foo"])");
   CHECK(event("/admin", "bar", {})->text() == R"(2/admin,["bar"])");
   CHECK(event("/", "foo", {JsonText::string("x"), R"({"a": 1})"_json, SocketIoValue()}, 12)->text() ==
@@ -467,7 +467,7 @@ TEST_CASE("socket.io message: each type, its text is the specification's", "[soc
         R"(62-15["bar",{"b":{"_placeholder":true,"num":0}},{"_placeholder":true,"num":1}])");
 }
 
-TEST_CASE("socket.io message: what cannot be sent, it is refused", "[socketio]") {
+TEST_CASE("socket.io message: invalid messages are refused", "[socketio]") {
   const auto code = [](const Result<SocketIoMessagePtr>& result) { return result ? Errc{} : result.error().code(); };
   for (const std::string_view nsp : {"", "admin", "/a,b", "/a\n", "/\xff"}) {
     CAPTURE(nsp);
@@ -482,7 +482,7 @@ TEST_CASE("socket.io message: what cannot be sent, it is refused", "[socketio]")
   CHECK(encode_socketio_ack("/", socketio_id_max, {}));
 }
 
-TEST_CASE("socket.io message: JSON that looks like a placeholder beside bytes, it is refused", "[socketio]") {
+TEST_CASE("socket.io message: JSON that resembles a placeholder beside bytes is refused", "[socketio]") {
   for (const std::string_view look_alike :
        {R"({"_placeholder":true,"num":0})", R"([{"_placeholder":true}])", R"({"a":{"\u005fplaceholder":true}})",
         R"({"_placeholder":false,"_placeholder":true})", R"({"_placeholder":true,"a":{"_placeholder":true}})"}) {
@@ -499,7 +499,7 @@ TEST_CASE("socket.io message: JSON that looks like a placeholder beside bytes, i
               {SocketIoValue::bytes(std::string("x")), R"({"_placeholder":"no","a":"\n\"_placeholder\""})"_json}));
 }
 
-TEST_CASE("socket.io message: one encoding, every transport has its form of it", "[socketio]") {
+TEST_CASE("socket.io message: encoded once, every transport has its own form", "[socketio]") {
   for (const std::size_t size : {0u, 1u, 100u, 200u, 70'000u}) {
     CAPTURE(size);
     const SharedBytes first = shared(std::string(size, 'a'));
@@ -555,7 +555,7 @@ TEST_CASE("socket.io message: several threads poll at once, all get the same tex
   for (const std::string_view text : seen) CHECK((text.data() == seen[0].data() && text.size() == seen[0].size()));
 }
 
-// --- Both ---
+// --- Encoding and decoding ---
 
 namespace {
 
@@ -613,7 +613,7 @@ class RandomValues {
 
 }  // namespace
 
-TEST_CASE("socket.io: any arguments, what is encoded is decoded again, over WebSocket and polling", "[socketio]") {
+TEST_CASE("socket.io: any arguments survive encoding and decoding, over WebSocket and polling", "[socketio]") {
   RandomValues random(Catch::rngSeed());
   SocketIoLimits limits;
   limits.attachments_max = 20;

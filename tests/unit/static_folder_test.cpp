@@ -1,4 +1,4 @@
-// Files of a folder: which file answers, that nothing outside is reached, preconditions and ranges.
+// Files of a folder: which file is served, that nothing outside is reached, preconditions and ranges.
 #include "catch.hpp"
 
 #include <flux/detail/transport/http_date.hpp>
@@ -23,7 +23,7 @@ void write_file(const fs::path& path, std::string_view content) {
   std::ofstream(path, std::ios::binary) << content;
 }
 
-/// A folder with files, a secret beside it and links between the two; gone with the test.
+/// A folder with files, a secret beside it and links between the two; removed with the test.
 class Site {
  public:
   Site() : base_(fs::temp_directory_path() / ("flux_static_" + std::to_string(std::random_device()()))) {
@@ -72,7 +72,7 @@ std::string field(const StaticPlan& plan, std::string_view name) {
 
 }  // namespace
 
-TEST_CASE("static folder: a file, its plan has all that a response needs", "[http]") {
+TEST_CASE("static folder: a file, its plan has everything a response needs", "[http]") {
   const Site site;
   const StaticFolder folder(site.root().string());
   const StaticPlan plan = folder.plan(request("GET"), "app.js");
@@ -107,7 +107,7 @@ TEST_CASE("static folder: folders, index.html with a slash and a relative redire
   CHECK(field(plan, "Location") == "./a%20b/?q=1");
 }
 
-TEST_CASE("static folder: paths that lead out or are hidden, 404 and no file", "[http]") {
+TEST_CASE("static folder: paths that lead outside or are hidden, 404 and no file", "[http]") {
   const Site site;
   const StaticFolder folder(site.root().string());
   for (const std::string& path : {"../secret.txt"s,
@@ -149,14 +149,14 @@ TEST_CASE("static folder: paths that lead out or are hidden, 404 and no file", "
   }
 }
 
-TEST_CASE("static folder: other methods, 405 that names those allowed", "[http]") {
+TEST_CASE("static folder: other methods, 405 that names the allowed ones", "[http]") {
   const Site site;
   const StaticPlan plan = StaticFolder(site.root().string()).plan(request("POST"), "app.js");
   CHECK(plan.status == 405);
   CHECK(field(plan, "Allow") == "GET, HEAD");
 }
 
-TEST_CASE("static folder: no such folder, or a bad Cache-Control, throws bad_config", "[http]") {
+TEST_CASE("static folder: a missing folder, or a bad Cache-Control, throws bad_config", "[http]") {
   const Site site;
   CHECK_THROWS_AS(StaticFolder((site.root() / "missing").string()), flux::Error);
   CHECK_THROWS_AS(StaticFolder((site.root() / "app.js").string()), flux::Error);
@@ -164,7 +164,7 @@ TEST_CASE("static folder: no such folder, or a bad Cache-Control, throws bad_con
   CHECK_THROWS_AS(StaticFolder(site.root().string(), "a\r\nb"), flux::Error);
 }
 
-TEST_CASE("static folder: the ETag, changes with size, time and file", "[http]") {
+TEST_CASE("static folder: the ETag changes with size, time and file", "[http]") {
   const Site site;
   const StaticFolder folder(site.root().string());
   const auto etag = [&](const char* path) { return field(folder.plan(request("GET"), path), "ETag"); };
@@ -184,7 +184,7 @@ TEST_CASE("static folder: the ETag, changes with size, time and file", "[http]")
   CHECK(etag("app.js") != first);
 }
 
-TEST_CASE("static folder: preconditions, in the order of RFC 9110", "[http]") {
+TEST_CASE("static folder: preconditions are applied in the order of RFC 9110", "[http]") {
   const Site site;
   const StaticFolder folder(site.root().string());
   const StaticPlan plain = folder.plan(request("GET"), "app.js");

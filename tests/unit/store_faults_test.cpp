@@ -25,7 +25,7 @@ Error told(Scene& s, Errc code, const std::string& message) {
 
 }  // namespace
 
-TEST_CASE("store faults: what works is passed through, and nothing is said of it", "[store_faults]") {
+TEST_CASE("store faults: success is passed through and not logged", "[store_faults]") {
   Scene s;
   CHECK(s.faults.guarded([]() -> Result<int> { return 7; }).value() == 7);
   CHECK(s.faults.guarded([]() -> Result<void> { return {}; }).ok());
@@ -33,7 +33,7 @@ TEST_CASE("store faults: what works is passed through, and nothing is said of it
   CHECK(s.faults.count() == 0);
 }
 
-TEST_CASE("store faults: an error comes back in our words, with the store's as its cause; it is logged and counted",
+TEST_CASE("store faults: an error is returned with our message and the store's as its cause, logged and counted",
           "[store_faults]") {
   Scene s;
   const Error failed = told(s, Errc::store_failed, "no route to db7");
@@ -42,7 +42,7 @@ TEST_CASE("store faults: an error comes back in our words, with the store's as i
   CHECK(failed.cause() == "no route to db7");
   CHECK(told(s, Errc::overloaded, "db7 is busy").message() == "the chat store is overloaded; try again");
   CHECK(told(s, Errc::quota_exceeded, "/var is full").message() == "the chat store is full");
-  const Error odd = told(s, Errc::room_not_found, "table rooms");  // no code that a store has to give
+  const Error odd = told(s, Errc::room_not_found, "table rooms");  // not a code that stores return
   CHECK(odd.code() == Errc::store_failed);
   CHECK(odd.message() == "the chat store failed");
   CHECK(s.lines == std::vector<std::string>{"the chat store failed: no route to db7",
@@ -62,8 +62,7 @@ TEST_CASE("store faults: an exception is an error", "[store_faults]") {
   CHECK(s.faults.count() == 2);
 }
 
-TEST_CASE("store faults: what a caller asked for wrongly is no trouble of the store's, and told in our words",
-          "[store_faults]") {
+TEST_CASE("store faults: a caller's mistake is not counted as the store's, and has our message", "[store_faults]") {
   Scene s;
   for (const Errc code : {Errc::file_not_found, Errc::wrong_offset, Errc::file_too_large, Errc::invalid_argument}) {
     const Error error = told(s, code, "/var/lib/files/7");
@@ -75,7 +74,8 @@ TEST_CASE("store faults: what a caller asked for wrongly is no trouble of the st
   CHECK(s.faults.count() == 0);
 }
 
-TEST_CASE("store faults: in a time only so many lines are logged, and then how many were left out", "[store_faults]") {
+TEST_CASE("store faults: a limited number of lines is logged per period, then how many were left out",
+          "[store_faults]") {
   Scene s;
   for (std::size_t i = 0; i < StoreFaults::log_lines_max + 30; ++i) told(s, Errc::store_failed, "down");
   CHECK(s.lines.size() == StoreFaults::log_lines_max);
@@ -91,7 +91,7 @@ TEST_CASE("store faults: in a time only so many lines are logged, and then how m
                                             "the chat store failed: down again", "the chat store failed: down again"});
 }
 
-TEST_CASE("store faults: text that is no UTF-8 is mended", "[store_faults]") {
+TEST_CASE("store faults: text that is not UTF-8 is repaired", "[store_faults]") {
   std::string text = "cut \xf0\x9f\x98 \"here\"\n";
   CHECK(mend_text(text));
   CHECK_THAT(text, Catch::Matchers::StartsWith("cut \xef\xbf\xbd") && Catch::Matchers::EndsWith(" \"here\"\n"));
@@ -100,7 +100,8 @@ TEST_CASE("store faults: text that is no UTF-8 is mended", "[store_faults]") {
   CHECK(text == mended);
 }
 
-TEST_CASE("store faults: what a file store knows of a file is passed on as far as it can be told", "[store_faults]") {
+TEST_CASE("store faults: a file store's facts about a file are passed on as far as they can be represented",
+          "[store_faults]") {
   struct OddFiles final : public FileStore {
     FileInfo file;
     Result<void> create(const FileInfo&) override { return {}; }

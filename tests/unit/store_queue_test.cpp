@@ -25,7 +25,7 @@ T get(std::future<T>& future) {
   return future.get();
 }
 
-/// A part with a name, and a queue that notes what its batches were made of. A batch waits until it is let through.
+/// Named parts, and a queue that records the parts of each batch. A batch waits until it is let through.
 struct Batches {
   struct Named final : StoreQueue::Part {
     explicit Named(std::string given) : name(std::move(given)) {}
@@ -52,7 +52,7 @@ struct Batches {
     may_pass += count;
     changed.notify_all();
   }
-  /// Waits until `count` batches have begun, and gives them.
+  /// Waits until `count` batches have begun, and returns them.
   std::vector<std::string> begun(std::size_t count) {
     std::unique_lock lock(mutex);
     REQUIRE(changed.wait_for(lock, 10s, [&] { return made.size() >= count; }));
@@ -86,13 +86,13 @@ struct Batches {
 
 }  // namespace
 
-TEST_CASE("store queue: what waits while a batch is made is in the next one, each room in order",
+TEST_CASE("store queue: parts added while a batch runs go into the next one, each room in order",
           "[store_queue][threads]") {
   Batches batches(2, 100);
   batches.add("a", "a1");
   REQUIRE(batches.begun(1) == std::vector<std::string>{"a1 "});
   for (const char* name : {"a2", "a3", "a4"}) batches.add("a", name);
-  batches.add("b", "b1");  // a worker is free, and still one batch is made at a time
+  batches.add("b", "b1");  // a worker is free, but only one batch runs at a time
   batches.add("b", "b2");
   batches.let_through(1);
   // "b" was ready first: "a" had its turn until now.
@@ -103,7 +103,7 @@ TEST_CASE("store queue: what waits while a batch is made is in the next one, eac
   CHECK_FALSE(batches.timed_out);
 }
 
-TEST_CASE("store queue: a room with much to do shares a batch with the others", "[store_queue][threads]") {
+TEST_CASE("store queue: a room with many parts shares a batch with the others", "[store_queue][threads]") {
   Batches batches(1, 4);
   batches.add("first", "0");
   batches.begun(1);
@@ -118,8 +118,7 @@ TEST_CASE("store queue: a room with much to do shares a batch with the others", 
   batches.queue->stop();
 }
 
-TEST_CASE("store queue: a call stays between the parts that were added before and behind it",
-          "[store_queue][threads]") {
+TEST_CASE("store queue: a call stays between the parts added before and after it", "[store_queue][threads]") {
   Batches batches(2, 100);
   batches.add("a", "a1");
   batches.begun(1);
@@ -146,7 +145,7 @@ TEST_CASE("store queue: a call stays between the parts that were added before an
   CHECK(batches.begun(4).back() == "a3 ");
 }
 
-TEST_CASE("store queue: calls of other rooms run while a batch is made, and take turns with batches on one worker",
+TEST_CASE("store queue: calls of other rooms run while a batch does, and alternate with batches on one worker",
           "[store_queue][threads]") {
   {
     Batches batches(2, 100);
@@ -173,7 +172,7 @@ TEST_CASE("store queue: calls of other rooms run while a batch is made, and take
   CHECK(made_before_calls == std::vector<std::size_t>{1, 2, 3});
 }
 
-TEST_CASE("store queue: a room goes on when the turns of all its parts in a batch are let go",
+TEST_CASE("store queue: a room continues when the turns of all its parts in a batch are released",
           "[store_queue][threads]") {
   Batches batches(2, 100);
   batches.keep_turns = true;
@@ -211,15 +210,15 @@ TEST_CASE("store queue: a room goes on when the turns of all its parts in a batc
   batches.kept.clear();
 }
 
-TEST_CASE("store queue: parts count for the bounds as calls do", "[store_queue][threads]") {
+TEST_CASE("store queue: parts count towards the limits as calls do", "[store_queue][threads]") {
   Batches batches(1, 100, 2, 4);
   batches.add("a", "a1");
-  batches.begun(1);  // one is made, none waits
+  batches.begun(1);  // one is running, none is queued
   CHECK(batches.add("a", "a2"));
   CHECK(batches.queue->run("a", [](const StoreQueue::Turn&) {}));
-  CHECK_FALSE(batches.add("a", "a3"));  // the room's bound
+  CHECK_FALSE(batches.add("a", "a3"));  // the room's limit
   CHECK(batches.add("b", "b1"));
-  CHECK_FALSE(batches.add("c", "c1"));  // the queue's bound
+  CHECK_FALSE(batches.add("c", "c1"));  // the queue's limit
   batches.let_through(10);
   batches.queue->stop();
   CHECK_FALSE(batches.add("a", "a4"));
@@ -248,7 +247,7 @@ TEST_CASE("store queue: the calls of a room run one at a time, in order", "[stor
   for (const auto& [room, list] : order) CHECK(list == expected);
 }
 
-TEST_CASE("store queue: a slow room does not hold up another", "[store_queue][threads]") {
+TEST_CASE("store queue: a slow room does not delay another", "[store_queue][threads]") {
   const auto queue = std::make_shared<StoreQueue>(2, 10, 10);
   std::promise<void> slow, fast;
   auto slow_done = slow.get_future().share();
@@ -260,7 +259,7 @@ TEST_CASE("store queue: a slow room does not hold up another", "[store_queue][th
   queue->stop();
 }
 
-TEST_CASE("store queue: a room's next call begins when the turn is let go, wherever that is",
+TEST_CASE("store queue: a room's next call begins when the turn is released, on whichever thread",
           "[store_queue][threads]") {
   const auto queue = std::make_shared<StoreQueue>(2, 10, 10);
   std::promise<StoreQueue::Turn> first;
@@ -271,7 +270,7 @@ TEST_CASE("store queue: a room's next call begins when the turn is let go, where
   REQUIRE(queue->run("r", [&](StoreQueue::Turn turn) { first.set_value(std::move(turn)); }));
   REQUIRE(queue->run("r", [&](const StoreQueue::Turn&) { second.set_value(released); }));
   StoreQueue::Turn turn = get(turn_of_first);
-  // Another room gets through meanwhile; this one does not.
+  // Calls of another room pass meanwhile; those of this one do not.
   std::promise<void> other;
   auto other_ran = other.get_future();
   REQUIRE(queue->run("other", [&](const StoreQueue::Turn&) { other.set_value(); }));
@@ -283,7 +282,7 @@ TEST_CASE("store queue: a room's next call begins when the turn is let go, where
   queue->stop();
 }
 
-TEST_CASE("store queue: past its bounds a call is refused and never made", "[store_queue][threads]") {
+TEST_CASE("store queue: past its limits a call is refused and never made", "[store_queue][threads]") {
   const auto queue = std::make_shared<StoreQueue>(1, 2, 4);
   std::promise<StoreQueue::Turn> first, second;
   auto held = first.get_future();
@@ -291,21 +290,20 @@ TEST_CASE("store queue: past its bounds a call is refused and never made", "[sto
   std::atomic<int> runs{0};
   const StoreQueue::Call count = [&](const StoreQueue::Turn&) { ++runs; };
   REQUIRE(queue->run("a", [&](StoreQueue::Turn turn) { first.set_value(std::move(turn)); }));
-  StoreQueue::Turn turn = get(held);  // one runs, none waits
+  StoreQueue::Turn turn = get(held);  // one is running, none is queued
   CHECK(queue->run("a", count));
   CHECK(queue->run("a", count));
-  CHECK_FALSE(queue->run("a", count));  // the room's bound
+  CHECK_FALSE(queue->run("a", count));  // the room's limit
   CHECK(queue->run("b", [&](StoreQueue::Turn of_b) { second.set_value(std::move(of_b)); }));
-  StoreQueue::Turn turn_of_b = get(held_too);  // as long as it is held, the call counts
-  CHECK_FALSE(queue->run("c", count));         // the queue's bound
+  StoreQueue::Turn turn_of_b = get(held_too);  // while it is held, the call counts
+  CHECK_FALSE(queue->run("c", count));         // the queue's limit
   turn.reset();
   turn_of_b.reset();
   queue->stop();
   CHECK(runs == 2);
 }
 
-TEST_CASE("store queue: stop waits for every call that was taken, and later ones are refused",
-          "[store_queue][threads]") {
+TEST_CASE("store queue: stop waits for every accepted call, and later ones are refused", "[store_queue][threads]") {
   const auto queue = std::make_shared<StoreQueue>(2, 1000, 1000);
   std::atomic<int> runs{0};
   for (int i = 0; i < 300; ++i) {
@@ -318,7 +316,7 @@ TEST_CASE("store queue: stop waits for every call that was taken, and later ones
   CHECK(runs == 300);
 }
 
-TEST_CASE("store queue: a call may make another for its room", "[store_queue][threads]") {
+TEST_CASE("store queue: a call may add another for its room", "[store_queue][threads]") {
   const auto queue = std::make_shared<StoreQueue>(1, 10, 10);
   std::promise<void> inner;
   auto ran = inner.get_future();
@@ -328,7 +326,7 @@ TEST_CASE("store queue: a call may make another for its room", "[store_queue][th
   queue->stop();
 }
 
-TEST_CASE("store queue: slow calls leave a worker to the quick ones", "[store_queue][threads]") {
+TEST_CASE("store queue: slow calls leave one worker to the quick ones", "[store_queue][threads]") {
   const auto queue = std::make_shared<StoreQueue>(3, 10, 100);
   std::promise<void> let_through;
   const auto passed = let_through.get_future().share();

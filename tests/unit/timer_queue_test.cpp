@@ -23,7 +23,7 @@ struct Deadline final : DeadlineWheel::Entry {
   }
 };
 
-/// How many ticks pass until `entry` is called; -1: not within `most`.
+/// The number of ticks until `entry` fires; -1: not within `most`.
 int ticks_until(DeadlineWheel& wheel, const Deadline& entry, int most) {
   const int before = entry.fired;
   for (int tick = 1; tick <= most; ++tick) {
@@ -35,7 +35,7 @@ int ticks_until(DeadlineWheel& wheel, const Deadline& entry, int most) {
 
 }  // namespace
 
-TEST_CASE("timer queue: tasks come out in the order of their times, equal ones in that of their calls", "[timers]") {
+TEST_CASE("timer queue: tasks are returned in the order of their times, equal ones in the order added", "[timers]") {
   TimerQueue queue;
   std::string order;
   queue.add(start + 2s, [&] { order += 'c'; });
@@ -51,7 +51,7 @@ TEST_CASE("timer queue: tasks come out in the order of their times, equal ones i
   CHECK_FALSE(queue.next());
 }
 
-TEST_CASE("timer queue: a cancelled task never comes out", "[timers]") {
+TEST_CASE("timer queue: a cancelled task is never returned", "[timers]") {
   TimerQueue queue;
   int runs = 0;
   const auto first = queue.add(start, [&] { runs += 1; });
@@ -106,7 +106,7 @@ TEST_CASE("deadline wheel: deadlines of several rounds in one slot keep their ro
   }
 }
 
-TEST_CASE("deadline wheel: setting again moves a deadline, clearing takes it out, twice is once", "[timers]") {
+TEST_CASE("deadline wheel: setting again moves a deadline, clearing removes it, repeating has no effect", "[timers]") {
   DeadlineWheel wheel;
   Deadline a, b, c;
   for (Deadline* entry : {&a, &b, &c}) wheel.set(*entry, 1s);
@@ -123,8 +123,8 @@ TEST_CASE("deadline wheel: setting again moves a deadline, clearing takes it out
   CHECK(wheel.empty());
 }
 
-TEST_CASE("deadline wheel: an entry may clear or move those that are due with it", "[timers]") {
-  // Whatever place of the slot's list they have.
+TEST_CASE("deadline wheel: an entry may clear or move others that are due with it", "[timers]") {
+  // Whatever their position in the slot's list.
   for (std::size_t who = 0; who < 3; ++who) {
     for (std::size_t whom = 0; whom < 3; ++whom) {
       for (const bool move : {false, true}) {

@@ -39,7 +39,7 @@ std::shared_ptr<const TlsContext> context_of(const TestCertificate& certificate)
   return make_tls_context(files_of(certificate)).value();
 }
 
-/// One pair of files for all tests that do not care which.
+/// One pair of files for all tests that accept any certificate.
 std::shared_ptr<const TlsContext> any_context() {
   static const TestCertificate certificate;
   static const std::shared_ptr<const TlsContext> context = context_of(certificate);
@@ -70,9 +70,9 @@ void write_file(const std::filesystem::path& path, std::string_view text) {
 class Client {
  public:
   struct Options {
-    int version = 0;                 ///< TLS1_2_VERSION, say; 0: the newest
-    std::string alpn{};              ///< as on the wire; empty: not offered
-    X509* trusted = nullptr;         ///< null: any certificate will do
+    int version = 0;                 ///< such as TLS1_2_VERSION; 0: the newest
+    std::string alpn{};              ///< in wire format; empty: not offered
+    X509* trusted = nullptr;         ///< null: any certificate is accepted
     SSL_SESSION* session = nullptr;  ///< to be resumed
     std::string tls12_ciphers{};
   };
@@ -126,7 +126,7 @@ class Client {
     REQUIRE(SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written) == 1);
   }
   void finish() { SSL_shutdown(ssl_.get()); }
-  /// What is to go to the server.
+  /// The bytes to be sent to the server.
   std::string take() {
     BIO* const bio = SSL_get_wbio(ssl_.get());
     std::string bytes(BIO_ctrl_pending(bio), '\0');
@@ -145,7 +145,7 @@ class Client {
   int failure_ = 0;
 };
 
-/// A server's engine and what it gave.
+/// A server's engine and its output.
 struct Server {
   explicit Server(const TlsContext& context) : engine(context.engine()) {}
 
@@ -159,7 +159,7 @@ struct Server {
   std::string encrypted;
 };
 
-/// Carries bytes both ways until neither side has more to say. False once the server's side is broken.
+/// Carries bytes both ways until neither side has more. False once the server's side has failed.
 bool exchange(Client& client, Server& server) {
   client.step();
   bool whole = true;
@@ -181,7 +181,8 @@ void connect(Client& client, Server& server) {
   REQUIRE(server.engine->handshake_done());
 }
 
-/// A whole life of a connection, the bytes to the server in two pieces, at `split`. Returns how many there were.
+/// A connection from handshake to close, with the bytes to the server in two pieces, split at `split`. Returns their
+/// number.
 std::size_t live_with_split(Client& client, Server& server, std::size_t split) {
   std::size_t sent = 0;
   const auto deliver = [&] {
@@ -208,7 +209,7 @@ std::size_t live_with_split(Client& client, Server& server, std::size_t split) {
 
 }  // namespace
 
-TEST_CASE("tls: a handshake split at every byte, it works and the text is exact", "[tls]") {
+TEST_CASE("tls: a handshake split at every byte succeeds and the text is exact", "[tls]") {
   const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
   std::size_t size = 1;
   for (std::size_t split = 0; split < size; ++split) {
@@ -223,7 +224,7 @@ TEST_CASE("tls: a handshake split at every byte, it works and the text is exact"
   CHECK(size > 200);
 }
 
-TEST_CASE("tls: single bytes both ways, they add up to the same", "[tls]") {
+TEST_CASE("tls: single bytes both ways, the same text arrives", "[tls]") {
   const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
   Client client({.version = version});
   Server server(*any_context());
@@ -280,7 +281,7 @@ TEST_CASE("tls: 5 MB both ways at once in pieces of any size, the content is exa
   CHECK((client.plain() == down));
 }
 
-TEST_CASE("tls: one send of 5 MB, it leaves at once and whole", "[tls]") {
+TEST_CASE("tls: one send of 5 MB is output at once and complete", "[tls]") {
   Client client;
   Server server(*any_context());
   connect(client, server);
@@ -292,7 +293,7 @@ TEST_CASE("tls: one send of 5 MB, it leaves at once and whole", "[tls]") {
   CHECK((client.plain() == down));
 }
 
-TEST_CASE("tls: output is appended, what was there stays", "[tls]") {
+TEST_CASE("tls: output is appended to what is there", "[tls]") {
   Client client;
   Server server(*any_context());
   connect(client, server);
@@ -307,14 +308,14 @@ TEST_CASE("tls: output is appended, what was there stays", "[tls]") {
   CHECK(client.plain() == "answer");
 }
 
-TEST_CASE("tls: sends before the handshake is done, they come out in order once it is", "[tls]") {
+TEST_CASE("tls: sends before the handshake is done are output in order once it is", "[tls]") {
   const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
   Client client({.version = version});
   Server server(*any_context());
   server.send("one ");
   server.send("two ");
   CHECK(server.encrypted.empty());
-  SECTION("nothing else is said") {
+  SECTION("nothing else is sent") {
     connect(client, server);
     server.send("three");
     CHECK(exchange(client, server));
@@ -332,7 +333,7 @@ TEST_CASE("tls: sends before the handshake is done, they come out in order once 
   }
 }
 
-TEST_CASE("tls: close_notify from the peer, what came before is there and the server may still speak", "[tls]") {
+TEST_CASE("tls: close_notify from the peer, earlier data is available and the server may still send", "[tls]") {
   const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
   Client client({.version = version});
   Server server(*any_context());
@@ -354,7 +355,7 @@ TEST_CASE("tls: close_notify from the peer, what came before is there and the se
   CHECK(server.engine->error().empty());
 }
 
-TEST_CASE("tls: close_notify from the server, the peer may still speak", "[tls]") {
+TEST_CASE("tls: close_notify from the server, the peer may still send", "[tls]") {
   const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
   Client client({.version = version});
   Server server(*any_context());
@@ -375,7 +376,7 @@ TEST_CASE("tls: close_notify from the server, the peer may still speak", "[tls]"
   CHECK(server.engine->peer_finished());
 }
 
-TEST_CASE("tls: the peer's bytes end without close_notify, it has not finished", "[tls]") {
+TEST_CASE("tls: the peer's bytes end without close_notify, the stream counts as unfinished", "[tls]") {
   Client client;
   Server server(*any_context());
   connect(client, server);
@@ -389,7 +390,7 @@ TEST_CASE("tls: the peer's bytes end without close_notify, it has not finished",
   CHECK_FALSE(server.engine->peer_finished());
 }
 
-TEST_CASE("tls: the peer gives up in the handshake, that is an error", "[tls]") {
+TEST_CASE("tls: the peer aborts the handshake, an error", "[tls]") {
   Client client({.version = TLS1_2_VERSION});
   Server server(*any_context());
   client.step();
@@ -398,7 +399,7 @@ TEST_CASE("tls: the peer gives up in the handshake, that is an error", "[tls]") 
   CHECK(server.engine->error() == "TLS handshake: the peer gave up");
 }
 
-TEST_CASE("tls: plain HTTP on the TLS port, it is told so in plain HTTP", "[tls]") {
+TEST_CASE("tls: plain HTTP on the TLS port is answered in plain HTTP", "[tls]") {
   const std::string request =
       GENERATE("GET / HTTP/1.1\r\n\r\n", "POST /a HTTP/1.1\r\n\r\n", "OPTIONS * HTTP/1.1\r\n\r\n",
                "BREW /pot HTTP/1.1\r\n\r\n", "G", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -414,11 +415,11 @@ TEST_CASE("tls: plain HTTP on the TLS port, it is told so in plain HTTP", "[tls]
   CHECK(server.encrypted.empty());
 }
 
-TEST_CASE("tls: garbage, it breaks soon and nothing grows", "[tls]") {
+TEST_CASE("tls: garbage fails soon and memory does not grow", "[tls]") {
   std::mt19937 random(7);
   for (unsigned round = 0; round < 300; ++round) {
     std::string garbage = random_bytes(40'000, 100 + round);
-    if (round % 3 == 1) garbage.replace(0, 3, "\x16\x03\x01");                                   // looks like a record
+    if (round % 3 == 1) garbage.replace(0, 3, "\x16\x03\x01");                                   // resembles a record
     if (round % 3 == 2) garbage.replace(0, 6, std::string_view("\x16\x03\x01\x10\x00\x01", 6));  // and a ClientHello
     Server server(*any_context());
     std::size_t taken = 0;
@@ -436,7 +437,7 @@ TEST_CASE("tls: garbage, it breaks soon and nothing grows", "[tls]") {
   }
 }
 
-TEST_CASE("tls: one wrong byte anywhere in a record, the connection breaks and its text is not shown", "[tls]") {
+TEST_CASE("tls: one wrong byte anywhere in a record, the connection fails and its text is not delivered", "[tls]") {
   const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
   std::size_t size = 1;
   for (std::size_t at = 0; at < size; ++at) {
@@ -448,7 +449,7 @@ TEST_CASE("tls: one wrong byte anywhere in a record, the connection breaks and i
     size = record.size();
     record[at] = static_cast<char>(record[at] ^ 0x01);
     client.send("and so on");
-    record += client.take();  // where the length was made longer
+    record += client.take();  // if the length was increased
     server.send("last that counts");
     server.take();
     const bool whole = server.receive(record);
@@ -461,7 +462,7 @@ TEST_CASE("tls: one wrong byte anywhere in a record, the connection breaks and i
   }
 }
 
-TEST_CASE("tls: a record that announces too much, its header is enough to refuse it", "[tls]") {
+TEST_CASE("tls: a record that announces too much is refused by its header", "[tls]") {
   const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
   Client client({.version = version});
   Server server(*any_context());
@@ -487,7 +488,7 @@ TEST_CASE("tls: records of the largest size and empty ones, both are read", "[tl
   CHECK(server.encrypted.empty());
 }
 
-TEST_CASE("tls: a client below TLS 1.2, it is refused with an alert", "[tls]") {
+TEST_CASE("tls: a client below TLS 1.2 is refused with an alert", "[tls]") {
   Client client({.version = TLS1_1_VERSION, .tls12_ciphers = "ALL"});
   Server server(*any_context());
   CHECK_FALSE(exchange(client, server));
@@ -495,7 +496,7 @@ TEST_CASE("tls: a client below TLS 1.2, it is refused with an alert", "[tls]") {
   CHECK(client.failure() == SSL_R_TLSV1_ALERT_PROTOCOL_VERSION);
 }
 
-TEST_CASE("tls: TLS 1.2 ciphers without forward secrecy or with CBC, they are refused", "[tls]") {
+TEST_CASE("tls: TLS 1.2 ciphers without forward secrecy or with CBC are refused", "[tls]") {
   const std::string ciphers = GENERATE("AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES128-SHA");
   Client client({.version = TLS1_2_VERSION, .tls12_ciphers = ciphers});
   Server server(*any_context());
@@ -503,7 +504,7 @@ TEST_CASE("tls: TLS 1.2 ciphers without forward secrecy or with CBC, they are re
   CHECK(contains(server.engine->error(), "no shared cipher"));
 }
 
-TEST_CASE("tls: ALPN, http/1.1 is chosen where it is offered", "[tls]") {
+TEST_CASE("tls: ALPN, http/1.1 is chosen if it is offered", "[tls]") {
   const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
   const auto chosen = [version](std::string offered) {
     Client client({.version = version, .alpn = offered});
@@ -524,7 +525,7 @@ TEST_CASE("tls: ALPN, http/1.1 is chosen where it is offered", "[tls]") {
   CHECK(contains(server.engine->error(), "no application protocol"));
 }
 
-TEST_CASE("tls: a client comes again with its ticket, the session is resumed", "[tls]") {
+TEST_CASE("tls: a client returns with its ticket, the session is resumed", "[tls]") {
   const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
   Client first({.version = version});
   Server server(*any_context());
@@ -540,7 +541,7 @@ TEST_CASE("tls: a client comes again with its ticket, the session is resumed", "
   CHECK(other.plain == "hello");
 }
 
-TEST_CASE("tls: key updates, both sides go on", "[tls]") {
+TEST_CASE("tls: key updates, both sides continue", "[tls]") {
   Client client({.version = TLS1_3_VERSION});
   Server server(*any_context());
   connect(client, server);
@@ -559,7 +560,7 @@ TEST_CASE("tls: key updates, both sides go on", "[tls]") {
   CHECK(client.plain() == down);
 }
 
-TEST_CASE("tls: a client asks for renegotiation, it is refused and the server lives", "[tls]") {
+TEST_CASE("tls: a client asks for renegotiation, it is refused and the server keeps running", "[tls]") {
   Client client({.version = TLS1_2_VERSION});
   Server server(*any_context());
   connect(client, server);
@@ -574,7 +575,7 @@ TEST_CASE("tls: a client asks for renegotiation, it is refused and the server li
   CHECK(client.failure() == SSL_R_NO_RENEGOTIATION);
 }
 
-TEST_CASE("tls: key updates without data, 32 in a row are answered and one more breaks the connection", "[tls]") {
+TEST_CASE("tls: key updates without data, 32 in a row are answered and one more fails the connection", "[tls]") {
   Client client({.version = TLS1_3_VERSION});
   Server server(*any_context());
   connect(client, server);
@@ -597,7 +598,7 @@ TEST_CASE("tls: key updates without data, 32 in a row are answered and one more 
   CHECK(server.encrypted.size() < 33 * 100);
 }
 
-TEST_CASE("tls: an error that somebody left in the thread's queue, it is not taken for the connection's", "[tls]") {
+TEST_CASE("tls: an unrelated error in the thread's queue is not attributed to the connection", "[tls]") {
   const auto spoil = [] { BIO_free(BIO_new_file("/nonexistent/file", "r")); };
   Client client;
   Server server(*any_context());
@@ -632,7 +633,7 @@ TEST_CASE("tls: a chain file, the client gets all of it and trusts its root", "[
   CHECK(sk_X509_num(SSL_get_peer_cert_chain(client.ssl())) == 2);
 }
 
-TEST_CASE("tls: an expired certificate, it loads and the error names the client's refusal", "[tls]") {
+TEST_CASE("tls: an expired certificate loads, and the error names the client's refusal", "[tls]") {
   const TestCertificate expired({.valid_from = std::chrono::hours(-48), .valid_until = std::chrono::hours(-24)});
   const auto context = context_of(expired);
   Client client({.trusted = expired.x509()});
@@ -643,7 +644,7 @@ TEST_CASE("tls: an expired certificate, it loads and the error names the client'
   CHECK(contains(server.engine->error(), "alert certificate expired"));
 }
 
-TEST_CASE("tls: a second context from new files, engines of the first live on without it", "[tls]") {
+TEST_CASE("tls: a second context from new files, engines of the first continue without it", "[tls]") {
   auto old_certificate = std::make_unique<TestCertificate>();
   auto context = context_of(*old_certificate);
   Client talking;
@@ -671,7 +672,7 @@ TEST_CASE("tls: a second context from new files, engines of the first live on wi
   connect(newcomer, newcomer_server);
 }
 
-TEST_CASE("tls: files that will not do, the error names the file and the reason", "[tls]") {
+TEST_CASE("tls: unusable files, the error names the file and the reason", "[tls]") {
   const TestCertificate certificate;
   const TestCertificate other;
   const TestCertificate rsa({.key_type = TestCertificate::KeyType::rsa_2048});
@@ -706,7 +707,7 @@ TEST_CASE("tls: files that will not do, the error names the file and the reason"
 
 #else
 
-TEST_CASE("tls: a build without it, the context says so", "[tls]") {
+TEST_CASE("tls: a build without TLS, the context reports it", "[tls]") {
   const auto made = make_tls_context(TlsOptions{"certificate.pem", "key.pem"});
   REQUIRE_FALSE(made.ok());
   CHECK(made.error().code() == Errc::tls_failed);

@@ -22,7 +22,7 @@ std::string client(std::string_view fields, std::string_view peer = "10.0.0.1:50
 
 }  // namespace
 
-TEST_CASE("trusted proxies: whom X-Forwarded-For names, read from its end", "[proxies]") {
+TEST_CASE("trusted proxies: the client named by X-Forwarded-For, read from its end", "[proxies]") {
   CHECK(client("X-Forwarded-For: 203.0.113.9\r\n") == "203.0.113.9");
   CHECK(client("X-Forwarded-For: 203.0.113.9:6000\r\n") == "203.0.113.9:6000");
   CHECK(client("X-Forwarded-For: 2001:db8::9\r\n") == "2001:db8::9");
@@ -32,13 +32,13 @@ TEST_CASE("trusted proxies: whom X-Forwarded-For names, read from its end", "[pr
   CHECK(client("X-Forwarded-For: 10.3.3.3, 10.2.2.2\r\n") == "10.3.3.3");  // it comes from inside
 }
 
-TEST_CASE("trusted proxies: what a client made up before it was forwarded counts for nothing", "[proxies]") {
+TEST_CASE("trusted proxies: forged entries in front of the proxy's are ignored", "[proxies]") {
   CHECK(client("X-Forwarded-For: 192.0.2.66, 203.0.113.9\r\n") == "203.0.113.9");
   CHECK(client("X-Forwarded-For: nonsense, \"10.0.0.1, 203.0.113.9\r\n") == "203.0.113.9");
   CHECK(client("Forwarded: for=\"nonsense, for=203.0.113.9\r\n") == "203.0.113.9");
 }
 
-TEST_CASE("trusted proxies: from anybody else the fields are ignored", "[proxies]") {
+TEST_CASE("trusted proxies: from an untrusted peer the fields are ignored", "[proxies]") {
   CHECK(client("X-Forwarded-For: 203.0.113.9\r\n", "198.51.100.7:40000") == "198.51.100.7:40000");
   CHECK(client("Forwarded: for=203.0.113.9\r\n", "198.51.100.7:40000") == "198.51.100.7:40000");
   CHECK(client("X-Forwarded-For: 203.0.113.9\r\n", "[2001:db8:2::5]:443") == "[2001:db8:2::5]:443");
@@ -54,7 +54,7 @@ TEST_CASE("trusted proxies: Forwarded of RFC 7239", "[proxies]") {
   CHECK(client("Forwarded: proto=https\r\n") == "10.0.0.1:5000");
 }
 
-TEST_CASE("trusted proxies: where their list is not readable it is the peer", "[proxies]") {
+TEST_CASE("trusted proxies: an unreadable list gives the peer's address", "[proxies]") {
   CHECK(client("") == "10.0.0.1:5000");
   for (const char* list : {"", "nonsense", "203.0.113.9,", "203.0.113.9, 10.0.0.300", "203.0.113.9, , 10.1.1.1"}) {
     INFO(list);
@@ -62,13 +62,13 @@ TEST_CASE("trusted proxies: where their list is not readable it is the peer", "[
   }
 }
 
-TEST_CASE("trusted proxies: of two fields one may be the client's own, so they must agree", "[proxies]") {
+TEST_CASE("trusted proxies: one of two fields may be the client's own, so they must agree", "[proxies]") {
   CHECK(client("X-Forwarded-For: 203.0.113.9\r\nForwarded: for=192.0.2.66\r\n") == "10.0.0.1:5000");
   CHECK(client("X-Forwarded-For: 203.0.113.9\r\nForwarded: nonsense\r\n") == "10.0.0.1:5000");
   CHECK(client("X-Forwarded-For: 203.0.113.9\r\nForwarded: for=\"203.0.113.9:99\"\r\n") == "203.0.113.9:99");
 }
 
-TEST_CASE("trusted proxies: an entry that is no address and no range is named", "[proxies]") {
+TEST_CASE("trusted proxies: an entry that is neither an address nor a range is named in the error", "[proxies]") {
   for (const char* bad : {"proxy.example", "10.0.0.1/8", ""}) {
     try {
       TrustedProxies("Config::trusted_proxies", {"10.0.0.0/8", bad});

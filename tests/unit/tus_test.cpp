@@ -8,7 +8,7 @@ using flux::protocol::read_tus_checksum;
 using flux::protocol::read_tus_number;
 using flux::protocol::TusMetadata;
 
-TEST_CASE("tus: numbers are digits alone, up to 2^63 - 1") {
+TEST_CASE("tus: numbers consist of digits only, up to 2^63 - 1") {
   CHECK(read_tus_number("0") == 0);
   CHECK(read_tus_number("0012") == 12);
   CHECK(read_tus_number("9223372036854775807") == 9'223'372'036'854'775'807U);
@@ -48,7 +48,7 @@ TEST_CASE("tus: metadata is read pair by pair") {
   CHECK(TusMetadata::read(" a YQ== , b Yg== ")->find("b") == "b");
 }
 
-TEST_CASE("tus: metadata has other names for name and type; the first name wins") {
+TEST_CASE("tus: metadata may use other names for name and type; the first name wins") {
   const auto metadata = TusMetadata::read("name YQ==,type Yi9j,room cg==");
   REQUIRE(metadata);
   CHECK(metadata->file_name() == "a");
@@ -57,7 +57,7 @@ TEST_CASE("tus: metadata has other names for name and type; the first name wins"
   CHECK(TusMetadata::read("name YQ==,filename Yg==")->file_name() == "b");
 }
 
-TEST_CASE("tus: metadata that is not well formed is refused") {
+TEST_CASE("tus: malformed metadata is refused") {
   for (const char* bad : {",", "a YQ==,", ",a YQ==", "a YQ==,,b Yg==", "a YQ=", "a not-base64",
                           "a YQ==,a Yg==", "a  YQ==", "a YQ== YQ==", "\xc3\xa9 YQ==", "filename \x01", "a YR=="}) {
     INFO(bad);
@@ -73,7 +73,7 @@ TEST_CASE("tus: metadata that is not well formed is refused") {
   CHECK(refused.error().message() == "Upload-Metadata has at most 3072 bytes here, not 3073");
 }
 
-TEST_CASE("tus: metadata without a key is the rest, as it was") {
+TEST_CASE("tus: removing a key from metadata leaves the rest unchanged") {
   CHECK(flux::protocol::tus_metadata_without("", "ticket").empty());
   CHECK(flux::protocol::tus_metadata_without("ticket YQ==", "ticket").empty());
   CHECK(flux::protocol::tus_metadata_without("ticket", "ticket").empty());

@@ -1,4 +1,4 @@
-// Tickets of members for their uploads: what is signed, and what is no longer what was signed.
+// Members' upload tickets: what is signed, and that changes are detected.
 #include "catch.hpp"
 
 #include <flux/detail/core/digest.hpp>
@@ -8,7 +8,7 @@
 using namespace flux;
 using namespace flux::gate;
 
-TEST_CASE("upload ticket: what was signed is read until it expires, by who has the key") {
+TEST_CASE("upload ticket: it can be read until it expires, with the key that signed it") {
   if (!core::has_digests()) return;
   const UploadTickets tickets("0123456789abcdef");
   const UploadTicket ticket{"0123456789abc", "gärten & \"höfe\"\n", 1'000'000};
@@ -25,7 +25,7 @@ TEST_CASE("upload ticket: what was signed is read until it expires, by who has t
   CHECK_FALSE(UploadTickets("").read(UploadTickets("").sign(ticket).value(), 0));
 }
 
-TEST_CASE("upload ticket: no byte of it can be changed, left out or added") {
+TEST_CASE("upload ticket: no byte can be changed, removed or added") {
   if (!core::has_digests()) return;
   const UploadTickets tickets("0123456789abcdef");
   const std::string text = tickets.sign({"0123456789abc", "r", 1'000'000}).value();
@@ -39,7 +39,7 @@ TEST_CASE("upload ticket: no byte of it can be changed, left out or added") {
   for (const char* bad : {"", ".", "...", "1.2.3.4"}) CHECK_FALSE(tickets.read(bad, 0));
 }
 
-TEST_CASE("upload ticket: a file link's signature is none of a ticket") {
+TEST_CASE("upload ticket: a file link's signature is not valid for a ticket") {
   if (!core::has_digests()) return;
   const std::string key = "0123456789abcdef";
   const std::string query = FileLinks(key).query("1000000.0123456789abc.72", 1'000'000, "").value();

@@ -11,7 +11,7 @@ using flux::core::shown;
 using flux::core::Utf8Validator;
 using flux::core::valid_utf8;
 
-TEST_CASE("utf8: every code point and no other sequence of bytes is valid", "[utf8]") {
+TEST_CASE("utf8: every code point and no other byte sequence is valid", "[utf8]") {
   // All sequences of one to four bytes that start with each lead byte, against the ranges of RFC 3629, section 4.
   const auto well_formed = [](std::string_view s) {
     std::vector<unsigned> b(s.begin(), s.end());
@@ -55,7 +55,7 @@ TEST_CASE("utf8: every code point and no other sequence of bytes is valid", "[ut
   CHECK(wrong == 0);
 }
 
-TEST_CASE("utf8: a bad byte is found wherever it is, and in whatever pieces the text comes", "[utf8]") {
+TEST_CASE("utf8: a bad byte is found at any position, however the text is split", "[utf8]") {
   const std::string ascii(70, 'a');
   const std::string text = ascii + "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80" + ascii;
   CHECK(valid_utf8(text));
@@ -73,7 +73,7 @@ TEST_CASE("utf8: a bad byte is found wherever it is, and in whatever pieces the 
   }
 }
 
-TEST_CASE("utf8: repaired, each byte that is no part of a code point becomes U+FFFD", "[utf8]") {
+TEST_CASE("utf8: repaired, each byte outside a code point becomes U+FFFD", "[utf8]") {
   const auto marks = [](std::size_t count) {
     std::string text;
     for (std::size_t i = 0; i < count; ++i) text += "\xEF\xBF\xBD";
@@ -92,7 +92,7 @@ TEST_CASE("utf8: repaired, each byte that is no part of a code point becomes U+F
   CHECK(repaired("\xF4\x91\x92\x93\xFF\x41\x80\xBF\x42") == marks(5) + "A" + marks(2) + "B");
 }
 
-TEST_CASE("utf8: repaired, any bytes come out as UTF-8 and valid parts stay", "[utf8]") {
+TEST_CASE("utf8: repaired, any bytes become UTF-8 and valid parts stay", "[utf8]") {
   const std::string text = "a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80z";
   for (std::size_t at = 0; at < text.size(); ++at) {
     for (unsigned byte = 0; byte < 256; ++byte) {
@@ -107,7 +107,7 @@ TEST_CASE("utf8: repaired, any bytes come out as UTF-8 and valid parts stay", "[
   }
 }
 
-TEST_CASE("utf8: the beginning of a text ends at the end of a code point", "[utf8]") {
+TEST_CASE("utf8: a truncated text ends at the end of a code point", "[utf8]") {
   const std::string text = "a\xC3\xA9\xF0\x9F\x98\x80";
   const std::size_t ends[] = {0, 1, 1, 3, 3, 3, 3, 7, 7};
   for (std::size_t most = 0; most < 9; ++most) CHECK(beginning(text, most).size() == ends[most]);

@@ -1,4 +1,4 @@
-// What a WebSocket client sends, right or wrong, and what a WebSocketDecoder makes of it.
+// Frames from a WebSocket client, valid or not, and the events that a WebSocketDecoder makes of them.
 #pragma once
 
 #include <flux/detail/transport/deflate.hpp>
@@ -17,7 +17,7 @@
 
 namespace flux::testing {
 
-/// A frame from a client; the members that a test does not set make it a right one.
+/// A frame from a client; its defaults make it valid.
 struct ClientFrame {
   transport::Opcode opcode = transport::Opcode::text;
   std::string payload{};
@@ -28,7 +28,7 @@ struct ClientFrame {
   bool masked = true;
   std::array<unsigned char, 4> key{0x37, 0xfa, 0x21, 0x3d};
   int length_bytes = -1;             // 0, 2 or 8; -1: the fewest
-  std::uint64_t announced = no_lie;  // the length in the header, if not the payload's
+  std::uint64_t announced = no_lie;  // the length in the header, if it differs from the payload's
 
   static constexpr std::uint64_t no_lie = UINT64_MAX;
 
@@ -55,7 +55,7 @@ inline std::string close_payload(unsigned code, std::string_view reason = {}) {
   return std::string{static_cast<char>(code >> 8 & 0xFF), static_cast<char>(code & 0xFF)}.append(reason);
 }
 
-/// One event of a decoder, with all that it told.
+/// One event of a decoder, with everything it reported.
 struct Seen {
   transport::WebSocketDecoder::Event event;
   std::string payload;
@@ -69,8 +69,8 @@ struct Seen {
   }
 };
 
-/// Gives `decoder` the bytes in pieces of the sizes that `next_size` returns, as a connection would: what was not used
-/// comes again in front of the next piece. Each input is a block of its own, so that a sanitizer sees a read past it.
+/// Passes `decoder` the bytes in pieces of the sizes that `next_size` returns, as a connection would: unconsumed bytes
+/// come again in front of the next piece. Each input is a block of its own, so that a sanitizer detects a read past it.
 /// `check(event)` is called after every step, `need_more` included.
 template <class NextSize, class Check>
 std::vector<Seen> decode(transport::WebSocketDecoder& decoder, std::string_view bytes, NextSize next_size,

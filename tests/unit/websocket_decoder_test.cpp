@@ -61,7 +61,7 @@ std::string compressed(std::string_view text) {
 
 }  // namespace
 
-TEST_CASE("websocket decoder: a frame of any length, the same message comes out", "[websocket]") {
+TEST_CASE("websocket decoder: frames of any length give the same message", "[websocket]") {
   const std::size_t size =
       GENERATE(0u, 1u, 2u, 3u, 7u, 8u, 9u, 31u, 32u, 33u, 125u, 126u, 127u, 1000u, 65535u, 65536u, 70000u);
   const Opcode opcode = GENERATE(Opcode::text, Opcode::binary);
@@ -101,7 +101,7 @@ TEST_CASE("websocket decoder: a stream of all kinds of frames, split anywhere, g
                                                      {Event::close, "bye \xE2\x82\xAC", 1001}});
 }
 
-TEST_CASE("websocket decoder: random messages in random fragments with pings between, all come out", "[websocket]") {
+TEST_CASE("websocket decoder: random messages in random fragments with pings between, all are decoded", "[websocket]") {
   const unsigned seed = GENERATE(1u, 2u, 3u, 4u, 5u, 6u, 7u, 8u);
   INFO("seed " << seed);
   std::mt19937 random(seed);
@@ -219,7 +219,7 @@ TEST_CASE("websocket decoder: a message of too many frames is refused with 1009"
   require_error(first + middle + middle + last, 1009, "message has more than 3 frames", limits);
 }
 
-TEST_CASE("websocket decoder: text that is not UTF-8 is refused with 1007 as soon as it is seen", "[websocket]") {
+TEST_CASE("websocket decoder: text that is not UTF-8 is refused with 1007 as soon as it is detected", "[websocket]") {
   require_error(text_frame("abc\xFF"), 1007, "text is not UTF-8: 0xff at byte 3");
   require_error(text_frame("\xED\xA0\x80"), 1007, "text is not UTF-8: 0xa0 at byte 1");
   require_error(text_frame(text_of_size(100) + "\xE2\x82"), 1007, "text is not UTF-8: it ends inside a code point");
@@ -235,7 +235,7 @@ TEST_CASE("websocket decoder: text that is not UTF-8 is refused with 1007 as soo
   CHECK(only(decode(decoder, std::string_view(bad).substr(6 + 4, 1))).payload == "text is not UTF-8: 0xc0 at byte 4");
 }
 
-TEST_CASE("websocket decoder: close frames, right ones are read and wrong ones refused", "[websocket]") {
+TEST_CASE("websocket decoder: valid close frames are read, invalid ones refused", "[websocket]") {
   const auto close = [](std::string payload) {
     return ClientFrame{.opcode = Opcode::close, .payload = std::move(payload)}.bytes();
   };
@@ -258,7 +258,7 @@ TEST_CASE("websocket decoder: close frames, right ones are read and wrong ones r
   require_error(first + close("\x03"), 1002, "close frame has 1 byte of payload; a code takes 2");
 }
 
-TEST_CASE("websocket decoder: after a close frame all else is skipped", "[websocket]") {
+TEST_CASE("websocket decoder: everything after a close frame is skipped", "[websocket]") {
   std::string bytes = ClientFrame{.opcode = Opcode::close}.bytes() + "\xFF\xFF\xFF garbage " + text_frame("late");
   WebSocketDecoder decoder({});
   char* p = bytes.data();
@@ -270,7 +270,7 @@ TEST_CASE("websocket decoder: after a close frame all else is skipped", "[websoc
   CHECK(p == bytes.data() + bytes.size());
 }
 
-TEST_CASE("websocket decoder: header bytes that are not whole stay in the input", "[websocket]") {
+TEST_CASE("websocket decoder: an incomplete header stays in the input", "[websocket]") {
   const std::string whole = ClientFrame{.payload = text_of_size(65536)}.bytes();
   const DecoderLimits limits{.message_bytes_max = 65536};
   for (std::size_t size = 0; size < 14; ++size) {
@@ -291,7 +291,7 @@ TEST_CASE("websocket decoder: header bytes that are not whole stay in the input"
   CHECK(decoder.mid_message());
 }
 
-TEST_CASE("websocket decoder: a whole frame is given in place and takes no memory", "[websocket]") {
+TEST_CASE("websocket decoder: a whole frame is returned in place and allocates nothing", "[websocket]") {
   std::string bytes = text_frame(text_of_size(5000)) + text_frame("\xE2\x82\xAC") +
                       ClientFrame{.opcode = Opcode::ping, .payload = "ping"}.bytes();
   WebSocketDecoder decoder({});
@@ -315,7 +315,7 @@ TEST_CASE("websocket decoder: an announced length reserves nothing, memory follo
   CHECK(decoder.next(p, n) == Event::need_more);
   CHECK(decoder.memory_bytes() < 1024);
 
-  // It at most doubles what has arrived, does so seldom, never passes the message's end, and is given back after it.
+  // Its memory at most doubles what has arrived, grows seldom, never exceeds the message, and is freed after it.
   constexpr std::size_t size = 1'000'000;
   bytes = ClientFrame{.opcode = Opcode::binary, .payload = std::string(size, 'x')}.bytes();
   WebSocketDecoder other(limits);
@@ -337,7 +337,7 @@ TEST_CASE("websocket decoder: an announced length reserves nothing, memory follo
   CHECK(other.memory_bytes() == 0);
 }
 
-TEST_CASE("websocket decoder: the room for a large message is reserved once much of it is there, then it is moved out",
+TEST_CASE("websocket decoder: space for a large message is reserved once much of it has arrived, then it is moved out",
           "[websocket]") {
   constexpr std::size_t size = 5'000'000;
   const DecoderLimits limits{.message_bytes_max = 8'000'000};
@@ -378,7 +378,7 @@ TEST_CASE("websocket decoder: the room for a large message is reserved once much
     CHECK(decoder.next(p, none) == Event::need_more);
     CHECK(decoder.memory_bytes() == 0);
   }
-  // What lies in the input is not the decoder's to give.
+  // A message inside the input can't be moved out.
   std::string small = text_frame("here");
   WebSocketDecoder decoder(limits);
   char* p = small.data();
@@ -388,7 +388,7 @@ TEST_CASE("websocket decoder: the room for a large message is reserved once much
   CHECK(decoder.payload() == "here");
 }
 
-TEST_CASE("websocket decoder: after an error every call says the same and uses nothing", "[websocket]") {
+TEST_CASE("websocket decoder: after an error every call reports the same and consumes nothing", "[websocket]") {
   std::string bytes = text_frame("\xFF") + text_frame("good");
   WebSocketDecoder decoder({});
   char* p = bytes.data();
@@ -408,7 +408,7 @@ TEST_CASE("websocket decoder: after an error every call says the same and uses n
   CHECK(good == text_frame("good"));
 }
 
-TEST_CASE("websocket decoder: moved in the middle of a message, it goes on", "[websocket]") {
+TEST_CASE("websocket decoder: moved in the middle of a message, it continues", "[websocket]") {
   const std::string bytes = ClientFrame{.payload = "a message in two halves"}.bytes();
   WebSocketDecoder first({});
   CHECK(decode(first, std::string_view(bytes).substr(0, 15)).empty());
@@ -417,7 +417,7 @@ TEST_CASE("websocket decoder: moved in the middle of a message, it goes on", "[w
   CHECK(only(decode(second, std::string_view(bytes).substr(15))).payload == "a message in two halves");
 }
 
-// What websocketpp 0.8.2 gets wrong, one test each.
+// Defects of websocketpp 0.8.2, one test each.
 
 TEST_CASE("websocketpp defect: a continuation's length that wraps past the limit is refused", "[websocket]") {
   const DecoderLimits limits{.message_bytes_max = 1000};
@@ -435,7 +435,7 @@ TEST_CASE("websocketpp defect: a continuation's length that wraps past the limit
   CHECK(decode(first + ClientFrame{.opcode = Opcode::continuation, .announced = INT64_MAX}.bytes(), no_limit).empty());
 }
 
-TEST_CASE("websocketpp defect: what a message inflates to is limited", "[websocket]") {
+TEST_CASE("websocketpp defect: the inflated size of a message is limited", "[websocket]") {
   Inflater inflater;
   const DecoderLimits limits{.message_bytes_max = 64 * 1024};
   const std::string bomb = compressed(std::string(20'000'000, '0'));
@@ -452,7 +452,7 @@ TEST_CASE("websocketpp defect: what a message inflates to is limited", "[websock
   std::string fragments = ClientFrame{.payload = bomb.substr(0, 9000), .final = false, .rsv1 = true}.bytes() +
                           ClientFrame{.opcode = Opcode::continuation, .payload = bomb.substr(9000)}.bytes();
   CHECK(only(decode(fragments, limits, &inflater)).close_code == 1009);
-  // At the limit it passes, one more does not.
+  // At the limit it passes, one byte more does not.
   const auto sized = [&](std::size_t size) {
     return only(
         decode(ClientFrame{.payload = compressed(std::string(size, 'a')), .rsv1 = true}.bytes(), limits, &inflater));
@@ -461,8 +461,7 @@ TEST_CASE("websocketpp defect: what a message inflates to is limited", "[websock
   CHECK(sized(65537).close_code == 1009);
 }
 
-TEST_CASE("websocketpp defect: after a message with a final deflate block the next ones inflate as well",
-          "[websocket]") {
+TEST_CASE("websocketpp defect: messages after one with a final deflate block are inflated as well", "[websocket]") {
   Inflater inflater;
   const std::string final_block("\xf3\x48\xcd\xc9\xc9\x07\x00\x00", 8);  // RFC 7692, section 7.2.3.4
   const std::string plain("\xf2\x48\xcd\xc9\xc9\x07\x00", 7);            // 7.2.3.1
@@ -477,7 +476,7 @@ TEST_CASE("websocketpp defect: fragmented text that ends inside a code point is 
   const std::string bytes = ClientFrame{.payload = "a", .final = false}.bytes() +
                             ClientFrame{.opcode = Opcode::continuation, .payload = "\xE2\x82"}.bytes();
   require_error(bytes, 1007, "text is not UTF-8: it ends inside a code point");
-  // The next message does not heal it, and a frame boundary inside a code point is no error.
+  // The next message does not complete it, and a frame boundary inside a code point is not an error.
   require_error(bytes + text_frame("\xAC"), 1007, "text is not UTF-8: it ends inside a code point");
   CHECK(only(decode_every_way(ClientFrame{.payload = "\xE2", .final = false}.bytes() +
                               ClientFrame{.opcode = Opcode::continuation, .payload = "\x82", .final = false}.bytes() +
@@ -518,7 +517,7 @@ TEST_CASE("websocketpp defect: an Inflater is shared by decoders and costs them 
   CHECK(sizeof(WebSocketDecoder) <= 48);
 }
 
-TEST_CASE("websocket frame: headers have the shortest length and a size that can be read back", "[websocket]") {
+TEST_CASE("websocket frame: headers have the shortest length field and can be read back", "[websocket]") {
   for (const std::size_t size : {0u, 1u, 125u, 126u, 127u, 65535u, 65536u}) {
     std::string out = "before";
     append_frame(out, Opcode::binary, std::string(size, 'x'), size == 126);
@@ -542,7 +541,7 @@ TEST_CASE("websocket frame: headers have the shortest length and a size that can
   CHECK(std::string(header, 10) == std::string("\x81\x7F\x01\x02\x03\x04\x05\x06\x07\x08", 10));
 }
 
-TEST_CASE("websocket frame: a close frame has a code that may be sent and a reason that fits", "[websocket]") {
+TEST_CASE("websocket frame: a close frame has a permitted code and a reason that fits", "[websocket]") {
   CHECK(close_frame(1000, "") == std::string("\x88\x02\x03\xE8", 4));
   CHECK(close_frame(4401, "who?") == std::string("\x88\x06\x11\x31", 4) + "who?");
   for (const int code : {0, 999, 1004, 1005, 1006, 1015, 2000, 5000}) {

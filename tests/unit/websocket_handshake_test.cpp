@@ -33,7 +33,7 @@ TEST_CASE("handshake: a key is base64 of exactly 16 bytes", "[websocket]") {
   CHECK_FALSE(valid_key(std::string_view("dGhlIHNhbXBsZSBub25j\0Q==", 24)));
 }
 
-TEST_CASE("negotiation: what browsers and libraries offer is accepted", "[websocket]") {
+TEST_CASE("negotiation: offers of browsers and libraries are accepted", "[websocket]") {
   CHECK(answer("permessage-deflate") == plain_answer);
   CHECK(answer("permessage-deflate; client_max_window_bits") == plain_answer);
   CHECK(answer("permessage-deflate;client_max_window_bits=10") == plain_answer);
@@ -43,7 +43,7 @@ TEST_CASE("negotiation: what browsers and libraries offer is accepted", "[websoc
   CHECK(answer(" ,\t, permessage-deflate \t; client_max_window_bits = \"1\\5\" ,") == plain_answer);
 }
 
-TEST_CASE("negotiation: a server window of 8 to 15 bits is agreed to and repeated", "[websocket]") {
+TEST_CASE("negotiation: a server window of 8 to 15 bits is accepted and echoed", "[websocket]") {
   CHECK(answer("permessage-deflate; server_max_window_bits=15") == plain_answer + "; server_max_window_bits=15");
   CHECK(answer("permessage-deflate; server_max_window_bits=\"15\"") == plain_answer + "; server_max_window_bits=15");
   for (int bits = 8; bits <= 15; ++bits) {
@@ -54,7 +54,7 @@ TEST_CASE("negotiation: a server window of 8 to 15 bits is agreed to and repeate
   CHECK(negotiate_deflate("permessage-deflate", {.enabled = true}).window_bits == 15);
 }
 
-TEST_CASE("negotiation: an offer with a parameter that is unknown, repeated or wrong is declined", "[websocket]") {
+TEST_CASE("negotiation: an offer with an unknown, repeated or invalid parameter is declined", "[websocket]") {
   for (const std::string parameters :
        {"unknown", "unknown=1", "server_no_context_takeover=1", "client_no_context_takeover=true",
         "server_no_context_takeover; server_no_context_takeover", "client_max_window_bits; client_max_window_bits=9",
@@ -68,7 +68,7 @@ TEST_CASE("negotiation: an offer with a parameter that is unknown, repeated or w
   }
 }
 
-TEST_CASE("negotiation: a header that is not well-formed agrees on nothing", "[websocket]") {
+TEST_CASE("negotiation: a malformed header negotiates nothing", "[websocket]") {
   for (const std::string_view header : {"",
                                         ",",
                                         " ",
@@ -98,7 +98,7 @@ TEST_CASE("negotiation: a header that is not well-formed agrees on nothing", "[w
   CHECK(answer(std::string_view("permessage-deflate, a\0b", 23)).empty());
 }
 
-TEST_CASE("negotiation: compression that is off is never agreed on", "[websocket]") {
+TEST_CASE("negotiation: compression that is off is never negotiated", "[websocket]") {
   const DeflateAgreement agreement = negotiate_deflate("permessage-deflate", {});
   CHECK_FALSE(agreement.enabled);
   CHECK(agreement.response_header.empty());

@@ -1,4 +1,4 @@
-// Certificates for tests, made when they run. No key is ever committed.
+// Certificates for tests, generated when they run. No key is ever committed.
 #pragma once
 
 #include <openssl/bio.h>
@@ -21,7 +21,7 @@
 
 namespace flux::testing {
 
-/// A folder of its own for one test; removed with all that is in it.
+/// A temporary folder for one test; removed with its contents.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
@@ -45,7 +45,7 @@ class TemporaryFolder {
 };
 
 /// A certificate for `localhost`, 127.0.0.1 and ::1 with its private key, as PEM files in a temporary folder.
-/// Signed by itself, or by an `issuer`, whose certificate then follows in the file.
+/// Self-signed, or signed by an `issuer`, whose certificate then follows in the file.
 class TestCertificate {
  public:
   enum class KeyType { ec_p256, rsa_2048 };
