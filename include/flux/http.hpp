@@ -65,7 +65,7 @@ class HttpExchange {
   /// client has disconnected, or is disconnected because more than `Limits::outbox_bytes_max` was pending.
   Sent write(std::string piece) const;
   void end() const;
-  /// Called each time all pending output has been sent.
+  /// Called each time all output has been sent after a write was `congested`.
   void on_drain(std::function<void()> drained) const;
 
   /// For flux itself.

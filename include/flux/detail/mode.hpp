@@ -1,7 +1,7 @@
 // The library's two modes and its version.
 //
-// Compiled (the default): definitions come from the library that target flux::flux links.
-// Header-only: FLUX_HEADER_ONLY is defined (target flux::header_only does it) and every definition is inline.
+// Compiled (the default): target flux::flux links the library with the definitions.
+// Header-only: FLUX_HEADER_ONLY is defined (by target flux::header_only) and every definition is inline.
 #pragma once
 
 #define FLUX_VERSION_MAJOR 0
@@ -15,7 +15,7 @@
 #define FLUX_DECL
 #endif
 
-// One program must not hold both modes: their definitions would silently replace one another. The symbol below is a
+// A program must not contain both modes: their definitions would silently replace one another. The symbol below is a
 // thread-local variable in one mode and a function in the other, which linkers refuse; its name is the error message.
 extern "C" {
 #if defined(FLUX_HEADER_ONLY)
@@ -26,8 +26,8 @@ bool flux_compiled_and_header_only_modes_must_not_be_mixed() noexcept;
 }
 
 namespace flux::detail {
-/// Ties whoever calls it to the mode of its translation unit. Not inline: a linker keeps one copy of an inline function
-/// and may never look at the reference in the other, which is the one to refuse.
+/// Ties its caller to the mode of the caller's translation unit. Not inline: of an inline function a linker keeps one
+/// copy, and might never see the reference in the other, which is the one to refuse.
 [[maybe_unused]] static bool link_mode() noexcept {
 #if defined(FLUX_HEADER_ONLY)
   return flux_compiled_and_header_only_modes_must_not_be_mixed;
