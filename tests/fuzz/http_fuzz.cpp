@@ -1,8 +1,7 @@
-// libFuzzer: the request parser. Whole or cut anywhere, a stream gives the same events, and what comes out keeps its
-// promises.
+// libFuzzer: the request parser. However a stream is split, it gives the same events, and their invariants hold.
 //   clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -DFLUX_HEADER_ONLY -Iinclude tests/fuzz/http_fuzz.cpp
 //   ./a.out corpus_of_yours tests/fuzz/corpus/http
-// The first byte of an input says how the stream is cut; the rest is the stream.
+// The first byte of an input decides how the stream is split; the rest is the stream.
 #include <flux/detail/transport/http_parser.hpp>
 
 #include <algorithm>
@@ -66,7 +65,7 @@ std::string check_head(const HttpHead& head) {
   return text;
 }
 
-/// The events of a stream that comes in pieces of at most `piece` bytes.
+/// The events of a stream that arrives in pieces of at most `piece` bytes.
 std::string run(std::string_view stream, std::size_t piece) {
   HttpRequestParser parser(small_limits());
   std::string transcript;

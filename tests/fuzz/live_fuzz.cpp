@@ -1,6 +1,7 @@
-// Fuzzes what reads JSON. The first byte of the input is the length of a JSON Pointer, which follows; the rest is the
-// text of a client's message. Checked, beside what the sanitizers see: views lie inside the text, or the mended one, and
-// are JSON themselves, decoded strings and errors are UTF-8, and what a pointer finds parses and is found again.
+// Fuzzes the JSON readers. The first byte of the input is the length of a JSON Pointer, which follows; the rest is the
+// text of a client's message. Checked besides what the sanitizers detect: views point into the text, or the repaired
+// text, and are JSON themselves, decoded strings and errors are UTF-8, and what a pointer finds parses and is found
+// again.
 #include <flux/detail/core/json_scanner.hpp>
 #include <flux/detail/core/utf8.hpp>
 #include <flux/detail/endpoints/live/live_codec.hpp>
@@ -61,7 +62,7 @@ void check_request(std::string_view text) {
     writer.event(frame, {request.room_id ? *request.room_id : std::string_view("r"), "c", {}, request.event, payload});
     if (!request.id.empty()) writer.ack(frame, request.id, request.data);
   }
-  // What goes out is valid, whatever came in.
+  // Output is valid, whatever the input was.
   for (std::string_view left = frame; !left.empty();) {
     const auto code = static_cast<unsigned char>(left[1]);
     const std::size_t header = code < 126 ? 2 : code == 126 ? 4 : 10;
@@ -90,7 +91,7 @@ void check_json(std::string_view text, std::string_view pointer) {
     const auto again = JsonText::parse(found->text());
     require(again.ok() && again->at("") == *found);
   }
-  // Every typed read is that of the value found, and at most one kind of it fits.
+  // Every typed read reads the value found, and at most one type fits.
   const auto string = json->get<std::string>(pointer);
   const auto boolean = json->get<bool>(pointer);
   const auto number = json->get<double>(pointer);

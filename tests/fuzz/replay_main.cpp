@@ -1,4 +1,5 @@
-// Gives a fuzzer each file of the given folders once, without libFuzzer: how the findings of a corpus become tests.
+// Runs a fuzzer once on each file of the given folders, without libFuzzer: this turns the findings in a corpus into
+// tests.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +21,7 @@ int main(int argc, char** argv) {
   }
   std::sort(files.begin(), files.end());
   for (const auto& file : files) {
-    // Said first, and flushed: where the input crashes, this is the last line.
+    // Printed first, and flushed: if the input crashes, this is the last line.
     std::printf("%s\n", file.filename().string().c_str());
     std::fflush(stdout);
     std::ifstream stream(file, std::ios::binary);
@@ -29,7 +30,7 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "cannot read %s\n", file.string().c_str());
       return 1;
     }
-    // A copy of its own size on the heap, so that AddressSanitizer sees a read past its end.
+    // An exact copy on the heap, so that AddressSanitizer detects a read past its end.
     const std::vector<std::uint8_t> input(bytes.begin(), bytes.end());
     LLVMFuzzerTestOneInput(input.data(), input.size());
   }

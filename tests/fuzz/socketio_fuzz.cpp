@@ -1,7 +1,7 @@
-// Fuzzes the codecs of Engine.IO and Socket.IO. The input is what a client sends: its first byte chooses the limits and
-// how much is read and written at once, the rest is a polling payload, whose messages then go through the Socket.IO
-// decoder. Checked, beside what the sanitizers see: limits hold, slices lie where they should, what is decoded can be
-// encoded, and decodes to the same again.
+// Fuzzes the codecs of Engine.IO and Socket.IO. The first byte of the input selects the limits and how much is read and
+// written at once, the rest is a polling payload from a client, whose messages then go through the Socket.IO decoder.
+// Checked besides what the sanitizers detect: limits hold, slices point into their buffers, and decoded messages can be
+// encoded, and decode to the same again.
 #include <flux/detail/core/base64.hpp>
 #include <flux/detail/core/json_scanner.hpp>
 #include <flux/detail/core/utf8.hpp>
@@ -45,7 +45,7 @@ void check_packet(const SocketIoDecoder& decoder, const SocketIoLimits& limits) 
   }
 }
 
-/// Halves of surrogate pairs go out as U+FFFD, all else as it came.
+/// Halves of surrogate pairs are sent as U+FFFD, everything else unchanged.
 bool are_sent_as(const std::vector<SocketIoValue>& given, const std::vector<SocketIoValue>& sent) {
   return std::equal(given.begin(), given.end(), sent.begin(), sent.end(),
                     [](const SocketIoValue& before, const SocketIoValue& after) {
@@ -57,7 +57,7 @@ bool are_sent_as(const std::vector<SocketIoValue>& given, const std::vector<Sock
                     });
 }
 
-/// Sends `message` to a decoder of its own, as polling clients get it, and compares.
+/// Sends `message` to another decoder, in the form for polling clients, and compares.
 void check_again(const SocketIoMessage& message, const SocketIoDecoder& first) {
   EngineIoLimits any_size;
   any_size.payload_bytes_max = message.polling().size();
@@ -100,7 +100,7 @@ void use_packet(const SocketIoDecoder& decoder) {
   if (packet.is_ack()) check_again(*encode_socketio_ack(packet.nsp, *packet.id, arguments).value(), decoder);
 }
 
-/// Where it takes several calls, too.
+/// Also when it takes several calls.
 std::optional<EngineIoPacket> next_packet(EngineIoPayloadReader& reader, std::size_t portion_bytes) {
   auto packet = reader.next(portion_bytes);
   while (!packet && reader.unfinished()) packet = reader.next(portion_bytes);

@@ -1,6 +1,6 @@
-// Fuzzes the WebSocket decoder. The first byte of the input chooses the limits and whether compression is on, the
-// second how the rest, which is what a client sends, is cut into pieces. Checked, beside what the sanitizers see: the
-// events do not depend on the cuts, text is UTF-8, nothing passes its limit, and no header is left that is whole.
+// Fuzzes the WebSocket decoder. The first byte of the input selects the limits and whether compression is on, the
+// second how the rest, a client's stream, is split. Checked besides what the sanitizers detect: the events do not
+// depend on the splits, text is UTF-8, no limit is exceeded, and no complete header is left unread.
 #include "unit/websocket_client_frames.hpp"
 
 #include <flux/detail/core/utf8.hpp>

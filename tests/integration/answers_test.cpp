@@ -1,4 +1,5 @@
-// Answers that hold lists: bounded in bytes, whatever is asked for, and what they leave out can be had page by page.
+// Answers that contain lists: bounded in bytes, whatever is requested, and the omitted items can be fetched page by
+// page.
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
 
@@ -29,7 +30,7 @@ struct Scene {
 std::string string_data(std::string_view content) {
   return R"({"type":"string","content":)" + flux::JsonText::string(content).text() + "}";
 }
-/// `count` items of `size` characters, each of which begins with its number.
+/// Shares `count` items of `size` characters, each of which begins with its number.
 template <class Share>
 void share_many(int count, std::size_t size, const Share& share) {
   for (int i = 0; i < count; ++i) {
@@ -46,7 +47,7 @@ void fill_public_space(Scene& scene, int count, std::size_t size) {
   share_many(count, size, [&](const flux::JsonText& data) { return public_share(scene.server, data); });
 }
 
-/// The numbers at `pointer + i + member`.
+/// The numbers found at `pointer + i + member`.
 std::vector<int> numbers_in(const flux::JsonText& json, const std::string& pointer, const std::string& member) {
   std::vector<int> numbers;
   const auto list = json.at(pointer);
@@ -62,7 +63,7 @@ std::vector<int> up_to(int count) {
   for (int i = 0; i < count; ++i) numbers.push_back(i);
   return numbers;
 }
-/// Whether `numbers` are the newest ones of `count`, and not all of them.
+/// Whether `numbers` are the newest of `count`, and not all of them.
 bool are_newest(const std::vector<int>& numbers, int count) {
   if (numbers.empty() || numbers.size() >= static_cast<std::size_t>(count) || numbers.back() != count - 1) return false;
   for (std::size_t i = 1; i < numbers.size(); ++i) {
@@ -72,7 +73,7 @@ bool are_newest(const std::vector<int>& numbers, int count) {
 }
 bool more(const flux::JsonText& json, const std::string& at) { return json.get<bool>(at + "/more").value_or(false); }
 
-/// Goes back from `first` page by page, `ask(before)` each; all numbers in order.
+/// Goes back from `first` page by page with `ask(before)`; returns all numbers in order.
 template <class Ask>
 std::vector<int> page_back(std::vector<int> numbers, std::int64_t before, const std::string& at,
                            const std::string& list, const std::string& member, const Ask& ask) {
@@ -90,7 +91,7 @@ std::vector<int> page_back(std::vector<int> numbers, std::int64_t before, const 
 
 }  // namespace
 
-TEST_CASE("answers: chat that is longer than one may be comes in pages, the newest first, each message once") {
+TEST_CASE("answers: chat longer than the limit comes in pages, the newest first, each message once") {
   Scene scene;
   LiveClient ann(scene.server.port());
   ann.join("r");
@@ -135,7 +136,7 @@ TEST_CASE("answers: chat that is longer than one may be comes in pages, the newe
                   }) == up_to(count));
 }
 
-TEST_CASE("answers: a page of few messages tells whether there are older ones") {
+TEST_CASE("answers: a page of few messages says whether there are older ones") {
   Scene scene;
   LiveClient ann(scene.server.port());
   ann.join("r");
@@ -151,7 +152,7 @@ TEST_CASE("answers: a page of few messages tells whether there are older ones") 
   CHECK_FALSE(ann.request("get_history", R"({"limit":4})").at("/payload/more"));
 }
 
-TEST_CASE("answers: a history room that is longer than one may be is had from its newest items on, in pages") {
+TEST_CASE("answers: a history room longer than the limit comes in pages, the newest items first") {
   Scene scene;
   constexpr int count = 30;
   fill_history(scene, "r", count, 100'000);
@@ -181,7 +182,7 @@ TEST_CASE("answers: a history room that is longer than one may be is had from it
   CHECK(bob.ask("room:join", "\"r\"").text().size() <= answer_bytes_max + around);  // again
 }
 
-TEST_CASE("answers: an item that alone is longer than one may be goes out alone, and the rest follows") {
+TEST_CASE("answers: an item that exceeds the limit by itself is sent alone, and the rest follows") {
   auto config = test_config();
   config.limits.answer_bytes_max = 10'000;
   Scene scene(config);
@@ -204,7 +205,7 @@ TEST_CASE("answers: an item that alone is longer than one may be goes out alone,
   CHECK(ann.join("one").at("/payload/data/data/content"));
 }
 
-TEST_CASE("answers: a public space that is longer than one may be is had from its newest items on, in pages") {
+TEST_CASE("answers: a public space longer than the limit comes in pages, the newest items first") {
   Scene scene;
   constexpr int count = 30;
   fill_public_space(scene, count, 100'000);
@@ -229,7 +230,7 @@ TEST_CASE("answers: a public space that is longer than one may be is had from it
         }) == up_to(count));
 }
 
-TEST_CASE("answers: members whose presence is longer than one may be are had in pages, each once") {
+TEST_CASE("answers: members whose presence exceeds the limit come in pages, each once") {
   Scene scene;
   constexpr std::size_t count = 90;
   const std::string presence = R"("presence":{"p":)" + quoted_x(16'000) + "}";
@@ -244,7 +245,7 @@ TEST_CASE("answers: members whose presence is longer than one may be are had in 
     CHECK(text_at(welcome, "/payload/presence/" + members.back()->id + "/connectionId") == members.back()->id);
   }
   CHECK(more(welcome, "/payload"));
-  // Where the welcome ends the pages go on.
+  // The pages continue where the welcome ends.
   std::size_t in_welcome = 0;
   for (const std::string& id : ids) in_welcome += welcome.at("/payload/presence/" + id) ? 1 : 0;
   CHECK(in_welcome > 10);
@@ -281,7 +282,7 @@ TEST_CASE("answers: members whose presence is longer than one may be are had in 
         }) == ids);
 }
 
-TEST_CASE("answers: room:list goes through all rooms in the order of their ids, page by page") {
+TEST_CASE("answers: room:list pages through all rooms in the order of their ids") {
   Scene scene;
   std::vector<std::string> ids;
   for (int i = 0; i < 250; ++i) ids.push_back(numbered("room ", i));
@@ -305,7 +306,7 @@ TEST_CASE("answers: room:list goes through all rooms in the order of their ids, 
   CHECK(listed == ids);
 }
 
-TEST_CASE("answers: of every request that the protocols have, none is answered with more than the limit") {
+TEST_CASE("answers: no request of either protocol gets an answer above the limit") {
   Scene scene;
   fill_history(scene, "r", 30, 100'000);
   fill_public_space(scene, 30, 100'000);
@@ -318,8 +319,8 @@ TEST_CASE("answers: of every request that the protocols have, none is answered w
   LiveClient ann(scene.server.port());
   for (const auto& [name, type] : flux::protocol::live_types) {
     INFO(name);
-    if (type == flux::protocol::LiveType::leave_room) continue;  // the others need it in the room
-    // What each of them needs, and nothing that another refuses.
+    if (type == flux::protocol::LiveType::leave_room) continue;  // the others need to be in the room
+    // The members that each request needs, and none that another refuses.
     const auto answer = ann.request(
         name,
         R"({"roomId":"r","limit":1000,"mode":"live","event":"e","message":"m","presence":{},"data":{"type":"string","content":"c"}})");
@@ -328,7 +329,7 @@ TEST_CASE("answers: of every request that the protocols have, none is answered w
       if (type_of(message) == "room_joined") CHECK(message.text().size() <= answer_bytes_max + around);
     }
     if (type == flux::protocol::LiveType::join_room) CHECK(type_of(answer) == "ack");
-    if (name == "broadcast_event") ann.join("r");  // it is the first of them
+    if (name == "broadcast_event") ann.join("r");  // it is the first that needs the room
   }
   SocketIoClient bob(scene.server.port());
   bob.ask("room:join", "\"r\"");

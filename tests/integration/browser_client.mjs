@@ -1,8 +1,8 @@
-// A client in Chromium that knows only the first two tables of protocol live, and so sends no ids and expects no acks.
-// Run with plain `node`.
+// A client in Chromium that only knows the first two tables of protocol live, so that it sends no ids and expects no
+// acks. Run with plain `node`.
 //
 // FLUX_SERVER  the server program; required
-// CHROMIUM     the browser; /usr/bin/chromium unless set
+// CHROMIUM     the browser; default /usr/bin/chromium
 
 import assert from 'node:assert/strict';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
@@ -15,7 +15,7 @@ import {startServer} from './support/server_program.mjs';
 
 const boundMs = 10_000;
 
-/** Runs in the page: the whole of such a client. */
+/** The complete client; runs in the page. */
 function installClient() {
   window.connect = (url, roomId, name) =>
     new Promise((resolve, reject) => {

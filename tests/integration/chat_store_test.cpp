@@ -106,7 +106,7 @@ std::string chat_payload(int number) {
 
 }  // namespace
 
-TEST_CASE("store: slow in one room, other rooms and other messages of that room go on, its chat keeps its order") {
+TEST_CASE("store: slow in one room, other rooms and other messages of that room continue, its chat keeps its order") {
   const auto store = std::make_shared<SlowStore>();
   flux::Server server(with_store(store, 2));
   server.start();
@@ -134,7 +134,7 @@ TEST_CASE("store: slow in one room, other rooms and other messages of that room 
   CHECK_FALSE(store->overlapped());
 }
 
-TEST_CASE("store: who joins while it is slow gets every message once, in the history or live") {
+TEST_CASE("store: a client that joins while it is slow gets every message once, in the history or live") {
   const auto store = std::make_shared<SlowStore>();
   flux::Server server(with_store(store, 2));
   server.start();
@@ -165,7 +165,7 @@ TEST_CASE("store: who joins while it is slow gets every message once, in the his
   crew.join();
 }
 
-TEST_CASE("store: when too many calls wait, the sender gets OVERLOADED and the rest is stored") {
+TEST_CASE("store: too many pending calls, the sender gets OVERLOADED and the rest is stored") {
   const auto store = std::make_shared<SlowStore>();
   auto config = with_store(store);
   config.limits.store_queue_per_room_max = 3;
@@ -187,7 +187,7 @@ TEST_CASE("store: when too many calls wait, the sender gets OVERLOADED and the r
   for (int i = 0; i <= 3; ++i) CHECK(text_at(client.next("ack"), "/id") == numbered("c", i));
 }
 
-TEST_CASE("store: one that throws or fails, the sender gets STORE_FAILED, nobody else anything, and it is counted") {
+TEST_CASE("store: it throws or fails, the sender gets STORE_FAILED, others get nothing, and it is counted") {
   const bool blocks = GENERATE(false, true);
   flux::Server server(with_store(std::make_shared<FailingStore>(blocks)));
   server.start();
@@ -214,7 +214,7 @@ TEST_CASE("store: one that throws or fails, the sender gets STORE_FAILED, nobody
   CHECK(cause.get() == "the disk is gone");
 }
 
-TEST_CASE("store: calls of the server answer on an event loop, from where it may be stopped; a throw is counted") {
+TEST_CASE("store: calls of the server are answered on an event loop, which may stop the server; a throw is counted") {
   const auto store = std::make_shared<SlowStore>();
   Awaited<std::thread::id> loop;
   flux::Server server(with_store(store));
@@ -234,7 +234,7 @@ TEST_CASE("store: calls of the server answer on an event loop, from where it may
   CHECK(server.stats().handler_errors == 1);
 }
 
-TEST_CASE("store: a stop while calls are under way waits for them, and starts again") {
+TEST_CASE("store: a stop waits for pending calls, and the server can start again") {
   const auto store = std::make_shared<SlowStore>();
   flux::Server server(with_store(store, 2));
   for (int life = 1; life <= 2; ++life) {

@@ -1,8 +1,8 @@
-// The demo page in Chromium: two people on a laptop and a phone, and those who come later. Run with plain `node`.
+// The demo page in Chromium: two people on a laptop and a phone, and others who join later. Run with plain `node`.
 //
 // FLUX_SERVER     the server program; required
-// CHROMIUM        the browser; /usr/bin/chromium unless set
-// SCREENSHOT_DIR  where the screenshots go; a folder of the system's temporary one unless set
+// CHROMIUM        the browser; default /usr/bin/chromium
+// SCREENSHOT_DIR  the folder for the screenshots; default: a temporary folder
 
 import assert from 'node:assert/strict';
 import {mkdirSync} from 'node:fs';
@@ -37,7 +37,7 @@ async function openPage(name, device, roomName = room, prepare = () => {}) {
   page.setDefaultTimeout(boundMs);
   page.on('pageerror', (error) => problems.push(`${name}: ${error.stack ?? error.message}`));
   page.on('console', (message) => {
-    // A refused connection is what the browser reports while the server restarts.
+    // The browser reports a refused connection while the server restarts.
     const isExpected = message.text().includes('WebSocket connection to');
     if (message.type() === 'error' && !isExpected) problems.push(`${name}: ${message.text()}`);
   });
@@ -55,7 +55,7 @@ async function enter(name, device, roomName, prepare) {
 
 const isLive = (page) => page.waitForSelector('#status[data-state=open]', {state: 'attached'});
 
-/** Waits until the list of people holds exactly these. */
+/** Waits until the list contains exactly these people. */
 function sees(page, ...names) {
   return page.waitForFunction((wanted) => {
     const shown = [...document.querySelectorAll('#people-list .person-name')].map((node) => node.textContent).sort();
@@ -63,7 +63,7 @@ function sees(page, ...names) {
   }, JSON.stringify(names.sort()));
 }
 
-/** The point (x, y) of the board, 0 to 1 each way, in the page's pixels. */
+/** Converts the point (x, y) of the board, 0 to 1 each way, to the page's pixels. */
 async function onBoard(page, x, y) {
   const box = await page.locator('#canvas').boundingBox();
   return [box.x + x * box.width, box.y + y * box.height];
@@ -76,7 +76,7 @@ async function draw(page, points) {
   await page.mouse.up();
 }
 
-/** Waits until the board is painted, or is not, at (x, y). */
+/** Waits until the board is painted, or not painted, at (x, y). */
 function isPainted(page, x, y, wanted = true) {
   return page.waitForFunction(
     ([px, py, isWanted]) => {
@@ -99,7 +99,7 @@ const message = (page, text, kind = '') =>
 const hasMessage = (page, text, kind) => message(page, text, kind).first().waitFor({state: 'attached'});
 const countMessages = (page) => page.locator('.message').count();
 
-/** Raises or lowers the sheet that holds the conversation on a phone; writing raises it. */
+/** Raises or lowers the sheet with the conversation on a phone; focusing the input raises it. */
 async function setSheet(page, isTall) {
   if ((await page.getAttribute('#sheet', 'aria-expanded')) !== String(isTall)) await page.click('#sheet');
   await isStill(page);
@@ -107,7 +107,7 @@ async function setSheet(page, isTall) {
 
 const shoot = (page, name) => page.screenshot({path: join(screenshots, `${name}.png`)});
 
-/** Waits until `condition()` holds; it may be asynchronous. */
+/** Waits until `condition()` is true; it may be asynchronous. */
 async function until(condition, what) {
   const end = Date.now() + boundMs;
   while (!(await condition())) {

@@ -1,5 +1,5 @@
-// permessage-deflate with real clients: both ways, and rooms where some compress and some do not.
-// Run with plain `node`.
+// permessage-deflate with real clients: in both directions, and rooms where only some members compress. Run with plain
+// `node`.
 //
 // FLUX_SERVER  the server program; required
 
@@ -11,7 +11,7 @@ import {LiveMember} from './support/live_member.mjs';
 import {inflated, RawPeer} from './support/raw_peer.mjs';
 import {startServer} from './support/server_program.mjs';
 
-const deflate = {perMessageDeflate: {threshold: 0}}; // compresses whatever it sends
+const deflate = {perMessageDeflate: {threshold: 0}}; // compresses everything it sends
 const long = 'the same words again '.repeat(500);
 let server;
 

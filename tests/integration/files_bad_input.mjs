@@ -1,4 +1,4 @@
-// Bad input to files over HTTP: an answer that says what was wrong, nothing left in the store, nobody else disturbed.
+// Bad input to files over HTTP: a response that says what was wrong, nothing left in the store, nobody else affected.
 // Run with plain `node`.
 //
 // FLUX_FILE_SERVER  the program of tests/support/file_server.cpp; required
@@ -22,7 +22,7 @@ let store;
 let server;
 let port;
 let innocent;
-let quietDescriptors; // of the server, without a client
+let quietDescriptors; // of the server without clients
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'flux-files-'));
@@ -194,7 +194,7 @@ describe('bodies that do not come', () => {
     const head = 'POST /files HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n';
     assert.equal((await peer.request(`${head}3\r\nabc\r\nzz\r\n`)).status, 400);
     await peer.ended();
-    await until(() => stored() <= before, 'the end of the file'); // less, where those before it went meanwhile
+    await until(() => stored() <= before, 'the end of the file'); // fewer if earlier ones were removed meanwhile
   });
 });
 

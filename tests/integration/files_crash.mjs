@@ -1,5 +1,6 @@
-// kill -9 during uploads: what was acknowledged is whole, the rest goes on where it was or is swept.
-// Run with plain `node`. A failure prints the seed; `SEED=N` repeats the choices, `ROUNDS=N` has more crashes than 10.
+// kill -9 during uploads: acknowledged data is complete, the rest is resumed or swept.
+// Run with plain `node`. A failure prints the seed; `SEED=N` repeats the choices, `ROUNDS=N` sets the number of crashes
+// (10).
 //
 // FLUX_FILE_SERVER  the program of tests/support/file_server.cpp; required
 
@@ -33,7 +34,7 @@ function content(size) {
   return bytes;
 }
 
-/** A client that puts files up whole until the server dies; returns what was acknowledged, path to digest. */
+/** A client that uploads whole files until the server dies; returns the acknowledged ones, path to digest. */
 async function postUntilDeath(acknowledged) {
   for (;;) {
     const bytes = content(Math.floor(random() * 2_000_000));
@@ -43,11 +44,11 @@ async function postUntilDeath(acknowledged) {
   }
 }
 
-/** A client that puts one file up by tus, chunk by chunk; goes on in the next round where it is not done. */
+/** A client that uploads one file by tus, chunk by chunk; resumes in the next round if it is not done. */
 class TusClient {
   bytes = content(2_000_000 + Math.floor(random() * 4_000_000));
   #path;
-  /** What the server has acknowledged of it. */
+  /** The bytes that the server has acknowledged. */
   #offset = 0;
 
   async sendUntilDeath(acknowledged) {
@@ -68,7 +69,7 @@ class TusClient {
   }
 }
 
-/** Errors of the connection are what the death of the server looks like; others are failures. */
+/** Connection errors are expected when the server dies; others are failures. */
 const dies = async (work) => {
   try {
     return await work;

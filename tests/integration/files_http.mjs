@@ -1,5 +1,5 @@
-// Files over plain HTTP: up whole, down whole or in parts, under any name, and never run from our origin.
-// Run with plain `node`.
+// Files over plain HTTP: uploaded whole, downloaded whole or in ranges, under any name, and never executed in our
+// origin. Run with plain `node`.
 //
 // FLUX_FILE_SERVER  the program of tests/support/file_server.cpp; required
 

@@ -1,7 +1,7 @@
-// Files of types that browsers may show, opened in a tab of Chromium. Run with plain `node`.
+// Files of types that browsers may display, opened in a Chromium tab. Run with plain `node`.
 //
 // FLUX_FILE_SERVER  the program of tests/support/file_server.cpp; required
-// CHROMIUM          the browser; /usr/bin/chromium unless set
+// CHROMIUM          the browser; default /usr/bin/chromium
 
 import assert from 'node:assert/strict';
 import {mkdtempSync, rmSync} from 'node:fs';

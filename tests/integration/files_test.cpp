@@ -1,4 +1,4 @@
-// Files over HTTP with stores and handlers of the tests' own: order, bounds, takeover, authorisation, errors.
+// Files over HTTP with test stores and handlers: order, bounds, takeover, authorisation, errors.
 #include "support/memory_file_store.hpp"
 #include "support/server.hpp"
 
@@ -66,7 +66,7 @@ std::string patch(std::string_view path, std::size_t offset, std::string_view bo
   return patch_head(path, offset, body.size()).append(body);
 }
 
-/// The path of the file that was made by a POST to /files.
+/// The path of the file created by a POST to /files.
 std::string path_of(const HttpReply& made) { return "/" + field(made, "Location"); }
 
 std::string begin_upload(HttpClient& client, std::size_t length, std::string_view fields = "") {
@@ -84,7 +84,7 @@ std::string bytes_of(std::size_t size) {
 
 }  // namespace
 
-TEST_CASE("files: what is put up comes down, from a store that blocks and one that does not") {
+TEST_CASE("files: an uploaded file can be downloaded, from a blocking store and one that does not block") {
   for (const bool blocks : {true, false}) {
     Fixture files({.blocks = blocks}, 2);
     files.config.files.sha256 = flux::core::has_digests();
@@ -111,7 +111,7 @@ TEST_CASE("files: what is put up comes down, from a store that blocks and one th
   }
 }
 
-TEST_CASE("files: Location is relative to the URL of the request, whatever a proxy has made of it") {
+TEST_CASE("files: Location is relative to the URL of the request, however a proxy has rewritten it") {
   for (const std::string path : {"/files", "/rt/my files", "/a:b"}) {
     Fixture files;
     files.config.files.path = path;
@@ -134,7 +134,7 @@ TEST_CASE("files: Location is relative to the URL of the request, whatever a pro
   }
 }
 
-TEST_CASE("files: no head of an answer is longer than 4 kB, however long names and metadata are") {
+TEST_CASE("files: no response head exceeds 4 kB, however long names and metadata are") {
   constexpr std::size_t usual_bound = 4'096;  // of nginx and others
   Fixture files;
   files.config.files.cors_origins = {"https://app.example.com"};
@@ -168,7 +168,7 @@ TEST_CASE("files: no head of an answer is longer than 4 kB, however long names a
   CHECK(files.client().request(get(path_of(named) + "?filename=" + name + "x")).status == 400);
 }
 
-TEST_CASE("files: the server removes deleted files by itself, at its start and now and then") {
+TEST_CASE("files: the server removes deleted files by itself, at its start and periodically") {
   const auto clock = std::make_shared<flux::testing::ManualClock>();
   Fixture files({.clock = clock});
   auto& server = files.start();
@@ -188,7 +188,7 @@ TEST_CASE("files: the server removes deleted files by itself, at its start and n
   CHECK(eventually([&] { return files.store->files() == 0; }));
 }
 
-TEST_CASE("files: one that nobody has shared is gone after a day, by default") {
+TEST_CASE("files: a file that nobody has shared expires after a day, by default") {
   const auto clock = std::make_shared<flux::testing::ManualClock>();
   Fixture files({.clock = clock});
   files.start();
@@ -198,14 +198,14 @@ TEST_CASE("files: one that nobody has shared is gone after a day, by default") {
   CHECK(is_there());
   clock->advance(24h);
   CHECK(is_there());
-  // A sweep deletes it, a cleanup takes it from disk; each comes within ten minutes.
+  // A sweep deletes it, a cleanup removes it from disk; each comes within ten minutes.
   CHECK(eventually([&] {
     clock->advance(601s);
     return files.store->files() == 0;
   }));
 }
 
-TEST_CASE("files: an upload held up by the store holds its client back and takes little memory") {
+TEST_CASE("files: an upload delayed by the store blocks its client and takes little memory") {
   Fixture files;
   Gate gate;
   files.store->before_append = [&](const flux::FileId&) { gate.wait(); };
@@ -213,7 +213,7 @@ TEST_CASE("files: an upload held up by the store holds its client back and takes
   auto client = files.client();
   const std::string content = bytes_of(9'000'000);
   const std::string request = post("/files", content);
-  // The kernel takes some megabytes; the rest waits with us, until nothing more is taken for long.
+  // The kernel buffers some megabytes and we queue the rest, until nothing more is accepted for a while.
   std::size_t sent = 0;
   for (int rests = 0; sent < request.size() && rests < 50;) {
     const std::size_t size = client.send_some(std::string_view(request).substr(sent));
@@ -231,7 +231,7 @@ TEST_CASE("files: an upload held up by the store holds its client back and takes
   CHECK(files.client().request(get(path_of(made))).body == content);
 }
 
-TEST_CASE("files: a client that goes away in a plain POST leaves nothing behind") {
+TEST_CASE("files: a client that disconnects during a plain POST leaves nothing behind") {
   Fixture files;
   files.start();
   {
@@ -242,7 +242,7 @@ TEST_CASE("files: a client that goes away in a plain POST leaves nothing behind"
   CHECK(eventually([&] { return files.store->files() == 0; }));
 }
 
-TEST_CASE("files: a store that fails in the middle, POST gets its status and leaves nothing behind") {
+TEST_CASE("files: a store fails in the middle, POST gets its status and leaves nothing behind") {
   struct Failure {
     flux::Errc code;
     int status;
@@ -262,7 +262,7 @@ TEST_CASE("files: a store that fails in the middle, POST gets its status and lea
   }
 }
 
-TEST_CASE("files: a store that throws, 500, and the server goes on") {
+TEST_CASE("files: a store throws, 500, and the server continues") {
   Fixture files;
   std::atomic<bool> throws{true};
   files.store->append_fails = [&]() -> flux::Result<void> {
@@ -275,7 +275,7 @@ TEST_CASE("files: a store that throws, 500, and the server goes on") {
   CHECK(files.client().request(post("/files", "x")).status == 201);
 }
 
-TEST_CASE("files: past the store's quota, 507 before the body is asked for") {
+TEST_CASE("files: past the store's quota, 507 without asking for the body") {
   Fixture files({.bytes_max = 1'000});
   files.start();
   auto client = files.client();
@@ -284,7 +284,7 @@ TEST_CASE("files: past the store's quota, 507 before the body is asked for") {
   CHECK(files.store->files() == 0);
 }
 
-TEST_CASE("files: 100 (Continue) is sent when the application has permitted the upload, not before") {
+TEST_CASE("files: 100 (Continue) is sent once the application has permitted the upload, not before") {
   Fixture files;
   Awaited<flux::LaterAnswer> asked;
   files.before_start = [&](flux::Server& server) {
@@ -302,8 +302,7 @@ TEST_CASE("files: 100 (Continue) is sent when the application has permitted the 
   CHECK(client.request("hi").status == 201);
 }
 
-TEST_CASE(
-    "files: an upload that is refused later, 403 with the reason, nothing made, and its body not taken for a request") {
+TEST_CASE("files: an upload refused later, 403 with the reason, nothing created, its body not parsed as a request") {
   Fixture files;
   std::vector<std::string> seen;
   Awaited<flux::LaterAnswer> asked;
@@ -333,7 +332,7 @@ TEST_CASE(
   CHECK(files.store->files() == 0);
 }
 
-TEST_CASE("files: an application that does not answer in time, 503, and its answer is too late") {
+TEST_CASE("files: an application that does not answer in time, 503, and its later answer is ignored") {
   Fixture files;
   files.config.limits.handshake_timeout = 300ms;
   Awaited<flux::LaterAnswer> asked;
@@ -352,7 +351,7 @@ TEST_CASE("files: an application that does not answer in time, 503, and its answ
   CHECK(files.store->files() == 0);
 }
 
-TEST_CASE("files: an application that answers in time may have the upload last longer than its answer may") {
+TEST_CASE("files: with an answer in time, an upload may take longer than the answer's timeout") {
   Fixture files;
   files.config.limits.handshake_timeout = 300ms;
   files.before_start = [](flux::Server& server) {
@@ -362,14 +361,14 @@ TEST_CASE("files: an application that answers in time may have the upload last l
   auto client = files.client();
   client.send("POST /files HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab");
   REQUIRE(eventually([&] { return files.store->appends == 1; }));
-  // Its own deadline is set in the same loop, later: when that has come, so has the other.
+  // Its own deadline is set later in the same loop: once it has passed, so has the other.
   auto silent = files.client();
   CHECK(silent.to_end().empty());
   client.send("cd");
   CHECK(client.reply().status == 201);
 }
 
-TEST_CASE("files: a client that dies while the application holds back its answer frees its connection") {
+TEST_CASE("files: a client that disconnects while the application's answer is pending frees its connection") {
   Fixture files;
   files.config.limits.handshake_timeout = 300ms;
   Awaited<flux::LaterAnswer> asked;
@@ -384,7 +383,7 @@ TEST_CASE("files: a client that dies while the application holds back its answer
   CHECK(eventually([&] { return files.server->stats().connections_now == 0; }));
 }
 
-TEST_CASE("files: a handler that throws, 500; one that throws after it has accepted, nothing is made") {
+TEST_CASE("files: a handler throws, 500; it throws after accepting, nothing is created") {
   Fixture files;
   files.before_start = [&](flux::Server& server) {
     server.on_file([&](FileRequest& request) {
@@ -427,7 +426,8 @@ TEST_CASE("files: the handler is asked about each action, with the file and its 
   CHECK(log == std::vector<std::string>{"0n", "0annn", "0annn", "0annn", "1annn", "2annn", "2annn"});
 }
 
-TEST_CASE("files: without a handler unfinished uploads are removed by who knows them, complete files by nobody") {
+TEST_CASE(
+    "files: without a handler unfinished uploads are removed by clients that know them, complete files by nobody") {
   Fixture files;
   files.start();
   auto client = files.client();
@@ -439,7 +439,7 @@ TEST_CASE("files: without a handler unfinished uploads are removed by who knows 
   CHECK(client.request(get(path_of(made))).status == 200);
 }
 
-TEST_CASE("tus: a newer PATCH takes over at once from one that is stalled, whose later bytes are not written") {
+TEST_CASE("tus: a newer PATCH takes over at once from a stalled one, whose later bytes are not written") {
   Fixture files({}, 2);
   files.start();
   auto dead = files.client();
@@ -456,7 +456,7 @@ TEST_CASE("tus: a newer PATCH takes over at once from one that is stalled, whose
   CHECK(newer.request(get(path)).body == "abcDEFGHIJ");
 }
 
-TEST_CASE("tus: a HEAD takes over from a PATCH that the store holds up, and tells what has come of it") {
+TEST_CASE("tus: a HEAD takes over from a PATCH that the store delays, and reports the resulting offset") {
   Fixture files;
   Gate gate;
   Awaited<bool> held;
@@ -471,16 +471,16 @@ TEST_CASE("tus: a HEAD takes over from a PATCH that the store holds up, and tell
   const auto path = begin_upload(dead, 100);
   dead.send(patch_head(path, 0, 100) + "abc");
   REQUIRE(eventually([&] { return files.store->content(path.substr(7)) == "abc"; }));
-  dead.send("def");  // on its way into the store
+  dead.send("def");  // on its way to the store
   CHECK(held.get());
-  dead.send("ghi");  // waits behind it
+  dead.send("ghi");  // queued behind it
   auto newer = files.client();
   newer.send(tus("HEAD", path));
   CHECK(files.client().request(get("/none")).status == 404);
   gate.open();
   const auto offset = newer.reply(true);
   const std::string come = files.store->content(path.substr(7));
-  CHECK((come == "abcdef" || come == "abcdefghi"));  // as soon as it is known that the HEAD may
+  CHECK((come == "abcdef" || come == "abcdefghi"));  // as soon as the HEAD is known to be allowed
   CHECK(field(offset, "Upload-Offset") == std::to_string(come.size()));
   CHECK(dead.reply().status == 409);
   const std::string rest(100 - come.size(), 'x');
@@ -488,7 +488,7 @@ TEST_CASE("tus: a HEAD takes over from a PATCH that the store holds up, and tell
   CHECK(newer.request(get(path)).body == come + rest);
 }
 
-TEST_CASE("tus: many requests for one upload at once, each byte is written once") {
+TEST_CASE("tus: many concurrent requests for one upload, each byte is written once") {
   Fixture files({}, 2);
   files.start();
   auto first = files.client();
@@ -515,7 +515,7 @@ TEST_CASE("tus: many requests for one upload at once, each byte is written once"
   CHECK(first.request(get(path)).body == content);
 }
 
-TEST_CASE("tus: an upload that has expired is gone") {
+TEST_CASE("tus: an expired upload is gone") {
   const auto clock = std::make_shared<flux::testing::ManualClock>();
   Fixture files({.clock = clock});
   files.config.files.upload_expires = 60s;
@@ -526,10 +526,10 @@ TEST_CASE("tus: an upload that has expired is gone") {
   CHECK(client.request(patch(path, 0, "a")).status == 204);
   clock->advance(61s);
   const auto reply = files.client().request(patch(path, 1, "b"));  // the other connection was idle for too long
-  CHECK((reply.status == 410 || reply.status == 404));             // not swept yet, or swept
+  CHECK((reply.status == 410 || reply.status == 404));             // before or after the sweep
 }
 
-TEST_CASE("files: a download of which the store loses the rest is cut, not padded") {
+TEST_CASE("files: the store loses the rest of a download, it is truncated, not padded") {
   Fixture files;
   files.start();
   auto client = files.client();
@@ -543,7 +543,7 @@ TEST_CASE("files: a download of which the store loses the rest is cut, not padde
   CHECK(all.size() < 5'000'000);
 }
 
-TEST_CASE("files: a client that stops reading holds two pieces, and is cut off at the timeout") {
+TEST_CASE("files: a client that stops reading holds two pieces, and is closed at the timeout") {
   Fixture files;
   files.config.limits.http_idle_timeout = 500ms;
   files.start();
@@ -556,7 +556,7 @@ TEST_CASE("files: a client that stops reading holds two pieces, and is cut off a
   CHECK(files.store->reads < 9'900'000 / 524'288);
 }
 
-TEST_CASE("files: downloads that nobody reads hold as much as is allowed together, then little each, and come whole") {
+TEST_CASE("files: unread downloads hold at most the shared budget, then little each, and arrive complete") {
   constexpr std::size_t clients = 40;
   constexpr std::size_t allowed = 2'000'000;
   Fixture files;
@@ -571,7 +571,7 @@ TEST_CASE("files: downloads that nobody reads hold as much as is allowed togethe
     idle.back()->send(get(path_of(made)));
     REQUIRE(idle.back()->receive());
   }
-  // Nothing more is read when the kernel takes nothing more: some turns of the loop tell.
+  // Reading stops when the kernel accepts nothing more; a few turns of the loop show that.
   auto client = files.client();
   std::uint64_t read = 0;
   for (int quiet = 0; quiet < 50; quiet = files.store->bytes_read == read ? quiet + 1 : 0) {
@@ -581,7 +581,7 @@ TEST_CASE("files: downloads that nobody reads hold as much as is allowed togethe
   const std::uint64_t sent = server.stats().bytes_out - sent_before;
   const std::uint64_t held = read > sent ? read - sent : 0;
   CHECK(held <= allowed + clients * 16'384);
-  CHECK(client.request(get(path_of(made))).body == content);  // in little pieces
+  CHECK(client.request(get(path_of(made))).body == content);  // in small pieces
 }
 
 TEST_CASE("files: links work without the handler, until they expire") {
@@ -626,7 +626,7 @@ flux::JsonText next_event(LiveClient& member) { return member.next("broadcast_ev
 
 }  // namespace
 
-TEST_CASE("files: a member's upload is told of in its room, throttled, the last always") {
+TEST_CASE("files: a member's upload is announced in its room, throttled, the last report always") {
   if (!flux::core::has_digests()) return;
   Fixture files;
   auto& server = files.start();
@@ -639,7 +639,7 @@ TEST_CASE("files: a member's upload is told of in its room, throttled, the last 
   const std::string ticket = ticket_of(member);
   const auto path =
       begin_upload(client, 400, "Upload-Metadata: filename bg==,ticket " + base64(ticket) + ",upload_id bWluZQ==\r\n");
-  // Whoever knows the upload does not learn the ticket.
+  // A client that knows the upload does not learn the ticket.
   CHECK(field(client.request(tus("HEAD", path)), "Upload-Metadata") == "filename bg==,upload_id bWluZQ==");
   for (std::size_t offset = 0; offset < 400; ++offset) {
     REQUIRE(client.request(patch(path, offset, "x")).status == 204);
@@ -664,7 +664,7 @@ TEST_CASE("files: a member's upload is told of in its room, throttled, the last 
   const auto whole = client.request(post("/files?upload_id=whole&ticket=" + ticket, "x"));
   CHECK(whole.status == 201);
   CHECK(text_at(next_event(other), "/payload/payload/uploadId") == "whole");
-  // Its room and its uploader may have it deleted, as they may what they send in a message.
+  // Its room and its uploader may delete it, like files that they send in a message.
   const std::string data = R"({"data":{"type":"file","fileId":")" + path_of(whole).substr(7) + "\"}}";
   CHECK(type_of(other.request("public_share", data)) == "ack");
   CHECK_FALSE(files.store->info(path_of(whole).substr(7)).value().shared);
@@ -672,7 +672,7 @@ TEST_CASE("files: a member's upload is told of in its room, throttled, the last 
   CHECK(files.store->info(path_of(whole).substr(7)).value().shared);
 }
 
-TEST_CASE("files: a room hears of nobody's uploads but its members'") {
+TEST_CASE("files: a room is told only of its members' uploads") {
   if (!flux::core::has_digests()) return;
   Fixture files;
   const auto clock = std::make_shared<flux::testing::ManualClock>();
@@ -714,7 +714,7 @@ TEST_CASE("files: a room hears of nobody's uploads but its members'") {
   clock->advance(3'600'001ms);
   CHECK(why_not("ticket=" + good) == no_good);
 
-  // A frame that is no UTF-8 would end the connections of all members.
+  // A frame that is not UTF-8 would close the connections of all members.
   CHECK(why_not("upload_id=%FF").substr(0, 3) == "400");
   CHECK(
       files.client().request(tus("POST", "/files", "Upload-Length: 1\r\nUpload-Metadata: upload_id /w==\r\n")).status ==
@@ -726,7 +726,7 @@ TEST_CASE("files: a room hears of nobody's uploads but its members'") {
         "NOT_IN_ROOM");
 }
 
-TEST_CASE("files: an upload for the public space is its connection's, which may have it deleted, and nobody else") {
+TEST_CASE("files: an upload for the public space belongs to its connection, which alone may delete it") {
   if (!flux::core::has_digests()) return;
   Fixture files;
   auto& server = files.start();
@@ -739,7 +739,7 @@ TEST_CASE("files: an upload for the public space is its connection's, which may 
   REQUIRE(made.status == 201);
   const std::string id = path_of(made).substr(7);
   const std::string data = R"({"data":{"type":"file","fileId":")" + id + "\"}}";
-  for (LiveClient* client : {&eve, ann.get()}) {  // were it deleted by eve's, ann could not share it
+  for (LiveClient* client : {&eve, ann.get()}) {  // if eve's item had deleted it, ann could not share it
     CHECK(type_of(client->request("public_share", data)) == "ack");
     CHECK(type_of(client->request("public_delete_last")) == "ack");
   }
@@ -749,7 +749,7 @@ TEST_CASE("files: an upload for the public space is its connection's, which may 
   CHECK(upload("ticket=" + ticket).status == 403);
 }
 
-TEST_CASE("files: an upload as a user with a session in the room is a member's, and is that user's") {
+TEST_CASE("files: an upload by a user with a session in the room counts as a member's, and belongs to that user") {
   Fixture files;
   files.before_start = [](flux::Server& server) {
     server.on_connect([](flux::ConnectRequest& request) { request.accept({.user_id = request.token()}); });
@@ -773,7 +773,7 @@ TEST_CASE("files: an upload as a user with a session in the room is a member's, 
   CHECK(files.store->info(path_of(made).substr(7)).value().owner == "ann");
 }
 
-TEST_CASE("files: the owner of an upload with a ticket is the user of its session, whom the file handler hears of") {
+TEST_CASE("files: an upload with a ticket is owned by its session's user, whom the file handler sees") {
   if (!flux::core::has_digests()) return;
   Fixture files;
   std::atomic<int> known{0};
@@ -801,7 +801,7 @@ TEST_CASE("files: a server without a store serves none") {
   CHECK(client.request(post("/files", "x")).status == 404);
 }
 
-TEST_CASE("files: a client that is reset while its POST is being completed leaves nothing behind") {
+TEST_CASE("files: a client that resets its connection while its POST is being completed leaves nothing behind") {
   for (const bool over_tus : {false, true}) {
     Fixture files;
     Gate gate;
@@ -823,7 +823,7 @@ TEST_CASE("files: a client that is reset while its POST is being completed leave
   }
 }
 
-TEST_CASE("files: a client that only says that it sends no more while its POST is being completed gets its answer") {
+TEST_CASE("files: a client that only ends its sending side while its POST is being completed gets its answer") {
   Fixture files;
   Gate gate;
   Awaited<bool> completing;
@@ -843,7 +843,7 @@ TEST_CASE("files: a client that only says that it sends no more while its POST i
   CHECK(files.client().request(get(path_of(made))).body == "half");
 }
 
-TEST_CASE("files: a download whose request has a body is answered, and the connection ends") {
+TEST_CASE("files: a download whose request has a body is answered, then the connection closes") {
   Fixture files;
   files.start();
   for (const std::string& content : {std::string(), bytes_of(3'000'000)}) {
@@ -859,7 +859,7 @@ TEST_CASE("files: a download whose request has a body is answered, and the conne
   CHECK(eventually([&] { return files.server->stats().connections_now == 0; }));
 }
 
-TEST_CASE("files: a body of unknown length does not go past a limit that was lowered") {
+TEST_CASE("files: a body of unknown length can't exceed a lowered limit") {
   Fixture files;
   files.start();
   auto client = files.client();
@@ -877,7 +877,7 @@ TEST_CASE("files: a body of unknown length does not go past a limit that was low
   CHECK(files.store->content(path.substr(7)).size() == 1'000);
 }
 
-TEST_CASE("files: settings that can't be meant are refused") {
+TEST_CASE("files: invalid settings are refused") {
   const auto refused = [](const std::function<void(flux::FilesOptions&)>& set) {
     flux::Config config = test_config();
     set(config.files);
@@ -902,7 +902,7 @@ TEST_CASE("files: settings that can't be meant are refused") {
   CHECK(refused([](flux::FilesOptions& files) { files.path = "/files/"; }));
 }
 
-TEST_CASE("files: a server that is stopped by force leaves nothing of a POST, and all of a PATCH") {
+TEST_CASE("files: a forced stop of the server discards a POST, and keeps a PATCH") {
   for (const bool blocks : {true, false}) {
     Fixture files({.blocks = blocks}, 2);
     auto& server = files.start();
@@ -925,8 +925,7 @@ TEST_CASE("files: a server that is stopped by force leaves nothing of a POST, an
   }
 }
 
-TEST_CASE(
-    "files: a server that ends while the store is at a POST, in the application's context, leaves nothing of it") {
+TEST_CASE("files: a server that ends during the store's work on a POST, in the application's context, leaves nothing") {
   struct End {
     bool destroyed, completing;
   };
@@ -949,7 +948,7 @@ TEST_CASE(
       return held.load();
     }));
     gate.open();
-    // The store is through with the call, and the loop does not know it yet.
+    // The store has finished the call, and the loop does not know it yet.
     const auto awaited = end.completing ? flux::FileState::complete : flux::FileState::uploading;
     REQUIRE(eventually([&] {
       const auto known = files.store->list().value();
@@ -971,7 +970,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("files: the server is stopped in the middle of uploads and downloads, and starts again") {
+TEST_CASE("files: the server stops in the middle of uploads and downloads, and starts again") {
   Fixture files({}, 2);
   auto& server = files.start();
   std::string path;

@@ -1,5 +1,5 @@
-// What the application hands in: text for people is repaired where it is no UTF-8, names are refused, and no client loses
-// its connection over it. WebSocket clients close a connection whose text frame is not UTF-8; those here check each.
+// Text passed in by the application: repaired if it is not UTF-8, refused in names, and no client is disconnected
+// because of it. WebSocket clients close a connection whose text frame is not UTF-8; those here check each frame.
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
 
@@ -17,12 +17,12 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-// U+1F600 without its last byte, as `text.resize(…)` leaves it; and what becomes of it.
+// U+1F600 without its last byte, as `text.resize(…)` leaves it; and its repaired form.
 const std::string cut = "caf\xC3\xA9 \xF0\x9F\x98";
 const std::string mended = "caf\xC3\xA9 \xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD";
 const std::string bad_name = "name\xFF";
 
-/// Of a server; what it says at level error.
+/// Collects what a server logs at level error.
 struct ErrorLog {
   void set_up(flux::Config& config) {
     config.log = [this](flux::LogLevel level, std::string_view message) {
@@ -40,7 +40,8 @@ struct ErrorLog {
 
 }  // namespace
 
-TEST_CASE("handed in: a chat handler cuts a message inside a code point, everybody gets it mended, newcomers too") {
+TEST_CASE(
+    "handed in: a chat handler truncates a message inside a code point, everybody gets it repaired, newcomers too") {
   auto config = test_config();
   config.chat.store = std::make_shared<flux::MemoryChatStore>();
   flux::Server server(config);
@@ -63,7 +64,7 @@ TEST_CASE("handed in: a chat handler cuts a message inside a code point, everybo
   CHECK(sender.so_far().size() >= 1);  // it is still connected
 }
 
-TEST_CASE("handed in: handlers change what they may not, the client hears why with its id and stays connected") {
+TEST_CASE("handed in: a handler's invalid change, the client gets the error with its id and stays connected") {
   ErrorLog log;
   auto config = test_config();
   config.limits.chat_bytes_max = 10;
@@ -113,12 +114,12 @@ TEST_CASE("handed in: refusals, reasons and identities are repaired") {
   CHECK(text_at(client.request("broadcast_event", R"({"event":"e"})"), "/payload/message") == mended);
   REQUIRE(server.close_room("r", cut));
   CHECK(text_at(client.next("room_closed"), "/payload/reason") == mended);
-  // 123 bytes at most, and whole code points.
+  // At most 123 bytes, and whole code points.
   REQUIRE(server.disconnect(client.id, flux::CloseCode::policy_violation, cut + std::string(107, 'x') + "\xC3\xA9"));
   CHECK(client.closed().reason == mended + std::string(107, 'x'));
 }
 
-TEST_CASE("handed in: an identity with a user id that is no UTF-8, the client is refused and the log says why") {
+TEST_CASE("handed in: a user id that is not UTF-8, the client is refused and the log says why") {
   ErrorLog log;
   auto config = test_config();
   log.set_up(config);
@@ -142,7 +143,7 @@ TEST_CASE("handed in: an identity with a user id that is no UTF-8, the client is
   }
 }
 
-TEST_CASE("handed in: the server's methods refuse names that are no UTF-8, and repair JSON that is none") {
+TEST_CASE("handed in: the server's methods refuse names that are not UTF-8, and repair such JSON") {
   flux::Server server(test_config());
   server.start();
   LiveClient client(server.port());
@@ -168,7 +169,7 @@ TEST_CASE("handed in: the server's methods refuse names that are no UTF-8, and r
         "[\"\\ufffd\",\"\\ufffd\",\"\\ud83d\\ude00\"]");
 }
 
-TEST_CASE("handed in: raw endpoints, a text that is no UTF-8 is sent repaired, bytes as they are") {
+TEST_CASE("handed in: raw endpoints send text repaired, bytes unchanged") {
   flux::Server server(test_config());
   flux::WebSocketEndpoint raw;
   raw.on_message = [](const flux::WebSocket& socket, std::string_view message, flux::MessageType type) {
@@ -195,7 +196,7 @@ TEST_CASE("handed in: raw endpoints, a text that is no UTF-8 is sent repaired, b
   CHECK(browser.message() == "4\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
 }
 
-TEST_CASE("handed in: Socket.IO, names are refused, text is repaired, halves of pairs too") {
+TEST_CASE("handed in: Socket.IO refuses names, repairs text, halves of pairs too") {
   flux::Server server(test_config());
   flux::socketio::Io io(server);
   Awaited<std::vector<flux::Errc>> codes;
@@ -219,7 +220,7 @@ TEST_CASE("handed in: Socket.IO, names are refused, text is repaired, halves of 
   CHECK(client.message() == "44/refusing,{\"message\":\"" + mended + "\",\"data\":\"" + mended + "\"}");
 }
 
-TEST_CASE("handed in: data sharing, its handlers and its identity are checked like those of protocol live") {
+TEST_CASE("handed in: data sharing checks its handlers and its identity as protocol live does") {
   flux::Server server(test_config());
   flux::socketio::Io io(server);
   flux::socketio::SharingOptions sharing;
@@ -282,7 +283,7 @@ TEST_CASE("halves of pairs: live and data sharing relay them as U+FFFD, and refu
   }
 }
 
-TEST_CASE("live: JSON in a binary frame is read, and bytes that are no UTF-8 are an error with the id") {
+TEST_CASE("live: JSON in a binary frame is read, bytes that are not UTF-8 are an error with the id") {
   flux::Server server(test_config());
   server.start();
   LiveClient client(server.port());
@@ -295,7 +296,7 @@ TEST_CASE("live: JSON in a binary frame is read, and bytes that are no UTF-8 are
   CHECK(number_at(error, "/id") == 7);
 }
 
-TEST_CASE("live: an error has the id that the message had before the fault") {
+TEST_CASE("live: an error has the id that precedes the fault in its message") {
   auto config = test_config();
   config.limits.messages_per_second = 1;
   config.limits.message_burst = 8;
@@ -310,7 +311,7 @@ TEST_CASE("live: an error has the id that the message had before the fault") {
   };
   CHECK(id_of_error(R"("payload":{"message":"x","metadata":[[[[[[[[[]]]]]]]]]}})") == "me");  // too deep
   CHECK(id_of_error(R"("payload":{"message":"x","metadata":1e400}})") == "me");               // past double's range
-  CHECK(id_of_error(R"("payload":{"message":)") == "me");                                     // cut off
+  CHECK(id_of_error(R"("payload":{"message":)") == "me");                                     // truncated
   CHECK(id_of_error(R"("payload":{"message":7}})") == "me");                                  // of a wrong type
   CHECK(id_of_error(R"("payload":[]})") == "me");
   CHECK(id_of_error(R"("payload":{"message":)" + quoted_x(65'537) + "}}") == "me");  // over its limit
@@ -318,7 +319,7 @@ TEST_CASE("live: an error has the id that the message had before the fault") {
   CHECK(text_at(client.next("error"), "/id") == "(none)");
   client.send_text(R"({"type":"leave_room","id":"\ud83d"})");
   CHECK(client.next("error").at("/id")->text() == "\"\\ud83d\"");
-  // Now it is too fast; of a long message the beginning is read.
+  // Now the rate limit applies; of a long message only the beginning is read.
   CHECK(id_of_error(R"("payload":{"message":)" + quoted_x(60'000) + "}}") == "me");
   client.send_text(R"({"id":12345,"x":")" + std::string(4069, 'x') + R"(","payload":{}})");
   CHECK(number_at(client.next("error"), "/id") == 12345);

@@ -1,4 +1,4 @@
-// What the application's handlers may do, and what becomes of clients when they throw.
+// What the application's handlers may do, and what happens to clients when they throw.
 #include "support/server.hpp"
 
 #include <atomic>
@@ -18,15 +18,15 @@ HttpReply try_handshake(std::uint16_t port, std::string_view path, std::string_v
 
 [[noreturn]] void throw_it() { throw std::runtime_error("thrown on purpose"); }
 
-// The veto of a handler that gets a copy would be lost.
+// The veto of a handler that takes a copy would be lost.
 static_assert(std::is_constructible_v<flux::ChatHandler, void (*)(flux::ChatDraft&)>);
 static_assert(!std::is_constructible_v<flux::ChatHandler, void (*)(flux::ChatDraft)>);
 
 }  // namespace
 
-// --- Who connects ---
+// --- Connecting ---
 
-TEST_CASE("connect: the handler reads the request and gives the identity that others see") {
+TEST_CASE("connect: the handler reads the request and sets the identity that others see") {
   std::mutex mutex;
   std::vector<std::string> seen;
   flux::Server server(test_config());
@@ -58,7 +58,7 @@ TEST_CASE("connect: the handler reads the request and gives the identity that ot
   CHECK(seen[5] == "t");
 }
 
-TEST_CASE("connect: without a handler anybody is let in, with the name it claims, unverified") {
+TEST_CASE("connect: without a handler everybody may connect, with the claimed name, unverified") {
   flux::Server server(test_config());
   server.start();
   LiveClient client(server.port());
@@ -67,7 +67,7 @@ TEST_CASE("connect: without a handler anybody is let in, with the name it claims
   CHECK(server.session(client.id)->identity() == flux::Identity{"", "Ann", "a@example.com", "", false});
 }
 
-TEST_CASE("connect: refused, the client gets 401 with the reason and is no session") {
+TEST_CASE("connect: refused, the client gets 401 with the reason and no session") {
   flux::Server server(test_config());
   server.on_connect([](flux::ConnectRequest& request) {
     request.refuse("not on the list");
@@ -82,7 +82,7 @@ TEST_CASE("connect: refused, the client gets 401 with the reason and is no sessi
   CHECK(server.stats().sessions_now == 0);
 }
 
-TEST_CASE("connect: answered later from another thread, the client waits and what it sent meanwhile is not lost") {
+TEST_CASE("connect: answered later from another thread, the client's messages meanwhile are not lost") {
   Awaited<flux::LaterAnswer> question;
   flux::Server server(test_config());
   server.on_connect([&](flux::ConnectRequest& request) { question.set(request.later()); });
@@ -121,7 +121,7 @@ TEST_CASE("connect: the answer is dropped, the client is refused") {
   CHECK(try_handshake(server.port(), "/live").status == 401);
 }
 
-TEST_CASE("connect: the client goes before the answer, the answer does nothing; nor after the server") {
+TEST_CASE("connect: the client disconnects, or the server ends, before the answer, which does nothing") {
   Awaited<flux::LaterAnswer> first;
   Awaited<flux::LaterAnswer> second;
   std::atomic<int> asked{0};
@@ -145,7 +145,7 @@ TEST_CASE("connect: the client goes before the answer, the answer does nothing; 
   left->accept();
 }
 
-TEST_CASE("connect: a handler that throws, the client gets 500 and the next one is served") {
+TEST_CASE("connect: the handler throws, the client gets 500 and the next one is served") {
   flux::Server server(test_config());
   server.on_connect([](flux::ConnectRequest& request) {
     if (request.query("bad")) throw_it();
@@ -160,7 +160,7 @@ TEST_CASE("connect: a handler that throws, the client gets 500 and the next one 
 
 // --- Tokens ---
 
-TEST_CASE("token: verified from the query and from the header, refused with 401, absent is nobody") {
+TEST_CASE("token: verified from the query and from the header, refused with 401, without one the user is unknown") {
   flux::Server server(test_config());
   server.on_token([](flux::TokenRequest& request) {
     if (request.token() == "throw") throw_it();
@@ -180,12 +180,12 @@ TEST_CASE("token: verified from the query and from the header, refused with 401,
   const auto refused = try_handshake(server.port(), "/live?access_token=bad");
   CHECK(refused.status == 401);
   CHECK(refused.body == "it has ended");
-  CHECK(try_handshake(server.port(), "/live?access_token=unknown").status == 401);  // no answer refuses
+  CHECK(try_handshake(server.port(), "/live?access_token=unknown").status == 401);  // without an answer it is refused
   CHECK(try_handshake(server.port(), "/live?access_token=throw").status == 500);
   CHECK(server.stats().sessions_now == 3);
 }
 
-TEST_CASE("token: that of a join becomes the identity; a bad one answers UNAUTHORIZED and the connection stays") {
+TEST_CASE("token: one in a join sets the identity; a bad one answers UNAUTHORIZED and the connection stays") {
   flux::Server server(test_config());
   server.on_token([](flux::TokenRequest& request) {
     if (request.token() == "throw") throw_it();
@@ -263,7 +263,7 @@ TEST_CASE("disconnect: the handler gets the client's code, the server's, or 1006
 
 // --- Vetoes and changes ---
 
-TEST_CASE("join: the handler vetoes with a code of its own, or changes the presence") {
+TEST_CASE("join: the handler refuses with its own code, or changes the presence") {
   flux::Server server(test_config());
   server.on_join([](flux::JoinRequest& join) {
     if (join.room == "closed") join.refuse("members only");
@@ -284,7 +284,7 @@ TEST_CASE("join: the handler vetoes with a code of its own, or changes the prese
   CHECK(odd.at("/payload/presence/" + client.id + "/presence")->text() == "{}");
 }
 
-TEST_CASE("leave: the handler is told of every way out, and may speak in the room that was left") {
+TEST_CASE("leave: the handler is called for every way of leaving, and may send to the room") {
   auto config = test_config();
   std::mutex mutex;
   std::vector<std::string> left;
@@ -317,7 +317,7 @@ TEST_CASE("leave: the handler is told of every way out, and may speak in the roo
   }));
 }
 
-TEST_CASE("event: the handler vetoes, changes name and payload, or takes the payload away") {
+TEST_CASE("event: the handler refuses, changes name and payload, or removes the payload") {
   flux::Server server(test_config());
   server.on_event([](flux::EventMessage& message) {
     if (message.event == "bad") message.refuse("not that");
@@ -343,7 +343,7 @@ TEST_CASE("event: the handler vetoes, changes name and payload, or takes the pay
   CHECK_FALSE(other.next("broadcast_event").at("/payload/payload"));
 }
 
-TEST_CASE("chat: the handler vetoes, or changes what is stored") {
+TEST_CASE("chat: the handler refuses, or changes the stored message") {
   flux::Server server(test_config());
   server.on_chat([](flux::ChatDraft& chat) {
     if (chat.message.empty()) chat.refuse("say something");
@@ -364,7 +364,7 @@ TEST_CASE("chat: the handler vetoes, or changes what is stored") {
   CHECK_FALSE(page.at("/payload/messages/1"));
 }
 
-TEST_CASE("share: the handler vetoes or changes, in rooms and in the public space") {
+TEST_CASE("share: the handler refuses or changes, in rooms and in the public space") {
   flux::Server server(test_config());
   server.on_share([](flux::ShareDraft& share) {
     if (text_at(share.data, "/content") == "bad") share.refuse("no");
@@ -388,7 +388,7 @@ TEST_CASE("share: the handler vetoes or changes, in rooms and in the public spac
   CHECK(text_at(server.public_items()[0].data, "/content") == "in public");
 }
 
-TEST_CASE("presence: the handler vetoes or changes, and others see what it made of it") {
+TEST_CASE("presence: the handler refuses or changes, and others see its version") {
   flux::Server server(test_config());
   server.on_presence([](flux::PresenceChange& change) {
     if (change.presence.at("/secret")) change.refuse("too much");
@@ -406,7 +406,7 @@ TEST_CASE("presence: the handler vetoes or changes, and others see what it made 
   CHECK(server.presence("r")[0].presence.text() == R"({"seen":true})");
 }
 
-TEST_CASE("handlers: each that throws answers SERVER_ERROR, is counted, and harms nobody else") {
+TEST_CASE("handlers: each that throws answers SERVER_ERROR, is counted, and affects nobody else") {
   auto config = test_config();
   std::mutex mutex;
   std::string log;
@@ -448,7 +448,7 @@ TEST_CASE("handlers: each that throws answers SERVER_ERROR, is counted, and harm
   CHECK_THAT(log, ContainsSubstring("error: disconnect handler threw: thrown on purpose"));
 }
 
-TEST_CASE("handlers: what one sends to a room arrives before it closes the session or the room") {
+TEST_CASE("handlers: messages sent to a room arrive before the handler closes the session or the room") {
   flux::Server server(test_config());
   server.on_event([&](flux::EventMessage& message) {
     (void)server.broadcast(message.room, "last words", "1"_json);
@@ -459,7 +459,7 @@ TEST_CASE("handlers: what one sends to a room arrives before it closes the sessi
   LiveClient client(server.port());
   client.join("r");
   client.send("broadcast_event", R"({"event":"close room"})");
-  CHECK(type_of(client.next()) == "error");  // its own event had no room any more
+  CHECK(type_of(client.next()) == "error");  // the room of its own event no longer exists
   CHECK(text_at(client.next(), "/payload/event") == "last words");
   CHECK(type_of(client.next()) == "room_closed");
   client.join("r");

@@ -1,5 +1,5 @@
-// Bad HTTP on the server's port: a status that says what was wrong, no request smuggled, and nobody else notices.
-// Run with plain `node`.
+// Bad HTTP on the server's port: a status that says what was wrong, no request smuggled, nobody else affected. Run with
+// plain `node`.
 //
 // FLUX_SERVER  the server program; required
 
@@ -32,7 +32,7 @@ after(async () => {
   rmSync(folder, {recursive: true});
 });
 
-/** Sends `bytes` with a request for a file behind them. The first gets `status` and is the last that is answered. */
+/** Sends `bytes` followed by a request for a file. The first gets `status`, and the second is not answered. */
 async function ends(bytes, status) {
   const peer = await RawPeer.connect(server.port);
   const answer = await peer.request(Buffer.concat([Buffer.from(bytes, 'latin1'), Buffer.from(get('/secret.txt'))]));
@@ -45,7 +45,7 @@ async function ends(bytes, status) {
   await bystanders.unharmed();
 }
 
-/** A test of its own for each. */
+/** A separate test for each. */
 function refuses(status, attempts) {
   for (const [name, bytes] of Object.entries(attempts))
     test(`${name}, ${status} and the end`, () => ends(bytes, status));
@@ -103,7 +103,7 @@ describe('smuggled requests', () => {
       const peer = await RawPeer.connect(server.port);
       peer.write(post('Transfer-Encoding: chunked\r\n', body) + inner);
       await peer.ended();
-      assert.equal((await peer.response()).status, 405); // what the head asks for; it was answered before its body came
+      assert.equal((await peer.response()).status, 405); // the response to the head, sent before its body arrived
       assert.ok(!peer.unread.includes('SMUGGLED'));
       await bystanders.unharmed();
     });

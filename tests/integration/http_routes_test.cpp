@@ -1,4 +1,4 @@
-// HTTP routes of the application: each sentence of flux/http.hpp.
+// HTTP routes of the application: every statement of flux/http.hpp.
 #include "support/server.hpp"
 
 #include <atomic>
@@ -33,7 +33,7 @@ TEST_CASE("route: a handler reads the request") {
   CHECK(reply.has("Content-Type: text/plain; charset=utf-8"));
 }
 
-TEST_CASE("route: the token is that of the query, else that of the Authorization field") {
+TEST_CASE("route: the token comes from the query, else from the Authorization field") {
   flux::Server server(test_config());
   server.route("GET", "/", [](const HttpExchange& exchange) { exchange.respond(200, exchange.token()); });
   server.start();
@@ -45,7 +45,7 @@ TEST_CASE("route: the token is that of the query, else that of the Authorization
   CHECK(client.request(get("/", "Authorization: Bearer\r\n")).body.empty());
 }
 
-TEST_CASE("route: literals win over names, names over the rest; other methods and paths are refused") {
+TEST_CASE("route: literals take precedence over names, names over the rest; other methods and paths are refused") {
   flux::Server server(test_config());
   const auto say = [](const char* what) { return [what](HttpExchange exchange) { exchange.respond(200, what); }; };
   server.route("GET", "/a/b", say("literal"));
@@ -85,7 +85,7 @@ TEST_CASE("route: answered later from another thread; answers of pipelined reque
   CHECK(client.reply().body == "fast");
 }
 
-TEST_CASE("route: the last handle goes without an answer, or the handler throws, the client gets 500") {
+TEST_CASE("route: the last handle is released without an answer, or the handler throws, the client gets 500") {
   flux::Server server(test_config());
   server.route("GET", "/silent", [](HttpExchange) {});
   server.route("GET", "/throws", [](HttpExchange) { throw std::runtime_error("thrown on purpose"); });
@@ -107,7 +107,7 @@ TEST_CASE("route: the last handle goes without an answer, or the handler throws,
   CHECK(client.reply().status == 500);
 }
 
-TEST_CASE("route: read_body collects, chunked or with a length; without it the body is thrown away") {
+TEST_CASE("route: read_body collects, chunked or with a length; without it the body is discarded") {
   flux::Server server(test_config());
   server.route("POST", "/echo", [](HttpExchange exchange) {
     exchange.read_body([exchange](std::string body) { exchange.respond(200, std::move(body)); });
@@ -123,7 +123,7 @@ TEST_CASE("route: read_body collects, chunked or with a length; without it the b
   const std::string big(300'000, 'b');
   CHECK(client.request(post("/echo", big)).body == big);
   CHECK(client.request(post("/ignore", big)).body == "ok");
-  CHECK(client.request(post("/echo", "")).body.empty());  // the same connection still
+  CHECK(client.request(post("/echo", "")).body.empty());  // still on the same connection
 }
 
 TEST_CASE("route: a body over its limit is answered with 413 and done is never called") {
@@ -151,7 +151,7 @@ TEST_CASE("route: a body over its limit is answered with 413 and done is never c
   CHECK(done == 2);
 }
 
-TEST_CASE("route: on_body streams, and paused it holds the client back") {
+TEST_CASE("route: on_body streams, and pausing it blocks the client") {
   Awaited<HttpExchange> paused;
   std::mutex mutex;
   std::size_t bytes = 0;
@@ -197,7 +197,7 @@ TEST_CASE("route: on_body streams, and paused it holds the client back") {
   CHECK(client.reply().body == std::to_string(size) + " whole");
 }
 
-TEST_CASE("route: the client goes, done is told false and on_abort is called once") {
+TEST_CASE("route: the client disconnects, done gets false and on_abort is called once") {
   Awaited<bool> complete;
   Awaited<bool> reading;
   std::atomic<int> aborted{0};
@@ -221,7 +221,7 @@ TEST_CASE("route: the client goes, done is told false and on_abort is called onc
   CHECK(aborted == 1);
 }
 
-TEST_CASE("route: a body that is asked for when the client has gone, done is told false") {
+TEST_CASE("route: a body requested after the client disconnected, done gets false") {
   Awaited<HttpExchange> waiting;
   Awaited<bool> complete;
   flux::Server server(test_config());
@@ -239,7 +239,7 @@ TEST_CASE("route: a body that is asked for when the client has gone, done is tol
   CHECK_FALSE(complete.get());
 }
 
-TEST_CASE("route: streamed answers, of known length and chunked, from the loop and from another thread") {
+TEST_CASE("route: streamed answers, with known length and chunked, from the loop and from another thread") {
   Awaited<HttpExchange> later;
   flux::Server server(test_config());
   server.route("GET", "/sized", [](HttpExchange exchange) {
@@ -267,7 +267,7 @@ TEST_CASE("route: streamed answers, of known length and chunked, from the loop a
   CHECK(client.request(get("/sized")).complete);  // kept alive
 }
 
-TEST_CASE("route: a slow reader, write tells congested and on_drain when to go on, nothing is lost") {
+TEST_CASE("route: a slow reader, write reports congested and on_drain when to continue, nothing is lost") {
   const bool on_loop = GENERATE(true, false);
   auto config = test_config();
   config.limits.outbox_bytes_congested = 50'000;
@@ -327,7 +327,7 @@ TEST_CASE("route: a slow reader, write tells congested and on_drain when to go o
   CHECK(dropped == 0);
 }
 
-TEST_CASE("route: HEAD gets the head of GET's answer, 100-continue is sent where the body is wanted") {
+TEST_CASE("route: HEAD gets the head of GET's answer, 100-continue is sent if the body is wanted") {
   flux::Server server(test_config());
   server.route("GET", "/page", [](HttpExchange exchange) { exchange.respond(200, "hello"); });
   server.route("POST", "/upload", [&](HttpExchange exchange) {
@@ -340,7 +340,7 @@ TEST_CASE("route: HEAD gets the head of GET's answer, 100-continue is sent where
   const auto head = client.reply(true);
   CHECK(head.status == 200);
   CHECK(head.has("Content-Length: 5"));
-  CHECK(client.request(get("/page")).body == "hello");  // no body came before it
+  CHECK(client.request(get("/page")).body == "hello");  // no body preceded it
   client.send("POST /upload HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
   CHECK(client.reply().status == 100);
   CHECK(client.request("body").body == "body");
@@ -375,7 +375,7 @@ TEST_CASE("route: a handle that outlives its request, its connection and the ser
   CHECK(kept->remote_address().substr(0, 10) == "127.0.0.1:");
 }
 
-TEST_CASE("route: unanswered when the server stops, the handle may be answered later without effect") {
+TEST_CASE("route: unanswered when the server stops, a later answer through the handle has no effect") {
   Awaited<HttpExchange> waiting;
   Awaited<bool> aborted;
   std::optional<HttpExchange> kept;
@@ -396,7 +396,7 @@ TEST_CASE("route: unanswered when the server stops, the handle may be answered l
   kept->respond(200, "too late");
 }
 
-TEST_CASE("route: a graceful stop lets a request that is under way finish") {
+TEST_CASE("route: a graceful stop lets a pending request finish") {
   Awaited<HttpExchange> waiting;
   flux::Server server(test_config());
   server.route("GET", "/", [&](HttpExchange exchange) { waiting.set(exchange); });

@@ -1,4 +1,4 @@
-// The static folder, and HTTP's rules for connections, with raw sockets. Run with plain `node`.
+// The static folder, and HTTP's rules for connections, over raw sockets. Run with plain `node`.
 //
 // FLUX_SERVER  the server program; required
 
@@ -105,7 +105,7 @@ describe('files', () => {
       assert.equal(head.headers[name], whole.headers[name], name);
     }
     assert.equal((await ask('/nowhere', {}, 'HEAD')).status, 404);
-    assert.equal((await ask('/note.txt')).status, 200); // nothing of a body came in between
+    assert.equal((await ask('/note.txt')).status, 200); // no part of a body came in between
   });
 });
 
@@ -121,7 +121,7 @@ describe('conditions', () => {
     assert.equal((await ask('/note.txt', {'If-Modified-Since': headers['last-modified']})).status, 304);
     assert.equal((await ask('/note.txt', {'If-Modified-Since': 'Thu, 01 Jan 1970 00:00:00 GMT'})).status, 200);
     assert.equal((await ask('/note.txt', {'If-Match': '"other"'})).status, 412);
-    writeFileSync(join(root, 'site', 'note.txt'), 'content of NOTE.txt'); // of the same size
+    writeFileSync(join(root, 'site', 'note.txt'), 'content of NOTE.txt'); // the same size
     const changed = await ask('/note.txt', {'If-None-Match': headers.etag});
     assert.equal(changed.status, 200);
     assert.notEqual(changed.headers.etag, headers.etag);

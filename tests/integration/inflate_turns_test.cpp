@@ -1,5 +1,5 @@
-// Messages that inflate to a thousand times their size: a turn of the loop inflates so much and no more, and no client
-// waits behind another's.
+// Messages that inflate to a thousand times their size: a turn of the loop inflates a bounded amount, and no client
+// waits for another's.
 #include "support/server.hpp"
 
 #include <flux/asio.hpp>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t inflated_size = 1'000'000;
 
-/// A server in a context of the test, whose endpoint notes in which turn it has got what from whom.
+/// A server in the test's own context, whose endpoint records in which turn it received what from whom.
 class Inflating {
  public:
   explicit Inflating(std::size_t bytes_per_turn) {
@@ -57,7 +57,7 @@ class Inflating {
   Awaited<bool> held;
   Gate gate;
   std::string senders;             // the first character of each message
-  std::vector<std::size_t> turns;  // bytes of messages
+  std::vector<std::size_t> turns;  // bytes of messages in each turn
 
  private:
   flux::Config config_ = test_config();
@@ -69,7 +69,7 @@ class Inflating {
   std::thread thread_;
 };
 
-/// So many compressed messages of a megabyte, all of one character.
+/// `count` compressed messages of a megabyte, each consisting of one character.
 std::string bombs(char text, int count) {
   std::string compressed;
   if (!flux::transport::Deflater(9).compress(std::string(inflated_size, text), compressed)) return {};
@@ -81,7 +81,7 @@ std::string bombs(char text, int count) {
 
 }  // namespace
 
-TEST_CASE("inflation: 60 messages of a kilobyte each in one read, a turn inflates its budget and the rest follows") {
+TEST_CASE("inflation: 60 messages of a kilobyte in one read, a turn inflates its budget and the rest follows") {
   Inflating server(2'000'000);
   WebSocketClient client = server.client();
   client.tcp.send(bombs('a', 60));
@@ -92,7 +92,7 @@ TEST_CASE("inflation: 60 messages of a kilobyte each in one read, a turn inflate
   CHECK(*std::max_element(server.turns.begin(), server.turns.end()) == 2'000'000);
 }
 
-TEST_CASE("inflation: two clients that want more than a turn has, they take turns") {
+TEST_CASE("inflation: two clients that exceed a turn's budget take turns") {
   Inflating server(2'000'000);
   WebSocketClient holder = server.client();
   WebSocketClient a = server.client();

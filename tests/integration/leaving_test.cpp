@@ -1,4 +1,4 @@
-// Whoever leaves has first what was sent before, whichever way it leaves.
+// A client that leaves first receives everything sent before, whichever way it leaves.
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
 
@@ -13,7 +13,7 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
-/// What the chat messages among `messages` say, in their order.
+/// The texts of the chat messages among `messages`, in order.
 Texts chats_in(const Texts& messages) {
   Texts said;
   for (const std::string& text : messages) {
@@ -37,7 +37,7 @@ Texts chats_before_end_of_room(SocketIoClient& client) {
 
 const Texts five = {"m0", "m1", "m2", "m3", "m4"};
 
-/// Five chats and then `last`, in one write, so that the server reads them in one turn.
+/// Sends five chats and then `last`, in one write, so that the server reads them in one turn.
 void say_five_then(LiveClient& client, const std::string& last) {
   std::string bytes;
   for (const std::string& text : five)
@@ -50,7 +50,7 @@ std::string frame_of(std::string_view type, std::string_view payload) {
 
 }  // namespace
 
-TEST_CASE("leaving: one's own chats of the same turn arrive before one has left the room") {
+TEST_CASE("leaving: a client's own chats of the same turn arrive before it has left the room") {
   flux::Server server(test_config());
   server.start();
   LiveClient client(server.port());
@@ -60,7 +60,7 @@ TEST_CASE("leaving: one's own chats of the same turn arrive before one has left 
   CHECK(chats_in(texts_of(client.so_far())) == five);
 }
 
-TEST_CASE("leaving: who joins another room has the chats of the one before it, and then the welcome") {
+TEST_CASE("leaving: a client that joins another room gets the chats of the previous one, then the welcome") {
   flux::Server server(test_config());
   server.start();
   LiveClient client(server.port());
@@ -72,7 +72,7 @@ TEST_CASE("leaving: who joins another room has the chats of the one before it, a
   CHECK(type_of(all.back()) == "room_joined");
 }
 
-TEST_CASE("leaving: a connection that ends has what was sent before it, then the close frame") {
+TEST_CASE("leaving: a connection that closes gets everything sent before, then the close frame") {
   auto config = test_config();
   config.limits.messages_per_second = 1;
   config.limits.message_burst = 6;
@@ -101,7 +101,7 @@ TEST_CASE("leaving: a connection that ends has what was sent before it, then the
   CHECK(chats_in(client.before_close) == five);
 }
 
-TEST_CASE("leaving: a connection that the application ends has what was sent before it") {
+TEST_CASE("leaving: a connection closed by the application gets everything sent before") {
   flux::Server server(test_config());
   server.on_chat([&](flux::ChatDraft& draft) {
     if (draft.message != "m4") return;
@@ -116,7 +116,7 @@ TEST_CASE("leaving: a connection that the application ends has what was sent bef
   CHECK(chats_in(client.before_close) == Texts{"m0", "m1", "m2", "m3"});
 }
 
-TEST_CASE("leaving: a room that is closed and a server that stops deliver what was sent before") {
+TEST_CASE("leaving: a closing room and a stopping server deliver everything sent before") {
   flux::Server server(test_config());
   flux::socketio::Io io(server);
   flux::socketio::serve_sharing(server, io);
@@ -149,7 +149,7 @@ TEST_CASE("leaving: a room that is closed and a server that stops deliver what w
   }
 }
 
-TEST_CASE("leaving: a Socket.IO client has the room's messages before the answer that it has left") {
+TEST_CASE("leaving: a Socket.IO client gets the room's messages before the answer that it has left") {
   flux::Server server(test_config());
   flux::socketio::Io io(server);
   flux::socketio::serve_sharing(server, io);
@@ -174,7 +174,7 @@ TEST_CASE("leaving: a Socket.IO client has the room's messages before the answer
   }
 }
 
-TEST_CASE("leaving: a Socket.IO connection that ends has what was sent before it") {
+TEST_CASE("leaving: a Socket.IO connection that closes gets everything sent before") {
   auto config = test_config();
   config.limits.messages_per_second = 1;
   config.limits.message_burst = 7;

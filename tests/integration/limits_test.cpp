@@ -1,4 +1,4 @@
-// Limits and times, the latter with a clock that the test steps.
+// Limits and timeouts, the latter with a clock that the test steps.
 #include "support/leaping_clock.hpp"
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
@@ -31,7 +31,7 @@ int count_of(const std::vector<flux::JsonText>& messages, std::string_view type)
 
 }  // namespace
 
-TEST_CASE("limits: rooms_max, a join or create beyond it answers LIMIT_EXCEEDED until one is free") {
+TEST_CASE("limits: rooms_max, a join or create beyond it answers LIMIT_EXCEEDED until a room ends") {
   auto config = test_config();
   config.limits.rooms_max = 2;
   flux::Server server(config);
@@ -48,7 +48,7 @@ TEST_CASE("limits: rooms_max, a join or create beyond it answers LIMIT_EXCEEDED 
   CHECK(type_of(three.join("c")) == "room_joined");
 }
 
-TEST_CASE("limits: connections_max, one too many is closed and counted; a free place is taken") {
+TEST_CASE("limits: connections_max, one too many is closed and counted; a freed place can be used") {
   auto config = test_config(2);
   config.limits.connections_max = 2;
   flux::Server server(config);
@@ -67,7 +67,7 @@ TEST_CASE("limits: connections_max, one too many is closed and counted; a free p
   CHECK_NOTHROW(LiveClient(server.port()));
 }
 
-TEST_CASE("limits: rooms_per_connection 2, messages go to the room they name, else to the one joined last") {
+TEST_CASE("limits: rooms_per_connection 2, messages go to the room they name, else to the last one joined") {
   auto config = test_config();
   config.limits.rooms_per_connection = 2;
   flux::Server server(config);
@@ -92,7 +92,7 @@ TEST_CASE("limits: rooms_per_connection 2, messages go to the room they name, el
   CHECK(a.so_far().empty());
   CHECK(text_at(b.next("broadcast_event"), "/payload/event") == "to the last");
   CHECK(text_at(b.next("presence_updated"), "/payload/updated/0/presence/in") == "b");
-  both.join("a");  // again: it stays where it was
+  both.join("a");  // again: nothing changes
   CHECK(server.session(both.id)->rooms() == std::vector<flux::RoomId>{"a", "b"});
   both.request("leave_room", R"({"roomId":"b"})");
   both.request("leave_room", R"({"roomId":"unknown"})");
@@ -119,7 +119,7 @@ TEST_CASE("limits: a room's capacity and rooms_created_max") {
   CHECK(code_of(one.request("create_room", R"({"roomId":"three","mode":"live"})")) == "LIMIT_EXCEEDED");
 }
 
-TEST_CASE("limits: messages_per_second, a burst is let through, then RATE_LIMITED until time passes, at last 4429") {
+TEST_CASE("limits: messages_per_second, a burst passes, then RATE_LIMITED until time passes, finally 4429") {
   Stepped stepped;
   stepped.config.limits.messages_per_second = 10;
   stepped.config.limits.message_burst = 3;
@@ -139,7 +139,7 @@ TEST_CASE("limits: messages_per_second, a burst is let through, then RATE_LIMITE
   };
   CHECK(answers(5) == "aaarr");
   stepped.clock->advance(100ms);
-  CHECK(answers(2) == "ar");  // one came back; what was refused before is forgotten
+  CHECK(answers(2) == "ar");  // one token is back; earlier refusals are forgotten
   stepped.clock->advance(10s);
   CHECK(answers(4) == "aaar");
   CHECK(server.stats().messages_rate_limited == 4);
@@ -181,11 +181,11 @@ TEST_CASE("presence: the throttle sends the newest update when its window ends")
   REQUIRE(seen.size() == 1);
   CHECK(number_at(seen[0], "/payload/updated/0/presence/n") == 1);
   stepped.clock->advance(99ms);
-  CHECK(sender.so_far().empty());  // the loop has seen the step
+  CHECK(sender.so_far().empty());  // the loop has handled the step
   CHECK(other.so_far().empty());
   stepped.clock->advance(1ms);
   CHECK(number_at(other.next("presence_updated"), "/payload/updated/0/presence/n") == 5);
-  // Its own window begins then.
+  // Then its own window begins.
   sender.request("update_presence", R"({"presence":{"n":6}})");
   CHECK(other.so_far().empty());
   stepped.clock->advance(100ms);
@@ -195,7 +195,7 @@ TEST_CASE("presence: the throttle sends the newest update when its window ends")
   CHECK(other.so_far().size() == 1);
 }
 
-TEST_CASE("presence: what changes within the interval goes out in one frame, join and leave cancel out") {
+TEST_CASE("presence: changes within the interval go out in one frame, join and leave cancel out") {
   Stepped stepped;
   stepped.config.presence_interval = 25ms;
   flux::Server server(stepped.config);
@@ -232,7 +232,7 @@ TEST_CASE("presence: what changes within the interval goes out in one frame, joi
   CHECK(witness.so_far().empty());
 }
 
-TEST_CASE("ping: a silent client is pinged, its pong keeps it, without one it is closed with 4408") {
+TEST_CASE("ping: a silent client is pinged, a pong keeps it connected, without one it is closed with 4408") {
   Stepped stepped;
   stepped.config.limits.ping_interval = 1000ms;
   stepped.config.limits.pong_timeout = 500ms;
@@ -245,7 +245,7 @@ TEST_CASE("ping: a silent client is pinged, its pong keeps it, without one it is
   const auto step_to_ping = [&] {
     for (int i = 0; i < 40; ++i) {
       stepped.clock->advance(100ms);
-      // The loop has done the step once it answers another connection.
+      // Once it answers another connection, the loop has handled the step.
       HttpClient(server.port()).request(get("/"));
       if (!client.tcp.received.empty()) return true;
       pollfd readable{client.tcp.native(), POLLIN, 0};
@@ -269,18 +269,18 @@ TEST_CASE("ping: a silent client is pinged, its pong keeps it, without one it is
   CHECK(gone.get().code == flux::CloseCode::timed_out);
 }
 
-TEST_CASE("ping: by default 25 s after the last that came, and 20 s later a dead peer is closed") {
+TEST_CASE("ping: by default 25 s after the last input, and 20 s later a dead peer is closed") {
   Stepped stepped;
   flux::Server server(stepped.config);
   server.start();
   LiveClient client(server.port());
   client.join("r");
   LiveClient other(server.port());
-  // Steps to the next frame, in which the time is told.
+  // Steps to the next frame, in which the time is sent.
   const auto time_to_frame = [&] {
     for (auto time = 250ms; time < 100s; time += 250ms) {
       stepped.clock->advance(250ms);
-      other.request("leave_room");  // answered behind the step
+      other.request("leave_room");  // answered after the step
       pollfd readable{client.tcp.native(), POLLIN, 0};
       if (!client.tcp.received.empty() || ::poll(&readable, 1, 0) == 1) return time;
     }
@@ -297,7 +297,7 @@ TEST_CASE("ping: by default 25 s after the last that came, and 20 s later a dead
     client.tcp.send(flux::testing::ClientFrame{.opcode = flux::transport::Opcode::pong}.bytes());
     REQUIRE(eventually([&] { return server.stats().bytes_in == bytes_in + 6; }));
   }
-  // Who has just said something is silent from then on.
+  // A client that has just sent something is silent from then on.
   for (int i = 0; i < 40; ++i) {
     stepped.clock->advance(250ms);
     other.request("leave_room");
@@ -311,7 +311,7 @@ TEST_CASE("ping: by default 25 s after the last that came, and 20 s later a dead
   CHECK(client.closed().code == 4408);
 }
 
-TEST_CASE("ping: a pong_timeout that is longer than ping_interval has its time, and pings go on") {
+TEST_CASE("ping: a pong_timeout longer than ping_interval is waited for in full, and pings continue") {
   Stepped stepped;
   stepped.config.limits.ping_interval = 1000ms;
   stepped.config.limits.pong_timeout = 4000ms;
@@ -326,18 +326,18 @@ TEST_CASE("ping: a pong_timeout that is longer than ping_interval has its time, 
   };
   step(1500ms);
   CHECK(client.frame()->opcode == flux::transport::Opcode::ping);
-  client.request("leave_room");  // a sign of life as good as a pong
+  client.request("leave_room");  // any input counts like a pong
   step(1500ms);
   CHECK(client.frame()->opcode == flux::transport::Opcode::ping);
   step(3000ms);
-  client.request("leave_room");  // it is open yet
+  client.request("leave_room");  // it is still open
   step(1500ms);
   CHECK(client.frame()->opcode == flux::transport::Opcode::ping);
   step(4500ms);
   CHECK(client.frame()->opcode == flux::transport::Opcode::close);
 }
 
-TEST_CASE("pause: whoever answers in time after the process goes on stays, whatever it speaks") {
+TEST_CASE("pause: clients that answer in time after the process resumes stay connected, in every protocol") {
   auto config = test_config();
   const auto clock = std::make_shared<LeapingClock>();
   config.clock = clock;
@@ -390,7 +390,7 @@ TEST_CASE("handshake: a head that never ends, the connection is closed in time")
   CHECK((answer.empty() || answer.find(" 408 ") != std::string::npos));
 }
 
-TEST_CASE("origins: those that are listed and clients that are no page get in, others get 403") {
+TEST_CASE("origins: listed origins and clients that are not pages may connect, others get 403") {
   auto config = test_config();
   config.origins = {"https://app.example.com", "http://localhost:3000"};
   flux::Server server(config);
@@ -412,7 +412,7 @@ TEST_CASE("origins: those that are listed and clients that are no page get in, o
   CHECK(server.stats().connections_refused == 8);
 }
 
-TEST_CASE("origins: without a list a page of the same origin may connect, by WebSocket and by polling, no other") {
+TEST_CASE("origins: without a list only a page of the same origin may connect, by WebSocket and by polling") {
   flux::Server server(test_config());
   flux::socketio::Io io(server);
   server.websocket("/raw", {});
@@ -436,7 +436,7 @@ TEST_CASE("origins: without a list a page of the same origin may connect, by Web
   const std::vector<int> let_in{101, 101, 101, 200}, refused(4, 403);
   CHECK(all("") == let_in);
   CHECK(all("http://" + here) == let_in);
-  CHECK(all("https://" + here) == let_in);  // a proxy may speak TLS
+  CHECK(all("https://" + here) == let_in);  // a proxy may terminate TLS
   for (const std::string origin :
        {"http://evil.example", "null", "file://", "http://127.0.0.1", "http://127.0.0.1:1"}) {
     CAPTURE(origin);
@@ -444,7 +444,7 @@ TEST_CASE("origins: without a list a page of the same origin may connect, by Web
   }
 }
 
-TEST_CASE("origins: what is listed may be a file, a star, or a name with letters outside ASCII") {
+TEST_CASE("origins: an entry may be a file, a star, or a name with letters outside ASCII") {
   const auto status = [](std::vector<std::string> origins, const std::string& origin) {
     auto config = test_config();
     config.origins = std::move(origins);
@@ -460,7 +460,7 @@ TEST_CASE("origins: what is listed may be a file, a star, or a name with letters
   CHECK(status({"https://b\u00fccher.example"}, "https://bucher.example") == 403);
 }
 
-TEST_CASE("origins: pages of those that are listed may read what they poll") {
+TEST_CASE("origins: pages of listed origins may read what they poll") {
   auto config = test_config();
   config.origins = {"https://app.example.com"};
   flux::Server server(config);
@@ -472,7 +472,7 @@ TEST_CASE("origins: pages of those that are listed may read what they poll") {
   CHECK(reply.has("Access-Control-Allow-Origin: https://app.example.com"));
 }
 
-TEST_CASE("live: a subprotocol that the client offers is confirmed, the first or the one that the server prefers") {
+TEST_CASE("live: an offered subprotocol is confirmed, the first one or the one that the server prefers") {
   const auto chosen = [](std::vector<std::string> preferred, const std::string& offered) {
     auto config = test_config();
     config.live_subprotocols = std::move(preferred);
@@ -495,7 +495,7 @@ TEST_CASE("live: a subprotocol that the client offers is confirmed, the first or
   CHECK(chosen({"v3.chat"}, "v2.chat, v1.chat") == "(none)");
 }
 
-TEST_CASE("live_path: another one, or none") {
+TEST_CASE("live_path: a different one, or none") {
   auto config = test_config();
   config.live_path = "/rt";
   flux::Server other(config);

@@ -1,5 +1,5 @@
-// Bad messages of protocol live: each gets a clear error, the connection goes on, and nobody else notices.
-// Run with plain `node`.
+// Bad messages of protocol live: each gets a clear error, the connection continues, nobody else is affected. Run with
+// plain `node`.
 //
 // FLUX_SERVER  the server program; required
 
@@ -425,11 +425,11 @@ describe('rooms', () => {
     await staysConnected(server, async (offender, {room, near}) => {
       const joins = Array.from({length: 10_000}, (_, i) => offender.request('join_room', {roomId: `walk ${i}`}));
       await Promise.all(joins);
-      assert.equal(offender.takeAll().length, 10_000); // room_joined each
+      assert.equal(offender.takeAll().length, 10_000); // one room_joined each
       assert.deepEqual((await near.next('presence_updated')).payload.left, [offender.id]);
       const other = await LiveMember.open(server.url);
       for (const i of [0, 5_000, 9_998]) {
-        await other.request('create_room', {roomId: `walk ${i}`, mode: 'live'}); // it would be ROOM_EXISTS
+        await other.request('create_room', {roomId: `walk ${i}`, mode: 'live'}); // otherwise it would be ROOM_EXISTS
       }
       await assert.rejects(other.request('create_room', {roomId: 'walk 9999', mode: 'live'}), {code: 'ROOM_EXISTS'});
       await other.close();

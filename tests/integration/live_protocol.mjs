@@ -1,4 +1,4 @@
-// Protocol live as clients see it: every message, every member of every frame. Run with plain `node`.
+// Protocol live as clients see it: every message, and every member of every frame. Run with plain `node`.
 //
 // FLUX_SERVER  the server program; required
 
@@ -22,10 +22,10 @@ const keep = (member) => (members.push(member), member);
 const open = async (url = prompt.url) => keep(await LiveMember.open(url));
 const join = async (room, presence, url = prompt.url) => keep(await LiveMember.join(url, room, presence));
 const keys = (object) => Object.keys(object).sort();
-/** Entries of a coalesced frame: all members get the same, which may hold one's own entry beside those of others. */
+/** Entries of a coalesced frame: all members get the same one, which may include the receiver's own entry. */
 const ofOthers = (entries, member) => entries.filter((entry) => entry.connectionId !== member.id);
 
-/** Two members of a new room, with nothing left to read. */
+/** Two members of a new room, with no frames left to read. */
 async function pair() {
   const room = newRoom();
   const ada = await join(room);
@@ -52,7 +52,7 @@ describe('the first two tables', () => {
     ada.send({type: 'join_room', payload: {roomId: 'first', presence: {x: 1}, name: 'Ada', email: 'ada@example.com'}});
     const frame = await ada.next('room_joined');
     assert.deepEqual(keys(frame), ['payload', 'type']);
-    // The reference's four, and ours: mode and position.
+    // The reference's four members, and ours: mode and position.
     assert.deepEqual(keys(frame.payload), ['chatHistory', 'connectionId', 'mode', 'position', 'presence', 'roomId']);
     const {connectionId} = frame.payload;
     assert.match(connectionId, /^[0-9A-Za-z]{13}$/);
@@ -127,7 +127,7 @@ describe('the first two tables', () => {
     const mine = await ada.next('chat_message');
     assert.deepEqual(await ben.next('chat_message'), mine);
     assert.deepEqual(keys(mine), ['payload', 'type']);
-    // The reference's, and ours: offset.
+    // The reference's members, and ours: offset.
     assert.deepEqual(keys(mine.payload), [
       'connectionId',
       'createdAt',
@@ -262,7 +262,7 @@ describe('presence in time', () => {
     assert.deepEqual(second.payload.updated, [{connectionId: ada.id, presence: {n: 4}}]);
     assert.ok(performance.now() - begin >= throttleMs - 1);
     await ben.expectNothing();
-    // The window that the second one opened holds for what follows it, too.
+    // The window that the second one opened also covers what follows it.
     ada.send({type: 'update_presence', payload: {presence: {n: 5}}});
     assert.deepEqual((await ben.next('presence_updated')).payload.updated[0].presence, {n: 5});
     assert.ok(performance.now() - begin >= 2 * throttleMs - 2);
@@ -277,7 +277,7 @@ describe('presence in time', () => {
     assert.deepEqual((await ben.next('presence_updated')).payload.updated[0].presence, {n: 1});
     assert.deepEqual((await ben.next('presence_updated')).payload.left, [ada.id]);
     assert.deepEqual((await eve.next('presence_updated')).payload.joined[0].presence, {fresh: true});
-    ada.send({type: 'update_presence', payload: {presence: {n: 3}}}); // waits for the window that is open still
+    ada.send({type: 'update_presence', payload: {presence: {n: 3}}}); // delayed by the window that is still open
     assert.deepEqual((await eve.next('presence_updated')).payload.updated[0].presence, {n: 3});
     await ben.expectNothing();
     await eve.expectNothing();
@@ -518,13 +518,13 @@ describe('rooms that are made, and shared data', () => {
     const [ada, ben] = [await open(), await open()];
     await ada.request('create_room', {roomId: room, mode: 'live'});
     await ada.enter(room);
-    await ada.request('leave_room'); // and so ends it
+    await ada.request('leave_room'); // which ends it
     await ben.request('create_room', {roomId: room, mode: 'history'});
     const witness = await join('where the maker is last');
     await ada.enter('where the maker is last');
     await witness.next('presence_updated');
     await ada.close();
-    await witness.next('presence_updated'); // the server has seen it go
+    await witness.next('presence_updated'); // the server has noticed the disconnect
     assert.equal((await ben.enter(room)).mode, 'history');
   });
 });
@@ -575,7 +575,7 @@ describe('the public space', () => {
     const [ada, ben, eve] = [await open(), await join(newRoom()), await join(newRoom())];
     while ((await ada.request('public_delete_last')).deleted);
     assert.deepEqual(await ada.request('public_history'), {items: []});
-    await eve.expectNothing(); // has not asked
+    await eve.expectNothing(); // it did not ask
     const first = await ben.request('public_share', {data: data('1')});
     const told = await ada.next('public_history');
     assert.deepEqual(told, {

@@ -1,4 +1,4 @@
-// Several loops, several threads of the application. ThreadSanitizer reads along.
+// Several loops, several threads of the application. Also run under ThreadSanitizer.
 #include "support/server.hpp"
 
 #include <atomic>
@@ -10,7 +10,7 @@
 using namespace flux_test;
 using namespace flux::literals;
 
-TEST_CASE("loops: connections are spread over them, handlers run on one thread per connection") {
+TEST_CASE("loops: connections are distributed over them, handlers run on one thread per connection") {
   const std::size_t threads = GENERATE(1u, 4u);
   std::mutex mutex;
   std::map<std::string, std::set<std::thread::id>> threads_of;
@@ -78,7 +78,7 @@ TEST_CASE("rooms: members on several loops, each gets every message once and eac
   CHECK(server.room("r")->position.offset == members * messages + messages);
 }
 
-TEST_CASE("server: called from many threads while clients come and go, all of it holds") {
+TEST_CASE("server: called from many threads while clients connect and disconnect, all invariants hold") {
   const std::size_t threads = GENERATE(1u, 4u);
   auto config = test_config(threads);
   config.limits.rooms_per_connection = 2;

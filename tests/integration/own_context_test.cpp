@@ -1,4 +1,4 @@
-// A server inside the application's io_context, and connections that the application accepted.
+// A server in the application's io_context, and connections that the application accepted.
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
 
@@ -113,7 +113,7 @@ TEST_CASE("own context: every handler runs on the application's thread") {
     CHECK_FALSE(server.running());
     CHECK(calls == 9);
     CHECK(elsewhere == 0);
-    app.call([] {});  // the context runs on
+    app.call([] {});  // the context keeps running
     app.join();
   }
 }
@@ -124,7 +124,7 @@ TEST_CASE("own context: more than one thread is refused") {
   CHECK(thrown_by([&] { flux::use_context(server, context); }).first == flux::Errc::bad_config);
 }
 
-TEST_CASE("own context: stop from a handler begins and returns, it may be started again") {
+TEST_CASE("own context: stop from a handler begins and returns, the server may be started again") {
   Application app;
   flux::Server server(test_config());
   flux::use_context(server, app.context);
@@ -142,7 +142,7 @@ TEST_CASE("own context: stop from a handler begins and returns, it may be starte
   app.join();
 }
 
-TEST_CASE("own context: when the grace is over, clients that do not answer are cut") {
+TEST_CASE("own context: after the grace period, clients that do not answer are closed") {
   Application app;
   flux::Server server(test_config());
   flux::use_context(server, app.context);
@@ -156,7 +156,7 @@ TEST_CASE("own context: when the grace is over, clients that do not answer are c
   app.join();
 }
 
-TEST_CASE("own context: destroyed while it runs, on the application's thread or when none runs") {
+TEST_CASE("own context: destroyed while it runs, on the application's thread or when no thread runs it") {
   const bool on_thread = GENERATE(false, true);
   Application app;
   auto server = std::make_unique<flux::Server>(test_config());
@@ -173,12 +173,12 @@ TEST_CASE("own context: destroyed while it runs, on the application's thread or 
     app.join();
     server.reset();
     app.context.restart();
-    app.context.run();  // what was left of it does nothing
+    app.context.run();  // handlers left in it do nothing
   }
   CHECK(client.closed().code == 1006);
 }
 
-TEST_CASE("own context: destroyed inside one of its handlers, it stops when that has returned") {
+TEST_CASE("own context: destroyed inside one of its handlers, it stops when the handler has returned") {
   Application app;
   auto server = std::make_unique<flux::Server>(test_config());
   flux::use_context(*server, app.context);
@@ -193,7 +193,7 @@ TEST_CASE("own context: destroyed inside one of its handlers, it stops when that
   app.join();
 }
 
-TEST_CASE("own context: handles that are kept longer than server and context do nothing and harm nothing") {
+TEST_CASE("own context: handles that outlive the server and the context do nothing and cause no harm") {
   const bool in_context = GENERATE(true, false);
   std::optional<flux::HttpExchange> exchange, streamed, upload;
   std::optional<flux::Session> session;
@@ -208,7 +208,7 @@ TEST_CASE("own context: handles that are kept longer than server and context do 
   std::unique_ptr<WebSocketClient> raw_client;
   std::unique_ptr<LiveClient> live_client;
   {
-    const auto owned = std::make_unique<Application>();  // not on the stack: what reads it later is found out
+    const auto owned = std::make_unique<Application>();  // not on the stack: sanitizers detect a later read
     Application& app = *owned;
     flux::Server server(test_config());
     if (in_context) flux::use_context(server, app.context);
@@ -288,7 +288,7 @@ TEST_CASE("own context: handles that are kept longer than server and context do 
   later->accept({.user_id = "late"});
 }
 
-TEST_CASE("own context: destroyed after a stop that has only begun, nothing of it runs later") {
+TEST_CASE("own context: destroyed after a stop has only begun, none of it runs later") {
   Application app;
   auto server = std::make_unique<flux::Server>(test_config());
   flux::use_context(*server, app.context);
@@ -305,7 +305,7 @@ TEST_CASE("own context: destroyed after a stop that has only begun, nothing of i
   app.join();
 }
 
-TEST_CASE("own context: a stop while joins wait for a store that blocks ends") {
+TEST_CASE("own context: a stop while joins wait for a blocking store completes") {
   Application app;
   auto store = std::make_shared<BlockingStore>();
   auto config = test_config();
@@ -332,7 +332,7 @@ TEST_CASE("own context: a stop while joins wait for a store that blocks ends") {
 
 namespace {
 
-/// A small HTTP server of the application: it answers /hello itself and hands everything else over.
+/// A small HTTP server of the application: it answers /hello itself and hands all other requests over.
 class Front {
  public:
   Front(asio::io_context& context, flux::Server& server)
@@ -341,7 +341,7 @@ class Front {
   }
   std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
   void close() { acceptor_.close(); }
-  std::atomic<bool> head_only{false};  // hands over before the head is whole
+  std::atomic<bool> head_only{false};  // hands over before the head is complete
 
  private:
   struct Visitor {
@@ -400,7 +400,7 @@ TEST_CASE("adopt: an application's own HTTP server hands connections over with w
   LiveClient one(front.port());
   one.join("r");
 
-  // Frames right behind the head, some of them read by the application already.
+  // Frames right behind the head, some of them already read by the application.
   HttpClient eager(front.port());
   eager.send(handshake("/live") + flux::testing::text_frame(R"({"type":"join_room","payload":{"roomId":"r"}})") +
              flux::testing::text_frame(R"({"type":"broadcast_event","payload":{"event":"early"}})"));
@@ -425,7 +425,7 @@ TEST_CASE("adopt: an application's own HTTP server hands connections over with w
   app.join();
 }
 
-TEST_CASE("adopt: stopped, the socket is closed and the error says so; nothing is no socket") {
+TEST_CASE("adopt: with the server stopped, the socket is closed and the error says so; an empty socket is refused") {
   auto config = test_config();
   config.listen.clear();
   flux::Server server(config);

@@ -1,4 +1,4 @@
-// Clients that come through a proxy.
+// Clients that connect through a proxy.
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
 
@@ -24,7 +24,7 @@ flux::Config behind(std::vector<std::string> proxies) {
   return config;
 }
 
-/// An IPv4 address of this machine that is not loopback; empty where it has none.
+/// An IPv4 address of this machine that is not loopback; empty if it has none.
 std::string own_address() {
   ifaddrs* all = nullptr;
   if (::getifaddrs(&all) != 0) return {};
@@ -40,7 +40,7 @@ std::string own_address() {
   return own;
 }
 
-/// Whom each kind of handler was told of.
+/// The address that each kind of handler was given.
 struct Addresses {
   Awaited<std::string> connect, session, websocket, socketio;
 
@@ -61,7 +61,7 @@ struct Addresses {
 
 }  // namespace
 
-TEST_CASE("proxies: behind a trusted one every handler is told the client's address") {
+TEST_CASE("proxies: behind a trusted one every handler is given the client's address") {
   flux::Server server(behind({"127.0.0.0/8"}));
   flux::socketio::Io io(server);
   Addresses told;
@@ -69,7 +69,7 @@ TEST_CASE("proxies: behind a trusted one every handler is told the client's addr
   server.start();
   HttpClient http(server.port());
   CHECK(http.request(get("/who", forwarded)).body == "203.0.113.9");
-  // A proxy's connection is for whoever comes next.
+  // A proxy reuses its connection for other clients.
   CHECK(http.request(get("/who", "Forwarded: for=\"[2001:db8::9]:80\"\r\n")).body == "[2001:db8::9]:80");
   CHECK(http.request(get("/who")).body.starts_with("127.0.0.1:"));
   LiveClient client(server.port(), "/live", forwarded);
@@ -83,7 +83,7 @@ TEST_CASE("proxies: behind a trusted one every handler is told the client's addr
   CHECK(told.socketio.get() == "203.0.113.9");
 }
 
-TEST_CASE("proxies: nobody else is believed") {
+TEST_CASE("proxies: other peers are not trusted") {
   flux::Server server(behind(GENERATE(std::vector<std::string>{}, std::vector<std::string>{"10.0.0.0/8"})));
   flux::socketio::Io io(server);
   Addresses told;
@@ -96,14 +96,14 @@ TEST_CASE("proxies: nobody else is believed") {
   CHECK(told.session.get().starts_with("127.0.0.1:"));
 }
 
-TEST_CASE("proxies: an entry that is no address is refused at the start") {
+TEST_CASE("proxies: an invalid entry is refused at the start") {
   const auto [code, text] = thrown_by([] { flux::Server server(behind({"proxy.example"})); });
   CHECK(code == flux::Errc::bad_config);
   CHECK(text.find("Config::trusted_proxies") != std::string::npos);
   CHECK(text.find("proxy.example") != std::string::npos);
 }
 
-TEST_CASE("proxies: behind a trusted one connections count for the client whose request came last") {
+TEST_CASE("proxies: behind a trusted one a connection counts for the client of its latest request") {
   auto config = behind({"127.0.0.0/8"});
   config.limits.connections_per_address_max = 2;
   std::vector<std::string> warnings;
@@ -119,7 +119,7 @@ TEST_CASE("proxies: behind a trusted one connections count for the client whose 
   auto two = std::make_unique<HttpClient>(server.port());
   CHECK(two->request(get("/", client)).status == 200);
   CHECK(two->request(get("/", client)).status == 200);  // it has its seat
-  // One too many, whatever it asks for.
+  // One too many, whatever it requests.
   HttpClient three(server.port());
   const auto refused = three.request(get("/", client));
   CHECK(refused.status == 429);
@@ -129,13 +129,13 @@ TEST_CASE("proxies: behind a trusted one connections count for the client whose 
   CHECK(server.stats().connections_refused == 2);
   CHECK(warnings.size() == 1);
   CHECK(warnings.at(0).find("203.0.113.9") != std::string::npos);
-  // Others are none the worse, and of IPv6 a whole network is one client.
+  // Others are not affected, and an IPv6 network counts as one client.
   CHECK(HttpClient(server.port()).request(get("/", from("203.0.113.10"))).status == 200);
   HttpClient six(server.port()), seven(server.port()), eight(server.port());
   CHECK(six.request(get("/", from("2001:db8::1"))).status == 200);
   CHECK(seven.request(get("/", from("2001:db8::2"))).status == 200);
   CHECK(eight.request(get("/", from("2001:db8::3"))).status == 429);
-  // The proxy uses the second connection for somebody else: the seat is free.
+  // The proxy uses the second connection for another client: the seat is free.
   CHECK(two->request(get("/", from("203.0.113.11"))).status == 200);
   LiveClient again(server.port(), "/live", client);
   CHECK(HttpClient(server.port()).request(get("/", client)).status == 429);
@@ -143,7 +143,7 @@ TEST_CASE("proxies: behind a trusted one connections count for the client whose 
   CHECK(eventually([&] { return HttpClient(server.port()).request(get("/", client)).status == 200; }));
 }
 
-TEST_CASE("proxies: who says nothing of whom it speaks for is counted itself") {
+TEST_CASE("proxies: a proxy that names no client is counted itself") {
   auto config = behind({"127.0.0.0/8"});
   config.limits.connections_per_address_max = 1;
   flux::Server server(config);
@@ -154,9 +154,9 @@ TEST_CASE("proxies: who says nothing of whom it speaks for is counted itself") {
   CHECK(two.request(get("/", "X-Forwarded-For: nonsense\r\n")).status == 429);
 }
 
-TEST_CASE("limits: connections_per_address_max, one too many of an address is closed; a free place is taken") {
+TEST_CASE("limits: connections_per_address_max, one too many of an address is closed; a freed place can be used") {
   const std::string own = own_address();
-  if (own.empty()) return;  // this machine has loopback only
+  if (own.empty()) return;  // this machine has only loopback
   auto config = test_config(GENERATE(1U, 2U));
   config.listen = {{"0.0.0.0", 0}};
   config.limits.connections_per_address_max = 2;

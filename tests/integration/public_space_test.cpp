@@ -46,13 +46,13 @@ TEST_CASE("public space: a client that asked for changes gets the list once, the
   CHECK(number_at(removed, "/payload/offset") == 1);  // the oldest of more than two
   CHECK(number_at(watcher.next("public_removed"), "/payload/offset") == 3);
   CHECK(watcher.so_far().empty());
-  // Who asks for lists gets those from then on.
+  // A client that asks for lists gets those from then on.
   watcher.request("public_history");
   share_text(other, "four");
   CHECK(number_at(watcher.next(), "/payload/items/1/offset") == 4);
 }
 
-TEST_CASE("public space: the application is asked who may delete the newest item, over every protocol") {
+TEST_CASE("public space: the application decides who may delete the newest item, in every protocol") {
   const bool kept = GENERATE(false, true);
   auto config = test_config();
   if (kept) config.rooms.store = std::make_shared<MemoryRoomStore>();
@@ -79,7 +79,7 @@ TEST_CASE("public space: the application is asked who may delete the newest item
   CHECK(server.public_items().size() == 1);
   CHECK(bob.ask("public:deleteLast").get<bool>("/success") == true);
   CHECK(server.public_items().empty());
-  // The server's own are not asked about.
+  // It is not asked about the server's own deletes.
   REQUIRE(public_share(server, "1"_json).ok());
   CHECK(public_delete_last(server).value());
 }
@@ -91,7 +91,7 @@ TEST_CASE("public space: only the item that the application was asked about is d
   std::atomic<int> asked{0};
   flux::Server server(config);
   server.on_public_delete([&](flux::PublicDelete& removal) {
-    // Somebody else shares while it is asked, once.
+    // During the first question, another item is shared.
     if (asked++ == 0) server.public_share("2"_json);
     if (removal.item.data.text() == "2") removal.refuse("not this one");
   });
@@ -103,7 +103,7 @@ TEST_CASE("public space: only the item that the application was asked about is d
   CHECK(server.public_items().size() == 2);
 }
 
-TEST_CASE("public space: small changes to a long list close no client, and the list of the end reaches everybody") {
+TEST_CASE("public space: small changes to a long list close no client, and the final list reaches everybody") {
   auto config = test_config();
   config.limits.outbox_bytes_max = 4'194'304;  // with lists of 1 MB a slow reader was closed at the fifth
   flux::Server server(config);
@@ -121,7 +121,7 @@ TEST_CASE("public space: small changes to a long list close no client, and the l
     other.request("public_delete_last");
   }
   share_text(other, "the last");
-  // It has read nothing but its connect packet, and little waits for it.
+  // It has read only its connect packet, and little is queued for it.
   const auto is_last = [](const std::string& text) { return text.find("the last") != std::string::npos; };
   while (!is_last(slow.next("public:history").text())) {
   }

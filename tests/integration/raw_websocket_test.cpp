@@ -10,7 +10,7 @@ using flux::MessageType;
 using flux::Sent;
 using flux::WebSocket;
 
-TEST_CASE("endpoint: opens, gets text and binary, answers, closes; each handler is told") {
+TEST_CASE("endpoint: opens, receives text and binary, answers, closes; each handler is called") {
   Awaited<std::pair<int, std::string>> closed;
   std::atomic<int> opened{0};
   flux::Server server(test_config());
@@ -78,7 +78,7 @@ TEST_CASE("endpoint: the client's close code and reason reach the handler, a los
   CHECK(seen[2].first == 1005);
 }
 
-TEST_CASE("endpoint: without any handler messages are taken and dropped") {
+TEST_CASE("endpoint: without any handler messages are read and dropped") {
   flux::Server server(test_config());
   server.websocket("/sink", {});
   server.start();
@@ -88,7 +88,7 @@ TEST_CASE("endpoint: without any handler messages are taken and dropped") {
   CHECK(client.closed().code == 1000);
 }
 
-TEST_CASE("endpoint: the first of its subprotocols that the client offers is agreed on") {
+TEST_CASE("endpoint: the first of its subprotocols that the client offers is selected") {
   flux::Server server(test_config());
   flux::WebSocketEndpoint endpoint;
   endpoint.subprotocols = {"v2.chat", "v1.chat"};
@@ -126,7 +126,7 @@ TEST_CASE("endpoint: authenticated, the connect handler is asked; another one is
   CHECK(reply.body == "who are you?");
 }
 
-TEST_CASE("endpoint: message_bytes_max of its own, a longer message closes with 1009") {
+TEST_CASE("endpoint: its own message_bytes_max, a longer message closes with 1009") {
   auto config = test_config();
   config.limits.message_bytes_max = 100;
   flux::Server server(config);
@@ -148,7 +148,7 @@ TEST_CASE("endpoint: message_bytes_max of its own, a longer message closes with 
   CHECK(second.closed().code == 1009);
 }
 
-TEST_CASE("endpoint: a handler that throws closes with 1011, others go on, it is counted") {
+TEST_CASE("endpoint: a handler that throws closes with 1011, other connections continue, it is counted") {
   flux::Server server(test_config());
   flux::WebSocketEndpoint endpoint;
   endpoint.on_open = [](const WebSocket& socket) {
@@ -208,7 +208,7 @@ TEST_CASE("endpoint: sent to from other threads, each thread's messages keep the
   CHECK(client.closed().reason == "from elsewhere");
 }
 
-TEST_CASE("endpoint: a client that takes nothing, send tells congested, then dropped, and it is closed with 4413") {
+TEST_CASE("endpoint: a client that does not read, send reports congested, then dropped, and it is closed with 4413") {
   const bool on_loop = GENERATE(false, true);
   auto config = test_config();
   config.limits.outbox_bytes_congested = 100'000;
@@ -280,7 +280,7 @@ TEST_CASE("endpoint: a handle that outlives the connection and the server sends 
   socket->close(flux::CloseCode::normal);
 }
 
-TEST_CASE("endpoint: handles are used from other threads while the server stops and goes") {
+TEST_CASE("endpoint: handles are used from other threads while the server stops and is destroyed") {
   for (int round = 0; round < 20; ++round) {
     Crew crew;
     std::atomic<bool> done{false};

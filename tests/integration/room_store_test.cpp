@@ -1,5 +1,5 @@
-// Rooms and the public space over a restart, over a store that is slow, full or failing. A second server over the same
-// store stands for the next process.
+// Rooms and the public space across a restart, with a store that is slow, full or failing. A second server over the
+// same store stands for the next process.
 #include "support/memory_file_store.hpp"
 #include "support/memory_room_store.hpp"
 #include "support/server.hpp"
@@ -26,7 +26,7 @@ using StorePtr = std::shared_ptr<MemoryRoomStore>;
 StorePtr make_store(bool blocks = true, std::size_t batch_max = 1) {
   return std::make_shared<MemoryRoomStore>(MemoryRoomStore::Behaviour{blocks, batch_max});
 }
-/// One that does not block, one that does, one that takes batches.
+/// A store that does not block, one that does, or one that takes batches.
 StorePtr any_store() {
   const int kind = GENERATE(0, 1, 2);
   return make_store(kind > 0, kind == 2 ? 16 : 1);
@@ -72,9 +72,9 @@ std::string contents_of(flux::Server& server, const flux::RoomId& room) {
 
 }  // namespace
 
-// --- Over a restart ---
+// --- Restarts ---
 
-TEST_CASE("rooms kept: the next process has their items, modes and capacities; rooms of mode live are gone") {
+TEST_CASE("rooms kept: the next process has their items, modes and capacities; live rooms are gone") {
   const auto store = any_store();
   std::string epoch;
   {
@@ -120,7 +120,7 @@ TEST_CASE("rooms kept: the next process has their items, modes and capacities; r
   CHECK(store->numbers_of("history") == std::vector<std::uint64_t>{1, 2, 3, 4});
 }
 
-TEST_CASE("rooms kept: the same server has them when it starts again, once, and loads nothing again") {
+TEST_CASE("rooms kept: the same server keeps them when it starts again, once, and does not load them again") {
   const auto store = any_store();
   flux::Server server(with_rooms(store));
   for (int life = 1; life <= 3; ++life) {
@@ -138,7 +138,7 @@ TEST_CASE("rooms kept: the same server has them when it starts again, once, and 
   CHECK(store->numbers_of("r") == std::vector<std::uint64_t>{1, 2, 3});
 }
 
-TEST_CASE("rooms kept: a stop of any kind leaves them, an end of any kind removes them") {
+TEST_CASE("rooms kept: stopping in any way keeps them, ending in any way removes them") {
   const auto store = any_store();
   const bool by_its_end = GENERATE(false, true);
   {
@@ -170,8 +170,7 @@ TEST_CASE("rooms kept: a stop of any kind leaves them, an end of any kind remove
   CHECK_FALSE(store->has("mine"));
 }
 
-TEST_CASE(
-    "rooms kept: a room that is made or closed while the server stands still, the store hears of it at the start") {
+TEST_CASE("rooms kept: a room is created or closed while the server is stopped, the store is told at the start") {
   const auto store = any_store();
   const auto item = flux::JsonText::parse(string_data("x")).value();
   flux::Server server(with_rooms(store));
@@ -193,7 +192,7 @@ TEST_CASE(
   CHECK_FALSE(store->has("before"));
 }
 
-TEST_CASE("rooms kept: one that is closed after the stop is out of its store when the server is destroyed") {
+TEST_CASE("rooms kept: a room closed after the stop is removed from its store when the server is destroyed") {
   const auto store = any_store();
   {
     flux::Server server(with_rooms(store));
@@ -206,7 +205,7 @@ TEST_CASE("rooms kept: one that is closed after the stop is out of its store whe
   CHECK_FALSE(store->has("r"));
 }
 
-TEST_CASE("rooms kept: one whose id is none here is left out, with a warning, and stays in the store") {
+TEST_CASE("rooms kept: a room with an invalid id is skipped, with a warning, and stays in the store") {
   const auto store = any_store();
   REQUIRE(store->open({"a\nb", "1", flux::RoomMode::history, 0, true}).ok());
   REQUIRE(store->open({"too long", "1", flux::RoomMode::history, 0, true}).ok());
@@ -231,7 +230,7 @@ TEST_CASE("rooms kept: one whose id is none here is left out, with a warning, an
         left_out + "must be UTF-8 without control characters\n" + left_out + "has 8 bytes; at most 4 are allowed\n");
 }
 
-TEST_CASE("rooms kept: an application that makes its room before each start has its items again") {
+TEST_CASE("rooms kept: an application that creates its room before each start gets its items back") {
   const auto store = any_store();
   for (int life = 0; life < 3; ++life) {
     flux::Server server(with_rooms(store));
@@ -275,7 +274,7 @@ TEST_CASE("rooms kept: after a start they wait for their first member, permanent
   CHECK(server.room("permanent"));
 }
 
-TEST_CASE("rooms kept: restored ones count among those that there may be, and all of them are restored") {
+TEST_CASE("rooms kept: restored rooms count towards the limit, and all of them are restored") {
   const auto store = make_store();
   {
     flux::Server server(with_rooms(store));
@@ -295,7 +294,7 @@ TEST_CASE("rooms kept: restored ones count among those that there may be, and al
   CHECK(server.create_room("more").ok());
 }
 
-TEST_CASE("public space kept: the next process has what was not deleted; at 0 items it keeps nothing") {
+TEST_CASE("public space kept: the next process has the items not deleted; with a limit of 0 it keeps nothing") {
   const auto store = any_store();
   {
     Node node(with_rooms(store));
@@ -334,7 +333,7 @@ TEST_CASE("public space kept: the next process has what was not deleted; at 0 it
 
 // --- Files ---
 
-TEST_CASE("rooms kept: their files are held over a restart, and deleted when their items go") {
+TEST_CASE("rooms kept: their files are held across a restart, and deleted when their items are removed") {
   const auto rooms = any_store();
   const auto files = std::make_shared<MemoryFileStore>(MemoryFileStoreOptions{.blocks = GENERATE(false, true)});
   const std::string in_room = "0b6f9c1e-6d2b-4c39-9d8f-000000000001";
@@ -385,7 +384,7 @@ TEST_CASE("rooms kept: their files are held over a restart, and deleted when the
   CHECK(eventually([&] { return !is_there(orphan); }));
   CHECK(is_there(in_room));
   CHECK(is_there(in_public));
-  // Nobody knows any more whether who shared it may have it deleted: it stays until it expires.
+  // It is no longer known whether the sharer may delete it: it stays until it expires.
   CHECK_FALSE(files->info(unmarked).value().shared);
   CHECK(text_at(server.room_items("r").value().at(0).data, "/fileId") == in_room);
   REQUIRE(server.room_items("lost").value().size() == 2);
@@ -400,7 +399,7 @@ TEST_CASE("rooms kept: their files are held over a restart, and deleted when the
   CHECK(eventually([&] { return !is_there(in_public); }));
 }
 
-TEST_CASE("rooms kept: a file whose item could not be stored is as it was, and can be shared later") {
+TEST_CASE("rooms kept: a file whose item could not be stored is unchanged, and can be shared later") {
   const auto rooms = any_store();
   const auto files = std::make_shared<MemoryFileStore>(MemoryFileStoreOptions{.blocks = GENERATE(false, true)});
   const std::string id = "0b6f9c1e-6d2b-4c39-9d8f-000000000001";
@@ -442,9 +441,9 @@ TEST_CASE("rooms kept: a file whose item could not be stored is as it was, and c
   REQUIRE(files->info(id).ok());
 }
 
-// --- Stored before it is heard of ---
+// --- Stored before it is sent ---
 
-TEST_CASE("rooms kept: an item is acknowledged and heard of only when it is stored") {
+TEST_CASE("rooms kept: an item is acknowledged and sent only once it is stored") {
   const auto store = make_store(true, GENERATE(1, 16));
   Node node(with_rooms(store, 2));
   REQUIRE(node.server.create_room("r", {flux::RoomMode::history, 0, true}).ok());
@@ -458,7 +457,7 @@ TEST_CASE("rooms kept: an item is acknowledged and heard of only when it is stor
   bob.send("share", share_payload("1"), "first");
   REQUIRE(store->somebody_waits());
   bob.send("share", share_payload("2"), "second");
-  // Everything else goes on, in the room too.
+  // Everything else continues, in the room too.
   CHECK(type_of(bob.request("broadcast_event", R"({"event":"e"})")) == "ack");
   ann.next("room:event");
   CHECK(ann.so_far().empty());
@@ -476,7 +475,7 @@ TEST_CASE("rooms kept: an item is acknowledged and heard of only when it is stor
   CHECK(heard == std::vector<std::string>{"1", "2"});
 }
 
-TEST_CASE("rooms kept: who leaves or dies while its item is on its way, the others get it") {
+TEST_CASE("rooms kept: a client leaves or disconnects while its item is pending, the others get it") {
   const auto store = make_store();
   Node node(with_rooms(store, 2));
   REQUIRE(node.server.create_room("r", {flux::RoomMode::history, 0, true}).ok());
@@ -495,7 +494,7 @@ TEST_CASE("rooms kept: who leaves or dies while its item is on its way, the othe
   CHECK(text_at(ann.next("room:data"), "/1/content") == "last words");
 }
 
-TEST_CASE("rooms kept: a store that fails, the sender gets STORE_FAILED, nobody hears of it, and the room goes on") {
+TEST_CASE("rooms kept: a store fails, the sender gets STORE_FAILED, others get nothing, and the room continues") {
   const auto store = any_store();
   Node node(with_rooms(store));
   REQUIRE(node.server.create_room("r", {flux::RoomMode::history, 0, true}).ok());
@@ -531,7 +530,7 @@ TEST_CASE("rooms kept: a store that fails, the sender gets STORE_FAILED, nobody 
   CHECK(text_at(ann.next("room:data"), "/1/content") == "3");
 }
 
-TEST_CASE("rooms kept: when too many items wait the sender gets OVERLOADED, the rest is stored in order") {
+TEST_CASE("rooms kept: too many pending items, the sender gets OVERLOADED, the rest is stored in order") {
   const auto store = make_store(true, GENERATE(1, 16));
   auto config = with_rooms(store);
   config.limits.store_queue_per_room_max = 3;
@@ -555,7 +554,7 @@ TEST_CASE("rooms kept: when too many items wait the sender gets OVERLOADED, the 
   for (int i = 0; i <= 3; ++i) CHECK(text_at(client.next("ack"), "/id") == numbered("c", i));
 }
 
-TEST_CASE("rooms kept: a store that is slow in one room delays neither other rooms nor rooms of mode live") {
+TEST_CASE("rooms kept: a store that is slow in one room delays neither other rooms nor live rooms") {
   const auto store = make_store(true, GENERATE(1, 16));
   flux::Server server(with_rooms(store));
   server.start();
@@ -583,7 +582,7 @@ TEST_CASE("rooms kept: a store that is slow in one room delays neither other roo
   CHECK(text_at(slow.next("ack"), "/id") == "s");
 }
 
-TEST_CASE("rooms kept: who joins while items are on their way gets each of them once, in the data or live") {
+TEST_CASE("rooms kept: a client that joins while items are pending gets each once, in the data or live") {
   const auto store = make_store(GENERATE(false, true), GENERATE(1, 16));
   Node node(with_rooms(store, 2));
   REQUIRE(node.server.create_room("r", {flux::RoomMode::history, 0, true}).ok());
@@ -625,7 +624,7 @@ TEST_CASE("rooms kept: who joins while items are on their way gets each of them 
   CHECK_FALSE(store->overlapped());
 }
 
-TEST_CASE("rooms kept: one that is closed and made again while its store is slow has none of the old items") {
+TEST_CASE("rooms kept: a room closed and created again while its store is slow has none of the old items") {
   const auto store = make_store(true, GENERATE(1, 16));
   {
     Node node(with_rooms(store, 2));
@@ -657,17 +656,17 @@ TEST_CASE("rooms kept: one that is closed and made again while its store is slow
   CHECK(server.room("r")->mode == flux::RoomMode::singleton);
 }
 
-// --- Made when it is stored ---
+// --- Creation waits for the store ---
 
 namespace {
 
 constexpr const char* live_room = R"({"roomId":"r","mode":"history"})";
 
-/// Asks for room "r" without waiting for the answer.
+/// Requests to create room "r" without waiting for the answer.
 void begin_create(SocketIoClient& client) {
   client.send_text("42777[\"room:create\"," + room_of("r", "history") + "]");
 }
-/// That answer; what comes before it is dropped.
+/// That answer; messages before it are dropped.
 flux::JsonText create_answer(SocketIoClient& client) {
   for (;;) {
     const std::string packet = client.message();
@@ -677,7 +676,7 @@ flux::JsonText create_answer(SocketIoClient& client) {
 
 }  // namespace
 
-TEST_CASE("rooms kept: who makes one is answered when the store has it; until then it is there as it will be") {
+TEST_CASE("rooms kept: the creator is answered once the store has the room; until then the room can be used") {
   const auto store = make_store(true, GENERATE(1, 16));
   Node node(with_rooms(store, 2));
   const bool live = GENERATE(false, true);
@@ -694,7 +693,7 @@ TEST_CASE("rooms kept: who makes one is answered when the store has it; until th
   CHECK(success(zoe.ask("room:join", quoted("r"))));
   eve.send("share", share_payload("1"), "shared");
   if (live) {
-    bob.join("r");  // what its maker asks for meanwhile is done
+    bob.join("r");  // requests of its creator meanwhile are carried out
     for (const auto& message : bob.so_far()) CHECK(type_of(message) != "ack");
   }
   CHECK(node.server.room_items("r").value().empty());
@@ -713,7 +712,7 @@ TEST_CASE("rooms kept: who makes one is answered when the store has it; until th
   CHECK(store->done() == std::vector<std::string>{"open r", "append r 1"});
 }
 
-TEST_CASE("rooms kept: where the store can't have it, who makes one gets the error, and there is no room") {
+TEST_CASE("rooms kept: if the store refuses the room, the creator gets the error and the room does not exist") {
   const auto store = any_store();
   Node node(with_rooms(store));
   const bool live = GENERATE(false, true);
@@ -753,7 +752,7 @@ TEST_CASE("rooms kept: where the store can't have it, who makes one gets the err
   CHECK(node.server.room("not awaited").has_value() == store->may_block());
 }
 
-TEST_CASE("rooms kept: who has joined a room that its store can't have is told that it was closed") {
+TEST_CASE("rooms kept: a member of a room that its store refuses is told that the room was closed") {
   const auto store = make_store();
   Node node(with_rooms(store, 2));
   LiveClient bob(node.port());
@@ -766,7 +765,7 @@ TEST_CASE("rooms kept: who has joined a room that its store can't have is told t
   eve.join("r");
   REQUIRE(success(zoe.ask("room:join", quoted("r"))));
   eve.send("share", share_payload("1"), "shared");
-  eve.request("leave_room", R"({"roomId":"none"})");  // it waits behind the room's opening by now
+  eve.request("leave_room", R"({"roomId":"none"})");  // its request is now queued behind the room's opening
   store->let_through();
   CHECK(text_at(eve.next("room_closed"), "/payload/reason") == "it could not be stored");
   CHECK(code_of(eve.next("error")) == "ROOM_NOT_FOUND");
@@ -777,7 +776,7 @@ TEST_CASE("rooms kept: who has joined a room that its store can't have is told t
   CHECK_FALSE(store->has("r"));
 }
 
-TEST_CASE("rooms kept: when too many calls wait who makes one gets OVERLOADED, and there is no room") {
+TEST_CASE("rooms kept: too many pending calls, the creator gets OVERLOADED and the room does not exist") {
   const auto store = make_store();
   auto config = with_rooms(store);
   config.limits.store_queue_max = 1;
@@ -794,11 +793,11 @@ TEST_CASE("rooms kept: when too many calls wait who makes one gets OVERLOADED, a
   CHECK(eventually([&] { return type_of(bob.request("create_room", live_room)) == "ack"; }));
 }
 
-TEST_CASE("rooms kept: one whose maker goes, or that is closed, while it waits for its store is not there afterwards") {
+TEST_CASE("rooms kept: a pending room whose creator leaves, or that is closed, does not exist afterwards") {
   const auto store = make_store(true, GENERATE(1, 16));
   Node node(with_rooms(store, 2));
   store->hold("r");
-  SECTION("its maker goes") {
+  SECTION("its creator leaves") {
     const bool live = GENERATE(false, true);
     LiveClient bob(node.port());
     SocketIoClient ann(node.port());
@@ -808,7 +807,7 @@ TEST_CASE("rooms kept: one whose maker goes, or that is closed, while it waits f
     CHECK(eventually([&] { return !node.server.room("r"); }));
     store->let_through();
   }
-  SECTION("it is closed by its maker") {
+  SECTION("it is closed by its creator") {
     SocketIoClient ann(node.port());
     begin_create(ann);
     REQUIRE(store->somebody_waits());
@@ -829,7 +828,7 @@ TEST_CASE("rooms kept: one whose maker goes, or that is closed, while it waits f
   CHECK_FALSE(store->has("r"));
 }
 
-TEST_CASE("rooms kept: a stop while one is made, its maker was not told of it, or it is there afterwards") {
+TEST_CASE("rooms kept: a stop during a creation, the creator gets no success or the room exists afterwards") {
   const auto store = make_store(true, GENERATE(1, 16));
   bool told = false;
   {
@@ -854,7 +853,7 @@ TEST_CASE("rooms kept: a stop while one is made, its maker was not told of it, o
   CHECK((!told || server.room("r")));
 }
 
-TEST_CASE("rooms kept: one that the server waits for can be made only while it runs; it is not there else") {
+TEST_CASE("rooms kept: a room whose creation waits for the store can only be created while the server runs") {
   const auto store = any_store();
   flux::Server server(with_rooms(store));
   const auto make = [&](const char* room, flux::RoomMode mode) {
@@ -872,7 +871,7 @@ TEST_CASE("rooms kept: one that the server waits for can be made only while it r
 
 // --- Stopping ---
 
-TEST_CASE("rooms kept: a stop while items are on their way loses none that was acknowledged, and doubles none") {
+TEST_CASE("rooms kept: a stop while items are pending loses no acknowledged item, and duplicates none") {
   const auto store = make_store(true, GENERATE(1, 16));
   const auto grace = GENERATE(1ms, 10'000ms);
   std::set<std::int64_t> acknowledged;
@@ -916,7 +915,7 @@ TEST_CASE("rooms kept: a stop while items are on their way loses none that was a
   CHECK(kept.size() >= 3);
 }
 
-TEST_CASE("rooms kept: in the application's io_context, too, a stop leaves them and waits for what is under way") {
+TEST_CASE("rooms kept: in the application's io_context, too, a stop keeps them and waits for pending calls") {
   const auto store = any_store();
   asio::io_context context;
   std::thread application([&, work = asio::make_work_guard(context)] { context.run(); });
@@ -942,7 +941,7 @@ TEST_CASE("rooms kept: in the application's io_context, too, a stop leaves them 
   CHECK(store->numbers_of("r") == std::vector<std::uint64_t>{1, 2});
 }
 
-TEST_CASE("rooms kept: what the server shares is answered on an event loop where the store blocks, else at once") {
+TEST_CASE("rooms kept: the server's own share is answered on an event loop if the store blocks, else at once") {
   const bool blocks = GENERATE(false, true);
   const auto store = make_store(blocks);
   Awaited<std::thread::id> loop;
@@ -973,7 +972,7 @@ TEST_CASE("rooms kept: what the server shares is answered on an event loop where
 
 // --- Starting ---
 
-TEST_CASE("rooms kept: a store that can't be loaded ends the start, with what is wrong; the next start may succeed") {
+TEST_CASE("rooms kept: a store that can't be loaded fails the start with the reason; the next start may succeed") {
   const auto store = make_store(GENERATE(false, true));
   auto config = with_rooms(store);
   flux::Server server(config);
@@ -992,7 +991,7 @@ TEST_CASE("rooms kept: a store that can't be loaded ends the start, with what is
   CHECK(share(server, "r", "1"_json).ok());
 }
 
-TEST_CASE("rooms kept: options that can't be are refused, with the setting's name") {
+TEST_CASE("rooms kept: invalid options are refused, with the setting's name") {
   const auto refused = [](const std::function<void(flux::RoomsOptions&)>& change) {
     auto config = test_config();
     change(config.rooms);

@@ -1,8 +1,8 @@
-// kill -9 while people share text and files in a room and in the public space, both kept in SQLite with the file index,
-// and make rooms: what was acknowledged is there afterwards, once, and its files can be downloaded.
-// Run with plain `node`. A failure prints the seed; `SEED=N` repeats the choices.
+// kill -9 while people share text and files in a room and in the public space, both stored in SQLite with the file
+// index, and create rooms: acknowledged items are there afterwards, once, and their files can be downloaded. Run with
+// plain `node`. A failure prints the seed; `SEED=N` repeats the choices.
 //
-// FLUX_SERVER          the server program; required. Built without SQLite, the test is left out, but where
+// FLUX_SERVER          the server program; required. Without SQLite the test is skipped, unless
 // FLUX_TEST_DATABASES  is "required"
 
 import assert from 'node:assert/strict';
@@ -51,7 +51,7 @@ async function client(url) {
   return {socket, found: await within(found, 'public:history')};
 }
 
-/** One place where things are shared, what was sent there, and what of it was acknowledged. */
+/** One place where items are shared, with the items sent and those acknowledged. */
 class Place {
   #sent = 0;
   #acknowledged = new Set();
@@ -73,7 +73,7 @@ class Place {
     return [name, {type: 'file', content, fileName: name, mimeType: 'application/octet-stream'}];
   }
 
-  /** Shares one after another until the server dies. */
+  /** Shares one item after another until the server dies. */
   async #shareUntilDeath(socket) {
     for (let i = 0; i < perRound / inFlight; ++i) {
       const [name, data] = this.#next();
@@ -102,7 +102,7 @@ class Place {
   }
 }
 
-/** Rooms that are made and that nobody enters. */
+/** Rooms that are created and that nobody joins. */
 class EmptyRooms {
   #sent = 0;
   #acknowledged = [];

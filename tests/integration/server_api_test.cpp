@@ -1,4 +1,4 @@
-// What the application asks of a server: rooms, messages, sessions, counts.
+// A server's methods for the application: rooms, messages, sessions, counts.
 #include "support/server.hpp"
 
 #include <algorithm>
@@ -40,7 +40,7 @@ TEST_CASE("rooms: created, listed, found, closed; each error has its code") {
   CHECK(server.stats().rooms_now == 1);
 }
 
-TEST_CASE("rooms: one that is closed, members are told, leave it, stay connected; its next life has a new epoch") {
+TEST_CASE("rooms: a room is closed, members are told, leave it, stay connected; the next one has a new epoch") {
   flux::Server server(test_config(2));
   server.start();
   std::vector<std::unique_ptr<LiveClient>> clients;
@@ -66,7 +66,7 @@ TEST_CASE("rooms: one that is closed, members are told, leave it, stay connected
   CHECK(server.room("r")->members == 1);
 }
 
-TEST_CASE("rooms: the last one out ends it, a permanent one stays") {
+TEST_CASE("rooms: the last member's leave ends it, a permanent room stays") {
   flux::Server server(test_config());
   REQUIRE(server.create_room("hall", {flux::RoomMode::live, 0, true}).ok());
   server.start();
@@ -81,7 +81,7 @@ TEST_CASE("rooms: the last one out ends it, a permanent one stays") {
   CHECK_FALSE(server.room("hall"));
 }
 
-TEST_CASE("presence: who is in the room, in the order of joining") {
+TEST_CASE("presence: the members of a room, in the order of joining") {
   flux::Server server(test_config());
   server.start();
   LiveClient one(server.port());
@@ -131,7 +131,7 @@ TEST_CASE("broadcast: every member gets it from the server; errors have their co
         flux::Errc::message_too_large);
 }
 
-TEST_CASE("share: by the server, each mode keeps what it should and who joins later gets it") {
+TEST_CASE("share: by the server, each mode keeps what it should and later joiners get it") {
   flux::Server server(test_config());
   server.start();
   REQUIRE(server.create_room("one", {flux::RoomMode::singleton, 0, true}).ok());
@@ -214,7 +214,7 @@ TEST_CASE("chat: by the server, stored, sent to members, read in pages") {
   CHECK(codes.back() == flux::Errc::stopped);
 }
 
-TEST_CASE("public space: shared and deleted by the server and by clients, watchers are told") {
+TEST_CASE("public space: shared and deleted by the server and by clients, watchers are sent the changes") {
   auto config = test_config(2);
   config.limits.public_history_items_max = 3;
   flux::Server server(config);
@@ -238,7 +238,7 @@ TEST_CASE("public space: shared and deleted by the server and by clients, watche
     const auto told = watcher.next("public_history");
     if (number_at(told, "/payload/items/0/offset") == 6) break;
   }
-  CHECK(other.so_far().empty());  // who has not asked is not told
+  CHECK(other.so_far().empty());  // a client that has not asked is not told
 }
 
 TEST_CASE("sessions: found by id and by user, sent to, closed") {
@@ -324,10 +324,10 @@ TEST_CASE("stats: count what happens") {
   }
   CHECK(eventually([&] { return server.stats().connections_now == 0; }));
   server.stop();
-  CHECK(server.stats().connections == 3);  // kept over the stop
+  CHECK(server.stats().connections == 3);  // kept across the stop
 }
 
-TEST_CASE("session: a handle that outlives the connection and the server reads the end and sends nothing") {
+TEST_CASE("session: a handle that outlives the connection and the server reports the end and sends nothing") {
   std::optional<flux::Session> session;
   std::string id;
   {

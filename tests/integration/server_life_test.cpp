@@ -1,4 +1,4 @@
-// A server's life: start, run, stop, restart, and what is left of it.
+// A server's lifetime: start, run, stop, restart, and what remains.
 #include "support/server.hpp"
 
 #include <flux/detail/core/session_key.hpp>
@@ -95,7 +95,7 @@ TEST_CASE("server: stop from a handler only begins, and run returns") {
   }
 }
 
-TEST_CASE("server: stop from two threads and a handler at once, all come back and it has stopped") {
+TEST_CASE("server: stop from two threads and a handler at once, all return and it has stopped") {
   for (int round = 0; round < 20; ++round) {
     flux::Server server(test_config(2));
     server.on_event([&](flux::EventMessage&) { server.stop(); });
@@ -122,7 +122,7 @@ TEST_CASE("server: stop from two threads and a handler at once, all come back an
   }
 }
 
-TEST_CASE("server: destroyed while it runs, clients are gone and the port is free") {
+TEST_CASE("server: destroyed while it runs, clients are disconnected and the port is free") {
   std::uint16_t port = 0;
   std::vector<std::unique_ptr<LiveClient>> clients;
   {
@@ -141,7 +141,7 @@ TEST_CASE("server: destroyed while it runs, clients are gone and the port is fre
   CHECK_NOTHROW(again.start());
 }
 
-TEST_CASE("server: destroyed inside one of its handlers, it stops when that has returned") {
+TEST_CASE("server: destroyed inside one of its handlers, it stops when the handler has returned") {
   const std::size_t threads = GENERATE(1u, 2u);
   const bool runs = GENERATE(false, true);
   auto config = test_config(threads);
@@ -149,7 +149,7 @@ TEST_CASE("server: destroyed inside one of its handlers, it stops when that has 
   config.log = [&](flux::LogLevel level, std::string_view text) {
     if (level == flux::LogLevel::warning) warned.set(std::string(text));
   };
-  // What a handler holds lives until the server has ended.
+  // Objects held by a handler live until the server has ended.
   Awaited<bool> ended;
   auto held = std::shared_ptr<int>(new int(1), [&](const int* gone) {
     delete gone;
@@ -177,7 +177,7 @@ TEST_CASE("server: destroyed inside one of its handlers, it stops when that has 
   CHECK(warned.get().find("inside one of its own handlers") != std::string::npos);
 }
 
-TEST_CASE("server: nobody gets the id of the next client out of his own") {
+TEST_CASE("server: a client can't derive the next client's id from its own") {
   auto config = test_config();
   config.seed = 0;
   flux::Server server(config);
@@ -224,7 +224,7 @@ TEST_CASE("server: never started, it is destroyed") {
 }
 
 #if defined(__linux__)
-TEST_CASE("server: 1,000 starts and stops, no thread, descriptor or memory is left") {
+TEST_CASE("server: 1,000 starts and stops leak no thread, descriptor or memory") {
   flux::Server server(test_config(2));
   const auto cycle = [&](bool with_client) {
     server.start();
@@ -235,16 +235,16 @@ TEST_CASE("server: 1,000 starts and stops, no thread, descriptor or memory is le
     }
     server.stop(0ms);
   };
-  for (int i = 0; i < 50; ++i) cycle(true);  // allocators and the like have grown by then
+  for (int i = 0; i < 50; ++i) cycle(true);  // lets allocators and the like grow first
   const auto threads = entries("/proc/self/task");
   const auto descriptors = entries("/proc/self/fd");
   const auto memory = resident_bytes();
   for (int i = 0; i < 1000; ++i) cycle(i % 5 == 0);
-  // A joined thread's entry may go a moment after it.
+  // A joined thread's entry may remain for a moment.
   CHECK(eventually([&] { return entries("/proc/self/task") == threads; }));
   CHECK(entries("/proc/self/fd") == descriptors);
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  (void)memory;  // sanitizers keep what was freed
+  (void)memory;  // sanitizers keep freed memory
 #else
   CHECK(resident_bytes() < memory + 2'000'000);
 #endif
@@ -289,7 +289,7 @@ TEST_CASE("server: several addresses, all are served") {
   }
 }
 
-TEST_CASE("server: a config that is wrong, the error names the setting and the value") {
+TEST_CASE("server: an invalid config, the error names the setting and the value") {
   using Change = std::function<void(flux::Config&)>;
   const std::vector<std::pair<std::string, Change>> wrong = {
       {"Config::threads must be 1 to 256, not 0", [](auto& c) { c.threads = 0; }},
@@ -347,7 +347,7 @@ TEST_CASE("server: a config that is wrong, the error names the setting and the v
   }
 }
 
-TEST_CASE("server: an address that is none, start throws and names it") {
+TEST_CASE("server: an invalid address, start throws and names it") {
   auto config = test_config();
   config.listen = {{"no.such.host.example", 0}};
   flux::Server server(config);
@@ -382,7 +382,7 @@ TEST_CASE("server: handlers and routes are set before the start, later they thro
   for (const auto& set : late) CHECK(thrown_by(set).first == flux::Errc::already_running);
 }
 
-TEST_CASE("server: a graceful stop, clients get what is queued, then 1001") {
+TEST_CASE("server: a graceful stop, clients get everything queued, then 1001") {
   flux::Server server(test_config(2));
   server.start();
   std::vector<std::unique_ptr<LiveClient>> clients;
@@ -414,7 +414,7 @@ TEST_CASE("server: a graceful stop, clients get what is queued, then 1001") {
   CHECK(server.stats().messages_dropped == 0);
 }
 
-TEST_CASE("server: when the grace is over, clients that take nothing are cut") {
+TEST_CASE("server: after the grace period, clients that do not read are closed") {
   flux::Server server(test_config(2));
   server.start();
   std::vector<std::unique_ptr<LiveClient>> clients;
@@ -432,7 +432,7 @@ TEST_CASE("server: when the grace is over, clients that take nothing are cut") {
   for (const auto& client : clients) CHECK(client->closed().code == 1006);
 }
 
-TEST_CASE("server: while it stops, nobody gets in and everybody hears of it") {
+TEST_CASE("server: while it stops, nobody may connect and everybody is told") {
   Gate leaving;
   flux::Server server(test_config());
   server.on_disconnect([&](const flux::Session&, const flux::Disconnect& how) {
@@ -449,7 +449,7 @@ TEST_CASE("server: while it stops, nobody gets in and everybody hears of it") {
   CHECK_THROWS(LiveClient(port));
 }
 
-TEST_CASE("server: a permanent room outlives a restart, presence works in it as before") {
+TEST_CASE("server: a permanent room survives a restart, and its presence still works") {
   auto config = test_config();
   config.presence_interval = 1ms;
   flux::Server server(config);

@@ -1,7 +1,7 @@
-// What flux-server's options do. Where its stores can't be had: exit code 1, one line that says why, and no password.
+// What flux-server's options do. If its stores are unavailable: exit code 1, one line that says why, and no password.
 // Run with plain `node`.
 //
-// FLUX_SERVER          the server program; required. What it was built without is left out, but where
+// FLUX_SERVER          the server program; required. Stores that it was built without are skipped, unless
 // FLUX_TEST_DATABASES  is "required"
 
 import assert from 'node:assert/strict';
@@ -33,7 +33,7 @@ function refused(args, pattern) {
   assert.doesNotMatch(stderr, /secret/, `${args}: no password`);
 }
 
-/** A client of protocol live; `ask` resolves to what answers a request: `{type, code?, message?}`. */
+/** A client of protocol live; `ask` resolves to the answer: `{type, code?, message?}`. */
 async function connect(url) {
   const socket = new WebSocket(`${url.replace('http', 'ws')}live`);
   await once(socket, 'open');
@@ -128,7 +128,7 @@ test('who reads the log may go: the server goes on', async () => {
   child.stderr.destroy();
   child.stdout.destroy();
   for (let i = 0; i < 3; ++i) {
-    child.kill('SIGHUP'); // it has no certificates to read again, and says so
+    child.kill('SIGHUP'); // it has no certificates to reload, and says so
     const client = await connect(`http://127.0.0.1:${port}/`);
     assert.equal((await client.ask('leave_room', {})).type, 'ack');
     client.end();

@@ -1,8 +1,9 @@
-// The data sharing demo in Chromium: two people, on a laptop and a phone, and those who come later. Run with plain `node`.
+// The data sharing demo in Chromium: two people, on a laptop and a phone, and others who join later. Run with plain
+// `node`.
 //
 // FLUX_SERVER     the server program; required
-// CHROMIUM        the browser; /usr/bin/chromium unless set
-// SCREENSHOT_DIR  where the screenshots go; a folder of the system's temporary one unless set
+// CHROMIUM        the browser; default /usr/bin/chromium
+// SCREENSHOT_DIR  the folder for the screenshots; default: a temporary folder
 
 import assert from 'node:assert/strict';
 import {createHash, randomBytes} from 'node:crypto';
@@ -24,17 +25,17 @@ const screenshots = process.env.SCREENSHOT_DIR ?? join(tmpdir(), 'flux-share-pag
 
 const fileBytesMax = 40_000_000;
 const largeBytes = 16_000_000;
-const slowBytesPerSecond = 2_000_000; // of an upload that is to be caught on its way
-const quietMs = 700; // that nothing goes on takes a while to see
+const slowBytesPerSecond = 2_000_000; // slow enough to observe an upload in progress
+const quietMs = 700; // how long to watch that nothing happens
 
 
 let server;
 let browser;
-let folder; // of this run: the server's files, and those to put up
+let folder; // of this run: the server's files, and those to be uploaded
 let ada; // on the laptop
 let ben; // on the phone
 let devTools; // of Ada's page
-let isRoomLost = false; // with its files, so that its pictures are no longer there
+let isRoomLost = false; // along with its files, so that its pictures no longer load
 const problems = [];
 const created = []; // names of the uploads that pages have created, in order
 
@@ -54,7 +55,7 @@ async function openPage(name, device, hash = '') {
   page.setDefaultTimeout(boundMs);
   page.on('pageerror', (error) => problems.push(`${name}: ${error.stack ?? error.message}`));
   page.on('console', (message) => {
-    // What the browser reports while the server restarts, and where it refuses what it is meant to refuse.
+    // Reported by the browser while the server restarts, and when the server refuses what it should.
     const isExpected = /WebSocket connection to|net::ERR_|status of 413/.test(message.text());
     const isLostFile = isRoomLost && message.location().url.includes('/files/') && /of 404/.test(message.text());
     if (message.type() === 'error' && !isExpected && !isLostFile) problems.push(`${name}: ${message.text()}`);
@@ -167,7 +168,7 @@ function makeFile(name, bytes) {
 
 const hashOf = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
-/** What the download link of a file gives: `{hash, disposition}`. */
+/** What a file's download link returns: `{hash, disposition}`. */
 async function download(page, name) {
   const href = await item(page, name).locator('a').getAttribute('href');
   const answer = await fetch(new URL(href, server.url));
@@ -178,7 +179,7 @@ async function download(page, name) {
   };
 }
 
-/** Where this page puts the file up, as it remembers it. */
+/** The upload's URL, as remembered by this page. */
 function uploadUrl(page, name) {
   return until(
     () =>
@@ -193,14 +194,14 @@ function uploadUrl(page, name) {
 
 const askTus = (url, method = 'HEAD') => fetch(url, {method, headers: {'Tus-Resumable': '1.0.0'}});
 
-/** How much of an upload the server has. Asking takes the upload over from a request that writes to it. */
+/** How much of an upload the server has. Asking takes the upload over from a request that is writing to it. */
 async function offsetOf(url) {
   const answer = await askTus(url);
   assert.ok(answer.ok, `HEAD ${url}: ${answer.status}`);
   return Number(answer.headers.get('upload-offset'));
 }
 
-/** Slows Ada's uploads down; 0: as fast as they go. */
+/** Throttles Ada's uploads; 0: no limit. */
 async function limitUploads(bytesPerSecond) {
   devTools ??= await ada.context().newCDPSession(ada);
   await devTools.send('Network.enable');
@@ -212,7 +213,7 @@ async function limitUploads(bytesPerSecond) {
   });
 }
 
-/** Waits until the bar of an upload has come this far, 0 to 1. */
+/** Waits until the progress bar of an upload has reached this fraction, 0 to 1. */
 function hasReached(page, name, share) {
   return until(
     () =>
@@ -467,7 +468,7 @@ test('uploads: the room sees the progress; a paused one stays where it is, and g
   await ada.locator('.upload[data-state=paused]').waitFor();
   assert.match(await upload(ada, file.name).locator('.upload-note').textContent(), /^Paused at/);
   const url = await uploadUrl(ada, file.name);
-  // What was on the way still arrives.
+  // Bytes in transit still arrive.
   let offset = -1;
   await until(async () => offset === (offset = await offsetOf(url)), 'the offset stands still', boundMs);
   await new Promise((resolve) => setTimeout(resolve, quietMs));

@@ -1,5 +1,5 @@
-// Data sharing as socket.io-client sees it, over every transport, beside members that speak protocol live.
-// Run with plain `node`.
+// Data sharing as socket.io-client sees it, over every transport, with members of protocol live beside it. Run with
+// plain `node`.
 //
 // FLUX_SHARING_SERVER  tests/support/sharing_server.cpp, built; required
 // FLUX_SERVER          the server program; required
@@ -49,7 +49,7 @@ after(async () => {
   rmSync(folder, {recursive: true});
 });
 
-/** A client, and every event that it has got: `{name, args}`. */
+/** A client, and every event that it has received: `{name, args}`. */
 async function client(options = ways.websocket, at = server) {
   const socket = io(at.url, {forceNew: true, reconnection: false, ...options});
   sockets.push(socket);
@@ -66,7 +66,7 @@ async function client(options = ways.websocket, at = server) {
       await until(() => events.some((event) => event.name === name), name);
       return events.splice(events.findIndex((event) => event.name === name), 1)[0].args;
     },
-    /** What has come of this name and was not taken. An unknown event is answered behind it. */
+    /** Events of this name that were received and not taken. An unknown event is sent, which is answered after them. */
     async all(name) {
       await this.ask('nobody knows this');
       return events.filter((event) => event.name === name).map(({args}) => args);
@@ -81,7 +81,7 @@ async function member(room) {
 }
 
 let rooms = 0;
-/** A fresh room, made by the first of the clients, with all of them in it. */
+/** A new room, created by the first of the clients and joined by all of them. */
 async function room(mode, ...clients) {
   const roomId = `room ${++rooms}`;
   const made = await clients[0].ask('room:create', {roomId, capacity: 100, mode});
@@ -90,7 +90,7 @@ async function room(mode, ...clients) {
   return roomId;
 }
 
-/** Removes what a test has left in the public space. */
+/** Removes a test's items from the public space. */
 async function empty() {
   const cleaner = await client();
   while ((await cleaner.ask('public:deleteLast')).success);
@@ -137,7 +137,7 @@ for (const [way, options] of Object.entries(ways)) {
       assert.equal(joined.success, true);
       assert.ok(!('data' in joined));
       assert.deepEqual(await two.ask('room:join', roomId), {success: false, message: 'Room is full.'});
-      await one.ask('room:leave', roomId); // and it ends with its last member
+      await one.ask('room:leave', roomId); // which ends it, as its last member leaves
       assert.deepEqual(await two.ask('room:join', roomId), {success: false, message: 'Room not found.'});
     });
 
@@ -251,7 +251,7 @@ test('upgrade: in the middle of messages, nothing is lost or doubled', async () 
     const got = () => reader.events.filter(({name}) => name === 'room:data').map(({args}) => args[0].content);
     await until(() => got().at(-1) === `${sent}`, () => `message ${sent}, after ${got().at(-1)}`);
     assert.deepEqual(got(), Array.from({length: sent + 1 - reader.before}, (_, n) => `${n + reader.before}`));
-    // Of lists the newest is enough, so that some are left out; none comes twice, and the last does come.
+    // Only the newest list matters, so some are skipped; none comes twice, and the last one does come.
     const publics = () =>
       reader.events.filter(({name}) => name === 'public:history').map(({args}) => Number(args[0].at(-1)?.content ?? -1));
     await until(() => publics().at(-1) === sent - 1, () => `the list with ${sent - 1}, after ${publics().at(-1)}`);
@@ -353,7 +353,7 @@ test('room:uploadTicket: to members, and the room hears of the upload under the 
     event: 'upload_progress',
     payload: {uploadId: 'u1', fileName: 'a.txt', offset: 1, length: 1, done: true, fileId},
   });
-  // Whoever of the room shares it: it goes with the room.
+  // Any member of the room may share it: it is deleted with the room.
   assert.equal((await two.ask('room:upload', {roomId, data: {type: 'file', fileId}})).success, true);
   await one.ask('room:close', roomId);
   await until(async () => (await fetch(new URL(`files/${fileId}`, server.url))).status === 404, 'its deletion');
@@ -373,7 +373,7 @@ test('files: at the limit and one byte over it', async () => {
 
 for (const [way, most] of [
   ['websocket', 1_500_000], // more than --max-message
-  ['polling', 10_000_000], // as base64 a third more
+  ['polling', 10_000_000], // a third more in base64
 ]) {
   test(`files: flux-server takes one of --max-file-size in a message over ${way}, and answers for a larger one`, async () => {
     const uploads = mkdtempSync(join(tmpdir(), 'flux-server-files-'));

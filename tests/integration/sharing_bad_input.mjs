@@ -1,5 +1,5 @@
-// Data sharing under bad input: whoever asks for an answer gets one that says what is wrong, and the server goes on.
-// Run with plain `node`.
+// Data sharing with bad input: a client that asks for an answer gets one that says what is wrong, and the server
+// continues. Run with plain `node`.
 //
 // FLUX_SHARING_SERVER  tests/support/sharing_server.cpp, built; required
 
@@ -45,7 +45,7 @@ async function client(at = server) {
   return {socket, ask};
 }
 
-/** In a room of its own. */
+/** In its own room. */
 async function inRoom(mode = 'history') {
   const one = await client();
   const made = await one.ask('room:create', {roomId: 'r', capacity: 5, mode});

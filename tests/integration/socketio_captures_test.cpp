@@ -60,8 +60,7 @@ TEST_CASE("socket.io: a middleware wraps the ack of a long event, what it captur
   CHECK(captured.ended.get() == loop.get());
 }
 
-TEST_CASE(
-    "socket.io: another thread answers a middleware's question when the client has gone, captures end on its loop") {
+TEST_CASE("socket.io: another thread answers a middleware after the client disconnected, captures end on its loop") {
   EndedServer ended;
   for (int round = 0; round < 50; ++round) {
     Captured captured;

@@ -202,8 +202,7 @@ TEST_CASE("socket.io: the statistics count its sessions, messages and mistakes")
 
 // --- Slow readers ---
 
-TEST_CASE(
-    "socket.io: a poller that fetches nothing and a WebSocket that reads nothing are closed, peers lose nothing") {
+TEST_CASE("socket.io: a poller that does not poll and a WebSocket that does not read are closed, peers lose nothing") {
   Reasons reasons;
   auto config = test_config();
   config.limits.outbox_bytes_max = 262'144;
