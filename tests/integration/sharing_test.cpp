@@ -65,7 +65,7 @@ flux::Config with_store(const std::shared_ptr<StagedFileStore>& store) {
 
 // --- One room, two protocols ---
 
-TEST_CASE("sharing: members of a room see each other's data, events, chat and presence, whatever they speak") {
+TEST_CASE("sharing: members of a room see each other's data, events, chat and presence, in either protocol") {
   Scene scene;
   SocketIoClient ann(scene.port());
   make(ann, "r");
@@ -134,7 +134,7 @@ TEST_CASE("sharing: the public space is one for both protocols") {
 
 // --- Sessions of the server ---
 
-TEST_CASE("sharing: a client is a session of the server, with its identity, until it has gone") {
+TEST_CASE("sharing: a client is a session of the server, with its identity, until it disconnects") {
   Awaited<flux::Disconnect> gone;
   flux::socketio::SharingOptions options;
   options.identity = [](const flux::socketio::Socket& socket) {
@@ -173,7 +173,7 @@ TEST_CASE("sharing: a client is a session of the server, with its identity, unti
   CHECK(ann.before_close == std::vector<std::string>{"41"});
 }
 
-TEST_CASE("sharing: handlers may veto and change what a client does; the acknowledgment has their words") {
+TEST_CASE("sharing: handlers may refuse and change what a client does; the acknowledgment has their message") {
   Scene scene;
   scene.server.on_join([](flux::JoinRequest& join) {
     if (join.room == "vip") join.refuse("members only");
@@ -214,7 +214,7 @@ TEST_CASE("sharing: handlers may veto and change what a client does; the acknowl
   CHECK(scene.server.stats().handler_errors == 1);
 }
 
-TEST_CASE("sharing: a handler that ends its session, or throws, harms nobody else") {
+TEST_CASE("sharing: a handler that closes its session, or throws, affects nobody else") {
   Scene scene;
   scene.server.on_share([&](flux::ShareDraft& share) {
     if (share.data.get<std::string>("/content") == "throw") throw std::runtime_error("on purpose");
@@ -232,7 +232,7 @@ TEST_CASE("sharing: a handler that ends its session, or throws, harms nobody els
   CHECK(type_of(bob.next("presence_updated")) == "presence_updated");
 }
 
-TEST_CASE("sharing: an event that the application handles is its own") {
+TEST_CASE("sharing: an event that the application handles is not the library's") {
   flux::Server server(test_config());
   flux::socketio::Io io(server);
   flux::socketio::serve_sharing(server, io);
@@ -247,7 +247,7 @@ TEST_CASE("sharing: an event that the application handles is its own") {
   CHECK(why(ann.ask("bye")) == "unknown event \"bye\"");
 }
 
-// --- The life of rooms ---
+// --- Lifetime of rooms ---
 
 TEST_CASE("sharing: close_room, members of both protocols are told, leave, and stay connected") {
   Scene scene;
@@ -264,7 +264,7 @@ TEST_CASE("sharing: close_room, members of both protocols are told, leave, and s
   CHECK(scene.server.sessions().size() == 2);
 }
 
-TEST_CASE("sharing: room:close, only by the client that has created it") {
+TEST_CASE("sharing: room:close, only by the client that created the room") {
   Scene scene;
   SocketIoClient ann(scene.port());
   SocketIoClient eve(scene.port());
@@ -281,7 +281,7 @@ TEST_CASE("sharing: room:close, only by the client that has created it") {
   CHECK(why(ann.ask("room:close", quoted("r"))) == "Only who has created a room may close it.");
 }
 
-TEST_CASE("sharing: a room ends with its last member, or with its maker if nobody has joined") {
+TEST_CASE("sharing: a room ends with its last member, or with its creator if nobody has joined") {
   Scene scene;
   auto ann = std::make_unique<SocketIoClient>(scene.port());
   make(*ann, "joined");
@@ -297,7 +297,7 @@ TEST_CASE("sharing: a room ends with its last member, or with its maker if nobod
   CHECK(eventually([&] { return !scene.server.room("empty"); }));
 }
 
-TEST_CASE("sharing: room_linger, a room outlives its last member for that time, with what it keeps") {
+TEST_CASE("sharing: room_linger, a room outlives its last member for that time, with its items") {
   auto config = test_config();
   const auto clock = std::make_shared<flux::testing::ManualClock>();
   config.clock = clock;
@@ -357,15 +357,15 @@ TEST_CASE("sharing: limits of rooms, created and joined, and of a room's members
   CHECK(success(make(ann, "two")));
   CHECK_THAT(why(make(ann, "three")), ContainsSubstring("its 2 rooms"));
   enter(ann, "one");
-  CHECK(success(ann.ask("room:join", quoted("one"))));  // it is in already
+  CHECK(success(ann.ask("room:join", quoted("one"))));  // it is already a member
   CHECK_THAT(why(ann.ask("room:join", quoted("two"))), ContainsSubstring("in 1 rooms already"));
   SocketIoClient bob(scene.port());
   CHECK(why(bob.ask("room:join", quoted("one"))) == "Room is full.");
   ann.ask("room:close", quoted("two"));
-  CHECK(success(make(ann, "three")));  // what has ended does not count
+  CHECK(success(make(ann, "three")));  // an ended room does not count
 }
 
-TEST_CASE("sharing: a client is in many rooms, and learns from the second argument which one it is") {
+TEST_CASE("sharing: a client in many rooms learns the room from the second argument") {
   Scene scene;
   SocketIoClient ann(scene.port());
   SocketIoClient bob(scene.port());
@@ -380,7 +380,7 @@ TEST_CASE("sharing: a client is in many rooms, and learns from the second argume
   CHECK(text_at(ann.next("room:data"), "/2") == "a");
 }
 
-TEST_CASE("sharing: options that make no sense, and a server that runs, are refused at the start") {
+TEST_CASE("sharing: invalid options, and a running server, are refused at the start") {
   flux::Server server(test_config());
   flux::socketio::Io io(server);
   flux::socketio::SharingOptions none;
@@ -398,16 +398,16 @@ TEST_CASE("sharing: options that make no sense, and a server that runs, are refu
   CHECK(thrown_by([&] { flux::socketio::serve_sharing(server, io); }).first == flux::Errc::already_running);
 }
 
-TEST_CASE("sharing: what comes too fast is acknowledged with an error, where an acknowledgment is asked for") {
+TEST_CASE("sharing: requests over the rate limit are acknowledged with an error, if they ask for an acknowledgment") {
   auto config = test_config();
-  config.clock = std::make_shared<flux::testing::ManualClock>();  // no time goes by
+  config.clock = std::make_shared<flux::testing::ManualClock>();  // time stands still
   config.limits.messages_per_second = 1;
   config.limits.message_burst = 2;
   Scene scene(config);
   SocketIoClient client(scene.port());
   CHECK(success(make(client, "a")));
   client.emit("room:join", quoted("a"));
-  client.emit("room:join", quoted("a"));  // nobody to tell
+  client.emit("room:join", quoted("a"));  // no acknowledgment requested
   const auto refused = client.ask("public:upload", R"({"type":"string","content":"x"})");
   CHECK_FALSE(success(refused));
   CHECK(why(refused) == "more than 1 messages a second; this one was not acted on");
@@ -417,7 +417,7 @@ TEST_CASE("sharing: what comes too fast is acknowledged with an error, where an 
   CHECK(scene.server.stats().messages_rate_limited == 4);
 }
 
-TEST_CASE("sharing: a request far longer than any may be is refused unread") {
+TEST_CASE("sharing: a request far over the size limit is refused unread") {
   flux::socketio::Options socketio;
   socketio.payload_bytes_max = 20'000'000;
   Scene scene(test_config(), {}, socketio);
@@ -431,7 +431,7 @@ TEST_CASE("sharing: a request far longer than any may be is refused unread") {
              ContainsSubstring("data has 10000030 bytes; at most"));
 }
 
-TEST_CASE("sharing: a client that is gone without a word while its file is stored ends at the ping timeout") {
+TEST_CASE("sharing: a client that vanishes while its file is being stored ends at the ping timeout") {
   const auto store = std::make_shared<StagedFileStore>(true);
   auto config = with_store(store);
   const auto clock = std::make_shared<flux::testing::ManualClock>();
@@ -477,7 +477,7 @@ TEST_CASE("sharing: a file in a message is stored, shared, and deleted with its 
   CHECK(store->known().empty());
 }
 
-TEST_CASE("sharing: a file of many pieces arrives whole, and its owner is the user") {
+TEST_CASE("sharing: a file in many pieces arrives complete, and its owner is the user") {
   const auto store = std::make_shared<StagedFileStore>(true);
   flux::socketio::SharingOptions options;
   options.identity = [](const flux::socketio::Socket&) { return flux::Identity{"u1", "", "", "", false}; };
@@ -497,7 +497,7 @@ TEST_CASE("sharing: a file of many pieces arrives whole, and its owner is the us
   CHECK(files[0].shared);
 }
 
-TEST_CASE("sharing: who leaves while its file is stored leaves no file behind") {
+TEST_CASE("sharing: a client that leaves while its file is being stored leaves no file behind") {
   const auto store = std::make_shared<StagedFileStore>(true);
   Scene scene(with_store(store));
   auto ann = std::make_unique<SocketIoClient>(scene.port());
@@ -509,7 +509,7 @@ TEST_CASE("sharing: who leaves while its file is stored leaves no file behind") 
   ann->send_text("451-" + std::string("[\"room:upload\",") + file_upload("r") + "]");
   ann->send_binary("some bytes");
   REQUIRE(eventually([&] { return store->appends() == 1; }));
-  // Strings of others go through meanwhile.
+  // Strings of other clients are accepted meanwhile.
   CHECK(success(bob.ask("room:upload", text_upload("r", "meanwhile"))));
   const bool leaves_only = GENERATE(true, false);
   if (leaves_only) {
@@ -524,7 +524,7 @@ TEST_CASE("sharing: who leaves while its file is stored leaves no file behind") 
   CHECK(std::none_of(seen.begin(), seen.end(), [](const auto& event) { return text_at(event, "/0") == "room:data"; }));
 }
 
-TEST_CASE("sharing: a server that is stopped while a file is stored leaves no half of it") {
+TEST_CASE("sharing: a server stopped while a file is being stored leaves no partial file") {
   const auto store = std::make_shared<StagedFileStore>(true);
   flux::socketio::Options socketio;
   socketio.payload_bytes_max = 20'000'000;
@@ -540,7 +540,7 @@ TEST_CASE("sharing: a server that is stopped while a file is stored leaves no ha
   CHECK(eventually([&] { return !scene.server.running(); }));
   store->let_go();
   crew.join();
-  // All of it, shared, where that was quicker than the end.
+  // Or all of it, shared, if that was quicker than the stop.
   const auto known = store->known();
   CHECK(std::none_of(known.begin(), known.end(), [](const auto& file) { return !file.shared; }));
 }
@@ -571,7 +571,7 @@ TEST_CASE("sharing: files are refused without a store, past the limits, and wher
   CHECK(scene.server.public_items().size() == 3);
 }
 
-TEST_CASE("sharing: uploads on their way are bounded, for a client and for all of them") {
+TEST_CASE("sharing: uploads in progress are limited, per client and in total") {
   const auto store = std::make_shared<StagedFileStore>(true);
   flux::socketio::SharingOptions options;
   options.uploads_per_client_max = 1;
@@ -591,7 +591,7 @@ TEST_CASE("sharing: uploads on their way are bounded, for a client and for all o
   CHECK(success(bob.ask_with_bytes("public:upload", a_file, "123456")));
 }
 
-TEST_CASE("sharing: a file that is refused by the share handler is deleted") {
+TEST_CASE("sharing: a file refused by the share handler is deleted") {
   const auto store = std::make_shared<StagedFileStore>(true);
   Scene scene(with_store(store));
   scene.server.on_share([&](flux::ShareDraft& share) {
@@ -603,7 +603,7 @@ TEST_CASE("sharing: a file that is refused by the share handler is deleted") {
   CHECK(eventually([&] { return store->known().at(0).state == flux::FileState::deleted; }));
 }
 
-TEST_CASE("sharing: a file that was put up before is shared by its id, by either protocol") {
+TEST_CASE("sharing: a file uploaded earlier is shared by its id, in either protocol") {
   const auto store = std::make_shared<StagedFileStore>(true);
   const std::string id = "01234567-89ab-4def-8123-456789abcdef";
   store->put(id, "b.png", "image/png", "bytes");
@@ -625,7 +625,7 @@ TEST_CASE("sharing: a file that was put up before is shared by its id, by either
              ContainsSubstring("no such file"));
 }
 
-TEST_CASE("sharing: a file of somebody else's whose share is refused stays as it was, by either protocol") {
+TEST_CASE("sharing: another user's file whose share is refused is unchanged, in either protocol") {
   const auto store = std::make_shared<StagedFileStore>(true);
   const std::string id = "01234567-89ab-4def-8123-456789abcdef";
   store->put(id, "b.png", "image/png", "bytes");
@@ -646,7 +646,7 @@ namespace {
 constexpr const char* some_file = "01234567-89ab-4def-8123-456789abcdef";
 const std::string share_some_file = std::string(R"({"type":"file","fileId":")") + some_file + R"("})";
 
-/// Shares the file in a singleton room of the client's own, and a text over it.
+/// Shares the file in a singleton room created by the client, then a text that replaces it.
 void share_over(SocketIoClient& client, std::string_view room) {
   make(client, room, "singleton");
   enter(client, room);
@@ -662,7 +662,7 @@ void share_over(LiveClient& client, std::string_view room) {
   ask("share", R"({"data":)" + share_some_file + "}");
   ask("share", R"({"data":{"type":"string","content":"over it"}})");
 }
-/// Behind every call about the file so far.
+/// The state after all calls about the file so far.
 flux::FileState state_now(flux::Server& server, const StagedFileStore& store) {
   (void)answer_of<flux::FileCleanup>([&](auto done) { server.cleanup_deleted_files(done); });
   const auto known = store.known();
@@ -671,7 +671,7 @@ flux::FileState state_now(flux::Server& server, const StagedFileStore& store) {
 
 }  // namespace
 
-TEST_CASE("sharing: whoever knows a file's id may share it, and can't have it deleted, by either protocol") {
+TEST_CASE("sharing: any client that knows a file's id may share it, but can't delete it, in either protocol") {
   const auto store = std::make_shared<StagedFileStore>(false);
   store->put(some_file, "b.png", "image/png", "bytes", GENERATE("", "ann"));
   Scene scene(with_store(store));
@@ -684,7 +684,7 @@ TEST_CASE("sharing: whoever knows a file's id may share it, and can't have it de
   CHECK(state_now(scene.server, *store) == flux::FileState::complete);
 }
 
-TEST_CASE("sharing: a file that its owner shares and takes away is deleted, when nobody else shows it any more") {
+TEST_CASE("sharing: a file that its owner shares and removes is deleted, once no other item refers to it") {
   const auto store = std::make_shared<StagedFileStore>(false);
   store->put(some_file, "b.png", "image/png", "bytes", "ann");
   Scene scene(with_store(store));
@@ -692,11 +692,11 @@ TEST_CASE("sharing: a file that its owner shares and takes away is deleted, when
   SocketIoClient eve(scene.port());
   LiveClient ann(scene.port());
 
-  SECTION("the owner's place is the last") {
+  SECTION("the owner's item is the last") {
     share_over(ann, "ann's");
     CHECK(state_now(scene.server, *store) == flux::FileState::deleted);
   }
-  SECTION("a stranger's place keeps it, and ends it when the owner's is gone") {
+  SECTION("another user's item keeps it, and deletes it when the owner's is removed") {
     REQUIRE(success(eve.ask("public:upload", share_some_file)));
     share_over(ann, "ann's");
     CHECK(state_now(scene.server, *store) == flux::FileState::complete);
@@ -705,7 +705,7 @@ TEST_CASE("sharing: a file that its owner shares and takes away is deleted, when
   }
 }
 
-TEST_CASE("sharing: the file handler is asked whether a file may be shared, by either protocol") {
+TEST_CASE("sharing: the file handler is asked whether a file may be shared, in either protocol") {
   const auto store = std::make_shared<StagedFileStore>(true);
   store->put(some_file, "b.png", "image/png", "bytes", "ann");
   auto config = with_store(store);
@@ -752,12 +752,12 @@ TEST_CASE("sharing: the file handler is asked whether a file may be shared, by e
   CHECK(by_eve("dropped") == "nobody answered");
   CHECK(by_eve("throws") == "the server failed to handle this message");
   CHECK(by_bob("throws") == "SERVER_ERROR: the server failed to handle this message");
-  // The identity that a share is accepted with is who shares.
+  // The identity with which a share is accepted is the sharer's.
   CHECK(by_bob("late") == "shared");
   CHECK(store->known().at(0).shared);
 }
 
-TEST_CASE("sharing: a file that the application shares is deleted with its last place") {
+TEST_CASE("sharing: a file that the application shares is deleted with its last item") {
   const auto store = std::make_shared<StagedFileStore>(false);
   store->put(some_file, "b.png", "image/png", "bytes");
   Scene scene(with_store(store));
@@ -767,9 +767,9 @@ TEST_CASE("sharing: a file that the application shares is deleted with its last 
   CHECK(state_now(scene.server, *store) == flux::FileState::deleted);
 }
 
-// --- Many at once ---
+// --- Concurrency ---
 
-TEST_CASE("sharing: many threads, members of both protocols get all of it, once, in one order") {
+TEST_CASE("sharing: many threads, members of both protocols get everything, once, in one order") {
   constexpr int uploads = 100;
   constexpr int clients = 4;
   Scene scene(test_config(3));
@@ -811,7 +811,7 @@ TEST_CASE("sharing: many threads, members of both protocols get all of it, once,
     });
   }
   for (int n = 0; n < 2; ++n) {
-    crew.add([&] {  // come and go meanwhile
+    crew.add([&] {  // join and leave meanwhile
       for (int i = 0; i < 20; ++i) {
         SocketIoClient client(scene.server.port());
         enter(client, "r");
@@ -828,14 +828,14 @@ TEST_CASE("sharing: many threads, members of both protocols get all of it, once,
   CHECK(scene.server.room_items("r")->size() == 2 * clients * uploads);
 }
 
-TEST_CASE("sharing: who comes while the public space changes hears of it in order") {
+TEST_CASE("sharing: a client that connects while the public space changes gets the changes in order") {
   auto config = test_config(2);
   config.limits.public_history_items_max = 1;
   Scene scene(config);
   scene.port();
   std::atomic<bool> stop{false};
   Crew crew;
-  const std::shared_ptr<void> stops(nullptr, [&](void*) { stop = true; });  // before the crew is waited for
+  const std::shared_ptr<void> stops(nullptr, [&](void*) { stop = true; });  // before waiting for the crew
   crew.add([&] {
     for (int n = 1; !stop; ++n) scene.server.public_share(flux::JsonText::trusted(std::to_string(n)));
   });
@@ -852,7 +852,7 @@ TEST_CASE("sharing: who comes while the public space changes hears of it in orde
   crew.join();
 }
 
-TEST_CASE("sharing: room:history under way, nothing in it comes again, and nothing is missed") {
+TEST_CASE("sharing: during a room:history, no item is repeated and none is missed") {
   Scene scene(test_config(2));
   scene.port();
   (void)scene.server.create_room("r", {flux::RoomMode::history, 0, true});
@@ -882,7 +882,7 @@ TEST_CASE("sharing: room:history under way, nothing in it comes again, and nothi
 
 // --- Joining again ---
 
-TEST_CASE("sharing: who joins again has the presence that the handler sets, and keeps it where that sets none") {
+TEST_CASE("sharing: a rejoining client has the presence that the handler sets, and keeps its own if none is set") {
   Scene scene;
   std::atomic<int> joins{0};
   scene.server.on_join([&](flux::JoinRequest& join) {
@@ -894,7 +894,7 @@ TEST_CASE("sharing: who joins again has the presence that the handler sets, and 
   enter(ann, "r");
   CHECK(presence() == R"({"join":1})");
   LiveClient bob(scene.port());
-  joins = 1;  // bob's is no join of hers
+  joins = 1;  // bob's join is not one of hers
   bob.join("r");
   joins = 1;
   enter(ann, "r");
@@ -904,7 +904,7 @@ TEST_CASE("sharing: who joins again has the presence that the handler sets, and 
   CHECK(presence() == R"({"join":2})");
 }
 
-TEST_CASE("sharing: a room id that can't be one is told so at a join, not that there is no such room") {
+TEST_CASE("sharing: an invalid room id in a join is reported as such, not as a missing room") {
   Scene scene;
   SocketIoClient ann(scene.port());
   CHECK_THAT(why(ann.ask("room:join", "\"\"")), ContainsSubstring("roomId is empty"));

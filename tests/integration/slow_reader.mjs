@@ -1,5 +1,5 @@
-// Readers who take their time: others are not delayed, memory is bounded, and they get the newest presence when they
-// come back. Run with plain `node`.
+// Slow readers: others are not delayed, memory is bounded, and they get the newest presence when they resume reading.
+// Run with plain `node`.
 //
 // FLUX_SERVER  the server program; required
 
@@ -14,7 +14,7 @@ import {until, within} from './support/wait.mjs';
 const megabyte = 1_048_576;
 const outboxMax = 4 * megabyte; // the server's default
 const closeSlowReader = 4413;
-const latencyBoundMs = 250; // of one message, on a machine with other work
+const latencyBoundMs = 250; // for one message, on a machine with other work
 
 let server;
 
@@ -23,7 +23,7 @@ before(async () => {
 });
 after(() => server.stop());
 
-/** Two who chat, and one who is about to stop reading. */
+/** Two members that chat, and one that is about to stop reading. */
 async function gather(room) {
   const ada = await LiveMember.join(server.url, room);
   const ben = await LiveMember.join(server.url, room);
@@ -39,7 +39,7 @@ test('a member that stops reading, is closed at its outbox limit; the others are
   const memory = residentBytes(server.pid);
   slow.pause();
   const payload = 'x'.repeat(32_768);
-  const large = (outboxMax + 40 * megabyte) / payload.length; // what the kernel takes comes on top
+  const large = (outboxMax + 40 * megabyte) / payload.length; // plus what the kernel buffers
   const gone = (frame) => frame.payload?.left?.includes(slow.id);
   let worstMs = 0;
   let mostMemory = 0;
@@ -108,7 +108,7 @@ test('a member that is congested, gets the newest presence when it reads again, 
   const {ada, ben, slow} = await gather('presence only');
   slow.pause();
   const filler = 'x'.repeat(32_768);
-  // More than the kernel takes, less than the outbox.
+  // More than the kernel buffers, less than the outbox holds.
   let fillers = 0;
   const inOutbox = () => fillers * filler.length - bytesInKernel(server.port, slow.socket._socket.localPort);
   for (; inOutbox() < megabyte; ++fillers) await ada.request('broadcast_event', {event: 'filler', payload: filler});

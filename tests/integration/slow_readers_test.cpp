@@ -1,4 +1,4 @@
-// Readers that do not keep up: closed or caught up by policy, counted, and nobody else delayed.
+// Slow readers: closed or caught up, depending on the policy, and counted; nobody else is delayed.
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
 #include "support/socketio_poller.hpp"
@@ -30,7 +30,7 @@ TEST_CASE("slow reader: past its limit it is closed with 4413, its room loses no
     REQUIRE(++sent < 5000);
   }
   CHECK(slow.closed().code == 4413);
-  // What it did get is whole and in order.
+  // The part that it received is complete and in order.
   int expected = 0;
   for (const std::string& text : slow.before_close) {
     const auto message = flux::JsonText::parse(text).value();
@@ -45,7 +45,7 @@ TEST_CASE("slow reader: past its limit it is closed with 4413, its room loses no
   CHECK(type_of(good.request("leave_room")) == "ack");
 }
 
-TEST_CASE("slow reader: congested, it gets no presence but the newest of each member once it has caught up") {
+TEST_CASE("slow reader: congested, it gets no presence except each member's newest once it has caught up") {
   auto config = test_config();
   config.limits.outbox_bytes_congested = 50'000;
   config.limits.outbox_bytes_max = 20'000'000;
@@ -89,12 +89,12 @@ TEST_CASE("slow reader: congested, it gets no presence but the newest of each me
   CHECK(big == 80);     // messages are not coalesced
   CHECK(updates < 20);  // presence is
   CHECK(server.stats().slow_readers_closed == 0);
-  // From here on it is like any other.
+  // From now on it is treated like any other.
   mover.request("update_presence", R"({"presence":{"n":1000}})");
   CHECK(number_at(slow.next("presence_updated"), "/payload/updated/0/presence/n") == 1000);
 }
 
-TEST_CASE("slow reader: over Socket.IO, too, it gets no presence but the newest once it has caught up") {
+TEST_CASE("slow reader: over Socket.IO, too, it gets no presence except the newest once it has caught up") {
   auto config = test_config();
   config.limits.outbox_bytes_congested = 50'000;
   config.limits.outbox_bytes_max = 20'000'000;
@@ -114,7 +114,7 @@ TEST_CASE("slow reader: over Socket.IO, too, it gets no presence but the newest 
   constexpr int moves = 200;
   for (int i = 1; i <= moves; ++i) mover.request("update_presence", "{\"presence\":{\"n\":" + std::to_string(i) + "}}");
   leaver.request("leave_room");
-  mover.so_far();  // answered when the room has been told of it
+  mover.so_far();  // answered once the room has been told of it
   CHECK(server.stats().presence_coalesced >= moves);
 
   int big = 0;
@@ -142,7 +142,7 @@ TEST_CASE("slow reader: over Socket.IO, too, it gets no presence but the newest 
   CHECK(number_at(slow.next("room:presence"), "/1/updated/0/presence/n") == 1000);
 }
 
-TEST_CASE("slow reader: one that polls gets no presence but the newest behind what waits for its next poll") {
+TEST_CASE("slow reader: over polling it gets no presence except the newest, after what is queued for its next poll") {
   auto config = test_config();
   config.limits.outbox_bytes_congested = 50'000;
   config.limits.outbox_bytes_max = 1'000'000;
@@ -159,7 +159,7 @@ TEST_CASE("slow reader: one that polls gets no presence but the newest behind wh
   while (before.find(mover.id) == std::string::npos) before += slow.poll();
   const std::string payload = quoted_x(100'000);
   for (int i = 0; i < 3; ++i) REQUIRE(server.broadcast("r", "big", flux::JsonText::trusted(payload)).ok());
-  // Each of 10 kB: all of them would be more than may wait for it.
+  // Each of 10 kB: all of them together would exceed its outbox.
   const std::string much = quoted_x(10'000);
   constexpr int moves = 200;
   for (int i = 1; i <= moves; ++i) {
@@ -183,7 +183,7 @@ TEST_CASE("slow reader: one that polls gets no presence but the newest behind wh
   CHECK(slow.poll().find("\"n\":1000") != std::string::npos);
 }
 
-TEST_CASE("slow reader: much that is sent to its room in one turn does not pass its limit either") {
+TEST_CASE("slow reader: many messages to its room in one turn do not exceed its limit either") {
   flux::Server server(test_config());
   server.on_event([&](flux::EventMessage& message) {
     const std::string payload = quoted_x(1'000'000);
@@ -198,7 +198,7 @@ TEST_CASE("slow reader: much that is sent to its room in one turn does not pass 
   other.request("broadcast_event", R"({"event":"much"})");
   CHECK(eventually([&] { return server.stats().slow_readers_closed == 1; }));
   CHECK(slow.closed().code == 4413);
-  // What it did get is whole and in order.
+  // The part that it received is complete and in order.
   int expected = 0;
   for (const std::string& text : slow.before_close) {
     const auto message = flux::JsonText::parse(text).value();
@@ -207,7 +207,7 @@ TEST_CASE("slow reader: much that is sent to its room in one turn does not pass 
   CHECK(expected < 40);
 }
 
-TEST_CASE("slow reader: one of many, the others are not delayed by it") {
+TEST_CASE("slow reader: one of many members, it does not delay the others") {
   auto config = test_config(2);
   config.limits.outbox_bytes_max = 50'000'000;
   flux::Server server(config);

@@ -1,4 +1,4 @@
-// A file of 100 MB as one Socket.IO message, and what others notice of ten of them at once. Run with plain `node`.
+// A file of 100 MB as one Socket.IO message, and the effect of ten of them at once on others. Run with plain `node`.
 //
 // FLUX_SOCKETIO_SERVER  tests/support/socketio_server.cpp, built; required
 
@@ -20,7 +20,7 @@ function open(url, transports, more = {}) {
   return within(new Promise((resolve) => socket.once('connect', () => resolve(socket))), 'connect');
 }
 
-/** Says when it is connected, uploads when it is told to, says what the server made of it, and ends. */
+/** Reports when it is connected, uploads when told to, reports the server's answer, and ends. */
 async function upload() {
   const socket = await open(workerData.url, ['websocket']);
   parentPort.postMessage('connected');
@@ -32,7 +32,7 @@ async function upload() {
 
 if (isMainThread) {
   describe('files of 100 MB', {timeout: 2 * boundMs}, () => {
-    let server; // lets exactly such a file through
+    let server; // its limit is exactly such a file
     before(async () => {
       server = await startServer(process.env.FLUX_SOCKETIO_SERVER, ['--payload-bytes', `${fileBytes}`, '--patience-ms', '60000']);
     });
@@ -51,11 +51,11 @@ if (isMainThread) {
       assert.equal(await within(socket.emitWithAck('size', Buffer.alloc(fileBytes, 7)), 'the file', boundMs), fileBytes);
       const closed = within(new Promise((resolve) => socket.once('disconnect', resolve)), 'the end', boundMs);
       socket.emit('size', Buffer.alloc(fileBytes + 1, 7));
-      assert.match(await closed, /^transport (close|error)$/); // by its poll or by its POST, whichever it hears first
+      assert.match(await closed, /^transport (close|error)$/); // by its poll or by its POST, whichever fails first
     });
 
-    // The client's XMLHttpRequest for Node copies all that it has with each piece that comes, so 100 MB would take a
-    // minute; its WebSocket takes messages of 100 MiB, base64 included.
+    // The client's XMLHttpRequest for Node copies everything it has with each piece that arrives, so 100 MB would take
+    // a minute; its WebSocket accepts messages of 100 MiB, base64 included.
     for (const [name, size, transport, more] of [
       ['polling', fileBytes / 10, 'polling', {}],
       ['a WebSocket that takes no binary frames', fileBytes / 2, 'websocket', {forceBase64: true}],
@@ -111,8 +111,8 @@ if (isMainThread) {
       const at = (share) => waits[Math.min(waits.length - 1, Math.floor(waits.length * share))].toFixed(1);
       context.diagnostic(`${waits.length} messages of another client: p50 ${at(0.5)}, p99 ${at(0.99)}, p100 ${at(1)} ms`);
       assert.ok(waits.length >= 20, 'the uploads did not leave the other client its turns');
-      // How long it waited is for the diagnostic: this process, its ten threads and whatever else runs share the machine
-      // with the server. That no turn of the server's loop is long is measured in socketio_large_test.cpp.
+      // The wait is only a diagnostic: this process, its ten threads and whatever else runs share the machine with the
+      // server. socketio_large_test.cpp measures that no turn of the server's loop is long.
       other.disconnect();
       await Promise.all(workers.map((worker) => worker.terminate()));
     });

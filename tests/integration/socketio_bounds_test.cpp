@@ -1,4 +1,4 @@
-// What clients of Engine.IO and Socket.IO may have the server keep for them, and whose goes when it is too much.
+// What the server keeps for clients of Engine.IO and Socket.IO is bounded, and which client's part is dropped first.
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
 #include "support/socketio_poller.hpp"
@@ -19,7 +19,7 @@ namespace {
 
 const std::string polling_path = "/socket.io/?EIO=4&transport=polling";
 
-/// Sessions that poll, opened over one connection.
+/// Polling sessions opened over one connection.
 class Handshakes {
  public:
   explicit Handshakes(std::uint16_t port) : client_(port) {}
@@ -67,13 +67,13 @@ struct Returning : WebSocketClient {
   std::string pid;
 };
 
-/// It leaves then, so that it is not lost once more.
+/// Leaves afterwards, so that it is not cut again.
 bool recovers(std::uint16_t port, const Returning& lost, std::string_view fields = "", std::string_view offset = "") {
   Returning back(port, lost.recovery(offset), fields);
   back.send_text("41");
   return back.id == lost.id;
 }
-/// `at`: of the last argument of the event.
+/// `at`: the pointer to the event's last argument.
 std::string offset_of(const std::string& event, std::string_view at) {
   return text_at(JsonText::parse(event.substr(2)).value(), at);
 }
@@ -86,7 +86,7 @@ Options with_recovery() {
 
 }  // namespace
 
-TEST_CASE("engine.io: sessions over one connection that nobody uses, the oldest of them go") {
+TEST_CASE("engine.io: unused sessions over one connection, the oldest of them end") {
   flux::Server server(test_config());
   Io io(server);
   server.start();
@@ -102,7 +102,7 @@ TEST_CASE("engine.io: sessions over one connection that nobody uses, the oldest 
   CHECK(client.post(newest, "40") == 200);
 }
 
-TEST_CASE("socket.io: more clients are cut off than can be recovered, the oldest is forgotten") {
+TEST_CASE("socket.io: more clients are disconnected than can be recovered, the oldest is forgotten") {
   flux::Server server(test_config());
   Options options = with_recovery();
   options.recovery_sockets_max = 2;
@@ -115,7 +115,7 @@ TEST_CASE("socket.io: more clients are cut off than can be recovered, the oldest
   CHECK(recovers(server.port(), second));
 }
 
-TEST_CASE("socket.io: who has received nothing for long is recovered, whatever others got meanwhile") {
+TEST_CASE("socket.io: a client that has received nothing for long is recovered, whatever others received meanwhile") {
   const auto clock = std::make_shared<flux::testing::ManualClock>();
   auto config = test_config();
   config.clock = clock;
@@ -168,7 +168,7 @@ std::string with_head_of(std::size_t bytes) { return "X-Large: " + std::string(b
 
 }  // namespace
 
-TEST_CASE("engine.io: an address has so many sessions that poll, one more is refused until one ends or upgrades") {
+TEST_CASE("engine.io: polling sessions per address are limited, one more is refused until one ends or upgrades") {
   flux::Server server(behind_proxy());
   Options options;
   options.polling_limits.sessions_per_address_max = 2;
@@ -177,7 +177,7 @@ TEST_CASE("engine.io: an address has so many sessions that poll, one more is ref
   Handshakes client(server.port());
   const std::string first = client.open(from("2001:db8::1"));
   CHECK(client.post(first, "40") == 200);
-  const std::string second = client.open(from("2001:db8::2"));  // of the same network
+  const std::string second = client.open(from("2001:db8::2"));  // in the same network
   CHECK(client.post(second, "40") == 200);
   const HttpReply refused = client.ask(from("2001:db8::3"));
   CHECK(refused.status == 429);
@@ -192,7 +192,7 @@ TEST_CASE("engine.io: an address has so many sessions that poll, one more is ref
     websocket.send_text("5");
     CHECK(websocket.message().substr(0, 2) == "40");
     CHECK(client.ask(from("2001:db8::3")).status == 200);
-    CHECK(client.ask(from("2001:db8::4")).status == 200);  // for the one before, which is unused
+    CHECK(client.ask(from("2001:db8::4")).status == 200);  // takes the place of the previous one, which is unused
     CHECK(client.post(second, R"(42["event"])") == 200);
   }
   SECTION("one ends") {
@@ -201,7 +201,7 @@ TEST_CASE("engine.io: an address has so many sessions that poll, one more is ref
   }
 }
 
-TEST_CASE("engine.io: what is kept of the requests of sessions that poll is bounded in bytes") {
+TEST_CASE("engine.io: the memory for requests of polling sessions is bounded in bytes") {
   flux::Server server(behind_proxy());
   Options options;
   SECTION("of an address: refused") {
@@ -214,7 +214,7 @@ TEST_CASE("engine.io: what is kept of the requests of sessions that poll is boun
     CHECK(client.ask(from("192.0.2.7") + with_head_of(8'000)).status == 200);
     CHECK(client.ask().status == 200);
   }
-  SECTION("of all that are unused: the oldest ends") {
+  SECTION("of all unused ones: the oldest ends") {
     options.polling_limits.unused_head_bytes_max = 20'000;
     Io io(server, options);
     server.start();
@@ -228,7 +228,7 @@ TEST_CASE("engine.io: what is kept of the requests of sessions that poll is boun
     CHECK(client.post(sids[1], "40") == 200);
     CHECK(client.post(sids[2], "40") == 200);
   }
-  SECTION("their number, of all addresses: the oldest ends") {
+  SECTION("their number, over all addresses: the oldest ends") {
     options.polling_limits.unused_max = 2;
     Io io(server, options);
     server.start();
@@ -242,7 +242,7 @@ TEST_CASE("engine.io: what is kept of the requests of sessions that poll is boun
   }
 }
 
-TEST_CASE("socket.io: clients of one address are cut off again and again, others are recovered all the same") {
+TEST_CASE("socket.io: clients of one address disconnect again and again, others are still recovered") {
   flux::Server server(behind_proxy());
   Options options = with_recovery();
   options.recovery_sockets_max = 4;
@@ -262,7 +262,8 @@ TEST_CASE("socket.io: clients of one address are cut off again and again, others
   CHECK(recovers(server.port(), other, ours));
 }
 
-TEST_CASE("socket.io: who has missed more than goes out at once is new, and not closed as a slow reader") {
+TEST_CASE(
+    "socket.io: a client that missed more than can be sent at once starts anew, and is not closed as a slow reader") {
   auto config = test_config();
   config.limits.outbox_bytes_max = 200'000;
   flux::Server server(config);

@@ -1,4 +1,4 @@
-// Where handlers of Socket.IO end, with what they have captured.
+// Where Socket.IO handlers are destroyed, with the objects they captured.
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
 
@@ -19,7 +19,7 @@ using flux::socketio::Socket;
 
 namespace {
 
-/// Something that an application has captured, and the thread on which it ends.
+/// An object captured by an application, and the thread on which it is destroyed.
 struct Captured {
   Awaited<std::thread::id> ended;
   std::shared_ptr<void> make() {
@@ -40,7 +40,7 @@ struct EndedServer {
 
 }  // namespace
 
-TEST_CASE("socket.io: a middleware wraps the ack of a long event, what it captured ends on the client's loop") {
+TEST_CASE("socket.io: a middleware wraps the ack of a long event, its captures end on the client's loop") {
   EndedServer ended;
   Captured captured;
   Awaited<std::thread::id> loop;
@@ -87,7 +87,7 @@ TEST_CASE("socket.io: another thread answers a middleware after the client disco
   }
 }
 
-TEST_CASE("socket.io: who collects answers of many is called and ends on the loop of the last one") {
+TEST_CASE("socket.io: a collector of many answers is called and ends on the loop of the last one") {
   EndedServer ended;
   ended.server.start();
   SocketIoClient a(ended.server.port()), b(ended.server.port());

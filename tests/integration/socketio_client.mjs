@@ -1,5 +1,5 @@
-// The Socket.IO server as socket.io-client sees it: over polling, over WebSocket, and with the upgrade between them.
-// Run with plain `node`.
+// The Socket.IO server as socket.io-client sees it: over polling, over WebSocket, and with an upgrade between them. Run
+// with plain `node`.
 //
 // FLUX_SOCKETIO_SERVER  tests/support/socketio_server.cpp, built; required
 
@@ -23,7 +23,7 @@ const ways = {
   upgrade: {transports: ['polling', 'websocket']},
 };
 
-let server; // two event loops: polls, WebSockets and sessions meet on different ones
+let server; // two event loops: polls, WebSockets and sessions may be on different ones
 const others = [];
 const sockets = [];
 
@@ -72,7 +72,7 @@ async function connect(options, nsp, at) {
 const upgraded = (socket) => until(() => socket.io.engine?.transport.name === 'websocket', 'the upgrade');
 const ask = (socket, ...args) => within(socket.timeout(5000).emitWithAck(...args), args[0]);
 
-/** Collects the `news` that a socket gets; `settle` waits until all that was sent before has come. */
+/** Collects the `news` that a socket receives; `settle` waits until everything sent before has arrived. */
 function reader(socket) {
   const news = [];
   socket.on('news', (...args) => news.push(args));
@@ -153,10 +153,10 @@ for (const [way, options] of Object.entries(ways)) {
       const readers = [ada, ben, cat].map(reader);
       const room = `room ${way}`;
       const second = `second ${way}`;
-      /** What each of the three gets when ada asks for it. */
+      /** What each of the three receives when ada requests it. */
       const after = async (...args) => {
         ada.emit(...args);
-        await ask(ada, 'ack', 0); // then it is on its way to all
+        await ask(ada, 'ack', 0); // by then it has been sent to all
         return Promise.all(readers.map((each) => each.settle()));
       };
       for (const socket of [ada, ben]) assert.equal(await ask(socket, 'join', room), 'joined');
@@ -226,7 +226,7 @@ for (const [way, options] of Object.entries(ways)) {
       cat.off('question');
       assert.deepEqual(await askRoom(2000, 'who?'), ['overloaded', 'ben: who?']); // time enough for ben
       const left = askRoom(20000, 'who?');
-      await ask(cat, 'ack', 0); // it has the question by now
+      await ask(cat, 'ack', 0); // by now it has received the question
       cat.disconnect();
       assert.deepEqual(await within(left, 'the answers'), ['session_not_found', 'ben: who?']);
     });
@@ -333,7 +333,7 @@ describe('the upgrade', () => {
 });
 
 describe('the transports', () => {
-  /** A session that polls, in the main namespace, and a socket that can be asked about it. */
+  /** A polling session in the main namespace, and a socket that can be asked about it. */
   async function poller() {
     const url = new URL(`${server.url}socket.io/?EIO=4&transport=polling`);
     const {sid} = JSON.parse((await (await fetch(url)).text()).slice(1));
@@ -363,7 +363,7 @@ describe('the transports', () => {
   });
 
   test('a client that closes while it polls is gone at once, as is one that breaks off what it posts', async () => {
-    const polling = await poller(); // nothing is said to it, nor is it pinged: its poll is open until it closes
+    const polling = await poller(); // nothing is sent to it, nor is it pinged: its poll stays open until it closes
     const peer = await send(`GET ${polling.target} HTTP/1.1\r\nHost: a\r\n\r\n`);
     assert.equal(await ask(polling.witness, 'reason of', polling.id), '');
     peer.end();
@@ -412,7 +412,7 @@ describe('the transports', () => {
 
 describe('namespaces and middlewares', () => {
   const error = async (nsp, auth, at) => (await next(open({...ways.websocket, auth}, nsp, at), 'connect_error'))[0];
-  /** Waits until nobody else is in the socket's namespace: others may be on their way out. */
+  /** Waits until the socket is alone in its namespace: others may still be disconnecting. */
   const alone = (socket) =>
     until(async () => (await new Promise((done) => socket.emit('members', '', (...sizes) => done(sizes))))[1] === 1, 'to be alone');
 
@@ -474,7 +474,7 @@ describe('namespaces and middlewares', () => {
     const named = opens('/named', {name: 'late refused'});
     const answers = [];
     for (const event of ['connect', 'connect_error']) named.on(event, () => answers.push(event));
-    named.disconnect().connect().disconnect(); // what is asked first says no, later
+    named.disconnect().connect().disconnect(); // the first question is answered with no, later
     named.auth = {name: 'ada'};
     named.connect();
     await next(named, 'connect');
@@ -561,7 +561,7 @@ describe('TLS and CORS', () => {
     assert.equal(allowed.get('access-control-allow-credentials'), 'true');
     assert.match(allowed.get('vary'), /origin/i);
     const other = (await answer('https://other.example')).headers;
-    assert.match(other.get('vary'), /origin/i); // a cache must not give this to those who are allowed
+    assert.match(other.get('vary'), /origin/i); // a cache must not give this response to allowed origins
     assert.equal(other.get('access-control-allow-origin'), null);
     assert.equal(other.get('access-control-allow-credentials'), null);
   });
@@ -587,7 +587,7 @@ describe('reconnection and recovery', () => {
     assert.ok(!socket.recovered);
   });
 
-  /** Cuts the connection and waits until the server has noticed; `socket.connect()` brings the client back. */
+  /** Cuts the connection and waits until the server has noticed; `socket.connect()` reconnects the client. */
   async function cutOff(socket, witness) {
     const {id} = socket;
     socket.io.reconnection(false);
@@ -648,7 +648,7 @@ describe('reconnection and recovery', () => {
     }
   });
 
-  /** Cuts the connection and waits until the client is back by itself. */
+  /** Cuts the connection and waits until the client has reconnected by itself. */
   async function cut(socket) {
     const back = next(socket, 'connect');
     socket.io.engine.close();
@@ -731,7 +731,7 @@ describe('limits', () => {
     const socket = await connect(ways.websocket, '/', at);
     const refusal = 'more than 10 messages a second; this one was not acted on';
     let answers = 0;
-    let refusals = 0; // this server's on_refused says its name, its words and nothing
+    let refusals = 0; // this server's on_refused sends its name, its message and nothing
     const count = (first, words) => (first === 'ack' && words === refusal ? ++refusals : ++answers);
     for (let n = 0; n < 12; ++n) socket.emit('ack', n, count);
     await until(() => answers + refusals === 12, 'all answers');

@@ -1,4 +1,4 @@
-// Large Socket.IO messages in a whole server: their limits, their order, and what other clients notice of them.
+// Large Socket.IO messages in a whole server: their limits, their order, and their effect on other clients.
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
 #include "support/socketio_poller.hpp"
@@ -55,7 +55,7 @@ Options with_payloads_of(std::size_t bytes_max) {
   return options;
 }
 
-/// A client over a WebSocket that sends no binary frames.
+/// A WebSocket client that sends no binary frames.
 struct Base64Client : WebSocketClient {
   explicit Base64Client(std::uint16_t port) : WebSocketClient(port, "/socket.io/?EIO=4&transport=websocket&b64=1") {
     message();
@@ -71,7 +71,7 @@ double thread_busy_ms() {
   return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
 }
 
-/// While it is there, nothing is read beside the loop.
+/// While it exists, the side thread reads nothing.
 class AsideBlocked {
  public:
   explicit AsideBlocked(const Io& io) : engine_(io.state()->engine()) {
@@ -86,7 +86,7 @@ class AsideBlocked {
   void go_on() {
     if (!std::exchange(goes_on_, true)) go_on_.set(true);
   }
-  /// How long a processor was busy with what has come since, once that has been done.
+  /// The CPU time spent on everything received since, once that is done.
   double busy_ms_since() {
     go_on();
     Awaited<double> at_end;
@@ -101,7 +101,7 @@ class AsideBlocked {
   double busy_ms_ = 0;
 };
 
-/// What clients have sent with "note", in order: how long its text was, or its bytes.
+/// What clients have sent with "note", in order: the length of the text or of the bytes.
 struct Notes {
   explicit Notes(Io& io) {
     io.on_connection([this](const Socket& socket) {
@@ -128,8 +128,8 @@ struct Notes {
 
 }  // namespace
 
-TEST_CASE("socket.io: one option lets a large message through, to the byte, over both transports") {
-  constexpr std::size_t size = 12'000'000;  // more than packets have by default
+TEST_CASE("socket.io: one option permits a large message, exact to the byte, over both transports") {
+  constexpr std::size_t size = 12'000'000;  // above the default limit of packets
   const std::string content = bytes_of(size + 1);
   const std::string_view fits = std::string_view(content).substr(0, size);
   flux::Server server(test_config());
@@ -201,7 +201,7 @@ TEST_CASE("socket.io: one option lets a large message through, to the byte, over
   }
 }
 
-TEST_CASE("socket.io: long texts, which are read beside the loop, keep their place among what their client sends") {
+TEST_CASE("socket.io: long texts read on the side thread keep their order among their client's messages") {
   flux::Server server(test_config());
   Io io(server, with_payloads_of(20'000'000));
   const Notes notes(io);
@@ -243,7 +243,7 @@ TEST_CASE("socket.io: long texts, which are read beside the loop, keep their pla
   CHECK(notes.sizes() == std::vector<std::size_t>{text.size(), 1, bytes.size(), text.size(), 3});
 }
 
-TEST_CASE("socket.io: a long text that is no packet ends its connection, as does a bad one after it") {
+TEST_CASE("socket.io: a long text that is not a packet ends its connection, as does a bad one after it") {
   flux::Server server(test_config());
   Io io(server, with_payloads_of(20'000'000));
   const Notes notes(io);
@@ -293,7 +293,7 @@ TEST_CASE("socket.io: an auth payload that is too long is refused, the connectio
   CHECK(connect(16'384).substr(0, 3) == "40{");
 }
 
-TEST_CASE("socket.io: who goes while its long text is read, and a server that stops then, harm nothing") {
+TEST_CASE("socket.io: a client that leaves while its long text is read, or a server that stops then, causes no harm") {
   flux::Server server(test_config());
   Io io(server, with_payloads_of(20'000'000));
   const Notes notes(io);
@@ -315,7 +315,7 @@ TEST_CASE("socket.io: who goes while its long text is read, and a server that st
   server.stop(0ms);
 }
 
-TEST_CASE("socket.io: what clients have sent that have gone is not read any more") {
+TEST_CASE("socket.io: the input of disconnected clients is not read any more") {
   constexpr std::size_t size = 10'000'000;  // at least 50 ms
   flux::Server server(test_config());
   Io io(server, with_payloads_of(2 * size));
@@ -340,7 +340,7 @@ TEST_CASE("socket.io: what clients have sent that have gone is not read any more
   CHECK(notes.sizes().empty());
 }
 
-TEST_CASE("socket.io: attachments may wait to be decoded for longer than for the next one") {
+TEST_CASE("socket.io: attachments may wait longer to be decoded than for the next one") {
   const auto clock = std::make_shared<flux::testing::ManualClock>();
   auto config = test_config();
   config.clock = clock;
@@ -360,13 +360,13 @@ TEST_CASE("socket.io: attachments may wait to be decoded for longer than for the
   REQUIRE(eventually([&] { return server.stats().messages_in == before + 2; }));
   for (int i = 0; i < 5; ++i) {
     clock->advance(1'500ms);
-    other.ask("note", "1");  // its loop has dealt with that
+    other.ask("note", "1");  // its loop has handled that
   }
   blocked.go_on();
   CHECK(client.message() == "433[500000]");
 }
 
-TEST_CASE("socket.io: what was posted before an upgrade goes first, however long it is read") {
+TEST_CASE("socket.io: messages posted before an upgrade go first, however long they are read") {
   flux::Server server(test_config());
   Io io(server, with_payloads_of(20'000'000));
   const Notes notes(io);
@@ -395,8 +395,7 @@ TEST_CASE("socket.io: what was posted before an upgrade goes first, however long
 
 namespace {
 
-/// The application's loop, which measures its turns: how long a processor was busy with each, whatever else the machine
-/// did meanwhile.
+/// The application's loop, which measures its turns: the CPU time of each, whatever else the machine did meanwhile.
 class MeasuredLoop {
  public:
   MeasuredLoop() {
@@ -425,8 +424,8 @@ class MeasuredLoop {
   std::thread thread_;
 };
 
-/// Ten clients send what `frames` holds, all at the same time, and then wait for an answer. Returns how long another
-/// client has waited for its answers meanwhile, in milliseconds, the shortest first.
+/// Ten clients send `frames` at the same time, and then wait for an answer. Returns how long another client waited for
+/// its answers meanwhile, in milliseconds, sorted.
 std::vector<double> waits_beside(std::uint16_t port, const std::string& frames) {
   std::atomic<int> sending{10};
   Crew crew;
@@ -448,7 +447,7 @@ std::vector<double> waits_beside(std::uint16_t port, const std::string& frames) 
     const auto begin = std::chrono::steady_clock::now();
     other.ask("note", "1");
     waits.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
-    std::this_thread::sleep_for(2ms);  // as somebody who has something to say now and then
+    std::this_thread::sleep_for(2ms);  // like a client that sends now and then
   }
   crew.join();
   std::sort(waits.begin(), waits.end());
@@ -484,14 +483,14 @@ TEST_CASE("socket.io: ten files of 100 MB at once, or texts of 30, no turn of th
   CHECK(std::count_if(sizes.begin(), sizes.end(), [size](std::size_t n) { return n >= size; }) == 10);
   if (is_slow_build) return;
   CHECK(longest < 20);
-  // How long it waited says as much about these eleven clients, who share the machine's cores with the server, and
-  // about whatever else runs there: it is the turns that count, and that each of its questions was answered.
+  // The wait depends as much on these eleven clients, which share the machine's cores with the server, and on whatever
+  // else runs there: what counts is the turns, and that each request was answered.
   CHECK(waits.size() >= 20);
 }
 
 namespace {
 
-/// Whether `text` is what `xxx…` is as base64, from a group's beginning on.
+/// Whether `text` is the base64 of `xxx…`, beginning at a group.
 bool is_base64_of_x(std::string_view text) {
   static const std::string many = base64_of(std::string(300'000, 'x'));
   for (; !text.empty(); text.remove_prefix(std::min(text.size(), many.size()))) {
@@ -500,8 +499,8 @@ bool is_base64_of_x(std::string_view text) {
   return true;
 }
 
-/// Takes a polled file of `size` bytes, a multiple of 3, as it comes: it is too large to be kept ten times. Whether it
-/// was whole.
+/// Reads a polled file of `size` bytes, a multiple of 3, as it arrives: it is too large to be kept ten times. Returns
+/// whether it was complete.
 bool polled_file(Poller& poller, std::string_view event, std::size_t size) {
   if (poller.poll() != event) return false;
   HttpClient& client = poller.begin_poll();
@@ -543,7 +542,7 @@ bool framed_file(WebSocketClient& client, std::size_t size) {
 
 }  // namespace
 
-TEST_CASE("socket.io: ten files of 100 MB to clients that take no bytes, no turn of the loop is long") {
+TEST_CASE("socket.io: ten files of 100 MB to clients without binary frames, no turn of the loop is long") {
   const bool polls = GENERATE(true, false);
   const std::size_t size = is_slow_build ? 3'000'000 : 99'999'999;
   const std::string event = R"(451-["file",{"_placeholder":true,"num":0}])";
@@ -601,7 +600,7 @@ TEST_CASE("socket.io: ten files of 100 MB to clients that take no bytes, no turn
   CHECK(waits.size() >= 20);
 }
 
-TEST_CASE("socket.io: long attachments between short ones, to a room, each client has them whole and in order") {
+TEST_CASE("socket.io: long attachments between short ones, to a room, each client gets them complete and in order") {
   flux::Server server(test_config());
   Io io(server);
   io.on_connection([&](const Socket& socket) { static_cast<void>(socket.join("room")); });
@@ -645,7 +644,7 @@ TEST_CASE("socket.io: long attachments between short ones, to a room, each clien
   }
 }
 
-TEST_CASE("socket.io: what waits for a client that goes over to a WebSocket, long attachments are taken along") {
+TEST_CASE("socket.io: pending messages of a client that upgrades to a WebSocket, long attachments are taken along") {
   flux::Server server(test_config());
   Io io(server);
   io.on_connection([](const Socket& socket) { static_cast<void>(socket.join("room")); });
@@ -655,7 +654,7 @@ TEST_CASE("socket.io: what waits for a client that goes over to a WebSocket, lon
   WebSocketClient client(server.port(), "/socket.io/?EIO=4&transport=websocket&sid=" + poller.sid);
   client.send_text("2probe");
   CHECK(client.message() == "3probe");
-  io.to("room").emit("file", {Value::bytes(large)});  // no poll is there to take it
+  io.to("room").emit("file", {Value::bytes(large)});  // no poll is open to take it
   io.to("room").emit("last");
   client.send_text("5");
   CHECK(client.message() == R"(451-["file",{"_placeholder":true,"num":0}])");
@@ -663,7 +662,7 @@ TEST_CASE("socket.io: what waits for a client that goes over to a WebSocket, lon
   CHECK(client.message() == R"(42["last"])");
 }
 
-TEST_CASE("socket.io: who is told to go while a long attachment is on its way to it, hears of it behind that") {
+TEST_CASE("socket.io: a client is disconnected while a long attachment is being sent to it, it is told after that") {
   flux::Server server(test_config());
   Io io(server);
   Awaited<Socket> came;
@@ -692,7 +691,7 @@ TEST_CASE("socket.io: who is told to go while a long attachment is on its way to
   }
 }
 
-TEST_CASE("socket.io: a long attachment is on its way and its client goes, nothing of it is left") {
+TEST_CASE("socket.io: the client disconnects while a long attachment is being sent to it, nothing is left") {
   flux::Server server(test_config());
   Io io(server);
   auto file = std::make_shared<const std::string>(20'000'000, 'x');
@@ -707,7 +706,7 @@ TEST_CASE("socket.io: a long attachment is on its way and its client goes, nothi
     poller.begin_poll();
     CHECK(eventually([&] { return server.stats().bytes_out > 500'000; }));
   }
-  SECTION("polling, gone before") {
+  SECTION("polling, disconnected before") {
     Poller poller(server.port());
     came.get().emit("file", {Value::bytes(std::move(file))});
     poller.poll();
@@ -728,7 +727,7 @@ TEST_CASE("socket.io: a long attachment is on its way and its client goes, nothi
   CHECK(eventually([&] { return left.expired(); }));
 }
 
-TEST_CASE("socket.io: too much waits behind a long attachment, the client is closed as a slow reader") {
+TEST_CASE("socket.io: too much is queued behind a long attachment, the client is closed as a slow reader") {
   auto config = test_config();
   config.limits.outbox_bytes_max = 100'000;
   config.limits.outbox_bytes_congested = 50'000;

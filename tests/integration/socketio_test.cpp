@@ -1,4 +1,4 @@
-// A Socket.IO server in a whole server, by clients that speak the wire over sockets.
+// A Socket.IO server in a whole server, with clients that speak the wire protocol over sockets.
 #include "support/server.hpp"
 #include "support/socketio_poller.hpp"
 
@@ -46,7 +46,7 @@ class WsClient : public WebSocketClient {
       send_text("3");
     }
   }
-  /// Everything before the answer to what is sent here.
+  /// Everything before the answer to the request sent here.
   std::vector<std::string> settle() {
     send_text("499[\"settle\"]");
     send_text("42999[\"settle\"]");
@@ -57,7 +57,7 @@ class WsClient : public WebSocketClient {
   std::string connected;
 };
 
-/// What sockets ended with.
+/// The reasons with which sockets ended.
 class Reasons {
  public:
   void listen(const Socket& socket) {
@@ -86,9 +86,9 @@ const std::string one_attachment = R"(451-["file",{"_placeholder":true,"num":0}]
 
 }  // namespace
 
-// --- Lives ---
+// --- Lifetimes ---
 
-TEST_CASE("socket.io: handles outlive the server, which every call then says or leaves be") {
+TEST_CASE("socket.io: handles outlive the server, every call then returns an error or does nothing") {
   std::optional<Io> io;
   std::optional<Socket> socket;
   std::vector<Args> answered;
@@ -143,7 +143,7 @@ TEST_CASE("socket.io: handles outlive the server, which every call then says or 
   io->on_connection([](const Socket&) {});
 }
 
-TEST_CASE("socket.io: a stop tells clients of both transports, and the same server takes them again") {
+TEST_CASE("socket.io: a stop is announced to clients of both transports, and the same server accepts them again") {
   Reasons reasons;
   flux::Server server(test_config(2));
   Io io(server);
@@ -171,7 +171,7 @@ TEST_CASE("socket.io: a stop tells clients of both transports, and the same serv
   }
 }
 
-TEST_CASE("socket.io: the statistics count its sessions, messages and mistakes") {
+TEST_CASE("socket.io: the statistics count its sessions, messages and errors") {
   flux::Server server(test_config());
   Io io(server);
   io.on_connection([](const Socket& socket) {
@@ -236,7 +236,7 @@ TEST_CASE("socket.io: a poller that does not poll and a WebSocket that does not 
   CHECK(peer.next() == R"(42["last"])");
 }
 
-TEST_CASE("socket.io: of what a poller that is too slow has posted at once the rest is not acted upon") {
+TEST_CASE("socket.io: the rest of a payload posted by a slow poller is not handled") {
   auto config = test_config();
   config.limits.outbox_bytes_max = 262'144;
   flux::Server server(config);
@@ -258,7 +258,7 @@ TEST_CASE("socket.io: of what a poller that is too slow has posted at once the r
   CHECK(calls == 3);
 }
 
-TEST_CASE("socket.io: who joins and leaves a namespace all the time is held to the rate") {
+TEST_CASE("socket.io: a client that joins and leaves a namespace all the time is rate limited") {
   auto config = test_config();
   config.limits.messages_per_second = 1;
   config.limits.message_burst = 5;
@@ -279,7 +279,7 @@ TEST_CASE("socket.io: who joins and leaves a namespace all the time is held to t
   CHECK(server.stats().messages_rate_limited == 1);
 }
 
-TEST_CASE("socket.io: other threads use a socket while its middlewares let it in") {
+TEST_CASE("socket.io: other threads use a socket while its middlewares decide") {
   flux::Server server(test_config(2));
   Io io(server);
   std::atomic<bool> stop{false};
@@ -294,7 +294,7 @@ TEST_CASE("socket.io: other threads use a socket while its middlewares let it in
   });
   server.start();
   Crew crew;
-  const std::shared_ptr<void> stops(nullptr, [&](void*) { stop = true; });  // before the crew is waited for
+  const std::shared_ptr<void> stops(nullptr, [&](void*) { stop = true; });  // before waiting for the crew
   crew.add([&] {
     while (!stop) {
       std::vector<Socket> all;
@@ -320,7 +320,7 @@ TEST_CASE("socket.io: other threads use a socket while its middlewares let it in
   crew.join();
 }
 
-TEST_CASE("socket.io: a client that is gone without a word while a middleware thinks ends at the ping timeout") {
+TEST_CASE("socket.io: a client that vanishes while a middleware is pending ends at the ping timeout") {
   const auto clock = std::make_shared<flux::testing::ManualClock>();
   auto config = test_config();
   config.clock = clock;
@@ -368,7 +368,7 @@ TEST_CASE("socket.io: a client that is gone without a word while a middleware th
   const auto told =
       about_event ? std::multiset<std::string>{"ping timeout", "ping timeout"} : std::multiset<std::string>{};
   CHECK(eventually([&] { return reasons.all() == told; }));
-  // Late answers are no harm, and with the questions the last of the sockets goes.
+  // Late answers are harmless, and with the questions the last of the sockets is destroyed.
   for (const auto& next : open) next();
   open.clear();
   CHECK(eventually([&] {
@@ -379,9 +379,9 @@ TEST_CASE("socket.io: a client that is gone without a word while a middleware th
 
 // --- Acknowledgments ---
 
-TEST_CASE("socket.io: an event that is too fast goes to on_refused where it asks for an acknowledgment, else nowhere") {
+TEST_CASE("socket.io: a rate limited event goes to on_refused if it asks for an acknowledgment, else nowhere") {
   auto config = test_config();
-  config.clock = std::make_shared<flux::testing::ManualClock>();  // no time goes by
+  config.clock = std::make_shared<flux::testing::ManualClock>();  // time stands still
   config.limits.messages_per_second = 1;
   config.limits.message_burst = 1;
   config.limits.rate_limit_strikes_max = 5;
@@ -411,14 +411,14 @@ TEST_CASE("socket.io: an event that is too fast goes to on_refused where it asks
   if (listens) CHECK(client.next() == R"(432["more than 1 messages a second; this one was not acted on","again"])");
   client.send_text(R"(423["work"])");
   if (listens) CHECK(client.next().substr(0, 3) == "433");
-  client.send_text(R"(424["work"])");  // the last straw
+  client.send_text(R"(424["work"])");  // one too many
   CHECK(client.closed().code == 4429);
   CHECK(client.before_close.empty());
   CHECK(handled == 1);
   CHECK(refused == (listens ? 2 : 0));
 }
 
-TEST_CASE("socket.io: acks that nobody asked for, twice, or late do nothing") {
+TEST_CASE("socket.io: acks that were not requested, are repeated or late do nothing") {
   flux::Server server(test_config());
   Io io(server);
   std::atomic<int> answers{0};
@@ -451,7 +451,7 @@ TEST_CASE("socket.io: acks that nobody asked for, twice, or late do nothing") {
   CHECK(failures == 1);
 }
 
-TEST_CASE("socket.io: the application owes at most so many acks and answers; the client that asks for more is closed") {
+TEST_CASE("socket.io: pending acks and answers of the application are limited; a client that asks for more is closed") {
   flux::Server server(test_config());
   Options options;
   options.acks_waiting_max = 3;
@@ -481,9 +481,9 @@ TEST_CASE("socket.io: the application owes at most so many acks and answers; the
   CHECK(asked.size() == 3);
 }
 
-// --- Attachments, and what is large ---
+// --- Attachments and large messages ---
 
-TEST_CASE("socket.io: attachments that never come, too many, too large, or where none is due end the connection") {
+TEST_CASE("socket.io: attachments that are missing, too many, too large or not expected end the connection") {
   flux::Server server(test_config());
   Options options;
   options.attachments_timeout = 50ms;
@@ -545,7 +545,9 @@ TEST_CASE("socket.io: large attachments reach a room in order among small ones, 
   }
 }
 
-TEST_CASE("socket.io: a long text before an attachment belongs to its event, whoever does not get the one before") {
+TEST_CASE(
+    "socket.io: a long text before an attachment belongs to its event, even for a client that missed the previous "
+    "one") {
   const Value text(JsonText::trusted(quoted_x(20'000)));
   const auto file = Value::bytes(bytes_of(20'000));
   flux::Server server(test_config());
@@ -576,7 +578,7 @@ TEST_CASE("socket.io: a long text before an attachment belongs to its event, who
   CHECK(other.next() == R"(42["to all"])");
 }
 
-TEST_CASE("socket.io: events to several rooms come once and in their order") {
+TEST_CASE("socket.io: events to several rooms arrive once and in order") {
   flux::Server server(test_config(2));
   Io io(server);
   io.on_connection([](const Socket& socket) {
@@ -604,7 +606,7 @@ TEST_CASE("socket.io: events to several rooms come once and in their order") {
   }
 }
 
-// --- Being out of step ---
+// --- Protocol violations ---
 
 TEST_CASE("socket.io: a second CONNECT to a namespace ends the connection, another namespace does not") {
   Reasons reasons;
@@ -625,12 +627,12 @@ TEST_CASE("socket.io: a second CONNECT to a namespace ends the connection, anoth
   CHECK(patient.next().substr(0, 9) == R"(40{"sid":)");
 }
 
-TEST_CASE("engine.io: a client that is sending something long is alive without a pong, one that sends nothing is not") {
+TEST_CASE("engine.io: a client in the middle of a long message is alive without a pong, an idle one is not") {
   for (const auto interval : {1'000ms, 25'000ms}) {
     const auto clock = std::make_shared<flux::testing::ManualClock>();
     auto config = test_config();
     config.clock = clock;
-    config.limits.input_stall_timeout = 0ms;  // it sends slower than that would allow
+    config.limits.input_stall_timeout = 0ms;  // it sends more slowly than that permits
     flux::Server server(config);
     Options options;
     options.ping_interval = interval;
@@ -658,7 +660,7 @@ TEST_CASE("engine.io: a client that is sending something long is alive without a
       send(std::string_view(whole).substr(part * 100, 100));
       clock->advance(step);
     }
-    send(std::string_view(whole).substr(600, 100));  // read after the loop has dealt with the last step
+    send(std::string_view(whole).substr(600, 100));  // read after the loop has handled the last step
     CHECK(io.of("/").sockets().size() == 1);
     CHECK(eventually([&] {
       clock->advance(step);
@@ -669,7 +671,7 @@ TEST_CASE("engine.io: a client that is sending something long is alive without a
   }
 }
 
-TEST_CASE("engine.io: a client that posts is alive without a pong, one that says nothing is not") {
+TEST_CASE("engine.io: a client that posts is alive without a pong, a silent one is not") {
   const auto clock = std::make_shared<flux::testing::ManualClock>();
   auto config = test_config();
   config.clock = clock;

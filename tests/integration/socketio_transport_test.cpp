@@ -1,5 +1,5 @@
-// What the transports of Engine.IO owe their clients at the edges: an end during an upgrade, a refusal that is heard,
-// more than one poll takes, pings while something long is on its way.
+// Edge cases of the Engine.IO transports: a close during an upgrade, a refusal that the client can read, more than one
+// poll takes, pings while something long is being sent.
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
 #include "support/socketio_poller.hpp"
@@ -33,9 +33,9 @@ std::string base64_of(std::string_view bytes) {
 
 }  // namespace
 
-// --- The end during an upgrade ---
+// --- A close during an upgrade ---
 
-TEST_CASE("engine.io: the server closes during an upgrade, the client gets what was said before on either transport") {
+TEST_CASE("engine.io: the server closes during an upgrade, the client gets earlier messages on either transport") {
   flux::Server server(test_config());
   Io io(server);
   io.on_connection([](const Socket& socket) {
@@ -51,7 +51,7 @@ TEST_CASE("engine.io: the server closes during an upgrade, the client gets what 
   client.send_text("2probe");
   REQUIRE(client.message() == "3probe");
   CHECK(poller.post(R"(42["close me"])") == "ok");
-  SECTION("its polls are paused: it goes over, and hears it there") {
+  SECTION("its polls are paused: it completes the upgrade and is told there") {
     client.send_text("5");
     CHECK(client.message() == words);
     CHECK((client.message() == std::string(70'000, 'x')));
@@ -59,17 +59,17 @@ TEST_CASE("engine.io: the server closes during an upgrade, the client gets what 
     CHECK(client.closed().code == 1000);
     CHECK(poller.get().status == 400);
   }
-  SECTION("it polls on") {
+  SECTION("it continues polling") {
     CHECK((poller.poll() == words + "\x1e" + "b" + base64_of(std::string(70'000, 'x')) + "\x1e" + "41"));
     CHECK(poller.poll() == "1");
     CHECK(client.closed().code == 1000);
   }
-  SECTION("it polls once and goes over then") {
+  SECTION("it polls once, then upgrades") {
     CHECK(poller.poll().substr(0, words.size()) == words);
     client.send_text("5");
     CHECK(client.closed().code == 1000);
   }
-  SECTION("it begins to probe once more") {
+  SECTION("it starts another probe") {
     client.send_text("2probe");
     CHECK(client.closed().code == 1000);
     CHECK(poller.poll().substr(0, words.size()) == words);
@@ -77,9 +77,9 @@ TEST_CASE("engine.io: the server closes during an upgrade, the client gets what 
   CHECK(eventually([&] { return server.stats().sessions_now == 0; }));
 }
 
-// --- Limits are the same on every way in ---
+// --- The same limits on every path ---
 
-TEST_CASE("engine.io: a client without binary frames may send as much after an upgrade, from whichever loop it came") {
+TEST_CASE("engine.io: a client without binary frames may send as much after an upgrade, whichever loop it came from") {
   flux::Server server(test_config(2));
   Io io(server);
   io.on_connection([](const Socket& socket) {
@@ -87,10 +87,10 @@ TEST_CASE("engine.io: a client without binary frames may send as much after an u
               [](Event& event) { event.ack({JsonText::trusted(std::to_string(event.arg(0).bytes_at()->size()))}); });
   });
   server.start();
-  const std::string file(1'000'000, 'x');  // as base64 more than the limit
+  const std::string file(1'000'000, 'x');  // exceeds the limit as base64
   for (int i = 0; i < 2; ++i) {
     Poller poller(server.port(), true, "&b64=1");
-    std::vector<TcpClient> others;  // connections go to the loops in turn
+    std::vector<TcpClient> others;  // connections are distributed over the loops in turn
     for (int n = 0; n < i; ++n) others.emplace_back(server.port());
     WebSocketClient client(server.port(), websocket_path(poller));
     client.send_text("2probe");
@@ -102,7 +102,7 @@ TEST_CASE("engine.io: a client without binary frames may send as much after an u
   }
 }
 
-TEST_CASE("engine.io: who posts what is refused has the answer before its session ends") {
+TEST_CASE("engine.io: a refused POST is answered before its session ends") {
   std::promise<void> answered;
   std::promise<bool> ended;
   flux::Server server(test_config());
@@ -118,16 +118,16 @@ TEST_CASE("engine.io: who posts what is refused has the answer before its sessio
   const std::string path = "/socket.io/?EIO=4&transport=polling&sid=" + poller.sid;
   int expected = 413;
   std::string request;
-  SECTION("a body whose length nobody announced, and that grows too long") {
+  SECTION("a body of unannounced length that grows too long") {
     request = "POST " + path + " HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n30d40\r\n" +
               std::string(200'000, 'x') + "\r\n0\r\n\r\n";
   }
   SECTION("a message that is too long") { request = post(path, "42[\"" + std::string(10'000, 'x') + "\"]"); }
-  SECTION("no packet") {
+  SECTION("not a packet") {
     request = post(path, "x");
     expected = 400;
   }
-  SECTION("a packet that is the server's to send") {
+  SECTION("a packet that only servers send") {
     request = post(path, "0");
     expected = 400;
   }
@@ -143,7 +143,7 @@ TEST_CASE("engine.io: who posts what is refused has the answer before its sessio
 
 // --- More than a poll takes ---
 
-TEST_CASE("engine.io: what one poll can't take goes in several, in order, and a large packet alone") {
+TEST_CASE("engine.io: messages that exceed one poll are sent in several, in order, and a large packet alone") {
   flux::Server server(test_config());
   Io io(server);
   const std::string list = quoted_x(9'000'000);
@@ -161,7 +161,7 @@ TEST_CASE("engine.io: what one poll can't take goes in several, in order, and a 
   CHECK(first.find("\x1e"
                    R"(42["small",1])") != std::string::npos);
   CHECK(first.size() < 1'000);
-  CHECK((poller.poll() == "42[\"list\"," + list + "]"));  // as one truth: it would be long to print
+  CHECK((poller.poll() == "42[\"list\"," + list + "]"));  // compared as a bool: it would be long to print
   std::string rest;
   int polls = 0;
   while (rest.find("last") == std::string::npos) {
@@ -176,7 +176,7 @@ TEST_CASE("engine.io: what one poll can't take goes in several, in order, and a 
   CHECK(server.stats().messages_dropped == 0);
 }
 
-TEST_CASE("engine.io: what waits for a client that is told to go comes in several polls before the end") {
+TEST_CASE("engine.io: messages pending for a client that is disconnected come in several polls before the end") {
   flux::Server server(test_config());
   Io io(server);
   Awaited<Socket> came;
@@ -197,7 +197,7 @@ TEST_CASE("engine.io: what waits for a client that is told to go comes in severa
         "41");
 }
 
-TEST_CASE("sharing: lists that together are over the outbox's bound reach a client that polls") {
+TEST_CASE("sharing: lists that together exceed the outbox's limit reach a polling client") {
   auto config = test_config();
   config.limits.answer_bytes_max = config.limits.outbox_bytes_max;  // 4 MB
   flux::Server server(config);
@@ -229,14 +229,14 @@ TEST_CASE("sharing: lists that together are over the outbox's bound reach a clie
   CHECK(server.stats().slow_readers_closed == 0);
 }
 
-// --- Pings while something long is on its way ---
+// --- Pings while something long is being sent ---
 
-TEST_CASE("engine.io: pings go on while a long message arrives, in frames or in a POST, though no pong comes") {
+TEST_CASE("engine.io: pings continue while a long message arrives, in frames or in a POST, though no pong comes") {
   const auto clock = std::make_shared<flux::testing::ManualClock>();
   auto config = test_config();
   config.clock = clock;
   config.limits.http_idle_timeout = 1h;
-  config.limits.input_stall_timeout = 0ms;  // the message comes more slowly than it may
+  config.limits.input_stall_timeout = 0ms;  // the message comes more slowly than permitted
   flux::Server server(config);
   Options options;  // a ping after 25 s; a client waits 45 s for the next
   options.attachments_timeout = 1h;
@@ -277,18 +277,18 @@ TEST_CASE("engine.io: pings go on while a long message arrives, in frames or in 
   }
 }
 
-TEST_CASE("engine.io: a ping that waits behind a long message is not due before that has been taken") {
+TEST_CASE("engine.io: a ping queued behind a long message is not due before the message has been read") {
   const auto clock = std::make_shared<flux::testing::ManualClock>();
   auto config = test_config();
   config.clock = clock;
-  config.limits.output_stall_timeout = 0ms;  // the client begins to read when its patience would be over
+  config.limits.output_stall_timeout = 0ms;  // the client starts reading when its patience would be over
   flux::Server server(config);
   Io io(server);
   Awaited<Socket> came;
   io.on_connection([&](const Socket& socket) { came.set(socket); });
   server.start();
   SocketIoClient client(server.port());
-  const std::string file(40'000'000, 'x');  // more than the system's buffers take
+  const std::string file(40'000'000, 'x');  // more than the system's buffers hold
   came.get().emit("file", {Value::bytes(file)});
   REQUIRE(eventually([&] { return server.stats().bytes_out > 100'000; }));
   clock->advance(26s);

@@ -1,5 +1,5 @@
-// Peers that take their output, or send their input, slower than the limits allow: ended in time, while those that move
-// on are left alone. The clock is stepped.
+// Peers that read their output, or send their input, more slowly than the limits permit: closed in time, while those
+// that make progress stay connected. The clock is stepped.
 #include "support/server.hpp"
 
 #include <flux/testing/manual_clock.hpp>
@@ -14,14 +14,14 @@ struct Stepped {
 
   Stepped() {
     config.clock = clock;
-    config.limits.ping_interval = 0ms;  // pings have limits of their own
+    config.limits.ping_interval = 0ms;  // pings have their own limits
   }
 };
 
-/// The loop has done what was due: it answers somebody else.
+/// The loop has handled what was due: it answers another client.
 void settle(flux::Server& server) { HttpClient(server.port()).request(get("/")); }
 
-/// A server whose endpoint /pour sends `message` to whoever comes, and /wait holds its loop up until `gate` opens.
+/// A server whose endpoint /pour sends `message` to every client, and /wait blocks its loop until `gate` opens.
 struct Pouring : Stepped {
   explicit Pouring(std::chrono::milliseconds ping_interval = 0ms) {
     config.limits.outbox_bytes_max = 100'000'000;
@@ -53,7 +53,7 @@ std::string fragment(flux::transport::Opcode opcode, std::string payload, bool f
   return flux::testing::ClientFrame{.opcode = opcode, .payload = std::move(payload), .final = final}.bytes();
 }
 
-/// Sends `bytes` once a second until there is an answer; how many seconds that took, at most 60.
+/// Sends `bytes` once a second until there is an answer; returns the number of seconds, at most 60.
 int seconds_until_answered(Stepped& stepped, flux::Server& server, HttpClient& client, std::string_view bytes) {
   int seconds = 0;
   for (; seconds < 60; ++seconds) {
@@ -69,10 +69,10 @@ int seconds_until_answered(Stepped& stepped, flux::Server& server, HttpClient& c
 
 }  // namespace
 
-TEST_CASE("output stall: a client that takes nothing is closed with 4413, whatever it sends meanwhile") {
+TEST_CASE("output stall: a client that does not read is closed with 4413, whatever it sends meanwhile") {
   Pouring pouring;
   WebSocketClient client(Target{pouring.server->port(), "127.0.0.1", 4096}, "/pour");
-  // What the systems still move between them counts as taken, so it may need more than one period.
+  // Bytes still moving between the kernels' buffers count as read, so this may take more than one period.
   CHECK(eventually([&] {
     client.tcp.send_some(ping());
     pouring.clock->advance(61s);
@@ -83,7 +83,7 @@ TEST_CASE("output stall: a client that takes nothing is closed with 4413, whatev
   CHECK(pouring.server->stats().slow_readers_closed == 1);
 }
 
-TEST_CASE("output stall: a client that takes a little in each period is not closed and gets everything") {
+TEST_CASE("output stall: a client that reads a little in each period is not closed and gets everything") {
   Pouring pouring;
   WebSocketClient client(Target{pouring.server->port(), "127.0.0.1", 4096}, "/pour");
   settle(*pouring.server);  // the sockets are full, and the first period has begun
@@ -96,13 +96,13 @@ TEST_CASE("output stall: a client that takes a little in each period is not clos
   CHECK(client.message() == pouring.message);
 }
 
-TEST_CASE("output stall: the server was paused while the client took its output, it is not closed") {
+TEST_CASE("output stall: the server was suspended while the client read its output, it is not closed") {
   Pouring pouring;
   WebSocketClient client(Target{pouring.server->port(), "127.0.0.1", 4096}, "/pour");
   WebSocketClient holder(pouring.server->port(), "/wait");
   holder.send_text("hold");
   pouring.waiting.get();
-  while (client.tcp.received.size() < 100'000) REQUIRE(client.tcp.receive());  // of what is in the sockets
+  while (client.tcp.received.size() < 100'000) REQUIRE(client.tcp.receive());  // the bytes in the socket buffers
   pouring.clock->advance(61s);
   pouring.gate.open();
   settle(*pouring.server);
@@ -110,7 +110,7 @@ TEST_CASE("output stall: the server was paused while the client took its output,
   CHECK(pouring.server->stats().slow_readers_closed == 0);
 }
 
-TEST_CASE("output stall: 0, a client may take its time") {
+TEST_CASE("output stall: 0, a client may read slowly") {
   Stepped stepped;
   stepped.config.limits.output_stall_timeout = 0ms;
   flux::Server server(stepped.config);
@@ -128,7 +128,7 @@ TEST_CASE("output stall: 0, a client may take its time") {
   CHECK(client.reply().body.size() == 20'000'000);
 }
 
-TEST_CASE("ping: a client whose output waits has no answer to give, it is not closed for that") {
+TEST_CASE("ping: a client with pending output owes no pong, it is not closed for that") {
   Pouring pouring(1000ms);
   WebSocketClient client(Target{pouring.server->port(), "127.0.0.1", 4096}, "/pour");
   for (int seconds = 0; seconds < 50; ++seconds) {
@@ -139,7 +139,7 @@ TEST_CASE("ping: a client whose output waits has no answer to give, it is not cl
   CHECK(pouring.server->stats().slow_readers_closed == 0);
 }
 
-TEST_CASE("input stall: a fragmented message that trickles is closed with 4408, pings between its frames or not") {
+TEST_CASE("input stall: a slowly sent fragmented message is closed with 4408, pings between its frames or not") {
   Stepped stepped;
   Awaited<flux::Disconnect> gone;
   flux::Server server(stepped.config);
@@ -180,7 +180,7 @@ TEST_CASE("input stall: part of a frame's header, or of its payload, and then no
   CHECK(client.closed().code == 4408);
 }
 
-TEST_CASE("input stall: a message that comes as fast as it must is taken, and silence between messages is nobody's") {
+TEST_CASE("input stall: a message at the required rate is accepted, and silence between messages is allowed") {
   Stepped stepped;
   Awaited<std::string> got;
   flux::Server server(stepped.config);
@@ -210,7 +210,7 @@ TEST_CASE("input stall: a message that comes as fast as it must is taken, and si
   CHECK(client.closed().code == 1000);
 }
 
-TEST_CASE("input stall: a body that trickles, sized or chunked, is answered with 408") {
+TEST_CASE("input stall: a slowly sent body, sized or chunked, is answered with 408") {
   const bool chunked = GENERATE(false, true);
   Stepped stepped;
   Awaited<bool> ended;
@@ -229,7 +229,7 @@ TEST_CASE("input stall: a body that trickles, sized or chunked, is answered with
   CHECK_FALSE(ended.get());
 }
 
-TEST_CASE("input stall: an upload that the server itself has paused is not judged") {
+TEST_CASE("input stall: an upload paused by the server itself is not timed") {
   Stepped stepped;
   Awaited<flux::HttpExchange> paused;
   flux::Server server(stepped.config);
@@ -255,7 +255,7 @@ TEST_CASE("input stall: an upload that the server itself has paused is not judge
   }
   exchange.resume_body();
   settle(server);
-  stepped.clock->advance(25s);  // it has a whole period from here on
+  stepped.clock->advance(25s);  // a whole period begins now
   settle(server);
   client.send("fghij");
   CHECK(client.reply().body == "10");

@@ -1,4 +1,4 @@
-// Stores that fail, hang or talk too much: what their clients read, what the log has, and what goes on without them.
+// Stores that fail, hang or reveal too much: what clients are told, what the log has, and what continues without them.
 #include "support/memory_room_store.hpp"
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
@@ -18,10 +18,10 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-/// What no client may read.
+/// Must not reach any client.
 constexpr const char* secret = "postgres://db7.internal:5432: relation \"chat\" is gone, see /var/lib/pg/base";
 
-/// Chat in memory that fails, throws or hangs when it is told to.
+/// An in-memory chat store that fails, throws or hangs on demand.
 class TroubledChat final : public flux::ChatStore {
  public:
   enum class Trouble { none, error, exception };
@@ -59,7 +59,7 @@ class TroubledChat final : public flux::ChatStore {
   Gate reached_, released_;
 };
 
-/// What a server logs.
+/// The lines that a server logs.
 class Lines {
  public:
   flux::LogSink sink() {
@@ -93,7 +93,7 @@ struct Scene {
 
 }  // namespace
 
-TEST_CASE("store faults: clients read a sentence of flux's own, and the log has what the chat store said") {
+TEST_CASE("store faults: clients get a message of flux's own, and the log has the chat store's") {
   const bool blocks = GENERATE(false, true);
   const auto store = std::make_shared<TroubledChat>(blocks);
   Lines lines;
@@ -118,7 +118,7 @@ TEST_CASE("store faults: clients read a sentence of flux's own, and the log has 
   CHECK(lines.with(secret) == 5);
 }
 
-TEST_CASE("store faults: clients read a sentence of flux's own, and the log has what the room store said") {
+TEST_CASE("store faults: clients get a message of flux's own, and the log has the room store's") {
   const auto store = std::make_shared<MemoryRoomStore>();
   Lines lines;
   auto config = test_config();
@@ -145,7 +145,7 @@ TEST_CASE("store faults: clients read a sentence of flux's own, and the log has 
   CHECK(lines.with("the disk is full") >= answers.size());
 }
 
-TEST_CASE("store faults: clients read a sentence of flux's own, and the log has what the file store said") {
+TEST_CASE("store faults: clients get a message of flux's own, and the log has the file store's") {
   const auto store = std::make_shared<StagedFileStore>(GENERATE(false, true));
   Lines lines;
   auto config = test_config();
@@ -165,7 +165,9 @@ TEST_CASE("store faults: clients read a sentence of flux's own, and the log has 
   CHECK(lines.with("the disk is full") == 2);
 }
 
-TEST_CASE("store faults: who joins while the chat store fails is in the room, and hears that the history is missing") {
+TEST_CASE(
+    "store faults: a client that joins while the chat store fails is in the room, and told that the history is "
+    "missing") {
   const auto store = std::make_shared<TroubledChat>(GENERATE(false, true));
   auto config = test_config();
   config.chat.store = store;
@@ -209,7 +211,7 @@ TEST_CASE("store faults: a chat store that hangs delays a join for a bounded tim
   for (const auto& message : ann.so_far()) CHECK(type_of(message) != "room_joined");
 }
 
-TEST_CASE("store faults: a connection that ends while its join waits for the store leaves nothing behind") {
+TEST_CASE("store faults: a connection closed while its join waits for the store leaves nothing behind") {
   const auto store = std::make_shared<TroubledChat>(true);
   auto config = test_config();
   config.chat.store = store;
@@ -226,7 +228,7 @@ TEST_CASE("store faults: a connection that ends while its join waits for the sto
 
 namespace {
 
-/// Chat as something else has left it in the database.
+/// Chat that another program has left in the database.
 class OddRows final : public flux::ChatStore {
  public:
   flux::Result<flux::Offset> append(const flux::RoomId&, const flux::ChatMessage&) override { return 9; }
@@ -249,7 +251,7 @@ class OddRows final : public flux::ChatStore {
 
 }  // namespace
 
-TEST_CASE("store faults: rows of a store that no client could read are mended or left out, and logged") {
+TEST_CASE("store faults: a store's rows that no client could read are repaired or left out, and logged") {
   Lines lines;
   auto config = test_config();
   config.chat.store = std::make_shared<OddRows>();

@@ -1,5 +1,5 @@
-// HTTPS and WSS: rooms over TLS, certificates that are read again, and what is no TLS. Run with plain `node`; needs the
-// openssl command.
+// HTTPS and WSS: rooms over TLS, reloaded certificates, and connections that do not speak TLS. Run with plain `node`;
+// needs the openssl command.
 //
 // FLUX_SERVER  the server program; required
 
@@ -42,7 +42,7 @@ after(async () => {
 
 const enter = (room, trusted = ca) => LiveMember.join(server.url, room, {}, {ca: trusted, agent: false});
 
-/** Two members of one room can speak. */
+/** Two members of one room can exchange messages. */
 async function speak(ada, ben, message) {
   await ada.request('send_chat', {message});
   for (const member of [ada, ben]) assert.equal((await member.next('chat_message')).payload.message, message);
@@ -86,7 +86,7 @@ test('SIGHUP: new connections get the new certificate, old ones go on', async ()
   writeFileSync(keyFile, 'no key');
   server.signal('SIGHUP');
   await until(() => server.output.some((line) => line.includes('error')), 'the complaint about the key');
-  const eve = await enter('reload'); // the last good one is in use still
+  const eve = await enter('reload'); // the last good one is still in use
   await ada.next('presence_updated');
   await ben.next('presence_updated');
   await speak(eve, ada, 'and a third');

@@ -1,5 +1,4 @@
-// tus 1.0: each rule of the protocol, and of the extensions that we announce.
-// Run with plain `node`.
+// tus 1.0: every rule of the protocol, and of the extensions that we announce. Run with plain `node`.
 //
 // FLUX_FILE_SERVER  the program of tests/support/file_server.cpp; required
 
@@ -112,7 +111,7 @@ describe('core', () => {
       `PATCH ${path} HTTP/1.1\r\nHost: h\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n` +
         'Content-Type: application/offset+octet-stream\r\nContent-Length: 10\r\n\r\nabcd',
     );
-    // A HEAD would take the turn from it.
+    // A HEAD would take the upload over from it.
     const part = join(folder, 'store', `${path.split('/').at(-1)}.part`);
     await until(() => statSync(part, {throwIfNoEntry: false})?.size === 4, 'what had come');
     peer.end();
@@ -159,7 +158,7 @@ describe('a newer request', () => {
       await until(() => peer.isOpen, 'the connection');
       const begun = performance.now();
       if (method === 'HEAD') await until(async () => (await offsetOf(port, path)) !== undefined, 'an offset');
-      // The first bytes may not have been there when the newer request came: then it is told so, and tries again.
+      // The first bytes may not have been stored when the newer request arrived: it is then refused, and retries.
       if (method === 'PATCH') {
         await until(async () => (await patch(port, path, await offsetOf(port, path), 'x')).status === 204, 'a PATCH');
       }

@@ -1,7 +1,7 @@
-// tus-js-client, the client of tus that pages use most, in Node and in Chromium. Run with plain `node`.
+// tus-js-client, the tus client that most pages use, in Node and in Chromium. Run with plain `node`.
 //
 // FLUX_FILE_SERVER  the program of tests/support/file_server.cpp; required
-// CHROMIUM          the browser; /usr/bin/chromium unless set
+// CHROMIUM          the browser; default /usr/bin/chromium
 
 import assert from 'node:assert/strict';
 import {mkdtempSync, readdirSync, rmSync} from 'node:fs';
@@ -34,7 +34,7 @@ after(async () => {
   rmSync(folder, {recursive: true});
 });
 
-/** An upload that is to be started. */
+/** An upload that has not been started. */
 const upload = (content, options) =>
   new client.Upload(content, {
     endpoint: `${server.url}files`,
@@ -42,7 +42,7 @@ const upload = (content, options) =>
     ...options,
   });
 
-/** Starts it; resolves at its end, or rejects with the client's error. */
+/** Starts it; resolves when it is done, or rejects with the client's error. */
 function finish(begun) {
   const ended = new Promise((resolve, reject) => Object.assign(begun.options, {onSuccess: resolve, onError: reject}));
   begun.start();
@@ -61,7 +61,7 @@ function abortAfterChunk(begun, terminate) {
 
 const pathOf = (begun) => new URL(begun.url).pathname;
 
-/** Puts it up; resolves with its path. */
+/** Uploads it; resolves with its path. */
 async function put(content, options) {
   const begun = upload(content, options);
   await finish(begun);
@@ -70,7 +70,7 @@ async function put(content, options) {
 
 const down = (path) => ask(server.port, 'GET', path);
 
-/** What the client says went wrong: the server's answer. It asked once, for nothing gets better by asking again. */
+/** The client's error: the server's response. It must have asked only once, as a retry would not help. */
 async function refusal(content, options) {
   let requests = 0;
   const refused = await put(content, {...options, onBeforeRequest: () => void ++requests}).then(
@@ -241,7 +241,7 @@ describe('in Node', () => {
     });
     await finish(begun);
     await restarted;
-    assert.ok(chunks === 10 || chunks === 9, `${chunks}`); // the fifth may have come without its answer
+    assert.ok(chunks === 10 || chunks === 9, `${chunks}`); // the fifth may have arrived without its response
     assert.equal(sha256((await ask(port, 'GET', pathOf(begun))).body), sha256(content));
     await mortal.stop();
   });
@@ -251,7 +251,7 @@ describe('in Chromium, from a page of another origin', () => {
   let browser;
   let site; // serves the page
   let page;
-  let files; // the server that lets the page in
+  let files; // the server that allows the page
 
   before(async () => {
     site = http.createServer((request, answer) => answer.setHeader('Content-Type', 'text/html').end('<!doctype html>'));
@@ -270,7 +270,7 @@ describe('in Chromium, from a page of another origin', () => {
     site.close();
   });
 
-  /** Puts a File up in the page, as `options` say; resolves with its URL, or the status and text of the refusal. */
+  /** Uploads a File in the page, with `options`; resolves with its URL, or the status and text of the refusal. */
   const putInPage = (size, options) =>
     page.evaluate(
       ([endpoint, bytes, given]) =>

@@ -1,4 +1,4 @@
-// Clients that ask and do not read: nothing more is read from them until they do, and nobody loses anything.
+// Clients that send requests and do not read: nothing more is read from them until they do, and no answer is lost.
 #include "support/server.hpp"
 
 #include <flux/socketio.hpp>
@@ -11,8 +11,8 @@ namespace {
 
 constexpr int tiny_buffer = 4096;
 
-/// Sends `bytes` as far as the server takes them. It has stopped reading when nothing went out for many turns of it,
-/// each of which a request of somebody else has shown. Returns what is left.
+/// Sends `bytes` as far as the server accepts them. It has stopped reading when nothing could be sent for many of its
+/// turns, each shown by another client's request. Returns the rest.
 std::string_view send_until_held(flux::Server& server, TcpClient& client, std::string_view bytes) {
   for (int refused = 0; refused < 50 && !bytes.empty();) {
     const std::size_t sent = client.send_some(bytes);
@@ -25,7 +25,7 @@ std::string_view send_until_held(flux::Server& server, TcpClient& client, std::s
 
 }  // namespace
 
-TEST_CASE("unread answers: a raw endpoint that echoes, the client is held back and then gets every one") {
+TEST_CASE("unread answers: a raw endpoint that echoes, the client is paused and then gets every echo") {
   auto config = test_config();
   config.limits.outbox_bytes_max = 1'000'000;
   std::size_t most_waiting = 0;
@@ -56,7 +56,7 @@ TEST_CASE("unread answers: a raw endpoint that echoes, the client is held back a
   CHECK(most_waiting <= config.limits.outbox_bytes_congested + 100'020 + 262'144);
 }
 
-TEST_CASE("unread answers: public_history again and again, one answer waits and the others come when it is read") {
+TEST_CASE("unread answers: repeated public_history, one answer is pending and the others come as it is read") {
   auto config = test_config();
   config.limits.outbox_bytes_max = 1'000'000;
   flux::Server server(config);
@@ -65,10 +65,10 @@ TEST_CASE("unread answers: public_history again and again, one answer waits and 
   LiveClient client(Target{server.port(), "127.0.0.1", tiny_buffer}, "/live");
   constexpr int count = 100;
   for (int i = 0; i < count; ++i) client.send("public_history", "{}", numbered("h", i));
-  // Whoever asks behind it is answered at once, by the loop that has read what it will of the first.
+  // A later request of another client is answered at once, by the loop that has stopped reading from the first.
   LiveClient other(server.port());
   for (int i = 0; i < 20; ++i) CHECK(type_of(other.request("leave_room")) == "ack");
-  CHECK(server.stats().messages_in < 20 + count / 2);  // the sockets hold some answers, too
+  CHECK(server.stats().messages_in < 20 + count / 2);  // the socket buffers hold some answers, too
   for (int i = 0; i < count; ++i) {
     const auto answer = client.next("ack");
     CHECK(text_at(answer, "/id") == numbered("h", i));
@@ -77,7 +77,7 @@ TEST_CASE("unread answers: public_history again and again, one answer waits and 
   CHECK(server.stats().slow_readers_closed == 0);
 }
 
-TEST_CASE("unread answers: Socket.IO over WebSocket, the client is held back and then gets every acknowledgement") {
+TEST_CASE("unread answers: Socket.IO over WebSocket, the client is paused and then gets every acknowledgement") {
   auto config = test_config();
   config.limits.outbox_bytes_max = 1'000'000;
   flux::Server server(config);
@@ -102,7 +102,7 @@ TEST_CASE("unread answers: Socket.IO over WebSocket, the client is held back and
   }
 }
 
-TEST_CASE("unread answers: a close that was sent behind them is answered once they have been read") {
+TEST_CASE("unread answers: a close sent after them is answered once they have been read") {
   flux::Server server(test_config());
   server.start();
   for (int i = 0; i < 50; ++i) REQUIRE(public_share(server, flux::JsonText::trusted(quoted_x(60'000))).ok());

@@ -1,4 +1,4 @@
-// Bad WebSocket frames and handshakes: the right close code or HTTP status, and nobody else notices.
+// Bad WebSocket frames and handshakes: the right close code or HTTP status, and nobody else is affected.
 // Run with plain `node`; needs the openssl command.
 //
 // FLUX_SERVER  the server program; required
@@ -40,7 +40,7 @@ before(async () => {
 });
 after(() => server.stop());
 
-/** Each of `attempts`, the bytes of a connection of its own, must be answered by a close with `code`. */
+/** Each of `attempts`, sent on its own connection, must be answered by a close with `code`. */
 function closes(name, code, clear, ...attempts) {
   test(`${name}, closes with ${code}`, async () => {
     for (const bytes of attempts) {
@@ -52,7 +52,7 @@ function closes(name, code, clear, ...attempts) {
 
 /** A message as `permessage-deflate` sends it. */
 function compressed(payload) {
-  const bytes = deflateRawSync(payload, {finishFlush: 2}); // Z_SYNC_FLUSH; its last four bytes are left out
+  const bytes = deflateRawSync(payload, {finishFlush: 2}); // Z_SYNC_FLUSH; its last four bytes are omitted
   return frame(text, bytes.subarray(0, -4), {rsv: 4});
 }
 
@@ -302,7 +302,7 @@ describe('what takes its time', {concurrency: true}, () => {
     member.pause();
     const pings = Buffer.concat(Array(1_000).fill(frame(ping, 'x'.repeat(125))));
     const socket = member.socket._socket;
-    // Held back: this end cannot send what it has, while many turns of the server go by.
+    // Paused: this side cannot send what it has for many turns of the server.
     let stuck = 0;
     await until(
       async () => {
@@ -433,11 +433,11 @@ describe('floods', () => {
     peer.destroy();
   });
 
-  /** Opens and ends 10,000 connections, some hundred at a time; nothing of them may stay. */
+  /** Opens and closes 10,000 connections, some hundred at a time; nothing of them may remain. */
   async function cycles(one) {
     const bystanders = await Bystanders.gather(server.url);
     const batch = () => Promise.all(Array.from({length: 250}, one));
-    for (let i = 0; i < 4; ++i) await batch(); // what a server keeps for use again, it has after these
+    for (let i = 0; i < 4; ++i) await batch(); // after these the server's caches have grown
     const memory = residentBytes(server.pid);
     const descriptors = openDescriptors(server.pid);
     for (let i = 0; i < 40; ++i) await batch();
@@ -479,7 +479,7 @@ describe('the end of the server', () => {
     const ending = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--static', '.', '--echo', '/echo']);
     const members = await Promise.all([1, 2, 3].map(() => LiveMember.join(ending.url, 'room')));
     const echo = await RawPeer.upgrade(ending.port, '/echo');
-    // Some browsers keep their half of such connections.
+    // Some browsers keep their side of such connections open.
     const idle = await RawPeer.connect(ending.port, {allowHalfOpen: true});
     const kept = await RawPeer.connect(ending.port, {allowHalfOpen: true});
     await kept.request('GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n');

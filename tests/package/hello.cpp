@@ -1,4 +1,4 @@
-// A small server, as an application would have one. The package tests build it in every way, and compile_time.sh
+// A small server, such as an application would have. The package tests build it in every way, and compile_time.sh
 // measures it.
 #include <flux/flux.hpp>
 

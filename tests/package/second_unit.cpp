@@ -1,4 +1,4 @@
-// A second translation unit with a server of its own: in header-only mode its definitions meet those of hello.cpp.
+// A second translation unit with its own server: in header-only mode its definitions meet those of hello.cpp.
 #include <flux/flux.hpp>
 
 bool second_unit_works() {

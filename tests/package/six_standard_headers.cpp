@@ -1,4 +1,4 @@
-// What compile_time.sh compares hello.cpp with.
+// The baseline that compile_time.sh compares hello.cpp with.
 #include <chrono>
 #include <functional>
 #include <map>

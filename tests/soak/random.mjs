@@ -1,4 +1,4 @@
-// Numbers that look random and come again with the same seed.
+// Pseudo-random numbers that repeat with the same seed.
 
 export class Random {
   #state = 0;
@@ -7,7 +7,7 @@ export class Random {
     for (const character of seed) this.#state = Math.imul(this.#state ^ character.charCodeAt(0), 0x9e3779b1);
   }
 
-  /** From 0 up to, not with, 1 (mulberry32). */
+  /** In [0, 1) (mulberry32). */
   next() {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);

@@ -1,4 +1,4 @@
-// Clients of every protocol come, act at random and go; what they leave behind in the server is watched. Started by
+// Clients of every protocol connect, act at random and disconnect, while the server is watched for leaks. Started by
 // soak.sh.
 
 import {mkdtempSync, rmSync} from 'node:fs';
@@ -42,7 +42,7 @@ const end = Date.now() + minutes * 60_000;
 const visits = {};
 const failures = {};
 
-/** One place in the crowd: somebody is there, goes, and the next one comes. */
+/** One slot in the crowd: a client connects, disconnects, and the next one connects. */
 async function place(number) {
   const random = new Random(`${values.seed} ${number}`);
   while (Date.now() < end) {
@@ -73,9 +73,9 @@ clearInterval(sampler);
 say(`visits ${JSON.stringify(visits)}`);
 say(`failures ${JSON.stringify(failures, null, 1)}`);
 
-// What clients left goes when their time is over: the pings of those that vanished without a word.
+// The server frees what clients left once its timeouts have passed: the pings of those that vanished.
 const quietBoundMs = 120_000;
-const spare = 3; // of this program: what asks for the counts
+const spare = 3; // for this program's requests of the counts
 let after;
 await until(async () => {
   after = await look();

@@ -1,4 +1,4 @@
-// Kinds of clients. Each comes, acts for a while and goes, politely or not; what goes wrong is thrown.
+// Kinds of clients. Each connects, acts for a while and disconnects, cleanly or not; errors are thrown.
 
 import {once} from 'node:events';
 
@@ -39,7 +39,7 @@ const liveActs = [
 async function visitLive(url, random, end, options) {
   const {WebSocket} = load('ws');
   const socket = new WebSocket(new URL('live', url.replace('http', 'ws')), options);
-  socket.on('error', () => {}); // `close` comes, too
+  socket.on('error', () => {}); // `close` follows
   await within(Promise.race([once(socket, 'open'), once(socket, 'close').then(refused)]), 'open', answerBoundMs);
   let id = 0;
   const ask = (type, payload) => socket.send(JSON.stringify({type, payload, id: ++id}));

@@ -1,4 +1,4 @@
-// Starts headless Chromium for the tests of pages.
+// Starts headless Chromium for the page tests.
 
 import {load} from './packages.mjs';
 
@@ -28,7 +28,7 @@ export function startBrowser() {
   return chromium.launch({executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags});
 }
 
-/** Every animation has come to its end, or was cancelled. */
+/** Every animation has finished or was cancelled. */
 export const isStill = (page) =>
   page.evaluate(() =>
     Promise.allSettled(

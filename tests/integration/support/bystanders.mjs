@@ -1,5 +1,5 @@
-// Members who must notice nothing of what somebody else does to the server. The server must send presence at once
-// (`--presence-interval 0`), so that what they get has a fixed order.
+// Members that must not be affected by what another client does to the server. The server must send presence at once
+// (`--presence-interval 0`), so that their frames have a fixed order.
 
 import assert from 'node:assert/strict';
 
@@ -10,10 +10,10 @@ let rooms = 0;
 
 export class Bystanders {
   #count = 0;
-  /** The room of the one who misbehaves. */
+  /** The room of the client that misbehaves. */
   room = `near ${++rooms}`;
 
-  /** One member in the room of the one who misbehaves, two in another. */
+  /** One member in the room of the client that misbehaves, two in another. */
   static async gather(url) {
     const all = new Bystanders();
     const far = `far ${rooms}`;
@@ -24,7 +24,7 @@ export class Bystanders {
     return all;
   }
 
-  /** Takes the presence of one who has joined the near room. */
+  /** Takes the presence of a client that has joined the near room. */
   async sees(connectionId) {
     const {payload} = await this.near.next('presence_updated');
     assert.deepEqual(
@@ -33,13 +33,13 @@ export class Bystanders {
     );
   }
 
-  /** Takes the presence of one who has left the near room. */
+  /** Takes the presence of a client that has left the near room. */
   async misses(connectionId) {
     const {payload} = await this.near.next('presence_updated');
     assert.deepEqual(payload, {roomId: this.room, left: [connectionId]});
   }
 
-  /** Fails unless everything still works for them and nothing came that they did not ask for. */
+  /** Fails unless everything still works for them and no unexpected frame arrived. */
   async unharmed() {
     const count = ++this.#count;
     await this.far.request('broadcast_event', {event: 'check', payload: count});
@@ -75,8 +75,8 @@ export async function staysConnected(server, misbehave) {
 }
 
 /**
- * Runs `misbehave(peer)` with a raw WebSocket in the bystanders' room, and expects that the server closes it with
- * `code`. Resolves with the reason.
+ * Runs `misbehave(peer)` with a raw WebSocket in the bystanders' room, and expects the server to close it with `code`.
+ * Resolves with the reason.
  */
 export async function isClosed(server, code, misbehave, fields) {
   const bystanders = await Bystanders.gather(server.url);

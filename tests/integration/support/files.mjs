@@ -1,11 +1,11 @@
-// Requests about files, over node:http, so that tests may send what fetch would not.
+// Requests about files, over node:http, so that tests may send what fetch would refuse.
 
 import {createHash, randomBytes} from 'node:crypto';
 import http from 'node:http';
 
 /**
- * One request on a connection of its own unless an agent is given. Resolves with `{status, headers, body}`; a Location
- * among the headers is the path that it means, as a client resolves it.
+ * One request, on a new connection unless an agent is given. Resolves with `{status, headers, body}`; a Location in the
+ * headers is the path that a client resolves it to.
  */
 export function ask(port, method, path, {headers = {}, body, agent} = {}) {
   return new Promise((resolve, reject) => {
@@ -35,14 +35,14 @@ export const tus = (port, method, path, headers = {}, body) =>
 export const patch = (port, path, offset, body, headers = {}) =>
   tus(port, 'PATCH', path, {...chunkType, 'Upload-Offset': offset, ...headers}, body);
 
-/** Begins an upload; resolves with its path. */
+/** Creates an upload; resolves with its path. */
 export async function begin(port, length, headers = {}) {
   const made = await tus(port, 'POST', '/files', {'Upload-Length': length, ...headers});
   if (made.status !== 201) throw new Error(`${made.status} ${made.body}`);
   return made.headers.location;
 }
 
-/** How far an upload is; undefined where it is gone. */
+/** The offset of an upload; undefined if it does not exist. */
 export async function offsetOf(port, path, headers = {}) {
   const head = await tus(port, 'HEAD', path, headers);
   if (head.status !== 200) return undefined;

@@ -12,11 +12,11 @@ export class LiveMember {
   #nextId = 1;
   #waiting = new Map();
   #unread = [];
-  /** Everything that came, in its order. */
+  /** Every frame received, in order. */
   frames = [];
   /** The payload of the newest `room_joined` that `enter` waited for. */
   welcome;
-  /** Resolves with `{code, reason}` when the connection has ended. */
+  /** Resolves with `{code, reason}` when the connection is closed. */
   closed;
 
   /** Connects to the server at `url`. `options` are those of `ws`. */
@@ -33,7 +33,7 @@ export class LiveMember {
       socket.once('open', resolve);
       socket.once('error', reject);
     });
-    socket.on('error', () => {}); // `closed` tells of it
+    socket.on('error', () => {}); // `closed` reports it
     return member;
   }
 
@@ -49,7 +49,7 @@ export class LiveMember {
     return this.welcome.connectionId;
   }
 
-  /** The `ws` socket, for what goes past the protocol. */
+  /** The `ws` socket, for use outside the protocol. */
   get socket() {
     return this.#socket;
   }
@@ -79,12 +79,12 @@ export class LiveMember {
     return within(Promise.race([answer, ended]), `the answer to ${type}`, answerBoundMs);
   }
 
-  /** Sends a text as it is, or an object as JSON. */
+  /** Sends a string unchanged, or an object as JSON. */
   send(message) {
     this.#socket.send(typeof message === 'string' ? message : JSON.stringify(message));
   }
 
-  /** Takes the next frame that is no answer to a `request`; it must be of this type. Resolves with the whole frame. */
+  /** Takes the next frame that does not answer a `request`; it must be of this type. Resolves with the whole frame. */
   async next(type) {
     await until(() => this.#unread.length > 0, `a frame of type ${type}`, answerBoundMs);
     const frame = this.#unread.shift();
@@ -92,19 +92,19 @@ export class LiveMember {
     return frame;
   }
 
-  /** Fails where anything came that nobody took, up to now. */
+  /** Fails if any frame has arrived so far that was not taken. */
   async expectNothing() {
-    // All that was sent before the answer has come by then.
+    // Everything sent before the answer has arrived by then.
     await this.request('leave_room', {roomId: 'a room that it is not in'});
     assert.deepEqual(this.#unread, []);
   }
 
-  /** Takes everything that nobody has. */
+  /** Takes all frames that were not taken. */
   takeAll() {
     return this.#unread.splice(0);
   }
 
-  /** Stops reading, so that what the server sends piles up. */
+  /** Stops reading, so that the server's output queues up. */
   pause() {
     this.#socket._socket.pause();
   }
@@ -113,7 +113,7 @@ export class LiveMember {
     this.#socket._socket.resume();
   }
 
-  /** Ends with a reset instead of a goodbye. */
+  /** Closes with a reset instead of a closing handshake. */
   vanish() {
     this.#socket._socket.resetAndDestroy();
   }

@@ -1,11 +1,11 @@
-// Loads npm packages for the tests: from NODE_PATH where it is set, otherwise from tests/node_modules.
+// Loads npm packages for the tests: from NODE_PATH if it is set, otherwise from tests/node_modules.
 
 import {createRequire} from 'node:module';
 import {dirname, join} from 'node:path';
 
 const require = createRequire(import.meta.url);
 
-/** Imports the package `name`, with a clear message where it is not installed. */
+/** Imports the package `name`, with a clear message if it is not installed. */
 export function load(name) {
   return found(name, require);
 }

@@ -1,4 +1,4 @@
-// What a process uses, as Linux tells.
+// A process's resource use, as reported by Linux.
 
 import {readdirSync, readFileSync} from 'node:fs';
 
@@ -8,12 +8,12 @@ export function residentBytes(pid) {
   return Number(line[1]) * 1024;
 }
 
-/** How many file descriptors are open. */
+/** The number of open file descriptors. */
 export function openDescriptors(pid) {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
 
-/** Bytes on their way from a server's port to a client's, that the kernel holds. Of IPv4 connections. */
+/** Bytes between a server's port and a client's that the kernel holds. IPv4 connections only. */
 export function bytesInKernel(serverPort, clientPort) {
   const hex = (port) => port.toString(16).toUpperCase().padStart(4, '0');
   let bytes = 0;

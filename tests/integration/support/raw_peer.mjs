@@ -1,5 +1,4 @@
-// A client that sends whatever bytes a test wants: HTTP and WebSocket without a library that would keep it from
-// mistakes.
+// A client that sends whatever bytes a test needs: HTTP and WebSocket without a library that would prevent errors.
 
 import {randomBytes} from 'node:crypto';
 import net from 'node:net';
@@ -13,7 +12,7 @@ export const opcode = {continuation: 0, text: 1, binary: 2, close: 8, ping: 9, p
 /**
  * One WebSocket frame.
  * @param {{fin?: boolean, rsv?: number, masked?: boolean, length?: bigint, lengthBytes?: 0 | 2 | 8}} options  `rsv`:
- *     the three reserved bits; `length`: what the header says instead of the truth
+ *     the three reserved bits; `length`: the length in the header, instead of the real one
  */
 export function frame(kind, payload = '', options = {}) {
   const {fin = true, rsv = 0, masked = true} = options;
@@ -34,7 +33,7 @@ export class RawPeer {
   #socket;
   #bytes = Buffer.alloc(0);
   #ended = false;
-  /** When the server ended the connection, in milliseconds after it was opened; until then undefined. */
+  /** When the server closed the connection, in milliseconds after it was opened; undefined until then. */
   endedAfterMs;
 
   /**
@@ -57,11 +56,11 @@ export class RawPeer {
       peer.#socket.once(options.tls ? 'secureConnect' : 'connect', resolve);
       peer.#socket.once('error', reject);
     });
-    peer.#socket.on('error', () => {}); // a reset is an end, too
+    peer.#socket.on('error', () => {}); // a reset closes it, too
     return peer;
   }
 
-  /** A connection that is a WebSocket already. */
+  /** A connection that has been upgraded to a WebSocket. */
   static async upgrade(port, path = '/live', fields = {}) {
     const peer = await RawPeer.connect(port);
     peer.write(upgradeRequest(path, fields));
@@ -74,7 +73,7 @@ export class RawPeer {
     return this.#socket.write(bytes);
   }
 
-  /** Sends our half of the end; goes on reading. */
+  /** Sends our FIN; continues reading. */
   end() {
     this.#socket.end();
   }
@@ -87,7 +86,7 @@ export class RawPeer {
     this.#socket.resetAndDestroy();
   }
 
-  /** What has come and was not taken. */
+  /** Input that has arrived and was not taken. */
   get unread() {
     return this.#bytes;
   }
@@ -104,7 +103,7 @@ export class RawPeer {
     );
   }
 
-  /** The next HTTP answer. `withoutBody`: it is one to HEAD. */
+  /** The next HTTP response. `withoutBody`: it answers HEAD. */
   async response({withoutBody = false, boundMs = 10_000} = {}) {
     const all = () => this.#bytes.toString('latin1');
     const what = () => `an HTTP answer, after "${all()}"`;
@@ -129,13 +128,13 @@ export class RawPeer {
     return {line, status, headers, body};
   }
 
-  /** Sends a request and reads its answer. */
+  /** Sends a request and reads its response. */
   request(text, options) {
     this.write(text);
     return this.response(options);
   }
 
-  /** The next WebSocket frame of the server; an end of the connection gives undefined. */
+  /** The next WebSocket frame from the server; undefined if the connection was closed. */
   async frame(boundMs = 10_000) {
     const size = () => {
       const bytes = this.#bytes;
@@ -155,7 +154,7 @@ export class RawPeer {
     return {fin: first >= 0x80, rsv: (first >> 4) & 7, opcode: first & 15, payload};
   }
 
-  /** The next frame of data as a JSON value. */
+  /** The next data frame as a JSON value. */
   async json() {
     const {rsv, payload} = await this.frame();
     return JSON.parse(rsv === 4 ? inflated(payload) : payload);

@@ -1,4 +1,4 @@
-// Starts the server program that is under test, and ends it.
+// Starts and stops the server program under test.
 
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
@@ -8,7 +8,7 @@ const startBoundMs = 15_000;
 const stopBoundMs = 10_000;
 
 /**
- * Starts `program` and waits for the line in which it says where it listens.
+ * Starts `program` and waits for the line that says where it listens.
  * @returns {Promise<{url: string, port: number, pid: number, output: string[], signal: (name: string) => void,
  *     stop: () => Promise<void>, kill: () => Promise<void>}>}  `output`: the lines so far; `stop` sends SIGTERM and fails
  *     unless the program ends with exit code 0; `kill` sends SIGKILL

@@ -1,8 +1,8 @@
-// Waits with a bound.
+// Bounded waits.
 
 const pollMs = 5;
 
-/** Resolves or rejects as `promise` does; rejects where that takes longer than `boundMs`. */
+/** Settles as `promise` does; rejects if that takes longer than `boundMs`. */
 export function within(promise, what, boundMs = 10_000) {
   let timer;
   const late = new Promise((_, reject) => {
@@ -11,7 +11,7 @@ export function within(promise, what, boundMs = 10_000) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Resolves with the first value of `look()` that is true; rejects where there is none within `boundMs`. */
+/** Resolves with the first truthy value of `look()`; rejects if there is none within `boundMs`. */
 export async function until(look, what, boundMs = 10_000) {
   for (const end = Date.now() + boundMs; ;) {
     const found = await look();

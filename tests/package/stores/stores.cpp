@@ -1,12 +1,12 @@
-// A server that keeps its chat, its rooms and what it knows of files in SQLite, as an application would have one; and
-// the stores of the other databases, as far as they are there.
+// A server that keeps its chat, its rooms and its file index in SQLite, as an application would; and the stores of the
+// other databases, as far as they were built.
 #include <flux/flux.hpp>
 #include <flux/storage/disk_file_store.hpp>
 #include <flux/storage/sqlite_chat_store.hpp>
 #include <flux/storage/sqlite_file_index.hpp>
 #include <flux/storage/sqlite_room_store.hpp>
 
-// Every header is there, whatever was built.
+// Every header exists, whatever was built.
 #include <flux/storage/mysql_chat_store.hpp>
 #include <flux/storage/mysql_file_index.hpp>
 #include <flux/storage/mysql_room_store.hpp>
@@ -23,7 +23,7 @@
 
 namespace {
 
-/// A folder of its own.
+/// A temporary folder.
 class Folder {
  public:
   Folder() { std::filesystem::create_directory(path_); }
@@ -37,7 +37,7 @@ class Folder {
       std::filesystem::temp_directory_path() / ("flux_package_" + std::to_string(std::random_device()()));
 };
 
-/// What stores of one database have kept from earlier ones, after they have kept one thing more.
+/// What a database's stores have kept from earlier runs, after storing one more of each.
 struct Kept {
   flux::Offset chat = 0;
   std::size_t rooms = 0;
@@ -74,7 +74,7 @@ Kept keep(const Folder& folder, std::size_t round) {
 }
 
 #if defined(FLUX_WITH_POSTGRES) || defined(FLUX_WITH_MYSQL)
-/// Whether a store says that it can't be opened.
+/// Whether a store reports that it can't be opened.
 template <class Store>
 bool refuses(const std::string& where) {
   try {
