@@ -1,4 +1,4 @@
-# Finds standalone Asio, which is headers only.
+# Finds standalone Asio, which is header-only.
 #
 # Target Asio::Asio; variables Asio_FOUND, Asio_VERSION, Asio_INCLUDE_DIR (may be set by the user).
 find_path(Asio_INCLUDE_DIR NAMES asio.hpp asio/version.hpp DOC "The folder that holds asio.hpp")

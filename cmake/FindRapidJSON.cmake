@@ -1,7 +1,7 @@
-# Finds RapidJSON, which is headers only. Its own package file defines no target that all distributions share.
+# Finds RapidJSON, which is header-only. Its own package file defines no target that all distributions share.
 #
-# Target RapidJSON::RapidJSON; variables RapidJSON_FOUND, RapidJSON_VERSION, RapidJSON_INCLUDE_DIR (may be set by
-# the user).
+# Target RapidJSON::RapidJSON; variables RapidJSON_FOUND, RapidJSON_VERSION, RapidJSON_INCLUDE_DIR (may be set by the
+# user).
 find_path(RapidJSON_INCLUDE_DIR NAMES rapidjson/rapidjson.h DOC "The folder that holds rapidjson/")
 mark_as_advanced(RapidJSON_INCLUDE_DIR)
 

@@ -1,7 +1,7 @@
-# Finds websocketpp 0.8, which is headers only. flux uses its codec alone, so nothing of its Asio transport is needed.
+# Finds websocketpp 0.8, which is header-only. flux uses only its codec, so its Asio transport needs nothing.
 #
-# Target Websocketpp::Websocketpp; variables Websocketpp_FOUND, Websocketpp_VERSION, Websocketpp_INCLUDE_DIR (may be
-# set by the user).
+# Target Websocketpp::Websocketpp; variables Websocketpp_FOUND, Websocketpp_VERSION, Websocketpp_INCLUDE_DIR (may be set
+# by the user).
 find_path(Websocketpp_INCLUDE_DIR NAMES websocketpp/processors/hybi13.hpp DOC "The folder that holds websocketpp/")
 mark_as_advanced(Websocketpp_INCLUDE_DIR)
 

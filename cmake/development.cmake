@@ -1,4 +1,4 @@
-# Settings for work on flux itself. They are not applied where flux is a part of another project.
+# Settings for work on flux itself. They are not applied when flux is part of another project.
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
@@ -13,21 +13,21 @@ if(FLUX_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${FLUX_CCACHE}")
 endif()
 
-# Warnings for one of flux's own targets; errors where FLUX_WARNINGS_AS_ERRORS is set.
+# Warnings for one of flux's own targets; errors if FLUX_WARNINGS_AS_ERRORS is set.
 function(flux_set_warnings target)
   if(MSVC)
     target_compile_options(${target} PRIVATE /W4 /permissive- $<$<BOOL:${FLUX_WARNINGS_AS_ERRORS}>:/WX>)
   else()
     target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                                              $<$<BOOL:${FLUX_WARNINGS_AS_ERRORS}>:-Werror>)
-    # GCC 12 sees overlaps in operator+ of strings that are not there (GCC bug 105651).
+    # GCC 12 wrongly reports overlaps in operator+ of strings (GCC bug 105651).
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
       target_compile_options(${target} PRIVATE -Wno-restrict)
     endif()
   endif()
 endfunction()
 
-# clang-tidy with the checks of .clang-tidy, where FLUX_CLANG_TIDY is set and it is installed.
+# clang-tidy with the checks of .clang-tidy, if FLUX_CLANG_TIDY is set and clang-tidy is installed.
 function(flux_set_clang_tidy target)
   if(NOT FLUX_CLANG_TIDY)
     return()

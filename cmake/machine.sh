@@ -1,5 +1,5 @@
-# What the run scripts share; sourced by them, with $root set to the project's folder.
-# Each function says in a line what it does and ends the script when that fails.
+# Shared by the run scripts, which source it with $root set to the project's folder. Each function prints a line about
+# what it does, and exits the script on failure.
 
 say() {
   printf '%s: %s\n' "$name" "$*"
@@ -18,7 +18,8 @@ node_is_recent() {
   have node && have npm && [ "$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)" -ge 18 ]
 }
 
-# Whether what a Debian package gives is there: by its command, as it may come from elsewhere, or by its package.
+# Whether a Debian package's content is installed: found by its command, which may come from elsewhere, or by the
+# package.
 is_there() {
   case $1 in
     cmake | ccache | make) have "$1" ;;
@@ -48,22 +49,22 @@ need() {
   sudo apt-get update && sudo apt-get install --no-install-recommends$missing"
   fi
   say "installing$missing"
-  # Word splitting is meant: $as_root and $missing are lists.
+  # Word splitting is intended: $as_root and $missing are lists.
   install_packages() {
     # shellcheck disable=SC2086
     $as_root env DEBIAN_FRONTEND=noninteractive \
       apt-get install -qq -y --no-install-recommends $missing </dev/null >/dev/null
   }
-  # The package lists may be absent, or older than the archive; the first try tells.
+  # The package lists may be missing, or older than the archive; the first attempt shows that.
   install_packages 2>/dev/null || {
     $as_root apt-get update -qq </dev/null && install_packages
   } || die "apt-get could not install$missing"
 }
 
-# need_to_build PACKAGE...: what every build needs, and the given packages.
+# need_to_build PACKAGE...: the packages that every build needs, and the given ones.
 need_to_build() {
   need g++ cmake ninja-build ccache libasio-dev libwebsocketpp-dev rapidjson-dev zlib1g-dev libssl-dev "$@"
-  # A build folder keeps the generator that it began with.
+  # A build folder keeps the generator that it was created with.
   export CMAKE_GENERATOR="${CMAKE_GENERATOR:-Ninja}"
 }
 
@@ -78,7 +79,7 @@ configure() {
   }
 }
 
-# build PRESET TARGET...: everything, without a target.
+# build PRESET TARGET...: builds the targets, or everything.
 build() {
   preset=$1
   shift

@@ -52,7 +52,7 @@ function(flux_add_store name)
 endfunction()
 
 if(FLUX_WITH_SQLITE OR FLUX_WITH_POSTGRES OR FLUX_WITH_MYSQL)
-  # What the databases share.
+  # Shared by the databases.
   flux_add_store(
     sql SOURCES chat.cpp chat_schema.cpp connection.cpp connection_pool.cpp database.cpp dialect.cpp file_table.cpp
                 room_tables.cpp schema.cpp sql_chat_store.cpp sql_file_index.cpp sql_room_store.cpp

@@ -1,4 +1,4 @@
-// The compiled mode's translation unit of core: errors, values, JSON, event loops, lanes; and of storage.
+// The compiled mode's translation unit of core: errors, values, JSON, event loops, lanes; also Config and the stores' queue.
 #include <flux/detail/core/digest.ipp>
 #include <flux/detail/core/error.ipp>
 #include <flux/detail/core/ip_address.ipp>

@@ -1,4 +1,4 @@
-// What only the compiled mode defines; see flux/detail/mode.hpp.
+// Defined in the compiled mode only; see flux/detail/mode.hpp.
 #include <flux/detail/mode.hpp>
 
 bool flux_compiled_and_header_only_modes_must_not_be_mixed() noexcept { return true; }

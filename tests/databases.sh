@@ -1,14 +1,14 @@
 #!/bin/sh
-# A real PostgreSQL and a real MariaDB for tests, in a folder of their own, on sockets in it. Both offer TLS; PostgreSQL
-# does so on a port of 127.0.0.1 only. Nothing of an installation of them is touched. As root they run as the users that
-# Debian's packages made.
+# PostgreSQL and MariaDB servers for tests, in their own folder, on sockets inside it. Both offer TLS; PostgreSQL does
+# so only on a port of 127.0.0.1. Existing installations are not touched. When run as root, the servers run as the users
+# created by Debian's packages.
 #
-# usage: sh tests/databases.sh start FOLDER     makes and starts them, and prints lines for `eval`:
+# usage: sh tests/databases.sh start FOLDER     creates and starts them, and prints lines for `eval`:
 #                                               FLUX_TEST_POSTGRES and FLUX_TEST_MYSQL, the URLs of empty databases.
-#                                               FOLDER/tls has ca.pem, who signed their certificate (of "localhost"),
+#                                               FOLDER/tls has ca.pem, which signed their certificate (of "localhost"),
 #                                               server.pem, and other-ca.pem
-#        sh tests/databases.sh pause|resume FOLDER postgres|mysql     ends one in order; starts it again
-#        sh tests/databases.sh stop FOLDER      ends them and removes the folder
+#        sh tests/databases.sh pause|resume FOLDER postgres|mysql     shuts one down cleanly; starts it again
+#        sh tests/databases.sh stop FOLDER      stops them and removes the folder
 # Debian packages: postgresql, mariadb-server, openssl
 set -eu
 
@@ -17,12 +17,12 @@ die() {
   exit 1
 }
 
-# as USER COMMAND...: as that user where we are root, else as ourselves.
+# as USER COMMAND...: as that user if we are root, otherwise as ourselves.
 as() {
   (become "$@")
 }
 
-# The same, in the place of this shell.
+# The same, replacing this shell.
 become() {
   user=$1
   shift
@@ -30,7 +30,7 @@ become() {
   exec "$@"
 }
 
-# until_up FILE COMMAND...: waits until the command succeeds, and shows FILE where it does not.
+# until_up FILE COMMAND...: waits until the command succeeds; if it does not, prints FILE.
 until_up() {
   log=$1
   shift
@@ -73,7 +73,7 @@ postgres_tools() {
   printf '%s\n' "$found"
 }
 
-# On the port in a file; the names of its sockets have that in them, too.
+# On the port read from a file, which is also part of the sockets' names.
 start_postgres() {
   port=$(cat "$folder/postgres/port")
   as postgres "$(postgres_tools)/pg_ctl" --pgdata="$folder/postgres/data" --log="$folder/postgres/log" --wait --silent \
@@ -82,7 +82,7 @@ start_postgres() {
       -c ssl_key_file='$folder/postgres/server.key'" start </dev/null >/dev/null
 }
 
-# Somebody may have the port: then on another one.
+# If the port is taken, tries another one.
 start_postgres_somewhere() {
   tries=0
   while [ "$tries" -lt 5 ]; do
@@ -115,7 +115,7 @@ stop_postgres() {
 }
 
 start_mysql() {
-  # In a shell of its own that it takes the place of: nothing that outlives this script has its standard output.
+  # In a subshell that it replaces: no process that outlives this script inherits its standard output.
   (become mysql mariadbd --no-defaults --datadir="$folder/mysql/data" --socket="$folder/mysql/socket" --skip-networking \
     --pid-file="$folder/mysql/pid" --init-file="$folder/mysql/init.sql" --max-connections=200 \
     --ssl-ca="$folder/tls/ca.pem" --ssl-cert="$folder/mysql/server.pem" --ssl-key="$folder/mysql/server.key") \
@@ -142,7 +142,7 @@ SQL
   start_mysql
 }
 
-# Ends it in order, and waits until it is gone.
+# Shuts it down cleanly, and waits until it has exited.
 stop_mysql() {
   [ -f "$folder/mysql/pid" ] || return 0
   pid=$(cat "$folder/mysql/pid")

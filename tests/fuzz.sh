@@ -1,9 +1,9 @@
 #!/bin/sh
-# Runs every fuzzer of tests/fuzz, beginning with its corpus there. Needs clang, and installs it where it is missing.
+# Runs every fuzzer of tests/fuzz, starting from its corpus there. Needs clang, and installs it if it is missing.
 #
-# usage: sh tests/fuzz.sh [SECONDS [FUZZER...]]     60 s each, unless told; http stands for http_fuzz
-# What it learns stays in build/fuzz/corpus. What fails is kept in build/fuzz/findings: copy it to tests/fuzz/corpus/FUZZER,
-# where every test run replays it.
+# usage: sh tests/fuzz.sh [SECONDS [FUZZER...]]     60 s each by default; http stands for http_fuzz
+# Discovered inputs are kept in build/fuzz/corpus, failing ones in build/fuzz/findings: copy those to
+# tests/fuzz/corpus/FUZZER, where every test run replays them.
 set -eu
 name=fuzz
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,14 +1,14 @@
 #!/bin/sh
-# Runs the tests. Installs the Debian and npm packages that are missing first.
+# Runs the tests. Installs missing Debian and npm packages first.
 #
 # usage: sh tests/run.sh [STAGE...]
 #   release   builds everything as users get it; every test
-#   lint      .clang-format holds; the dev preset: library and examples with warnings as errors, the library through
-#             clang-tidy. Of these two clang tools what is not installed is left out
+#   lint      checks .clang-format; the dev preset: library and examples with warnings as errors, the library through
+#             clang-tidy. Either of these two clang tools is skipped if it is not installed
 #   clang     with clang: the library, the unit tests, a program in header-only mode
 #   asan      the C++ tests and the fuzzers' findings with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan      the C++ tests with ThreadSanitizer
-# Without a stage: all, in this order. The tests get a PostgreSQL and a MariaDB of their own (tests/databases.sh).
+# Without a stage: all, in this order. The tests get their own PostgreSQL and MariaDB (tests/databases.sh).
 set -eu
 name=tests
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -42,7 +42,8 @@ for stage in "$@"; do
   fi
 done
 
-# Started when the first stage needs them, ended with this script. A short path: it has to fit in a socket's name.
+# Started by the first stage that needs them, stopped when this script exits. The path is short so that it fits a
+# socket's name.
 start_databases() {
   [ -z "$databases" ] || return 0
   need postgresql mariadb-server openssl
@@ -53,7 +54,7 @@ start_databases() {
   say "starting PostgreSQL and MariaDB"
   urls=$(sh "$root/tests/databases.sh" start "$databases/db") || die "the databases for the tests did not start"
   eval "$urls"
-  # A test that finds no database fails now, where it would say that it was skipped.
+  # A test that finds no database now fails, instead of being skipped.
   export FLUX_TEST_DATABASES=required
 }
 
@@ -66,7 +67,7 @@ run_tests() {
   (cd "$root" && ctest --preset "$preset" "$@" </dev/null) || die "stage $stage failed"
 }
 
-# Other versions of clang-format break lines elsewhere.
+# Other versions of clang-format break lines differently.
 check_format() {
   case $(clang-format --version 2>/dev/null) in
     *"version 14."*) ;;
@@ -76,7 +77,7 @@ check_format() {
   (cd "$root" && git ls-files '*.hpp' '*.ipp' '*.cpp' | xargs clang-format --dry-run --Werror) || die "stage $stage failed"
 }
 
-# Word splitting is meant: a list. What can't be built is not left out.
+# Word splitting is intended: this is a list. A store that can't be built is an error.
 stores="-DFLUX_WITH_SQLITE=ON -DFLUX_WITH_POSTGRES=ON -DFLUX_WITH_MYSQL=ON"
 # shellcheck disable=SC2086
 for stage in "$@"; do

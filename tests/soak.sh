@@ -1,6 +1,6 @@
 #!/bin/sh
-# A soak: clients of every protocol come, act at random and go, for half an hour. Ends with 1 where the server's memory
-# grew, where a descriptor or a session was left, or where a handler or a store failed.
+# A soak test: clients of every protocol connect, act at random and disconnect, for half an hour. Exits with 1 if the
+# server's memory grew, if a descriptor or a session leaked, or if a handler or a store failed.
 #
 # usage: sh tests/soak.sh [--minutes N] [--clients N] [--seed N] [--threads N]     30 minutes, 1,000 clients, 2 loops
 set -eu

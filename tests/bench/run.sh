@@ -1,5 +1,5 @@
 #!/bin/sh
-# Measures flux-server against the least Asio server and prints a table: sh tests/bench/run.sh [--help]
+# Compares flux-server with a minimal Asio server and prints a table: sh tests/bench/run.sh [--help]
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -9,7 +9,7 @@ if ! command -v node >/dev/null 2>&1; then
   exit 2
 fi
 
-# 10,000 connections need as many open files, here and in the server.
+# 10,000 connections need as many open files, in this process and in the server.
 ulimit -n "$(ulimit -H -n)" 2>/dev/null || true
 
 exec node "$here/run.mjs" "$@"

@@ -1,12 +1,16 @@
 #!/bin/sh
-# What chat in a store costs and withstands: flux-bench-stores writes, is killed, and what it acknowledged is looked for.
+# What storing chat costs and which failures it survives: flux-bench-stores writes, is killed, and the messages it
+# acknowledged are checked.
 #
-# usage: sh tests/bench/stores.sh PROGRAM all                             SQLite: the rate, ten times, kill -9, and what
-#                                                                         a slow store costs other rooms; 3 minutes
-#        sh tests/bench/stores.sh PROGRAM kill STORE [TIMES]              kill -9, so many times (20)
-#        sh tests/bench/stores.sh PROGRAM outage STORE FOLDER SERVER      the database ends for 10 s: tests/databases.sh
-#                                                                         started it in FOLDER; SERVER is postgres or mysql
-# PROGRAM is flux-bench-stores, STORE what it takes: an empty database.
+# usage: sh tests/bench/stores.sh PROGRAM all                             SQLite: the rate, ten times kill -9, and what
+# a
+#                                                                         slow store costs other rooms; 3 minutes
+#        sh tests/bench/stores.sh PROGRAM kill STORE [TIMES]              kill -9, TIMES times (20)
+#        sh tests/bench/stores.sh PROGRAM outage STORE FOLDER SERVER      the database stops for 10 s:
+#        tests/databases.sh
+#                                                                         started it in FOLDER; SERVER is postgres or
+#                                                                         mysql
+# PROGRAM is flux-bench-stores, STORE its argument: an empty database.
 set -eu
 [ $# -ge 3 ] || [ "$*" = "${1:-} all" ] || {
   sed -n '/^# usage/,/^# PROGRAM/s/^# \{0,1\}//p' "$0" >&2
@@ -32,7 +36,7 @@ kill_writer() {
   writer=
 }
 
-# A line that was cut off by the kill was acknowledged to nobody.
+# A line truncated by the kill was never acknowledged.
 check() {
   grep -E '^room[0-4] [^ ]{22}$' "$work/ids" | "$program" check "$store"
 }
@@ -48,7 +52,7 @@ kill_often() {
     begin
     sleep "0.$((3 + i % 5))"
     kill_writer
-    # What follows a line that was cut off must not become part of it.
+    # The next output must not be appended to a truncated line.
     printf '\n' >>"$work/ids"
   done
   printf 'killed %s times: ' "$i"

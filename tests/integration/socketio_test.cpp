@@ -546,8 +546,7 @@ TEST_CASE("socket.io: large attachments reach a room in order among small ones, 
 }
 
 TEST_CASE(
-    "socket.io: a long text before an attachment belongs to its event, even for a client that missed the previous "
-    "one") {
+    "socket.io: a long text before an attachment belongs to its event, even if a client missed the previous one") {
   const Value text(JsonText::trusted(quoted_x(20'000)));
   const auto file = Value::bytes(bytes_of(20'000));
   flux::Server server(test_config());

@@ -166,8 +166,7 @@ TEST_CASE("store faults: clients get a message of flux's own, and the log has th
 }
 
 TEST_CASE(
-    "store faults: a client that joins while the chat store fails is in the room, and told that the history is "
-    "missing") {
+    "store faults: a client joins while the chat store fails, it is in the room and told that the history is missing") {
   const auto store = std::make_shared<TroubledChat>(GENERATE(false, true));
   auto config = test_config();
   config.chat.store = store;

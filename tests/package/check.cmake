@@ -1,4 +1,4 @@
-# One test of flux as a package: configures, builds and runs a project of this folder.
+# One packaging test: configures, builds and runs a project of this folder.
 #
 # cmake -DCASE=… -DFLUX_SOURCE_DIR=… -DFLUX_BINARY_DIR=… -DSETTINGS=… -P check.cmake
 #   CASE       install, or a folder beside this file

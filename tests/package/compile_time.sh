@@ -1,6 +1,7 @@
 #!/bin/sh
-# Checks that hello.cpp compiles in at most 1.5 times the time of six_standard_headers.cpp: the medians of interleaved runs, in
-# CPU time of the compiler, which other work on the machine changes little. A noisy round is repeated, at most twice.
+# Checks that hello.cpp compiles in at most 1.5 times the time of six_standard_headers.cpp: the medians of interleaved
+# runs, in CPU time of the compiler, which other work on the machine hardly affects. A noisy round is repeated, at most
+# twice.
 #
 # usage: compile_time.sh COMPILER INCLUDE_DIR WORK_DIR FLAG...
 set -eu

@@ -1,5 +1,6 @@
-# Writes each ```cpp block of a Markdown file to folder/snippet_<line>.cpp. The line above a block says how it is compiled:
-#   <!-- compile -->         as it stands: a whole source file; one with main() is linked, too
+# Writes each ```cpp block of a Markdown file to folder/snippet_<line>.cpp. The line above a block says how it is
+# compiled:
+#   <!-- compile -->         unchanged: a whole source file; one with main() is linked, too
 #   <!-- compile: body -->   as the body of a function that has `flux::Server& server` and `flux::Config& config`
 #   <!-- no compile -->      not at all
 # A block without such a line is an error, so that none is forgotten.
