@@ -2,14 +2,11 @@
 # What storing chat costs and which failures it survives: flux-bench-stores writes, is killed, and the messages it
 # acknowledged are checked.
 #
-# usage: sh tests/bench/stores.sh PROGRAM all                             SQLite: the rate, ten times kill -9, and what
-# a
+# usage: sh tests/bench/stores.sh PROGRAM all                             SQLite: the rate, ten times; kill -9; and what a
 #                                                                         slow store costs other rooms; 3 minutes
 #        sh tests/bench/stores.sh PROGRAM kill STORE [TIMES]              kill -9, TIMES times (20)
-#        sh tests/bench/stores.sh PROGRAM outage STORE FOLDER SERVER      the database stops for 10 s:
-#        tests/databases.sh
-#                                                                         started it in FOLDER; SERVER is postgres or
-#                                                                         mysql
+#        sh tests/bench/stores.sh PROGRAM outage STORE FOLDER SERVER      stops the database for 10 s: tests/databases.sh
+#                                                                         started it in FOLDER; SERVER is postgres or mysql
 # PROGRAM is flux-bench-stores, STORE its argument: an empty database.
 set -eu
 [ $# -ge 3 ] || [ "$*" = "${1:-} all" ] || {
