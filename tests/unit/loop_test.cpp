@@ -300,6 +300,26 @@ TEST_CASE("loop: if every turn blocks, deadlines still fire", "[loop]") {
   }));
 }
 
+TEST_CASE("loop: after two stalls in a row, a timer that sets itself again does not spin", "[loop]") {
+  RunningLoop running;
+  const auto& loop = running.loop;
+  int fired = 0;
+  std::function<void()> repeat = [&] {
+    if (++fired < 1000) loop->call_after(250ms, repeat);
+  };
+  // The first sets a timer while the second is overdue by more than one stall.
+  loop->call_after(20ms, [&] { loop->call_after(10s, [] {}); });
+  loop->call_after(21ms, repeat);
+  const auto before = loop->now();
+  running.clock->leap(2s);
+  loop->context().run_one();  // notices the first stall; sockets have their turn
+  running.clock->leap(2s);
+  loop->context().run_one();  // calls what is due
+  CHECK(fired == 1);
+  CHECK(loop->now() - before >= 1s);
+  CHECK(running.run_until([&] { return fired == 2; }));
+}
+
 TEST_CASE("loop: ticking stops without deadlines and starts again with the next", "[loop]") {
   SteppedLoops loops;
   Deadline entry;

@@ -80,8 +80,9 @@ FLUX_DECL void Loop::flush_turn() {
 FLUX_DECL Clock::TimePoint Loop::now() const {
   const auto time = clock_->now() - lost_;
   if (stepped_clock_ || (!timer_armed_ && !calling_due_)) return time;
-  // An overdue timer means a stall that has not ended, or that the timer has not noticed yet.
-  return std::min(time, (timer_armed_ ? timer_at_ : due_by_) + stall);
+  // An overdue timer means a stall that has not ended, or that the timer has not noticed yet. While due timers are called,
+  // time never falls behind `due_by_`: a timer that sets itself again would be due at once, without end.
+  return std::min(time, (calling_due_ ? due_by_ : timer_at_) + stall);
 }
 
 FLUX_DECL TimerQueue::Id Loop::call_after(std::chrono::nanoseconds delay, Task task) {
@@ -109,7 +110,7 @@ FLUX_DECL void Loop::tick_deadlines() {
 
 FLUX_DECL void Loop::arm_timer() {
   const auto next = timers_.next();
-  if (!next || !timer_) return;
+  if (!next || !timer_ || calling_due_) return;  // `run_due` arms it when it has finished
   if (stepped_clock_) {
     // The clock calls when it is stepped; tasks that are already due must not wait for that.
     if (*next <= now()) post([this] { run_due(); });
