@@ -133,7 +133,7 @@ TEST_CASE("file index log: a file of another kind is refused and kept", "[file_i
     CHECK_THAT(rows_in(folder / "index"), Catch::Matchers::StartsWith("the file index is damaged at byte 0"));
     CHECK(bytes_of(folder / "index") == content);
   }
-  CHECK_THAT(rows_in(folder / "missing/index"), Catch::Matchers::StartsWith("can't write the file index anew: "));
+  CHECK_THAT(rows_in(folder / "missing/index"), Catch::Matchers::StartsWith("can't rewrite the file index: "));
   CHECK_THAT(rows_in(folder.path().string()), Catch::Matchers::StartsWith("can't read the file index: "));
 }
 
@@ -283,8 +283,46 @@ TEST_CASE("file index log: a save that finds no space fails and changes nothing"
 TEST_CASE("file index log: misuse is an error", "[file_index_log]") {
   const TempFolder folder;
   FileIndexLog log(folder / "index");
-  CHECK(log.save(row(1)).error().message() == "a file index must be loaded before it is written");
+  CHECK(log.save(row(1)).error().message() == "the file index must be opened before it is written");
   REQUIRE(log.load().ok());
   CHECK_FALSE(log.save(row(1, std::string(1024 * 1024, 'x'))).ok());
   CHECK(log.save(row(1, std::string(1000 * 1024, 'x'))).ok());
+}
+
+TEST_CASE("file index log: an index that flux wrote before it had a journal is read", "[file_index_log]") {
+  // Saved "1", "2" and "3", erased "2", saved "3" again as "c2".
+  static constexpr std::string_view written =
+      "666c757866696c3133d368bec3be01c0cd7782e25400000048a70af0e04f95e8014f00000005010700000000000000070000000000000000"
+      "68e5cf8b0100000168e5cf8b010000010000003105000000612e7478740a000000746578742f706c61696e04000000616e6e61010000006d"
+      "0000000041000000ed6c9fbfc9786637013c0000000000000000000000000000000000000000000000000000000000000000000000000001"
+      "00000032010000006200000000000000000000000000000000410000001942d253cf43b7ea013c0000000000000000000000000000000000"
+      "00000000000000000000000000000000000000000100000033010000006300000000000000000000000000000000060000003cbaafb61bbd"
+      "b87702010000003242000000b07dd953490ddcb3013d00000000000000000000000000000000000000000000000000000000000000000000"
+      "000000010000003302000000633200000000000000000000000000000000";
+  std::string bytes;
+  for (std::size_t i = 0; i < written.size(); i += 2) {
+    bytes += static_cast<char>(std::stoi(std::string(written.substr(i, 2)), nullptr, 16));
+  }
+  const TempFolder folder;
+  write_bytes(folder / "index", bytes);
+  {
+    FileIndexLog log(folder / "index");
+    const auto rows = log.load();
+    REQUIRE(rows.ok());
+    REQUIRE(rows->size() == 2);
+    const FileInfo& first = (*rows)[0].id == "1" ? (*rows)[0] : (*rows)[1];
+    FileInfo expected = row(1);
+    expected.media_type = "text/plain";
+    expected.owner = "anna";
+    expected.metadata = "m";
+    expected.length = expected.size = 7;
+    expected.state = FileState::complete;
+    expected.shared = true;
+    expected.created_at = 1'700'000'000'000;
+    expected.modified_at = 1'700'000'000'001;
+    CHECK(first == expected);
+    CHECK(bytes_of(folder / "index") == bytes);
+    REQUIRE(log.save(row(4)).ok());
+  }
+  CHECK(rows_in(folder / "index") == "1=a.txt 3=c2 4=a.txt ");
 }

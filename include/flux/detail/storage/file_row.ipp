@@ -1,14 +1,16 @@
 #pragma once
 
 #include <flux/detail/storage/file_row.hpp>
+#include <flux/detail/storage/little_endian.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace flux::storage {
 
 namespace detail {
 
-// The booleans of a row, and whether its length is known.
+// The flags of a row: its booleans, and whether its length is known.
 inline constexpr unsigned row_has_length = 1;
 inline constexpr unsigned row_wants_sha256 = 2;
 inline constexpr unsigned row_shared = 4;
@@ -19,7 +21,7 @@ inline void append_text(std::string& out, std::string_view text) {
   out += text;
 }
 
-/// Takes one field after another off a row. After one that is not whole, all are empty and `good` is false.
+/// Reads a row field by field. After a field that is not whole, all others are empty and `good` is false.
 class RowReader {
  public:
   explicit RowReader(std::string_view row) : rest_(row) {}
@@ -56,26 +58,6 @@ class RowReader {
 };
 
 }  // namespace detail
-
-FLUX_DECL void append_u32(std::string& out, std::uint32_t number) {
-  for (unsigned shift = 0; shift < 32; shift += 8) out += static_cast<char>(number >> shift & 0xff);
-}
-
-FLUX_DECL void append_u64(std::string& out, std::uint64_t number) {
-  for (unsigned shift = 0; shift < 64; shift += 8) out += static_cast<char>(number >> shift & 0xff);
-}
-
-FLUX_DECL std::uint32_t read_u32(std::string_view bytes) noexcept {
-  std::uint32_t number = 0;
-  for (std::size_t i = 4; i-- > 0;) number = number << 8 | static_cast<unsigned char>(bytes[i]);
-  return number;
-}
-
-FLUX_DECL std::uint64_t read_u64(std::string_view bytes) noexcept {
-  std::uint64_t number = 0;
-  for (std::size_t i = 8; i-- > 0;) number = number << 8 | static_cast<unsigned char>(bytes[i]);
-  return number;
-}
 
 FLUX_DECL void append_file_row(std::string& out, const FileInfo& file) {
   unsigned flags = 0;
