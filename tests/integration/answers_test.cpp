@@ -1,11 +1,10 @@
 // Answers that contain lists: bounded in bytes, whatever is requested, and the omitted items can be fetched page by
 // page.
-#include "support/server.hpp"
+#include "support/sharing_scene.hpp"
 #include "support/socketio_client.hpp"
 
 #include <flux/detail/endpoints/live/live_codec.hpp>
 #include <flux/detail/endpoints/sharing/sharing_codec.hpp>
-#include <flux/sharing.hpp>
 
 #include <algorithm>
 #include <map>
@@ -18,13 +17,8 @@ namespace {
 constexpr std::size_t answer_bytes_max = 1'048'576;  // the default
 constexpr std::size_t around = 1'024;                // envelope, room, cursors
 
-struct Scene {
-  explicit Scene(const flux::Config& config = test_config()) : server(config) {
-    flux::socketio::Io io(server);
-    flux::socketio::serve_sharing(server, io, {.room_list = true});
-    server.start();
-  }
-  flux::Server server;
+struct Scene : SharingScene {
+  explicit Scene(const flux::Config& config = test_config()) : SharingScene(config, {.room_list = true}) {}
 };
 
 std::string string_data(std::string_view content) {

@@ -1,6 +1,6 @@
 // Text passed in by the application: repaired if it is not UTF-8, refused in names, and no client is disconnected
 // because of it. WebSocket clients close a connection whose text frame is not UTF-8; those here check each frame.
-#include "support/server.hpp"
+#include "support/sharing_scene.hpp"
 #include "support/socketio_client.hpp"
 
 #include <flux/engineio.hpp>
@@ -244,10 +244,8 @@ TEST_CASE("handed in: data sharing checks its handlers and its identity as proto
 }
 
 TEST_CASE("halves of pairs: live and data sharing relay them as U+FFFD, and refuse them in names with the id") {
-  flux::Server server(test_config());
-  flux::socketio::Io io(server);
-  flux::socketio::serve_sharing(server, io);
-  server.start();
+  SharingScene scene;
+  flux::Server& server = scene.server;
   LiveClient live(server.port());
   SocketIoClient sharing(server.port());
   live.join("r");

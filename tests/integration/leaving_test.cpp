@@ -1,8 +1,6 @@
 // A client that leaves first receives everything sent before, whichever way it leaves.
-#include "support/server.hpp"
+#include "support/sharing_scene.hpp"
 #include "support/socketio_client.hpp"
-
-#include <flux/sharing.hpp>
 
 #include <algorithm>
 
@@ -150,10 +148,8 @@ TEST_CASE("leaving: a closing room and a stopping server deliver everything sent
 }
 
 TEST_CASE("leaving: a Socket.IO client gets the room's messages before the answer that it has left") {
-  flux::Server server(test_config());
-  flux::socketio::Io io(server);
-  flux::socketio::serve_sharing(server, io);
-  server.start();
+  SharingScene scene;
+  flux::Server& server = scene.server;
   SocketIoClient client(server.port());
   client.ask("room:create", R"({"roomId":"r","capacity":10,"mode":"live"})");
   client.ask("room:join", "\"r\"");

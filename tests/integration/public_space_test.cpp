@@ -1,6 +1,6 @@
 // The public space as clients of every protocol watch and change it.
 #include "support/memory_room_store.hpp"
-#include "support/server.hpp"
+#include "support/sharing_scene.hpp"
 #include "support/socketio_client.hpp"
 
 #include <flux/sharing.hpp>
@@ -106,10 +106,8 @@ TEST_CASE("public space: only the item that the application was asked about is d
 TEST_CASE("public space: small changes to a long list close no client, and the final list reaches everybody") {
   auto config = test_config();
   config.limits.outbox_bytes_max = 4'194'304;  // with lists of 1 MB a slow reader was closed at the fifth
-  flux::Server server(config);
-  flux::socketio::Io io(server);
-  flux::socketio::serve_sharing(server, io);
-  server.start();
+  SharingScene scene(config);
+  flux::Server& server = scene.server;
   const std::string long_item = "{\"type\":\"string\",\"content\":" + quoted_x(1'000'000) + "}";
   for (int i = 0; i < 16; ++i) REQUIRE(public_share(server, flux::JsonText::trusted(long_item)).ok());
   SocketIoClient slow(Target{server.port(), "127.0.0.1", 4096});

@@ -2,7 +2,7 @@
 // same store stands for the next process.
 #include "support/memory_file_store.hpp"
 #include "support/memory_room_store.hpp"
-#include "support/server.hpp"
+#include "support/sharing_scene.hpp"
 #include "support/socketio_client.hpp"
 
 #include <flux/asio.hpp>
@@ -39,14 +39,9 @@ flux::Config with_rooms(const StorePtr& store, std::size_t threads = 1) {
 }
 
 /// A server for both protocols, started.
-struct Node {
-  explicit Node(const flux::Config& config) : server(config) {
-    flux::socketio::Io io(server);
-    flux::socketio::serve_sharing(server, io);
-    server.start();
-  }
+struct Node : SharingScene {
+  using SharingScene::SharingScene;
   std::uint16_t port() const { return server.port(); }
-  flux::Server server;
 };
 
 bool success(const flux::JsonText& answer) { return answer.get<bool>("/success").value_or(false); }

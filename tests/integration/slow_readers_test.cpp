@@ -1,9 +1,7 @@
 // Slow readers: closed or caught up, depending on the policy, and counted; nobody else is delayed.
-#include "support/server.hpp"
+#include "support/sharing_scene.hpp"
 #include "support/socketio_client.hpp"
 #include "support/socketio_poller.hpp"
-
-#include <flux/sharing.hpp>
 
 using namespace flux_test;
 
@@ -98,10 +96,8 @@ TEST_CASE("slow reader: over Socket.IO, too, it gets no presence except the newe
   auto config = test_config();
   config.limits.outbox_bytes_congested = 50'000;
   config.limits.outbox_bytes_max = 20'000'000;
-  flux::Server server(config);
-  flux::socketio::Io io(server);
-  flux::socketio::serve_sharing(server, io);
-  server.start();
+  SharingScene scene(config);
+  flux::Server& server = scene.server;
   SocketIoClient slow(Target{server.port(), "127.0.0.1", 4096});
   slow.ask("room:create", R"({"roomId":"r","capacity":10,"mode":"live"})");
   slow.ask("room:join", "\"r\"");
@@ -146,10 +142,8 @@ TEST_CASE("slow reader: over polling it gets no presence except the newest, afte
   auto config = test_config();
   config.limits.outbox_bytes_congested = 50'000;
   config.limits.outbox_bytes_max = 1'000'000;
-  flux::Server server(config);
-  flux::socketio::Io io(server);
-  flux::socketio::serve_sharing(server, io);
-  server.start();
+  SharingScene scene(config);
+  flux::Server& server = scene.server;
   Poller slow(server.port());
   slow.post("420[\"room:create\",{\"roomId\":\"r\",\"capacity\":10,\"mode\":\"live\"}]");
   slow.post("421[\"room:join\",\"r\"]");

@@ -1,4 +1,4 @@
-# websocketpp 0.8.2, headers only and as released: flux uses its codec, which needs none of the patches for its transport.
+# websocketpp 0.8.2, headers only and unpatched: flux uses its codec, which needs no patches for its transport.
 vcpkg_from_github(
   OUT_SOURCE_PATH source
   REPO zaphoyd/websocketpp
