@@ -117,6 +117,15 @@ namespace detail {
 struct CheckedJson {
   static JsonText text(std::string json) { return JsonText(std::move(json)); }
 };
+
+/// Whether a JSON number is zero with a fraction or an exponent ("0e91"). With full precision RapidJSON 1.1.0 reads some
+/// of them as anything but zero.
+constexpr bool is_zero_double(std::string_view number) {
+  const std::size_t end = number.find_first_not_of("-0.");
+  return number.find_first_of(".eE") != std::string_view::npos &&
+         (end == std::string_view::npos || number[end] == 'e' || number[end] == 'E');
+}
+
 }  // namespace detail
 
 namespace literals {

@@ -3,6 +3,7 @@
 #include <flux/detail/core/utf8.hpp>
 #include <flux/json.hpp>
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -264,6 +265,12 @@ TEST_CASE("json: doubles are read exactly", "[json]") {
   CHECK("-0"_json.get<double>() == 0.0);
   CHECK("7"_json.get<double>() == 7.0);
   CHECK("9007199254740993"_json.get<double>() == 9007199254740992.0);
+  for (const char* zero : {"0e91", "0.0e-30", "0.000e30", "0e308", "0E-91", "0.0", "0e0"}) {
+    CHECK(JsonText::parse(zero)->get<double>() == 0.0);
+    CHECK(std::signbit(JsonText::parse('-' + std::string(zero))->get<double>().value()));
+  }
+  CHECK("100e-2"_json.get<double>() == 1.0);
+  CHECK("0.01e91"_json.get<double>() == 1e89);
   CHECK("2.2250738585072014e-308"_json.get<double>() == std::numeric_limits<double>::min());
   CHECK("1.7976931348623157e308"_json.get<double>() == std::numeric_limits<double>::max());
   const auto huge = JsonText::parse("1e400");

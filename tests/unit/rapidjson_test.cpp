@@ -30,6 +30,17 @@ TEST_CASE("rapidjson: a number past 2^64 is a double, exactly", "[rapidjson]") {
   CHECK(document[1].GetDouble() == 0.1);
 }
 
+TEST_CASE("rapidjson: zero with an exponent is zero", "[rapidjson]") {
+  const auto document = to_document(R"([0e91,-0.0e-30,{"n":0e308},0,-7,1e2])"_json);
+  REQUIRE(document.Size() == 6);
+  CHECK(document[0].GetDouble() == 0.0);
+  CHECK(document[1].GetDouble() == 0.0);
+  CHECK(document[2]["n"].GetDouble() == 0.0);
+  CHECK(document[3].GetInt() + 1 == 1);
+  CHECK(document[4].GetInt() + 8 == 1);
+  CHECK(document[5].GetDouble() == 100.0);
+}
+
 TEST_CASE("rapidjson: a value that can't be written as JSON is an error", "[rapidjson]") {
   rapidjson::Document document;
   document.SetArray();

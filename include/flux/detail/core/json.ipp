@@ -305,6 +305,7 @@ FLUX_DECL std::optional<std::uint64_t> JsonText::uint64_at(std::string_view poin
 FLUX_DECL std::optional<double> JsonText::double_at(std::string_view pointer) const {
   const auto text = detail::json_at(text_, pointer);
   if (!text) return std::nullopt;
+  if (detail::is_zero_double(*text)) return text->front() == '-' ? -0.0 : 0.0;
   detail::JsonStream stream(*text);
   detail::DoubleSink sink;
   detail::rj::Reader reader;
