@@ -91,7 +91,8 @@ int main() {
   // The handshake. A client without a token is a guest; one with a wrong token is refused with HTTP 401.
   server.on_connect([&](flux::ConnectRequest& request) {
     std::string token = request.token();
-    if (!token.empty()) answer_from(accounts, std::move(token), request.later());
+    if (token.empty()) return request.accept();
+    answer_from(accounts, std::move(token), request.later());
   });
 
   // The accessToken of a join_room turns a guest into a known user.

@@ -150,6 +150,9 @@ struct ChatOptions {
 struct FilesOptions {
   std::shared_ptr<FileStore> store{};  ///< for example a `DiskFileStore`; none: the server takes no files
   std::string path = "/files";         ///< POST here; GET, HEAD, PATCH, DELETE at `path` + "/{id}"
+  /// Where no file handler is set, the connect handler is asked about every request, as for `WebSocketEndpoint`; but links
+  /// and tickets need no further answer. False: open to all.
+  bool authenticated = true;
   std::uint64_t file_bytes_max = 100'000'000;
   /// For a store that may block, 1 to 256. All but one may write to disk at the same time.
   std::size_t worker_threads = 4;

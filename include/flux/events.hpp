@@ -4,65 +4,106 @@
 // SERVER_ERROR (a connect handler: HTTP 500) and harms nobody else.
 #pragma once
 
+#include <flux/grant.hpp>
 #include <flux/session.hpp>
 #include <flux/storage/file_store.hpp>
 
+#include <concepts>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace flux {
 
-class ConnectRequest;
-class TokenRequest;
-
-/// The answer to a `ConnectRequest` or `TokenRequest` that is given later, from any thread. The first answer counts. If
-/// the last copy goes without one, the request is refused.
+/// The answer to a question (`AccessRequest`) that is given later, from any thread. The first answer counts. If the last
+/// copy is destroyed without an answer, the request is refused.
 /// Threading: any thread. An answer that comes after the client or the server has gone does nothing.
 class LaterAnswer {
  public:
-  /// For flux itself: where the answer goes. None: refused, for the reason.
+  /// For flux itself: takes the answer. None: refused, for the reason.
   class Target {
    public:
     virtual ~Target() = default;
-    virtual void give(std::optional<Identity> identity, std::string reason) = 0;
+    virtual void give(std::optional<Grant> grant, std::string reason) = 0;
   };
   explicit LaterAnswer(std::shared_ptr<Target> target) : target_(std::move(target)) {}
   void accept(Identity identity = {}) const;
+  template <std::same_as<Grant> G>
+  void accept(G grant) const {
+    give(std::move(grant));
+  }
   void refuse(std::string_view reason = "unauthorized") const;
 
  private:
+  void give(Grant grant) const;
   std::shared_ptr<Target> target_;
 };
 
-/// Somebody asks for something with an HTTP request. A handler that returns without `refuse` or `later` accepts, with
-/// the identity it set.
+/// A client asks to be let in, or to do something, and shows who it is. The same question at every door: a handshake, a
+/// message with a token, a request for a file. The application answers it once: now, or with `later` from any thread.
+/// A handler that returns without an answer refuses, and so does one that throws.
 /// Threading: inside the handler only, and so are the views that it returns.
 class AccessRequest {
  public:
   virtual ~AccessRequest() = default;
+
+  // Which endpoint asks
+  /// "live", "websocket" (a raw endpoint), "engine.io", "socket.io" or "files".
+  virtual std::string_view protocol() const = 0;
+  /// That of the HTTP request; where a message asks, the endpoint's.
   virtual std::string_view path() const = 0;
-  /// A decoded parameter of the query string.
+
+  // What the client has shown
+  /// A decoded parameter of the query string. Of a message of protocol live: none, for its handshake is not kept.
   virtual std::optional<std::string> query(std::string_view name) const = 0;
-  /// A header by its name, in any case.
+  /// A header by its name, in any case. Of a message of protocol live: none.
   virtual std::optional<std::string_view> header(std::string_view name) const = 0;
+  /// What the message that asks holds: the payload of `join_room`, the auth object of Socket.IO's CONNECT. `null` for an
+  /// HTTP request.
+  virtual const JsonText& payload() const = 0;
   /// "192.0.2.7:49152"; the client's, without its port, behind a proxy of `Config::trusted_proxies`.
   virtual std::string remote_address() const = 0;
-  /// The token: `?access_token=`, else `Authorization: Bearer`; empty where there is none.
+
+  /// The token: `accessToken`, else `token`, of the payload; else `?access_token=`; else `Authorization: Bearer`. Empty
+  /// where there is none.
   std::string token() const;
+  /// `X-API-Key`, else `?api_key=`; empty where there is none.
+  std::string api_key() const;
+  /// A cookie's value as it was sent; quotes around it are left out.
+  std::optional<std::string> cookie(std::string_view name) const;
+  /// The subprotocols that a WebSocket client offers, in its order. Browsers can't set headers, so some clients offer a
+  /// token here.
+  std::vector<std::string> subprotocols() const;
 
   /// Lets the client in as `identity`; an identity with a user_id counts as verified. Its name is repaired where it is
   /// not UTF-8; where its user_id, email or provider is not, the client is refused and the log says why.
-  virtual void accept(Identity identity = {}) = 0;
-  /// Refuses it, with `reason` as the body of the answer: HTTP 401 to who wants to connect, else 403.
-  virtual void refuse(std::string_view reason = "unauthorized") = 0;
-  /// Leaves the answer to what is returned. Until then the client waits; after `Limits::handshake_timeout` it gets 503.
+  void accept(Identity identity = {});
+  /// The same, with permissions and an end: at `Grant::expires_at` the client is disconnected (4401), unless it has shown
+  /// a new token by then. Refused where that time is past.
+  template <std::same_as<Grant> G>
+  void accept(G grant) {
+    give(std::move(grant), {});
+  }
+  /// Refuses it. The client gets the reason: with HTTP 401 in a handshake, 403 for a file; with UNAUTHORIZED for a message
+  /// of protocol live; as the message of CONNECT_ERROR over Socket.IO.
+  void refuse(std::string_view reason = "unauthorized");
+  /// Leaves the answer to what is returned. Until then the client waits; after `Limits::handshake_timeout` it is refused:
+  /// HTTP 503.
   virtual LaterAnswer later() = 0;
+
+ protected:
+  virtual void give(std::optional<Grant> grant, std::string reason) = 0;
 };
 
-/// Somebody wants to connect: protocol live, or a raw endpoint whose options ask for it.
+/// A client wants to connect. Where a connect handler is set it is asked about every client, whatever it speaks, but at
+/// endpoints that are opened to all by name: `WebSocketEndpoint::authenticated`, `engineio::Options::authenticated`,
+/// `FilesOptions::authenticated`. Protocol live, raw endpoints and Engine.IO ask at the handshake; Socket.IO asks when the
+/// client joins a namespace, before its middlewares, for that is when its clients show their token; files ask with each
+/// request, where no file handler is set.
+/// Without any handler every client is let in.
 class ConnectRequest : public AccessRequest {};
 
 enum class FileAction : std::uint8_t {
@@ -76,8 +117,9 @@ enum class FileAction : std::uint8_t {
 /// A file in a Socket.IO message is the client's own, and only the share handler is asked about it.
 ///
 /// The identity that an upload is accepted with becomes its owner; the one that a share is accepted with replaces the
-/// session's as the sharing user. Without a handler every client may upload files and, if it knows a file's id, download
-/// and share that file; no client may remove a complete one. Sharing a file does not change its owner. The file is
+/// session's as the sharing user. Without a file handler the connect handler is asked about requests over HTTP; without
+/// either every client may upload files and, if it knows a file's id, download and share that file; no client may remove
+/// a complete one. Sharing a file does not change its owner. The file is
 /// deleted when it leaves the last room that holds it, provided that it was shared by its owner or in the room that it
 /// was uploaded to; otherwise `FilesOptions::unshared_expires` applies.
 class FileRequest : public AccessRequest {
@@ -93,17 +135,12 @@ class FileRequest : public AccessRequest {
   virtual std::optional<Session> session() const = 0;
 };
 
-/// A token is to be verified: that of a `join_room`, or of a handshake where no connect handler is set. A verifier that
-/// returns without an answer refuses.
-/// Threading: inside the verifier only; that of a `join_room` answers UNAUTHORIZED where it refuses or throws.
-class TokenRequest {
+/// A token is to be verified: that of a `join_room`, or any token that a client shows when it connects where no connect
+/// handler is set.
+class TokenRequest : public AccessRequest {
  public:
-  virtual ~TokenRequest() = default;
+  /// The token to be verified.
   virtual const std::string& token() const = 0;
-  virtual void accept(Identity identity) = 0;
-  virtual void refuse(std::string_view reason = "invalid token") = 0;
-  /// Leaves the answer to what is returned; the client's later messages wait for it.
-  virtual LaterAnswer later() = 0;
 };
 
 /// Why a connection ended.

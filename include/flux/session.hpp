@@ -1,6 +1,7 @@
 // A connected client, as the application sees it.
 #pragma once
 
+#include <flux/grant.hpp>
 #include <flux/types.hpp>
 
 #include <memory>
@@ -25,6 +26,8 @@ class Session {
   /// The `connectionId` that clients know it by.
   SessionId id() const;
   Identity identity() const;
+  /// What it was let in with, or has been given since; empty where nobody was asked.
+  Grant grant() const;
   /// "192.0.2.7:49152"; the client's, without its port, behind a proxy of `Config::trusted_proxies`.
   std::string remote_address() const;
   /// The rooms it is in now, in the order of joining.

@@ -54,8 +54,9 @@ struct WebSocketEndpoint {
   std::vector<std::string> subprotocols{};
   /// 0: `Limits::message_bytes_max`.
   std::size_t message_bytes_max = 0;
-  /// Asks the server's connect handler before accepting a client.
-  bool authenticated = false;
+  /// Clients are let in by the server's connect handler or, where none is set, by its token verifier if they show a token.
+  /// False: this endpoint is open to all, and whoever connects is unknown.
+  bool authenticated = true;
 };
 
 }  // namespace flux

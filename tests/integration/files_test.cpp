@@ -591,7 +591,8 @@ TEST_CASE("files: links work without the handler, until they expire") {
   files.config.clock = clock;
   files.before_start = [](flux::Server& server) {
     server.on_file([](FileRequest& request) {
-      if (request.action() != FileAction::upload) request.refuse("never");
+      if (request.action() != FileAction::upload) return request.refuse("never");
+      request.accept();
     });
   };
   auto& server = files.start();
@@ -781,6 +782,7 @@ TEST_CASE("files: an upload with a ticket is owned by its session's user, whom t
     server.on_connect([](flux::ConnectRequest& request) { request.accept({.user_id = "ann"}); });
     server.on_file([&](FileRequest& request) {
       if (request.session() && request.session()->identity().user_id == "ann" && request.room() == "r") ++known;
+      request.accept();
     });
   };
   auto& server = files.start();

@@ -127,6 +127,7 @@ TEST_CASE("handed in: a user id that is not UTF-8, the client is refused and the
   server.on_connect([](flux::ConnectRequest& request) {
     if (request.query("later")) return request.later().accept({bad_name, {}, {}, {}, false});
     if (request.query("bad")) return request.accept({"u", {}, bad_name, {}, false});
+    request.accept();
   });
   server.on_token([](flux::TokenRequest& request) { request.accept({{}, {}, {}, bad_name, false}); });
   server.start();

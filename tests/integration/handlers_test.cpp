@@ -150,6 +150,7 @@ TEST_CASE("connect: the handler throws, the client gets 500 and the next one is 
   server.on_connect([](flux::ConnectRequest& request) {
     if (request.query("bad")) throw_it();
     if (request.query("odd")) throw 7;
+    request.accept();
   });
   server.start();
   CHECK(try_handshake(server.port(), "/live?bad=1").status == 500);

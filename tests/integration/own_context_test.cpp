@@ -80,7 +80,10 @@ TEST_CASE("own context: every handler runs on the application's thread") {
   {
     flux::Server server(test_config());
     flux::use_context(server, app.context);
-    server.on_connect([&](flux::ConnectRequest&) { note(); });
+    server.on_connect([&](flux::ConnectRequest& request) {
+      note();
+      request.accept();
+    });
     server.on_join([&](flux::JoinRequest&) { note(); });
     server.on_event([&](flux::EventMessage&) { note(); });
     server.on_chat([&](flux::ChatDraft&) { note(); });
@@ -243,7 +246,7 @@ TEST_CASE("own context: handles that outlive the server and the context do nothi
     server.websocket("/raw", std::move(endpoint));
     server.on_join([&](flux::JoinRequest& request) { session = request.session; });
     server.on_connect([&](flux::ConnectRequest& request) {
-      if (!request.query("later")) return;
+      if (!request.query("later")) return request.accept();
       later = request.later();
       asked.set(true);
     });

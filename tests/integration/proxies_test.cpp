@@ -47,6 +47,7 @@ struct Addresses {
   void watch(flux::Server& server, flux::socketio::Io& io) {
     server.on_connect([this](flux::ConnectRequest& request) {
       if (request.path() == "/live") connect.set(request.remote_address());
+      request.accept();
     });
     server.on_join([this](flux::JoinRequest& request) { session.set(request.session.remote_address()); });
     server.route("GET", "/who", [](const flux::HttpExchange& e) { e.respond(200, e.remote_address()); });

@@ -106,7 +106,7 @@ TEST_CASE("endpoint: the first of its subprotocols that the client offers is sel
   CHECK(other.message() == "[]");
 }
 
-TEST_CASE("endpoint: authenticated, the connect handler is asked; another one is open to all") {
+TEST_CASE("endpoint: the connect handler is asked, unless the endpoint is opened to all by name") {
   flux::Server server(test_config());
   server.on_connect([](flux::ConnectRequest& request) {
     if (request.token() != "good") return request.refuse("who are you?");
@@ -114,9 +114,9 @@ TEST_CASE("endpoint: authenticated, the connect handler is asked; another one is
   });
   flux::WebSocketEndpoint endpoint;
   endpoint.on_open = [](const WebSocket& socket) { socket.send("hello " + socket.identity().user_id); };
-  server.websocket("/open", endpoint);
-  endpoint.authenticated = true;
   server.websocket("/guarded", endpoint);
+  endpoint.authenticated = false;
+  server.websocket("/open", endpoint);
   server.start();
   CHECK(WebSocketClient(server.port(), "/open").message() == "hello ");
   CHECK(WebSocketClient(server.port(), "/guarded?access_token=good").message() == "hello u1");

@@ -725,6 +725,7 @@ TEST_CASE("sharing: the file handler is asked whether a file may be shared, in e
       throw std::runtime_error("no");
     }
     if (request.room() != "free") return request.refuse("not to be shown in \"" + request.room() + "\"");
+    request.accept();
   });
   SocketIoClient eve(scene.port());
   LiveClient bob(scene.port());

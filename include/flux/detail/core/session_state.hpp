@@ -6,6 +6,7 @@
 #include <flux/detail/core/secret.hpp>
 #include <flux/detail/core/session_key.hpp>
 #include <flux/error.hpp>
+#include <flux/grant.hpp>
 #include <flux/types.hpp>
 
 #include <algorithm>
@@ -30,18 +31,25 @@ namespace flux::detail {
 class SessionState {
  public:
   SessionState(std::uint64_t key, std::shared_ptr<core::Loop> loop, const core::ClientAddress& remote,
-               std::shared_ptr<const Identity> identity)
-      : key_(key), loop_(std::move(loop)), identity_(std::move(identity)), remote_(remote) {}
+               std::shared_ptr<const Grant> grant)
+      : key_(key), loop_(std::move(loop)), grant_(std::move(grant)), remote_(remote) {}
   virtual ~SessionState() = default;
 
   std::uint64_t key() const noexcept { return key_; }
   SessionId id() const { return core::key_text(key_); }
   const std::shared_ptr<core::Loop>& loop() const noexcept { return loop_; }
   const core::ClientAddress& remote() const noexcept { return remote_; }
+  /// Null: an empty one.
+  std::shared_ptr<const Grant> grant() const {
+    const std::lock_guard lock(loop_->sessions_mutex());
+    return grant_;
+  }
   /// Null: unknown.
   std::shared_ptr<const Identity> identity() const {
-    const std::lock_guard lock(loop_->sessions_mutex());
-    return identity_;
+    auto granted = grant();
+    if (!granted) return nullptr;
+    const Identity& of_grant = granted->identity;
+    return {std::move(granted), &of_grant};
   }
 
   virtual bool connected() const = 0;
@@ -56,15 +64,15 @@ class SessionState {
   virtual void leave_room(const std::shared_ptr<features::Room>& room) = 0;
 
  protected:
-  void set_identity(std::shared_ptr<const Identity> identity) {
+  void set_grant(std::shared_ptr<const Grant> grant) {
     const std::lock_guard lock(loop_->sessions_mutex());
-    identity_.swap(identity);
+    grant_.swap(grant);
   }
 
  private:
   const std::uint64_t key_;
   const std::shared_ptr<core::Loop> loop_;
-  std::shared_ptr<const Identity> identity_;
+  std::shared_ptr<const Grant> grant_;
   const core::ClientAddress remote_;
 };
 

@@ -10,6 +10,7 @@
 #include <flux/detail/features/public_space.hpp>
 #include <flux/detail/features/room_log.hpp>
 #include <flux/detail/features/rooms.hpp>
+#include <flux/detail/gate/gate.hpp>
 #include <flux/detail/gate/upload_ticket.hpp>
 #include <flux/events.hpp>
 
@@ -24,10 +25,8 @@
 
 namespace flux::features {
 
-/// The application's handlers; set before the server starts.
+/// The application's handlers, but those of the gate; set before the server starts.
 struct Handlers {
-  ConnectHandler connect;
-  TokenVerifier token;
   DisconnectHandler disconnect;
   JoinHandler join;
   LeaveHandler leave;
@@ -36,7 +35,6 @@ struct Handlers {
   ShareHandler share;
   PublicDeleteHandler public_delete;
   PresenceHandler presence;
-  FileHandler file;
 };
 
 inline Error no_files() { return Error(Errc::forbidden, "this server takes no files"); }
@@ -54,6 +52,12 @@ struct Backend {
       : config(settings),
         secret(settings.seed),
         keys(secret.derived("keys")),
+        gate(
+            settings,
+            [this](core::LoopCounters& counters, std::string_view what, const std::function<void()>& handler) {
+              return guarded(counters, what, handler);
+            },
+            [this](LogLevel level, std::string_view message) { log(level, message); }),
         upload_tickets(settings.files.link_key),
         chat_faults(make_faults("the chat store")),
         room_faults(make_faults("the room store")),
@@ -77,6 +81,7 @@ struct Backend {
   const core::Secret secret;
   core::KeySequence keys;  // of sessions and messages
   core::SessionDirectory sessions;
+  gate::Gate gate;
   const gate::UploadTickets upload_tickets;
   const std::shared_ptr<StoreFaults> chat_faults, room_faults, file_faults;
   const std::shared_ptr<Files> files;       // null: the server takes none. Outlives what rooms hold of it
@@ -204,15 +209,6 @@ struct Backend {
       log(LogLevel::error, std::string(what).append(" handler: ").append(checked.error().message()));
     }
     return checked;
-  }
-  /// An identity that the application gave. None where it is not fit to be sent: logged, and `reason` is for the client.
-  void check_given(std::optional<Identity>& identity, std::string& reason) const {
-    if (!identity) return;
-    const auto checked = detail::check_identity(*identity);
-    if (checked) return;
-    log(LogLevel::error, "a client is refused: " + checked.error().message());
-    identity.reset();
-    reason = "the server gave no valid identity";
   }
   /// The same for a callback that is on no particular loop.
   template <class F>

@@ -76,20 +76,6 @@ inline std::string chat_text(std::string text) {
   return text;
 }
 
-/// The name is for people and repaired. What identifies is not: two users could become one.
-/// Errors: invalid_argument.
-inline Result<void> check_identity(Identity& identity) {
-  identity.name = core::repaired(std::move(identity.name));
-  const std::pair<std::string_view, std::string_view> names[] = {
-      {"user_id", identity.user_id}, {"email", identity.email}, {"provider", identity.provider}};
-  for (const auto& [name, value] : names) {
-    if (core::valid_utf8(value)) continue;
-    return Error(Errc::invalid_argument,
-                 "Identity::" + std::string(name) + " must be UTF-8; \"" + core::shown(value) + "\" is not");
-  }
-  return {};
-}
-
 // What a handler has made of what a client asked for. Errors: invalid_argument, message_too_large.
 
 /// A presence that is no object becomes `{}`.

@@ -1,7 +1,6 @@
 // The way from an HTTP upgrade request to a session: origin, identity, agreement on subprotocol and compression.
 #pragma once
 
-#include <flux/detail/gate/answers.hpp>
 #include <flux/detail/gate/origin.hpp>
 #include <flux/detail/server/hub.hpp>
 #include <flux/detail/transport/http_connection.hpp>
@@ -51,11 +50,11 @@ class ConnectGate {
     transport::HttpHead head;
     const WebSocketEndpoint* endpoint;  // null: protocol live
   };
-  class Question;
 
   void ask(const std::shared_ptr<Handshake>& handshake);
-  gate::OneAnswer::Answer answer_to(std::shared_ptr<Handshake> handshake);
-  void admit(Handshake& handshake, std::shared_ptr<const Identity> identity);
+  void refuse(Handshake& handshake, const Error& why);
+  /// `grant`: null: an empty one.
+  void admit(Handshake& handshake, std::shared_ptr<const Grant> grant);
   std::string choose_subprotocol(const Handshake& handshake) const;
 
   Hub& hub_;

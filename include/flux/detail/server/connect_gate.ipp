@@ -3,7 +3,7 @@
 #include <flux/detail/endpoints/live/live_session.hpp>
 #include <flux/detail/endpoints/raw/raw_websocket.hpp>
 #include <flux/detail/endpoints/socketio/engineio_server.hpp>
-#include <flux/detail/gate/access_question.hpp>
+#include <flux/detail/gate/shown.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/detail/server/connect_gate.hpp>
 #include <flux/detail/transport/http_chars.hpp>
@@ -12,20 +12,6 @@
 #include <algorithm>
 
 namespace flux::detail {
-
-/// What the connect handler is asked.
-class ConnectGate::Question final : public gate::AccessQuestion<ConnectRequest> {
- public:
-  Question(std::shared_ptr<Handshake> handshake, gate::OneAnswer::Answer answer)
-      : AccessQuestion(handshake->head, std::move(answer)), handshake_(std::move(handshake)) {}
-
-  std::string remote_address() const override {
-    return handshake_->http->closed() ? std::string() : handshake_->http->client(handshake_->head).text();
-  }
-
- private:
-  std::shared_ptr<Handshake> handshake_;
-};
 
 FLUX_DECL ConnectGate::ConnectGate(Hub& hub, const WebSocketEndpoints& endpoints,
                                    transport::WebSocketService& websockets)
@@ -53,41 +39,26 @@ FLUX_DECL void ConnectGate::upgrade(const std::shared_ptr<transport::HttpConnect
 }
 
 FLUX_DECL void ConnectGate::ask(const std::shared_ptr<Handshake>& handshake) {
-  core::LoopCounters& counters = handshake->http->connection()->loop().counters();
-  const bool open_to_all = handshake->endpoint != nullptr && !handshake->endpoint->authenticated;
-  if (open_to_all) return admit(*handshake, nullptr);
-
-  Question question(handshake, answer_to(handshake));
-  if (hub_.handlers.connect) {
-    const bool returned = hub_.guarded(counters, "connect", [&] { hub_.handlers.connect(question); });
-    if (!returned) return handshake->http->refuse_upgrade(500, "the server failed to handle this request");
-    return question.returned();
-  }
-  const std::string token = question.token();
-  if (!hub_.handlers.token || token.empty()) return admit(*handshake, nullptr);
-  gate::TokenQuestion verification(token, answer_to(handshake));
-  if (!hub_.guarded(counters, "token", [&] { hub_.handlers.token(verification); })) {
-    return handshake->http->refuse_upgrade(500, "the server failed to verify the token");
-  }
-  verification.returned();
+  const bool is_live = handshake->endpoint == nullptr;
+  if (!is_live && !handshake->endpoint->authenticated) return admit(*handshake, nullptr);
+  transport::HttpConnection& http = *handshake->http;
+  const gate::ShownOverHttp shown(is_live ? "live" : "websocket", handshake->head, http.client(handshake->head));
+  hub_.gate.let_in(http.connection()->shared_loop(), shown, [this, handshake](Result<Grant> grant) {
+    if (handshake->http->closed()) return;
+    if (!grant) return refuse(*handshake, grant.error());
+    const bool empty = *grant == Grant();
+    admit(*handshake, empty ? nullptr : std::make_shared<const Grant>(std::move(*grant)));
+  });
 }
 
-/// The answer may come on any thread and at any time; it is acted on on the loop, if the client still waits.
-FLUX_DECL gate::OneAnswer::Answer ConnectGate::answer_to(std::shared_ptr<Handshake> handshake) {
-  const std::shared_ptr<core::Loop> loop = handshake->http->connection()->shared_loop();
-  return [this, loop, handshake = std::move(handshake)](std::optional<Identity> identity, std::string reason) {
-    loop->dispatch([this, handshake, identity = std::move(identity), reason = std::move(reason)]() mutable {
-      if (handshake->http->closed()) return;
-      hub_.check_given(identity, reason);
-      if (!identity) {
-        handshake->http->connection()->loop().counters().connections_refused.add();
-        return handshake->http->refuse_upgrade(401, reason, {{"WWW-Authenticate", "Bearer"}});
-      }
-      if (!identity->user_id.empty()) identity->verified = true;
-      const bool known = *identity != Identity{};
-      admit(*handshake, known ? std::make_shared<const Identity>(std::move(*identity)) : nullptr);
-    });
-  };
+FLUX_DECL void ConnectGate::refuse(Handshake& handshake, const Error& why) {
+  switch (why.code()) {
+    case Errc::unauthorized:
+      handshake.http->connection()->loop().counters().connections_refused.add();
+      return handshake.http->refuse_upgrade(401, why.message(), {{"WWW-Authenticate", "Bearer"}});
+    case Errc::overloaded: return handshake.http->refuse_upgrade(503, why.message());
+    default: return handshake.http->refuse_upgrade(500, why.message());
+  }
 }
 
 FLUX_DECL std::string first_subprotocol(const transport::HttpHead& head) {
@@ -127,7 +98,7 @@ FLUX_DECL WebSocketAnswer answer_websocket(const Config& config, const transport
   return {response + "\r\n", agreement.enabled ? agreement.window_bits : 0};
 }
 
-FLUX_DECL void ConnectGate::admit(Handshake& handshake, std::shared_ptr<const Identity> identity) {
+FLUX_DECL void ConnectGate::admit(Handshake& handshake, std::shared_ptr<const Grant> grant) {
   const transport::HttpHead& head = handshake.head;
   const std::string subprotocol = choose_subprotocol(handshake);
   const WebSocketAnswer answer = answer_websocket(hub_.config, head, subprotocol, true);
@@ -136,11 +107,11 @@ FLUX_DECL void ConnectGate::admit(Handshake& handshake, std::shared_ptr<const Id
   const core::ClientAddress client = handshake.http->client(head);
   if (handshake.endpoint == nullptr) {
     auto session = std::make_shared<LiveSession>(hub_, connection, client, websockets_, answer.deflate_window_bits,
-                                                 std::move(identity));
+                                                 std::move(grant));
     if (handshake.http->accept_upgrade(answer.head, session)) session->opened();
   } else {
     auto socket = std::make_shared<WebSocketState>(hub_, *handshake.endpoint, connection, client, websockets_,
-                                                   answer.deflate_window_bits, std::move(identity), subprotocol);
+                                                   answer.deflate_window_bits, std::move(grant), subprotocol);
     if (handshake.http->accept_upgrade(answer.head, socket)) socket->opened();
   }
 }

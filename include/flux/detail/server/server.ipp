@@ -81,11 +81,11 @@ FLUX_DECL Stats Server::stats() const { return state_->stats(); }
 
 FLUX_DECL void Server::on_connect(ConnectHandler handler) {
   state_->check_not_running("on_connect");
-  state_->hub().handlers.connect = std::move(handler);
+  state_->hub().gate.connect = std::move(handler);
 }
 FLUX_DECL void Server::on_token(TokenVerifier verifier) {
   state_->check_not_running("on_token");
-  state_->hub().handlers.token = std::move(verifier);
+  state_->hub().gate.token = std::move(verifier);
 }
 FLUX_DECL void Server::on_disconnect(DisconnectHandler handler) {
   state_->check_not_running("on_disconnect");
@@ -122,7 +122,7 @@ FLUX_DECL void Server::on_presence(PresenceHandler handler) {
 }
 FLUX_DECL void Server::on_file(FileHandler handler) {
   state_->check_not_running("on_file");
-  state_->hub().handlers.file = std::move(handler);
+  state_->hub().gate.file = std::move(handler);
 }
 
 FLUX_DECL void Server::route(std::string_view method, std::string_view pattern, HttpHandler handler,

@@ -13,6 +13,11 @@ FLUX_DECL Identity Session::identity() const {
   return known ? *known : Identity{};
 }
 
+FLUX_DECL Grant Session::grant() const {
+  const auto granted = state_->grant();
+  return granted ? *granted : Grant{};
+}
+
 FLUX_DECL std::string Session::remote_address() const { return state_->remote().text(); }
 FLUX_DECL std::vector<RoomId> Session::rooms() const { return state_->rooms(); }
 FLUX_DECL bool Session::connected() const { return state_->connected(); }

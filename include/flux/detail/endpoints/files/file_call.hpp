@@ -74,15 +74,12 @@ class FileCall final : public std::enable_shared_from_this<FileCall> {
   void begin_answer(int status, transport::HttpFields fields, std::uint64_t length);
 
  private:
-  class Question;
-  void bound_question();
   void complete_fields(transport::HttpFields& fields);
 
   Hub& hub_;
   const std::shared_ptr<HttpExchangeState> exchange_;
   const bool speaks_tus_;
   bool body_read_;
-  bool permitted_ = false;  // by the application
   bool over_ = false;
 };
 

@@ -2,43 +2,11 @@
 
 #include <flux/detail/endpoints/files/file_call.hpp>
 #include <flux/detail/endpoints/files/tus.hpp>
-#include <flux/detail/gate/access_question.hpp>
 #include <flux/detail/gate/cross_origin.hpp>
+#include <flux/detail/gate/shown.hpp>
 #include <flux/detail/mode.hpp>
 
 namespace flux::detail {
-
-/// What the file handler is asked.
-class FileCall::Question final : public gate::AccessQuestion<FileRequest> {
- public:
-  Question(const HttpExchangeState& exchange, FileAction action, FileInfo file, RoomId room,
-           std::shared_ptr<SessionState> session, gate::OneAnswer::Answer answer)
-      : AccessQuestion(exchange.head(), std::move(answer)),
-        exchange_(exchange),
-        action_(action),
-        file_(std::move(file)),
-        room_(std::move(room)),
-        session_(std::move(session)) {}
-
-  std::string remote_address() const override { return exchange_.client().text(); }
-  FileAction action() const override { return action_; }
-  const FileInfo& file() const override { return file_; }
-  const RoomId& room() const override { return room_; }
-  std::optional<Session> session() const override { return session_ ? std::optional(Session(session_)) : std::nullopt; }
-  LaterAnswer later() override {
-    left_for_later_ = true;
-    return AccessQuestion::later();
-  }
-  bool left_for_later() const noexcept { return left_for_later_; }
-
- private:
-  const HttpExchangeState& exchange_;
-  const FileAction action_;
-  const FileInfo file_;
-  const RoomId room_;
-  const std::shared_ptr<SessionState> session_;
-  bool left_for_later_ = false;
-};
 
 /// Other sentences of the store's are for the log.
 FLUX_DECL FileRefusal file_refusal(Errc code) {
@@ -76,35 +44,34 @@ FLUX_DECL std::string_view FileCall::method() const noexcept {
 
 // --- Permission ---
 
-/// An answer that comes inside the handler is acted on when that has returned: it may throw yet.
-FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room, std::shared_ptr<SessionState> session,
-                             std::function<void(const Identity&)> accepted) {
-  if (!hub_.handlers.file) return accepted({});
-  auto answered = [self = shared_from_this(), accepted = std::move(accepted)](std::optional<Identity> identity,
-                                                                              std::string reason) {
-    self->loop().post([self, accepted, identity = std::move(identity), reason = std::move(reason)]() mutable {
-      if (self->over_) return;
-      self->hub_.check_given(identity, reason);
-      if (!identity) return self->answer(403, reason);
-      self->permitted_ = true;
-      accepted(*identity);
-    });
-  };
-  Question question(*exchange_, action, std::move(file), std::move(room), std::move(session), std::move(answered));
-  if (!hub_.guarded(loop().counters(), "file", [&] { hub_.handlers.file(question); })) {
-    return answer(500, "the server failed to handle this request");
+/// The status that tells a client why the gate does not let it in or do what it asks.
+FLUX_DECL FileRefusal gate_refusal(Errc code) {
+  switch (code) {
+    case Errc::unauthorized: return {403, {}};
+    case Errc::overloaded: return {503, {}};
+    default: return {500, {}};
   }
-  question.returned();
-  if (question.left_for_later()) bound_question();
 }
 
-/// While the body is held back nothing is read, so nobody would notice that the client has gone.
-FLUX_DECL void FileCall::bound_question() {
-  loop().call_after(hub_.config.limits.handshake_timeout, [weak = weak_from_this()] {
-    const auto self = weak.lock();
-    if (!self || self->permitted_) return;
-    self->answer(503, "the application took too long to answer", {{"Retry-After", "1"}});
-  });
+FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room, std::shared_ptr<SessionState> session,
+                             std::function<void(const Identity&)> accepted) {
+  // The session of a ticket has been let in before.
+  if (!hub_.gate.file && (session || !options().authenticated)) return accepted({});
+  auto answered = [self = shared_from_this(), accepted = std::move(accepted)](const Result<Grant>& grant) {
+    if (self->over_) return;
+    if (grant) return accepted(grant->identity);
+    const int status = gate_refusal(grant.error().code()).status;
+    transport::HttpFields fields;
+    if (status == 503) fields.emplace_back("Retry-After", "1");
+    self->answer(status, grant.error().message(), std::move(fields));
+  };
+  const gate::ShownOverHttp shown("files", head(), exchange_->client());
+  if (hub_.gate.file) {
+    auto handle = session ? std::optional(Session(std::move(session))) : std::nullopt;
+    return hub_.gate.let_use(exchange_->loop(), shown, {action, std::move(file), std::move(room), std::move(handle)},
+                             std::move(answered));
+  }
+  hub_.gate.let_in(exchange_->loop(), shown, std::move(answered));
 }
 
 // --- The body ---

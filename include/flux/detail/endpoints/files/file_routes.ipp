@@ -123,7 +123,7 @@ FLUX_DECL void FileRoutes::download(const std::shared_ptr<FileCall>& call) {
 
 FLUX_DECL void FileRoutes::remove(const std::shared_ptr<FileCall>& call) {
   const FileId id(call->id());
-  const bool asked = static_cast<bool>(hub_.handlers.file);
+  const bool asked = static_cast<bool>(hub_.gate.file);
   const auto carry_out = [call, id, asked, uploads = uploads_](const Identity&) {
     uploads->turns->take(id, {});
     call->with_store(

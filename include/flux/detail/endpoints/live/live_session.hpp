@@ -19,7 +19,7 @@ namespace flux::detail {
 class LiveSession final : private core::Outlet, public transport::WebSocketStream, public SessionState {
  public:
   LiveSession(Hub& hub, transport::Connection& connection, const core::ClientAddress& client,
-              transport::WebSocketService& service, int deflate_window_bits, std::shared_ptr<const Identity> identity);
+              transport::WebSocketService& service, int deflate_window_bits, std::shared_ptr<const Grant> grant);
   ~LiveSession() override;
 
   /// It is connected: enters the directory.
@@ -82,7 +82,7 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
 
   bool within_rate(std::string_view text);
   void verify(std::string token, std::function<void(bool verified, std::string reason)> then);
-  void give_identity(Identity identity);
+  void give_grant(Grant grant);
   /// The room that a request means: the one it names, else the one joined last. Null: an error has been answered.
   features::Membership* current_room(const Request& request);
   features::Membership* membership_of(const RoomId& room);

@@ -2,7 +2,7 @@
 
 #include <flux/detail/core/delivery.hpp>
 #include <flux/detail/endpoints/live/live_session.hpp>
-#include <flux/detail/gate/answers.hpp>
+#include <flux/detail/gate/shown.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/detail/server/file_share.hpp>
 #include <flux/detail/transport/websocket_frame.hpp>
@@ -13,9 +13,9 @@ namespace flux::detail {
 
 FLUX_DECL LiveSession::LiveSession(Hub& hub, transport::Connection& connection, const core::ClientAddress& client,
                                    transport::WebSocketService& service, int deflate_window_bits,
-                                   std::shared_ptr<const Identity> identity)
+                                   std::shared_ptr<const Grant> grant)
     : WebSocketStream(connection, service, service.limits->message_bytes_max, deflate_window_bits),
-      SessionState(hub.new_key(), connection.shared_loop(), client, std::move(identity)),
+      SessionState(hub.new_key(), connection.shared_loop(), client, std::move(grant)),
       hub_(hub) {}
 
 FLUX_DECL LiveSession::~LiveSession() = default;
@@ -241,7 +241,7 @@ FLUX_DECL LiveSession::Extras& LiveSession::extras() {
 
 FLUX_DECL void LiveSession::join_room(Request& request) {
   JsonText presence = CheckedJson::text(request.presence.empty() ? "{}" : std::string(request.presence));
-  if (request.access_token && hub_.handlers.token) {
+  if (request.access_token && hub_.gate.token) {
     verify(std::move(*request.access_token),
            [self = self(), id = std::string(request.id), room = std::move(*request.room_id),
             presence = std::move(presence)](bool verified, const std::string& reason) mutable {
@@ -251,7 +251,7 @@ FLUX_DECL void LiveSession::join_room(Request& request) {
     return;
   }
   if (!identity() && (request.name || request.email)) {
-    give_identity({{}, request.name.value_or(""), request.email.value_or(""), {}, false});
+    give_grant(Identity{{}, request.name.value_or(""), request.email.value_or(""), {}, false});
   }
   join_as(std::string(request.id), *request.room_id, std::move(presence));
 }
@@ -259,31 +259,23 @@ FLUX_DECL void LiveSession::join_room(Request& request) {
 /// Asks the verifier; `then` runs on the loop, now or later. Until then nothing more is read from the client.
 FLUX_DECL void LiveSession::verify(std::string token, std::function<void(bool, std::string)> then) {
   pause_input();
-  auto answered = [self = self(), then = std::move(then)](std::optional<Identity> identity, std::string reason) {
-    self->loop()->dispatch([self, then, identity = std::move(identity), reason = std::move(reason)]() mutable {
-      if (!self->open()) return;
-      self->hub_.check_given(identity, reason);
-      const bool verified = identity.has_value();
-      if (verified) {
-        identity->verified = true;
-        self->give_identity(std::move(*identity));
-      }
-      then(verified, std::move(reason));
-      self->resume_input();
-    });
-  };
-  gate::TokenQuestion question(std::move(token), std::move(answered));
-  if (hub_.guarded(loop()->counters(), "token", [&] { hub_.handlers.token(question); })) {
-    question.returned();
-  } else {
-    question.refuse("the server failed to verify the token");
-  }
+  const gate::ShownInMessage shown("live", hub_.config.live_path, JsonText(), remote());
+  hub_.gate.verify(loop(), shown, std::move(token), [self = self(), then = std::move(then)](Result<Grant> grant) {
+    if (!self->open()) return;
+    if (grant) {
+      self->give_grant(std::move(*grant));
+      then(true, {});
+    } else {
+      then(false, grant.error().message());
+    }
+    self->resume_input();
+  });
 }
 
-FLUX_DECL void LiveSession::give_identity(Identity identity) {
+FLUX_DECL void LiveSession::give_grant(Grant grant) {
   if (const auto before = SessionState::identity()) hub_.sessions.remove_user(before->user_id, key());
-  hub_.sessions.add_user(identity.user_id, key());
-  set_identity(std::make_shared<const Identity>(std::move(identity)));
+  hub_.sessions.add_user(grant.identity.user_id, key());
+  set_grant(std::make_shared<const Grant>(std::move(grant)));
 }
 
 FLUX_DECL void LiveSession::join_as(const std::string& id, const RoomId& room, JsonText presence) {

@@ -16,7 +16,7 @@ class WebSocketState final : public transport::WebSocketStream {
  public:
   WebSocketState(const Hub& hub, const WebSocketEndpoint& endpoint, transport::Connection& connection,
                  const core::ClientAddress& client, transport::WebSocketService& service, int deflate_window_bits,
-                 std::shared_ptr<const Identity> identity, std::string subprotocol);
+                 std::shared_ptr<const Grant> grant, std::string subprotocol);
 
   void opened();
 
@@ -28,7 +28,7 @@ class WebSocketState final : public transport::WebSocketStream {
     if (gone_.load(std::memory_order_relaxed)) return 0;
     return outbox_now_.load(std::memory_order_relaxed) + posted_bytes_.load(std::memory_order_relaxed);
   }
-  Identity identity() const { return identity_ ? *identity_ : Identity{}; }
+  Identity identity() const { return grant_ ? grant_->identity : Identity{}; }
   const core::ClientAddress& remote() const noexcept { return remote_; }
   const std::string& subprotocol() const noexcept { return subprotocol_; }
 
@@ -43,7 +43,7 @@ class WebSocketState final : public transport::WebSocketStream {
   const Hub& hub_;
   const WebSocketEndpoint& endpoint_;
   const std::shared_ptr<core::Loop> loop_;
-  const std::shared_ptr<const Identity> identity_;
+  const std::shared_ptr<const Grant> grant_;
   const std::string subprotocol_;
   const core::ClientAddress remote_;
   const std::size_t outbox_bytes_congested_, outbox_bytes_max_;  // handles read them after the server has gone

@@ -9,14 +9,14 @@ namespace flux::detail {
 FLUX_DECL WebSocketState::WebSocketState(const Hub& hub, const WebSocketEndpoint& endpoint,
                                          transport::Connection& connection, const core::ClientAddress& client,
                                          transport::WebSocketService& service, int deflate_window_bits,
-                                         std::shared_ptr<const Identity> identity, std::string subprotocol)
+                                         std::shared_ptr<const Grant> grant, std::string subprotocol)
     : WebSocketStream(connection, service,
                       endpoint.message_bytes_max != 0 ? endpoint.message_bytes_max : service.limits->message_bytes_max,
                       deflate_window_bits),
       hub_(hub),
       endpoint_(endpoint),
       loop_(connection.shared_loop()),
-      identity_(std::move(identity)),
+      grant_(std::move(grant)),
       subprotocol_(std::move(subprotocol)),
       remote_(client),
       outbox_bytes_congested_(service.limits->outbox_bytes_congested),

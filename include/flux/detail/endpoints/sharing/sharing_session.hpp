@@ -40,7 +40,7 @@ class SharingSession final : public SessionState,
                              public std::enable_shared_from_this<SharingSession> {
  public:
   SharingSession(std::shared_ptr<Sharing> sharing, std::shared_ptr<SocketIoSocket> socket,
-                 std::shared_ptr<const Identity> identity);
+                 std::shared_ptr<const Grant> grant);
 
   /// Enters the directory, and sends what is in the public space.
   void opened();

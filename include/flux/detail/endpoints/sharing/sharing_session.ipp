@@ -15,19 +15,19 @@ namespace flux::detail {
 
 namespace sharing_detail {
 
-FLUX_DECL std::shared_ptr<const Identity> identity_of(const Sharing& sharing, const socketio::Socket& socket) {
+FLUX_DECL std::shared_ptr<const Grant> grant_of(const Sharing& sharing, const socketio::Socket& socket) {
   Identity identity;
   if (sharing.options.identity) {
     sharing.hub.guarded(socket.state()->loop()->counters(), "identity",
                         [&] { identity = sharing.options.identity(socket); });
   }
-  if (const auto checked = check_identity(identity); !checked) {
+  if (const auto checked = gate::check_identity(identity); !checked) {
     sharing.hub.log(LogLevel::error, "a client is taken for unknown: " + checked.error().message());
     return nullptr;
   }
   if (identity == Identity()) return nullptr;
   identity.verified = identity.verified || !identity.user_id.empty();
-  return std::make_shared<const Identity>(std::move(identity));
+  return std::make_shared<const Grant>(std::move(identity));
 }
 
 /// How Socket.IO's reasons are said to handlers of the server.
@@ -59,17 +59,17 @@ FLUX_DECL Error not_in_room() { return {Errc::not_in_room, "You are not in this 
 }  // namespace sharing_detail
 
 FLUX_DECL void begin_sharing(const std::shared_ptr<Sharing>& sharing, const socketio::Socket& socket) {
-  auto identity = sharing_detail::identity_of(*sharing, socket);
+  auto grant = sharing_detail::grant_of(*sharing, socket);
   // The application may have ended it by now.
   if (!socket.connected() || socket.state()->followed()) return;
-  std::make_shared<SharingSession>(sharing, socket.state(), std::move(identity))->opened();
+  std::make_shared<SharingSession>(sharing, socket.state(), std::move(grant))->opened();
 }
 
 FLUX_DECL SharingSession::SharingSession(std::shared_ptr<Sharing> sharing, std::shared_ptr<SocketIoSocket> socket,
-                                         std::shared_ptr<const Identity> identity)
+                                         std::shared_ptr<const Grant> grant)
     : SessionState(socket->key(), socket->loop(),
                    core::ClientAddress::parse(socket->handshake().remote_address()).value_or(core::ClientAddress()),
-                   std::move(identity)),
+                   std::move(grant)),
       sharing_(std::move(sharing)),
       socket_(std::move(socket)) {}
 
