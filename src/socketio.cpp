@@ -1,9 +1,12 @@
 // The compiled mode's translation unit of Engine.IO and Socket.IO.
+#include <flux/detail/endpoints/socketio/end_reason.ipp>
 #include <flux/detail/endpoints/socketio/engineio.ipp>
 #include <flux/detail/endpoints/socketio/engineio_opening.ipp>
 #include <flux/detail/endpoints/socketio/engineio_pollers.ipp>
+#include <flux/detail/endpoints/socketio/engineio_polling.ipp>
 #include <flux/detail/endpoints/socketio/engineio_server.ipp>
 #include <flux/detail/endpoints/socketio/engineio_session.ipp>
+#include <flux/detail/endpoints/socketio/engineio_websocket.ipp>
 #include <flux/detail/endpoints/socketio/socketio.ipp>
 #include <flux/detail/endpoints/socketio/socketio_client.ipp>
 #include <flux/detail/endpoints/socketio/socketio_delivery.ipp>

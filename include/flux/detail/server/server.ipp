@@ -432,8 +432,10 @@ FLUX_DECL std::size_t Server::disconnect_user(std::string_view user_id, CloseCod
 #include <flux/detail/endpoints/socketio/engineio.ipp>
 #include <flux/detail/endpoints/socketio/engineio_opening.ipp>
 #include <flux/detail/endpoints/socketio/engineio_pollers.ipp>
+#include <flux/detail/endpoints/socketio/engineio_polling.ipp>
 #include <flux/detail/endpoints/socketio/engineio_server.ipp>
 #include <flux/detail/endpoints/socketio/engineio_session.ipp>
+#include <flux/detail/endpoints/socketio/engineio_websocket.ipp>
 #include <flux/detail/server/connect_gate.ipp>
 #include <flux/detail/server/file_share.ipp>
 #include <flux/detail/server/server_state.ipp>

@@ -56,7 +56,7 @@ class SharingSession final : public SessionState,
   void flush() override;
   void transport_changed() override;
   void drained() override;
-  void gone(std::string_view reason) override;
+  void gone(EndReason reason) override;
 
  private:
   using Request = protocol::SharingRequest;

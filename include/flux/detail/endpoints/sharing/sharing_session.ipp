@@ -30,22 +30,18 @@ FLUX_DECL std::shared_ptr<const Grant> grant_of(const Sharing& sharing, const so
   return std::make_shared<const Grant>(std::move(identity));
 }
 
-/// How Socket.IO's reasons are said to handlers of the server.
-FLUX_DECL CloseCode code_of(std::string_view reason) {
-  constexpr auto just_went = static_cast<CloseCode>(1006);
-  static constexpr std::pair<std::string_view, CloseCode> codes[] = {
-      {"client namespace disconnect", CloseCode::normal},
-      {"server namespace disconnect", CloseCode::normal},
-      {"forced server close", CloseCode::normal},
-      {"server shutting down", CloseCode::going_away},
-      {"ping timeout", CloseCode::timed_out},
-      {"rate limited", CloseCode::rate_limited},
-      {"parse error", CloseCode::protocol_error},
-  };
-  for (const auto& [known, code] : codes) {
-    if (known == reason) return code;
+/// The close code that the server's disconnect handler gets for a client of Socket.IO.
+FLUX_DECL CloseCode code_of(EndReason reason) {
+  switch (reason) {
+    case EndReason::client_namespace_disconnect:
+    case EndReason::server_namespace_disconnect:
+    case EndReason::forced_server_close: return CloseCode::normal;
+    case EndReason::server_shutting_down: return CloseCode::going_away;
+    case EndReason::ping_timeout: return CloseCode::timed_out;
+    case EndReason::rate_limited: return CloseCode::rate_limited;
+    case EndReason::parse_error: return CloseCode::protocol_error;
+    default: return static_cast<CloseCode>(1006);  // RFC 6455, 7.1.5: closed without a close frame
   }
-  return just_went;
 }
 
 FLUX_DECL Error room_not_found() { return {Errc::room_not_found, "Room not found."}; }
@@ -85,11 +81,11 @@ FLUX_DECL void SharingSession::opened() {
   socket_->follow(*this);      // only now: what other threads have added meanwhile is not to go first
 }
 
-FLUX_DECL void SharingSession::gone(std::string_view reason) {
+FLUX_DECL void SharingSession::gone(EndReason reason) {
   const auto self = shared_from_this();
   while (!memberships_.empty()) leave_at(memberships_.size() - 1);
   hub().public_space->unwatch(public_seat_);
-  Disconnect how{sharing_detail::code_of(reason), std::string(reason)};
+  Disconnect how{sharing_detail::code_of(reason), std::string(to_string(reason))};
   if (const auto extras = std::move(extras_)) {
     for (const auto& created : extras->created_rooms) {
       if (const auto room = created.lock()) hub().rooms.end_if_empty(room, *loop());
@@ -175,7 +171,7 @@ FLUX_DECL void SharingSession::drained() {
     std::string encoded;
     if (!membership->room->catch_up(*membership, writer(), encoded)) {
       loop()->counters().slow_readers_closed.add();
-      return session.close("transport error");
+      return session.close(EndReason::transport_error);
     }
     if (!encoded.empty()) session.send_encoded(encoded, encoded, 1);
   }

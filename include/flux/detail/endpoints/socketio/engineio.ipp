@@ -24,9 +24,10 @@ class EndpointClient final : public detail::EngineIoClient {
       endpoint_.on_message(handle(), message, binary ? MessageType::binary : MessageType::text);
     });
   }
-  void on_close(std::string_view reason) override {
+  void on_close(detail::EndReason reason) override {
     if (!endpoint_.on_close) return;
-    session_.hub().guarded(session_.loop()->counters(), "close", [&] { endpoint_.on_close(handle(), reason); });
+    session_.hub().guarded(session_.loop()->counters(), "close",
+                           [&] { endpoint_.on_close(handle(), to_string(reason)); });
   }
 
  private:
@@ -49,7 +50,8 @@ FLUX_DECL void Socket::send(std::string_view message, MessageType type) const {
 }
 
 FLUX_DECL void Socket::close() const {
-  session_->loop()->dispatch([session = session_] { session->close("forced close", detail::EngineIoEnding::told); });
+  session_->loop()->dispatch(
+      [session = session_] { session->close(detail::EndReason::forced_close, detail::EngineIoEnding::told); });
 }
 
 FLUX_DECL void serve(Server& server, Endpoint endpoint, Options options) {

@@ -104,9 +104,9 @@ class EngineIoServer {
   void open_polling(const HttpExchange& exchange, bool base64);
   void serve_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoSession>& session);
   void take_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoPost>& post);
-  /// Ends the session of a request that has just been answered. `reason`: a literal. `post`: ends then, too.
+  /// Ends the session of a request that has just been answered. `post`: ends then, too.
   static void close_behind(const HttpExchange& exchange, const std::shared_ptr<EngineIoSession>& session,
-                           std::string_view reason, const std::shared_ptr<EngineIoPost>& post = nullptr);
+                           EndReason reason, const std::shared_ptr<EngineIoPost>& post = nullptr);
 
   Hub& hub_;
   const engineio::Options options_;

@@ -121,14 +121,14 @@ FLUX_DECL std::vector<std::shared_ptr<EngineIoSession>> EngineIoServer::all() {
 
 FLUX_DECL void EngineIoServer::stop() {
   for (const auto& session : all()) {
-    session->loop()->dispatch([session] { session->close("server shutting down"); });
+    session->loop()->dispatch([session] { session->close(EndReason::server_shutting_down); });
   }
 }
 
 FLUX_DECL void EngineIoServer::end(const core::Loop& loop) {
   for (const auto& session : all()) {
     if (session->loop().get() != &loop) continue;
-    session->close("server shutting down");
+    session->close(EndReason::server_shutting_down);
     forget(session->sid());
   }
 }
@@ -189,7 +189,8 @@ FLUX_DECL void EngineIoServer::serve(const HttpExchange& exchange) {
   if (session && exchange.method() == "POST") return serve_post(exchange, session);
   if (session) {
     exchange.state()->end_with_client();
-    exchange.on_abort([session] { session->loop()->dispatch([session] { session->close("transport error"); }); });
+    exchange.on_abort(
+        [session] { session->loop()->dispatch([session] { session->close(EndReason::transport_error); }); });
     session->loop()->dispatch([session, exchange] { session->poll(exchange); });
     return;
   }
@@ -204,7 +205,7 @@ FLUX_DECL void EngineIoServer::open_polling(const HttpExchange& exchange, bool b
   std::vector<std::shared_ptr<EngineIoSession>> displaced;
   auto place = pollers_->enter(opened, state.client().ip, opening->bytes(), displaced);
   for (const auto& session : displaced) {
-    session->loop()->dispatch([session] { session->close("unused"); });
+    session->loop()->dispatch([session] { session->close(EndReason::unused); });
   }
   if (place) return opened->open_polling(exchange, std::move(place), factory_(*opened, std::move(opening)));
   forget(opened->sid());
@@ -251,7 +252,7 @@ FLUX_DECL void EngineIoServer::serve_post(const HttpExchange& exchange,
                                           const std::shared_ptr<EngineIoSession>& session) {
   if (!session->begin_post()) {
     refuse(exchange, EngineIoRefusal::bad_request);
-    return close_behind(exchange, session, "transport error");
+    return close_behind(exchange, session, EndReason::transport_error);
   }
   auto post = std::make_shared<EngineIoPost>(session, reclaimer_);
   std::size_t most = post_bytes_max_;
@@ -261,13 +262,13 @@ FLUX_DECL void EngineIoServer::serve_post(const HttpExchange& exchange,
   exchange.on_body([post, end = std::min(most, post_bytes_max_)](std::string_view piece) { post->append(piece, end); },
                    [this, exchange, post](bool complete) {
                      if (complete) return take_post(exchange, post);
-                     close_behind(exchange, post->session, "transport error");  // what it had to say is lost
+                     close_behind(exchange, post->session, EndReason::transport_error);  // what it had to say is lost
                    });
 }
 
 /// In a turn after this one: the answer has gone out then, and no poll that is told of the end overtakes it.
 FLUX_DECL void EngineIoServer::close_behind(const HttpExchange& exchange,
-                                            const std::shared_ptr<EngineIoSession>& session, std::string_view reason,
+                                            const std::shared_ptr<EngineIoSession>& session, EndReason reason,
                                             const std::shared_ptr<EngineIoPost>& post) {
   exchange.state()->loop()->post(
       [session, reason, post] { session->loop()->dispatch([session, reason, post] { session->close(reason); }); });
@@ -276,15 +277,15 @@ FLUX_DECL void EngineIoServer::close_behind(const HttpExchange& exchange,
 FLUX_DECL void EngineIoServer::take_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoPost>& post) {
   const auto& session = post->session;
   session->loop()->dispatch([this, exchange, post, session] {
-    const auto answer = [this, exchange, post, session](int status, std::string_view why) {
-      if (why.empty()) post->end();
+    const auto answer = [this, exchange, post, session](int status, std::optional<EndReason> why) {
+      if (!why) post->end();
       if (status == 200) return exchange.respond(200, "ok", "text/html", answer_fields(exchange));
       if (status == 413) {
         exchange.respond(413, {}, {}, answer_fields(exchange));
       } else {
         refuse(exchange, EngineIoRefusal::bad_request);
       }
-      if (!why.empty()) close_behind(exchange, session, why, post);
+      if (why) close_behind(exchange, session, *why, post);
     };
     if (!session->is_open() || session->over_websocket()) return answer(400, {});
     session->posted(std::move(post->body), answer);

@@ -28,7 +28,7 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
   void on_transport_changed() override;
   void on_drained() override;
   void on_closing() override;
-  void on_close(std::string_view reason) override;
+  void on_close(EndReason reason) override;
   /// The socket has left its namespace.
   void forget(const std::shared_ptr<SocketIoSocket>& socket);
   /// Every socket is told, then the connection ends.
@@ -64,7 +64,7 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
   bool has(const std::shared_ptr<SocketIoSocket>& socket) const;
   void withdraw(const std::shared_ptr<SocketIoSocket>& socket);
   void send(const Result<protocol::SocketIoMessagePtr>& message);
-  void close_after(Timer& timer, std::chrono::milliseconds time, std::string_view reason);
+  void close_after(Timer& timer, std::chrono::milliseconds time, EndReason reason);
   void await_attachments();
   void stop(Timer& timer);
 

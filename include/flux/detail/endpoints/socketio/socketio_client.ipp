@@ -20,12 +20,12 @@ FLUX_DECL SocketIoClient::SocketIoClient(SocketIoServer& server, EngineIoSession
     : server_(server), session_(session), opening_(std::move(opening)) {}
 
 FLUX_DECL void SocketIoClient::start() {
-  close_after(connect_timer_, server_.options().connect_timeout, "connect timeout");
+  close_after(connect_timer_, server_.options().connect_timeout, EndReason::connect_timeout);
 }
 
-FLUX_DECL void SocketIoClient::close_after(Timer& timer, std::chrono::milliseconds time, std::string_view reason) {
+FLUX_DECL void SocketIoClient::close_after(Timer& timer, std::chrono::milliseconds time, EndReason reason) {
   stop(timer);
-  timer = session_.loop()->call_after(time, [weak = weak_from_this(), &timer, reason = std::string(reason)] {
+  timer = session_.loop()->call_after(time, [weak = weak_from_this(), &timer, reason] {
     const auto self = weak.lock();
     if (!self || self->closed_) return;
     timer.reset();
@@ -48,7 +48,7 @@ FLUX_DECL void SocketIoClient::await_attachments() {
     if (bytes > 0 && (bytes != self->unfinished_->bytes || !self->session_.over_websocket()))
       return self->await_attachments();
     const auto session = self->session_.shared_from_this();
-    session->close("parse error");
+    session->close(EndReason::parse_error);
   });
 }
 
@@ -77,7 +77,7 @@ FLUX_DECL void SocketIoClient::on_message(std::string_view message, bool binary,
 FLUX_DECL void SocketIoClient::came(const Result<bool>& whole) {
   if (!whole) {
     session_.loop()->counters().messages_bad.add();
-    return session_.close("parse error");
+    return session_.close(EndReason::parse_error);
   }
   if (!*whole) return await_attachments();
   if (unfinished_->decoder.packet().data.size() >= engineio_long_text_bytes) return read_aside({}, 0);
@@ -152,9 +152,9 @@ FLUX_DECL void SocketIoClient::handle(const protocol::SocketIoDecoder& decoder, 
   // A packet for a namespace that one is not in, or CONNECT to one that one is in: the client is out of step.
   if (!socket || !socket->connected() || packet.type == SocketIoType::connect ||
       packet.type == SocketIoType::connect_error) {
-    return session_.close("parse error");
+    return session_.close(EndReason::parse_error);
   }
-  if (packet.type == SocketIoType::disconnect) return socket->gone("client namespace disconnect");
+  if (packet.type == SocketIoType::disconnect) return socket->gone(EndReason::client_namespace_disconnect);
   const bool is_allowed = session_.within_rate();
   if (!is_allowed && (packet.is_ack() || !packet.id || !socket->connected())) return;
   socketio::Args made;
@@ -163,7 +163,7 @@ FLUX_DECL void SocketIoClient::handle(const protocol::SocketIoDecoder& decoder, 
   if (packet.is_ack()) return socket->handle_ack(*packet.id, std::move(args));
   socketio::Event::Ack ack;
   if (packet.id) {
-    if (socket->owes_too_much()) return session_.close("transport error");
+    if (socket->owes_too_much()) return session_.close(EndReason::transport_error);
     ack = socket->ack_of(*packet.id);
   }
   socketio::Event event(packet.event, std::move(args), std::move(ack));
@@ -309,7 +309,7 @@ FLUX_DECL void SocketIoClient::disconnect() {
   for (const auto& socket : std::vector(sockets_)) {
     if (socket->connected()) socket->dismiss();
   }
-  session->close("forced server close", EngineIoEnding::told);
+  session->close(EndReason::forced_server_close, EngineIoEnding::told);
 }
 
 FLUX_DECL void SocketIoClient::on_closing() {
@@ -318,7 +318,7 @@ FLUX_DECL void SocketIoClient::on_closing() {
   }
 }
 
-FLUX_DECL void SocketIoClient::on_close(std::string_view reason) {
+FLUX_DECL void SocketIoClient::on_close(EndReason reason) {
   closed_ = true;
   stop(connect_timer_);
   if (unfinished_) stop(unfinished_->timer);

@@ -1,9 +1,8 @@
 // What goes along with a Socket.IO socket.
 #pragma once
 
+#include <flux/detail/endpoints/socketio/end_reason.hpp>
 #include <flux/socketio.hpp>
-
-#include <string_view>
 
 namespace flux::detail {
 
@@ -21,7 +20,7 @@ class SocketIoFollower {
   /// What was too much for the client has gone out: it gets the states of now of what was held back meanwhile.
   virtual void drained() = 0;
   /// The last call: the socket has gone.
-  virtual void gone(std::string_view reason) = 0;
+  virtual void gone(EndReason reason) = 0;
 
  protected:
   ~SocketIoFollower() = default;

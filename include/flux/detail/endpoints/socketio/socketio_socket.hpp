@@ -142,11 +142,11 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   void handle_ack(std::uint64_t id, socketio::Args args);
   /// It says good-bye, and is gone.
   void dismiss();
-  void gone(std::string_view reason);
+  void gone(EndReason reason);
   /// It never was connected, and will not be.
   void refused();
   void forget_handlers(socketio::DisconnectHandler* on_disconnect);
-  bool tell_disconnecting(std::string_view reason);
+  bool tell_disconnecting(EndReason reason);
   void ack_failed(std::uint64_t id, const Error& error);
   void fail_ack(const WaitingAck& ack, const Error& error);
   std::optional<WaitingAck> take_ack(std::uint64_t id);

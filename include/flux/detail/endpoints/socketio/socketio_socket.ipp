@@ -267,7 +267,7 @@ FLUX_DECL void SocketIoSocket::handle_event(socketio::Event event, bool is_long)
   if (!middlewares && !is_long) return call_handlers(event);
   const auto shared = is_long ? make_long(std::move(event)) : std::make_shared<socketio::Event>(std::move(event));
   if (!middlewares) return call_handlers(*shared);
-  if (!shared->wants_ack() && owes_too_much()) return session_->close("transport error");
+  if (!shared->wants_ack() && owes_too_much()) return session_->close(EndReason::transport_error);
   ask_middlewares(shared, middlewares, 0);
 }
 
@@ -463,16 +463,14 @@ FLUX_DECL void SocketIoSocket::disconnect(bool close) {
 
 FLUX_DECL void SocketIoSocket::dismiss() {
   if (const auto message = protocol::encode_socketio_disconnect(nsp_->name())) send(**message);
-  gone("server namespace disconnect");
+  gone(EndReason::server_namespace_disconnect);
 }
 
-FLUX_DECL void SocketIoSocket::gone(std::string_view reason) {
+FLUX_DECL void SocketIoSocket::gone(EndReason reason) {
   if (!connected()) return;
   const auto self = shared_from_this();
-  const bool cut_off =
-      reason.substr(0, 9) == "transport" || reason == "ping timeout" || reason == "server shutting down";
   if (!tell_disconnecting(reason)) return;
-  nsp_->remove(self, cut_off);
+  nsp_->remove(self, was_cut_off(reason));
   socketio::DisconnectHandler on_disconnect;
   forget_handlers(&on_disconnect);
   if (auto* follower = std::exchange(follower_, nullptr)) follower->gone(reason);
@@ -487,17 +485,18 @@ FLUX_DECL void SocketIoSocket::gone(std::string_view reason) {
     fail_ack(ack.mapped(), socket_gone(id_));
   }
   if (auto* client = static_cast<SocketIoClient*>(session_->client())) client->forget(self);
-  if (on_disconnect) session_->hub().guarded(loop()->counters(), "disconnect", [&] { on_disconnect(reason); });
+  if (on_disconnect)
+    session_->hub().guarded(loop()->counters(), "disconnect", [&] { on_disconnect(to_string(reason)); });
 }
 
 /// False where the handler has ended it itself.
-FLUX_DECL bool SocketIoSocket::tell_disconnecting(std::string_view reason) {
+FLUX_DECL bool SocketIoSocket::tell_disconnecting(EndReason reason) {
   socketio::DisconnectHandler handler;
   {
     const std::lock_guard lock(mutex());
     if (rare_) handler.swap(rare_->on_disconnecting);
   }
-  if (handler) session_->hub().guarded(loop()->counters(), "disconnecting", [&] { handler(reason); });
+  if (handler) session_->hub().guarded(loop()->counters(), "disconnecting", [&] { handler(to_string(reason)); });
   return connected();
 }
 
