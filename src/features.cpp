@@ -13,3 +13,4 @@
 #include <flux/detail/features/room_restore.ipp>
 #include <flux/detail/features/rooms.ipp>
 #include <flux/detail/features/store_faults.ipp>
+#include <flux/detail/features/unfinished_uploads.ipp>

@@ -48,8 +48,9 @@ void check_pairs(const Options& options, const std::set<std::string>& given) {
   if (given.contains("--files") && options.files_folder.empty()) {
     throw std::invalid_argument("--files takes the folder of the files, not \"\"");
   }
-  for (const char* option : {"--file-index", "--max-file-size", "--file-quota", "--file-quota-per-owner",
-                             "--upload-expires", "--unshared-expires"}) {
+  for (const char* option :
+       {"--file-index", "--max-file-size", "--file-quota", "--file-quota-per-owner", "--unfinished-per-address",
+        "--unfinished-bytes-per-address", "--upload-expires", "--unstarted-expires", "--unshared-expires"}) {
     if (given.contains(option) && options.files_folder.empty()) {
       throw std::invalid_argument(std::string(option) + " is for --files, which takes the folder of the files");
     }
@@ -85,6 +86,12 @@ Options read_options(const std::vector<std::string>& arguments) {
       {"--file-quota", [&](auto& o, auto& v) { options.file_store.bytes_max = number(o, v, 0, any_file); }},
       {"--file-quota-per-owner",
        [&](auto& o, auto& v) { options.file_store.bytes_per_owner_max = number(o, v, 0, any_file); }},
+      {"--unfinished-per-address",
+       [&](auto& o, auto& v) { config.files.unfinished_uploads_per_address_max = number(o, v, 0, any); }},
+      {"--unfinished-bytes-per-address",
+       [&](auto& o, auto& v) { config.files.unfinished_bytes_per_address_max = number(o, v, 0, any_file); }},
+      {"--unstarted-expires",
+       [&](auto& o, auto& v) { config.files.unstarted_upload_expires = std::chrono::seconds(number(o, v, 0, any)); }},
       {"--unshared-expires",
        [&](auto& o, auto& v) { config.files.unshared_expires = std::chrono::seconds(number(o, v, 0, any)); }},
       {"--upload-expires",
@@ -175,7 +182,14 @@ const char* usage() {
          "  --file-quota-per-owner BYTES\n"
          "                            of the files of one user, and of all whose user is unknown together; 0: any\n"
          "                            (2147483648)\n"
+         "  --unfinished-per-address N\n"
+         "                            the most unfinished uploads of one IPv4 address or IPv6 /64, of users who are\n"
+         "                            unknown; 0: any number (64)\n"
+         "  --unfinished-bytes-per-address BYTES\n"
+         "                            the most bytes of these, with their whole length; 0: any number (268435456)\n"
          "  --upload-expires SECONDS  forget an upload that rests for so long; 0: never (86400)\n"
+         "  --unstarted-expires SECONDS\n"
+         "                            forget an upload that has no byte after so long; 0: as any other (3600)\n"
          "  --unshared-expires SECONDS\n"
          "                            delete a file that nobody has shared after so long; 0: never (86400)\n"
          "  --socketio-client FILE    the client bundle to serve at /socket.io/socket.io.js\n"

@@ -164,6 +164,18 @@ struct FilesOptions {
   std::size_t download_bytes_max = 67'108'864;
   /// An unfinished upload that received nothing for this long is removed; at most 100 years. 0: never.
   std::chrono::seconds upload_expires{86'400};
+  /// The same for an upload that was created and has not received a byte; at most 100 years. 0: as any other.
+  std::chrono::seconds unstarted_upload_expires{3'600};
+  /// Unfinished uploads of clients without a user id, per IPv4 address or IPv6 /64; 0: any number. Files without an
+  /// owner share one quota of the store, where an unfinished upload counts with its whole length: this and the next
+  /// limit keep one client from taking all of it. Over HTTP (POST and tus) an upload past either is refused with 429 and
+  /// Retry-After, for it is accepted once others are complete, removed or expired. Files inside a Socket.IO message do
+  /// not count: they arrive whole. Behind a proxy, set `Config::trusted_proxies`. Uploads begun before the server was
+  /// started do not count either.
+  std::size_t unfinished_uploads_per_address_max = 64;
+  /// Bytes of those uploads: the length of each or, as long as it is unknown, what it has received. The only one of an
+  /// address may have any length up to `file_bytes_max`. 0: any number.
+  std::uint64_t unfinished_bytes_per_address_max = 268'435'456;
   /// A complete file that was not shared within this time is deleted, or as soon as no room or public space shows it
   /// any more; at most 100 years. 0: it stays. A file counts as shared when its owner, the application, or a member of
   /// the room that it was uploaded to has put it in a room or the public space.

@@ -529,6 +529,93 @@ TEST_CASE("tus: an expired upload is gone") {
   CHECK((reply.status == 410 || reply.status == 404));             // before or after the sweep
 }
 
+TEST_CASE("files: a stranger's unfinished uploads fill neither the quota nor the number that others have") {
+  const std::string stranger = "X-Forwarded-For: 192.0.2.1\r\n", other = "X-Forwarded-For: 192.0.2.2\r\n";
+  Fixture files;
+  files.config.trusted_proxies = {"127.0.0.1", "::1"};
+  files.config.files.unfinished_uploads_per_address_max = 3;
+  files.config.files.unfinished_bytes_per_address_max = 10'000;
+  files.start();
+  const auto begin = [&](const std::string& from, const std::string& length) {
+    return files.client().request(tus("POST", "/files", from + length + "\r\n"));
+  };
+  const auto first = begin(stranger, "Upload-Length: 6000");
+  CHECK(first.status == 201);
+  const auto large = begin(stranger, "Upload-Length: 6000");
+  CHECK(large.status == 429);
+  CHECK(field(large, "Retry-After") == "60");
+  CHECK(large.body.find("unfinished uploads") != std::string::npos);
+  const auto second = begin(stranger, "Upload-Length: 4");
+  CHECK(second.status == 201);
+  const auto third = begin(stranger, "Upload-Defer-Length: 1");
+  CHECK(third.status == 201);
+  CHECK(begin(stranger, "Upload-Length: 1").status == 429);
+  CHECK(files.client().request(post("/files", "x", stranger)).status == 429);
+  CHECK(begin(other, "Upload-Length: 9000").status == 201);
+  CHECK(files.client().request(post("/files", "x", other)).status == 201);
+  // What is complete or removed no longer counts, and of an upload of unknown length what has arrived does.
+  CHECK(files.client().request(patch(path_of(second), 0, "abcd")).status == 204);
+  CHECK(files.client().request(post("/files", "x", stranger)).status == 201);
+  const auto path = path_of(third);
+  CHECK(files.client().request(patch(path, 0, bytes_of(4000))).status == 204);
+  CHECK(files.client().request(patch(path, 4000, "x")).status == 429);
+  CHECK(files.client().request(tus("DELETE", path_of(first))).status == 204);
+  CHECK(files.client().request(patch(path, 4000, "x")).status == 204);
+  const auto longer = tus("PATCH", path, "Upload-Offset: 4001\r\nUpload-Length: 9999999\r\n", "x");
+  CHECK(files.client().request(longer).status == 204);  // the only one
+  CHECK(begin(stranger, "Upload-Length: 1").status == 429);
+}
+
+TEST_CASE("files: the uploads of users with a name are not limited by their address") {
+  Fixture files;
+  files.config.files.unfinished_uploads_per_address_max = 1;
+  files.before_start = [](flux::Server& server) {
+    server.on_file([](FileRequest& request) {
+      flux::Identity identity;
+      identity.user_id = std::string(request.query("user").value_or(""));
+      request.accept(identity);
+    });
+  };
+  files.start();
+  auto client = files.client();
+  const auto begin = [&](const std::string& user) {
+    return client.request(tus("POST", "/files?user=" + user, "Upload-Length: 5\r\n")).status;
+  };
+  CHECK(begin("anna") == 201);
+  CHECK(begin("anna") == 201);
+  CHECK(begin("") == 201);
+  CHECK(begin("") == 429);
+  CHECK(begin("anna") == 201);
+}
+
+TEST_CASE("files: the uploads that an address could not create do not count") {
+  Fixture files({.bytes_max = 10});
+  files.config.files.unfinished_uploads_per_address_max = 1;
+  files.start();
+  auto client = files.client();
+  for (int i = 0; i < 3; ++i) CHECK(client.request(tus("POST", "/files", "Upload-Length: 11\r\n")).status == 507);
+  CHECK(client.request(tus("POST", "/files", "Upload-Length: 10\r\n")).status == 201);
+}
+
+TEST_CASE("tus: Upload-Expires says when an upload without a byte is removed, then when one that rests is") {
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  Fixture files({.clock = clock});
+  files.config.files.upload_expires = 1000s;
+  files.config.files.unstarted_upload_expires = 60s;
+  files.start();
+  auto client = files.client();
+  const auto made = client.request(tus("POST", "/files", "Upload-Length: 3\r\n"));
+  const auto begun = client.request(patch(path_of(made), 0, "a"));
+  CHECK(begun.status == 204);
+  CHECK_FALSE(field(made, "Upload-Expires").empty());
+  CHECK(field(made, "Upload-Expires") != field(begun, "Upload-Expires"));
+  const auto unstarted = path_of(client.request(tus("POST", "/files", "Upload-Length: 3\r\n")));
+  clock->advance(61s);
+  const auto gone = files.client().request(patch(unstarted, 0, "a")).status;
+  CHECK((gone == 410 || gone == 404));  // before or after the sweep
+  CHECK(files.client().request(patch(path_of(made), 1, "b")).status == 204);
+}
+
 TEST_CASE("files: the store loses the rest of a download, it is truncated, not padded") {
   Fixture files;
   files.start();
@@ -895,6 +982,8 @@ TEST_CASE("files: invalid settings are refused") {
   CHECK(refused([](flux::FilesOptions& files) { files.checked_chunk_bytes_max = SIZE_MAX; }));
   CHECK(refused([](flux::FilesOptions& files) { files.upload_expires = std::chrono::seconds::max(); }));
   CHECK(refused([](flux::FilesOptions& files) { files.unshared_expires = std::chrono::seconds::max(); }));
+  CHECK(refused([](flux::FilesOptions& files) { files.unstarted_upload_expires = std::chrono::seconds::max(); }));
+  CHECK(refused([](flux::FilesOptions& files) { files.unstarted_upload_expires = -1s; }));
   CHECK(refused([](flux::FilesOptions& files) { files.cleanup_interval = -1s; }));
   CHECK(refused([](flux::FilesOptions& files) { files.ticket_expires = 0s; }));
   CHECK(refused([](flux::FilesOptions& files) { files.cleanup_interval = std::chrono::seconds::max(); }));

@@ -69,7 +69,8 @@ test('a store of no kind that there is', () => {
 test('options that do not go together', () => {
   refused(['--file-index', 'sqlite:x'], /--file-index is for --files/);
   refused(['--max-file-size', '5'], /--max-file-size is for --files/);
-  for (const option of ['--upload-expires', '--unshared-expires', '--file-quota', '--file-quota-per-owner']) {
+  for (const option of ['--upload-expires', '--unstarted-expires', '--unshared-expires', '--file-quota', '--file-quota-per-owner',
+    '--unfinished-per-address', '--unfinished-bytes-per-address']) {
     refused([option, '5'], new RegExp(`${option} is for --files`));
   }
   for (const option of ['--tls-cert', '--tls-key']) refused([option, 'x.pem'], /--tls-cert and --tls-key are given together/);

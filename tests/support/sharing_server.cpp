@@ -63,6 +63,9 @@ int main(int argc, char** argv) {
   config.limits.messages_per_second = arguments.number<std::uint32_t>("--rate", 0);
   config.limits.message_burst = 5;
   if (arguments.has("--dir")) config.files.store = std::make_shared<flux::DiskFileStore>(arguments.text("--dir"));
+  // All clients of a test have one address, and those of the soak leave uploads unfinished.
+  config.files.unfinished_uploads_per_address_max = 0;
+  config.files.unfinished_bytes_per_address_max = 0;
   config.files.file_bytes_max = arguments.number<std::uint64_t>("--max-file-size", 100'000'000);
   flux::Server server(config);
   server.on_share([](flux::ShareDraft& share) {

@@ -34,6 +34,10 @@ class NotedFiles final : public FileStore {
     file.modified_at = modified_at;
     file.owner = owner;
   }
+  void resize(const FileId& id, std::uint64_t size) {
+    const std::lock_guard lock(mutex_);
+    files_.at(id).size = size;
+  }
   /// `-` if it is unknown.
   char state(const FileId& id) {
     const std::lock_guard lock(mutex_);
@@ -77,7 +81,10 @@ class NotedFiles final : public FileStore {
   bool may_block() const override { return blocks_; }
 
   // Not called by `Files` itself.
-  Result<void> create(const FileInfo&) override { return Error(Errc::store_failed, "no"); }
+  Result<void> create(const FileInfo& file) override {
+    put(file.id, FileState::uploading);
+    return {};
+  }
   Result<void> set_length(const FileId&, std::uint64_t) override { return Error(Errc::store_failed, "no"); }
   Result<std::uint64_t> append(const FileId&, std::uint64_t, std::string_view) override {
     return Error(Errc::store_failed, "no");
@@ -86,7 +93,10 @@ class NotedFiles final : public FileStore {
   Result<std::size_t> read(const FileId&, std::uint64_t, std::span<char>) override {
     return Error(Errc::store_failed, "no");
   }
-  Result<void> remove(const FileId&) override { return Error(Errc::store_failed, "no"); }
+  Result<void> remove(const FileId& id) override {
+    const std::lock_guard lock(mutex_);
+    return files_.erase(id) > 0 ? Result<void>() : no_file(id);
+  }
 
   std::atomic<bool> refuse_marks{false};
   std::atomic<int> deletions{0};
@@ -342,6 +352,51 @@ TEST_CASE("files: a sweep asks for files idle longer than uploads live, and dele
   CHECK(s.store->state("new") == 'c');
   CHECK(s.store->state("old but shared") == 's');
   CHECK(s.store->state("old but uploading") == 'c');
+}
+
+TEST_CASE("files: an upload without a byte expires sooner, and then no longer counts for its address", "[files]") {
+  FilesOptions options;
+  options.upload_expires = 1000s;
+  options.unstarted_upload_expires = 60s;
+  options.unfinished_uploads_per_address_max = 2;
+  Scene s(false, options);
+  s.clock->advance(1000s);
+  const auto client = core::IpAddress::parse("192.0.2.1").value();
+  const auto begin = [&](const FileId& id, std::uint64_t size, std::int64_t age_ms) {
+    s.store->put(id, FileState::uploading, false, s.clock->unix_ms() - age_ms);
+    s.store->resize(id, size);
+    FileInfo file;
+    file.id = id;
+    file.length = 10;
+    return s.files->count_upload(file, client).ok();
+  };
+  CHECK(begin("old", 0, 60'001));
+  CHECK(begin("old but begun", 1, 60'001));
+  CHECK_FALSE(begin("third", 0, 0));
+  s.files->sweep();
+  CHECK(s.store->state("old") == '-');
+  CHECK(s.store->state("old but begun") == 'c');
+  CHECK(s.store->state("third") == 'c');
+  CHECK(begin("third", 0, 0));
+  CHECK_FALSE(begin("fourth", 0, 0));
+}
+
+TEST_CASE("files: an upload that the application removes from its store no longer counts after a sweep", "[files]") {
+  FilesOptions options;
+  options.unfinished_uploads_per_address_max = 1;
+  Scene s(false, options);
+  const auto client = core::IpAddress::parse("192.0.2.1").value();
+  FileInfo file;
+  file.id = "a";
+  CHECK(s.files->count_upload(file, client).ok());
+  s.files->run(
+      "a", [file](FileStore& store) { return store.create(file); }, [](const Result<void>&) {});
+  s.files->sweep();
+  file.id = "b";
+  CHECK_FALSE(s.files->count_upload(file, client).ok());
+  REQUIRE(s.store->remove("a").ok());
+  s.files->sweep();
+  CHECK(s.files->count_upload(file, client).ok());
 }
 
 TEST_CASE("files: a store that throws fails the call, and the error is logged", "[files]") {

@@ -119,7 +119,8 @@ TEST_CASE("store faults: a file store's facts about a file are passed on as far 
   };
   Scene s;
   const auto odd = std::make_shared<OddFiles>();
-  GuardedFileStore store(odd, std::shared_ptr<StoreFaults>(&s.faults, [](StoreFaults*) {}));
+  UnfinishedUploads unfinished(0, 0);
+  GuardedFileStore store(odd, std::shared_ptr<StoreFaults>(&s.faults, [](StoreFaults*) {}), unfinished);
   odd->file.id = "f";
   odd->file.name = "caf\xc3";
   odd->file.media_type = "text/html\r\nSet-Cookie: a=b";

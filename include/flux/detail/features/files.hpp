@@ -4,6 +4,7 @@
 #include <flux/config.hpp>
 #include <flux/detail/core/secret.hpp>
 #include <flux/detail/features/guarded_file_store.hpp>
+#include <flux/detail/features/unfinished_uploads.hpp>
 #include <flux/detail/storage/store_queue.hpp>
 #include <flux/json.hpp>
 #include <flux/types.hpp>
@@ -114,6 +115,14 @@ class Files final : public std::enable_shared_from_this<Files> {
                          : R(Error(Errc::overloaded, "too many calls wait for the file store; try again")));
   }
 
+  /// Counts an upload without an owner against the limits of its client's network, before the store creates it. It
+  /// counts until it is complete, removed or expired, or `uncount_upload` is called because the store did not create it.
+  /// Errors: limit_exceeded (`FilesOptions::unfinished_uploads_per_address_max` and its neighbour).
+  Result<void> count_upload(const FileInfo& file, const core::IpAddress& client) {
+    return unfinished_.add(file.id, client, file.length.value_or(0));
+  }
+  void uncount_upload(const FileId& id) { unfinished_.remove(id); }
+
   /// What is known of the complete file. Errors: file_not_found, also where it is not complete yet.
   void find(const FileId& id, Done<FileInfo> done);
   /// Notes who began the upload of a file that the store has made, until the file is shared or gone, or the server ends.
@@ -159,7 +168,8 @@ class Files final : public std::enable_shared_from_this<Files> {
   void forget_origin(const FileId& id);
   std::vector<FileId> known_origins() const;
   void remove_unended();
-  void end_unshared(std::int64_t now);
+  void end_overdue(std::int64_t now);
+  void end_unstarted(const FileId& id, std::int64_t since);
   void retry_releases();
 
   const FilesOptions options_;
@@ -167,6 +177,7 @@ class Files final : public std::enable_shared_from_this<Files> {
   const std::size_t queue_max_;
   const std::shared_ptr<Clock> clock_;
   const std::shared_ptr<StoreFaults> faults_;
+  UnfinishedUploads unfinished_;
   GuardedFileStore store_;
   const core::SeededHash hash_;
   std::array<std::mutex, 64> locks_;  // where the store does not block: one call at a time for each file

@@ -36,7 +36,8 @@ FLUX_DECL Files::Files(const FilesOptions& options, const Limits& limits, std::s
       queue_max_(limits.store_queue_max),
       clock_(std::move(clock)),
       faults_(std::move(faults)),
-      store_(options.store, faults_) {}
+      unfinished_(options.unfinished_uploads_per_address_max, options.unfinished_bytes_per_address_max),
+      store_(options.store, faults_, unfinished_) {}
 
 // --- Life ---
 
@@ -280,29 +281,62 @@ FLUX_DECL void Files::sweep(std::chrono::milliseconds lost) {
         if (!swept) self->faults_->note("the file store can't be swept: " + swept.error().cause());
       },
       Pace::slow);
-  end_unshared(now);
+  end_overdue(now);
 }
 
-/// Also forgets the origins of files that are gone.
-FLUX_DECL void Files::end_unshared(std::int64_t now) {
+/// Ends files that were not shared in time and uploads that received nothing in time. Also forgets the origins and the
+/// addresses of files that no longer exist.
+FLUX_DECL void Files::end_overdue(std::int64_t now) {
   auto origins = known_origins();
-  const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(options_.unshared_expires).count();
-  if (patience == 0 && origins.empty()) return;
-  const std::int64_t since = patience == 0 ? std::numeric_limits<std::int64_t>::min() : now - patience;
+  auto unfinished = unfinished_.created();
+  const auto none = std::chrono::seconds::zero();
+  if (options_.unshared_expires == none && options_.unstarted_upload_expires == none && origins.empty() &&
+      unfinished.empty()) {
+    return;
+  }
+  const auto overdue_since = [now](std::chrono::seconds patience) {
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(patience).count();
+    return milliseconds == 0 ? std::numeric_limits<std::int64_t>::min() : now - milliseconds;
+  };
   run(
       {}, [](FileStore& store) { return store.list(); },
-      [self = shared_from_this(), since, origins = std::move(origins)](const Result<std::vector<FileInfo>>& files) {
+      [self = shared_from_this(), unshared_since = overdue_since(options_.unshared_expires),
+       unstarted_since = overdue_since(options_.unstarted_upload_expires), origins = std::move(origins),
+       unfinished = std::move(unfinished)](const Result<std::vector<FileInfo>>& files) {
         if (!files) return self->faults_->note("the file store has no list of its files: " + files.error().cause());
         std::unordered_set<std::string_view> there;
         for (const FileInfo& file : *files) {
           there.insert(file.id);
-          if (file.state == FileState::complete && !file.shared && file.modified_at < since) {
+          if (file.state == FileState::complete && !file.shared && file.modified_at < unshared_since) {
             self->end_unheld(file.id, false);
+          }
+          if (file.state == FileState::uploading && file.size == 0 && file.modified_at < unstarted_since) {
+            self->end_unstarted(file.id, unstarted_since);
           }
         }
         for (const FileId& id : origins) {
           if (!there.contains(id)) self->forget_origin(id);
         }
+        for (const FileId& id : unfinished) {
+          if (!there.contains(id)) self->unfinished_.remove(id);
+        }
+      });
+}
+
+/// Removes the upload if it is still without a byte since then.
+FLUX_DECL void Files::end_unstarted(const FileId& id, std::int64_t since) {
+  run(
+      id,
+      [id, since](FileStore& store) -> Result<void> {
+        const auto file = store.info(id);
+        if (!file) return file.error();
+        if (file->state != FileState::uploading || file->size != 0 || file->modified_at >= since) return {};
+        return store.remove(id);
+      },
+      [self = shared_from_this(), id](const Result<void>& removed) {
+        if (removed || removed.error().code() == Errc::file_not_found || removed.error().code() == Errc::stopped)
+          return;
+        self->faults_->note("upload " + id + " stays until it expires: " + removed.error().cause());
       });
 }
 

@@ -2,32 +2,40 @@
 #pragma once
 
 #include <flux/detail/features/store_faults.hpp>
+#include <flux/detail/features/unfinished_uploads.hpp>
 #include <flux/storage/file_store.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 
 namespace flux::features {
 
-/// Hands every call on. Of what fails its callers get what a client may read, and of what is known of a file only what
-/// can be told: neither a row of another file nor a type or name that breaks the answer it is put in.
-/// Threading: as the other store's.
+/// Passes every call on to the application's store. Callers get errors that a client may read, and of a file's metadata
+/// only what can be sent: not the row of another file, nor a type or name that would break an HTTP response.
+/// Keeps `unfinished` up to date, which must outlive it: an upload that would exceed its limits is refused with
+/// limit_exceeded.
+/// Threading: that of the application's store.
 class GuardedFileStore final : public FileStore {
  public:
-  GuardedFileStore(std::shared_ptr<FileStore> store, std::shared_ptr<StoreFaults> faults)
-      : store_(std::move(store)), faults_(std::move(faults)) {}
+  GuardedFileStore(std::shared_ptr<FileStore> store, std::shared_ptr<StoreFaults> faults, UnfinishedUploads& unfinished)
+      : store_(std::move(store)), faults_(std::move(faults)), unfinished_(unfinished) {}
 
   Result<void> create(const FileInfo& file) override {
-    return faults_->guarded([&] { return store_->create(file); });
+    auto created = faults_->guarded([&] { return store_->create(file); });
+    if (created) unfinished_.note_created(file.id);
+    return created;
   }
   Result<void> set_length(const FileId& id, std::uint64_t length) override {
-    return faults_->guarded([&] { return store_->set_length(id, length); });
+    return growing(id, length, [&] { return store_->set_length(id, length); });
   }
   Result<std::uint64_t> append(const FileId& id, std::uint64_t offset, std::string_view bytes) override {
-    return faults_->guarded([&] { return store_->append(id, offset, bytes); });
+    return growing(id, offset + bytes.size(), [&] { return store_->append(id, offset, bytes); });
   }
   Result<FileInfo> complete(const FileId& id) override {
-    return faults_->guarded([&] { return usable(id, store_->complete(id)); });
+    auto completed = faults_->guarded([&] { return usable(id, store_->complete(id)); });
+    if (completed) unfinished_.remove(id);
+    return completed;
   }
   Result<FileInfo> info(const FileId& id) override {
     return faults_->guarded([&] { return usable(id, store_->info(id)); });
@@ -42,7 +50,9 @@ class GuardedFileStore final : public FileStore {
     return faults_->guarded([&] { return store_->mark_deleted(id); });
   }
   Result<void> remove(const FileId& id) override {
-    return faults_->guarded([&] { return store_->remove(id); });
+    auto removed = faults_->guarded([&] { return store_->remove(id); });
+    if (removed || removed.error().code() == Errc::file_not_found) unfinished_.remove(id);
+    return removed;
   }
   Result<std::vector<FileInfo>> list() override {
     return faults_->guarded([&] { return store_->list(); });
@@ -51,15 +61,29 @@ class GuardedFileStore final : public FileStore {
     return faults_->guarded([&] { return store_->cleanup_deleted(); });
   }
   Result<FileSweep> sweep(std::int64_t idle_since) override {
-    return faults_->guarded([&] { return store_->sweep(idle_since); });
+    auto swept = faults_->guarded([&] { return store_->sweep(idle_since); });
+    if (swept) {
+      for (const FileId& id : swept->expired) unfinished_.remove(id);
+    }
+    return swept;
   }
   bool may_block() const override { return store_->may_block(); }
 
  private:
+  /// Makes `call`, after which the upload has, or promises, `bytes`.
+  template <class Call>
+  auto growing(const FileId& id, std::uint64_t bytes, const Call& call) -> decltype(call()) {
+    const auto before = unfinished_.grow(id, bytes);
+    if (!before) return before.error();
+    auto result = faults_->guarded(call);
+    if (!result) unfinished_.shrink(id, *before);
+    return result;
+  }
   static Result<FileInfo> usable(const FileId& id, Result<FileInfo> file);
 
   const std::shared_ptr<FileStore> store_;
   const std::shared_ptr<StoreFaults> faults_;
+  UnfinishedUploads& unfinished_;
 };
 
 }  // namespace flux::features

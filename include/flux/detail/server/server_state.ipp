@@ -92,6 +92,8 @@ FLUX_DECL Config checked(Config config) {
   constexpr std::chrono::hours hundred_years(24 * 36'525);
   require(files.upload_expires.count() >= 0 && files.upload_expires <= hundred_years,
           "Config::files.upload_expires must be 0 to 100 years");
+  require(files.unstarted_upload_expires.count() >= 0 && files.unstarted_upload_expires <= hundred_years,
+          "Config::files.unstarted_upload_expires must be 0 to 100 years");
   require(files.unshared_expires.count() >= 0 && files.unshared_expires <= hundred_years,
           "Config::files.unshared_expires must be 0 to 100 years");
   require(files.cleanup_interval.count() >= 0 && files.cleanup_interval <= hundred_years,
@@ -376,7 +378,8 @@ FLUX_DECL void ServerState::sweep_files(core::Loop& loop) {
   hub_.files->sweep(std::chrono::duration_cast<std::chrono::milliseconds>(loop.lost()));
   using std::chrono::seconds;
   seconds interval(600);
-  for (const seconds expires : {config_.files.upload_expires, config_.files.unshared_expires}) {
+  const FilesOptions& files = config_.files;
+  for (const seconds expires : {files.upload_expires, files.unstarted_upload_expires, files.unshared_expires}) {
     if (expires.count() > 0) interval = std::min(interval, std::max(expires / 4, seconds(1)));
   }
   loop.post([this, &loop, interval] { loop.call_after(interval, [this, &loop] { sweep_files(loop); }); });

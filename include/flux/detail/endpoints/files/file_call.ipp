@@ -19,6 +19,7 @@ FLUX_DECL FileRefusal file_refusal(Errc code) {
     case Errc::message_too_large: return {413, {}};
     case Errc::checksum_mismatch:
       return {protocol::tus_checksum_mismatch_status, "the bytes are not those of the checksum"};
+    case Errc::limit_exceeded: return {429, {}};  // of `UnfinishedUploads`: stores' errors never have this code
     case Errc::overloaded: return {503, "the server is busy; try again"};
     case Errc::stopped: return {503, "the server stops"};
     case Errc::quota_exceeded: return {507, "there is no room left for this file"};
@@ -120,6 +121,7 @@ FLUX_DECL void FileCall::fail(const Error& error) {
   const FileRefusal refusal = file_refusal(error.code());
   transport::HttpFields fields;
   if (refusal.status == 503) fields.emplace_back("Retry-After", "1");
+  if (refusal.status == 429) fields.emplace_back("Retry-After", "60");
   answer(refusal.status, refusal.text.empty() ? error.message() : std::string(refusal.text), std::move(fields));
 }
 

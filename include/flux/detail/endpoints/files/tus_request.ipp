@@ -5,6 +5,7 @@
 #include <flux/detail/mode.hpp>
 #include <flux/detail/transport/http_date.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -31,8 +32,13 @@ inline Error wrong_type() {
 
 /// When the upload expires if nothing more is appended, in milliseconds since 1970. None: never, or it is complete.
 inline std::optional<std::int64_t> expires_at(const FilesOptions& options, const FileInfo& file) {
-  if (options.upload_expires.count() == 0 || file.state != FileState::uploading) return std::nullopt;
-  return file.modified_at + std::chrono::milliseconds(options.upload_expires).count();
+  if (file.state != FileState::uploading) return std::nullopt;
+  auto patience = options.upload_expires;
+  if (const auto unstarted = options.unstarted_upload_expires; file.size == 0 && unstarted.count() != 0) {
+    patience = patience.count() == 0 ? unstarted : std::min(patience, unstarted);
+  }
+  if (patience.count() == 0) return std::nullopt;
+  return file.modified_at + std::chrono::milliseconds(patience).count();
 }
 
 inline void add_expiry(transport::HttpFields& fields, const FilesOptions& options, const FileInfo& file) {

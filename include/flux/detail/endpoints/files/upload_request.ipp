@@ -91,6 +91,10 @@ FLUX_DECL void UploadRequest::make_file(const Identity& owner) {
   }
   file_.wants_sha256 = call_->options().sha256;
   file_.created_at = file_.modified_at = call_->loop().clock().unix_ms();
+  if (file_.owner.empty()) {
+    const auto counted = call_->hub().files->count_upload(file_, call_->exchange()->client().ip);
+    if (!counted) return call_->fail(counted.error());
+  }
   is_new_ = true;
   call_->hub().files->begin_upload(file_.id);
   call_->with_store(
@@ -98,6 +102,7 @@ FLUX_DECL void UploadRequest::make_file(const Identity& owner) {
       [self = shared_from_this()](const Result<void>& made) {
         if (!made) {
           self->call_->hub().files->end_upload(self->file_.id);
+          self->call_->hub().files->uncount_upload(self->file_.id);
           return self->call_->fail(made.error());
         }
         if (self->call_->over()) return self->remove_file();
