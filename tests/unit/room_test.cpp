@@ -59,6 +59,10 @@ class Scene {
   std::map<std::string, std::unique_ptr<RoomMember>> members_;
 };
 
+RoomLife::State state_of(Scene& s) {
+  return s.room->advance_life([](RoomLife& life) { return life.state(); });
+}
+
 }  // namespace
 
 // --- Members ---
@@ -157,27 +161,40 @@ TEST_CASE("room: a member changes its transport, pending messages move along, no
   CHECK(s.told("B").empty());
 }
 
-TEST_CASE("room: an empty room ends after the linger", "[room]") {
+TEST_CASE("room: its life follows its members, and ends after the linger", "[room]") {
+  using State = RoomLife::State;
   Scene s;
-  s.settled({"A"});
-  CHECK_FALSE(s.room->deserted());
-  const auto begun = s.loops.clock()->now();
-  s.loops.advance(10ms);
+  CHECK(state_of(s) == State::fresh);
+  s.settled({"A", "B"});
+  CHECK(state_of(s) == State::occupied);
   s["A"].leave();
-  CHECK(s.room->deserted());
-  CHECK_FALSE(s.room->end_if_empty(begun));
-  CHECK(s.room->end_if_empty(begun + 10ms));
+  CHECK(state_of(s) == State::occupied);
+  s.loops.advance(10ms);
+  const auto left = s.loops.clock()->now();
+  s["B"].leave();
+  CHECK(state_of(s) == State::deserted);
+  s.room->advance_life([&](RoomLife& life) {
+    CHECK(life.begin_linger());
+    CHECK(life.linger_over(left - 1ms) == left);
+    CHECK_FALSE(life.linger_over(left));
+    CHECK(life.ended());
+  });
+  CHECK(s["B"].join(s.room).error().code() == Errc::room_not_found);
 }
 
 TEST_CASE("room: only an empty room ends by itself, and never a permanent one", "[room]") {
   Scene s;
   s.settled({"A"});
-  CHECK_FALSE(s.room->end_if_empty());
+  const auto end_if_empty = [](Scene& scene) {
+    return scene.room->advance_life([](RoomLife& life) { return life.end_if_empty(); });
+  };
+  CHECK_FALSE(end_if_empty(s));
   s["A"].leave();
-  CHECK(s.room->end_if_empty());
-  CHECK_FALSE(s.room->end_if_empty());
+  CHECK(end_if_empty(s));
+  CHECK_FALSE(end_if_empty(s));
   CHECK(s["B"].join(s.room).error().code() == Errc::room_not_found);
-  CHECK_FALSE(Scene({.permanent = true}).room->end_if_empty());
+  Scene permanent({.permanent = true});
+  CHECK_FALSE(end_if_empty(permanent));
 }
 
 // --- Messages ---

@@ -48,6 +48,13 @@ std::vector<std::string> names_with_one_hash(std::size_t count) {
   return names;
 }
 
+bool begin_linger(const std::shared_ptr<Room>& room) {
+  return room->advance_life([](RoomLife& life) { return life.begin_linger(); });
+}
+std::optional<Clock::TimePoint> linger_over(const std::shared_ptr<Room>& room, Clock::TimePoint horizon) {
+  return room->advance_life([&](RoomLife& life) { return life.linger_over(horizon); });
+}
+
 std::chrono::nanoseconds cpu_time() {
   timespec now{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -170,21 +177,21 @@ TEST_CASE("rooms: with a linger, an empty room stays that long, and one that was
 
   SECTION("members come and go meanwhile, one timer is pending") {
     const auto busy = rooms.find_or_create("busy").value();
-    CHECK(busy->begin_linger());
-    CHECK_FALSE(busy->begin_linger());
+    CHECK(begin_linger(busy));
+    CHECK_FALSE(begin_linger(busy));
     REQUIRE(member.join(busy).ok());
-    CHECK_FALSE(busy->begin_linger());
+    CHECK_FALSE(begin_linger(busy));
     const auto horizon = loops.clock()->now() - 100ms;
-    CHECK_FALSE(busy->linger_on(horizon));
+    CHECK_FALSE(linger_over(busy, horizon));
     member.leave();
-    CHECK(busy->begin_linger());
-    CHECK(busy->linger_on(horizon) == loops.clock()->now());
-    CHECK_FALSE(busy->begin_linger());
-    CHECK_FALSE(busy->linger_on(loops.clock()->now()));
+    CHECK(begin_linger(busy));
+    CHECK(linger_over(busy, horizon) == loops.clock()->now());
+    CHECK_FALSE(begin_linger(busy));
+    CHECK_FALSE(linger_over(busy, loops.clock()->now()));
   }
   SECTION("nobody has joined it and its loop has ended, another loop times it") {
     const auto made = rooms.find_or_create("made").value();
-    CHECK(made->begin_linger());  // by a loop that has ended since
+    CHECK(begin_linger(made));  // by a loop that has ended since
     rooms.start(*loops[0]);
     loops.settle();
     loops.advance(100ms);

@@ -3,12 +3,11 @@
 
 #include <flux/config.hpp>
 #include <flux/detail/core/audience.hpp>
-#include <flux/detail/features/page.hpp>
+#include <flux/detail/features/kept_items.hpp>
 #include <flux/detail/features/room_log.hpp>
 #include <flux/detail/features/room_view.hpp>
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -40,8 +39,8 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
  public:
   PublicSpace(const Limits& limits, std::string epoch);
 
-  /// Makes it one that is kept, with what it had before: once before others know it, and once with what is in the
-  /// store.
+  /// Has it kept in the store from now on, with the items it had before: once before it is shared, and again with what
+  /// is in the store, in the place of its first life.
   void keep_in_store(StoredRoom stored, std::vector<std::uint64_t> numbers, std::vector<SharedItem> items,
                      InStore in_store);
   /// For the log, which changes go through then instead of `share` and `delete_newest`. Null: it ends with the process.
@@ -90,16 +89,13 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
   void send_list(Clock::TimePoint now);
   core::SharedBytes encoded(const PublicView& view);
 
-  const std::size_t items_max_;
-  const std::size_t bytes_max_;
   const std::size_t list_bytes_max_;
   const std::size_t list_bytes_per_second_;
   const std::size_t fanout_bytes_max_;
   const std::string epoch_;
   mutable std::mutex mutex_;
-  std::shared_ptr<KeptRoom> kept_;
-  std::deque<SharedItem> items_;
-  std::size_t bytes_ = 0;
+  std::shared_ptr<Kept> kept_;
+  KeptItems items_;
   Offset offset_ = 0;
 
   core::Audience lists_{mutex_};

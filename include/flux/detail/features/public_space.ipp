@@ -9,25 +9,23 @@
 namespace flux::features {
 
 FLUX_DECL PublicSpace::PublicSpace(const Limits& limits, std::string epoch)
-    : items_max_(limits.public_history_items_max),
-      bytes_max_(limits.public_history_bytes_max),
-      list_bytes_max_(limits.answer_bytes_max),
+    : list_bytes_max_(limits.answer_bytes_max),
       list_bytes_per_second_(limits.public_list_bytes_per_second),
       fanout_bytes_max_(limits.fanout_bytes_max),
-      epoch_(std::move(epoch)) {}
+      epoch_(std::move(epoch)),
+      items_(ItemBounds::of_public_space(limits)) {}
 
-/// As its log sees it, on the turns of which it is changed.
+/// One life of the public space, as the log sees it.
 class PublicSpace::Kept final : public KeptRoom {
  public:
   Kept(PublicSpace& space, StoredRoom stored, std::vector<std::uint64_t> numbers, InStore in_store)
-      : KeptRoom(std::move(stored), std::move(numbers), in_store), space_(space) {}
-
-  bool ended() const override { return space_.kept().get() != this; }
-  ItemNumbers numbers() const override {
-    const std::lock_guard lock(space_.mutex_);
-    const auto& items = space_.items_;
-    return items.empty() ? ItemNumbers() : ItemNumbers{items.front().number, items.back().number};
+      : KeptRoom(space.mutex_, life_, space.items_, std::move(stored), std::move(numbers)), space_(space) {
+    life_.restored(in_store);
   }
+
+  /// Under the lock.
+  void end() { life_.end(); }
+
   Result<Position> publish(SharedItem item) override {
     const std::lock_guard lock(space_.mutex_);
     return space_.publish(std::move(item));
@@ -36,17 +34,18 @@ class PublicSpace::Kept final : public KeptRoom {
 
  private:
   PublicSpace& space_;  // both live as long as the server
+  RoomLife life_{true};
 };
 
 FLUX_DECL void PublicSpace::keep_in_store(StoredRoom stored, std::vector<std::uint64_t> numbers,
                                           std::vector<SharedItem> items, InStore in_store) {
   auto kept = std::make_shared<Kept>(*this, std::move(stored), std::move(numbers), in_store);
   const std::lock_guard lock(mutex_);
+  if (kept_) kept_->end();
   kept_ = std::move(kept);
   for (SharedItem& item : items) {
     offset_ = item.offset;
-    bytes_ += item.data.text().size();
-    items_.push_back(std::move(item));
+    items_.add(std::move(item));
   }
 }
 
@@ -78,28 +77,19 @@ FLUX_DECL Result<void> PublicSpace::takes_items_locked() const {
 /// Under the lock.
 FLUX_DECL Position PublicSpace::publish(SharedItem item) {
   item.offset = ++offset_;
-  bytes_ += item.data.text().size();
-  items_.push_back(std::move(item));
   changes_.append(
-      [&](const void* view, std::string& out) {
-        static_cast<const PublicChangesView*>(view)->public_item(out, items_.back());
-      },
+      [&](const void* view, std::string& out) { static_cast<const PublicChangesView*>(view)->public_item(out, item); },
       shared_from_this());
-  while (!items_.empty() && (items_.size() > items_max_ || (bytes_ > bytes_max_ && items_.size() > 1))) {
-    tell_removed(items_.front().offset);
-    bytes_ -= items_.front().data.text().size();
-    items_.pop_front();
-  }
+  items_.add(std::move(item), [this](const SharedItem& oldest) { tell_removed(oldest.offset); });
   list_changed();
   return {epoch_, offset_};
 }
 
 FLUX_DECL bool PublicSpace::delete_newest(Offset only) {
   const std::lock_guard lock(mutex_);
-  if (items_.empty() || (only != 0 && items_.back().offset != only)) return false;
-  tell_removed(items_.back().offset);
-  bytes_ -= items_.back().data.text().size();
-  items_.pop_back();
+  if (items_.empty() || (only != 0 && items_.newest().offset != only)) return false;
+  tell_removed(items_.newest().offset);
+  items_.remove_newest();
   list_changed();
   return true;
 }
@@ -159,7 +149,7 @@ FLUX_DECL core::SharedBytes PublicSpace::encoded(const PublicView& view) {
   const auto known = std::find_if(encoded_.begin(), encoded_.end(), [&](const Encoded& e) { return e.view == &view; });
   if (known != encoded_.end()) return known->bytes;
   auto bytes = std::make_shared<std::string>();
-  view.public_history(*bytes, newest_items(items_, {no_limit, 0, list_bytes_max_}));
+  view.public_history(*bytes, items_.page({no_limit, 0, list_bytes_max_}));
   encoded_.push_back({&view, std::move(bytes)});
   return encoded_.back().bytes;
 }
@@ -174,17 +164,17 @@ FLUX_DECL core::SharedBytes PublicSpace::catch_up(PublicSeat& seat) {
 
 FLUX_DECL std::vector<SharedItem> PublicSpace::items() const {
   const std::lock_guard lock(mutex_);
-  return {items_.begin(), items_.end()};
+  return items_.all();
 }
 
 FLUX_DECL ItemsPage PublicSpace::items(const PageRequest& asked) const {
   const std::lock_guard lock(mutex_);
-  return newest_items(items_, asked).copy();
+  return items_.page(asked).copy();
 }
 
 FLUX_DECL std::optional<SharedItem> PublicSpace::newest() const {
   const std::lock_guard lock(mutex_);
-  return items_.empty() ? std::nullopt : std::optional(items_.back());
+  return items_.empty() ? std::nullopt : std::optional(items_.newest());
 }
 
 FLUX_DECL ItemsPage PublicSpace::watch(const PublicWatcher& watcher, const PublicView* view, PublicSeat& seat,
@@ -208,7 +198,7 @@ FLUX_DECL ItemsPage PublicSpace::enter(core::Audience& audience, const PublicWat
     seat.lane = audience.enter(watcher.loop, view, watcher.key, *watcher.outlet, seat.seat);
     seat.hears_changes = hears_changes;
   }
-  return newest_items(items_, asked).copy();
+  return items_.page(asked).copy();
 }
 
 FLUX_DECL void PublicSpace::unwatch(PublicSeat& seat) {

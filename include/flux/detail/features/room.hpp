@@ -3,10 +3,11 @@
 
 #include <flux/config.hpp>
 #include <flux/detail/core/audience.hpp>
+#include <flux/detail/features/kept_items.hpp>
+#include <flux/detail/features/room_life.hpp>
 #include <flux/detail/features/room_log.hpp>
 #include <flux/detail/features/room_view.hpp>
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -62,7 +63,7 @@ class Room final : public std::enable_shared_from_this<Room> {
 
   const RoomId& id() const noexcept { return id_; }
   RoomMode mode() const noexcept { return mode_; }
-  bool permanent() const noexcept { return permanent_; }
+  bool permanent() const noexcept { return life_.permanent(); }
   bool is_kept() const noexcept { return kept_ != nullptr; }
   /// For the log, which items go through then instead of `share`. Null: it ends with the process.
   KeptRoomPtr kept();
@@ -105,17 +106,14 @@ class Room final : public std::enable_shared_from_this<Room> {
   ItemsPage items_sent_to(Membership& membership, const PageRequest& asked);
   std::vector<core::SessionKey> member_keys() const;
 
-  /// Ends the room if it has no members, and had none since `since`. Nobody can join it afterwards.
-  bool end_if_empty(Clock::TimePoint since = Clock::TimePoint::max());
-  /// Its members have left it, or it waited for its end when the loop that timed that ended. From here on nobody times
-  /// it.
-  bool deserted();
-  /// Whether somebody has to time its end now: it is empty, and nobody does yet.
-  bool begin_linger();
-  /// Since when it is empty, where that is later than `since` and its end is to be timed once more; else nobody times
-  /// it from here on.
-  std::optional<Clock::TimePoint> linger_on(Clock::TimePoint since);
-  /// Ends the room: tells the members, who are then to be taken out of it one by one.
+  /// One step of the room's life, `step(life)`, under the lock; see `RoomLife`. Once it has ended, nobody can join it.
+  /// `end` is the one to use where it may have members.
+  template <class Step>
+  auto advance_life(const Step& step) {
+    const std::lock_guard lock(mutex_);
+    return step(life_);
+  }
+  /// Ends the room and tells its members, who are then to be removed one by one.
   void end(std::string_view reason);
 
  private:
@@ -153,7 +151,6 @@ class Room final : public std::enable_shared_from_this<Room> {
   void presence_changed(core::Loop& loop);
   void send_presence();
   void drop_unheard_leavers();
-  void keep(const SharedItem& item);
   Result<Position> publish_kept(SharedItem item);
   void announce_joiners();
   Result<void> takes_messages_locked() const;
@@ -162,22 +159,18 @@ class Room final : public std::enable_shared_from_this<Room> {
   const RoomId id_;
   const RoomMode mode_;
   const std::size_t capacity_;
-  const bool permanent_;
   const std::string epoch_;
   const Settings& settings_;
 
   std::unique_ptr<KeptRoom> kept_;  // set once, before others know the room
 
   mutable std::mutex mutex_;
-  bool ended_ = false;
-  bool lingers_ = false;  // somebody times its end
+  RoomLife life_;
   Offset offset_ = 0;
   core::Audience audience_{mutex_};
   std::vector<MemberState> members_;
-  std::unique_ptr<std::deque<SharedItem>> items_;  // none in mode live
-  std::size_t items_bytes_ = 0;
-  std::vector<std::shared_ptr<const FileHold>> live_files_;  // shared in mode live: kept until the room ends
-  Clock::TimePoint empty_since_ = Clock::TimePoint::min();   // which is: nobody has left it yet
+  std::unique_ptr<KeptItems> items_;                         // null in mode live
+  std::vector<std::shared_ptr<const FileHold>> live_files_;  // shared in mode live: held until the room is destroyed
 
   // Presence: every change has a sequence number; what has not gone out yet is pending.
   std::uint64_t presence_seq_ = 0;

@@ -12,32 +12,24 @@ FLUX_DECL Room::Room(RoomId id, RoomOptions options, std::string epoch, const Se
     : id_(std::move(id)),
       mode_(options.mode),
       capacity_(options.capacity == 0 ? settings.members_max : std::min(options.capacity, settings.members_max)),
-      permanent_(options.permanent),
       epoch_(std::move(epoch)),
-      settings_(settings) {
-  if (mode_ != RoomMode::live) items_ = std::make_unique<std::deque<SharedItem>>();
+      settings_(settings),
+      life_(options.permanent) {
+  if (mode_ == RoomMode::live) return;
+  items_ =
+      std::make_unique<KeptItems>(ItemBounds::of_room(mode_, settings.history_items_max, settings.history_bytes_max));
 }
 
-/// The room as its log sees it, on the turns of which it is changed.
+/// The room as the log sees it.
 class Room::Kept final : public KeptRoom {
  public:
-  Kept(Room& room, StoredRoom stored, std::vector<std::uint64_t> numbers, InStore in_store)
-      : KeptRoom(std::move(stored), std::move(numbers), in_store), room_(room) {}
+  Kept(Room& room, StoredRoom stored, std::vector<std::uint64_t> numbers)
+      : KeptRoom(room.mutex_, room.life_, *room.items_, std::move(stored), std::move(numbers)), room_(room) {}
 
-  bool ended() const override {
-    const std::lock_guard lock(room_.mutex_);
-    return room_.ended_;
-  }
-  ItemNumbers numbers() const override {
-    const std::lock_guard lock(room_.mutex_);
-    const auto& items = *room_.items_;
-    return items.empty() ? ItemNumbers() : ItemNumbers{items.front().number, items.back().number};
-  }
   Result<Position> publish(SharedItem item) override { return room_.publish_kept(std::move(item)); }
   void forget_newest() override {
     const std::lock_guard lock(room_.mutex_);
-    room_.items_bytes_ -= room_.items_->back().data.text().size();
-    room_.items_->pop_back();
+    room_.items_->remove_newest();
   }
 
  private:
@@ -46,10 +38,11 @@ class Room::Kept final : public KeptRoom {
 
 FLUX_DECL void Room::keep_in_store(StoredRoom stored, std::vector<std::uint64_t> numbers,
                                    const std::vector<SharedItem>& items, InStore in_store) {
-  kept_ = std::make_unique<Kept>(*this, std::move(stored), std::move(numbers), in_store);
+  kept_ = std::make_unique<Kept>(*this, std::move(stored), std::move(numbers));
+  life_.restored(in_store);
   for (const SharedItem& item : items) {
     offset_ = item.offset;
-    keep(item);
+    items_->add(item);
   }
 }
 
@@ -60,10 +53,11 @@ FLUX_DECL KeptRoomPtr Room::kept() { return kept_ ? KeptRoomPtr(shared_from_this
 FLUX_DECL Result<void> Room::join(Membership& membership, const Joiner& joiner, std::string presence,
                                   const std::function<void(const RoomSnapshot&)>& welcome) {
   const std::lock_guard lock(mutex_);
-  if (ended_) return ended_error();
+  if (life_.ended()) return ended_error();
   if (members_.size() >= capacity_) {
     return Error(Errc::room_full, "room \"" + id_ + "\" is full: it has its " + std::to_string(capacity_) + " members");
   }
+  life_.enter();
   if (members_.empty()) presence_scheduled_ = false;  // the loop that held the timer may have ended with its server
   membership.room = shared_from_this();
   membership.key = joiner.key;
@@ -100,7 +94,7 @@ FLUX_DECL void Room::describe(const Joiner& joiner, const MemberState& as_member
   if (items_) {
     const bool alone = !joiner.lists_members || mode_ == RoomMode::singleton;
     const std::size_t for_items = std::max(most / 2, most - std::min(most, members_bytes));
-    snapshot.items = newest_items(*items_, {no_limit, 0, for_items}, alone ? First::always : First::if_it_fits);
+    snapshot.items = items_->page({no_limit, 0, for_items}, alone ? First::always : First::if_it_fits);
   }
   if (joiner.lists_members) {
     std::size_t left = most;
@@ -147,7 +141,7 @@ FLUX_DECL std::vector<const Room::MemberState*> Room::members_in_order(const Mem
 FLUX_DECL Result<void> Room::join_again(Membership& membership, const Joiner& joiner, std::string presence,
                                         const std::function<void(const RoomSnapshot&)>& welcome) {
   const auto lock = lock_when_sent(*membership.lane);
-  if (ended_) return ended_error();
+  if (life_.ended()) return ended_error();
   MemberState& member = members_[membership.member_index];
   const bool changes = member.presence != presence || member.identity != joiner.identity;
   member.identity = joiner.identity;
@@ -176,8 +170,8 @@ FLUX_DECL void Room::leave(Membership& membership) {
   place.membership->member_index = membership.member_index;
   members_.pop_back();
   membership.room.reset();
-  if (ended_) return;
-  if (members_.empty()) empty_since_ = lane->loop().clock().now();
+  if (life_.ended()) return;
+  if (members_.empty()) life_.empty_at(lane->loop().clock().now());
   const std::uint64_t unheard_before = leaver.pending == Change::joined ? leaver.known_from : 0;
   pending_left_.push_back({membership.key, std::move(leaver.connection_id), ++presence_seq_, unheard_before});
   presence_changed(lane->loop());
@@ -228,7 +222,7 @@ FLUX_DECL Result<void> Room::takes_messages_locked() const {
 
 FLUX_DECL Result<Position> Room::publish(const Membership* sender, const EventNotice& notice) {
   const std::lock_guard lock(mutex_);
-  if (ended_) return ended_error();
+  if (life_.ended()) return ended_error();
   if (const auto taken = takes_messages_locked(); !taken) return taken.error();
   // The others must know the sender before they hear from it.
   if (sender != nullptr && members_[sender->member_index].pending == Change::joined) send_presence();
@@ -242,7 +236,7 @@ FLUX_DECL Result<Position> Room::publish(const Membership* sender, const EventNo
 
 FLUX_DECL Result<Position> Room::share(const Membership* sender, SharedItem item) {
   const std::lock_guard lock(mutex_);
-  if (ended_) return ended_error();
+  if (life_.ended()) return ended_error();
   if (const auto taken = takes_messages_locked(); !taken) return taken.error();
   if (sender != nullptr && members_[sender->member_index].pending == Change::joined) send_presence();
   item.offset = ++offset_;
@@ -254,7 +248,7 @@ FLUX_DECL Result<Position> Room::share(const Membership* sender, SharedItem item
     };
     if (item.file && !known()) live_files_.push_back(item.file);
   } else {
-    keep(item);
+    items_->add(std::move(item));
   }
   return position();
 }
@@ -262,31 +256,17 @@ FLUX_DECL Result<Position> Room::share(const Membership* sender, SharedItem item
 /// Whoever shared it may have left meanwhile.
 FLUX_DECL Result<Position> Room::publish_kept(SharedItem item) {
   const std::lock_guard lock(mutex_);
-  if (ended_) return ended_error();
+  if (life_.ended()) return ended_error();
   announce_joiners();
   item.offset = ++offset_;
   append([&](const RoomView& view, std::string& out) { view.data(out, id_, item); });
-  keep(item);
+  items_->add(std::move(item));
   return position();
-}
-
-FLUX_DECL void Room::keep(const SharedItem& item) {
-  if (mode_ == RoomMode::singleton) {
-    items_->clear();
-    items_bytes_ = 0;
-  }
-  items_->push_back(item);
-  items_bytes_ += item.data.text().size();
-  while (items_->size() > 1 &&
-         (items_->size() > settings_.history_items_max || items_bytes_ > settings_.history_bytes_max)) {
-    items_bytes_ -= items_->front().data.text().size();
-    items_->pop_front();
-  }
 }
 
 FLUX_DECL void Room::publish_chat(const ChatMessage& message) {
   const std::lock_guard lock(mutex_);
-  if (ended_) return;
+  if (life_.ended()) return;
   announce_joiners();
   ++offset_;
   append([&](const RoomView& view, std::string& out) { view.chat(out, message); });
@@ -389,7 +369,7 @@ FLUX_DECL void Room::drop_unheard_leavers() {
 FLUX_DECL bool Room::catch_up(Membership& membership, const RoomView& view, std::string& out) {
   const std::lock_guard lock(mutex_);
   const std::uint64_t known = std::exchange(membership.seat.state_known, 0);
-  if (known == 0 || ended_) return true;
+  if (known == 0 || life_.ended()) return true;
   if (known < left_forgotten_) return false;
   PresenceNotice notice;
   notice.room = id_;
@@ -453,13 +433,12 @@ FLUX_DECL JsonText Room::presence_of(const Membership& membership) const {
 
 FLUX_DECL std::vector<SharedItem> Room::items() const {
   const std::lock_guard lock(mutex_);
-  if (!items_) return {};
-  return {items_->begin(), items_->end()};
+  return items_ ? items_->all() : std::vector<SharedItem>();
 }
 
 FLUX_DECL ItemsPage Room::items_sent_to(Membership& membership, const PageRequest& asked) {
   const auto lock = lock_when_sent(*membership.lane);
-  return items_ ? newest_items(*items_, asked).copy() : ItemsPage();
+  return items_ ? items_->page(asked).copy() : ItemsPage();
 }
 
 FLUX_DECL std::vector<core::SessionKey> Room::member_keys() const {
@@ -470,36 +449,11 @@ FLUX_DECL std::vector<core::SessionKey> Room::member_keys() const {
   return keys;
 }
 
-FLUX_DECL bool Room::end_if_empty(Clock::TimePoint since) {
-  const std::lock_guard lock(mutex_);
-  if (!members_.empty() || permanent_ || ended_ || empty_since_ > since) return false;
-  ended_ = true;
-  return true;
-}
-
-FLUX_DECL bool Room::deserted() {
-  const std::lock_guard lock(mutex_);
-  const bool lingered = std::exchange(lingers_, false);
-  return members_.empty() && (lingered || empty_since_ != Clock::TimePoint::min());
-}
-
-FLUX_DECL bool Room::begin_linger() {
-  const std::lock_guard lock(mutex_);
-  if (!members_.empty() || ended_) return false;
-  return !std::exchange(lingers_, true);
-}
-
-FLUX_DECL std::optional<Clock::TimePoint> Room::linger_on(Clock::TimePoint since) {
-  const std::lock_guard lock(mutex_);
-  lingers_ = members_.empty() && !ended_ && empty_since_ > since;
-  return lingers_ ? std::optional(empty_since_) : std::nullopt;
-}
-
 FLUX_DECL void Room::end(std::string_view reason) {
   const std::lock_guard lock(mutex_);
-  if (ended_) return;
+  if (life_.ended()) return;
   append([&](const RoomView& view, std::string& out) { view.closed(out, id_, reason); });
-  ended_ = true;
+  life_.end();
 }
 
 }  // namespace flux::features

@@ -3,6 +3,8 @@
 
 #include <flux/config.hpp>
 #include <flux/detail/core/secret.hpp>
+#include <flux/detail/features/kept_items.hpp>
+#include <flux/detail/features/room_life.hpp>
 #include <flux/detail/features/store_faults.hpp>
 #include <flux/detail/storage/store_queue.hpp>
 #include <flux/storage/room_store.hpp>
@@ -21,23 +23,17 @@
 
 namespace flux::features {
 
-/// Of the oldest and the newest item; 0: there is none.
-struct ItemNumbers {
-  std::uint64_t oldest = 0;
-  std::uint64_t newest = 0;
-};
-
-/// Whether the store has a room. `perhaps`: it was told of it, and may have failed; or has it with other options.
-enum class InStore : std::uint8_t { no, perhaps, yes };
-
-/// A room that is kept, or the public space, as the log sees it.
+/// A room that is kept in the room store, or the public space, as the log sees it.
 /// Threading: any thread; what changes it, within the turns of its log.
 class KeptRoom {
  public:
-  /// `numbers`: those that the store has of it, growing.
-  KeptRoom(StoredRoom room, std::vector<std::uint64_t> numbers, InStore in_store)
-      : stored_(std::move(room)),
-        in_store_(in_store),
+  /// `mutex` guards `life` and `items`; all three outlive this. `numbers`: of the items in the store, ascending.
+  KeptRoom(std::mutex& mutex, RoomLife& life, const KeptItems& items, StoredRoom room,
+           std::vector<std::uint64_t> numbers)
+      : mutex_(mutex),
+        life_(life),
+        items_(items),
+        stored_(std::move(room)),
         newest_(numbers.empty() ? 0 : numbers.back()),
         numbers_(std::move(numbers)) {}
   KeptRoom(const KeptRoom&) = delete;
@@ -45,33 +41,36 @@ class KeptRoom {
   virtual ~KeptRoom() = default;
 
   const StoredRoom& stored() const noexcept { return stored_; }
-  InStore in_store() const noexcept { return in_store_.load(std::memory_order_relaxed); }
+  InStore in_store() const;
+  /// Its life is over: it accepts no more items.
+  bool ended() const;
 
-  /// Its life is over: it takes nothing any more.
-  virtual bool ended() const = 0;
-  /// What it has in memory.
-  virtual ItemNumbers numbers() const = 0;
-  /// Has the item from now on, and sends it to everybody. Errors: room_not_found where it has ended.
+  /// Appends the item to those in memory and sends it to everybody. Errors: room_not_found if the room has ended.
   virtual Result<Position> publish(SharedItem item) = 0;
+  /// Removes the newest item from those in memory.
   virtual void forget_newest() = 0;
 
  private:
   friend class RoomLog;
 
-  bool enters_store();
+  ItemNumbers numbers() const;
+  std::optional<ItemNumbers> enter_store();
+  bool entered_store();
   void has_stored(const RoomAppend& append);
   void has_failed(std::uint64_t number);
   std::optional<std::uint64_t> one_doubtful() const;
 
+  std::mutex& mutex_;
+  RoomLife& life_;
+  const KeptItems& items_;
   const StoredRoom stored_;
-  std::atomic<InStore> in_store_;
-  std::atomic<std::size_t> waiting_bytes_{0};  // of items on their way into the store
-  // The turns':
-  std::uint64_t newest_;     // number that was stored
-  std::uint64_t given_ = 0;  // in this turn; what fails gives its number back, so that the next one takes its place
-  std::uint64_t first_ = 1;  // the store has dropped what is before it
-  std::vector<std::uint64_t> numbers_;   // that the store has, and some that it has dropped
-  std::vector<std::uint64_t> doubtful_;  // of items that failed, which the store may have kept all the same
+  std::atomic<std::size_t> waiting_bytes_{0};  // of items that are to be stored
+  // Only within turns of the log:
+  std::uint64_t newest_;     // the number of the newest item that was stored
+  std::uint64_t given_ = 0;  // in this turn; a failed item gives its number back, and the next one takes its place
+  std::uint64_t first_ = 1;  // the store has dropped the items before this one
+  std::vector<std::uint64_t> numbers_;   // of items in the store, and of some that it has dropped
+  std::vector<std::uint64_t> doubtful_;  // of failed items, which the store may have kept nevertheless
 };
 
 using KeptRoomPtr = std::shared_ptr<KeptRoom>;
@@ -146,7 +145,7 @@ class RoomLog {
   Result<void> open_in_store(KeptRoom& room);
   Result<void> remove_in_store(const KeptRoom& room, std::uint64_t number);
   Result<void> remove_doubtful(KeptRoom& room);
-  RoomAppend next_append(KeptRoom& room, SharedItem& item) const;
+  RoomAppend next_append(KeptRoom& room, std::uint64_t oldest, SharedItem& item) const;
   Result<Position> stored(KeptRoom& room, const RoomAppend& append, SharedItem item, const Result<void>& result);
   Result<Position> append(KeptRoom& room, SharedItem item);
   void append_batch(std::vector<storage::StoreQueue::PartInTurn> batch);

@@ -33,16 +33,38 @@ FLUX_DECL RoomLog::RoomLog(const RoomsOptions& options, const Limits& limits, st
       batches_(blocks_ && options.store->batch_max() > 1),
       faults_(std::move(faults)) {}
 
-/// Before a call that brings it to the store; false where it has ended. Who ends it asks afterwards what the store may
-/// have, so one of the two knows of the other.
-FLUX_DECL bool KeptRoom::enters_store() {
-  if (in_store() == InStore::no) in_store_.store(InStore::perhaps, std::memory_order_relaxed);
-  return !ended();
+FLUX_DECL InStore KeptRoom::in_store() const {
+  const std::lock_guard lock(mutex_);
+  return life_.in_store();
 }
 
-/// Numbers that the store has dropped go when they are half of them.
+FLUX_DECL bool KeptRoom::ended() const {
+  const std::lock_guard lock(mutex_);
+  return life_.ended();
+}
+
+FLUX_DECL ItemNumbers KeptRoom::numbers() const {
+  const std::lock_guard lock(mutex_);
+  return items_.numbers();
+}
+
+/// To be called before each call that adds to the store; the result is what the room has in memory. None: it has ended.
+FLUX_DECL std::optional<ItemNumbers> KeptRoom::enter_store() {
+  const std::lock_guard lock(mutex_);
+  if (!life_.enter_store()) return std::nullopt;
+  return items_.numbers();
+}
+
+/// False: it has ended meanwhile.
+FLUX_DECL bool KeptRoom::entered_store() {
+  const std::lock_guard lock(mutex_);
+  life_.entered_store();
+  return !life_.ended();
+}
+
+/// Forgets the numbers that the store has dropped when they are half of all.
 FLUX_DECL void KeptRoom::has_stored(const RoomAppend& append) {
-  in_store_.store(InStore::yes, std::memory_order_relaxed);
+  (void)entered_store();  // `publish` refuses the item if the room has ended
   newest_ = append.item.number;
   first_ = std::max(first_, append.first_kept);
   std::erase(doubtful_, newest_);
@@ -275,20 +297,17 @@ FLUX_DECL void RoomLog::close_last() {
 // --- Within a turn ---
 
 FLUX_DECL Result<void> RoomLog::open_in_store(KeptRoom& room) {
-  if (!room.enters_store()) return flux::detail::kept_room_ended(room.stored().id);
+  if (!room.enter_store()) return flux::detail::kept_room_ended(room.stored().id);
   if (room.in_store() == InStore::yes) return {};  // by an item
   auto opened = guarded([&](RoomStore& to) { return to.open(room.stored()); });
-  if (!opened) return opened;
-  room.in_store_.store(InStore::yes, std::memory_order_relaxed);
-  if (room.ended()) return flux::detail::kept_room_ended(room.stored().id);
-  return {};
+  if (opened && !room.entered_store()) return flux::detail::kept_room_ended(room.stored().id);
+  return opened;
 }
 
-/// What it has in memory when the turn begins stays in the store, whatever becomes of the other items of the turn:
-/// trimming there is behind by as much.
-FLUX_DECL RoomAppend RoomLog::next_append(KeptRoom& room, SharedItem& item) const {
+/// `oldest`: of the items in memory when the turn begins. They stay in the store even if the turn's other items fail, so
+/// the store drops items one turn later.
+FLUX_DECL RoomAppend RoomLog::next_append(KeptRoom& room, std::uint64_t oldest, SharedItem& item) const {
   item.number = ++room.given_;
-  const std::uint64_t oldest = room.numbers().oldest;
   std::uint64_t first_kept = oldest != 0 ? oldest : room.newest_ + 1;
   if (room.stored().mode == RoomMode::singleton) first_kept = item.number;
   return {room.stored(),
@@ -321,9 +340,10 @@ FLUX_DECL Result<Position> RoomLog::stored(KeptRoom& room, const RoomAppend& app
 }
 
 FLUX_DECL Result<Position> RoomLog::append(KeptRoom& room, SharedItem item) {
-  if (!room.enters_store()) return flux::detail::kept_room_ended(room.stored().id);
+  const auto in_memory = room.enter_store();
+  if (!in_memory) return flux::detail::kept_room_ended(room.stored().id);
   room.given_ = room.newest_;
-  const RoomAppend append = next_append(room, item);
+  const RoomAppend append = next_append(room, in_memory->oldest, item);
   const auto result = guarded([&](RoomStore& to) { return to.append(append); });
   return stored(room, append, std::move(item), result);
 }
@@ -350,9 +370,10 @@ FLUX_DECL void RoomLog::append_batch(std::vector<storage::StoreQueue::PartInTurn
   appends.reserve(batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) {
     Pending& one = pending(i);
-    if (!one.room->enters_store()) continue;
+    const auto in_memory = one.room->enter_store();
+    if (!in_memory) continue;
     one.place = appends.size();
-    appends.push_back(next_append(*one.room, one.item));
+    appends.push_back(next_append(*one.room, in_memory->oldest, one.item));
   }
   const auto results = append_all(appends);
   for (std::size_t i = 0; i < batch.size(); ++i) {

@@ -66,18 +66,17 @@ FLUX_DECL void drop_unfit(StoredContents& contents, const Limits& limits, const 
   });
 }
 
-/// How many of the oldest are past the limits.
+/// How many of the oldest items exceed the limits.
 FLUX_DECL std::size_t past_limits(const StoredContents& contents, const Limits& limits) {
-  const bool is_public = contents.room.id.empty();
-  std::size_t items_max =
-      is_public ? limits.public_history_items_max : std::max<std::size_t>(limits.room_history_items_max, 1);
-  if (contents.room.mode == RoomMode::singleton) items_max = 1;
-  const std::size_t bytes_max = is_public ? limits.public_history_bytes_max : limits.room_history_bytes_max;
+  const ItemBounds bounds =
+      contents.room.id.empty()
+          ? ItemBounds::of_public_space(limits)
+          : ItemBounds::of_room(contents.room.mode, limits.room_history_items_max, limits.room_history_bytes_max);
   std::size_t bytes = 0;
   std::size_t kept = 0;
-  for (auto item = contents.items.rbegin(); item != contents.items.rend() && kept < items_max; ++item, ++kept) {
+  for (auto item = contents.items.rbegin(); item != contents.items.rend(); ++item, ++kept) {
     bytes += item->data.size();
-    if (bytes > bytes_max && kept > 0) break;
+    if (!bounds.allow(kept + 1, bytes)) break;
   }
   return contents.items.size() - kept;
 }

@@ -50,8 +50,8 @@ class Rooms {
   /// Somebody has left the room, or who made it has gone: ends it if it is empty, now or when it has been so for
   /// `Config::room_linger`. `loop`: times that; its own thread.
   void end_if_empty(const std::shared_ptr<Room>& room, core::Loop& loop);
-  /// Forgets the room if nobody has been in it since `since`.
-  void remove_if_empty(const std::shared_ptr<Room>& room, Clock::TimePoint since = Clock::TimePoint::max());
+  /// Ends and forgets the room now if nobody is in it.
+  void remove_if_empty(const std::shared_ptr<Room>& room);
   /// Ends the room and forgets it, in one step: nothing of it is stored any more when its id is free. To take its
   /// members out of it, and it out of its store, is the caller's. Null where there is none.
   std::shared_ptr<Room> take_out(const RoomId& id, std::string_view reason);
@@ -75,6 +75,8 @@ class Rooms {
 
   Shard& shard(const RoomId& id) { return shards_[hash_(id) % shards_.size()]; }
   const Shard& shard(const RoomId& id) const { return shards_[hash_(id) % shards_.size()]; }
+  template <class Step>
+  void advance_life(const std::shared_ptr<Room>& room, const Step& step);
   void linger(const std::shared_ptr<Room>& room, core::Loop& loop, std::chrono::nanoseconds time);
   void await_members(const std::shared_ptr<Room>& room, core::Loop& loop);
   bool outlives_stop(const Room& room) const noexcept { return room.is_kept() && stopping_.load(); }

@@ -129,12 +129,15 @@ FLUX_DECL void Rooms::start(core::Loop& loop) {
   stopping_.store(false);
   std::vector<std::weak_ptr<Room>> deserted, awaiting;
   for (const auto& room : all()) {
-    const bool is_deserted = room->deserted();
-    if (!room->is_kept()) {
+    const auto kept = room->kept();
+    const bool is_deserted = room->advance_life([](RoomLife& life) {
+      life.forget_timers();
+      return life.state() == RoomLife::State::deserted;
+    });
+    if (!kept) {
       if (is_deserted) deserted.push_back(room);
       continue;
     }
-    const auto kept = room->kept();
     if (is_deserted || kept->in_store() == InStore::yes) awaiting.push_back(room);
     log_->open(kept);
   }
@@ -149,11 +152,12 @@ FLUX_DECL void Rooms::start(core::Loop& loop) {
   });
 }
 
-/// Of a room that somebody joins meanwhile the end is timed when he leaves it.
 FLUX_DECL void Rooms::await_members(const std::shared_ptr<Room>& room, core::Loop& loop) {
-  if (room->permanent()) return;
-  loop.call_after(rejoin_time_, [this, &loop, weak = std::weak_ptr<Room>(room)] {
-    if (const auto still_there = weak.lock()) remove_if_empty(still_there, loop.clock().now() - linger_);
+  if (!room->advance_life([](RoomLife& life) { return life.await_members(); })) return;
+  loop.call_after(rejoin_time_, [this, weak = std::weak_ptr<Room>(room)] {
+    if (const auto awaiting = weak.lock()) {
+      advance_life(awaiting, [&](RoomLife& life) { return !outlives_stop(*awaiting) && life.await_over(); });
+    }
   });
 }
 
@@ -173,29 +177,43 @@ FLUX_DECL std::shared_ptr<Room> Rooms::find(const RoomId& id) const {
 }
 
 FLUX_DECL void Rooms::end_if_empty(const std::shared_ptr<Room>& room, core::Loop& loop) {
-  if (room->permanent()) return;
-  const bool outlives = outlives_stop(*room);
-  if (linger_.count() == 0 && !outlives) return remove_if_empty(room);
-  if (room->begin_linger() && !outlives) linger(room, loop, linger_);  // else the next start sees to it
+  if (outlives_stop(*room)) return room->advance_life([](RoomLife& life) { life.desert(); });
+  if (linger_.count() == 0) return remove_if_empty(room);
+  if (room->advance_life([](RoomLife& life) { return life.begin_linger(); })) linger(room, loop, linger_);
 }
 
-/// One timer for each room, however often it is entered and left meanwhile.
+/// A room has one timer, however often it is entered and left meanwhile.
 FLUX_DECL void Rooms::linger(const std::shared_ptr<Room>& room, core::Loop& loop, std::chrono::nanoseconds time) {
   loop.call_after(time, [this, &loop, weak = std::weak_ptr<Room>(room)] {
-    const auto still_there = weak.lock();
-    if (!still_there) return;
+    const auto lingering = weak.lock();
+    if (!lingering) return;
     const auto horizon = loop.clock().now() - linger_;
-    remove_if_empty(still_there, horizon);
-    if (const auto since = still_there->linger_on(horizon)) linger(still_there, loop, *since - horizon);
+    std::optional<Clock::TimePoint> empty_since;
+    advance_life(lingering, [&](RoomLife& life) {
+      if (outlives_stop(*lingering)) {
+        life.suspend_linger();
+      } else {
+        empty_since = life.linger_over(horizon);
+      }
+      return life.ended();
+    });
+    if (empty_since) linger(lingering, loop, *empty_since - horizon);
   });
 }
 
-FLUX_DECL void Rooms::remove_if_empty(const std::shared_ptr<Room>& room, Clock::TimePoint since) {
+FLUX_DECL void Rooms::remove_if_empty(const std::shared_ptr<Room>& room) {
+  advance_life(room, [&](RoomLife& life) { return !outlives_stop(*room) && life.end_if_empty(); });
+}
+
+/// Takes `step(life)`, which says whether the room has ended by it: then the room is forgotten in the same step, so
+/// nothing of it is stored once its id is free, and is closed in its store. Does nothing if it was forgotten before.
+template <class Step>
+void Rooms::advance_life(const std::shared_ptr<Room>& room, const Step& step) {
   {
     Shard& s = shard(room->id());
     const std::lock_guard lock(s.mutex);
     const auto found = s.rooms.find(room->id());
-    if (found == s.rooms.end() || found->second != room || outlives_stop(*room) || !room->end_if_empty(since)) return;
+    if (found == s.rooms.end() || found->second != room || !room->advance_life(step)) return;
     remove(s, room->id());
   }
   if (room->is_kept()) log_->close(room->kept());
