@@ -4,6 +4,8 @@
 #include <flux/config.hpp>
 #include <flux/detail/core/audience.hpp>
 #include <flux/detail/features/kept_items.hpp>
+#include <flux/detail/features/membership.hpp>
+#include <flux/detail/features/presence_board.hpp>
 #include <flux/detail/features/room_life.hpp>
 #include <flux/detail/features/room_log.hpp>
 #include <flux/detail/features/room_view.hpp>
@@ -16,17 +18,6 @@
 #include <vector>
 
 namespace flux::features {
-
-class Room;
-
-/// A session's place in a room. Owned by the session, at a fixed address while it lasts.
-struct Membership {
-  std::shared_ptr<Room> room;
-  std::shared_ptr<core::Lane> lane;
-  core::LaneSeat seat;
-  std::uint32_t member_index = 0;  // guarded by the room's lock
-  core::SessionKey key = 0;
-};
 
 /// Who joins, and how the room reaches it.
 struct Joiner {
@@ -118,39 +109,15 @@ class Room final : public std::enable_shared_from_this<Room> {
 
  private:
   class Kept;
-  enum class Change : std::uint8_t { none, joined, updated };
-  struct MemberState {
-    Membership* membership;
-    SessionId connection_id;
-    std::shared_ptr<const Identity> identity;
-    std::string presence;
-    std::uint64_t joined_at;  // presence sequence numbers
-    std::uint64_t changed_at;
-    Change pending;
-    std::uint64_t known_from;  // who joined after this may know of it from a snapshot: its first join of this interval
-  };
-  struct Leaver {
-    core::SessionKey key;
-    SessionId connection_id;
-    std::uint64_t left_at;
-    std::uint64_t unheard_before;  // its join was never sent: only who joined from here on knows of it; 0: all do
-  };
-
-  static PresenceEntry entry(const MemberState& member);
   std::unique_lock<std::mutex> lock_when_sent(core::Lane& lane);
-  void describe(const Joiner& joiner, const MemberState& as_member,
+  void describe(const Joiner& joiner, const PresenceBoard::Place& as_member,
                 const std::function<void(const RoomSnapshot&)>& welcome) const;
-  std::vector<const MemberState*> members_in_order(const MembersRequest& asked, First first,
-                                                   std::optional<std::uint64_t>& after) const;
-  static Member member(const MemberState& state);
   Position position() const { return {epoch_, offset_}; }
   /// Sends what `encode(view, out)` puts to all members.
   template <class Encode>
   void append(const Encode& encode, core::SegmentPolicy policy = core::SegmentPolicy::all);
-  void change_presence(Membership& membership, std::string presence);
   void presence_changed(core::Loop& loop);
   void send_presence();
-  void drop_unheard_leavers();
   Result<Position> publish_kept(SharedItem item);
   void announce_joiners();
   Result<void> takes_messages_locked() const;
@@ -168,17 +135,9 @@ class Room final : public std::enable_shared_from_this<Room> {
   RoomLife life_;
   Offset offset_ = 0;
   core::Audience audience_{mutex_};
-  std::vector<MemberState> members_;
+  PresenceBoard board_;                                      // the members
   std::unique_ptr<KeptItems> items_;                         // null in mode live
   std::vector<std::shared_ptr<const FileHold>> live_files_;  // shared in mode live: held until the room is destroyed
-
-  // Presence: every change has a sequence number; what has not gone out yet is pending.
-  std::uint64_t presence_seq_ = 0;
-  std::uint64_t presence_sent_ = 0;  // the newest change that has gone out
-  bool presence_scheduled_ = false;
-  std::vector<Leaver> pending_left_;
-  std::vector<Leaver> left_;          // the newest that went out, for readers that were too slow for it
-  std::uint64_t left_forgotten_ = 0;  // leavers up to here are no longer in `left_`
 };
 
 }  // namespace flux::features

@@ -26,6 +26,8 @@ struct PresenceNotice {
   std::vector<PresenceEntry> joined;
   std::vector<std::string_view> left;
   std::vector<PresenceEntry> updated;
+
+  bool empty() const noexcept { return joined.empty() && left.empty() && updated.empty(); }
 };
 
 /// What a room looks like to who joins it, before the joiner's own changes reach the others.
