@@ -7,7 +7,7 @@
 
 namespace flux::features {
 
-namespace detail {
+namespace uploads_detail {
 
 // Of all networks together: a bound for stores that have none on the number of their files.
 inline constexpr std::size_t unfinished_uploads_max = 100'000;
@@ -17,7 +17,7 @@ inline Error too_many_unfinished() {
                "this address has too many unfinished uploads, or too large ones; finish or remove one, or try later");
 }
 
-}  // namespace detail
+}  // namespace uploads_detail
 
 /// `others`: uploads that the network has beside the one that is to have `more` bytes.
 FLUX_DECL bool UnfinishedUploads::has_room(const Held& held, std::size_t others, std::uint64_t more) const {
@@ -31,8 +31,8 @@ FLUX_DECL Result<void> UnfinishedUploads::add(const FileId& id, const core::IpAd
   const auto found = held_.find(network);
   const Held held = found == held_.end() ? Held() : found->second;
   const bool full = uploads_max_ != 0 && held.uploads >= uploads_max_;
-  if (full || uploads_.size() >= detail::unfinished_uploads_max || !has_room(held, held.uploads, bytes)) {
-    return detail::too_many_unfinished();
+  if (full || uploads_.size() >= uploads_detail::unfinished_uploads_max || !has_room(held, held.uploads, bytes)) {
+    return uploads_detail::too_many_unfinished();
   }
   if (!uploads_.emplace(id, Upload{network, bytes}).second) return {};
   Held& now = held_[network];
@@ -54,7 +54,7 @@ FLUX_DECL Result<std::uint64_t> UnfinishedUploads::grow(const FileId& id, std::u
   const std::uint64_t before = upload.bytes;
   if (bytes <= before) return before;
   Held& held = held_[upload.network];
-  if (!has_room(held, held.uploads - 1, bytes - before)) return detail::too_many_unfinished();
+  if (!has_room(held, held.uploads - 1, bytes - before)) return uploads_detail::too_many_unfinished();
   held.bytes += bytes - before;
   upload.bytes = bytes;
   return before;
