@@ -55,22 +55,21 @@ if(FLUX_WITH_SQLITE OR FLUX_WITH_POSTGRES OR FLUX_WITH_MYSQL)
   # Shared by the databases.
   flux_add_store(
     sql SOURCES chat.cpp chat_schema.cpp connection.cpp connection_pool.cpp database.cpp dialect.cpp file_table.cpp
-                room_tables.cpp schema.cpp sql_chat_store.cpp sql_file_index.cpp sql_room_store.cpp
+                room_tables.cpp schema.cpp stores.cpp
         LINK PRIVATE Threads::Threads)
 endif()
 if(FLUX_WITH_SQLITE)
   find_package(SQLite3 3.35 REQUIRED)
-  flux_add_store(sqlite SOURCES sqlite_connection.cpp sqlite_database.cpp sqlite_stores.cpp
+  flux_add_store(sqlite SOURCES sqlite_connection.cpp sqlite_database.cpp
                  LINK PUBLIC flux_sql PRIVATE SQLite::SQLite3)
 endif()
 if(FLUX_WITH_POSTGRES)
   find_package(PostgreSQL REQUIRED)
-  flux_add_store(postgres SOURCES postgres_connection.cpp postgres_database.cpp postgres_stores.cpp
+  flux_add_store(postgres SOURCES postgres_connection.cpp postgres_database.cpp
                  LINK PUBLIC flux_sql PRIVATE PostgreSQL::PostgreSQL)
 endif()
 if(FLUX_WITH_MYSQL)
   find_package(MariaDBClient 3.3 MODULE REQUIRED)
   flux_add_store(mysql SOURCES call_guard.cpp mysql_connection.cpp mysql_database.cpp mysql_dialect.cpp mysql_parameters.cpp
-                               mysql_stores.cpp
                  LINK PUBLIC flux_sql PRIVATE MariaDBClient::MariaDBClient Threads::Threads)
 endif()

@@ -1,15 +1,9 @@
 #include "stores.hpp"
 
 #include <flux/storage/memory_chat_store.hpp>
-#include <flux/storage/mysql_chat_store.hpp>
-#include <flux/storage/mysql_file_index.hpp>
-#include <flux/storage/mysql_room_store.hpp>
-#include <flux/storage/postgres_chat_store.hpp>
-#include <flux/storage/postgres_file_index.hpp>
-#include <flux/storage/postgres_room_store.hpp>
-#include <flux/storage/sqlite_chat_store.hpp>
-#include <flux/storage/sqlite_file_index.hpp>
-#include <flux/storage/sqlite_room_store.hpp>
+#include <flux/storage/mysql.hpp>
+#include <flux/storage/postgres.hpp>
+#include <flux/storage/sqlite.hpp>
 
 #include <stdexcept>
 
@@ -41,30 +35,32 @@ std::string choices(std::string others) {
   return others.empty() ? "nothing" : others;
 }
 
-/// None: this program was built without that kind. A template, so that stores that are not linked are not referenced.
-template <class Sqlite, class Postgres, class Mysql, class Store>
-std::shared_ptr<Store> open(const std::string& kind, const std::string& where) {
+/// Opens a store with `open(database)`. None: this program was built without that kind of database. The conditions depend
+/// on the template, so that databases that are not linked are not referenced.
+template <class Store, class Open>
+std::shared_ptr<Store> open_in(const std::string& kind, const std::string& where, const Open& open) {
   const bool is_url = where.starts_with("//");
   if constexpr (with_sqlite) {
-    if (kind == "sqlite") return std::make_shared<Sqlite>(where);
+    if (kind == "sqlite") return open(flux::SqliteDatabase(where));
   }
   if constexpr (with_postgres) {
     if (kind == "postgres" || kind == "postgresql") {
-      return std::make_shared<Postgres>(is_url ? kind + ":" + where : where);
+      return open(flux::PostgresDatabase(is_url ? kind + ":" + where : where));
     }
   }
   if constexpr (with_mysql) {
-    if (kind == "mysql") return std::make_shared<Mysql>(is_url ? kind + ":" + where : where);
+    if (kind == "mysql") return open(flux::MysqlDatabase(is_url ? kind + ":" + where : where));
   }
   return nullptr;
 }
 
-template <class Sqlite, class Postgres, class Mysql, class Store>
-std::shared_ptr<Store> make(const std::string& option, const std::string& spec, const std::string& others) {
+template <class Store, class Open>
+std::shared_ptr<Store> make(const std::string& option, const std::string& spec, const std::string& others,
+                            const Open& open) {
   const std::string kind = spec.substr(0, spec.find(':'));
   const std::string where = kind == spec ? std::string() : spec.substr(kind.size() + 1);
   try {
-    if (auto store = open<Sqlite, Postgres, Mysql, Store>(kind, where)) return store;
+    if (auto store = open_in<Store>(kind, where, open)) return store;
   } catch (const flux::Error& error) {
     throw flux::Error(error.code(), option + ": " + error.message());
   }
@@ -77,16 +73,16 @@ std::shared_ptr<Store> make(const std::string& option, const std::string& spec, 
 
 std::shared_ptr<flux::ChatStore> make_chat_store(const std::string& spec) {
   if (spec == "memory") return std::make_shared<flux::MemoryChatStore>();
-  return make<flux::SqliteChatStore, flux::PostgresChatStore, flux::MysqlChatStore, flux::ChatStore>("--chat", spec,
-                                                                                                     "memory");
+  return make<flux::ChatStore>("--chat", spec, "memory",
+                               [](const flux::SqlDatabase& database) { return database.chat_store(); });
 }
 
 std::shared_ptr<flux::RoomStore> make_room_store(const std::string& spec) {
-  return make<flux::SqliteRoomStore, flux::PostgresRoomStore, flux::MysqlRoomStore, flux::RoomStore>("--rooms", spec,
-                                                                                                     "");
+  return make<flux::RoomStore>("--rooms", spec, "",
+                               [](const flux::SqlDatabase& database) { return database.room_store(); });
 }
 
 std::shared_ptr<flux::FileIndex> make_file_index(const std::string& spec) {
-  return make<flux::SqliteFileIndex, flux::PostgresFileIndex, flux::MysqlFileIndex, flux::FileIndex>("--file-index",
-                                                                                                     spec, "");
+  return make<flux::FileIndex>("--file-index", spec, "",
+                               [](const flux::SqlDatabase& database) { return database.file_index(); });
 }

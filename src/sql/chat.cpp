@@ -23,7 +23,7 @@ std::size_t bytes_of(const ChatMessage& message) {
 
 /// `options` in their ranges, and with a clock. Errors: throws `Error` (bad_config).
 static SqlChatOptions checked(SqlChatOptions options) {
-  check_options(Chat::name, options.table, options);
+  check_table(Chat::name, options.table);
   require(options.batch_max >= 1 && options.batch_max <= 1000, Chat::name,
           "batch_max must be 1 to 1000, not " + std::to_string(options.batch_max));
   check_timeout(Chat::name, "take_over_timeout", options.take_over_timeout);

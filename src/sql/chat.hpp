@@ -4,7 +4,7 @@
 #include "chat_schema.hpp"
 #include "database.hpp"
 
-#include <flux/storage/sql_chat_store.hpp>
+#include <flux/storage/sql.hpp>
 
 #include <atomic>
 #include <memory>

@@ -14,10 +14,14 @@ constexpr std::chrono::milliseconds last_pause = 1s;
 constexpr std::chrono::milliseconds trusted_for = 30s;
 }  // namespace
 
-ConnectionPool::Lease ConnectionPool::lease(TimePoint deadline) {
+ConnectionPool::Lease ConnectionPool::lease(TimePoint deadline) { return lease(deadline, deadline); }
+
+ConnectionPool::Lease ConnectionPool::lease_for_start(TimePoint deadline) { return lease(deadline, Clock::now()); }
+
+ConnectionPool::Lease ConnectionPool::lease(TimePoint deadline, TimePoint attempts_until) {
   auto connection = take(deadline);
   try {
-    if (!connection) connection = make(deadline);
+    if (!connection) connection = make(deadline, attempts_until);
     connection->set_deadline(deadline);  // which may ask the server
   } catch (...) {
     give_back(nullptr);
@@ -48,12 +52,14 @@ std::unique_ptr<Connection> ConnectionPool::take(TimePoint deadline) {
   }
 }
 
-std::unique_ptr<Connection> ConnectionPool::make(TimePoint deadline) {
+/// After `attempts_until` a failed attempt is not repeated.
+std::unique_ptr<Connection> ConnectionPool::make(TimePoint deadline, TimePoint attempts_until) {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
       const bool pausing = Clock::now() < next_try_;
-      if (pausing && (away_ || next_try_ > deadline)) throw Failure(Failure::Kind::lost, why_);
+      const TimePoint until = connecting_ > 0 ? deadline : attempts_until;
+      if (pausing && (away_ || next_try_ > until)) throw Failure(Failure::Kind::lost, why_);
       if (pausing) {
         changed_.wait_until(lock, next_try_);
         continue;
@@ -61,10 +67,12 @@ std::unique_ptr<Connection> ConnectionPool::make(TimePoint deadline) {
       // Others wait while this one tries.
       pause_ = std::clamp(pause_ * 2, first_pause, last_pause);
       next_try_ = Clock::now() + pause_;
+      ++connecting_;
     }
     try {
       auto connection = connect_();
       const std::lock_guard lock(mutex_);
+      --connecting_;
       pause_ = 0ms;
       next_try_ = {};
       away_ = false;
@@ -72,9 +80,10 @@ std::unique_ptr<Connection> ConnectionPool::make(TimePoint deadline) {
       return connection;
     } catch (const Failure& failure) {
       const std::lock_guard lock(mutex_);
+      --connecting_;
       why_ = failure.what();
       next_try_ = Clock::now() + pause_;
-      if (failure.kind() != Failure::Kind::lost || away_ || next_try_ > deadline) throw;
+      if (failure.kind() != Failure::Kind::lost || away_ || next_try_ > attempts_until) throw;
     }
   }
 }

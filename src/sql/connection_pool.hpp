@@ -40,6 +40,9 @@ class ConnectionPool {
   /// A connection, whose deadline is set. Errors: throws `Failure` where there is none until `deadline`; while the
   /// database is known to be away, at once but for one caller in each pause, who tries to connect.
   Lease lease(TimePoint deadline);
+  /// The same with one attempt to connect, whose failure is final. The deadline is that of waiting for a free connection,
+  /// or for another caller's attempt.
+  Lease lease_for_start(TimePoint deadline);
   /// A call found no database until its deadline: later calls need not wait.
   void found_away();
   bool is_away();
@@ -50,8 +53,9 @@ class ConnectionPool {
     TimePoint since;
   };
 
+  Lease lease(TimePoint deadline, TimePoint attempts_until);
   std::unique_ptr<Connection> take(TimePoint deadline);
-  std::unique_ptr<Connection> make(TimePoint deadline);
+  std::unique_ptr<Connection> make(TimePoint deadline, TimePoint attempts_until);
   void give_back(std::unique_ptr<Connection> connection);
 
   const std::size_t size_;
@@ -60,6 +64,7 @@ class ConnectionPool {
   std::condition_variable changed_;
   std::vector<Idle> idle_;
   std::size_t lent_ = 0;  // or being made
+  std::size_t connecting_ = 0;
   // Of a database that does not answer:
   std::chrono::milliseconds pause_{0};
   TimePoint next_try_{};

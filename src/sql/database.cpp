@@ -18,12 +18,16 @@ void check_timeout(const StoreName& name, const char* option, std::chrono::milli
           std::string(option) + " must be 100 ms to a day, not " + std::to_string(timeout.count()) + " ms");
 }
 
-void check_options(const StoreName& name, const std::string& table, const SqlOptions& options) {
+void check_table(const StoreName& name, const std::string& table) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
   const auto allowed = [&](char c) { return letter(c) || (c >= '0' && c <= '9'); };
   require(
       !table.empty() && table.size() <= 40 && letter(table.front()) && std::all_of(table.begin(), table.end(), allowed),
       name, "a table's name has 1 to 40 letters, digits and \"_\", and no digit first; \"" + table + "\" has not");
+}
+
+void check_options(const SqlOptions& options) {
+  constexpr StoreName name{"database", "database"};
   require(options.connections >= 1 && options.connections <= 256, name,
           "connections must be 1 to 256, not " + std::to_string(options.connections));
   check_timeout(name, "call_timeout", options.call_timeout);
@@ -31,7 +35,7 @@ void check_options(const StoreName& name, const std::string& table, const SqlOpt
 }
 
 Error Database::failed(const std::exception& failure) const {
-  return {Errc::store_failed, std::string(name_.content) + " in " + address_ + ": " + failure.what()};
+  return {Errc::store_failed, std::string(name_.content) + " in " + access_->address + ": " + failure.what()};
 }
 
 bool Database::again(ConnectionPool& pool, TimePoint deadline, const Failure& failure, int tries) {

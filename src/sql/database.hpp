@@ -5,7 +5,7 @@
 #include "dialect.hpp"
 
 #include <flux/error.hpp>
-#include <flux/storage/sql_options.hpp>
+#include <flux/storage/sql.hpp>
 
 #include <chrono>
 #include <memory>
@@ -22,32 +22,35 @@ struct StoreName {
 
 /// Throws `Error` (bad_config) with `text` behind the store's name.
 void require(bool good, const StoreName& name, const std::string& text);
-/// Both throw `Error` (bad_config) where an option is out of its range.
+/// These throw `Error` (bad_config) if an option is out of its range.
 void check_timeout(const StoreName& name, const char* option, std::chrono::milliseconds timeout);
-void check_options(const StoreName& name, const std::string& table, const SqlOptions& options);
+void check_table(const StoreName& name, const std::string& table);
+void check_options(const SqlOptions& options);
 
-/// Connections to a database, its SQL, and calls that are tried again. Threading: any thread.
+/// What the stores in one database share. Threading: any thread.
+struct Access {
+  std::string address;  ///< as errors call the database
+  std::unique_ptr<Dialect> dialect;
+  std::shared_ptr<ConnectionPool> writers;
+  std::shared_ptr<ConnectionPool> readers;  ///< may be `writers`
+  std::chrono::milliseconds call_timeout{0};
+};
+
+/// A database as one store uses it: its SQL, and calls that are retried. Threading: any thread.
 class Database {
  public:
-  /// `address`: as errors call the database. `readers` may be `writers`. Nothing is connected yet.
-  Database(const StoreName& name, std::string address, std::unique_ptr<Dialect> dialect,
-           std::shared_ptr<ConnectionPool> writers, std::shared_ptr<ConnectionPool> readers,
-           std::chrono::milliseconds call_timeout)
-      : name_(name),
-        address_(std::move(address)),
-        call_timeout_(call_timeout),
-        dialect_(std::move(dialect)),
-        writers_(std::move(writers)),
-        readers_(std::move(readers)) {}
+  /// Does not connect yet.
+  Database(const StoreName& name, std::shared_ptr<const Access> access) : name_(name), access_(std::move(access)) {}
 
-  const Dialect& dialect() const { return *dialect_; }
+  const Dialect& dialect() const { return *access_->dialect; }
   /// Of a call that begins now.
-  TimePoint deadline() const { return std::chrono::steady_clock::now() + call_timeout_; }
+  TimePoint deadline() const { return std::chrono::steady_clock::now() + access_->call_timeout; }
   /// Of a start, and of a call that reads everything.
-  TimePoint late_deadline() const { return std::chrono::steady_clock::now() + 20 * call_timeout_; }
+  TimePoint late_deadline() const { return std::chrono::steady_clock::now() + 20 * access_->call_timeout; }
   Error failed(const std::exception& failure) const;
 
-  /// Has `work(connection)` prepare the database, once. Connecting has its bound, the rest has until `late_deadline()`.
+  /// Has `work(connection)` prepare the database. Waits for a free connection until `deadline()`, tries to connect once,
+  /// and gives the rest until `late_deadline()`.
   /// Errors: throws `Error` (store_failed).
   template <class Work>
   void prepare(const Work& work);
@@ -57,11 +60,11 @@ class Database {
   /// another one is tried once. Errors: throws `Failure`.
   template <class Work>
   auto write(TimePoint until, const Work& work) {
-    return with_connection(*writers_, until, work);
+    return with_connection(*access_->writers, until, work);
   }
   template <class Work>
   auto read(TimePoint until, const Work& work) {
-    return with_connection(*readers_, until, work);
+    return with_connection(*access_->readers, until, work);
   }
 
  private:
@@ -71,16 +74,13 @@ class Database {
   static bool again(ConnectionPool& pool, TimePoint deadline, const Failure& failure, int tries);
 
   const StoreName name_;
-  const std::string address_;
-  const std::chrono::milliseconds call_timeout_;
-  const std::unique_ptr<Dialect> dialect_;
-  const std::shared_ptr<ConnectionPool> writers_, readers_;
+  const std::shared_ptr<const Access> access_;
 };
 
 template <class Work>
 void Database::prepare(const Work& work) {
   try {
-    const auto lease = writers_->lease(std::chrono::steady_clock::now());
+    const auto lease = access_->writers->lease_for_start(deadline());
     (*lease).set_deadline(late_deadline());
     work(*lease);
   } catch (const Failure& failure) {

@@ -81,7 +81,7 @@ FileInfo file_of(const Row& row) {
 }  // namespace
 
 FileTable::FileTable(std::unique_ptr<Database> database, const SqlFileIndexOptions& options)
-    : database_((check_options(name, options.table, options), std::move(database))),
+    : database_((check_table(name, options.table), std::move(database))),
       name_(options.table),
       table_(database_->dialect().quoted(name_)) {
   database_->prepare([this](Connection& connection) { prepare(connection); });

@@ -3,7 +3,7 @@
 
 #include "database.hpp"
 
-#include <flux/storage/sql_file_index.hpp>
+#include <flux/storage/sql.hpp>
 
 #include <memory>
 #include <string>

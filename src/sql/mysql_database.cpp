@@ -1,10 +1,13 @@
-#include "mysql_database.hpp"
+#include <flux/storage/mysql.hpp>
 
+#include "database.hpp"
 #include "mysql_connection.hpp"
 #include "mysql_dialect.hpp"
 #include "mysql_parameters.hpp"
 
-namespace flux::storage::sql {
+namespace flux {
+
+using namespace storage::sql;
 
 static MysqlParameters parameters_of(const SqlAddress& address) {
   MysqlParameters parameters;
@@ -20,22 +23,21 @@ static MysqlParameters parameters_of(const SqlAddress& address) {
   return parameters;
 }
 
-static std::unique_ptr<Database> database_of(const StoreName& name, const MysqlParameters& parameters,
-                                             const SqlOptions& options) {
+static std::shared_ptr<const Access> access_to(const MysqlParameters& parameters, const SqlOptions& options) {
+  check_options(options);
   const MysqlTimeouts timeouts{options.connect_timeout, options.call_timeout};
   const auto guard = std::make_shared<CallGuard>();
   const auto pool = std::make_shared<ConnectionPool>(options.connections, [parameters, timeouts, guard] {
     return std::make_unique<MysqlConnection>(parameters, timeouts, guard);
   });
-  return std::make_unique<Database>(name, "MySQL", std::make_unique<MysqlDialect>(), pool, pool, options.call_timeout);
+  return std::make_shared<const Access>(
+      Access{"MySQL", std::make_unique<MysqlDialect>(), pool, pool, options.call_timeout});
 }
 
-std::unique_ptr<Database> mysql_database(const StoreName& name, const std::string& url, const SqlOptions& options) {
-  return database_of(name, mysql_parameters(url), options);
-}
+MysqlDatabase::MysqlDatabase(const std::string& url, const SqlOptions& options)
+    : SqlDatabase(access_to(mysql_parameters(url), options)) {}
 
-std::unique_ptr<Database> mysql_database(const StoreName& name, const SqlAddress& address, const SqlOptions& options) {
-  return database_of(name, parameters_of(address), options);
-}
+MysqlDatabase::MysqlDatabase(const SqlAddress& address, const SqlOptions& options)
+    : SqlDatabase(access_to(parameters_of(address), options)) {}
 
-}  // namespace flux::storage::sql
+}  // namespace flux

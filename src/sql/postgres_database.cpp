@@ -1,8 +1,11 @@
-#include "postgres_database.hpp"
+#include <flux/storage/postgres.hpp>
 
+#include "database.hpp"
 #include "postgres_connection.hpp"
 
-namespace flux::storage::sql {
+namespace flux {
+
+using namespace storage::sql;
 
 static std::string connection_of(const SqlAddress& address) {
   std::string text = "host=" + postgres_quoted(address.host);
@@ -13,20 +16,21 @@ static std::string connection_of(const SqlAddress& address) {
   return text;
 }
 
-std::unique_ptr<Database> postgres_database(const StoreName& name, const std::string& connection,
-                                            const SqlOptions& options) {
+static std::shared_ptr<const Access> access_to(const std::string& connection, const SqlOptions& options) {
+  check_options(options);
   const PostgresTimeouts timeouts{options.connect_timeout, options.call_timeout};
   const auto parameters = postgres_parameters(connection, timeouts);
   const auto pool = std::make_shared<ConnectionPool>(options.connections, [parameters, timeouts] {
     return std::make_unique<PostgresConnection>(parameters, timeouts.call);
   });
-  return std::make_unique<Database>(name, "PostgreSQL", std::make_unique<PostgresDialect>(), pool, pool,
-                                    options.call_timeout);
+  return std::make_shared<const Access>(
+      Access{"PostgreSQL", std::make_unique<PostgresDialect>(), pool, pool, options.call_timeout});
 }
 
-std::unique_ptr<Database> postgres_database(const StoreName& name, const SqlAddress& address,
-                                            const SqlOptions& options) {
-  return postgres_database(name, connection_of(address), options);
-}
+PostgresDatabase::PostgresDatabase(const std::string& connection, const SqlOptions& options)
+    : SqlDatabase(access_to(connection, options)) {}
 
-}  // namespace flux::storage::sql
+PostgresDatabase::PostgresDatabase(const SqlAddress& address, const SqlOptions& options)
+    : SqlDatabase(access_to(connection_of(address), options)) {}
+
+}  // namespace flux

@@ -87,7 +87,7 @@ std::int64_t to_column(std::uint64_t number) { return static_cast<std::int64_t>(
 // --- The tables ---
 
 RoomTables::RoomTables(std::unique_ptr<Database> database, const SqlRoomOptions& options)
-    : database_((check_options(name, options.table, options), std::move(database))),
+    : database_((check_table(name, options.table), std::move(database))),
       batch_max_(options.batch_max),
       rooms_name_(options.table),
       items_name_(options.table + "_items"),

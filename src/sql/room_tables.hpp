@@ -3,7 +3,7 @@
 
 #include "database.hpp"
 
-#include <flux/storage/sql_room_store.hpp>
+#include <flux/storage/sql.hpp>
 
 #include <cstdint>
 #include <map>

@@ -64,7 +64,8 @@ TEST_CASE("mysql chat store: no connection to a server that became read-only is 
   if (!server) return;
   const SqlAddress guest = server->make_guest();
   server->give_guest("SELECT, INSERT, UPDATE, CREATE, INDEX, DELETE");
-  MysqlChatStore store(guest);
+  const auto opened_store = MysqlDatabase(guest).chat_store();
+  SqlChatStore& store = *opened_store;
   REQUIRE(store.append("r", chat_message("r", "1")).ok());
   const auto connections = [&] {
     return server->ask("SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'flux_guest'");
@@ -89,7 +90,7 @@ TEST_CASE("mysql stores: sslca has the connection encrypted, to a server that on
   const std::string folder = server->tls_folder();
   const std::string identity = "&sslcert=" + folder + "/server.pem&sslkey=" + folder + "/server.key";
   const auto refused = [&](const std::string& url) {
-    const Error error = error_of([&] { MysqlChatStore store(url); });
+    const Error error = error_of([&] { MysqlDatabase(url).chat_store(); });
     CHECK(error.code() == Errc::store_failed);
     return error.message();
   };
@@ -99,13 +100,13 @@ TEST_CASE("mysql stores: sslca has the connection encrypted, to a server that on
   flux_test::Setting tls(*server, user + "SSL", user + "NONE");
   tls.set();
   CHECK_THAT(refused(server->url()), ContainsSubstring("Access denied"));
-  fill(*std::make_shared<MysqlChatStore>(encrypted), "r", 2);
+  fill(*MysqlDatabase(encrypted).chat_store(), "r", 2);
   flux_test::Setting certificate(*server, user + "X509", user + "SSL");
   certificate.set();
   CHECK_THAT(refused(encrypted), ContainsSubstring("Access denied"));
-  fill(*std::make_shared<MysqlChatStore>(encrypted + identity), "q", 2);
+  fill(*MysqlDatabase(encrypted + identity).chat_store(), "q", 2);
   const auto misread = [&](const std::string& parameters) {
-    const Error error = error_of([&] { MysqlChatStore store(server->url() + parameters); });
+    const Error error = error_of([&] { MysqlDatabase(server->url() + parameters).chat_store(); });
     CHECK(error.code() == Errc::bad_config);
     return error.message();
   };
@@ -127,8 +128,8 @@ TEST_CASE("mysql stores: where sslca asks for TLS, a server without it is refuse
     if (bytes.size() > 5 && bytes[3] == 0 && bytes[4] == 10) bytes[able + 1] &= ~0x08;  // CLIENT_SSL
   });
   const std::string url = "mysql://flux:secret@localhost/flux?socket=" + (folder / "socket");
-  const MysqlChatStore plain(url);
-  const Error error = error_of([&] { MysqlChatStore store(url + "&sslca=" + server->tls_folder() + "/ca.pem"); });
+  const auto plain = MysqlDatabase(url).chat_store();
+  const Error error = error_of([&] { MysqlDatabase(url + "&sslca=" + server->tls_folder() + "/ca.pem").chat_store(); });
   CHECK(error.code() == Errc::store_failed);
   CHECK_THAT(error.message(), ContainsSubstring("SSL is required, but the server does not support it"));
 }
@@ -140,7 +141,7 @@ TEST_CASE("mysql chat store: a server that falls silent in the login is a clear 
   flux_test::Proxied proxied(*server);
   proxied.proxy.stall_after("mysql_native_password");  // in its greeting
   const auto waited = flux_test::time_of([&] {
-    const auto open = [&] { proxied.stores->open_chat(flux_test::hurried<SqlChatOptions>()); };
+    const auto open = [&] { proxied.stores->open_chat(flux_test::hurried<flux_test::ChatOptions>()); };
     CHECK(error_of(open).code() == Errc::store_failed);
   });
   CHECK(proxied.proxy.is_stalled());
@@ -176,12 +177,12 @@ TEST_CASE("mysql chat store: what it can't start with is a clear error", "[chat_
                           "mysql://h:0/db", "mysql://h:99999/db", "mysql://u:%zz@h/db", "mysql://u:%4@h/db",
                           "mysql://u:a%00b@h/db", "mysql://h/db?colour=red"}) {
     INFO(url);
-    const Error error = error_of([&] { MysqlChatStore store{std::string(url)}; });
+    const Error error = error_of([&] { MysqlDatabase(std::string(url)).chat_store(); });
     CHECK(error.code() == Errc::bad_config);
     CHECK_THAT(error.message(), ContainsSubstring("mysql://user:password@host:3306/database"));
   }
   SqlAddress address = server->address();
-  const auto opened = [&] { return error_of([&] { MysqlChatStore store(address); }); };
+  const auto opened = [&] { return error_of([&] { MysqlDatabase(address).chat_store(); }); };
   address.password = "it's \\wrong";
   CHECK(opened().code() == Errc::store_failed);
   CHECK_THAT(opened().message(), ContainsSubstring("Access denied for user 'flux'"));
@@ -203,12 +204,12 @@ TEST_CASE("mysql chat store: what is wrong with a URL or an address is told with
        {"mysql://u:sec/ret@h/db", "mysql://u:sec?ret@h/db", "mysql://u:1/db?sec=ret@h/db", "mysql://u:1/x?secret@h/db",
         "mysql://u:sec%zzret@h/db", "//u:secret@h/db", "u:secret@h/db"}) {
     INFO(url);
-    const Error error = error_of([&] { MysqlChatStore store{std::string(url)}; });
+    const Error error = error_of([&] { MysqlDatabase(std::string(url)).chat_store(); });
     CHECK(error.code() == Errc::bad_config);
     CHECK_THAT(error.message(), !ContainsSubstring("sec") && !ContainsSubstring("ret"));
   }
   SqlAddress address{"127.0.0.1", 1, "db", "u", std::string("sec\0ret", 7)};
-  const Error error = error_of([&] { MysqlChatStore store(address); });
+  const Error error = error_of([&] { MysqlDatabase(address).chat_store(); });
   CHECK(error.code() == Errc::bad_config);
   CHECK_THAT(error.message(), ContainsSubstring("password holds a NUL") && !ContainsSubstring("sec"));
 }
@@ -220,7 +221,7 @@ TEST_CASE("mysql chat store: what it drops is gone for all, whatever the server 
   fill(*server->open_chat({}), "r", 3);
   flux_test::Setting no_autocommit(*server, "SET GLOBAL autocommit = 0", "SET GLOBAL autocommit = 1");
   no_autocommit.set();
-  SqlChatOptions options;
+  flux_test::ChatOptions options;
   options.messages_per_room_max = 1;
   const auto store = server->open_chat(options);
   CHECK(server->ask("SELECT COUNT(*) FROM flux_chat") == "1");
@@ -232,7 +233,7 @@ TEST_CASE("mysql chat store: rights that are missing are a clear error at start"
   server->make_guest();
   const std::string socket = server->address().host;
   const auto url = "mysql://flux_guest:it%27s%20%40%3A%2f%20%22right%22%3F@localhost/flux?socket=" + socket;
-  const auto opened = [&] { return error_of([&] { MysqlChatStore store(url); }); };
+  const auto opened = [&] { return error_of([&] { MysqlDatabase(url).chat_store(); }); };
   CHECK_THAT(opened().message(), ContainsSubstring("Access denied"));
   server->give_guest("SELECT");
   CHECK_THAT(opened().message(), ContainsSubstring("CREATE command denied"));
@@ -240,7 +241,7 @@ TEST_CASE("mysql chat store: rights that are missing are a clear error at start"
   CHECK_THAT(opened().message(), ContainsSubstring("INSERT command denied"));
   // Who may use the tables, and make none, can start when they are there.
   server->give_guest("SELECT, INSERT, UPDATE");
-  fill(*std::make_shared<MysqlChatStore>(url), "r", 2);
+  fill(*MysqlDatabase(url).chat_store(), "r", 2);
 }
 
 TEST_CASE("mysql chat store: text and numbers come back as they were, however long or strange", "[chat_store][mysql]") {

@@ -37,12 +37,12 @@ TEST_CASE("mysql file index: what it can't start with is a clear error", "[file_
   if (!server) return;
   SqlAddress address = server->address();
   address.password = "wrong";
-  const Error error = flux_test::error_of([&] { MysqlFileIndex index(address); });
+  const Error error = flux_test::error_of([&] { MysqlDatabase(address).file_index(); });
   CHECK(error.code() == Errc::store_failed);
   CHECK_THAT(error.message(),
              ContainsSubstring("file index in MySQL: ") && ContainsSubstring("Access denied for user"));
-  CHECK(flux_test::error_of([] { MysqlFileIndex index(std::string("nonsense")); }).code() == Errc::bad_config);
-  CHECK(MysqlFileIndex(server->url()).load().value().empty());
+  CHECK(flux_test::error_of([] { MysqlDatabase(std::string("nonsense")).file_index(); }).code() == Errc::bad_config);
+  CHECK(MysqlDatabase(server->url()).file_index()->load().value().empty());
 }
 
 TEST_CASE("mysql file index: rights that are missing are a clear error at start", "[file_index][mysql]") {

@@ -36,7 +36,7 @@ std::string url_of(const ScriptedServer& server, const std::string& parameters =
 }
 
 std::string refused(const std::string& url) {
-  const Error error = error_of([&] { MysqlChatStore store(url, flux_test::hurried<SqlChatOptions>()); });
+  const Error error = error_of([&] { MysqlDatabase(url, flux_test::hurried<SqlOptions>()).chat_store(); });
   CHECK(error.code() == Errc::store_failed);
   return error.message();
 }
@@ -88,7 +88,7 @@ TEST_CASE("mysql stores: where sslca asks for TLS, a certificate of another name
     ::close(to);
   });
   const std::string plain = url_of(server);
-  MysqlChatStore(plain).append("r", chat_message("r", "1")).value();
+  MysqlDatabase(plain).chat_store()->append("r", chat_message("r", "1")).value();
   const std::string message = refused(plain + "?sslca=" + mariadb->tls_folder() + "/ca.pem");
   CHECK_THAT(message, ContainsSubstring("certificate"));
 }
@@ -132,8 +132,10 @@ TEST_CASE("mysql stores: a connection that TLS encrypts is made anew when it was
   if (!mariadb) return;
   const TempFolder folder;
   flux_test::SocketProxy proxy(folder / "socket", mariadb->address().host);
-  MysqlChatStore store("mysql://flux:secret@localhost/flux?socket=" + (folder / "socket") +
-                       "&sslca=" + mariadb->tls_folder() + "/ca.pem");
+  const auto opened_store = MysqlDatabase("mysql://flux:secret@localhost/flux?socket=" + (folder / "socket") +
+                                          "&sslca=" + mariadb->tls_folder() + "/ca.pem")
+                                .chat_store();
+  SqlChatStore& store = *opened_store;
   REQUIRE(store.append("r", chat_message("r", "1")).value() == 1);
   proxy.cut();
   CHECK(store.append("r", chat_message("r", "2")).value() == 2);

@@ -28,11 +28,11 @@ TEST_CASE("mysql room store: what it can't start with is a clear error", "[room_
   if (!server) return;
   SqlAddress address = server->address();
   address.password = "wrong";
-  const Error error = flux_test::error_of([&] { MysqlRoomStore store(address); });
+  const Error error = flux_test::error_of([&] { MysqlDatabase(address).room_store(); });
   CHECK(error.code() == Errc::store_failed);
   CHECK_THAT(error.message(), ContainsSubstring("rooms in MySQL: ") && ContainsSubstring("Access denied for user"));
-  CHECK(flux_test::error_of([] { MysqlRoomStore store(std::string("nonsense")); }).code() == Errc::bad_config);
-  CHECK(MysqlRoomStore(server->url()).load().value().empty());
+  CHECK(flux_test::error_of([] { MysqlDatabase(std::string("nonsense")).room_store(); }).code() == Errc::bad_config);
+  CHECK(MysqlDatabase(server->url()).room_store()->load().value().empty());
 }
 
 TEST_CASE("mysql room store: rights that are missing are a clear error at start", "[room_store][mysql]") {
@@ -78,4 +78,14 @@ TEST_CASE("mysql room store: an item that is more than the server takes fails al
   CHECK_THAT(results[2].error().message(), ContainsSubstring("max_allowed_packet, " + std::to_string(most)));
   CHECK(results[3].ok());
   CHECK(numbers_of(*store, "r") == "1 2 4 ");
+}
+
+TEST_CASE("mysql stores: those of one database object share its connections", "[room_store][mysql]") {
+  const auto server = Mysql::or_skip();
+  if (!server) return;
+  SqlOptions options;
+  options.connections = 1;
+  flux_test::stores_share_connections(MysqlDatabase(server->url(), options), [&] {
+    return server->ask("SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'flux'");
+  });
 }

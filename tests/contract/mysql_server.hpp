@@ -3,9 +3,7 @@
 
 #include "contract/sql_server.hpp"
 
-#include <flux/storage/mysql_chat_store.hpp>
-#include <flux/storage/mysql_file_index.hpp>
-#include <flux/storage/mysql_room_store.hpp>
+#include <flux/storage/mysql.hpp>
 
 #include <mysql.h>
 
@@ -63,8 +61,7 @@ class Mysql final : public SocketServer {
   const std::string& url() const { return url_; }
   flux::SqlAddress address() const override { return address_; }
   std::unique_ptr<SqlStores> at(const flux::SqlAddress& address) const override {
-    return std::make_unique<
-        SqlStoresAt<flux::MysqlChatStore, flux::MysqlFileIndex, flux::MysqlRoomStore, flux::SqlAddress>>(address);
+    return std::make_unique<SqlStoresAt<flux::MysqlDatabase, flux::SqlAddress>>(address);
   }
   std::string host_in(const std::string& folder) const override { return folder + "/socket"; }
   std::string socket_of(const std::string& host) const override { return host; }

@@ -43,7 +43,7 @@ TEST_CASE("postgres chat store: a server that falls silent in the middle of a tr
   const auto server = Postgres::or_skip();
   if (!server) return;
   flux_test::Proxied proxied(*server);
-  const auto options = flux_test::hurried<SqlChatOptions>();
+  const auto options = flux_test::hurried<flux_test::ChatOptions>();
   const auto store = proxied.stores->open_chat(options);
   proxied.proxy.stall_after("BEGIN");
   const auto waited = flux_test::time_of(
@@ -69,9 +69,9 @@ TEST_CASE("postgres stores: a server that falls silent in the login, or right af
     proxied.proxy.stall(false);
     open();
   };
-  falls_silent([&] { proxied.stores->open_chat(flux_test::hurried<SqlChatOptions>()); });
-  falls_silent([&] { proxied.stores->open_files(flux_test::hurried<SqlFileIndexOptions>()); });
-  falls_silent([&] { proxied.stores->open_rooms(flux_test::hurried<SqlRoomOptions>()); });
+  falls_silent([&] { proxied.stores->open_chat(flux_test::hurried<flux_test::ChatOptions>()); });
+  falls_silent([&] { proxied.stores->open_files(flux_test::hurried<flux_test::FileIndexOptions>()); });
+  falls_silent([&] { proxied.stores->open_rooms(flux_test::hurried<flux_test::RoomOptions>()); });
 }
 
 TEST_CASE("postgres stores: a server that sends a byte now and then is given up while it logs us in",
@@ -90,7 +90,7 @@ TEST_CASE("postgres stores: a server that sends a byte now and then is given up 
   const std::string url =
       "postgresql://flux:secret@127.0.0.1:" + std::to_string(server.port()) + "/flux?sslmode=" + mode;
   const auto waited = flux_test::time_of([&] {
-    const auto open = [&] { PostgresChatStore store(url, flux_test::hurried<SqlChatOptions>()); };
+    const auto open = [&] { PostgresDatabase(url, flux_test::hurried<SqlOptions>()).chat_store(); };
     CHECK_THAT(error_of(open).message(), ContainsSubstring("timeout expired"));
   });
   CHECK(waited < std::chrono::seconds(5));  // 2 s for the login
@@ -108,7 +108,7 @@ TEST_CASE("postgres chat store: a server that falls silent while a table is copi
   if (!server) return;
   flux_test::Proxied proxied(*server);
   flux_test::sql_chat::silence_while_taking_over(proxied, *server, [&] {
-    SqlChatOptions options;
+    flux_test::ChatOptions options;
     options.table = "old_chat";
     options.call_timeout = std::chrono::milliseconds(150);
     CHECK_THAT(error_of([&] { server->open_chat(options); }).message(),
@@ -134,11 +134,11 @@ TEST_CASE("postgres stores: TLS is as the connection string asks for it", "[chat
        {std::string("host=localhost sslmode=require"), "host=localhost sslmode=verify-full " + ca,
         "host=not-in-it sslmode=verify-ca " + ca}) {
     INFO(asked);
-    const PostgresChatStore store(server->over_tcp(asked));
+    const auto store = PostgresDatabase(server->over_tcp(asked)).chat_store();
     CHECK(server->ask("SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_port > 0") == "t");
   }
   const auto refused = [&](const std::string& asked) {
-    const Error error = error_of([&] { PostgresChatStore store(server->over_tcp(asked)); });
+    const Error error = error_of([&] { PostgresDatabase(server->over_tcp(asked)).chat_store(); });
     CHECK(error.code() == Errc::store_failed);
     return error.message();
   };
@@ -168,9 +168,9 @@ TEST_CASE("postgres chat store: what it can't start with is a clear error", "[ch
   const auto server = Postgres::or_skip();
   if (!server) return;
   SqlAddress address = server->address();
-  const auto opened = [&] { return error_of([&] { PostgresChatStore store(address); }); };
-  CHECK(error_of([] { PostgresChatStore store("nonsense"); }).code() == Errc::bad_config);
-  CHECK_THAT(error_of([] { PostgresChatStore store("colour=red"); }).message(), ContainsSubstring("colour"));
+  const auto opened = [&] { return error_of([&] { PostgresDatabase(address).chat_store(); }); };
+  CHECK(error_of([] { PostgresDatabase("nonsense").chat_store(); }).code() == Errc::bad_config);
+  CHECK_THAT(error_of([] { PostgresDatabase("colour=red").chat_store(); }).message(), ContainsSubstring("colour"));
   address.password = "it's \\wrong";
   CHECK(opened().code() == Errc::store_failed);
   CHECK_THAT(opened().message(), ContainsSubstring("password authentication failed"));
@@ -194,11 +194,11 @@ TEST_CASE("postgres chat store: what is wrong with a connection string is told w
         "postgresql://u:secret@[::1]x/db", "postgresql://u:sec\"ret@[h/db", "postgresql://u:p@h/db?secret",
         "host=h password=correct secret", "host=h password='secret"}) {
     INFO(connection);
-    const Error error = error_of([&] { PostgresChatStore store{std::string(connection)}; });
+    const Error error = error_of([&] { PostgresDatabase(std::string(connection)).chat_store(); });
     CHECK(error.code() == Errc::bad_config);
     CHECK_THAT(error.message(), !ContainsSubstring("sec") && !ContainsSubstring("ret"));
   }
-  CHECK_THAT(error_of([] { PostgresChatStore store("postgresql://u:p@h/db?colour=red"); }).message(),
+  CHECK_THAT(error_of([] { PostgresDatabase("postgresql://u:p@h/db?colour=red").chat_store(); }).message(),
              ContainsSubstring("colour"));
 }
 
@@ -206,20 +206,20 @@ TEST_CASE("postgres chat store: rights that are missing are a clear error at sta
   const auto server = Postgres::or_skip();
   if (!server) return;
   const SqlAddress address = server->make_guest();
-  const auto opened = [&] { return error_of([&] { PostgresChatStore store(address); }); };
+  const auto opened = [&] { return error_of([&] { PostgresDatabase(address).chat_store(); }); };
   CHECK_THAT(opened().message(), ContainsSubstring("permission denied for schema"));
   server->open_chat({});
   server->give_guest("SELECT");
   CHECK_THAT(opened().message(), ContainsSubstring("permission denied for table flux_chat"));
   // Who may use the tables, and make none, can start when they are there.
   server->run("GRANT SELECT, INSERT, UPDATE ON flux_chat, flux_chat_rooms TO flux_guest");
-  fill(*std::make_shared<PostgresChatStore>(address), "r", 2);
+  fill(*PostgresDatabase(address).chat_store(), "r", 2);
 }
 
 TEST_CASE("postgres chat store: a table that is locked is waited for, and not for ever", "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
-  SqlChatOptions options;
+  flux_test::ChatOptions options;
   options.call_timeout = std::chrono::milliseconds(400);
   const auto store = server->open_chat(options);
   server->run("BEGIN; LOCK TABLE flux_chat_rooms");

@@ -37,12 +37,12 @@ TEST_CASE("postgres file index: what it can't start with is a clear error", "[fi
   if (!server) return;
   SqlAddress address = server->address();
   address.password = "wrong";
-  const Error error = flux_test::error_of([&] { PostgresFileIndex index(address); });
+  const Error error = flux_test::error_of([&] { PostgresDatabase(address).file_index(); });
   CHECK(error.code() == Errc::store_failed);
   CHECK_THAT(error.message(),
              ContainsSubstring("file index in PostgreSQL: ") && ContainsSubstring("password authentication failed"));
-  CHECK(flux_test::error_of([] { PostgresFileIndex index(std::string("nonsense")); }).code() == Errc::bad_config);
-  CHECK(PostgresFileIndex(server->url()).load().value().empty());
+  CHECK(flux_test::error_of([] { PostgresDatabase(std::string("nonsense")).file_index(); }).code() == Errc::bad_config);
+  CHECK(PostgresDatabase(server->url()).file_index()->load().value().empty());
 }
 
 TEST_CASE("postgres file index: rights that are missing are a clear error at start", "[file_index][postgres]") {

@@ -28,12 +28,12 @@ TEST_CASE("postgres room store: what it can't start with is a clear error", "[ro
   if (!server) return;
   SqlAddress address = server->address();
   address.password = "wrong";
-  const Error error = flux_test::error_of([&] { PostgresRoomStore store(address); });
+  const Error error = flux_test::error_of([&] { PostgresDatabase(address).room_store(); });
   CHECK(error.code() == Errc::store_failed);
   CHECK_THAT(error.message(),
              ContainsSubstring("rooms in PostgreSQL: ") && ContainsSubstring("password authentication failed"));
-  CHECK(flux_test::error_of([] { PostgresRoomStore store(std::string("nonsense")); }).code() == Errc::bad_config);
-  CHECK(PostgresRoomStore(server->url()).load().value().empty());
+  CHECK(flux_test::error_of([] { PostgresDatabase(std::string("nonsense")).room_store(); }).code() == Errc::bad_config);
+  CHECK(PostgresDatabase(server->url()).room_store()->load().value().empty());
 }
 
 TEST_CASE("postgres room store: rights that are missing are a clear error at start", "[room_store][postgres]") {
@@ -60,4 +60,15 @@ TEST_CASE("postgres room store: text that the database does not take fails alone
   CHECK_THAT(results[1].error().message(), ContainsSubstring("invalid byte sequence"));
   CHECK(results[2].ok());
   CHECK(numbers_of(*store, "r") == "1 3 ");
+}
+
+TEST_CASE("postgres stores: those of one database object share its connections", "[room_store][postgres]") {
+  const auto server = Postgres::or_skip();
+  if (!server) return;
+  SqlOptions options;
+  options.connections = 1;
+  flux_test::stores_share_connections(PostgresDatabase(server->url(), options), [&] {
+    return server->ask(
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE usename = current_user AND backend_type = 'client backend'");
+  });
 }

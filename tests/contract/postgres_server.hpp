@@ -3,9 +3,7 @@
 
 #include "contract/sql_server.hpp"
 
-#include <flux/storage/postgres_chat_store.hpp>
-#include <flux/storage/postgres_file_index.hpp>
-#include <flux/storage/postgres_room_store.hpp>
+#include <flux/storage/postgres.hpp>
 
 #include <libpq-fe.h>
 
@@ -60,9 +58,7 @@ class Postgres final : public SocketServer {
     return {PQhost(connection_), port(), PQdb(connection_), PQuser(connection_), PQpass(connection_)};
   }
   std::unique_ptr<SqlStores> at(const flux::SqlAddress& address) const override {
-    return std::make_unique<
-        SqlStoresAt<flux::PostgresChatStore, flux::PostgresFileIndex, flux::PostgresRoomStore, flux::SqlAddress>>(
-        address);
+    return std::make_unique<SqlStoresAt<flux::PostgresDatabase, flux::SqlAddress>>(address);
   }
   std::string host_in(const std::string& folder) const override { return folder; }
   std::string socket_of(const std::string& host) const override { return host + "/.s.PGSQL." + PQport(connection_); }

@@ -23,7 +23,8 @@ using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
 
 inline void options(SqlServer& server) {
-  refuses_options<SqlChatOptions>([&](const SqlChatOptions& options) { fill(*server.open_chat(options), "r", 2); });
+  refuses_options<flux_test::ChatOptions>(
+      [&](const flux_test::ChatOptions& options) { fill(*server.open_chat(options), "r", 2); });
 }
 
 inline void table_of_another_shape(SqlServer& server) {
@@ -73,7 +74,7 @@ inline void taking_over(SqlServer& server) {
   server.run("INSERT INTO old_chat VALUES ('msg_c', 'r', 'c1', NULL, 'first', '{\"a\": 1}', 1000)");
   server.run("INSERT INTO old_chat VALUES ('msg_a', 'r', 'c2', 'u', 'second', NULL, 2000)");
   server.run("INSERT INTO old_chat VALUES ('msg_d', 'other', 'c2', 'u', '\xF0\x9F\x98\x80', NULL, 1)");
-  SqlChatOptions options;
+  flux_test::ChatOptions options;
   options.table = "old_chat";
   for (int start = 1; start <= 2; ++start) {
     const auto store = server.open_chat(options);
@@ -98,7 +99,7 @@ inline void taking_over(SqlServer& server) {
 
 inline void retention_by_count(SqlServer& server) {
   fill(*server.open_chat({}), "before", 10);
-  SqlChatOptions options;
+  flux_test::ChatOptions options;
   options.messages_per_room_max = 3;
   const auto store = server.open_chat(options);
   CHECK(ids_of(store->history("before", 100, 0)) == "8 9 10 ");
@@ -118,7 +119,7 @@ inline void retention_by_count(SqlServer& server) {
 
 inline void retention_by_age(SqlServer& server) {
   const auto clock = std::make_shared<ManualClock>();
-  SqlChatOptions options;
+  flux_test::ChatOptions options;
   options.age_max = std::chrono::hours(1);
   options.clock = clock;
   const auto store = server.open_chat(options);
@@ -154,7 +155,7 @@ inline void several_processes(SqlServer& server) {
   // The first starts at the same time, too.
   for (std::size_t t = 0; t < offsets.size(); ++t) {
     threads.emplace_back([&, t] {
-      SqlChatOptions patient;
+      flux_test::ChatOptions patient;
       patient.call_timeout = std::chrono::seconds(20);
       try {
         stores[t] = server.open_chat(patient);
@@ -214,7 +215,7 @@ inline void lost_connections(Proxied& server) {
 
 /// Errors come within bounds, then at once; and it goes on by itself.
 inline void outage(Proxied& server) {
-  const auto store = server.stores->open_chat(hurried<SqlChatOptions>());
+  const auto store = server.stores->open_chat(hurried<flux_test::ChatOptions>());
   fill(*store, "r", 1);
   server.proxy.refuse(true);
   server.proxy.cut();
@@ -232,7 +233,7 @@ inline void outage(Proxied& server) {
 
 /// The server takes what we send, and never answers.
 inline void silence(Proxied& server) {
-  const auto store = server.stores->open_chat(hurried<SqlChatOptions>());
+  const auto store = server.stores->open_chat(hurried<flux_test::ChatOptions>());
   fill(*store, "r", 1);
   server.proxy.stall(true);
   const auto waited =
@@ -245,7 +246,7 @@ inline void silence(Proxied& server) {
 
 /// `text` is in an answer that comes while the store starts.
 inline void silence_in_start(Proxied& server, const std::string& text) {
-  SqlChatOptions options;
+  flux_test::ChatOptions options;
   options.call_timeout = std::chrono::milliseconds(150);
   server.proxy.stall_after(text);
   const auto waited = time_of([&] {
@@ -265,7 +266,7 @@ inline void slow_taking_over(SqlServer& server, const std::string& slow) {
       "CREATE VIEW old_chat AS SELECT 'msg_a' AS id, 'r' AS room_id, 'c' AS connection_id, 'u' AS user_id, "
       "'text' AS message, '{}' AS metadata, 1000 AS created_at FROM " +
       slow);
-  SqlChatOptions options;
+  flux_test::ChatOptions options;
   options.table = "old_chat";
   options.connect_timeout = options.call_timeout = std::chrono::milliseconds(100);
   const auto waited = time_of([&] { server.open_chat(options); });
@@ -282,7 +283,7 @@ void silence_while_taking_over(Proxied& proxied, SqlServer& server, const Meanwh
       "CREATE TABLE old_chat (id VARCHAR(20), room_id VARCHAR(20), connection_id VARCHAR(20), user_id VARCHAR(20), "
       "message VARCHAR(20), metadata VARCHAR(20), created_at BIGINT)");
   server.run("INSERT INTO old_chat VALUES ('msg_a', 'r', 'c', 'u', 'text', '{}', 1000)");
-  SqlChatOptions options;
+  flux_test::ChatOptions options;
   options.table = "old_chat";
   options.take_over_timeout = std::chrono::milliseconds(700);
   proxied.proxy.stall_at("ROW_NUMBER");
@@ -332,7 +333,7 @@ inline void sql_chat_outage_tests(Proxied& server) {
 inline void sql_chat_contract(SqlStores& stores) {
   int count = 0;
   const auto open = [&] {
-    flux::SqlChatOptions options;
+    flux_test::ChatOptions options;
     options.table = "chat" + std::to_string(count);
     return stores.open_chat(options);
   };

@@ -25,7 +25,7 @@ using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
 
 inline void options(SqlServer& server) {
-  refuses_options<SqlFileIndexOptions>([&](const SqlFileIndexOptions& options) {
+  refuses_options<flux_test::FileIndexOptions>([&](const flux_test::FileIndexOptions& options) {
     const auto index = server.open_files(options);
     REQUIRE(index->save(index_row(1)).ok());
   });
@@ -106,7 +106,7 @@ inline void several_processes(SqlServer& server) {
   std::atomic<int> failures{0};
   for (std::size_t t = 0; t < indexes.size(); ++t) {
     threads.emplace_back([&, t] {
-      SqlFileIndexOptions patient;
+      flux_test::FileIndexOptions patient;
       patient.call_timeout = std::chrono::seconds(20);
       try {
         indexes[t] = server.open_files(patient);
@@ -150,7 +150,7 @@ inline void lost_connections(Proxied& server) {
 }
 
 inline void outage(Proxied& server) {
-  const auto index = server.stores->open_files(hurried<SqlFileIndexOptions>());
+  const auto index = server.stores->open_files(hurried<flux_test::FileIndexOptions>());
   REQUIRE(index->save(index_row(1)).ok());
   server.proxy.refuse(true);
   server.proxy.cut();
@@ -166,7 +166,7 @@ inline void outage(Proxied& server) {
 }
 
 inline void silence(Proxied& server) {
-  const auto index = server.stores->open_files(hurried<SqlFileIndexOptions>());
+  const auto index = server.stores->open_files(hurried<flux_test::FileIndexOptions>());
   server.proxy.stall(true);
   const auto waited = time_of([&] { CHECK(index->save(index_row(1)).error().code() == Errc::store_failed); });
   CHECK(waited >= std::chrono::milliseconds(500));

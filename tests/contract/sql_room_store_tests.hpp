@@ -24,8 +24,8 @@ using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
 
 inline void options(SqlServer& server) {
-  refuses_options<SqlRoomOptions>(
-      [&](const SqlRoomOptions& options) { fill(*server.open_rooms(options), stored_room("r"), 2); });
+  refuses_options<flux_test::RoomOptions>(
+      [&](const flux_test::RoomOptions& options) { fill(*server.open_rooms(options), stored_room("r"), 2); });
 }
 
 inline void table_of_another_shape(SqlServer& server) {
@@ -152,7 +152,7 @@ inline void several_processes(SqlServer& server) {
   std::atomic<int> failures{0};
   for (std::size_t t = 0; t < stores.size(); ++t) {
     threads.emplace_back([&, t] {
-      SqlRoomOptions patient;
+      flux_test::RoomOptions patient;
       patient.call_timeout = std::chrono::seconds(20);
       try {
         stores[t] = server.open_rooms(patient);
@@ -216,7 +216,7 @@ inline void lost_connections(Proxied& server) {
 }
 
 inline void outage(Proxied& server) {
-  const auto store = server.stores->open_rooms(hurried<SqlRoomOptions>());
+  const auto store = server.stores->open_rooms(hurried<flux_test::RoomOptions>());
   const StoredRoom room = stored_room("r");
   fill(*store, room, 1);
   server.proxy.refuse(true);
@@ -233,7 +233,7 @@ inline void outage(Proxied& server) {
 }
 
 inline void silence(Proxied& server) {
-  const auto store = server.stores->open_rooms(hurried<SqlRoomOptions>());
+  const auto store = server.stores->open_rooms(hurried<flux_test::RoomOptions>());
   const StoredRoom room = stored_room("r");
   fill(*store, room, 1);
   server.proxy.stall(true);
@@ -250,7 +250,7 @@ inline void silence(Proxied& server) {
 inline void sql_room_contract(SqlStores& stores) {
   int count = 0;
   const auto open = [&] {
-    flux::SqlRoomOptions options;
+    flux_test::RoomOptions options;
     options.table = "rooms" + std::to_string(count);
     return stores.open_rooms(options);
   };
@@ -280,6 +280,73 @@ inline void sql_room_store_tests(SqlServer& server) {
   SECTION("numbers at the end of their range") { sql_rooms::largest_numbers(server); }
   SECTION("a batch of more text and more rooms than a statement takes") { sql_rooms::large_batch(server); }
   SECTION("several processes share tables") { sql_rooms::several_processes(server); }
+}
+
+/// `database` has one connection. Three stores are opened and used at the same time.
+inline void stores_of_one_database(const flux::SqlDatabase& database) {
+  std::atomic<int> failures{0};
+  const auto counted = [&](const auto& work) {
+    return std::thread([&failures, work] {
+      try {
+        failures += work();
+      } catch (const flux::Error&) {
+        failures += 1000;
+      }
+    });
+  };
+  std::shared_ptr<flux::SqlChatStore> chat;
+  std::shared_ptr<flux::SqlRoomStore> rooms;
+  std::shared_ptr<flux::SqlFileIndex> files;
+  std::vector<std::thread> threads;
+  threads.push_back(counted([&] {
+    int failed = 0;
+    chat = database.chat_store();
+    flux::ChatMessage message;
+    message.room = "r";
+    for (int i = 1; i <= 20; ++i) {
+      message.id = std::to_string(i);
+      failed += chat->append("r", message) ? 0 : 1;
+    }
+    return failed;
+  }));
+  threads.push_back(counted([&] {
+    int failed = 0;
+    rooms = database.room_store();
+    for (std::uint64_t i = 1; i <= 20; ++i) {
+      failed += rooms->append(flux::testing::room_append(flux::testing::stored_room("r"), i)) ? 0 : 1;
+    }
+    return failed;
+  }));
+  threads.push_back(counted([&] {
+    int failed = 0;
+    files = database.file_index();
+    flux::FileInfo file;
+    for (int i = 1; i <= 20; ++i) {
+      file.id = std::to_string(i);
+      failed += files->save(file) ? 0 : 1;
+    }
+    return failed;
+  }));
+  for (std::thread& thread : threads) thread.join();
+  REQUIRE(failures == 0);
+  CHECK(chat->history("r", 100, 0).value().size() == 20);
+  CHECK(flux::testing::loaded(*rooms).at("r").items.size() == 20);
+  CHECK(files->load().value().size() == 20);
+}
+
+/// `connections()` counts those of the server, one of which is the test's.
+template <class Connections>
+void stores_share_connections(const flux::SqlDatabase& database, const Connections& connections) {
+  const auto at_most = [&](int most) {
+    return until_good([&]() -> flux::Result<void> {
+      const std::string count = connections();
+      if (std::stoi(count) <= most) return {};
+      return flux::Error(flux::Errc::server_error, "there are " + count);
+    });
+  };
+  REQUIRE(at_most(1).ok());
+  stores_of_one_database(database);
+  CHECK(std::stoi(connections()) <= 2);
 }
 
 inline void sql_room_outage_tests(Proxied& server) {

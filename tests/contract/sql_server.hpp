@@ -5,10 +5,7 @@
 #include "support/socket_proxy.hpp"
 #include "support/temp_folder.hpp"
 
-#include <flux/storage/sql_address.hpp>
-#include <flux/storage/sql_chat_store.hpp>
-#include <flux/storage/sql_file_index.hpp>
-#include <flux/storage/sql_room_store.hpp>
+#include <flux/storage/sql.hpp>
 
 #include <chrono>
 #include <cstdlib>
@@ -20,28 +17,35 @@
 
 namespace flux_test {
 
-/// Opens stores in one database.
+/// The options of a store, and those of the database that it is opened in.
+template <class Options>
+struct WithDatabase : flux::SqlOptions, Options {};
+using ChatOptions = WithDatabase<flux::SqlChatOptions>;
+using FileIndexOptions = WithDatabase<flux::SqlFileIndexOptions>;
+using RoomOptions = WithDatabase<flux::SqlRoomOptions>;
+
+/// Opens stores in one database, each through a database object of its own.
 class SqlStores {
  public:
   virtual ~SqlStores() = default;
-  virtual std::shared_ptr<flux::SqlChatStore> open_chat(const flux::SqlChatOptions& options) = 0;
-  virtual std::shared_ptr<flux::SqlFileIndex> open_files(const flux::SqlFileIndexOptions& options) = 0;
-  virtual std::shared_ptr<flux::SqlRoomStore> open_rooms(const flux::SqlRoomOptions& options) = 0;
+  virtual std::shared_ptr<flux::SqlChatStore> open_chat(const ChatOptions& options) = 0;
+  virtual std::shared_ptr<flux::SqlFileIndex> open_files(const FileIndexOptions& options) = 0;
+  virtual std::shared_ptr<flux::SqlRoomStore> open_rooms(const RoomOptions& options) = 0;
 };
 
-/// `Place`: what the stores' constructors take.
-template <class Chat, class Files, class Rooms, class Place>
+/// `Place`: what the constructor of `Database` takes.
+template <class Database, class Place>
 class SqlStoresAt final : public SqlStores {
  public:
   explicit SqlStoresAt(Place place) : place_(std::move(place)) {}
-  std::shared_ptr<flux::SqlChatStore> open_chat(const flux::SqlChatOptions& options) override {
-    return std::make_shared<Chat>(place_, options);
+  std::shared_ptr<flux::SqlChatStore> open_chat(const ChatOptions& options) override {
+    return Database(place_, options).chat_store(options);
   }
-  std::shared_ptr<flux::SqlFileIndex> open_files(const flux::SqlFileIndexOptions& options) override {
-    return std::make_shared<Files>(place_, options);
+  std::shared_ptr<flux::SqlFileIndex> open_files(const FileIndexOptions& options) override {
+    return Database(place_, options).file_index(options);
   }
-  std::shared_ptr<flux::SqlRoomStore> open_rooms(const flux::SqlRoomOptions& options) override {
-    return std::make_shared<Rooms>(place_, options);
+  std::shared_ptr<flux::SqlRoomStore> open_rooms(const RoomOptions& options) override {
+    return Database(place_, options).room_store(options);
   }
 
  private:
@@ -64,13 +68,13 @@ class SqlServer : public SqlStores {
 /// One behind a socket, with users.
 class SocketServer : public SqlServer {
  public:
-  std::shared_ptr<flux::SqlChatStore> open_chat(const flux::SqlChatOptions& options) override {
+  std::shared_ptr<flux::SqlChatStore> open_chat(const ChatOptions& options) override {
     return at(address())->open_chat(options);
   }
-  std::shared_ptr<flux::SqlFileIndex> open_files(const flux::SqlFileIndexOptions& options) override {
+  std::shared_ptr<flux::SqlFileIndex> open_files(const FileIndexOptions& options) override {
     return at(address())->open_files(options);
   }
-  std::shared_ptr<flux::SqlRoomStore> open_rooms(const flux::SqlRoomOptions& options) override {
+  std::shared_ptr<flux::SqlRoomStore> open_rooms(const RoomOptions& options) override {
     return at(address())->open_rooms(options);
   }
 

@@ -48,7 +48,7 @@ TEST_CASE("sqlite chat store: it is in write-ahead mode and writes through", "[c
 
 TEST_CASE("sqlite chat store: a path that can't be is a clear error", "[chat_store][sqlite]") {
   TempFolder folder;
-  const auto opened = [](const std::string& path) { return error_of([&] { SqliteChatStore store(path); }); };
+  const auto opened = [](const std::string& path) { return error_of([&] { SqliteDatabase(path).chat_store(); }); };
   CHECK(opened("").code() == Errc::bad_config);
   CHECK(opened(":memory:").code() == Errc::bad_config);
   const Error missing = opened(folder / "no/such/folder.sqlite");
@@ -62,7 +62,7 @@ TEST_CASE("sqlite chat store: a path that can't be is a clear error", "[chat_sto
 TEST_CASE("sqlite chat store: odd characters in a path are part of it", "[chat_store][sqlite]") {
   TempFolder folder;
   const std::string path = folder / "a=b c  d'\"%20?mode=ro;\xC3\xA9.sqlite";
-  { fill(*std::make_shared<SqliteChatStore>(path), "r", 1); }
+  { fill(*SqliteDatabase(path).chat_store(), "r", 1); }
   CHECK(std::filesystem::exists(path));
 }
 
@@ -70,11 +70,12 @@ TEST_CASE(
     "sqlite chat store: when the disk is full, messages fail with that, what is there stays, and it goes on with space",
     "[chat_store][sqlite]") {
   TempFolder folder;
-  SqliteChatOptions options;
+  SqliteOptions options;
   options.file_bytes_max = 200'000;
   const std::string path = folder / "chat.sqlite";
   {
-    SqliteChatStore store(path, options);
+    const auto opened_store = SqliteDatabase(path, options).chat_store();
+    SqlChatStore& store = *opened_store;
     Offset stored = 0;
     Result<Offset> last(Offset{0});
     for (int i = 1; i < 1'000; ++i) {
@@ -88,14 +89,15 @@ TEST_CASE(
     CHECK(stored > 10);
     CHECK(store.history("r", 1, 0).value().at(0).offset == stored);
   }
-  SqliteChatStore store(path);
+  const auto opened_store = SqliteDatabase(path).chat_store();
+  SqlChatStore& store = *opened_store;
   const Offset next = store.history("r", 1, 0).value().at(0).offset + 1;
   CHECK(store.append("r", chat_message("r", "more", std::string(5'000, 'x'))).value() == next);
 }
 
 TEST_CASE("sqlite chat store: somebody else's transaction is waited for, and not for ever", "[chat_store][sqlite]") {
   SqliteServer server;
-  SqlChatOptions options;
+  flux_test::ChatOptions options;
   options.call_timeout = 300ms;
   const auto store = server.open_chat(options);
   Sqlite other(server.path());

@@ -52,9 +52,11 @@ TEST_CASE("sqlite file index: a row that others made with text for a number, or 
 
 TEST_CASE("sqlite file index: a path that can't be is a clear error", "[file_index][sqlite]") {
   const TempFolder folder;
-  const auto opened = [](const std::string& path) { return flux_test::error_of([&] { SqliteFileIndex index(path); }); };
+  const auto opened = [](const std::string& path) {
+    return flux_test::error_of([&] { SqliteDatabase(path).file_index(); });
+  };
   CHECK(opened("").code() == Errc::bad_config);
-  CHECK_THAT(opened(":memory:").message(), ContainsSubstring("a SQLite file index needs the path of a file"));
+  CHECK_THAT(opened(":memory:").message(), ContainsSubstring("a SQLite database needs the path of a file"));
   CHECK_THAT(opened(folder / "no/such/folder.sqlite").message(), ContainsSubstring("unable to open"));
 }
 
@@ -62,11 +64,12 @@ TEST_CASE(
     "sqlite file index: when the disk is full, rows fail with that, what is there stays, and it goes on with space",
     "[file_index][sqlite]") {
   SqliteServer server;
-  SqliteFileIndexOptions options;
+  SqliteOptions options;
   options.file_bytes_max = 200'000;
   int saved = 0;
   {
-    SqliteFileIndex index(server.path(), options);
+    const auto opened_index = SqliteDatabase(server.path(), options).file_index();
+    SqlFileIndex& index = *opened_index;
     Result<void> last;
     while (saved < 1'000 && (last = index.save(index_row(saved, std::string(5'000, 'x'))))) ++saved;
     REQUIRE_FALSE(last.ok());

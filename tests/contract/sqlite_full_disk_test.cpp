@@ -90,7 +90,8 @@ std::string refused(const std::string& folder, const std::function<void()>& open
 TEST_CASE("sqlite chat store: on a full disk each message fails with that, none is lost, and it goes on with space",
           "[chat_store][sqlite][full_disk]") {
   on_a_small_disk([](const std::string& folder) {
-    SqliteChatStore store(folder + "/flux.sqlite");
+    const auto opened_store = SqliteDatabase(folder + "/flux.sqlite").chat_store();
+    SqlChatStore& store = *opened_store;
     const auto append = [&](int n) -> Result<void> {
       const auto offset = store.append("r", chat_message("r", std::to_string(n), text));
       if (!offset) return offset.error();
@@ -105,7 +106,8 @@ TEST_CASE("sqlite chat store: on a full disk each message fails with that, none 
 TEST_CASE("sqlite chat store: a batch that does not fit on the disk fails as a whole, and one of less is stored",
           "[chat_store][sqlite][full_disk]") {
   on_a_small_disk([](const std::string& folder) -> std::string {
-    SqliteChatStore store(folder + "/flux.sqlite");
+    const auto opened_store = SqliteDatabase(folder + "/flux.sqlite").chat_store();
+    SqlChatStore& store = *opened_store;
     std::vector<ChatMessage> batch;
     batch.reserve(400);
     for (int i = 0; i < 400; ++i) batch.push_back(chat_message("r", "many" + std::to_string(i), text));
@@ -123,7 +125,8 @@ TEST_CASE("sqlite chat store: a batch that does not fit on the disk fails as a w
 TEST_CASE("sqlite room store: on a full disk each item fails with that, none is lost, and it goes on with space",
           "[room_store][sqlite][full_disk]") {
   on_a_small_disk([](const std::string& folder) {
-    SqliteRoomStore store(folder + "/flux.sqlite");
+    const auto opened_store = SqliteDatabase(folder + "/flux.sqlite").room_store();
+    SqlRoomStore& store = *opened_store;
     const auto append = [&](int n) {
       return store.append({stored_room("r"), stored_item(static_cast<std::uint64_t>(n), text), 1});
     };
@@ -134,7 +137,8 @@ TEST_CASE("sqlite room store: on a full disk each item fails with that, none is 
 TEST_CASE("sqlite file index: on a full disk each row fails with that, none is lost, and it goes on with space",
           "[file_index][sqlite][full_disk]") {
   on_a_small_disk([](const std::string& folder) {
-    SqliteFileIndex index(folder + "/flux.sqlite");
+    const auto opened_index = SqliteDatabase(folder + "/flux.sqlite").file_index();
+    SqlFileIndex& index = *opened_index;
     return filled_and_freed(
         folder, "file index", [&](int n) { return index.save(index_row(n, text)); },
         [&] { return static_cast<int>(index.load().value().size()); });
@@ -143,7 +147,7 @@ TEST_CASE("sqlite file index: on a full disk each row fails with that, none is l
 
 TEST_CASE("sqlite stores: opening on a full disk is a clear error", "[chat_store][sqlite][full_disk]") {
   on_a_small_disk([](const std::string& folder) {
-    return refused(folder, [&] { const SqliteChatStore store(folder + "/flux.sqlite"); });
+    return refused(folder, [&] { SqliteDatabase(folder + "/flux.sqlite").chat_store(); });
   });
 }
 

@@ -18,9 +18,11 @@ TEST_CASE("sql room store: SQLite does what every database must", "[room_store][
 
 TEST_CASE("sqlite room store: a path that can't be is a clear error", "[room_store][sqlite]") {
   const TempFolder folder;
-  const auto opened = [](const std::string& path) { return flux_test::error_of([&] { SqliteRoomStore store(path); }); };
+  const auto opened = [](const std::string& path) {
+    return flux_test::error_of([&] { SqliteDatabase(path).room_store(); });
+  };
   CHECK(opened("").code() == Errc::bad_config);
-  CHECK_THAT(opened(":memory:").message(), ContainsSubstring("a SQLite room store needs the path of a file"));
+  CHECK_THAT(opened(":memory:").message(), ContainsSubstring("a SQLite database needs the path of a file"));
   CHECK_THAT(opened(folder / "no/such/folder.sqlite").message(), ContainsSubstring("unable to open"));
 }
 
@@ -28,14 +30,15 @@ TEST_CASE(
     "sqlite room store: when the disk is full, items fail with that, what is there stays, and it goes on with space",
     "[room_store][sqlite]") {
   SqliteServer server;
-  SqliteRoomOptions options;
+  SqliteOptions options;
   options.file_bytes_max = 200'000;
   const auto append = [](std::uint64_t number) {
     return RoomAppend{stored_room("r"), stored_item(number, std::string(5'000, 'x')), 1};
   };
   std::uint64_t kept = 0;
   {
-    SqliteRoomStore store(server.path(), options);
+    const auto opened_store = SqliteDatabase(server.path(), options).room_store();
+    SqlRoomStore& store = *opened_store;
     Result<void> last;
     while (kept < 1'000 && (last = store.append(append(kept + 1)))) ++kept;
     REQUIRE_FALSE(last.ok());
@@ -49,6 +52,13 @@ TEST_CASE(
   const auto store = server.open_rooms({});
   CHECK(store->append(append(kept + 2)).ok());
   CHECK(loaded(*store).at("r").items.size() == kept + 1);
+}
+
+TEST_CASE("sqlite stores: those of one database object are opened and used at the same time", "[room_store][sqlite]") {
+  const SqliteServer server;
+  SqliteOptions options;
+  options.connections = 1;
+  flux_test::stores_of_one_database(SqliteDatabase(server.path(), options));
 }
 
 TEST_CASE("sqlite stores: chat, rooms and the file index share a file", "[room_store][sqlite]") {

@@ -4,9 +4,7 @@
 #include "contract/sql_server.hpp"
 #include "support/temp_folder.hpp"
 
-#include <flux/storage/sqlite_chat_store.hpp>
-#include <flux/storage/sqlite_file_index.hpp>
-#include <flux/storage/sqlite_room_store.hpp>
+#include <flux/storage/sqlite.hpp>
 
 #include <sqlite3.h>
 
@@ -45,14 +43,14 @@ class Sqlite {
 /// A file in a folder of its own.
 class SqliteServer final : public SqlServer {
  public:
-  std::shared_ptr<flux::SqlChatStore> open_chat(const flux::SqlChatOptions& options) override {
-    return std::make_shared<flux::SqliteChatStore>(path(), flux::SqliteChatOptions{options, 0});
+  std::shared_ptr<flux::SqlChatStore> open_chat(const ChatOptions& options) override {
+    return flux::SqliteDatabase(path(), flux::SqliteOptions{options, 0}).chat_store(options);
   }
-  std::shared_ptr<flux::SqlFileIndex> open_files(const flux::SqlFileIndexOptions& options) override {
-    return std::make_shared<flux::SqliteFileIndex>(path(), flux::SqliteFileIndexOptions{options, 0});
+  std::shared_ptr<flux::SqlFileIndex> open_files(const FileIndexOptions& options) override {
+    return flux::SqliteDatabase(path(), flux::SqliteOptions{options, 0}).file_index(options);
   }
-  std::shared_ptr<flux::SqlRoomStore> open_rooms(const flux::SqlRoomOptions& options) override {
-    return std::make_shared<flux::SqliteRoomStore>(path(), flux::SqliteRoomOptions{options, 0});
+  std::shared_ptr<flux::SqlRoomStore> open_rooms(const RoomOptions& options) override {
+    return flux::SqliteDatabase(path(), flux::SqliteOptions{options, 0}).room_store(options);
   }
   void run(const std::string& sql) override { Sqlite(path()).run(sql); }
   std::string ask(const std::string& sql) override { return Sqlite(path()).ask(sql); }

@@ -2,17 +2,11 @@
 // other databases, as far as they were built.
 #include <flux/flux.hpp>
 #include <flux/storage/disk_file_store.hpp>
-#include <flux/storage/sqlite_chat_store.hpp>
-#include <flux/storage/sqlite_file_index.hpp>
-#include <flux/storage/sqlite_room_store.hpp>
+#include <flux/storage/sqlite.hpp>
 
 // Every header exists, whatever was built.
-#include <flux/storage/mysql_chat_store.hpp>
-#include <flux/storage/mysql_file_index.hpp>
-#include <flux/storage/mysql_room_store.hpp>
-#include <flux/storage/postgres_chat_store.hpp>
-#include <flux/storage/postgres_file_index.hpp>
-#include <flux/storage/postgres_room_store.hpp>
+#include <flux/storage/mysql.hpp>
+#include <flux/storage/postgres.hpp>
 
 #include <cstdio>
 #include <filesystem>
@@ -45,11 +39,12 @@ struct Kept {
 };
 
 Kept keep(const Folder& folder, std::size_t round) {
-  const auto rooms = std::make_shared<flux::SqliteRoomStore>(folder / "flux.sqlite");
-  const auto index = std::make_shared<flux::SqliteFileIndex>(folder / "flux.sqlite");
+  const flux::SqliteDatabase database(folder / "flux.sqlite");
+  const auto rooms = database.room_store();
+  const auto index = database.file_index();
   flux::Config config;
   config.listen = {{"127.0.0.1", 0}};
-  config.chat.store = std::make_shared<flux::SqliteChatStore>(folder / "flux.sqlite");
+  config.chat.store = database.chat_store();
   config.rooms.store = rooms;
   flux::DiskFileStoreOptions files;
   files.index = index;
@@ -74,20 +69,20 @@ Kept keep(const Folder& folder, std::size_t round) {
 }
 
 #if defined(FLUX_WITH_POSTGRES) || defined(FLUX_WITH_MYSQL)
-/// Whether a store reports that it can't be opened.
-template <class Store>
-bool refuses(const std::string& where) {
+/// Whether `open()` reports that a store can't be opened.
+template <class Open>
+bool refuses(const Open& open) {
   try {
-    Store store(where);
+    open();
   } catch (const flux::Error& error) {
     return error.code() == flux::Errc::store_failed;
   }
   return false;
 }
 
-template <class Chat, class Rooms, class Files>
-bool all_refuse(const std::string& where) {
-  return refuses<Chat>(where) && refuses<Rooms>(where) && refuses<Files>(where);
+bool all_refuse(const flux::SqlDatabase& database) {
+  return refuses([&] { (void)database.chat_store(); }) && refuses([&] { (void)database.room_store(); }) &&
+         refuses([&] { (void)database.file_index(); });
 }
 #endif
 
@@ -103,15 +98,10 @@ int main() {
     return 1;
   }
 #if defined(FLUX_WITH_POSTGRES)
-  if (!all_refuse<flux::PostgresChatStore, flux::PostgresRoomStore, flux::PostgresFileIndex>("host=/no/such/folder")) {
-    return 1;
-  }
+  if (!all_refuse(flux::PostgresDatabase("host=/no/such/folder"))) return 1;
 #endif
 #if defined(FLUX_WITH_MYSQL)
-  if (!all_refuse<flux::MysqlChatStore, flux::MysqlRoomStore, flux::MysqlFileIndex>(
-          "mysql://user@localhost/chat?socket=/no/such/socket")) {
-    return 1;
-  }
+  if (!all_refuse(flux::MysqlDatabase("mysql://user@localhost/chat?socket=/no/such/socket"))) return 1;
 #endif
   std::puts("chat, rooms and files are kept");
 }

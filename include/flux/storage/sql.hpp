@@ -1,0 +1,185 @@
+// Stores in SQL databases: what SQLite, PostgreSQL and MySQL have in common. Applications include the header of their
+// database: sqlite.hpp, postgres.hpp or mysql.hpp.
+#pragma once
+
+#include <flux/clock.hpp>
+#include <flux/storage/chat_store.hpp>
+#include <flux/storage/file_index.hpp>
+#include <flux/storage/room_store.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace flux {
+
+namespace storage::sql {
+struct Access;
+class Chat;
+class FileTable;
+class RoomTables;
+}  // namespace storage::sql
+
+/// The address of a database server, and the login. Everything else about a connection, such as TLS, needs a URL.
+struct SqlAddress {
+  std::string host =
+      "127.0.0.1";         ///< or, beginning with `/`, the path of a UNIX socket (MySQL) or its folder (PostgreSQL)
+  std::uint16_t port = 0;  ///< 0: the database's usual port
+  std::string database{};
+  std::string user{};
+  std::string password{};
+};
+
+/// Options of a database, for all its stores together.
+struct SqlOptions {
+  /// Connections to a database server, or readers of a file beside its one writer; 1 to 256. Each worker of the server
+  /// uses one at a time: `worker_threads` in `Config` for chat, in `RoomsOptions` and `FilesOptions` for the others.
+  std::size_t connections = 8;
+  /// Timeout of a call, within which a lost connection is replaced and the call retried; 100 ms to a day. Opening a
+  /// store, and a call that reads everything, may take 20 times as long.
+  std::chrono::milliseconds call_timeout{5'000};
+  /// Timeout of a new connection, from when the address of its host is known; 100 ms to a day. PostgreSQL rounds it to
+  /// seconds, at least 2.
+  std::chrono::milliseconds connect_timeout{3'000};
+};
+
+struct SqlChatOptions {
+  /// 1 to 40 letters, digits and `_`, not beginning with a digit. `<table>_rooms` and `<table>_version` belong to it.
+  std::string table = "flux_chat";
+  /// The number of newest messages kept of each room. 0: all.
+  std::size_t messages_per_room_max = 0;
+  /// Messages older than this (by `created_at`) are deleted. 0: none.
+  std::chrono::milliseconds age_max{0};
+  /// Messages stored in one transaction, 1 to 1000.
+  std::size_t batch_max = 256;
+  /// Timeout of the statement by which a server copies the table of another program, at the first start; 100 ms to a
+  /// day.
+  std::chrono::milliseconds take_over_timeout{std::chrono::minutes(10)};
+  std::shared_ptr<Clock> clock{};  ///< for the age of messages; none: the system's clock
+};
+
+struct SqlRoomOptions {
+  /// 1 to 40 letters, digits and `_`, not beginning with a digit. `<table>_items` and `<table>_version` belong to it.
+  std::string table = "flux_rooms";
+  /// Items stored in one transaction, 1 to 1000.
+  std::size_t batch_max = 256;
+};
+
+struct SqlFileIndexOptions {
+  /// 1 to 40 letters, digits and `_`, not beginning with a digit. `<table>_version` belongs to it.
+  std::string table = "flux_files";
+};
+
+/// Stores chat in a table of a database: one row per message, with its offset in `room_offset`.
+///
+/// The tables are created at the first start, by one process at a time. An existing table is taken over if it has the
+/// columns id, room_id, connection_id, user_id, message, metadata and created_at (milliseconds since 1970, or a time of
+/// the database), as other servers of this kind create it: its messages get their offsets in the order of (created_at,
+/// id). They are copied; the original table remains as `<table>_before_flux`, until you drop it.
+///
+/// Durability:  what `append` has returned is on disk.
+/// Idempotence: by (room, id), as long as the message is kept, even if the reply to a commit was lost.
+/// Retention:   offsets keep counting. What exceeds a limit is absent from every history from that moment. It is deleted
+///              from the table: by count with the room's next message, by age within a minute of any next message.
+/// Errors:      calls give store_failed, within `call_timeout` and one attempt to connect; at once while the database is
+///              known to be unreachable. Text with a NUL is refused with invalid_argument.
+/// Threading:   that of `ChatStore`. Several processes may share a PostgreSQL or MySQL table, or a SQLite file.
+class SqlChatStore final : public ChatStore {
+ public:
+  /// Used by `SqlDatabase`.
+  explicit SqlChatStore(std::unique_ptr<storage::sql::Chat> chat);
+  ~SqlChatStore() override;
+  SqlChatStore(const SqlChatStore&) = delete;
+  SqlChatStore& operator=(const SqlChatStore&) = delete;
+
+  Result<Offset> append(const RoomId& room, const ChatMessage& message) override;
+  std::vector<Result<Offset>> append_all(std::span<const ChatMessage> messages) override;
+  Result<std::vector<ChatMessage>> history(const RoomId& room, std::size_t limit, Offset before) override;
+  std::size_t batch_max() const override;
+
+  /// Deletes the messages that are too old, for applications that need this although nobody writes.
+  Result<void> drop_expired();
+
+ private:
+  const std::unique_ptr<storage::sql::Chat> chat_;
+};
+
+/// Stores rooms and the public space in two tables of a database: one row per room, and one row per item. The tables are
+/// created at the first start, by one process at a time. They are for one server: two that share them would each open
+/// the other's rooms at their next start.
+///
+/// Durability: what has returned is on disk. Each call is a transaction, and so is each batch.
+/// Errors:     calls give store_failed, within `call_timeout` and one attempt to connect; at once while the database is
+///             known to be unreachable. Text with a NUL, and numbers from 2^63, are refused with invalid_argument.
+/// Threading:  that of `RoomStore`.
+class SqlRoomStore final : public RoomStore {
+ public:
+  /// Used by `SqlDatabase`.
+  explicit SqlRoomStore(std::unique_ptr<storage::sql::RoomTables> tables);
+  ~SqlRoomStore() override;
+  SqlRoomStore(const SqlRoomStore&) = delete;
+  SqlRoomStore& operator=(const SqlRoomStore&) = delete;
+
+  Result<std::vector<StoredContents>> load() override;
+  Result<void> open(const StoredRoom& room) override;
+  Result<void> append(const RoomAppend& append) override;
+  std::vector<Result<void>> append_all(std::span<const RoomAppend> appends) override;
+  Result<void> remove_item(const RoomId& room, const std::string& life, std::uint64_t number) override;
+  Result<void> close(const RoomId& room, const std::string& life) override;
+  std::size_t batch_max() const override;
+
+ private:
+  const std::unique_ptr<storage::sql::RoomTables> tables_;
+};
+
+/// Stores the metadata of a `DiskFileStore`'s files in a table of a database: one row per file, a column for each member
+/// of `FileInfo`. The tables are created at the first start, by one process at a time. A table is for one store: two that
+/// share one would each consider the other's files lost.
+///
+/// Durability: what `save` and `erase` have returned is on disk. Each is a transaction.
+/// Errors:     calls give store_failed, within `call_timeout` and one attempt to connect; at once while the database is
+///             known to be unreachable. Text with a NUL, and sizes from 2^63 bytes, are refused with invalid_argument.
+/// Threading:  any thread.
+class SqlFileIndex final : public FileIndex {
+ public:
+  /// Used by `SqlDatabase`.
+  explicit SqlFileIndex(std::unique_ptr<storage::sql::FileTable> table);
+  ~SqlFileIndex() override;
+  SqlFileIndex(const SqlFileIndex&) = delete;
+  SqlFileIndex& operator=(const SqlFileIndex&) = delete;
+
+  Result<std::vector<FileInfo>> load() override;
+  Result<void> save(const FileInfo& file) override;
+  Result<void> erase(const FileId& id) override;
+
+ private:
+  const std::unique_ptr<storage::sql::FileTable> table_;
+};
+
+/// A database, in which stores are opened. They share its connections, and keep these when the object is destroyed.
+/// Copies are the same database. Threading: any thread.
+class SqlDatabase {
+ public:
+  /// Each connects, creates or checks the tables, and blocks meanwhile. A database may hold several stores of a kind,
+  /// each in a table of its own.
+  /// Errors: throw flux::Error: bad_config for an option out of its range, else store_failed.
+  std::shared_ptr<SqlChatStore> chat_store(const SqlChatOptions& options = {}) const;
+  std::shared_ptr<SqlRoomStore> room_store(const SqlRoomOptions& options = {}) const;
+  /// For `DiskFileStoreOptions::index`.
+  std::shared_ptr<SqlFileIndex> file_index(const SqlFileIndexOptions& options = {}) const;
+
+ protected:
+  explicit SqlDatabase(std::shared_ptr<const storage::sql::Access> access);
+  ~SqlDatabase();
+  SqlDatabase(const SqlDatabase&);
+  SqlDatabase& operator=(const SqlDatabase&);
+
+ private:
+  std::shared_ptr<const storage::sql::Access> access_;
+};
+
+}  // namespace flux

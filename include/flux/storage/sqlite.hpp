@@ -1,0 +1,26 @@
+// Chat, rooms and the file index in a SQLite file. Target flux::sqlite.
+#pragma once
+
+#include <flux/storage/sql.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace flux {
+
+struct SqliteOptions : SqlOptions {
+  /// Maximum size of the database file; what exceeds it fails. 0: limited by the disk alone.
+  std::uint64_t file_bytes_max = 0;
+};
+
+/// A SQLite file, with a write-ahead log and `synchronous=FULL`: a transaction is on disk when it is acknowledged. The
+/// file may hold other tables and have other users; they wait for one another up to `call_timeout`.
+class SqliteDatabase final : public SqlDatabase {
+ public:
+  /// `path`: of the file, which is created with the first store if it does not exist (its folder is not). A database in
+  /// memory is refused; use `MemoryChatStore` instead. Opens nothing yet.
+  /// Errors: throws flux::Error (bad_config) if `path` names no file, or for an option out of its range.
+  explicit SqliteDatabase(const std::string& path, const SqliteOptions& options = {});
+};
+
+}  // namespace flux
