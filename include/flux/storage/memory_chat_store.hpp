@@ -1,124 +1,37 @@
 // Chat in memory: the default store.
 #pragma once
 
-#include <flux/detail/core/secret.hpp>
 #include <flux/storage/chat_store.hpp>
 
-#include <algorithm>
-#include <deque>
-#include <functional>
-#include <list>
-#include <mutex>
-#include <unordered_map>
+#include <cstddef>
+#include <memory>
+#include <vector>
 
 namespace flux {
 
-/// Keeps the newest `messages_per_room` messages (0: none) of each of the `rooms_max` rooms (0: any number) that were
-/// written to last. Of a room that made way for another, nothing is left, and its offsets begin at 1 again.
-/// All messages together have at most `bytes_max` bytes (0: any number), what keeping them needs included: the oldest
-/// ones of the room that was not written to for longest go first, and its offsets count on.
+/// Keeps the newest `messages_per_room` messages (0: none) of each of the `rooms_max` most recently written rooms (0:
+/// any number). When a room is displaced by another, nothing of it remains, and its offsets begin at 1 again.
+/// All messages together occupy at most `bytes_max` bytes (0: any number), overhead included: the oldest messages of the
+/// room that was not written for longest are dropped first; its offsets keep counting.
 /// Threading: any thread. Never blocks.
 class MemoryChatStore final : public ChatStore {
  public:
   explicit MemoryChatStore(std::size_t messages_per_room = 1000, std::size_t rooms_max = 10'000,
-                           std::size_t bytes_max = 67'108'864)
-      : messages_per_room_(messages_per_room), rooms_max_(rooms_max), bytes_max_(bytes_max) {}
+                           std::size_t bytes_max = 67'108'864);
+  ~MemoryChatStore() override;
+  MemoryChatStore(const MemoryChatStore&) = delete;
+  MemoryChatStore& operator=(const MemoryChatStore&) = delete;
 
-  Result<Offset> append(const RoomId& room, const ChatMessage& message) override {
-    if (const auto storable = check_storable(message); !storable) return storable.error();
-    const std::lock_guard lock(mutex_);
-    Log& log = touch(room);
-    if (const auto kept = log.by_id.find(message.id); kept != log.by_id.end()) return kept->second;
-    const Offset offset = ++log.last;
-    if (messages_per_room_ == 0) return offset;
-    if (log.messages.size() == messages_per_room_) drop_oldest(log);
-    log.messages.push_back(message);
-    log.messages.back().offset = offset;
-    log.by_id.emplace(log.messages.back().id, offset);
-    bytes_ += bytes_of(log.messages.back());
-    with_messages_.splice(with_messages_.begin(), log.messages.size() == 1 ? without_messages_ : with_messages_,
-                          log.place);
-    while (bytes_max_ != 0 && bytes_ > bytes_max_) drop_oldest(*with_messages_.back());
-    return offset;
-  }
-
-  Result<std::vector<ChatMessage>> history(const RoomId& room, std::size_t limit, Offset before) override {
-    const std::lock_guard lock(mutex_);
-    std::vector<ChatMessage> page;
-    const auto found = logs_.find(room);
-    if (found == logs_.end()) return page;
-    const auto& messages = found->second->messages;
-    // Offsets have no gaps, so the end of the page is found by subtraction.
-    std::size_t end = messages.size();
-    if (before != 0 && end != 0) {
-      const Offset first = messages.front().offset;
-      end = before <= first ? 0 : std::min<std::size_t>(end, static_cast<std::size_t>(before - first));
-    }
-    const std::size_t begin = end > limit ? end - limit : 0;
-    page.assign(messages.begin() + static_cast<std::ptrdiff_t>(begin),
-                messages.begin() + static_cast<std::ptrdiff_t>(end));
-    return page;
-  }
-
+  Result<Offset> append(const RoomId& room, const ChatMessage& message) override;
+  Result<std::vector<ChatMessage>> history(const RoomId& room, std::size_t limit, Offset before) override;
   bool may_block() const override { return false; }
 
  private:
-  struct Log {
-    Log(RoomId name, const core::SeededHash& hash) : room(std::move(name)), by_id(0, hash) {}
-    RoomId room;
-    std::deque<ChatMessage> messages;
-    std::unordered_map<std::string_view, Offset, core::SeededHash>
-        by_id;  // views into `messages`, whose elements never move
-    Offset last = 0;
-    std::list<Log*>::iterator place;  // in `with_messages_`, or `without_messages_`
-  };
-
-  static std::size_t bytes_of(const ChatMessage& message) {
-    constexpr std::size_t around = sizeof(ChatMessage) + 64;  // its entry in `by_id`
-    return message.message.size() + message.metadata.size() + message.id.size() + message.room.size() +
-           message.connection_id.size() + message.user_id.size() + around;
-  }
-
-  void drop_oldest(Log& log) {
-    bytes_ -= bytes_of(log.messages.front());
-    log.by_id.erase(log.messages.front().id);
-    log.messages.pop_front();
-    if (log.messages.empty()) without_messages_.splice(without_messages_.begin(), with_messages_, log.place);
-  }
-
-  /// The room's log, moved to the front; the one unused for longest makes way for a new one.
-  Log& touch(const RoomId& room) {
-    const auto found = logs_.find(room);
-    if (found != logs_.end()) {
-      recent_.splice(recent_.begin(), recent_, found->second);
-      return recent_.front();
-    }
-    if (rooms_max_ != 0 && logs_.size() >= rooms_max_) forget(recent_.back());
-    recent_.emplace_front(room, logs_.hash_function());
-    Log& log = recent_.front();
-    without_messages_.push_front(&log);
-    log.place = without_messages_.begin();
-    logs_[room] = recent_.begin();
-    return log;
-  }
-
-  /// Of the log at the end of `recent_`.
-  void forget(Log& log) {
-    while (!log.messages.empty()) drop_oldest(log);
-    without_messages_.erase(log.place);
-    logs_.erase(log.room);
-    recent_.pop_back();
-  }
-
-  const std::size_t messages_per_room_;
-  const std::size_t rooms_max_;
-  const std::size_t bytes_max_;
-  std::mutex mutex_;
-  std::list<Log> recent_;
-  std::list<Log*> with_messages_;  // in the order in which they were written to, the latest first
-  std::list<Log*> without_messages_;
-  std::unordered_map<RoomId, std::list<Log>::iterator, core::SeededHash, std::equal_to<>> logs_;
-  std::size_t bytes_ = 0;
+  const std::unique_ptr<ChatStore> chat_;
 };
 
 }  // namespace flux
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/storage/memory_chat_store.ipp>
+#endif
