@@ -1,4 +1,4 @@
-// A bound for calls into libraries that have none.
+// A timeout for calls into libraries that have none.
 #pragma once
 
 #include "connection.hpp"
@@ -10,8 +10,8 @@
 
 namespace flux::storage::sql {
 
-/// MariaDB's client library has a bound for each read, and none for a call. This shuts the socket down when a
-/// call is late: the library then finds the connection closed. Threading: any thread.
+/// MariaDB's client library has a timeout for each read, but none for a call. This shuts down the socket of a call that
+/// takes too long: the library then finds the connection closed. Threading: any thread.
 class CallGuard {
  public:
   CallGuard() : thread_([this] { work(); }) {}
@@ -19,7 +19,7 @@ class CallGuard {
   CallGuard(const CallGuard&) = delete;
   CallGuard& operator=(const CallGuard&) = delete;
 
-  /// Watches one call. `socket` must be open all the while.
+  /// Watches one call. `socket` must stay open meanwhile.
   class Watch {
    public:
     Watch(CallGuard& guard, int socket, TimePoint deadline);

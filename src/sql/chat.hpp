@@ -1,4 +1,4 @@
-// Chat over SQL: what the three stores do.
+// Chat in SQL: the algorithm of all three databases.
 #pragma once
 
 #include "chat_schema.hpp"
@@ -20,8 +20,7 @@ class Chat {
  public:
   static constexpr StoreName name{"chat store", "chat"};
 
-  /// Makes or checks the tables. Errors: throws `Error` (store_failed, or bad_config where an option is out of its
-  /// range).
+  /// Creates or checks the tables. Errors: throws `Error` (store_failed, or bad_config if an option is out of its range).
   Chat(std::unique_ptr<Database> database, const SqlChatOptions& options);
 
   std::vector<Result<Offset>> append_all(std::span<const ChatMessage> messages);
@@ -30,7 +29,7 @@ class Chat {
   std::size_t batch_max() const { return options_.batch_max; }
 
  private:
-  /// Messages of one call that are to be stored, and where their results go.
+  /// A message of one call that is to be stored, and its result.
   struct Pending {
     const ChatMessage* message;
     Result<Offset>* result;

@@ -1,4 +1,4 @@
-// The tables of chat: made, taken over, checked.
+// The tables of chat: created, taken over, checked.
 #pragma once
 
 #include "database.hpp"
@@ -8,7 +8,7 @@
 
 namespace flux::storage::sql {
 
-/// The names of the tables, quoted where they stand in statements.
+/// The names of the tables, and the same quoted for statements.
 struct ChatTables {
   ChatTables(const Dialect& dialect, const std::string& table);
 
@@ -16,12 +16,12 @@ struct ChatTables {
   std::string messages, rooms;
 };
 
-/// Makes the tables, or takes over the one that is there. What is right already is left alone, so that a user who may
-/// make no tables can start then. The statement that copies somebody else's table may take `take_over_timeout`; what
-/// comes after it has a new deadline. Errors: throws `Failure`.
+/// Creates the tables, or takes over an existing one. Correct tables are left alone, so that a user who may not create
+/// tables can start then. The statement that copies the table of another program may take `take_over_timeout`; what
+/// follows has a new deadline. Errors: throws `Failure`.
 void prepare_chat_schema(Connection& connection, const Database& database, const ChatTables& tables,
                          std::chrono::milliseconds take_over_timeout);
-/// Tries the rights that appending and, where it `drops`, deleting need. Nothing is written.
+/// Checks the privileges that appending and, if `drops`, deleting need. Writes nothing.
 void check_rights(Connection& connection, const ChatTables& tables, bool drops);
 
 }  // namespace flux::storage::sql

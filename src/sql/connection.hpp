@@ -1,4 +1,4 @@
-// A connection to a database, whichever it is.
+// A connection to a database of any kind.
 #pragma once
 
 #include "statement.hpp"
@@ -13,16 +13,16 @@ namespace flux::storage::sql {
 
 using TimePoint = std::chrono::steady_clock::time_point;
 
-/// What a database refused. It is thrown, because a transaction is easiest to read that way; it ends in the stores'
-/// calls, which give results.
+/// An error of a database. It is thrown, because transactions are easiest to read that way, and caught in the stores'
+/// calls, which return results.
 class Failure : public std::runtime_error {
  public:
   enum class Kind : std::uint8_t {
-    lost,       ///< the connection is gone, or was never there: try again on another one
-    read_only,  ///< the server takes no writes; another connection may lead to the one that has taken its place
-    conflict,   ///< somebody else was in the way: try again
-    duplicate,  ///< a unique key is there already
-    bad_value,  ///< one of the values is not for this column
+    lost,       ///< the connection was lost or not established: retry on another one
+    read_only,  ///< the server accepts no writes; another connection may lead to its successor
+    conflict,   ///< another transaction was in the way: retry
+    duplicate,  ///< a unique key exists already
+    bad_value,  ///< a value does not suit its column
     other,
   };
   Failure(Kind kind, const std::string& text) : std::runtime_error(text), kind_(kind) {}
@@ -32,7 +32,7 @@ class Failure : public std::runtime_error {
   Kind kind_;
 };
 
-/// Of a column that is never NULL, but where somebody else has written it. Errors, of both: throw `Failure`.
+/// The value of a column that is NULL or malformed only if another program wrote it. Errors: both throw `Failure`.
 const std::string& to_text(const std::optional<std::string>& column);
 std::int64_t to_int(const std::optional<std::string>& column);
 
@@ -40,16 +40,16 @@ std::int64_t to_int(const std::optional<std::string>& column);
 class Connection {
  public:
   virtual ~Connection() = default;
-  /// Runs `statement`; gives its rows where it has `columns`. Errors: throws `Failure`.
+  /// Runs `statement`; returns its rows if it has `columns`. Errors: throws `Failure`.
   virtual Rows run(const Statement& statement, std::size_t columns = 0) = 0;
-  /// What runs later than this fails, where the database could make us wait. Where it is past the usual timeout of
-  /// calls the server, too, may take so long, but for waiting for others.
+  /// Statements fail after this time, if the database could make us wait. If it is later than the usual timeout of calls,
+  /// the server's own timeout is extended as well, except the one for locks.
   virtual void set_deadline(TimePoint deadline) = 0;
 
   Rows run(const std::string& text, std::size_t columns = 0) { return run(Statement(text), columns); }
 };
 
-/// Ends with `commit`, or is taken back.
+/// Ended by `commit`, or rolled back.
 class Transaction {
  public:
   Transaction(Connection& connection, const std::string& begin) : connection_(connection) { connection_.run(begin); }
@@ -57,7 +57,7 @@ class Transaction {
     if (done_) return;
     try {
       connection_.run("ROLLBACK");
-    } catch (const Failure&) {  // it went with its connection; the failure that led here is the one to tell
+    } catch (const Failure&) {  // lost with its connection; the failure that led here is the one to report
     }
   }
   Transaction(const Transaction&) = delete;

@@ -10,7 +10,7 @@ using Clock = std::chrono::steady_clock;
 namespace {
 constexpr std::chrono::milliseconds first_pause = 50ms;
 constexpr std::chrono::milliseconds last_pause = 1s;
-/// Routers forget silent connections, servers end them: one that rested for so long is asked first.
+/// Routers and servers drop silent connections: one that was idle for longer is checked first.
 constexpr std::chrono::milliseconds trusted_for = 30s;
 }  // namespace
 
@@ -22,7 +22,7 @@ ConnectionPool::Lease ConnectionPool::lease(TimePoint deadline, TimePoint attemp
   auto connection = take(deadline);
   try {
     if (!connection) connection = make(deadline, attempts_until);
-    connection->set_deadline(deadline);  // which may ask the server
+    connection->set_deadline(deadline);  // which may send a statement
   } catch (...) {
     give_back(nullptr);
     throw;
@@ -30,7 +30,7 @@ ConnectionPool::Lease ConnectionPool::lease(TimePoint deadline, TimePoint attemp
   return {*this, std::move(connection)};
 }
 
-/// One that rests, or none: there is room for a new one.
+/// Returns an idle connection, or null if a new one may be opened.
 std::unique_ptr<Connection> ConnectionPool::take(TimePoint deadline) {
   std::unique_lock lock(mutex_);
   if (!changed_.wait_until(lock, deadline, [this] { return lent_ < size_; })) {
@@ -64,7 +64,7 @@ std::unique_ptr<Connection> ConnectionPool::make(TimePoint deadline, TimePoint a
         changed_.wait_until(lock, next_try_);
         continue;
       }
-      // Others wait while this one tries.
+      // Others wait during this attempt.
       pause_ = std::clamp(pause_ * 2, first_pause, last_pause);
       next_try_ = Clock::now() + pause_;
       ++connecting_;
@@ -105,7 +105,7 @@ void ConnectionPool::give_back(std::unique_ptr<Connection> connection) {
   if (connection) {
     idle_.push_back({std::move(connection), Clock::now()});
   } else {
-    doubtful.swap(idle_);  // what happened to one has mostly happened to all
+    doubtful.swap(idle_);  // what happened to one has probably happened to all
   }
   changed_.notify_all();
 }

@@ -1,4 +1,4 @@
-// Connections that calls share, one call at a time each.
+// Connections shared by calls, one call at a time each.
 #pragma once
 
 #include "connection.hpp"
@@ -12,16 +12,15 @@
 
 namespace flux::storage::sql {
 
-/// Makes connections when they are needed, up to its size, and makes lost ones anew, with pauses that grow from 50 ms
-/// to 1 s. Threading: any thread.
+/// Opens connections on demand, up to its size, and replaces lost ones, with pauses that grow from 50 ms to 1 s. Threading: any thread.
 class ConnectionPool {
  public:
-  /// Makes a connection, within a bound of its own. Errors: throws `Failure`.
+  /// Opens a connection, with a timeout of its own. Errors: throws `Failure`.
   using Connect = std::function<std::unique_ptr<Connection>()>;
 
   ConnectionPool(std::size_t size, Connect connect) : size_(size), connect_(std::move(connect)) {}
 
-  /// A connection on loan. It goes back when this ends, but one that was `drop`ped.
+  /// A borrowed connection. The destructor returns it, unless it was `drop`ped.
   class Lease {
    public:
     Lease(ConnectionPool& pool, std::unique_ptr<Connection> connection)
@@ -37,13 +36,13 @@ class ConnectionPool {
     std::unique_ptr<Connection> connection_;
   };
 
-  /// A connection, whose deadline is set. Errors: throws `Failure` where there is none until `deadline`; while the
-  /// database is known to be away, at once but for one caller in each pause, who tries to connect.
+  /// Returns a connection with this deadline. Errors: throws `Failure` if there is none by then; at once while the database
+  /// is known to be unreachable, except for one caller per pause, who tries to connect.
   Lease lease(TimePoint deadline);
   /// The same with one attempt to connect, whose failure is final. The deadline is that of waiting for a free connection,
   /// or for another caller's attempt.
   Lease lease_for_start(TimePoint deadline);
-  /// A call found no database until its deadline: later calls need not wait.
+  /// Notes that a call could not reach the database until its deadline: later calls need not wait.
   void found_away();
   bool is_away();
 
@@ -63,9 +62,9 @@ class ConnectionPool {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Idle> idle_;
-  std::size_t lent_ = 0;  // or being made
+  std::size_t lent_ = 0;  // or being opened
   std::size_t connecting_ = 0;
-  // Of a database that does not answer:
+  // While the database does not answer:
   std::chrono::milliseconds pause_{0};
   TimePoint next_try_{};
   bool away_ = false;

@@ -6,7 +6,7 @@ namespace flux::storage::sql {
 
 using namespace std::chrono_literals;
 
-/// Between two tries of a transaction that somebody else was in the way of.
+/// Between two attempts of a transaction that conflicted with another.
 static constexpr std::chrono::milliseconds conflict_pause = 10ms;
 
 void require(bool good, const StoreName& name, const std::string& text) {

@@ -14,13 +14,13 @@
 
 namespace flux::storage::sql {
 
-/// How errors call a store, and what is in it.
+/// What errors call a store and its content.
 struct StoreName {
   const char* store;
   const char* content;
 };
 
-/// Throws `Error` (bad_config) with `text` behind the store's name.
+/// Unless `good`, throws `Error` (bad_config) with `text` after the store's name.
 void require(bool good, const StoreName& name, const std::string& text);
 /// These throw `Error` (bad_config) if an option is out of its range.
 void check_timeout(const StoreName& name, const char* option, std::chrono::milliseconds timeout);
@@ -29,7 +29,7 @@ void check_options(const SqlOptions& options);
 
 /// What the stores in one database share. Threading: any thread.
 struct Access {
-  std::string address;  ///< as errors call the database
+  std::string address;  ///< what errors call the database
   std::unique_ptr<Dialect> dialect;
   std::shared_ptr<ConnectionPool> writers;
   std::shared_ptr<ConnectionPool> readers;  ///< may be `writers`
@@ -43,9 +43,9 @@ class Database {
   Database(const StoreName& name, std::shared_ptr<const Access> access) : name_(name), access_(std::move(access)) {}
 
   const Dialect& dialect() const { return *access_->dialect; }
-  /// Of a call that begins now.
+  /// The deadline of a call that begins now.
   TimePoint deadline() const { return std::chrono::steady_clock::now() + access_->call_timeout; }
-  /// Of a start, and of a call that reads everything.
+  /// The deadline of a start, and of a call that reads everything.
   TimePoint late_deadline() const { return std::chrono::steady_clock::now() + 20 * access_->call_timeout; }
   Error failed(const std::exception& failure) const;
 
@@ -55,9 +55,9 @@ class Database {
   template <class Work>
   void prepare(const Work& work);
 
-  /// What `work(connection, tries)` gives. A lost connection and a conflict are tried again until the deadline, and
-  /// `work` is told how often it was tried. A connection to a server that takes no writes (any more) is given up, and
-  /// another one is tried once. Errors: throws `Failure`.
+  /// Returns the result of `work(connection, tries)`. After a lost connection or a conflict it is retried until the
+  /// deadline; `tries` counts the earlier attempts. A connection to a server that accepts no writes is closed, and another
+  /// one is tried once. Errors: throws `Failure`.
   template <class Work>
   auto write(TimePoint until, const Work& work) {
     return with_connection(*access_->writers, until, work);
@@ -70,7 +70,7 @@ class Database {
  private:
   template <class Work>
   static auto with_connection(ConnectionPool& pool, TimePoint deadline, const Work& work);
-  /// Whether what failed is to be tried again, at once.
+  /// Whether to retry after this failure, at once.
   static bool again(ConnectionPool& pool, TimePoint deadline, const Failure& failure, int tries);
 
   const StoreName name_;

@@ -1,4 +1,4 @@
-// The file index over SQL: what the three indexes do.
+// The file index in SQL: the algorithm of all three databases.
 #pragma once
 
 #include "database.hpp"
@@ -16,8 +16,7 @@ class FileTable {
  public:
   static constexpr StoreName name{"file index", "file index"};
 
-  /// Makes or checks the table. Errors: throws `Error` (store_failed, or bad_config where an option is out of its
-  /// range).
+  /// Creates or checks the table. Errors: throws `Error` (store_failed, or bad_config if an option is out of its range).
   FileTable(std::unique_ptr<Database> database, const SqlFileIndexOptions& options);
 
   Result<std::vector<FileInfo>> load();

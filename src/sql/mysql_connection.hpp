@@ -1,4 +1,4 @@
-// MySQL and MariaDB, over MariaDB's client library.
+// MySQL and MariaDB, through MariaDB's client library.
 #pragma once
 
 #include "call_guard.hpp"
@@ -20,7 +20,7 @@ struct MysqlTimeouts {
   std::chrono::milliseconds call;
 };
 
-/// A descriptor of our own for the socket of the client library, which may close its one at any time.
+/// Our own descriptor of the client library's socket, because the library may close its descriptor at any time.
 class SocketCopy {
  public:
   SocketCopy() = default;
@@ -28,7 +28,7 @@ class SocketCopy {
   SocketCopy(const SocketCopy&) = delete;
   SocketCopy& operator=(const SocketCopy&) = delete;
 
-  /// Takes a copy of `socket` in place of the one it had. False: there are no more file descriptors.
+  /// Replaces the descriptor by a copy of `socket`. Returns false if there are no more file descriptors.
   bool copy(int socket);
   void reset();
   int number() const { return number_; }
@@ -37,11 +37,11 @@ class SocketCopy {
   int number_ = -1;
 };
 
-/// The library counts in seconds, and for each read by itself: a server that sends a byte now and then would never be
-/// late. So the `CallGuard` bounds each call as a whole, the login included.
+/// The library's timeouts are in seconds and apply to each read: a server that sends a byte now and then would never
+/// exceed them. So the `CallGuard` limits each call as a whole, including the login.
 class MysqlConnection final : public Connection {
  public:
-  /// Connects, within `timeouts.connect` from when the host's address is known. Errors: throws `Failure`.
+  /// Connects, within `timeouts.connect` after the host's address is known. Errors: throws `Failure`.
   MysqlConnection(const MysqlParameters& parameters, const MysqlTimeouts& timeouts, std::shared_ptr<CallGuard> guard);
 
   using Connection::run;
@@ -54,16 +54,16 @@ class MysqlConnection final : public Connection {
   };
 
   void log_in(const MysqlParameters& parameters, TimePoint until);
-  /// Without values: as text, as not every statement can be prepared.
+  /// Without values: sent as text, because not every statement can be prepared.
   Rows query(const std::string& text, std::size_t columns);
-  /// With values, which travel beside the text: prepared and executed in one round trip (MySQL needs two).
+  /// With values, which are sent separately: prepared and executed in one round trip (MySQL needs two).
   Rows execute(const Statement& statement, std::size_t columns);
 
   const std::shared_ptr<CallGuard> guard_;
   SocketCopy socket_;
   std::unique_ptr<MYSQL, Close> connection_;  // none: it was lost
   TimePoint deadline_ = TimePoint::max();
-  std::size_t packet_bytes_max_ = std::numeric_limits<std::size_t>::max();  // until the server has told it
+  std::size_t packet_bytes_max_ = std::numeric_limits<std::size_t>::max();  // until the server has reported it
 };
 
 }  // namespace flux::storage::sql

@@ -1,4 +1,4 @@
-// How to reach a MySQL or MariaDB server.
+// The parameters of a connection to a MySQL or MariaDB server.
 #pragma once
 
 #include <map>
@@ -10,7 +10,7 @@ namespace flux::storage::sql {
 /// the connection is encrypted, and the server's certificate must be valid for `host`.
 using MysqlParameters = std::map<std::string, std::string>;
 
-/// Of "mysql://user:password@host:port/database?socket=PATH&sslca=PATH". Errors: throws `Error` (bad_config).
+/// Parses "mysql://user:password@host:port/database?socket=PATH&sslca=PATH". Errors: throws `Error` (bad_config).
 MysqlParameters mysql_parameters(const std::string& url);
 
 }  // namespace flux::storage::sql

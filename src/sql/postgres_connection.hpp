@@ -1,4 +1,4 @@
-// PostgreSQL, over libpq.
+// PostgreSQL, through libpq.
 #pragma once
 
 #include "dialect.hpp"
@@ -17,17 +17,17 @@ struct PostgresTimeouts {
   std::chrono::milliseconds call;
 };
 
-/// What libpq connects with, by libpq's names.
+/// The parameters of a connection, by libpq's names.
 using PostgresParameters = std::map<std::string, std::string>;
 
-/// All that a connection string or URL says, and our timeouts. Errors: throws `Error` (bad_config).
+/// The parameters in a connection string or URL, and our timeouts. Errors: throws `Error` (bad_config).
 PostgresParameters postgres_parameters(const std::string& connection, const PostgresTimeouts& timeouts);
-/// A value in a connection string.
+/// Quotes a value for a connection string.
 std::string postgres_quoted(const std::string& value);
 
 class PostgresConnection final : public Connection {
  public:
-  /// `parameters`: of `postgres_parameters`; the time for connecting is in them. Errors: throws `Failure`.
+  /// `parameters`: from `postgres_parameters`, including the timeout of connecting. Errors: throws `Failure`.
   PostgresConnection(const PostgresParameters& parameters, std::chrono::milliseconds call_timeout);
 
   using Connection::run;
@@ -44,19 +44,19 @@ class PostgresConnection final : public Connection {
   using Answer = std::unique_ptr<PGresult, Clear>;
 
   void send(const Statement& statement);
-  /// None: that was all.
+  /// Null if there is no further answer.
   Answer next_answer();
   void check(const Answer& answer);
-  /// Until the socket is ready for `events` (poll(2)) or has something to read.
+  /// Waits until the socket is ready for `events` (poll(2)) or has something to read.
   void wait_for(short events);
   void read_more();
-  /// Ends the connection, of which nobody knows what it would answer next. Throws `Failure`.
+  /// Closes the connection, because its next answer would be unpredictable. Throws `Failure`.
   [[noreturn]] void lose(const std::string& why);
 
   const std::chrono::milliseconds call_timeout_;
   std::unique_ptr<PGconn, Finish> connection_;  // none: it was lost
   TimePoint deadline_ = TimePoint::max();
-  bool patient_ = false;  // the server, too, has been told to take its time
+  bool patient_ = false;  // the server's own timeout is extended as well
 };
 
 class PostgresDialect final : public Dialect {

@@ -1,4 +1,4 @@
-// Rooms over SQL: what the three stores do.
+// Rooms in SQL: the algorithm of all three databases.
 #pragma once
 
 #include "database.hpp"
@@ -20,8 +20,7 @@ class RoomTables {
  public:
   static constexpr StoreName name{"room store", "rooms"};
 
-  /// Makes or checks the tables. Errors: throws `Error` (store_failed, or bad_config where an option is out of its
-  /// range).
+  /// Creates or checks the tables. Errors: throws `Error` (store_failed, or bad_config if an option is out of its range).
   RoomTables(std::unique_ptr<Database> database, const SqlRoomOptions& options);
 
   Result<std::vector<StoredContents>> load();
@@ -32,13 +31,13 @@ class RoomTables {
   std::size_t batch_max() const { return batch_max_; }
 
  private:
-  /// Appends that are to be stored, and where their results go.
+  /// An append that is to be stored, and its result.
   struct Pending {
     const RoomAppend* append;
     Result<void>* result;
   };
   using Batch = std::span<const Pending>;
-  /// What appends to one room come to.
+  /// The combined effect of appends to one room.
   struct Change {
     const StoredRoom* room;
     std::uint64_t last_number;

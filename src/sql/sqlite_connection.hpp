@@ -1,4 +1,4 @@
-// SQLite, over its own C interface.
+// SQLite, through its C interface.
 #pragma once
 
 #include "connection.hpp"
@@ -15,14 +15,13 @@ struct sqlite3_stmt;
 
 namespace flux::storage::sql {
 
-/// Keeps what it has compiled: compiling each statement anew would be in the middle of what group commit is to make
-/// fast.
+/// Caches compiled statements: compiling each of them again would slow down what group commit is to speed up.
 class SqliteConnection final : public Connection {
  public:
   struct Options {
     std::string path;
     bool create = false;
-    std::chrono::milliseconds lock_timeout{0};  // for somebody else's transaction
+    std::chrono::milliseconds lock_timeout{0};  // for another program's transaction
     std::uint64_t file_bytes_max = 0;           // 0: any
   };
   /// Errors: throws `Failure`.

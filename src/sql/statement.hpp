@@ -1,4 +1,4 @@
-// SQL text and the values that go with it.
+// SQL text and its values.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +15,10 @@ namespace flux::storage::sql {
 /// NULL, a number or text.
 using Value = std::variant<std::monostate, std::int64_t, std::string>;
 
-/// One statement holds so much text, and one row more: servers limit a statement's size.
+/// The text that one statement may hold, plus one row: servers limit the size of statements.
 inline constexpr std::size_t statement_bytes = 512 * 1024;
 
-/// A statement that is written piece by piece. Each parameter is a `?`, which stands for nothing else in it.
+/// A statement that is built piece by piece. Each parameter is a `?`, which means nothing else in it.
 class Statement {
  public:
   explicit Statement(std::string_view text = {}) : text_(text) {}

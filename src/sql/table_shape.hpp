@@ -1,4 +1,4 @@
-// What a table of ours looks like: as it is made, and as one that is there must be.
+// The columns and keys of our tables: how they are created, and what an existing one must have.
 #pragma once
 
 #include <array>
@@ -30,7 +30,7 @@ struct TableShape {
   std::array<const char*, 2> keys;
 };
 
-/// A column as the database tells it.
+/// A column as the database describes it.
 struct Column {
   std::string name;
   std::string type;  // in lower case

@@ -1,4 +1,4 @@
-// When a store of the tests is to fail, and how.
+// Tells a store in tests when to fail, and how.
 #pragma once
 
 #include <flux/error.hpp>
@@ -10,18 +10,18 @@
 
 namespace flux::testing {
 
-/// Where a call fails.
+/// How a call fails.
 enum class Fault : std::uint8_t {
-  before,     ///< nothing is done
-  after,      ///< all is done, and the answer is lost
-  exception,  ///< nothing is done, and it throws
+  before,     ///< without effect
+  after,      ///< after its effect, as if the reply were lost
+  exception,  ///< without effect, with an exception
 };
 
-/// Counts the calls of a store, and tells which of them fails.
+/// Counts the calls of a store, and decides which of them fails.
 /// Threading: any thread.
 class FaultPlan {
  public:
-  /// The `nth` call from now on fails; 1 is the next. The calls before and behind it succeed.
+  /// Makes the `nth` call from now fail; 1 is the next. The calls before and after it succeed.
   void fail(std::size_t nth, Fault fault) {
     fault_ = fault;
     until_ = nth;
@@ -29,7 +29,7 @@ class FaultPlan {
   std::size_t calls() const { return calls_; }
 
  protected:
-  /// Counts a call. True for the one that is to fail.
+  /// Counts a call. Returns true if it must fail.
   bool is_due() {
     ++calls_;
     std::size_t left = until_;
@@ -37,7 +37,7 @@ class FaultPlan {
     }
     return left == 1;
   }
-  /// Of a call that is due: whether it is done all the same.
+  /// Whether the failing call has its effect.
   bool is_done() const { return fault_ == Fault::after; }
   Error failure() const {
     if (fault_ == Fault::exception) throw std::runtime_error("the store was told to throw");
@@ -46,7 +46,7 @@ class FaultPlan {
 
  private:
   std::atomic<std::size_t> calls_{0};
-  std::atomic<std::size_t> until_{0};  // calls until the fault, itself included; 0: none is to come
+  std::atomic<std::size_t> until_{0};  // calls until the fault, including it; 0: no fault is planned
   std::atomic<Fault> fault_{Fault::before};
 };
 

@@ -1,4 +1,4 @@
-// A chat store that fails when it is told to: for tests of what stands on a store.
+// A chat store that fails on demand, for tests of code that uses a store.
 #pragma once
 
 #include <flux/storage/chat_store.hpp>
@@ -9,8 +9,8 @@
 
 namespace flux::testing {
 
-/// Hands every call on to another store, but for the one that `fail` named.
-/// Threading: as the other store's.
+/// Passes every call on to another store, except the one that `fail` selected.
+/// Threading: that of the other store.
 class FaultyChatStore final : public ChatStore, public FaultPlan {
  public:
   explicit FaultyChatStore(std::shared_ptr<ChatStore> store) : store_(std::move(store)) {}

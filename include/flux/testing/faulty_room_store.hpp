@@ -1,4 +1,4 @@
-// A room store that fails when it is told to: for tests of what stands on a store.
+// A room store that fails on demand, for tests of code that uses a store.
 #pragma once
 
 #include <flux/storage/room_store.hpp>
@@ -13,8 +13,8 @@
 
 namespace flux::testing {
 
-/// Hands every call on to another store, but for the one that `fail` named.
-/// Threading: as the other store's.
+/// Passes every call on to another store, except the one that `fail` selected.
+/// Threading: that of the other store.
 class FaultyRoomStore final : public RoomStore, public FaultPlan {
  public:
   explicit FaultyRoomStore(std::shared_ptr<RoomStore> store) : store_(std::move(store)) {}

@@ -1,4 +1,4 @@
-// A clock that tests step by hand.
+// A clock that tests advance by hand.
 #pragma once
 
 #include <flux/clock.hpp>
@@ -9,7 +9,7 @@
 
 namespace flux::testing {
 
-/// Stands still until `advance`. Timers of servers that use it fire on their loops after each step.
+/// Stands still until `advance`. The timers of servers that use it fire on their loops after each step.
 class ManualClock final : public Clock {
  public:
   TimePoint now() const override {

@@ -43,15 +43,15 @@ class DiskFiles final : public FileStore {
  private:
   struct Entry {
     FileInfo info;
-    bool busy = false;                     // a call is about it
-    bool has_final_name = false;           // its bytes are under "ID"
+    bool busy = false;                     // a call uses it
+    bool has_final_name = false;           // its bytes are in "ID", not in "ID.part"
     std::optional<core::Digest> digest{};  // of all its bytes; none after a restart
   };
   struct LetGo {
     DiskFiles* store;
     void operator()(Entry* entry) const noexcept { store->let_go(*entry); }
   };
-  /// An entry that nobody else changes or removes meanwhile.
+  /// An entry that no other call changes or removes meanwhile.
   using Held = std::unique_ptr<Entry, LetGo>;
   struct Names {
     bool part = false, final = false;
@@ -98,9 +98,9 @@ class DiskFiles final : public FileStore {
   const std::string folder_;
   const std::shared_ptr<Clock> clock_;
   const std::shared_ptr<FileIndex> index_;
-  RawFile lock_;                  // holds the boot that the store is used in, or that it was closed
-  bool part_bytes_lost_ = false;  // of some uploads, maybe: the machine went down
-  std::mutex mutex_;              // of all below; never held for I/O
+  RawFile lock_;                  // holds the name of the present boot, or `closed_mark`
+  bool part_bytes_lost_ = false;  // possibly, of some uploads: the machine crashed
+  std::mutex mutex_;              // guards everything below; never held during I/O
   std::condition_variable let_go_;
   std::unordered_map<FileId, Entry, core::SeededHash, std::equal_to<>> entries_;
   FileUsage usage_;

@@ -17,15 +17,15 @@ namespace flux::storage {
 namespace detail {
 
 inline constexpr std::string_view part_suffix = ".part";
-// In the place of a boot's name: all that was written is on disk.
+// Instead of a boot's name: everything that was written is on disk.
 inline constexpr const char* closed_mark = "closed";
 inline constexpr std::size_t digest_piece_bytes = 256 * 1024;
-// Of an upload, so many go to disk while the next ones come.
+// The system writes this much of an upload to disk while the next bytes arrive.
 inline constexpr std::uint64_t sync_portion_bytes = 8 * 1024 * 1024;
-// What a file may have at most where offsets are signed.
+// The maximum size of a file on systems with signed offsets.
 inline constexpr std::uint64_t file_bytes_max = std::numeric_limits<std::int64_t>::max();
 
-/// Bytes of the store that are the file's, or kept for it.
+/// Bytes of the store that the file uses or has reserved.
 inline std::uint64_t bytes_for(const FileInfo& file) { return std::max(file.size, file.length.value_or(0)); }
 
 inline Error no_such_file() { return Error(Errc::file_not_found, "there is no such file"); }
@@ -77,7 +77,7 @@ FLUX_DECL DiskFiles::~DiskFiles() {
   if (!error) write_mark(detail::closed_mark, error);
 }
 
-/// What is made here must not vanish with the names of the folders above it.
+/// Also syncs the parents of the folders that it creates, so that a loss of power does not remove them.
 FLUX_DECL void DiskFiles::make_folder(std::error_code& error) const {
   namespace fs = std::filesystem;
   std::vector<fs::path> missing;
@@ -109,7 +109,7 @@ FLUX_DECL void DiskFiles::open_folder() {
                 "the file store's folder \"" + folder_ + "\" is in use: each store needs one of its own");
   }
   check(error, "locked");
-  // The lock may be one from better days.
+  // The lock file may be older than the present permissions.
   { const RawFile probe(path("flux-files.probe"), RawFile::Mode::create, error); }
   check(error, "written");
   remove_file(path("flux-files.probe"), error);
@@ -122,7 +122,7 @@ FLUX_DECL void DiskFiles::write_mark(const std::string& mark, std::error_code& e
   if (!error) lock_.sync(error);
 }
 
-/// Since the store was used last, and that was not closed.
+/// Whether the machine crashed since the store was last used, without being closed.
 FLUX_DECL bool DiskFiles::machine_went_down() const {
   const std::string now = boot_name();
   std::string mark(64, '\0');
@@ -131,12 +131,12 @@ FLUX_DECL bool DiskFiles::machine_went_down() const {
   return !now.empty() && !mark.empty() && mark != now && mark != detail::closed_mark;
 }
 
-/// So that they go on where they are even if the machine goes down before the store is opened again.
+/// So that uploads can continue even if the machine crashes before the store is reopened.
 FLUX_DECL void DiskFiles::bring_uploads_to_disk(std::error_code& error) const {
   for (const auto& [id, entry] : entries_) {
     if (entry.info.state != FileState::uploading || entry.info.size == 0) continue;
     RawFile bytes(path_of(entry), RawFile::Mode::write, error);
-    if (error == std::errc::no_such_file_or_directory) continue;  // there is nothing to go on with
+    if (error == std::errc::no_such_file_or_directory) continue;  // no bytes yet
     if (!error) bytes.sync(error);
     if (error) return;
   }
@@ -175,7 +175,7 @@ FLUX_DECL void DiskFiles::adopt(FileInfo file, Names on_disk) {
   const std::uint64_t bytes = detail::bytes_for(entry.info);
   if (entry.info.state == FileState::complete) usage_.add(entry.info.owner, 1, bytes);
   if (entry.info.state == FileState::deleted) usage_.add_to_store(1, bytes);
-  // An index that is ahead of the folder: the name is all that is missing. What fails here, `read` reports.
+  // If the index is ahead of the folder, only the final name is missing. `read` reports what fails here.
   std::error_code error;
   if (on_disk.part && !on_disk.final) rename_file(path(id + ".part"), path(id), error);
 }
@@ -188,7 +188,7 @@ FLUX_DECL void DiskFiles::adopt_bytes(Entry& entry, Names on_disk) const {
   const RawFile bytes(path_of(entry), RawFile::Mode::read, error);
   if (!error) file.size = std::min(bytes.size(error), file.length.value_or(detail::file_bytes_max));
   if (!error) file.modified_at = bytes.modified_at(error);
-  // What has its final name was synced before it got that. In others there may be holes that hold zeros.
+  // A file with its final name was synced before it was renamed. Others may have holes of zeros.
   if (!error && part_bytes_lost_ && !on_disk.final) {
     file.size = 0;
     remove_file(path_of(entry), error);
@@ -203,8 +203,8 @@ FLUX_DECL void DiskFiles::adopt_upload(Entry& entry, Names on_disk) {
   adopt_bytes(entry, on_disk);
   const FileInfo& file = entry.info;
   usage_.add(file.owner, 1, detail::bytes_for(file));
-  // With its final name, but not complete in the index: the crash came in the middle of `complete`. Where this fails it
-  // stays an upload, and `complete` says why.
+  // It has its final name but is not complete in the index: the process crashed during `complete`. If this fails, it
+  // remains an upload, and `complete` reports why.
   if (on_disk.final || file.length == file.size) (void)finish(entry);
 }
 
@@ -214,7 +214,7 @@ FLUX_DECL std::unordered_map<FileId, DiskFiles::Names> DiskFiles::names_on_disk(
   const std::filesystem::directory_iterator end;
   for (std::filesystem::directory_iterator entry(detail::path_from(folder_), error); !error && entry != end;
        entry.increment(error)) {
-    std::error_code unknown;  // gone meanwhile
+    std::error_code unknown;  // removed meanwhile
     if (entry->symlink_status(unknown).type() != std::filesystem::file_type::regular) continue;
     std::string name = detail::path_text(entry->path().filename());
     const bool is_part = name.ends_with(part_suffix);
@@ -247,7 +247,7 @@ FLUX_DECL Result<void> DiskFiles::create(const FileInfo& file) {
       return Error(Errc::invalid_argument, "there is a file with the id " + file.id + " already");
     if (auto reserved = usage_.reserve(file.owner, 1, length); !reserved) return reserved;
   }
-  // The file itself is made by the first append. So whatever is in the folder has a row, or is an orphan.
+  // The first append creates the file. So everything in the folder has a row, or is an orphan.
   Result<void> saved = in_index([&](FileIndex& index) { return index.save(file); });
   const std::lock_guard lock(mutex_);
   if (saved) {
@@ -321,7 +321,7 @@ FLUX_DECL Result<void> DiskFiles::write_bytes(const Entry& entry, std::string_vi
     if (full > begun) file.begin_sync(begun, full - begun);
     return {};
   }
-  // Where even this fails, the next append writes over what is there, and `complete` cuts it off.
+  // If even this fails, the next append overwrites the excess, and `complete` cuts it off.
   std::error_code not_cut;
   if (file.is_open()) file.truncate(size, not_cut);
   return disk_error("write the bytes of an upload", error);
@@ -330,7 +330,7 @@ FLUX_DECL Result<void> DiskFiles::write_bytes(const Entry& entry, std::string_vi
 FLUX_DECL void DiskFiles::digest_bytes(Entry& entry, std::string_view bytes) {
   if (entry.info.size == 0) {
     auto digest = core::Digest::begin(core::DigestKind::sha256);
-    if (digest) entry.digest.emplace(std::move(*digest));  // else `complete` tries it again, and says why it fails
+    if (digest) entry.digest.emplace(std::move(*digest));  // else `complete` retries, and reports why it fails
   }
   if (entry.digest) entry.digest->update(bytes);
 }
@@ -409,14 +409,14 @@ FLUX_DECL Result<void> DiskFiles::give_final_name(Entry& entry, FileInfo done) {
   }
   Result<void> stored = error ? disk_error("give an upload its final name", error) : store(entry, std::move(done));
   if (!stored && entry.has_final_name) {
-    // It stays an upload, so that it can go on, in this process and the next.
+    // It remains an upload, which can continue in this process and the next.
     rename_file(final_name, part_name, error);
     entry.has_final_name = static_cast<bool>(error);
   }
   return stored;
 }
 
-// --- What is known ---
+// --- Reading ---
 
 FLUX_DECL Result<FileInfo> DiskFiles::info(const FileId& id) {
   const std::lock_guard lock(mutex_);
@@ -481,12 +481,12 @@ FLUX_DECL Result<void> DiskFiles::remove(const FileId& id) {
   return erase(std::move(*held));
 }
 
-/// The row goes first: a file without a row is swept, but a row without its file would be a lie.
+/// The row is deleted first: a file without a row is an orphan, but a row without its file would be wrong.
 FLUX_DECL Result<void> DiskFiles::erase(Held held) {
   const FileId id = held->info.id;
   const auto erase_row = [&] { return in_index([&](FileIndex& index) { return index.erase(id); }); };
   Result<void> erased = erase_row();
-  // A full disk may have no room to note it. Of an upload the row does not say how many bytes are there.
+  // A full disk may have no space to record it. The bytes of an upload can go first: its row does not say how many exist.
   if (!erased && erased.error().code() == Errc::quota_exceeded && drop_part(*held)) erased = erase_row();
   if (!erased) return erased;
   std::error_code left_to_sweep;
@@ -495,7 +495,7 @@ FLUX_DECL Result<void> DiskFiles::erase(Held held) {
   return {};
 }
 
-/// Takes its bytes from an upload. True where there were any.
+/// Deletes the bytes of an upload. Returns whether there were any.
 FLUX_DECL bool DiskFiles::drop_part(Entry& entry) {
   if (entry.info.state != FileState::uploading || entry.has_final_name) return false;
   std::error_code error;
@@ -512,8 +512,8 @@ FLUX_DECL Result<FileCleanup> DiskFiles::cleanup_deleted() {
   FileCleanup cleanup;
   for (const FileId& id : ids_where(is_deleted)) {
     Held held = hold_if(id, is_deleted);
-    if (!held) continue;  // another call is at it
-    // Nobody sees the row, and it is what tells the next cleanup of the bytes: here it goes last.
+    if (!held) continue;  // another call uses it
+    // The row is no longer visible, and tells the next cleanup of the bytes: here it is deleted last.
     std::error_code error;
     remove_bytes(id, error);
     const bool gone = !error && in_index([&](FileIndex& index) { return index.erase(id); });
@@ -536,13 +536,13 @@ FLUX_DECL Result<FileSweep> DiskFiles::sweep(std::int64_t idle_since) {
   const auto on_disk = names_on_disk(error);
   if (error) return disk_error("read the folder of the files", error);
   for (const auto& [id, names] : on_disk) {
-    // Bytes come after their row, and ids are new: what has no row now never will.
+    // Bytes are written after their row, and ids are new: a file without a row now will never have one.
     if (!knows(id) && remove_bytes(id, error)) ++sweep.orphans;
   }
   return sweep;
 }
 
-/// Under either name. True where there was something.
+/// Under either name. Returns whether there was a file.
 FLUX_DECL bool DiskFiles::remove_bytes(const FileId& id, std::error_code& error) {
   const bool had_final = remove_file(path(id), error);
   if (error) return false;
@@ -580,7 +580,7 @@ std::vector<FileId> DiskFiles::ids_where(Wanted wanted) {
   return ids;
 }
 
-/// Nothing where it is gone, busy or no longer wanted.
+/// Returns null if it was removed, is busy or no longer wanted.
 template <class Wanted>
 DiskFiles::Held DiskFiles::hold_if(const FileId& id, Wanted wanted) {
   const std::lock_guard lock(mutex_);
@@ -611,7 +611,7 @@ FLUX_DECL void DiskFiles::forget(Held held) {
   let_go_.notify_all();
 }
 
-/// Saves what is known of a file anew. After an error nothing has changed.
+/// Saves the changed metadata of a file. After an error nothing has changed.
 FLUX_DECL Result<void> DiskFiles::store(Entry& entry, FileInfo changed) {
   if (auto saved = in_index([&](FileIndex& index) { return index.save(changed); }); !saved) return saved;
   const std::lock_guard lock(mutex_);

@@ -1,4 +1,4 @@
-// What a file's id looks like.
+// The format of a file's id.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +6,7 @@
 
 namespace flux::storage {
 
-/// Whether `text` is a UUID (RFC 9562, section 4) in lower case. Only such a text may become part of a path.
+/// Whether `text` is a UUID (RFC 9562, section 4) in lower case. Only such text may become part of a path.
 constexpr bool is_file_id(std::string_view text) noexcept {
   if (text.size() != 36) return false;
   for (std::size_t i = 0; i < text.size(); ++i) {

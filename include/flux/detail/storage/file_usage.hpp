@@ -1,4 +1,4 @@
-// What files use of a store's room, in all and by owner.
+// How much of a store its files use, in total and by owner.
 #pragma once
 
 #include <flux/detail/core/secret.hpp>
@@ -11,7 +11,7 @@
 
 namespace flux::storage {
 
-/// Counts files and bytes against limits. Threading: none; its owner's lock.
+/// Counts files and bytes against limits. Threading: guarded by the lock of the store that owns it.
 class FileUsage {
  public:
   /// 0: any number.
@@ -24,14 +24,14 @@ class FileUsage {
 
   explicit FileUsage(Limits limits) : limits_(limits) {}
 
-  /// Counts so many more. Errors: quota_exceeded; then nothing is counted.
+  /// Counts additional files and bytes. Errors: quota_exceeded; then nothing is counted.
   Result<void> reserve(const std::string& owner, std::uint64_t files, std::uint64_t bytes);
-  /// Counts what is there already, whatever the limits.
+  /// Counts existing files, whatever the limits.
   void add(const std::string& owner, std::uint64_t files, std::uint64_t bytes);
   void add_to_store(std::uint64_t files, std::uint64_t bytes);
-  /// Gives back what was counted for both.
+  /// Uncounts for the owner and the store.
   void release(const std::string& owner, std::uint64_t files, std::uint64_t bytes);
-  /// The owner no longer has it, but the store does, until `release_of_store`.
+  /// Uncounts for the owner only; the store still counts it, until `release_of_store`.
   void release_of_owner(const std::string& owner, std::uint64_t files, std::uint64_t bytes);
   void release_of_store(std::uint64_t files, std::uint64_t bytes);
 
@@ -41,7 +41,7 @@ class FileUsage {
   };
   const Limits limits_;
   Used all_;
-  std::unordered_map<std::string, Used, core::SeededHash, std::equal_to<>> used_by_;  // who has any
+  std::unordered_map<std::string, Used, core::SeededHash, std::equal_to<>> used_by_;  // owners of files only
 };
 
 }  // namespace flux::storage

@@ -6,7 +6,7 @@ namespace flux::storage {
 
 namespace detail {
 
-/// Whether `used` may grow by `more`. What is there may be past a limit that was lowered.
+/// Whether `used` may grow by `more`. It may exceed a limit that was lowered.
 inline bool has_room(std::uint64_t limit, std::uint64_t used, std::uint64_t more) {
   return limit == 0 || more == 0 || (used <= limit && more <= limit - used);
 }

@@ -1,4 +1,4 @@
-// Files of the operating system, as stores use them: bytes at an offset, errors as values, on disk for good when asked.
+// Files of the operating system, as stores use them: access by offset, errors as values, durable on request.
 //
 // Paths are UTF-8. POSIX systems only so far: elsewhere every call fails with function_not_supported.
 #pragma once
@@ -15,14 +15,14 @@
 
 namespace flux::storage {
 
-/// An open file; closed with the object. Each call sets `error`, and clears it where all went well.
-/// Threading: reads may overlap; nothing else.
+/// An open file; closed by its destructor. Each call sets `error`, and clears it on success.
+/// Threading: only reads may overlap.
 class RawFile {
  public:
   enum class Mode : std::uint8_t {
     read,
-    write,   ///< read, too
-    create,  ///< the same, and makes the file where it is not there
+    write,   ///< and read
+    create,  ///< the same; creates the file if it does not exist
   };
 
   RawFile() = default;
@@ -36,38 +36,38 @@ class RawFile {
 
   bool is_open() const noexcept { return handle_ >= 0; }
   std::uint64_t size(std::error_code& error) const;
-  /// When it was written to last, in milliseconds since 1970.
+  /// The time of the last write, in milliseconds since 1970.
   std::int64_t modified_at(std::error_code& error) const;
-  /// Reads from `offset` on until `into` is full or the file ends; returns how many bytes.
+  /// Reads from `offset` until `into` is full or the file ends; returns the number of bytes.
   std::size_t read(std::uint64_t offset, std::span<char> into, std::error_code& error) const;
-  /// Writes all of `bytes`. After an error some of them may be there.
+  /// Writes all of `bytes`. After an error, some of them may have been written.
   void write(std::uint64_t offset, std::string_view bytes, std::error_code& error);
   void truncate(std::uint64_t size, std::error_code& error);
-  /// Has the system begin to bring these bytes to disk, so that a later `sync` has less to wait for. Where it can't be
-  /// told to, nothing happens.
+  /// Makes the system start to write these bytes to disk, so that a later `sync` waits less. Does nothing on systems that
+  /// can't.
   void begin_sync(std::uint64_t offset, std::uint64_t size) noexcept;
-  /// Returns when what was written, and the size, survive a loss of power.
+  /// Returns when the content and the size would survive a loss of power.
   void sync(std::error_code& error);
-  /// Takes the lock of the file, which ends with this object and with the process. Fails at once with
-  /// resource_unavailable_try_again where another has it.
+  /// Locks the file until this object is destroyed or the process ends. Fails at once with
+  /// resource_unavailable_try_again if it is locked.
   void lock(std::error_code& error);
 
  private:
   int handle_ = -1;
 };
 
-/// Takes the place of what `to` was.
+/// Replaces `to` if it exists.
 void rename_file(const std::string& from, const std::string& to, std::error_code& error);
-/// Not there: no error, and false.
+/// Returns false, without an error, if there is no such file.
 bool remove_file(const std::string& path, std::error_code& error);
-/// Returns when the names of the folder survive a loss of power.
+/// Returns when the names in the folder would survive a loss of power.
 void sync_folder(const std::string& path, std::error_code& error);
 
-/// Names the time since the machine was started: another name, another start. Empty where the system has none.
+/// Identifies the present boot of the machine; each boot has another name. Empty if the system has none.
 std::string boot_name();
 
-/// "can't write the index: No space left on device": quota_exceeded where the disk or its user's share of it is full,
-/// else store_failed. `what` names no path: clients may read it.
+/// "can't write the index: No space left on device": quota_exceeded if the disk or its user's share of it is full, else
+/// store_failed. `what` must name no path, because clients may read it.
 Error disk_error(const std::string& what, const std::error_code& error);
 
 }  // namespace flux::storage

@@ -44,7 +44,7 @@ FLUX_DECL std::string boot_name() { return {}; }
 
 namespace detail {
 
-/// Makes `call` again while a signal interrupts it. -1: `error` says why.
+/// Repeats `call` while a signal interrupts it. Returns -1 with `error`.
 template <class Call>
 auto uninterrupted(std::error_code& error, Call call) {
   error.clear();
@@ -59,7 +59,7 @@ auto uninterrupted(std::error_code& error, Call call) {
 
 inline void sync_handle(int handle, std::error_code& error) {
 #if defined(__APPLE__)
-  // fsync leaves the bytes in the drive's cache there. Not every file system knows the other call.
+  // On macOS fsync leaves the bytes in the drive's cache. Not every file system supports the other call.
   uninterrupted(error, [&] { return ::fcntl(handle, F_FULLFSYNC); });
   if (error) uninterrupted(error, [&] { return ::fsync(handle); });
 #else
@@ -115,7 +115,7 @@ FLUX_DECL void RawFile::write(std::uint64_t offset, std::string_view bytes, std:
     const auto done = detail::uninterrupted(
         error, [&] { return ::pwrite(handle_, bytes.data(), bytes.size(), static_cast<::off_t>(offset)); });
     if (error) return;
-    // No system says 0 for a reason that goes away by itself.
+    // A write of 0 bytes has no temporary cause on any system.
     if (done == 0) return error.assign(ENOSPC, std::generic_category());
     bytes.remove_prefix(static_cast<std::size_t>(done));
     offset += static_cast<std::uint64_t>(done);
@@ -169,7 +169,7 @@ FLUX_DECL std::string boot_name() {
 
 namespace detail {
 
-/// No room on the disk, or for the user whose process this is.
+/// The disk is full, or the quota of the user who runs this process.
 inline bool is_full(const std::error_code& error) noexcept {
 #if defined(EDQUOT)
   if (error == std::error_code(EDQUOT, std::generic_category())) return true;

@@ -22,39 +22,39 @@ namespace flux::storage {
 /// Threading: any thread.
 class StoreQueue : public std::enable_shared_from_this<StoreQueue> {
  public:
-  /// Held by a call until it is through, wherever it goes on; then the room's next call may begin.
+  /// Held by a call until it has finished, on whatever thread it continues; then the room's next call may begin.
   using Turn = std::shared_ptr<void>;
   using Call = std::function<void(Turn)>;
-  /// Slow ones bring much to disk, say. They never take the last worker from the quick ones, where there is more than
-  /// one.
+  /// Slow calls are, for example, those that write much to disk. If there is more than one worker, slow calls never take
+  /// the last one.
   enum class Pace : std::uint8_t { quick, slow };
 
-  /// What is done in one call with others of its kind: a part of a batch.
+  /// A part of a batch: done together with others in one call.
   struct Part {
     virtual ~Part() = default;
   };
   struct PartInTurn {
     std::unique_ptr<Part> part;
-    Turn turn;  // the room's, shared by all of its parts in the batch
+    Turn turn;  // the room's, shared by all its parts in the batch
   };
-  /// Parts of one room are in the order in which they were added.
+  /// The parts of one room are in the order in which they were added.
   using BatchCall = std::function<void(std::vector<PartInTurn>)>;
 
   StoreQueue(std::size_t threads, std::size_t per_room_max, std::size_t total_max);
   ~StoreQueue();
 
-  /// How the parts that `add` takes are done, up to `batch_max` (at least 1) of them at once. Before the first `add`.
+  /// Sets how parts are done: `make` gets up to `batch_max` (at least 1) of them. Call it before the first `add`.
   void collect(std::size_t batch_max, BatchCall make);
 
-  /// Runs `call` on a worker, behind the room's earlier calls and parts. False where a bound is reached, or the queue
-  /// has stopped: the call is not made.
+  /// Runs `call` on a worker, after the room's earlier calls and parts. Returns false if a limit is reached or the queue
+  /// has stopped; then the call is not made.
   bool run(const std::string& room, Call call, Pace pace = Pace::quick);
-  /// Has `part` done by a batch, behind the room's earlier calls and parts. One batch is made at a time, so that the
-  /// next one fills meanwhile, and rooms take turns in it. Where less waits than the last one held, it is given half of
-  /// the time that one took, at most 1 ms, to fill: those who wait for an answer before they send again come together
-  /// so. False as for `run`: `part` is left as it was.
+  /// Adds `part` to a batch, after the room's earlier calls and parts. One batch runs at a time, so that the next one
+  /// fills meanwhile; rooms take turns in it. If fewer parts are pending than the last batch held, the next one waits for
+  /// half the time that the last one took, at most 1 ms: clients that wait for a reply before they send again thus get
+  /// into one batch. Returns false as `run` does; `part` is then unchanged.
   bool add(const std::string& room, std::unique_ptr<Part>& part);
-  /// Waits until every call made so far is through, then ends the workers. Later calls are refused.
+  /// Waits until every call accepted so far has finished, then ends the workers. Later calls are refused.
   void stop();
 
  private:
@@ -64,7 +64,7 @@ class StoreQueue : public std::enable_shared_from_this<StoreQueue> {
     std::unique_ptr<Part> part;
     Pace pace = Pace::quick;
   };
-  /// A room whose next call may begin, and its place among all of them.
+  /// A room whose next call may begin, and its position among all of them.
   struct Ready {
     std::string room;
     std::uint64_t place;
@@ -99,8 +99,8 @@ class StoreQueue : public std::enable_shared_from_this<StoreQueue> {
   std::mutex mutex_;
   std::condition_variable ready_changed_, idle_changed_;
   std::unordered_map<std::string, Room, core::SeededHash, std::equal_to<>> rooms_;
-  std::deque<Ready> ready_, ready_slow_;     // rooms whose next one is a call, quick or slow
-  std::deque<std::string> ready_for_batch_;  // rooms whose next one is a part
+  std::deque<Ready> ready_, ready_slow_;     // rooms whose next entry is a call, quick or slow
+  std::deque<std::string> ready_for_batch_;  // rooms whose next entry is a part
   std::condition_variable filled_;
   std::uint64_t next_place_ = 0;
   std::size_t slow_running_ = 0;
@@ -109,8 +109,8 @@ class StoreQueue : public std::enable_shared_from_this<StoreQueue> {
   std::chrono::steady_clock::duration last_batch_time_{};
   bool batch_fills_ = false;
   bool batch_runs_ = false;     // or fills
-  bool batch_is_next_ = false;  // where both may begin, calls and batches alternate
-  std::size_t total_ = 0;       // calls and parts that wait or run
+  bool batch_is_next_ = false;  // if both may begin, calls and batches alternate
+  std::size_t total_ = 0;       // calls and parts that are pending or running
   bool stopping_ = false;
   std::vector<std::thread> workers_;
 };

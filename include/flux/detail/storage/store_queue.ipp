@@ -20,7 +20,7 @@ FLUX_DECL void StoreQueue::collect(std::size_t batch_max, BatchCall make) {
   make_batch_ = std::move(make);
 }
 
-// --- What comes in ---
+// --- Adding ---
 
 FLUX_DECL bool StoreQueue::run(const std::string& room, Call call, Pace pace) {
   const std::lock_guard lock(mutex_);
@@ -59,14 +59,14 @@ FLUX_DECL void StoreQueue::make_ready(const std::string& name, const Room& room)
   const Entry& next = room.waiting.front();
   if (next.part) {
     ready_for_batch_.push_back(name);
-    if (batch_runs_) return;  // it is followed by one with this
+    if (batch_runs_) return;  // the next batch will hold it
   } else {
     (next.pace == Pace::slow ? ready_slow_ : ready_).push_back({name, next_place_++});
   }
   ready_changed_.notify_one();
 }
 
-// --- What is done ---
+// --- Working ---
 
 FLUX_DECL void StoreQueue::work() {
   std::unique_lock lock(mutex_);
@@ -82,7 +82,7 @@ FLUX_DECL void StoreQueue::work() {
   }
 }
 
-/// The one that waits longest of those that may begin.
+/// Runs the call that has been pending longest, of those that may begin.
 FLUX_DECL void StoreQueue::run_next_call(std::unique_lock<std::mutex>& lock) {
   batch_is_next_ = true;
   const bool slow = slow_may_begin() && (ready_.empty() || ready_slow_.front().place < ready_.front().place);
@@ -90,7 +90,7 @@ FLUX_DECL void StoreQueue::run_next_call(std::unique_lock<std::mutex>& lock) {
   ++slow_running_;
   run_call(lock, ready_slow_);
   --slow_running_;
-  if (slow_may_begin()) ready_changed_.notify_one();  // this worker may turn to a quick one first
+  if (slow_may_begin()) ready_changed_.notify_one();  // this worker may take a quick call first
 }
 
 FLUX_DECL void StoreQueue::run_call(std::unique_lock<std::mutex>& lock, std::deque<Ready>& from) {
@@ -119,7 +119,7 @@ FLUX_DECL void StoreQueue::run_batch(std::unique_lock<std::mutex>& lock) {
   lock.lock();
   last_batch_time_ = end - begin;
   batch_runs_ = false;
-  if (batch_may_begin()) ready_changed_.notify_one();  // this worker may turn to a call first
+  if (batch_may_begin()) ready_changed_.notify_one();  // this worker may take a call first
 }
 
 FLUX_DECL void StoreQueue::let_fill(std::unique_lock<std::mutex>& lock) {
@@ -129,7 +129,7 @@ FLUX_DECL void StoreQueue::let_fill(std::unique_lock<std::mutex>& lock) {
   batch_fills_ = false;
 }
 
-/// What waits at the front of the rooms that are ready: one part of each room, then another of each, until it is full.
+/// Takes the parts at the front of the ready rooms: one of each room, then another of each, until the batch is full.
 FLUX_DECL std::vector<StoreQueue::PartInTurn> StoreQueue::take_batch() {
   struct Taken {
     std::string name;
@@ -161,7 +161,7 @@ FLUX_DECL std::vector<StoreQueue::PartInTurn> StoreQueue::take_batch() {
   return batch;
 }
 
-/// It ends when its last holder lets go, here or on an event loop.
+/// The turn ends when its last holder releases it, here or on an event loop.
 FLUX_DECL StoreQueue::Turn StoreQueue::turn_of(const std::string& room, std::size_t calls) {
   return Turn(nullptr, [self = shared_from_this(), room, calls](void*) { self->turn_over(room, calls); });
 }
@@ -175,7 +175,7 @@ FLUX_DECL void StoreQueue::turn_over(const std::string& room, std::size_t calls)
     make_ready(room, found->second);
   }
   total_ -= calls;
-  if (total_ == 0 && stopping_) {  // else nobody waits for that
+  if (total_ == 0 && stopping_) {  // only `stop` waits for this
     idle_changed_.notify_all();
     ready_changed_.notify_all();
   }
