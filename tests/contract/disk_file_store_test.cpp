@@ -9,12 +9,12 @@
 using namespace flux;
 using namespace flux::testing;
 
-TEST_CASE("file store: disk keeps the contract", "[file_store]") {
+TEST_CASE("file store: disk fulfills the contract", "[file_store]") {
   const TempFolder folder;
   file_store_contract([&] { return std::make_shared<DiskFileStore>(folder / "files"); });
 }
 
-TEST_CASE("file store: disk keeps the contract of limits", "[file_store]") {
+TEST_CASE("file store: disk fulfills the contract of quotas", "[file_store]") {
   const TempFolder folder;
   file_store_quota_contract([&](FileLimits limits) {
     DiskFileStoreOptions options;
@@ -24,12 +24,12 @@ TEST_CASE("file store: disk keeps the contract of limits", "[file_store]") {
   });
 }
 
-TEST_CASE("file store: disk keeps the contract of stores that outlive their process", "[file_store]") {
+TEST_CASE("file store: disk fulfills the contract of persistent stores", "[file_store]") {
   const TempFolder folder;
   file_store_reopen_contract([&] { return std::make_shared<DiskFileStore>(folder / "files"); });
 }
 
-TEST_CASE("file index: the log keeps the contract", "[file_index]") {
+TEST_CASE("file index: the log fulfills the contract", "[file_index]") {
   const TempFolder folder;
   file_index_contract([&] { return std::make_shared<FileIndexLog>(folder / "index"); });
 }

@@ -13,7 +13,7 @@
 using namespace flux;
 using namespace flux::testing;
 
-TEST_CASE("chat store: the example in files keeps the contract", "[chat_store]") {
+TEST_CASE("chat store: the example in files fulfills the contract", "[chat_store]") {
   const TempFolder folder;
   int count = 0;
   const auto open = [&] { return std::make_shared<FileChatStore>(folder.path() / std::to_string(count)); };
@@ -25,8 +25,7 @@ TEST_CASE("chat store: the example in files keeps the contract", "[chat_store]")
       open);
 }
 
-TEST_CASE("file chat store: a line that a crash left half written is not there, and its place is used",
-          "[chat_store]") {
+TEST_CASE("file chat store: a line that a crash left half written is ignored and overwritten", "[chat_store]") {
   const TempFolder folder;
   fill(*std::make_shared<FileChatStore>(folder.path()), "r", 2);
   std::filesystem::path file;

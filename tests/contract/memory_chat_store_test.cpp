@@ -6,11 +6,11 @@
 using namespace flux;
 using namespace flux::testing;
 
-TEST_CASE("chat store: memory keeps the contract", "[chat_store]") {
+TEST_CASE("chat store: memory fulfills the contract", "[chat_store]") {
   chat_store_contract([] { return std::make_shared<MemoryChatStore>(); });
 }
 
-TEST_CASE("memory chat store: keeps the newest messages of a room, and counts on", "[chat_store]") {
+TEST_CASE("memory chat store: keeps the newest messages of a room, and offsets keep counting", "[chat_store]") {
   MemoryChatStore store(3);
   fill(store, "r", 10);
   CHECK(ids_of(store.history("r", 1000, 0)) == "8 9 10 ");
@@ -22,13 +22,13 @@ TEST_CASE("memory chat store: keeps the newest messages of a room, and counts on
   CHECK(store.history("r", 1, 0).value().at(0).offset == 10);
 }
 
-TEST_CASE("memory chat store: with 0 messages a room it only counts", "[chat_store]") {
+TEST_CASE("memory chat store: with 0 messages per room it only counts offsets", "[chat_store]") {
   MemoryChatStore store(0);
   fill(store, "r", 3);
   CHECK(store.history("r", 10, 0).value().empty());
 }
 
-TEST_CASE("memory chat store: past its number of rooms the one not written to for longest goes", "[chat_store]") {
+TEST_CASE("memory chat store: above its number of rooms, the least recently written one is dropped", "[chat_store]") {
   MemoryChatStore store(10, 2);
   fill(store, "a", 1);
   fill(store, "b", 1);
@@ -39,7 +39,7 @@ TEST_CASE("memory chat store: past its number of rooms the one not written to fo
   CHECK(ids_of(store.history("c", 10, 0)) == "1 ");
 }
 
-TEST_CASE("memory chat store: says that it does not block", "[chat_store]") {
+TEST_CASE("memory chat store: reports that it does not block", "[chat_store]") {
   CHECK_FALSE(MemoryChatStore().may_block());
 }
 
@@ -67,7 +67,8 @@ TEST_CASE(
   CHECK(store.history("new", 1000, 0).value().front().offset == 2);
 }
 
-TEST_CASE("memory chat store: a room whose messages have all gone counts on, and may be forgotten", "[chat_store]") {
+TEST_CASE("memory chat store: a room whose messages were all dropped keeps counting, and may be forgotten",
+          "[chat_store]") {
   MemoryChatStore store(10, 2, 2'000);
   const auto message = [](const RoomId& room, const std::string& id) {
     ChatMessage made = chat_message(room, id);
@@ -79,10 +80,10 @@ TEST_CASE("memory chat store: a room whose messages have all gone counts on, and
   CHECK(store.history("a", 10, 0).value().empty());
   CHECK(store.append("a", message("a", "2")).value() == 2);
   CHECK(ids_of(store.history("a", 10, 0)) == "2 ");
-  CHECK(store.append("c", message("c", "1")).value() == 1);  // in the place of b
+  CHECK(store.append("c", message("c", "1")).value() == 1);  // displaces b
   CHECK(store.append("b", message("b", "2")).value() == 1);
   ChatMessage huge = message("b", "3");
   huge.message.assign(3'000, 'x');
   CHECK(store.append("b", huge).value() == 2);
-  CHECK(store.history("b", 10, 0).value().empty());  // the bound holds
+  CHECK(store.history("b", 10, 0).value().empty());  // the limit holds
 }

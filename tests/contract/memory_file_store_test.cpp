@@ -1,4 +1,4 @@
-// The store that the tests of the server use keeps the contract, so what they show holds for any store that does.
+// The store that the tests of the server use fulfills the contract, so their results hold for any store that does.
 #include "support/memory_file_store.hpp"
 #include "catch.hpp"
 
@@ -8,11 +8,11 @@ using namespace flux;
 using namespace flux::testing;
 using flux_test::MemoryFileStore;
 
-TEST_CASE("file store: the tests' store in memory keeps the contract", "[file_store]") {
+TEST_CASE("file store: the tests' store in memory fulfills the contract", "[file_store]") {
   file_store_contract([] { return std::make_shared<MemoryFileStore>(); });
 }
 
-TEST_CASE("file store: the tests' store in memory keeps the contract of limits", "[file_store]") {
+TEST_CASE("file store: the tests' store in memory fulfills the contract of quotas", "[file_store]") {
   file_store_quota_contract([](FileLimits limits) {
     return std::make_shared<MemoryFileStore>(flux_test::MemoryFileStoreOptions{
         .bytes_max = limits.bytes_max, .bytes_per_owner_max = limits.bytes_per_owner_max});

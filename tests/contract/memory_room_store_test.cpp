@@ -8,16 +8,16 @@ using namespace flux;
 using namespace flux::testing;
 using flux_test::MemoryRoomStore;
 
-TEST_CASE("room store: memory keeps the contract", "[room_store]") {
+TEST_CASE("room store: memory fulfills the contract", "[room_store]") {
   room_store_contract([] { return std::make_shared<MemoryRoomStore>(); });
 }
 
-TEST_CASE("memory room store: kept by somebody else it keeps what it has, as a store on a disk", "[room_store]") {
+TEST_CASE("memory room store: if its owner keeps it, it keeps its content, like a store on disk", "[room_store]") {
   std::shared_ptr<MemoryRoomStore> disk;
   room_store_contract([&] { return disk = std::make_shared<MemoryRoomStore>(); }, [&] { return disk; });
 }
 
-TEST_CASE("memory room store: fails the calls that it is told to, and only those", "[room_store]") {
+TEST_CASE("memory room store: fails exactly the selected calls", "[room_store]") {
   MemoryRoomStore store;
   store.fail(2, 2);
   CHECK(store.open(stored_room("r")).ok());

@@ -14,24 +14,24 @@ using Catch::Matchers::ContainsSubstring;
 using flux_test::error_of;
 using flux_test::Mysql;
 
-TEST_CASE("chat store: MariaDB keeps the contract", "[chat_store][mysql]") {
+TEST_CASE("chat store: MariaDB fulfills the contract", "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (server) flux_test::sql_chat_contract(*server);
 }
 
-TEST_CASE("sql chat store: MariaDB does what every database must", "[chat_store][mysql]") {
+TEST_CASE("sql chat store: MariaDB passes the tests of all databases", "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (server) flux_test::sql_chat_store_tests(*server);
 }
 
-TEST_CASE("sql chat store: MariaDB may be cut off, and go away, and hang", "[chat_store][mysql]") {
+TEST_CASE("sql chat store: MariaDB handles lost connections, outages and hangs", "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   flux_test::Proxied proxied(*server);
   flux_test::sql_chat_outage_tests(proxied);
 }
 
-TEST_CASE("mysql chat store: a server that falls silent in the middle of the start is not waited for without bound",
+TEST_CASE("mysql chat store: waiting for a server that stops responding during the start is bounded",
           "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
@@ -39,19 +39,20 @@ TEST_CASE("mysql chat store: a server that falls silent in the middle of the sta
   flux_test::sql_chat::silence_in_start(proxied, "@@max_allowed_packet");
 }
 
-TEST_CASE("mysql chat store: a table that is taken over may take longer to copy than a start", "[chat_store][mysql]") {
+TEST_CASE("mysql chat store: copying a table that is taken over may take longer than a start", "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (server) flux_test::sql_chat::slow_taking_over(*server, "(SELECT SLEEP(3)) AS slow");
 }
 
-TEST_CASE("mysql chat store: a server that falls silent while a table is copied is given up", "[chat_store][mysql]") {
+TEST_CASE("mysql chat store: a server that stops responding while a table is copied is given up",
+          "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   flux_test::Proxied proxied(*server);
   flux_test::sql_chat::silence_while_taking_over(proxied, *server, [] {});
 }
 
-TEST_CASE("mysql chat store: a connection that takes no writes any more is given up", "[chat_store][mysql]") {
+TEST_CASE("mysql chat store: a connection that accepts no more writes is closed", "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   flux_test::Proxied proxied(*server);
@@ -59,7 +60,7 @@ TEST_CASE("mysql chat store: a connection that takes no writes any more is given
   flux_test::sql_chat::no_more_writes(proxied, read_only);
 }
 
-TEST_CASE("mysql chat store: no connection to a server that became read-only is kept", "[chat_store][mysql]") {
+TEST_CASE("mysql chat store: all connections to a server that became read-only are closed", "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   const SqlAddress guest = server->make_guest();
@@ -83,8 +84,9 @@ TEST_CASE("mysql chat store: no connection to a server that became read-only is 
   CHECK(store.append("r", chat_message("r", "2")).value() == 2);
 }
 
-TEST_CASE("mysql stores: sslca has the connection encrypted, to a server that one of its authorities has signed",
-          "[chat_store][mysql][tls]") {
+TEST_CASE(
+    "mysql stores: with sslca the connection is encrypted, to a server with a certificate of one of its authorities",
+    "[chat_store][mysql][tls]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   const std::string folder = server->tls_folder();
@@ -117,13 +119,13 @@ TEST_CASE("mysql stores: sslca has the connection encrypted, to a server that on
   CHECK_THAT(misread("&sslca=" + folder + "/ca.pem&sslcert=/no/such.pem&sslkey=x"), ContainsSubstring("sslcert names"));
 }
 
-TEST_CASE("mysql stores: where sslca asks for TLS, a server without it is refused", "[chat_store][mysql][tls]") {
+TEST_CASE("mysql stores: with sslca, a server without TLS is refused", "[chat_store][mysql][tls]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   const TempFolder folder;
   flux_test::SocketProxy proxy(folder / "socket", server->address().host);
   proxy.edit_answers([](std::span<char> bytes) {
-    // The greeting: 4 bytes, version 10, the server's version up to a NUL, 13 bytes, what it is able to do.
+    // The greeting: 4 bytes, version 10, the server's version up to a NUL, 13 bytes, its capabilities.
     const std::size_t able = std::string_view(bytes.data(), bytes.size()).find('\0', 5) + 1 + 13;
     if (bytes.size() > 5 && bytes[3] == 0 && bytes[4] == 10) bytes[able + 1] &= ~0x08;  // CLIENT_SSL
   });
@@ -134,7 +136,7 @@ TEST_CASE("mysql stores: where sslca asks for TLS, a server without it is refuse
   CHECK_THAT(error.message(), ContainsSubstring("SSL is required, but the server does not support it"));
 }
 
-TEST_CASE("mysql chat store: a server that falls silent in the login is a clear error at start",
+TEST_CASE("mysql chat store: a server that stops responding during the login is a clear error at start",
           "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
@@ -148,7 +150,7 @@ TEST_CASE("mysql chat store: a server that falls silent in the login is a clear 
   CHECK(waited < std::chrono::seconds(5));  // 2 s for the login
 }
 
-TEST_CASE("mysql chat store: times of the database are taken over, and rooms that differ only in case stay apart",
+TEST_CASE("mysql chat store: times of the database are converted, and rooms that differ only in case stay distinct",
           "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
@@ -170,7 +172,8 @@ TEST_CASE("mysql chat store: times of the database are taken over, and rooms tha
   CHECK(ids_of(store->history("R", 20, 0)) == "12 ");
 }
 
-TEST_CASE("mysql chat store: what it can't start with is a clear error", "[chat_store][mysql]") {
+TEST_CASE("mysql chat store: a connection or database that it can't use is a clear error at start",
+          "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   for (const char* url : {"nonsense", "mysql://", "mysql://host", "mysql://host/", "mysql://host:port/db",
@@ -198,8 +201,7 @@ TEST_CASE("mysql chat store: what it can't start with is a clear error", "[chat_
   CHECK_THAT(opened().message(), ContainsSubstring("127.0.0.1"));
 }
 
-TEST_CASE("mysql chat store: what is wrong with a URL or an address is told without its password",
-          "[chat_store][mysql]") {
+TEST_CASE("mysql chat store: errors about a URL or an address do not hold its password", "[chat_store][mysql]") {
   for (const char* url :
        {"mysql://u:sec/ret@h/db", "mysql://u:sec?ret@h/db", "mysql://u:1/db?sec=ret@h/db", "mysql://u:1/x?secret@h/db",
         "mysql://u:sec%zzret@h/db", "//u:secret@h/db", "u:secret@h/db"}) {
@@ -214,7 +216,7 @@ TEST_CASE("mysql chat store: what is wrong with a URL or an address is told with
   CHECK_THAT(error.message(), ContainsSubstring("password holds a NUL") && !ContainsSubstring("sec"));
 }
 
-TEST_CASE("mysql chat store: what it drops is gone for all, whatever the server does with transactions",
+TEST_CASE("mysql chat store: deleted messages are deleted for all, whatever the default of autocommit",
           "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
@@ -227,7 +229,7 @@ TEST_CASE("mysql chat store: what it drops is gone for all, whatever the server 
   CHECK(server->ask("SELECT COUNT(*) FROM flux_chat") == "1");
 }
 
-TEST_CASE("mysql chat store: rights that are missing are a clear error at start", "[chat_store][mysql]") {
+TEST_CASE("mysql chat store: missing privileges are a clear error at start", "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   server->make_guest();
@@ -239,12 +241,12 @@ TEST_CASE("mysql chat store: rights that are missing are a clear error at start"
   CHECK_THAT(opened().message(), ContainsSubstring("CREATE command denied"));
   server->open_chat({});
   CHECK_THAT(opened().message(), ContainsSubstring("INSERT command denied"));
-  // Who may use the tables, and make none, can start when they are there.
+  // A user who may use tables but not create them can start when they exist.
   server->give_guest("SELECT, INSERT, UPDATE");
   fill(*MysqlDatabase(url).chat_store(), "r", 2);
 }
 
-TEST_CASE("mysql chat store: text and numbers come back as they were, however long or strange", "[chat_store][mysql]") {
+TEST_CASE("mysql chat store: text and numbers are returned unchanged, however long or unusual", "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   const auto store = server->open_chat({});
@@ -265,7 +267,7 @@ TEST_CASE("mysql chat store: text and numbers come back as they were, however lo
   CHECK(server->ask("SELECT HEX(message) FROM flux_chat WHERE id = '1'") == "6127225C0A1A255F3FF09F9982");
 }
 
-TEST_CASE("mysql chat store: a name that is too long fails alone", "[chat_store][mysql]") {
+TEST_CASE("mysql chat store: a name that is too long fails without the rest of its batch", "[chat_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   const auto store = server->open_chat({});

@@ -7,24 +7,24 @@ using Catch::Matchers::ContainsSubstring;
 using flux_test::disk_store_of;
 using flux_test::Mysql;
 
-TEST_CASE("file index: MariaDB keeps the contract", "[file_index][mysql]") {
+TEST_CASE("file index: MariaDB fulfills the contract", "[file_index][mysql]") {
   const auto server = Mysql::or_skip();
   if (server) file_index_contract([&] { return server->open_files({}); });
 }
 
-TEST_CASE("sql file index: MariaDB does what every database must", "[file_index][mysql]") {
+TEST_CASE("sql file index: MariaDB passes the tests of all databases", "[file_index][mysql]") {
   const auto server = Mysql::or_skip();
   if (server) flux_test::sql_file_index_tests(*server);
 }
 
-TEST_CASE("sql file index: MariaDB may be cut off, and go away, and hang", "[file_index][mysql]") {
+TEST_CASE("sql file index: MariaDB handles lost connections, outages and hangs", "[file_index][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   flux_test::Proxied proxied(*server);
   flux_test::sql_file_index_outage_tests(proxied);
 }
 
-TEST_CASE("file store: disk with its index in MariaDB keeps the contract of stores that outlive their process",
+TEST_CASE("file store: disk with its index in MariaDB fulfills the contract of persistent stores",
           "[file_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
@@ -32,7 +32,8 @@ TEST_CASE("file store: disk with its index in MariaDB keeps the contract of stor
   file_store_reopen_contract([&] { return disk_store_of(*server, folder / "files"); });
 }
 
-TEST_CASE("mysql file index: what it can't start with is a clear error", "[file_index][mysql]") {
+TEST_CASE("mysql file index: a connection or database that it can't use is a clear error at start",
+          "[file_index][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   SqlAddress address = server->address();
@@ -45,7 +46,7 @@ TEST_CASE("mysql file index: what it can't start with is a clear error", "[file_
   CHECK(MysqlDatabase(server->url()).file_index()->load().value().empty());
 }
 
-TEST_CASE("mysql file index: rights that are missing are a clear error at start", "[file_index][mysql]") {
+TEST_CASE("mysql file index: missing privileges are a clear error at start", "[file_index][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   flux_test::missing_rights(*server, [](flux_test::SqlStores& stores) {

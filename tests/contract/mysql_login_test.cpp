@@ -1,4 +1,4 @@
-// What servers may do to a login, seen from the stores.
+// Logins to servers that misbehave.
 #include "contract/mysql_server.hpp"
 #include "contract/sql_chat_store_tests.hpp"
 #include "support/awaited.hpp"
@@ -19,7 +19,7 @@ using flux_test::ScriptedServer;
 
 namespace {
 
-/// MySQL's manual, Protocol::Handshake: of a MariaDB, which is able to do `more`, too.
+/// MySQL's manual, Protocol::Handshake: the greeting of a MariaDB that also has the capabilities `more`.
 std::string greeting(unsigned int more = 0) {
   const unsigned int able = 0x0008 | 0x0200 | 0x8000 | 0x0008'0000 | more;  // database, 4.1, secure, plugins
   const auto byte = [able](int place) { return std::string(1, static_cast<char>(able >> (8 * place) & 0xFF)); };
@@ -61,8 +61,7 @@ int connected_to(const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("mysql stores: where sslca asks for TLS, a server without it hears nothing of the login",
-          "[chat_store][mysql][tls]") {
+TEST_CASE("mysql stores: with sslca, a server without TLS receives nothing of the login", "[chat_store][mysql][tls]") {
   const auto mariadb = Mysql::or_skip();
   if (!mariadb) return;
   flux_test::Awaited<std::string> heard;
@@ -77,8 +76,7 @@ TEST_CASE("mysql stores: where sslca asks for TLS, a server without it hears not
   CHECK(heard.get().empty());
 }
 
-TEST_CASE("mysql stores: where sslca asks for TLS, a certificate of another name is refused",
-          "[chat_store][mysql][tls]") {
+TEST_CASE("mysql stores: with sslca, a certificate for another name is refused", "[chat_store][mysql][tls]") {
   const auto mariadb = Mysql::or_skip();
   if (!mariadb) return;
   const std::string path = mariadb->address().host;
@@ -93,8 +91,7 @@ TEST_CASE("mysql stores: where sslca asks for TLS, a certificate of another name
   CHECK_THAT(message, ContainsSubstring("certificate"));
 }
 
-TEST_CASE("mysql stores: a server that sends a byte now and then is given up while it logs us in",
-          "[chat_store][mysql]") {
+TEST_CASE("mysql stores: a server that trickles bytes during the login is given up", "[chat_store][mysql]") {
   const auto mariadb = Mysql::or_skip();
   if (!mariadb) return;
   SECTION("in its greeting") {
@@ -119,15 +116,14 @@ TEST_CASE("mysql stores: a server that sends a byte now and then is given up whi
   }
 }
 
-TEST_CASE("mysql stores: a server that says nothing is given up when the time for connecting is over",
-          "[chat_store][mysql]") {
+TEST_CASE("mysql stores: a silent server is given up at the connect timeout", "[chat_store][mysql]") {
   const auto mariadb = Mysql::or_skip();
   if (!mariadb) return;
   const ScriptedServer server([](int client) { flux_test::receive_some(client); });
   is_given_up(url_of(server));
 }
 
-TEST_CASE("mysql stores: a connection that TLS encrypts is made anew when it was cut", "[chat_store][mysql][tls]") {
+TEST_CASE("mysql stores: an encrypted connection is replaced when it was cut", "[chat_store][mysql][tls]") {
   const auto mariadb = Mysql::or_skip();
   if (!mariadb) return;
   const TempFolder folder;

@@ -6,24 +6,25 @@ using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
 using flux_test::Mysql;
 
-TEST_CASE("room store: MariaDB keeps the contract", "[room_store][mysql]") {
+TEST_CASE("room store: MariaDB fulfills the contract", "[room_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (server) flux_test::sql_room_contract(*server);
 }
 
-TEST_CASE("sql room store: MariaDB does what every database must", "[room_store][mysql]") {
+TEST_CASE("sql room store: MariaDB passes the tests of all databases", "[room_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (server) flux_test::sql_room_store_tests(*server);
 }
 
-TEST_CASE("sql room store: MariaDB may be cut off, and go away, and hang", "[room_store][mysql]") {
+TEST_CASE("sql room store: MariaDB handles lost connections, outages and hangs", "[room_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   flux_test::Proxied proxied(*server);
   flux_test::sql_room_outage_tests(proxied);
 }
 
-TEST_CASE("mysql room store: what it can't start with is a clear error", "[room_store][mysql]") {
+TEST_CASE("mysql room store: a connection or database that it can't use is a clear error at start",
+          "[room_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   SqlAddress address = server->address();
@@ -35,7 +36,7 @@ TEST_CASE("mysql room store: what it can't start with is a clear error", "[room_
   CHECK(MysqlDatabase(server->url()).room_store()->load().value().empty());
 }
 
-TEST_CASE("mysql room store: rights that are missing are a clear error at start", "[room_store][mysql]") {
+TEST_CASE("mysql room store: missing privileges are a clear error at start", "[room_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   flux_test::missing_rights(*server, [](flux_test::SqlStores& stores) {
@@ -46,7 +47,7 @@ TEST_CASE("mysql room store: rights that are missing are a clear error at start"
   });
 }
 
-TEST_CASE("mysql room store: a name that is too long fails alone", "[room_store][mysql]") {
+TEST_CASE("mysql room store: a name that is too long fails without the rest of its batch", "[room_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   const auto store = server->open_rooms({});
@@ -61,7 +62,7 @@ TEST_CASE("mysql room store: a name that is too long fails alone", "[room_store]
   CHECK(loaded(*store).size() == 2);
 }
 
-TEST_CASE("mysql room store: an item that is more than the server takes fails alone, and at once",
+TEST_CASE("mysql room store: an item larger than the server accepts fails at once, without the rest of its batch",
           "[room_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
@@ -80,7 +81,7 @@ TEST_CASE("mysql room store: an item that is more than the server takes fails al
   CHECK(numbers_of(*store, "r") == "1 2 4 ");
 }
 
-TEST_CASE("mysql stores: those of one database object share its connections", "[room_store][mysql]") {
+TEST_CASE("mysql stores: stores of one database object share its connections", "[room_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
   SqlOptions options;

@@ -1,4 +1,4 @@
-// MariaDB as the tests of the stores in it use it.
+// MariaDB for the tests of stores in it.
 #pragma once
 
 #include "contract/sql_server.hpp"
@@ -13,7 +13,7 @@
 
 namespace flux_test {
 
-/// A database of the server that tests/databases.sh started, emptied. That script says who we are there.
+/// A database of the server that tests/databases.sh started, emptied. The script defines the user.
 class Mysql final : public SocketServer {
  public:
   explicit Mysql(std::string url) : url_(std::move(url)), connection_(mysql_init(nullptr)) {
@@ -32,7 +32,7 @@ class Mysql final : public SocketServer {
   Mysql(const Mysql&) = delete;
   Mysql& operator=(const Mysql&) = delete;
 
-  /// None: the test is to be left out.
+  /// Null: skip the test.
   static std::unique_ptr<Mysql> or_skip() {
     const auto url = database_url("FLUX_TEST_MYSQL");
     return url ? std::make_unique<Mysql>(*url) : nullptr;

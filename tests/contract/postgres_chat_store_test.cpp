@@ -13,24 +13,24 @@ using flux_test::error_of;
 using flux_test::Postgres;
 using flux_test::ScriptedServer;
 
-TEST_CASE("chat store: PostgreSQL keeps the contract", "[chat_store][postgres]") {
+TEST_CASE("chat store: PostgreSQL fulfills the contract", "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (server) flux_test::sql_chat_contract(*server);
 }
 
-TEST_CASE("sql chat store: PostgreSQL does what every database must", "[chat_store][postgres]") {
+TEST_CASE("sql chat store: PostgreSQL passes the tests of all databases", "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (server) flux_test::sql_chat_store_tests(*server);
 }
 
-TEST_CASE("sql chat store: PostgreSQL may be cut off, and go away, and hang", "[chat_store][postgres]") {
+TEST_CASE("sql chat store: PostgreSQL handles lost connections, outages and hangs", "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   flux_test::Proxied proxied(*server);
   flux_test::sql_chat_outage_tests(proxied);
 }
 
-TEST_CASE("postgres chat store: a server that falls silent in the middle of the start is not waited for without bound",
+TEST_CASE("postgres chat store: waiting for a server that stops responding during the start is bounded",
           "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
@@ -38,7 +38,7 @@ TEST_CASE("postgres chat store: a server that falls silent in the middle of the 
   flux_test::sql_chat::silence_in_start(proxied, "BEGIN");
 }
 
-TEST_CASE("postgres chat store: a server that falls silent in the middle of a transaction is given up within bounds",
+TEST_CASE("postgres chat store: a server that stops responding during a transaction is given up in time",
           "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
@@ -54,8 +54,9 @@ TEST_CASE("postgres chat store: a server that falls silent in the middle of a tr
   CHECK(flux_test::until_good([&] { return store->append("r", chat_message("r", "1")); }).value() == 1);
 }
 
-TEST_CASE("postgres stores: a server that falls silent in the login, or right after it, is a clear error at start",
-          "[chat_store][file_index][room_store][postgres]") {
+TEST_CASE(
+    "postgres stores: a server that stops responding during the login or right after it is a clear error at start",
+    "[chat_store][file_index][room_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   flux_test::Proxied proxied(*server);
@@ -74,8 +75,7 @@ TEST_CASE("postgres stores: a server that falls silent in the login, or right af
   falls_silent([&] { proxied.stores->open_rooms(flux_test::hurried<flux_test::RoomOptions>()); });
 }
 
-TEST_CASE("postgres stores: a server that sends a byte now and then is given up while it logs us in",
-          "[chat_store][postgres]") {
+TEST_CASE("postgres stores: a server that trickles bytes during the login is given up", "[chat_store][postgres]") {
   using Answers = std::vector<std::string>;
   const auto [mode, answers] = GENERATE(table<std::string, Answers>({
       {"disable", Answers{std::string("R\0\0\x07\xD0", 5)}},                          // Authentication, of 2 kB
@@ -96,14 +96,16 @@ TEST_CASE("postgres stores: a server that sends a byte now and then is given up 
   CHECK(waited < std::chrono::seconds(5));  // 2 s for the login
 }
 
-TEST_CASE("postgres chat store: a table that is taken over may take longer to copy than a start",
+TEST_CASE("postgres chat store: copying a table that is taken over may take longer than a start",
           "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (server) flux_test::sql_chat::slow_taking_over(*server, "pg_sleep(3)");
 }
 
-TEST_CASE("postgres chat store: a server that falls silent while a table is copied is given up, and others are told",
-          "[chat_store][postgres]") {
+TEST_CASE(
+    "postgres chat store: a server that stops responding while a table is copied is given up, and other processes get "
+    "an error",
+    "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   flux_test::Proxied proxied(*server);
@@ -116,7 +118,7 @@ TEST_CASE("postgres chat store: a server that falls silent while a table is copi
   });
 }
 
-TEST_CASE("postgres chat store: a connection that takes no writes any more is given up", "[chat_store][postgres]") {
+TEST_CASE("postgres chat store: a connection that accepts no more writes is closed", "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   flux_test::Proxied proxied(*server);
@@ -125,7 +127,7 @@ TEST_CASE("postgres chat store: a connection that takes no writes any more is gi
   flux_test::sql_chat::no_more_writes(proxied, read_only);
 }
 
-TEST_CASE("postgres stores: TLS is as the connection string asks for it", "[chat_store][postgres][tls]") {
+TEST_CASE("postgres stores: TLS follows the connection string", "[chat_store][postgres][tls]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   const std::string ca = "sslrootcert=" + server->tls_folder() + "/ca.pem ";
@@ -147,7 +149,7 @@ TEST_CASE("postgres stores: TLS is as the connection string asks for it", "[chat
   CHECK_THAT(refused("host=localhost sslmode=verify-full sslrootcert=/no/such.pem"), ContainsSubstring("/no/such.pem"));
 }
 
-TEST_CASE("postgres chat store: times of the database are taken over", "[chat_store][postgres]") {
+TEST_CASE("postgres chat store: times of the database are converted", "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   const std::string type = GENERATE("TIMESTAMPTZ", "TIMESTAMP", "NUMERIC");
@@ -164,7 +166,8 @@ TEST_CASE("postgres chat store: times of the database are taken over", "[chat_st
   CHECK(ids_of(page) == "1 2 3 4 5 6 7 8 9 10 11 12 ");  // ties by id, and ids as the numbers they are
 }
 
-TEST_CASE("postgres chat store: what it can't start with is a clear error", "[chat_store][postgres]") {
+TEST_CASE("postgres chat store: a connection or database that it can't use is a clear error at start",
+          "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   SqlAddress address = server->address();
@@ -187,8 +190,7 @@ TEST_CASE("postgres chat store: what it can't start with is a clear error", "[ch
   CHECK_THAT(opened().message(), ContainsSubstring("onnection refused"));
 }
 
-TEST_CASE("postgres chat store: what is wrong with a connection string is told without its password",
-          "[chat_store][postgres]") {
+TEST_CASE("postgres chat store: errors about a connection string do not hold its password", "[chat_store][postgres]") {
   for (const char* connection :
        {"//u:secret@h/db", "postgresql://u:sec/ret@h/db", "postgres://u:1/secret@h/db", "postgresql://u:sec%zzret@h/db",
         "postgresql://u:secret@[::1]x/db", "postgresql://u:sec\"ret@[h/db", "postgresql://u:p@h/db?secret",
@@ -202,7 +204,7 @@ TEST_CASE("postgres chat store: what is wrong with a connection string is told w
              ContainsSubstring("colour"));
 }
 
-TEST_CASE("postgres chat store: rights that are missing are a clear error at start", "[chat_store][postgres]") {
+TEST_CASE("postgres chat store: missing privileges are a clear error at start", "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   const SqlAddress address = server->make_guest();
@@ -211,12 +213,12 @@ TEST_CASE("postgres chat store: rights that are missing are a clear error at sta
   server->open_chat({});
   server->give_guest("SELECT");
   CHECK_THAT(opened().message(), ContainsSubstring("permission denied for table flux_chat"));
-  // Who may use the tables, and make none, can start when they are there.
+  // A user who may use tables but not create them can start when they exist.
   server->run("GRANT SELECT, INSERT, UPDATE ON flux_chat, flux_chat_rooms TO flux_guest");
   fill(*PostgresDatabase(address).chat_store(), "r", 2);
 }
 
-TEST_CASE("postgres chat store: a table that is locked is waited for, and not for ever", "[chat_store][postgres]") {
+TEST_CASE("postgres chat store: a locked table is waited for, with a timeout", "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   flux_test::ChatOptions options;
@@ -230,7 +232,8 @@ TEST_CASE("postgres chat store: a table that is locked is waited for, and not fo
   CHECK(store->append("r", chat_message("r", "1")).value() == 1);
 }
 
-TEST_CASE("postgres chat store: text that the database does not take fails alone", "[chat_store][postgres]") {
+TEST_CASE("postgres chat store: text that the database refuses fails without the rest of its batch",
+          "[chat_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   const auto store = server->open_chat({});

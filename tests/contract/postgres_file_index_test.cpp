@@ -7,24 +7,24 @@ using Catch::Matchers::ContainsSubstring;
 using flux_test::disk_store_of;
 using flux_test::Postgres;
 
-TEST_CASE("file index: PostgreSQL keeps the contract", "[file_index][postgres]") {
+TEST_CASE("file index: PostgreSQL fulfills the contract", "[file_index][postgres]") {
   const auto server = Postgres::or_skip();
   if (server) file_index_contract([&] { return server->open_files({}); });
 }
 
-TEST_CASE("sql file index: PostgreSQL does what every database must", "[file_index][postgres]") {
+TEST_CASE("sql file index: PostgreSQL passes the tests of all databases", "[file_index][postgres]") {
   const auto server = Postgres::or_skip();
   if (server) flux_test::sql_file_index_tests(*server);
 }
 
-TEST_CASE("sql file index: PostgreSQL may be cut off, and go away, and hang", "[file_index][postgres]") {
+TEST_CASE("sql file index: PostgreSQL handles lost connections, outages and hangs", "[file_index][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   flux_test::Proxied proxied(*server);
   flux_test::sql_file_index_outage_tests(proxied);
 }
 
-TEST_CASE("file store: disk with its index in PostgreSQL keeps the contract of stores that outlive their process",
+TEST_CASE("file store: disk with its index in PostgreSQL fulfills the contract of persistent stores",
           "[file_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
@@ -32,7 +32,8 @@ TEST_CASE("file store: disk with its index in PostgreSQL keeps the contract of s
   file_store_reopen_contract([&] { return disk_store_of(*server, folder / "files"); });
 }
 
-TEST_CASE("postgres file index: what it can't start with is a clear error", "[file_index][postgres]") {
+TEST_CASE("postgres file index: a connection or database that it can't use is a clear error at start",
+          "[file_index][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   SqlAddress address = server->address();
@@ -45,7 +46,7 @@ TEST_CASE("postgres file index: what it can't start with is a clear error", "[fi
   CHECK(PostgresDatabase(server->url()).file_index()->load().value().empty());
 }
 
-TEST_CASE("postgres file index: rights that are missing are a clear error at start", "[file_index][postgres]") {
+TEST_CASE("postgres file index: missing privileges are a clear error at start", "[file_index][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   flux_test::missing_rights(*server, [](flux_test::SqlStores& stores) {

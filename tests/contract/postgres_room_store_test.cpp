@@ -6,24 +6,25 @@ using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
 using flux_test::Postgres;
 
-TEST_CASE("room store: PostgreSQL keeps the contract", "[room_store][postgres]") {
+TEST_CASE("room store: PostgreSQL fulfills the contract", "[room_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (server) flux_test::sql_room_contract(*server);
 }
 
-TEST_CASE("sql room store: PostgreSQL does what every database must", "[room_store][postgres]") {
+TEST_CASE("sql room store: PostgreSQL passes the tests of all databases", "[room_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (server) flux_test::sql_room_store_tests(*server);
 }
 
-TEST_CASE("sql room store: PostgreSQL may be cut off, and go away, and hang", "[room_store][postgres]") {
+TEST_CASE("sql room store: PostgreSQL handles lost connections, outages and hangs", "[room_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   flux_test::Proxied proxied(*server);
   flux_test::sql_room_outage_tests(proxied);
 }
 
-TEST_CASE("postgres room store: what it can't start with is a clear error", "[room_store][postgres]") {
+TEST_CASE("postgres room store: a connection or database that it can't use is a clear error at start",
+          "[room_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   SqlAddress address = server->address();
@@ -36,7 +37,7 @@ TEST_CASE("postgres room store: what it can't start with is a clear error", "[ro
   CHECK(PostgresDatabase(server->url()).room_store()->load().value().empty());
 }
 
-TEST_CASE("postgres room store: rights that are missing are a clear error at start", "[room_store][postgres]") {
+TEST_CASE("postgres room store: missing privileges are a clear error at start", "[room_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   flux_test::missing_rights(*server, [](flux_test::SqlStores& stores) {
@@ -47,7 +48,8 @@ TEST_CASE("postgres room store: rights that are missing are a clear error at sta
   });
 }
 
-TEST_CASE("postgres room store: text that the database does not take fails alone", "[room_store][postgres]") {
+TEST_CASE("postgres room store: text that the database refuses fails without the rest of its batch",
+          "[room_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   const auto store = server->open_rooms({});
@@ -62,7 +64,7 @@ TEST_CASE("postgres room store: text that the database does not take fails alone
   CHECK(numbers_of(*store, "r") == "1 3 ");
 }
 
-TEST_CASE("postgres stores: those of one database object share its connections", "[room_store][postgres]") {
+TEST_CASE("postgres stores: stores of one database object share its connections", "[room_store][postgres]") {
   const auto server = Postgres::or_skip();
   if (!server) return;
   SqlOptions options;

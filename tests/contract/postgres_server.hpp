@@ -1,4 +1,4 @@
-// PostgreSQL as the tests of the stores in it use it.
+// PostgreSQL for the tests of stores in it.
 #pragma once
 
 #include "contract/sql_server.hpp"
@@ -27,7 +27,7 @@ class Postgres final : public SocketServer {
   Postgres(const Postgres&) = delete;
   Postgres& operator=(const Postgres&) = delete;
 
-  /// None: the test is to be left out.
+  /// Null: skip the test.
   static std::unique_ptr<Postgres> or_skip() {
     const auto url = database_url("FLUX_TEST_POSTGRES");
     return url ? std::make_unique<Postgres>(*url) : nullptr;
@@ -49,7 +49,7 @@ class Postgres final : public SocketServer {
 
   const std::string& url() const { return url_; }
   std::string tls_folder() const override { return PQhost(connection_) + std::string("/../tls"); }
-  /// On its port of this machine, with `rest` behind.
+  /// A connection string for its local TCP port, followed by `rest`.
   std::string over_tcp(const std::string& rest) const {
     return "hostaddr=127.0.0.1 port=" + std::string(PQport(connection_)) + " dbname=flux user=flux password=secret " +
            rest;

@@ -1,4 +1,4 @@
-// What the chat stores in SQLite, PostgreSQL and MySQL do alike, beyond the contract.
+// Tests beyond the contract that are common to the chat stores in SQLite, PostgreSQL and MySQL.
 #pragma once
 
 #include "contract/sql_server.hpp"
@@ -40,7 +40,7 @@ inline void tables_of_other_types(SqlServer& server) {
   refuses_shapes(server, "flux_chat_rooms", "room_id", {"last_offset"}, {}, [&] { server.open_chat({}); });
 }
 
-/// Whoever made them, nothing of them is lost.
+/// Tables of other programs lose nothing.
 inline void tables_beside_it_of_others(SqlServer& server) {
   const std::string beside = GENERATE("flux_chat_rooms", "flux_chat_version");
   server.run("CREATE TABLE " + beside + " (room_id VARCHAR(10), colour VARCHAR(10))");
@@ -48,7 +48,7 @@ inline void tables_beside_it_of_others(SqlServer& server) {
   CHECK_THAT(error_of([&] { server.open_chat({}); }).message(),
              ContainsSubstring("\"" + beside + "\" has no column \""));
   CHECK(server.ask("SELECT colour FROM " + beside) == "red");
-  server.run("CREATE TABLE flux_chat (id INTEGER)");  // nothing was made
+  server.run("CREATE TABLE flux_chat (id INTEGER)");  // nothing was created
 }
 
 inline void newer_version(SqlServer& server) {
@@ -61,7 +61,7 @@ inline void newer_version(SqlServer& server) {
 inline void missing_counters(SqlServer& server) {
   fill(*server.open_chat({}), "r", 3);
   server.run("DROP TABLE flux_chat_rooms");
-  server.run("DROP TABLE flux_chat_version");  // as where a start was broken off
+  server.run("DROP TABLE flux_chat_version");  // as after an interrupted start
   CHECK(server.open_chat({})->append("r", chat_message("r", "4")).value() == 4);
 }
 
@@ -136,7 +136,7 @@ inline void retention_by_age(SqlServer& server) {
   clock->advance(std::chrono::milliseconds(60'001));
   CHECK(ids_of(store->history("r", 10, 0)) == "2 ");
   CHECK(ids_of(store->history("silent", 10, 0)).empty());
-  CHECK(send("r", "3") == 3);  // and what is too old leaves the table
+  CHECK(send("r", "3") == 3);  // and expired messages are deleted from the table
   CHECK(server.ask("SELECT COUNT(*) FROM flux_chat") == "2");
   CHECK(send("silent", "2") == 2);
   clock->advance(std::chrono::hours(2));
@@ -145,14 +145,14 @@ inline void retention_by_age(SqlServer& server) {
   CHECK(send("r", "4") == 4);
 }
 
-/// Two servers on one database, in one room and in the same moment.
+/// Two servers use one database and one room at the same time.
 inline void several_processes(SqlServer& server) {
   constexpr int each = 60;
   std::vector<std::thread> threads;
   std::array<std::vector<Offset>, 3> offsets;
   std::atomic<int> failures{0};
   std::vector<std::shared_ptr<SqlChatStore>> stores(offsets.size());
-  // The first starts at the same time, too.
+  // Their first starts are simultaneous, too.
   for (std::size_t t = 0; t < offsets.size(); ++t) {
     threads.emplace_back([&, t] {
       flux_test::ChatOptions patient;
@@ -185,7 +185,7 @@ inline void several_processes(SqlServer& server) {
   }
 }
 
-/// The database has committed, and nobody knows.
+/// The database commits, and its reply is lost.
 inline void lost_commit(Proxied& server) {
   const auto store = server.stores->open_chat({});
   fill(*store, "r", 3);
@@ -213,7 +213,7 @@ inline void lost_connections(Proxied& server) {
   }
 }
 
-/// Errors come within bounds, then at once; and it goes on by itself.
+/// Errors are returned in time, then at once; and the store recovers by itself.
 inline void outage(Proxied& server) {
   const auto store = server.stores->open_chat(hurried<flux_test::ChatOptions>());
   fill(*store, "r", 1);
@@ -231,7 +231,7 @@ inline void outage(Proxied& server) {
   CHECK(ids_of(store->history("r", 10, 0)) == "1 2 ");
 }
 
-/// The server takes what we send, and never answers.
+/// The server accepts what we send, and never answers.
 inline void silence(Proxied& server) {
   const auto store = server.stores->open_chat(hurried<flux_test::ChatOptions>());
   fill(*store, "r", 1);
@@ -244,7 +244,7 @@ inline void silence(Proxied& server) {
   CHECK(until_good([&] { return store->append("r", chat_message("r", "2")); }).value() == 2);
 }
 
-/// `text` is in an answer that comes while the store starts.
+/// `text` is part of an answer during the start of the store.
 inline void silence_in_start(Proxied& server, const std::string& text) {
   flux_test::ChatOptions options;
   options.call_timeout = std::chrono::milliseconds(150);
@@ -275,8 +275,8 @@ inline void slow_taking_over(SqlServer& server, const std::string& slow) {
   CHECK(ids_of(server.open_chat(options)->history("r", 10, 0)) == "msg_a ");
 }
 
-/// The copy is waited for up to its own timeout, which is not that of a start.
-/// `meanwhile()` is called when it was given up, and the server does not know that yet.
+/// The copy has its own timeout, which is not that of a start. `meanwhile()` is called after it was given up, before the
+/// server notices that.
 template <class Meanwhile>
 void silence_while_taking_over(Proxied& proxied, SqlServer& server, const Meanwhile& meanwhile) {
   server.run(
@@ -300,8 +300,8 @@ void silence_while_taking_over(Proxied& proxied, SqlServer& server, const Meanwh
   CHECK(ids_of(proxied.stores->open_chat(options)->history("r", 10, 0)) == "msg_a ");
 }
 
-/// A server that another one has taken the place of: who was connected stays there. While `read_only` is set, new
-/// connections take no writes.
+/// A server that was replaced by another one: existing connections remain there. While `read_only` is set, new connections
+/// accept no writes.
 inline void no_more_writes(Proxied& server, Setting& read_only) {
   const auto store = server.stores->open_chat({});
   fill(*store, "r", 1);
@@ -319,14 +319,14 @@ inline void no_more_writes(Proxied& server, Setting& read_only) {
 
 }  // namespace sql_chat
 
-/// Of a server behind a socket.
+/// For a server behind a socket.
 inline void sql_chat_outage_tests(Proxied& server) {
-  SECTION("a commit whose answer is lost is found again, and nothing is doubled") { sql_chat::lost_commit(server); }
-  SECTION("lost connections are made anew, and no call fails for it") { sql_chat::lost_connections(server); }
-  SECTION("while the database is away calls fail within bounds, and then it goes on by itself") {
+  SECTION("a commit whose reply is lost is detected, and nothing is doubled") { sql_chat::lost_commit(server); }
+  SECTION("lost connections are replaced, and no call fails") { sql_chat::lost_connections(server); }
+  SECTION("while the database is unreachable calls fail in time, and then it recovers by itself") {
     sql_chat::outage(server);
   }
-  SECTION("a database that never answers is given up within bounds") { sql_chat::silence(server); }
+  SECTION("a database that never answers is given up in time") { sql_chat::silence(server); }
 }
 
 /// Each store has a table of its own.
@@ -345,23 +345,27 @@ inline void sql_chat_contract(SqlStores& stores) {
       open);
 }
 
-/// `server` is new for each section.
+/// `server` is a new one for each section.
 inline void sql_chat_store_tests(SqlServer& server) {
   SECTION("options out of their range are refused") { sql_chat::options(server); }
-  SECTION("a table of another shape is refused, and said which column is missing") {
+  SECTION("a table without our columns is refused, and the error names the missing column") {
     sql_chat::table_of_another_shape(server);
   }
   SECTION("a table with columns of other types, or without its keys, is refused") {
     sql_chat::tables_of_other_types(server);
   }
-  SECTION("somebody else's table beside it is refused, and nothing in it is lost") {
+  SECTION("a table of another program with one of our names is refused, and loses nothing") {
     sql_chat::tables_beside_it_of_others(server);
   }
   SECTION("tables of a newer version are refused") { sql_chat::newer_version(server); }
-  SECTION("a start that was broken off is completed") { sql_chat::missing_counters(server); }
-  SECTION("a table of another server is taken over, and kept") { sql_chat::taking_over(server); }
-  SECTION("past a room's count the oldest go, and offsets go on") { sql_chat::retention_by_count(server); }
-  SECTION("past their age messages are in no history, then in no table") { sql_chat::retention_by_age(server); }
+  SECTION("an interrupted start is completed") { sql_chat::missing_counters(server); }
+  SECTION("a table of another program is taken over, and kept") { sql_chat::taking_over(server); }
+  SECTION("above a room's count the oldest messages are deleted, and offsets keep counting") {
+    sql_chat::retention_by_count(server);
+  }
+  SECTION("expired messages disappear from histories at once, then from the table") {
+    sql_chat::retention_by_age(server);
+  }
   SECTION("several processes share a table") { sql_chat::several_processes(server); }
 }
 

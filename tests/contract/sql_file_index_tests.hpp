@@ -1,4 +1,4 @@
-// What the file indexes in SQLite, PostgreSQL and MySQL do alike, beyond the contract.
+// Tests beyond the contract that are common to the file indexes in SQLite, PostgreSQL and MySQL.
 #pragma once
 
 #include "contract/sql_server.hpp"
@@ -54,7 +54,7 @@ inline void newer_version(SqlServer& server) {
 
 inline void broken_start(SqlServer& server) {
   REQUIRE(server.open_files({})->save(index_row(1)).ok());
-  server.run("DROP TABLE flux_files_version");  // it is made last
+  server.run("DROP TABLE flux_files_version");  // it is created last
   CHECK(server.open_files({})->load().value() == std::vector{index_row(1)});
   CHECK(server.ask("SELECT version FROM flux_files_version") == "1");
   server.run("DROP TABLE flux_files");
@@ -98,7 +98,7 @@ inline void rows_of_others(SqlServer& server) {
   CHECK_THAT(index->load().error().message(), ContainsSubstring("-1 is no size of a file"));
 }
 
-/// Which start in the same moment.
+/// They start at the same time.
 inline void several_processes(SqlServer& server) {
   constexpr int each = 40;
   std::vector<std::thread> threads;
@@ -125,7 +125,7 @@ inline void several_processes(SqlServer& server) {
   for (const auto& index : indexes) CHECK(index->load().value().size() == each * (indexes.size() + 1));
 }
 
-// --- Of a server behind a socket ---
+// --- For a server behind a socket ---
 
 inline void lost_answer(Proxied& server) {
   const auto index = server.stores->open_files({});
@@ -177,32 +177,34 @@ inline void silence(Proxied& server) {
 
 }  // namespace sql_files
 
-/// `server` is new for each section.
+/// `server` is a new one for each section.
 inline void sql_file_index_tests(SqlServer& server) {
   SECTION("options out of their range are refused") { sql_files::options(server); }
-  SECTION("a table of another shape is refused, and said which column is missing") {
+  SECTION("a table without our columns is refused, and the error names the missing column") {
     sql_files::table_of_another_shape(server);
   }
   SECTION("a table with columns of other types, or without its key, is refused") {
     sql_files::tables_of_other_types(server);
   }
   SECTION("tables of a newer version are refused") { sql_files::newer_version(server); }
-  SECTION("a start that was broken off is completed, and rows stay") { sql_files::broken_start(server); }
-  SECTION("NUL and what no column holds is refused, and nothing is saved") { sql_files::refused_rows(server); }
-  SECTION("a row that is no file's is an error of load that says why") { sql_files::rows_of_others(server); }
+  SECTION("an interrupted start is completed, and rows remain") { sql_files::broken_start(server); }
+  SECTION("NUL and values outside the range of a column are refused, and nothing is saved") {
+    sql_files::refused_rows(server);
+  }
+  SECTION("a row that is not a valid file is an error of load with the reason") { sql_files::rows_of_others(server); }
   SECTION("several processes share a table") { sql_files::several_processes(server); }
 }
 
 inline void sql_file_index_outage_tests(Proxied& server) {
-  SECTION("a commit whose answer is lost is made again") { sql_files::lost_answer(server); }
-  SECTION("lost connections are made anew, and no call fails for it") { sql_files::lost_connections(server); }
-  SECTION("while the database is away calls fail within bounds, and then it goes on by itself") {
+  SECTION("a commit whose reply is lost is repeated") { sql_files::lost_answer(server); }
+  SECTION("lost connections are replaced, and no call fails") { sql_files::lost_connections(server); }
+  SECTION("while the database is unreachable calls fail in time, and then it recovers by itself") {
     sql_files::outage(server);
   }
-  SECTION("a database that never answers is given up within bounds") { sql_files::silence(server); }
+  SECTION("a database that never answers is given up in time") { sql_files::silence(server); }
 }
 
-/// Files on the disk that the database knows.
+/// Files on disk with their index in the database.
 inline std::shared_ptr<flux::FileStore> disk_store_of(SqlStores& stores, const std::string& folder,
                                                       flux::testing::FileLimits limits = {}) {
   flux::DiskFileStoreOptions options;

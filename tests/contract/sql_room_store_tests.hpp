@@ -1,4 +1,4 @@
-// What the room stores in SQLite, PostgreSQL and MySQL do alike, beyond the contract.
+// Tests beyond the contract that are common to the room stores in SQLite, PostgreSQL and MySQL.
 #pragma once
 
 #include "contract/sql_server.hpp"
@@ -52,14 +52,14 @@ inline void newer_version(SqlServer& server) {
 
 inline void broken_start(SqlServer& server) {
   fill(*server.open_rooms({}), stored_room("r"), 2);
-  server.run("DROP TABLE flux_rooms_version");  // it is made last
+  server.run("DROP TABLE flux_rooms_version");  // it is created last
   CHECK(numbers_of(*server.open_rooms({}), "r") == "1 2 ");
   server.run("DROP TABLE flux_rooms_version");
   server.run("DROP TABLE flux_rooms_items");
   CHECK(numbers_of(*server.open_rooms({}), "r").empty());
 }
 
-/// What one holds must not lose another.
+/// A refused item must not lose another.
 inline void refused_items(SqlServer& server) {
   const auto store = server.open_rooms({});
   const std::string nul("a\0b", 3);
@@ -113,13 +113,13 @@ inline void largest_numbers(SqlServer& server) {
   const StoredRoom room = stored_room("r");
   REQUIRE(store->append(room_append(room, 1)).ok());
   REQUIRE(store->append(room_append(room, largest, largest)).ok());
-  REQUIRE(store->remove_item("r", "life1", largest + 1).ok());  // another one
+  REQUIRE(store->remove_item("r", "life1", largest + 1).ok());  // another item
   CHECK(numbers_of(*store, "r") == std::to_string(largest) + " ");
   REQUIRE(store->append(room_append(room, 1, largest + 1)).ok());
   CHECK(numbers_of(*store, "r").empty());
 }
 
-/// More text than one statement takes, and more rooms.
+/// More text and more rooms than one statement can hold.
 inline void large_batch(SqlServer& server) {
   const auto store = server.open_rooms({});
   std::vector<RoomAppend> batch;
@@ -144,7 +144,7 @@ inline bool is_of_one_life(const StoredContents& contents) {
                      [&](const StoredItem& item) { return item.data == contents.room.life; });
 }
 
-/// Which start in the same moment, and fight for rooms. Whoever wins, a room never has items of another life.
+/// They start at the same time and compete for rooms. Whichever wins, a room never has items of another life.
 inline void several_processes(SqlServer& server) {
   constexpr int each = 40;
   std::vector<std::thread> threads;
@@ -185,7 +185,7 @@ inline void several_processes(SqlServer& server) {
   }
 }
 
-// --- Of a server behind a socket ---
+// --- For a server behind a socket ---
 
 inline void lost_commit(Proxied& server) {
   const auto store = server.stores->open_rooms({});
@@ -262,23 +262,23 @@ inline void sql_room_contract(SqlStores& stores) {
       open);
 }
 
-/// `server` is new for each section.
+/// `server` is a new one for each section.
 inline void sql_room_store_tests(SqlServer& server) {
   SECTION("options out of their range are refused") { sql_rooms::options(server); }
-  SECTION("a table of another shape is refused, and said which column is missing") {
+  SECTION("a table without our columns is refused, and the error names the missing column") {
     sql_rooms::table_of_another_shape(server);
   }
   SECTION("tables with columns of other types, or without their keys, are refused") {
     sql_rooms::tables_of_other_types(server);
   }
   SECTION("tables of a newer version are refused") { sql_rooms::newer_version(server); }
-  SECTION("a start that was broken off is completed, and rows stay") { sql_rooms::broken_start(server); }
-  SECTION("NUL and what no column holds is refused, and the rest of the batch is kept") {
+  SECTION("an interrupted start is completed, and rows remain") { sql_rooms::broken_start(server); }
+  SECTION("NUL and values outside the range of a column are refused, and the rest of the batch is kept") {
     sql_rooms::refused_items(server);
   }
-  SECTION("a row that is no room's is an error of load that says why") { sql_rooms::rows_of_others(server); }
-  SECTION("numbers at the end of their range") { sql_rooms::largest_numbers(server); }
-  SECTION("a batch of more text and more rooms than a statement takes") { sql_rooms::large_batch(server); }
+  SECTION("a row that is not a valid room is an error of load with the reason") { sql_rooms::rows_of_others(server); }
+  SECTION("numbers at the limits of their range") { sql_rooms::largest_numbers(server); }
+  SECTION("a batch with more text and more rooms than one statement can hold") { sql_rooms::large_batch(server); }
   SECTION("several processes share tables") { sql_rooms::several_processes(server); }
 }
 
@@ -350,12 +350,12 @@ void stores_share_connections(const flux::SqlDatabase& database, const Connectio
 }
 
 inline void sql_room_outage_tests(Proxied& server) {
-  SECTION("a commit whose answer is lost is made again, and nothing is doubled") { sql_rooms::lost_commit(server); }
-  SECTION("lost connections are made anew, and no call fails for it") { sql_rooms::lost_connections(server); }
-  SECTION("while the database is away calls fail within bounds, and then it goes on by itself") {
+  SECTION("a commit whose reply is lost is repeated, and nothing is doubled") { sql_rooms::lost_commit(server); }
+  SECTION("lost connections are replaced, and no call fails") { sql_rooms::lost_connections(server); }
+  SECTION("while the database is unreachable calls fail in time, and then it recovers by itself") {
     sql_rooms::outage(server);
   }
-  SECTION("a database that never answers is given up within bounds") { sql_rooms::silence(server); }
+  SECTION("a database that never answers is given up in time") { sql_rooms::silence(server); }
 }
 
 }  // namespace flux_test

@@ -1,4 +1,4 @@
-// Databases as the tests of the stores in them use them.
+// Databases for the tests of stores in them.
 #pragma once
 
 #include "catch.hpp"
@@ -52,20 +52,20 @@ class SqlStoresAt final : public SqlStores {
   const Place place_;
 };
 
-/// A database with nothing in it.
+/// An empty database.
 class SqlServer : public SqlStores {
  public:
-  /// As somebody else would.
+  /// Runs it as another program.
   virtual void run(const std::string& sql) = 0;
-  /// The first column of the first row; "" where there is none.
+  /// The first column of the first row; "" if there is none.
   virtual std::string ask(const std::string& sql) = 0;
   virtual std::string json_type() const { return "TEXT"; }
-  /// The types that errors tell first.
+  /// The first type that errors name for numbers, and for text.
   virtual std::string name_of_number() const { return "bigint"; }
   virtual std::string name_of_text() const { return "text"; }
 };
 
-/// One behind a socket, with users.
+/// A database server behind a socket, with users.
 class SocketServer : public SqlServer {
  public:
   std::shared_ptr<flux::SqlChatStore> open_chat(const ChatOptions& options) override {
@@ -78,23 +78,23 @@ class SocketServer : public SqlServer {
     return at(address())->open_rooms(options);
   }
 
-  /// On its UNIX socket.
+  /// The address of its UNIX socket.
   virtual flux::SqlAddress address() const = 0;
   virtual std::unique_ptr<SqlStores> at(const flux::SqlAddress& address) const = 0;
   /// `SqlAddress::host` of a socket in this folder, and the file of that socket.
   virtual std::string host_in(const std::string& folder) const = 0;
   virtual std::string socket_of(const std::string& host) const = 0;
 
-  /// With ca.pem, who signed the server's certificate, and other-ca.pem, who did not.
+  /// A folder with ca.pem, which signed the server's certificate, and other-ca.pem, which did not.
   virtual std::string tls_folder() const = 0;
 
-  /// Another user, who may do nothing.
+  /// Creates another user, without privileges.
   virtual flux::SqlAddress make_guest() = 0;
-  /// To all tables that are there.
+  /// On all existing tables.
   virtual void give_guest(const std::string& rights) = 0;
 };
 
-/// Stores of a server through a proxy.
+/// Stores that reach a server through a proxy.
 class Proxied {
  public:
   explicit Proxied(const SocketServer& server)
@@ -114,8 +114,8 @@ class Proxied {
   std::unique_ptr<SqlStores> stores;
 };
 
-/// The URL of the server to test with, which tests/databases.sh starts. None: the test is to be left out, and says so;
-/// but it fails where FLUX_TEST_DATABASES is "required", as in tests/run.sh.
+/// The URL of the server to test with, which tests/databases.sh starts. None: the test is skipped with a warning, or fails
+/// if FLUX_TEST_DATABASES is "required", as in tests/run.sh.
 inline std::optional<std::string> database_url(const char* variable) {
   if (const char* url = std::getenv(variable); url != nullptr && *url != '\0') return url;
   const char* needed = std::getenv("FLUX_TEST_DATABASES");
@@ -124,7 +124,7 @@ inline std::optional<std::string> database_url(const char* variable) {
   return std::nullopt;
 }
 
-/// What `start` throws.
+/// The error that `start` throws.
 template <class Start>
 flux::Error error_of(const Start& start) {
   try {
@@ -152,7 +152,7 @@ Options hurried() {
   return options;
 }
 
-/// The first good result of `call` within 10 s, or the last bad one.
+/// The first successful result of `call` within 10 s, or the last error.
 template <class Call>
 auto until_good(const Call& call) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
@@ -161,7 +161,7 @@ auto until_good(const Call& call) {
   return result;
 }
 
-/// `opened(options)` opens a store. Each kind has these options.
+/// `opened(options)` opens a store. Stores of each kind have these options.
 template <class Options, class Open>
 void refuses_options(const Open& opened) {
   using Catch::Matchers::ContainsSubstring;
@@ -208,7 +208,7 @@ void refuses_options(const Open& opened) {
   opened(longest);
 }
 
-/// Something that is set for the whole server, at most as long as this lives.
+/// A setting of the whole server, undone by the destructor at the latest.
 class Setting {
  public:
   Setting(SqlServer& server, std::string set, std::string take_back)
@@ -230,7 +230,7 @@ class Setting {
   bool is_set_ = false;
 };
 
-/// `opened()` opens a store, one of whose tables this is. The columns are not of its key.
+/// `opened()` opens a store that has this table. `numbers` and `texts` are columns outside its key.
 template <class Open>
 void refuses_shapes(SqlServer& server, const std::string& table, const std::string& key,
                     const std::vector<std::string>& numbers, const std::vector<std::string>& texts,
@@ -266,7 +266,7 @@ void refuses_shapes(SqlServer& server, const std::string& table, const std::stri
   opened();
 }
 
-/// `opened(stores)` opens a store. Who may use the tables, and make none, can start when they are there.
+/// `opened(stores)` opens a store. A user who may use tables but not create them can start when they exist.
 template <class Open>
 void missing_rights(SocketServer& server, const Open& opened) {
   const auto guest = server.at(server.make_guest());

@@ -14,17 +14,17 @@ using flux_test::SqliteServer;
 using namespace std::chrono_literals;
 using Catch::Matchers::ContainsSubstring;
 
-TEST_CASE("chat store: SQLite keeps the contract", "[chat_store][sqlite]") {
+TEST_CASE("chat store: SQLite fulfills the contract", "[chat_store][sqlite]") {
   SqliteServer server;
   flux_test::sql_chat_contract(server);
 }
 
-TEST_CASE("sql chat store: SQLite does what every database must", "[chat_store][sqlite]") {
+TEST_CASE("sql chat store: SQLite passes the tests of all databases", "[chat_store][sqlite]") {
   SqliteServer server;
   flux_test::sql_chat_store_tests(server);
 }
 
-TEST_CASE("sqlite chat store: a table of another server is taken over, its times as numbers or as text",
+TEST_CASE("sqlite chat store: a table of another program is taken over, with times as numbers or text",
           "[chat_store][sqlite]") {
   SqliteServer server;
   server.run(
@@ -40,13 +40,13 @@ TEST_CASE("sqlite chat store: a table of another server is taken over, its times
   CHECK(page.at(2).created_at == 1'700'000'000'250);
 }
 
-TEST_CASE("sqlite chat store: it is in write-ahead mode and writes through", "[chat_store][sqlite]") {
+TEST_CASE("sqlite chat store: it uses a write-ahead log", "[chat_store][sqlite]") {
   SqliteServer server;
   const auto store = server.open_chat({});
   CHECK(server.ask("PRAGMA journal_mode") == "wal");
 }
 
-TEST_CASE("sqlite chat store: a path that can't be is a clear error", "[chat_store][sqlite]") {
+TEST_CASE("sqlite chat store: an unusable path is a clear error", "[chat_store][sqlite]") {
   TempFolder folder;
   const auto opened = [](const std::string& path) { return error_of([&] { SqliteDatabase(path).chat_store(); }); };
   CHECK(opened("").code() == Errc::bad_config);
@@ -59,7 +59,7 @@ TEST_CASE("sqlite chat store: a path that can't be is a clear error", "[chat_sto
   CHECK_THAT(opened(folder / "text").message(), ContainsSubstring("file is not a database"));
 }
 
-TEST_CASE("sqlite chat store: odd characters in a path are part of it", "[chat_store][sqlite]") {
+TEST_CASE("sqlite chat store: special characters in a path have no special meaning", "[chat_store][sqlite]") {
   TempFolder folder;
   const std::string path = folder / "a=b c  d'\"%20?mode=ro;\xC3\xA9.sqlite";
   { fill(*SqliteDatabase(path).chat_store(), "r", 1); }
@@ -67,7 +67,8 @@ TEST_CASE("sqlite chat store: odd characters in a path are part of it", "[chat_s
 }
 
 TEST_CASE(
-    "sqlite chat store: when the disk is full, messages fail with that, what is there stays, and it goes on with space",
+    "sqlite chat store: on a full disk messages fail with that error, existing ones remain, and appending works again "
+    "with space",
     "[chat_store][sqlite]") {
   TempFolder folder;
   SqliteOptions options;
@@ -95,7 +96,7 @@ TEST_CASE(
   CHECK(store.append("r", chat_message("r", "more", std::string(5'000, 'x'))).value() == next);
 }
 
-TEST_CASE("sqlite chat store: somebody else's transaction is waited for, and not for ever", "[chat_store][sqlite]") {
+TEST_CASE("sqlite chat store: another program's transaction is waited for, with a timeout", "[chat_store][sqlite]") {
   SqliteServer server;
   flux_test::ChatOptions options;
   options.call_timeout = 300ms;

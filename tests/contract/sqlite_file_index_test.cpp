@@ -7,36 +7,36 @@ using Catch::Matchers::ContainsSubstring;
 using flux_test::disk_store_of;
 using flux_test::SqliteServer;
 
-TEST_CASE("file index: SQLite keeps the contract", "[file_index][sqlite]") {
+TEST_CASE("file index: SQLite fulfills the contract", "[file_index][sqlite]") {
   SqliteServer server;
   file_index_contract([&] { return server.open_files({}); });
 }
 
-TEST_CASE("sql file index: SQLite does what every database must", "[file_index][sqlite]") {
+TEST_CASE("sql file index: SQLite passes the tests of all databases", "[file_index][sqlite]") {
   SqliteServer server;
   flux_test::sql_file_index_tests(server);
 }
 
-TEST_CASE("file store: disk with its index in SQLite keeps the contract", "[file_store][sqlite]") {
+TEST_CASE("file store: disk with its index in SQLite fulfills the contract", "[file_store][sqlite]") {
   SqliteServer server;
   const TempFolder folder;
   file_store_contract([&] { return disk_store_of(server, folder / "files"); });
 }
 
-TEST_CASE("file store: disk with its index in SQLite keeps the contract of limits", "[file_store][sqlite]") {
+TEST_CASE("file store: disk with its index in SQLite fulfills the contract of quotas", "[file_store][sqlite]") {
   SqliteServer server;
   const TempFolder folder;
   file_store_quota_contract([&](FileLimits limits) { return disk_store_of(server, folder / "files", limits); });
 }
 
-TEST_CASE("file store: disk with its index in SQLite keeps the contract of stores that outlive their process",
+TEST_CASE("file store: disk with its index in SQLite fulfills the contract of persistent stores",
           "[file_store][sqlite]") {
   SqliteServer server;
   const TempFolder folder;
   file_store_reopen_contract([&] { return disk_store_of(server, folder / "files"); });
 }
 
-TEST_CASE("sqlite file index: a row that others made with text for a number, or with no id, is an error of load",
+TEST_CASE("sqlite file index: a foreign row with text for a number, or without an id, is an error of load",
           "[file_index][sqlite]") {
   SqliteServer server;
   const auto index = server.open_files({});
@@ -44,13 +44,13 @@ TEST_CASE("sqlite file index: a row that others made with text for a number, or 
   server.run("UPDATE flux_files SET size = 'large'");
   CHECK(index->load().error().code() == Errc::store_failed);
   CHECK_THAT(index->load().error().message(), ContainsSubstring("\"large\" is in a column of whole numbers"));
-  // As somebody else's table would let it be.
+  // As another program's table would allow.
   server.run("ALTER TABLE flux_files RENAME TO strict; CREATE TABLE flux_files AS SELECT * FROM strict");
   server.run("UPDATE flux_files SET id = NULL, size = 0");
   CHECK_THAT(index->load().error().message(), ContainsSubstring("never NULL is NULL"));
 }
 
-TEST_CASE("sqlite file index: a path that can't be is a clear error", "[file_index][sqlite]") {
+TEST_CASE("sqlite file index: an unusable path is a clear error", "[file_index][sqlite]") {
   const TempFolder folder;
   const auto opened = [](const std::string& path) {
     return flux_test::error_of([&] { SqliteDatabase(path).file_index(); });
@@ -61,7 +61,8 @@ TEST_CASE("sqlite file index: a path that can't be is a clear error", "[file_ind
 }
 
 TEST_CASE(
-    "sqlite file index: when the disk is full, rows fail with that, what is there stays, and it goes on with space",
+    "sqlite file index: on a full disk rows fail with that error, existing ones remain, and saving works again with "
+    "space",
     "[file_index][sqlite]") {
   SqliteServer server;
   SqliteOptions options;

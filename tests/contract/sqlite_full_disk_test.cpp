@@ -1,4 +1,4 @@
-// The stores in SQLite on a disk that is really full: a tmpfs of 2 MB, mounted where nobody else sees it.
+// The stores in SQLite on a disk that is really full: a tmpfs of 2 MB, mounted in a private namespace.
 #if defined(__linux__)
 
 #include "contract/sqlite_server.hpp"
@@ -23,7 +23,7 @@ using namespace flux::testing;
 
 namespace {
 
-/// What `work(folder)` says on a disk of 2 MB, in a process of its own, which the mount ends with.
+/// The result of `work(folder)` on a disk of 2 MB, in a process of its own; the mount ends with that.
 void on_a_small_disk(const std::function<std::string(const std::string& folder)>& work) {
   const TempFolder folder;
   const std::string verdict = in_child([&]() -> std::string {
@@ -42,8 +42,8 @@ void on_a_small_disk(const std::function<std::string(const std::string& folder)>
 
 const std::string text(5'000, 'x');
 
-/// Fills the disk with `append(n)`, n from 1, as far as `most`; then frees it, and goes on. `kept` tells how many there
-/// are. Returns what was wrong, or nothing.
+/// Fills the disk with `append(n)`, n from 1; then frees space, and continues. `kept` returns how many are stored. Returns
+/// what was wrong, or "".
 std::string filled_and_freed(const std::string& folder, const std::string& content,
                              const std::function<Result<void>(int)>& append, const std::function<int()>& kept) {
   const std::string filler = folder + "/filler";
@@ -71,7 +71,7 @@ std::string filled_and_freed(const std::string& folder, const std::string& conte
   return {};
 }
 
-/// Whether `opened()`, on a disk where nothing fits, throws what is wrong.
+/// Checks that `opened()`, on a disk without space, throws the right error. Returns what was wrong, or "".
 std::string refused(const std::string& folder, const std::function<void()>& opened) {
   std::ofstream filler(folder + "/filler");
   while (filler.write(text.data(), 1'000).flush()) {
@@ -87,8 +87,10 @@ std::string refused(const std::string& folder, const std::function<void()>& open
 
 }  // namespace
 
-TEST_CASE("sqlite chat store: on a full disk each message fails with that, none is lost, and it goes on with space",
-          "[chat_store][sqlite][full_disk]") {
+TEST_CASE(
+    "sqlite chat store: on a full disk each message fails with that error, none is lost, and appending works again "
+    "with space",
+    "[chat_store][sqlite][full_disk]") {
   on_a_small_disk([](const std::string& folder) {
     const auto opened_store = SqliteDatabase(folder + "/flux.sqlite").chat_store();
     SqlChatStore& store = *opened_store;
@@ -103,7 +105,7 @@ TEST_CASE("sqlite chat store: on a full disk each message fails with that, none 
   });
 }
 
-TEST_CASE("sqlite chat store: a batch that does not fit on the disk fails as a whole, and one of less is stored",
+TEST_CASE("sqlite chat store: a batch that does not fit on the disk fails as a whole, and a smaller one is stored",
           "[chat_store][sqlite][full_disk]") {
   on_a_small_disk([](const std::string& folder) -> std::string {
     const auto opened_store = SqliteDatabase(folder + "/flux.sqlite").chat_store();
@@ -122,8 +124,10 @@ TEST_CASE("sqlite chat store: a batch that does not fit on the disk fails as a w
   });
 }
 
-TEST_CASE("sqlite room store: on a full disk each item fails with that, none is lost, and it goes on with space",
-          "[room_store][sqlite][full_disk]") {
+TEST_CASE(
+    "sqlite room store: on a full disk each item fails with that error, none is lost, and appending works again with "
+    "space",
+    "[room_store][sqlite][full_disk]") {
   on_a_small_disk([](const std::string& folder) {
     const auto opened_store = SqliteDatabase(folder + "/flux.sqlite").room_store();
     SqlRoomStore& store = *opened_store;
@@ -134,8 +138,9 @@ TEST_CASE("sqlite room store: on a full disk each item fails with that, none is 
   });
 }
 
-TEST_CASE("sqlite file index: on a full disk each row fails with that, none is lost, and it goes on with space",
-          "[file_index][sqlite][full_disk]") {
+TEST_CASE(
+    "sqlite file index: on a full disk each row fails with that error, none is lost, and saving works again with space",
+    "[file_index][sqlite][full_disk]") {
   on_a_small_disk([](const std::string& folder) {
     const auto opened_index = SqliteDatabase(folder + "/flux.sqlite").file_index();
     SqlFileIndex& index = *opened_index;

@@ -6,17 +6,17 @@ using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
 using flux_test::SqliteServer;
 
-TEST_CASE("room store: SQLite keeps the contract", "[room_store][sqlite]") {
+TEST_CASE("room store: SQLite fulfills the contract", "[room_store][sqlite]") {
   SqliteServer server;
   flux_test::sql_room_contract(server);
 }
 
-TEST_CASE("sql room store: SQLite does what every database must", "[room_store][sqlite]") {
+TEST_CASE("sql room store: SQLite passes the tests of all databases", "[room_store][sqlite]") {
   SqliteServer server;
   flux_test::sql_room_store_tests(server);
 }
 
-TEST_CASE("sqlite room store: a path that can't be is a clear error", "[room_store][sqlite]") {
+TEST_CASE("sqlite room store: an unusable path is a clear error", "[room_store][sqlite]") {
   const TempFolder folder;
   const auto opened = [](const std::string& path) {
     return flux_test::error_of([&] { SqliteDatabase(path).room_store(); });
@@ -27,7 +27,8 @@ TEST_CASE("sqlite room store: a path that can't be is a clear error", "[room_sto
 }
 
 TEST_CASE(
-    "sqlite room store: when the disk is full, items fail with that, what is there stays, and it goes on with space",
+    "sqlite room store: on a full disk items fail with that error, existing ones remain, and appending works again "
+    "with space",
     "[room_store][sqlite]") {
   SqliteServer server;
   SqliteOptions options;
@@ -54,7 +55,7 @@ TEST_CASE(
   CHECK(loaded(*store).at("r").items.size() == kept + 1);
 }
 
-TEST_CASE("sqlite stores: those of one database object are opened and used at the same time", "[room_store][sqlite]") {
+TEST_CASE("sqlite stores: stores of one database object are opened and used at the same time", "[room_store][sqlite]") {
   const SqliteServer server;
   SqliteOptions options;
   options.connections = 1;

@@ -1,4 +1,4 @@
-// SQLite as the tests of the stores in it use it.
+// SQLite for the tests of stores in it.
 #pragma once
 
 #include "contract/sql_server.hpp"
@@ -13,7 +13,7 @@
 
 namespace flux_test {
 
-/// A database as somebody else uses it.
+/// A database as another program uses it.
 class Sqlite {
  public:
   explicit Sqlite(const std::string& path) { REQUIRE(sqlite3_open(path.c_str(), &database_) == SQLITE_OK); }
@@ -25,7 +25,7 @@ class Sqlite {
     INFO(sql << ": " << sqlite3_errmsg(database_));
     REQUIRE(sqlite3_exec(database_, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK);
   }
-  /// The first column of the first row; "" where there is none.
+  /// The first column of the first row; "" if there is none.
   std::string ask(const std::string& sql) {
     std::string answer;
     const auto take = [](void* into, int, char** values, char**) {

@@ -1,8 +1,7 @@
-// What every ChatStore must do, as tests for Catch2 (2.13 or 3): flux's stores and an application's own are run through
-// it.
+// The duties of every ChatStore as a test suite for Catch2 (2.13 or 3), for flux's stores and those of applications.
 //
-//   TEST_CASE("chat store: mine keeps the contract") {
-//     flux::testing::chat_store_contract([] { return my_new_empty_store(); }, [] { return my_store_opened_again(); });
+//   TEST_CASE("chat store: mine fulfills the contract") {
+//     flux::testing::chat_store_contract([] { return my_new_empty_store(); }, [] { return my_reopened_store(); });
 //   }
 //
 // The store must keep at least 1,000 messages of a room, and 16 rooms.
@@ -47,7 +46,7 @@ inline std::string ids_of(const Result<std::vector<ChatMessage>>& page) {
   return ids;
 }
 
-/// Appends messages with the ids 1 to `count` to a room that is empty.
+/// Appends messages with the ids 1 to `count` to an empty room.
 inline void fill(ChatStore& store, const std::string& room, int count) {
   for (int i = 1; i <= count; ++i) {
     REQUIRE(store.append(room, chat_message(room, std::to_string(i))).value() == static_cast<Offset>(i));
@@ -246,14 +245,14 @@ inline void batches(ChatStore& store) {
   CHECK(offsets == "3 1 1 2 4 3 4 3 5 4 ");
   CHECK(ids_of(store.history("a", 10, 0)) == "1 2 3 4 5 ");
   CHECK(ids_of(store.history("b", 10, 0)) == "3 1 4 5 ");
-  // All of it again, as after an answer that was lost.
+  // The same batch again, as after a lost reply.
   offsets.clear();
   for (const auto& offset : store.append_all(batch)) offsets += std::to_string(offset.value()) + ' ';
   CHECK(offsets == "3 1 1 2 4 3 4 3 5 4 ");
   CHECK(store.append("a", chat_message("a", "6")).value() == 6);
 }
 
-/// Whatever call fails, and however: what is tried again is there once, and nothing is missing.
+/// Whichever call fails, and however: a retry stores once, and nothing is missing.
 inline void faults(const MakeChatStore& make) {
   for (const Fault fault : {Fault::before, Fault::after, Fault::exception}) {
     const auto store = make();
@@ -305,7 +304,7 @@ inline void overlapping_rooms(ChatStore& store) {
   CHECK(wrong == 0);
 }
 
-/// A batch in some rooms, while others are read: pages are whole, and only ever grow.
+/// Appends batches to some rooms while others are read: pages are whole, and only grow.
 inline void reading_while_storing(ChatStore& store) {
   fill(store, "read", 20);
   std::atomic<bool> done{false};
@@ -330,7 +329,7 @@ inline void reading_while_storing(ChatStore& store) {
   CHECK(store.history("w2", 1000, 0).value().size() == 200);
 }
 
-/// The last holder is a thread in the middle of its calls. What was acknowledged is there afterwards.
+/// The last reference is held by a thread during its calls. What was acknowledged is there afterwards.
 inline void closing(const MakeChatStore& make, const MakeChatStore& reopen) {
   constexpr int threads_count = 3;
   std::array<std::atomic<int>, threads_count> acknowledged{};
@@ -378,28 +377,28 @@ inline void opening_again(const MakeChatStore& make, const MakeChatStore& reopen
 
 }  // namespace contract
 
-/// `make` gives a new, empty store at each call. `reopen` opens again what `make` gave last, when nobody holds that any
-/// more; none: the store forgets.
+/// `make` returns a new, empty store at each call. `reopen` reopens the store that `make` returned last, after its release;
+/// none: the store is not persistent.
 inline void chat_store_contract(const MakeChatStore& make, const MakeChatStore& reopen = {}) {
   SECTION("offsets start at 1 and have no gaps; pages are oldest first") { contract::order(*make()); }
-  SECTION("positions make the order, not times") { contract::order_is_not_time(*make()); }
-  SECTION("a room that was never written to is empty") { contract::unknown_room(*make()); }
-  SECTION("all that a message holds comes back") { contract::whole_messages(*make()); }
-  SECTION("an id that is there already stores nothing and gives the first offset") { contract::idempotence(*make()); }
+  SECTION("the order is that of the offsets, not of the times") { contract::order_is_not_time(*make()); }
+  SECTION("an unknown room is empty") { contract::unknown_room(*make()); }
+  SECTION("every member of a message is returned") { contract::whole_messages(*make()); }
+  SECTION("appending a stored id stores nothing and returns the first offset") { contract::idempotence(*make()); }
   SECTION("pages end below `before`, at every edge") { contract::pages(*make()); }
-  SECTION("paging backwards gives every message once") { contract::paging_backwards(*make()); }
+  SECTION("paging backwards returns every message once") { contract::paging_backwards(*make()); }
   SECTION("the largest page has 1,000 messages") { contract::largest_page(*make()); }
-  SECTION("rooms know nothing of one another, ids too") { contract::rooms_apart(*make()); }
+  SECTION("rooms are independent, and so are ids in them") { contract::rooms_apart(*make()); }
   SECTION("text is kept byte for byte") { contract::text(*make()); }
   SECTION("metadata is any JSON, kept byte for byte") { contract::metadata(*make()); }
   SECTION("a NUL is refused, and harms nothing else") { contract::nul(*make()); }
-  SECTION("a batch stores what single calls would, each message by itself") { contract::batches(*make()); }
-  SECTION("after a fault at any call, what is tried again is stored once") { contract::faults(make); }
+  SECTION("a batch stores what single calls would, and each message is atomic") { contract::batches(*make()); }
+  SECTION("after a fault of any call, a retry stores once") { contract::faults(make); }
   SECTION("calls for different rooms may overlap") { contract::overlapping_rooms(*make()); }
   SECTION("other rooms may be read while a batch is stored") { contract::reading_while_storing(*make()); }
-  SECTION("a store that is let go while calls are under way loses nothing") { contract::closing(make, reopen); }
+  SECTION("a store that is released during calls loses nothing") { contract::closing(make, reopen); }
   if (reopen) {
-    SECTION("what was stored is there when the store is opened again") { contract::opening_again(make, reopen); }
+    SECTION("stored messages are there when the store is reopened") { contract::opening_again(make, reopen); }
   }
 }
 

@@ -1,11 +1,10 @@
-// What every FileIndex must do, as tests for Catch2 (2.13 or 3): flux's indexes and an application's own are run
-// through it.
+// The duties of every FileIndex as a test suite for Catch2 (2.13 or 3), for flux's indexes and those of applications.
 //
-//   TEST_CASE("file index: mine keeps the contract") {
+//   TEST_CASE("file index: mine fulfills the contract") {
 //     flux::testing::file_index_contract([&] { return my_index_on(the_same_table); });
 //   }
 //
-// `open` gives a new index on the one table of the test, which is empty at first. No two are open at the same time.
+// `open` returns a new index on the one table of the test, which is empty at first. No two are open at the same time.
 #pragma once
 
 #if __has_include(<catch2/catch_all.hpp>)
@@ -51,7 +50,7 @@ inline void file_index_contract(const OpenFileIndex& open) {
   };
 
   SECTION("an empty index stays empty") { CHECK(reload().empty()); }
-  SECTION("rows are there again; the newest of an id counts") {
+  SECTION("rows are loaded again; the newest of an id counts") {
     REQUIRE(index->save(index_row(1)).ok());
     REQUIRE(index->save(index_row(2)).ok());
     REQUIRE(index->save(index_row(1, "b.txt")).ok());
@@ -60,7 +59,7 @@ inline void file_index_contract(const OpenFileIndex& open) {
     REQUIRE(index->save(index_row(3)).ok());
     CHECK(reload() == std::vector{index_row(1, "b.txt"), index_row(2, "c.txt"), index_row(3)});
   }
-  SECTION("an erased row is gone, one that is not there can be erased, and both may come back") {
+  SECTION("an erased row is gone, a missing one can be erased, and both can be saved again") {
     REQUIRE(index->save(index_row(1)).ok());
     REQUIRE(index->save(index_row(2)).ok());
     CHECK(index->erase(index_row(1).id).ok());
@@ -71,7 +70,7 @@ inline void file_index_contract(const OpenFileIndex& open) {
     REQUIRE(index->save(index_row(1, "again")).ok());
     CHECK(reload() == std::vector{index_row(1, "again")});
   }
-  SECTION("all fields come back, at both ends of their ranges") {
+  SECTION("all fields are returned, at both limits of their ranges") {
     FileInfo full = index_row(1);
     full.media_type = "image/png";
     full.owner = "ann";
@@ -97,7 +96,7 @@ inline void file_index_contract(const OpenFileIndex& open) {
     for (const FileInfo& row : rows) REQUIRE(index->save(row).ok());
     CHECK(reload() == rows);
   }
-  SECTION("a row that is saved again has every field of the newest") {
+  SECTION("a row that is saved again has the newest value of every field") {
     FileInfo first = index_row(1);
     first.media_type = "image/png";
     first.owner = "ann";
@@ -120,7 +119,7 @@ inline void file_index_contract(const OpenFileIndex& open) {
     REQUIRE(index->save(first).ok());
     CHECK(reload() == std::vector{first});
   }
-  SECTION("each flag and state is kept by itself") {
+  SECTION("each flag and state is stored independently") {
     std::vector<FileInfo> rows;
     for (int bits = 0; bits < 24; ++bits) {
       FileInfo row = index_row(bits);
@@ -133,7 +132,7 @@ inline void file_index_contract(const OpenFileIndex& open) {
     }
     CHECK(reload() == rows);
   }
-  SECTION("words may have any bytes but NUL") {
+  SECTION("text may have any bytes but NUL") {
     std::string every;
     for (int byte = 1; byte < 128; ++byte) every += static_cast<char>(byte);
     const std::vector<std::string> words = {
@@ -148,7 +147,7 @@ inline void file_index_contract(const OpenFileIndex& open) {
     }
     CHECK((reload() == rows));
   }
-  SECTION("what is done again, as after an answer that was lost, is done once") {
+  SECTION("a repeated call, as after a lost reply, has its effect once") {
     for (int times = 0; times < 2; ++times) {
       REQUIRE(index->save(index_row(1)).ok());
       REQUIRE(index->save(index_row(2)).ok());
@@ -156,7 +155,7 @@ inline void file_index_contract(const OpenFileIndex& open) {
     for (int times = 0; times < 2; ++times) REQUIRE(index->erase(index_row(2).id).ok());
     CHECK(reload() == std::vector{index_row(1)});
   }
-  SECTION("an index that is let go while calls are under way loses nothing") {
+  SECTION("an index that is released during calls loses nothing") {
     constexpr int count = 30;
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t) {

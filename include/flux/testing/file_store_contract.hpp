@@ -1,11 +1,11 @@
-// What every FileStore must do, as tests for Catch2 (2.13 or 3): flux's stores and an application's own are run through
-// it.
+// The duties of every FileStore as a test suite for Catch2 (2.13 or 3), for flux's stores and those of applications.
 //
-//   TEST_CASE("file store: mine keeps the contract") {
+//   TEST_CASE("file store: mine fulfills the contract") {
 //     flux::testing::file_store_contract([] { return my_new_empty_store(); });
 //   }
 //
-// There are two more for stores that can do more: `file_store_quota_contract` and `file_store_reopen_contract`.
+// There are two more suites: `file_store_quota_contract` for stores with quotas, and `file_store_reopen_contract` for
+// persistent ones.
 // The store must keep at least 32 files and 32 MiB.
 #pragma once
 
@@ -39,16 +39,16 @@ inline constexpr bool with_digests = false;
 
 }  // namespace detail
 
-/// 0: any.
+/// 0: unlimited.
 struct FileLimits {
   std::uint64_t bytes_max = 0;
   std::uint64_t bytes_per_owner_max = 0;
 };
 
-/// Gives a new, empty store at each call.
+/// Returns a new, empty store at each call.
 using MakeFileStore = std::function<std::shared_ptr<FileStore>()>;
 using MakeLimitedFileStore = std::function<std::shared_ptr<FileStore>(FileLimits)>;
-/// Opens the one store of the test again, empty at first. No two are open at the same time.
+/// Reopens the one store of the test, which is empty at first. No two are open at the same time.
 using OpenFileStore = std::function<std::shared_ptr<FileStore>()>;
 
 inline FileId file_id(int n) {
@@ -66,7 +66,7 @@ inline FileInfo new_file(int n, std::optional<std::uint64_t> length = {}, std::s
   return file;
 }
 
-/// `ok` where there is none, so that a failed check shows both codes.
+/// `ok` if there is none, so that a failed check shows both codes.
 template <class T>
 std::string error_of(const Result<T>& result) {
   return result.ok() ? "ok" : std::string(to_string(result.error().code()));
@@ -97,7 +97,7 @@ inline std::vector<FileId> sorted(std::vector<FileId> ids) {
   return ids;
 }
 
-/// Bytes that differ everywhere.
+/// Bytes without repetition.
 inline std::string pattern(std::size_t size, std::uint32_t seed = 1) {
   std::string bytes(size, '\0');
   for (char& byte : bytes) {
@@ -122,7 +122,7 @@ inline void check_not_found(FileStore& store, const FileId& id) {
 inline void file_store_contract(const MakeFileStore& make) {
   const auto store = make();
 
-  SECTION("an upload is known as it was begun, grows in order, and can be read when it is complete") {
+  SECTION("an upload keeps its metadata, grows in order, and can be read when it is complete") {
     FileInfo file = new_file(1, 10);
     file.media_type = "text/plain";
     file.metadata = "filename YS50eHQ=";
@@ -147,7 +147,7 @@ inline void file_store_contract(const MakeFileStore& make) {
     CHECK(store->info(file.id).value() == done);
     CHECK(content_of(*store, file.id) == "0123456789");
   }
-  SECTION("bytes that do not follow what is there are refused, and nothing changes") {
+  SECTION("bytes at another offset than the end are refused, and nothing changes") {
     REQUIRE(store->create(new_file(1, 10)).ok());
     REQUIRE(store->append(file_id(1), 0, "abcd").ok());
     const FileInfo before = store->info(file_id(1)).value();
@@ -161,7 +161,7 @@ inline void file_store_contract(const MakeFileStore& make) {
     REQUIRE(store->complete(file_id(1)).ok());
     CHECK(content_of(*store, file_id(1)) == "abcdefghij");
   }
-  SECTION("nothing goes past the length") {
+  SECTION("an upload can not exceed its length") {
     REQUIRE(store->create(new_file(1, 4)).ok());
     CHECK(error_of(store->append(file_id(1), 0, "12345")) == "file_too_large");
     CHECK(store->info(file_id(1)).value().size == 0);
@@ -172,14 +172,14 @@ inline void file_store_contract(const MakeFileStore& make) {
     REQUIRE(store->complete(file_id(1)).ok());
     CHECK(content_of(*store, file_id(1)) == "1234");
   }
-  SECTION("no bytes are no change") {
+  SECTION("appending no bytes changes nothing") {
     REQUIRE(store->create(new_file(1, 4)).ok());
     CHECK(store->append(file_id(1), 0, "").value() == 0);
     REQUIRE(store->append(file_id(1), 0, "1234").ok());
     CHECK(store->append(file_id(1), 4, "").value() == 4);
     CHECK(error_of(store->append(file_id(1), 3, "")) == "wrong_offset");
   }
-  SECTION("a length may be said later, once") {
+  SECTION("the length may be set later, once") {
     REQUIRE(store->create(new_file(1)).ok());
     CHECK_FALSE(store->info(file_id(1)).value().length);
     REQUIRE(store->append(file_id(1), 0, "12345").ok());
@@ -194,12 +194,12 @@ inline void file_store_contract(const MakeFileStore& make) {
     REQUIRE(store->append(file_id(1), 5, "6").ok());
     CHECK(store->complete(file_id(1)).value().length == 6U);
   }
-  SECTION("an upload without a length gets the one it has") {
+  SECTION("completing an upload without a length sets it") {
     const FileInfo done = put(*store, new_file(1), "123");
     CHECK(done.length == 3U);
     CHECK(content_of(*store, file_id(1)) == "123");
   }
-  SECTION("complete waits for all bytes, and may come again") {
+  SECTION("complete needs all bytes, and may be repeated") {
     REQUIRE(store->create(new_file(1, 3)).ok());
     CHECK(error_of(store->complete(file_id(1))) == "wrong_offset");
     REQUIRE(store->append(file_id(1), 0, "12").ok());
@@ -212,7 +212,7 @@ inline void file_store_contract(const MakeFileStore& make) {
     CHECK(error_of(store->append(file_id(1), 0, "1")) == "wrong_offset");
     CHECK(content_of(*store, file_id(1)) == "123");
   }
-  SECTION("a file may have no bytes") {
+  SECTION("a file may be empty") {
     CHECK(put(*store, new_file(1, 0), "").size == 0);
     CHECK(put(*store, new_file(2), "").length == 0U);
     CHECK(content_of(*store, file_id(1)).empty());
@@ -238,7 +238,7 @@ inline void file_store_contract(const MakeFileStore& make) {
     CHECK(error_of(store->mark_deleted(file_id(1))) == "wrong_offset");
     CHECK(store->info(file_id(1)).value().state == FileState::uploading);
   }
-  SECTION("an id that nobody gave is not found, whatever it looks like") {
+  SECTION("an unknown id is not found, whatever it looks like") {
     put(*store, new_file(1), "123");
     for (const FileId& id :
          {file_id(2), FileId(), FileId("../secret"), FileId("/etc/passwd"), FileId("."), file_id(1) + "/..",
@@ -260,7 +260,7 @@ inline void file_store_contract(const MakeFileStore& make) {
     CHECK(error_of(store->mark_shared(file_id(2))) == "ok");
     CHECK(store->info(file_id(2)).value().shared);
   }
-  SECTION("what is deleted logically is gone for everybody, and its bytes with the next cleanup") {
+  SECTION("a logically deleted file is gone, and its bytes with the next cleanup") {
     for (int n = 1; n <= 4; ++n) put(*store, new_file(n), "123");
     CHECK(error_of(store->mark_deleted(file_id(1))) == "ok");
     CHECK(error_of(store->mark_deleted(file_id(3))) == "ok");
@@ -288,7 +288,7 @@ inline void file_store_contract(const MakeFileStore& make) {
     CHECK(store->cleanup_deleted().value().deleted.empty());
     CHECK(content_of(*store, file_id(4)) == "1234");
   }
-  SECTION("a sweep removes uploads to which nothing was appended for long, and nothing else") {
+  SECTION("a sweep removes idle uploads, and nothing else") {
     for (int n = 1; n <= 4; ++n) REQUIRE(store->create(new_file(n, 4)).ok());
     REQUIRE(store->append(file_id(2), 0, "12").ok());
     REQUIRE(store->append(file_id(3), 0, "1234").ok());
@@ -305,7 +305,7 @@ inline void file_store_contract(const MakeFileStore& make) {
     CHECK(ids_of(*store) == std::vector{file_id(3)});
     CHECK(content_of(*store, file_id(3)) == "1234");
   }
-  SECTION("names and all other words are kept byte for byte, and lead nowhere") {
+  SECTION("names and other text are kept byte for byte, and are never used as paths") {
     const std::vector<std::string> words = {"",
                                             " ",
                                             ".",
@@ -348,7 +348,7 @@ inline void file_store_contract(const MakeFileStore& make) {
     REQUIRE(store->complete(file_id(1)).ok());
     CHECK((content_of(*store, file_id(1)) == bytes));
   }
-  SECTION("a SHA-256 is there where it was asked for") {
+  SECTION("a SHA-256 is computed on request") {
     FileInfo file = new_file(1, 3);
     file.wants_sha256 = true;
     if (!detail::with_digests) {
@@ -368,7 +368,7 @@ inline void file_store_contract(const MakeFileStore& make) {
     CHECK(put(*store, empty, "").sha256 == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     CHECK(put(*store, new_file(3), "abc").sha256.empty());
   }
-  SECTION("calls about different files may overlap, and those about all of them with any") {
+  SECTION("calls for different files may overlap, and calls for all files with any") {
     constexpr int files = 6;
     std::atomic<int> running{files};
     std::atomic<int> wrong{0};
@@ -410,9 +410,9 @@ inline void file_store_contract(const MakeFileStore& make) {
   }
 }
 
-/// For stores with limits of bytes.
+/// For stores with quotas.
 inline void file_store_quota_contract(const MakeLimitedFileStore& make) {
-  SECTION("room is kept for a length from the beginning, and given back") {
+  SECTION("space is reserved for a length from the beginning, and released") {
     const auto store = make({.bytes_max = 100});
     CHECK(error_of(store->create(new_file(1, 101))) == "quota_exceeded");
     check_not_found(*store, file_id(1));
@@ -446,7 +446,7 @@ inline void file_store_quota_contract(const MakeLimitedFileStore& make) {
     CHECK(store->complete(file_id(1)).value().size == 10);
     CHECK(error_of(store->append(file_id(2), 0, "1")) == "quota_exceeded");
   }
-  SECTION("room is kept for a length that is said later") {
+  SECTION("space is reserved for a length that is set later") {
     const auto store = make({.bytes_max = 10});
     REQUIRE(store->create(new_file(1)).ok());
     REQUIRE(store->append(file_id(1), 0, "123").ok());
@@ -457,7 +457,7 @@ inline void file_store_quota_contract(const MakeLimitedFileStore& make) {
     CHECK(error_of(store->create(new_file(2, 2))) == "ok");
     CHECK(store->append(file_id(1), 3, "45678").value() == 8);
   }
-  SECTION("a cleanup gives back what the deleted files used") {
+  SECTION("a cleanup frees the space of deleted files") {
     const auto store = make({.bytes_max = 10});
     put(*store, new_file(1), "123456");
     put(*store, new_file(2), "1234");
@@ -466,7 +466,7 @@ inline void file_store_quota_contract(const MakeLimitedFileStore& make) {
     CHECK(error_of(store->create(new_file(3, 7))) == "quota_exceeded");
     CHECK(error_of(store->create(new_file(3, 6))) == "ok");
   }
-  SECTION("each owner has as much") {
+  SECTION("each owner has a quota") {
     const auto store = make({.bytes_per_owner_max = 10});
     CHECK(error_of(store->create(new_file(1, 10, "ann"))) == "ok");
     CHECK(error_of(store->create(new_file(2, 1, "ann"))) == "quota_exceeded");
@@ -503,7 +503,7 @@ inline void file_store_quota_contract(const MakeLimitedFileStore& make) {
   }
 }
 
-/// For stores that outlive their process.
+/// For persistent stores.
 inline void file_store_reopen_contract(const OpenFileStore& open) {
   std::shared_ptr<FileStore> store = open();
   const auto reopen = [&] {
@@ -511,7 +511,7 @@ inline void file_store_reopen_contract(const OpenFileStore& open) {
     store = open();
   };
 
-  SECTION("a complete file is there again, with all that is known of it") {
+  SECTION("a complete file is there again, with its metadata") {
     FileInfo file = new_file(1, 3);
     file.name = std::string("line\nbreak \xF0\x9F\x98\x80");
     file.media_type = "image/png";
@@ -526,7 +526,7 @@ inline void file_store_reopen_contract(const OpenFileStore& open) {
     CHECK(content_of(*store, file.id) == "abc");
     CHECK(store->complete(file.id).value() == before);
   }
-  SECTION("an upload goes on behind the bytes that are there") {
+  SECTION("an upload continues behind the bytes that are stored") {
     FileInfo file = new_file(1, 6);
     file.wants_sha256 = detail::with_digests;
     REQUIRE(store->create(file).ok());
@@ -545,7 +545,7 @@ inline void file_store_reopen_contract(const OpenFileStore& open) {
       CHECK(done.sha256 == "bef57ec7f53a6d40beb640a780a639c83bc29ac8a9816f1fc6c5c6dcd93c4721");
     }
   }
-  SECTION("an upload that has all its bytes is complete then") {
+  SECTION("an upload that has all its bytes is complete after reopening") {
     REQUIRE(store->create(new_file(1, 3)).ok());
     REQUIRE(store->create(new_file(2, 0)).ok());
     REQUIRE(store->create(new_file(3)).ok());
@@ -560,13 +560,13 @@ inline void file_store_reopen_contract(const OpenFileStore& open) {
     reopen();
     CHECK(store->info(file_id(1)).value().state == FileState::complete);
   }
-  SECTION("a length that was said later is known") {
+  SECTION("a length that was set later is known") {
     REQUIRE(store->create(new_file(1)).ok());
     REQUIRE(store->set_length(file_id(1), 9).ok());
     reopen();
     CHECK(store->info(file_id(1)).value().length == 9U);
   }
-  SECTION("what was deleted logically stays so, and can be cleaned up") {
+  SECTION("a logically deleted file remains so, and can be cleaned up") {
     put(*store, new_file(1), "abc");
     put(*store, new_file(2), "abc");
     REQUIRE(store->mark_deleted(file_id(1)).ok());
@@ -578,7 +578,7 @@ inline void file_store_reopen_contract(const OpenFileStore& open) {
     CHECK(store->cleanup_deleted().value().deleted.empty());
     CHECK(content_of(*store, file_id(2)) == "abc");
   }
-  SECTION("what was removed or swept stays away") {
+  SECTION("removed and swept files stay removed") {
     put(*store, new_file(1), "abc");
     REQUIRE(store->create(new_file(2)).ok());
     REQUIRE(store->create(new_file(3)).ok());

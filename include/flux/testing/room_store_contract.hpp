@@ -1,8 +1,7 @@
-// What every RoomStore must do, as tests for Catch2 (2.13 or 3): flux's stores and an application's own are run through
-// it.
+// The duties of every RoomStore as a test suite for Catch2 (2.13 or 3), for flux's stores and those of applications.
 //
-//   TEST_CASE("room store: mine keeps the contract") {
-//     flux::testing::room_store_contract([] { return my_new_empty_store(); }, [] { return my_store_opened_again(); });
+//   TEST_CASE("room store: mine fulfills the contract") {
+//     flux::testing::room_store_contract([] { return my_new_empty_store(); }, [] { return my_reopened_store(); });
 //   }
 //
 // The store must keep at least 1,000 items of a room, and 32 rooms.
@@ -52,7 +51,7 @@ inline RoomAppend room_append(const StoredRoom& room, std::uint64_t number, std:
   return {room, stored_item(number), first_kept};
 }
 
-/// What `load` gives, by the rooms' ids.
+/// The result of `load`, by the ids of rooms.
 inline std::map<RoomId, StoredContents> loaded(RoomStore& store) {
   std::map<RoomId, StoredContents> rooms;
   for (StoredContents& contents : store.load().value()) {
@@ -63,7 +62,7 @@ inline std::map<RoomId, StoredContents> loaded(RoomStore& store) {
   return rooms;
 }
 
-/// "1 2 3 ", in the order of `load`; "none" where there is no such room.
+/// "1 2 3 ", in the order of `load`; "none" if there is no such room.
 inline std::string numbers_of(RoomStore& store, const RoomId& id) {
   const auto rooms = loaded(store);
   const auto found = rooms.find(id);
@@ -168,10 +167,10 @@ inline void trimming(RoomStore& store) {
   CHECK(append(2, 0) == "1 2 ");
   CHECK(append(3, 1) == "1 2 3 ");
   CHECK(append(4, 2) == "2 3 4 ");
-  CHECK(append(5, 1) == "2 3 4 5 ");  // what has gone stays away
+  CHECK(append(5, 1) == "2 3 4 5 ");  // deleted items stay deleted
   CHECK(append(6, 4) == "4 5 6 ");
-  CHECK(append(7, 7) == "7 ");  // all but itself
-  CHECK(append(9, 8) == "9 ");  // 8 is none
+  CHECK(append(7, 7) == "7 ");  // all but the new item
+  CHECK(append(9, 8) == "9 ");  // there is no item 8
   CHECK(append(10, 9) == "9 10 ");
   const StoredRoom other = stored_room("other");
   fill(store, other, 2);
@@ -192,7 +191,7 @@ inline void removing(RoomStore& store) {
   CHECK(remove("life2", 2) == "1 2 ");
   CHECK(remove("LIFE1", 2) == "1 2 ");
   CHECK(remove("life1", 1) == "2 ");
-  CHECK(remove("life1", 2).empty());  // and the room stays
+  CHECK(remove("life1", 2).empty());  // and the room remains
   CHECK(numbers_of(store, "other") == "1 2 3 ");
 }
 
@@ -200,7 +199,7 @@ inline void lives(RoomStore& store) {
   fill(store, stored_room("r", "life1"), 2);
   REQUIRE(store.close("r", "life2").ok());
   CHECK(numbers_of(store, "r") == "1 2 ");
-  REQUIRE(store.open(stored_room("r", "life2")).ok());  // in the place of the old one
+  REQUIRE(store.open(stored_room("r", "life2")).ok());  // replaces the old one
   CHECK(numbers_of(store, "r").empty());
   CHECK(loaded(store).at("r").room.life == "life2");
   REQUIRE(store.append(room_append(stored_room("r", "life2"), 1)).ok());
@@ -229,7 +228,7 @@ inline void closing_rooms(RoomStore& store) {
   CHECK(numbers_of(store, "r") == "none");
   CHECK(numbers_of(store, "other") == "1 ");
   REQUIRE(store.open(stored_room("r", "life2")).ok());
-  CHECK(numbers_of(store, "r").empty());  // nothing has come back
+  CHECK(numbers_of(store, "r").empty());  // nothing has reappeared
 }
 
 inline void many_items(RoomStore& store) {
@@ -324,7 +323,7 @@ inline void batches(const MakeRoomStore& make) {
   CHECK(all.at("c").items.at(0) == batch[6].item);
   CHECK(numbers_of(*together, "a") == "1 3 ");
   CHECK(numbers_of(*together, "b") == "2 ");
-  // As far as one life goes, too.
+  // Within one life as well.
   batch.resize(6);
   const auto first = make();
   for (const auto& result : first->append_all(batch)) CHECK(result.ok());
@@ -359,7 +358,7 @@ inline void batches_are_appends(const MakeRoomStore& make) {
   }
 }
 
-/// What is tried again until it is done.
+/// Retries until success.
 inline void insist(const std::function<Result<void>()>& call, int& failures) {
   const auto attempt = [&]() -> Result<void> {
     try {
@@ -373,7 +372,7 @@ inline void insist(const std::function<Result<void>()>& call, int& failures) {
   REQUIRE(attempt().ok());
 }
 
-/// Whatever call fails, and however: what is tried again is there once, and nothing is missing.
+/// Whichever call fails, and however: a retry stores once, and nothing is missing.
 inline void faults(const MakeRoomStore& make) {
   for (const Fault fault : {Fault::before, Fault::after, Fault::exception}) {
     const auto store = make();
@@ -425,7 +424,7 @@ inline void overlapping_rooms(RoomStore& store) {
   }
 }
 
-/// Batches about some rooms, while others are opened, written to and closed.
+/// Appends batches to some rooms while others are opened, written to and closed.
 inline void calls_beside_batches(RoomStore& store) {
   std::atomic<bool> done{false};
   std::atomic<int> wrong{0};
@@ -453,7 +452,7 @@ inline void calls_beside_batches(RoomStore& store) {
   for (const auto& [id, contents] : all) CHECK(contents.items.size() == 200);
 }
 
-/// The last holder is a thread in the middle of its calls. What was acknowledged is there afterwards.
+/// The last reference is held by a thread during its calls. What was acknowledged is there afterwards.
 inline void letting_go(const MakeRoomStore& make, const MakeRoomStore& reopen) {
   constexpr std::size_t threads_count = 3;
   std::atomic<std::size_t> begun{0};
@@ -508,35 +507,31 @@ inline void opening_again(const MakeRoomStore& make, const MakeRoomStore& reopen
 
 }  // namespace room_contract
 
-/// `make` gives a new, empty store at each call. `reopen` opens again what `make` gave last, when nobody holds that any
-/// more; none: the store forgets.
+/// `make` returns a new, empty store at each call. `reopen` reopens the store that `make` returned last, after its release;
+/// none: the store is not persistent.
 inline void room_store_contract(const MakeRoomStore& make, const MakeRoomStore& reopen = {}) {
-  SECTION("a new store has no rooms, and what is about none does nothing") { room_contract::empty(*make()); }
-  SECTION("all that a room is comes back") { room_contract::rooms(*make()); }
-  SECTION("a room that is there is opened: its options are replaced, its items stay") {
-    room_contract::opening_twice(*make());
-  }
-  SECTION("all that an item holds comes back; an append opens its room") { room_contract::items(*make()); }
+  SECTION("a new store has no rooms, and calls for unknown rooms do nothing") { room_contract::empty(*make()); }
+  SECTION("every member of a room is returned") { room_contract::rooms(*make()); }
+  SECTION("opening a stored room replaces its options and keeps its items") { room_contract::opening_twice(*make()); }
+  SECTION("every member of an item is returned; an append opens its room") { room_contract::items(*make()); }
   SECTION("an append opens its room with its options") { room_contract::options_of_an_append(*make()); }
-  SECTION("items come in the order of their numbers") { room_contract::order(*make()); }
-  SECTION("an item of a number that is there replaces it") { room_contract::replacing(*make()); }
-  SECTION("an append drops what is before its first_kept, at every edge") { room_contract::trimming(*make()); }
+  SECTION("items are returned in the order of their numbers") { room_contract::order(*make()); }
+  SECTION("an item replaces one with the same number") { room_contract::replacing(*make()); }
+  SECTION("an append deletes the items before its first_kept, at every edge") { room_contract::trimming(*make()); }
   SECTION("an item is removed, and only it") { room_contract::removing(*make()); }
-  SECTION("lives of a room: the newest one that was opened or written to is kept") { room_contract::lives(*make()); }
-  SECTION("a closed room goes with its items") { room_contract::closing_rooms(*make()); }
+  SECTION("of the lives of a room, the one opened or written last is kept") { room_contract::lives(*make()); }
+  SECTION("closing a room deletes it with its items") { room_contract::closing_rooms(*make()); }
   SECTION("1,000 items of a room") { room_contract::many_items(*make()); }
-  SECTION("rooms know nothing of one another, whatever their ids; the empty id is one") {
-    room_contract::ids_apart(*make());
-  }
+  SECTION("rooms are independent, whatever their ids; the empty id is valid") { room_contract::ids_apart(*make()); }
   SECTION("data is any JSON, kept byte for byte") { room_contract::any_json(*make()); }
-  SECTION("a batch keeps what single calls would: rooms, lives, numbers, first_kept") { room_contract::batches(make); }
-  SECTION("batches of any size leave what single appends leave") { room_contract::batches_are_appends(make); }
-  SECTION("after a fault at any call, what is tried again is kept once") { room_contract::faults(make); }
-  SECTION("calls about different rooms may overlap") { room_contract::overlapping_rooms(*make()); }
-  SECTION("calls about other rooms may overlap with a batch") { room_contract::calls_beside_batches(*make()); }
-  SECTION("a store that is let go while calls are under way loses nothing") { room_contract::letting_go(make, reopen); }
+  SECTION("a batch stores what single calls would: rooms, lives, numbers, first_kept") { room_contract::batches(make); }
+  SECTION("batches of any size have the effect of single appends") { room_contract::batches_are_appends(make); }
+  SECTION("after a fault of any call, a retry stores once") { room_contract::faults(make); }
+  SECTION("calls for different rooms may overlap") { room_contract::overlapping_rooms(*make()); }
+  SECTION("calls for other rooms may overlap with a batch") { room_contract::calls_beside_batches(*make()); }
+  SECTION("a store that is released during calls loses nothing") { room_contract::letting_go(make, reopen); }
   if (reopen) {
-    SECTION("what was kept is there when the store is opened again") { room_contract::opening_again(make, reopen); }
+    SECTION("stored rooms are there when the store is reopened") { room_contract::opening_again(make, reopen); }
   }
 }
 
