@@ -3,8 +3,10 @@
 #include "support/child.hpp"
 #include "support/temp_folder.hpp"
 
+#include <flux/detail/core/digest.hpp>
 #include <flux/detail/storage/file_id.hpp>
 #include <flux/detail/storage/file_index_log.hpp>
+#include <flux/detail/storage/raw_file.hpp>
 #include <flux/storage/disk_file_store.hpp>
 #include <flux/testing/file_store_contract.hpp>
 #include <flux/testing/manual_clock.hpp>
