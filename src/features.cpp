@@ -7,6 +7,7 @@
 #include <flux/detail/features/files.ipp>
 #include <flux/detail/features/guarded_file_store.ipp>
 #include <flux/detail/features/page.ipp>
+#include <flux/detail/features/participant.ipp>
 #include <flux/detail/features/presence_board.ipp>
 #include <flux/detail/features/public_space.ipp>
 #include <flux/detail/features/room.ipp>

@@ -8,6 +8,6 @@
 #include <flux/detail/endpoints/files/upload_progress.ipp>
 #include <flux/detail/endpoints/files/upload_request.ipp>
 #include <flux/detail/endpoints/files/upload_turns.ipp>
+#include <flux/detail/features/file_share.ipp>
 #include <flux/detail/gate/file_link.ipp>
 #include <flux/detail/gate/upload_ticket.ipp>
-#include <flux/detail/server/file_share.ipp>

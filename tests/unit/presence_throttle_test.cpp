@@ -3,7 +3,7 @@
 #include <flux/detail/features/presence_throttle.hpp>
 
 using namespace flux;
-using namespace flux::detail;
+using namespace flux::features;
 using namespace std::chrono_literals;
 
 namespace {

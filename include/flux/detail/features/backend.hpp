@@ -111,31 +111,33 @@ struct Backend {
   /// For `room_log`; null where the public space ends with the process.
   KeptRoomPtr kept_public_space() const { return room_log ? public_space->kept() : nullptr; }
 
-  /// Removes the newest item of the public space for a session of `loop`, if `permitted(item)`, which is asked again where
-  /// another item has become the newest meanwhile. False: it ends there, and `done` is not told. None: nobody is asked.
-  void delete_public_newest(const std::shared_ptr<core::Loop>& loop,
-                            const std::function<bool(const SharedItem&)>& permitted, const RoomLog::Removed& done) {
-    SharedItem asked;  // what all zero is: whichever is the newest
-    if (permitted) {
-      const auto newest = public_space->newest();
-      if (!newest) return done(false);
-      if (!permitted(*newest)) return;
-      asked = *newest;
+  /// Whether what is shared there is stored; null is the public space.
+  bool is_kept(const std::shared_ptr<const Room>& room) const {
+    return room ? room->is_kept() : kept_public_space() != nullptr;
+  }
+
+  /// Shares an item in the room, or, where that is null, in the public space. `sender`: null is the application. `done`
+  /// is told on a thread of the store where it is kept in one that blocks, else at once.
+  void share(const std::shared_ptr<Room>& room, const Membership* sender, SharedItem item,
+             const RoomLog::Shared& done) {
+    const KeptRoomPtr kept = room ? room->kept() : kept_public_space();
+    if (!kept) return done(room ? room->share(sender, std::move(item)) : public_space->share(std::move(item)));
+    if (const auto taken = room ? room->takes_messages() : public_space->takes_items(); !taken) {
+      return done(taken.error());
     }
-    const auto removed = [this, loop, permitted, done](const Result<bool>& result) {
-      loop->dispatch([this, loop, permitted, done, result] {
-        if (permitted && result && !*result) return delete_public_newest(loop, permitted, done);
-        done(result);
-      });
-    };
-    const auto kept = kept_public_space();
-    if (!kept) return removed(public_space->delete_newest(asked.offset));
-    room_log->remove_newest(kept, removed, asked.number);
+    room_log->share(kept, std::move(item), done);
+  }
+
+  /// Removes the newest item of the public space if it is still `only`; a default one: whichever it is. `done` as for
+  /// `share`.
+  void remove_public_newest(const SharedItem& only, const RoomLog::Removed& done) {
+    if (const auto kept = kept_public_space()) return room_log->remove_newest(kept, done, only.number);
+    done(public_space->delete_newest(only.offset));
   }
 
   /// `files` is there. For a place in `holder.room`; see `Files::hold_to_store`.
   void hold_file(const FileId& file, FileHolder holder, Files::Done<FileHoldPtr> done) {
-    const bool is_stored = holder.room ? holder.room->is_kept() : kept_public_space() != nullptr;
+    const bool is_stored = is_kept(holder.room);
     if (is_stored) return files->hold_to_store(file, std::move(holder), std::move(done));
     files->hold(file, std::move(holder), std::move(done));
   }

@@ -11,13 +11,13 @@
 #include <utility>
 #include <vector>
 
-namespace flux::detail {
+namespace flux::features {
 
 /// Lets one update through in an interval. The newest one of each room inside it goes out when it ends.
 class PresenceThrottle {
  public:
   struct Update {
-    std::shared_ptr<features::Room> room;
+    std::shared_ptr<Room> room;
     std::string presence;
   };
 
@@ -44,7 +44,7 @@ class PresenceThrottle {
     ready_ = now + interval;
     return std::exchange(held_, {});
   }
-  void forget(const std::shared_ptr<features::Room>& room) {
+  void forget(const std::shared_ptr<Room>& room) {
     std::erase_if(held_, [&](const Update& update) { return update.room == room; });
   }
 
@@ -53,4 +53,4 @@ class PresenceThrottle {
   std::vector<Update> held_;
 };
 
-}  // namespace flux::detail
+}  // namespace flux::features

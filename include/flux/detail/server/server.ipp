@@ -48,13 +48,8 @@ std::function<void(Result<T>)> on_a_loop(const ServerState& state, bool blocks, 
 FLUX_DECL void share_item(ServerState& state, const std::shared_ptr<features::Room>& room, SharedItem item,
                           std::function<void(Result<Position>)> told) {
   Hub& hub = state.hub();
-  const features::KeptRoomPtr kept = room ? room->kept() : hub.kept_public_space();
-  if (const auto taken = room ? room->takes_messages() : hub.public_space->takes_items(); !taken) {
-    return told(taken.error());
-  }
-  if (kept)
-    return hub.room_log->share(kept, std::move(item), on_a_loop(state, hub.room_log->blocks(), std::move(told)));
-  told(room ? room->share(nullptr, std::move(item)) : hub.public_space->share(std::move(item)));
+  const bool blocks = hub.is_kept(room) && hub.room_log->blocks();
+  hub.share(room, nullptr, std::move(item), on_a_loop(state, blocks, std::move(told)));
 }
 
 }  // namespace detail
@@ -298,9 +293,8 @@ FLUX_DECL std::vector<SharedItem> Server::public_items() const { return state_->
 FLUX_DECL void Server::public_delete_last(std::function<void(Result<bool>)> done) {
   detail::Hub& hub = state_->hub();
   auto told = detail::told(hub, "public_delete_last", std::move(done));
-  const features::KeptRoomPtr kept = hub.kept_public_space();
-  if (!kept) return told(hub.public_space->delete_newest());
-  hub.room_log->remove_newest(kept, detail::on_a_loop(*state_, hub.room_log->blocks(), std::move(told)));
+  const bool blocks = hub.is_kept(nullptr) && hub.room_log->blocks();
+  hub.remove_public_newest({}, detail::on_a_loop(*state_, blocks, std::move(told)));
 }
 
 // --- Files ---
@@ -437,6 +431,5 @@ FLUX_DECL std::size_t Server::disconnect_user(std::string_view user_id, CloseCod
 #include <flux/detail/endpoints/socketio/engineio_session.ipp>
 #include <flux/detail/endpoints/socketio/engineio_websocket.ipp>
 #include <flux/detail/server/connect_gate.ipp>
-#include <flux/detail/server/file_share.ipp>
 #include <flux/detail/server/server_state.ipp>
 #endif
