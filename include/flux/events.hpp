@@ -219,6 +219,46 @@ struct PresenceChange : Vetoable {
   PresenceChange(Session s, RoomId r, JsonText p) : session(std::move(s)), room(std::move(r)), presence(std::move(p)) {}
 };
 
+/// The answer to a `Call` that is given later, from any thread. The first answer counts. If the last copy goes without one,
+/// or `Limits::handshake_timeout` passes, the client gets an error.
+/// Threading: any thread. An answer that comes after the client or the server has gone does nothing.
+class LaterReply {
+ public:
+  /// For flux itself: where the answer goes.
+  class Target {
+   public:
+    virtual ~Target() = default;
+    virtual void give(Result<JsonText> answer) = 0;
+  };
+  explicit LaterReply(std::shared_ptr<Target> target) : target_(std::move(target)) {}
+  /// As those of `Call`.
+  void reply(JsonText result = {}) const;
+  void refuse(std::string message, Errc code = Errc::forbidden) const;
+
+ private:
+  std::shared_ptr<Target> target_;
+};
+
+/// A client calls a method of the application's: `call {method, payload?}` in protocol live, the event
+/// `call method, payload?` in data sharing. A handler that returns without an answer replies with null; the first answer
+/// counts.
+/// Threading: inside the handler only.
+class Call {
+ public:
+  virtual ~Call() = default;
+  virtual const Session& session() const = 0;
+  virtual const std::string& method() const = 0;
+  /// What the client sends along; null where it sends nothing. At most `Limits::message_bytes_max` bytes.
+  virtual const JsonText& payload() const = 0;
+  /// Answers with a result, of at most `Limits::answer_bytes_max` bytes; one that is larger is logged, and the client gets
+  /// SERVER_ERROR.
+  virtual void reply(JsonText result = {}) = 0;
+  /// Answers with an error. What is not UTF-8 in `message` becomes U+FFFD.
+  virtual void refuse(std::string message, Errc code = Errc::forbidden) = 0;
+  /// Leaves the answer to what is returned. Until it is given the client's later messages wait.
+  virtual LaterReply later() = 0;
+};
+
 using ConnectHandler = std::function<void(ConnectRequest&)>;
 using TokenVerifier = std::function<void(TokenRequest&)>;
 using DisconnectHandler = std::function<void(const Session&, const Disconnect&)>;
@@ -230,6 +270,7 @@ using ShareHandler = std::function<void(ShareDraft&)>;
 using PublicDeleteHandler = std::function<void(PublicDelete&)>;
 using PresenceHandler = std::function<void(PresenceChange&)>;
 using FileHandler = std::function<void(FileRequest&)>;
+using CallHandler = std::function<void(Call&)>;
 
 }  // namespace flux
 

@@ -33,6 +33,8 @@ inline constexpr std::string_view broadcast_event = "broadcast_event";
 /// `{message, metadata?, roomId?}`: stored, then sent to all in the room.
 inline constexpr std::string_view send_chat = "send_chat";
 // Requests of flux's own.
+/// `{method, payload?}`: calls a method of the application's (`Server::on_call`); the ack's payload is its result.
+inline constexpr std::string_view call = "call";
 /// `{roomId, mode: "live" | "singleton" | "history", capacity?}`: creates a room without joining it; ack `{roomId}`,
 /// for a kept room (`Config::rooms`) once it is stored.
 inline constexpr std::string_view create_room = "create_room";

@@ -83,6 +83,11 @@ class Server {
   void on_presence(PresenceHandler handler);
   /// Called for every file operation of a client over HTTP (`Config::files`), except for signed links.
   void on_file(FileHandler handler);
+  /// Answers the calls that clients make of `method`, over protocol live and data sharing; a second handler for the same
+  /// method replaces the first. A client that calls a method without a handler gets the error INVALID_MESSAGE, which
+  /// names the method.
+  /// Errors: also bad_config for a method whose name is not UTF-8 of 1 to Limits::event_name_bytes_max bytes.
+  void on_call(std::string_view method, CallHandler handler);
 
   // --- Routes: set before the start. Patterns: "/files/{id}", "/static/*rest". Literals win over {}, {} over * ---
 

@@ -29,6 +29,7 @@
 //   room:uploadTicket roomId           acknowledged with ticket, and expires in milliseconds since 1970: it shows over
 //                                      HTTP that an upload is this client's, see `FilesOptions`
 //   public:uploadTicket                the same, for the public space
+//   call method, payload?              calls a method of the application's (Server::on_call); acknowledged with its result
 // An acknowledgment with a list has at most `Limits::answer_bytes_max` bytes; an entry that alone is longer comes alone.
 // Of arrays of data and of chat the newest come. What did not fit, or was not asked for, is told by more: true; the next
 // request goes on with the acknowledgment's before or after. limit is 1 to 1000; without it rooms and chat come by the

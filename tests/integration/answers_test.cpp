@@ -317,7 +317,7 @@ TEST_CASE("answers: no request of either protocol gets an answer above the limit
     // The members that each request needs, and none that another refuses.
     const auto answer = ann.request(
         name,
-        R"({"roomId":"r","limit":1000,"mode":"live","event":"e","message":"m","presence":{},"data":{"type":"string","content":"c"}})");
+        R"({"roomId":"r","limit":1000,"mode":"live","event":"e","method":"m","message":"m","presence":{},"data":{"type":"string","content":"c"}})");
     CHECK(answer.text().size() <= answer_bytes_max + around);
     for (const auto& message : ann.so_far()) {
       if (type_of(message) == "room_joined") CHECK(message.text().size() <= answer_bytes_max + around);
@@ -330,7 +330,8 @@ TEST_CASE("answers: no request of either protocol gets an answer above the limit
   const std::map<std::string_view, std::string> own_arguments = {{"public:upload", string_data("c")},
                                                                  {"room:join", "\"r\""},
                                                                  {"room:history", "\"r\""},
-                                                                 {"room:list", R"({"limit":1000})"}};
+                                                                 {"room:list", R"({"limit":1000})"},
+                                                                 {"call", "\"m\""}};
   for (const auto& [name, type] : flux::protocol::sharing_types) {
     INFO(name);
     if (type == flux::protocol::SharingType::room_leave) continue;

@@ -287,6 +287,9 @@ TEST_CASE("live: a required member that is absent or null is missing", "[live]")
   refused(message("create_room", R"({"roomId":"r"})"), "mode is missing");
   refused(message("broadcast_event", R"({"event":""})"), "event is empty");
   refused(message("get_history", "{}"), "id is missing");
+  refused(message("call", R"({"payload":1})"), "method is missing");
+  refused(message("call", R"({"method":""})"), "method is empty");
+  refused(message("call", R"({"method":"m"})"), "id is missing");
   refused(message("upload_ticket", "{}"), "id is missing");
   refused(message("public_upload_ticket", "{}"), "id is missing");
   refused(R"({"type":"public_history"})", "id is missing");
@@ -564,4 +567,13 @@ TEST_CASE("live frames: compressed ones inflate to the same text, small and inco
     CHECK(compressed(b.substr(at)) == (b.size() < a.size()));
     CHECK(compressed(b.substr(at)) == (text != "short"));
   }
+}
+
+TEST_CASE("live request: a call has a method, and any JSON as its payload or none") {
+  const auto call = read(message("call", R"({"method":"m","payload":[1,"\ud83d"]})", R"(,"id":7)"));
+  REQUIRE(call.error.empty());
+  CHECK(call.request.type == LiveType::call);
+  CHECK(call.request.method == "m");
+  CHECK(call.request.payload == R"([1,"\ufffd"])");
+  CHECK(read(message("call", R"({"method":"m"})", R"(,"id":7)")).request.payload.empty());
 }

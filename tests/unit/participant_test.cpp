@@ -4,6 +4,7 @@
 #include "loop_fixture.hpp"
 
 #include <flux/detail/features/participant.hpp>
+#include <flux/detail/features/request_table.hpp>
 #include <flux/storage/memory_chat_store.hpp>
 
 #include <atomic>
@@ -116,6 +117,7 @@ class Scene {
   ~Scene() {
     backend.handlers = {};  // they may hold what the test has ended
     backend.gate.file = nullptr;
+    backend.requests = {};
     for (const auto& client : clients_) {
       if (client->connected()) client->go();
     }
@@ -685,6 +687,152 @@ TEST_CASE("participant: presence that comes too soon waits for the throttle, and
     scene.loops.advance(1s);
     CHECK(scene.heard(ben) == Lines{"presence -" + ann.id()});
   }
+}
+
+// --- The application's own requests ---
+
+TEST_CASE("participant: a call is answered by its method's handler") {
+  Scene scene;
+  Client& ann = scene.client("ann");
+  Told<JsonText> told(scene.loops);
+  const auto set = [&](CallHandler handler) { scene.backend.requests.set("sum", std::move(handler), 256); };
+  const auto call = [&](const char* payload = "[1,2]") { ann.call("sum", json(payload), told.done()); };
+  SECTION("at once") {
+    set([&](Call& question) {
+      CHECK(question.method() == "sum");
+      CHECK(question.session().id() == ann.id());
+      question.reply(JsonText::number(*question.payload().get<int>("/0") + *question.payload().get<int>("/1")));
+      question.refuse("too late");
+    });
+    call();
+    REQUIRE(told.ok());
+    CHECK(told.get()->text() == "3");
+    CHECK(ann.times_held == 0);
+  }
+  SECTION("without an answer: null") {
+    set([](Call&) {});
+    call();
+    REQUIRE(told.ok());
+    CHECK(told.get()->text() == "null");
+  }
+  SECTION("with an error") {
+    set([](Call& question) { question.refuse("no\xff", Errc::limit_exceeded); });
+    call();
+    CHECK(told.code() == Errc::limit_exceeded);
+    CHECK(told.why() == "no\xEF\xBF\xBD");
+  }
+  SECTION("by nobody") {
+    ann.call("product", json("1"), told.done());
+    CHECK(told.code() == Errc::unknown_type);
+    CHECK(told.why() == "unknown method \"product\"");
+  }
+  SECTION("by nobody any more") {
+    set([](Call&) {});
+    set(nullptr);
+    call();
+    CHECK(told.code() == Errc::unknown_type);
+  }
+  SECTION("the handler throws") {
+    set([](Call&) { throw std::runtime_error("broken"); });
+    call();
+    CHECK(told.code() == Errc::server_error);
+    CHECK(scene.loops[0]->counters().handler_errors.get() == 1);
+  }
+  SECTION("the handler ends the client") {
+    set([&](Call&) { ann.go(); });
+    call();
+    CHECK_FALSE(told.any());
+  }
+  SECTION("halves of surrogate pairs are repaired") {
+    set([](Call& question) { question.reply(JsonText::trusted(R"("\ud83d")")); });
+    call();
+    REQUIRE(told.ok());
+    CHECK(told.get()->text() == R"("\ufffd")");
+  }
+  SECTION("with more than an answer may have") {
+    set([](Call& question) { question.reply(JsonText::string(std::string(1'048'576, 'x'))); });
+    call();
+    CHECK(told.code() == Errc::server_error);
+    CHECK(scene.logged.size() == 1);
+  }
+}
+
+TEST_CASE("participant: while an answer is left for later its client's requests wait") {
+  Scene scene;
+  Client& ann = scene.client();
+  std::optional<LaterReply> later;
+  scene.backend.requests.set(
+      "slow", [&](Call& question) { later = question.later(); }, 256);
+  Told<JsonText> told(scene.loops);
+  ann.call("slow", json("1"), told.done());
+  CHECK_FALSE(told.any());
+  CHECK(ann.held == 1);
+  SECTION("a result, from another thread") {
+    std::thread([&] { later->reply(json("2")); }).join();
+    REQUIRE(told.ok());
+    CHECK(told.get()->text() == "2");
+    later->refuse("the first answer counts");
+  }
+  SECTION("an error") {
+    later->refuse("no");
+    CHECK(told.code() == Errc::forbidden);
+  }
+  SECTION("nobody keeps it") {
+    later.reset();
+    CHECK(told.code() == Errc::server_error);
+    CHECK(told.why() == "the server gave no answer");
+  }
+  SECTION("no answer in time") {
+    scene.loops.advance(9s);
+    CHECK_FALSE(told.any());
+    scene.loops.advance(1s);
+    CHECK(told.code() == Errc::overloaded);
+    later->reply();
+  }
+  SECTION("the client goes") {
+    ann.go();
+    later->reply();
+    CHECK_FALSE(told.any());
+    return;
+  }
+  scene.loops.settle();
+  CHECK(ann.held == 0);
+}
+
+TEST_CASE("participant: a handler may answer what it has left for later before it returns, and throw then") {
+  Scene scene;
+  Client& ann = scene.client();
+  Told<JsonText> told(scene.loops);
+  const bool throws = GENERATE(true, false);
+  scene.backend.requests.set(
+      "now",
+      [&](Call& question) {
+        const LaterReply later = question.later();
+        if (!throws) return later.reply(json("1"));
+        throw std::runtime_error("broken");
+      },
+      256);
+  ann.call("now", json("1"), told.done());
+  CHECK(told.ok() == !throws);
+  CHECK(told.any());
+  CHECK(ann.held == 0);
+}
+
+TEST_CASE("request table: the name of a method is one that clients can send") {
+  RequestTable table;
+  CHECK_THROWS_AS(table.set(
+                      "", [](Call&) {}, 10),
+                  Error);
+  CHECK_THROWS_AS(table.set(
+                      "\xff", [](Call&) {}, 10),
+                  Error);
+  CHECK_THROWS_AS(table.set(
+                      "12345678901", [](Call&) {}, 10),
+                  Error);
+  table.set(
+      "1234567890", [](Call&) {}, 10);
+  CHECK(table.find("1234567890") != nullptr);
+  CHECK(table.find("123456789") == nullptr);
 }
 
 // --- Sharing ---

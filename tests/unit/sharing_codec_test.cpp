@@ -45,7 +45,7 @@ TEST_CASE("sharing request: every event of the table and of ours is recognised, 
   for (const char* name :
        {"public:upload", "public:deleteLast", "room:create", "room:join", "room:history", "room:upload", "room:leave",
         "room:close", "room:list", "room:members", "room:event", "room:chat", "room:chatHistory", "room:presence",
-        "public:items", "room:uploadTicket", "public:uploadTicket"}) {
+        "public:items", "room:uploadTicket", "public:uploadTicket", "call"}) {
     CHECK(sharing_type(name));
   }
   for (const char* name :

@@ -42,6 +42,7 @@ const Payloads& live_payloads() {
       {"public_history", "{}"},
       {"public_delete_last", "{}"},
       {"public_upload_ticket", "{}"},
+      {"call", R"({"method":"list"})"},
   };
   return payloads;
 }
@@ -69,6 +70,7 @@ const Payloads& sharing_payloads() {
       {"room:chatHistory", "{" + room + R"(,"limit":1000})"},
       {"room:presence", "{" + room + R"(,"presence":{"x":1}})"},
       {"public:items", ""},
+      {"call", R"("list")"},
   };
   return payloads;
 }

@@ -8,6 +8,7 @@
 #include <flux/detail/features/files.hpp>
 #include <flux/detail/features/handed_in.hpp>
 #include <flux/detail/features/public_space.hpp>
+#include <flux/detail/features/request_table.hpp>
 #include <flux/detail/features/room_log.hpp>
 #include <flux/detail/features/rooms.hpp>
 #include <flux/detail/gate/gate.hpp>
@@ -77,6 +78,7 @@ struct Backend {
 
   const Config& config;
   Handlers handlers;
+  RequestTable requests;
   std::atomic<std::uint64_t> errors_elsewhere{0};  // exceptions out of callbacks, on no loop
   const core::Secret secret;
   core::KeySequence keys;  // of sessions and messages

@@ -112,6 +112,12 @@ class Participant : public detail::SessionState {
   /// of the presence handler.
   void update_presence(Membership& membership, JsonText presence, const Done<void>& done);
 
+  // --- The application's own requests ---
+
+  /// Calls the method's handler. While its answer is left for later no more requests are read, for
+  /// `Limits::handshake_timeout` at most. Errors: unknown_type; overloaded; server_error; those of the handler.
+  void call(const std::string& method, const JsonText& payload, const Done<JsonText>& done);
+
   // --- Sharing: in a room, or, where `room` is null, in the public space ---
 
   /// Errors: not_in_room, overloaded; those of the share handler and of the room store.
@@ -230,6 +236,7 @@ class Participant : public detail::SessionState {
   /// As `done`, for a result that may come on any thread: it is told on the loop.
   template <class T>
   Done<T> on_loop(const Done<T>& done);
+  Result<JsonText> checked_reply(const std::string& method, Result<JsonText> answer);
   PageRequest page(std::size_t limit, Offset before) const;
 
   std::atomic<bool> connected_{false};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <flux/detail/core/uuid.hpp>
+#include <flux/detail/features/call.hpp>
 #include <flux/detail/features/file_share.hpp>
 #include <flux/detail/features/file_writer.hpp>
 #include <flux/detail/features/participant.hpp>
@@ -364,6 +365,52 @@ FLUX_DECL void Participant::release_held_presence() {
       update.room->update_presence(*member, std::move(update.presence));
     }
   }
+}
+
+// --- The application's own requests ---
+
+FLUX_DECL void Participant::call(const std::string& method, const JsonText& payload, const Done<JsonText>& done) {
+  const CallHandler* const handler = backend_.requests.find(method);
+  if (handler == nullptr) return done(Error(Errc::unknown_type, "unknown method \"" + core::shown(method) + "\""));
+  // In a turn of its own: the handler may answer before it returns, and what the client sends next is read then.
+  const auto answered_later = [self = self(), method, done](Result<JsonText> answer) {
+    self->loop()->post([self, method, done, answer = std::move(answer)] {
+      if (!self->is_open()) return;
+      done(self->checked_reply(method, answer));
+      self->resume_requests();
+    });
+  };
+  const auto leave_open = [this, &answered_later] {
+    hold_requests();
+    auto reply = std::make_shared<OneReply>(answered_later);
+    loop()->call_after(backend_.config.limits.handshake_timeout, [weak = std::weak_ptr(reply)] {
+      if (const auto late = weak.lock()) {
+        late->give(Error(Errc::overloaded, "the application took too long to answer; try again"));
+      }
+    });
+    return reply;
+  };
+  ClientCall question(session_handle(), method, payload, leave_open);
+  const bool returned = backend_.guarded(loop()->counters(), "call", [&] { (*handler)(question); });
+  const Error failed(Errc::server_error, "the server failed to handle this message");
+  if (const auto& later = question.left_for_later()) {
+    if (!returned) later->give(failed);
+    return;
+  }
+  if (!connected()) return;  // the handler has ended it
+  done(returned ? checked_reply(method, std::move(question).answer()) : failed);
+}
+
+FLUX_DECL Result<JsonText> Participant::checked_reply(const std::string& method, Result<JsonText> answer) {
+  if (!answer) return answer;
+  JsonText result = detail::relayable(std::move(*answer));
+  const std::size_t most = backend_.config.limits.answer_bytes_max;
+  if (result.text().size() <= most) return result;
+  loop()->counters().handler_errors.add();
+  backend_.log(LogLevel::error, "call handler of \"" + core::shown(method) + "\": the result has " +
+                                    std::to_string(result.text().size()) + " bytes; at most " + std::to_string(most) +
+                                    " are allowed");
+  return Error(Errc::server_error, "the server's answer is too large");
 }
 
 // --- Sharing ---

@@ -12,6 +12,12 @@ FLUX_DECL void LaterAnswer::accept(Identity identity) const { give(Grant(std::mo
 FLUX_DECL void LaterAnswer::give(Grant grant) const { target_->give(std::move(grant), {}); }
 FLUX_DECL void LaterAnswer::refuse(std::string_view reason) const { target_->give(std::nullopt, std::string(reason)); }
 
+FLUX_DECL void LaterReply::reply(JsonText result) const { target_->give(std::move(result)); }
+
+FLUX_DECL void LaterReply::refuse(std::string message, Errc code) const {
+  target_->give(Error(code, core::repaired(std::move(message))));
+}
+
 FLUX_DECL void Vetoable::refuse(std::string message, Errc code) {
   refused_.emplace(code, core::repaired(std::move(message)));
 }

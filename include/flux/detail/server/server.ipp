@@ -120,6 +120,11 @@ FLUX_DECL void Server::on_file(FileHandler handler) {
   state_->hub().gate.file = std::move(handler);
 }
 
+FLUX_DECL void Server::on_call(std::string_view method, CallHandler handler) {
+  state_->check_not_running("on_call");
+  state_->hub().requests.set(method, std::move(handler), state_->config().limits.event_name_bytes_max);
+}
+
 FLUX_DECL void Server::route(std::string_view method, std::string_view pattern, HttpHandler handler,
                              RouteOptions options) {
   state_->check_not_running("route");

@@ -31,6 +31,7 @@ enum class LiveType : std::uint8_t {
   public_history,
   public_delete_last,
   public_upload_ticket,
+  call,
 };
 
 struct LiveTypeName {
@@ -42,6 +43,7 @@ struct LiveTypeName {
 inline constexpr LiveTypeName live_types[] = {
     {live::request::broadcast_event, LiveType::broadcast_event},
     {live::request::update_presence, LiveType::update_presence},
+    {live::request::call, LiveType::call},
     {live::request::send_chat, LiveType::send_chat},
     {live::request::join_room, LiveType::join_room},
     {live::request::leave_room, LiveType::leave_room},
@@ -69,6 +71,7 @@ struct LiveRequest {
   std::optional<std::string> name;
   std::optional<std::string> email;
   std::string event;
+  std::string method;
   std::string message;
   // JSON text, empty where absent
   std::string_view presence;  ///< an object

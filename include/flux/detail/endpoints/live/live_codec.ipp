@@ -33,11 +33,12 @@ enum Field : std::size_t {
   before,
   after,
   changes,
+  method,
   field_count
 };
 inline constexpr std::array<std::string_view, field_count> field_names = {
-    "roomId",   "presence", "accessToken", "name", "email", "event",  "payload", "message",
-    "metadata", "mode",     "capacity",    "data", "limit", "before", "after",   "changes"};
+    "roomId", "presence", "accessToken", "name",  "email",  "event", "payload", "message", "metadata",
+    "mode",   "capacity", "data",        "limit", "before", "after", "changes", "method"};
 
 struct Slot {
   std::string_view text;  // empty: absent
@@ -265,6 +266,11 @@ FLUX_DECL void read_fields(Fields& fields, LiveRequest& out) {
       if (out.event.empty()) fields.fail(Errc::invalid_message, "event is empty");
       out.payload = fields.any(payload, any_size);
       break;
+    case LiveType::call:
+      out.method = fields.required_name(method, limits.event_name_bytes_max);
+      if (out.method.empty()) fields.fail(Errc::invalid_message, "method is empty");
+      out.payload = fields.any(payload, any_size);
+      break;
     case LiveType::send_chat:
       out.message = fields.required_text(message, limits.chat_bytes_max);
       if (out.message.find('\0') != std::string::npos) fields.fail(Errc::invalid_message, "message holds NUL");
@@ -288,8 +294,8 @@ FLUX_DECL void read_fields(Fields& fields, LiveRequest& out) {
     case LiveType::public_delete_last: break;
   }
   const bool is_page = out.limit != 0;
-  const bool answers_only =
-      is_page || out.type == LiveType::upload_ticket || out.type == LiveType::public_upload_ticket;
+  const bool answers_only = is_page || out.type == LiveType::call || out.type == LiveType::upload_ticket ||
+                            out.type == LiveType::public_upload_ticket;
   if (answers_only && out.id.empty()) fields.fail(Errc::invalid_message, "id is missing: the answer is an ack");
 }
 

@@ -186,6 +186,10 @@ FLUX_DECL void LiveSession::handle(Request& request) {
     case Type::leave_room: return leave_named_room(request);
     case Type::broadcast_event: return broadcast_event(request);
     case Type::send_chat: return send_chat(request);
+    case Type::call:
+      return call(request.method,
+                  request.payload.empty() ? JsonText() : CheckedJson::text(std::string(request.payload)),
+                  answer<JsonText>(request, [](const JsonText& result) { return result.text(); }));
     case Type::update_presence:
       return in_room([&](auto& membership, auto&) {
         auto presence = CheckedJson::text(std::string(request.presence));

@@ -37,6 +37,7 @@ enum class SharingType : std::uint8_t {
   public_items,
   room_upload_ticket,
   public_upload_ticket,
+  call,
 };
 
 struct SharingTypeName {
@@ -63,6 +64,7 @@ inline constexpr SharingTypeName sharing_types[] = {
     {"public:items", SharingType::public_items},
     {"room:uploadTicket", SharingType::room_upload_ticket},
     {"public:uploadTicket", SharingType::public_upload_ticket},
+    {"call", SharingType::call},
 };
 
 /// What the event of this name asks for; none: it is no event of data sharing.
@@ -84,6 +86,7 @@ struct SharingRequest {
   RoomOptions options;
   TransferData data;
   std::string event;
+  std::string method;
   std::string message;
   std::string reason;
   std::optional<JsonText> payload;

@@ -118,6 +118,7 @@ class Reader {
       case SharingType::room_list: list(); break;
       case SharingType::room_create: create(); break;
       case SharingType::room_upload: upload(); break;
+      case SharingType::call: call(); break;
       case SharingType::room_event: event(); break;
       case SharingType::room_chat: chat(); break;
       case SharingType::room_presence: presence(); break;
@@ -282,6 +283,16 @@ class Reader {
     const Slot& payload = members[Members::payload];
     check_size("payload", payload.text.size(), limits_.message_bytes_max);
     if (!payload.text.empty()) out_.payload = json(payload.text);
+  }
+  /// The method, then what is sent along.
+  void call() {
+    only_json(argument());
+    out_.method = text_of({argument().json().text(), argument().json().kind()}, "method", limits_.event_name_bytes_max);
+    if (out_.method.empty()) fail(Errc::invalid_message, "method is empty");
+    if (arguments_.size() < 2) return;
+    only_json(arguments_[1]);
+    check_size("payload", arguments_[1].json().text().size(), limits_.message_bytes_max);
+    if (!error_) out_.payload = json(arguments_[1].json().text());
   }
   void chat() {
     const Members members = request();

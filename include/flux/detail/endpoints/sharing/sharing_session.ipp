@@ -230,6 +230,11 @@ FLUX_DECL void SharingSession::act(const Asker& asker, Request& request) {
     case Type::room_upload:
       return in_room([&](auto& membership) { share_data(asker, RoomPtr(membership.room), std::move(request.data)); });
     case Type::room_upload_ticket: return in_room([&](auto&) { give_ticket(asker, request.room); });
+    case Type::call:
+      return call(request.method, request.payload.value_or(JsonText()),
+                  answering<JsonText>(asker, [](const JsonText& result) {
+                    return std::move(Answer(true, "Done.").json("result", result.text()));
+                  }));
     case Type::room_event: return in_room([&](auto& membership) { send_event(asker, membership, request); });
     case Type::room_chat:
       return in_room([&](auto& membership) {
