@@ -16,12 +16,10 @@
 
 namespace {
 
-/// Stands in for a database: one thread that answers one query at a time, slowly.
-class Accounts {
+/// Stands in for a database: one thread that runs one query at a time, slowly.
+class Database {
  public:
-  using Found = std::function<void(std::optional<flux::Identity>)>;
-
-  ~Accounts() {
+  ~Database() {
     {
       const std::lock_guard lock(mutex_);
       ending_ = true;
@@ -31,48 +29,58 @@ class Accounts {
   }
 
   /// Calls `found` on the database's thread.
-  void find(std::string token, Found found) {
-    {
-      const std::lock_guard lock(mutex_);
-      questions_.push_back({std::move(token), std::move(found)});
-    }
-    changed_.notify_one();
+  void find_account(std::string token, std::function<void(std::optional<flux::Identity>)> found) {
+    add([this, token = std::move(token), found = std::move(found)] {
+      const auto row = accounts_.find(token);
+      found(row == accounts_.end() ? std::nullopt : std::optional(row->second));
+    });
+  }
+  /// The same; false: the user is not one of those who may enter the room.
+  void find_permission(std::string user, std::string room, std::function<void(bool)> found) {
+    add([this, user = std::move(user), room = std::move(room), found = std::move(found)] {
+      const auto row = staff_rooms_.find(room);
+      found(row != staff_rooms_.end() && row->second.contains(user));
+    });
   }
 
  private:
-  struct Question {
-    std::string token;
-    Found found;
-  };
+  using Query = std::function<void()>;
 
+  void add(Query query) {
+    {
+      const std::lock_guard lock(mutex_);
+      queries_.push_back(std::move(query));
+    }
+    changed_.notify_one();
+  }
   void work() {
     for (;;) {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return ending_ || !questions_.empty(); });
-      if (ending_) return;  // callers that are still waiting are refused
-      const Question question = std::move(questions_.front());
-      questions_.pop_front();
+      changed_.wait(lock, [this] { return ending_ || !queries_.empty(); });
+      if (ending_) return;  // pending queries are destroyed, and clients that wait for them are refused
+      const Query query = std::move(queries_.front());
+      queries_.pop_front();
       lock.unlock();
       std::this_thread::sleep_for(std::chrono::milliseconds(20));  // a real program would SELECT here
-      const auto row = rows_.find(question.token);
-      question.found(row == rows_.end() ? std::nullopt : std::optional(row->second));
+      query();
     }
   }
 
-  const std::map<std::string, flux::Identity> rows_ = {
+  const std::map<std::string, flux::Identity> accounts_ = {
       {"ada-secret", {.user_id = "1", .name = "Ada", .email = "ada@example.com"}},
       {"bob-secret", {.user_id = "2", .name = "Bob", .email = "bob@example.com"}},
   };
+  const std::map<std::string, std::set<std::string>> staff_rooms_ = {{"staff-1", {"1"}}};  // user ids
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Question> questions_;
+  std::deque<Query> queries_;
   bool ending_ = false;
   std::thread thread_{[this] { work(); }};
 };
 
 /// Answers both kinds of requests. If the last copy of `answer` is destroyed without an answer, the client is refused.
-void answer_from(Accounts& accounts, std::string token, const flux::LaterAnswer& answer) {
-  accounts.find(std::move(token), [answer](std::optional<flux::Identity> account) {
+void answer_from(Database& database, std::string token, const flux::LaterAnswer& answer) {
+  database.find_account(std::move(token), [answer](std::optional<flux::Identity> account) {
     if (account) {
       answer.accept(std::move(*account));
     } else {
@@ -84,25 +92,27 @@ void answer_from(Accounts& accounts, std::string token, const flux::LaterAnswer&
 }  // namespace
 
 int main() {
-  Accounts accounts;                                   // outlives the server, whose handlers use it
-  const std::set<std::string> administrators = {"1"};  // by user id; flux has no notion of roles
+  Database database;  // outlives the server, whose handlers use it
   flux::Server server({.listen = {{"127.0.0.1", 8080}}});
 
   // The handshake. A client without a token is a guest; one with a wrong token is refused with HTTP 401.
   server.on_connect([&](flux::ConnectRequest& request) {
     std::string token = request.token();
     if (token.empty()) return request.accept();
-    answer_from(accounts, std::move(token), request.later());
+    answer_from(database, std::move(token), request.later());
   });
 
   // The accessToken of a join_room turns a guest into a known user.
-  server.on_token([&](flux::TokenRequest& request) { answer_from(accounts, request.token(), request.later()); });
+  server.on_token([&](flux::TokenRequest& request) { answer_from(database, request.token(), request.later()); });
 
-  // Guests may only enter the lobby, and only administrators may enter staff-only rooms.
+  // Guests may only enter the lobby, and who may enter a staff room is in the database. The client's next messages wait.
   server.on_join([&](flux::JoinRequest& join) {
     const flux::Identity who = join.session.identity();
     if (!who.verified && join.room != "lobby") return join.refuse("log in to join " + join.room);
-    if (join.room.starts_with("staff-") && !administrators.contains(who.user_id)) join.refuse("administrators only");
+    if (!join.room.starts_with("staff-")) return;
+    database.find_permission(who.user_id, join.room, [verdict = join.later()](bool permitted) {
+      permitted ? verdict.accept() : verdict.refuse("administrators only");
+    });
   });
 
   server.run();

@@ -59,6 +59,7 @@ struct Limits {
   /// with 429.
   std::size_t connections_per_address_max = 1'000;
   std::chrono::milliseconds handshake_timeout{10'000};  ///< for a request's head, TLS, a handler's deferred answer
+  std::chrono::milliseconds veto_timeout{10'000};  ///< for a verdict that a handler gives `later`; 0: no time limit
   std::chrono::milliseconds http_idle_timeout{60'000};  ///< between requests, and for a stalled body
   std::chrono::milliseconds ping_interval{25'000};      ///< to silent WebSocket clients; 0: no pings
   std::chrono::milliseconds pong_timeout{20'000};       ///< after a ping, with nothing received: closed with 4408

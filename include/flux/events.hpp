@@ -16,6 +16,11 @@
 #include <string_view>
 #include <vector>
 
+namespace flux::features {
+class Participant;
+class PendingVerdict;
+}  // namespace flux::features
+
 namespace flux {
 
 /// The answer to a question (`AccessRequest`) that is given later, from any thread. The first answer counts. If the last
@@ -149,11 +154,31 @@ struct Disconnect {
   std::string reason;
 };
 
+/// The verdict on a `Vetoable` that is given later. The first one counts. If the last copy is destroyed without one, the
+/// request is refused.
+/// Threading: any thread. A verdict that is given after the client has left or the server has stopped does nothing.
+class LaterVerdict {
+ public:
+  /// For flux itself: takes the verdict. None: accepted.
+  class Target {
+   public:
+    virtual ~Target() = default;
+    virtual void give(std::optional<Error> refused) = 0;
+  };
+  explicit LaterVerdict(std::shared_ptr<Target> target) : target_(std::move(target)) {}
+  void accept() const;
+  /// As `Vetoable::refuse`.
+  void refuse(std::string message, Errc code = Errc::forbidden) const;
+
+ private:
+  std::shared_ptr<Target> target_;
+};
+
 /// What handlers may veto, and change. What they change is checked when they have returned: text for people (a chat
 /// message, a reason) is repaired where it is not UTF-8; an event's name that is none, and what is past its limit, is
 /// refused, logged, and answered with INVALID_MESSAGE or MESSAGE_TOO_LARGE. `refuse` stops it, and the client gets the
 /// error (code FORBIDDEN unless another is named).
-/// No copy can be made of it, so that a handler that takes it by value does not compile: its veto would be lost.
+/// It cannot be copied, so a handler that takes it by value, whose veto would be lost, does not compile.
 class Vetoable {
  public:
   Vetoable() = default;
@@ -162,9 +187,19 @@ class Vetoable {
   /// What is not UTF-8 in `message` becomes U+FFFD.
   void refuse(std::string message, Errc code = Errc::forbidden);
   const std::optional<Error>& refused() const noexcept { return refused_; }
+  /// Leaves the verdict to the returned object, unless the handler also calls `refuse` or throws. What the handler
+  /// changes, it must change before it returns. Until the verdict, none of the client's later messages is read. If there
+  /// is none after `Limits::veto_timeout`, the client gets OVERLOADED.
+  LaterVerdict later();
+
+ protected:
+  Vetoable(Vetoable&&) = default;
 
  private:
+  friend class features::Participant;
+
   std::optional<Error> refused_;
+  std::shared_ptr<features::PendingVerdict> pending_;  // null: the verdict is not given later
 };
 
 /// A session wants to join a room. May be vetoed; `presence` may be changed.

@@ -1099,3 +1099,248 @@ TEST_CASE("participant: the public space is read, watched, and its newest item d
     CHECK((told.ok() && !*told.get()));
   }
 }
+
+// --- Verdicts that are given later ---
+
+namespace {
+
+/// A handler that gives its verdict later, and the verdicts it owes.
+struct Deferring {
+  template <class Event>
+  void operator()(Event& event) {
+    owed->push_back(event.later());
+  }
+  LaterVerdict take() const {
+    REQUIRE_FALSE(owed->empty());
+    LaterVerdict first = owed->front();
+    owed->erase(owed->begin());
+    return first;
+  }
+  std::shared_ptr<std::vector<LaterVerdict>> owed = std::make_shared<std::vector<LaterVerdict>>();
+};
+
+}  // namespace
+
+TEST_CASE("participant: every act waits for a verdict that is given later, and its client's requests with it") {
+  Scene scene;
+  Client& ann = scene.member("lobby");
+  Client& ben = scene.member("lobby");
+  (void)ben.watch_public_changes(ben.seat(), ben.view, 10, 0);
+  REQUIRE(scene.backend.public_space->share({"server", json("0"), 0}).ok());
+  (void)scene.heard(ben);
+  const Deferring deferring;
+  auto& handlers = scene.backend.handlers;
+  handlers.join = deferring;
+  handlers.event = deferring;
+  handlers.chat = deferring;
+  handlers.share = deferring;
+  handlers.presence = deferring;
+  handlers.public_delete = deferring;
+
+  Told<void> joined(scene.loops), updated(scene.loops);
+  Told<Position> published(scene.loops), shared(scene.loops);
+  Told<ChatMessage> sent(scene.loops);
+  Told<bool> deleted(scene.loops);
+  std::function<bool()> told;
+  std::function<Errc()> code;
+  std::string heard;
+  const auto watch = [&](auto& one, std::string then_heard) {
+    told = [&one] { return one.any(); };
+    code = [&one] { return one.ok() ? Errc() : one.code(); };
+    heard = std::move(then_heard);
+  };
+  switch (GENERATE(0, 1, 2, 3, 4, 5)) {
+    case 0:
+      joined = scene.join(ann, "other");
+      watch(joined, {});
+      break;
+    case 1:
+      ann.publish(ann.in("lobby"), "e", std::nullopt, published.done());
+      watch(published, "event e from " + ann.id());
+      break;
+    case 2:
+      ann.chat(ann.in("lobby"), "hi", std::nullopt, sent.done());
+      watch(sent, "chat hi from " + ann.id());
+      break;
+    case 3:
+      ann.share(ann.in("lobby").room, json("1"), shared.done());
+      watch(shared, "data 1 at 1");
+      break;
+    case 4:
+      ann.update_presence(ann.in("lobby"), json(R"({"a":1})"), updated.done());
+      watch(updated, "presence ~" + ann.id() + R"({"a":1})");
+      break;
+    default: ann.delete_public_newest(deleted.done()); watch(deleted, "removed 1");
+  }
+  CHECK_FALSE(told());
+  CHECK(ann.held == 1);
+  CHECK(scene.heard(ben).empty());
+  SECTION("accepted") {
+    std::thread([verdict = deferring.take()] { verdict.accept(); }).join();
+    REQUIRE(told());
+    CHECK(code() == Errc());
+    CHECK(scene.heard(ben) == (heard.empty() ? Lines() : Lines{heard}));
+    if (heard.empty()) CHECK(ann.rooms().size() == 2);
+  }
+  SECTION("refused") {
+    std::thread([verdict = deferring.take()] { verdict.refuse("full", Errc::room_full); }).join();
+    REQUIRE(told());
+    CHECK(code() == Errc::room_full);
+  }
+  SECTION("no verdict: refused when its last copy is destroyed") {
+    deferring.owed->clear();
+    REQUIRE(told());
+    CHECK(code() == Errc::forbidden);
+  }
+  SECTION("no verdict in time") {
+    scene.loops.advance(10s - 1ms);
+    CHECK_FALSE(told());
+    scene.loops.advance(1ms);
+    REQUIRE(told());
+    CHECK(code() == Errc::overloaded);
+    deferring.take().accept();
+    scene.loops.settle();
+  }
+  SECTION("the client leaves: nothing is done") {
+    ann.go();
+    CHECK(ann.held == 1);
+    (void)scene.heard(ben);
+    deferring.take().accept();
+    scene.loops.advance(10s);
+    CHECK_FALSE(told());
+    CHECK(scene.heard(ben).empty());
+    return;
+  }
+  CHECK(ann.held == 0);
+  CHECK(ann.times_held >= 1);
+  if (code() != Errc()) CHECK(scene.heard(ben).empty());
+}
+
+TEST_CASE("participant: the first verdict counts, and what the handler says before it returns") {
+  Scene scene;
+  Client& ann = scene.member("lobby");
+  Client& ben = scene.member("lobby");
+  Told<Position> told(scene.loops);
+  const auto publish = [&] { ann.publish(ann.in("lobby"), "e", std::nullopt, told.done()); };
+  std::optional<LaterVerdict> verdict;
+  SECTION("refuse, then accept") {
+    scene.backend.handlers.event = [&](EventMessage& event) { verdict = event.later(); };
+    publish();
+    verdict->refuse("no");
+    verdict->accept();
+    CHECK(told.why() == "no");
+  }
+  SECTION("accepted inside the handler: done at once, without holding requests") {
+    scene.backend.handlers.event = [&](EventMessage& event) {
+      event.event = "changed";
+      event.later().accept();
+    };
+    publish();
+    CHECK(told.ok());
+    CHECK(ann.times_held == 0);
+    CHECK(scene.heard(ben) == Lines{"event changed from " + ann.id()});
+  }
+  SECTION("asked for twice: still one verdict") {
+    scene.backend.handlers.event = [&](EventMessage& event) {
+      verdict = event.later();
+      (void)event.later();
+    };
+    publish();
+    CHECK_FALSE(told.any());
+    verdict->accept();
+    CHECK(told.ok());
+  }
+  SECTION("later and refuse: refused") {
+    scene.backend.handlers.event = [&](EventMessage& event) {
+      verdict = event.later();
+      event.refuse("no");
+    };
+    publish();
+    CHECK(told.why() == "no");
+    verdict->accept();
+    scene.loops.settle();
+    CHECK(scene.heard(ben).empty());
+  }
+  SECTION("later, then thrown") {
+    scene.backend.handlers.event = [&](EventMessage& event) {
+      verdict = event.later();
+      throw std::runtime_error("broken");
+    };
+    publish();
+    CHECK(told.code() == Errc::server_error);
+    CHECK(ann.held == 0);
+  }
+}
+
+TEST_CASE("participant: a verdict that never comes holds neither its client nor the request") {
+  Scene scene([](Config& config) { config.limits.veto_timeout = 0ms; });
+  const Deferring deferring;
+  std::weak_ptr<int> kept;
+  Client& ann = scene.member("lobby");
+  scene.backend.handlers.event = deferring;
+  {
+    const auto held = std::make_shared<int>(1);
+    kept = held;
+    ann.publish(ann.in("lobby"), "e", std::nullopt, [held](const Result<Position>&) {});
+  }
+  scene.loops.advance(24h);
+  CHECK(ann.held == 1);
+  CHECK_FALSE(kept.expired());
+  ann.go();
+  CHECK(kept.expired());
+  CHECK(deferring.owed->size() == 1);
+}
+
+TEST_CASE("participant: a client that was removed from the room before the verdict is told so") {
+  Scene scene;
+  Client& ann = scene.member("lobby");
+  const Deferring deferring;
+  scene.backend.handlers.event = deferring;
+  Told<Position> told(scene.loops);
+  ann.publish(ann.in("lobby"), "e", std::nullopt, told.done());
+  ann.leave_room(ann.in("lobby").room);
+  deferring.take().accept();
+  CHECK(told.code() == Errc::not_in_room);
+  CHECK(ann.held == 0);
+}
+
+TEST_CASE("participant: verdicts from other threads, while clients leave and the loop runs", "[threads]") {
+  Scene scene;
+  std::mutex mutex;
+  std::vector<LaterVerdict> owed;
+  std::atomic<bool> ends{false};
+  scene.backend.handlers.event = [&](EventMessage& event) {
+    const std::lock_guard lock(mutex);
+    owed.push_back(event.later());
+  };
+  std::vector<std::thread> deciders;
+  for (int t = 0; t < 2; ++t) {
+    deciders.emplace_back([&, t] {
+      while (!ends) {
+        std::vector<LaterVerdict> some;
+        {
+          const std::lock_guard lock(mutex);
+          some.swap(owed);
+        }
+        for (const LaterVerdict& verdict : some) t == 0 ? verdict.accept() : verdict.refuse("no");
+        std::this_thread::yield();
+      }
+    });
+  }
+  int told = 0;
+  int expected = 0;
+  for (int round = 0; round < 20; ++round) {
+    Client& ann = scene.client();
+    REQUIRE(scene.join(ann, "lobby").ok());
+    for (int i = 0; i < 20; ++i, ++expected) {
+      ann.publish(ann.in("lobby"), "e", std::nullopt, [&told](const Result<Position>&) { ++told; });
+    }
+    if (round % 3 != 0) REQUIRE(scene.until([&] { return told == expected; }));
+    ann.go();
+    expected = told;
+  }
+  ends = true;
+  for (std::thread& decider : deciders) decider.join();
+  scene.loops.settle();
+  CHECK(told == expected);
+}

@@ -4,6 +4,7 @@
 #include <flux/detail/core/lane.hpp>
 #include <flux/detail/core/session_state.hpp>
 #include <flux/detail/features/backend.hpp>
+#include <flux/detail/features/pending_verdict.hpp>
 #include <flux/detail/features/presence_throttle.hpp>
 #include <flux/detail/features/room.hpp>
 #include <flux/events.hpp>
@@ -144,11 +145,24 @@ class Participant : public detail::SessionState {
   void delete_public_newest(const Done<bool>& done);
 
  protected:
+  /// What becomes of a request, once there is a verdict on it.
+  struct Question {
+    Question() = default;
+    Question(const Question&) = delete;
+    Question& operator=(const Question&) = delete;
+    virtual ~Question() = default;
+    virtual void decide(const Result<void>& verdict) = 0;
+    std::optional<core::TimerQueue::Id> timer{};
+  };
+
   /// What few clients have.
   struct Extras {
     PresenceThrottle throttle;
     PublicSeat public_seat;  // of an endpoint whose clients watch the public space only when they ask for it
     std::vector<std::weak_ptr<Room>> created_rooms;
+    /// Requests that the application has not decided on; null: there are none. Only this keeps them, so that they, and
+    /// what they hold, are destroyed when the client leaves.
+    std::unique_ptr<std::vector<std::shared_ptr<Question>>> undecided;
     std::uint32_t uploads = 0;            // files of messages on their way into the store
     std::uint32_t strikes = 0;            // messages in a row that were past its rate
     std::unique_ptr<Disconnect> closing;  // how the application has ended it; null: it has not
@@ -204,13 +218,17 @@ class Participant : public detail::SessionState {
 
   /// The one place where the application is asked whether the client may do something. Where its handler refuses, throws
   /// or changes `event` to something invalid, `done` is told why. Otherwise, or without a handler, `then` is called with
-  /// what the handler has made of `event`; not where the client has gone meanwhile.
+  /// what the handler has made of `event`; not where the client has gone meanwhile. All of it happens later if the
+  /// handler gives its verdict later; until then `done` and `then` are kept, and requests are held.
   template <class Event, class T, class Then>
   void permitted(std::string_view what, const std::function<void(Event&)>& handler, Event& event, const Done<T>& done,
                  const Then& then) {
     if (handler) {
       if (const auto answer = ask(what, handler, event); !answer) return done(answer.error());
       if (!connected()) return;  // the handler has ended it
+      if (const std::shared_ptr<PendingVerdict> verdict = static_cast<Vetoable&>(event).pending_) {
+        return await(*verdict, std::make_shared<QuestionOf<Event, T, Then>>(std::move(event), done, then));
+      }
     }
     then(event);
   }
@@ -219,6 +237,20 @@ class Participant : public detail::SessionState {
   class WaitingJoin;
   struct Joining;
 
+  template <class Event, class T, class Then>
+  struct QuestionOf final : Question {
+    QuestionOf(Event&& e, Done<T> d, const Then& t) : event(std::move(e)), done(std::move(d)), then(t) {}
+    void decide(const Result<void>& verdict) override {
+      if (!verdict) return done(verdict.error());
+      then(event);
+    }
+    Event event;
+    const Done<T> done;
+    const Then then;
+  };
+
+  void await(PendingVerdict& verdict, const std::shared_ptr<Question>& question);
+  void decide(const std::shared_ptr<Question>& question, const Result<void>& verdict);
   template <class Event>
   Result<void> ask(std::string_view what, const std::function<void(Event&)>& handler, Event& event);
   void join_permitted(const std::shared_ptr<Joining>& joining);

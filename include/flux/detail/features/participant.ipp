@@ -73,6 +73,44 @@ FLUX_DECL void Participant::flush_rooms() {
   for (const auto& membership : memberships_) membership->lane->flush_now();
 }
 
+// --- Verdicts that are given later ---
+
+/// Whoever gives the verdict, and may keep it for ever, holds neither the client nor its request.
+FLUX_DECL void Participant::await(PendingVerdict& verdict, const std::shared_ptr<Question>& question) {
+  const std::weak_ptr<Participant> client = self();
+  const std::weak_ptr<Question> asked = question;
+  const auto given = verdict.get_or_await([loop = loop(), client, asked](const Result<void>& answer) {
+    loop->post([client, asked, answer] {
+      const auto participant = client.lock();
+      const auto decided = asked.lock();
+      if (participant && decided) participant->decide(decided, answer);
+    });
+  });
+  if (given) return question->decide(*given);
+  hold_requests();
+  auto& undecided = extras().undecided;
+  if (!undecided) undecided = std::make_unique<std::vector<std::shared_ptr<Question>>>();
+  undecided->push_back(question);
+  const auto most = backend_.config.limits.veto_timeout;
+  if (most.count() == 0) return;
+  question->timer = loop()->call_after(most, [client, asked] {
+    const auto participant = client.lock();
+    const auto late = asked.lock();
+    if (!participant || !late) return;
+    late->timer.reset();
+    participant->decide(late, Error(Errc::overloaded, "the application took too long to decide; try again"));
+  });
+}
+
+/// A question is decided once, and not if the client has left.
+FLUX_DECL void Participant::decide(const std::shared_ptr<Question>& question, const Result<void>& verdict) {
+  if (!extras_ || !extras_->undecided || std::erase(*extras_->undecided, question) == 0) return;
+  if (extras_->undecided->empty()) extras_->undecided.reset();
+  if (question->timer) loop()->cancel(*question->timer);
+  question->decide(verdict);
+  if (is_open()) resume_requests();
+}
+
 template <class T>
 Participant::Done<T> Participant::on_loop(const Done<T>& done) {
   return [self = self(), done](Result<T> result) {
@@ -118,10 +156,11 @@ FLUX_DECL void Participant::join(const RoomId& room, std::optional<JsonText> pre
     presence = before != nullptr ? found->presence_of(*before) : detail::CheckedJson::text("{}");
   }
   JoinRequest request(session_handle(), room, std::move(*presence));
-  permitted("join", backend_.handlers.join, request, done, [&](JoinRequest& permitted) {
-    join_permitted(std::make_shared<Joining>(
-        Joining{permitted.room, std::move(permitted.presence), terms, std::move(welcome), done}));
-  });
+  permitted("join", backend_.handlers.join, request, done,
+            [this, terms, welcome = std::move(welcome), done](JoinRequest& permitted) {
+              join_permitted(std::make_shared<Joining>(
+                  Joining{permitted.room, std::move(permitted.presence), terms, welcome, done}));
+            });
 }
 
 /// A join that waits for a store: until it answers, or for so long.

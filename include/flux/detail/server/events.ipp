@@ -1,6 +1,7 @@
 #pragma once
 
 #include <flux/detail/core/utf8.hpp>
+#include <flux/detail/features/pending_verdict.hpp>
 #include <flux/detail/transport/http_message.hpp>
 #include <flux/events.hpp>
 
@@ -20,6 +21,16 @@ FLUX_DECL void LaterReply::refuse(std::string message, Errc code) const {
 
 FLUX_DECL void Vetoable::refuse(std::string message, Errc code) {
   refused_.emplace(code, core::repaired(std::move(message)));
+}
+
+FLUX_DECL LaterVerdict Vetoable::later() {
+  if (!pending_) pending_ = std::make_shared<features::PendingVerdict>();
+  return LaterVerdict(features::PendingVerdict::giver(pending_));
+}
+
+FLUX_DECL void LaterVerdict::accept() const { target_->give(std::nullopt); }
+FLUX_DECL void LaterVerdict::refuse(std::string message, Errc code) const {
+  target_->give(Error(code, core::repaired(std::move(message))));
 }
 
 // --- AccessRequest ---
