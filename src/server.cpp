@@ -2,6 +2,7 @@
 #include <flux/detail/endpoints/live/live_session.ipp>
 #include <flux/detail/endpoints/raw/raw_websocket.ipp>
 #include <flux/detail/endpoints/raw/websocket.ipp>
+#include <flux/detail/gate/admitted.ipp>
 #include <flux/detail/gate/gate.ipp>
 #include <flux/detail/gate/grant.ipp>
 #include <flux/detail/gate/origin.ipp>

@@ -69,6 +69,10 @@ struct Options {
   std::vector<std::string> cors_origins{};
   /// Whether those pages may send cookies and other credentials along. Only for origins that are named.
   bool cors_credentials = false;
+  /// Clients are let in by the server's connect handler or, where none is set, by its token verifier if they show a token:
+  /// of Engine.IO at the handshake, of Socket.IO when they join a namespace. False: this endpoint is open to all.
+  /// An Engine.IO client keeps no grant: it ends neither at `Grant::expires_at` nor by `Server::revoke_user`.
+  bool authenticated = true;
 };
 
 /// One client. A handle, as `WebSocket` is: it may outlive the connection, and the server. Threading: any thread.

@@ -66,8 +66,7 @@ class AccessRequest {
   virtual std::optional<std::string> query(std::string_view name) const = 0;
   /// A header by its name, in any case. Of a message of protocol live: none.
   virtual std::optional<std::string_view> header(std::string_view name) const = 0;
-  /// What the message that asks holds: the payload of `join_room`, the auth object of Socket.IO's CONNECT. `null` for an
-  /// HTTP request.
+  /// The auth object of Socket.IO's CONNECT; of a `join_room`, an object with its `accessToken`; else `null`.
   virtual const JsonText& payload() const = 0;
   /// "192.0.2.7:49152"; the client's, without its port, behind a proxy of `Config::trusted_proxies`.
   virtual std::string remote_address() const = 0;
@@ -108,7 +107,7 @@ class AccessRequest {
 /// `FilesOptions::authenticated`. Protocol live, raw endpoints and Engine.IO ask at the handshake; Socket.IO asks when the
 /// client joins a namespace, before its middlewares, for that is when its clients show their token; files ask with each
 /// request, where no file handler is set.
-/// Without any handler every client is let in.
+/// Without any handler every client is let in. Routes and static files are the application's own and ask nobody.
 class ConnectRequest : public AccessRequest {};
 
 enum class FileAction : std::uint8_t {

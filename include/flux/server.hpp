@@ -200,6 +200,13 @@ class Server {
   /// Closes every session of the user; returns their number.
   std::size_t disconnect_user(std::string_view user_id, CloseCode code, std::string_view reason = {});
 
+  /// Takes back what was granted: every client of the user, whatever it speaks, leaves its rooms and is disconnected, with
+  /// 4401 and the reason where the protocol tells them. Its tickets for uploads end with it. Returns how many there were.
+  /// Clients that are let in later are a matter of the handlers; one whose answer is pending is not yet the user's.
+  std::size_t revoke_user(std::string_view user_id, std::string_view reason = "access was revoked");
+  /// The same for one session. Errors: session_not_found.
+  Result<void> revoke(const SessionId& id, std::string_view reason = "access was revoked");
+
   Stats stats() const;
 
  private:

@@ -28,6 +28,10 @@ class Session {
   Identity identity() const;
   /// What it was let in with, or has been given since; empty where nobody was asked.
   Grant grant() const;
+  /// Grants something else, which counts from now on: `expires_at` replaces the earlier one. The session stays in its
+  /// rooms, where others see a new identity when it joins again; `Server::revoke` ends memberships, too.
+  /// Errors: invalid_argument (text that is not UTF-8); session_not_found once it is gone.
+  Result<void> set_grant(Grant grant) const;
   /// "192.0.2.7:49152"; the client's, without its port, behind a proxy of `Config::trusted_proxies`.
   std::string remote_address() const;
   /// The rooms it is in now, in the order of joining.

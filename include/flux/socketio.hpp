@@ -26,6 +26,7 @@
 
 #include <flux/detail/endpoints/socketio/socketio_codec.hpp>
 #include <flux/engineio.hpp>
+#include <flux/grant.hpp>
 
 #include <chrono>
 #include <functional>
@@ -254,6 +255,13 @@ class Socket {
   Broadcast broadcast() const;
   /// Leaves the namespace; with `close` every namespace, and the connection ends.
   void disconnect(bool close = false) const;
+
+  /// What the connect handler or the token verifier has granted, or `set_grant` since. Empty where nobody was asked.
+  /// The whole connection ends with the grant, and when its user is revoked (`Server::revoke_user`).
+  Grant grant() const;
+  /// Grants something else, which counts from now on: in a middleware, or when the client has sent a new token.
+  /// Errors: invalid_argument (text that is not UTF-8); session_not_found if it is not connected, and is not about to be.
+  Result<void> set_grant(Grant grant) const;
 
   /// The application's own, for instance from a middleware to the handlers. Kept by connection state recovery.
   JsonText data() const;

@@ -33,6 +33,11 @@ class WebSocket {
   /// Bytes pending for a slow reader.
   std::size_t outbox_bytes() const;
   Identity identity() const;
+  /// What it was let in with, or has been given since; empty where nobody was asked. The connection ends with the grant.
+  Grant grant() const;
+  /// Grants something else, which counts from now on. Errors: invalid_argument (text that is not UTF-8);
+  /// session_not_found if the connection is gone.
+  Result<void> set_grant(Grant grant) const;
   /// "192.0.2.7:49152"; behind a proxy of `Config::trusted_proxies` the client's address, without its port.
   std::string remote_address() const;
   /// The negotiated subprotocol; empty: none.

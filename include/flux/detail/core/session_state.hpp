@@ -1,6 +1,7 @@
 // What is common to the clients of every protocol, and the directory of all of them.
 #pragma once
 
+#include <flux/detail/core/grant_holder.hpp>
 #include <flux/detail/core/ip_address.hpp>
 #include <flux/detail/core/loop.hpp>
 #include <flux/detail/core/secret.hpp>
@@ -28,19 +29,19 @@ namespace flux::detail {
 
 /// Behind `flux::Session`. Outlives its connection as long as somebody holds a handle, and then the server too.
 /// Threading: any thread, but where it says otherwise.
-class SessionState {
+class SessionState : public core::GrantHolder {
  public:
   SessionState(std::uint64_t key, std::shared_ptr<core::Loop> loop, const core::ClientAddress& remote,
                std::shared_ptr<const Grant> grant)
       : key_(key), loop_(std::move(loop)), grant_(std::move(grant)), remote_(remote) {}
-  virtual ~SessionState() = default;
+  ~SessionState() override = default;
 
   std::uint64_t key() const noexcept { return key_; }
   SessionId id() const { return core::key_text(key_); }
   const std::shared_ptr<core::Loop>& loop() const noexcept { return loop_; }
   const core::ClientAddress& remote() const noexcept { return remote_; }
   /// Null: an empty one.
-  std::shared_ptr<const Grant> grant() const {
+  std::shared_ptr<const Grant> grant() const override {
     const std::lock_guard lock(loop_->sessions_mutex());
     return grant_;
   }
@@ -60,6 +61,8 @@ class SessionState {
   }
   virtual Result<void> send(std::string_view event, const JsonText& payload, const RoomId& room) = 0;
   virtual void close_session(CloseCode code, std::string_view reason) = 0;
+  /// Gives it another grant, which counts from now on; its memberships stay. Errors: session_not_found.
+  virtual Result<void> change_grant(Grant grant) = 0;
   /// Takes the session out of a room that has ended; not of one that was made under the same id. On its loop.
   virtual void leave_room(const std::shared_ptr<features::Room>& room) = 0;
 

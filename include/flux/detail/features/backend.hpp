@@ -11,6 +11,7 @@
 #include <flux/detail/features/request_table.hpp>
 #include <flux/detail/features/room_log.hpp>
 #include <flux/detail/features/rooms.hpp>
+#include <flux/detail/gate/admitted.hpp>
 #include <flux/detail/gate/gate.hpp>
 #include <flux/detail/gate/upload_ticket.hpp>
 #include <flux/events.hpp>
@@ -59,6 +60,7 @@ struct Backend {
               return guarded(counters, what, handler);
             },
             [this](LogLevel level, std::string_view message) { log(level, message); }),
+        admitted(settings.clock),
         upload_tickets(settings.files.link_key),
         chat_faults(make_faults("the chat store")),
         room_faults(make_faults("the room store")),
@@ -84,6 +86,7 @@ struct Backend {
   core::KeySequence keys;  // of sessions and messages
   core::SessionDirectory sessions;
   gate::Gate gate;
+  gate::Admitted admitted;
   const gate::UploadTickets upload_tickets;
   const std::shared_ptr<StoreFaults> chat_faults, room_faults, file_faults;
   const std::shared_ptr<Files> files;       // null: the server takes none. Outlives what rooms hold of it

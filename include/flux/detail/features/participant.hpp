@@ -69,6 +69,8 @@ class Participant : public detail::SessionState {
   bool connected() const final { return connected_.load(std::memory_order_relaxed); }
   std::vector<RoomId> rooms() const final;
   void leave_room(const RoomPtr& room) final;
+  Result<void> change_grant(Grant grant) final;
+  void end_access(CloseCode code, std::string_view reason) final;
 
   // --- Rooms ---
 

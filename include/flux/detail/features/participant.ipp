@@ -31,6 +31,7 @@ FLUX_DECL void Participant::enter_directory() {
   connected_ = true;
   backend_.sessions.add(self());
   if (const auto known = identity()) backend_.sessions.add_user(known->user_id, key());
+  if (grant()) backend_.admitted.watch(self(), gate::Admitted::Find::by_end);
 }
 
 FLUX_DECL void Participant::leave_everything(PublicSeat* seat) {
@@ -50,16 +51,35 @@ FLUX_DECL void Participant::leave_directory(const Disconnect& how) {
     connected_ = false;
   }
   if (const auto known = identity()) backend_.sessions.remove_user(known->user_id, key());
+  if (const auto granted = grant(); granted && granted->expires_at) backend_.admitted.forget(this);
   backend_.sessions.remove(key());
   if (backend_.handlers.disconnect) {
     backend_.guarded(loop()->counters(), "disconnect", [&] { backend_.handlers.disconnect(session_handle(), how); });
   }
 }
 
+FLUX_DECL Result<void> Participant::change_grant(Grant grant) {
+  const bool posted = connected() && loop()->dispatch([self = self(), grant = std::move(grant)]() mutable {
+    if (self->connected()) self->replace_grant(std::move(grant));
+  });
+  if (!posted) return Error(Errc::session_not_found, "session " + id() + " is gone");
+  return {};
+}
+
+/// In a turn of its own: a handler that revokes its own session is not to lose it while it runs.
+FLUX_DECL void Participant::end_access(CloseCode code, std::string_view reason) {
+  loop()->post([self = self(), code, reason = std::string(reason)] {
+    if (!self->connected()) return;
+    while (!self->memberships_.empty()) self->leave(self->memberships_.size() - 1);
+    self->close_session(code, reason);
+  });
+}
+
 FLUX_DECL void Participant::replace_grant(Grant grant) {
   if (const auto before = identity()) backend_.sessions.remove_user(before->user_id, key());
   backend_.sessions.add_user(grant.identity.user_id, key());
   set_grant(std::make_shared<const Grant>(std::move(grant)));
+  backend_.admitted.watch(self(), gate::Admitted::Find::by_end);
 }
 
 FLUX_DECL std::vector<RoomId> Participant::rooms() const {

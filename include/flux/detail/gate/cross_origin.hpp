@@ -1,6 +1,7 @@
 // What pages of other origins may do with HTTP (CORS, https://fetch.spec.whatwg.org/#http-cors-protocol).
 #pragma once
 
+#include <flux/detail/gate/origin.hpp>
 #include <flux/detail/transport/http_message.hpp>
 
 #include <algorithm>
@@ -25,16 +26,14 @@ inline transport::HttpFields cors_fields(const std::vector<std::string>& allowed
   return {{"Access-Control-Allow-Origin", std::string(*origin)}, {"Vary", "Origin"}};
 }
 
-/// Whether a request that changes something may come from where it comes from. Browsers send simple requests to other
+/// Whether a request that changes something is allowed from where it comes from. Browsers send simple requests to other
 /// origins without asking first, cookies included: they are known by Sec-Fetch-Site, or by an Origin that is not the
-/// Host. What sends neither is no page.
-inline bool may_change_things(const std::vector<std::string>& allowed, const transport::HttpHead& request) {
+/// server's own. What sends neither is no page. `tls`: as for `same_origin`.
+inline bool may_change_things(const std::vector<std::string>& allowed, const transport::HttpHead& request, bool tls) {
   const auto origin = request.header("Origin");
   if (origin && lists_origin(allowed, *origin)) return true;
   if (const auto site = request.header("Sec-Fetch-Site")) return *site == "same-origin" || *site == "none";
-  if (!origin) return true;
-  const std::size_t scheme = origin->find("://");
-  return scheme != std::string_view::npos && transport::equals_ignore_case(origin->substr(scheme + 3), request.host());
+  return !origin || same_origin(*origin, request.host(), tls);
 }
 
 }  // namespace flux::gate

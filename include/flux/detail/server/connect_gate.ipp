@@ -111,8 +111,8 @@ FLUX_DECL void ConnectGate::admit(Handshake& handshake, std::shared_ptr<const Gr
     if (handshake.http->accept_upgrade(answer.head, session)) session->opened();
   } else {
     auto socket = std::make_shared<WebSocketState>(hub_, *handshake.endpoint, connection, client, websockets_,
-                                                   answer.deflate_window_bits, std::move(grant), subprotocol);
-    if (handshake.http->accept_upgrade(answer.head, socket)) socket->opened();
+                                                   answer.deflate_window_bits, subprotocol);
+    if (handshake.http->accept_upgrade(answer.head, socket)) socket->opened(std::move(grant));
   }
 }
 

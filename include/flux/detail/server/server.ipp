@@ -412,6 +412,20 @@ FLUX_DECL std::size_t Server::disconnect_user(std::string_view user_id, CloseCod
   return sessions.size();
 }
 
+FLUX_DECL std::size_t Server::revoke_user(std::string_view user_id, std::string_view reason) {
+  detail::Hub& hub = state_->hub();
+  const auto sessions = hub.sessions.of_user(user_id);
+  for (const auto& session : sessions) session->end_access(CloseCode::unauthorized, reason);
+  return sessions.size() + hub.admitted.revoke_user(user_id, CloseCode::unauthorized, reason);
+}
+
+FLUX_DECL Result<void> Server::revoke(const SessionId& id, std::string_view reason) {
+  const auto found = session(id);
+  if (!found) return Error(Errc::session_not_found, "no session " + id);
+  found->state()->end_access(CloseCode::unauthorized, reason);
+  return {};
+}
+
 }  // namespace flux
 
 // The layer's definitions need all of its declarations: in header-only mode they come here, together, and the headers

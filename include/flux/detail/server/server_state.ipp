@@ -365,6 +365,7 @@ FLUX_DECL void ServerState::start_rooms(core::Loop& loop) {
     loop.post([this, &loop] { retry_closes(loop); });
   }
   hub_.rooms.start(loop);
+  hub_.admitted.start(loop.shared_from_this());
 }
 
 /// Every now and then, for as long as the loop runs.

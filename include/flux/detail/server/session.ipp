@@ -1,6 +1,7 @@
 #pragma once
 
 #include <flux/detail/core/session_state.hpp>
+#include <flux/detail/gate/gate.hpp>
 #include <flux/detail/transport/connection.hpp>
 #include <flux/session.hpp>
 
@@ -16,6 +17,11 @@ FLUX_DECL Identity Session::identity() const {
 FLUX_DECL Grant Session::grant() const {
   const auto granted = state_->grant();
   return granted ? *granted : Grant{};
+}
+
+FLUX_DECL Result<void> Session::set_grant(Grant grant) const {
+  if (auto checked = gate::check_grant(grant); !checked) return checked;
+  return state_->change_grant(std::move(grant));
 }
 
 FLUX_DECL std::string Session::remote_address() const { return state_->remote().text(); }

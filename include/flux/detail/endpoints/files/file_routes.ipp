@@ -47,7 +47,7 @@ FLUX_DECL bool FileRoutes::may_begin(FileCall& call) const {
     return false;
   }
   const bool reads = call.method() == "GET" || call.method() == "HEAD";
-  if (!reads && !gate::may_change_things(call.options().cors_origins, head)) {
+  if (!reads && !gate::may_change_things(call.options().cors_origins, head, call.hub().speaks_tls())) {
     call.answer(403, "pages of this origin may not put files here");
     return false;
   }

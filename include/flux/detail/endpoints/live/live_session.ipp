@@ -247,7 +247,8 @@ FLUX_DECL void LiveSession::join_room(Request& request) {
 /// Asks the verifier; `then` runs on the loop, now or later. Until then nothing more is read from the client.
 FLUX_DECL void LiveSession::verify(std::string token, std::function<void(bool, std::string)> then) {
   pause_input();
-  const gate::ShownInMessage shown("live", backend().config.live_path, JsonText(), remote());
+  JsonText payload = CheckedJson::text("{\"accessToken\":" + JsonText::string(token).text() + "}");
+  const gate::ShownInMessage shown("live", backend().config.live_path, std::move(payload), remote());
   backend().gate.verify(loop(), shown, std::move(token),
                         [self = this_session(), then = std::move(then)](Result<Grant> grant) {
                           if (!self->open()) return;

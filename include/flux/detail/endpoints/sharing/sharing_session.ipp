@@ -11,19 +11,22 @@ namespace flux::detail {
 
 namespace sharing_detail {
 
+/// What the gate has granted to the socket, with the identity that the application knows the client by, if it says one.
 FLUX_DECL std::shared_ptr<const Grant> grant_of(const Sharing& sharing, const socketio::Socket& socket) {
+  auto granted = socket.state()->grant();
+  if (!sharing.options.identity) return granted;
   Identity identity;
-  if (sharing.options.identity) {
-    sharing.hub.guarded(socket.state()->loop()->counters(), "identity",
-                        [&] { identity = sharing.options.identity(socket); });
-  }
+  sharing.hub.guarded(socket.state()->loop()->counters(), "identity",
+                      [&] { identity = sharing.options.identity(socket); });
   if (const auto checked = gate::check_identity(identity); !checked) {
     sharing.hub.log(LogLevel::error, "a client is taken for unknown: " + checked.error().message());
-    return nullptr;
+    identity = Identity();
   }
-  if (identity == Identity()) return nullptr;
+  if (identity == Identity()) return granted;
   identity.verified = identity.verified || !identity.user_id.empty();
-  return std::make_shared<const Grant>(std::move(identity));
+  Grant named = granted ? *granted : Grant();
+  named.identity = std::move(identity);
+  return std::make_shared<const Grant>(std::move(named));
 }
 
 /// The close code that the server's disconnect handler gets for a client of Socket.IO.
@@ -71,6 +74,7 @@ FLUX_DECL void SharingSession::opened() {
   (void)socket_->emit("public:history", {CheckedJson::text(protocol::sharing_items(page.entries))},
                       false);  // it is connected
   socket_->follow(*this);      // only now: what other threads have added meanwhile is not to go first
+  socket_->watch_grant();      // this session is watched instead
 }
 
 FLUX_DECL void SharingSession::gone(EndReason reason) {

@@ -101,7 +101,13 @@ class EngineIoServer {
   std::size_t frame_bytes_max(const EngineIoSession& session) const noexcept {
     return session.base64() ? post_bytes_max_ : options_.payload_bytes_max;
   }
+  // A new client: asks the gate where the endpoint is authenticated, then opens its session.
+  void let_in(const HttpExchange& exchange, bool base64);
   void open_polling(const HttpExchange& exchange, bool base64);
+  void let_in(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
+              const std::string& answer, bool base64, transport::WebSocketService& websockets);
+  void open_websocket(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
+                      const std::string& answer, bool base64, transport::WebSocketService& websockets);
   void serve_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoSession>& session);
   void take_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoPost>& post);
   /// Ends the session of a request that has just been answered. `post`: ends then, too.

@@ -3,6 +3,7 @@
 #include <flux/detail/core/base64.hpp>
 #include <flux/detail/endpoints/socketio/engineio_server.hpp>
 #include <flux/detail/gate/origin.hpp>
+#include <flux/detail/gate/shown.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/detail/server/connect_gate.hpp>
 #include <flux/detail/transport/http_exchange.hpp>
@@ -194,7 +195,31 @@ FLUX_DECL void EngineIoServer::serve(const HttpExchange& exchange) {
     session->loop()->dispatch([session, exchange] { session->poll(exchange); });
     return;
   }
-  open_polling(exchange, query.base64);
+  let_in(exchange, query.base64);
+}
+
+/// Who shows up over HTTP, for the gate.
+FLUX_DECL gate::ShownOverHttp shown_to_engineio(const transport::HttpHead& head, const core::ClientAddress& client) {
+  return {"engine.io", head, client};
+}
+
+/// The status of a handshake that the gate has refused.
+FLUX_DECL int refusal_status(Errc why) { return why == Errc::unauthorized ? 401 : why == Errc::overloaded ? 503 : 500; }
+
+FLUX_DECL void EngineIoServer::let_in(const HttpExchange& exchange, bool base64) {
+  if (!options_.authenticated) return open_polling(exchange, base64);
+  const auto& state = *exchange.state();
+  const auto gone = std::make_shared<bool>(false);
+  exchange.on_abort([gone] { *gone = true; });
+  const auto shown = shown_to_engineio(state.head(), state.client());
+  hub_.gate.let_in(state.loop(), shown, [this, exchange, base64, gone](const Result<Grant>& grant) {
+    if (*gone) return;
+    if (grant) return open_polling(exchange, base64);
+    exchange.state()->loop()->counters().connections_refused.add();
+    exchange.respond(refusal_status(grant.error().code()),
+                     protocol::engineio_refusal_body(EngineIoRefusal::forbidden, grant.error().message()),
+                     "application/json", answer_fields(exchange));
+  });
 }
 
 FLUX_DECL void EngineIoServer::open_polling(const HttpExchange& exchange, bool base64) {
@@ -306,15 +331,38 @@ FLUX_DECL void EngineIoServer::upgrade(const std::shared_ptr<transport::HttpConn
   transport::Connection& connection = *http->connection();
   const WebSocketAnswer answer = answer_websocket(hub_.config, head, first_subprotocol(head), false);
   if (session && session->loop() != connection.shared_loop()) return bring_over(http, answer.head, session);
-  const bool fresh = session == nullptr;
-  if (fresh) session = make(connection.shared_loop(), query.base64);
-  if (!session) return http->refuse_upgrade(503, "too many clients");
-  const auto opening = fresh ? open_with(head, http->client(head).text()) : nullptr;
+  if (!session) return let_in(http, head, answer.head, query.base64, websockets);
   const auto websocket =
       std::make_shared<EngineIoWebSocket>(session, connection, websockets, frame_bytes_max(*session));
-  if (!http->accept_upgrade(answer.head, websocket)) return forget(fresh ? session->sid() : std::string_view());
-  if (fresh) return session->open_websocket(websocket, factory_(*session, opening));
-  session->probe(websocket);
+  if (http->accept_upgrade(answer.head, websocket)) session->probe(websocket);
+}
+
+FLUX_DECL void EngineIoServer::let_in(const std::shared_ptr<transport::HttpConnection>& http,
+                                      const transport::HttpHead& head, const std::string& answer, bool base64,
+                                      transport::WebSocketService& websockets) {
+  if (!options_.authenticated) return open_websocket(http, head, answer, base64, websockets);
+  const auto kept = std::make_shared<const transport::HttpHead>(head);
+  const auto shown = shown_to_engineio(*kept, http->client(*kept));
+  hub_.gate.let_in(http->connection()->shared_loop(), shown,
+                   [this, http, kept, answer, base64, &websockets](const Result<Grant>& grant) {
+                     if (http->closed()) return;
+                     if (grant) return open_websocket(http, *kept, answer, base64, websockets);
+                     http->connection()->loop().counters().connections_refused.add();
+                     http->refuse_upgrade(refusal_status(grant.error().code()), grant.error().message());
+                   });
+}
+
+FLUX_DECL void EngineIoServer::open_websocket(const std::shared_ptr<transport::HttpConnection>& http,
+                                              const transport::HttpHead& head, const std::string& answer, bool base64,
+                                              transport::WebSocketService& websockets) {
+  transport::Connection& connection = *http->connection();
+  const auto session = make(connection.shared_loop(), base64);
+  if (!session) return http->refuse_upgrade(503, "too many clients");
+  const auto opening = open_with(head, http->client(head).text());
+  const auto websocket =
+      std::make_shared<EngineIoWebSocket>(session, connection, websockets, frame_bytes_max(*session));
+  if (!http->accept_upgrade(answer, websocket)) return forget(session->sid());
+  session->open_websocket(websocket, factory_(*session, opening));
 }
 
 /// A session and its WebSocket are on one loop. The client waits for the answer to its handshake meanwhile, so there is

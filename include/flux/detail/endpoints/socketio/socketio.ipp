@@ -110,6 +110,14 @@ FLUX_DECL Broadcast Socket::broadcast() const {
   return others;
 }
 FLUX_DECL void Socket::disconnect(bool close) const { state_->disconnect(close); }
+FLUX_DECL Grant Socket::grant() const {
+  const auto granted = state_->grant();
+  return granted ? *granted : Grant{};
+}
+FLUX_DECL Result<void> Socket::set_grant(Grant grant) const {
+  if (auto checked = gate::check_grant(grant); !checked) return checked;
+  return state_->set_grant(std::make_shared<const Grant>(std::move(grant)));
+}
 FLUX_DECL JsonText Socket::data() const { return state_->data(); }
 FLUX_DECL void Socket::set_data(JsonText data) const { state_->set_data(std::move(data)); }
 

@@ -55,6 +55,8 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
   bool recover(const std::shared_ptr<SocketIoSocket>& asked);
   std::shared_ptr<SocketIoSocket> make_socket(const std::shared_ptr<SocketIoNamespace>& nsp, std::string id,
                                               std::shared_ptr<const JsonText> auth);
+  class Shown;
+  void ask_gate(const std::shared_ptr<SocketIoSocket>& socket);
   void ask_middlewares(const std::shared_ptr<SocketIoSocket>& socket, std::size_t index);
   void admit(const std::shared_ptr<SocketIoSocket>& socket);
   void welcome(const std::shared_ptr<SocketIoSocket>& socket, const std::vector<protocol::SocketIoMessagePtr>& missed);

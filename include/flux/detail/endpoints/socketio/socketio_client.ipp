@@ -4,6 +4,7 @@
 #include <flux/detail/endpoints/socketio/socketio_delivery.hpp>
 #include <flux/detail/endpoints/socketio/socketio_question.hpp>
 #include <flux/detail/endpoints/socketio/socketio_server.hpp>
+#include <flux/detail/gate/shown.hpp>
 #include <flux/detail/mode.hpp>
 
 #include <algorithm>
@@ -188,7 +189,42 @@ FLUX_DECL void SocketIoClient::connect(const protocol::SocketIoPacket& packet) {
   if (!nsp) return send(protocol::encode_socketio_connect_error(name, "Invalid namespace"));
   auto socket = make_socket(nsp, new_engineio_sid(), std::move(auth));
   sockets_.push_back(socket);
-  ask_middlewares(socket, 0);
+  ask_gate(socket);
+}
+
+/// What a client shows when it joins a namespace: CONNECT's payload, and the request that opened its connection.
+class SocketIoClient::Shown final : public gate::Shown {
+ public:
+  Shown(std::string_view path, const socketio::Handshake& handshake) : path_(path), handshake_(handshake) {}
+  std::string_view protocol() const override { return "socket.io"; }
+  std::string_view path() const override { return path_; }
+  std::optional<std::string> query(std::string_view name) const override { return handshake_.query(name); }
+  std::optional<std::string_view> header(std::string_view name) const override { return handshake_.header(name); }
+  const JsonText& payload() const override { return handshake_.auth(); }
+  std::string remote_address() const override { return std::string(handshake_.remote_address()); }
+
+ private:
+  const std::string_view path_;
+  const socketio::Handshake& handshake_;
+};
+
+FLUX_DECL void SocketIoClient::ask_gate(const std::shared_ptr<SocketIoSocket>& socket) {
+  if (!server_.options().authenticated) return ask_middlewares(socket, 0);
+  const Shown shown(server_.options().path, socket->handshake());
+  server_.hub().gate.let_in(session_.loop(), shown, [weak = weak_from_this(), socket](Result<Grant> grant) {
+    const auto self = weak.lock();
+    if (!self || self->closed_) return;
+    if (!self->has(socket)) {
+      --self->withdrawn_;
+      return;
+    }
+    if (!grant) {
+      self->session_.loop()->counters().connections_refused.add();
+      return self->reject(socket, grant.error().message(), {});
+    }
+    if (*grant != Grant()) (void)socket->set_grant(std::make_shared<const Grant>(std::move(*grant)));  // it is not gone
+    self->ask_middlewares(socket, 0);
+  });
 }
 
 FLUX_DECL std::shared_ptr<SocketIoSocket> SocketIoClient::make_socket(const std::shared_ptr<SocketIoNamespace>& nsp,
@@ -213,6 +249,7 @@ FLUX_DECL bool SocketIoClient::recover(const std::shared_ptr<SocketIoSocket>& as
       if (room != asked->id()) socket->rare().rooms.push_back(std::move(room));
     }
     if (JsonText data = asked->data(); !(data == JsonText())) socket->set_data(std::move(data));
+    if (auto grant = asked->grant()) (void)socket->set_grant(std::move(grant));  // it is not gone
     return socket;
   });
   if (!back) return false;
@@ -274,6 +311,7 @@ FLUX_DECL void SocketIoClient::admit(const std::shared_ptr<SocketIoSocket>& sock
 FLUX_DECL void SocketIoClient::welcome(const std::shared_ptr<SocketIoSocket>& socket,
                                        const std::vector<SocketIoMessagePtr>& missed) {
   stop(connect_timer_);
+  socket->watch_grant();
   const auto nsp = socket->nsp();
   std::string payload = "{\"sid\":" + JsonText::string(socket->id()).text();
   if (socket->recoverable_) payload += ",\"pid\":" + JsonText::string(socket->recoverable_->pid).text();

@@ -10,6 +10,12 @@
 
 namespace flux::detail {
 
+/// The transport's options: who joins a namespace is asked about then, so not at the handshake, too.
+FLUX_DECL engineio::Options asked_when_joining(engineio::Options options) {
+  options.authenticated = false;
+  return options;
+}
+
 FLUX_DECL SocketIoServer::SocketIoServer(Hub& hub, socketio::Options options,
                                          const std::shared_ptr<const SocketIoLog>& log)
     : hub_(hub),
@@ -17,11 +23,12 @@ FLUX_DECL SocketIoServer::SocketIoServer(Hub& hub, socketio::Options options,
       packet_limits_(options_->packet_limits.resolved(options_->payload_bytes_max)),
       clock_(hub.config.clock),
       log_(log),
-      engine_(hub, *options_, [this](EngineIoSession& session, std::shared_ptr<const EngineIoOpening> opening) {
-        auto client = std::make_shared<SocketIoClient>(*this, session, std::move(opening));
-        client->start();
-        return client;
-      }) {
+      engine_(hub, asked_when_joining(*options_),
+              [this](EngineIoSession& session, std::shared_ptr<const EngineIoOpening> opening) {
+                auto client = std::make_shared<SocketIoClient>(*this, session, std::move(opening));
+                client->start();
+                return client;
+              }) {
   const auto require = [](bool good, const char* text) {
     if (!good) throw Error(Errc::bad_config, text);
   };

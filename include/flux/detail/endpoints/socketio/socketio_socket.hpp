@@ -4,6 +4,7 @@
 #include <flux/detail/core/lane.hpp>
 #include <flux/detail/endpoints/socketio/engineio_session.hpp>
 #include <flux/detail/endpoints/socketio/socketio_follower.hpp>
+#include <flux/detail/gate/held_grant.hpp>
 #include <flux/socketio.hpp>
 
 #include <atomic>
@@ -57,6 +58,12 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   void leave(const std::string& room);
   std::vector<std::string> rooms() const;
   void disconnect(bool close);
+  /// Null: an empty one.
+  std::shared_ptr<const Grant> grant() const;
+  /// From when the socket is connected on, the connection ends with its grant. Errors: session_not_found.
+  Result<void> set_grant(std::shared_ptr<const Grant> grant);
+  /// On the loop. Has the gate end the connection with the grant, if there is one.
+  void watch_grant();
   JsonText data() const;
   void set_data(JsonText data);
   const std::shared_ptr<EngineIoSession>& session() const noexcept { return session_; }
@@ -98,10 +105,11 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
     std::shared_ptr<const socketio::EventHandler> any;
     Middlewares middlewares;
     std::shared_ptr<const socketio::RefusedHandler> refused;
-    socketio::DisconnectHandler on_disconnecting;
+    std::unique_ptr<socketio::DisconnectHandler> on_disconnecting;
     socketio::DisconnectHandler on_disconnect;
     JsonText data;
     std::vector<std::string> rooms;
+    std::shared_ptr<gate::HeldGrant> grant;
   };
   /// The same, of the loop's.
   struct RareOnLoop {
@@ -119,6 +127,7 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   void send(const protocol::SocketIoMessage& message, bool volatile_only = false);
   void send_shared(const protocol::SocketIoMessage& message, bool volatile_only);
   void flush_rooms();
+  std::shared_ptr<gate::HeldGrant> held_grant() const;
   template <class Visit>
   void for_each_seat(const Visit& visit);
   bool in_room(const std::string& room) const;

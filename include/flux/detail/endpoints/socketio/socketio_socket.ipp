@@ -81,8 +81,9 @@ FLUX_DECL void SocketIoSocket::on_refused(socketio::RefusedHandler handler) {
 }
 
 FLUX_DECL void SocketIoSocket::on_disconnecting(socketio::DisconnectHandler handler) {
+  auto call = std::make_unique<socketio::DisconnectHandler>(std::move(handler));
   const std::lock_guard lock(mutex());
-  if (life_ != Life::gone) rare().on_disconnecting.swap(handler);
+  if (life_ != Life::gone) rare().on_disconnecting.swap(call);
 }
 
 FLUX_DECL void SocketIoSocket::on_disconnect(socketio::DisconnectHandler handler) {
@@ -100,10 +101,52 @@ FLUX_DECL void SocketIoSocket::forget_handlers(socketio::DisconnectHandler* on_d
     if (rare_) {
       std::swap(handlers_and_rooms, *rare_);
       rare_->data = handlers_and_rooms.data;
+      rare_->grant = handlers_and_rooms.grant;
     }
   }
   while (handlers) handlers = std::exchange(handlers->next, nullptr);
   if (on_disconnect != nullptr) on_disconnect->swap(handlers_and_rooms.on_disconnect);
+}
+
+FLUX_DECL Error socket_gone(const std::string& id) {
+  return Error(Errc::session_not_found, "socket " + id + " is not connected");
+}
+
+FLUX_DECL std::shared_ptr<gate::HeldGrant> SocketIoSocket::held_grant() const {
+  const std::lock_guard lock(mutex());
+  return rare_ ? rare_->grant : nullptr;
+}
+
+FLUX_DECL std::shared_ptr<const Grant> SocketIoSocket::grant() const {
+  const auto held = held_grant();
+  return held ? held->grant() : nullptr;
+}
+
+FLUX_DECL Result<void> SocketIoSocket::set_grant(std::shared_ptr<const Grant> grant) {
+  std::shared_ptr<gate::HeldGrant> held;
+  {
+    const std::lock_guard lock(mutex());
+    if (life_ == Life::gone) return socket_gone(id_);
+    held = rare().grant;
+    if (!held) {
+      rare().grant = std::make_shared<gate::HeldGrant>(grant, [weak = weak_from_this()](CloseCode, std::string_view) {
+        if (const auto self = weak.lock()) self->disconnect(true);
+      });
+    }
+  }
+  if (held) held->change(std::move(grant));
+  loop()->dispatch([self = shared_from_this()] {
+    if (self->connected()) self->watch_grant();
+  });
+  return {};
+}
+
+FLUX_DECL void SocketIoSocket::watch_grant() {
+  const auto held = held_grant();
+  if (!held) return;
+  auto& admitted = session_->hub().admitted;
+  if (followed()) return admitted.forget(held.get());  // what follows the socket is watched itself
+  admitted.watch(held, gate::Admitted::Find::by_end_and_user);
 }
 
 FLUX_DECL JsonText SocketIoSocket::data() const {
@@ -117,10 +160,6 @@ FLUX_DECL void SocketIoSocket::set_data(JsonText data) {
 }
 
 FLUX_DECL bool SocketIoSocket::owes_too_much() const noexcept { return owed_ >= nsp_->options().acks_waiting_max; }
-
-FLUX_DECL Error socket_gone(const std::string& id) {
-  return Error(Errc::session_not_found, "socket " + id + " is not connected");
-}
 
 // --- Events ---
 
@@ -469,6 +508,7 @@ FLUX_DECL void SocketIoSocket::dismiss() {
 FLUX_DECL void SocketIoSocket::gone(EndReason reason) {
   if (!connected()) return;
   const auto self = shared_from_this();
+  if (const auto held = held_grant()) session_->hub().admitted.forget(held.get());
   if (!tell_disconnecting(reason)) return;
   nsp_->remove(self, was_cut_off(reason));
   socketio::DisconnectHandler on_disconnect;
@@ -491,12 +531,14 @@ FLUX_DECL void SocketIoSocket::gone(EndReason reason) {
 
 /// False where the handler has ended it itself.
 FLUX_DECL bool SocketIoSocket::tell_disconnecting(EndReason reason) {
-  socketio::DisconnectHandler handler;
+  std::unique_ptr<socketio::DisconnectHandler> handler;
   {
     const std::lock_guard lock(mutex());
     if (rare_) handler.swap(rare_->on_disconnecting);
   }
-  if (handler) session_->hub().guarded(loop()->counters(), "disconnecting", [&] { handler(to_string(reason)); });
+  if (handler && *handler) {
+    session_->hub().guarded(loop()->counters(), "disconnecting", [&] { (*handler)(to_string(reason)); });
+  }
   return connected();
 }
 
