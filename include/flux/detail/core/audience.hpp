@@ -1,4 +1,4 @@
-// Everybody that hears the same messages, as lanes: one for each event loop and encoding.
+// Those who receive the same messages, as lanes: one for each event loop and encoding.
 #pragma once
 
 #include <flux/detail/core/lane.hpp>
@@ -17,7 +17,7 @@ class Audience {
  public:
   explicit Audience(std::mutex& mutex) : mutex_(mutex) {}
 
-  /// Takes a seat for `outlet`, which hears what is appended from now on. On the loop's thread.
+  /// Takes a seat for `outlet`, which receives what is appended from now on. On the loop's thread.
   std::shared_ptr<Lane> enter(const std::shared_ptr<Loop>& loop, const void* view, SessionKey member, Outlet& outlet,
                               LaneSeat& seat) {
     std::shared_ptr<Lane> lane = lane_for(loop, view);
@@ -33,8 +33,8 @@ class Audience {
     if (--use->members == 0) lanes_.erase(use);
   }
 
-  /// Has `outlet` hear through another encoding from now on. What is pending for it in the old one is the result, as
-  /// for `Lane::take_pending`. On the loop's thread.
+  /// Moves `outlet` to another encoding. The result is what was pending for it in the old one, as for
+  /// `Lane::take_pending`. On the loop's thread.
   std::string change_view(std::shared_ptr<Lane>& lane, LaneSeat& seat, const void* view, SessionKey member,
                           Outlet& outlet, char separator, std::vector<Insert>* inserts = nullptr) {
     std::string waiting = lane->take_pending(member, seat, separator, inserts);
@@ -75,7 +75,7 @@ class Audience {
   /// One of the lanes; null: nobody is here.
   Lane* any_lane() const noexcept { return lanes_.empty() ? nullptr : lanes_.front().lane.get(); }
 
-  /// Of the lane that has most.
+  /// Of the lane with the most pending bytes.
   std::size_t pending_size() const noexcept {
     std::size_t most = 0;
     for (const Use& use : lanes_) most = std::max(most, use.lane->pending_size());

@@ -1,4 +1,4 @@
-// What one member gets of a batch: the one place where the policies of segments are obeyed, whatever the protocol.
+// What one member gets of a batch: the one place that obeys the policies of segments, whatever the protocol.
 #pragma once
 
 #include <flux/detail/core/lane.hpp>
@@ -33,11 +33,11 @@ void for_each_part(const Batch& batch, const Run& run, const OnBytes& on_bytes, 
 }
 
 /// Gives `reader` what it gets of `batch`, in runs that are as long as can be. A reader has
-/// `bool open()`: whether anything is still of use to it;
-/// `bool congested()`: whether so much waits for it that states are held back;
+/// `bool open()`: whether it can still be sent anything;
+/// `bool congested()`: whether so much is pending for it that states are held back;
 /// `void take(const Batch&, const Run&)`;
-/// `void held_back()`: a segment was not given to it. When it is no longer congested, the source of the seats whose
-/// `state_known` is not 0 is to catch it up.
+/// `void held_back()`: a segment was held back from it. When it is no longer congested, the source of each seat whose
+/// `state_known` is not 0 brings it up to date.
 template <class Reader>
 void deliver_to(Reader&& reader, const Batch& batch, std::span<const Exclusion> exclusions, LaneSeat& seat) {
   if (!reader.open()) return;

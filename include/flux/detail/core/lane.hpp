@@ -19,8 +19,8 @@ using SessionKey = std::uint64_t;
 
 /// What a reader that is congested gets of a segment, whatever protocol it speaks.
 enum class SegmentPolicy : std::uint8_t {
-  all,     // it waits with what else does; a reader past its limit is closed
-  newest,  // nothing: its source writes the state of then when the reader has caught up
+  all,     // it is queued; a reader beyond its limit is closed
+  newest,  // nothing: when the reader has drained, the source sends the state of that time
 };
 
 /// A stretch of a batch: one or more whole frames of one message.
@@ -39,7 +39,7 @@ struct Exclusion {
 
 using SharedBytes = std::shared_ptr<const std::string>;
 
-/// Many bytes that a batch does not copy: they come behind the first `at` bytes of it.
+/// Bytes that a batch shares rather than copies: they follow its first `at` bytes.
 struct Insert {
   std::uint32_t at;
   std::uint32_t segment;  // which they are part of, counted from 0
@@ -87,8 +87,8 @@ class Lane final : public Loop::Flushable, public std::enable_shared_from_this<L
   const void* view() const noexcept { return view_; }
   Loop& loop() noexcept { return *loop_; }
 
-  /// A batch that has so much is complete: what follows goes into another one, in a turn of its own. So the limits of
-  /// readers hold between them, and `Segment::end` has room.
+  /// A batch of this size is complete: later segments go into another one, delivered in a turn of its own. So the limits
+  /// of readers hold in between, and `Segment::end` cannot overflow.
   static constexpr std::size_t batch_bytes_max = 2'097'152;
 
   // --- Under the room's lock, from any thread ---
@@ -99,11 +99,11 @@ class Lane final : public Loop::Flushable, public std::enable_shared_from_this<L
   std::string& pending_bytes();
   /// Part of the next segment, behind what is there of it; shared, not copied.
   void insert(SharedBytes bytes, bool is_attachment);
-  /// A segment that another lane of the same view has got last.
+  /// Copies the last segment of another lane of the same view.
   void copy_last(const Lane& other, std::size_t begin, std::size_t inserts_begin);
   std::size_t pending_inserts() const noexcept { return pending_.inserts.size(); }
   bool has_pending() const noexcept { return !pending_.segments.empty() || complete_; }
-  /// Bytes that wait for a turn of the loop; those that are shared do not count.
+  /// Bytes that are pending; shared ones are not counted.
   std::size_t pending_size() const noexcept { return complete_bytes_ + (pending_.bytes ? pending_.bytes->size() : 0); }
   /// Ends the segment that was encoded.
   void end_segment(SegmentPolicy policy, std::uint64_t state_before);

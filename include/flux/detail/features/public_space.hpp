@@ -16,23 +16,23 @@
 
 namespace flux::features {
 
-/// A session's place among those who are told of changes. Owned by the session.
+/// A session's place among the watchers. Owned by the session.
 struct PublicSeat {
   std::shared_ptr<core::Lane> lane;  // null: it does not watch
   core::LaneSeat seat;
   bool hears_changes = false;  // each item and removal; else lists
 };
 
-/// Who watches, and how it is reached.
+/// A client that watches, and how it is reached.
 struct PublicWatcher {
   core::SessionKey key;
   core::Outlet* outlet;
   std::shared_ptr<core::Loop> loop;
 };
 
-/// Clients hear of changes in one of two ways. A list holds the newest items, as many as one answer takes; of lists
-/// only the newest counts, so that they are spaced by their size (`Limits::public_list_bytes_per_second`) and held
-/// back from slow readers. Who asked for changes hears of every item and every removal.
+/// Watchers get either lists or changes. A list holds the newest items, as many as one answer may; only the newest list
+/// matters, so lists are spaced by their size (`Limits::public_list_bytes_per_second`) and held back from slow readers.
+/// Watchers of changes are told of every item and every removal.
 /// Threading: `watch`, `watch_changes`, `change_view`, `catch_up` and `unwatch` on the session's loop; everything else
 /// from any thread.
 class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
@@ -43,22 +43,22 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
   /// is in the store, in the place of its first life.
   void keep_in_store(StoredRoom stored, std::vector<std::uint64_t> numbers, std::vector<SharedItem> items,
                      InStore in_store);
-  /// For the log, which changes go through then instead of `share` and `delete_newest`. Null: it ends with the process.
+  /// For the log, through which changes go instead of `share` and `delete_newest`. Null: it is not kept in a store.
   KeptRoomPtr kept() const;
 
-  /// Appends, forgets the oldest past the limits, and tells who watches. Errors: overloaded, where changes wait to be
-  /// sent up to `Limits::fanout_bytes_max`.
+  /// Appends the item, removes the oldest ones beyond the limits, and tells the watchers. Errors: overloaded, if
+  /// `Limits::fanout_bytes_max` bytes of changes are pending.
   Result<Position> share(SharedItem item);
-  /// To be asked before an item is stored; as for `share`.
+  /// To be checked before an item is stored. Errors as for `share`.
   Result<void> takes_items() const;
-  /// False where there is none, or the newest is not the one at offset `only`. 0: whichever it is.
+  /// False if there is none, or the newest is not the one at offset `only`. 0: whichever it is.
   bool delete_newest(Offset only = 0);
 
   std::vector<SharedItem> items() const;
   ItemsPage items(const PageRequest& asked) const;
   std::optional<SharedItem> newest() const;
 
-  /// What is there now, or a page of it. From here on the watcher gets the list when it has changed; or each change.
+  /// The list of now, or a page of it. From then on the watcher gets the list when it has changed, or each change.
   ItemsPage watch(const PublicWatcher& watcher, const PublicView* view, PublicSeat& seat,
                   const PageRequest& asked = {});
   ItemsPage watch_changes(const PublicWatcher& watcher, const PublicChangesView* view, PublicSeat& seat,
@@ -67,12 +67,12 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
   /// As `Room::change_view`, for a watcher of lists.
   std::string change_view(PublicSeat& seat, const PublicView* view, core::SessionKey key, core::Outlet& outlet,
                           char separator);
-  /// The list of now, as the seat's view has it, for a reader from which lists were held back; null: none was.
+  /// The list of now, encoded by the seat's view, for a reader from which lists were held back; null: none was.
   core::SharedBytes catch_up(PublicSeat& seat);
 
  private:
   class Kept;
-  /// The list of now in one encoding: whoever gets it shares the bytes.
+  /// The list of now in one encoding; its readers share the bytes.
   struct Encoded {
     const PublicView* view;
     core::SharedBytes bytes;
@@ -102,7 +102,7 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
   core::Audience changes_{mutex_};
   std::uint64_t version_ = 1;            // of the list
   std::vector<Encoded> encoded_;         // of this version
-  Clock::TimePoint lists_paid_until_{};  // each list that was sent moves it on by what it takes at the allowed rate
+  Clock::TimePoint lists_paid_until_{};  // advanced by each list that is sent, by the time it takes at the allowed rate
   std::weak_ptr<void> list_timer_;       // goes with the timer, though its loop may end before
 };
 

@@ -71,7 +71,7 @@ FLUX_DECL Result<void> PublicSpace::takes_items_locked() const {
   const std::size_t pending = changes_.pending_size();
   if (pending < fanout_bytes_max_) return {};
   return Error(Errc::overloaded, "the public space has " + std::to_string(pending) +
-                                     " bytes of changes that wait to be sent to who watches it; try again");
+                                     " bytes of changes pending for its watchers; try again");
 }
 
 /// Under the lock.
@@ -102,7 +102,7 @@ FLUX_DECL void PublicSpace::tell_removed(Offset offset) {
 
 // --- Lists ---
 
-/// At once, unless so much was sent in the second before that the next list has to wait; then it is the one of then.
+/// Sends the list at once, unless the rate is exceeded: then the list of that later time is sent.
 FLUX_DECL void PublicSpace::list_changed() {
   ++version_;
   encoded_.clear();
@@ -160,7 +160,7 @@ FLUX_DECL core::SharedBytes PublicSpace::catch_up(PublicSeat& seat) {
   return encoded(*static_cast<const PublicView*>(seat.lane->view()));
 }
 
-// --- What is there, and who watches ---
+// --- Items and watchers ---
 
 FLUX_DECL std::vector<SharedItem> PublicSpace::items() const {
   const std::lock_guard lock(mutex_);

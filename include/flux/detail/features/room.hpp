@@ -19,7 +19,7 @@
 
 namespace flux::features {
 
-/// Who joins, and how the room reaches it.
+/// A client that joins, and how the room reaches it.
 struct Joiner {
   core::SessionKey key;
   SessionId connection_id;
@@ -27,10 +27,9 @@ struct Joiner {
   core::Outlet* outlet;
   std::shared_ptr<core::Loop> loop;
   const RoomView* view;
-  /// Of the welcome: items and members share it, and an item may only be longer where there are no members in it, or in
-  /// mode singleton.
+  /// Items and members share it. Only in mode singleton, or in a welcome without members, may one item exceed it.
   std::size_t welcome_bytes_max = no_limit;
-  bool lists_members = true;  ///< the welcome has them
+  bool lists_members = true;  ///< whether the welcome lists the members
 };
 
 /// Threading: `join`, `leave` and `update_presence` on the member's loop; everything else from any thread. The room's
@@ -42,13 +41,13 @@ class Room final : public std::enable_shared_from_this<Room> {
     std::size_t members_max;
     std::size_t history_items_max;
     std::size_t history_bytes_max;
-    std::size_t catch_up_bytes_max = no_limit;  ///< of what one slow reader missed
-    std::size_t fanout_bytes_max = no_limit;    ///< that wait to be sent
+    std::size_t catch_up_bytes_max = no_limit;  ///< of presence that one slow reader missed
+    std::size_t fanout_bytes_max = no_limit;    ///< of messages that are pending
   };
 
   Room(RoomId id, RoomOptions options, std::string epoch, const Settings& settings);
-  /// Makes it one that is kept under this life, with what it had before. Not in mode live; before anybody else knows
-  /// it.
+  /// Has it kept in the room store under this life, with the items it had before. Not in mode live. To be called before
+  /// the room is shared.
   void keep_in_store(StoredRoom stored, std::vector<std::uint64_t> numbers, const std::vector<SharedItem>& items,
                      InStore in_store);
 
@@ -56,44 +55,43 @@ class Room final : public std::enable_shared_from_this<Room> {
   RoomMode mode() const noexcept { return mode_; }
   bool permanent() const noexcept { return life_.permanent(); }
   bool is_kept() const noexcept { return kept_ != nullptr; }
-  /// For the log, which items go through then instead of `share`. Null: it ends with the process.
+  /// For the log, through which its items go instead of `share`. Null: the room is not kept in a store.
   KeptRoomPtr kept();
 
-  /// Adds a member and calls `welcome` with what it finds, under the lock: what comes later is not in the snapshot, and
-  /// reaches the member after it. Errors: room_full; room_not_found where the room has ended meanwhile.
+  /// Adds a member and calls `welcome` with what it finds, under the lock: later messages are not in the snapshot, and
+  /// reach the member after it. Errors: room_full; room_not_found if the room has ended meanwhile.
   Result<void> join(Membership& membership, const Joiner& joiner, std::string presence,
                     const std::function<void(const RoomSnapshot&)>& welcome);
-  /// Who is a member already joins again: it gets another welcome, and its identity and presence are replaced. What was
-  /// sent before reaches it first. Errors: room_not_found where the room has ended meanwhile.
+  /// A member joins again: it gets another welcome, and its identity and presence are replaced. Earlier messages reach
+  /// it first. Errors: room_not_found if the room has ended meanwhile.
   Result<void> join_again(Membership& membership, const Joiner& joiner, std::string presence,
                           const std::function<void(const RoomSnapshot&)>& welcome);
   void leave(Membership& membership);
-  /// The member is reached another way from now on. What waits for it in the old one is the result, with `separator`
-  /// between the messages.
+  /// Reaches the member through another view and outlet from now on. The result is what was pending for it in the old
+  /// one, with `separator` between the messages.
   std::string change_view(Membership& membership, const RoomView* view, core::Outlet& outlet, char separator);
   void update_presence(Membership& membership, std::string presence);
 
-  /// Whether a message may be sent to the members now. `publish` and `share` ask it themselves; to be asked before what
-  /// is stored first. Errors: overloaded, where `Limits::fanout_bytes_max` is reached.
+  /// Whether a message may be sent to the members now. `publish` and `share` check it themselves; call it before a
+  /// message that is stored first. Errors: overloaded, if `Limits::fanout_bytes_max` is reached.
   Result<void> takes_messages() const;
-  /// To all but `sender` (null: the application; else on its loop). Errors: room_not_found; overloaded.
+  /// Sends to all members but `sender` (null: the application; else on its loop). Errors: room_not_found; overloaded.
   Result<Position> publish(const Membership* sender, const EventNotice& notice);
-  /// Keeps the item as the mode says, and sends it: to the others in mode live, else to all. `item.offset` is given
-  /// here.
+  /// Keeps the item as the mode says, and sends it: to the others in mode live, else to all. Sets `item.offset`.
   Result<Position> share(const Membership* sender, SharedItem item);
   void publish_chat(const ChatMessage& message);
 
-  /// What a slow reader missed of the presence (`LaneSeat::state_known`), into `out`, through its own view. False where
-  /// too much has happened since: its picture can't be mended.
+  /// Encodes into `out` the presence changes that a slow reader missed (`LaneSeat::state_known`). False if too much has
+  /// happened since for it to catch up.
   bool catch_up(Membership& membership, const RoomView& view, std::string& out);
 
   RoomInfo info() const;
   std::vector<Member> presence() const;
   MembersPage presence(const MembersRequest& asked) const;
-  /// What the member has set last.
+  /// The presence that the member set last.
   JsonText presence_of(const Membership& membership) const;
   std::vector<SharedItem> items() const;
-  /// Some of them for a member, to whom all have been sent by then: what comes later reaches it later. On its loop.
+  /// A page for a member. All earlier messages are sent to it first; later ones follow. On its loop.
   ItemsPage items_sent_to(Membership& membership, const PageRequest& asked);
   std::vector<core::SessionKey> member_keys() const;
 
@@ -113,7 +111,7 @@ class Room final : public std::enable_shared_from_this<Room> {
   void describe(const Joiner& joiner, const PresenceBoard::Place& as_member,
                 const std::function<void(const RoomSnapshot&)>& welcome) const;
   Position position() const { return {epoch_, offset_}; }
-  /// Sends what `encode(view, out)` puts to all members.
+  /// Sends what `encode(view, out)` writes to all members.
   template <class Encode>
   void append(const Encode& encode, core::SegmentPolicy policy = core::SegmentPolicy::all);
   void presence_changed(core::Loop& loop);

@@ -67,7 +67,7 @@ FLUX_DECL Result<void> Room::join(Membership& membership, const Joiner& joiner, 
   return {};
 }
 
-/// Items and members have a half of the welcome each, and what the other leaves of its half.
+/// Items and members each have half of the welcome, and what the other leaves of its half.
 FLUX_DECL void Room::describe(const Joiner& joiner, const PresenceBoard::Place& as_member,
                               const std::function<void(const RoomSnapshot&)>& welcome) const {
   std::vector<PresenceEntry> entries;
@@ -108,7 +108,7 @@ FLUX_DECL Result<void> Room::join_again(Membership& membership, const Joiner& jo
   return {};
 }
 
-/// The room's lock, taken when nothing waits in the lane.
+/// Takes the room's lock when nothing is pending in the lane.
 FLUX_DECL std::unique_lock<std::mutex> Room::lock_when_sent(core::Lane& lane) {
   for (;;) {
     lane.flush_now();
@@ -156,8 +156,8 @@ FLUX_DECL Result<void> Room::takes_messages() const {
 FLUX_DECL Result<void> Room::takes_messages_locked() const {
   const std::size_t pending = audience_.pending_size();
   if (pending < settings_.fanout_bytes_max) return {};
-  return Error(Errc::overloaded, "room \"" + id_ + "\" has " + std::to_string(pending) +
-                                     " bytes that wait to be sent to its members; try again");
+  return Error(Errc::overloaded,
+               "room \"" + id_ + "\" has " + std::to_string(pending) + " bytes pending for its members; try again");
 }
 
 FLUX_DECL Result<Position> Room::publish(const Membership* sender, const EventNotice& notice) {
@@ -193,7 +193,7 @@ FLUX_DECL Result<Position> Room::share(const Membership* sender, SharedItem item
   return position();
 }
 
-/// Whoever shared it may have left meanwhile.
+/// The client that shared it may have left meanwhile.
 FLUX_DECL Result<Position> Room::publish_kept(SharedItem item) {
   const std::lock_guard lock(mutex_);
   if (life_.ended()) return ended_error();
@@ -212,7 +212,7 @@ FLUX_DECL void Room::publish_chat(const ChatMessage& message) {
   append([&](const RoomView& view, std::string& out) { view.chat(out, message); });
 }
 
-/// Before a message of which it is not known whether its sender is one of them.
+/// To be called before a message whose sender may be a member that has just joined.
 FLUX_DECL void Room::announce_joiners() {
   if (!board_.all_announced()) send_presence();
 }

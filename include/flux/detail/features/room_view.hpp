@@ -1,4 +1,4 @@
-// What a room tells its members, and how a wire protocol puts it: a room is one object whatever its members speak.
+// What a room tells its members, and the interface through which a wire protocol encodes it.
 #pragma once
 
 #include <flux/detail/features/page.hpp>
@@ -30,14 +30,14 @@ struct PresenceNotice {
   bool empty() const noexcept { return joined.empty() && left.empty() && updated.empty(); }
 };
 
-/// What a room looks like to who joins it, before the joiner's own changes reach the others.
+/// What a client finds when it joins a room, before its own changes reach the others.
 struct RoomSnapshot {
   const RoomId& room;
   std::string_view connection_id;  // the joiner's
   RoomMode mode;
   Position position;
   const std::vector<PresenceEntry>& members;     // the joiner is one of them
-  std::optional<std::uint64_t> members_after{};  // as in `MembersPage`; where the joiner comes is not said
+  std::optional<std::uint64_t> members_after{};  // as in `MembersPage`, not counting the joiner
   ItemsView items{};                             // none in mode live
 };
 
@@ -53,14 +53,14 @@ class RoomView {
   virtual void closed(std::string& out, std::string_view room, std::string_view reason) const = 0;
 };
 
-/// The same for the public space: the list, as whole frames of one message.
+/// Encodes the list of the public space, as whole frames of one message.
 class PublicView {
  public:
   virtual ~PublicView() = default;
   virtual void public_history(std::string& out, const ItemsView& items) const = 0;
 };
 
-/// For who hears of each change of the public space.
+/// Encodes each change of the public space.
 class PublicChangesView {
  public:
   virtual ~PublicChangesView() = default;

@@ -19,46 +19,46 @@
 
 namespace flux::features {
 
-/// Of a room that is kept, or of the public space.
+/// A new, unguessable name for the life of a kept room or of the public space.
 std::string new_room_life();
 
 /// Threading: any thread. Sharded by the room's id, one lock a shard.
 class Rooms {
  public:
-  /// `seed`: of the epochs; 0: from the system's entropy. `log`: what rooms of the modes singleton and history keep goes through it; null: they end with the process.
+  /// `seed`: for the epochs; 0: from the system's entropy. `log`: stores the items of rooms of the modes singleton and
+  /// history; null: they end with the process.
   explicit Rooms(const Config& config, std::uint64_t seed, RoomLog* log = nullptr);
 
-  /// Takes in what was there before. A room that was made before the start under the same id and with the same mode has
-  /// its own options, and the items from the store; one of another mode takes the place of the old one, which is to be
-  /// closed in the store.
+  /// Adds a room from the store. If a room was created before the start under the same id and with the same mode, it
+  /// keeps its own options and gets the items from the store; if its mode differs, the stored room is closed instead.
   void restore(RestoredRoom restored);
-  /// The server starts, and `loop` is its first. Rooms that their members have left end in time: the loops that timed
-  /// it have ended. Those that the store has kept wait for their first member; it is told of those that were made
-  /// meanwhile.
+  /// The server starts, and `loop` is its first. The timers of the last run are gone: rooms that were left then linger
+  /// again, or, if they are kept in the store, wait for a member for `RoomsOptions::rejoin_time`. Kept rooms that the
+  /// store was not told of are opened in it.
   void start(core::Loop& loop);
-  /// From here to the next `start` rooms that are kept don't end because their members leave.
+  /// Until the next `start`, kept rooms don't end when their members leave.
   void begin_stop() noexcept { stopping_.store(true); }
 
   /// Whether `id` may name a room. Errors: invalid_argument.
   Result<void> check_id(std::string_view id) const;
-  /// Makes a room. One that is kept has to be opened in its store yet. Errors: room_exists, limit_exceeded,
+  /// Creates a room. A kept one is still to be opened in its store. Errors: room_exists, limit_exceeded,
   /// invalid_argument.
   Result<std::shared_ptr<Room>> create(const RoomId& id, const RoomOptions& options);
-  /// The room, made with mode live where it is not there. Errors: limit_exceeded, invalid_argument.
+  /// The room, which is created with mode live if it does not exist. Errors: limit_exceeded, invalid_argument.
   Result<std::shared_ptr<Room>> find_or_create(const RoomId& id);
   std::shared_ptr<Room> find(const RoomId& id) const;
-  /// Somebody has left the room, or who made it has gone: ends it if it is empty, now or when it has been so for
-  /// `Config::room_linger`. `loop`: times that; its own thread.
+  /// A member has left the room, or its creator has: ends it if it is empty, now or when it has been empty for
+  /// `Config::room_linger`. `loop`: runs the timer; on its thread.
   void end_if_empty(const std::shared_ptr<Room>& room, core::Loop& loop);
   /// Ends and forgets the room now if nobody is in it.
   void remove_if_empty(const std::shared_ptr<Room>& room);
-  /// Ends the room and forgets it, in one step: nothing of it is stored any more when its id is free. To take its
-  /// members out of it, and it out of its store, is the caller's. Null where there is none.
+  /// Ends the room and forgets it, in one step: nothing of it is stored once its id is free. The caller removes its
+  /// members and closes it in its store. Null if there is no such room.
   std::shared_ptr<Room> take_out(const RoomId& id, std::string_view reason);
-  /// The same for this room, not for another that was made under its id. False where it was forgotten already.
+  /// The same for this room, not for another one of its id. False if it was forgotten already.
   bool take_out(const std::shared_ptr<Room>& room, std::string_view reason);
   std::vector<std::shared_ptr<Room>> all() const;
-  /// At most `limit` rooms in the order of their ids, from the first one behind `after` on. Cost: O(limit + log rooms).
+  /// At most `limit` rooms in the order of their ids, from the first one after `after`. Cost: O(limit + log rooms).
   std::vector<std::shared_ptr<Room>> page(std::string_view after, std::size_t limit) const;
   std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
 
@@ -67,7 +67,7 @@ class Rooms {
     mutable std::mutex mutex;
     std::unordered_map<RoomId, std::shared_ptr<Room>, core::SeededHash, std::equal_to<>> rooms;
   };
-  /// Every room in the order of the ids, which the keys are views of. Locked within a shard.
+  /// All rooms by their ids, of which the keys are views. Locked while a shard is.
   struct Order {
     mutable std::mutex mutex;
     std::map<std::string_view, std::shared_ptr<Room>> rooms;

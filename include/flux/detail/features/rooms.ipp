@@ -10,7 +10,7 @@
 
 namespace flux::features {
 
-/// Of the system's entropy, whatever `Config::seed` is: the next process must not make it again.
+/// From the system's entropy, whatever `Config::seed` is: the next process must not create the same one.
 FLUX_DECL std::string new_room_life() {
   std::string life = core::random_uuid();
   life.erase(std::remove(life.begin(), life.end(), '-'), life.end());
@@ -67,7 +67,7 @@ FLUX_DECL Result<std::shared_ptr<Room>> Rooms::make(Shard& locked, const RoomId&
   return room;
 }
 
-/// In the place of another one of its id, if there is one.
+/// Replaces another one of its id, if there is one.
 FLUX_DECL void Rooms::add(Shard& locked, const std::shared_ptr<Room>& room) {
   {
     const std::lock_guard lock(order_.mutex);
@@ -107,7 +107,7 @@ FLUX_DECL void Rooms::restore(RestoredRoom restored) {
   const auto found = s.rooms.find(stored.id);
   const bool made_again = found != s.rooms.end();
   if (made_again) {
-    // Made before the start: nobody has joined it yet.
+    // It was created before the start: nobody has joined it yet.
     const std::shared_ptr<Room> fresh = found->second;
     if (fresh->mode() != stored.mode) {
       lock.unlock();

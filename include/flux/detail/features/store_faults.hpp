@@ -16,14 +16,14 @@
 
 namespace flux::features {
 
-/// The failures of one store. What a store says may name hosts, tables and files: it goes to the log, and to the
+/// The failures of one store. Its error texts may name hosts, tables and files: they go to the log, and to the
 /// application as `Error::cause`. Clients read a sentence of flux's own.
 /// Threading: any thread.
 class StoreFaults {
  public:
   using Log = std::function<void(std::string_view line)>;
 
-  /// Lines that the log has at most in each `log_window`. The next one tells how many were left out.
+  /// At most so many lines are logged in each `log_window`. The next line says how many were left out.
   static constexpr std::size_t log_lines_max = 50;
   static constexpr std::chrono::seconds log_window{10};
 
@@ -31,7 +31,7 @@ class StoreFaults {
   StoreFaults(std::string store, std::shared_ptr<const Clock> clock, Log log)
       : store_(std::move(store)), clock_(std::move(clock)), log_(std::move(log)) {}
 
-  /// What `call` gives, a `Result`; an error as `failed` passes it on, also for an exception.
+  /// The `Result` of `call`; an error, or an exception, as `failed` reports it.
   template <class Call>
   auto guarded(const Call& call) -> std::invoke_result_t<const Call&> {
     try {
@@ -45,11 +45,11 @@ class StoreFaults {
     }
   }
 
-  /// What may be passed on of a store's error. One that is not about what its caller asked for is counted and logged.
+  /// The part of a store's error that clients may read. An error that is not the caller's fault is counted and logged.
   Error failed(const Error& error);
   /// The store did not do what it must do: counted and logged. `what`: "gave 3 results for 4 items".
   Error misbehaved(const std::string& what);
-  /// Logs what has come of a failure, or of a row that can't be used.
+  /// Logs the consequence of a failure, or of a row that can't be used.
   void note(std::string_view line);
 
   std::uint64_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
@@ -68,7 +68,7 @@ class StoreFaults {
   std::size_t left_out_ = 0;  // since the last line
 };
 
-/// Makes UTF-8 of what a store gave as text, with U+FFFD for what is none. True where there was such.
+/// Replaces what is not UTF-8 in a store's text with U+FFFD. True if it replaced anything.
 bool mend_text(std::string& text);
 
 }  // namespace flux::features
