@@ -48,6 +48,11 @@ struct PollingLimits {
 /// A poll takes up to 1 MB of what is pending, a longer packet alone; the rest waits for the next poll. Pings go on
 /// while a message is on its way, in either direction where the protocol lets one in between, and bytes that arrive
 /// count as a sign of life; a pong is due from when its ping could be sent.
+///
+/// While `Limits::outbox_bytes_congested` and more is pending for a client that polls, messages that it posts are not
+/// acted on: they wait for its next polls. The POST that is in progress then is answered, a further one is answered when
+/// its own messages are acted on. A client that polls nothing for `Limits::output_stall_timeout` while its messages wait
+/// is closed.
 struct Options {
   std::string path = "/engine.io/";  ///< served with a slash at its end, and without
   std::chrono::milliseconds ping_interval{25'000};
@@ -83,8 +88,9 @@ class Socket {
   std::string id() const;
   /// What is not UTF-8 in a text becomes U+FFFD; a text with U+001E does not reach a client that polls. A client for
   /// which more than `Limits::outbox_bytes_max` waits is closed; one message that is large beside the limit does not
-  /// count.
-  void send(std::string_view message, MessageType type = MessageType::text) const;
+  /// count. `congested`: `Limits::outbox_bytes_congested` and more is pending for it, as far as the client's loop knows:
+  /// other threads hear `queued`. `dropped`: it is closed.
+  Sent send(std::string_view message, MessageType type = MessageType::text) const;
   /// The client gets what was sent before.
   void close() const;
   friend bool operator==(const Socket&, const Socket&) = default;

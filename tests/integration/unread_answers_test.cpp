@@ -1,9 +1,14 @@
 // Clients that send requests and do not read: nothing more is read from them until they do, and no answer is lost.
 #include "support/server.hpp"
+#include "support/socketio_client.hpp"
+#include "support/socketio_poller.hpp"
 
 #include <flux/socketio.hpp>
+#include <flux/testing/manual_clock.hpp>
 
 #include <algorithm>
+#include <atomic>
+#include <vector>
 
 using namespace flux_test;
 
@@ -21,6 +26,61 @@ std::string_view send_until_held(flux::Server& server, TcpClient& client, std::s
     HttpClient(server.port()).request(get("/"));
   }
   return bytes;
+}
+
+/// A server whose Socket.IO clients get 100 kB for each "ask", at most ten of them unread.
+struct Asked {
+  explicit Asked(flux::Config c = test_config()) : config(std::move(c)) {
+    config.limits.outbox_bytes_max = 1'000'000;
+    server.emplace(config);
+    io.emplace(*server);
+    io->on_connection([this](const flux::socketio::Socket& socket) {
+      socket.on("ask", [this](flux::socketio::Event& event) {
+        ++asked;
+        event.ack({flux::JsonText::string(std::string(100'000, 'y'))});
+      });
+      socket.on_disconnect([this](std::string_view reason) {
+        const std::lock_guard lock(mutex);
+        reasons.emplace_back(reason);
+      });
+    });
+    server->start();
+  }
+  std::vector<std::string> ended() {
+    const std::lock_guard lock(mutex);
+    return reasons;
+  }
+  flux::Config config;
+  std::optional<flux::Server> server;
+  std::optional<flux::socketio::Io> io;
+  std::atomic<int> asked{0};
+  std::mutex mutex;
+  std::vector<std::string> reasons;
+};
+
+/// A POST's body that asks `count` times, with the ids from 0 on.
+std::string asks(int count) {
+  std::string payload;
+  for (int i = 0; i < count; ++i)
+    payload += numbered(i == 0 ? "42"
+                               : "\x1e"
+                                 "42",
+                        i) +
+               R"(["ask"])";
+  return payload;
+}
+
+/// How many acknowledgements there are in a payload, whose first one must be that of `next`.
+int acks_in(std::string_view payload, int next) {
+  int count = 0;
+  while (!payload.empty()) {
+    const auto packet = payload.substr(0, payload.find('\x1e'));
+    CHECK(packet.substr(0, packet.find('[')) == numbered("43", next + count));
+    CHECK(packet.size() > 100'000);
+    ++count;
+    payload.remove_prefix(std::min(payload.size(), packet.size() + 1));
+  }
+  return count;
 }
 
 }  // namespace
@@ -111,4 +171,88 @@ TEST_CASE("unread answers: a close sent after them is answered once they have be
   client.send_close(1000, "enough");
   CHECK(client.closed().code == 1000);
   CHECK(client.before_close.size() == 3);
+}
+
+TEST_CASE("unread answers: Socket.IO over polling, what is posted waits for the polls that fetch the answers") {
+  Asked asked;
+  Poller client(asked.server->port());
+  constexpr int count = 100;
+  CHECK(client.post(asks(count)) == "ok");  // a client may begin to poll only now
+  Crew crew;
+  std::string posted;
+  crew.add([&] { posted = client.post(numbered("42", count) + R"(["ask"])"); });  // waits behind it
+  HttpClient other(asked.server->port());
+  for (int i = 0; i < 20; ++i) CHECK(other.request(get("/")).status == 404);
+  CHECK(asked.asked == 1);  // its answer alone is congestion
+  for (int answered = 0; answered < count + 1;) {
+    const HttpReply reply = client.get();
+    REQUIRE(reply.status == 200);
+    const int some = acks_in(reply.body, answered);
+    REQUIRE(some > 0);
+    answered += some;
+    CHECK(asked.asked <= answered + 1);
+  }
+  crew.join();
+  CHECK(posted == "ok");
+  CHECK(asked.server->stats().slow_readers_closed == 0);
+  CHECK(client.post(R"(42["ask"])") == "ok");
+}
+
+TEST_CASE("unread answers: a packet that is wrong in what was posted and answered ends the session") {
+  Asked asked;
+  Poller client(asked.server->port());
+  CHECK(client.post(asks(2) + "\x1ewrong") == "ok");
+  CHECK(acks_in(client.get().body, 0) == 1);
+  REQUIRE(eventually([&] { return asked.ended() == std::vector<std::string>{"parse error"}; }));
+  CHECK(client.get().status == 400);
+}
+
+TEST_CASE("unread answers: a client that posts and never polls is closed when its output has stalled") {
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  auto config = test_config();
+  config.clock = clock;
+  config.limits.output_stall_timeout = 3000ms;
+  Asked asked(config);
+  Poller client(asked.server->port());
+  Crew crew;
+  HttpReply posted;
+  crew.add([&] { posted = client.post_reply(asks(100)); });
+  REQUIRE(eventually([&] { return asked.asked == 1; }));
+  HttpClient other(asked.server->port());
+  const auto step = [&](std::chrono::milliseconds time) {
+    clock->advance(time);
+    other.request(get("/"));
+  };
+  step(2900ms);
+  CHECK(asked.server->stats().slow_readers_closed == 0);
+  CHECK(client.get().status == 200);  // it takes something: another period begins
+  REQUIRE(eventually([&] { return asked.asked == 2; }));
+  step(2900ms);
+  CHECK(asked.server->stats().slow_readers_closed == 0);
+  step(3100ms);
+  CHECK(asked.server->stats().slow_readers_closed == 1);
+  crew.join();
+  CHECK(posted.status == 200);
+  CHECK(asked.ended() == std::vector<std::string>{"transport error"});
+  CHECK(asked.asked == 2);
+  CHECK(client.get().status == 400);
+}
+
+TEST_CASE("unread answers: a client that tries a WebSocket while its POST waits gets everything over that") {
+  Asked asked;
+  Poller client(asked.server->port());
+  constexpr int count = 8;
+  Crew crew;
+  std::string posted;
+  crew.add([&] { posted = client.post(asks(count)); });
+  REQUIRE(eventually([&] { return asked.asked == 1; }));
+  WebSocketClient socket(Target{asked.server->port()}, "/socket.io/?EIO=4&transport=websocket&sid=" + client.sid);
+  socket.send_text("2probe");
+  CHECK(socket.message() == "3probe");
+  crew.join();
+  CHECK(posted == "ok");
+  CHECK(asked.asked == count);
+  socket.send_text("5");
+  for (int i = 0; i < count; ++i) CHECK(acks_in(socket.message(), i) == 1);
+  CHECK(asked.server->stats().slow_readers_closed == 0);
 }

@@ -39,14 +39,18 @@ class EndpointClient final : public detail::EngineIoClient {
 
 FLUX_DECL std::string Socket::id() const { return std::string(session_->sid()); }
 
-FLUX_DECL void Socket::send(std::string_view message, MessageType type) const {
+FLUX_DECL Sent Socket::send(std::string_view message, MessageType type) const {
+  if (!session_->is_open()) return Sent::dropped;
   const bool binary = type == MessageType::binary;
   auto owned = binary ? std::string(message) : core::repaired(std::string(message));
-  session_->loop()->dispatch(
-      [session = session_, message = std::make_shared<const std::string>(std::move(owned)), binary] {
+  const auto& loop = session_->loop();
+  const bool posted =
+      loop->dispatch([session = session_, message = std::make_shared<const std::string>(std::move(owned)), binary] {
         if (binary && message->size() >= detail::engineio_long_bytes) return session->send_long(message);
         session->send(*message, binary);
       });
+  if (!posted) return Sent::dropped;
+  return loop->here() ? session_->sent() : Sent::queued;
 }
 
 FLUX_DECL void Socket::close() const {

@@ -40,16 +40,19 @@ class EngineIoPosted : public std::enable_shared_from_this<EngineIoPosted> {
   EngineIoPosted& operator=(const EngineIoPosted&) = delete;
   ~EngineIoPosted();
 
-  /// Acts on the packets that are left. If the session's input is held, it calls this again when that ends.
+  /// Acts on the packets that are left. If the session's input is held, or its output is congested, the session calls this
+  /// again when that is over. A POST that waits for output is answered at once: the client may be one that polls only then.
   void read();
 
  private:
-  void fail(int status, EndReason end);
+  void finish(int status, std::optional<EndReason> end);
 
   const std::shared_ptr<EngineIoSession> session_;
   const std::shared_ptr<core::Reclaimer> reclaimer_;
   protocol::EngineIoPayloadReader reader_;
+  std::optional<protocol::EngineIoPacket> packet_;  // read, but not acted on yet
   const Done done_;
+  bool answered_ = false;
 };
 
 /// Threading: the session's loop. Ownership: its session's, which destroys it when a WebSocket has replaced it, and when

@@ -33,23 +33,32 @@ FLUX_DECL void EngineIoPosted::read() {
   const auto self = shared_from_this();
   for (std::size_t bytes = 0; session_->takes_input();) {
     if (session_->keep_while_held(self)) return;
-    const auto next = bytes < bytes_of_turn ? reader_.next(bytes_of_turn) : std::nullopt;
-    if (!next && (bytes >= bytes_of_turn || reader_.unfinished())) {
-      session_->loop()->post([self] { self->read(); });
+    if (!packet_) {
+      if (bytes < bytes_of_turn) packet_ = reader_.next(bytes_of_turn);
+      if (!packet_ && (bytes >= bytes_of_turn || reader_.unfinished())) {
+        session_->loop()->post([self] { self->read(); });
+        return;
+      }
+      if (!packet_) break;
+      bytes += bytes_of_packet + packet_->data.size();
+    }
+    if (packet_->type == protocol::EngineIoType::message && session_->keep_while_congested(self)) {
+      if (!std::exchange(answered_, true)) done_(200, {});
       return;
     }
-    if (!next) break;
-    bytes += bytes_of_packet + next->data.size();
-    if (!session_->receive(*next, reader_.owner())) return fail(400, EndReason::parse_error);
+    const auto packet = *std::exchange(packet_, std::nullopt);
+    if (!session_->receive(packet, reader_.owner())) return finish(400, EndReason::parse_error);
   }
-  if (!reader_.error()) return done_(200, {});
-  if (reader_.error()->code() == Errc::message_too_large) return fail(413, EndReason::transport_error);
-  fail(400, EndReason::parse_error);
+  if (!reader_.error()) return finish(200, {});
+  if (reader_.error()->code() == Errc::message_too_large) return finish(413, EndReason::transport_error);
+  finish(400, EndReason::parse_error);
 }
 
-FLUX_DECL void EngineIoPosted::fail(int status, EndReason end) {
-  session_->stop_input();
-  done_(status, end);
+FLUX_DECL void EngineIoPosted::finish(int status, std::optional<EndReason> end) {
+  if (end) session_->stop_input();
+  if (!answered_) return done_(status, end);
+  if (end) session_->loop()->post([session = session_, end] { session->close(*end); });
+  session_->end_early_answered();
 }
 
 // --- Polls ---
@@ -176,6 +185,7 @@ class EngineIoPolling::LongAnswer : public std::enable_shared_from_this<LongAnsw
     if (!send()) return;  // a callback that is set when the client has gone would keep all this
     exchange_.on_drain([self = shared_from_this()] {
       self->session_->note_heard();  // the client can't answer a ping that it has not received
+      self->session_->note_output_taken();
       if (self->send()) self->exchange_.state()->ask_drained();
     });
     exchange_.state()->ask_drained();

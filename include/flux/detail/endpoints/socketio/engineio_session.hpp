@@ -86,6 +86,8 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   bool busy() const;
   /// Whether so much is pending for the client (over polling, for its next poll) that states are held back from it.
   bool congested() const;
+  /// The verdict on what was sent to the client just now.
+  Sent sent() const { return !is_open() ? Sent::dropped : congested() ? Sent::congested : Sent::queued; }
 
   /// Over polling: `poll` is the handshake's request, which the open packet answers.
   void open_polling(const HttpExchange& poll, std::unique_ptr<EngineIoPollers::Place> place,
@@ -134,8 +136,14 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   bool takes_input() const noexcept { return is_open() && !ending_; }
   /// Nothing more is taken from the client, which will be closed.
   void stop_input() noexcept { ending_ = true; }
-  /// If input is held, keeps the POST until it no longer is.
+  /// If a message of the client is being parsed elsewhere, keeps the POST until that is done.
   bool keep_while_held(const std::shared_ptr<EngineIoPosted>& posted);
+  /// If the client's output is congested, keeps the POST until the client has polled enough, or tries a WebSocket. Input
+  /// that follows the POST is held until `end_early_answered`. A client that takes nothing for
+  /// `Limits::output_stall_timeout` is closed.
+  bool keep_while_congested(const std::shared_ptr<EngineIoPosted>& posted);
+  /// The POST that was kept for output has been read to its end.
+  void end_early_answered();
   /// Acts on a packet. False: there is no such packet. `owner` as for `EngineIoClient::on_message`.
   bool receive(const protocol::EngineIoPacket& packet, std::string* owner);
   /// Answers a poll that is pending at the end of this turn.
@@ -147,6 +155,8 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   /// Any thread: the client has shown that it is alive.
   void note_heard() noexcept { heard_lately_ = true; }
   bool take_heard() noexcept { return heard_lately_.exchange(false); }
+  /// Any thread: the client has taken some of a poll's answer.
+  void note_output_taken() noexcept { output_taken_ = true; }
   /// The server no longer finds it.
   void forget();
 
@@ -154,11 +164,18 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   struct Reader;
   /// While input is held.
   struct Held {
-    std::size_t times = 0;
+    std::size_t times = 0;                   // of `hold_input`
     std::shared_ptr<EngineIoPosted> posted;  // goes on then
+    std::shared_ptr<EngineIoPosted> next;    // a POST behind one that was answered early
+    bool answered_early = false;             // a POST is unfinished that was kept while output was congested
+    bool waits_for_output = false;           // `posted` does
   };
 
   EngineIoPolling& polling();
+  void begin_hold();
+  void watch_output();
+  void go_on_with_posted();
+  void output_is_free();
   void decode_aside(std::string text);
   void end_hold();
   void from_probing(EngineIoWebSocket& from, std::string_view message, MessageType type);
@@ -197,6 +214,8 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   std::atomic<protocol::EngineIoTransport> transport_{protocol::EngineIoTransport::polling};
   std::atomic<bool> posting_{false};
   std::atomic<bool> heard_lately_{false};  // over polling: the client has posted, or taken some of an answer
+  std::atomic<bool> output_taken_{false};  // since `watch_output` looked
+  bool watches_output_ = false;            // a timer of `watch_output` is running
   bool flush_asked_ = false;
   bool awaiting_pong_ = false;
   bool ping_unsent_ = false;  // it is pending behind something long

@@ -97,7 +97,10 @@ FLUX_DECL void EngineIoSession::poll(const HttpExchange& exchange) {
 FLUX_DECL void EngineIoSession::posted(std::string body, EngineIoPosted::Done done) {
   note_heard();
   if (polling_) polling_->note_used();
-  std::make_shared<EngineIoPosted>(shared_from_this(), std::move(body), server_.limits(), std::move(done))->read();
+  const auto posted =
+      std::make_shared<EngineIoPosted>(shared_from_this(), std::move(body), server_.limits(), std::move(done));
+  if (!held_ || !held_->answered_early) return posted->read();
+  held_->next = posted;
 }
 
 FLUX_DECL void EngineIoSession::flush_soon() {
@@ -109,7 +112,11 @@ FLUX_DECL void EngineIoSession::flush() {
   flush_asked_ = false;
   if (!polling_ || !polling_->has_poll() || !polling_->has_packets()) return;
   polling_->flush();
-  if (!congested()) catch_up();
+  note_output_taken();
+  if (held_ && held_->answered_early) note_heard();  // its pong may be in the POST
+  if (congested()) return;
+  catch_up();
+  if (!congested()) output_is_free();
 }
 
 FLUX_DECL void EngineIoSession::end_slow_reader() {
@@ -128,21 +135,66 @@ FLUX_DECL void EngineIoSession::forget() { server_.forget(sid()); }
 // --- Held input ---
 
 FLUX_DECL bool EngineIoSession::keep_while_held(const std::shared_ptr<EngineIoPosted>& posted) {
-  if (held_) held_->posted = posted;
-  return held_ != nullptr;
+  if (!held_ || held_->times == 0) return false;
+  held_->posted = posted;
+  return true;
+}
+
+/// During an upgrade a client does not poll before its POST has been answered.
+FLUX_DECL bool EngineIoSession::keep_while_congested(const std::shared_ptr<EngineIoPosted>& posted) {
+  if (!congested() || (polling_ && polling_->probing())) return false;
+  if (!held_) begin_hold();
+  held_->posted = posted;
+  held_->answered_early = true;
+  held_->waits_for_output = true;
+  watch_output();
+  return true;
+}
+
+/// One timer at a time, however often a POST waits.
+FLUX_DECL void EngineIoSession::watch_output() {
+  const auto stall = server_.hub().config.limits.output_stall_timeout;
+  if (stall.count() == 0 || std::exchange(watches_output_, true)) return;
+  output_taken_ = false;
+  loop_->call_after(stall, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self || !self->is_open()) return;
+    self->watches_output_ = false;
+    if (!self->held_ || !self->held_->waits_for_output) return;
+    if (self->output_taken_) return self->watch_output();
+    self->loop_->counters().slow_readers_closed.add();
+    self->close(EndReason::transport_error);
+  });
+}
+
+FLUX_DECL void EngineIoSession::output_is_free() {
+  if (held_ && std::exchange(held_->waits_for_output, false)) go_on_with_posted();
+}
+
+FLUX_DECL void EngineIoSession::go_on_with_posted() {
+  if (!held_ || held_->times > 0 || held_->waits_for_output) return;
+  if (const auto posted = std::exchange(held_->posted, nullptr)) posted->read();
+}
+
+FLUX_DECL void EngineIoSession::end_early_answered() {
+  if (!held_ || !std::exchange(held_->answered_early, false)) return;
+  held_->posted = std::move(held_->next);
+  if (held_->times == 0) end_hold();
+}
+
+FLUX_DECL void EngineIoSession::begin_hold() {
+  held_ = std::make_unique<Held>();
+  if (websocket_) websocket_->pause_input();
 }
 
 FLUX_DECL void EngineIoSession::hold_input() {
-  if (!held_) {
-    held_ = std::make_unique<Held>();
-    if (websocket_) websocket_->pause_input();
-  }
+  if (!held_) begin_hold();
   ++held_->times;
 }
 
 FLUX_DECL void EngineIoSession::release_input() {
-  if (!held_ || --held_->times > 0) return;
-  end_hold();
+  if (!held_ || held_->times == 0 || --held_->times > 0) return;
+  held_->answered_early ? go_on_with_posted() : end_hold();
 }
 
 /// A POST goes on before messages that the client has sent over a WebSocket since, and may hold input again.
@@ -150,6 +202,7 @@ FLUX_DECL void EngineIoSession::end_hold() {
   const auto held = std::move(held_);
   if (!held) return;
   if (held->posted) held->posted->read();
+  if (held->next) held->next->read();  // only if the session is closed
   if (websocket_ && !held_) websocket_->resume_input();
 }
 
@@ -250,7 +303,9 @@ FLUX_DECL void EngineIoSession::websocket_drained() {
     ping_unsent_ = false;
     if (awaiting_pong_) ping_in(server_.options().ping_timeout, true);
   }
+  const auto self = shared_from_this();
   catch_up();
+  if (!congested()) output_is_free();
 }
 
 FLUX_DECL void EngineIoSession::catch_up() {
@@ -363,6 +418,8 @@ FLUX_DECL void EngineIoSession::probe(std::shared_ptr<EngineIoWebSocket> websock
     return;
   }
   polling_->probing() = std::move(websocket);
+  output_is_free();
+  if (!polling_) return;  // what was posted has closed the session
   loop_->call_after(server_.options().upgrade_timeout,
                     [weak = weak_from_this(), tried = std::weak_ptr<EngineIoWebSocket>(polling_->probing())] {
                       const auto self = weak.lock();
@@ -455,9 +512,12 @@ FLUX_DECL void EngineIoSession::ping_due() {
 /// Whether anything has come since this was asked last. A client that sends something long has no way to answer a ping,
 /// and its answer is not read while its input is held.
 FLUX_DECL bool EngineIoSession::heard() {
-  if (held_) return true;
+  // Without a limit of its own for output that is not taken, a POST that waits for that is no sign of life.
+  const bool waits_unwatched =
+      held_ && held_->answered_early && server_.hub().config.limits.output_stall_timeout.count() == 0;
+  if (held_ && !waits_unwatched) return true;
   if (websocket_) return websocket_->heard() || websocket_->input_held();
-  return take_heard() || posting_;
+  return take_heard() || (posting_ && !waits_unwatched);
 }
 
 FLUX_DECL void EngineIoSession::pong() {
