@@ -18,8 +18,6 @@
 
 namespace flux::live {
 
-inline constexpr std::string_view default_path = "/live";
-
 /// Client to server.
 namespace request {
 /// `{roomId, presence?, accessToken?, name?, email?}`: joins the room, and creates it if it does not exist.
@@ -99,22 +97,5 @@ inline constexpr std::string_view public_item = "public_item";
 /// `{offset}`: that item was deleted, or removed as the oldest one; sent to clients that requested changes.
 inline constexpr std::string_view public_removed = "public_removed";
 }  // namespace reply
-
-/// Values of an error's `code`. The first three are the reference's; `flux::to_wire_name` returns all of them.
-namespace error_code {
-inline constexpr std::string_view invalid_json = "INVALID_JSON";
-inline constexpr std::string_view invalid_message = "INVALID_MESSAGE";
-inline constexpr std::string_view server_error = "SERVER_ERROR";
-inline constexpr std::string_view room_not_found = "ROOM_NOT_FOUND";
-inline constexpr std::string_view room_exists = "ROOM_EXISTS";
-inline constexpr std::string_view room_full = "ROOM_FULL";
-inline constexpr std::string_view not_in_room = "NOT_IN_ROOM";
-inline constexpr std::string_view limit_exceeded = "LIMIT_EXCEEDED";
-inline constexpr std::string_view unauthorized = "UNAUTHORIZED";
-inline constexpr std::string_view forbidden = "FORBIDDEN";
-inline constexpr std::string_view rate_limited = "RATE_LIMITED";
-inline constexpr std::string_view store_failed = "STORE_FAILED";
-inline constexpr std::string_view overloaded = "OVERLOADED";
-}  // namespace error_code
 
 }  // namespace flux::live

@@ -218,13 +218,9 @@ TEST_CASE("http message: lists and fields are compared case-insensitively", "[ht
   CHECK_FALSE(header_has_token("closed", "close"));
   CHECK_FALSE(header_has_token("a;q=1", "a"));
   CHECK_FALSE(header_has_token("", "a"));
-  HttpFields fields = {{"A", "1"}, {"b", "2"}, {"a", "3"}};
+  const HttpFields fields = {{"A", "1"}, {"b", "2"}, {"a", "3"}};
   CHECK(find_field(fields, "a") == "1");
   CHECK_FALSE(find_field(fields, "c"));
-  set_field(fields, "a", fields[1].second);
-  CHECK(fields == HttpFields{{"a", "2"}, {"b", "2"}});
-  set_field(fields, "C", "4");
-  CHECK(fields.back() == HttpField{"C", "4"});
   CHECK(reason_phrase(431) == "Request Header Fields Too Large");
   CHECK(reason_phrase(299) == "Unknown");
 }

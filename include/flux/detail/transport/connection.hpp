@@ -111,7 +111,6 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 
   /// Sends the pending output, ends the sending side, waits for the peer to end, at most for `linger`, and closes.
   void finish(std::chrono::milliseconds linger);
-  bool finishing() const noexcept { return finishing_; }
   /// Closes at once.
   void close();
   /// Takes the socket out to move it to another loop, and ends this connection as `close` does. Returns null and

@@ -36,9 +36,6 @@ bool equals_ignore_case(std::string_view left, std::string_view right) noexcept;
 /// The value of the first field with that name.
 std::optional<std::string_view> find_field(const HttpFields& fields, std::string_view name) noexcept;
 
-/// Replaces all fields with that name by one, or appends it.
-void set_field(HttpFields& fields, std::string_view name, std::string_view value);
-
 /// Whether the comma-separated list `value` contains `token`, ignoring case: header_has_token("close, TE", "te").
 /// Parameters belong to a list member: "a;q=1" does not contain "a".
 bool header_has_token(std::string_view value, std::string_view token) noexcept;

@@ -83,19 +83,6 @@ FLUX_DECL std::optional<std::string_view> find_field(const HttpFields& fields, s
   return std::nullopt;
 }
 
-FLUX_DECL void set_field(HttpFields& fields, std::string_view name, std::string_view value) {
-  // Copied first: both may be views into fields that are about to be removed.
-  HttpField field{std::string(name), std::string(value)};
-  const auto is_named = [&field](const HttpField& other) { return equals_ignore_case(other.first, field.first); };
-  const auto first = std::find_if(fields.begin(), fields.end(), is_named);
-  if (first == fields.end()) {
-    fields.push_back(std::move(field));
-    return;
-  }
-  fields.erase(std::remove_if(first + 1, fields.end(), is_named), fields.end());
-  *first = std::move(field);
-}
-
 FLUX_DECL bool header_has_token(std::string_view value, std::string_view token) noexcept {
   while (!value.empty()) {
     const std::size_t comma = std::min(value.find(','), value.size());
