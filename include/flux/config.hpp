@@ -104,7 +104,8 @@ struct Limits {
   std::size_t outbox_bytes_max = 4'194'304;  ///< beyond it the reader is closed with 4413
 
   /// Encoded messages to one room or namespace that an event loop has not yet sent, in bytes. Beyond it events, chat
-  /// and data for it are answered with overloaded and sent to no member. 1 MiB to 1 GiB.
+  /// and data for it are answered with overloaded and sent to no member. Socket.IO emits to several rooms at once, and
+  /// all emits with connection state recovery, count together for their namespace. 1 MiB to 1 GiB.
   std::size_t fanout_bytes_max = 67'108'864;
 
   // Rooms

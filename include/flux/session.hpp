@@ -42,8 +42,9 @@ class Session {
   /// its roomId. Data sharing: the event itself, with the payload and, where it is given, `room`. Ordering: calls from
   /// one thread keep their order. Errors: session_not_found once it is gone; invalid_argument for an event that is empty,
   /// too long, not UTF-8 or (data sharing) reserved, and for a room that is not UTF-8; message_too_large above
-  /// Limits::message_bytes_max.
-  Result<void> send(std::string_view event, const JsonText& payload, const RoomId& room = {}) const;
+  /// Limits::message_bytes_max. The verdict is that of the client's loop if this is called on it; on other threads it is
+  /// `queued`.
+  Result<Sent> send(std::string_view event, const JsonText& payload, const RoomId& room = {}) const;
   /// Closes with `code` and `reason` (repaired where it is not UTF-8, and cut to 123 bytes); Socket.IO tells its clients neither. Does nothing where it is
   /// closed already.
   void close(CloseCode code, std::string_view reason = {}) const;

@@ -24,9 +24,9 @@
 // - Recovery has its differences at `Options::recovery_max`, the transports have theirs in <flux/engineio.hpp>.
 #pragma once
 
-#include <flux/detail/endpoints/socketio/socketio_codec.hpp>
 #include <flux/engineio.hpp>
 #include <flux/grant.hpp>
+#include <flux/socketio_types.hpp>
 
 #include <chrono>
 #include <functional>
@@ -46,10 +46,6 @@ struct SocketIoQuestion;
 
 namespace flux::socketio {
 
-/// An argument: JSON in which bytes may stand anywhere. `Value(JsonText)`, `Value::bytes(…)`.
-using Value = protocol::SocketIoValue;
-using Args = std::vector<Value>;
-
 /// For larger messages set `payload_bytes_max`; nothing else bounds what one event may hold, attachments included.
 /// A packet with 256 kB of text and more is taken apart on a thread that the endpoint has for that, and nothing else of
 /// its client is read meanwhile. So no loop waits for its parsing; for what a handler does with it others do wait.
@@ -61,7 +57,7 @@ using Args = std::vector<Value>;
 struct Options : engineio::Options {
   Options() { path = "/socket.io/"; }
   std::chrono::milliseconds connect_timeout{45'000};  ///< to join a namespace; then the connection is closed
-  protocol::SocketIoLimits packet_limits;
+  PacketLimits packet_limits;
   /// Without more of what an event announces; then the connection is closed.
   std::chrono::milliseconds attachments_timeout{20'000};
   std::size_t namespaces_max = 10'000;  ///< those that predicates let in included
@@ -109,12 +105,13 @@ class Handshake {
   std::shared_ptr<const detail::EngineIoOpening> opening_;
 };
 
-/// What became of an emit: a `Result<void>` that may be left alone. What can't be sent because of what the application
-/// asked for is in its log all the same.
-class Emitted : public Result<void> {
+/// The verdict on an emit, which may be ignored: an error that is the application's is in its log, too. `congested`
+/// and `dropped` come from `Socket`'s emits on the socket's own loop: `Limits::outbox_bytes_congested` and more is
+/// pending for the client, or a volatile emit was not sent. Emits to rooms, and those of other threads, are `queued`.
+class Emitted : public Result<Sent> {
  public:
-  Emitted() = default;
-  Emitted(Result<void> result) : Result<void>(std::move(result)) {}
+  Emitted() : Result<Sent>(Sent::queued) {}
+  Emitted(Result<Sent> result) : Result<Sent>(std::move(result)) {}
 };
 
 /// An event from a client. Valid during its handler; `later` is to be copied.
@@ -147,13 +144,13 @@ class Namespace;
 class Next;
 class Socket;
 
-using EventHandler = std::function<void(Event&)>;
+using EventListener = std::function<void(Event&)>;
 /// Asked about an event before its handlers. The event lives until the answer has been given.
 using EventMiddleware = std::function<void(Event&, Next)>;
 /// An event that a middleware has refused, with what that said; or one that has come too fast and asks for an
 /// acknowledgment, with the rate.
 using RefusedHandler = std::function<void(Event&, const std::string& message, const std::optional<JsonText>& data)>;
-using DisconnectHandler = std::function<void(std::string_view reason)>;
+using DisconnectListener = std::function<void(std::string_view reason)>;
 /// What came back; or `Errc::overloaded` where no answer came in time, `session_not_found` where the client went.
 using AckHandler = std::function<void(Result<Args>)>;
 /// The answers of many, in the order in which they came. `missing`: one of the errors of those who gave none.
@@ -219,22 +216,22 @@ class Socket {
   std::string_view transport() const;
 
   /// One handler for each event; the newest counts.
-  void on(std::string event, EventHandler handler) const;
+  void on(std::string event, EventListener handler) const;
   /// The same, for the next of these events only.
-  void once(std::string event, EventHandler handler) const;
+  void once(std::string event, EventListener handler) const;
   void off(std::string_view event) const;
   /// Called for every event, before the handler of its own. An empty one: nothing is any more.
-  void on_any(EventHandler handler) const;
+  void on_any(EventListener handler) const;
   /// Asked about every event before its handlers, in the order of the calls. Events that wait for an answer are
   /// overtaken by others. Who refuses one ends it: the client hears of it what `on_refused` sends, for instance as its
   /// ack. So does the one whose events are past `Limits::messages_per_second`.
   void use(EventMiddleware middleware) const;
   void on_refused(RefusedHandler handler) const;
   /// As `on_disconnect`, but while the socket is in its rooms yet and they still hear what it emits.
-  void on_disconnecting(DisconnectHandler handler) const;
+  void on_disconnecting(DisconnectListener handler) const;
   /// `reason` as in Socket.IO: "transport close", "transport error", "ping timeout", "parse error", "client namespace
   /// disconnect", "server namespace disconnect", "forced server close", "server shutting down"; ours: "rate limited".
-  void on_disconnect(DisconnectHandler handler) const;
+  void on_disconnect(DisconnectListener handler) const;
 
   /// Errors: invalid_argument as for `Broadcast`; session_not_found where it is not connected.
   Emitted emit(std::string_view event, const Args& args = {}) const;

@@ -1,4 +1,5 @@
 // What the server keeps for clients of Engine.IO and Socket.IO is bounded, and which client's part is dropped first.
+#include "support/leaping_clock.hpp"
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
 #include "support/socketio_poller.hpp"
@@ -6,6 +7,7 @@
 #include <flux/socketio.hpp>
 #include <flux/testing/manual_clock.hpp>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -152,6 +154,88 @@ TEST_CASE("socket.io: a client that has received nothing for long is recovered, 
   CHECK(back.id == ada.id);
   io.to(back.id).emit("next");
   CHECK(back.message().substr(0, 10) == R"(42["next",)");
+}
+
+TEST_CASE("socket.io: the process was stopped for longer than the window, who was cut off is recovered all the same") {
+  const auto clock = std::make_shared<LeapingClock>();
+  auto config = test_config();
+  config.clock = clock;
+  flux::Server server(config);
+  Io io(server, with_recovery());
+  server.start();
+  Returning ada(server.port()), ben(server.port());
+  ada.cut(io);
+  io.emit("news");
+  CHECK(ben.message().substr(0, 10) == R"(42["news",)");
+  clock->leap(1h);
+  Returning back(server.port(), ada.recovery());
+  CHECK(back.id == ada.id);
+  CHECK(back.message().substr(0, 10) == R"(42["news",)");
+}
+
+TEST_CASE("socket.io: who comes back when the window has passed is not recovered") {
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  auto config = test_config();
+  config.clock = clock;
+  flux::Server server(config);
+  Io io(server, with_recovery());
+  server.start();
+  Returning in_time(server.port()), late(server.port());
+  late.cut(io);
+  clock->advance(20s);
+  in_time.cut(io);
+  clock->advance(41s);
+  CHECK(recovers(server.port(), in_time));
+  CHECK_FALSE(recovers(server.port(), late));
+}
+
+// --- Emits that no lane takes ---
+
+TEST_CASE("socket.io: emits to several rooms, or with recovery, are refused while too much waits for a loop") {
+  const bool with_state = GENERATE(false, true);
+  const bool asks = GENERATE(false, true);
+  CAPTURE(with_state, asks);
+  auto config = test_config();
+  config.limits.fanout_bytes_max = 1'048'576;
+  config.limits.ping_interval = 0ms;
+  flux::Server server(config);
+  Io io(server, with_state ? with_recovery() : Options());
+  Gate gate;
+  std::atomic<bool> blocked{false};
+  io.on_connection([&](const flux::socketio::Socket& socket) {
+    for (const char* room : {"a", "b"}) static_cast<void>(socket.join(room));
+    socket.on("block", [&](flux::socketio::Event&) {
+      blocked = true;
+      gate.wait();
+    });
+  });
+  server.start();
+  Returning client(server.port());
+  REQUIRE(eventually([&] { return io.to("a").to("b").sockets().size() == 1; }));
+  client.send_text(R"(42["block"])");
+  REQUIRE(eventually([&] { return blocked.load(); }));
+  const flux::socketio::Value filling(JsonText::trusted(quoted_x(100'000)));
+  std::atomic<std::size_t> answers{0};
+  const auto emit = [&](std::size_t n) -> flux::Result<flux::Sent> {
+    const flux::socketio::Args args{JsonText::number(static_cast<std::int64_t>(n)), filling};
+    if (!asks) return io.to("a").to("b").emit("news", args);
+    return io.to("a").to("b").timeout(60s).emit("news", args, [&](const auto&, const auto&) { ++answers; });
+  };
+  std::size_t taken = 0;
+  flux::Result<flux::Sent> sent = flux::Sent::queued;
+  while (taken < 100 && (sent = emit(taken))) ++taken;
+  REQUIRE_FALSE(sent);
+  CHECK(sent.error().code() == flux::Errc::overloaded);
+  CHECK(taken == 11);
+  gate.open();
+  for (std::size_t n = 0; n < taken; ++n) {
+    const std::string got = client.message();
+    const std::string begin = R"(["news",)" + std::to_string(n) + ",\"x";
+    CHECK(got.substr(got.find('['), begin.size()) == begin);
+  }
+  CHECK(eventually([&] { return emit(taken).ok(); }));
+  CHECK(client.message().find(R"(["news",11,)") != std::string::npos);
+  CHECK(answers == 0);
 }
 
 // --- By address ---

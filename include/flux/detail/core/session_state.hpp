@@ -59,7 +59,7 @@ class SessionState : public core::GrantHolder {
     const auto in = rooms();
     return std::find(in.begin(), in.end(), room) != in.end();
   }
-  virtual Result<void> send(std::string_view event, const JsonText& payload, const RoomId& room) = 0;
+  virtual Result<Sent> send(std::string_view event, const JsonText& payload, const RoomId& room) = 0;
   virtual void close_session(CloseCode code, std::string_view reason) = 0;
   /// Gives it another grant, which counts from now on; its memberships stay. Errors: session_not_found.
   virtual Result<void> change_grant(Grant grant) = 0;

@@ -28,7 +28,7 @@ FLUX_DECL std::string Session::remote_address() const { return state_->remote().
 FLUX_DECL std::vector<RoomId> Session::rooms() const { return state_->rooms(); }
 FLUX_DECL bool Session::connected() const { return state_->connected(); }
 
-FLUX_DECL Result<void> Session::send(std::string_view event, const JsonText& payload, const RoomId& room) const {
+FLUX_DECL Result<Sent> Session::send(std::string_view event, const JsonText& payload, const RoomId& room) const {
   return state_->send(event, payload, room);
 }
 

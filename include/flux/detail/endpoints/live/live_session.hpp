@@ -25,7 +25,7 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   /// It is connected: enters the directory.
   void opened();
 
-  Result<void> send(std::string_view event, const JsonText& payload, const RoomId& room) override;
+  Result<Sent> send(std::string_view event, const JsonText& payload, const RoomId& room) override;
   void close_session(CloseCode code, std::string_view reason) override;
 
  private:

@@ -34,24 +34,25 @@ FLUX_DECL void LiveSession::on_disconnect(const Disconnect& how) {
 
 // --- What others ask, from any thread ---
 
-FLUX_DECL Result<void> LiveSession::send(std::string_view event, const JsonText& payload, const RoomId& room) {
+FLUX_DECL Result<Sent> LiveSession::send(std::string_view event, const JsonText& payload, const RoomId& room) {
   // A handle may be all that is left of a server. While this session is connected the server is there, and the lock
   // keeps it so.
   std::unique_lock lock(loop()->sessions_mutex());
   const auto gone = [&] { return Error(Errc::session_not_found, "session " + SessionState::id() + " is gone"); };
   if (!connected()) return gone();
-  if (auto checked = check_event(event, payload, backend().config.limits); !checked) return checked;
-  if (auto checked = check_label(room); !checked) return checked;
+  if (const auto checked = check_event(event, payload, backend().config.limits); !checked) return checked.error();
+  if (const auto checked = check_label(room); !checked) return checked.error();
   std::string frame;
   writer().event(frame, {room, server_connection_id, {}, event, Relayed(payload).text()});
   lock.unlock();
-  const bool posted = loop()->dispatch([self = this_session(), frame = std::move(frame)] {
-    if (!self->open()) return;
+  const auto write = [self = this_session(), frame = std::move(frame)] {
+    if (!self->open()) return Sent::dropped;
     self->counters().frames_out.add();
-    self->write_frames(frame);
-  });
-  if (!posted) return gone();
-  return {};
+    return self->write_frames(frame);
+  };
+  if (loop()->here()) return write();
+  if (!loop()->post(write)) return gone();
+  return Sent::queued;
 }
 
 FLUX_DECL void LiveSession::close_session(CloseCode code, std::string_view reason) {

@@ -42,7 +42,7 @@ class SharingSession final : public features::Participant,
   /// Enters the directory, and sends what is in the public space.
   void opened();
 
-  Result<void> send(std::string_view event, const JsonText& payload, const RoomId& room) override;
+  Result<Sent> send(std::string_view event, const JsonText& payload, const RoomId& room) override;
   void close_session(CloseCode code, std::string_view reason) override;
 
   void handle(socketio::Event& event) override;

@@ -87,14 +87,14 @@ FLUX_DECL void SharingSession::gone(EndReason reason) {
 
 // --- What others ask, from any thread ---
 
-FLUX_DECL Result<void> SharingSession::send(std::string_view event, const JsonText& payload, const RoomId& room) {
+FLUX_DECL Result<Sent> SharingSession::send(std::string_view event, const JsonText& payload, const RoomId& room) {
   {
     // A handle may be all that is left of a server. While this session is connected the server is there, and the lock
     // keeps it so.
     const std::lock_guard lock(loop()->sessions_mutex());
     if (!connected()) return Error(Errc::session_not_found, "session " + SessionState::id() + " is gone");
-    if (auto checked = check_event(event, payload, backend().config.limits); !checked) return checked;
-    if (auto checked = check_label(room); !checked) return checked;
+    if (const auto checked = check_event(event, payload, backend().config.limits); !checked) return checked.error();
+    if (const auto checked = check_label(room); !checked) return checked.error();
   }
   socketio::Args arguments{payload};
   if (!room.empty()) arguments.emplace_back(JsonText::string(room));

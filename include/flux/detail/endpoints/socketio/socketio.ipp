@@ -72,20 +72,20 @@ FLUX_DECL const Handshake& Socket::handshake() const { return state_->handshake(
 FLUX_DECL bool Socket::connected() const { return state_->connected(); }
 FLUX_DECL bool Socket::recovered() const { return state_->recovered(); }
 FLUX_DECL std::string_view Socket::transport() const { return state_->transport(); }
-FLUX_DECL void Socket::on(std::string event, EventHandler handler) const {
+FLUX_DECL void Socket::on(std::string event, EventListener handler) const {
   state_->on(std::move(event), std::move(handler), false);
 }
-FLUX_DECL void Socket::once(std::string event, EventHandler handler) const {
+FLUX_DECL void Socket::once(std::string event, EventListener handler) const {
   state_->on(std::move(event), std::move(handler), true);
 }
 FLUX_DECL void Socket::off(std::string_view event) const { state_->off(event); }
 FLUX_DECL void Socket::use(EventMiddleware middleware) const { state_->use(std::move(middleware)); }
 FLUX_DECL void Socket::on_refused(RefusedHandler handler) const { state_->on_refused(std::move(handler)); }
-FLUX_DECL void Socket::on_disconnecting(DisconnectHandler handler) const {
+FLUX_DECL void Socket::on_disconnecting(DisconnectListener handler) const {
   state_->on_disconnecting(std::move(handler));
 }
-FLUX_DECL void Socket::on_any(EventHandler handler) const { state_->on_any(std::move(handler)); }
-FLUX_DECL void Socket::on_disconnect(DisconnectHandler handler) const { state_->on_disconnect(std::move(handler)); }
+FLUX_DECL void Socket::on_any(EventListener handler) const { state_->on_any(std::move(handler)); }
+FLUX_DECL void Socket::on_disconnect(DisconnectListener handler) const { state_->on_disconnect(std::move(handler)); }
 FLUX_DECL Emitted Socket::emit(std::string_view event, const Args& args) const {
   return state_->emit(event, args, false);
 }

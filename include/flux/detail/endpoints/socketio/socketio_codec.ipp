@@ -319,38 +319,43 @@ FLUX_DECL bool is_reserved_socketio_event(std::string_view name) noexcept {
 
 // --- Values ---
 
-FLUX_DECL SocketIoValue SocketIoValue::bytes(SharedBytes bytes) {
+}  // namespace flux::protocol
+
+namespace flux::socketio {
+
+FLUX_DECL Value Value::bytes(SharedBytes bytes) {
   std::string text;
-  socketio_detail::append_placeholder(text, 0);
-  const SocketIoPlaceholder whole{0, text.size(), 0};
+  protocol::socketio_detail::append_placeholder(text, 0);
+  const detail::SocketIoPlaceholder whole{0, text.size(), 0};
   return cut(text, 0, text.size(), {&whole, 1}, {&bytes, 1});
 }
 
-FLUX_DECL SocketIoValue SocketIoValue::bytes(std::string bytes) {
-  return SocketIoValue::bytes(std::make_shared<const std::string>(std::move(bytes)));
+FLUX_DECL Value Value::bytes(std::string bytes) {
+  return Value::bytes(std::make_shared<const std::string>(std::move(bytes)));
 }
 
-FLUX_DECL Result<SocketIoValue> SocketIoValue::parse(const std::string& json, std::vector<SharedBytes> attachments,
-                                                     std::size_t depth_max) {
-  socketio_detail::DataVisitor seen(json, !attachments.empty(), nullptr, 0);
+FLUX_DECL Result<Value> Value::parse(const std::string& json, std::vector<SharedBytes> attachments,
+                                     std::size_t depth_max) {
+  protocol::socketio_detail::DataVisitor seen(json, !attachments.empty(), nullptr, 0);
   if (const auto scanned = detail::scan_json(json, depth_max, seen); !scanned) return scanned.error();
-  std::vector<SocketIoPlaceholder> placeholders;
-  if (const auto matched = socketio_detail::match_placeholders(seen, attachments.size(), placeholders); !matched) {
+  std::vector<detail::SocketIoPlaceholder> placeholders;
+  if (const auto matched = protocol::socketio_detail::match_placeholders(seen, attachments.size(), placeholders);
+      !matched) {
     return matched.error();
   }
   return cut(json, 0, json.size(), placeholders, attachments);
 }
 
-FLUX_DECL SocketIoValue SocketIoValue::cut(std::string_view text, std::size_t begin, std::size_t end,
-                                           std::span<const SocketIoPlaceholder> placeholders,
-                                           std::span<const SharedBytes> attachments) {
-  SocketIoValue value;
+FLUX_DECL Value Value::cut(std::string_view text, std::size_t begin, std::size_t end,
+                           std::span<const detail::SocketIoPlaceholder> placeholders,
+                           std::span<const SharedBytes> attachments) {
+  Value value;
   std::string json;
-  for (const SocketIoPlaceholder& placeholder : placeholders) {
+  for (const detail::SocketIoPlaceholder& placeholder : placeholders) {
     if (placeholder.begin < begin || placeholder.end > end) continue;
     json.append(text, begin, placeholder.begin - begin);
     const std::size_t at = json.size();
-    socketio_detail::append_placeholder(json, value.attachments_.size());
+    protocol::socketio_detail::append_placeholder(json, value.attachments_.size());
     value.placeholders_.push_back({at, json.size(), value.attachments_.size()});
     value.attachments_.push_back(attachments[placeholder.num]);
     begin = placeholder.end;
@@ -360,32 +365,36 @@ FLUX_DECL SocketIoValue SocketIoValue::cut(std::string_view text, std::size_t be
   return value;
 }
 
-FLUX_DECL SharedBytes SocketIoValue::bytes_at(std::string_view pointer) const {
+FLUX_DECL SharedBytes Value::bytes_at(std::string_view pointer) const {
   if (attachments_.empty()) return nullptr;
   const auto found = detail::json_at(json_.text(), pointer);
   if (!found) return nullptr;
   const auto begin = static_cast<std::size_t>(found->data() - json_.text().data());
-  for (const SocketIoPlaceholder& placeholder : placeholders_) {
+  for (const detail::SocketIoPlaceholder& placeholder : placeholders_) {
     if (placeholder.begin == begin && placeholder.end == begin + found->size()) return attachments_[placeholder.num];
   }
   return nullptr;
 }
 
-FLUX_DECL std::optional<SocketIoValue> SocketIoValue::at(std::string_view pointer) const {
+FLUX_DECL std::optional<Value> Value::at(std::string_view pointer) const {
   const auto found = detail::json_at(json_.text(), pointer);
   if (!found) return std::nullopt;
   const auto begin = static_cast<std::size_t>(found->data() - json_.text().data());
-  for (const SocketIoPlaceholder& placeholder : placeholders_) {
+  for (const detail::SocketIoPlaceholder& placeholder : placeholders_) {
     if (placeholder.begin < begin && begin < placeholder.end) return std::nullopt;  // bytes have no members
   }
   return cut(json_.text(), begin, begin + found->size(), placeholders_, attachments_);
 }
 
-FLUX_DECL bool operator==(const SocketIoValue& a, const SocketIoValue& b) {
+FLUX_DECL bool operator==(const Value& a, const Value& b) {
   return a.json_ == b.json_ &&
          std::equal(a.attachments_.begin(), a.attachments_.end(), b.attachments_.begin(), b.attachments_.end(),
                     [](const SharedBytes& left, const SharedBytes& right) { return left == right || *left == *right; });
 }
+
+}  // namespace flux::socketio
+
+namespace flux::protocol {
 
 // --- Reading ---
 

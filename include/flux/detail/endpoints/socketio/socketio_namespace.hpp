@@ -64,7 +64,8 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   template <class T>
   using List = std::shared_ptr<const std::vector<T>>;
 
-  SocketIoNamespace(std::string name, std::shared_ptr<const socketio::Options> options, std::shared_ptr<Clock> clock,
+  /// `pending_bytes_max`: `Limits::fanout_bytes_max`.
+  SocketIoNamespace(std::string name, std::shared_ptr<const socketio::Options> options, std::size_t pending_bytes_max,
                     std::weak_ptr<const SocketIoLog> log);
 
   const std::string& name() const noexcept { return name_; }
@@ -80,10 +81,10 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   using Names = std::vector<std::string>;
 
   /// To the rooms (none: everybody) but those in `except`.
-  Result<void> emit(const Names& rooms, const Names& except, bool volatile_only, std::string_view event,
+  Result<Sent> emit(const Names& rooms, const Names& except, bool volatile_only, std::string_view event,
                     const socketio::Args& args);
   /// The same, and collects the acknowledgments.
-  Result<void> emit(const Names& rooms, const Names& except, bool volatile_only, std::string_view event,
+  Result<Sent> emit(const Names& rooms, const Names& except, bool volatile_only, std::string_view event,
                     const socketio::Args& args, std::chrono::milliseconds timeout, socketio::AnswersHandler done);
   /// Whom it would reach.
   std::vector<std::shared_ptr<SocketIoSocket>> reached(const Names& rooms, const Names& except) const;
@@ -113,23 +114,35 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
     protocol::SocketIoMessagePtr message;
     std::size_t bytes;
   };
-  /// Kept events go out in the order of their numbers, so that the last that has come tells which have not. What waits
-  /// for a loop:
-  struct InOrder {
-    struct Sent {
-      protocol::SocketIoMessagePtr message;
-      std::vector<std::shared_ptr<SocketIoSocket>> receivers;
-    };
+  /// What an emit asks its receivers for.
+  struct Question {
+    std::uint64_t id;
+    std::chrono::milliseconds timeout;
+    socketio::AckHandler answered;
+  };
+  /// An emit that no lane takes.
+  struct Emit {
+    protocol::SocketIoMessagePtr message;
+    std::vector<std::shared_ptr<SocketIoSocket>> receivers;
+    bool volatile_only;
+    std::shared_ptr<const Question> question;  // null: no acknowledgment is wanted
+    std::size_t bytes;
+  };
+  /// Emits that are pending for one loop. They are sent in the order of the calls, so that with connection state recovery
+  /// the last event that a client has received tells which it has not.
+  struct Outgoing {
     struct Turn {
-      explicit Turn(InOrder& of) : order(of) { order.is_sending = true; }
+      explicit Turn(Outgoing& of) : outgoing(of) { outgoing.is_sending = true; }
       Turn(const Turn&) = delete;
       Turn& operator=(const Turn&) = delete;
-      ~Turn() { order.is_sending = false; }
-      InOrder& order;
+      ~Turn() { outgoing.is_sending = false; }
+      Outgoing& outgoing;
     };
-    std::deque<Sent> waiting;
+    std::deque<Emit> pending;
+    std::size_t bytes = 0;
     bool is_sending = false;  // the loop's own
   };
+  using Receivers = std::map<core::Loop*, std::vector<std::shared_ptr<SocketIoSocket>>>;
   /// What is left of a client that was cut off.
   struct Lost {
     std::string pid;
@@ -149,8 +162,11 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   };
 
   // For sockets, on their loops
-  /// Sends what waits for the loop, kept events.
-  void send_in_order(const core::Loop& loop);
+  /// Whether emits are pending outside of lanes, for any loop.
+  bool has_outgoing() const noexcept { return outgoing_count_.load(std::memory_order_acquire) > 0; }
+  /// Sends the loop's: all of them, or as many as `Lane::batch_bytes_max` allows, and the others in further turns, so that
+  /// readers can take what is sent to them in between.
+  void send_outgoing(const std::shared_ptr<core::Loop>& loop, bool all);
   void add(const std::shared_ptr<SocketIoSocket>& socket);
   void remove(const std::shared_ptr<SocketIoSocket>& socket, bool recoverable);
   std::shared_ptr<SocketIoRoom> enter(const std::string& room, const std::shared_ptr<SocketIoSocket>& socket);
@@ -167,13 +183,20 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   Result<protocol::SocketIoMessagePtr> encode(const std::vector<std::string>& rooms,
                                               const std::vector<std::string>& except, std::string_view event,
                                               const socketio::Args& args);
-  void send_kept(std::unique_lock<std::mutex> lock, const Names& rooms, const Names& except,
-                 const protocol::SocketIoMessagePtr& message);
-  std::optional<Result<void>> emit_to_lanes(const std::vector<std::string>& rooms,
+  /// The error where so much is pending for one of the loops that nothing more is taken.
+  std::optional<Error> overloaded(const Receivers& receivers) const;
+  /// Releases the lock.
+  void send_by_loops(std::unique_lock<std::mutex> lock, Receivers receivers,
+                     const protocol::SocketIoMessagePtr& message, bool volatile_only,
+                     const std::shared_ptr<const Question>& question);
+  std::optional<Result<Sent>> emit_to_lanes(const std::vector<std::string>& rooms,
                                             const std::vector<std::string>& except,
                                             const protocol::SocketIoMessage& message);
   std::vector<std::shared_ptr<SocketIoSocket>> receivers(const std::vector<std::string>& rooms,
                                                          const std::vector<std::string>& except) const;
+  void run_time(const std::shared_ptr<core::Loop>& loop);
+  void tick();
+  Clock::TimePoint now();
   Clock::TimePoint delivered_by(Clock::TimePoint cut_off) const;
   void forget_old();
   void forget_oldest_kept();
@@ -182,7 +205,7 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
 
   const std::string name_;
   const std::shared_ptr<const socketio::Options> options_;
-  const std::shared_ptr<Clock> clock_;
+  const std::size_t pending_bytes_max_;
   const std::weak_ptr<const SocketIoLog> log_;
   const std::shared_ptr<SocketIoRoom> everyone_ = std::make_shared<SocketIoRoom>(std::string());
   std::size_t users_ = 0;  // clients who are in, or being asked about; under the server's lock, as the next one
@@ -193,7 +216,8 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   List<socketio::ConnectionHandler> handlers_ = std::make_shared<std::vector<socketio::ConnectionHandler>>();
   std::unordered_set<std::shared_ptr<SocketIoSocket>, SocketIoById, SocketIoById> sockets_;
   std::unordered_map<std::string, Members, core::SeededHash, std::equal_to<>> rooms_;
-  std::unordered_map<const core::Loop*, InOrder> in_order_;
+  std::unordered_map<const core::Loop*, Outgoing> outgoing_;
+  std::atomic<std::size_t> outgoing_count_{0};
   std::deque<Kept> kept_;
   std::size_t kept_bytes_ = 0;
   std::uint64_t crowded_out_ = 0;      // those with lower numbers, for want of room
@@ -202,6 +226,10 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   std::unordered_map<std::string_view, LostList::iterator> lost_by_pid_;
   std::map<core::IpAddress, std::list<LostList::iterator>> lost_by_address_;
   std::uint64_t next_offset_ = 0;
+  /// The time of recovery: that of one of the loops, as its timer last saw it. A pause of the process does not count.
+  Clock::TimePoint now_{};
+  std::shared_ptr<core::Loop> time_loop_;  // null before the first socket
+  Clock::TimePoint time_of_loop_{};        // when `now_` was set
   std::atomic<std::uint64_t> next_ack_id_{0};
 };
 

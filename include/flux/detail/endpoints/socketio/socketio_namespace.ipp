@@ -23,8 +23,11 @@ FLUX_DECL void SocketIoLog::unsent(std::string_view what, const Error& error) co
 }
 
 FLUX_DECL SocketIoNamespace::SocketIoNamespace(std::string name, std::shared_ptr<const socketio::Options> options,
-                                               std::shared_ptr<Clock> clock, std::weak_ptr<const SocketIoLog> log)
-    : name_(std::move(name)), options_(std::move(options)), clock_(std::move(clock)), log_(std::move(log)) {}
+                                               std::size_t pending_bytes_max, std::weak_ptr<const SocketIoLog> log)
+    : name_(std::move(name)),
+      options_(std::move(options)),
+      pending_bytes_max_(pending_bytes_max),
+      log_(std::move(log)) {}
 
 FLUX_DECL void SocketIoNamespace::use(socketio::Middleware middleware) {
   const std::lock_guard lock(mutex_);
@@ -39,11 +42,16 @@ FLUX_DECL void SocketIoNamespace::on_connection(socketio::ConnectionHandler hand
 FLUX_DECL void SocketIoNamespace::end() {
   List<socketio::Middleware> middlewares = std::make_shared<std::vector<socketio::Middleware>>();
   List<socketio::ConnectionHandler> handlers = std::make_shared<std::vector<socketio::ConnectionHandler>>();
-  std::vector<std::deque<InOrder::Sent>> waiting;  // hold their sockets, which hold this
-  const std::lock_guard lock(mutex_);              // goes before the lists do, whose handlers may hold this namespace
+  std::vector<std::deque<Emit>> pending;  // hold their sockets, which hold this
+  const std::lock_guard lock(mutex_);     // goes before the lists do, whose handlers may hold this namespace
   middlewares.swap(middlewares_);
   handlers.swap(handlers_);
-  for (auto& [loop, mine] : in_order_) waiting.push_back(std::exchange(mine.waiting, {}));
+  for (auto& [loop, mine] : outgoing_) {
+    outgoing_count_.fetch_sub(mine.pending.size(), std::memory_order_relaxed);
+    pending.push_back(std::exchange(mine.pending, {}));
+    mine.bytes = 0;
+  }
+  time_loop_.reset();
 }
 
 FLUX_DECL SocketIoNamespace::List<socketio::Middleware> SocketIoNamespace::middlewares() const {
@@ -76,61 +84,105 @@ FLUX_DECL std::map<core::Loop*, std::vector<std::shared_ptr<SocketIoSocket>>> by
   return loops;
 }
 
-FLUX_DECL Result<void> SocketIoNamespace::emit(const std::vector<std::string>& rooms,
+FLUX_DECL std::size_t bytes_of(const protocol::SocketIoMessage& message) {
+  std::size_t bytes = message.text().size();
+  for (const auto& attachment : message.attachments()) bytes += attachment->size();
+  return bytes;
+}
+
+FLUX_DECL Error fanout_overloaded(std::size_t pending) {
+  return Error(Errc::overloaded, std::to_string(pending) + " bytes wait to be sent to the receivers; try again later");
+}
+
+FLUX_DECL Result<Sent> SocketIoNamespace::emit(const std::vector<std::string>& rooms,
                                                const std::vector<std::string>& except, bool volatile_only,
                                                std::string_view event, const socketio::Args& args) {
   const bool keeps = recovers() && !volatile_only;
   auto message = keeps ? Result<SocketIoMessagePtr>(SocketIoMessagePtr()) : encode_event(event, args);
   std::unique_lock lock(mutex_);  // keeps the order of emits
-  if (keeps) message = encode(rooms, except, event, args);
+  if (message && !keeps && !volatile_only) {
+    if (const auto sent = emit_to_lanes(rooms, except, **message)) {
+      lock.unlock();
+      if (!*sent) return unsent(event, sent->error());
+      return Sent::queued;
+    }
+  }
+  auto each = by_loops(receivers(rooms, except));
+  if (const auto error = overloaded(each); error && message) message = *error;
+  if (message && keeps) message = encode(rooms, except, event, args);
   if (!message) {
     lock.unlock();
     return unsent(event, message.error());
   }
-  if (keeps) {
-    send_kept(std::move(lock), rooms, except, *message);
-    return {};
-  }
-  if (const auto sent = volatile_only ? std::nullopt : emit_to_lanes(rooms, except, **message)) {
-    lock.unlock();
-    return *sent ? *sent : unsent(event, sent->error());
-  }
-  const auto each = receivers(rooms, except);
-  lock.unlock();
-  for (auto& [loop, sockets] : by_loops(each)) {
-    loop->dispatch([sockets = std::move(sockets), message = *message, volatile_only] {
-      for (const auto& socket : sockets) {
-        if (socket->connected()) socket->send_shared(*message, volatile_only);
-      }
-    });
-  }
-  return {};
+  send_by_loops(std::move(lock), std::move(each), *message, volatile_only, nullptr);
+  return Sent::queued;
 }
 
-FLUX_DECL void SocketIoNamespace::send_kept(std::unique_lock<std::mutex> lock, const Names& rooms, const Names& except,
-                                            const SocketIoMessagePtr& message) {
+FLUX_DECL std::optional<Error> SocketIoNamespace::overloaded(const Receivers& receivers) const {
+  for (const auto& [loop, sockets] : receivers) {
+    const auto found = outgoing_.find(loop);
+    if (found == outgoing_.end() || found->second.bytes < pending_bytes_max_) continue;
+    return fanout_overloaded(found->second.bytes);
+  }
+  return std::nullopt;
+}
+
+FLUX_DECL void SocketIoNamespace::send_by_loops(std::unique_lock<std::mutex> lock, Receivers receivers,
+                                                const SocketIoMessagePtr& message, bool volatile_only,
+                                                const std::shared_ptr<const Question>& question) {
   std::vector<std::shared_ptr<core::Loop>> loops;
-  for (auto& [loop, sockets] : by_loops(receivers(rooms, except))) {
+  for (auto& [loop, sockets] : receivers) {
     loops.push_back(sockets.front()->loop());
-    in_order_[loop].waiting.push_back({message, std::move(sockets)});
+    Outgoing& outgoing = outgoing_[loop];
+    // The entry itself counts, so that short messages are bounded, too.
+    const std::size_t bytes =
+        bytes_of(*message) + sizeof(Emit) + sockets.size() * sizeof(std::shared_ptr<SocketIoSocket>);
+    outgoing.pending.push_back({message, std::move(sockets), volatile_only, question, bytes});
+    outgoing.bytes += bytes;
+    outgoing_count_.fetch_add(1, std::memory_order_release);
   }
   lock.unlock();
   for (const auto& loop : loops) {
-    loop->dispatch([self = shared_from_this(), loop] { self->send_in_order(*loop); });
+    if (loop->dispatch([self = shared_from_this(), loop] { self->send_outgoing(loop, false); })) continue;
+    std::deque<Emit> unsent;  // the loop has ended
+    lock.lock();
+    Outgoing& outgoing = outgoing_[loop.get()];
+    unsent.swap(outgoing.pending);
+    outgoing.bytes = 0;
+    outgoing_count_.fetch_sub(unsent.size(), std::memory_order_relaxed);
+    lock.unlock();
+    for (const Emit& emit : unsent) {
+      if (!emit.question) continue;
+      for (std::size_t i = 0; i < emit.receivers.size(); ++i) {
+        emit.question->answered(Error(Errc::session_not_found, "the server has ended"));
+      }
+    }
   }
 }
 
-FLUX_DECL void SocketIoNamespace::send_in_order(const core::Loop& loop) {
+FLUX_DECL void SocketIoNamespace::send_outgoing(const std::shared_ptr<core::Loop>& loop, bool all) {
   std::unique_lock lock(mutex_);
-  InOrder& mine = in_order_[&loop];  // stays where it is
+  Outgoing& mine = outgoing_[loop.get()];  // stays where it is
   if (mine.is_sending) return;
-  const InOrder::Turn turn(mine);
-  while (!mine.waiting.empty()) {
-    const InOrder::Sent next = std::move(mine.waiting.front());
-    mine.waiting.pop_front();
+  const Outgoing::Turn turn(mine);
+  for (std::size_t sent = 0; !mine.pending.empty();) {
+    if (!all && sent >= core::Lane::batch_bytes_max) {
+      loop->post([self = shared_from_this(), loop] { self->send_outgoing(loop, false); });
+      return;
+    }
+    const Emit next = std::move(mine.pending.front());
+    mine.pending.pop_front();
+    mine.bytes -= next.bytes;
+    outgoing_count_.fetch_sub(1, std::memory_order_relaxed);
+    sent += next.bytes;
     lock.unlock();
     for (const auto& socket : next.receivers) {
-      if (socket->connected()) socket->send_shared(*next.message, false);
+      if (next.question) {
+        const Question& asked = *next.question;
+        socket->ask(*next.message, asked.id, asked.timeout, next.volatile_only, asked.answered);
+      } else if (socket->connected()) {
+        socket->send_shared(*next.message, next.volatile_only);
+      }
     }
     lock.lock();
   }
@@ -156,16 +208,23 @@ struct SocketIoAnswers {
   socketio::AnswersHandler done;
 };
 
-FLUX_DECL Result<void> SocketIoNamespace::emit(const Names& rooms, const Names& except, bool volatile_only,
+FLUX_DECL Result<Sent> SocketIoNamespace::emit(const Names& rooms, const Names& except, bool volatile_only,
                                                std::string_view event, const socketio::Args& args,
                                                std::chrono::milliseconds timeout, socketio::AnswersHandler done) {
   const std::uint64_t id = new_ack_id();
   const auto message = encode_event(event, args, id);
   if (!message) return unsent(event, message.error());
-  const auto each = reached(rooms, except);
+  std::unique_lock lock(mutex_);
+  const auto each = receivers(rooms, except);
+  auto loops = by_loops(each);
+  if (const auto error = overloaded(loops)) {
+    lock.unlock();
+    return unsent(event, *error);
+  }
   if (each.empty()) {
+    lock.unlock();
     if (done) done(std::nullopt, {});
-    return {};
+    return Sent::queued;
   }
   const auto answers = std::make_shared<SocketIoAnswers>(each.size(), std::move(done));
   const auto add = [answers](Result<socketio::Args> answer) {
@@ -173,13 +232,9 @@ FLUX_DECL Result<void> SocketIoNamespace::emit(const Names& rooms, const Names& 
     const auto last = std::move(answers->done);  // ends where it is called
     if (last) last(answers->missing, std::move(answers->answers));
   };
-  for (const auto& receiver : each) {
-    const bool posted = receiver->loop()->dispatch([receiver, message = *message, id, timeout, volatile_only, add] {
-      receiver->ask(*message, id, timeout, volatile_only, add);
-    });
-    if (!posted) add(Error(Errc::session_not_found, "the server has ended"));
-  }
-  return {};
+  send_by_loops(std::move(lock), std::move(loops), *message, volatile_only,
+                std::make_shared<const Question>(Question{id, timeout, add}));
+  return Sent::queued;
 }
 
 FLUX_DECL std::vector<std::shared_ptr<SocketIoSocket>> SocketIoNamespace::reached(const Names& rooms,
@@ -189,7 +244,7 @@ FLUX_DECL std::vector<std::shared_ptr<SocketIoSocket>> SocketIoNamespace::reache
 }
 
 /// The usual case, one room or everybody. None where it is another: those left out must be single sockets.
-FLUX_DECL std::optional<Result<void>> SocketIoNamespace::emit_to_lanes(const std::vector<std::string>& rooms,
+FLUX_DECL std::optional<Result<Sent>> SocketIoNamespace::emit_to_lanes(const std::vector<std::string>& rooms,
                                                                        const std::vector<std::string>& except,
                                                                        const protocol::SocketIoMessage& message) {
   if (rooms.size() > 1 || (rooms.size() == 1 && sockets_.count(rooms[0]) != 0)) return std::nullopt;
@@ -200,16 +255,12 @@ FLUX_DECL std::optional<Result<void>> SocketIoNamespace::emit_to_lanes(const std
   std::shared_ptr<SocketIoRoom> room = everyone_;
   if (!rooms.empty()) {
     const auto found = rooms_.find(rooms[0]);
-    if (found == rooms_.end()) return Result<void>();
+    if (found == rooms_.end()) return Result<Sent>(Sent::queued);
     room = found->second.room;
   }
   const std::lock_guard lock(room->mutex);
-  if (const std::size_t pending = room->audience.pending_size(); pending > 0 && !sockets_.empty()) {
-    const std::size_t most = (*sockets_.begin())->session()->hub().config.limits.fanout_bytes_max;
-    if (pending >= most) {
-      return Result<void>(Error(Errc::overloaded,
-                                std::to_string(pending) + " bytes wait to be sent to the receivers; try again later"));
-    }
+  if (const std::size_t pending = room->audience.pending_size(); pending >= pending_bytes_max_) {
+    return Result<Sent>(fanout_overloaded(pending));
   }
   room->audience.append([&](const void* view, core::Lane& lane) { append_socketio(lane, message, view); }, room);
   for (const std::string& id : except) {
@@ -217,7 +268,7 @@ FLUX_DECL std::optional<Result<void>> SocketIoNamespace::emit_to_lanes(const std
       room->audience.exclude_from_last((*left_out)->key());
     }
   }
-  return Result<void>();
+  return Result<Sent>(Sent::queued);
 }
 
 /// Each once.
@@ -290,6 +341,7 @@ FLUX_DECL void SocketIoNamespace::add(const std::shared_ptr<SocketIoSocket>& soc
   if (recovers()) {
     using Recoverable = const SocketIoSocket::Recoverable;
     socket->recoverable_ = std::make_unique<Recoverable>(Recoverable{new_engineio_sid(), next_offset_});
+    run_time(socket->loop());
   }
   seat(socket);
 }
@@ -314,7 +366,7 @@ FLUX_DECL void SocketIoNamespace::remove(const std::shared_ptr<SocketIoSocket>& 
   forget_old();
   const SocketIoSocket::Recoverable& known = *socket->recoverable_;
   const auto client = core::ClientAddress::parse(socket->handshake().remote_address());
-  Lost lost{known.pid, known.first, socket->id(), {}, {}, clock_->now(), {}, {}};
+  Lost lost{known.pid, known.first, socket->id(), {}, {}, now(), {}, {}};
   if (client) lost.from = client->ip.client_network();
   {
     const std::lock_guard socket_lock(socket->mutex());
@@ -361,9 +413,8 @@ FLUX_DECL Result<SocketIoMessagePtr> SocketIoNamespace::encode(const std::vector
   with_offset.emplace_back(JsonText::string(core::key_text(core::mixed(number))));
   auto message = encode_event(event, with_offset);
   if (!message) return message;
-  std::size_t bytes = (*message)->text().size();
-  for (const auto& attachment : (*message)->attachments()) bytes += attachment->size();
-  kept_.push_back({number, clock_->now(), rooms, except, *message, bytes});
+  const std::size_t bytes = bytes_of(**message);
+  kept_.push_back({number, now(), rooms, except, *message, bytes});
   kept_bytes_ += bytes;
   while (kept_.size() > options_->recovery_packets_max || kept_bytes_ > options_->recovery_bytes_max) {
     crowded_out_ = kept_.front().number + 1;
@@ -378,13 +429,44 @@ FLUX_DECL void SocketIoNamespace::forget_oldest_kept() {
   kept_.pop_front();
 }
 
+/// Counts the time by this loop, unless another one does so. A restarted server has new loops.
+FLUX_DECL void SocketIoNamespace::run_time(const std::shared_ptr<core::Loop>& loop) {
+  if (time_loop_ && !time_loop_->is_shut()) return;
+  time_loop_ = loop;
+  time_of_loop_ = loop->now();
+  tick();
+}
+
+/// A timer that is pending also has the loop notice its pauses.
+FLUX_DECL void SocketIoNamespace::tick() {
+  constexpr std::chrono::milliseconds finest{10};
+  constexpr std::chrono::milliseconds coarsest{1000};
+  time_loop_->call_after(std::clamp(options_->recovery_max / 4, finest, coarsest), [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    const std::lock_guard lock(self->mutex_);
+    if (!self->time_loop_ || !self->time_loop_->here()) return;
+    self->forget_old();
+    self->tick();
+  });
+}
+
+/// As exact as possible on the loop whose time it is; elsewhere that of its last tick.
+FLUX_DECL Clock::TimePoint SocketIoNamespace::now() {
+  if (time_loop_ && time_loop_->here()) {
+    const auto time = time_loop_->now();
+    now_ += time - std::exchange(time_of_loop_, time);
+  }
+  return now_;
+}
+
 /// A client that was cut off then has all that was sent before this: it has answered a ping that came behind it.
 FLUX_DECL Clock::TimePoint SocketIoNamespace::delivered_by(Clock::TimePoint cut_off) const {
   return cut_off - options_->ping_interval - 2 * options_->ping_timeout;
 }
 
 FLUX_DECL void SocketIoNamespace::forget_old() {
-  const auto horizon = clock_->now() - options_->recovery_max;
+  const auto horizon = now() - options_->recovery_max;
   while (!kept_.empty() && kept_.front().at < delivered_by(horizon)) forget_oldest_kept();
   while (!lost_.empty() && lost_.front().at < horizon) take_lost(lost_.begin());
 }

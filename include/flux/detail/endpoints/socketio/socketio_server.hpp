@@ -55,7 +55,6 @@ class SocketIoServer {
   const std::shared_ptr<const socketio::Options> options_;
   const protocol::SocketIoLimits packet_limits_;
   const std::shared_ptr<const JsonText> no_auth_ = std::make_shared<const JsonText>(CheckedJson::text("{}"));
-  const std::shared_ptr<Clock> clock_;
   const std::weak_ptr<const SocketIoLog> log_;
   EngineIoServer engine_;
   std::atomic<bool> shares_{false};

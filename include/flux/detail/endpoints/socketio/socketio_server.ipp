@@ -21,7 +21,6 @@ FLUX_DECL SocketIoServer::SocketIoServer(Hub& hub, socketio::Options options,
     : hub_(hub),
       options_(std::make_shared<const socketio::Options>(std::move(options))),
       packet_limits_(options_->packet_limits.resolved(options_->payload_bytes_max)),
-      clock_(hub.config.clock),
       log_(log),
       engine_(hub, asked_when_joining(*options_),
               [this](EngineIoSession& session, std::shared_ptr<const EngineIoOpening> opening) {
@@ -43,7 +42,7 @@ FLUX_DECL SocketIoServer::SocketIoServer(Hub& hub, socketio::Options options,
 }
 
 FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::make(const std::string& name) const {
-  return std::make_shared<SocketIoNamespace>(name, options_, clock_, log_);
+  return std::make_shared<SocketIoNamespace>(name, options_, hub_.config.limits.fanout_bytes_max, log_);
 }
 
 FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::of(const std::string& name) {

@@ -3,6 +3,7 @@
 
 #include <flux/detail/core/lane.hpp>
 #include <flux/detail/endpoints/socketio/engineio_session.hpp>
+#include <flux/detail/endpoints/socketio/socketio_codec.hpp>
 #include <flux/detail/endpoints/socketio/socketio_follower.hpp>
 #include <flux/detail/gate/held_grant.hpp>
 #include <flux/socketio.hpp>
@@ -39,21 +40,21 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   bool connected() const noexcept { return life_.load(std::memory_order_acquire) == Life::connected; }
   bool recovered() const noexcept { return recovered_; }
 
-  void on(std::string event, socketio::EventHandler handler, bool once);
+  void on(std::string event, socketio::EventListener handler, bool once);
   void off(std::string_view event);
-  void on_any(socketio::EventHandler handler);
+  void on_any(socketio::EventListener handler);
   void use(socketio::EventMiddleware middleware);
   void on_refused(socketio::RefusedHandler handler);
-  void on_disconnecting(socketio::DisconnectHandler handler);
-  void on_disconnect(socketio::DisconnectHandler handler);
+  void on_disconnecting(socketio::DisconnectListener handler);
+  void on_disconnect(socketio::DisconnectListener handler);
   std::string_view transport() const noexcept { return to_string(session_->transport_now()); }
-  Result<void> emit(std::string_view event, const socketio::Args& args, bool volatile_only);
-  Result<void> emit(std::string_view event, const socketio::Args& args, std::chrono::milliseconds timeout,
+  Result<Sent> emit(std::string_view event, const socketio::Args& args, bool volatile_only);
+  Result<Sent> emit(std::string_view event, const socketio::Args& args, std::chrono::milliseconds timeout,
                     socketio::AckHandler done);
   /// On the loop: sends what has `id`, and has `done` called with the answer, or the error that there is none.
   void ask(const protocol::SocketIoMessage& message, std::uint64_t id, std::chrono::milliseconds timeout,
            bool volatile_only, socketio::AckHandler done);
-  Result<void> acknowledge(std::uint64_t id, const socketio::Args& args);
+  Result<Sent> acknowledge(std::uint64_t id, const socketio::Args& args);
   Result<void> join(const std::string& room);
   void leave(const std::string& room);
   std::vector<std::string> rooms() const;
@@ -90,7 +91,7 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   /// A list of them: a socket has few, and an idle one should not pay for a table.
   struct Handler {
     std::string event;
-    socketio::EventHandler call;
+    socketio::EventListener call;
     bool once;
     std::shared_ptr<Handler> next;
   };
@@ -102,11 +103,11 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   using Middlewares = std::shared_ptr<const std::vector<socketio::EventMiddleware>>;
   /// What many sockets have none of. Under the mutex.
   struct Rare {
-    std::shared_ptr<const socketio::EventHandler> any;
+    std::shared_ptr<const socketio::EventListener> any;
     Middlewares middlewares;
     std::shared_ptr<const socketio::RefusedHandler> refused;
-    std::unique_ptr<socketio::DisconnectHandler> on_disconnecting;
-    socketio::DisconnectHandler on_disconnect;
+    std::unique_ptr<socketio::DisconnectListener> on_disconnecting;
+    socketio::DisconnectListener on_disconnect;
     JsonText data;
     std::vector<std::string> rooms;
     std::shared_ptr<gate::HeldGrant> grant;
@@ -124,8 +125,9 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   struct Asked;
 
   // On the loop
-  void send(const protocol::SocketIoMessage& message, bool volatile_only = false);
+  Sent send(const protocol::SocketIoMessage& message, bool volatile_only = false);
   void send_shared(const protocol::SocketIoMessage& message, bool volatile_only);
+  Sent sent_from_here() const;
   void flush_rooms();
   std::shared_ptr<gate::HeldGrant> held_grant() const;
   template <class Visit>
@@ -154,7 +156,7 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   void gone(EndReason reason);
   /// It never was connected, and will not be.
   void refused();
-  void forget_handlers(socketio::DisconnectHandler* on_disconnect);
+  void forget_handlers(socketio::DisconnectListener* on_disconnect);
   bool tell_disconnecting(EndReason reason);
   void ack_failed(std::uint64_t id, const Error& error);
   void fail_ack(const WaitingAck& ack, const Error& error);

@@ -25,7 +25,7 @@ FLUX_DECL SocketIoSocket::SocketIoSocket(std::shared_ptr<SocketIoNamespace> nsp,
 
 // Handlers may hold their socket, so none is kept for one that has gone.
 
-FLUX_DECL void SocketIoSocket::on(std::string event, socketio::EventHandler handler, bool once) {
+FLUX_DECL void SocketIoSocket::on(std::string event, socketio::EventListener handler, bool once) {
   off(event);
   auto added = std::make_shared<Handler>(Handler{std::move(event), std::move(handler), once, nullptr});
   const std::lock_guard lock(mutex());
@@ -59,8 +59,8 @@ FLUX_DECL SocketIoSocket::RareOnLoop& SocketIoSocket::on_loop() {
   return *rare_on_loop_;
 }
 
-FLUX_DECL void SocketIoSocket::on_any(socketio::EventHandler handler) {
-  auto call = handler ? std::make_shared<const socketio::EventHandler>(std::move(handler)) : nullptr;
+FLUX_DECL void SocketIoSocket::on_any(socketio::EventListener handler) {
+  auto call = handler ? std::make_shared<const socketio::EventListener>(std::move(handler)) : nullptr;
   const std::lock_guard lock(mutex());
   if (life_ != Life::gone) rare().any.swap(call);
 }
@@ -80,18 +80,18 @@ FLUX_DECL void SocketIoSocket::on_refused(socketio::RefusedHandler handler) {
   if (life_ != Life::gone) rare().refused.swap(call);
 }
 
-FLUX_DECL void SocketIoSocket::on_disconnecting(socketio::DisconnectHandler handler) {
-  auto call = std::make_unique<socketio::DisconnectHandler>(std::move(handler));
+FLUX_DECL void SocketIoSocket::on_disconnecting(socketio::DisconnectListener handler) {
+  auto call = std::make_unique<socketio::DisconnectListener>(std::move(handler));
   const std::lock_guard lock(mutex());
   if (life_ != Life::gone) rare().on_disconnecting.swap(call);
 }
 
-FLUX_DECL void SocketIoSocket::on_disconnect(socketio::DisconnectHandler handler) {
+FLUX_DECL void SocketIoSocket::on_disconnect(socketio::DisconnectListener handler) {
   const std::lock_guard lock(mutex());
   if (life_ != Life::gone) rare().on_disconnect.swap(handler);
 }
 
-FLUX_DECL void SocketIoSocket::forget_handlers(socketio::DisconnectHandler* on_disconnect) {
+FLUX_DECL void SocketIoSocket::forget_handlers(socketio::DisconnectListener* on_disconnect) {
   std::shared_ptr<Handler> handlers;  // what they hold is destroyed without the lock
   Rare handlers_and_rooms;
   {
@@ -164,15 +164,19 @@ FLUX_DECL bool SocketIoSocket::owes_too_much() const noexcept { return owed_ >= 
 // --- Events ---
 
 /// What was sent to rooms before goes first.
-FLUX_DECL void SocketIoSocket::send(const protocol::SocketIoMessage& message, bool volatile_only) {
-  if (!session_->is_open() || (volatile_only && session_->busy())) return;
+FLUX_DECL Sent SocketIoSocket::send(const protocol::SocketIoMessage& message, bool volatile_only) {
+  if (!session_->is_open() || (volatile_only && session_->busy())) return Sent::dropped;
   flush_rooms();
   send_message(*session_, message);
+  return session_->sent();
 }
 
 /// The same for what many get: to a WebSocket it goes by itself, and nothing is copied.
 FLUX_DECL void SocketIoSocket::send_shared(const protocol::SocketIoMessage& message, bool volatile_only) {
-  if (session_->encoding() != EngineIoEncoding::websocket) return send(message, volatile_only);
+  if (session_->encoding() != EngineIoEncoding::websocket) {
+    send(message, volatile_only);
+    return;
+  }
   if (!session_->is_open() || (volatile_only && session_->busy())) return;
   flush_rooms();
   session_->send_shared(message.websocket(), message.packets());
@@ -180,23 +184,28 @@ FLUX_DECL void SocketIoSocket::send_shared(const protocol::SocketIoMessage& mess
 
 FLUX_DECL void SocketIoSocket::flush_rooms() {
   for_each_seat([](Seat& seat, SocketIoRoom&) { seat.lane->flush_now(); });
-  if (nsp_->recovers()) nsp_->send_in_order(*loop());
+  if (nsp_->has_outgoing()) nsp_->send_outgoing(loop(), true);
   if (follower_ != nullptr) follower_->flush();
 }
 
-FLUX_DECL Result<void> SocketIoSocket::emit(std::string_view event, const socketio::Args& args, bool volatile_only) {
+FLUX_DECL Result<Sent> SocketIoSocket::emit(std::string_view event, const socketio::Args& args, bool volatile_only) {
   if (!connected()) return socket_gone(id_);
-  if (nsp_->recovers() && !volatile_only) return nsp_->emit({id_}, {}, false, event, args);
+  if (nsp_->recovers() && !volatile_only) {
+    const auto sent = nsp_->emit({id_}, {}, false, event, args);
+    if (!sent) return sent;
+    return sent_from_here();
+  }
   auto message = nsp_->encode_event(event, args);
   if (!message) return nsp_->unsent(event, message.error());
-  const bool posted = loop()->dispatch([self = shared_from_this(), message = std::move(*message), volatile_only] {
+  if (loop()->here()) return send(**message, volatile_only);
+  const bool posted = loop()->post([self = shared_from_this(), message = std::move(*message), volatile_only] {
     if (self->connected()) self->send(*message, volatile_only);
   });
   if (!posted) return socket_gone(id_);
-  return {};
+  return Sent::queued;
 }
 
-FLUX_DECL Result<void> SocketIoSocket::emit(std::string_view event, const socketio::Args& args,
+FLUX_DECL Result<Sent> SocketIoSocket::emit(std::string_view event, const socketio::Args& args,
                                             std::chrono::milliseconds timeout, socketio::AckHandler done) {
   if (!connected()) return socket_gone(id_);
   const std::uint64_t id = nsp_->new_ack_id();
@@ -205,7 +214,7 @@ FLUX_DECL Result<void> SocketIoSocket::emit(std::string_view event, const socket
   const bool posted = loop()->dispatch([self = shared_from_this(), message = std::move(*message), id, timeout,
                                         done = std::move(done)] { self->ask(*message, id, timeout, false, done); });
   if (!posted) return socket_gone(id_);
-  return {};
+  return sent_from_here();
 }
 
 FLUX_DECL void SocketIoSocket::ask(const protocol::SocketIoMessage& message, std::uint64_t id,
@@ -216,7 +225,10 @@ FLUX_DECL void SocketIoSocket::ask(const protocol::SocketIoMessage& message, std
       socket->ack_failed(id, Error(Errc::overloaded, "no acknowledgment came in time"));
   });
   on_loop().acks.emplace(id, WaitingAck{std::move(done), timer});
-  if (connected() && !lost) return send(message);
+  if (connected() && !lost) {
+    send(message);
+    return;
+  }
   loop()->cancel(timer);
   ack_failed(id, lost ? Error(Errc::overloaded, "the client could not take it at once") : socket_gone(id_));
 }
@@ -275,7 +287,7 @@ FLUX_DECL socketio::Event::Ack SocketIoSocket::ack_of(std::uint64_t id) {
   };
 }
 
-FLUX_DECL Result<void> SocketIoSocket::acknowledge(std::uint64_t id, const socketio::Args& args) {
+FLUX_DECL Result<Sent> SocketIoSocket::acknowledge(std::uint64_t id, const socketio::Args& args) {
   auto message = protocol::encode_socketio_ack(nsp_->name(), id, args);
   if (!message) return nsp_->unsent("an acknowledgment", message.error());
   const bool posted = loop()->dispatch([self = shared_from_this(), message = std::move(*message)] {
@@ -283,8 +295,11 @@ FLUX_DECL Result<void> SocketIoSocket::acknowledge(std::uint64_t id, const socke
     if (self->connected()) send_message(*self->session_, *message);
   });
   if (!posted) return socket_gone(id_);
-  return {};
+  return sent_from_here();
 }
+
+/// The verdict on what this thread has just sent. Another thread than the loop's does not know more than this.
+FLUX_DECL Sent SocketIoSocket::sent_from_here() const { return loop()->here() ? session_->sent() : Sent::queued; }
 
 /// Its arguments end where no loop has to wait for that; all else, which may be the application's, with the last who
 /// holds it.
@@ -362,14 +377,14 @@ FLUX_DECL void SocketIoSocket::refuse_event(socketio::Event& event, const std::s
 }
 
 FLUX_DECL void SocketIoSocket::call_handlers(socketio::Event& event) {
-  std::shared_ptr<const socketio::EventHandler> any;
+  std::shared_ptr<const socketio::EventListener> any;
   std::shared_ptr<const Handler> own;
   {
     const std::lock_guard lock(mutex());
     if (rare_) any = rare_->any;
     own = take_handler(event.name(), false);
   }
-  const auto call = [&](const socketio::EventHandler& handler) {
+  const auto call = [&](const socketio::EventListener& handler) {
     if (handler) session_->hub().guarded(loop()->counters(), "Socket.IO event", [&] { handler(event); });
   };
   if (any) call(*any);
@@ -511,7 +526,7 @@ FLUX_DECL void SocketIoSocket::gone(EndReason reason) {
   if (const auto held = held_grant()) session_->hub().admitted.forget(held.get());
   if (!tell_disconnecting(reason)) return;
   nsp_->remove(self, was_cut_off(reason));
-  socketio::DisconnectHandler on_disconnect;
+  socketio::DisconnectListener on_disconnect;
   forget_handlers(&on_disconnect);
   if (auto* follower = std::exchange(follower_, nullptr)) follower->gone(reason);
   for_each_seat([&](Seat& seat, SocketIoRoom& room) {
@@ -531,7 +546,7 @@ FLUX_DECL void SocketIoSocket::gone(EndReason reason) {
 
 /// False where the handler has ended it itself.
 FLUX_DECL bool SocketIoSocket::tell_disconnecting(EndReason reason) {
-  std::unique_ptr<socketio::DisconnectHandler> handler;
+  std::unique_ptr<socketio::DisconnectListener> handler;
   {
     const std::lock_guard lock(mutex());
     if (rare_) handler.swap(rare_->on_disconnecting);
