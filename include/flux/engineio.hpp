@@ -27,8 +27,8 @@ namespace flux::engineio {
 /// likes. Those over a WebSocket have theirs, and do not count here. An address is that of the client behind
 /// `Config::trusted_proxies`, of IPv6 its network of 64 bits. Each limit: 0: any.
 struct PollingLimits {
-  /// Of one address; one more is refused with 429. Clients that could not connect by a WebSocket are among them, and all
-  /// who come through one proxy that is not trusted.
+  /// Of one address; one more is refused with 429. Clients that could not connect by a WebSocket are among them, and
+  /// all who come through one proxy that is not trusted.
   std::size_t sessions_per_address_max = 10'000;
   /// Of what is kept of their requests for `Handshake` (query and header fields), of one address; then 429, too.
   std::size_t head_bytes_per_address_max = 16'777'216;
@@ -50,9 +50,9 @@ struct PollingLimits {
 /// count as a sign of life; a pong is due from when its ping could be sent.
 ///
 /// While `Limits::outbox_bytes_congested` and more is pending for a client that polls, messages that it posts are not
-/// acted on: they wait for its next polls. The POST that is in progress then is answered, a further one is answered when
-/// its own messages are acted on. A client that polls nothing for `Limits::output_stall_timeout` while its messages wait
-/// is closed.
+/// acted on: they wait for its next polls. The POST that is in progress then is answered, a further one is answered
+/// when its own messages are acted on. A client that polls nothing for `Limits::output_stall_timeout` while its
+/// messages wait is closed.
 struct Options {
   std::string path = "/engine.io/";  ///< served with a slash at its end, and without
   std::chrono::milliseconds ping_interval{25'000};
@@ -88,8 +88,8 @@ class Socket {
   std::string id() const;
   /// What is not UTF-8 in a text becomes U+FFFD; a text with U+001E does not reach a client that polls. A client for
   /// which more than `Limits::outbox_bytes_max` waits is closed; one message that is large beside the limit does not
-  /// count. `congested`: `Limits::outbox_bytes_congested` and more is pending for it, as far as the client's loop knows:
-  /// other threads hear `queued`. `dropped`: it is closed.
+  /// count. `congested`: `Limits::outbox_bytes_congested` and more is pending for it, as far as the client's loop
+  /// knows: other threads hear `queued`. `dropped`: it is closed.
   Sent send(std::string_view message, MessageType type = MessageType::text) const;
   /// The client gets what was sent before.
   void close() const;

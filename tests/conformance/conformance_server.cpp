@@ -1,7 +1,9 @@
-// The program that the official conformance suites of Engine.IO and Socket.IO drive, with the settings that they want.
+// The program that the official conformance suites of Engine.IO and Socket.IO drive, with the settings
+// that they require.
 //
-// usage: flux-conformance-server [PORT [THREADS [PING_MS PATIENCE_MS]]]     PORT 0: a free one, which it prints.
-// PING_MS and PATIENCE_MS: pingInterval and pingTimeout, 300 and 200 as the suites want them. Ends with SIGTERM.
+// usage: flux-conformance-server [PORT [THREADS [PING_MS PATIENCE_MS]]]     PORT 0: any free port, which it prints.
+// PING_MS and PATIENCE_MS: pingInterval and pingTimeout, by default 300 and 200, which the suites require. SIGTERM
+// ends the program.
 //
 // The suites are test-suite/ in github.com/socketio/engine.io-protocol and github.com/socketio/socket.io-protocol; both
 // expect port 3000.
@@ -33,7 +35,7 @@ Options with_limits(Options options, const Pings& pings) {
 
 void serve(flux::socketio::Namespace nsp, Later& later) {
   nsp.on_connection([&later](flux::socketio::Socket socket) {
-    // The suite looks for each frame only when it has seen the one before: CONNECT must have a read of its own.
+    // The suite waits for each frame only after it has seen the one before: CONNECT must arrive in a read of its own.
     later.add(10ms, [socket] { socket.emit("auth", {socket.handshake().auth()}); });
     socket.on("message", [socket](flux::socketio::Event& event) { socket.emit("message-back", event.args()); });
     socket.on("message-with-ack", [](flux::socketio::Event& event) { event.ack(event.args()); });

@@ -1,8 +1,8 @@
-// The wire facts of Engine.IO 4 and Socket.IO 5, by plain HTTP requests and WebSocket frames. Run with plain `node`.
-// The facts are those of the official suites' specifications, and bad input.
+// Engine.IO 4 and Socket.IO 5 on the wire, with plain HTTP requests and WebSocket frames: the rules of the specifications
+// that the official suites test, and malformed input. Run with `node`.
 //
-// FLUX_CONFORMANCE_SERVER  tests/conformance/conformance_server.cpp, built; required
-// FLUX_SOCKETIO_SERVER     tests/support/socketio_server.cpp, built; required
+// FLUX_CONFORMANCE_SERVER  tests/conformance/built from conformance_server.cpp; required
+// FLUX_SOCKETIO_SERVER     tests/built from tests/support/socketio_server.cpp; required
 
 import assert from 'node:assert/strict';
 import {after, before, describe, test} from 'node:test';
@@ -14,9 +14,9 @@ import {until, within} from '../integration/support/wait.mjs';
 const WebSocket = load('ws');
 
 let server;
-let pinging; // every 300 ms, waits 200 ms
+let pinging; // pings every 300 ms, and waits 200 ms for the pong
 let patient;
-let hasty; // gives attachments and CONNECT 500 ms
+let hasty; // allows attachments and CONNECT 500 ms
 
 before(async () => {
   [server, pinging, patient, hasty] = await Promise.all([
@@ -88,7 +88,7 @@ async function openSocketIo(host = server) {
 }
 
 describe('Engine.IO', () => {
-  test('the handshake says what the server does', async () => {
+  test('the handshake announces the server\'s settings', async () => {
     const open = await openPolling('engine.io', pinging);
     assert.match(open.sid, /^[\w-]{15,}$/);
     assert.deepEqual({...open, sid: ''}, {sid: '', upgrades: ['websocket'], pingInterval: 300, pingTimeout: 200, maxPayload: 1000000});
@@ -97,7 +97,7 @@ describe('Engine.IO', () => {
     frames.socket.close();
   });
 
-  test('bad requests are refused, each with its code', async () => {
+  test('bad requests are refused with the code of the error', async () => {
     const {sid} = await openPolling();
     const cases = [
       ['?transport=polling', 5],
@@ -120,7 +120,7 @@ describe('Engine.IO', () => {
     const elsewhere = await openPolling('socket.io');
     const ended = await openPolling();
     assert.equal((await post('engine.io', query(`&sid=${ended.sid}`), '1')).status, 200);
-    assert.equal((await get('engine.io', query(`&sid=${ended.sid}`))).status, 200); // is told that it has ended
+    assert.equal((await get('engine.io', query(`&sid=${ended.sid}`))).status, 200); // learns that it has ended
     const {sid} = await openPolling();
     const wrong = [
       'unknown', elsewhere.sid, ended.sid, `${sid}x`, sid.slice(1), sid.toLowerCase() === sid ? 'x' : sid.toLowerCase(),
@@ -183,7 +183,7 @@ describe('Engine.IO', () => {
     assert.equal((await post('engine.io', query(`&sid=${atLimit.sid}`), 'b' + Buffer.alloc(1_000_000).toString('base64'))).status, 200);
   });
 
-  test('pings: who answers stays, who does not is closed', async () => {
+  test('pings: a client that answers stays, one that does not is closed', async () => {
     const alive = websocket('engine.io', '', pinging);
     await alive.next();
     for (let n = 0; n < 3; ++n) {
@@ -197,7 +197,7 @@ describe('Engine.IO', () => {
     await until(async () => (await get('engine.io', query(`&sid=${sid}`), pinging)).status === 400, 'the timeout');
   });
 
-  test('the upgrade: probe, what waits, the poll that waits; no second one', async () => {
+  test('the upgrade: the probe, pending packets, the pending poll; no second WebSocket', async () => {
     for (let n = 0; n < 4; ++n) {  // the WebSocket arrives on either loop
       const {sid} = await openPolling();
       const frames = websocket('engine.io', `&sid=${sid}`);
@@ -253,7 +253,7 @@ describe('Socket.IO', () => {
     frames.send('42/custom,456["message-with-ack",1]');
     assert.equal(await frames.message(), '43/custom,456[1]');
     frames.send('41/custom,');
-    frames.send('42/custom,["message",1]'); // not in there any more
+    frames.send('42/custom,["message",1]'); // it has left that namespace
     await frames.end();
   });
 
@@ -273,7 +273,7 @@ describe('Socket.IO', () => {
     frames.socket.close();
   });
 
-  test('malformed packets, attachments nobody announced or too many, second CONNECTs: the connection ends', async () => {
+  test('malformed packets, attachments that were not announced or too many, second CONNECTs: the connection ends', async () => {
     const bad = [
       'x', '4', '49', '42', '42{}', '42[]', '42["a"', '42[1.5.2]', '43[1]', '44', '40', '42/other,["a"]',
       '4599999999-["a"]', '451-["a"]', '450-["a",{"_placeholder":true,"num":0}]', '452-["a",{"_placeholder":true,"num":0}]',
@@ -290,7 +290,7 @@ describe('Socket.IO', () => {
     await between.end();
   });
 
-  test('malformed packets in payloads: those before a bad one count, the session ends', async () => {
+  test('malformed packets in payloads: the packets before take effect, the session ends', async () => {
     for (const bad of ['4', '4x', '42["a"', '451-["message"]', 'bAAAA', '40', '42["disconnect"]', '4\x1e']) {
       const {sid} = await openPolling('socket.io', patient);
       await post('socket.io', query(`&sid=${sid}`), '40', patient);
@@ -303,7 +303,7 @@ describe('Socket.IO', () => {
     }
   });
 
-  test('attachments: fewer or more than announced, none where one is due, by polling too', async () => {
+  test('attachments: fewer or more than announced, or a text instead of one, by polling too', async () => {
     const event = '451-["echo",{"_placeholder":true,"num":0}]';
     for (const payload of [`${event}\x1ebAAAA\x1ebAAAA`, `${event}\x1e42["echo",1]`, `${event}\x1e${event}`, 'bAAAA']) {
       const {sid} = await openPolling('socket.io', patient);
@@ -321,7 +321,7 @@ describe('Socket.IO', () => {
     }
   });
 
-  test('acks nobody asked for are ignored', async () => {
+  test('acks that the server did not ask for are ignored', async () => {
     const frames = await openSocketIo();
     frames.send('439007199254740991["x"]');
     frames.send('42["message",1]');
@@ -329,7 +329,7 @@ describe('Socket.IO', () => {
     frames.socket.close();
   });
 
-  test('who does not CONNECT, or never sends its attachments, is closed', async () => {
+  test('a client that does not CONNECT, or never sends its attachments, is closed', async () => {
     const lazy = websocket('socket.io', '', hasty);
     await lazy.end();
     const stingy = await openSocketIo(hasty);
@@ -337,7 +337,7 @@ describe('Socket.IO', () => {
     await stingy.end();
   });
 
-  test('volatile emits find no poll, and are gone; others wait', async () => {
+  test('volatile emits without a pending poll are dropped; others wait', async () => {
     const {sid} = await openPolling('socket.io', patient);
     await post('socket.io', query(`&sid=${sid}`), '40', patient);
     await get('socket.io', query(`&sid=${sid}`), patient);

@@ -7,12 +7,12 @@
 
 namespace flux::engineio {
 
-/// An application's endpoint.
+/// The client object of an application's endpoint.
 class EndpointClient final : public detail::EngineIoClient {
  public:
   EndpointClient(const Endpoint& endpoint, detail::EngineIoSession& session) : endpoint_(endpoint), session_(session) {
     if (endpoint_.on_open) {
-      // In a turn of its own: the session is not open yet.
+      // In a separate turn, because the session is not open yet.
       session.loop()->post([open = session.shared_from_this(), &endpoint] {
         open->hub().guarded(open->loop()->counters(), "open", [&] { endpoint.on_open(Socket(open)); });
       });

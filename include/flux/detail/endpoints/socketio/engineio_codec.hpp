@@ -1,6 +1,6 @@
-// The Engine.IO protocol, version 4, between bytes and types: packets, polling payloads, the handshake, and what a
-// request asks for. No I/O: what it needs is in its arguments.
-// Source: the specification in github.com/socketio/engine.io-protocol; where it is silent, engine.io 6.
+// The Engine.IO protocol, version 4, between bytes and types: packets, polling payloads, the handshake, and how a
+// request is read. No I/O: every function works on its arguments.
+// Source: the specification in github.com/socketio/engine.io-protocol, or engine.io 6 where that says nothing.
 //
 // Threading: values and free functions; an object belongs to one thread at a time.
 #pragma once
@@ -25,7 +25,7 @@ namespace flux::protocol {
 /// The numbers are those on the wire.
 enum class EngineIoType : std::uint8_t { open, close, ping, pong, message, upgrade, noop };
 
-/// `data` points into what the packet was read from.
+/// `data` points into the text that the packet was read from.
 struct EngineIoPacket {
   EngineIoType type = EngineIoType::noop;
   bool binary = false;    ///< only messages: `data` is bytes, not text
@@ -33,35 +33,35 @@ struct EngineIoPacket {
   friend bool operator==(const EngineIoPacket&, const EngineIoPacket&) = default;
 };
 
-/// Reads what a WebSocket text frame holds: type and text, or `b` and base64 from a client that cannot send bytes. The
-/// bytes of such a message are put into `decoded`. A WebSocket binary frame is a message as it is. `text` is valid
-/// UTF-8, as the frame's reader made sure.
+/// Reads the content of a WebSocket text frame: type and text, or `b` and base64 from a client that cannot send bytes.
+/// The bytes of such a message are put into `decoded`. (A WebSocket binary frame is a message without any encoding.)
+/// `text` is valid UTF-8: the reader of the frame has checked it.
 /// Errors: invalid_message.
 Result<EngineIoPacket> read_engineio_text(std::string_view text, std::string& decoded);
 
-/// Appends a WebSocket frame: of text, and of bytes (always a message). `data` is valid UTF-8.
+/// Append a WebSocket frame: a packet as text, and a message as bytes. `data` is valid UTF-8.
 void append_engineio_frame(std::string& out, EngineIoType type, std::string_view data = {});
 void append_engineio_binary_frame(std::string& out, std::string_view bytes);
-/// Bytes for a client that asked for `EngineIoQuery::base64`: a text frame of `b` and base64.
+/// A message of bytes for a client that asked for `EngineIoQuery::base64`: a text frame of `b` and base64.
 void append_engineio_base64_frame(std::string& out, std::string_view bytes);
-/// The same as several frames, of one portion each: all but the last have a multiple of 3 bytes. Frames of other
-/// messages must not come between them.
+/// The same as several frames with one portion each; every portion but the last is a multiple of 3 bytes. Frames of
+/// other messages must not come between them.
 void append_engineio_base64_portion(std::string& out, std::string_view bytes, bool first, bool last);
 
 // --- Polling payloads ---
 
-/// What one payload may hold.
+/// The limits of one payload.
 struct EngineIoLimits {
   std::size_t payload_bytes_max = 1'000'000;
-  std::size_t packets_max = 131'072;  ///< more than messages that say something fit into a payload of 1 MB
-  /// Of one packet that is read, its base64 decoded. 0: what its payload may hold.
+  std::size_t packets_max = 131'072;  ///< more than the messages with any content that fit into a payload of 1 MB
+  /// Of one packet that is read, after its base64 is decoded. 0: the limit of its payload.
   std::size_t message_bytes_max = 0;
 };
 
-/// What separates the packets of a payload.
+/// The separator between the packets of a payload.
 inline constexpr char engineio_separator = '\x1e';
 
-/// Reads the packets of a POST's body, one by one, so that those before a bad one are had, as in engine.io.
+/// Reads the packets of a POST's body one by one, so that the packets before a bad one take effect, as in engine.io.
 class EngineIoPayloadReader {
  public:
   EngineIoPayloadReader(std::string payload, const EngineIoLimits& limits);
@@ -70,14 +70,14 @@ class EngineIoPayloadReader {
 
   static constexpr std::size_t no_limit = static_cast<std::size_t>(-1);
 
-  /// The next packet, whose data lives until the next call; none at the end and from the first error on.
-  /// A call decodes or checks at most `bytes` of a long packet, or looks for its end in eight times as many. There may
-  /// be none either then: `unfinished` is true, and the next call goes on.
+  /// The next packet, whose data is valid until the next call; none at the end, and none after an error. A call decodes
+  /// or checks at most `bytes` of a long packet, or searches eight times as many for its end. If that was not enough it
+  /// returns none, `unfinished` is true, and the next call continues.
   std::optional<EngineIoPacket> next(std::size_t bytes = no_limit);
   bool unfinished() const noexcept { return work_ != Work::none; }
-  /// The data of the last packet, to be moved from, where it was long and stands alone; else null.
+  /// The data of the last packet, which may be moved from, if it was long and so has a string of its own; else null.
   std::string* owner() noexcept { return long_.empty() || unfinished() ? nullptr : &long_; }
-  /// What the reader has been given, for whom it matters where that is freed.
+  /// The payload, for callers that care on which thread it is freed.
   std::string release() noexcept { return std::move(payload_); }
 
   /// invalid_message for an empty packet (an empty payload is one), an unknown type, bad base64 and text that is not
@@ -97,18 +97,19 @@ class EngineIoPayloadReader {
   std::size_t packets_max_;
   std::size_t message_bytes_max_;
   std::size_t at_ = 0;   // of the packet
-  std::size_t end_ = 0;  // of it, or of where that was looked for
+  std::size_t end_ = 0;  // of it, or of the part that has been searched for its end
   std::size_t packets_ = 0;
   bool done_ = false;
   enum class Work : std::uint8_t { none, finding_end, decoding, checking } work_ = Work::none;
   std::string long_;            // data that is long: decoded base64, or text
-  std::string_view long_rest_;  // what of it is to be decoded or checked yet
+  std::string_view long_rest_;  // the part of it that is not yet decoded or checked
   EngineIoType long_type_ = EngineIoType::message;
   core::Utf8Validator long_utf8_;
   std::optional<Error> error_;
 };
 
-/// The body of a GET's answer. Long bytes stand beside its text: they become base64 in portions, on their way out.
+/// The body of a GET's answer. Long bytes are kept beside its text and encoded as base64 in portions, when they are
+/// sent.
 struct EngineIoPayload {
   /// A packet of its own, behind the first `at` bytes of the text.
   struct Bytes {
@@ -120,10 +121,10 @@ struct EngineIoPayload {
   std::vector<Bytes> bytes;
 
   bool empty() const noexcept { return packets.empty() && bytes.empty(); }
-  /// As the wire has it.
+  /// The size on the wire.
   std::size_t size() const noexcept;
-  /// Before `more` bytes of packets are appended. Much that is pending grows in steps: a string that doubles holds twice
-  /// as much.
+  /// Call before appending `more` bytes of packets. A large payload grows in steps, because a string that doubles its
+  /// capacity takes twice the memory.
   void make_room(std::size_t more);
   /// One or more, joined.
   void append(std::string_view encoded);
@@ -145,13 +146,13 @@ struct EngineIoPayload {
   }
 };
 
-/// Writes a payload out portion by portion.
+/// Writes a payload in portions.
 class EngineIoPayloadPortions {
  public:
   explicit EngineIoPayloadPortions(EngineIoPayload payload) : payload_(std::move(payload)) {}
 
-  /// At most `bytes`, of which there are at least 8, and only the last portion is shorter by more than 8. Empty: that
-  /// was all.
+  /// The next portion, of at most `bytes` (8 or more); only the last portion is shorter than that by more than 8. Empty
+  /// at the end.
   std::string next(std::size_t bytes);
 
  private:
@@ -178,11 +179,11 @@ class EngineIoPayloadWriter {
 
   static constexpr std::size_t no_limit = static_cast<std::size_t>(-1);
 
-  /// `limits`: of all that is pending. The first pending one of the additions that are large, which are those beyond
-  /// half of the limit and all of `add_long`, does not count: it says nothing of the speed of who fetches it.
+  /// `limits` apply to everything that is pending. Additions of more than half the limit, and all those of `add_long`,
+  /// are large; the first large one that is pending does not count, because it says nothing about the client's speed.
   explicit EngineIoPayloadWriter(const EngineIoLimits& limits) : limits_(limits) {}
 
-  /// What comes first is never too much: it cannot be sent in parts.
+  /// The first packet is never refused for its size: it cannot be sent in parts.
   Added add(EngineIoType type, std::string_view data = {});
   Added add_binary(std::string_view bytes);
   /// The same for many bytes, which are not copied.
@@ -194,7 +195,7 @@ class EngineIoPayloadWriter {
   std::size_t packets() const noexcept { return packets_; }
   /// Of all packets as one payload.
   std::size_t bytes() const noexcept { return bytes_; }
-  /// The next payload: as many packets as fit into `bytes`, but at least one. The rest stays.
+  /// Removes and returns the next payload: as many packets as fit into `bytes`, but at least one.
   EngineIoPayload take(std::size_t bytes = no_limit);
 
  private:
@@ -231,15 +232,15 @@ std::string engineio_handshake(const EngineIoHandshake& handshake);
 enum class EngineIoTransport : std::uint8_t { polling, websocket };
 std::string_view to_string(EngineIoTransport transport) noexcept;
 
-/// The parameters of a request. `t` is not among them: it only keeps caches away.
+/// The parameters of a request. `t` is not among them: it only defeats caches.
 struct EngineIoQuery {
   bool version_4 = false;                      ///< `EIO` is 4
   std::optional<EngineIoTransport> transport;  ///< none: another, or none at all
-  std::string sid;                             ///< any bytes; empty: a new session is asked for
-  bool base64 = false;                         ///< `b64` is set: the client takes no WebSocket binary frames
+  std::string sid;                             ///< any bytes; empty: the client asks for a new session
+  bool base64 = false;                         ///< `b64` is set: the client accepts no WebSocket binary frames
 };
 
-/// `query`: what follows the `?` of a request's target. Of parameters with the same name the last counts; one with a
+/// `query`: the part of a request's target after its `?`. If a parameter is repeated, the last one counts; one with a
 /// malformed escape counts as missing.
 EngineIoQuery read_engineio_query(std::string_view query);
 
@@ -249,34 +250,34 @@ enum class EngineIoRefusal : std::uint8_t {
   session_unknown,
   bad_handshake_method,
   bad_request,
-  forbidden,  ///< the application's word; `check_engineio_request` never gives it
+  forbidden,  ///< the application refused; `check_engineio_request` never returns it
   unsupported_protocol_version,
 };
-/// "Transport unknown" and so on, as the specification's reference says it. Also the body where a WebSocket handshake
-/// is refused.
+/// The reference's wording: "Transport unknown" and so on. Also the body of the answer to a WebSocket handshake that is
+/// refused.
 std::string_view to_string(EngineIoRefusal refusal) noexcept;
 /// 403 for forbidden, else 400.
 int engineio_refusal_status(EngineIoRefusal refusal) noexcept;
-/// `{"code":…,"message":…}`, of type application/json. `message`: instead of the usual one where not empty.
+/// `{"code":…,"message":…}`, of type application/json. `message` replaces the usual one if it is not empty.
 std::string engineio_refusal_body(EngineIoRefusal refusal, std::string_view message = {});
 
-/// A request as its HTTP head tells it.
+/// A request, as its HTTP head describes it.
 struct EngineIoRequest {
   const EngineIoQuery& query;
   std::string_view method;
   bool websocket = false;  ///< it is a WebSocket handshake
 };
 
-/// What the server has to do with: the transports that it offers, and where the request's session is.
+/// The server's side of a request: the transports that it offers, and the transport of the request's session.
 struct EngineIoState {
   bool polling = true;
   bool websocket = true;
   std::optional<EngineIoTransport> session{};  ///< the transport of session `query.sid`; none: there is no such session
 };
 
-/// Whether a request may go on: none if so. In engine.io's order: the transport, the session, its transport and
-/// version; for a new session the method, the handshake and the version. Ours on top: nothing but GET and POST polls, a
-/// WebSocket handshake is for `transport=websocket` only, and a session has at most one WebSocket.
+/// Why a request is refused; none if it is not. Checked in engine.io's order: the transport, the session, its transport
+/// and version; for a new session the method, the handshake and the version. In addition, only GET and POST poll, a
+/// WebSocket handshake must have `transport=websocket`, and a session has at most one WebSocket.
 std::optional<EngineIoRefusal> check_engineio_request(const EngineIoRequest& request, const EngineIoState& state);
 
 }  // namespace flux::protocol

@@ -265,7 +265,7 @@ FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::read_packet(std::
   return EngineIoPacket{*type, false, data};
 }
 
-/// Whether it has been found.
+/// Whether the end has been found.
 FLUX_DECL bool EngineIoPayloadReader::find_end(std::size_t bytes) {
   constexpr std::size_t quicker = 8;  // than decoding
   const std::string_view rest = std::string_view(payload_).substr(end_);
@@ -277,7 +277,7 @@ FLUX_DECL bool EngineIoPayloadReader::find_end(std::size_t bytes) {
   return whole;
 }
 
-/// Where it is.
+/// Decodes a short packet in place.
 FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::decode(std::string_view base64) {
   char* const to = payload_.data() + (base64.data() - payload_.data());
   const auto size = decode_base64(base64, to);
@@ -285,7 +285,7 @@ FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::decode(std::strin
   return EngineIoPacket{EngineIoType::message, true, base64.substr(0, *size)};
 }
 
-/// To a place of its own, from which it may be moved.
+/// Decodes a long packet into a string of its own, which may be moved from.
 FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::decode_long(std::size_t bytes) {
   std::array<char, engineio_detail::long_bytes / 4 * 3> decoded;
   std::size_t portions = std::max<std::size_t>(bytes / engineio_detail::long_bytes, 1);
@@ -302,7 +302,7 @@ FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::decode_long(std::
   return EngineIoPacket{EngineIoType::message, true, long_};
 }
 
-/// The same for text.
+/// Copies and checks a long text likewise.
 FLUX_DECL std::optional<EngineIoPacket> EngineIoPayloadReader::check_long(std::size_t bytes) {
   const std::string_view part = long_rest_.substr(0, std::max<std::size_t>(bytes, 1));
   if (long_utf8_.scan(part) < part.size()) return fail(Errc::invalid_message, engineio_detail::bad_utf8);

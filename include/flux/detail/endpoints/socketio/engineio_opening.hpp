@@ -1,4 +1,4 @@
-// What Engine.IO keeps of the request that opened a session.
+// The parts of the request that opened an Engine.IO session which are kept while it is open.
 #pragma once
 
 #include <flux/detail/core/secret.hpp>
@@ -16,11 +16,11 @@
 
 namespace flux::detail {
 
-/// Header fields that many clients send alike, for they say what browser it is, and from whose page: one text for all
-/// who send the same. Threading: any thread.
+/// Header fields that depend on the browser and its page only, so that many clients send the same: they share one text.
+/// Threading: any thread.
 class EngineIoCommonFields {
  public:
-  static constexpr std::size_t texts_max = 1'024;  // when so many are in use, further ones are not shared
+  static constexpr std::size_t texts_max = 1'024;  // once this many are in use, further ones are not shared
   static constexpr std::size_t text_bytes_max = 4'096;
 
   std::shared_ptr<const std::string> share(std::string text);
@@ -52,11 +52,11 @@ class EngineIoOpening {
 
   std::string_view query() const noexcept { return own().substr(0, query_end_); }
   std::string_view remote_address() const noexcept { return own().substr(query_end_, fields_begin_ - query_end_); }
-  /// How much is kept; what others share is counted for each of them.
+  /// The bytes that are kept. Those that are shared count for each session.
   std::size_t bytes() const noexcept { return size_ + common_->size(); }
-  /// The first of that name, whatever its case. Those of the WebSocket handshake are not kept.
+  /// The first field of that name, ignoring case. Fields of the WebSocket handshake are not kept.
   std::optional<std::string_view> header(std::string_view name) const;
-  /// Those of one name in their order.
+  /// All fields; those with the same name keep their order.
   HttpFields headers() const;
 
  private:
@@ -64,9 +64,9 @@ class EngineIoOpening {
   template <class Visit>
   void for_each_field(const Visit& visit) const;
 
-  // Of each field its name, NUL, its value, NUL.
+  // For each field: its name, NUL, its value, NUL.
   std::shared_ptr<const std::string> common_;
-  std::unique_ptr<char[]> own_;  // the query, the address, and what only this client says
+  std::unique_ptr<char[]> own_;  // the query, the address, and the fields that are not shared
   std::uint32_t query_end_;
   std::uint32_t fields_begin_;
   std::uint32_t size_;

@@ -20,7 +20,7 @@ FLUX_DECL bool is_of_handshake(std::string_view name) {
          transport::equals_ignore_case(name, "connection");
 }
 
-/// Whether the clients of one page and browser say it alike.
+/// Whether all clients of one page and browser send the field with the same value.
 FLUX_DECL bool is_common(std::string_view name) {
   static constexpr std::array<std::string_view, 6> names{"host",          "origin", "user-agent",
                                                          "cache-control", "pragma", "dnt"};
@@ -36,7 +36,7 @@ FLUX_DECL std::shared_ptr<const std::string> EngineIoCommonFields::share(std::st
   auto fresh = std::make_shared<const std::string>(std::move(text));
   if (fresh->size() > text_bytes_max) return fresh;
   if (texts_.size() >= texts_max) {
-    std::erase_if(texts_, [](const Text& known) { return known.use_count() == 1; });  // nobody else can take it now
+    std::erase_if(texts_, [](const Text& known) { return known.use_count() == 1; });  // no session uses it any more
   }
   if (texts_.size() < texts_max) texts_.insert(fresh);
   return fresh;
@@ -49,7 +49,7 @@ FLUX_DECL EngineIoOpening::EngineIoOpening(const transport::HttpHead& head, std:
   query_end_ = static_cast<std::uint32_t>(own.size());
   own.append(remote_address);
   fields_begin_ = static_cast<std::uint32_t>(own.size());
-  for (const auto& field : head.fields()) {  // no name or value holds NUL: the HTTP parser sees to it
+  for (const auto& field : head.fields()) {  // no name or value holds NUL: the HTTP parser refuses it
     if (opening_detail::is_of_handshake(field.name)) continue;
     std::string& text = opening_detail::is_common(field.name) ? shared : own;
     text.append(field.name).push_back('\0');

@@ -1,4 +1,4 @@
-// Engine.IO sessions that poll, by where they come from, and which of them have not been used yet.
+// Counts Engine.IO sessions that poll, by address, and knows which of them have not been used yet.
 #pragma once
 
 #include <flux/detail/core/ip_address.hpp>
@@ -15,9 +15,10 @@ namespace flux::detail {
 
 class EngineIoSession;
 
-/// A session that polls has no connection of its own that would bound it: over one, a client opens as many as it likes.
-/// So they are counted by their address, with what is kept of their requests. One is unused until its client has polled
-/// or posted; the oldest of those makes room for new ones.
+/// A polling session has no connection of its own, so that the limits of connections do not bound it: over one
+/// connection a client can open any number of sessions. They are counted by address, with the bytes that are kept of
+/// their requests. A session is unused until its client has polled or posted; the oldest unused one is ended to make
+/// room for a new one.
 /// Threading: any thread.
 class EngineIoPollers : public std::enable_shared_from_this<EngineIoPollers> {
  public:
@@ -25,8 +26,8 @@ class EngineIoPollers : public std::enable_shared_from_this<EngineIoPollers> {
 
   explicit EngineIoPollers(const engineio::PollingLimits& limits);
 
-  /// Counts a session of a client at `ip`, for which `head_bytes` are kept, until its place is destroyed. Null: its
-  /// address has too many. Sessions that have to make room are added to `displaced`, and are no longer counted.
+  /// Counts a session of a client at `ip`, of whose request `head_bytes` are kept, until its place is destroyed. Null
+  /// if its address has too many. Sessions that must end to make room are added to `displaced` and no longer counted.
   std::unique_ptr<Place> enter(const std::shared_ptr<EngineIoSession>& session, const core::IpAddress& ip,
                                std::size_t head_bytes, std::vector<std::shared_ptr<EngineIoSession>>& displaced);
 

@@ -29,7 +29,7 @@ FLUX_DECL std::unique_ptr<EngineIoPollers::Place> EngineIoPollers::enter(
   const std::lock_guard lock(mutex_);
   const auto found = addresses_.try_emplace(ip.client_network()).first;
   Address& address = found->second;
-  ++address.sessions;  // so that it stays while others make room
+  ++address.sessions;  // keeps the entry while other sessions are displaced
   address.head_bytes += head_bytes;
   const auto too_many = [&] {
     return address.sessions > limits_.sessions_per_address_max ||

@@ -20,8 +20,8 @@ namespace flux::detail {
 class EngineIoSession;
 class EngineIoWebSocket;
 
-/// The size of one poll's answer; a longer packet is sent alone. A client gets a payload as a whole, so an urgent packet
-/// (a ping, an acknowledgment) is delayed by one answer at most.
+/// The size of one poll's answer; a longer packet is sent alone. A client gets a payload as a whole, so an urgent
+/// packet (a ping, an acknowledgment) is delayed by one answer at most.
 inline constexpr std::size_t engineio_poll_bytes = 1'000'000;
 
 /// Whether a client that polls learns about the end at once, or by its next polls, after the packets that are pending.
@@ -40,8 +40,9 @@ class EngineIoPosted : public std::enable_shared_from_this<EngineIoPosted> {
   EngineIoPosted& operator=(const EngineIoPosted&) = delete;
   ~EngineIoPosted();
 
-  /// Acts on the packets that are left. If the session's input is held, or its output is congested, the session calls this
-  /// again when that is over. A POST that waits for output is answered at once: the client may be one that polls only then.
+  /// Acts on the packets that are left. If the session's input is held, or its output is congested, the session calls
+  /// this again when that is over. A POST that waits for output is answered at once: the client may be one that polls
+  /// only then.
   void read();
 
  private:
@@ -55,8 +56,8 @@ class EngineIoPosted : public std::enable_shared_from_this<EngineIoPosted> {
   bool answered_ = false;
 };
 
-/// Threading: the session's loop. Ownership: its session's, which destroys it when a WebSocket has replaced it, and when
-/// the session ends; that may happen inside any call that answers a request.
+/// Threading: the session's loop. Ownership: its session's, which destroys it when a WebSocket has replaced it, and
+/// when the session ends; that may happen inside any call that answers a request.
 class EngineIoPolling {
  public:
   explicit EngineIoPolling(EngineIoSession& session) : session_(session) {}

@@ -1,4 +1,4 @@
-// An Engine.IO endpoint: its sessions, and the way of requests to them.
+// An Engine.IO endpoint: its sessions, and the dispatch of requests to them.
 #pragma once
 
 #include <flux/detail/core/reclaimer.hpp>
@@ -24,7 +24,7 @@
 
 namespace flux::detail {
 
-/// What the loop of a session has for a WebSocket that comes from another one.
+/// The parts of a session's loop that adopt a WebSocket from another loop.
 struct EngineIoHome {
   transport::ConnectionGroup& connections;
   transport::WebSocketService& websockets;
@@ -39,16 +39,16 @@ struct EngineIoBySid {
   bool operator()(const auto& a, const auto& b) const noexcept { return sid(a) == sid(b); }
 };
 
-/// Collects the body of a POST; freed where that takes no time of a loop.
+/// Collects the body of a POST; large bodies are freed on the reclaimer's thread.
 struct EngineIoPost;
 
 /// Threading: any thread.
 class EngineIoServer {
  public:
-  /// Makes what speaks over a session; called on the session's loop once it is open.
+  /// Creates the client object of a session; called on the session's loop once it is open.
   using Factory =
       std::function<std::shared_ptr<EngineIoClient>(EngineIoSession&, std::shared_ptr<const EngineIoOpening>)>;
-  /// Called on that loop; null where it takes no more connections.
+  /// Called on that loop; none if it accepts no more connections.
   using HomeFinder = std::function<std::optional<EngineIoHome>(const core::Loop&)>;
 
   /// Errors: throws `Error` (bad_config).
@@ -57,30 +57,30 @@ class EngineIoServer {
   void set_homes(HomeFinder homes) { homes_ = std::move(homes); }
 
   const engineio::Options& options() const noexcept { return options_; }
-  /// Where it is served: with a slash at the end, and without.
+  /// The paths that it is served at: with a slash at the end, and without.
   std::vector<std::string> paths() const;
-  /// Of a POST's body: a message as long as it may be, as base64, and what is around it.
+  /// The limit of a POST's body: the longest message as base64, and room for the packets around it.
   std::size_t post_bytes_max() const noexcept { return post_bytes_max_; }
   protocol::EngineIoLimits limits() const { return {post_bytes_max_, 131'072, options_.payload_bytes_max}; }
   Hub& hub() noexcept { return hub_; }
   const std::shared_ptr<core::Reclaimer>& reclaimer() const noexcept { return reclaimer_; }
-  /// Takes long texts apart.
+  /// Parses long texts.
   core::SideThread& aside() noexcept { return aside_; }
 
   /// A GET, POST or OPTIONS. On the connection's loop.
   void serve(const HttpExchange& exchange);
-  /// A WebSocket handshake that has been let in. On the connection's loop.
+  /// A WebSocket handshake that has been admitted. On the connection's loop.
   void upgrade(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
                transport::WebSocketService& websockets);
-  /// Closes every session: the server stops.
+  /// Closes every session, because the server stops.
   void stop();
-  /// Leaves none behind on this loop, which ends. On it.
+  /// Closes and forgets every session of this loop, which ends. On that loop.
   void end(const core::Loop& loop);
   void forget(std::string_view sid);
   void refuse(const HttpExchange& exchange, protocol::EngineIoRefusal refusal) const;
-  /// What lets pages of other origins read the answer.
+  /// The header fields that let pages of other origins read the answer.
   HttpFields cors(const HttpExchange& exchange) const;
-  /// The same, and that no cache keeps the answer.
+  /// The same, and a field that keeps the answer out of caches.
   HttpFields answer_fields(const HttpExchange& exchange) const;
 
  private:
@@ -92,12 +92,12 @@ class EngineIoServer {
   Shard& shard(std::string_view sid) { return shards_[std::hash<std::string_view>{}(sid) % shards_.size()]; }
   std::shared_ptr<EngineIoSession> find(std::string_view sid);
   std::vector<std::shared_ptr<EngineIoSession>> all();
-  /// Null where there are too many.
+  /// Null if there are too many.
   std::shared_ptr<EngineIoSession> make(std::shared_ptr<core::Loop> loop, bool base64);
   std::shared_ptr<const EngineIoOpening> open_with(const transport::HttpHead& head, std::string_view remote_address);
   void bring_over(const std::shared_ptr<transport::HttpConnection>& http, std::string answer,
                   const std::shared_ptr<EngineIoSession>& session, int tries = 10);
-  /// Of what the WebSocket of such a client brings; the session checks the message in it.
+  /// The limit of a message on a session's WebSocket; with base64 the session checks the decoded size itself.
   std::size_t frame_bytes_max(const EngineIoSession& session) const noexcept {
     return session.base64() ? post_bytes_max_ : options_.payload_bytes_max;
   }
@@ -110,7 +110,7 @@ class EngineIoServer {
                       const std::string& answer, bool base64, transport::WebSocketService& websockets);
   void serve_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoSession>& session);
   void take_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoPost>& post);
-  /// Ends the session of a request that has just been answered. `post`: ends then, too.
+  /// Ends the session of a request that has just been answered, and keeps `post` until then.
   static void close_behind(const HttpExchange& exchange, const std::shared_ptr<EngineIoSession>& session,
                            EndReason reason, const std::shared_ptr<EngineIoPost>& post = nullptr);
 

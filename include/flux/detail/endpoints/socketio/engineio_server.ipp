@@ -21,8 +21,8 @@ namespace flux::detail {
 using protocol::EngineIoRefusal;
 using protocol::EngineIoTransport;
 
-/// 90 bits from the system's entropy: whoever knows it is the client. Short enough for strings to hold it in
-/// themselves.
+/// 90 bits from the system's entropy, because a client proves with it which session is its own. Short enough for a
+/// string's internal buffer.
 FLUX_DECL std::string new_engineio_sid() {
   static constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   std::random_device entropy;
@@ -37,7 +37,7 @@ FLUX_DECL std::string new_engineio_sid() {
 }
 
 FLUX_DECL std::size_t engineio_post_bytes_max(std::size_t message_bytes_max) noexcept {
-  constexpr std::size_t around_bytes = 65'536;  // the text of an event, say, whose attachment is that large
+  constexpr std::size_t around_bytes = 65'536;  // for instance the text of an event with such an attachment
   constexpr std::size_t any = static_cast<std::size_t>(-1);
   return message_bytes_max > (any - around_bytes) / 2 ? any : protocol::base64_size(message_bytes_max) + around_bytes;
 }
@@ -251,7 +251,7 @@ struct EngineIoPost {
     end();
     reclaimer->take(std::move(body));
   }
-  /// It will not be larger than `most`. The room for what is announced is taken when much of it has come.
+  /// `most`: the largest size it can reach. Memory for that is reserved once a good part of it has been received.
   void append(std::string_view piece, std::size_t most) {
     const std::size_t needed = body.size() + piece.size();
     if (needed > body.capacity() && needed >= core::Reclaimer::large_bytes && needed <= most) reserve(most);
@@ -260,10 +260,10 @@ struct EngineIoPost {
   void reserve(std::size_t bytes) {
     try {
       body.reserve(bytes);
-    } catch (const std::exception&) {  // more is announced than the machine has; it grows with what comes
+    } catch (const std::exception&) {  // more is announced than there is memory; the body grows as it is received
     }
   }
-  /// Once it can no longer be read, or has been, the next one may come.
+  /// The client may send another POST once this one has been read, or can no longer be read.
   void end() {
     if (!std::exchange(ended, true)) session->end_post();
   }
@@ -287,11 +287,11 @@ FLUX_DECL void EngineIoServer::serve_post(const HttpExchange& exchange,
   exchange.on_body([post, end = std::min(most, post_bytes_max_)](std::string_view piece) { post->append(piece, end); },
                    [this, exchange, post](bool complete) {
                      if (complete) return take_post(exchange, post);
-                     close_behind(exchange, post->session, EndReason::transport_error);  // what it had to say is lost
+                     close_behind(exchange, post->session, EndReason::transport_error);  // its packets are lost
                    });
 }
 
-/// In a turn after this one: the answer has gone out then, and no poll that is told of the end overtakes it.
+/// In a later turn, when the answer has been sent: a poll that reports the end must not overtake it.
 FLUX_DECL void EngineIoServer::close_behind(const HttpExchange& exchange,
                                             const std::shared_ptr<EngineIoSession>& session, EndReason reason,
                                             const std::shared_ptr<EngineIoPost>& post) {
@@ -324,7 +324,7 @@ FLUX_DECL void EngineIoServer::upgrade(const std::shared_ptr<transport::HttpConn
   const protocol::EngineIoState known{options_.polling, options_.websocket,
                                       session ? std::optional(session->transport_now()) : std::nullopt};
   if (const auto refusal = protocol::check_engineio_request({query, head.method(), true}, known)) {
-    // A session that has its WebSocket takes no second one; it is let in only to be told so in its own terms.
+    // A session takes no second WebSocket; the handshake is accepted so that the client hears so in a close frame.
     const bool second = session && session->transport_now() == EngineIoTransport::websocket && options_.websocket;
     if (!second) return http->refuse_upgrade(protocol::engineio_refusal_status(*refusal), to_string(*refusal));
   }
@@ -365,12 +365,12 @@ FLUX_DECL void EngineIoServer::open_websocket(const std::shared_ptr<transport::H
   session->open_websocket(websocket, factory_(*session, opening));
 }
 
-/// A session and its WebSocket are on one loop. The client waits for the answer to its handshake meanwhile, so there is
-/// nothing to read that would be lost.
+/// A session and its WebSocket must be on the same loop. The client waits for the answer to its handshake meanwhile, so
+/// no input can be lost.
 FLUX_DECL void EngineIoServer::bring_over(const std::shared_ptr<transport::HttpConnection>& http, std::string answer,
                                           const std::shared_ptr<EngineIoSession>& session, int tries) {
-  // In a turn of its own: the connection is inside its handler now. What TLS has to say goes out before, in another
-  // turn.
+  // In a separate turn, because the connection is inside its handler now. TLS sends its pending records before that, in
+  // another turn.
   http->connection()->loop().post([this, http, session, tries, answer = std::move(answer)] {
     if (http->closed()) return;
     const std::shared_ptr<transport::ConnectionInTransit> transit = http->connection()->detach();

@@ -26,27 +26,27 @@ namespace flux::detail {
 class EngineIoServer;
 class EngineIoSession;
 
-/// The ways in which a message reaches a client; lanes are kept apart by them.
+/// The encodings of messages for clients. Each has lanes of its own.
 enum class EngineIoEncoding : std::uint8_t { websocket, websocket_base64, polling };
-/// Names the encoding of a lane.
+/// Identifies the encoding of a lane.
 const void* engineio_view(EngineIoEncoding encoding) noexcept;
 EngineIoEncoding engineio_encoding(const void* view) noexcept;
 
-/// Nobody can guess it. Of `engineio_sid_size` characters.
+/// Creates an id that cannot be guessed, of `engineio_sid_size` characters.
 std::string new_engineio_sid();
 inline constexpr std::size_t engineio_sid_size = 15;
 
-/// What speaks over an Engine.IO session. Called on its loop.
+/// The protocol above an Engine.IO session. Called on its loop.
 class EngineIoClient {
  public:
   virtual ~EngineIoClient() = default;
-  /// `owner`: where it is not null the message lies in it, at its end, and it may be moved from.
+  /// `owner`: if not null, the string that ends with the message; it may be moved from.
   virtual void on_message(std::string_view message, bool binary, std::string* owner) = 0;
-  /// The transport is another one from now on: lanes are to be changed.
+  /// The client has another transport from now on: lanes must be changed.
   virtual void on_transport_changed() {}
-  /// What was too much for it has gone out, and states were held back meanwhile: it is to be caught up.
+  /// The client is no longer congested, and states were held back meanwhile: send it the current ones.
   virtual void on_drained() {}
-  /// The session closes, and still sends: what is pending for it elsewhere is to be sent now.
+  /// The session is about to close and still sends: send what is pending for the client elsewhere.
   virtual void on_closing() {}
   /// The last call.
   virtual void on_close(EndReason reason) = 0;
@@ -138,8 +138,8 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   void stop_input() noexcept { ending_ = true; }
   /// If a message of the client is being parsed elsewhere, keeps the POST until that is done.
   bool keep_while_held(const std::shared_ptr<EngineIoPosted>& posted);
-  /// If the client's output is congested, keeps the POST until the client has polled enough, or tries a WebSocket. Input
-  /// that follows the POST is held until `end_early_answered`. A client that takes nothing for
+  /// If the client's output is congested, keeps the POST until the client has polled enough, or tries a WebSocket.
+  /// Input that follows the POST is held until `end_early_answered`. A client that takes nothing for
   /// `Limits::output_stall_timeout` is closed.
   bool keep_while_congested(const std::shared_ptr<EngineIoPosted>& posted);
   /// The POST that was kept for output has been read to its end.

@@ -280,7 +280,7 @@ FLUX_DECL const void* EngineIoSession::hot_memory() const noexcept {
   return connection != nullptr ? connection->hot_memory() : this;
 }
 
-/// As `core::deliver_to` sees the session.
+/// The session as a reader for `core::deliver_to`.
 struct EngineIoSession::Reader {
   EngineIoSession& session;
   bool open() const { return session.is_open(); }
@@ -365,7 +365,7 @@ FLUX_DECL void EngineIoSession::from_websocket(EngineIoWebSocket& from, std::str
   if (!receive(*read, read->binary ? &decoded : owner)) close(EndReason::parse_error);
 }
 
-/// Before it is the transport. Nothing that is longer than a probe is looked at.
+/// A message over a WebSocket that is not the transport yet: a probe, or the upgrade.
 FLUX_DECL void EngineIoSession::from_probing(EngineIoWebSocket& from, std::string_view message, MessageType type) {
   const bool text = type == MessageType::text;
   const bool upgrades = text && message.starts_with(upgrade_type);
@@ -382,8 +382,8 @@ FLUX_DECL void EngineIoSession::from_probing(EngineIoWebSocket& from, std::strin
   from.close(CloseCode::protocol_error, "expected a probe");
 }
 
-/// Base64 from a client that sends no binary frames: so much of it takes longer than a loop has. For one that has gone
-/// it is not decoded.
+/// Decodes base64 from a client that sends no binary frames. So much of it would delay the loop, so another thread does
+/// it, unless the client is gone by then.
 FLUX_DECL void EngineIoSession::decode_aside(std::string text) {
   struct Decoded {
     std::string text;
@@ -397,7 +397,7 @@ FLUX_DECL void EngineIoSession::decode_aside(std::string text) {
     if (client.expired()) return;
     try {
       work->good = protocol::read_engineio_text(work->text, work->bytes).ok();
-    } catch (const std::exception&) {  // no memory: it is as good as unreadable
+    } catch (const std::exception&) {  // out of memory: treated as unreadable
     }
     loop->post([work, weak] {
       const auto self = weak.lock();
@@ -419,7 +419,7 @@ FLUX_DECL void EngineIoSession::probe(std::shared_ptr<EngineIoWebSocket> websock
   }
   polling_->probing() = std::move(websocket);
   output_is_free();
-  if (!polling_) return;  // what was posted has closed the session
+  if (!polling_) return;  // the POST has closed the session
   loop_->call_after(server_.options().upgrade_timeout,
                     [weak = weak_from_this(), tried = std::weak_ptr<EngineIoWebSocket>(polling_->probing())] {
                       const auto self = weak.lock();
@@ -430,7 +430,7 @@ FLUX_DECL void EngineIoSession::probe(std::shared_ptr<EngineIoWebSocket> websock
                     });
 }
 
-/// From here on everything goes over the WebSocket, what waits for a poll first.
+/// From now on everything is sent over the WebSocket, beginning with the packets that are pending for a poll.
 FLUX_DECL void EngineIoSession::complete_upgrade() {
   websocket_ = std::move(polling_->probing());
   transport_ = protocol::EngineIoTransport::websocket;
@@ -440,11 +440,11 @@ FLUX_DECL void EngineIoSession::complete_upgrade() {
   if (held_) websocket_->pause_input();
   if (!waiting.empty()) send_polled(waiting);
   client_->on_transport_changed();
-  behind_ = true;  // states were not taken along
+  behind_ = true;  // the pending packets hold no states that were held back
   websocket_drained();
 }
 
-/// The client has gone over to it before it knew that the session has closed: what it would have polled goes there.
+/// The client upgraded before it learned that the session is closed: it gets its pending packets over the WebSocket.
 FLUX_DECL void EngineIoSession::say_farewell_over(std::shared_ptr<EngineIoWebSocket> websocket) {
   const protocol::EngineIoPayload waiting = polling_->take_packets();
   end_polling();
@@ -481,10 +481,10 @@ FLUX_DECL bool EngineIoSession::within_rate() {
 // --- Time ---
 
 FLUX_DECL void EngineIoSession::ping_in(std::chrono::milliseconds after, bool due) {
-  constexpr std::chrono::seconds exact_below{5};  // a deadline costs an idle client nothing, and has a little slack
+  constexpr std::chrono::seconds exact_below{5};  // a deadline costs an idle client no memory, and is less exact
   stop_timer();
   awaiting_pong_ = due;
-  // Closing stops it, and the directory holds the session until then.
+  // Closing clears it, and the directory keeps the session alive until then.
   if (after >= exact_below) return loop_->set_deadline(*this, after);
   timer_ = std::make_unique<core::TimerQueue::Id>(loop_->call_after(after, [this] {
     timer_.reset();
@@ -492,7 +492,7 @@ FLUX_DECL void EngineIoSession::ping_in(std::chrono::milliseconds after, bool du
   }));
 }
 
-/// A pong may be late behind something long, while a client that gets no pings leaves: they go on.
+/// Pings continue while a pong is overdue behind a long message, because a client that gets no pings disconnects.
 FLUX_DECL void EngineIoSession::ping_due() {
   const auto self = shared_from_this();
   const auto timeout = server_.options().ping_timeout;
@@ -509,8 +509,8 @@ FLUX_DECL void EngineIoSession::ping_due() {
   ping_in(timeout, true);
 }
 
-/// Whether anything has come since this was asked last. A client that sends something long has no way to answer a ping,
-/// and its answer is not read while its input is held.
+/// Whether anything has been received since the last call. A client that is sending a long message cannot answer a
+/// ping, and its answer is not read while its input is held.
 FLUX_DECL bool EngineIoSession::heard() {
   // Without a limit of its own for output that is not taken, a POST that waits for that is no sign of life.
   const bool waits_unwatched =

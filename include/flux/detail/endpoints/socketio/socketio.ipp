@@ -179,7 +179,7 @@ FLUX_DECL Io::Io(Server& server, Options options) {
   const std::string path = options.path;
   const auto log = std::make_shared<const detail::SocketIoLog>(host.config());
   state_ = std::make_shared<detail::SocketIoServer>(host.hub(), std::move(options), log);
-  // What ends with the server, whoever holds the rest.
+  // The part that ends with the server; handles may keep the rest longer.
   struct Kept {
     Kept(std::shared_ptr<detail::SocketIoServer> s, std::shared_ptr<const detail::SocketIoLog> l)
         : state(std::move(s)), log(std::move(l)) {}

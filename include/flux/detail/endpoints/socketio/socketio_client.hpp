@@ -1,4 +1,4 @@
-// One Socket.IO connection: its packets become calls of the sockets that it has in namespaces.
+// One Socket.IO connection: turns its packets into calls of its sockets in namespaces.
 #pragma once
 
 #include <flux/detail/endpoints/socketio/engineio_server.hpp>
@@ -17,7 +17,7 @@ namespace flux::detail {
 
 class SocketIoServer;
 
-/// One connection: packets in, and the sockets that it has in namespaces. The session's loop.
+/// One connection and its sockets. Threading: the session's loop.
 class SocketIoClient final : public EngineIoClient, public std::enable_shared_from_this<SocketIoClient> {
  public:
   SocketIoClient(SocketIoServer& server, EngineIoSession& session, std::shared_ptr<const EngineIoOpening> opening);
@@ -31,17 +31,17 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
   void on_close(EndReason reason) override;
   /// The socket has left its namespace.
   void forget(const std::shared_ptr<SocketIoSocket>& socket);
-  /// Every socket is told, then the connection ends.
+  /// Sends every socket a DISCONNECT packet, then ends the connection.
   void disconnect();
 
  private:
   using Timer = std::optional<core::TimerQueue::Id>;
-  /// Of a client that is not idle.
+  /// The state of a client that is not idle.
   struct Unfinished {
     explicit Unfinished(const protocol::SocketIoLimits& limits) : decoder(limits) {}
     protocol::SocketIoDecoder decoder;
     Timer timer;            // while attachments are due
-    std::size_t bytes = 0;  // that had come of the next one when the timer began
+    std::size_t bytes = 0;  // of the next one, received before the timer was started
   };
 
   struct LongPacket;
@@ -49,7 +49,7 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
   void came(const Result<bool>& whole);
   void read_aside(std::string text, std::size_t begin);
   void came_aside(LongPacket& packet);
-  /// `arguments`: where they have been made already; they may be moved from there.
+  /// `arguments`: the packet's, if they have been parsed already; they are moved from. Null if not.
   void handle(const protocol::SocketIoDecoder& decoder, socketio::Args* arguments);
   void connect(const protocol::SocketIoPacket& packet);
   bool recover(const std::shared_ptr<SocketIoSocket>& asked);
@@ -73,11 +73,11 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
   SocketIoServer& server_;
   EngineIoSession& session_;
   const std::shared_ptr<const EngineIoOpening> opening_;
-  std::unique_ptr<Unfinished> unfinished_;                // while a packet is
-  std::vector<std::shared_ptr<SocketIoSocket>> sockets_;  // connected, or being asked about
-  std::size_t withdrawn_ = 0;                             // whose middlewares have not answered yet
+  std::unique_ptr<Unfinished> unfinished_;                // while a packet is incomplete
+  std::vector<std::shared_ptr<SocketIoSocket>> sockets_;  // connected, or waiting for middlewares
+  std::size_t withdrawn_ = 0;                             // sockets replaced before their middlewares have answered
   Timer connect_timer_;                                   // until it is in a namespace
-  bool was_here_ = false;  // has asked for a namespace: the first one is not counted for the rate
+  bool was_here_ = false;  // has joined a namespace before: the first CONNECT does not count for the rate
   bool closed_ = false;
 };
 

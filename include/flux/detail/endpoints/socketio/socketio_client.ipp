@@ -35,8 +35,8 @@ FLUX_DECL void SocketIoClient::close_after(Timer& timer, std::chrono::millisecon
   });
 }
 
-/// As long as more of them comes, or is decoded, or the POST goes on, it is the transport's matter how long that may
-/// take.
+/// The time limit applies while nothing more is received or decoded, and no POST is in progress; otherwise the
+/// transport's own limits do.
 FLUX_DECL void SocketIoClient::await_attachments() {
   stop(unfinished_->timer);
   unfinished_->bytes = session_.message_bytes();
@@ -87,8 +87,8 @@ FLUX_DECL void SocketIoClient::came(const Result<bool>& whole) {
   handle(finished->decoder, nullptr);
 }
 
-/// One with much text. It is read on another thread, where its client is still there, and ends where no loop has to
-/// wait for that.
+/// A packet with long text. It is parsed on another thread, if its client is still connected by then, and freed on the
+/// reclaimer's thread.
 struct SocketIoClient::LongPacket {
   LongPacket(std::unique_ptr<Unfinished> u, std::string t, std::size_t b)
       : unfinished(std::move(u)), text(std::move(t)), begin(b) {}
@@ -101,7 +101,7 @@ struct SocketIoClient::LongPacket {
     }
   }
   std::unique_ptr<Unfinished> unfinished;
-  const std::string text;  // empty: it has been read, and its attachments are there now
+  const std::string text;  // empty if it has been parsed before, and only attachments were missing
   const std::size_t begin;
   Result<bool> whole{true};
   socketio::Args arguments;
@@ -150,7 +150,7 @@ FLUX_DECL void SocketIoClient::handle(const protocol::SocketIoDecoder& decoder, 
     if (socket) withdraw(socket);
     return connect(packet);
   }
-  // A packet for a namespace that one is not in, or CONNECT to one that one is in: the client is out of step.
+  // A packet for a namespace that the client is not in, or CONNECT to one that it is in: a protocol error.
   if (!socket || !socket->connected() || packet.type == SocketIoType::connect ||
       packet.type == SocketIoType::connect_error) {
     return session_.close(EndReason::parse_error);
@@ -234,14 +234,13 @@ FLUX_DECL std::shared_ptr<SocketIoSocket> SocketIoClient::make_socket(const std:
                                           socketio::Handshake(std::move(auth), opening_));
 }
 
-/// The same socket again, as far as anybody can tell.
-/// The socket that the middlewares have let in gives way to the one that was lost.
+/// Replaces the socket that the middlewares have admitted by one that continues the lost socket.
 FLUX_DECL bool SocketIoClient::recover(const std::shared_ptr<SocketIoSocket>& asked) {
   const auto nsp = asked->nsp();
   const JsonText& auth = asked->handshake().auth();
   const auto pid = auth.get<std::string>("/pid");
   if (!pid) return false;
-  // Without an offset the client has not received anything yet.
+  // A client without an offset has received nothing yet.
   const std::size_t missed_bytes_max = server_.hub().config.limits.outbox_bytes_max / 2;
   const auto back = nsp->recover(*pid, auth.get<std::string>("/offset"), missed_bytes_max, [&](const std::string& id) {
     auto socket = make_socket(nsp, id, std::make_shared<const JsonText>(auth));
@@ -288,7 +287,7 @@ FLUX_DECL bool SocketIoClient::has(const std::shared_ptr<SocketIoSocket>& socket
   return std::find(sockets_.begin(), sockets_.end(), socket) != sockets_.end();
 }
 
-/// The client has begun anew, without waiting for the middlewares: what they say of this one no longer counts.
+/// The client has sent CONNECT again without waiting for the middlewares: their answer for this socket is ignored.
 FLUX_DECL void SocketIoClient::withdraw(const std::shared_ptr<SocketIoSocket>& socket) {
   ++withdrawn_;
   socket->refused();

@@ -1,8 +1,9 @@
 // The Socket.IO protocol, version 5, between bytes and types: packets, their attachments, and messages that are encoded
-// once for all who get them. JSON stays text: no tree is built of it, in either direction. No I/O.
-// Source: the specification in github.com/socketio/socket.io-protocol; where it is silent, socket.io-parser 4.2.
+// once for all their receivers. JSON stays text in both directions: no tree is built. No I/O.
+// Source: the specification in github.com/socketio/socket.io-protocol, or socket.io-parser 4.2 where that says nothing.
 //
-// Threading: values and free functions. An object belongs to one thread at a time, but a SocketIoMessage to any.
+// Threading: values and free functions. An object belongs to one thread at a time; any thread may use a
+// SocketIoMessage.
 #pragma once
 
 #include <flux/error.hpp>
@@ -27,7 +28,7 @@ enum class SocketIoType : std::uint8_t { connect, disconnect, event, ack, connec
 
 using SocketIoLimits = socketio::PacketLimits;
 
-/// The largest acknowledgment id: JavaScript counts no further.
+/// The largest acknowledgment id: the largest integer that JavaScript represents exactly.
 inline constexpr std::uint64_t socketio_id_max = (std::uint64_t{1} << 53) - 1;
 
 /// Whether neither side may emit an event of this name: connect, connect_error, disconnect, disconnecting, newListener,
@@ -36,7 +37,7 @@ bool is_reserved_socketio_event(std::string_view name) noexcept;
 
 // --- Values ---
 
-/// Bytes that nobody changes: one copy for all whom they go to.
+/// Immutable bytes, shared by all their receivers.
 using SharedBytes = std::shared_ptr<const std::string>;
 
 using SocketIoPlaceholder = detail::SocketIoPlaceholder;
@@ -53,12 +54,12 @@ struct SocketIoPacket {
   };
 
   SocketIoType type = SocketIoType::disconnect;
-  std::string_view nsp = "/";       ///< as sent, a query included: for socket.io that is a part of the name
+  std::string_view nsp = "/";       ///< as sent, with its query, which socket.io treats as a part of the name
   std::optional<std::uint64_t> id;  ///< what an ack acknowledges, or an event wants acknowledged
   std::size_t attachments = 0;      ///< how many follow
   std::string_view data;            ///< JSON text; empty: none
-  std::string event;                ///< the name, decoded; of a numeric one its text
-  std::vector<Slice> arguments;     ///< of events, behind the name, and of acks
+  std::string event;                ///< the decoded name; if it is a number, its text
+  std::vector<Slice> arguments;     ///< of an event, after its name, or of an ack
   std::vector<SocketIoPlaceholder> placeholders;  ///< of `data`, in its order; each num below `attachments` once
 
   bool is_event() const noexcept { return type == SocketIoType::event || type == SocketIoType::binary_event; }
@@ -66,42 +67,43 @@ struct SocketIoPacket {
 };
 
 /// Reads a packet's text (an Engine.IO message without its `4`), which is valid UTF-8, in one pass over the data.
-/// Takes what socket.io-parser takes, except: the data that the specification calls mandatory, and an ack's id, must
-/// be there; numbers are plain digits; ids end at `socketio_id_max`; placeholders are exactly the attachments; names
-/// have no control characters; the limits. On an error `out` means nothing. Errors: invalid_message, invalid_json;
-/// limit_exceeded and message_too_large past the limits.
+/// Accepts what socket.io-parser accepts, with these exceptions: data that the specification calls mandatory, and an
+/// ack's id, are required; numbers are plain digits; ids end at `socketio_id_max`; there is exactly one placeholder for
+/// each attachment; names have no control characters; the limits apply. After an error the content of `out` is
+/// unspecified.
+/// Errors: invalid_message, invalid_json; limit_exceeded and message_too_large past the limits.
 Result<void> read_socketio_packet(std::string_view text, const SocketIoLimits& limits, SocketIoPacket& out);
 
-/// Puts packets together: a text, then exactly as many binary messages as it announces.
-/// After an error nothing is kept; the next text begins anew, though socket.io closes such connections.
+/// Assembles packets: a text, then exactly as many binary messages as it announces.
+/// After an error nothing is kept and the next text begins a new packet, though socket.io closes such connections.
 class SocketIoDecoder {
  public:
   explicit SocketIoDecoder(const SocketIoLimits& limits) : limits_(limits.resolved()) {}
   SocketIoDecoder(const SocketIoDecoder&) = delete;
   SocketIoDecoder& operator=(const SocketIoDecoder&) = delete;
 
-  /// A text message. Returns whether the packet is whole; else attachments follow. A packet without attachments points
-  /// into `text`, others into the decoder.
-  /// Errors: those of `read_socketio_packet`; invalid_message where an attachment should have come.
+  /// A text message. Returns whether the packet is complete; otherwise attachments follow. A packet without attachments
+  /// points into `text`, others into the decoder.
+  /// Errors: those of `read_socketio_packet`; invalid_message if an attachment was due.
   Result<bool> text(std::string_view text);
-  /// A binary message, which is never copied, and not null. Returns whether the packet is whole.
-  /// Errors: invalid_message where no attachment is due; message_too_large past `attachment_bytes_max`.
+  /// A binary message, not null, which is not copied. Returns whether the packet is complete.
+  /// Errors: invalid_message if no attachment is due; message_too_large past `attachment_bytes_max`.
   Result<bool> binary(SharedBytes bytes);
   Result<bool> binary(std::string bytes) { return binary(std::make_shared<const std::string>(std::move(bytes))); }
 
-  /// Whether attachments are due: a peer may never send them, so that the caller's clock must run.
+  /// Whether attachments are due. The peer may never send them, so the caller needs a time limit.
   bool waiting() const noexcept { return attachments_.size() < packet_.attachments; }
-  /// What is kept of an unfinished packet, in bytes.
+  /// The bytes that are kept of an incomplete packet.
   std::size_t bytes() const noexcept { return waiting() ? text_.size() + attachment_bytes_ : 0; }
 
-  /// The packet that became whole, until the next call of `text` or `reset`.
+  /// The complete packet, valid until the next call of `text` or `reset`.
   const SocketIoPacket& packet() const noexcept { return packet_; }
   const std::vector<SharedBytes>& attachments() const noexcept { return attachments_; }
   /// An argument of that packet with its bytes; `index` is below `packet().arguments.size()`.
   SocketIoValue argument(std::size_t index) const;
   std::vector<SocketIoValue> arguments() const;
 
-  /// Forgets the packet, whole or not, and gives its memory back: an idle connection needs none.
+  /// Drops the packet, complete or not, and frees its memory, which an idle connection does not need.
   void reset();
 
  private:
@@ -129,7 +131,7 @@ class SocketIoMessage {
   /// Engine.IO packets: one, and one for each attachment.
   std::size_t packets() const noexcept { return 1 + attachments_.size(); }
 
-  /// Whole WebSocket frames, to be written in this order; the attachments themselves are among them, not copied.
+  /// Whole WebSocket frames, to be written in this order. The attachments are among them and not copied.
   std::span<const SharedBytes> websocket() const noexcept { return pieces_; }
   /// The same in one piece, for small messages and batches.
   void append_websocket(std::string& out) const;
@@ -156,11 +158,11 @@ class SocketIoMessage {
 using SocketIoMessagePtr = std::shared_ptr<const SocketIoMessage>;
 
 // Namespaces begin with `/` and hold neither `,` nor control characters. Errors: invalid_argument for others, for
-// reserved events, for ids past `socketio_id_max`, and where JSON that looks like a placeholder is to go out beside
-// bytes: its receiver would take it for one. A receiver with socket.io-parser's defaults takes 10 attachments.
+// reserved events, for ids past `socketio_id_max`, and for JSON that looks like a placeholder in a message with bytes,
+// because its receiver would take it for one. A receiver with socket.io-parser's defaults accepts 10 attachments.
 
-/// `id`: asks for an acknowledgment. `event`: what is not UTF-8 becomes U+FFFD. So do, in arguments, halves of surrogate
-/// pairs.
+/// `id`: asks for an acknowledgment. `event`: what is not UTF-8 becomes U+FFFD. So do, in arguments, halves of
+/// surrogate pairs.
 Result<SocketIoMessagePtr> encode_socketio_event(std::string_view nsp, std::string_view event,
                                                  std::span<const SocketIoValue> arguments,
                                                  std::optional<std::uint64_t> id = {});

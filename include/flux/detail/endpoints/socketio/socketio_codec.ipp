@@ -26,7 +26,7 @@ inline bool has_control(std::string_view text) noexcept {
                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-/// A whole number of plain digits; none where it is none, or past `most`.
+/// A whole number of plain digits; none if it is not one, or above `most`.
 FLUX_DECL std::optional<std::uint64_t> whole_number(std::string_view digits, std::uint64_t most) {
   std::uint64_t number = 0;
   const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
@@ -35,7 +35,7 @@ FLUX_DECL std::optional<std::uint64_t> whole_number(std::string_view digits, std
 }
 
 /// Collects the elements of an array and the placeholders anywhere in a value: objects whose member `_placeholder` is
-/// true. Their members may come in any order, and beside others.
+/// true. Their members may be in any order and among others.
 class DataVisitor {
  public:
   struct Found {
@@ -119,7 +119,7 @@ class DataVisitor {
   Member member_ = Member::other;  // whose value comes next, where that is a scalar
 };
 
-/// Checks that the placeholders are exactly those of `attachments` attachments, and gives them their numbers.
+/// Checks that there is exactly one placeholder for each of `attachments` attachments, and numbers them.
 FLUX_DECL Result<void> match_placeholders(const DataVisitor& seen, std::size_t attachments,
                                           std::vector<SocketIoPlaceholder>& out) {
   if (!seen.problem.empty()) return Error(Errc::invalid_message, seen.problem);
@@ -149,7 +149,8 @@ FLUX_DECL void append_placeholder(std::string& out, std::size_t num) {
   out += '}';
 }
 
-/// Whether a receiver of attachments would find a placeholder in `json`. Without a backslash a name stands as it is.
+/// Whether a receiver of attachments would find a placeholder in `json`. Without a backslash a name is spelled
+/// literally.
 FLUX_DECL bool looks_like_placeholder(std::string_view json) {
   if (json.find("\"_placeholder\"") == std::string_view::npos && json.find('\\') == std::string_view::npos)
     return false;
@@ -158,7 +159,7 @@ FLUX_DECL bool looks_like_placeholder(std::string_view json) {
   return !detail::scan_json(json, any_depth, seen) || !seen.problem.empty() || !seen.placeholders.empty();
 }
 
-/// Takes a packet apart, from its front.
+/// Parses a packet from its front.
 class PacketReader {
  public:
   PacketReader(std::string_view text, const SocketIoLimits& limits, SocketIoPacket& out)
@@ -469,8 +470,8 @@ FLUX_DECL std::vector<SocketIoValue> SocketIoDecoder::arguments() const {
 
 // --- Writing ---
 
-/// Writes one packet as a WebSocket frame. The frame's header depends on what is not written yet: room is left for the
-/// usual one, and mended at the end.
+/// Writes one packet as a WebSocket frame. The frame's header depends on the size, which is not known yet: space for
+/// the usual header is reserved, and corrected at the end.
 class SocketIoWriter {
  public:
   static Result<SocketIoMessagePtr> list(SocketIoType type, std::string_view nsp, std::optional<std::uint64_t> id,

@@ -1,4 +1,4 @@
-// How a Socket.IO message reaches its clients: one of them, or all in a lane.
+// Writes a Socket.IO message to one client, or to a lane of clients.
 #pragma once
 
 #include <flux/detail/endpoints/socketio/engineio_session.hpp>
@@ -6,10 +6,10 @@
 
 namespace flux::detail {
 
-/// For everybody in a lane. Attachments that are worth it are not copied: they are inserts of the lane, which for those
-/// who take no binary frames become base64 at the session.
+/// Appends a message to a lane. Large attachments are not copied but inserted into the lane; for clients that accept no
+/// binary frames the session encodes them as base64.
 void append_socketio(core::Lane& lane, const protocol::SocketIoMessage& message, const void* view);
-/// To one client, over its transport.
+/// Sends a message to one client, over its transport.
 void send_message(EngineIoSession& session, const protocol::SocketIoMessage& message);
 
 }  // namespace flux::detail

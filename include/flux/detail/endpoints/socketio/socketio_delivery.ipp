@@ -22,14 +22,14 @@ FLUX_DECL void append(std::string& out, const protocol::SocketIoMessage& message
   }
 }
 
-/// Whether there are attachments that become base64 on their way out.
+/// Whether the session encodes some of the attachments as base64.
 FLUX_DECL bool has_long(const protocol::SocketIoMessage& message, EngineIoEncoding encoding) {
   const auto& all = message.attachments();
   return encoding != EngineIoEncoding::websocket &&
          std::any_of(all.begin(), all.end(), [](const auto& one) { return one->size() >= engineio_long_bytes; });
 }
 
-/// Their message: `on_packets(encoded, count)`, and `on_bytes` for each of them, where it belongs.
+/// Splits such a message: calls `on_packets(encoded, count)`, and `on_bytes` for each long attachment, in their order.
 template <class OnPackets, class OnBytes>
 void for_each_part(const protocol::SocketIoMessage& message, EngineIoEncoding encoding, const OnPackets& on_packets,
                    const OnBytes& on_bytes) {
@@ -88,7 +88,7 @@ FLUX_DECL void append_socketio(core::Lane& lane, const protocol::SocketIoMessage
 }
 
 FLUX_DECL void send_message(EngineIoSession& session, const protocol::SocketIoMessage& message) {
-  constexpr std::size_t few_bytes = 4096;  // copied, they go out along with others of this turn
+  constexpr std::size_t few_bytes = 4096;  // copied, so that they are sent together with others of this turn
   const EngineIoEncoding encoding = session.encoding();
   if (encoding == EngineIoEncoding::websocket) {
     const auto pieces = message.websocket();

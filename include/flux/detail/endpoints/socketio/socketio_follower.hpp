@@ -1,4 +1,4 @@
-// What goes along with a Socket.IO socket.
+// The interface of a feature that is attached to a Socket.IO socket.
 #pragma once
 
 #include <flux/detail/endpoints/socketio/end_reason.hpp>
@@ -6,20 +6,20 @@
 
 namespace flux::detail {
 
-/// What goes with a socket and has lanes of its own to the client: data sharing. Called on the loop.
+/// A feature that is attached to a socket and has lanes of its own to the client: data sharing. Called on the loop.
 class SocketIoFollower {
  public:
   /// An event for which the application has no handler.
   virtual void handle(socketio::Event& event) = 0;
-  /// One that is not acted on; its client waits for an answer.
+  /// An event that is not acted on; the client waits for an acknowledgment.
   virtual void refuse(socketio::Event& event, const Error& why) = 0;
-  /// Sends now what waits in its lanes.
+  /// Sends what is pending in its lanes now.
   virtual void flush() = 0;
-  /// The transport is another one: its lanes are to be changed.
+  /// The client has another transport: moves to other lanes.
   virtual void transport_changed() = 0;
-  /// What was too much for the client has gone out: it gets the states of now of what was held back meanwhile.
+  /// The client is no longer congested: sends it the current states in place of those that were held back.
   virtual void drained() = 0;
-  /// The last call: the socket has gone.
+  /// The socket is disconnected. The last call.
   virtual void gone(EndReason reason) = 0;
 
  protected:

@@ -1,4 +1,4 @@
-// A Socket.IO namespace: who is in it and in which of its rooms, emits, and what those who were cut off have missed.
+// A Socket.IO namespace: its sockets and rooms, emits to them, and recovery of sockets that were cut off.
 #pragma once
 
 #include <flux/config.hpp>
@@ -30,15 +30,16 @@ namespace flux::detail {
 
 class SocketIoServer;
 
-/// Everybody in a room, for fan-out. The lock is the room's own.
+/// The audience of a room, with a lock of its own.
 struct SocketIoRoom {
   explicit SocketIoRoom(std::string n) : name(std::move(n)) {}
-  const std::string name;  // empty: everybody in the namespace
+  const std::string name;  // empty: the room of all sockets in the namespace
   std::mutex mutex;
   core::Audience audience{mutex};
 };
 
-/// Where mistakes of the application go that it does not look at. Owned by the server, so that it ends with it.
+/// Logs emits that failed because of the application, which may ignore the result. Owned by the server, so that the
+/// sink is not called after the server's end.
 class SocketIoLog {
  public:
   explicit SocketIoLog(const Config& config) : sink_(config.log), level_(config.log_level) {}
@@ -73,26 +74,26 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   bool recovers() const noexcept { return options_->recovery_max.count() > 0; }
   void use(socketio::Middleware middleware);
   void on_connection(socketio::ConnectionHandler handler);
-  /// It has ended. Handlers may hold their namespace, so they are forgotten.
+  /// The namespace has ended. Drops the handlers, which may hold the namespace.
   void end();
   List<socketio::Middleware> middlewares() const;
   List<socketio::ConnectionHandler> handlers() const;
 
   using Names = std::vector<std::string>;
 
-  /// To the rooms (none: everybody) but those in `except`.
+  /// Emits to the sockets in any of `rooms` (if empty, to all) but not to those in `except`.
   Result<Sent> emit(const Names& rooms, const Names& except, bool volatile_only, std::string_view event,
                     const socketio::Args& args);
-  /// The same, and collects the acknowledgments.
+  /// The same, and collects acknowledgments.
   Result<Sent> emit(const Names& rooms, const Names& except, bool volatile_only, std::string_view event,
                     const socketio::Args& args, std::chrono::milliseconds timeout, socketio::AnswersHandler done);
-  /// Whom it would reach.
+  /// The sockets that such an emit would reach.
   std::vector<std::shared_ptr<SocketIoSocket>> reached(const Names& rooms, const Names& except) const;
   std::uint64_t new_ack_id() { return next_ack_id_.fetch_add(1, std::memory_order_relaxed); }
   std::vector<std::shared_ptr<SocketIoSocket>> sockets() const;
   std::vector<std::shared_ptr<SocketIoSocket>> sockets_in(const std::string& room) const;
   std::shared_ptr<SocketIoSocket> socket(const std::string& id) const;
-  /// The error, which is in the log then.
+  /// Logs and returns the error.
   Error unsent(std::string_view what, Error error) const;
   /// An event that the application emits. Errors: invalid_argument, also for a name that is not UTF-8.
   Result<protocol::SocketIoMessagePtr> encode_event(std::string_view event, const socketio::Args& args,
@@ -106,7 +107,7 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
     std::shared_ptr<SocketIoRoom> room;
     std::set<std::shared_ptr<SocketIoSocket>> sockets;
   };
-  /// A packet that a client who comes back may have missed.
+  /// A packet that a client which reconnects may have missed.
   struct Kept {
     std::uint64_t number;
     Clock::TimePoint at;
@@ -114,13 +115,13 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
     protocol::SocketIoMessagePtr message;
     std::size_t bytes;
   };
-  /// What an emit asks its receivers for.
+  /// The acknowledgment that an emit asks for.
   struct Question {
     std::uint64_t id;
     std::chrono::milliseconds timeout;
     socketio::AckHandler answered;
   };
-  /// An emit that no lane takes.
+  /// An emit that is not sent through lanes.
   struct Emit {
     protocol::SocketIoMessagePtr message;
     std::vector<std::shared_ptr<SocketIoSocket>> receivers;
@@ -128,8 +129,8 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
     std::shared_ptr<const Question> question;  // null: no acknowledgment is wanted
     std::size_t bytes;
   };
-  /// Emits that are pending for one loop. They are sent in the order of the calls, so that with connection state recovery
-  /// the last event that a client has received tells which it has not.
+  /// Emits that are pending for one loop. They are sent in the order of the calls, so that with connection state
+  /// recovery the last event that a client has received tells which it has not.
   struct Outgoing {
     struct Turn {
       explicit Turn(Outgoing& of) : outgoing(of) { outgoing.is_sending = true; }
@@ -143,7 +144,7 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
     bool is_sending = false;  // the loop's own
   };
   using Receivers = std::map<core::Loop*, std::vector<std::shared_ptr<SocketIoSocket>>>;
-  /// What is left of a client that was cut off.
+  /// The kept state of a client that was cut off.
   struct Lost {
     std::string pid;
     std::uint64_t first;
@@ -155,7 +156,7 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
     std::list<std::list<Lost>::iterator>::iterator at_address;
   };
   using LostList = std::list<Lost>;
-  /// A client that is back, with what it has missed.
+  /// A client that has reconnected, and the events that it missed.
   struct Recovered {
     std::shared_ptr<SocketIoSocket> socket;
     std::vector<protocol::SocketIoMessagePtr> missed;
@@ -164,16 +165,17 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   // For sockets, on their loops
   /// Whether emits are pending outside of lanes, for any loop.
   bool has_outgoing() const noexcept { return outgoing_count_.load(std::memory_order_acquire) > 0; }
-  /// Sends the loop's: all of them, or as many as `Lane::batch_bytes_max` allows, and the others in further turns, so that
-  /// readers can take what is sent to them in between.
+  /// Sends the loop's: all of them, or as many as `Lane::batch_bytes_max` allows, and the others in further turns, so
+  /// that readers can take what is sent to them in between.
   void send_outgoing(const std::shared_ptr<core::Loop>& loop, bool all);
   void add(const std::shared_ptr<SocketIoSocket>& socket);
   void remove(const std::shared_ptr<SocketIoSocket>& socket, bool recoverable);
   std::shared_ptr<SocketIoRoom> enter(const std::string& room, const std::shared_ptr<SocketIoSocket>& socket);
   void leave(const std::string& room, const std::shared_ptr<SocketIoSocket>& socket);
   using MakeSocket = std::function<std::shared_ptr<SocketIoSocket>(const std::string& id)>;
-  /// None where the client is unknown by now, or not all that it missed is there, or that is more than
-  /// `missed_bytes_max`. `offset`: of the last event that it has received; none: of none.
+  /// None if the client is no longer known, if some of the events that it missed are no longer kept, or if they have
+  /// more than `missed_bytes_max`. `offset`: that of the last event which the client has received; none if it received
+  /// none.
   std::optional<Recovered> recover(const std::string& pid, const std::optional<std::string>& offset,
                                    std::size_t missed_bytes_max, const MakeSocket& make);
 
@@ -183,7 +185,7 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   Result<protocol::SocketIoMessagePtr> encode(const std::vector<std::string>& rooms,
                                               const std::vector<std::string>& except, std::string_view event,
                                               const socketio::Args& args);
-  /// The error where so much is pending for one of the loops that nothing more is taken.
+  /// An error if too much is pending for one of the loops.
   std::optional<Error> overloaded(const Receivers& receivers) const;
   /// Releases the lock.
   void send_by_loops(std::unique_lock<std::mutex> lock, Receivers receivers,
@@ -208,10 +210,10 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   const std::size_t pending_bytes_max_;
   const std::weak_ptr<const SocketIoLog> log_;
   const std::shared_ptr<SocketIoRoom> everyone_ = std::make_shared<SocketIoRoom>(std::string());
-  std::size_t users_ = 0;  // clients who are in, or being asked about; under the server's lock, as the next one
-  bool dynamic_ = false;   // a predicate has let it in: goes with its last user
+  std::size_t users_ = 0;  // connected clients, and those that wait for middlewares; under the server's lock
+  bool dynamic_ = false;   // accepted by a predicate: removed with its last user
 
-  mutable std::mutex mutex_;  // guards what follows; taken before a socket's and a room's
+  mutable std::mutex mutex_;  // guards the members below; locked before a socket's or a room's mutex
   List<socketio::Middleware> middlewares_ = std::make_shared<std::vector<socketio::Middleware>>();
   List<socketio::ConnectionHandler> handlers_ = std::make_shared<std::vector<socketio::ConnectionHandler>>();
   std::unordered_set<std::shared_ptr<SocketIoSocket>, SocketIoById, SocketIoById> sockets_;
@@ -220,8 +222,8 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   std::atomic<std::size_t> outgoing_count_{0};
   std::deque<Kept> kept_;
   std::size_t kept_bytes_ = 0;
-  std::uint64_t crowded_out_ = 0;      // those with lower numbers, for want of room
-  Clock::TimePoint crowded_out_at_{};  // when the newest of them was sent
+  std::uint64_t crowded_out_ = 0;      // events with lower numbers were dropped to make room
+  Clock::TimePoint crowded_out_at_{};  // when the newest of those was sent
   LostList lost_;                      // the oldest first
   std::unordered_map<std::string_view, LostList::iterator> lost_by_pid_;
   std::map<core::IpAddress, std::list<LostList::iterator>> lost_by_address_;

@@ -42,8 +42,8 @@ FLUX_DECL void SocketIoNamespace::on_connection(socketio::ConnectionHandler hand
 FLUX_DECL void SocketIoNamespace::end() {
   List<socketio::Middleware> middlewares = std::make_shared<std::vector<socketio::Middleware>>();
   List<socketio::ConnectionHandler> handlers = std::make_shared<std::vector<socketio::ConnectionHandler>>();
-  std::vector<std::deque<Emit>> pending;  // hold their sockets, which hold this
-  const std::lock_guard lock(mutex_);     // goes before the lists do, whose handlers may hold this namespace
+  std::vector<std::deque<Emit>> pending;  // they hold their sockets, which hold this
+  const std::lock_guard lock(mutex_);     // released before the handlers, which may hold this namespace, are destroyed
   middlewares.swap(middlewares_);
   handlers.swap(handlers_);
   for (auto& [loop, mine] : outgoing_) {
@@ -188,10 +188,10 @@ FLUX_DECL void SocketIoNamespace::send_outgoing(const std::shared_ptr<core::Loop
   }
 }
 
-/// Collects the answers of many.
+/// Collects the acknowledgments of several clients.
 struct SocketIoAnswers {
   explicit SocketIoAnswers(std::size_t count, socketio::AnswersHandler d) : due(count), done(std::move(d)) {}
-  /// True with the last one.
+  /// True for the last one.
   bool add(Result<socketio::Args> answer) {
     const std::lock_guard lock(mutex);
     if (answer) {
@@ -229,7 +229,7 @@ FLUX_DECL Result<Sent> SocketIoNamespace::emit(const Names& rooms, const Names& 
   const auto answers = std::make_shared<SocketIoAnswers>(each.size(), std::move(done));
   const auto add = [answers](Result<socketio::Args> answer) {
     if (!answers->add(std::move(answer))) return;
-    const auto last = std::move(answers->done);  // ends where it is called
+    const auto last = std::move(answers->done);  // destroyed on the thread that calls it
     if (last) last(answers->missing, std::move(answers->answers));
   };
   send_by_loops(std::move(lock), std::move(loops), *message, volatile_only,
@@ -243,7 +243,7 @@ FLUX_DECL std::vector<std::shared_ptr<SocketIoSocket>> SocketIoNamespace::reache
   return receivers(rooms, except);
 }
 
-/// The usual case, one room or everybody. None where it is another: those left out must be single sockets.
+/// Handles the usual case: one room, or all sockets, but for single sockets. None if it is another case.
 FLUX_DECL std::optional<Result<Sent>> SocketIoNamespace::emit_to_lanes(const std::vector<std::string>& rooms,
                                                                        const std::vector<std::string>& except,
                                                                        const protocol::SocketIoMessage& message) {
@@ -271,7 +271,7 @@ FLUX_DECL std::optional<Result<Sent>> SocketIoNamespace::emit_to_lanes(const std
   return Result<Sent>(Sent::queued);
 }
 
-/// Each once.
+/// Each socket once.
 FLUX_DECL std::vector<std::shared_ptr<SocketIoSocket>> SocketIoNamespace::receivers(
     const std::vector<std::string>& rooms, const std::vector<std::string>& except) const {
   using Sockets = std::vector<std::shared_ptr<SocketIoSocket>>;
@@ -346,11 +346,11 @@ FLUX_DECL void SocketIoNamespace::add(const std::shared_ptr<SocketIoSocket>& soc
   seat(socket);
 }
 
-/// From here on it hears what is emitted.
+/// From now on it receives emits.
 FLUX_DECL void SocketIoNamespace::seat(const std::shared_ptr<SocketIoSocket>& socket) {
   std::vector<std::string> rooms;
   {
-    const std::lock_guard socket_lock(socket->mutex());  // middlewares have handed it to other threads
+    const std::lock_guard socket_lock(socket->mutex());  // middlewares may have given the socket to other threads
     if (socket->rare_) rooms = socket->rare_->rooms;
     socket->life_ = SocketIoSocket::Life::connected;
   }
@@ -380,7 +380,7 @@ FLUX_DECL void SocketIoNamespace::remove(const std::shared_ptr<SocketIoSocket>& 
 
 // --- Connection state recovery ---
 
-/// For one that is too many, the oldest goes: of its own address where that has its share, else of all.
+/// Past a limit the oldest is dropped: the oldest of its address if that has its share, else the oldest of all.
 FLUX_DECL void SocketIoNamespace::note_lost(Lost lost) {
   const std::size_t of_address_max = options_->recovery_sockets_per_address_max;
   if (options_->recovery_sockets_max == 0 || of_address_max == 0) return;
@@ -403,7 +403,7 @@ FLUX_DECL SocketIoNamespace::Lost SocketIoNamespace::take_lost(LostList::iterato
   return taken;
 }
 
-/// The event with its offset as one argument more, kept for those who come back.
+/// Encodes the event with its offset as an additional argument, and keeps it for clients that reconnect.
 FLUX_DECL Result<SocketIoMessagePtr> SocketIoNamespace::encode(const std::vector<std::string>& rooms,
                                                                const std::vector<std::string>& except,
                                                                std::string_view event, const socketio::Args& args) {
@@ -460,7 +460,7 @@ FLUX_DECL Clock::TimePoint SocketIoNamespace::now() {
   return now_;
 }
 
-/// A client that was cut off then has all that was sent before this: it has answered a ping that came behind it.
+/// A client that was cut off at that time has received everything sent before this, because it answered a later ping.
 FLUX_DECL Clock::TimePoint SocketIoNamespace::delivered_by(Clock::TimePoint cut_off) const {
   return cut_off - options_->ping_interval - 2 * options_->ping_timeout;
 }
@@ -479,7 +479,7 @@ FLUX_DECL std::optional<SocketIoNamespace::Recovered> SocketIoNamespace::recover
   const auto known = lost_by_pid_.find(pid);
   if (known == lost_by_pid_.end()) return std::nullopt;
   const auto entry = known->second;
-  std::uint64_t first = entry->first;  // that it may have missed
+  std::uint64_t first = entry->first;  // the first event that it may have missed
   if (offset) {
     const auto key = core::key_from_text(*offset);
     if (!key || core::unmixed(*key) >= next_offset_) return std::nullopt;
@@ -511,7 +511,7 @@ FLUX_DECL std::optional<SocketIoNamespace::Recovered> SocketIoNamespace::recover
     if (!back.socket->in_room(room)) back.socket->rare().rooms.push_back(std::move(room));
   }
   if (back.socket->data() == JsonText()) back.socket->set_data(std::move(lost.data));
-  seat(back.socket);  // under the same lock: nothing is missed in between, and nothing comes twice
+  seat(back.socket);  // under the same lock, so that no event is missed or sent twice
   return back;
 }
 

@@ -1,4 +1,4 @@
-// What a Socket.IO middleware is asked.
+// The question that a Socket.IO middleware answers.
 #pragma once
 
 #include <flux/json.hpp>
@@ -11,7 +11,7 @@
 
 namespace flux::detail {
 
-/// A middleware's question. Answered once; asked in vain, it refuses.
+/// A question to a middleware. The first answer counts; if it is destroyed without one, the answer is a refusal.
 struct SocketIoQuestion {
   using Answer = std::function<void(bool admitted, std::string message, std::optional<JsonText> data)>;
   explicit SocketIoQuestion(Answer a) : answer(std::move(a)) {}

@@ -1,4 +1,4 @@
-// A Socket.IO endpoint: which namespaces there are.
+// A Socket.IO endpoint and its namespaces.
 #pragma once
 
 #include <flux/detail/endpoints/socketio/engineio_server.hpp>
@@ -16,7 +16,8 @@
 
 namespace flux::detail {
 
-/// Behind `socketio::Io`. Threading: any thread. What handles may call when the server has gone does not look at it.
+/// Behind `socketio::Io`. Threading: any thread. Functions that handles may call after the server's end do not use the
+/// server.
 class SocketIoServer {
  public:
   SocketIoServer(Hub& hub, socketio::Options options, const std::shared_ptr<const SocketIoLog>& log);
@@ -27,18 +28,18 @@ class SocketIoServer {
   /// Whether nobody has called it before.
   bool begin_sharing() noexcept { return !shares_.exchange(true); }
   const protocol::SocketIoLimits& packet_limits() const noexcept { return packet_limits_; }
-  /// `{}`, of all clients that say nothing.
+  /// `{}`, shared by all clients without an auth payload.
   const std::shared_ptr<const JsonText>& no_auth() const noexcept { return no_auth_; }
 
-  /// Made where it is not there. Errors: throws `Error` (bad_config).
+  /// Creates the namespace if it does not exist. Errors: throws `Error` (bad_config).
   std::shared_ptr<SocketIoNamespace> of(const std::string& name);
   void of(std::function<bool(std::string_view, const JsonText&)> matches,
           std::function<void(socketio::Namespace)> made);
-  /// For one more user. Null: there is none of that name, and no predicate wants it.
+  /// Adds a user to the namespace of that name. Null if there is none, and no predicate accepts the name.
   std::shared_ptr<SocketIoNamespace> take(std::string_view name, const JsonText& auth);
-  /// The server it belongs to goes, whoever holds this one.
+  /// The server is being destroyed; handles may keep this object longer.
   void end();
-  /// A user has gone.
+  /// Removes a user.
   void release(const std::shared_ptr<SocketIoNamespace>& nsp);
 
  private:

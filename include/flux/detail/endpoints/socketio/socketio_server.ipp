@@ -53,7 +53,7 @@ FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::of(const std::strin
   const std::lock_guard lock(mutex_);
   auto& nsp = namespaces_[full];
   if (!nsp) nsp = make(full);
-  nsp->dynamic_ = false;  // from here on it stays
+  nsp->dynamic_ = false;  // it is kept from now on
   return nsp;
 }
 
@@ -80,7 +80,7 @@ FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::take(std::string_vi
   };
   const auto wanted = std::find_if(dynamic->begin(), dynamic->end(), wants);
   if (wanted == dynamic->end()) return nullptr;
-  // Set up before anybody can see it; of two clients that come at the same time one makes it.
+  // Set up before anyone can see it. If two clients arrive at the same time, one of the two copies is discarded.
   auto fresh = make(std::string(name));
   if (wanted->made) hub_.guarded_elsewhere("Socket.IO namespace", [&] { wanted->made(socketio::Namespace(fresh)); });
   std::vector<std::shared_ptr<SocketIoNamespace>> ended;
@@ -90,8 +90,8 @@ FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::take(std::string_vi
   return taken;
 }
 
-/// `fresh`, or the one of that name that was there before; null where there are too many. Into `ended` go those that
-/// had to make room.
+/// Returns `fresh`, or the namespace that has that name already; null if there are too many. Namespaces that were
+/// removed to make room are added to `ended`.
 FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::enter(
     const std::shared_ptr<SocketIoNamespace>& fresh, std::vector<std::shared_ptr<SocketIoNamespace>>& ended) {
   const std::lock_guard lock(mutex_);

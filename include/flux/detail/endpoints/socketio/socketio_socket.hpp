@@ -25,7 +25,7 @@ namespace flux::detail {
 class SocketIoClient;
 struct SocketIoRoom;
 
-/// Behind `socketio::Socket`. Threading: any thread, but what says otherwise.
+/// Behind `socketio::Socket`. Threading: any thread, unless stated otherwise.
 class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket> {
  public:
   SocketIoSocket(std::shared_ptr<SocketIoNamespace> nsp, std::shared_ptr<EngineIoSession> session, std::string id,
@@ -51,7 +51,7 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   Result<Sent> emit(std::string_view event, const socketio::Args& args, bool volatile_only);
   Result<Sent> emit(std::string_view event, const socketio::Args& args, std::chrono::milliseconds timeout,
                     socketio::AckHandler done);
-  /// On the loop: sends what has `id`, and has `done` called with the answer, or the error that there is none.
+  /// On the loop: sends a message that asks for acknowledgment `id`. `done` gets the answer, or an error if none comes.
   void ask(const protocol::SocketIoMessage& message, std::uint64_t id, std::chrono::milliseconds timeout,
            bool volatile_only, socketio::AckHandler done);
   Result<Sent> acknowledge(std::uint64_t id, const socketio::Args& args);
@@ -68,14 +68,14 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   JsonText data() const;
   void set_data(JsonText data);
   const std::shared_ptr<EngineIoSession>& session() const noexcept { return session_; }
-  /// On the loop. One at most, which stays until it is told that the socket has gone.
+  /// On the loop. At most one follower, which must exist until its `gone` is called.
   void follow(SocketIoFollower& follower) { follower_ = &follower; }
   bool followed() const noexcept { return follower_ != nullptr; }
 
  private:
   friend class SocketIoClient;
   friend class SocketIoNamespace;
-  enum class Life : std::uint8_t { asking, connected, gone };  // asking: the middlewares
+  enum class Life : std::uint8_t { asking, connected, gone };  // asking: middlewares have not answered yet
   struct Seat {
     std::shared_ptr<core::Lane> lane;
     core::LaneSeat place;
@@ -88,20 +88,20 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
     socketio::AckHandler done;
     core::TimerQueue::Id timer;
   };
-  /// A list of them: a socket has few, and an idle one should not pay for a table.
+  /// A linked list, because a socket has few handlers and an idle one should not pay for a table.
   struct Handler {
     std::string event;
     socketio::EventListener call;
     bool once;
     std::shared_ptr<Handler> next;
   };
-  /// As what connection state recovery knows it.
+  /// What connection state recovery knows about the socket.
   struct Recoverable {
-    std::string pid;      // private: the client and the server alone know it
-    std::uint64_t first;  // number of the first event that was sent after it had come
+    std::string pid;      // private: known to the client and the server only
+    std::uint64_t first;  // number of the first event that was sent after it connected
   };
   using Middlewares = std::shared_ptr<const std::vector<socketio::EventMiddleware>>;
-  /// What many sockets have none of. Under the mutex.
+  /// State that few sockets have. Under the mutex.
   struct Rare {
     std::shared_ptr<const socketio::EventListener> any;
     Middlewares middlewares;
@@ -112,16 +112,16 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
     std::vector<std::string> rooms;
     std::shared_ptr<gate::HeldGrant> grant;
   };
-  /// The same, of the loop's.
+  /// The same; used on the loop only.
   struct RareOnLoop {
     std::vector<std::unique_ptr<RoomSeat>> seats;
     std::map<std::uint64_t, WaitingAck> acks;
   };
-  /// An event of the client's that the application owes something. Bounded, for each socket.
+  /// An event of the client that the application has not answered yet. Each socket has a limited number.
   struct Owed;
-  /// One that wants an acknowledgment. The last one who could give it may go without.
+  /// An event that wants an acknowledgment. It may be destroyed without one.
   struct OwedAck;
-  /// One that a middleware is asked about.
+  /// An event that a middleware is asked about.
   struct Asked;
 
   // On the loop
@@ -151,10 +151,10 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   void call_handlers(socketio::Event& event);
   std::shared_ptr<Handler> take_handler(std::string_view event, bool always);
   void handle_ack(std::uint64_t id, socketio::Args args);
-  /// It says good-bye, and is gone.
+  /// Sends a DISCONNECT packet and ends the socket.
   void dismiss();
   void gone(EndReason reason);
-  /// It never was connected, and will not be.
+  /// Ends a socket that was never connected.
   void refused();
   void forget_handlers(socketio::DisconnectListener* on_disconnect);
   bool tell_disconnecting(EndReason reason);
@@ -172,7 +172,7 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   const std::uint64_t key_;
   const socketio::Handshake handshake_;
   std::unique_ptr<const Recoverable> recoverable_;  // null where connection state recovery is off
-  bool recovered_ = false;                          // both set before anybody else knows the socket
+  bool recovered_ = false;                          // both are set before anyone else can see the socket
   std::atomic<Life> life_{Life::asking};
   std::atomic<std::uint32_t> owed_{0};
 

@@ -23,7 +23,7 @@ FLUX_DECL SocketIoSocket::SocketIoSocket(std::shared_ptr<SocketIoNamespace> nsp,
       key_(key),
       handshake_(std::move(handshake)) {}
 
-// Handlers may hold their socket, so none is kept for one that has gone.
+// Handlers may hold their socket, so they are not kept once it is disconnected.
 
 FLUX_DECL void SocketIoSocket::on(std::string event, socketio::EventListener handler, bool once) {
   off(event);
@@ -35,12 +35,12 @@ FLUX_DECL void SocketIoSocket::on(std::string event, socketio::EventListener han
 }
 
 FLUX_DECL void SocketIoSocket::off(std::string_view event) {
-  std::shared_ptr<Handler> removed;  // goes unlocked
+  std::shared_ptr<Handler> removed;  // destroyed without the lock
   const std::lock_guard lock(mutex());
   removed = take_handler(event, true);
 }
 
-/// That of the event, out of the list where it is for `always` or for once. Under the mutex.
+/// The handler of the event, removed from the list if it is for one event, or if `always` is set. Under the mutex.
 FLUX_DECL std::shared_ptr<SocketIoSocket::Handler> SocketIoSocket::take_handler(std::string_view event, bool always) {
   std::shared_ptr<Handler>* at = &handlers_;
   while (*at && (*at)->event != event) at = &(*at)->next;
@@ -163,7 +163,7 @@ FLUX_DECL bool SocketIoSocket::owes_too_much() const noexcept { return owed_ >= 
 
 // --- Events ---
 
-/// What was sent to rooms before goes first.
+/// Flushes what was sent to rooms before, so that the order is kept.
 FLUX_DECL Sent SocketIoSocket::send(const protocol::SocketIoMessage& message, bool volatile_only) {
   if (!session_->is_open() || (volatile_only && session_->busy())) return Sent::dropped;
   flush_rooms();
@@ -171,7 +171,7 @@ FLUX_DECL Sent SocketIoSocket::send(const protocol::SocketIoMessage& message, bo
   return session_->sent();
 }
 
-/// The same for what many get: to a WebSocket it goes by itself, and nothing is copied.
+/// The same for a message to many clients: WebSockets share its bytes instead of copying them.
 FLUX_DECL void SocketIoSocket::send_shared(const protocol::SocketIoMessage& message, bool volatile_only) {
   if (session_->encoding() != EngineIoEncoding::websocket) {
     send(message, volatile_only);
@@ -233,7 +233,7 @@ FLUX_DECL void SocketIoSocket::ask(const protocol::SocketIoMessage& message, std
   ack_failed(id, lost ? Error(Errc::overloaded, "the client could not take it at once") : socket_gone(id_));
 }
 
-/// Out it comes before it is called: that is done once.
+/// Removed before it is called, so that it is called once.
 FLUX_DECL std::optional<SocketIoSocket::WaitingAck> SocketIoSocket::take_ack(std::uint64_t id) {
   if (!rare_on_loop_) return std::nullopt;
   auto node = rare_on_loop_->acks.extract(id);
@@ -241,7 +241,7 @@ FLUX_DECL std::optional<SocketIoSocket::WaitingAck> SocketIoSocket::take_ack(std
   return std::move(node.mapped());
 }
 
-/// The timer has fired, or been cancelled.
+/// The timer has fired or was cancelled.
 FLUX_DECL void SocketIoSocket::ack_failed(std::uint64_t id, const Error& error) {
   if (const auto ack = take_ack(id)) fail_ack(*ack, error);
 }
@@ -252,7 +252,7 @@ FLUX_DECL void SocketIoSocket::fail_ack(const WaitingAck& ack, const Error& erro
 
 FLUX_DECL void SocketIoSocket::handle_ack(std::uint64_t id, socketio::Args args) {
   const auto ack = take_ack(id);
-  if (!ack) return;  // nobody asked, or it came too late
+  if (!ack) return;  // not asked for, or too late
   loop()->cancel(ack->timer);
   if (ack->done) session_->hub().guarded(loop()->counters(), "ack", [&] { ack->done(std::move(args)); });
 }
@@ -291,7 +291,7 @@ FLUX_DECL Result<Sent> SocketIoSocket::acknowledge(std::uint64_t id, const socke
   auto message = protocol::encode_socketio_ack(nsp_->name(), id, args);
   if (!message) return nsp_->unsent("an acknowledgment", message.error());
   const bool posted = loop()->dispatch([self = shared_from_this(), message = std::move(*message)] {
-    // It may overtake what the same turn sends to rooms: waiting would cost each room its batch.
+    // It may overtake messages of the same turn to rooms: flushing those first would split each room's batch.
     if (self->connected()) send_message(*self->session_, *message);
   });
   if (!posted) return socket_gone(id_);
@@ -301,8 +301,8 @@ FLUX_DECL Result<Sent> SocketIoSocket::acknowledge(std::uint64_t id, const socke
 /// The verdict on what this thread has just sent. Another thread than the loop's does not know more than this.
 FLUX_DECL Sent SocketIoSocket::sent_from_here() const { return loop()->here() ? session_->sent() : Sent::queued; }
 
-/// Its arguments end where no loop has to wait for that; all else, which may be the application's, with the last who
-/// holds it.
+/// The arguments are freed on the reclaimer's thread. Everything else, which may hold objects of the application, is
+/// destroyed by the last holder.
 FLUX_DECL std::shared_ptr<socketio::Event> SocketIoSocket::make_long(socketio::Event event) const {
   const auto ending = session_->reclaimer()->make<socketio::Args>();
   auto made = std::make_unique<socketio::Event>(std::move(event));
@@ -325,7 +325,8 @@ FLUX_DECL void SocketIoSocket::handle_event(socketio::Event event, bool is_long)
   ask_middlewares(shared, middlewares, 0);
 }
 
-/// Its client waits for an answer. It is told by whoever would have answered: data sharing, or the application.
+/// The client waits for an acknowledgment. The part that would have handled the event sends it: data sharing, or the
+/// application.
 FLUX_DECL void SocketIoSocket::refuse_for_rate(socketio::Event& event) {
   const Error error(Errc::rate_limited, "more than " +
                                             std::to_string(session_->hub().config.limits.messages_per_second) +
@@ -345,7 +346,7 @@ FLUX_DECL void SocketIoSocket::ask_middlewares(const std::shared_ptr<socketio::E
                                                const Middlewares& middlewares, std::size_t index) {
   if (!connected()) return;
   if (index >= middlewares->size()) return call_handlers(*event);
-  // It goes to the loop along with the answer: none of it ends on the thread of who gives that.
+  // Moved to the loop along with the answer, so that nothing of it is destroyed on the thread that answers.
   auto asked = std::make_shared<Asked>(shared_from_this(), event, middlewares, index);
   auto answered = [asked = std::move(asked)](bool admitted, std::string message, std::optional<JsonText> data) mutable {
     const auto loop = asked->owed.socket->loop();
@@ -461,12 +462,12 @@ FLUX_DECL void SocketIoSocket::leave(const std::string& room) {
 FLUX_DECL void SocketIoSocket::leave_room(const std::string& room) {
   {
     const std::lock_guard lock(mutex());
-    if (in_room(room)) return;  // it is back already
+    if (in_room(room)) return;  // it has joined again already
   }
   auto& seats = on_loop().seats;
   const auto found = seat_in(room);
   if (found == seats.end()) return;
-  (*found)->lane->flush_now();  // what was sent before it left still reaches it
+  (*found)->lane->flush_now();  // it still gets what was sent before it left
   leave_seat(**found, *(*found)->room);
   seats.erase(found);
   nsp_->leave(room, shared_from_this());
@@ -478,7 +479,7 @@ FLUX_DECL void SocketIoSocket::leave_seat(Seat& seat, SocketIoRoom& room) {
   room.audience.leave(*lane, seat.place);
 }
 
-/// The transport has changed: what waits in the old lanes is taken along.
+/// The transport has changed: sends what is pending in the old lanes and moves to those of the new transport.
 FLUX_DECL void SocketIoSocket::change_lanes() {
   for_each_seat([this](Seat& seat, SocketIoRoom& room) { change_lane(seat, room); });
   if (follower_ != nullptr) follower_->transport_changed();
@@ -544,7 +545,7 @@ FLUX_DECL void SocketIoSocket::gone(EndReason reason) {
     session_->hub().guarded(loop()->counters(), "disconnect", [&] { on_disconnect(to_string(reason)); });
 }
 
-/// False where the handler has ended it itself.
+/// False if the handler itself has disconnected it.
 FLUX_DECL bool SocketIoSocket::tell_disconnecting(EndReason reason) {
   std::unique_ptr<socketio::DisconnectListener> handler;
   {
