@@ -453,3 +453,23 @@ TEST_CASE("access: a user is revoked while a join waits for its token, the join 
   CHECK(eventually([&] { return server.stats().connections_now == 0; }));
   CHECK_FALSE(server.room("r"));
 }
+
+TEST_CASE("access: a user is revoked while a join waits for its verdict, the join comes to nothing") {
+  Awaited<flux::LaterVerdict> question;
+  flux::Server server(test_config());
+  server.on_connect([](flux::ConnectRequest& request) { request.accept({.user_id = "ann"}); });
+  server.on_join([&](flux::JoinRequest& join) { question.set(join.later()); });
+  server.start();
+  LiveClient client(server.port());
+  client.send("join_room", R"({"roomId":"r"})");
+  const auto verdict = question.get();
+  CHECK(server.revoke_user("ann") == 1);
+  CHECK(client.frame()->opcode == flux::transport::Opcode::close);
+  verdict.accept();
+  const auto ran = std::make_shared<Awaited<bool>>();
+  server.send_chat("elsewhere", "a turn of the loop", {}, [ran](const auto&) { ran->set(true); });
+  CHECK(ran->get());
+  HttpClient other(server.port());  // another turn: the verdict has been acted on
+  CHECK(other.request(get("/none")).status == 404);
+  CHECK_FALSE(server.room("r"));
+}

@@ -70,6 +70,7 @@ FLUX_DECL Result<void> Participant::change_grant(Grant grant) {
 FLUX_DECL void Participant::end_access(CloseCode code, std::string_view reason) {
   loop()->post([self = self(), code, reason = std::string(reason)] {
     if (!self->connected()) return;
+    if (self->extras_) self->extras_->undecided.reset();  // a join that is permitted later comes to nothing
     while (!self->memberships_.empty()) self->leave(self->memberships_.size() - 1);
     self->close_session(code, reason);
   });
