@@ -116,4 +116,8 @@ void serve(Server& server, Endpoint endpoint, Options options = {});
 
 }  // namespace flux::engineio
 
-#include <flux/server.hpp>  // in header-only mode it brings the definitions, which need what is declared above
+#include <flux/server.hpp>
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/endpoints/socketio/engineio.ipp>
+#endif

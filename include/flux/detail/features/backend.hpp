@@ -12,6 +12,7 @@
 #include <flux/detail/features/room_log.hpp>
 #include <flux/detail/features/rooms.hpp>
 #include <flux/detail/gate/admitted.hpp>
+#include <flux/detail/gate/file_link.hpp>
 #include <flux/detail/gate/gate.hpp>
 #include <flux/detail/gate/upload_ticket.hpp>
 #include <flux/events.hpp>
@@ -62,6 +63,7 @@ struct Backend {
             [this](LogLevel level, std::string_view message) { log(level, message); }),
         admitted(settings.clock),
         upload_tickets(settings.files.link_key),
+        file_links(settings.files.link_key),
         chat_faults(make_faults("the chat store")),
         room_faults(make_faults("the room store")),
         file_faults(make_faults("the file store")),
@@ -88,6 +90,7 @@ struct Backend {
   gate::Gate gate;
   gate::Admitted admitted;
   const gate::UploadTickets upload_tickets;
+  const gate::FileLinks file_links;
   const std::shared_ptr<StoreFaults> chat_faults, room_faults, file_faults;
   const std::shared_ptr<Files> files;       // null: the server takes none. Outlives what rooms hold of it
   const std::unique_ptr<RoomLog> room_log;  // null: rooms end with the process

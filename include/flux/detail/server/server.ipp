@@ -2,8 +2,8 @@
 
 #include <flux/detail/core/digest.hpp>
 #include <flux/detail/core/utf8.hpp>
-#include <flux/detail/endpoints/files/file_routes.hpp>
 #include <flux/detail/endpoints/files/upload_request.hpp>
+#include <flux/detail/endpoints/raw/raw_endpoint.hpp>
 #include <flux/detail/server/server_state.hpp>
 #include <flux/detail/storage/file_id.hpp>
 #include <flux/server.hpp>
@@ -135,7 +135,8 @@ FLUX_DECL void Server::static_files(std::string_view prefix, std::string_view fo
   state_->router().add_static(prefix, folder, std::move(options));
 }
 FLUX_DECL void Server::websocket(std::string_view path, WebSocketEndpoint endpoint) {
-  state_->add_endpoint(std::string(path), std::move(endpoint));
+  state_->check_not_running("websocket");
+  state_->add_endpoint(std::make_shared<detail::RawEndpoint>(state_->hub(), std::string(path), std::move(endpoint)));
 }
 
 // --- Rooms ---
@@ -341,8 +342,7 @@ FLUX_DECL void Server::public_share_file(const FileId& file, std::function<void(
 
 FLUX_DECL Result<std::string> Server::file_link(const FileId& file, std::chrono::seconds valid_for,
                                                 std::string_view file_name) const {
-  const detail::FileRoutes* routes = state_->file_routes();
-  if (routes == nullptr) return features::no_files();
+  if (!state_->hub().files) return features::no_files();
   if (!core::has_digests()) return Error(Errc::forbidden, "links need a build with TLS (FLUX_WITH_TLS)");
   if (!storage::is_file_id(file)) {
     return Error(Errc::invalid_argument, "a file's id is a UUID in lower case, not \"" + core::shown(file) + "\"");
@@ -358,7 +358,7 @@ FLUX_DECL Result<std::string> Server::file_link(const FileId& file, std::chrono:
                                              " bytes, not " + std::to_string(name.size()));
   }
   const std::int64_t now = state_->config().clock->unix_ms() / 1000;
-  const auto query = routes->links().query(file, now + valid_for.count(), name);
+  const auto query = state_->hub().file_links.query(file, now + valid_for.count(), name);
   if (!query) return query.error();
   return detail::file_path(state_->config().files, file) + "?" + *query;
 }
@@ -439,16 +439,11 @@ FLUX_DECL Result<void> Server::revoke(const SessionId& id, std::string_view reas
 #include <flux/detail/endpoints/files/upload_progress.ipp>
 #include <flux/detail/endpoints/files/upload_request.ipp>
 #include <flux/detail/endpoints/files/upload_turns.ipp>
+#include <flux/detail/endpoints/live/live_endpoint.ipp>
 #include <flux/detail/endpoints/live/live_session.ipp>
+#include <flux/detail/endpoints/raw/raw_endpoint.ipp>
 #include <flux/detail/endpoints/raw/raw_websocket.ipp>
 #include <flux/detail/endpoints/raw/websocket.ipp>
-#include <flux/detail/endpoints/socketio/engineio.ipp>
-#include <flux/detail/endpoints/socketio/engineio_opening.ipp>
-#include <flux/detail/endpoints/socketio/engineio_pollers.ipp>
-#include <flux/detail/endpoints/socketio/engineio_polling.ipp>
-#include <flux/detail/endpoints/socketio/engineio_server.ipp>
-#include <flux/detail/endpoints/socketio/engineio_session.ipp>
-#include <flux/detail/endpoints/socketio/engineio_websocket.ipp>
-#include <flux/detail/server/connect_gate.ipp>
+#include <flux/detail/server/own_endpoints.ipp>
 #include <flux/detail/server/server_state.ipp>
 #endif

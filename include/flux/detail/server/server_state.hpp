@@ -1,7 +1,7 @@
 // The server behind `flux::Server`: its loops, its listeners, its life.
 #pragma once
 
-#include <flux/detail/server/connect_gate.hpp>
+#include <flux/detail/endpoints/endpoint_list.hpp>
 #include <flux/detail/server/hub.hpp>
 #include <flux/detail/transport/connection.hpp>
 #include <flux/detail/transport/http_connection.hpp>
@@ -22,11 +22,9 @@
 
 namespace flux::detail {
 
-class FileRoutes;
-
 /// One event loop with what its connections share.
 struct LoopUnit {
-  LoopUnit(Hub& hub, const WebSocketEndpoints& endpoints, const transport::Router& router,
+  LoopUnit(Hub& hub, const endpoints::EndpointList& endpoints, const transport::Router& router,
            std::shared_ptr<core::Loop> event_loop);
   LoopUnit(const LoopUnit&) = delete;
   LoopUnit& operator=(const LoopUnit&) = delete;
@@ -34,7 +32,6 @@ struct LoopUnit {
   std::shared_ptr<core::Loop> loop;
   transport::ConnectionGroup connections;
   transport::WebSocketService websockets;
-  ConnectGate gate;
   transport::HttpService http;
   std::thread thread;
   bool stopping = false;  // the loop's: takes no new connections
@@ -67,18 +64,14 @@ class ServerState {
   const Config& config() const noexcept { return config_; }
   Hub& hub() noexcept { return hub_; }
   transport::Router& router() noexcept { return router_; }
-  void add_endpoint(std::string path, WebSocketEndpoint endpoint);
+  /// Before the start. Errors: throws `Error` (already_running, bad_config).
+  void add_endpoint(std::shared_ptr<endpoints::Endpoint> endpoint);
   /// Serves one file, read now. Errors: throws `Error` (bad_config).
   void add_file(const std::string& path, const std::string& file);
-  /// `keep`: what the endpoint belongs to; lives as long as the server.
-  void add_endpoint(EngineIoServer& endpoint, std::shared_ptr<void> keep);
-  /// Null where the server takes no files.
-  const FileRoutes* file_routes() const noexcept { return file_routes_.get(); }
 
  private:
   enum class Life : std::uint8_t { stopped, running, stopping };
 
-  void check_endpoint(const std::string& path) const;
   void open(bool inline_first);
   void open_listeners();
   void open_store_queue();
@@ -107,11 +100,9 @@ class ServerState {
 
   const Config config_;
   Hub hub_;
-  std::unique_ptr<FileRoutes> file_routes_;
   transport::Router router_;
-  WebSocketEndpoints endpoints_;
-  std::vector<std::shared_ptr<void>> kept_;  // what endpoints belong to
-  asio::io_context* context_ = nullptr;      // the application's, or none
+  endpoints::EndpointList endpoints_;
+  asio::io_context* context_ = nullptr;  // the application's, or none
 
   mutable std::mutex mutex_;  // guards what follows; units and listeners change only while nothing runs
   std::condition_variable changed_;

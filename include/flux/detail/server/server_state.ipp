@@ -1,12 +1,10 @@
 #pragma once
 
 #include <flux/detail/core/session_key.hpp>
-#include <flux/detail/endpoints/files/file_routes.hpp>
-#include <flux/detail/endpoints/socketio/engineio_server.hpp>
 #include <flux/detail/gate/origin.hpp>
 #include <flux/detail/mode.hpp>
+#include <flux/detail/server/own_endpoints.hpp>
 #include <flux/detail/server/server_state.hpp>
-#include <flux/detail/transport/http_chars.hpp>
 #include <flux/detail/transport/media_type.hpp>
 #include <flux/detail/transport/socket_in_transit.hpp>
 #include <flux/storage/memory_chat_store.hpp>
@@ -20,17 +18,6 @@
 
 namespace flux::detail {
 
-/// They go into a header as they are. Errors: throws `Error` (bad_config).
-FLUX_DECL void check_subprotocols(std::string_view setting, const std::vector<std::string>& names) {
-  for (const std::string& name : names) {
-    if (transport::detail::is_token(name)) continue;
-    throw Error(Errc::bad_config, std::string(setting)
-                                      .append(": \"")
-                                      .append(core::shown(name))
-                                      .append("\" is no subprotocol; one is a token, such as \"v1.chat\""));
-  }
-}
-
 FLUX_DECL Config checked(Config config) {
   const auto require = [](bool good, const std::string& text) {
     if (!good) throw Error(Errc::bad_config, text);
@@ -40,8 +27,6 @@ FLUX_DECL Config checked(Config config) {
   require(config.threads >= 1 && config.threads <= 256, "Config::threads must be 1 to 256" + given(config.threads));
   require(config.worker_threads >= 1 && config.worker_threads <= 256,
           "Config::worker_threads must be 1 to 256" + given(config.worker_threads));
-  require(config.live_path.empty() || config.live_path.front() == '/',
-          "Config::live_path must begin with \"/\" or be empty, not \"" + config.live_path + "\"");
   require(config.chat.join_history <= 1000,
           "Config::chat.join_history must be 0 to 1000" + given(config.chat.join_history));
   require(config.chat.join_history_timeout.count() >= 1,
@@ -83,7 +68,6 @@ FLUX_DECL Config checked(Config config) {
           "Limits::pong_timeout must be more than 0");
   config.origins = gate::normal_origins("Config::origins", config.origins);
   config.files.cors_origins = gate::normal_origins("Config::files.cors_origins", config.files.cors_origins);
-  check_subprotocols("Config::live_subprotocols", config.live_subprotocols);
   const FilesOptions& files = config.files;
   require(files.path.size() > 1 && files.path.front() == '/' && files.path.back() != '/',
           "Config::files.path must begin with \"/\" and not end with one, not \"" + files.path + "\"");
@@ -132,15 +116,14 @@ FLUX_DECL void add(Stats& sum, const core::LoopCounters& c) {
   sum.handler_errors += c.handler_errors.get();
 }
 
-FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const WebSocketEndpoints& endpoints, const transport::Router& router,
+FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const endpoints::EndpointList& endpoints, const transport::Router& router,
                              std::shared_ptr<core::Loop> event_loop)
     : loop(std::move(event_loop)),
       websockets{&hub.config.limits,
                  nullptr,
                  {},
                  hub.config.deflate.message_bytes_min,
-                 transport::InflateTurns(hub.config.deflate.inflated_per_turn_max)},
-      gate(hub, endpoints, websockets) {
+                 transport::InflateTurns(hub.config.deflate.inflated_per_turn_max)} {
   connections.set_limits(hub.config.limits);
   connections.seats = &hub.seats;
   if (hub.config.deflate.enabled) {
@@ -151,17 +134,20 @@ FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const WebSocketEndpoints& endpoints, cons
   http.router = &router;
   http.limits = &hub.config.limits;
   http.proxies = &hub.proxies;
-  http.is_websocket = [this](const std::string& path) { return gate.serves(path); };
-  http.upgrade = [this](const std::shared_ptr<transport::HttpConnection>& connection, const transport::HttpHead& head) {
-    gate.upgrade(connection, head);
+  http.is_websocket = [&endpoints](const std::string& path) { return endpoints.find(path) != nullptr; };
+  http.upgrade = [this, &hub, &endpoints](const std::shared_ptr<transport::HttpConnection>& connection,
+                                          const transport::HttpHead& head) {
+    if (!gate::origin_allowed(hub.config.origins, head.header("origin"), head.host(), hub.speaks_tls())) {
+      loop->counters().connections_refused.add();
+      return connection->refuse_upgrade(403, "origin not allowed");
+    }
+    endpoints.find(head.path())->upgrade(connection, head, websockets);
   };
   http.log = [&hub](LogLevel level, std::string_view message) { hub.log(level, message); };
 }
 
 FLUX_DECL ServerState::ServerState(Config config) : config_(checked(std::move(config))), hub_(config_) {
-  if (!hub_.files) return;
-  file_routes_ = std::make_unique<FileRoutes>(hub_);
-  file_routes_->add_to(router_);
+  for (auto& endpoint : own_endpoints(hub_)) endpoints_.add(std::move(endpoint), router_);
 }
 
 FLUX_DECL void ServerState::let_go(std::shared_ptr<ServerState> state) {
@@ -192,39 +178,9 @@ FLUX_DECL void ServerState::check_not_running(const char* what) const {
   throw Error(Errc::already_running, std::string(what) + " must be called before the server starts");
 }
 
-FLUX_DECL void ServerState::check_endpoint(const std::string& path) const {
-  if (path.empty() || path.front() != '/') {
-    throw Error(Errc::bad_config, "a WebSocket endpoint's path must begin with \"/\", not \"" + path + "\"");
-  }
-  if (path == config_.live_path || endpoints_.raw.count(path) != 0 || endpoints_.engineio.count(path) != 0) {
-    throw Error(Errc::bad_config, "there is a WebSocket endpoint at \"" + path + "\" already");
-  }
-}
-
-FLUX_DECL void ServerState::add_endpoint(std::string path, WebSocketEndpoint endpoint) {
-  check_not_running("websocket");
-  check_endpoint(path);
-  check_subprotocols("WebSocketEndpoint::subprotocols", endpoint.subprotocols);
-  endpoints_.raw.emplace(std::move(path), std::move(endpoint));
-}
-
-FLUX_DECL void ServerState::add_endpoint(EngineIoServer& endpoint, std::shared_ptr<void> keep) {
-  check_not_running("an Engine.IO endpoint");
-  const std::vector<std::string> paths = endpoint.paths();
-  for (const std::string& path : paths) check_endpoint(path);
-  for (const std::string& path : paths) endpoints_.engineio.emplace(path, &endpoint);
-  endpoint.set_homes([this](const core::Loop& loop) -> std::optional<EngineIoHome> {
-    LoopUnit& unit = *units_[loop.index()];
-    if (unit.stopping) return std::nullopt;
-    return EngineIoHome{unit.connections, unit.websockets};
-  });
-  for (const char* method : {"GET", "POST", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE"}) {  // the last are refused
-    for (const std::string& path : paths) {
-      router_.add(method, path, [&endpoint](const HttpExchange& exchange) { endpoint.serve(exchange); },
-                  {endpoint.post_bytes_max()});
-    }
-  }
-  kept_.push_back(std::move(keep));
+FLUX_DECL void ServerState::add_endpoint(std::shared_ptr<endpoints::Endpoint> endpoint) {
+  check_not_running("an endpoint");
+  endpoints_.add(std::move(endpoint), router_);
 }
 
 FLUX_DECL void ServerState::add_file(const std::string& path, const std::string& file) {
@@ -291,6 +247,11 @@ FLUX_DECL void ServerState::open(bool inline_first) {
     units_.clear();
     throw;
   }
+  endpoints_.start([this](const core::Loop& loop) -> std::optional<endpoints::LoopHome> {
+    LoopUnit& unit = *units_[loop.index()];
+    if (unit.stopping) return std::nullopt;
+    return endpoints::LoopHome{unit.connections, unit.websockets};
+  });
   open_store_queue();
   start_rooms(*units_[0]->loop);
   if (hub_.files) {
@@ -522,7 +483,7 @@ FLUX_DECL void ServerState::stop_and_wait(std::chrono::milliseconds grace) {
     return;
   }
   units_[0]->loop->post([this] { stop_listening(); });
-  for (const auto& [path, engineio] : endpoints_.engineio) engineio->stop();
+  endpoints_.stop();
   for (const auto& unit : units_) {
     unit->loop->post([this, raw = unit.get()] { say_goodbye(*raw); });
   }
@@ -549,7 +510,7 @@ FLUX_DECL void ServerState::stop_and_wait(std::chrono::milliseconds grace) {
 FLUX_DECL void ServerState::stop_in_context(std::chrono::milliseconds grace) {
   LoopUnit& unit = *units_[0];
   stop_listening();
-  for (const auto& [path, engineio] : endpoints_.engineio) engineio->stop();
+  endpoints_.stop();
   say_goodbye(unit);
   // Whichever comes first: everybody has gone, or the time is over.
   // In a turn of its own: it waits for the store, whose turns tasks of this loop may hold.
@@ -592,7 +553,7 @@ FLUX_DECL void ServerState::say_goodbye(LoopUnit& unit) {
 FLUX_DECL void ServerState::end(LoopUnit& unit) {
   unit.stopping = true;
   while (!unit.connections.members.empty()) unit.connections.members.back()->shared_from_this()->close();
-  for (const auto& [path, engineio] : endpoints_.engineio) engineio->end(*unit.loop);
+  endpoints_.end(*unit.loop);
   unit.loop->shut();
   unit.loop->release_work();
 }

@@ -1,10 +1,10 @@
 // Files over HTTP: which request is what, and who may.
 #pragma once
 
+#include <flux/detail/endpoints/endpoint.hpp>
 #include <flux/detail/endpoints/files/file_call.hpp>
 #include <flux/detail/endpoints/files/file_download.hpp>
 #include <flux/detail/endpoints/files/file_upload.hpp>
-#include <flux/detail/gate/file_link.hpp>
 #include <flux/detail/transport/router.hpp>
 #include <flux/http.hpp>
 
@@ -30,14 +30,12 @@ namespace flux::detail {
 ///   507  the quota of the store or of the user is used up, or the disk is full; which of them is in the log
 ///
 /// Threading: any loop, for the connections of its own.
-class FileRoutes {
+class FileRoutes final : public endpoints::Endpoint {
  public:
   /// `hub.files` is there.
   explicit FileRoutes(Hub& hub);
 
-  /// Errors: throws flux::Error (bad_config) where the path is no pattern, or taken.
-  void add_to(transport::Router& router);
-  const gate::FileLinks& links() const noexcept { return links_; }
+  void add_routes(transport::Router& router) override;
 
  private:
   void serve(const HttpExchange& exchange);
@@ -51,7 +49,6 @@ class FileRoutes {
   Hub& hub_;
   const std::shared_ptr<UploadState> uploads_ = std::make_shared<UploadState>();
   const std::shared_ptr<DownloadMemory> downloads_;
-  const gate::FileLinks links_;
 };
 
 }  // namespace flux::detail

@@ -14,11 +14,9 @@
 namespace flux::detail {
 
 FLUX_DECL FileRoutes::FileRoutes(Hub& hub)
-    : hub_(hub),
-      downloads_(std::make_shared<DownloadMemory>(hub.config.files.download_bytes_max)),
-      links_(hub.config.files.link_key) {}
+    : hub_(hub), downloads_(std::make_shared<DownloadMemory>(hub.config.files.download_bytes_max)) {}
 
-FLUX_DECL void FileRoutes::add_to(transport::Router& router) {
+FLUX_DECL void FileRoutes::add_routes(transport::Router& router) {
   // How long a body may be depends on the upload, and its refusal has fields of its own.
   const RouteOptions any_body{std::numeric_limits<std::uint64_t>::max()};
   const std::string& path = hub_.config.files.path;
@@ -102,7 +100,7 @@ FLUX_DECL void FileRoutes::download(const std::shared_ptr<FileCall>& call) {
   const FileId id(call->id());
   const std::string_view query = call->head().query();
   const bool by_link = gate::FileLinks::is_link(query);
-  if (by_link && !links_.admits(id, query, hub_.files->unix_ms() / 1000)) {
+  if (by_link && !hub_.file_links.admits(id, query, hub_.files->unix_ms() / 1000)) {
     return call->answer(403, "this link is not good, or no longer");
   }
   std::string name = transport::query_parameter(query, "filename").value_or("");

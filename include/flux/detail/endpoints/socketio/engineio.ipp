@@ -69,7 +69,14 @@ FLUX_DECL void serve(Server& server, Endpoint endpoint, Options options) {
   };
   auto& state = detail::ServerAccess::state(server);
   const auto served = std::make_shared<Served>(state.hub(), std::move(endpoint), std::move(options));
-  state.add_endpoint(served->engine, served);
+  state.add_endpoint({served, &served->engine});
 }
 
 }  // namespace flux::engineio
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/endpoints/socketio/engineio_opening.ipp>
+#include <flux/detail/endpoints/socketio/engineio_pollers.ipp>
+#include <flux/detail/endpoints/socketio/engineio_server.ipp>
+#include <flux/detail/endpoints/socketio/engineio_session.ipp>
+#endif

@@ -3,6 +3,7 @@
 
 #include <flux/detail/core/reclaimer.hpp>
 #include <flux/detail/core/side_thread.hpp>
+#include <flux/detail/endpoints/endpoint.hpp>
 #include <flux/detail/endpoints/socketio/engineio_opening.hpp>
 #include <flux/detail/endpoints/socketio/engineio_pollers.hpp>
 #include <flux/detail/endpoints/socketio/engineio_session.hpp>
@@ -24,12 +25,6 @@
 
 namespace flux::detail {
 
-/// The parts of a session's loop that adopt a WebSocket from another loop.
-struct EngineIoHome {
-  transport::ConnectionGroup& connections;
-  transport::WebSocketService& websockets;
-};
-
 /// Sessions by their own sids.
 struct EngineIoBySid {
   using is_transparent = void;
@@ -43,22 +38,16 @@ struct EngineIoBySid {
 struct EngineIoPost;
 
 /// Threading: any thread.
-class EngineIoServer {
+class EngineIoServer final : public endpoints::Endpoint {
  public:
   /// Creates the client object of a session; called on the session's loop once it is open.
   using Factory =
       std::function<std::shared_ptr<EngineIoClient>(EngineIoSession&, std::shared_ptr<const EngineIoOpening>)>;
-  /// Called on that loop; none if it accepts no more connections.
-  using HomeFinder = std::function<std::optional<EngineIoHome>(const core::Loop&)>;
 
   /// Errors: throws `Error` (bad_config).
   EngineIoServer(Hub& hub, engineio::Options options, Factory factory);
-  /// Before the start.
-  void set_homes(HomeFinder homes) { homes_ = std::move(homes); }
 
   const engineio::Options& options() const noexcept { return options_; }
-  /// The paths that it is served at: with a slash at the end, and without.
-  std::vector<std::string> paths() const;
   /// The limit of a POST's body: the longest message as base64, and room for the packets around it.
   std::size_t post_bytes_max() const noexcept { return post_bytes_max_; }
   protocol::EngineIoLimits limits() const { return {post_bytes_max_, 131'072, options_.payload_bytes_max}; }
@@ -69,13 +58,16 @@ class EngineIoServer {
 
   /// A GET, POST or OPTIONS. On the connection's loop.
   void serve(const HttpExchange& exchange);
-  /// A WebSocket handshake that has been admitted. On the connection's loop.
+
+  /// With a slash at the end, and without.
+  std::vector<std::string> websocket_paths() const override;
+  void add_routes(transport::Router& router) override;
+  void start(const endpoints::Homes& homes) override { homes_ = homes; }
   void upgrade(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
-               transport::WebSocketService& websockets);
-  /// Closes every session, because the server stops.
-  void stop();
-  /// Closes and forgets every session of this loop, which ends. On that loop.
-  void end(const core::Loop& loop);
+               transport::WebSocketService& websockets) override;
+  void stop() override;
+  void end(const core::Loop& loop) override;
+
   void forget(std::string_view sid);
   void refuse(const HttpExchange& exchange, protocol::EngineIoRefusal refusal) const;
   /// The header fields that let pages of other origins read the answer.
@@ -121,7 +113,7 @@ class EngineIoServer {
   const std::shared_ptr<core::Reclaimer> reclaimer_ = std::make_shared<core::Reclaimer>();
   const std::shared_ptr<EngineIoPollers> pollers_;
   EngineIoCommonFields common_fields_;
-  HomeFinder homes_;
+  endpoints::Homes homes_;
   std::atomic<std::size_t> count_{0};
   std::array<Shard, 16> shards_;
   core::SideThread aside_;

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <flux/detail/core/base64.hpp>
+#include <flux/detail/endpoints/handshake.hpp>
 #include <flux/detail/endpoints/socketio/engineio_server.hpp>
 #include <flux/detail/gate/origin.hpp>
 #include <flux/detail/gate/shown.hpp>
 #include <flux/detail/mode.hpp>
-#include <flux/detail/server/connect_gate.hpp>
 #include <flux/detail/transport/http_exchange.hpp>
 #include <flux/detail/transport/websocket_handshake.hpp>
 
@@ -67,11 +67,19 @@ FLUX_DECL EngineIoServer::EngineIoServer(Hub& hub, engineio::Options options, Fa
   require(options_.polling || options_.websocket, "engineio::Options must leave polling or websocket on");
 }
 
-FLUX_DECL std::vector<std::string> EngineIoServer::paths() const {
+FLUX_DECL std::vector<std::string> EngineIoServer::websocket_paths() const {
   const std::string& path = options_.path;
   if (path.empty() || path == "/") return {path};
   const bool has_slash = path.back() == '/';
   return {path, has_slash ? path.substr(0, path.size() - 1) : path + "/"};
+}
+
+FLUX_DECL void EngineIoServer::add_routes(transport::Router& router) {
+  for (const char* method : {"GET", "POST", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE"}) {  // the last are refused
+    for (const std::string& path : websocket_paths()) {
+      router.add(method, path, [this](const HttpExchange& exchange) { serve(exchange); }, {post_bytes_max_});
+    }
+  }
 }
 
 FLUX_DECL std::shared_ptr<EngineIoSession> EngineIoServer::find(std::string_view sid) {
@@ -329,7 +337,7 @@ FLUX_DECL void EngineIoServer::upgrade(const std::shared_ptr<transport::HttpConn
     if (!second) return http->refuse_upgrade(protocol::engineio_refusal_status(*refusal), to_string(*refusal));
   }
   transport::Connection& connection = *http->connection();
-  const WebSocketAnswer answer = answer_websocket(hub_.config, head, first_subprotocol(head), false);
+  const auto answer = endpoints::answer_websocket(hub_.config, head, endpoints::first_subprotocol(head), false);
   if (session && session->loop() != connection.shared_loop()) return bring_over(http, answer.head, session);
   if (!session) return let_in(http, head, answer.head, query.base64, websockets);
   const auto websocket =

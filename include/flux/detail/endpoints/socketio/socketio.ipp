@@ -189,7 +189,8 @@ FLUX_DECL Io::Io(Server& server, Options options) {
     std::shared_ptr<detail::SocketIoServer> state;
     std::shared_ptr<const detail::SocketIoLog> log;
   };
-  host.add_endpoint(state_->engine(), std::make_shared<Kept>(state_, log));
+  const auto kept = std::make_shared<Kept>(state_, log);
+  host.add_endpoint({kept, &state_->engine()});
   if (!bundle.empty()) host.add_file(path + (path.ends_with('/') ? "" : "/") + "socket.io.js", bundle);
 }
 

@@ -1,0 +1,27 @@
+// Protocol live at `Config::live_path`.
+#pragma once
+
+#include <flux/detail/endpoints/endpoint.hpp>
+#include <flux/detail/server/hub.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace flux::detail {
+
+class LiveEndpoint final : public endpoints::Endpoint {
+ public:
+  explicit LiveEndpoint(Hub& hub) : hub_(hub) {}
+
+  /// None where `Config::live_path` is empty.
+  std::vector<std::string> websocket_paths() const override;
+  void check() const override;
+  void upgrade(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
+               transport::WebSocketService& websockets) override;
+
+ private:
+  Hub& hub_;
+};
+
+}  // namespace flux::detail

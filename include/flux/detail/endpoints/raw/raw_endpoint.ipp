@@ -1,0 +1,27 @@
+#pragma once
+
+#include <flux/detail/endpoints/handshake.hpp>
+#include <flux/detail/endpoints/raw/raw_endpoint.hpp>
+#include <flux/detail/endpoints/raw/raw_websocket.hpp>
+#include <flux/detail/mode.hpp>
+
+namespace flux::detail {
+
+FLUX_DECL void RawEndpoint::check() const {
+  endpoints::check_subprotocols("WebSocketEndpoint::subprotocols", options_.subprotocols);
+}
+
+FLUX_DECL void RawEndpoint::upgrade(const std::shared_ptr<transport::HttpConnection>& http,
+                                    const transport::HttpHead& head, transport::WebSocketService& websockets) {
+  const auto admit = [this, http, &websockets](const transport::HttpHead& asked, std::shared_ptr<const Grant> grant) {
+    const std::string subprotocol = endpoints::choose_subprotocol(asked, options_.subprotocols);
+    const auto answer = endpoints::answer_websocket(hub_.config, asked, subprotocol, true);
+    auto socket = std::make_shared<WebSocketState>(hub_, options_, *http->connection(), http->client(asked), websockets,
+                                                   answer.deflate_window_bits, subprotocol);
+    if (http->accept_upgrade(answer.head, socket)) socket->opened(std::move(grant));
+  };
+  if (!options_.authenticated) return admit(head, nullptr);
+  endpoints::let_in(hub_.gate, "websocket", http, head, admit);
+}
+
+}  // namespace flux::detail
