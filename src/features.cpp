@@ -4,7 +4,9 @@
 #include <flux/detail/endpoints/socketio/engineio_codec.ipp>
 #include <flux/detail/endpoints/socketio/socketio_codec.ipp>
 #include <flux/detail/features/chat_log.ipp>
+#include <flux/detail/features/chat_service.ipp>
 #include <flux/detail/features/files.ipp>
+#include <flux/detail/features/files_service.ipp>
 #include <flux/detail/features/guarded_file_store.ipp>
 #include <flux/detail/features/page.ipp>
 #include <flux/detail/features/participant.ipp>
@@ -13,6 +15,8 @@
 #include <flux/detail/features/room.ipp>
 #include <flux/detail/features/room_log.ipp>
 #include <flux/detail/features/room_restore.ipp>
+#include <flux/detail/features/room_services.ipp>
 #include <flux/detail/features/rooms.ipp>
+#include <flux/detail/features/service.ipp>
 #include <flux/detail/features/store_faults.ipp>
 #include <flux/detail/features/unfinished_uploads.ipp>

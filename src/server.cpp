@@ -13,6 +13,7 @@
 #include <flux/detail/server/asio.ipp>
 #include <flux/detail/server/events.ipp>
 #include <flux/detail/server/own_endpoints.ipp>
+#include <flux/detail/server/own_services.ipp>
 #include <flux/detail/server/server.ipp>
 #include <flux/detail/server/server_state.ipp>
 #include <flux/detail/server/session.ipp>

@@ -1,4 +1,5 @@
 // A server in the application's io_context, and connections that the application accepted.
+#include "support/application.hpp"
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
 
@@ -6,7 +7,6 @@
 #include <flux/socketio.hpp>
 #include <flux/storage/memory_chat_store.hpp>
 
-#include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>
 #include <asio/read_until.hpp>
 #include <asio/streambuf.hpp>
@@ -18,35 +18,6 @@
 using namespace flux_test;
 
 namespace {
-
-/// The application's thread.
-class Application {
- public:
-  ~Application() { join(); }
-  void run() {
-    thread_ = std::thread([this] { context.run(); });
-  }
-  void join() {
-    work_.reset();
-    if (thread_.joinable()) thread_.join();
-  }
-  /// Runs `task` on the application's thread and waits for it.
-  void call(std::function<void()> task) {
-    Awaited<bool> done;
-    asio::post(context, [&] {
-      task();
-      done.set(true);
-    });
-    done.get();
-  }
-  std::thread::id id() const { return thread_.get_id(); }
-
-  asio::io_context context{1};
-
- private:
-  asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(context);
-  std::thread thread_;
-};
 
 class BlockingStore final : public flux::ChatStore {
  public:

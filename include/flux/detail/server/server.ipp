@@ -8,6 +8,10 @@
 #include <flux/detail/storage/file_id.hpp>
 #include <flux/server.hpp>
 
+#include <functional>
+#include <memory>
+#include <utility>
+
 namespace flux {
 
 namespace detail {
@@ -29,19 +33,39 @@ std::function<void(Result<T>)> told(Hub& hub, std::string_view what, std::functi
   };
 }
 
-/// Calls `done` on the loop, not on a thread of the store, where it must not wait for the server. Where the loop has
-/// ended there is only here.
+/// A callback of the application with its result. It is called once: by `call`, or when the task that would call it is
+/// dropped because its loop has ended.
 template <class T>
-void call_on(core::Loop& loop, const std::function<void(Result<T>)>& done, Result<T> result) {
-  if (!loop.post([done, result] { done(result); })) done(std::move(result));
+class PendingCallback {
+ public:
+  PendingCallback(ServerState& state, std::function<void(Result<T>)> done, Result<T> result)
+      : state_(state), done_(std::move(done)), result_(std::move(result)) {}
+  PendingCallback(const PendingCallback&) = delete;
+  PendingCallback& operator=(const PendingCallback&) = delete;
+  ~PendingCallback() {
+    if (done_) state_.call_here([this] { call(); });
+  }
+  void call() { std::exchange(done_, nullptr)(std::move(result_)); }
+
+ private:
+  ServerState& state_;
+  std::function<void(Result<T>)> done_;
+  Result<T> result_;
+};
+
+/// Calls `done` on the loop rather than on a thread of the store; where the loop has ended, on whichever thread finds
+/// that out.
+template <class T>
+void call_on(ServerState& state, core::Loop& loop, const std::function<void(Result<T>)>& done, Result<T> result) {
+  loop.post([pending = std::make_shared<PendingCallback<T>>(state, done, std::move(result))] { pending->call(); });
 }
 
 /// Where a store blocks: `then`, on a loop.
 template <class T>
-std::function<void(Result<T>)> on_a_loop(const ServerState& state, bool blocks, std::function<void(Result<T>)> then) {
+std::function<void(Result<T>)> on_a_loop(ServerState& state, bool blocks, std::function<void(Result<T>)> then) {
   const auto loop = blocks ? state.a_loop() : nullptr;
   if (!loop) return then;
-  return [loop, then = std::move(then)](Result<T> result) { call_on(*loop, then, std::move(result)); };
+  return [&state, loop, then = std::move(then)](Result<T> result) { call_on(state, *loop, then, std::move(result)); };
 }
 
 /// `room`: null is the public space.
@@ -243,11 +267,11 @@ FLUX_DECL void Server::send_chat(const RoomId& room, std::string_view message, s
                     now,
                     0};
   std::optional<Result<ChatMessage>> at_once;
-  chat->append(std::move(draft), [&hub, &at_once, room, done, loop, blocks = chat->blocks()](
+  chat->append(std::move(draft), [&state = *state_, &hub, &at_once, room, done, loop, blocks = chat->blocks()](
                                      Result<ChatMessage> stored, const features::ChatLog::Turn&) {
     if (const auto found = stored ? hub.rooms.find(room) : nullptr) found->publish_chat(*stored);
     if (blocks) {
-      detail::call_on(*loop, done, std::move(stored));
+      detail::call_on(state, *loop, done, std::move(stored));
     } else {
       at_once.emplace(std::move(stored));  // `done` is called outside the chat's lock
     }
@@ -268,17 +292,17 @@ FLUX_DECL void Server::chat_history(const RoomId& room, std::size_t limit, Offse
   const auto loop = state_->a_loop();
   if (!chat || !loop) return done(Error(Errc::stopped, "the server does not run"));
   std::optional<Result<std::vector<ChatMessage>>> at_once;
-  chat->history(
-      room, {limit, before},
-      [&at_once, done, loop, blocks = chat->blocks()](Result<features::ChatPage> page, const features::ChatLog::Turn&) {
-        using Messages = Result<std::vector<ChatMessage>>;
-        Messages messages = page ? Messages(std::move(page->entries)) : Messages(page.error());
-        if (blocks) {
-          detail::call_on(*loop, done, std::move(messages));
-        } else {
-          at_once.emplace(std::move(messages));
-        }
-      });
+  chat->history(room, {limit, before},
+                [&state = *state_, &at_once, done, loop, blocks = chat->blocks()](Result<features::ChatPage> page,
+                                                                                  const features::ChatLog::Turn&) {
+                  using Messages = Result<std::vector<ChatMessage>>;
+                  Messages messages = page ? Messages(std::move(page->entries)) : Messages(page.error());
+                  if (blocks) {
+                    detail::call_on(state, *loop, done, std::move(messages));
+                  } else {
+                    at_once.emplace(std::move(messages));
+                  }
+                });
   if (at_once) done(std::move(*at_once));
 }
 
@@ -445,5 +469,6 @@ FLUX_DECL Result<void> Server::revoke(const SessionId& id, std::string_view reas
 #include <flux/detail/endpoints/raw/raw_websocket.ipp>
 #include <flux/detail/endpoints/raw/websocket.ipp>
 #include <flux/detail/server/own_endpoints.ipp>
+#include <flux/detail/server/own_services.ipp>
 #include <flux/detail/server/server_state.ipp>
 #endif

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/detail/endpoints/endpoint_list.hpp>
+#include <flux/detail/features/service.hpp>
 #include <flux/detail/server/hub.hpp>
 #include <flux/detail/transport/connection.hpp>
 #include <flux/detail/transport/http_connection.hpp>
@@ -12,10 +13,11 @@
 #include <flux/stats.hpp>
 
 #include <condition_variable>
-#include <map>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -57,6 +59,9 @@ class ServerState {
   Stats stats() const;
   /// Where callbacks of the application go that belong to no connection; null where nothing runs.
   std::shared_ptr<core::Loop> a_loop() const;
+  /// Calls a callback of the application on this thread, which is no loop's, because the loops have ended. A `stop` or a
+  /// destruction inside it does not wait.
+  void call_here(const std::function<void()>& callback);
 
   /// Errors: throws `Error` (already_running): handlers and routes are read by the loops without a lock.
   void check_not_running(const char* what) const;
@@ -66,6 +71,8 @@ class ServerState {
   transport::Router& router() noexcept { return router_; }
   /// Before the start. Errors: throws `Error` (already_running, bad_config).
   void add_endpoint(std::shared_ptr<endpoints::Endpoint> endpoint);
+  /// The same; it starts after those that are there.
+  void add_service(std::shared_ptr<features::Service> service);
   /// Serves one file, read now. Errors: throws `Error` (bad_config).
   void add_file(const std::string& path, const std::string& file);
 
@@ -74,33 +81,29 @@ class ServerState {
 
   void open(bool inline_first);
   void open_listeners();
-  void open_store_queue();
-  void sweep_files(core::Loop& loop);
-  void clean_files(core::Loop& loop);
-  void restore_rooms();
-  void start_rooms(core::Loop& loop);
-  void retry_closes(core::Loop& loop);
   LoopUnit& next_unit();
   void accepted(Socket socket);
   std::optional<transport::AddressSeat> seat_for(const core::IpAddress& peer);
   void begin_connection(LoopUnit& unit, Socket socket, transport::AddressSeat seat, std::string first);
 
-  // Stopping, in its order. Those with a unit run on its loop.
+  // Stopping. Those with a unit run on its loop.
   void stop_and_wait(std::chrono::milliseconds grace);
   void stop_in_context(std::chrono::milliseconds grace);
-  void end_in_context();
+  void finish_in_context();
+  void wait_until_stopped();
   bool begin_stop();
   void stop_listening();
   void say_goodbye(LoopUnit& unit);
   void end(LoopUnit& unit);
-  void stopped();
-  bool on_a_loop() const;
+  void finish();
+  bool in_a_callback() const;
   bool in_a_handler() const;
   std::size_t connections_now() const;
 
   const Config config_;
   Hub hub_;
   transport::Router router_;
+  features::ServiceList services_;
   endpoints::EndpointList endpoints_;
   asio::io_context* context_ = nullptr;  // the application's, or none
 
@@ -110,11 +113,10 @@ class ServerState {
   std::vector<std::unique_ptr<LoopUnit>> units_;
   std::vector<std::shared_ptr<transport::Listener>> listeners_;
   std::vector<std::uint16_t> ports_;
-  bool rooms_restored_ = false;
   std::shared_ptr<const transport::TlsContext> tls_;
-  std::shared_ptr<storage::StoreQueue> store_queue_;
-  std::thread stopper_;          // stops on behalf of a handler
-  bool inline_running_ = false;  // a thread of the application is in the first loop
+  std::thread stopper_;                     // stops on behalf of a handler
+  bool inline_running_ = false;             // a thread of the application is in the first loop
+  std::multiset<std::thread::id> callers_;  // threads inside `call_here`
   std::size_t next_unit_ = 0;
   Stats past_;  // of loops that have ended
 };

@@ -1,9 +1,10 @@
 #pragma once
 
-#include <flux/detail/core/session_key.hpp>
+#include <flux/detail/core/option_check.hpp>
 #include <flux/detail/gate/origin.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/detail/server/own_endpoints.hpp>
+#include <flux/detail/server/own_services.hpp>
 #include <flux/detail/server/server_state.hpp>
 #include <flux/detail/transport/media_type.hpp>
 #include <flux/detail/transport/socket_in_transit.hpp>
@@ -18,82 +19,42 @@
 
 namespace flux::detail {
 
+/// What belongs to no service and no endpoint is checked here, and what all of them rely on is completed.
 FLUX_DECL Config checked(Config config) {
-  const auto require = [](bool good, const std::string& text) {
-    if (!good) throw Error(Errc::bad_config, text);
-  };
+  using core::given, core::require_option;
   const Limits& limits = config.limits;
-  const auto given = [](std::size_t value) { return ", not " + std::to_string(value); };
-  require(config.threads >= 1 && config.threads <= 256, "Config::threads must be 1 to 256" + given(config.threads));
-  require(config.worker_threads >= 1 && config.worker_threads <= 256,
-          "Config::worker_threads must be 1 to 256" + given(config.worker_threads));
-  require(config.chat.join_history <= 1000,
-          "Config::chat.join_history must be 0 to 1000" + given(config.chat.join_history));
-  require(config.chat.join_history_timeout.count() >= 1,
-          "Config::chat.join_history_timeout must be at least 1 ms, not " +
-              std::to_string(config.chat.join_history_timeout.count()));
-  require(config.deflate.level >= 1 && config.deflate.level <= 9,
-          "Config::deflate.level must be 1 to 9, not " + std::to_string(config.deflate.level));
-  require(config.deflate.inflated_per_turn_max >= 1, "Config::deflate.inflated_per_turn_max must be at least 1");
-  require(config.tls.certificate_file.empty() == config.tls.private_key_file.empty(),
-          "Config::tls needs both certificate_file and private_key_file, or none of them");
-  require(config.presence_interval.count() >= 0, "Config::presence_interval must not be negative");
-  require(config.presence_throttle.count() >= 0, "Config::presence_throttle must not be negative");
-  require(limits.outbox_bytes_max >= limits.outbox_bytes_congested,
-          "Limits::outbox_bytes_max must be at least outbox_bytes_congested" + given(limits.outbox_bytes_max));
-  require(limits.fanout_bytes_max >= 0x10'0000 && limits.fanout_bytes_max <= 0x4000'0000,
-          "Limits::fanout_bytes_max must be 1 MiB to 1 GiB" + given(limits.fanout_bytes_max));
-  require(limits.rooms_per_connection >= 1, "Limits::rooms_per_connection must be at least 1");
-  require(limits.room_members_max >= 1, "Limits::room_members_max must be at least 1");
-  require(limits.answer_bytes_max >= 4'096,
-          "Limits::answer_bytes_max must be at least 4096" + given(limits.answer_bytes_max));
-  require(limits.message_bytes_max >= 1,
-          "Limits::message_bytes_max must be at least 1" + given(limits.message_bytes_max));
-  require(limits.room_id_bytes_max >= 1,
-          "Limits::room_id_bytes_max must be at least 1" + given(limits.room_id_bytes_max));
-  require(limits.event_name_bytes_max >= 1,
-          "Limits::event_name_bytes_max must be at least 1" + given(limits.event_name_bytes_max));
-  require(limits.json_depth_max >= 3, "Limits::json_depth_max must be at least 3" + given(limits.json_depth_max));
-  require(limits.message_id_bytes_max >= 16 && limits.message_id_bytes_max <= 65'536,
-          "Limits::message_id_bytes_max must be 16 to 65536" + given(limits.message_id_bytes_max));
-  require(limits.messages_per_second == 0 || limits.message_burst >= 1, "Limits::message_burst must be at least 1");
-  require(limits.handshake_timeout.count() > 0, "Limits::handshake_timeout must be more than 0");
-  require(limits.http_idle_timeout.count() > 0, "Limits::http_idle_timeout must be more than 0");
-  require(limits.close_timeout.count() > 0, "Limits::close_timeout must be more than 0");
-  require(limits.output_stall_timeout.count() >= 0, "Limits::output_stall_timeout must not be negative");
-  require(limits.input_stall_timeout.count() >= 0, "Limits::input_stall_timeout must not be negative");
-  require(limits.frames_per_message_max >= 1, "Limits::frames_per_message_max must be at least 1");
-  require(limits.ping_interval.count() >= 0, "Limits::ping_interval must not be negative");
-  require(limits.ping_interval.count() == 0 || limits.pong_timeout.count() > 0,
-          "Limits::pong_timeout must be more than 0");
+  require_option(config.threads >= 1 && config.threads <= 256,
+                 "Config::threads must be 1 to 256" + given(config.threads));
+  require_option(config.deflate.level >= 1 && config.deflate.level <= 9,
+                 "Config::deflate.level must be 1 to 9, not " + std::to_string(config.deflate.level));
+  require_option(config.deflate.inflated_per_turn_max >= 1, "Config::deflate.inflated_per_turn_max must be at least 1");
+  require_option(config.tls.certificate_file.empty() == config.tls.private_key_file.empty(),
+                 "Config::tls needs both certificate_file and private_key_file, or none of them");
+  require_option(limits.outbox_bytes_max >= limits.outbox_bytes_congested,
+                 "Limits::outbox_bytes_max must be at least outbox_bytes_congested" + given(limits.outbox_bytes_max));
+  require_option(limits.fanout_bytes_max >= 0x10'0000 && limits.fanout_bytes_max <= 0x4000'0000,
+                 "Limits::fanout_bytes_max must be 1 MiB to 1 GiB" + given(limits.fanout_bytes_max));
+  require_option(limits.answer_bytes_max >= 4'096,
+                 "Limits::answer_bytes_max must be at least 4096" + given(limits.answer_bytes_max));
+  require_option(limits.message_bytes_max >= 1,
+                 "Limits::message_bytes_max must be at least 1" + given(limits.message_bytes_max));
+  require_option(limits.json_depth_max >= 3,
+                 "Limits::json_depth_max must be at least 3" + given(limits.json_depth_max));
+  require_option(limits.message_id_bytes_max >= 16 && limits.message_id_bytes_max <= 65'536,
+                 "Limits::message_id_bytes_max must be 16 to 65536" + given(limits.message_id_bytes_max));
+  require_option(limits.messages_per_second == 0 || limits.message_burst >= 1,
+                 "Limits::message_burst must be at least 1");
+  require_option(limits.handshake_timeout.count() > 0, "Limits::handshake_timeout must be more than 0");
+  require_option(limits.http_idle_timeout.count() > 0, "Limits::http_idle_timeout must be more than 0");
+  require_option(limits.close_timeout.count() > 0, "Limits::close_timeout must be more than 0");
+  require_option(limits.output_stall_timeout.count() >= 0, "Limits::output_stall_timeout must not be negative");
+  require_option(limits.input_stall_timeout.count() >= 0, "Limits::input_stall_timeout must not be negative");
+  require_option(limits.frames_per_message_max >= 1, "Limits::frames_per_message_max must be at least 1");
+  require_option(limits.ping_interval.count() >= 0, "Limits::ping_interval must not be negative");
+  require_option(limits.ping_interval.count() == 0 || limits.pong_timeout.count() > 0,
+                 "Limits::pong_timeout must be more than 0");
   config.origins = gate::normal_origins("Config::origins", config.origins);
   config.files.cors_origins = gate::normal_origins("Config::files.cors_origins", config.files.cors_origins);
-  const FilesOptions& files = config.files;
-  require(files.path.size() > 1 && files.path.front() == '/' && files.path.back() != '/',
-          "Config::files.path must begin with \"/\" and not end with one, not \"" + files.path + "\"");
-  require(files.worker_threads >= 1 && files.worker_threads <= 256,
-          "Config::files.worker_threads must be 1 to 256" + given(files.worker_threads));
-  constexpr std::chrono::hours hundred_years(24 * 36'525);
-  require(files.upload_expires.count() >= 0 && files.upload_expires <= hundred_years,
-          "Config::files.upload_expires must be 0 to 100 years");
-  require(files.unstarted_upload_expires.count() >= 0 && files.unstarted_upload_expires <= hundred_years,
-          "Config::files.unstarted_upload_expires must be 0 to 100 years");
-  require(files.unshared_expires.count() >= 0 && files.unshared_expires <= hundred_years,
-          "Config::files.unshared_expires must be 0 to 100 years");
-  require(files.cleanup_interval.count() >= 0 && files.cleanup_interval <= hundred_years,
-          "Config::files.cleanup_interval must be 0 to 100 years");
-  require(files.ticket_expires.count() >= 1 && files.ticket_expires <= hundred_years,
-          "Config::files.ticket_expires must be 1 s to 100 years");
-  require(files.checked_chunk_bytes_max >= 1 && files.checked_chunk_bytes_max <= 0x4000'0000,
-          "Config::files.checked_chunk_bytes_max must be 1 to 1 GiB" + given(files.checked_chunk_bytes_max));
-  require(files.link_key.empty() || files.link_key.size() >= 16,
-          "Config::files.link_key must have at least 16 bytes" + given(files.link_key.size()));
-  require(!files.sha256 || FLUX_WITH_TLS, "Config::files.sha256 needs a build with TLS (FLUX_WITH_TLS)");
-  require(config.room_linger.count() >= 0, "Config::room_linger must not be negative");
-  require(config.rooms.worker_threads >= 1 && config.rooms.worker_threads <= 256,
-          "Config::rooms.worker_threads must be 1 to 256" + given(config.rooms.worker_threads));
-  require(config.rooms.rejoin_time.count() >= 0 && config.rooms.rejoin_time <= hundred_years,
-          "Config::rooms.rejoin_time must be 0 to 100 years");
   config.limits.answer_bytes_max = std::min(limits.answer_bytes_max, limits.outbox_bytes_max);
   if (!config.clock) config.clock = std::make_shared<SystemClock>();
   if (!config.chat.store) config.chat.store = std::make_shared<MemoryChatStore>();
@@ -147,7 +108,8 @@ FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const endpoints::EndpointList& endpoints,
 }
 
 FLUX_DECL ServerState::ServerState(Config config) : config_(checked(std::move(config))), hub_(config_) {
-  for (auto& endpoint : own_endpoints(hub_)) endpoints_.add(std::move(endpoint), router_);
+  for (auto& service : own_services(hub_)) add_service(std::move(service));
+  for (auto& endpoint : own_endpoints(hub_)) add_endpoint(std::move(endpoint));
 }
 
 FLUX_DECL void ServerState::let_go(std::shared_ptr<ServerState> state) {
@@ -163,11 +125,11 @@ FLUX_DECL void ServerState::let_go(std::shared_ptr<ServerState> state) {
 }
 
 FLUX_DECL ServerState::~ServerState() {
-  if (context_ != nullptr) {
-    begin_stop();
-    if (life_ != Life::stopped) end_in_context();  // a stop that began may be waiting yet
-  } else {
+  if (context_ == nullptr) {
     stop_and_wait(std::chrono::milliseconds(0));
+  } else {
+    begin_stop();
+    if (life_ != Life::stopped) finish_in_context();  // also where a stop that has begun waits for its grace
   }
   if (stopper_.joinable()) stopper_.join();
 }
@@ -175,16 +137,21 @@ FLUX_DECL ServerState::~ServerState() {
 FLUX_DECL void ServerState::check_not_running(const char* what) const {
   const std::lock_guard lock(mutex_);
   if (life_ == Life::stopped) return;
-  throw Error(Errc::already_running, std::string(what) + " must be called before the server starts");
+  throw Error(Errc::already_running, std::string(what) + " is only possible before the server starts");
 }
 
 FLUX_DECL void ServerState::add_endpoint(std::shared_ptr<endpoints::Endpoint> endpoint) {
-  check_not_running("an endpoint");
+  check_not_running("adding an endpoint");
   endpoints_.add(std::move(endpoint), router_);
 }
 
+FLUX_DECL void ServerState::add_service(std::shared_ptr<features::Service> service) {
+  check_not_running("adding a service");
+  services_.add(std::move(service));
+}
+
 FLUX_DECL void ServerState::add_file(const std::string& path, const std::string& file) {
-  check_not_running("a file");
+  check_not_running("adding a file");
   std::error_code ec;
   std::ifstream in(file, std::ios::binary);
   if (!in || !std::filesystem::is_regular_file(file, ec)) {
@@ -240,24 +207,17 @@ FLUX_DECL void ServerState::open(bool inline_first) {
   }
   try {
     open_listeners();
-    restore_rooms();
+    endpoints_.start([this](const core::Loop& loop) -> std::optional<endpoints::LoopHome> {
+      LoopUnit& unit = *units_[loop.index()];
+      if (unit.stopping) return std::nullopt;
+      return endpoints::LoopHome{unit.connections, unit.websockets};
+    });
+    services_.start(*units_[0]->loop);
   } catch (...) {
     listeners_.clear();
     ports_.clear();
     units_.clear();
     throw;
-  }
-  endpoints_.start([this](const core::Loop& loop) -> std::optional<endpoints::LoopHome> {
-    LoopUnit& unit = *units_[loop.index()];
-    if (unit.stopping) return std::nullopt;
-    return endpoints::LoopHome{unit.connections, unit.websockets};
-  });
-  open_store_queue();
-  start_rooms(*units_[0]->loop);
-  if (hub_.files) {
-    hub_.files->start();
-    sweep_files(*units_[0]->loop);
-    if (config_.files.cleanup_interval.count() > 0) clean_files(*units_[0]->loop);
   }
   life_ = Life::running;
   inline_running_ = inline_first;
@@ -285,72 +245,6 @@ FLUX_DECL void ServerState::open_listeners() {
     listeners_.push_back(std::move(listener));
     hub_.log(LogLevel::info, "listening on " + address.host + " port " + std::to_string(ports_.back()));
   }
-}
-
-FLUX_DECL void ServerState::open_store_queue() {
-  if (config_.chat.store->may_block()) {
-    store_queue_ = std::make_shared<storage::StoreQueue>(
-        config_.worker_threads, config_.limits.store_queue_per_room_max, config_.limits.store_queue_max);
-  }
-  const std::lock_guard lock(hub_.chat_mutex);
-  hub_.chat = std::make_shared<features::ChatLog>(config_.chat.store, store_queue_, config_.limits, hub_.chat_faults);
-}
-
-/// Once: when the server starts again they are there. Errors: throws `Error` (store_failed), and nothing has happened.
-FLUX_DECL void ServerState::restore_rooms() {
-  if (!hub_.room_log || rooms_restored_) return;
-  auto rooms = features::restore_rooms(hub_.room_log->store(), hub_.files.get(), config_.limits,
-                                       [this](std::string_view what) { hub_.log(LogLevel::warning, what); });
-  if (!rooms) throw Error(rooms.error());
-  for (features::RestoredRoom& room : *rooms) {
-    if (!room.room.id.empty()) {
-      const auto checked = hub_.rooms.check_id(room.room.id);
-      if (checked) {
-        hub_.rooms.restore(std::move(room));
-      } else {
-        hub_.log(LogLevel::warning, "a room of Config::rooms.store is left out: " + checked.error().message());
-      }
-    } else if (hub_.kept_public_space()) {
-      hub_.public_space->keep_in_store(std::move(room.room), std::move(room.numbers), std::move(room.items),
-                                       features::InStore::yes);
-    } else {
-      hub_.room_log->close(room.room);
-    }
-  }
-  rooms_restored_ = true;
-}
-
-FLUX_DECL void ServerState::start_rooms(core::Loop& loop) {
-  if (hub_.room_log) {
-    hub_.room_log->start();
-    loop.post([this, &loop] { retry_closes(loop); });
-  }
-  hub_.rooms.start(loop);
-  hub_.admitted.start(loop.shared_from_this());
-}
-
-/// Every now and then, for as long as the loop runs.
-FLUX_DECL void ServerState::retry_closes(core::Loop& loop) {
-  hub_.room_log->retry_closes();
-  loop.call_after(std::chrono::seconds(10), [this, &loop] { retry_closes(loop); });
-}
-
-/// Every now and then, for as long as the loop runs.
-FLUX_DECL void ServerState::sweep_files(core::Loop& loop) {
-  hub_.files->sweep(std::chrono::duration_cast<std::chrono::milliseconds>(loop.lost()));
-  using std::chrono::seconds;
-  seconds interval(600);
-  const FilesOptions& files = config_.files;
-  for (const seconds expires : {files.upload_expires, files.unstarted_upload_expires, files.unshared_expires}) {
-    if (expires.count() > 0) interval = std::min(interval, std::max(expires / 4, seconds(1)));
-  }
-  loop.post([this, &loop, interval] { loop.call_after(interval, [this, &loop] { sweep_files(loop); }); });
-}
-
-/// Every now and then, for as long as the loop runs.
-FLUX_DECL void ServerState::clean_files(core::Loop& loop) {
-  hub_.files->cleanup();
-  loop.post([this, &loop] { loop.call_after(config_.files.cleanup_interval, [this, &loop] { clean_files(loop); }); });
 }
 
 // --- Connections ---
@@ -433,35 +327,55 @@ FLUX_DECL Result<void> ServerState::adopt(std::intptr_t native_socket, std::stri
 }
 
 // --- Stopping ---
+//
+// One order, whoever runs the loops:
+//   1  `begin_stop`: the server takes no more connections from `adopt`, and the services are told
+//   2  the listeners close; every endpoint and every connection is told, on its loop (`say_goodbye`)
+//   3  until every connection is closed, or the grace is over
+//   4  on each loop: its connections are closed, its sessions end, and nothing runs on it any more (`end`)
+//   5  the services stop, in reverse: what their stores have begun is finished (`finish`)
+// With threads of our own the steps are posted to the loops, and one thread waits between them. In the application's
+// context the steps are tasks of its one loop; a destructor goes from step 1 to step 4.
 
-FLUX_DECL bool ServerState::on_a_loop() const {
+FLUX_DECL bool ServerState::in_a_callback() const {
   const std::lock_guard lock(mutex_);
-  return std::any_of(units_.begin(), units_.end(), [](const auto& unit) { return unit->loop->here(); });
+  return std::any_of(units_.begin(), units_.end(), [](const auto& unit) { return unit->loop->here(); }) ||
+         callers_.contains(std::this_thread::get_id());
 }
 
 FLUX_DECL bool ServerState::in_a_handler() const {
-  if (context_ == nullptr) return on_a_loop();
+  if (context_ == nullptr) return in_a_callback();
   const std::lock_guard lock(mutex_);
-  return !units_.empty() && units_[0]->loop->in_turn();
+  return (!units_.empty() && units_[0]->loop->in_turn()) || callers_.contains(std::this_thread::get_id());
+}
+
+FLUX_DECL void ServerState::call_here(const std::function<void()>& callback) {
+  const auto self = std::this_thread::get_id();
+  {
+    const std::lock_guard lock(mutex_);
+    callers_.insert(self);
+  }
+  callback();
+  const std::lock_guard lock(mutex_);
+  callers_.erase(callers_.find(self));
+}
+
+FLUX_DECL void ServerState::wait_until_stopped() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return life_ == Life::stopped; });
 }
 
 FLUX_DECL void ServerState::stop(std::chrono::milliseconds grace) {
-  const bool here = on_a_loop();
+  const bool in_callback = in_a_callback();
   if (context_ != nullptr) {
     if (begin_stop()) {
-      if (here) {
-        stop_in_context(grace);
-      } else {
-        const auto loop = units_[0]->loop;  // which may end before `post` returns
-        loop->post([this, grace] { stop_in_context(grace); });
-      }
+      const auto loop = units_[0]->loop;  // which may end before `dispatch` returns
+      loop->dispatch([this, grace] { stop_in_context(grace); });
     }
-    if (here) return;
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return life_ == Life::stopped; });
+    if (!in_callback) wait_until_stopped();
     return;
   }
-  if (!here) return stop_and_wait(grace);
+  if (!in_callback) return stop_and_wait(grace);
   const std::lock_guard lock(mutex_);
   if (life_ != Life::running || stopper_.joinable()) return;
   stopper_ = std::thread([this, grace] { stop_and_wait(grace); });
@@ -472,16 +386,12 @@ FLUX_DECL bool ServerState::begin_stop() {
   const std::lock_guard lock(mutex_);
   if (life_ != Life::running) return false;
   life_ = Life::stopping;
-  hub_.rooms.begin_stop();
+  services_.begin_stop();
   return true;
 }
 
 FLUX_DECL void ServerState::stop_and_wait(std::chrono::milliseconds grace) {
-  if (!begin_stop()) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return life_ == Life::stopped; });
-    return;
-  }
+  if (!begin_stop()) return wait_until_stopped();
   units_[0]->loop->post([this] { stop_listening(); });
   endpoints_.stop();
   for (const auto& unit : units_) {
@@ -491,9 +401,6 @@ FLUX_DECL void ServerState::stop_and_wait(std::chrono::milliseconds grace) {
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, grace, [this] { return connections_now() == 0; });
   }
-  if (store_queue_) store_queue_->stop();
-  if (hub_.room_log) hub_.room_log->stop();
-  if (hub_.files) hub_.files->stop();
   for (const auto& unit : units_) {
     unit->loop->post([this, raw = unit.get()] { end(*raw); });
   }
@@ -504,7 +411,7 @@ FLUX_DECL void ServerState::stop_and_wait(std::chrono::milliseconds grace) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !inline_running_; });
   }
-  stopped();
+  finish();
 }
 
 FLUX_DECL void ServerState::stop_in_context(std::chrono::milliseconds grace) {
@@ -512,29 +419,26 @@ FLUX_DECL void ServerState::stop_in_context(std::chrono::milliseconds grace) {
   stop_listening();
   endpoints_.stop();
   say_goodbye(unit);
-  // Whichever comes first: everybody has gone, or the time is over.
-  // In a turn of its own: it waits for the store, whose turns tasks of this loop may hold.
-  const auto end_soon = [this, loop = unit.loop.get()] {
+  // In a turn of its own: the last connection may be in the middle of its end, and `finish` waits for the stores, whose
+  // calls may be held by tasks of this loop.
+  const auto finish_soon = [this, loop = unit.loop.get()] {
     asio::post(*context_, [this, loop = loop->shared_from_this()] {
-      if (!loop->is_shut()) end_in_context();
+      if (!loop->is_shut()) finish_in_context();
     });
   };
-  unit.loop->call_after(grace, end_soon);
-  unit.connections.on_empty = end_soon;
-  if (unit.connections.members.empty()) end_soon();
+  unit.loop->call_after(grace, finish_soon);
+  unit.connections.on_empty = finish_soon;
+  if (unit.connections.members.empty()) finish_soon();
 }
 
-FLUX_DECL void ServerState::end_in_context() {
-  stop_listening();
+FLUX_DECL void ServerState::finish_in_context() {
   LoopUnit& unit = *units_[0];
+  stop_listening();
   unit.connections.on_empty = nullptr;
   end(unit);
-  if (store_queue_) store_queue_->stop();
-  if (hub_.room_log) hub_.room_log->stop();
-  if (hub_.files) hub_.files->stop();
   // We may be inside a call of the loop: it stays until the context has come back from it.
   asio::post(*context_, [loop = unit.loop] {});
-  stopped();
+  finish();
 }
 
 FLUX_DECL void ServerState::stop_listening() {
@@ -558,7 +462,9 @@ FLUX_DECL void ServerState::end(LoopUnit& unit) {
   unit.loop->release_work();
 }
 
-FLUX_DECL void ServerState::stopped() {
+/// No loop runs any more.
+FLUX_DECL void ServerState::finish() {
+  services_.stop();
   std::vector<std::unique_ptr<LoopUnit>> ended;
   {
     const std::lock_guard lock(mutex_);
@@ -566,11 +472,6 @@ FLUX_DECL void ServerState::stopped() {
     ended.swap(units_);
     listeners_.clear();
     ports_.clear();
-    store_queue_.reset();
-  }
-  {
-    const std::lock_guard lock(hub_.chat_mutex);
-    hub_.chat.reset();
   }
   ended.clear();
   const std::lock_guard lock(mutex_);
@@ -621,8 +522,7 @@ FLUX_DECL Stats ServerState::stats() const {
     sum.sessions_now += unit->loop->counters().sessions_now.get();
   }
   sum.handler_errors += hub_.errors_elsewhere.load(std::memory_order_relaxed);
-  for (const auto& faults : {hub_.chat_faults, hub_.room_faults, hub_.file_faults}) sum.store_errors += faults->count();
-  sum.rooms_now = hub_.rooms.size();
+  services_.stats(sum);
   return sum;
 }
 

@@ -1,0 +1,31 @@
+// The life of chat: the log and its workers exist while the server runs.
+#pragma once
+
+#include <flux/detail/features/backend.hpp>
+#include <flux/detail/features/service.hpp>
+#include <flux/detail/storage/store_queue.hpp>
+
+#include <memory>
+
+namespace flux::features {
+
+class ChatService final : public Service {
+ public:
+  /// `backend` outlives it.
+  explicit ChatService(Backend& backend) : backend_(backend) {}
+
+  void check() const override;
+  void start(core::Loop& loop) override;
+  void stop() override;
+  void stats(Stats& sum) const override { sum.store_errors += backend_.chat_faults->count(); }
+
+ private:
+  Backend& backend_;
+  std::shared_ptr<storage::StoreQueue> queue_;  // null: the store does not block
+};
+
+}  // namespace flux::features
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/features/chat_service.ipp>
+#endif

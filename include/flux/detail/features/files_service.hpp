@@ -1,0 +1,31 @@
+// The life of shared files: `Files` runs while the server does, and is swept and cleaned at intervals.
+#pragma once
+
+#include <flux/detail/features/backend.hpp>
+#include <flux/detail/features/service.hpp>
+
+namespace flux::features {
+
+class FilesService final : public Service {
+ public:
+  /// `backend` outlives it.
+  explicit FilesService(Backend& backend) : backend_(backend) {}
+
+  /// Also where the server takes no files.
+  void check() const override;
+  void start(core::Loop& loop) override;
+  void stop() override;
+  void stats(Stats& sum) const override { sum.store_errors += backend_.file_faults->count(); }
+
+ private:
+  void sweep(core::Loop& loop);
+  void clean(core::Loop& loop);
+
+  Backend& backend_;
+};
+
+}  // namespace flux::features
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/features/files_service.ipp>
+#endif

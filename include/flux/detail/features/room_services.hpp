@@ -1,0 +1,47 @@
+// The life of rooms and of the public space, and that of the store that keeps them.
+#pragma once
+
+#include <flux/detail/features/backend.hpp>
+#include <flux/detail/features/service.hpp>
+
+namespace flux::features {
+
+/// `Config::rooms.store`, where the application set one.
+class RoomLogService final : public Service {
+ public:
+  /// `backend` outlives it.
+  explicit RoomLogService(Backend& backend) : backend_(backend) {}
+
+  void check() const override;
+  void prepare() override;
+  void start(core::Loop& loop) override;
+  void stop() override;
+  void stats(Stats& sum) const override { sum.store_errors += backend_.room_faults->count(); }
+
+ private:
+  void restore(RestoredRoom room);
+  void retry_closes(core::Loop& loop);
+
+  Backend& backend_;
+  bool is_restored_ = false;
+};
+
+class RoomsService final : public Service {
+ public:
+  /// `backend` outlives it.
+  explicit RoomsService(Backend& backend) : backend_(backend) {}
+
+  void check() const override;
+  void start(core::Loop& loop) override { backend_.rooms.start(loop); }
+  void begin_stop() override { backend_.rooms.begin_stop(); }
+  void stats(Stats& sum) const override { sum.rooms_now = backend_.rooms.size(); }
+
+ private:
+  Backend& backend_;
+};
+
+}  // namespace flux::features
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/features/room_services.ipp>
+#endif

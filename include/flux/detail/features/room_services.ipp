@@ -1,0 +1,78 @@
+#pragma once
+
+#include <flux/detail/core/option_check.hpp>
+#include <flux/detail/features/room_restore.hpp>
+#include <flux/detail/features/room_services.hpp>
+#include <flux/detail/mode.hpp>
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace flux::features {
+
+FLUX_DECL void RoomLogService::check() const {
+  using core::given, core::require_option;
+  const RoomsOptions& options = backend_.config.rooms;
+  require_option(options.worker_threads >= 1 && options.worker_threads <= 256,
+                 "Config::rooms.worker_threads must be 1 to 256" + given(options.worker_threads));
+  require_option(options.rejoin_time.count() >= 0 && options.rejoin_time <= core::hundred_years,
+                 "Config::rooms.rejoin_time must be 0 to 100 years");
+}
+
+/// Brings back what the store keeps: once, because later lives of the server still have it in memory. Files are held
+/// again here, before `FilesService` starts and removes those that nothing holds.
+FLUX_DECL void RoomLogService::prepare() {
+  if (!backend_.room_log || is_restored_) return;
+  auto rooms = restore_rooms(backend_.room_log->store(), backend_.files.get(), backend_.config.limits,
+                             [this](std::string_view what) { backend_.log(LogLevel::warning, what); });
+  if (!rooms) throw Error(rooms.error());
+  for (RestoredRoom& room : *rooms) restore(std::move(room));
+  is_restored_ = true;
+}
+
+FLUX_DECL void RoomLogService::restore(RestoredRoom room) {
+  if (room.room.id.empty()) {
+    if (!backend_.kept_public_space()) return backend_.room_log->close(room.room);
+    return backend_.public_space->keep_in_store(std::move(room.room), std::move(room.numbers), std::move(room.items),
+                                                InStore::yes);
+  }
+  if (const auto checked = backend_.rooms.check_id(room.room.id); !checked) {
+    return backend_.log(LogLevel::warning, "a room of Config::rooms.store is left out: " + checked.error().message());
+  }
+  backend_.rooms.restore(std::move(room));
+}
+
+FLUX_DECL void RoomLogService::start(core::Loop& loop) {
+  if (!backend_.room_log) return;
+  backend_.room_log->start();
+  loop.post([this, &loop] { retry_closes(loop); });
+}
+
+/// Repeats for as long as the loop runs.
+FLUX_DECL void RoomLogService::retry_closes(core::Loop& loop) {
+  backend_.room_log->retry_closes();
+  loop.call_after(std::chrono::seconds(10), [this, &loop] { retry_closes(loop); });
+}
+
+FLUX_DECL void RoomLogService::stop() {
+  if (backend_.room_log) backend_.room_log->stop();
+}
+
+FLUX_DECL void RoomsService::check() const {
+  using core::given, core::require_option;
+  const Config& config = backend_.config;
+  const Limits& limits = config.limits;
+  require_option(config.presence_interval.count() >= 0, "Config::presence_interval must not be negative");
+  require_option(config.presence_throttle.count() >= 0, "Config::presence_throttle must not be negative");
+  require_option(config.room_linger.count() >= 0, "Config::room_linger must not be negative");
+  require_option(limits.rooms_per_connection >= 1, "Limits::rooms_per_connection must be at least 1");
+  require_option(limits.room_members_max >= 1, "Limits::room_members_max must be at least 1");
+  require_option(limits.room_id_bytes_max >= 1,
+                 "Limits::room_id_bytes_max must be at least 1" + given(limits.room_id_bytes_max));
+  require_option(limits.event_name_bytes_max >= 1,
+                 "Limits::event_name_bytes_max must be at least 1" + given(limits.event_name_bytes_max));
+}
+
+}  // namespace flux::features
