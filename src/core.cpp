@@ -5,6 +5,7 @@
 #include <flux/detail/core/json.ipp>
 #include <flux/detail/core/lane.ipp>
 #include <flux/detail/core/loop.ipp>
+#include <flux/detail/core/metrics.ipp>
 #include <flux/detail/core/types.ipp>
 #include <flux/detail/core/utf8.ipp>
 #include <flux/detail/core/uuid.ipp>

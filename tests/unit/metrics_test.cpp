@@ -1,9 +1,12 @@
 // Counters, gauges and histograms, and the sums over those who write them.
 #include "catch.hpp"
 
+#include <flux/clock.hpp>
+#include <flux/detail/core/loop.hpp>
 #include <flux/detail/core/metrics.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -120,4 +123,22 @@ TEST_CASE("metrics: read by other threads while their writer writes, they never 
   writer.join();
   CHECK_FALSE(goes_back);
   CHECK(Metrics::total(metrics.samples(), "served") == 100'000);
+}
+
+TEST_CASE("metrics: an event loop notes how late its timers are") {
+  Metrics metrics;
+  const auto loop = flux::core::Loop::make(0, std::make_shared<flux::SystemClock>(), nullptr);
+  metrics.add({loop, &loop->counters()});
+  loop->post([&] {
+    loop->call_after(std::chrono::milliseconds(1), [&] {
+      loop->shut();
+      loop->release_work();
+    });
+  });
+  loop->run();
+  const auto samples = metrics.samples();
+  const MetricSample& lateness = find(samples, "timer_lateness_us");
+  CHECK(lateness.kind == MetricKind::histogram);
+  CHECK(lateness.value >= 1);
+  CHECK(lateness.buckets.size() == lateness.bounds.size() + 1);
 }

@@ -3,7 +3,7 @@
 
 #include <flux/clock.hpp>
 #include <flux/detail/core/asio.hpp>
-#include <flux/detail/core/counter.hpp>
+#include <flux/detail/core/loop_counters.hpp>
 #include <flux/detail/core/timer_queue.hpp>
 
 #include <atomic>

@@ -4,6 +4,8 @@
 #include <flux/detail/mode.hpp>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <utility>
 
 namespace flux::core {
@@ -135,6 +137,8 @@ FLUX_DECL void Loop::timer_fired() {
   const Turn turn(*this);
   timer_armed_ = false;
   const auto late = now() - timer_at_;
+  const auto late_us = std::chrono::duration_cast<std::chrono::microseconds>(late).count();
+  counters_.timer_lateness_us.observe(static_cast<std::uint64_t>(std::max<std::int64_t>(late_us, 0)));
   const bool stalled = late >= stall;
   if (stalled) lost_ += late - stall;
   // If one stall follows another, due tasks run nevertheless.

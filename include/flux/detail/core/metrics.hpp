@@ -79,7 +79,7 @@ class MetricSet {
   std::vector<Entry> entries_;
 };
 
-/// Only grows.
+/// Only grows, but for what moves to the counter of another writer.
 class Counter {
  public:
   Counter(MetricSet& set, std::string_view name, std::string_view help, MetricLabels labels = {}) {
@@ -88,6 +88,8 @@ class Counter {
   Counter(const Counter&) = delete;
   Counter& operator=(const Counter&) = delete;
   void add(std::uint64_t n = 1) noexcept { cell_.set(cell_.get() + n); }
+  /// Takes back one that was added here, and that another writer adds instead.
+  void take_back() noexcept { cell_.set(cell_.get() - 1); }
   std::uint64_t get() const noexcept { return cell_.get(); }
 
  private:

@@ -17,7 +17,7 @@ class ChatService final : public Service {
   void check() const override;
   void start(core::Loop& loop) override;
   void stop() override;
-  void stats(Stats& sum) const override { sum.store_errors += backend_.chat_faults->count(); }
+  void add_metrics(core::MetricSet& metrics) const override { backend_.chat_faults->add_metrics(metrics, "chat"); }
 
  private:
   Backend& backend_;

@@ -15,7 +15,7 @@ class FilesService final : public Service {
   void check() const override;
   void start(core::Loop& loop) override;
   void stop() override;
-  void stats(Stats& sum) const override { sum.store_errors += backend_.file_faults->count(); }
+  void add_metrics(core::MetricSet& metrics) const override { backend_.file_faults->add_metrics(metrics, "files"); }
 
  private:
   void sweep(core::Loop& loop);

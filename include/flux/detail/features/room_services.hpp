@@ -16,7 +16,7 @@ class RoomLogService final : public Service {
   void prepare() override;
   void start(core::Loop& loop) override;
   void stop() override;
-  void stats(Stats& sum) const override { sum.store_errors += backend_.room_faults->count(); }
+  void add_metrics(core::MetricSet& metrics) const override { backend_.room_faults->add_metrics(metrics, "rooms"); }
 
  private:
   void restore(RestoredRoom room);
@@ -34,7 +34,7 @@ class RoomsService final : public Service {
   void check() const override;
   void start(core::Loop& loop) override { backend_.rooms.start(loop); }
   void begin_stop() override { backend_.rooms.begin_stop(); }
-  void stats(Stats& sum) const override { sum.rooms_now = backend_.rooms.size(); }
+  void add_metrics(core::MetricSet& metrics) const override;
 
  private:
   Backend& backend_;

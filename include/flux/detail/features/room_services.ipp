@@ -6,6 +6,7 @@
 #include <flux/detail/mode.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -58,6 +59,11 @@ FLUX_DECL void RoomLogService::retry_closes(core::Loop& loop) {
 
 FLUX_DECL void RoomLogService::stop() {
   if (backend_.room_log) backend_.room_log->stop();
+}
+
+FLUX_DECL void RoomsService::add_metrics(core::MetricSet& metrics) const {
+  metrics.add(core::MetricKind::gauge, "rooms_now", "rooms",
+              [&rooms = backend_.rooms] { return std::uint64_t{rooms.size()}; });
 }
 
 FLUX_DECL void RoomsService::check() const {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <flux/detail/core/loop.hpp>
-#include <flux/stats.hpp>
+#include <flux/detail/core/metrics.hpp>
 
 #include <memory>
 #include <vector>
@@ -13,7 +13,7 @@ namespace flux::features {
 /// none by name; a service may use those before it.
 ///
 /// Order: `check` once; then for each life of the server `prepare`, `start`, `begin_stop` and `stop`, one call at a
-/// time. `stats` at any time.
+/// time. `add_metrics` once.
 class Service {
  public:
   Service() = default;
@@ -33,8 +33,8 @@ class Service {
   /// Every loop has ended. Returns when the service has stopped: calls of its stores that are pending are finished, and
   /// later ones are refused. May block.
   virtual void stop() {}
-  /// Adds its figures. Threading: any thread.
-  virtual void stats(Stats&) const {}
+  /// Adds what it counts; the set lives no longer than the service.
+  virtual void add_metrics(core::MetricSet&) const {}
 };
 
 /// The services of a server: started in order, stopped in reverse. Filled while the server does not run.
@@ -47,7 +47,6 @@ class ServiceList {
   void start(core::Loop& loop) const;
   void begin_stop() const;
   void stop() const;
-  void stats(Stats& sum) const;
 
  private:
   void stop_first(std::size_t count) const;

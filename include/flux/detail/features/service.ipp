@@ -33,8 +33,4 @@ FLUX_DECL void ServiceList::stop_first(std::size_t count) const {
   while (count > 0) list_[--count]->stop();
 }
 
-FLUX_DECL void ServiceList::stats(Stats& sum) const {
-  for (const auto& service : list_) service->stats(sum);
-}
-
 }  // namespace flux::features

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/clock.hpp>
+#include <flux/detail/core/metrics.hpp>
 #include <flux/error.hpp>
 
 #include <atomic>
@@ -53,6 +54,8 @@ class StoreFaults {
   void note(std::string_view line);
 
   std::uint64_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
+  /// Adds the count, labelled with the store: "chat". This object outlives the set.
+  void add_metrics(core::MetricSet& metrics, std::string_view store) const;
 
  private:
   Error threw(std::string_view what);

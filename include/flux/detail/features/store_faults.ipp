@@ -22,6 +22,11 @@ FLUX_DECL Error StoreFaults::failed(const Error& error) {
   return {Errc::store_failed, store_ + " failed", error.cause()};
 }
 
+FLUX_DECL void StoreFaults::add_metrics(core::MetricSet& metrics, std::string_view store) const {
+  metrics.add(core::MetricKind::counter, "store_errors", "calls of a store that failed, and bad rows that it gave",
+              [this] { return count(); }, {{"store", std::string(store)}});
+}
+
 FLUX_DECL Error StoreFaults::threw(std::string_view what) {
   count_and_log(store_ + " threw: " + std::string(what));
   return {Errc::store_failed, store_ + " failed", std::string(what)};

@@ -1,6 +1,7 @@
 // The server behind `flux::Server`: its loops, its listeners, its life.
 #pragma once
 
+#include <flux/detail/core/metrics.hpp>
 #include <flux/detail/endpoints/endpoint_list.hpp>
 #include <flux/detail/features/service.hpp>
 #include <flux/detail/server/hub.hpp>
@@ -102,6 +103,7 @@ class ServerState {
 
   const Config config_;
   Hub hub_;
+  core::Metrics metrics_;
   transport::Router router_;
   features::ServiceList services_;
   endpoints::EndpointList endpoints_;
@@ -118,7 +120,6 @@ class ServerState {
   bool inline_running_ = false;             // a thread of the application is in the first loop
   std::multiset<std::thread::id> callers_;  // threads inside `call_here`
   std::size_t next_unit_ = 0;
-  Stats past_;  // of loops that have ended
 };
 
 /// The door to a server for what belongs to flux but not to its class.

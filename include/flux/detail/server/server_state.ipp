@@ -61,22 +61,6 @@ FLUX_DECL Config checked(Config config) {
   return config;
 }
 
-FLUX_DECL void add(Stats& sum, const core::LoopCounters& c) {
-  sum.connections += c.connections.get();
-  sum.connections_refused += c.connections_refused.get();
-  sum.requests += c.requests.get();
-  sum.messages_in += c.messages_in.get();
-  sum.messages_bad += c.messages_bad.get();
-  sum.messages_rate_limited += c.messages_rate_limited.get();
-  sum.frames_out += c.frames_out.get();
-  sum.bytes_in += c.bytes_in.get();
-  sum.bytes_out += c.bytes_out.get();
-  sum.presence_coalesced += c.presence_coalesced.get();
-  sum.messages_dropped += c.messages_dropped.get();
-  sum.slow_readers_closed += c.slow_readers_closed.get();
-  sum.handler_errors += c.handler_errors.get();
-}
-
 FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const endpoints::EndpointList& endpoints, const transport::Router& router,
                              std::shared_ptr<core::Loop> event_loop)
     : loop(std::move(event_loop)),
@@ -108,6 +92,10 @@ FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const endpoints::EndpointList& endpoints,
 }
 
 FLUX_DECL ServerState::ServerState(Config config) : config_(checked(std::move(config))), hub_(config_) {
+  const auto elsewhere = std::make_shared<core::MetricSet>();
+  elsewhere->add(core::MetricKind::counter, "handler_errors", "exceptions out of handlers",
+                 [this] { return hub_.errors_elsewhere.load(std::memory_order_relaxed); });
+  metrics_.add(elsewhere);
   for (auto& service : own_services(hub_)) add_service(std::move(service));
   for (auto& endpoint : own_endpoints(hub_)) add_endpoint(std::move(endpoint));
 }
@@ -147,7 +135,10 @@ FLUX_DECL void ServerState::add_endpoint(std::shared_ptr<endpoints::Endpoint> en
 
 FLUX_DECL void ServerState::add_service(std::shared_ptr<features::Service> service) {
   check_not_running("adding a service");
+  const auto metrics = std::make_shared<core::MetricSet>();
+  service->add_metrics(*metrics);
   services_.add(std::move(service));
+  metrics_.add(metrics);
 }
 
 FLUX_DECL void ServerState::add_file(const std::string& path, const std::string& file) {
@@ -200,6 +191,7 @@ FLUX_DECL void ServerState::open(bool inline_first) {
   for (std::size_t i = 0; i < config_.threads; ++i) {
     units_.push_back(
         std::make_unique<LoopUnit>(hub_, endpoints_, router_, core::Loop::make(i, config_.clock, context_)));
+    metrics_.add({units_.back()->loop, &units_.back()->loop->counters()});
     units_.back()->connections.on_empty = [this] {
       const std::lock_guard guard(mutex_);
       changed_.notify_all();
@@ -216,6 +208,7 @@ FLUX_DECL void ServerState::open(bool inline_first) {
   } catch (...) {
     listeners_.clear();
     ports_.clear();
+    for (const auto& unit : units_) metrics_.retire(unit->loop->counters());
     units_.clear();
     throw;
   }
@@ -468,7 +461,7 @@ FLUX_DECL void ServerState::finish() {
   std::vector<std::unique_ptr<LoopUnit>> ended;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& unit : units_) add(past_, unit->loop->counters());
+    for (const auto& unit : units_) metrics_.retire(unit->loop->counters());
     ended.swap(units_);
     listeners_.clear();
     ports_.clear();
@@ -514,16 +507,27 @@ FLUX_DECL std::shared_ptr<core::Loop> ServerState::a_loop() const {
 }
 
 FLUX_DECL Stats ServerState::stats() const {
-  const std::lock_guard lock(mutex_);
-  Stats sum = past_;
-  for (const auto& unit : units_) {
-    add(sum, unit->loop->counters());
-    sum.connections_now += unit->loop->counters().connections_now.get();
-    sum.sessions_now += unit->loop->counters().sessions_now.get();
-  }
-  sum.handler_errors += hub_.errors_elsewhere.load(std::memory_order_relaxed);
-  services_.stats(sum);
-  return sum;
+  const auto samples = metrics_.samples();
+  const auto total = [&](std::string_view name) { return core::Metrics::total(samples, name); };
+  Stats stats;
+  stats.connections_now = static_cast<std::size_t>(total("connections_now"));
+  stats.sessions_now = static_cast<std::size_t>(total("sessions_now"));
+  stats.rooms_now = static_cast<std::size_t>(total("rooms_now"));
+  stats.connections = total("connections");
+  stats.connections_refused = total("connections_refused");
+  stats.requests = total("requests");
+  stats.messages_in = total("messages_in");
+  stats.messages_bad = total("messages_bad");
+  stats.messages_rate_limited = total("messages_rate_limited");
+  stats.frames_out = total("frames_out");
+  stats.bytes_in = total("bytes_in");
+  stats.bytes_out = total("bytes_out");
+  stats.presence_coalesced = total("presence_coalesced");
+  stats.messages_dropped = total("messages_dropped");
+  stats.slow_readers_closed = total("slow_readers_closed");
+  stats.handler_errors = total("handler_errors");
+  stats.store_errors = total("store_errors");
+  return stats;
 }
 
 }  // namespace flux::detail

@@ -672,7 +672,7 @@ FLUX_DECL std::shared_ptr<ConnectionInTransit> Connection::detach() {
   std::string unused = unfinished_ ? std::move(unfinished_->unused) : std::string();
   auto transit = std::make_shared<ConnectionInTransit>(
       SocketInTransit(protocol, native), tls_ ? std::move(tls_->engine) : nullptr, std::move(unused), std::move(seat));
-  loop_->counters().connections.subtract();  // it is counted where it arrives
+  loop_->counters().connections.take_back();  // it is counted where it arrives
   close();
   return transit;
 }
