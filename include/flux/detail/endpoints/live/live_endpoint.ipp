@@ -22,17 +22,16 @@ FLUX_DECL void LiveEndpoint::check() const {
 
 FLUX_DECL void LiveEndpoint::upgrade(const std::shared_ptr<transport::HttpConnection>& http,
                                      const transport::HttpHead& head, transport::WebSocketService& websockets) {
-  endpoints::let_in(hub_.gate, "live", http, head,
-                    [this, http, &websockets](const transport::HttpHead& asked, std::shared_ptr<const Grant> grant) {
-                      const auto& spoken = hub_.config.live_subprotocols;
-                      const std::string subprotocol = spoken.empty() ? endpoints::first_subprotocol(asked)
-                                                                     : endpoints::choose_subprotocol(asked, spoken);
-                      const auto answer = endpoints::answer_websocket(hub_.config, asked, subprotocol, true);
-                      auto session =
-                          std::make_shared<LiveSession>(hub_, *http->connection(), http->client(asked), websockets,
-                                                        answer.deflate_window_bits, std::move(grant));
-                      if (http->accept_upgrade(answer.head, session)) session->opened();
-                    });
+  const auto admit = [this, http, &websockets](const transport::HttpHead& asked, std::shared_ptr<const Grant> grant) {
+    const auto& spoken = hub_.config.live_subprotocols;
+    const std::string subprotocol =
+        spoken.empty() ? endpoints::first_subprotocol(asked) : endpoints::choose_subprotocol(asked, spoken);
+    const auto answer = endpoints::answer_websocket(hub_.config, asked, subprotocol, true);
+    auto session = std::make_shared<LiveSession>(hub_, *http->connection(), http->client(asked), websockets,
+                                                 answer.deflate_window_bits, std::move(grant));
+    if (http->accept_upgrade(answer.head, session)) session->opened();
+  };
+  endpoints::let_in(hub_.gate, "live", http, head, admit);
 }
 
 }  // namespace flux::detail

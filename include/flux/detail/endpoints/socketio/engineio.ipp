@@ -77,6 +77,8 @@ FLUX_DECL void serve(Server& server, Endpoint endpoint, Options options) {
 #if defined(FLUX_HEADER_ONLY)
 #include <flux/detail/endpoints/socketio/engineio_opening.ipp>
 #include <flux/detail/endpoints/socketio/engineio_pollers.ipp>
+#include <flux/detail/endpoints/socketio/engineio_polling.ipp>
 #include <flux/detail/endpoints/socketio/engineio_server.ipp>
 #include <flux/detail/endpoints/socketio/engineio_session.ipp>
+#include <flux/detail/endpoints/socketio/engineio_websocket.ipp>
 #endif
