@@ -52,11 +52,9 @@ class Server {
   void run();
   /// Starts the server on threads of its own and returns once it listens on every address. Errors: as for `run`.
   void start();
-  /// Stops the server: accepts nothing more, closes every session with 1001, lets pending output drain for at most
-  /// `grace`, then closes the remaining connections and finishes the pending calls of the stores. Callbacks of such
-  /// calls are made before it returns, on a thread of the store if the event loops have ended. Returns when the server
-  /// has stopped; from a handler or a callback it only begins to stop and does not wait. Does nothing if the server is
-  /// not running. The server may be started again.
+  /// Stops the server: accepts nothing more, closes every session with 1001 and, after `grace` at most, its connection;
+  /// then finishes pending store calls, whose callbacks may come on a store's thread. Returns when that is done; from
+  /// a handler or callback it only begins. Does nothing if the server is not running. It may be started again.
   void stop(std::chrono::milliseconds grace = std::chrono::seconds(5));
   bool running() const;
   /// The port of the `index`th address of `Config::listen` while the server is running, otherwise 0.
