@@ -3,6 +3,7 @@
 #include <flux/detail/endpoints/live/live_codec.ipp>
 #include <flux/detail/features/chat_log.ipp>
 #include <flux/detail/features/chat_service.ipp>
+#include <flux/detail/features/file_writer.ipp>
 #include <flux/detail/features/files.ipp>
 #include <flux/detail/features/files_service.ipp>
 #include <flux/detail/features/guarded_file_store.ipp>

@@ -2,4 +2,3 @@
 #include <flux/detail/endpoints/sharing/sharing.ipp>
 #include <flux/detail/endpoints/sharing/sharing_codec.ipp>
 #include <flux/detail/endpoints/sharing/sharing_session.ipp>
-#include <flux/detail/features/file_writer.ipp>
