@@ -14,8 +14,7 @@ FLUX_DECL std::vector<std::shared_ptr<features::Service>> own_services(features:
       std::make_shared<features::FilesService>(backend),  // items of rooms hold files until the room log has stopped
       std::make_shared<features::RoomLogService>(backend),
       std::make_shared<features::RoomsService>(backend),  // opens rooms in the log
-      std::make_shared<features::GrantService>(backend),
-      std::make_shared<features::ChatService>(backend),
+      std::make_shared<features::GrantService>(backend),   std::make_shared<features::ChatService>(backend),
   };
 }
 
