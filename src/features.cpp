@@ -1,6 +1,7 @@
 // The compiled mode's translation unit of the features and of protocol live. Programs that use rooms link all of it.
 #include <flux/detail/core/base64.ipp>
 #include <flux/detail/endpoints/live/live_codec.ipp>
+#include <flux/detail/endpoints/payloads.ipp>
 #include <flux/detail/features/chat_log.ipp>
 #include <flux/detail/features/chat_service.ipp>
 #include <flux/detail/features/file_writer.ipp>

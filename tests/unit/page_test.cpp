@@ -2,6 +2,7 @@
 
 #include <flux/detail/core/json_scanner.hpp>
 #include <flux/detail/endpoints/live/live_codec.hpp>
+#include <flux/detail/endpoints/payloads.hpp>
 #include <flux/detail/features/room_view.hpp>
 
 #include <string>
@@ -60,13 +61,13 @@ TEST_CASE("page: no entry is longer as JSON than its estimate", "[page]") {
 
   const ChatMessage message{"id\n", "room\"", "c", "user\x01", text, R"({"m":1})", INT64_MIN, UINT64_MAX};
   json.clear();
-  protocol::append_live_chat(json, message);
+  protocol::append_chat_payload(json, message);
   CHECK(json_bytes(message) >= json.size());
 
   const Identity identity{"u\"", text, "e", "p", true};
   const PresenceEntry entry{"c", &identity, R"({"p":1})"};
   json.clear();
-  protocol::append_live_entry(json, entry);
+  protocol::append_entry_payload(json, entry);
   CHECK(json_bytes(entry) >= json.size() + std::string("\"c\":,").size());
 
   const SharedItem item{"server", JsonText::trusted("1"), UINT64_MAX};

@@ -127,13 +127,6 @@ class LiveWriter final : public features::RoomView, public features::PublicView,
   std::unique_ptr<Compressor> compressor_;
 };
 
-// Payloads that other protocols have too, appended as JSON text.
-void append_live_entry(std::string& out, const features::PresenceEntry& entry);
-void append_live_event(std::string& out, const features::EventNotice& notice);
-void append_live_chat(std::string& out, const ChatMessage& message);
-void append_live_presence(std::string& out, const features::PresenceNotice& notice);
-void append_live_closed(std::string& out, std::string_view room, std::string_view reason);
-
 // Payloads of acks, as JSON text.
 std::string live_room_payload(std::string_view room);
 std::string live_offset_payload(Offset offset);

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <flux/detail/core/json_object.hpp>
 #include <flux/detail/core/json_scanner.hpp>
 #include <flux/detail/core/utf8.hpp>
 #include <flux/detail/endpoints/live/live_codec.hpp>
+#include <flux/detail/endpoints/payloads.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/detail/transport/websocket_frame.hpp>
 
@@ -346,143 +348,26 @@ FLUX_DECL Result<void> read_live_request(std::string_view text, const Limits& li
 
 namespace live_detail {
 
-/// Writes the members of one object.
-class Object {
- public:
-  explicit Object(std::string& out) : out_(out) { out_ += '{'; }
-  Object(const Object&) = delete;
-  Object& operator=(const Object&) = delete;
-
-  Object& string(std::string_view name, std::string_view value) {
-    key(name);
-    detail::append_json_string(out_, value);
-    return *this;
-  }
-  Object& optional_string(std::string_view name, std::string_view value) {
-    return value.empty() ? *this : string(name, value);
-  }
-  Object& json(std::string_view name, std::string_view text) {
-    key(name);
-    out_ += text;
-    return *this;
-  }
-  Object& optional_json(std::string_view name, std::string_view text) {
-    return text.empty() ? *this : json(name, text);
-  }
-  Object& number(std::string_view name, std::int64_t value) { return json(name, std::to_string(value)); }
-  Object& number(std::string_view name, std::uint64_t value) { return json(name, std::to_string(value)); }
-  /// The value is what the caller appends to the text next.
-  Object& key(std::string_view name) {
-    if (!first_) out_ += ',';
-    first_ = false;
-    out_ += '"';
-    out_ += name;
-    out_ += "\":";
-    return *this;
-  }
-  void end() { out_ += '}'; }
-
- private:
-  std::string& out_;
-  bool first_ = true;
-};
-
-template <class List, class Put>
-void put_array(std::string& out, const List& list, const Put& put) {
-  out += '[';
-  bool first = true;
-  for (const auto& element : list) {
-    if (!first) out += ',';
-    first = false;
-    put(element);
-  }
-  out += ']';
-}
-
-}  // namespace live_detail
-
-// --- What other protocols say in the same words ---
-
-FLUX_DECL void append_live_entry(std::string& out, const features::PresenceEntry& entry) {
-  live_detail::Object object(out);
-  object.string("connectionId", entry.connection_id);
-  if (entry.identity != nullptr) {
-    object.optional_string("userId", entry.identity->user_id)
-        .optional_string("name", entry.identity->name)
-        .optional_string("email", entry.identity->email)
-        .optional_string("provider", entry.identity->provider);
-  }
-  object.json("presence", entry.presence).end();
-}
-
-FLUX_DECL void append_live_chat(std::string& out, const ChatMessage& message) {
-  live_detail::Object(out)
-      .string("id", message.id)
-      .string("roomId", message.room)
-      .string("connectionId", message.connection_id)
-      .optional_string("userId", message.user_id)
-      .string("message", message.message)
-      .optional_json("metadata", message.metadata)
-      .number("createdAt", message.created_at)
-      .number("offset", message.offset)
-      .end();
-}
-
-FLUX_DECL void append_live_event(std::string& out, const features::EventNotice& notice) {
-  live_detail::Object object(out);
-  object.string("roomId", notice.room)
-      .string("connectionId", notice.connection_id)
-      .optional_string("userId", notice.user_id)
-      .string("event", notice.event);
-  if (notice.payload) object.json("payload", *notice.payload);
-  object.end();
-}
-
-FLUX_DECL void append_live_presence(std::string& out, const features::PresenceNotice& notice) {
-  live_detail::Object object(out);
-  object.string("roomId", notice.room);
-  const auto put = [&](const features::PresenceEntry& entry) { append_live_entry(out, entry); };
-  if (!notice.joined.empty()) {
-    object.key("joined");
-    live_detail::put_array(out, notice.joined, put);
-  }
-  if (!notice.left.empty()) {
-    object.key("left");
-    live_detail::put_array(out, notice.left, [&](std::string_view id) { detail::append_json_string(out, id); });
-  }
-  if (!notice.updated.empty()) {
-    object.key("updated");
-    live_detail::put_array(out, notice.updated, put);
-  }
-  object.end();
-}
-
-FLUX_DECL void append_live_closed(std::string& out, std::string_view room, std::string_view reason) {
-  live_detail::Object(out).string("roomId", room).optional_string("reason", reason).end();
-}
-
-namespace live_detail {
-
 FLUX_DECL void put_item(std::string& out, const SharedItem& item) {
-  Object object(out);
+  detail::JsonObject object(out);
   object.string("connectionId", item.connection_id).json("data", item.data.text()).number("offset", item.offset).end();
 }
 
 template <class Items>
 void put_items(std::string& out, const Items& items) {
-  put_array(out, items, [&](const SharedItem& item) { put_item(out, item); });
+  detail::append_json_array(out, items, [&](const SharedItem& item) { put_item(out, item); });
 }
 
 FLUX_DECL void put_error(std::string& out, const Error& error) {
-  Object(out).string("code", to_wire_name(error.code())).string("message", error.message()).end();
+  detail::JsonObject(out).string("code", to_wire_name(error.code())).string("message", error.message()).end();
 }
 
 FLUX_DECL void put_chat(std::string& out, const std::vector<ChatMessage>& messages) {
-  put_array(out, messages, [&](const ChatMessage& stored) { append_live_chat(out, stored); });
+  detail::append_json_array(out, messages, [&](const ChatMessage& stored) { append_chat_payload(out, stored); });
 }
 
 /// `name`: of what the next request goes on with.
-FLUX_DECL void put_more(Object& payload, std::string_view name, std::uint64_t value) {
+FLUX_DECL void put_more(detail::JsonObject& payload, std::string_view name, std::uint64_t value) {
   payload.json("more", "true").number(name, value);
 }
 
@@ -536,17 +421,17 @@ FLUX_DECL LiveWriter::LiveWriter(const DeflateOptions* deflate, int window_bits)
 
 FLUX_DECL void LiveWriter::event(std::string& out, const features::EventNotice& notice) const {
   Message message(*this, out, live::reply::broadcast_event);
-  append_live_event(message.payload(), notice);
+  append_event_payload(message.payload(), notice);
 }
 
 FLUX_DECL void LiveWriter::chat(std::string& out, const ChatMessage& stored) const {
   Message message(*this, out, live::reply::chat_message);
-  append_live_chat(message.payload(), stored);
+  append_chat_payload(message.payload(), stored);
 }
 
 FLUX_DECL void LiveWriter::data(std::string& out, std::string_view room, const SharedItem& item) const {
   Message message(*this, out, live::reply::room_data);
-  live_detail::Object(message.payload())
+  detail::JsonObject(message.payload())
       .string("roomId", room)
       .string("connectionId", item.connection_id)
       .json("data", item.data.text())
@@ -556,12 +441,12 @@ FLUX_DECL void LiveWriter::data(std::string& out, std::string_view room, const S
 
 FLUX_DECL void LiveWriter::presence(std::string& out, const features::PresenceNotice& notice) const {
   Message message(*this, out, live::reply::presence_updated);
-  append_live_presence(message.payload(), notice);
+  append_presence_payload(message.payload(), notice);
 }
 
 FLUX_DECL void LiveWriter::closed(std::string& out, std::string_view room, std::string_view reason) const {
   Message message(*this, out, live::reply::room_closed);
-  append_live_closed(message.payload(), room, reason);
+  append_closed_payload(message.payload(), room, reason);
 }
 
 FLUX_DECL void LiveWriter::room_joined(std::string& out, const features::RoomSnapshot& room,
@@ -570,12 +455,12 @@ FLUX_DECL void LiveWriter::room_joined(std::string& out, const features::RoomSna
   const features::ChatPage& chat = history ? *history : none;
   Message message(*this, out, live::reply::room_joined);
   std::string& text = message.payload();
-  live_detail::Object payload(text);
+  detail::JsonObject payload(text);
   payload.string("roomId", room.room).string("connectionId", room.connection_id).key("presence");
-  live_detail::Object members(text);
+  detail::JsonObject members(text);
   for (const features::PresenceEntry& entry : room.members) {
     members.key(entry.connection_id);  // 13 plain characters
-    append_live_entry(text, entry);
+    append_entry_payload(text, entry);
   }
   members.end();
   payload.key("chatHistory");
@@ -585,7 +470,7 @@ FLUX_DECL void LiveWriter::room_joined(std::string& out, const features::RoomSna
     live_detail::put_error(text, history.error());
   }
   payload.string("mode", to_string(room.mode)).key("position");
-  live_detail::Object(text).string("epoch", room.position.epoch).number("offset", room.position.offset).end();
+  detail::JsonObject(text).string("epoch", room.position.epoch).number("offset", room.position.offset).end();
   if (room.mode == RoomMode::history) {
     payload.key("data");
     live_detail::put_items(text, room.items);
@@ -603,7 +488,7 @@ FLUX_DECL void LiveWriter::room_joined(std::string& out, const features::RoomSna
 FLUX_DECL void LiveWriter::public_history(std::string& out, const features::ItemsView& items) const {
   Message message(*this, out, live::reply::public_history);
   std::string& text = message.payload();
-  live_detail::Object payload(text);
+  detail::JsonObject payload(text);
   payload.key("items");
   live_detail::put_items(text, items);
   if (items.before != 0) live_detail::put_more(payload, "before", items.before);
@@ -613,7 +498,7 @@ FLUX_DECL void LiveWriter::public_history(std::string& out, const features::Item
 FLUX_DECL void LiveWriter::public_item(std::string& out, const SharedItem& item) const {
   Message message(*this, out, live::reply::public_item);
   std::string& text = message.payload();
-  live_detail::Object payload(text);
+  detail::JsonObject payload(text);
   payload.key("item");
   live_detail::put_item(text, item);
   payload.number("offset", item.offset).end();
@@ -621,7 +506,7 @@ FLUX_DECL void LiveWriter::public_item(std::string& out, const SharedItem& item)
 
 FLUX_DECL void LiveWriter::public_removed(std::string& out, Offset offset) const {
   Message message(*this, out, live::reply::public_removed);
-  live_detail::Object(message.payload()).number("offset", offset).end();
+  detail::JsonObject(message.payload()).number("offset", offset).end();
 }
 
 FLUX_DECL void LiveWriter::error(std::string& out, std::string_view id, const Error& error) const {
@@ -638,7 +523,7 @@ FLUX_DECL void LiveWriter::ack(std::string& out, std::string_view id, std::strin
 
 FLUX_DECL std::string live_room_payload(std::string_view room) {
   std::string text;
-  live_detail::Object(text).string("roomId", room).end();
+  detail::JsonObject(text).string("roomId", room).end();
   return text;
 }
 
@@ -646,13 +531,13 @@ FLUX_DECL std::string live_offset_payload(Offset offset) { return "{\"offset\":"
 
 FLUX_DECL std::string live_ticket_payload(std::string_view ticket, std::int64_t expires_at) {
   std::string text;
-  live_detail::Object(text).string("ticket", ticket).number("expires", expires_at).end();
+  detail::JsonObject(text).string("ticket", ticket).number("expires", expires_at).end();
   return text;
 }
 
 FLUX_DECL std::string live_history_payload(std::string_view room, const features::ChatPage& page) {
   std::string text;
-  live_detail::Object payload(text);
+  detail::JsonObject payload(text);
   payload.string("roomId", room).key("messages");
   live_detail::put_chat(text, page.entries);
   if (page.before != 0) live_detail::put_more(payload, "before", page.before);
@@ -662,10 +547,10 @@ FLUX_DECL std::string live_history_payload(std::string_view room, const features
 
 FLUX_DECL std::string live_members_payload(std::string_view room, const features::MembersPage& page) {
   std::string text;
-  live_detail::Object payload(text);
+  detail::JsonObject payload(text);
   payload.string("roomId", room).key("members");
-  live_detail::put_array(text, page.members, [&](const Member& member) {
-    append_live_entry(text, {member.connection_id, &member.identity, member.presence.text()});
+  detail::append_json_array(text, page.members, [&](const Member& member) {
+    append_entry_payload(text, {member.connection_id, &member.identity, member.presence.text()});
   });
   if (page.after) live_detail::put_more(payload, "after", *page.after);
   payload.end();
@@ -674,7 +559,7 @@ FLUX_DECL std::string live_members_payload(std::string_view room, const features
 
 FLUX_DECL std::string live_items_payload(std::string_view room, const features::ItemsPage& page) {
   std::string text;
-  live_detail::Object payload(text);
+  detail::JsonObject payload(text);
   payload.optional_string("roomId", room).key("items");
   live_detail::put_items(text, page.entries);
   if (page.before != 0) live_detail::put_more(payload, "before", page.before);

@@ -2,7 +2,7 @@
 
 #include <flux/detail/core/json_scanner.hpp>
 #include <flux/detail/core/utf8.hpp>
-#include <flux/detail/endpoints/live/live_codec.hpp>
+#include <flux/detail/endpoints/payloads.hpp>
 #include <flux/detail/endpoints/sharing/sharing_codec.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/detail/storage/file_id.hpp>
@@ -415,13 +415,13 @@ FLUX_DECL void SharingWriter::put(std::string& out, std::string_view event, std:
 
 FLUX_DECL void SharingWriter::event(std::string& out, const features::EventNotice& notice) const {
   std::string payload;
-  append_live_event(payload, notice);
+  append_event_payload(payload, notice);
   put(out, "room:event", std::move(payload));
 }
 
 FLUX_DECL void SharingWriter::chat(std::string& out, const ChatMessage& stored) const {
   std::string payload;
-  append_live_chat(payload, stored);
+  append_chat_payload(payload, stored);
   put(out, "room:chat", std::move(payload));
 }
 
@@ -432,13 +432,13 @@ FLUX_DECL void SharingWriter::data(std::string& out, std::string_view room, cons
 
 FLUX_DECL void SharingWriter::presence(std::string& out, const features::PresenceNotice& notice) const {
   std::string payload;
-  append_live_presence(payload, notice);
+  append_presence_payload(payload, notice);
   put(out, "room:presence", std::move(payload));
 }
 
 FLUX_DECL void SharingWriter::closed(std::string& out, std::string_view room, std::string_view reason) const {
   std::string payload;
-  append_live_closed(payload, room, reason);
+  append_closed_payload(payload, room, reason);
   put(out, "room:closed", std::move(payload));
 }
 
@@ -492,12 +492,12 @@ FLUX_DECL std::string sharing_rooms(std::span<const RoomInfo> rooms) {
 
 FLUX_DECL std::string sharing_members(const std::vector<Member>& members) {
   return sharing_detail::array_of(members, [](std::string& out, const Member& member) {
-    append_live_entry(out, {member.connection_id, &member.identity, member.presence.text()});
+    append_entry_payload(out, {member.connection_id, &member.identity, member.presence.text()});
   });
 }
 
 FLUX_DECL std::string sharing_chat(const std::vector<ChatMessage>& messages) {
-  return sharing_detail::array_of(messages, append_live_chat);
+  return sharing_detail::array_of(messages, append_chat_payload);
 }
 
 }  // namespace flux::protocol

@@ -1,0 +1,23 @@
+// The JSON that several protocols say in the same words.
+#pragma once
+
+#include <flux/detail/features/room_view.hpp>
+#include <flux/types.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace flux::protocol {
+
+/// Each appends one JSON object to `out`. For their members see flux/live.hpp.
+void append_entry_payload(std::string& out, const features::PresenceEntry& entry);
+void append_event_payload(std::string& out, const features::EventNotice& notice);
+void append_chat_payload(std::string& out, const ChatMessage& message);
+void append_presence_payload(std::string& out, const features::PresenceNotice& notice);
+void append_closed_payload(std::string& out, std::string_view room, std::string_view reason);
+
+}  // namespace flux::protocol
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/endpoints/payloads.ipp>
+#endif
