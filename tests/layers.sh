@@ -5,18 +5,18 @@
 set -eu
 cd "${1:-$(dirname "$0")/../include}/flux"
 
-# A room, then the rooms whose headers it may include. Public headers are open to all. The server's definitions
-# come last and see everything.
+# A room, then the rooms whose headers it may include. Public headers are open to all. Modules
+# (socketio, sharing) register with the server, which names none of them.
 rooms='
 core:                core
 transport:           core transport
 gate:                core gate transport
 storage:             core storage
 features:            core gate storage features
-endpoints:           core transport gate storage features endpoints
+endpoints:           core transport gate storage features endpoints endpoints/live
 endpoints/live:      core transport gate storage features endpoints endpoints/live
-endpoints/socketio:  core transport gate storage features endpoints endpoints/socketio
-endpoints/sharing:   core transport gate storage features endpoints endpoints/socketio endpoints/sharing
+endpoints/socketio:  core transport gate storage features endpoints endpoints/socketio server
+endpoints/sharing:   core transport gate storage features endpoints endpoints/socketio endpoints/sharing server
 endpoints/files:     core transport gate storage features endpoints endpoints/files
 endpoints/raw:       core transport gate storage features endpoints endpoints/raw
 '

@@ -310,4 +310,5 @@ using CallHandler = std::function<void(Call&)>;
 
 #if defined(FLUX_HEADER_ONLY)
 #include <flux/detail/server/events.ipp>
+#include <flux/detail/server/session.ipp>
 #endif

@@ -60,5 +60,5 @@ class Session {
 }  // namespace flux
 
 #if defined(FLUX_HEADER_ONLY)
-#include <flux/detail/server/session.ipp>
+#include <flux/events.hpp>  // brings the definitions, which need what it declares
 #endif

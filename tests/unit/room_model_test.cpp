@@ -5,7 +5,7 @@
 #include "loop_fixture.hpp"
 #include "support/memory_room_store.hpp"
 
-#include <flux/detail/server/hub.hpp>
+#include <flux/detail/endpoints/hub.hpp>
 
 #include <algorithm>
 #include <array>

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <flux/detail/endpoints/files/file_routes.hpp>
+#include <flux/detail/endpoints/hub.hpp>
 #include <flux/detail/endpoints/live/live_endpoint.hpp>
 #include <flux/detail/mode.hpp>
-#include <flux/detail/server/hub.hpp>
 #include <flux/detail/server/own_endpoints.hpp>
 
 namespace flux::detail {

@@ -3,8 +3,8 @@
 
 #include <flux/detail/core/metrics.hpp>
 #include <flux/detail/endpoints/endpoint_list.hpp>
+#include <flux/detail/endpoints/hub.hpp>
 #include <flux/detail/features/service.hpp>
-#include <flux/detail/server/hub.hpp>
 #include <flux/detail/transport/connection.hpp>
 #include <flux/detail/transport/http_connection.hpp>
 #include <flux/detail/transport/listener.hpp>

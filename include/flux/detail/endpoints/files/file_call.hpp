@@ -1,7 +1,7 @@
 // One HTTP request about files: the application's permission, the way to the store and back, and its answer.
 #pragma once
 
-#include <flux/detail/server/hub.hpp>
+#include <flux/detail/endpoints/hub.hpp>
 #include <flux/detail/transport/http_exchange.hpp>
 
 #include <cstdint>

@@ -3,8 +3,8 @@
 
 #include <flux/clock.hpp>
 #include <flux/detail/core/secret.hpp>
+#include <flux/detail/endpoints/hub.hpp>
 #include <flux/detail/features/files.hpp>
-#include <flux/detail/server/hub.hpp>
 #include <flux/storage/file_store.hpp>
 
 #include <chrono>

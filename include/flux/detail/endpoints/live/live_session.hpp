@@ -1,9 +1,9 @@
 // A client of protocol live: its messages become acts of a participant, what the features say becomes its frames.
 #pragma once
 
+#include <flux/detail/endpoints/hub.hpp>
 #include <flux/detail/features/participant.hpp>
 #include <flux/detail/gate/rate_limit.hpp>
-#include <flux/detail/server/hub.hpp>
 #include <flux/detail/transport/websocket_stream.hpp>
 
 #include <functional>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <flux/detail/endpoints/endpoint.hpp>
-#include <flux/detail/server/hub.hpp>
+#include <flux/detail/endpoints/hub.hpp>
 #include <flux/websocket.hpp>
 
 #include <memory>

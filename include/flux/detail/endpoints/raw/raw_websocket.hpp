@@ -1,8 +1,8 @@
 // A client of a raw WebSocket endpoint of the application.
 #pragma once
 
+#include <flux/detail/endpoints/hub.hpp>
 #include <flux/detail/gate/held_grant.hpp>
-#include <flux/detail/server/hub.hpp>
 #include <flux/detail/transport/websocket_stream.hpp>
 #include <flux/websocket.hpp>
 

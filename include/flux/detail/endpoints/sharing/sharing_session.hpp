@@ -1,10 +1,10 @@
 // A client of data sharing over Socket.IO: its events become acts of a participant.
 #pragma once
 
+#include <flux/detail/endpoints/hub.hpp>
 #include <flux/detail/endpoints/sharing/sharing_codec.hpp>
 #include <flux/detail/endpoints/socketio/socketio_server.hpp>
 #include <flux/detail/features/participant.hpp>
-#include <flux/detail/server/hub.hpp>
 #include <flux/sharing.hpp>
 
 #include <memory>

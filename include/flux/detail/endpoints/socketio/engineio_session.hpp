@@ -3,12 +3,12 @@
 
 #include <flux/detail/core/delivery.hpp>
 #include <flux/detail/core/reclaimer.hpp>
+#include <flux/detail/endpoints/hub.hpp>
 #include <flux/detail/endpoints/socketio/end_reason.hpp>
 #include <flux/detail/endpoints/socketio/engineio_codec.hpp>
 #include <flux/detail/endpoints/socketio/engineio_polling.hpp>
 #include <flux/detail/endpoints/socketio/engineio_websocket.hpp>
 #include <flux/detail/gate/rate_limit.hpp>
-#include <flux/detail/server/hub.hpp>
 #include <flux/engineio.hpp>
 #include <flux/http.hpp>
 

@@ -1,12 +1,12 @@
 #pragma once
 
 #include <flux/detail/core/session_key.hpp>
+#include <flux/detail/core/shared_list.hpp>
 #include <flux/detail/core/utf8.hpp>
 #include <flux/detail/endpoints/socketio/engineio_server.hpp>
 #include <flux/detail/endpoints/socketio/socketio_delivery.hpp>
 #include <flux/detail/endpoints/socketio/socketio_namespace.hpp>
 #include <flux/detail/mode.hpp>
-#include <flux/detail/server/shared_list.hpp>
 
 #include <algorithm>
 #include <iterator>

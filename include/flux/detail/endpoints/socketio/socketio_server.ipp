@@ -1,9 +1,9 @@
 #pragma once
 
+#include <flux/detail/core/shared_list.hpp>
 #include <flux/detail/endpoints/socketio/socketio_client.hpp>
 #include <flux/detail/endpoints/socketio/socketio_server.hpp>
 #include <flux/detail/mode.hpp>
-#include <flux/detail/server/shared_list.hpp>
 
 #include <algorithm>
 #include <utility>

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/detail/core/shared_list.hpp>
 #include <flux/detail/core/utf8.hpp>
 #include <flux/detail/endpoints/socketio/socketio_client.hpp>
 #include <flux/detail/endpoints/socketio/socketio_delivery.hpp>
@@ -7,7 +8,6 @@
 #include <flux/detail/endpoints/socketio/socketio_question.hpp>
 #include <flux/detail/endpoints/socketio/socketio_socket.hpp>
 #include <flux/detail/mode.hpp>
-#include <flux/detail/server/shared_list.hpp>
 
 #include <algorithm>
 #include <utility>
