@@ -86,7 +86,7 @@ class Participant : public detail::SessionState {
   /// While the chat store is asked, for `ChatOptions::join_history_timeout` at most, no more requests are read.
   /// Errors: invalid_argument; room_not_found; room_full; limit_exceeded; those of the join handler.
   void join(const RoomId& room, std::optional<JsonText> presence, const JoinTerms& terms, Welcome welcome,
-            Done<void> done);
+            const Done<void>& done);
   /// Errors: limit_exceeded, those of `Rooms::create` and of the room store.
   void create_room(const RoomId& room, const RoomOptions& options, const Done<RoomPtr>& done);
   /// Closes a room that it has created. Errors: invalid_argument; room_not_found; forbidden.
@@ -130,7 +130,7 @@ class Participant : public detail::SessionState {
   void share_stored(const RoomPtr& room, const FileId& file, Done<Position> done);
   /// Stores the file, then shares it. Errors, besides those of `share`: forbidden, file_too_large, overloaded, those of
   /// the file store.
-  void share_whole(const RoomPtr& room, WholeFile file, const std::shared_ptr<UploadsInMemory>& uploads,
+  void share_whole(const RoomPtr& room, WholeFile whole, const std::shared_ptr<UploadsInMemory>& uploads,
                    const Done<Position>& done);
   /// `room` may be empty: for no room. Errors: forbidden where the server takes no files, or signs nothing.
   Result<SignedTicket> upload_ticket(const RoomId& room) const { return backend_.upload_ticket(*this, room); }

@@ -168,7 +168,7 @@ struct Participant::Joining {
 };
 
 FLUX_DECL void Participant::join(const RoomId& room, std::optional<JsonText> presence, const JoinTerms& terms,
-                                 Welcome welcome, Done<void> done) {
+                                 Welcome welcome, const Done<void>& done) {
   if (const auto checked = backend_.rooms.check_id(room); !checked) return done(checked.error());
   const RoomPtr found = backend_.rooms.find(room);
   if (!found && !terms.creates_rooms) return done(Error(Errc::room_not_found, "no room \"" + room + "\""));

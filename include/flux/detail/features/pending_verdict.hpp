@@ -28,7 +28,7 @@ class PendingVerdict {
     return giver;
   }
 
-  void give(Result<void> verdict) {
+  void give(const Result<void>& verdict) {
     Then then;
     {
       const std::lock_guard lock(mutex_);

@@ -30,7 +30,7 @@ class Admitted {
   explicit Admitted(std::shared_ptr<Clock> clock) : clock_(std::move(clock)) {}
 
   /// The loop on which ends are noticed, from the start of the server on. On it.
-  void start(std::shared_ptr<core::Loop> loop);
+  void start(const std::shared_ptr<core::Loop>& loop);
 
   enum class Find : std::uint8_t { by_end, by_end_and_user };
   /// Watches the client with its present grant, in place of an earlier one. `by_end`: others find it by its user.

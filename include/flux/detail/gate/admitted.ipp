@@ -11,7 +11,7 @@
 
 namespace flux::gate {
 
-FLUX_DECL void Admitted::start(std::shared_ptr<core::Loop> loop) {
+FLUX_DECL void Admitted::start(const std::shared_ptr<core::Loop>& loop) {
   const std::lock_guard lock(mutex_);
   loop_ = loop;
   checking_ = false;

@@ -188,7 +188,7 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   /// An error if too much is pending for one of the loops.
   std::optional<Error> overloaded(const Receivers& receivers) const;
   /// Releases the lock.
-  void send_by_loops(std::unique_lock<std::mutex> lock, Receivers receivers,
+  void send_by_loops(std::unique_lock<std::mutex> lock, Receivers&& receivers,
                      const protocol::SocketIoMessagePtr& message, bool volatile_only,
                      const std::shared_ptr<const Question>& question);
   std::optional<Result<Sent>> emit_to_lanes(const std::vector<std::string>& rooms,

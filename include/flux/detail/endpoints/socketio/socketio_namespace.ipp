@@ -127,7 +127,7 @@ FLUX_DECL std::optional<Error> SocketIoNamespace::overloaded(const Receivers& re
   return std::nullopt;
 }
 
-FLUX_DECL void SocketIoNamespace::send_by_loops(std::unique_lock<std::mutex> lock, Receivers receivers,
+FLUX_DECL void SocketIoNamespace::send_by_loops(std::unique_lock<std::mutex> lock, Receivers&& receivers,
                                                 const SocketIoMessagePtr& message, bool volatile_only,
                                                 const std::shared_ptr<const Question>& question) {
   std::vector<std::shared_ptr<core::Loop>> loops;

@@ -192,7 +192,7 @@ FLUX_DECL Result<Sent> SocketIoSocket::emit(std::string_view event, const socket
   if (!connected()) return socket_gone(id_);
   if (nsp_->recovers() && !volatile_only) {
     const auto sent = nsp_->emit({id_}, {}, false, event, args);
-    if (!sent) return sent;
+    if (!sent) return sent.error();
     return sent_from_here();
   }
   auto message = nsp_->encode_event(event, args);
