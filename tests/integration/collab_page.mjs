@@ -447,6 +447,10 @@ test('chat: a message whose confirmation is lost with the connection is shown on
 
 test('chat: a message that was stored twice, because its first confirmation never came, is shown once', async () => {
   let isSilent = true;
+  let chatId;
+  const withheld = new Set();
+  let allWithheld;
+  const wasWithheld = new Promise((resolve) => (allWithheld = resolve));
   const hana = await enter('Hana', laptop, 'doubles', (page) =>
     page.routeWebSocket('**/live', (socket) => {
       const upstream = socket.connectToServer();
@@ -454,17 +458,22 @@ test('chat: a message that was stored twice, because its first confirmation neve
         const {type, id} = JSON.parse(text);
         upstream.send(text);
         if (type === 'send_chat' && isSilent) {
+          chatId = id;
           socket.send(JSON.stringify({type: 'error', id, payload: {code: 'SERVER_ERROR', message: 'Who knows.'}}));
         }
       });
       upstream.onMessage((text) => {
-        const isAboutChat = ['chat_message', 'ack'].includes(JSON.parse(text).type);
-        if (!isAboutChat || !isSilent) socket.send(text);
+        const {type, id} = JSON.parse(text);
+        const isAboutChat = ['chat_message', 'ack'].includes(type);
+        if (!isAboutChat || !isSilent) return socket.send(text);
+        if (type === 'chat_message' || id === chatId) withheld.add(type);
+        if (withheld.size === 2) allWithheld();
       });
     }),
   );
   await say(hana, 'Twice stored.');
   await hasMessage(hana, 'Twice stored.', '.own[data-state=failed]');
+  await wasWithheld;
   isSilent = false;
   await hana.click('.message .retry');
   await hasMessage(hana, 'Twice stored.', '.own[data-state=sent]');

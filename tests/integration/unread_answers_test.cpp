@@ -51,11 +51,11 @@ struct Asked {
     return reasons;
   }
   flux::Config config;
-  std::optional<flux::Server> server;
-  std::optional<flux::socketio::Io> io;
   std::atomic<int> asked{0};
   std::mutex mutex;
-  std::vector<std::string> reasons;
+  std::vector<std::string> reasons;  // handlers write to it until the server has ended
+  std::optional<flux::Server> server;
+  std::optional<flux::socketio::Io> io;
 };
 
 /// A POST's body that asks `count` times, with the ids from 0 on.

@@ -52,7 +52,8 @@ class SocketIoServer {
   std::shared_ptr<SocketIoNamespace> enter(const std::shared_ptr<SocketIoNamespace>& fresh,
                                            std::vector<std::shared_ptr<SocketIoNamespace>>& ended);
 
-  Hub& hub_;
+  Hub& hub_;  // ends with the server; handles may outlive it
+  const std::size_t fanout_bytes_max_;
   const std::shared_ptr<const socketio::Options> options_;
   const protocol::SocketIoLimits packet_limits_;
   const std::shared_ptr<const JsonText> no_auth_ = std::make_shared<const JsonText>(CheckedJson::text("{}"));

@@ -19,6 +19,7 @@ FLUX_DECL engineio::Options asked_when_joining(engineio::Options options) {
 FLUX_DECL SocketIoServer::SocketIoServer(Hub& hub, socketio::Options options,
                                          const std::shared_ptr<const SocketIoLog>& log)
     : hub_(hub),
+      fanout_bytes_max_(hub.config.limits.fanout_bytes_max),
       options_(std::make_shared<const socketio::Options>(std::move(options))),
       packet_limits_(options_->packet_limits.resolved(options_->payload_bytes_max)),
       log_(log),
@@ -42,7 +43,7 @@ FLUX_DECL SocketIoServer::SocketIoServer(Hub& hub, socketio::Options options,
 }
 
 FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::make(const std::string& name) const {
-  return std::make_shared<SocketIoNamespace>(name, options_, hub_.config.limits.fanout_bytes_max, log_);
+  return std::make_shared<SocketIoNamespace>(name, options_, fanout_bytes_max_, log_);
 }
 
 FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::of(const std::string& name) {
