@@ -49,9 +49,9 @@ struct RoomsPage {
   bool more = false;
 };
 
-/// An endpoint's session derives from it: the session parses requests and phrases answers, the participant acts. Each act
-/// checks its limits, asks the application where a handler is set, and tells the outcome to `done`, once: at once, or
-/// later on the loop. Where the client has gone meanwhile, `done` may not be called.
+/// The base class of an endpoint's session: the session parses requests and phrases answers, the participant acts. Each act
+/// checks its limits, asks the application if a handler is set, and passes the outcome to `done` once: immediately, or
+/// later on the loop. If the client disconnects before then, `done` may not be called.
 /// Threading: the loop's thread, unless SessionState says otherwise.
 class Participant : public detail::SessionState {
  public:
@@ -218,10 +218,10 @@ class Participant : public detail::SessionState {
   Extras* extras_if_any() const noexcept { return extras_.get(); }
   Session session_handle() { return Session(self()); }
 
-  /// The one place where the application is asked whether the client may do something. Where its handler refuses, throws
-  /// or changes `event` to something invalid, `done` is told why. Otherwise, or without a handler, `then` is called with
-  /// what the handler has made of `event`; not where the client has gone meanwhile. All of it happens later if the
-  /// handler gives its verdict later; until then `done` and `then` are kept, and requests are held.
+  /// The one place that asks the application whether the client may do something. If its handler refuses, throws or
+  /// changes `event` to something invalid, `done` gets the error. Otherwise, or without a handler, `then` is called with
+  /// the event as the handler left it. Neither is called if the client disconnects first. If the handler gives its verdict
+  /// later, `done` and `then` are kept and requests are held until it does.
   template <class Event, class T, class Then>
   void permitted(std::string_view what, const std::function<void(Event&)>& handler, Event& event, const Done<T>& done,
                  const Then& then) {

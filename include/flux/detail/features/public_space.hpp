@@ -39,8 +39,8 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
  public:
   PublicSpace(const Limits& limits, std::string epoch);
 
-  /// Has it kept in the store from now on, with the items it had before: once before it is shared, and again with what
-  /// is in the store, in the place of its first life.
+  /// Keeps the space in the store from now on, starting with these items. Called once before anything is shared, and again
+  /// after a restart with what the store has, which then replaces the first, empty life.
   void keep_in_store(StoredRoom stored, std::vector<std::uint64_t> numbers, std::vector<SharedItem> items,
                      InStore in_store);
   /// For the log, through which changes go instead of `share` and `delete_newest`. Null: it is not kept in a store.

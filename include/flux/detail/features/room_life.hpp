@@ -1,4 +1,4 @@
-// The life of a room as a state machine: who is in it, which timer will end it, and what the room store knows of it.
+// The state machine of a room: whether it has members, which timer will end it, and whether the room store has it.
 #pragma once
 
 #include <flux/clock.hpp>
@@ -63,8 +63,7 @@ class RoomLife {
 
   // --- The end of a room that nobody is in ---
 
-  /// Nobody is in the room, and whoever created it has left, too. No timer is wanted now: the next start of the server
-  /// sees to it.
+  /// The room has no members, and its creator has left. Starts no timer: the next start of the server ends the room.
   void desert() noexcept {
     if (state_ == State::fresh) state_ = State::deserted;
   }

@@ -10,7 +10,7 @@
 
 namespace flux::detail {
 
-/// The transport's options: who joins a namespace is asked about then, so not at the handshake, too.
+/// The transport's options. The gate is asked when a client joins a namespace, so the handshake does not ask it as well.
 FLUX_DECL engineio::Options asked_when_joining(engineio::Options options) {
   options.authenticated = false;
   return options;
