@@ -57,7 +57,7 @@ class FluxConan(ConanFile):
         # Headers, which users of flux/asio.hpp, flux/rapidjson.hpp and the header-only mode include.
         self.requires("asio/[>=1.22 <2]", transitive_headers=True)
         self.requires("rapidjson/cci.20230929", transitive_headers=True)
-        # Its codec alone is used, which needs none of these.
+        # Only its codec is used, which needs none of these.
         codec = {"asio": False, "with_openssl": False, "with_zlib": False}
         self.requires("websocketpp/0.8.2", options=codec, transitive_headers=True)
         self.requires("zlib/[>=1.2.11 <2]", transitive_headers=True)
@@ -131,7 +131,7 @@ class FluxConan(ConanFile):
         self._package_stores()
 
     def _package_stores(self):
-        """Each in a component of its own, over the part that they share."""
+        """Each is a component, and requires the part that they share."""
         stores = {
             "sqlite": ["sqlite3::sqlite3"],
             "postgres": ["libpq::libpq"],

@@ -1,5 +1,5 @@
 # Finds MariaDB's client library (MariaDB Connector/C): through the package files of Conan or vcpkg, which list its
-# dependencies; otherwise through its headers and library, as Debian has no such file.
+# dependencies; otherwise through its headers and library, because Debian has no such file.
 #
 # Target MariaDBClient::MariaDBClient; variables MariaDBClient_FOUND, MariaDBClient_VERSION; without a package file also
 # MariaDBClient_INCLUDE_DIR, MariaDBClient_LIBRARY (may be set by the user).

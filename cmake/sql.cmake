@@ -1,4 +1,4 @@
-# Chat, rooms and the file index in databases: flux::sqlite, flux::postgres, flux::mysql. Compiled in every mode: they
+# Chat, rooms, the file index and API keys in databases: flux::sqlite, flux::postgres, flux::mysql. Compiled in every mode: they
 # use none of flux's own definitions, so programs link them beside flux::flux or flux::header_only.
 
 find_package(SQLite3 3.35 QUIET)
@@ -29,7 +29,7 @@ function(flux_add_store name)
     flux_${name} PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
                         "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
   target_link_libraries(flux_${name} ${arg_LINK})
-  if(NOT name STREQUAL "sql")  # that is a part of the others
+  if(NOT name STREQUAL "sql")  # which is part of the others
     string(TOUPPER "FLUX_WITH_${name}" macro)
     target_compile_definitions(flux_${name} INTERFACE ${macro}=1)
   endif()
@@ -55,7 +55,7 @@ if(FLUX_WITH_SQLITE OR FLUX_WITH_POSTGRES OR FLUX_WITH_MYSQL)
   # Shared by the databases.
   flux_add_store(
     sql SOURCES chat.cpp chat_schema.cpp connection.cpp connection_pool.cpp database.cpp dialect.cpp file_table.cpp
-                room_tables.cpp schema.cpp stores.cpp
+                key_table.cpp room_tables.cpp row_table.cpp schema.cpp stores.cpp
         LINK PRIVATE Threads::Threads)
 endif()
 if(FLUX_WITH_SQLITE)

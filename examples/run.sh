@@ -1,11 +1,17 @@
 #!/bin/sh
-# Builds flux-server and runs it with a demo page: open the address it prints in two windows. Installs the Debian and npm
-# packages that are missing first.
+# Builds a demo and runs it: open the address it prints in two windows. Installs the Debian and npm packages that are
+# missing first.
 #
 # usage: sh examples/run.sh [collab | share] [OPTION...]
+#        sh examples/run.sh private [PORT]
+#        sh examples/run.sh quiz [PORT [SECONDS_TO_ANSWER [PLAYERS]]]
+#        sh examples/run.sh tokens [PORT [SECONDS_OF_A_TOKEN]]
 #   collab   a drawing board and a conversation; the default
 #   share    text and files, in public and in rooms. Files are kept in build/share-files
-# Options are passed on: `sh examples/run.sh --port 9000`, `sh examples/run.sh share --help`.
+#   private  private messages over Socket.IO
+#   quiz     a quiz with a host: open the host's link, and the players' in another window
+#   tokens   a chat whose access tokens last a minute: open the moderator's link, and the members' in a private window
+# Options are those of flux-server: `sh examples/run.sh --port 9000`, `sh examples/run.sh share --help`.
 set -eu
 name=examples
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -13,7 +19,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 demo=collab
 case ${1-} in
-  collab | share)
+  collab | share | private | quiz | tokens)
     demo=$1
     shift
     ;;
@@ -24,23 +30,45 @@ case ${1-} in
     ;;
 esac
 
+# The Socket.IO client for browsers, from npm.
+bundle=$root/examples/share/node_modules/socket.io-client/dist/socket.io.min.js
+need_socketio_client() {
+  need ca-certificates nodejs npm
+  [ ! -e "$bundle" ] || return 0
+  say "installing the npm packages of examples/share/package.json"
+  (cd "$root/examples/share" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null) ||
+    die "npm ci failed"
+}
+
+program=flux-server
 mkdir -p "$root/build"
 need_to_build
-if [ "$demo" = share ]; then
-  need ca-certificates nodejs npm
-  bundle=$root/examples/share/node_modules/socket.io-client/dist/socket.io.min.js
-  if [ ! -e "$bundle" ]; then
-    say "installing the npm packages of examples/share/package.json"
-    (cd "$root/examples/share" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null) ||
-      die "npm ci failed"
-  fi
-  set -- --files "$root/build/share-files" --socketio-client "$bundle" --room-list "$@"
-fi
+case $demo in
+  collab) set -- --static "$root/examples/collab" "$@" ;;
+  share)
+    need_socketio_client
+    set -- --static "$root/examples/share" --files "$root/build/share-files" --socketio-client "$bundle" --room-list "$@"
+    ;;
+  private)
+    need_socketio_client
+    program=flux-example-socketio_private
+    set -- "$root/examples/socketio_private/page" "$bundle" "$@"
+    ;;
+  quiz)
+    program=flux-example-quiz
+    set -- "$root/examples" "$@"
+    ;;
+  tokens)
+    program=flux-example-chat_with_tokens
+    set -- "$root/examples" "$@"
+    ;;
+esac
+[ "$program" != flux-server ] || set -- --host 127.0.0.1 --port 8080 "$@"
 if [ -e "$root/build/release/CMakeCache.txt" ]; then
   configure release
 else
   configure release -DFLUX_BUILD_TESTS=OFF
 fi
-build release flux-server
-say "starting flux-server; Ctrl-C ends it"
-exec "$root/build/release/bin/flux-server" --host 127.0.0.1 --port 8080 --static "$root/examples/$demo" "$@"
+build release "$program"
+say "starting $program; Ctrl-C ends it"
+exec "$root/build/release/bin/$program" "$@"

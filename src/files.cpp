@@ -1,13 +1,21 @@
-// The compiled mode's translation unit of files over HTTP: links, whole uploads and downloads, tus.
+// The compiled mode's translation unit of files. Programs without a file store don't link it: see `FileStore::add_to`.
 #include <flux/detail/endpoints/files/file_call.ipp>
 #include <flux/detail/endpoints/files/file_download.ipp>
 #include <flux/detail/endpoints/files/file_routes.ipp>
 #include <flux/detail/endpoints/files/file_upload.ipp>
+#include <flux/detail/endpoints/files/form_post.ipp>
 #include <flux/detail/endpoints/files/tus.ipp>
 #include <flux/detail/endpoints/files/tus_request.ipp>
 #include <flux/detail/endpoints/files/upload_progress.ipp>
 #include <flux/detail/endpoints/files/upload_request.ipp>
 #include <flux/detail/endpoints/files/upload_turns.ipp>
-#include <flux/detail/features/file_share.ipp>
+#include <flux/detail/features/file_writer.ipp>
+#include <flux/detail/features/files.ipp>
+#include <flux/detail/features/files_service.ipp>
+#include <flux/detail/features/guarded_file_store.ipp>
+#include <flux/detail/features/unfinished_uploads.ipp>
 #include <flux/detail/gate/file_link.ipp>
 #include <flux/detail/gate/upload_ticket.ipp>
+#include <flux/detail/server/files_module.ipp>
+#include <flux/detail/storage/file_pager.ipp>
+#include <flux/detail/transport/multipart.ipp>

@@ -1,10 +1,7 @@
-// The compiled mode's translation unit of storage: the journal, the disk store and its index, chat in memory.
+// The compiled mode's translation unit of the disk store of files, and its index. Programs without such a store don't
+// link it.
 #include <flux/detail/storage/disk_file_store.ipp>
 #include <flux/detail/storage/disk_files.ipp>
 #include <flux/detail/storage/file_index_log.ipp>
 #include <flux/detail/storage/file_row.ipp>
-#include <flux/detail/storage/file_system.ipp>
 #include <flux/detail/storage/file_usage.ipp>
-#include <flux/detail/storage/journal.ipp>
-#include <flux/detail/storage/memory_chat_store.ipp>
-#include <flux/detail/storage/raw_file.ipp>

@@ -1,5 +1,4 @@
 // The compiled mode's translation unit of the transport: sockets, TLS, HTTP, WebSocket.
-#include <flux/detail/transport/address_seats.ipp>
 #include <flux/detail/transport/connection.ipp>
 #include <flux/detail/transport/content_disposition.ipp>
 #include <flux/detail/transport/deflate.ipp>

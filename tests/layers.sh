@@ -1,13 +1,14 @@
 #!/bin/sh
-# Checks which room of include/flux includes which. Fails and lists every include that points the wrong way.
+# Checks which folder of include/flux includes headers of which others. Lists every include that points the wrong way,
+# and then fails.
 #
 # usage: sh tests/layers.sh [INCLUDE_DIR]
 set -eu
 cd "${1:-$(dirname "$0")/../include}/flux"
 
-# A room, then the rooms whose headers it may include. Public headers are open to all. Modules
+# A folder, then the folders whose headers it may include. Every folder may include public headers. Modules
 # (socketio, sharing) register with the server, which names none of them.
-rooms='
+folders='
 core:                core
 transport:           core transport
 gate:                core gate transport
@@ -29,31 +30,31 @@ includes() {
   grep -rE '^ *#include <flux/' "$@" | sed -E 's/: *#include/:#include/' || :
 }
 
-printf '%s' "$rooms" | while IFS=: read -r room allowed; do
-  [ -n "$room" ] || continue
-  [ -d "detail/$room" ] || {
-    echo "detail/$room: listed in tests/layers.sh, but not there" >>"$wrong"
+printf '%s' "$folders" | while IFS=: read -r folder allowed; do
+  [ -n "$folder" ] || continue
+  [ -d "detail/$folder" ] || {
+    echo "detail/$folder: listed in tests/layers.sh, but does not exist" >>"$wrong"
     continue
   }
   pattern=
   for other in $allowed; do pattern="$pattern|$other/[a-z0-9_]*"; done
-  includes -H $(find "detail/$room" -maxdepth 1 -type f) | grep '<flux/detail/' | grep -vE "<flux/detail/(mode${pattern})\\.[hi]pp>" >>"$wrong" || :
+  includes -H $(find "detail/$folder" -maxdepth 1 -type f) | grep '<flux/detail/' | grep -vE "<flux/detail/(mode${pattern})\\.[hi]pp>" >>"$wrong" || :
 done
 
-# Every room but server/ has a line above.
+# Every folder except server/ has a line above.
 for folder in detail/* detail/endpoints/*; do
   [ -d "$folder" ] || continue
   [ "$folder" != detail/server ] || continue
-  printf '%s' "$rooms" | grep -q "^${folder#detail/}:" || echo "$folder: not listed in tests/layers.sh" >>"$wrong"
+  printf '%s' "$folders" | grep -q "^${folder#detail/}:" || echo "$folder: not listed in tests/layers.sh" >>"$wrong"
 done
 
-# A public header brings in nothing private but the mode and, in header-only mode, the definitions.
+# Of detail/, a public header includes only mode.hpp and, in header-only mode, the definitions.
 for header in *.hpp storage/*.hpp testing/*.hpp; do
   includes -H "$header" | grep '<flux/detail/' | grep -vE '<flux/detail/(mode\.hpp|.*\.ipp)>' >>"$wrong" || :
 done
 
-# In detail/ there are rooms, and the mode.
-find detail -maxdepth 1 -type f ! -name mode.hpp | sed 's/$/: a file outside the rooms/' >>"$wrong"
+# detail/ itself contains folders and mode.hpp only.
+find detail -maxdepth 1 -type f ! -name mode.hpp | sed 's/$/: a file outside the folders/' >>"$wrong"
 
 if [ -s "$wrong" ]; then
   echo "layers: these point the wrong way" >&2

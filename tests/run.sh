@@ -3,11 +3,12 @@
 #
 # usage: sh tests/run.sh [STAGE...]
 #   release   builds everything as users get it; every test
-#   lint      checks .clang-format; the dev preset: library and examples with warnings as errors, the library through
-#             clang-tidy. Either of these two clang tools is skipped if it is not installed
-#   clang     with clang: the library, the unit tests, a program in header-only mode
-#   asan      the C++ tests and the fuzzers' findings with AddressSanitizer and UndefinedBehaviorSanitizer
-#   tsan      the C++ tests with ThreadSanitizer
+#   lint      checks .clang-format; the reference of the headers, without a warning of Doxygen; the dev preset: library and
+#             examples with warnings as errors, the library through clang-tidy. Either of the two clang tools is skipped if
+#             it is not installed
+#   clang     with clang: a program in header-only mode
+#   asan      with clang: the C++ tests and the fuzzers' findings with AddressSanitizer and UndefinedBehaviorSanitizer
+#   tsan      with clang: the C++ tests with ThreadSanitizer
 # Without a stage: all, in this order. The tests get their own PostgreSQL and MariaDB (tests/databases.sh).
 set -eu
 name=tests
@@ -31,7 +32,10 @@ mkdir -p "$root/build"
 need_to_build catch2 libsqlite3-dev libpq-dev libmariadb-dev
 databases=
 for stage in "$@"; do
-  [ "$stage" != clang ] || need clang
+  case $stage in
+    clang) need clang ;;
+    asan | tsan) need clang libclang-rt-dev ;;
+  esac
   if [ "$stage" = release ]; then
     need ca-certificates nodejs npm chromium
     node_is_recent || die "the node on PATH is older than 18: $(command -v node)"
@@ -88,15 +92,16 @@ for stage in "$@"; do
       run_tests release
       ;;
     lint)
+      need doxygen
       check_format
       configure dev -DFLUX_BUILD_TESTS=OFF $stores
+      build dev docs
       build dev
       ;;
     clang)
       configure clang -DFLUX_BUILD_TESTS=ON $stores
-      build clang flux_sqlite flux_postgres flux_mysql flux_unit_tests
       say "testing build/clang"
-      (cd "$root" && ctest --preset clang -R '^(unit|package\.install|package\.header_only)$' </dev/null) ||
+      (cd "$root" && ctest --preset clang -R '^package\.header_only$' </dev/null) ||
         die "stage $stage failed"
       ;;
     asan)

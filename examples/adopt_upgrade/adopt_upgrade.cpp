@@ -43,7 +43,7 @@ class Visitor : public std::enable_shared_from_this<Visitor> {
   void answer(std::size_t head_size) {
     if (wants_live(read_.substr(0, head_size))) {
       // Pass everything that was read, not only the head: `read_` may already hold frames that the client sent right
-      // behind it.
+      // after it.
       if (const auto adopted = flux::adopt(live_, std::move(socket_), read_); !adopted) {
         std::fprintf(stderr, "%s\n", adopted.error().what());
       }

@@ -107,6 +107,20 @@ export class Chat {
     this.#showNotes();
   }
 
+  /** A `chat_edited` or `chat_deleted`. */
+  changed(message) {
+    const entry = this.#byKey.get(keyOf(message));
+    if (entry) this.#showText(entry, message);
+  }
+
+  #showText(entry, {message, editedAt, deletedAt}) {
+    entry.text = deletedAt ? 'This message was deleted.' : message;
+    const text = entry.node.querySelector('.text');
+    text.textContent = entry.text;
+    text.classList.toggle('deleted', Boolean(deletedAt));
+    entry.node.querySelector('.edited').textContent = editedAt && !deletedAt ? 'edited' : '';
+  }
+
   /**
    * Lets screen readers announce a new message. The list itself is not a live region: its history must not be read out.
    */
@@ -127,7 +141,11 @@ export class Chat {
   /** Adds a stored message unless it is already listed. Returns its entry if it is new or was pending until now. */
   #add(message) {
     const key = keyOf(message);
-    if (typeof message?.message !== 'string' || this.#byKey.has(key)) return null;
+    if (typeof message?.message !== 'string') return null;
+    if (this.#byKey.has(key)) {
+      this.changed(message); // it may have been edited while we were away
+      return null;
+    }
     // A message that was sent twice because its confirmation was lost is shown once.
     const sentKey = message.metadata?.key;
     if (typeof sentKey === 'string') {
@@ -155,6 +173,7 @@ export class Chat {
     });
     this.#byKey.set(key, entry);
     this.#place(entry);
+    this.#showText(entry, message);
     return entry;
   }
 
@@ -364,6 +383,7 @@ function makeNode({text, isOwn, name, color}, retry) {
         {className: 'byline'},
         element('span', {className: 'author'}, isOwn ? 'You' : name),
         element('time'),
+        element('span', {className: 'edited'}),
       ),
       element('p', {className: 'text', dir: 'auto'}, text),
       element('div', {className: 'fate'}, element('span', {className: 'state'}), retryButton),

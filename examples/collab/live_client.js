@@ -9,15 +9,16 @@
 //   await client.sendChat('hello');
 //
 // Frames from the server are passed to the handlers of their type, with their payload: `room_joined`,
-// `presence_updated`, `broadcast_event`, `chat_message`, `room_data`, `room_closed`, `error`. Two more come from the
-// client itself: `state`, with a `Status`, and `join_failed`, with a `LiveError`.
+// `presence_updated`, `broadcast_event`, `chat_message`, `chat_edited`, `chat_deleted`, `room_data`, `room_left`,
+// `room_closed`, `access_expiring`, `error`. Two more come from the client itself: `state`, with a `Status`, and
+// `join_failed`, with a `LiveError`.
 //
 // The client reconnects by itself, with a random delay that grows with each failure, so that the clients of a restarted
 // server do not all return at once. It then rejoins its room with its newest presence, and `room_joined` follows as it
-// did at first. It does not reconnect after close code 4401: the server has refused this user, and trying again would
-// not change that.
+// did at first. It does not reconnect after the close codes below, because it would only be closed again. 4401: the server
+// has refused this user.
 
-const closeUnauthorized = 4401;
+const finalCodes = [1000, 1002, 1007, 1008, 1009, 4401];
 const firstDelayMs = 400;
 const longestDelayMs = 15_000;
 const requestTimeoutMs = 10_000;
@@ -53,9 +54,12 @@ export class LiveClient {
   #wanted = false;
   #room = null;
 
-  /** @param {string|URL} url  of the endpoint, `ws:` or `wss:` */
+  /**
+   * @param {string|URL|(() => string|URL)} url  of the endpoint, `ws:` or `wss:`; a function is called for every
+   *     connection, so that each shows the newest token (`?access_token=`)
+   */
   constructor(url) {
-    this.#url = String(url);
+    this.#url = typeof url === 'function' ? url : () => url;
   }
 
   /** @returns {Status} */
@@ -133,6 +137,24 @@ export class LiveClient {
     return this.#send('broadcast_event', {event, payload});
   }
 
+  /** Sends an event that the application consumes (`EventMessage::consume`). Resolves with its reply. */
+  ask(event, payload) {
+    return this.#request('broadcast_event', {event, payload});
+  }
+
+  /** Calls a method of the application (`Server::on_call`). Resolves with its reply. */
+  call(method, payload) {
+    return this.#request('call', {method, payload});
+  }
+
+  /**
+   * Shows a new token before access ends (`access_expiring`), so that the connection stays open. Resolves when the server
+   * has accepted it; rejects if it has not, and the old one still counts.
+   */
+  refresh(accessToken) {
+    return this.#request('refresh', {accessToken});
+  }
+
   /**
    * Resolves when the server has stored the message; everybody, the sender included, also receives it as
    * `chat_message`.
@@ -152,7 +174,7 @@ export class LiveClient {
 
   #open() {
     this.#setStatus({state: 'connecting'});
-    const socket = new WebSocket(this.#url);
+    const socket = new WebSocket(String(this.#url()));
     this.#socket = socket;
     socket.onopen = () => {
       this.#setStatus({state: 'open'});
@@ -161,7 +183,7 @@ export class LiveClient {
     socket.onmessage = ({data}) => this.#receive(data);
     socket.onclose = ({code, reason}) => {
       this.#detach();
-      if (code === closeUnauthorized) {
+      if (finalCodes.includes(code)) {
         this.#stop();
         this.#setStatus({state: 'refused', reason});
       } else {

@@ -81,6 +81,9 @@ client.on('room_joined', ({roomId, connectionId, presence: entries, chatHistory,
 client.on('presence_updated', (change) => isCurrent(change) && presence.update(change));
 client.on('broadcast_event', (event) => isCurrent(event) && sync.receive(event));
 client.on('chat_message', (message) => isCurrent(message) && chat.receive(message));
+for (const change of ['chat_edited', 'chat_deleted']) {
+  client.on(change, (message) => isCurrent(message) && chat.changed(message));
+}
 client.on('room_closed', (room) => isCurrent(room) && leave(`The room was closed. ${room.reason ?? ''}`));
 client.on('join_failed', (error) => leave(`“${room}” could not be joined. ${error.message}`));
 

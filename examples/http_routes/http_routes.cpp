@@ -6,6 +6,7 @@
 //   curl 'http://127.0.0.1:8080/numbers?to=1000000'
 //   curl http://127.0.0.1:8080/news &  curl --data 'it rains' http://127.0.0.1:8080/news
 #include <flux/flux.hpp>
+#include <flux/signals.hpp>
 
 #include <charconv>
 #include <cstdint>
@@ -114,5 +115,6 @@ int main(int count, char** arguments) {
   };
   server.websocket("/shout", std::move(shout));
 
+  flux::stop_on_signals(server);
   server.run();
 }

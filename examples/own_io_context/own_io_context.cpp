@@ -24,7 +24,7 @@ class Ticker {
   void wait() {
     timer_.async_wait([this](std::error_code ec) {
       if (ec) return;
-      const auto payload = flux::JsonText::object({{"seconds", flux::JsonText::number(++seconds_)}});
+      const auto payload = flux::JsonText::object({{"seconds", ++seconds_}});
       if (const auto sent = server_.broadcast("clock", "tick", payload); !sent) {
         std::fprintf(stderr, "%s\n", sent.error().what());
       }

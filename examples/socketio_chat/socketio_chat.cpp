@@ -4,6 +4,7 @@
 //     socket.on("said", (who, text) => …);
 //     socket.emit("join", "lobby", (others) => socket.emit("say", "lobby", "hello"));
 #include <flux/flux.hpp>
+#include <flux/signals.hpp>
 #include <flux/socketio.hpp>
 
 #include <string>
@@ -46,5 +47,6 @@ int main() {
     });
   });
 
+  flux::stop_on_signals(server);
   server.run();
 }

@@ -13,6 +13,7 @@ namespace flux {
 /// Threading: every method may be called from any thread.
 class Clock {
  public:
+  /// A time of `now`.
   using TimePoint = std::chrono::steady_clock::time_point;
 
   virtual ~Clock() = default;

@@ -8,6 +8,7 @@
 #include <flux/http.hpp>
 #include <flux/json.hpp>
 #include <flux/live.hpp>
+#include <flux/random.hpp>
 #include <flux/server.hpp>
 #include <flux/session.hpp>
 #include <flux/storage/chat_store.hpp>

@@ -11,11 +11,17 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <system_error>
+
 namespace flux {
 
 namespace detail {
 
-/// Hands a text to a document, number by number: see `is_zero_double`.
+/// Passes a text to a document. Numbers are read by flux, because RapidJSON reads some wrongly or crashes.
 template <class Document>
 class DocumentNumbers
     : public RAPIDJSON_NAMESPACE::BaseReaderHandler<RAPIDJSON_NAMESPACE::UTF8<>, DocumentNumbers<Document>> {
@@ -26,11 +32,13 @@ class DocumentNumbers
   bool Null() { return document_.Null(); }
   bool Bool(bool value) { return document_.Bool(value); }
   bool RawNumber(const char* text, Size size, bool) {
-    namespace rj = RAPIDJSON_NAMESPACE;
-    if (is_zero_double({text, size})) return document_.Double(*text == '-' ? -0.0 : 0.0);
-    rj::MemoryStream bytes(text, size);
-    rj::EncodedInputStream<rj::UTF8<>, rj::MemoryStream> stream(bytes);
-    return !rj::Reader().Parse<rj::kParseFullPrecisionFlag>(stream, document_).IsError();
+    const std::string_view number(text, size);
+    if (number.find_first_of(".eE") == std::string_view::npos) {
+      if (const auto integer = read_integer<std::int64_t>(number)) return document_.Int64(*integer);
+      if (const auto integer = read_integer<std::uint64_t>(number)) return document_.Uint64(*integer);
+    }
+    const auto value = read_double(number);
+    return value && document_.Double(*value);
   }
   bool String(const char* text, Size size, bool copy) { return document_.String(text, size, copy); }
   bool StartObject() { return document_.StartObject(); }
@@ -40,6 +48,14 @@ class DocumentNumbers
   bool EndArray(Size elements) { return document_.EndArray(elements); }
 
  private:
+  template <class Integer>
+  static std::optional<Integer> read_integer(std::string_view number) {
+    Integer integer{};
+    const auto read = std::from_chars(number.data(), number.data() + number.size(), integer);
+    if (read.ec != std::errc()) return std::nullopt;
+    return integer;
+  }
+
   Document& document_;
 };
 

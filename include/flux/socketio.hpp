@@ -12,16 +12,16 @@
 //     });
 //     server.run();
 //
-// What is otherwise than in the Node server, and meant to be:
-// - A handler set for an event takes the place of the one before; `Event::ack` goes out at once, before emits to rooms.
-// - Acknowledgments that the server asks for have a time limit, and their handler hears of a client that went.
-// - A middleware that throws, or forgets its `Next`, refuses. Before a socket is connected it emits nothing. A client
-//   that asks for a namespace again while middlewares think (Node: two sockets) begins anew.
-// - A packet that is wrong ends the connection with "parse error" (Node: "forced close"), and so does one past
-//   `packet_limits`, an event without data or an acknowledgment without an id, and attachments without a placeholder.
-// - Event middlewares: who is refused is told by `Socket::on_refused`; nothing is an event named "error".
-// - Namespaces that a predicate made go with their last client. A socket can't leave the room that is its own id.
-// - Recovery has its differences at `Options::recovery_max`, the transports have theirs in <flux/engineio.hpp>.
+// Intended differences from the Node server:
+// - A handler set for an event replaces the previous one; `Event::ack` is sent at once, before emits to rooms.
+// - Acknowledgments that the server requests have a time limit, and their handler is told if the client disconnects.
+// - A middleware that throws, or forgets its `Next`, refuses. A socket emits nothing before it is connected. A client
+//   that requests a namespace again while middlewares decide starts over (Node: two sockets).
+// - An invalid packet ends the connection with "parse error" (Node: "forced close"), and so do packets beyond
+//   `packet_limits`, events without data, acknowledgments without an id, and attachments without a placeholder.
+// - Event middlewares: a refusal is passed to `Socket::on_refused`; there is no event named "error".
+// - Namespaces created by a predicate end with their last client. A socket can't leave the room named by its own id.
+// - For recovery see `Options::recovery_max`, for the transports <flux/engineio.hpp>.
 #pragma once
 
 #include <flux/engineio.hpp>
@@ -46,58 +46,79 @@ struct SocketIoQuestion;
 
 namespace flux::socketio {
 
-/// For larger messages set `payload_bytes_max`; nothing else bounds what one event may hold, attachments included.
-/// A packet with 256 kB of text and more is taken apart on a thread that the endpoint has for that, and nothing else of
-/// its client is read meanwhile. So no loop waits for its parsing; for what a handler does with it others do wait.
+/// Options of a Socket.IO endpoint.
 ///
-/// `Limits::messages_per_second` counts events and acknowledgments. What comes faster is not acted on: neither
-/// middlewares nor handlers hear of it. An event that asks for an acknowledgment goes to `Socket::on_refused`, whose
-/// answer may be the ack; where that is not set there is none, as Socket.IO has no error of its own for it, and the
-/// client's `timeout` tells. Data sharing acknowledges its events with an error.
-struct Options : engineio::Options {
-  Options() { path = "/socket.io/"; }
+/// For larger messages set `payload_bytes_max`; nothing else limits the size of one event, attachments included. A
+/// packet with 256 kB of text or more is parsed on a separate thread of the endpoint, and nothing else is read from its
+/// client meanwhile. So parsing blocks no loop; the handler still runs on the loop.
+///
+/// `Limits::messages_per_second` counts events and acknowledgments. Those beyond it are not acted on: neither
+/// middlewares nor handlers are called. An event that asks for an acknowledgment goes to `Socket::on_refused`, which
+/// may send the ack; if it is not set there is no ack, because Socket.IO has no error for this, and the client's
+/// `timeout` expires. Data sharing acknowledges its events with an error.
+struct Options {
+  std::string path = "/socket.io/";  ///< served with a slash at its end, and without
+
+  // Of the transport, as in `engineio::Options`.
+  std::chrono::milliseconds ping_interval = engineio::Options().ping_interval;      ///< from a pong to the next ping
+  std::chrono::milliseconds ping_timeout = engineio::Options().ping_timeout;        ///< without a pong: closed
+  std::size_t payload_bytes_max = engineio::Options().payload_bytes_max;            ///< size of a message
+  std::chrono::milliseconds upgrade_timeout = engineio::Options().upgrade_timeout;  ///< for the upgrade to WebSocket
+  engineio::PollingLimits polling_limits{};                                         ///< how many clients may poll
+  bool polling = true;                      ///< whether clients may use HTTP long-polling
+  bool websocket = true;                    ///< whether clients may use WebSocket
+  std::vector<std::string> cors_origins{};  ///< whose pages may poll; empty: those of `Config::origins`
+  bool cors_credentials = false;            ///< whether they may send cookies
+  bool authenticated = true;                ///< false: open to all
+
   std::chrono::milliseconds connect_timeout{45'000};  ///< to join a namespace; then the connection is closed
-  PacketLimits packet_limits;
-  /// Without more of what an event announces; then the connection is closed.
+  PacketLimits packet_limits{};                       ///< what one packet may hold
+  /// The connection is closed if an event's next attachment does not arrive within this time.
   std::chrono::milliseconds attachments_timeout{20'000};
-  std::size_t namespaces_max = 10'000;  ///< those that predicates let in included
-  std::size_t namespaces_per_connection_max = 100;
-  /// Of CONNECT's payload, which is kept as long as its socket; at least 2. Past it CONNECT is refused.
+  std::size_t namespaces_max = 10'000;              ///< including those created by predicates
+  std::size_t namespaces_per_connection_max = 100;  ///< that one client may be in
+  /// Size of CONNECT's payload, which is kept as long as its socket; at least 2. A larger one is refused.
   std::size_t auth_bytes_max = 16'384;
-  std::size_t rooms_per_socket_max = 1'000;
-  /// Acknowledgments, and answers of `Socket::use`, that the application owes one socket; then its connection is
-  /// closed.
+  std::size_t rooms_per_socket_max = 1'000;  ///< that one socket may be in
+  /// Acknowledgments and answers of `Socket::use` that the application may owe one socket; beyond that its connection
+  /// is closed.
   std::size_t acks_waiting_max = 10'000;
-  /// Connection state recovery: how long the state of a client that was cut off is kept, with what it missed. 0: off.
-  /// Middlewares are asked again, for who was let in before may have been locked out since (the Node server skips
-  /// them); data that they set goes before what is recovered, rooms that they join come to those that are. Also
-  /// recovered (not by the Node server) is who has received nothing yet, or nothing for long. What was missed comes
-  /// behind the client's "connect". Emits to rooms cost more then, for the receivers of each are looked up.
+  /// Connection state recovery: how long the state of a disconnected client is kept, with the events that it missed. 0:
+  /// off. Middlewares are asked again, because the client may have been locked out since (the Node server skips them);
+  /// data that they set takes precedence over recovered data, rooms that they join are added to recovered ones. Clients
+  /// that have received nothing yet, or nothing for a long time, are also recovered (not by the Node server). Missed
+  /// events arrive after the client's "connect". Emits to rooms cost more, because the receivers of each are looked up.
   std::chrono::milliseconds recovery_max{0};
-  // The newest that are kept for it, of each namespace. Who missed what is no longer there is not recovered, nor who
-  // missed more than half of `Limits::outbox_bytes_max`: it would be a slow reader.
+  /// The newest packets kept for recovery, per namespace. A client that missed older ones is not recovered, nor one that
+  /// missed more than half of `Limits::outbox_bytes_max`: it would be a slow reader.
   std::size_t recovery_packets_max = 10'000;
-  std::size_t recovery_bytes_max = 16'777'216;
-  /// Clients that were cut off, of each namespace: the oldest is forgotten for one more. An address as in
-  /// `PollingLimits`. 0: none.
+  std::size_t recovery_bytes_max = 16'777'216;  ///< of those packets together
+  /// Disconnected clients kept, per namespace: the oldest is dropped for a new one. Addresses as in `PollingLimits`. 0:
+  /// none.
   std::size_t recovery_sockets_max = 10'000;
-  std::size_t recovery_sockets_per_address_max = 1'000;
+  std::size_t recovery_sockets_per_address_max = 1'000;  ///< of those, of one address. 0: none
   /// The client bundle, served at `path` + "socket.io.js". Empty: not served.
-  std::string client_file;
+  std::string client_file{};
 };
 
-/// What the client said when it connected: to the namespace, and with the first request of its connection.
+/// What the client sent when it connected to the namespace, and in the first request of its connection.
 class Handshake {
  public:
+  /// For flux itself.
   Handshake(std::shared_ptr<const JsonText> auth, std::shared_ptr<const detail::EngineIoOpening> opening)
       : auth_(std::move(auth)), opening_(std::move(opening)) {}
-  const JsonText& auth() const noexcept { return *auth_; }  ///< of CONNECT: an object; `Options::auth_bytes_max`
-  std::string_view query() const noexcept;                  ///< as sent
+  /// The `auth` object of the client, of at most `Options::auth_bytes_max`; `{}` if it sent none.
+  const JsonText& auth() const noexcept { return *auth_; }
+  /// The query string of the first request, as sent.
+  std::string_view query() const noexcept;
+  /// A decoded parameter of the query string.
   std::optional<std::string> query(std::string_view name) const;
-  /// Those of a WebSocket handshake (Upgrade, Connection, Sec-WebSocket-…) are not kept.
+  /// A header field of the first request, by its name in any case; of several the first. The fields of the WebSocket
+  /// handshake itself (Upgrade, Connection, Sec-WebSocket-…) are not kept.
   std::optional<std::string_view> header(std::string_view name) const;
-  HttpFields headers() const;  ///< those of one name in their order
-  /// "192.0.2.7:49152"; the client's, without its port, behind a proxy of `Config::trusted_proxies`.
+  /// All of these header fields. Those of one name are in the order in which they were sent.
+  HttpFields headers() const;
+  /// "192.0.2.7:49152"; behind a proxy of `Config::trusted_proxies` the client's address, without its port.
   std::string_view remote_address() const noexcept;
 
  private:
@@ -105,32 +126,28 @@ class Handshake {
   std::shared_ptr<const detail::EngineIoOpening> opening_;
 };
 
-/// The verdict on an emit, which may be ignored: an error that is the application's is in its log, too. `congested`
-/// and `dropped` come from `Socket`'s emits on the socket's own loop: `Limits::outbox_bytes_congested` and more is
-/// pending for the client, or a volatile emit was not sent. Emits to rooms, and those of other threads, are `queued`.
-class Emitted : public Result<Sent> {
- public:
-  Emitted() : Result<Sent>(Sent::queued) {}
-  Emitted(Result<Sent> result) : Result<Sent>(std::move(result)) {}
-};
-
-/// An event from a client. Valid during its handler; `later` is to be copied.
+/// An event from a client. Valid during its handler; copy `later` to keep it.
 class Event {
  public:
-  using Ack = std::function<Emitted(Args)>;
+  /// Sends an acknowledgment.
+  using Ack = std::function<Outcome<Sent>(Args)>;
+  /// For flux itself.
   Event(std::string name, Args args, Ack ack) : name_(std::move(name)), args_(std::move(args)), ack_(std::move(ack)) {}
+  /// The event's name.
   const std::string& name() const noexcept { return name_; }
+  /// The arguments that follow the name.
   const Args& args() const noexcept { return args_; }
-  /// The argument, or `null` where there is none.
+  /// The argument, or `null` if there is none.
   const Value& arg(std::size_t index) const {
     static const Value none;
     return index < args_.size() ? args_[index] : none;
   }
+  /// Whether the client asked for an acknowledgment.
   bool wants_ack() const noexcept { return static_cast<bool>(ack_); }
-  /// Acknowledges; the first call counts, and none where the client does not ask. It goes out at once: before what this
-  /// handler has sent to rooms. Errors: invalid_argument.
-  Emitted ack(Args args = {}) const { return ack_ ? ack_(std::move(args)) : Emitted(); }
-  /// To acknowledge later, from any thread.
+  /// Acknowledges the event; the first call counts. Does nothing if the client did not request it. Sent at once: before
+  /// what this handler has sent to rooms. Errors: invalid_argument.
+  Outcome<Sent> ack(Args args = {}) const { return ack_ ? ack_(std::move(args)) : Outcome<Sent>(Sent::queued); }
+  /// Acknowledges later, from any thread.
   const Ack& later() const noexcept { return ack_; }
 
  private:
@@ -144,47 +161,52 @@ class Namespace;
 class Next;
 class Socket;
 
+/// The handler of an event.
 using EventListener = std::function<void(Event&)>;
-/// Asked about an event before its handlers. The event lives until the answer has been given.
+/// Called for an event before its handlers. The event lives until the answer has been given.
 using EventMiddleware = std::function<void(Event&, Next)>;
-/// An event that a middleware has refused, with what that said; or one that has come too fast and asks for an
-/// acknowledgment, with the rate.
+/// Called for an event that a middleware has refused, with its message and data; or for one that exceeded the rate and
+/// asks for an acknowledgment, with the rate.
 using RefusedHandler = std::function<void(Event&, const std::string& message, const std::optional<JsonText>& data)>;
+/// Called when a client has left a namespace; see `Socket::on_disconnect`.
 using DisconnectListener = std::function<void(std::string_view reason)>;
-/// What came back; or `Errc::overloaded` where no answer came in time, `session_not_found` where the client went.
+/// The answer; or `Errc::overloaded` if none came in time, `session_not_found` if the client disconnected.
 using AckHandler = std::function<void(Result<Args>)>;
-/// The answers of many, in the order in which they came. `missing`: one of the errors of those who gave none.
+/// The answers of several clients, in the order received. `missing`: one of the errors of those that gave none.
 using AnswersHandler = std::function<void(const std::optional<Error>& missing, std::vector<Args> answers)>;
 
 /// Sends to rooms of a namespace: `io.to("a").to("b").except("c").emit("news", args)`. A socket that is in several of
-/// the rooms gets it once. A socket's id is a room with that socket alone. What narrows it down makes another one, and
-/// this one stays as it is.
+/// the rooms gets it once. A socket's id is a room with that socket alone. Methods that narrow it down return another
+/// object and leave this one unchanged.
 /// Threading: any thread.
-/// Ordering:  emits of one thread to the same room, or all to sockets, arrive in their order; with connection state
-///            recovery, all emits do.
-/// Cost:      encoded once, and frames are shared. To one room or everybody, but single sockets: O(members) pushes, in
-///            one batch with what the same turn sends there. Else the receivers are looked up, and a task goes to each
-///            loop.
+/// Ordering: emits of one thread to the same room, or all to sockets, arrive in order; with connection state recovery,
+///            all emits do.
+/// Cost: encoded once, and frames are shared. To one room or to all, except single sockets: O(members) pushes, in one
+///            batch with other output of the turn. Otherwise the receivers are looked up, and each loop gets a task.
 class Broadcast {
  public:
+  /// Also to this room.
   [[nodiscard]] Broadcast to(std::string room) const;
+  /// Not to the sockets in this room.
   [[nodiscard]] Broadcast except(std::string room) const;
-  /// Clients that could not take it at once do not get it.
+  /// Clients that can't receive it at once do not get it.
   [[nodiscard]] Broadcast volatile_() const;
-  /// How long `done` below waits for answers.
+  /// How long to wait for acknowledgments; 10 s otherwise.
   [[nodiscard]] Broadcast timeout(std::chrono::milliseconds timeout) const;
-  /// Errors: invalid_argument: a name that is reserved or not UTF-8, or arguments that can't be sent; overloaded where so
-  /// much waits to be sent to the same room already (Limits::fanout_bytes_max).
-  Emitted emit(std::string_view event, const Args& args = {}) const;
-  /// Asks every receiver for an acknowledgment. Where this returns no error `done` is called once: on the loop of the
-  /// one who is last, or at once where there is nobody; but not where the server is destroyed before.
-  Emitted emit(std::string_view event, const Args& args, AnswersHandler done) const;
+  /// Sends the event. Errors: invalid_argument: a name that is reserved or not UTF-8, or arguments that can't be sent;
+  /// overloaded if too much is already pending for the same room (Limits::fanout_bytes_max).
+  Outcome<Sent> emit(std::string_view event, const Args& args = {}) const;
+  /// Sends the event and asks every receiver for an acknowledgment. If this returns no error, `done` is called once: on
+  /// the loop of the last one that answers, or at once if there are no receivers; not if the server is destroyed first.
+  Outcome<Sent> emit(std::string_view event, const Args& args, AnswersHandler done) const;
 
-  /// Whom `emit` would reach.
+  /// The sockets that `emit` would reach.
   std::vector<Socket> sockets() const;
-  /// Has them join or leave another room. Those that are in too many stay out.
+  /// Makes these sockets join another room. Those that are already in too many rooms do not join.
   void sockets_join(const std::string& room) const;
+  /// Makes these sockets leave another room.
   void sockets_leave(const std::string& room) const;
+  /// Calls `Socket::disconnect` for these sockets.
   void disconnect_sockets(bool close = false) const;
 
  private:
@@ -199,69 +221,88 @@ class Broadcast {
 };
 
 /// A client in a namespace. A handle: copies share it, and it may outlive the connection, and the server.
-/// Threading: any thread. Handlers run on the client's event loop, one at a time. There they end, too, with all that
-/// they have captured, unless another thread replaces them, or the server has ended before. A handler that holds its
-/// own socket is fine: handlers go when the client has.
+/// Threading: any thread. Handlers run on the client's event loop, one at a time. They are also destroyed there, with
+/// all that they have captured, unless another thread replaces them or the server has ended first. A handler may hold
+/// its own socket: handlers are destroyed when the client disconnects.
 class Socket {
  public:
+  /// For flux itself.
   explicit Socket(std::shared_ptr<detail::SocketIoSocket> state) : state_(std::move(state)) {}
 
+  /// `socket.id` of the client; unique, also among namespaces. With it `Server::session` finds the session of a client that
+  /// data sharing serves.
   const std::string& id() const;
+  /// The namespace.
   Namespace nsp() const;
+  /// What the client sent when it connected.
   const Handshake& handshake() const;
+  /// Whether it is in its namespace.
   bool connected() const;
-  /// Its state was recovered: it missed nothing.
+  /// Whether its state was recovered, so that it missed nothing.
   bool recovered() const;
-  /// "polling" or "websocket", by now.
+  /// "polling" or "websocket", at present.
   std::string_view transport() const;
 
-  /// One handler for each event; the newest counts.
+  /// Sets the handler of an event; a later call replaces it.
   void on(std::string event, EventListener handler) const;
-  /// The same, for the next of these events only.
+  /// The same, for the next event of that name only.
   void once(std::string event, EventListener handler) const;
+  /// Removes the handler of an event.
   void off(std::string_view event) const;
-  /// Called for every event, before the handler of its own. An empty one: nothing is any more.
+  /// Called for every event, before its own handler. An empty handler removes it.
   void on_any(EventListener handler) const;
-  /// Asked about every event before its handlers, in the order of the calls. Events that wait for an answer are
-  /// overtaken by others. Who refuses one ends it: the client hears of it what `on_refused` sends, for instance as its
-  /// ack. So does the one whose events are past `Limits::messages_per_second`.
+  /// Called for every event before its handlers, in the order of the calls. Events that wait for an answer may be
+  /// overtaken by others. A refused event is dropped: the client is told only what `on_refused` sends, for instance as
+  /// its ack. The same applies to events beyond `Limits::messages_per_second`.
   void use(EventMiddleware middleware) const;
+  /// Sets the handler of events that a middleware refused, or that exceeded the rate.
   void on_refused(RefusedHandler handler) const;
-  /// As `on_disconnect`, but while the socket is in its rooms yet and they still hear what it emits.
+  /// Like `on_disconnect`, but called while the socket is still in its rooms and can emit to them.
   void on_disconnecting(DisconnectListener handler) const;
-  /// `reason` as in Socket.IO: "transport close", "transport error", "ping timeout", "parse error", "client namespace
-  /// disconnect", "server namespace disconnect", "forced server close", "server shutting down"; ours: "rate limited".
+  /// Sets the handler that is called when the socket has left its namespace. `reason`, as in Socket.IO: "transport
+  /// close", "transport error", "ping timeout", "parse error", "client namespace disconnect", "server namespace
+  /// disconnect", "forced server close", "server shutting down"; ours: "rate limited".
   void on_disconnect(DisconnectListener handler) const;
 
-  /// Errors: invalid_argument as for `Broadcast`; session_not_found where it is not connected.
-  Emitted emit(std::string_view event, const Args& args = {}) const;
-  /// Not sent where it would wait: the client polls and no poll is there, or it is slow.
-  Emitted volatile_emit(std::string_view event, const Args& args = {}) const;
-  /// Asks for an acknowledgment. Where this returns no error `done` is called once, on the client's loop, but not where
-  /// the server is destroyed before.
-  Emitted emit(std::string_view event, const Args& args, std::chrono::milliseconds timeout, AckHandler done) const;
+  /// Sends an event. On the client's loop the outcome is `congested` if at least `Limits::outbox_bytes_congested` is
+  /// pending for it, otherwise `queued`, as on other threads.
+  /// Errors: invalid_argument as for `Broadcast`; session_not_found if it is not connected.
+  Outcome<Sent> emit(std::string_view event, const Args& args = {}) const;
+  /// Sends an event, but not if it would have to wait: the client polls and no poll is open, or it is slow. On the
+  /// client's loop the outcome is `dropped` then.
+  Outcome<Sent> volatile_emit(std::string_view event, const Args& args = {}) const;
+  /// Sends an event and asks for an acknowledgment. If this returns no error, `done` is called once, on the client's
+  /// loop; not if the server is destroyed first.
+  Outcome<Sent> emit(std::string_view event, const Args& args, std::chrono::milliseconds timeout,
+                     AckHandler done) const;
 
-  /// A middleware may call it, too: it counts from when the socket is let in.
+  /// Joins a room. A middleware may also call it: it takes effect when the socket is connected.
   /// Errors: limit_exceeded; session_not_found; invalid_argument for a name that is empty or not UTF-8.
-  Result<void> join(const std::string& room) const;
+  Outcome<void> join(const std::string& room) const;
+  /// Leaves a room.
   void leave(const std::string& room) const;
-  /// Its id among them; none any more in `on_disconnect`.
+  /// Its rooms. Includes the room of its own id; empty in `on_disconnect`.
   std::vector<std::string> rooms() const;
-  /// To others: of a room, of the namespace.
+  /// To the other sockets of a room. Each socket's id is a room, too: check a name that comes from a client, or begin the
+  /// names of the application's rooms with a prefix.
   Broadcast to(std::string room) const;
+  /// To the other sockets of the namespace.
   Broadcast broadcast() const;
-  /// Leaves the namespace; with `close` every namespace, and the connection ends.
+  /// Leaves the namespace; with `close` it leaves every namespace, and the connection ends.
   void disconnect(bool close = false) const;
 
-  /// What the connect handler or the token verifier has granted, or `set_grant` since. Empty where nobody was asked.
-  /// The whole connection ends with the grant, and when its user is revoked (`Server::revoke_user`).
+  /// The grant from the connect handler or token verifier, or from `set_grant` since. Empty without either handler. The
+  /// whole connection ends with the grant, and when its user is revoked (`Server::revoke_user`).
   Grant grant() const;
-  /// Grants something else, which counts from now on: in a middleware, or when the client has sent a new token.
-  /// Errors: invalid_argument (text that is not UTF-8); session_not_found if it is not connected, and is not about to be.
-  Result<void> set_grant(Grant grant) const;
+  /// Replaces the grant from now on: in a middleware, or when the client has sent a new token. For a client of data
+  /// sharing its `Session` has the grant too (and the user that `SharingOptions::identity` returns).
+  /// Errors: invalid_argument (text that is not UTF-8, claims above `Grant::claims_bytes_max`); session_not_found if it is
+  /// neither connected nor connecting.
+  Outcome<void> set_grant(Grant grant) const;
 
-  /// The application's own, for instance from a middleware to the handlers. Kept by connection state recovery.
+  /// Data of the application, for instance from a middleware to the handlers. Kept by connection state recovery.
   JsonText data() const;
+  /// Replaces the data.
   void set_data(JsonText data) const;
 
   friend bool operator==(const Socket&, const Socket&) = default;
@@ -272,68 +313,94 @@ class Socket {
   std::shared_ptr<detail::SocketIoSocket> state_;
 };
 
-/// A middleware's answer: continues, or refuses; now or later, from any thread. The first call counts; none at all
-/// refuses.
+/// A middleware's answer: continues, or refuses; now or later, from any thread. The first call counts; without a call
+/// it refuses. Called on the client's loop, it calls the next middleware, and after the last one the handlers of
+/// `on_connection`, or of the event, before it returns: hold no mutex that those take.
 class Next {
  public:
+  /// For flux itself.
   explicit Next(std::shared_ptr<detail::SocketIoQuestion> question) : question_(std::move(question)) {}
+  /// Continues.
   void operator()() const;
-  /// The client that wants to connect gets `connect_error` with this message and data; of an event `on_refused` hears.
+  /// Refuses. A client that is connecting gets `connect_error` with this message and data; an event is passed to
+  /// `on_refused`.
   void refuse(std::string message, std::optional<JsonText> data = {}) const;
 
  private:
   std::shared_ptr<detail::SocketIoQuestion> question_;
 };
 
+/// Decides whether a client may join a namespace.
 using Middleware = std::function<void(Socket, Next)>;
+/// Called when a client has joined a namespace.
 using ConnectionHandler = std::function<void(Socket)>;
 
-/// Threading: any thread. Handlers and middlewares are those that are set when a client comes.
+/// A namespace. A handle: copies share it.
+/// Threading: any thread. A client gets the handlers and middlewares that are set when it connects.
 class Namespace {
  public:
+  /// For flux itself.
   explicit Namespace(std::shared_ptr<detail::SocketIoNamespace> state) : state_(std::move(state)) {}
+  /// Its name, such as "/chat".
   const std::string& name() const;
-  /// Asked in their order before a client is let in.
+  /// Adds a middleware. They are called in order before a client is connected.
   Namespace& use(Middleware middleware);
+  /// Adds a handler that is called for each client that has connected.
   Namespace& on_connection(ConnectionHandler handler);
 
+  /// To the sockets of a room.
   Broadcast to(std::string room) const;
+  /// To all sockets that are not in this room.
   Broadcast except(std::string room) const;
-  /// To everybody, but as the calls on it say.
+  /// To all sockets, unless the calls on it narrow it down.
   Broadcast broadcast() const { return Broadcast(state_); }
-  Emitted emit(std::string_view event, const Args& args = {}) const;
+  /// Sends an event to all sockets. Errors: as for `Broadcast::emit`.
+  Outcome<Sent> emit(std::string_view event, const Args& args = {}) const;
+  /// All sockets.
   std::vector<Socket> sockets() const;
+  /// The sockets of a room. One that is disconnecting is still among them in `on_disconnecting`, and no longer in
+  /// `on_disconnect`.
   std::vector<Socket> sockets_in(const std::string& room) const;
+  /// The socket with this id; none if it is not connected.
   std::optional<Socket> socket(const std::string& id) const;
-  /// Everybody; of a room: `to(room).sockets_join(…)`.
+  /// Makes all sockets join a room; for those of a room: `to(room).sockets_join(…)`.
   void sockets_join(const std::string& room) const;
+  /// Makes all sockets leave a room.
   void sockets_leave(const std::string& room) const;
+  /// Calls `Socket::disconnect` for all sockets.
   void disconnect_sockets(bool close = false) const;
 
  private:
   std::shared_ptr<detail::SocketIoNamespace> state_;
 };
 
-/// A Socket.IO endpoint of a server. Made before the start; may be destroyed then, for the server keeps what it needs,
-/// and may outlive it. Threading: any thread.
+/// A Socket.IO endpoint of a server. Construct it before the start; it may be destroyed afterwards, because the server
+/// keeps what it needs, and it may outlive the server. Threading: any thread.
 class Io {
  public:
-  /// Errors: throws `Error` (bad_config, already_running).
+  /// Adds the endpoint to `server`. Errors: throws `Error` (bad_config, already_running).
   explicit Io(Server& server, Options options = {});
 
-  /// A namespace, made where it is not there. Errors: throws `Error` (bad_config) for a name that is none.
+  /// Returns a namespace, which is created if it does not exist. Errors: throws `Error` (bad_config) if the name is
+  /// invalid.
   Namespace of(const std::string& name);
-  /// A namespace for each name that `matches`, made when its first client comes, and gone with its last one; with
-  /// connection state recovery, when there are `namespaces_max`. `made` sets it up. Both are called on clients' loops,
-  /// at the same time too; a namespace that two clients bring about at once may be set up twice and kept once.
+  /// Creates a namespace for each name that `matches` when its first client connects, and removes it with its last one,
+  /// or, with connection state recovery, when there are `namespaces_max`. `made` sets it up. Both are called on the
+  /// clients' loops, possibly at the same time; a namespace that two clients request at once may be set up twice and
+  /// kept once.
   void of(std::function<bool(std::string_view name, const JsonText& auth)> matches,
           std::function<void(Namespace)> made);
 
-  // Of the namespace "/"
+  // --- The namespace "/" ---
+
+  /// As `Namespace::use`.
   Io& use(Middleware middleware);
+  /// As `Namespace::on_connection`.
   Io& on_connection(ConnectionHandler handler);
+  /// As `Namespace::to`.
   Broadcast to(std::string room);
-  Emitted emit(std::string_view event, const Args& args = {});
+  /// As `Namespace::emit`.
+  Outcome<Sent> emit(std::string_view event, const Args& args = {});
 
   /// For flux itself.
   const std::shared_ptr<detail::SocketIoServer>& state() const noexcept { return state_; }

@@ -1,4 +1,4 @@
-// Values that Socket.IO's events carry, and what one of its packets may hold.
+// The values in Socket.IO's events, and the limits of its packets.
 #pragma once
 
 #include <flux/error.hpp>
@@ -21,7 +21,7 @@ class SocketIoWriter;
 
 namespace flux::detail {
 
-/// For flux itself: a stretch of a JSON text, `[begin, end)`, that stands for attachment `num`.
+/// For flux itself: a part of a JSON text, `[begin, end)`, that stands for attachment `num`.
 struct SocketIoPlaceholder {
   std::size_t begin = 0;
   std::size_t end = 0;
@@ -32,20 +32,20 @@ struct SocketIoPlaceholder {
 
 namespace flux::socketio {
 
-/// What one packet may hold.
+/// The limits of one packet.
 struct PacketLimits {
   std::size_t attachments_max = 10;  ///< of one packet, as in socket.io-parser
-  /// Of one packet's attachments together. 0: 10,000,000, or what one message may hold (`payload_bytes_max`) where that
-  /// is more.
+  /// Size of one packet's attachments together. 0: the larger of 10,000,000 and the size of a message
+  /// (`payload_bytes_max`).
   std::size_t attachment_bytes_max = 0;
-  /// Of one packet's text. 0: what one message may hold (`payload_bytes_max`). 1 MB takes 5 to 10 ms to parse.
+  /// Size of one packet's text. 0: the size of a message (`payload_bytes_max`). 1 MB takes 5 to 10 ms to parse.
   std::size_t text_bytes_max = 0;
-  std::size_t arguments_max = 1'024;
-  std::size_t namespace_bytes_max = 256;
-  std::size_t event_name_bytes_max = 256;
-  std::size_t json_depth_max = 64;  ///< levels of the data; an argument begins at the second
+  std::size_t arguments_max = 1'024;       ///< of one event or acknowledgment
+  std::size_t namespace_bytes_max = 256;   ///< of a namespace's name
+  std::size_t event_name_bytes_max = 256;  ///< of an event's name
+  std::size_t json_depth_max = 64;         ///< levels of the data; an argument begins at the second
 
-  /// The same with the zeros replaced by what they mean.
+  /// The same with zeros replaced by their meaning.
   PacketLimits resolved(std::size_t message_bytes_max = 0) const {
     PacketLimits limits = *this;
     if (attachment_bytes_max == 0) limits.attachment_bytes_max = std::max<std::size_t>(10'000'000, message_bytes_max);
@@ -53,42 +53,44 @@ struct PacketLimits {
   }
 };
 
-/// Bytes that nobody changes: all clients that they are sent to share one copy.
+/// Immutable bytes: all clients that receive them share one copy.
 using SharedBytes = std::shared_ptr<const std::string>;
 
-/// An argument of an event or of an acknowledgment: JSON in which bytes may stand anywhere a value may.
+/// An argument of an event or of an acknowledgment: JSON in which bytes may replace any value.
 class Value {
  public:
   /// `null`.
   Value() = default;
   /// A value without bytes in it.
   Value(JsonText json) : json_(std::move(json)) {}
-  /// A value that is bytes; never null.
+  /// A value that is bytes. The pointer must not be null.
   static Value bytes(SharedBytes bytes);
+  /// A value that is bytes.
   static Value bytes(std::string bytes);
   /// JSON in which each `{"_placeholder":true,"num":n}` stands for `attachments[n]` (none of them null).
   /// Errors: invalid_json; invalid_message unless each attachment has exactly one placeholder.
   static Result<Value> parse(const std::string& json, std::vector<SharedBytes> attachments,
                              std::size_t depth_max = 128);
 
-  /// The value with placeholders for the bytes, numbered from 0 in the order of the text, each
-  /// `{"_placeholder":true,"num":n}` and no more.
+  /// The value with placeholders for the bytes, numbered from 0 in the order of the text, each exactly
+  /// `{"_placeholder":true,"num":n}`.
   const JsonText& json() const noexcept { return json_; }
   /// The bytes, in the order of their placeholders.
   const std::vector<SharedBytes>& attachments() const noexcept { return attachments_; }
 
-  /// The bytes at an RFC 6901 pointer (`""` is the whole); null where something else is, or nothing.
+  /// The bytes at an RFC 6901 pointer (`""` is the whole); null if there is another value, or none.
   SharedBytes bytes_at(std::string_view pointer = {}) const;
-  /// What is at the pointer, with the bytes in it; none where nothing is.
+  /// The value at the pointer, with the bytes in it; none if there is none.
   std::optional<Value> at(std::string_view pointer) const;
 
+  /// Whether texts and bytes are equal.
   friend bool operator==(const Value& a, const Value& b);
 
  private:
   friend class protocol::SocketIoDecoder;
   friend class protocol::SocketIoWriter;
 
-  /// The part `[begin, end)` of `text`, with those of the placeholders that are in it.
+  /// The part `[begin, end)` of `text`, with the placeholders in it.
   static Value cut(std::string_view text, std::size_t begin, std::size_t end,
                    std::span<const detail::SocketIoPlaceholder> placeholders, std::span<const SharedBytes> attachments);
 

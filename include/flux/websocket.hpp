@@ -21,8 +21,11 @@ class WebSocketState;
 /// from other threads it goes through the loop's mailbox, in order.
 class WebSocket {
  public:
+  /// For flux itself.
   explicit WebSocket(std::shared_ptr<detail::WebSocketState> state) : state_(std::move(state)) {}
 
+  /// 26 characters, chosen by the server and not guessable. `Server::clients` lists it, `Server::disconnect` takes it.
+  std::string id() const;
   /// Sends a message. Bytes of a text that are not UTF-8 become U+FFFD, because clients close the connection on invalid
   /// UTF-8. `congested`: more than `Limits::outbox_bytes_congested` is pending. `dropped`: the connection is closed, or
   /// more than `Limits::outbox_bytes_max` is pending and it is being closed with 4413.
@@ -30,14 +33,18 @@ class WebSocket {
   /// Begins the closing handshake; `reason` is cut to 123 bytes, at the end of a code point. Does nothing if the
   /// connection is already closed.
   void close(CloseCode code = CloseCode::normal, std::string_view reason = {}) const;
+  /// The messages received from the client and sent to it so far.
+  ClientCounts counts() const;
   /// Bytes pending for a slow reader.
   std::size_t outbox_bytes() const;
+  /// Who the client is; empty if no handler was asked.
   Identity identity() const;
-  /// What it was let in with, or has been given since; empty where nobody was asked. The connection ends with the grant.
+  /// What it was granted when it connected, or by `set_grant` since; empty if no handler was asked. When the grant expires,
+  /// the connection is closed.
   Grant grant() const;
-  /// Grants something else, which counts from now on. Errors: invalid_argument (text that is not UTF-8);
-  /// session_not_found if the connection is gone.
-  Result<void> set_grant(Grant grant) const;
+  /// Replaces the grant. Errors: invalid_argument (text that is not UTF-8, claims above `Grant::claims_bytes_max`);
+  /// session_not_found after it has disconnected.
+  Outcome<void> set_grant(Grant grant) const;
   /// "192.0.2.7:49152"; behind a proxy of `Config::trusted_proxies` the client's address, without its port.
   std::string remote_address() const;
   /// The negotiated subprotocol; empty: none.
@@ -50,17 +57,21 @@ class WebSocket {
 };
 
 /// Handlers of a raw endpoint, called on the connection's loop, one at a time per connection; they must not block.
-/// `message` is valid only during the call. If `on_message` throws, the connection is closed with 1011.
+/// `message` is valid only during the call. If `on_message` throws, the connection is closed with 1011. It is not called
+/// with messages past `Limits::messages_per_second` and the limits of users and addresses: they are dropped and counted.
 struct WebSocketEndpoint {
+  /// A client has connected.
   std::function<void(const WebSocket&)> on_open{};
+  /// A whole message has arrived; fragments are joined.
   std::function<void(const WebSocket&, std::string_view message, MessageType type)> on_message{};
+  /// The connection has ended. Called once for each call of `on_open`.
   std::function<void(const WebSocket&, const Disconnect&)> on_close{};
   /// The subprotocols supported here, in order of preference; the first one that the client also offers is selected.
   std::vector<std::string> subprotocols{};
-  /// 0: `Limits::message_bytes_max`.
+  /// Of a client's message, after reassembly and inflation. 0: `Limits::message_bytes_max`.
   std::size_t message_bytes_max = 0;
-  /// Clients are let in by the server's connect handler or, where none is set, by its token verifier if they show a token.
-  /// False: this endpoint is open to all, and whoever connects is unknown.
+  /// Whether the server's connect handler decides who may connect or, if none is set, its token verifier about clients that
+  /// show a token. False: this endpoint is open to all, and its clients are unknown.
   bool authenticated = true;
 };
 

@@ -38,7 +38,7 @@ void CallGuard::work() {
     }
     const auto first = watches_.begin();
     if (std::chrono::steady_clock::now() < first->first) {
-      changed_.wait_until(lock, TimePoint(first->first));  // a copy: the watch may go meanwhile
+      changed_.wait_until(lock, TimePoint(first->first));  // a copy: the watch may end while this waits
       continue;
     }
     first->second->late_ = true;

@@ -11,7 +11,10 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::chrono::milliseconds drop_interval = 1min;
+constexpr std::size_t columns_read = 9;  // by `Chat::page`
 
+Value time_or_null(std::int64_t ms) { return ms == 0 ? Value() : Value(ms); }
+std::int64_t time_of(const std::optional<std::string>& column) { return column ? to_int(column) : 0; }
 Value text_or_null(const std::string& text) { return text.empty() ? Value() : Value(text); }
 
 std::size_t bytes_of(const ChatMessage& message) {
@@ -21,7 +24,7 @@ std::size_t bytes_of(const ChatMessage& message) {
 
 }  // namespace
 
-/// `options` in their ranges, and with a clock. Errors: throws `Error` (bad_config).
+/// Checks the ranges of `options`, and adds a clock if there is none. Errors: throws `Error` (bad_config).
 static SqlChatOptions checked(SqlChatOptions options) {
   check_table(Chat::name, options.table);
   require(options.batch_max >= 1 && options.batch_max <= 1000, Chat::name,
@@ -72,20 +75,20 @@ void Chat::store(const Batch& batch, TimePoint until) {
         if (failure.kind() != Failure::Kind::duplicate) throw;
       }
     }
-    append_unknown(connection, batch);  // the answer to an earlier try may have been lost
+    append_unknown(connection, batch);  // the reply to an earlier attempt may have been lost
   };
   try {
     database_->write(until, attempt);
   } catch (const Failure& failure) {
     if (failure.kind() == Failure::Kind::bad_value && batch.size() > 1) {
-      for (const Pending& pending : batch) store({pending}, until);  // what is wrong with one must not lose another
+      for (const Pending& pending : batch) store({pending}, until);  // one bad message must not lose the others
       return;
     }
     for (const Pending& pending : batch) *pending.result = database_->failed(failure);
   }
 }
 
-/// Takes it that no id is there yet, as it mostly is. Errors: throws `Failure`, a duplicate where one is.
+/// Assumes that no id is stored yet, which is the usual case. Errors: throws `Failure`, a duplicate if one is.
 void Chat::append_new(Connection& connection, const Batch& batch) const {
   std::map<std::string, std::int64_t> last;
   for (const Pending& pending : batch) ++last[pending.message->room];
@@ -102,9 +105,9 @@ void Chat::append_new(Connection& connection, const Batch& batch) const {
   for (std::size_t i = 0; i < batch.size(); ++i) *batch[i].result = offsets[i];
 }
 
-/// Stores what is not there yet: some ids may be, and some may be twice in the batch.
+/// Stores the messages that are not stored yet. The batch may contain an id twice.
 void Chat::append_unknown(Connection& connection, const Batch& batch) const {
-  std::map<std::string, std::map<std::string, Offset>> known;  // by room and id; 0: not there
+  std::map<std::string, std::map<std::string, Offset>> known;  // by room and id; 0: not stored
   std::map<std::string, std::int64_t> last;
   for (const Pending& pending : batch) {
     known[pending.message->room][pending.message->id] = 0;
@@ -161,15 +164,47 @@ void Chat::insert(Connection& connection, std::span<const Pending> batch, std::s
   }
 }
 
+// --- Editing ---
+
+/// The message is read afterwards, because the databases count updated rows differently. Another process may delete it at
+/// the same time; a deletion that is repeated after a lost reply finds its own time.
+Result<bool> Chat::replace(const RoomId& room, const ChatMessage& message) {
+  if (const auto storable = check_storable(message); !storable) return storable.error();
+  if (room.find('\0') != std::string::npos) return false;  // no room with such an id is stored
+  if (message.offset > static_cast<Offset>(std::numeric_limits<std::int64_t>::max() - 1)) return false;
+  try {
+    bool found = false;
+    database_->write(database_->deadline(), [&](Connection& connection, int) {
+      connection.run(update(room, message));
+      const Rows newest = connection.run(page(room, 1, message.offset + 1), columns_read);
+      found = !newest.empty() && static_cast<Offset>(to_int(newest.front().at(0))) == message.offset &&
+              time_of(newest.front().at(8)) == message.deleted_at;
+    });
+    return found;
+  } catch (const Failure& failure) {
+    return database_->failed(failure);
+  }
+}
+
+Statement Chat::update(const RoomId& room, const ChatMessage& message) const {
+  Statement update("UPDATE " + tables_.messages + " SET message = ");
+  update.bind(message.message).sql(", metadata = ").bind(text_or_null(message.metadata));
+  update.sql(", edited_at = ").bind(time_or_null(message.edited_at));
+  update.sql(", deleted_at = ").bind(time_or_null(message.deleted_at));
+  update.sql(" WHERE room_id = ").bind(room);
+  update.sql(" AND room_offset = ").bind(static_cast<std::int64_t>(message.offset)).sql(" AND deleted_at IS NULL");
+  return update;
+}
+
 // --- Reading ---
 
 Result<std::vector<ChatMessage>> Chat::history(const RoomId& room, std::size_t limit, Offset before) {
   std::vector<ChatMessage> messages;
-  if (room.find('\0') != std::string::npos) return messages;  // such a room holds nothing
+  if (room.find('\0') != std::string::npos) return messages;  // no room with such an id is stored
   try {
     const Statement statement = page(room, limit, before);
-    const Rows rows = database_->read(database_->deadline(),
-                                      [&](Connection& connection, int) { return connection.run(statement, 7); });
+    const Rows rows = database_->read(
+        database_->deadline(), [&](Connection& connection, int) { return connection.run(statement, columns_read); });
     messages.reserve(rows.size());
     for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
       ChatMessage& message = messages.emplace_back();
@@ -181,6 +216,8 @@ Result<std::vector<ChatMessage>> Chat::history(const RoomId& room, std::size_t l
       message.message = row->at(4).value_or("");
       message.metadata = row->at(5).value_or("");
       message.created_at = to_int(row->at(6));
+      message.edited_at = time_of(row->at(7));
+      message.deleted_at = time_of(row->at(8));
     }
     return messages;
   } catch (const Failure& failure) {
@@ -190,8 +227,9 @@ Result<std::vector<ChatMessage>> Chat::history(const RoomId& room, std::size_t l
 
 Statement Chat::page(const RoomId& room, std::size_t limit, Offset before) const {
   constexpr auto most = static_cast<Offset>(std::numeric_limits<std::int64_t>::max());
-  Statement page("SELECT room_offset, id, connection_id, user_id, message, metadata, created_at FROM " +
-                 tables_.messages + " WHERE room_id = ");
+  Statement page(
+      "SELECT room_offset, id, connection_id, user_id, message, metadata, created_at, edited_at, deleted_at FROM " +
+      tables_.messages + " WHERE room_id = ");
   page.bind(room);
   if (before != 0) page.sql(" AND room_offset < ").bind(static_cast<std::int64_t>(std::min(before, most)));
   if (options_.messages_per_room_max != 0) {
@@ -214,7 +252,7 @@ void Chat::drop_by_count(Connection& connection, const std::string& room, std::i
   connection.run(drop.bind(room).sql(" AND room_offset <= ").bind(last - kept));
 }
 
-/// Of rooms that nobody may write to again, and after the limit was lowered.
+/// The limit may have been lowered, and some rooms may never be written to again.
 void Chat::drop_all_by_count(Connection& connection) const {
   connection.run("DELETE FROM " + tables_.messages + " WHERE room_offset <= (SELECT last_offset FROM " + tables_.rooms +
                  " WHERE " + tables_.rooms + ".room_id = " + tables_.messages + ".room_id) - " +
@@ -235,7 +273,8 @@ Result<void> Chat::drop_expired() {
   }
 }
 
-/// Once a minute. What fails is done the next time: nobody asked for it now, and no history shows what is too old.
+/// At most once a minute. A failure is not reported, because no caller asked for this, and no history contains expired
+/// messages. The next call retries.
 void Chat::drop_by_age_sometimes(TimePoint until) {
   if (options_.age_max == 0ms) return;
   {

@@ -25,6 +25,7 @@ class Chat {
 
   std::vector<Result<Offset>> append_all(std::span<const ChatMessage> messages);
   Result<std::vector<ChatMessage>> history(const RoomId& room, std::size_t limit, Offset before);
+  Result<bool> replace(const RoomId& room, const ChatMessage& message);
   Result<void> drop_expired();
   std::size_t batch_max() const { return options_.batch_max; }
 
@@ -44,6 +45,7 @@ class Chat {
   void drop_all_by_count(Connection& connection) const;
   void drop_by_age(Connection& connection) const;
   void drop_by_age_sometimes(TimePoint until);
+  Statement update(const RoomId& room, const ChatMessage& message) const;
   Statement page(const RoomId& room, std::size_t limit, Offset before) const;
   std::int64_t oldest_kept() const;
 

@@ -21,7 +21,7 @@ struct ChatTables {
 /// follows has a new deadline. Errors: throws `Failure`.
 void prepare_chat_schema(Connection& connection, const Database& database, const ChatTables& tables,
                          std::chrono::milliseconds take_over_timeout);
-/// Checks the privileges that appending and, if `drops`, deleting need. Writes nothing.
+/// Checks the privileges that appending, editing and, if `drops`, dropping need. Writes nothing.
 void check_rights(Connection& connection, const ChatTables& tables, bool drops);
 
 }  // namespace flux::storage::sql

@@ -5,7 +5,7 @@
 namespace flux::storage::sql {
 
 const std::string& to_text(const std::optional<std::string>& column) {
-  if (!column) throw Failure(Failure::Kind::other, "a column that is never NULL is NULL in a row");
+  if (!column) throw Failure(Failure::Kind::other, "a column that must not be NULL is NULL in a row");
   return *column;
 }
 
@@ -14,7 +14,7 @@ std::int64_t to_int(const std::optional<std::string>& column) {
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) {
-    throw Failure(Failure::Kind::other, "\"" + text + "\" is in a column of whole numbers");
+    throw Failure(Failure::Kind::other, "\"" + text + "\" is in a column of integers");
   }
   return number;
 }

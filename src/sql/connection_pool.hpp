@@ -12,7 +12,8 @@
 
 namespace flux::storage::sql {
 
-/// Opens connections on demand, up to its size, and replaces lost ones, with pauses that grow from 50 ms to 1 s. Threading: any thread.
+/// Opens connections on demand, up to its size, and replaces lost ones, with pauses that grow from 50 ms to 1 s.
+/// Threading: any thread.
 class ConnectionPool {
  public:
   /// Opens a connection, with a timeout of its own. Errors: throws `Failure`.
@@ -37,7 +38,7 @@ class ConnectionPool {
   };
 
   /// Returns a connection with this deadline. Errors: throws `Failure` if there is none by then; at once while the database
-  /// is known to be unreachable, except for one caller per pause, who tries to connect.
+  /// is known to be unreachable, except for one caller per pause, which tries to connect.
   Lease lease(TimePoint deadline);
   /// The same with one attempt to connect, whose failure is final. The deadline is that of waiting for a free connection,
   /// or for another caller's attempt.

@@ -23,7 +23,7 @@ void check_table(const StoreName& name, const std::string& table) {
   const auto allowed = [&](char c) { return letter(c) || (c >= '0' && c <= '9'); };
   require(
       !table.empty() && table.size() <= 40 && letter(table.front()) && std::all_of(table.begin(), table.end(), allowed),
-      name, "a table's name has 1 to 40 letters, digits and \"_\", and no digit first; \"" + table + "\" has not");
+      name, "a table's name must be 1 to 40 letters, digits and \"_\" and not begin with a digit: \"" + table + "\"");
 }
 
 void check_options(const SqlOptions& options) {

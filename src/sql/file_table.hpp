@@ -1,7 +1,7 @@
 // The file index in SQL: the algorithm of all three databases.
 #pragma once
 
-#include "database.hpp"
+#include "row_table.hpp"
 
 #include <flux/storage/sql.hpp>
 
@@ -24,12 +24,7 @@ class FileTable {
   Result<void> erase(const FileId& id);
 
  private:
-  void prepare(Connection& connection) const;
-  Result<void> run(const Statement& statement);
-
-  const std::unique_ptr<Database> database_;
-  const std::string name_;
-  const std::string table_;  // quoted
+  RowTable rows_;
 };
 
 }  // namespace flux::storage::sql

@@ -44,12 +44,12 @@ Failure::Kind kind_of(unsigned int number) {
     case 2006:                                   // server has gone away
     case 2012:                                   // broken handshake
     case 2013:                                   // lost connection
-    case 2014:                                   // commands out of sync: an answer was not read to its end
-    case 2020:                                   // an answer is larger than the library takes, and not read
+    case 2014:                                   // commands out of sync: a reply was not read to its end
+    case 2020:                                   // a reply is larger than the library accepts, and was not read
     case 2026:                                   // TLS
     case 2027:                                   // malformed packet
     case 2055:                                   // lost connection, with the system's error
-    case 4031:                                   // ended because it was silent
+    case 4031:                                   // closed because it was idle
     case 5013:                                   // can't read
     case 5014: return Failure::Kind::lost;       // can't write
     case 1290:                                   // the server runs with --read-only
@@ -78,8 +78,8 @@ Failure failure_of(MYSQL_STMT& statement) {
   return failure_of(mysql_stmt_errno(&statement), mysql_stmt_error(&statement));
 }
 
-/// A statement that may take its time is waited for while the server's machine answers: it is asked after 30 s. Sockets
-/// that are not TCP refuse this, and tell anyway when the server is gone.
+/// Lets a slow statement run as long as the server's machine answers probes, the first after 30 s. Sockets that are not
+/// TCP refuse this; they report the end of the server anyway.
 void keep_alive(int socket) {
   const auto set = [socket](int level, int option, int value) {
     ::setsockopt(socket, level, option, &value, sizeof value);
@@ -105,8 +105,9 @@ void set_options(MYSQL& connection, const MysqlParameters& parameters, std::chro
   const unsigned int seconds = seconds_of(connect_timeout), no_files = 0;
   set(MYSQL_SET_CHARSET_NAME, "utf8mb4");
   set(MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
-  set(MYSQL_OPT_LOCAL_INFILE, &no_files);  // a server may not ask for our files
-  // Both, as to enforce alone goes on unencrypted where the server offers no TLS. Both said, as defaults differ.
+  set(MYSQL_OPT_LOCAL_INFILE, &no_files);  // the server may not request local files
+  // Both, because the first alone continues unencrypted if the server offers no TLS. Always set, because defaults
+  // differ.
   const my_bool encrypted = parameters.contains("sslca") ? 1 : 0;
   set(MYSQL_OPT_SSL_ENFORCE, &encrypted);
   set(MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &encrypted);
@@ -117,10 +118,10 @@ void set_options(MYSQL& connection, const MysqlParameters& parameters, std::chro
   set(MYSQL_OPT_SSL_KEY, value_of(parameters, "sslkey"));
 }
 
-/// Bounds a login. The library has no way to tell its socket before the login is over, but for asking us to wait for it.
-/// It does so first until TCP has connected, or, on a UNIX socket, until the server greets; from then on the guard has
-/// the socket, and what waits without asking us, such as TLS, is bounded too. (A greeting that a UNIX socket has at
-/// once leaves TLS with the library's own bound, which is one for each read.)
+/// Limits the time of a login. Before the login is over, the library reveals its socket only by calling our wait
+/// function: first until TCP has connected or, on a UNIX socket, until the server's greeting. From then on the guard
+/// watches the socket, and also limits waits that don't call us, such as those of TLS. (If the greeting on a UNIX
+/// socket is already there, TLS has only the library's own timeout, which applies to each read.)
 class Login {
  public:
   /// `socket` becomes a copy of the library's.
@@ -140,7 +141,7 @@ class Login {
   using Wait = int(my_socket, my_bool, int);
   void wait_with(Wait* ours) { mysql_options(&connection_, MARIADB_OPT_IO_WAIT, reinterpret_cast<const void*>(ours)); }
 
-  /// As the library wants it: 1: ready, 0: late, -1: failed; errno tells why.
+  /// Returns what the library expects: 1: ready, 0: late, -1: failed; then errno says why.
   static int wait(my_socket socket, my_bool for_reading, int) {
     return current->wait_for(static_cast<int>(socket), for_reading != 0 ? POLLIN : POLLOUT);
   }
@@ -159,7 +160,7 @@ class Login {
     }
   }
 
-  static thread_local Login* current;  // the library's callback has no argument of ours
+  static thread_local Login* current;  // the library passes no argument of ours to its callback
 
   MYSQL& connection_;
   CallGuard& guard_;
@@ -170,14 +171,14 @@ class Login {
 
 thread_local Login* Login::current = nullptr;
 
-/// Of the number in front of a text.
+/// The size of the length that precedes a text.
 std::size_t length_bytes(std::size_t size) {
   if (size < 251) return 1;
   if (size < 1 << 16) return 3;
   return size < 1 << 24 ? 4 : 9;
 }
 
-/// Of the larger one of the two packets that it goes in (MySQL's manual: COM_STMT_PREPARE, COM_STMT_EXECUTE).
+/// The size of the larger of the statement's two packets (MySQL's manual: COM_STMT_PREPARE, COM_STMT_EXECUTE).
 std::size_t packet_bytes(const Statement& statement) {
   const std::size_t count = statement.values().size();
   std::size_t bytes = 11 + (count + 7) / 8 + 2 * count;  // head, which values are NULL, types
@@ -188,7 +189,7 @@ std::size_t packet_bytes(const Statement& statement) {
   return std::max(bytes, statement.text().size() + 1);
 }
 
-/// They point to `values`.
+/// The parameters point into `values`.
 std::vector<MYSQL_BIND> bound(const std::vector<Value>& values) {
   std::vector<MYSQL_BIND> parameters(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -196,7 +197,7 @@ std::vector<MYSQL_BIND> bound(const std::vector<Value>& values) {
     parameter.buffer_type = MYSQL_TYPE_NULL;
     if (const auto* number = std::get_if<std::int64_t>(&values[i])) {
       parameter.buffer_type = MYSQL_TYPE_LONGLONG;
-      parameter.buffer = const_cast<std::int64_t*>(number);  // which the library only reads
+      parameter.buffer = const_cast<std::int64_t*>(number);  // the library only reads it
     } else if (const auto* text = std::get_if<std::string>(&values[i])) {
       parameter.buffer_type = MYSQL_TYPE_STRING;
       parameter.buffer = const_cast<char*>(text->data());
@@ -213,7 +214,7 @@ struct CloseStatement {
   void operator()(MYSQL_STMT* statement) const { mysql_stmt_close(statement); }
 };
 
-/// What `executed` yields, row by row: nothing but the row at hand is kept twice.
+/// The rows of `executed`, fetched one by one, so that only the current row is in memory twice.
 Rows rows_of(MYSQL_STMT& executed) {
   const unsigned int count = mysql_stmt_field_count(&executed);
   std::vector<MYSQL_BIND> fields(count);
@@ -277,7 +278,8 @@ MysqlConnection::MysqlConnection(const MysqlParameters& parameters, const MysqlT
   set_deadline(std::chrono::steady_clock::now() + timeouts.connect);
   log_in(parameters, deadline_);
   const std::string wait = std::to_string(std::max(2U, seconds_of(timeouts.call)));
-  // Strict: text that does not fit is refused and not cut. Read committed: fewer locks, and a retry sees what is there.
+  // Strict: text that does not fit is refused, not cut. Read committed: fewer locks, and a retry sees what others
+  // committed.
   run("SET SESSION autocommit = 1, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
       "innodb_lock_wait_timeout = " +
       wait + ", lock_wait_timeout = " + wait);
@@ -304,7 +306,8 @@ void MysqlConnection::log_in(const MysqlParameters& parameters, TimePoint until)
 
 Rows MysqlConnection::run(const Statement& statement, std::size_t columns) {
   if (!connection_) throw Failure(Failure::Kind::lost, "the connection to the database was lost");
-  // The server ends a connection that sends more than it takes: that would look like a lost one, and be tried again.
+  // The server closes a connection that sends a larger packet. That would look like a lost connection and cause a
+  // retry.
   if (const std::size_t bytes = packet_bytes(statement); bytes > packet_bytes_max_) {
     throw Failure(Failure::Kind::bad_value, std::to_string(bytes) +
                                                 " bytes are more than the server's max_allowed_packet, " +

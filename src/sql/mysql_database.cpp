@@ -18,7 +18,7 @@ static MysqlParameters parameters_of(const SqlAddress& address) {
   if (!address.password.empty()) parameters["password"] = address.password;
   for (const auto& [name, value] : parameters) {
     if (value.find('\0') == std::string::npos) continue;
-    throw Error(Errc::bad_config, "MySQL address: its " + name + " holds a NUL character (U+0000)");
+    throw Error(Errc::bad_config, "MySQL address: its " + name + " contains a NUL character (U+0000)");
   }
   return parameters;
 }

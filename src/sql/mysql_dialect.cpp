@@ -24,7 +24,7 @@ std::vector<Column> MysqlDialect::columns_of(Connection& connection, const std::
   return columns;
 }
 
-/// A column that a key has only the beginning of is none of the key's columns, as it stands here.
+/// If a key contains only the beginning of a column, the column gets a name here that matches no column.
 std::vector<Key> MysqlDialect::keys_of(Connection& connection, const std::string& table) const {
   Statement ask(
       "SELECT index_name, CONCAT(column_name, IF(sub_part IS NULL, '', '(')) FROM information_schema.statistics WHERE "
@@ -44,7 +44,7 @@ std::span<const char* const> MysqlDialect::types_for(Content content) const {
   }
 }
 
-/// Tables are made at once here, whatever the transaction: a lock with a name, of the server.
+/// MySQL commits CREATE TABLE at once, whatever the transaction, so this takes a named lock of the server.
 void MysqlDialect::lock_schema(Connection& connection, const std::string& table) const {
   const Rows got = connection.run("SELECT GET_LOCK(MD5(CONCAT('flux/', DATABASE(), '/" + table + "')), 30)", 1);
   if (got.empty() || got[0].at(0) != "1") {
@@ -86,7 +86,7 @@ std::string MysqlDialect::or_replace(const std::string&, std::span<const Field> 
   return text;
 }
 
-/// MySQL has no RETURNING: what was written is read again, under the lock.
+/// MySQL has no RETURNING: reads the new values back, under the lock.
 std::map<std::string, std::int64_t> MysqlDialect::add_to_counters(
     Connection& connection, const std::string& counters, const std::map<std::string, std::int64_t>& added) const {
   Statement upsert("INSERT INTO " + counters + " (room_id, last_offset) VALUES ");

@@ -13,7 +13,7 @@ namespace flux::storage::sql {
 namespace {
 
 [[noreturn]] void refuse(const std::string& why) {
-  throw Error(Errc::bad_config, "MySQL URL: " + why + "; it is \"mysql://user:password@host:3306/database\"");
+  throw Error(Errc::bad_config, "MySQL URL: " + why + "; the format is \"mysql://user:password@host:3306/database\"");
 }
 
 std::string decoded(std::string_view text) {
@@ -31,22 +31,22 @@ std::string decoded(std::string_view text) {
     }
     const int high = i + 2 < text.size() ? digit(text[i + 1]) : -1;
     const int low = i + 2 < text.size() ? digit(text[i + 2]) : -1;
-    if (high < 0 || low < 0) refuse("a percent sign needs two hexadecimal digits behind it");
+    if (high < 0 || low < 0) refuse("a percent sign must be followed by two hexadecimal digits");
     plain += static_cast<char>(high * 16 + low);
     i += 2;
   }
-  if (plain.find('\0') != std::string::npos) refuse("%00 is a NUL character, which no part of the URL may hold");
+  if (plain.find('\0') != std::string::npos) refuse("%00 is a NUL character, which no part of the URL may contain");
   return plain;
 }
 
-/// Splits `text` at the first `mark`, which goes; without one, all of it is before.
+/// Splits `text` at the first `mark`, which is removed; without one, the second part is empty.
 std::pair<std::string_view, std::string_view> split(std::string_view text, char mark) {
   const std::size_t at = text.find(mark);
   if (at == std::string_view::npos) return {text, {}};
   return {text.substr(0, at), text.substr(at + 1)};
 }
 
-/// What the client library would overlook, or tell as something else.
+/// Checks for mistakes that the client library would ignore, or report as something else.
 void check_tls(const MysqlParameters& parameters) {
   const bool has_certificate = parameters.contains("sslcert");
   if (has_certificate != parameters.contains("sslkey")) refuse("sslcert and sslkey belong together");
@@ -54,8 +54,7 @@ void check_tls(const MysqlParameters& parameters) {
   for (const char* name : {"sslca", "sslcert", "sslkey"}) {
     const auto file = parameters.find(name);
     if (file == parameters.end() || std::ifstream(file->second)) continue;
-    throw Error(Errc::bad_config,
-                "MySQL URL: \"" + file->second + "\", which " + name + " names, is no file that can be read");
+    throw Error(Errc::bad_config, "MySQL URL: \"" + file->second + "\", which " + name + " names, can't be read");
   }
 }
 
@@ -63,14 +62,14 @@ void check_tls(const MysqlParameters& parameters) {
 
 MysqlParameters mysql_parameters(const std::string& url) {
   constexpr std::string_view scheme = "mysql://";
-  if (url.compare(0, scheme.size(), scheme) != 0) refuse("it has no \"mysql://\" in front");
-  if (url.find('\0') != std::string::npos) refuse("it holds a NUL character");
+  if (url.compare(0, scheme.size(), scheme) != 0) refuse("it does not begin with \"mysql://\"");
+  if (url.find('\0') != std::string::npos) refuse("it contains a NUL character");
   const auto [place, query] = split(std::string_view(url).substr(scheme.size()), '?');
   const auto [authority, database] = split(place, '/');
-  // Else what is told of its parts would tell the password.
+  // Otherwise an error about one of the parts could contain the password.
   const bool in_authority = authority.find('@') != std::string_view::npos;
   if (database.find('@') != std::string_view::npos || (!in_authority && query.find('@') != std::string_view::npos)) {
-    refuse("an \"@\" stands behind a \"/\" or a \"?\"; inside a part of the URL these are %40, %2F and %3F");
+    refuse("an \"@\" follows a \"/\" or a \"?\"; within a part of the URL, write %40, %2F and %3F");
   }
   MysqlParameters parameters;
   if (database.empty()) refuse("it names no database");
@@ -107,7 +106,7 @@ MysqlParameters mysql_parameters(const std::string& url) {
     } else if (name == "sslca" || name == "sslcert" || name == "sslkey") {
       parameters[std::string(name)] = decoded(value);
     } else {
-      refuse("there is no parameter \"" + std::string(name) + "\"; there are socket, sslca, sslcert and sslkey");
+      refuse("unknown parameter \"" + std::string(name) + "\"; known are socket, sslca, sslcert and sslkey");
     }
   }
   check_tls(parameters);

@@ -16,18 +16,18 @@ namespace flux::storage::sql {
 
 namespace {
 
-/// libpq counts in seconds, and takes 1 for 2.
+/// libpq's timeouts are in seconds, and it treats 1 as 2.
 std::string seconds_of(std::chrono::milliseconds time) {
   return std::to_string(std::max<std::int64_t>(2, std::chrono::ceil<std::chrono::seconds>(time).count()));
 }
 
-/// What libpq says of a connection string, without what it quotes: that may be the password. It stays where it is the
-/// name of an option. Nothing stays of what libpq has translated, where the quotes may be others.
+/// libpq's message about a connection string, without the text that it quotes, which may be the password. Names of
+/// options are kept. A translated message is replaced as a whole, because its quotation marks may differ.
 std::string without_values(std::string words) {
   while (!words.empty() && words.back() == '\n') words.pop_back();
   if (words.starts_with("invalid connection option") || words.starts_with("invalid URI query parameter")) return words;
   const bool is_ascii = std::all_of(words.begin(), words.end(), [](char c) { return c >= ' ' && c <= '~'; });
-  if (!is_ascii) return "libpq can't read it";
+  if (!is_ascii) return "libpq can't parse it";
   std::size_t quote = words.find('"');
   while (quote != std::string::npos && quote + 2 < words.size() && words[quote + 2] == '"') {
     quote = words.find('"', quote + 3);  // a character
@@ -36,7 +36,7 @@ std::string without_values(std::string words) {
   return words;
 }
 
-/// A "/" in a password ends the part that it is in, and libpq would tell the rest as a port or a database.
+/// A "/" in a password ends the authority, so libpq would report the rest of the password as a port or a database.
 bool has_user_in_database(std::string_view connection) {
   if (!connection.starts_with("postgresql://") && !connection.starts_with("postgres://")) return false;
   const std::size_t slash = connection.find('/', connection.find("://") + 3);
@@ -57,13 +57,13 @@ std::string words_of(const char* message) {
   return words;
 }
 
-/// What the server says: not its details, which may show what people wrote. Or what libpq says.
+/// The server's message without its details, which may contain what users wrote. Otherwise libpq's message.
 std::string words_of(const PGresult* answer) {
   const char* primary = PQresultErrorField(answer, PG_DIAG_MESSAGE_PRIMARY);
   return words_of(primary != nullptr ? primary : PQresultErrorMessage(answer));
 }
 
-/// libpq's parameters have numbers.
+/// Replaces each `?` by a numbered parameter, as libpq requires.
 std::string with_numbers(const std::string& text) {
   std::string numbered;
   numbered.reserve(text.size() * 2);
@@ -72,10 +72,10 @@ std::string with_numbers(const std::string& text) {
   return numbered;
 }
 
-/// Of a text parameter, which ends at a NUL.
+/// Errors: throws `Failure` if `text` contains a NUL, which would end the parameter.
 const char* checked(const std::string& text) {
   if (text.find('\0') == std::string::npos) return text.c_str();
-  throw Failure(Failure::Kind::bad_value, "PostgreSQL takes no text with a NUL character (U+0000)");
+  throw Failure(Failure::Kind::bad_value, "PostgreSQL can't store text with a NUL character (U+0000)");
 }
 
 /// By its SQLSTATE (PostgreSQL's manual, appendix A).
@@ -108,15 +108,14 @@ PostgresParameters postgres_parameters(const std::string& connection, const Post
   const std::unique_ptr<char, decltype(&PQfreemem)> message(words, &PQfreemem);
   if (!parsed || connection.find('\0') != std::string::npos) {
     throw Error(Errc::bad_config, "PostgreSQL connection string: " +
-                                      without_values(message ? message.get() : "it holds a NUL character"));
+                                      without_values(message ? message.get() : "it contains a NUL character"));
   }
   if (has_user_in_database(connection)) {
-    throw Error(
-        Errc::bad_config,
-        "PostgreSQL connection string: an \"@\" stands behind a \"/\"; inside a part of a URL these are %40 and %2F");
+    throw Error(Errc::bad_config,
+                "PostgreSQL connection string: an \"@\" follows a \"/\"; within a part of a URL, write %40 and %2F");
   }
   const std::string call_ms = std::to_string(timeouts.call.count());
-  // A statement that may take its time is waited for while the server's machine answers: it is asked after 30 s.
+  // A slow statement may run as long as the server's machine answers probes, the first after 30 s.
   PostgresParameters parameters = {{"connect_timeout", seconds_of(timeouts.connect)},
                                    {"tcp_user_timeout", call_ms},
                                    {"keepalives_idle", "30"},
@@ -141,7 +140,7 @@ PostgresConnection::PostgresConnection(const PostgresParameters& parameters, std
   }
   names.push_back(nullptr);
   values.push_back(nullptr);
-  // Until the server is ready for a statement, with connect_timeout as the bound for each of several hosts in turn.
+  // Returns when the server is ready for a statement. connect_timeout applies to each host in turn.
   connection_.reset(PQconnectdbParams(names.data(), values.data(), 0));
   if (PQstatus(connection_.get()) != CONNECTION_OK) {
     throw Failure(Failure::Kind::lost, words_of(PQerrorMessage(connection_.get())));
@@ -151,7 +150,7 @@ PostgresConnection::PostgresConnection(const PostgresParameters& parameters, std
     throw Failure(Failure::Kind::other,
                   "the database's encoding must be UTF8, not " + std::string(encoding ? encoding : "unknown"));
   }
-  const PQnoticeReceiver silence = [](void*, const PGresult*) {};  // else libpq writes to stderr
+  const PQnoticeReceiver silence = [](void*, const PGresult*) {};  // by default libpq writes to stderr
   PQsetNoticeReceiver(connection_.get(), silence, nullptr);
   if (PQsetnonblocking(connection_.get(), 1) != 0) lose(words_of(PQerrorMessage(connection_.get())));
 }
@@ -162,7 +161,7 @@ void PostgresConnection::set_deadline(TimePoint deadline) {
   const bool patient = deadline - call_timeout_ > now;
   if (!patient && !patient_) return;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now);
-  deadline_ = std::min(deadline, now + call_timeout_);  // this needs no patience
+  deadline_ = std::min(deadline, now + call_timeout_);  // this statement itself is quick
   run(patient ? "SET statement_timeout = " + std::to_string(left.count()) : "RESET statement_timeout");
   deadline_ = deadline;
   patient_ = patient;
@@ -172,7 +171,7 @@ Rows PostgresConnection::run(const Statement& statement, std::size_t columns) {
   if (!connection_) throw Failure(Failure::Kind::lost, "the connection to the database was lost");
   send(statement);
   const Answer answer = next_answer();
-  while (next_answer()) {  // until that was all: libpq takes no other statement before
+  while (next_answer()) {  // read to the end: before that libpq accepts no other statement
   }
   check(answer);
   Rows rows;
@@ -196,7 +195,7 @@ Rows PostgresConnection::run(const Statement& statement, std::size_t columns) {
 void PostgresConnection::send(const Statement& statement) {
   std::vector<std::string> numbers;
   std::vector<const char*> values;             // null: NULL
-  numbers.reserve(statement.values().size());  // they stay where `values` points to
+  numbers.reserve(statement.values().size());  // no reallocation: `values` points to these
   values.reserve(statement.values().size());
   for (const Value& value : statement.values()) {
     if (const auto* number = std::get_if<std::int64_t>(&value)) {
@@ -218,7 +217,7 @@ void PostgresConnection::send(const Statement& statement) {
     if (left == 0) return;
     if (left < 0) lose(words_of(PQerrorMessage(to)));
     wait_for(POLLIN | POLLOUT);
-    read_more();  // the server may say why it takes no more
+    read_more();  // the server may have sent the reason
   }
 }
 
@@ -292,7 +291,7 @@ std::span<const char* const> PostgresDialect::types_for(Content content) const {
 }
 
 void PostgresDialect::lock_schema(Connection& connection, const std::string& table) const {
-  std::uint64_t key = 14'695'981'039'346'656'037ULL;  // FNV-1a, any stable number of the name
+  std::uint64_t key = 14'695'981'039'346'656'037ULL;  // FNV-1a: any stable hash of the name would do
   for (const char c : "flux:" + table) key = (key ^ static_cast<unsigned char>(c)) * 1'099'511'628'211ULL;
   try {
     connection.run("SELECT pg_advisory_xact_lock(" + std::to_string(static_cast<std::int64_t>(key)) + ")", 1);

@@ -12,13 +12,17 @@ namespace flux::storage::sql {
 
 namespace {
 
-constexpr int current_version = 1;
-constexpr std::array<Field, 5> room_fields = {{{"room_id", Content::key},
+constexpr int current_version = 2;
+constexpr std::array<Field, 6> room_fields = {{{"room_id", Content::key},
                                                {"life", Content::key},
                                                {"mode", Content::word},
                                                {"capacity", Content::number},
-                                               {"permanent", Content::flag}}};
+                                               {"permanent", Content::flag},
+                                               {"demands", Content::text, true}}};
+/// The columns of version 1. The other was added in version 2, and is NULL in rooms without demands of their own.
+constexpr auto first_fields = std::span<const Field>(room_fields).first(5);
 constexpr TableShape room_shape{room_fields, {"room_id", nullptr}};
+constexpr TableShape first_shape{first_fields, {"room_id", nullptr}};
 constexpr std::array<Field, 5> item_fields = {{{"room_id", Content::key},
                                                {"item_number", Content::number},
                                                {"connection_id", Content::text},
@@ -27,33 +31,80 @@ constexpr std::array<Field, 5> item_fields = {{{"room_id", Content::key},
 constexpr TableShape item_shape{item_fields, {"room_id, item_number", nullptr}};
 /// No item has a larger number.
 constexpr auto number_max = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-/// By `RoomMode`.
+/// Indexed by `RoomMode`.
 constexpr std::array<const char*, 3> modes = {"live", "singleton", "history"};
 
 Result<void> without_nul(std::initializer_list<const std::string*> texts) {
   for (const std::string* text : texts) {
     if (text->find('\0') == std::string::npos) continue;
-    return Error(Errc::invalid_argument, "what a room keeps must not hold a NUL character (U+0000); leave it out");
+    return Error(Errc::invalid_argument,
+                 "text of a room or an item must not contain a NUL character (U+0000); remove it");
   }
   return {};
 }
 
-Result<void> check_storable(const StoredRoom& room) { return without_nul({&room.id, &room.life}); }
+Result<void> check_storable(const StoredRoom& room) {
+  if (!room.demands) return without_nul({&room.id, &room.life});
+  const Demands& demands = *room.demands;
+  for (const std::string* operation :
+       {&demands.join, &demands.events, &demands.presence, &demands.chat, &demands.share, &demands.history}) {
+    if (operation->find('\n') == std::string::npos) continue;
+    return Error(Errc::invalid_argument, "an operation that a room demands must not contain a line break");
+  }
+  return without_nul({&room.id, &room.life, &demands.join, &demands.events, &demands.presence, &demands.chat,
+                      &demands.share, &demands.history});
+}
 
 Result<void> check_storable(const RoomAppend& append) {
   if (auto storable = check_storable(append.room); !storable) return storable;
   const StoredItem& item = append.item;
   if (item.number > number_max) {
-    return Error(Errc::invalid_argument, "an item's number is below 2^63, not " + std::to_string(item.number));
+    return Error(Errc::invalid_argument, "an item's number must be below 2^63, not " + std::to_string(item.number));
   }
   return without_nul({&item.connection_id, &item.data, &item.file});
 }
 
-/// Errors: throws `Failure` where somebody else has written it.
+/// Errors: throws `Failure` if another program has written something else.
 RoomMode mode_of(const std::optional<std::string>& column) {
   const auto found = std::find(modes.begin(), modes.end(), column.value_or(""));
-  if (found == modes.end()) throw Failure(Failure::Kind::other, "\"" + column.value_or("") + "\" is no mode of a room");
+  if (found == modes.end())
+    throw Failure(Failure::Kind::other, "\"" + column.value_or("") + "\" is not a mode of a room");
   return static_cast<RoomMode>(found - modes.begin());
+}
+
+/// The members of `Demands`, and the names that they are stored under.
+struct DemandName {
+  const char* name;
+  std::string Demands::*member;
+};
+constexpr std::array<DemandName, 6> demand_names = {{{"join", &Demands::join},
+                                                     {"events", &Demands::events},
+                                                     {"presence", &Demands::presence},
+                                                     {"chat", &Demands::chat},
+                                                     {"share", &Demands::share},
+                                                     {"history", &Demands::history}}};
+
+/// A line "name=value" for each member, in their order.
+std::string text_of(const Demands& demands) {
+  std::string text;
+  for (const DemandName& one : demand_names) text.append(one.name).append("=").append(demands.*one.member).append("\n");
+  return text;
+}
+
+/// Errors: throws `Failure` if another program has written something else: a room must not open to everybody by that.
+Demands demands_of(const std::string& text) {
+  Demands demands;
+  std::string_view rest = text;
+  for (const DemandName& one : demand_names) {
+    const std::string begin = std::string(one.name) + "=";
+    const std::size_t end = rest.find('\n');
+    if (!rest.starts_with(begin) || end == std::string_view::npos) {
+      throw Failure(Failure::Kind::other, "\"" + text + "\" is not what a room demands");
+    }
+    demands.*one.member = rest.substr(begin.size(), end - begin.size());
+    rest.remove_prefix(end + 1);
+  }
+  return demands;
 }
 
 StoredRoom room_of(const Row& row) {
@@ -63,6 +114,7 @@ StoredRoom room_of(const Row& row) {
   room.mode = mode_of(row.at(2));
   room.capacity = static_cast<std::size_t>(to_int(row.at(3)));
   room.permanent = to_int(row.at(4)) != 0;
+  if (row.at(5)) room.demands = demands_of(*row.at(5));
   return room;
 }
 
@@ -79,7 +131,7 @@ std::size_t bytes_of(const RoomAppend& append) {
   return append.room.id.size() + append.item.connection_id.size() + append.item.data.size() + append.item.file.size();
 }
 
-/// Such as fits into a column.
+/// Clamped to what fits into a column.
 std::int64_t to_column(std::uint64_t number) { return static_cast<std::int64_t>(std::min(number, number_max)); }
 
 }  // namespace
@@ -106,10 +158,10 @@ void RoomTables::prepare(Connection& connection) const {
     return !found.empty();
   };
   const auto there = [&] {
-    const auto version = version_of(connection, dialect, rooms_name_, current_version);
-    const bool rooms = has(rooms_name_, room_shape, "rooms");
+    const bool is_current = version_of(connection, dialect, rooms_name_, current_version) == current_version;
+    const bool rooms = has(rooms_name_, is_current ? room_shape : first_shape, "rooms");
     const bool items = has(items_name_, item_shape, "items");
-    return rooms && items && version;
+    return rooms && items && is_current;
   };
   make_once(connection, dialect, rooms_name_, there, [&] { make(connection); });
   check_rights(connection, rooms_, list_of(room_fields), "room_id");
@@ -123,12 +175,16 @@ void RoomTables::make(Connection& connection) const {
   };
   make_missing(rooms_name_, rooms_, room_shape);
   make_missing(items_name_, items_, item_shape);
+  const Field& added = room_fields.back();
+  if (find(dialect.columns_of(connection, rooms_name_), added.name) == nullptr) {  // a table of version 1
+    connection.run("ALTER TABLE " + rooms_ + " ADD COLUMN " + added.name + " " + dialect.type_of(added.content));
+  }
   write_version(connection, dialect, rooms_name_, current_version);
 }
 
 // --- Reading ---
 
-/// One statement, so that rooms and items are of the same moment.
+/// Reads in one statement, so that rooms and items are consistent.
 Result<std::vector<StoredContents>> RoomTables::load() {
   Statement all("SELECT ");
   for (const Field& field : room_fields) all.sql(std::string("r.") + field.name + ", ");
@@ -151,8 +207,8 @@ Result<std::vector<StoredContents>> RoomTables::load() {
 
 // --- Writing ---
 
-/// In a transaction, single statements too: of what a lost connection leaves on its way, only a commit can be done
-/// later.
+/// Uses a transaction even for a single statement: if the connection is lost, only a pending commit can still take
+/// effect.
 template <class Work>
 Result<void> RoomTables::write(const Work& work) {
   try {
@@ -193,7 +249,7 @@ Result<void> RoomTables::close(const RoomId& room, const std::string& life) {
   });
 }
 
-/// What is known of these rooms, by id. The rows stay locked until the transaction ends.
+/// The stored lives of these rooms, by id. The rows stay locked until the transaction ends.
 std::map<std::string, std::string> RoomTables::lives_of(Connection& connection, const Rooms& rooms) const {
   std::map<std::string, std::string> lives;
   for (auto room = rooms.begin(); room != rooms.end();) {
@@ -207,8 +263,8 @@ std::map<std::string, std::string> RoomTables::lives_of(Connection& connection, 
   return lives;
 }
 
-/// Puts rooms in the place of those that had their ids, whose items go; and, where it is to be `with_options`, gives
-/// those that are there their options.
+/// Stores rooms. A stored room with the same id but another life is replaced and its items are deleted. With
+/// `with_options`, rooms that are already stored get new options.
 void RoomTables::keep_rooms(Connection& connection, const Rooms& rooms, bool with_options) const {
   const auto lives = lives_of(connection, rooms);
   Rooms written, fresh;
@@ -225,11 +281,16 @@ void RoomTables::keep_rooms(Connection& connection, const Rooms& rooms, bool wit
       const StoredRoom& kept = *room->second;
       upsert.sql(i == 0 ? "(" : "), (").bind(kept.id).sql(", ").bind(kept.life).sql(", ");
       upsert.bind(modes.at(static_cast<std::size_t>(kept.mode))).sql(", ");
-      upsert.bind(static_cast<std::int64_t>(kept.capacity)).sql(kept.permanent ? ", 1" : ", 0");
+      upsert.bind(static_cast<std::int64_t>(kept.capacity)).sql(kept.permanent ? ", 1, " : ", 0, ");
+      if (kept.demands) {
+        upsert.bind(text_of(*kept.demands));
+      } else {
+        upsert.sql("NULL");
+      }
     }
     connection.run(upsert.sql(end));
   }
-  // Behind the lock: a room of another server, too, has no item left.
+  // After the rows are locked, so that no items of another server's room remain either.
   for (const auto& [id, unused] : fresh) {
     connection.run(Statement("DELETE FROM " + items_ + " WHERE room_id = ").bind(std::string(id)));
   }
@@ -264,15 +325,15 @@ void RoomTables::store(Batch batch, TimePoint until) {
     database_->write(until, attempt);
   } catch (const Failure& failure) {
     if (failure.kind() == Failure::Kind::bad_value && batch.size() > 1) {
-      for (std::size_t i = 0; i < batch.size(); ++i) store(batch.subspan(i, 1), until);  // one must not lose another
+      for (std::size_t i = 0; i < batch.size(); ++i) store(batch.subspan(i, 1), until);  // one must not fail the others
       return;
     }
     for (const Pending& pending : batch) *pending.result = database_->failed(failure);
   }
 }
 
-/// How many appends from the first on can be done together, for each room is the same in all of them and its numbers
-/// grow, as they mostly do.
+/// How many appends, from the first, can be made together: as long as appends to one id have the same room and
+/// increasing numbers, which is the usual case.
 std::size_t RoomTables::gather(Batch batch, Changes& changes) const {
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const auto& [room, item, first_kept] = *batch[i].append;
@@ -294,7 +355,7 @@ void RoomTables::append(Connection& connection, Batch batch, const Changes& chan
   drop_items(connection, changes);
 }
 
-/// Leaves out what would be dropped at once.
+/// Skips items that `drop_items` would delete at once.
 void RoomTables::insert_items(Connection& connection, Batch batch, const Changes& changes) const {
   const std::string end =
       ")" + database_->dialect().or_replace("room_id, item_number", std::span(item_fields).subspan(2));
@@ -317,7 +378,7 @@ void RoomTables::insert_items(Connection& connection, Batch batch, const Changes
 }
 
 void RoomTables::drop_items(Connection& connection, const Changes& changes) const {
-  constexpr std::size_t together = 100;  // databases limit how deep an expression is
+  constexpr std::size_t together = 100;  // databases limit the depth of an expression
   const std::size_t most = std::min(together, database_->dialect().insert_rows_max());
   for (auto change = changes.begin(); change != changes.end();) {
     Statement drop("DELETE FROM " + items_ + " WHERE ");

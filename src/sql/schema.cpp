@@ -46,7 +46,7 @@ void check_type(const Dialect& dialect, const std::string& table, const Column& 
   std::string list;
   for (const char* type : types) list.append(list.empty() ? "" : " or ").append(type);
   throw Failure(Failure::Kind::other, "the column \"" + column.name + "\" of the table \"" + table +
-                                          "\" has the type " + column.type + ", where it needs " + list +
+                                          "\" has the type " + column.type + " instead of " + list +
                                           "; choose another name for our table");
 }
 
@@ -71,11 +71,11 @@ void check_shape(Connection& connection, const Dialect& dialect, const std::stri
   for (const char* needed : shape.keys) {
     if (needed == nullptr || std::find(keys.begin(), keys.end(), key_of(needed)) != keys.end()) continue;
     throw Failure(Failure::Kind::other, "the table \"" + table + "\" has no unique key of (" + needed +
-                                            "), so its rows could be there twice; choose another name for ours");
+                                            "), so its rows could be duplicated; choose another name for ours");
   }
 }
 
-/// Of somebody else's table nothing is deleted.
+/// Errors: throws `Failure` if the table is another program's, from which nothing may be deleted.
 static bool has_version_table(Connection& connection, const Dialect& dialect, const std::string& name) {
   static constexpr std::array fields = {Field{"version", Content::number}};
   const auto columns = dialect.columns_of(connection, name);
@@ -91,16 +91,21 @@ std::optional<int> version_of(Connection& connection, const Dialect& dialect, co
   const std::int64_t version = to_int(rows[0].at(0));
   if (version > newest) {
     throw Failure(Failure::Kind::other, "the table \"" + table + "\" has version " + std::to_string(version) +
-                                            ", which a newer flux made; this one knows " + std::to_string(newest));
+                                            ", created by a newer flux; this one supports " + std::to_string(newest));
   }
   return static_cast<int>(version);
 }
 
+bool forget_version(Connection& connection, const Dialect& dialect, const std::string& table) {
+  const std::string name = table + "_version";
+  if (!has_version_table(connection, dialect, name)) return false;
+  connection.run("DELETE FROM " + dialect.quoted(name));
+  return true;
+}
+
 void write_version(Connection& connection, const Dialect& dialect, const std::string& table, int version) {
   const std::string name = table + "_version";
-  if (has_version_table(connection, dialect, name)) {
-    connection.run("DELETE FROM " + dialect.quoted(name));  // of tables that somebody has dropped
-  } else {
+  if (!forget_version(connection, dialect, table)) {
     connection.run("CREATE TABLE " + dialect.quoted(name) + " (version INTEGER NOT NULL)" + dialect.table_suffix());
   }
   connection.run("INSERT INTO " + dialect.quoted(name) + " (version) VALUES (" + std::to_string(version) + ")");

@@ -30,6 +30,9 @@ void check_shape(Connection& connection, const Dialect& dialect, const std::stri
 /// The version of a store's tables, from a table of its own, `<table>_version`; none if they were not created
 /// completely. Errors: throws `Failure` if it is above `newest`.
 std::optional<int> version_of(Connection& connection, const Dialect& dialect, const std::string& table, int newest);
+/// Removes the version, if there is one: the first step of creating the tables anew. Returns whether the table of versions
+/// exists.
+bool forget_version(Connection& connection, const Dialect& dialect, const std::string& table);
 /// The last step of creating the tables; without it the next start repeats all steps.
 void write_version(Connection& connection, const Dialect& dialect, const std::string& table, int version);
 

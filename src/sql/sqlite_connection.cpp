@@ -11,7 +11,7 @@ namespace flux::storage::sql {
 
 namespace {
 
-/// Statements differ in their number of rows: past so many all are compiled again.
+/// Statements with different numbers of rows have different texts. At this number the cache is emptied.
 constexpr std::size_t statements_max = 64;
 
 Failure::Kind kind_of(int extended) {
@@ -30,7 +30,7 @@ Failure::Kind kind_of(int extended) {
   }
 }
 
-/// Leaves a kept statement ready for its next use, and lets go of what it holds.
+/// Resets a cached statement when its use ends, and clears its bindings.
 class Use {
  public:
   explicit Use(sqlite3_stmt* statement) : statement_(statement) {}
@@ -59,7 +59,7 @@ SqliteConnection::SqliteConnection(const Options& options) : lock_timeout_(optio
   sqlite3* opened = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (options.create ? SQLITE_OPEN_CREATE : 0);
   const int code = sqlite3_open_v2(options.path.c_str(), &opened, flags, nullptr);
-  database_.reset(opened);  // also where it failed
+  database_.reset(opened);  // even if opening failed
   if (code != SQLITE_OK) fail("can't open it");
   sqlite3_extended_result_codes(opened, 1);
   sqlite3_busy_timeout(opened, static_cast<int>(lock_timeout_.count()));
@@ -74,14 +74,15 @@ SqliteConnection::SqliteConnection(const Options& options) : lock_timeout_(optio
 
 SqliteConnection::~SqliteConnection() = default;
 
-/// Where several set it on a new file at once, SQLite refuses all but one without waiting for the lock.
+/// If several connections set this on a new file at the same time, SQLite refuses all but one, without waiting for the
+/// lock.
 void SqliteConnection::set_write_ahead_log() {
   const auto deadline = std::chrono::steady_clock::now() + lock_timeout_;
   for (;;) {
     try {
       const Rows mode = run("PRAGMA journal_mode = WAL", 1);
       if (!mode.empty() && mode[0].at(0) == "wal") return;
-      throw Failure(Failure::Kind::other, "it can't be set to write-ahead logging; it needs a file, on a local disk");
+      throw Failure(Failure::Kind::other, "can't enable write-ahead logging, which needs a file on a local disk");
     } catch (const Failure& failure) {
       if (failure.kind() != Failure::Kind::conflict || std::chrono::steady_clock::now() >= deadline) throw;
     }
@@ -121,11 +122,11 @@ void SqliteConnection::bind(sqlite3_stmt* statement, const std::vector<Value>& v
   int index = 0;
   for (const Value& value : values) {
     ++index;
-    int code = SQLITE_OK;  // what is not bound is NULL
+    int code = SQLITE_OK;  // an unbound parameter is NULL
     if (const auto* number = std::get_if<std::int64_t>(&value)) {
       code = sqlite3_bind_int64(statement, index, *number);
     } else if (const auto* text = std::get_if<std::string>(&value)) {
-      // It lives longer than the step, so nothing is copied.
+      // The text outlives the step, so it is not copied.
       code = sqlite3_bind_text64(statement, index, text->data(), text->size(), SQLITE_STATIC, SQLITE_UTF8);
     }
     if (code != SQLITE_OK) fail();
@@ -169,7 +170,7 @@ std::span<const char* const> SqliteDialect::types_for(Content content) const {
   return content == Content::number || content == Content::flag ? number : text;
 }
 
-/// SQLite has no type for times: each value is looked at. Text is a time as its date functions understand it.
+/// SQLite has no type for times, so this depends on each value. Text is a time if its date functions accept it.
 std::optional<std::string> SqliteDialect::as_ms(const Column& column) const {
   const std::string& name = column.name;
   return "CASE typeof(" + name + ") WHEN 'text' THEN CAST(ROUND((julianday(" + name +

@@ -53,7 +53,7 @@ class SqliteDialect final : public Dialect {
   std::string begin() const override { return "BEGIN IMMEDIATE"; }
   std::size_t insert_rows_max() const override { return 1; }
   std::string for_update() const override { return {}; }  // BEGIN IMMEDIATE has locked the file
-  /// The types are those that SQLite goes by, whatever they were called.
+  /// The types are SQLite's affinities, whatever type names the columns were declared with.
   std::vector<Column> columns_of(Connection& connection, const std::string& table) const override;
   std::vector<Key> keys_of(Connection& connection, const std::string& table) const override;
   std::span<const char* const> types_for(Content content) const override;

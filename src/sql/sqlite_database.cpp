@@ -8,7 +8,7 @@ namespace flux {
 using namespace storage::sql;
 
 static std::shared_ptr<const Access> access_to(const std::string& path, const SqliteOptions& options) {
-  check_options(options);
+  check_options({.connections = options.connections, .call_timeout = options.call_timeout});
   if (path.empty() || path == ":memory:" || path.starts_with("file:") || path.find('\0') != std::string::npos) {
     throw Error(Errc::bad_config, "a SQLite database needs the path of a file, not \"" + path + "\"");
   }

@@ -3,6 +3,7 @@
 
 #include "chat.hpp"
 #include "file_table.hpp"
+#include "key_table.hpp"
 #include "room_tables.hpp"
 
 #include <utility>
@@ -18,7 +19,7 @@ SqlDatabase::~SqlDatabase() = default;
 SqlDatabase::SqlDatabase(const SqlDatabase&) = default;
 SqlDatabase& SqlDatabase::operator=(const SqlDatabase&) = default;
 
-/// `Tables` is `Chat`, `FileTable` or `RoomTables`.
+/// `Tables` is `Chat`, `FileTable`, `KeyTable` or `RoomTables`.
 template <class Tables, class Options>
 static std::unique_ptr<Tables> opened(const std::shared_ptr<const Access>& access, const Options& options) {
   return std::make_unique<Tables>(std::make_unique<Database>(Tables::name, access), options);
@@ -34,6 +35,10 @@ std::shared_ptr<SqlRoomStore> SqlDatabase::room_store(const SqlRoomOptions& opti
 
 std::shared_ptr<SqlFileIndex> SqlDatabase::file_index(const SqlFileIndexOptions& options) const {
   return std::make_shared<SqlFileIndex>(opened<FileTable>(access_, options));
+}
+
+std::shared_ptr<SqlKeyStore> SqlDatabase::key_store(const SqlKeyOptions& options) const {
+  return std::make_shared<SqlKeyStore>(opened<KeyTable>(access_, options));
 }
 
 // --- Chat ---
@@ -54,6 +59,10 @@ std::vector<Result<Offset>> SqlChatStore::append_all(std::span<const ChatMessage
 
 Result<std::vector<ChatMessage>> SqlChatStore::history(const RoomId& room, std::size_t limit, Offset before) {
   return chat_->history(room, limit, before);
+}
+
+Result<bool> SqlChatStore::replace(const RoomId& room, const ChatMessage& message) {
+  return chat_->replace(room, message);
 }
 
 std::size_t SqlChatStore::batch_max() const { return chat_->batch_max(); }
@@ -90,5 +99,14 @@ SqlFileIndex::~SqlFileIndex() = default;
 Result<std::vector<FileInfo>> SqlFileIndex::load() { return table_->load(); }
 Result<void> SqlFileIndex::save(const FileInfo& file) { return table_->save(file); }
 Result<void> SqlFileIndex::erase(const FileId& id) { return table_->erase(id); }
+
+// --- API keys ---
+
+SqlKeyStore::SqlKeyStore(std::unique_ptr<KeyTable> table) : table_(std::move(table)) {}
+SqlKeyStore::~SqlKeyStore() = default;
+
+Result<std::vector<ApiKeyRecord>> SqlKeyStore::load() { return table_->load(); }
+Result<void> SqlKeyStore::put(const ApiKeyRecord& record) { return table_->put(record); }
+Result<void> SqlKeyStore::remove(const std::string& id) { return table_->remove(id); }
 
 }  // namespace flux

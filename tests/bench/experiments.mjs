@@ -94,7 +94,7 @@ function socketio_idle() {
     },
     rows: [
       { title, side: 'flux', ...memory, most: 2000 },
-      { title: `the same with what Chromium's requests say`, side: 'chromium', ...memory, most: 2000 },
+      { title: 'the same with the header fields of Chromium', side: 'chromium', ...memory, most: 2000 },
     ],
   };
 }
@@ -106,7 +106,7 @@ function join_storm() {
     sides: { flux: flux('join_storm') },
     valid: (run) => run.complete === run.conns || `only ${run.complete} of ${run.conns} knew all members`,
     rows: [
-      { title: `${title}: until all know all`, side: 'flux', figure: 'seconds_to_full', unit: 's', most: 2 },
+      { title: `${title}: until each knows every member`, side: 'flux', figure: 'seconds_to_full', unit: 's', most: 2 },
       { title: `${title}: frames sent`, side: 'flux', figure: 'frames', unit: '', most: 60_000 },
       { title: `${title}: CPU time`, side: 'flux', figure: 'server_cpu_s', unit: 's' },
     ],
@@ -177,7 +177,7 @@ function files({ file_bytes, disk }) {
     name: 'files',
     sides: { cp: {}, up: {}, down: {} },
     turn: (bin) => file_turn(bin, { disk, file_bytes }),
-    rows: [...rows(`${size} up over HTTP`, 'up'), ...rows(`${size} down over HTTP`, 'down')],
+    rows: [...rows(`${size} uploaded over HTTP`, 'up'), ...rows(`${size} downloaded over HTTP`, 'down')],
   };
 }
 

@@ -5,7 +5,7 @@
 //                 same clients; latency
 //   slow [rounds=5] [seconds=4]
 //                 the fan-out of 19 rooms over sockets, without and with a twentieth whose store takes 200 ms a message
-//   write STORE   sends for ever, and prints each id when it is acknowledged
+//   write STORE   sends forever, and prints each id when it is acknowledged
 //   check STORE   reads such ids, and reports which are missing or stored twice
 //
 // STORE is what flux-server's --chat accepts. Databases should be empty before `rate` and `write`.

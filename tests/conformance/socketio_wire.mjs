@@ -41,7 +41,7 @@ async function openPolling(path = 'engine.io', host = server) {
   return JSON.parse(text.slice(1));
 }
 
-/** A WebSocket whose frames are taken one by one. */
+/** A WebSocket whose frames are read one by one. */
 class Frames {
   #waiting = [];
   #frames = [];
@@ -60,7 +60,7 @@ class Frames {
     if (this.#frames.length > 0) return Promise.resolve(this.#frames.shift());
     return within(new Promise((resolve) => this.#waiting.push(resolve)), 'a frame');
   }
-  /** The next one that is no ping. */
+  /** The next frame that is not a ping. */
   async message() {
     for (;;) {
       const frame = await this.next();
@@ -139,7 +139,7 @@ describe('Engine.IO', () => {
     assert.equal((await post('socket.io', query(`&sid=${elsewhere.sid}`), '40')).status, 200);
   });
 
-  test('malformed base64 by polling and in text frames: the session ends', async () => {
+  test('malformed base64 in polling payloads and text frames: the session ends', async () => {
     const long = 'A'.repeat(70_000); // decoded in portions
     const bad = ['A', 'AA', 'AAA', 'AAAA=', '=AAA', 'AA=A', 'A===', '====', 'AAA\n', 'AA-_', 'AB==', 'AAB=', `${long}A`, `${long}AA`,
       `${long.slice(4)}===`, `${'A'.repeat(65_532)}AA==${long.slice(0, 4)}`, `!${long.slice(1)}`, `${long}AAA!`];
@@ -155,7 +155,7 @@ describe('Engine.IO', () => {
     const {sid} = await openPolling();
     const good = `b${long}\x1e4x\x1eb${long}AA==`;
     assert.equal((await post('engine.io', query(`&sid=${sid}`), good)).status, 200);
-    // The first echo alone makes the output congested: the others come after it has been polled.
+    // The first echo alone congests the output: the others follow after it has been polled.
     const echoes = [];
     while (echoes.join('\x1e').length < good.length) {
       const answer = await get('engine.io', query(`&sid=${sid}`));
@@ -228,7 +228,7 @@ describe('Engine.IO', () => {
     }
   });
 
-  test('a WebSocket that does not probe is closed; the session goes on', async () => {
+  test('a WebSocket that does not probe is closed; the session continues', async () => {
     const {sid} = await openPolling();
     const frames = websocket('engine.io', `&sid=${sid}`);
     await frames.opened;
@@ -237,7 +237,7 @@ describe('Engine.IO', () => {
     assert.equal((await post('engine.io', query(`&sid=${sid}`), '4a')).status, 200);
   });
 
-  test('CORS', async () => {
+  test('CORS headers', async () => {
     const answer = await fetch(at('engine.io', query()), {headers: {origin: 'https://a.example'}});
     assert.equal(answer.headers.get('access-control-allow-origin'), '*');
     assert.equal(answer.headers.get('access-control-allow-credentials'), null);
@@ -298,7 +298,7 @@ describe('Socket.IO', () => {
     await between.end();
   });
 
-  test('malformed packets in payloads: the packets before take effect, the session ends', async () => {
+  test('malformed packets in payloads: earlier packets take effect, the session ends', async () => {
     for (const bad of ['4', '4x', '42["a"', '451-["message"]', 'bAAAA', '40', '42["disconnect"]', '4\x1e']) {
       const {sid} = await openPolling('socket.io', patient);
       await post('socket.io', query(`&sid=${sid}`), '40', patient);
@@ -311,7 +311,7 @@ describe('Socket.IO', () => {
     }
   });
 
-  test('attachments: fewer or more than announced, or a text instead of one, by polling too', async () => {
+  test('attachments: fewer or more than announced, or text instead of one, over polling as well', async () => {
     const event = '451-["echo",{"_placeholder":true,"num":0}]';
     for (const payload of [`${event}\x1ebAAAA\x1ebAAAA`, `${event}\x1e42["echo",1]`, `${event}\x1e${event}`, 'bAAAA']) {
       const {sid} = await openPolling('socket.io', patient);
@@ -329,7 +329,7 @@ describe('Socket.IO', () => {
     }
   });
 
-  test('acks that the server did not ask for are ignored', async () => {
+  test('acks that the server did not request are ignored', async () => {
     const frames = await openSocketIo();
     frames.send('439007199254740991["x"]');
     frames.send('42["message",1]');

@@ -1,6 +1,7 @@
 // The store of examples/custom_chat_store.
 #include "custom_chat_store/file_chat_store.hpp"
 #include "catch.hpp"
+#include "support/contract_check.hpp"
 #include "support/temp_folder.hpp"
 
 #include <flux/testing/chat_store_contract.hpp>
@@ -18,6 +19,7 @@ TEST_CASE("chat store: the example in files fulfills the contract", "[chat_store
   int count = 0;
   const auto open = [&] { return std::make_shared<FileChatStore>(folder.path() / std::to_string(count)); };
   chat_store_contract(
+      flux_test::checked,
       [&] {
         ++count;
         return open();

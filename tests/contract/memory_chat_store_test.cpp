@@ -1,4 +1,4 @@
-#include "catch.hpp"
+#include "support/contract_check.hpp"
 
 #include <flux/storage/memory_chat_store.hpp>
 #include <flux/testing/chat_store_contract.hpp>
@@ -7,7 +7,7 @@ using namespace flux;
 using namespace flux::testing;
 
 TEST_CASE("chat store: memory fulfills the contract", "[chat_store]") {
-  chat_store_contract([] { return std::make_shared<MemoryChatStore>(); });
+  chat_store_contract(flux_test::checked, [] { return std::make_shared<MemoryChatStore>(); });
 }
 
 TEST_CASE("memory chat store: keeps the newest messages of a room, and offsets keep counting", "[chat_store]") {
@@ -86,4 +86,20 @@ TEST_CASE("memory chat store: a room whose messages were all dropped keeps count
   huge.message.assign(3'000, 'x');
   CHECK(store.append("b", huge).value() == 2);
   CHECK(store.history("b", 10, 0).value().empty());  // the limit holds
+}
+
+TEST_CASE("memory chat store: its bytes include what edits add, and not what deletions free", "[chat_store]") {
+  MemoryChatStore store(10, 2, 5'000);
+  const auto sized = [](Offset offset, std::size_t bytes) {
+    ChatMessage message = chat_message("r", std::to_string(offset), std::string(bytes, 'x'));
+    message.offset = offset;
+    return message;
+  };
+  REQUIRE(store.append("r", sized(1, 1'500)).ok());
+  REQUIRE(store.append("r", sized(2, 1'500)).ok());
+  REQUIRE(store.replace("r", sized(2, 3'500)).value());
+  CHECK(ids_of(store.history("r", 10, 0)) == "2 ");
+  REQUIRE(store.replace("r", sized(2, 0)).value());
+  REQUIRE(store.append("r", sized(3, 3'500)).ok());
+  CHECK(ids_of(store.history("r", 10, 0)) == "2 3 ");
 }

@@ -1,20 +1,23 @@
 #include "catch.hpp"
 
+#include "support/contract_check.hpp"
 #include "support/memory_room_store.hpp"
 
 #include <flux/testing/room_store_contract.hpp>
 
 using namespace flux;
 using namespace flux::testing;
+using flux_test::checked;
 using flux_test::MemoryRoomStore;
 
 TEST_CASE("room store: memory fulfills the contract", "[room_store]") {
-  room_store_contract([] { return std::make_shared<MemoryRoomStore>(); });
+  room_store_contract(checked, [] { return std::make_shared<MemoryRoomStore>(); });
 }
 
 TEST_CASE("memory room store: if its owner keeps it, it keeps its content, like a store on disk", "[room_store]") {
   std::shared_ptr<MemoryRoomStore> disk;
-  room_store_contract([&] { return disk = std::make_shared<MemoryRoomStore>(); }, [&] { return disk; });
+  room_store_contract(
+      checked, [&] { return disk = std::make_shared<MemoryRoomStore>(); }, [&] { return disk; });
 }
 
 TEST_CASE("memory room store: fails exactly the selected calls", "[room_store]") {

@@ -66,7 +66,9 @@ TEST_CASE("mysql room store: an item larger than the server accepts fails at onc
           "[room_store][mysql]") {
   const auto server = Mysql::or_skip();
   if (!server) return;
-  const auto store = server->open_rooms({});
+  flux_test::RoomOptions patient;
+  patient.call_timeout = std::chrono::minutes(2);  // 16 MB on their way to disk
+  const auto store = server->open_rooms(patient);
   const std::size_t most = std::stoul(server->ask("SELECT @@max_allowed_packet"));
   std::vector<RoomAppend> batch(4, room_append(stored_room("r"), 1));
   for (std::size_t i = 0; i < batch.size(); ++i) batch[i].item.number = i + 1;

@@ -4,12 +4,11 @@
 using namespace flux;
 using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
-using flux_test::disk_store_of;
 using flux_test::Postgres;
 
 TEST_CASE("file index: PostgreSQL fulfills the contract", "[file_index][postgres]") {
   const auto server = Postgres::or_skip();
-  if (server) file_index_contract([&] { return server->open_files({}); });
+  if (server) flux_test::sql_file_index_contract(*server);
 }
 
 TEST_CASE("sql file index: PostgreSQL passes the tests of all databases", "[file_index][postgres]") {
@@ -27,9 +26,7 @@ TEST_CASE("sql file index: PostgreSQL handles lost connections, outages and hang
 TEST_CASE("file store: disk with its index in PostgreSQL fulfills the contract of persistent stores",
           "[file_store][postgres]") {
   const auto server = Postgres::or_skip();
-  if (!server) return;
-  const TempFolder folder;
-  file_store_reopen_contract([&] { return disk_store_of(*server, folder / "files"); });
+  if (server) flux_test::sql_disk_reopen_contract(*server);
 }
 
 TEST_CASE("postgres file index: a connection or database that it can't use is a clear error at start",

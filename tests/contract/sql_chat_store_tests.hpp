@@ -24,7 +24,7 @@ using Catch::Matchers::ContainsSubstring;
 
 inline void options(SqlServer& server) {
   refuses_options<flux_test::ChatOptions>(
-      [&](const flux_test::ChatOptions& options) { fill(*server.open_chat(options), "r", 2); });
+      server, [&](const flux_test::ChatOptions& options) { fill(*server.open_chat(options), "r", 2); });
 }
 
 inline void table_of_another_shape(SqlServer& server) {
@@ -55,7 +55,7 @@ inline void newer_version(SqlServer& server) {
   server.open_chat({});
   server.run("UPDATE flux_chat_version SET version = 7");
   CHECK_THAT(error_of([&] { server.open_chat({}); }).message(),
-             ContainsSubstring("version 7, which a newer flux made"));
+             ContainsSubstring("version 7, created by a newer flux"));
 }
 
 inline void missing_counters(SqlServer& server) {
@@ -63,6 +63,55 @@ inline void missing_counters(SqlServer& server) {
   server.run("DROP TABLE flux_chat_rooms");
   server.run("DROP TABLE flux_chat_version");  // as after an interrupted start
   CHECK(server.open_chat({})->append("r", chat_message("r", "4")).value() == 4);
+}
+
+/// As the first version of flux made them. Its messages and offsets stay, although the newest message was dropped.
+inline void version_1(SqlServer& server) {
+  {
+    const auto store = server.open_chat({});
+    fill(*store, "r", 3);
+    server.run("ALTER TABLE flux_chat DROP COLUMN edited_at");
+    server.run("ALTER TABLE flux_chat DROP COLUMN deleted_at");
+    server.run("UPDATE flux_chat_version SET version = 1");
+    server.run("DELETE FROM flux_chat WHERE room_offset = 3");
+  }
+  if (GENERATE(false, true)) server.run("ALTER TABLE flux_chat ADD COLUMN edited_at " + server.name_of_number());
+  for (int start = 1; start <= 2; ++start) {
+    const auto store = server.open_chat({});
+    CHECK(server.ask("SELECT version FROM flux_chat_version") == "2");
+    const auto page = store->history("r", 10, 0).value();
+    REQUIRE(page.size() >= 2);
+    CHECK(page[1].message == "hello");
+    CHECK(store->append("r", chat_message("r", "4")).value() == 4);
+    ChatMessage edited = page[0];
+    edited.message = "new";
+    edited.edited_at = 5;
+    CHECK(store->replace("r", edited).value());
+    CHECK(store->history("r", 1, 2).value().at(0) == edited);
+  }
+}
+
+/// The tables beside it are those of an earlier table with this name, whose rooms had other offsets.
+inline void made_anew(SqlServer& server) {
+  fill(*server.open_chat({}), "r", 2);
+  fill(*server.open_chat({}), "gone", 2);
+  server.run("DROP TABLE flux_chat");
+  const bool other_program = GENERATE(false, true);
+  CAPTURE(other_program);
+  if (other_program) {
+    server.run(
+        "CREATE TABLE flux_chat (id VARCHAR(64) PRIMARY KEY, room_id VARCHAR(255), connection_id VARCHAR(255), user_id "
+        "VARCHAR(255), message TEXT, metadata TEXT, created_at BIGINT)");
+    for (const char* id : {"a", "b", "c", "d"}) {
+      server.run("INSERT INTO flux_chat VALUES ('" + std::string(id) + "', 'r', 'c', NULL, 'text', NULL, 1)");
+    }
+  }
+  const Offset stored = other_program ? 4 : 0;
+  for (Offset next = stored + 1; next <= stored + 2; ++next) {  // at the next start, too
+    const auto store = server.open_chat({});
+    CHECK(store->append("r", chat_message("r", std::to_string(next))).value() == next);
+    CHECK(store->append("gone", chat_message("gone", std::to_string(next))).value() == next - stored);
+  }
 }
 
 inline void taking_over(SqlServer& server) {
@@ -109,6 +158,9 @@ inline void retention_by_count(SqlServer& server) {
   CHECK(ids_of(store->history("r", 2, 10)) == "8 9 ");
   CHECK(ids_of(store->history("r", 2, 9)) == "8 ");
   CHECK(ids_of(store->history("r", 2, 8)).empty());
+  ChatMessage dropped = chat_message("r", "7");
+  dropped.offset = 7;
+  CHECK_FALSE(store->replace("r", dropped).value());
   CHECK(server.ask("SELECT COUNT(*) FROM flux_chat WHERE room_id = 'r'") == "3");
   std::vector<ChatMessage> batch;
   for (int i = 11; i <= 20; ++i) batch.push_back(chat_message("r", std::to_string(i)));
@@ -143,6 +195,23 @@ inline void retention_by_age(SqlServer& server) {
   REQUIRE(store->drop_expired().ok());
   CHECK(server.ask("SELECT COUNT(*) FROM flux_chat") == "0");
   CHECK(send("r", "4") == 4);
+}
+
+/// One process reads a message to edit it, and another deletes it in between.
+inline void deleted_elsewhere(SqlServer& server) {
+  const auto one = server.open_chat({});
+  const auto other = server.open_chat({});
+  fill(*one, "r", 1);
+  ChatMessage edited = one->history("r", 1, 2).value().at(0);
+  ChatMessage deleted = edited;
+  deleted.message.clear();
+  deleted.metadata.clear();
+  deleted.deleted_at = 5;
+  REQUIRE(other->replace("r", deleted).value());
+  edited.edited_at = 6;
+  CHECK_FALSE(one->replace("r", edited).value());
+  CHECK(one->replace("r", deleted).value());  // as after a lost reply
+  CHECK(other->history("r", 1, 2).value().at(0) == deleted);
 }
 
 /// Two servers use one database and one room at the same time.
@@ -338,6 +407,7 @@ inline void sql_chat_contract(SqlStores& stores) {
     return stores.open_chat(options);
   };
   flux::testing::chat_store_contract(
+      checked,
       [&] {
         ++count;
         return open();
@@ -359,7 +429,10 @@ inline void sql_chat_store_tests(SqlServer& server) {
   }
   SECTION("tables of a newer version are refused") { sql_chat::newer_version(server); }
   SECTION("an interrupted start is completed") { sql_chat::missing_counters(server); }
+  SECTION("tables of the first version get the columns for edits, and lose nothing") { sql_chat::version_1(server); }
   SECTION("a table of another program is taken over, and kept") { sql_chat::taking_over(server); }
+  SECTION("a table that is created or taken over again has its own offsets") { sql_chat::made_anew(server); }
+  SECTION("a message that another process deletes stays deleted") { sql_chat::deleted_elsewhere(server); }
   SECTION("above a room's count the oldest messages are deleted, and offsets keep counting") {
     sql_chat::retention_by_count(server);
   }

@@ -25,7 +25,7 @@ using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
 
 inline void options(SqlServer& server) {
-  refuses_options<flux_test::FileIndexOptions>([&](const flux_test::FileIndexOptions& options) {
+  refuses_options<flux_test::FileIndexOptions>(server, [&](const flux_test::FileIndexOptions& options) {
     const auto index = server.open_files(options);
     REQUIRE(index->save(index_row(1)).ok());
   });
@@ -49,7 +49,7 @@ inline void newer_version(SqlServer& server) {
   server.open_files({});
   server.run("UPDATE flux_files_version SET version = 7");
   CHECK_THAT(flux_test::error_of([&] { server.open_files({}); }).message(),
-             ContainsSubstring("version 7, which a newer flux made"));
+             ContainsSubstring("version 7, created by a newer flux"));
 }
 
 inline void broken_start(SqlServer& server) {
@@ -93,9 +93,9 @@ inline void rows_of_others(SqlServer& server) {
   const auto loaded = index->load();
   REQUIRE_FALSE(loaded.ok());
   CHECK(loaded.error().code() == Errc::store_failed);
-  CHECK_THAT(loaded.error().message(), ContainsSubstring("\"lost\" is no state of a file"));
+  CHECK_THAT(loaded.error().message(), ContainsSubstring("\"lost\" is not a state of a file"));
   server.run("UPDATE flux_files SET state = 'complete', size = -1");
-  CHECK_THAT(index->load().error().message(), ContainsSubstring("-1 is no size of a file"));
+  CHECK_THAT(index->load().error().message(), ContainsSubstring("-1 is not the size of a file"));
 }
 
 /// They start at the same time.
@@ -204,14 +204,53 @@ inline void sql_file_index_outage_tests(Proxied& server) {
   SECTION("a database that never answers is given up in time") { sql_files::silence(server); }
 }
 
-/// Files on disk with their index in the database.
-inline std::shared_ptr<flux::FileStore> disk_store_of(SqlStores& stores, const std::string& folder,
-                                                      flux::testing::FileLimits limits = {}) {
-  flux::DiskFileStoreOptions options;
-  options.bytes_max = limits.bytes_max;
-  options.bytes_per_owner_max = limits.bytes_per_owner_max;
-  options.index = stores.open_files({});
-  return std::make_shared<flux::DiskFileStore>(folder, options);
+/// Each index has a table of its own.
+inline void sql_file_index_contract(SqlStores& stores) {
+  int count = 0;
+  const auto open = [&] {
+    flux_test::FileIndexOptions options;
+    options.table = "files" + std::to_string(count);
+    return stores.open_files(options);
+  };
+  flux::testing::file_index_contract(
+      checked,
+      [&] {
+        ++count;
+        return open();
+      },
+      open);
+}
+
+/// Stores of files on disk with their index in the database. Each has a folder and a table of its own.
+class DiskStores {
+ public:
+  explicit DiskStores(SqlStores& databases) : databases_(databases) {}
+  std::shared_ptr<flux::FileStore> make(flux::testing::FileLimits limits = {}) {
+    folders_.next();
+    ++count_;
+    return reopen(limits);
+  }
+  /// The one that was made last.
+  std::shared_ptr<flux::FileStore> reopen(flux::testing::FileLimits limits = {}) {
+    FileIndexOptions table;
+    table.table = "disk" + std::to_string(count_);
+    flux::DiskFileStoreOptions options;
+    options.bytes_max = limits.bytes_max;
+    options.bytes_per_owner_max = limits.bytes_per_owner_max;
+    options.index = databases_.open_files(table);
+    return std::make_shared<flux::DiskFileStore>(folders_.last(), options);
+  }
+
+ private:
+  SqlStores& databases_;
+  NewFolders folders_;
+  int count_ = 0;
+};
+
+inline void sql_disk_reopen_contract(SqlStores& databases) {
+  DiskStores stores(databases);
+  flux::testing::file_store_reopen_contract(
+      checked, [&] { return stores.make(); }, [&] { return stores.reopen(); });
 }
 
 }  // namespace flux_test

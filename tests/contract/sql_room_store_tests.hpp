@@ -25,7 +25,7 @@ using Catch::Matchers::ContainsSubstring;
 
 inline void options(SqlServer& server) {
   refuses_options<flux_test::RoomOptions>(
-      [&](const flux_test::RoomOptions& options) { fill(*server.open_rooms(options), stored_room("r"), 2); });
+      server, [&](const flux_test::RoomOptions& options) { fill(*server.open_rooms(options), stored_room("r"), 2); });
 }
 
 inline void table_of_another_shape(SqlServer& server) {
@@ -47,7 +47,36 @@ inline void newer_version(SqlServer& server) {
   server.open_rooms({});
   server.run("UPDATE flux_rooms_version SET version = 7");
   CHECK_THAT(error_of([&] { server.open_rooms({}); }).message(),
-             ContainsSubstring("version 7, which a newer flux made"));
+             ContainsSubstring("version 7, created by a newer flux"));
+}
+
+/// As the first version of flux made them: without a column for what rooms demand.
+inline void version_1(SqlServer& server) {
+  {
+    fill(*server.open_rooms({}), stored_room("r"), 2);
+    server.run("ALTER TABLE flux_rooms DROP COLUMN demands");
+    server.run("UPDATE flux_rooms_version SET version = 1");
+  }
+  for (int start = 1; start <= 2; ++start) {
+    const auto store = server.open_rooms({});
+    CHECK(server.ask("SELECT version FROM flux_rooms_version") == "2");
+    CHECK(numbers_of(*store, "r") == "1 2 ");
+    StoredRoom room = stored_room("r");
+    room.demands = Demands{.join = "read"};
+    REQUIRE(store->open(room).ok());
+    CHECK(loaded(*store).at("r").room == room);
+  }
+}
+
+/// Must not open the room to everybody.
+inline void unreadable_demands(SqlServer& server) {
+  const auto store = server.open_rooms({});
+  const auto room = stored_room("r");
+  fill(*store, room, 1);
+  server.run("UPDATE flux_rooms SET demands = '{}'");
+  const auto all = store->load();
+  REQUIRE_FALSE(all.ok());
+  CHECK_THAT(all.error().message(), ContainsSubstring("\"{}\" is not what a room demands"));
 }
 
 inline void broken_start(SqlServer& server) {
@@ -104,7 +133,7 @@ inline void rows_of_others(SqlServer& server) {
   const auto all = store->load();
   REQUIRE_FALSE(all.ok());
   CHECK(all.error().code() == Errc::store_failed);
-  CHECK_THAT(all.error().message(), ContainsSubstring("\"loud\" is no mode of a room"));
+  CHECK_THAT(all.error().message(), ContainsSubstring("\"loud\" is not a mode of a room"));
 }
 
 inline void largest_numbers(SqlServer& server) {
@@ -255,6 +284,7 @@ inline void sql_room_contract(SqlStores& stores) {
     return stores.open_rooms(options);
   };
   flux::testing::room_store_contract(
+      checked,
       [&] {
         ++count;
         return open();
@@ -272,6 +302,8 @@ inline void sql_room_store_tests(SqlServer& server) {
     sql_rooms::tables_of_other_types(server);
   }
   SECTION("tables of a newer version are refused") { sql_rooms::newer_version(server); }
+  SECTION("tables of version 1 get the new column") { sql_rooms::version_1(server); }
+  SECTION("demands of another program are refused") { sql_rooms::unreadable_demands(server); }
   SECTION("an interrupted start is completed, and rows remain") { sql_rooms::broken_start(server); }
   SECTION("NUL and values outside the range of a column are refused, and the rest of the batch is kept") {
     sql_rooms::refused_items(server);

@@ -4,12 +4,13 @@
 using namespace flux;
 using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
-using flux_test::disk_store_of;
+using flux_test::checked;
+using flux_test::DiskStores;
 using flux_test::SqliteServer;
 
 TEST_CASE("file index: SQLite fulfills the contract", "[file_index][sqlite]") {
   SqliteServer server;
-  file_index_contract([&] { return server.open_files({}); });
+  flux_test::sql_file_index_contract(server);
 }
 
 TEST_CASE("sql file index: SQLite passes the tests of all databases", "[file_index][sqlite]") {
@@ -19,21 +20,20 @@ TEST_CASE("sql file index: SQLite passes the tests of all databases", "[file_ind
 
 TEST_CASE("file store: disk with its index in SQLite fulfills the contract", "[file_store][sqlite]") {
   SqliteServer server;
-  const TempFolder folder;
-  file_store_contract([&] { return disk_store_of(server, folder / "files"); });
+  DiskStores stores(server);
+  file_store_contract(checked, [&] { return stores.make(); });
 }
 
 TEST_CASE("file store: disk with its index in SQLite fulfills the contract of quotas", "[file_store][sqlite]") {
   SqliteServer server;
-  const TempFolder folder;
-  file_store_quota_contract([&](FileLimits limits) { return disk_store_of(server, folder / "files", limits); });
+  DiskStores stores(server);
+  file_store_quota_contract(checked, [&](FileLimits limits) { return stores.make(limits); });
 }
 
 TEST_CASE("file store: disk with its index in SQLite fulfills the contract of persistent stores",
           "[file_store][sqlite]") {
   SqliteServer server;
-  const TempFolder folder;
-  file_store_reopen_contract([&] { return disk_store_of(server, folder / "files"); });
+  flux_test::sql_disk_reopen_contract(server);
 }
 
 TEST_CASE("sqlite file index: a foreign row with text for a number, or without an id, is an error of load",
@@ -43,11 +43,11 @@ TEST_CASE("sqlite file index: a foreign row with text for a number, or without a
   REQUIRE(index->save(index_row(1)).ok());
   server.run("UPDATE flux_files SET size = 'large'");
   CHECK(index->load().error().code() == Errc::store_failed);
-  CHECK_THAT(index->load().error().message(), ContainsSubstring("\"large\" is in a column of whole numbers"));
+  CHECK_THAT(index->load().error().message(), ContainsSubstring("\"large\" is in a column of integers"));
   // As another program's table would allow.
   server.run("ALTER TABLE flux_files RENAME TO strict; CREATE TABLE flux_files AS SELECT * FROM strict");
   server.run("UPDATE flux_files SET id = NULL, size = 0");
-  CHECK_THAT(index->load().error().message(), ContainsSubstring("never NULL is NULL"));
+  CHECK_THAT(index->load().error().message(), ContainsSubstring("must not be NULL is NULL"));
 }
 
 TEST_CASE("sqlite file index: an unusable path is a clear error", "[file_index][sqlite]") {

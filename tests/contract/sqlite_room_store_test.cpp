@@ -57,9 +57,7 @@ TEST_CASE(
 
 TEST_CASE("sqlite stores: stores of one database object are opened and used at the same time", "[room_store][sqlite]") {
   const SqliteServer server;
-  SqliteOptions options;
-  options.connections = 1;
-  flux_test::stores_of_one_database(SqliteDatabase(server.path(), options));
+  flux_test::stores_of_one_database(SqliteDatabase(server.path(), {.connections = 1}));
 }
 
 TEST_CASE("sqlite stores: chat, rooms and the file index share a file", "[room_store][sqlite]") {

@@ -44,20 +44,28 @@ class Sqlite {
 class SqliteServer final : public SqlServer {
  public:
   std::shared_ptr<flux::SqlChatStore> open_chat(const ChatOptions& options) override {
-    return flux::SqliteDatabase(path(), flux::SqliteOptions{options, 0}).chat_store(options);
+    return flux::SqliteDatabase(path(), of_file(options)).chat_store(options);
   }
   std::shared_ptr<flux::SqlFileIndex> open_files(const FileIndexOptions& options) override {
-    return flux::SqliteDatabase(path(), flux::SqliteOptions{options, 0}).file_index(options);
+    return flux::SqliteDatabase(path(), of_file(options)).file_index(options);
+  }
+  std::shared_ptr<flux::SqlKeyStore> open_keys(const KeyOptions& options) override {
+    return flux::SqliteDatabase(path(), of_file(options)).key_store(options);
   }
   std::shared_ptr<flux::SqlRoomStore> open_rooms(const RoomOptions& options) override {
-    return flux::SqliteDatabase(path(), flux::SqliteOptions{options, 0}).room_store(options);
+    return flux::SqliteDatabase(path(), of_file(options)).room_store(options);
   }
   void run(const std::string& sql) override { Sqlite(path()).run(sql); }
   std::string ask(const std::string& sql) override { return Sqlite(path()).ask(sql); }
   std::string name_of_number() const override { return "integer"; }
+  bool has_connect_timeout() const override { return false; }
   std::string path() const { return folder_ / "flux.sqlite"; }
 
  private:
+  static flux::SqliteOptions of_file(const flux::SqlOptions& options) {
+    return {.connections = options.connections, .call_timeout = options.call_timeout};
+  }
+
   TempFolder folder_;
 };
 

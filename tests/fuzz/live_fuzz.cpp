@@ -4,7 +4,7 @@
 // again.
 #include <flux/detail/core/json_scanner.hpp>
 #include <flux/detail/core/utf8.hpp>
-#include <flux/detail/endpoints/live/live_codec.hpp>
+#include <flux/detail/endpoints/live/live_session.hpp>
 #include <flux/json.hpp>
 
 #include <algorithm>
@@ -33,8 +33,9 @@ void check_utf8(const std::optional<std::string>& text) { require(!text || core:
 
 void check_request(std::string_view text) {
   const Limits limits;
+  static const features::RequestTable none;
   protocol::LiveRequest request;
-  const auto read = protocol::read_live_request(text, limits, request);
+  const auto read = protocol::read_live_request(text, limits, {detail::LiveSession::request_types(), none}, request);
   check_slice(request.id, text, false);
   require(request.id.size() <= 256);
   const protocol::LiveWriter writer(nullptr);
@@ -44,23 +45,23 @@ void check_request(std::string_view text) {
     writer.error(frame, request.id, read.error());
   } else {
     require(JsonText::parse(std::string(text)).ok());
-    const std::string_view relayed = request.mended ? std::string_view(*request.mended) : text;
-    require(!flux::detail::without_lone_surrogates(relayed));
-    check_slice(request.presence, relayed, true);
-    check_slice(request.payload, relayed, false);
-    check_slice(request.metadata, relayed, false);
-    check_slice(request.data, relayed, true);
-    for (const auto* member : {&request.room_id, &request.access_token, &request.name, &request.email})
-      check_utf8(*member);
-    check_utf8(request.event);
-    check_utf8(request.message);
-    require(request.limit <= 1000 || request.limit == features::no_limit);
-    require(request.event.size() <= limits.event_name_bytes_max && request.message.size() <= limits.chat_bytes_max);
-    require(request.message.find('\0') == std::string::npos);
-    std::optional<std::string_view> payload;
-    if (!request.payload.empty()) payload = request.payload;
-    writer.event(frame, {request.room_id ? *request.room_id : std::string_view("r"), "c", {}, request.event, payload});
-    if (!request.id.empty()) writer.ack(frame, request.id, request.data);
+    const core::Members& members = request.members;
+    for (const char* name : {"presence", "payload", "metadata", "data"}) {
+      const std::string_view json = members.json(name).value_or(std::string_view());
+      require(!flux::detail::without_lone_surrogates(json));
+      check_slice(json, flux::detail::without_lone_surrogates(text) ? json : text, name[0] == 'd');
+    }
+    for (const char* name : {"roomId", "accessToken", "name", "email", "event", "message"}) {
+      require(core::valid_utf8(members.text(name)));
+    }
+    const std::string& event = members.text("event");
+    const std::string& message = members.text("message");
+    require(members.number("limit") <= 1000);
+    require(event.size() <= limits.event_name_bytes_max && message.size() <= limits.chat_bytes_max);
+    require(message.find('\0') == std::string::npos);
+    writer.event(frame,
+                 {members.has("roomId") ? members.text("roomId") : "r", "c", {}, event, members.json("payload")});
+    if (!request.id.empty()) writer.ack(frame, request.id, members.json("data").value_or(std::string_view()));
   }
   // Output is valid, whatever the input was.
   for (std::string_view left = frame; !left.empty();) {

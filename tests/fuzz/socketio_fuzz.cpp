@@ -45,7 +45,7 @@ void check_packet(const SocketIoDecoder& decoder, const SocketIoLimits& limits) 
   }
 }
 
-/// Halves of surrogate pairs are sent as U+FFFD, everything else unchanged.
+/// Lone surrogates are sent as U+FFFD, everything else unchanged.
 bool are_sent_as(const std::vector<SocketIoValue>& given, const std::vector<SocketIoValue>& sent) {
   return std::equal(given.begin(), given.end(), sent.begin(), sent.end(),
                     [](const SocketIoValue& before, const SocketIoValue& after) {

@@ -30,7 +30,7 @@ after(() => server.stop());
 
 const enter = (room, options) => LiveMember.join(server.url, room, {}, options);
 
-test('a client that offers it, gets it without context takeover', async () => {
+test('a client that offers compression gets it, without context takeover', async () => {
   const ada = await LiveMember.open(server.url, deflate);
   assert.equal(ada.socket.extensions, 'permessage-deflate');
   await ada.close();
@@ -39,7 +39,7 @@ test('a client that offers it, gets it without context takeover', async () => {
   await plain.close();
 });
 
-test('a server that is not told to, does not agree', async () => {
+test('without --deflate the server does not agree to compression', async () => {
   const plain = await startServer(process.env.FLUX_SERVER, ['--port', '0']);
   const ada = await LiveMember.join(plain.url, 'room', {}, deflate);
   assert.equal(ada.socket.extensions, '');
@@ -47,7 +47,7 @@ test('a server that is not told to, does not agree', async () => {
   await plain.stop();
 });
 
-test('offers of every form, are answered with what the client can do', async () => {
+test('offers of every form get a response that the client can meet', async () => {
   for (const offer of [
     {serverNoContextTakeover: true},
     {clientNoContextTakeover: true},
@@ -66,7 +66,7 @@ test('offers of every form, are answered with what the client can do', async () 
   }
 });
 
-test('members with small windows and without compression, each gets what all send', async () => {
+test('members with small windows and without compression each receive what all send', async () => {
   const members = [];
   for (const perMessageDeflate of [{serverMaxWindowBits: 9}, {serverMaxWindowBits: 12}, true, false]) {
     const member = await enter('windows', {perMessageDeflate});
@@ -82,7 +82,7 @@ test('members with small windows and without compression, each gets what all sen
   for (const member of members) await member.close();
 });
 
-test('a mixed room: long and short messages from each, reach all of them as they were', async () => {
+test('a mixed room: long and short messages from each member reach all of them unchanged', async () => {
   const members = [];
   for (const options of [deflate, {}, deflate, {}, {perMessageDeflate: true}]) {
     members.push(await enter('mixed', options));
@@ -107,7 +107,7 @@ test('a mixed room: long and short messages from each, reach all of them as they
   await Promise.all(members.map((member) => member.close()));
 });
 
-test('a compressed frame, is small on the wire, and a short one goes out plain', async () => {
+test('a compressed frame is small on the wire, and a short one is sent uncompressed', async () => {
   const peer = await RawPeer.upgrade(server.port, '/live', {'Sec-WebSocket-Extensions': 'permessage-deflate'});
   await peer.join('wire');
   const ada = await enter('wire');
@@ -124,12 +124,17 @@ test('a compressed frame, is small on the wire, and a short one goes out plain',
   await ada.close();
 });
 
-test('the raw endpoint, echoes text and binary of every size, compressed both ways', async () => {
+const echoes = async (windows) => {
   const {WebSocket} = load('ws');
-  const socket = new WebSocket(new URL('echo', server.url.replace('http', 'ws')), deflate);
+  const socket = new WebSocket(new URL('echo', server.url.replace('http', 'ws')), {
+    perMessageDeflate: {threshold: 0, ...windows},
+  });
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
-  for (const size of [0, 1, 125, 126, 127, 128, 65_535, 65_536, 500_000]) {
-    for (const message of ['x'.repeat(size), Buffer.alloc(size, 'ab')]) {
+  assert.equal(socket.extensions, 'permessage-deflate');
+  // Repeats itself at distances below and above the smallest window.
+  const varied = Buffer.from(Array.from({length: 100_000}, (_, i) => `${(i * i * 7919) % 10_007} ${i % 700}`).join(' '));
+  for (const size of [0, 1, 125, 126, 127, 128, 16_384, 65_535, 65_536, 500_000]) {
+    for (const message of ['x'.repeat(size), Buffer.alloc(size, 'ab'), varied.subarray(0, size)]) {
       const answer = new Promise((resolve) => socket.once('message', (data, isBinary) => resolve({data, isBinary})));
       socket.send(message);
       const {data, isBinary} = await answer;
@@ -138,4 +143,11 @@ test('the raw endpoint, echoes text and binary of every size, compressed both wa
     }
   }
   socket.close();
-});
+};
+
+for (const serverBits of [15, 12, 9]) {
+  for (const clientBits of [15, 9]) {
+    test(`the raw endpoint echoes messages of every size, compressed, windows of ${serverBits} and ${clientBits} bits`, () =>
+      echoes({serverMaxWindowBits: serverBits, clientMaxWindowBits: clientBits}));
+  }
+}

@@ -45,7 +45,7 @@ after(async () => {
 
 const stored = () => readdirSync(store).filter((name) => /^[0-9a-f]{8}-/.test(name)).length;
 
-describe('ids that lead elsewhere', () => {
+describe('ids that point elsewhere', () => {
   const id = () => innocent.slice('/files/'.length);
   for (const [name, path] of [
     ['dots', '/files/../secret.txt'],
@@ -59,7 +59,7 @@ describe('ids that lead elsewhere', () => {
     ['nothing', '/files/'],
     ['a very long one', `/files/${'a'.repeat(4_000)}`],
   ]) {
-    test(`${name}, 404 or 400 for every method`, async () => {
+    test(`${name}: 404 or 400 for every method`, async () => {
       for (const method of ['GET', 'PATCH', 'DELETE']) {
         const answer = await tus(port, method, path, {
           'Content-Type': 'application/offset+octet-stream',
@@ -70,7 +70,7 @@ describe('ids that lead elsewhere', () => {
       }
     });
   }
-  test('in other letters or with more behind it, 404', async () => {
+  test('an id in upper case or with more after it: 404', async () => {
     for (const path of [id().toUpperCase(), `${id()}x`, `${id()}.part`, ` ${id()}`, `${id()}/`, `./${id()}`]) {
       const answer = await ask(port, 'GET', `/files/${encodeURI(path)}`);
       assert.ok([400, 404].includes(answer.status), path);
@@ -79,7 +79,7 @@ describe('ids that lead elsewhere', () => {
 });
 
 describe('names', () => {
-  test('path escapes: the file lies under its id, and comes down under a harmless name', async () => {
+  test('path escapes: the file is stored under its id, and downloaded under a harmless name', async () => {
     for (const name of ['../../escaped', '/etc/passwd', '..\\..\\escaped', 'C:\\escaped', '..', '.']) {
       const made = await ask(port, 'POST', `/files?filename=${encodeURIComponent(name)}`, {body: 'x'});
       assert.equal(made.status, 201);
@@ -90,7 +90,7 @@ describe('names', () => {
     for (const entry of readdirSync(store)) assert.match(entry, /^[0-9a-f-]{36}$|^flux-files\./);
   });
 
-  test('header injection: no line of its own comes of it', async () => {
+  test('header injection: no header line is added', async () => {
     const names = ['a\r\nSet-Cookie: b=c', 'a\nX-Injected: 1', 'a"; filename="b.exe', 'a\u2028X-Injected: 1\u0085b'];
     for (const name of names) {
       for (const path of [
@@ -107,13 +107,13 @@ describe('names', () => {
     }
   });
 
-  test('overrides of direction are taken out', async () => {
+  test('direction overrides are removed', async () => {
     const made = await ask(port, 'POST', `/files?filename=${encodeURIComponent('\u202egpj.exe')}`, {body: 'x'});
     const field = (await ask(port, 'GET', made.headers.location)).headers['content-disposition'];
     assert.equal(field, 'attachment; filename="gpj.exe"');
   });
 
-  test('not UTF-8, with NUL, or too long, 400; so is a bad room', async () => {
+  test('not UTF-8, with NUL, or too long: 400; likewise a bad room', async () => {
     const before = stored();
     for (const query of ['filename=%ff', 'filename=a%00b', `filename=${'x'.repeat(513)}`, 'room=%01', 'room=%ff']) {
       assert.equal((await ask(port, 'POST', `/files?${query}`, {body: 'x'})).status, 400, query.slice(0, 20));
@@ -126,10 +126,10 @@ describe('names', () => {
   });
 });
 
-describe('numbers that lie', () => {
+describe('false numbers', () => {
   const bad = ['-1', '+1', '1.5', '1e9', '0x1', 'x', '', ' ', '1, 1', '9223372036854775808', '9'.repeat(50)];
   for (const value of bad) {
-    test(`Upload-Length and Upload-Offset "${value.slice(0, 20)}", 400`, async () => {
+    test(`Upload-Length and Upload-Offset "${value.slice(0, 20)}": 400`, async () => {
       assert.equal((await tus(port, 'POST', '/files', {'Upload-Length': value})).status, 400);
       const path = await begin(port, 3);
       assert.equal((await patch(port, path, value, 'abc')).status, 400);
@@ -137,14 +137,14 @@ describe('numbers that lie', () => {
       assert.equal(await offsetOf(port, path), 0);
     });
   }
-  test('a huge length, 413; a huge offset, 409; none, 400', async () => {
+  test('a huge length: 413; a huge offset: 409; none: 400', async () => {
     assert.equal((await tus(port, 'POST', '/files', {'Upload-Length': '9223372036854775807'})).status, 413);
     const path = await begin(port, 3);
     assert.equal((await patch(port, path, '9223372036854775807', 'abc')).status, 409);
     const none = await tus(port, 'PATCH', path, {'Content-Type': 'application/offset+octet-stream'}, 'abc');
     assert.equal(none.status, 400);
   });
-  test('a body that is announced far too long, 413 at once', async () => {
+  test('a body that is declared far too long: 413 at once', async () => {
     for (const length of ['50000001', '18446744073709551615']) {
       const peer = await RawPeer.connect(port);
       const answer = await peer.request(`POST /files HTTP/1.1\r\nHost: h\r\nContent-Length: ${length}\r\n\r\nx`);
@@ -155,14 +155,14 @@ describe('numbers that lie', () => {
 });
 
 for (const said of ['filename not-base64', 'filename YQ=', ',', 'a YQ==,a YQ==', 'filename  YQ==', 'é YQ==']) {
-  test(`metadata "${said}", 400`, async () => {
+  test(`metadata "${said}": 400`, async () => {
     const bytes = Buffer.from(said).toString('latin1');
     assert.equal((await tus(port, 'POST', '/files', {'Upload-Length': 1, 'Upload-Metadata': bytes})).status, 400);
   });
 }
 
-describe('bodies that do not come', () => {
-  test('a POST that stalls is answered with 408, and nothing is left', async () => {
+describe('bodies that never arrive', () => {
+  test('a POST that stalls gets 408, and leaves nothing behind', async () => {
     const before = stored();
     const peer = await RawPeer.connect(port);
     peer.write('POST /files HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf');
@@ -171,7 +171,7 @@ describe('bodies that do not come', () => {
     await until(() => stored() === before, 'the end of the file');
   });
 
-  test('many stalled bodies at once are ended, their descriptors freed, and others served meanwhile', async () => {
+  test('many stalled bodies at once: all are ended, their descriptors freed, others served meanwhile', async () => {
     const path = await begin(port, 100);
     const peers = await Promise.all(Array.from({length: 50}, () => RawPeer.connect(port)));
     for (const [i, peer] of peers.entries()) {
@@ -188,7 +188,7 @@ describe('bodies that do not come', () => {
     assert.equal(await offsetOf(port, path), 0);
   });
 
-  test('bad chunks in a body, 400, and nothing is left', async () => {
+  test('bad chunks in a body: 400, and nothing is left behind', async () => {
     const before = stored();
     const peer = await RawPeer.connect(port);
     const head = 'POST /files HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n';
@@ -198,7 +198,7 @@ describe('bodies that do not come', () => {
   });
 });
 
-test('two PATCHes at once: one counts, no byte is doubled', async () => {
+test('two PATCHes at once: one takes effect, no byte is duplicated', async () => {
   for (let round = 0; round < 20; ++round) {
     const path = await begin(port, 6);
     const send = (bytes) => patch(port, path, 0, bytes).catch(() => ({status: 0}));
@@ -211,7 +211,7 @@ test('two PATCHes at once: one counts, no byte is doubled', async () => {
   }
 });
 
-test('downloads whose clients stop reading take little memory, and are cut off', async () => {
+test('downloads whose clients stop reading take little memory, and are aborted', async () => {
   const made = await ask(port, 'POST', '/files', {body: Buffer.alloc(50_000_000)});
   await until(() => openDescriptors(server.pid) <= quietDescriptors, 'the end of earlier connections');
   const memory = residentBytes(server.pid);

@@ -117,7 +117,7 @@ test(`uploads through ${rounds} crashes, seed ${seed}`, async () => {
   assert.ok(finished + resumable.length >= 3);
 });
 
-test('what nobody resumed is swept', async () => {
+test('uploads that are not resumed are swept', async () => {
   const server = await start('--upload-expires', '1');
   const parts = () => readdirSync(folder).filter((name) => name.endsWith('.part')).length;
   const upload = await begin(port, 10);

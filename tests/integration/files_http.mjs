@@ -29,9 +29,9 @@ after(async () => {
   rmSync(folder, {recursive: true});
 });
 
-describe('up and down', () => {
+describe('uploads and downloads', () => {
   for (const size of [0, 1, 65_537, 4_999_999]) {
-    test(`${size} bytes come down as they went up`, async () => {
+    test(`${size} bytes are downloaded as they were uploaded`, async () => {
       const content = randomBytes(size);
       const made = await up(content, '/files?filename=a.bin', {'Content-Type': 'application/x-test'});
       assert.equal(made.status, 201);
@@ -57,14 +57,14 @@ describe('up and down', () => {
     });
   }
 
-  test('a body in chunks, whose length is known at its end', async () => {
+  test('a chunked body, whose length is known at its end', async () => {
     const content = randomBytes(300_000);
     const made = await up(content, '/files', {'Transfer-Encoding': 'chunked'});
     assert.equal(made.status, 201);
     assert.ok((await down(made.headers.location)).body.equals(content));
   });
 
-  test('longer than a file may be, 413: by its word or in chunks, and nothing is left', async () => {
+  test('longer than a file may be: 413, by its declared length or in chunks, and nothing is left behind', async () => {
     const before = readdirSync(folder, {recursive: true}).length;
     const content = Buffer.alloc(5_000_001);
     assert.equal((await up(content)).status, 413);
@@ -73,24 +73,32 @@ describe('up and down', () => {
     assert.equal((await up(content.subarray(1))).status, 201);
   });
 
-  test('a form or an encoded body is not a file, 415, and what to send instead', async () => {
-    const form = {'Content-Type': 'multipart/form-data; boundary=x'};
-    const urlencoded = {'Content-Type': 'application/x-www-form-urlencoded', 'Sec-Fetch-Mode': 'navigate'};
-    for (const headers of [form, {'Content-Type': 'Multipart/Form-Data'}, urlencoded]) {
-      const answer = await up('x', '/files', headers);
-      assert.equal(answer.status, 415);
-      assert.match(answer.body.toString(), /not a form: fetch\(url, .*curl --data-binary/);
+  test('a form uploads files, as browsers send it; another form or an encoded body: 415', async () => {
+    const form = new FormData();
+    form.append('comment', 'two files');
+    form.append('file', new Blob(['one'], {type: 'text/plain'}), 'ä"1.txt');
+    form.append('file', new Blob(['two']), 'b');
+    const answer = await fetch(`http://127.0.0.1:${server.port}/files`, {method: 'POST', body: form});
+    assert.equal(answer.status, 201);
+    const {files} = await answer.json();
+    assert.deepEqual(files.map((file) => [file.fileName, file.size]), [['ä"1.txt', 3], ['b', 3]]);
+    assert.match(files[0].mimeType, /^text\/plain/);
+    assert.equal(await (await fetch(`http://127.0.0.1:${server.port}/files/${files[1].fileId}`)).text(), 'two');
+    for (const type of ['application/x-www-form-urlencoded', 'text/plain']) {
+      const refused = await up('x', '/files', {'Content-Type': type, 'Sec-Fetch-Mode': 'navigate'});
+      assert.equal(refused.status, 415);
+      assert.match(refused.body.toString(), /needs enctype="multipart\/form-data"/);
     }
     assert.equal((await up('x', '/files', {'Content-Encoding': 'gzip'})).status, 415);
   });
 
-  test("curl's type for any data says nothing of a file; other multipart types are those of files", async () => {
+  test("curl's default type says nothing about a file; other multipart types are kept as the file's type", async () => {
     const typeOf = async (type) => JSON.parse((await up('x', '/files', {'Content-Type': type})).body).mimeType;
     assert.equal(await typeOf('application/x-www-form-urlencoded'), 'application/octet-stream');
     assert.equal(await typeOf('multipart/related'), 'multipart/related');
   });
 
-  test('a part of a file by a draft of what follows tus, 400, and nothing is left; a whole one is a file', async () => {
+  test('part of a file, by a draft protocol after tus: 400, nothing is left behind; a whole one is a file', async () => {
     const before = readdirSync(folder, {recursive: true}).length;
     for (const headers of [{'Upload-Complete': '?0'}, {'Upload-Incomplete': '?1'}]) {
       const answer = await up('x', '/files', {'Upload-Draft-Interop-Version': '6', ...headers});
@@ -101,7 +109,7 @@ describe('up and down', () => {
     assert.equal((await up('x', '/files', {'Upload-Complete': '?1'})).status, 201);
   });
 
-  test('other methods, 405 with Allow', async () => {
+  test('other methods: 405 with Allow', async () => {
     for (const method of ['GET', 'PUT', 'PATCH', 'DELETE']) {
       const answer = await ask(server.port, method, '/files');
       assert.equal(answer.status, 405, method);
@@ -116,7 +124,7 @@ describe('up and down', () => {
   });
 });
 
-describe('parts and conditions', () => {
+describe('ranges and conditions', () => {
   const content = Buffer.from('0123456789');
   let path;
   let etag;
@@ -132,7 +140,7 @@ describe('parts and conditions', () => {
     ['bytes=-3', '789', '7-9'],
     ['bytes=8-99', '89', '8-9'],
   ]) {
-    test(`${range}, 206`, async () => {
+    test(`${range}: 206`, async () => {
       const got = await down(path, {Range: range});
       assert.equal(got.status, 206);
       assert.equal(got.body.toString(), part);
@@ -150,14 +158,14 @@ describe('parts and conditions', () => {
   }
 
   for (const range of ['bytes=3-1', 'bytes=a-b', 'bytes=', 'items=0-1', 'bytes=0-1,3-4']) {
-    test(`${range}, no such range: the whole file`, async () => {
+    test(`${range}, not a valid range: the whole file`, async () => {
       const got = await down(path, {Range: range});
       assert.equal(got.status, 200);
       assert.equal(got.body.toString(), '0123456789');
     });
   }
 
-  test('If-None-Match, If-Modified-Since: 304; If-Match: 412; If-Range: the whole where it is another', async () => {
+  test('If-None-Match, If-Modified-Since: 304; If-Match: 412; If-Range of another file: the whole file', async () => {
     const status = async (headers) => (await down(path, headers)).status;
     assert.equal(await status({'If-None-Match': etag}), 304);
     assert.equal(await status({'If-None-Match': `"x", W/${etag}`}), 304);
@@ -172,7 +180,7 @@ describe('parts and conditions', () => {
 });
 
 describe('names and types', () => {
-  test('any Unicode name goes up and comes down', async () => {
+  test('any Unicode name survives upload and download', async () => {
     const name = 'naïve “файл” 日本 😀.txt';
     const made = await up('x', `/files?filename=${encodeURIComponent(name)}`);
     assert.equal(JSON.parse(made.body).fileName, name);
@@ -183,7 +191,7 @@ describe('names and types', () => {
     assert.equal(other.headers['content-disposition'], 'attachment; filename="other.bin"');
   });
 
-  test('a page is offered to be saved and may do nothing where it is opened; only listed types are shown', async () => {
+  test('a page is offered as a download and sandboxed if it is opened; only listed types are displayed', async () => {
     const page = await up('<script>alert(1)</script>', '/files?filename=a.html', {'Content-Type': 'text/html'});
     const got = await down(page.headers.location);
     assert.equal(got.headers['content-type'], 'text/html');
@@ -197,7 +205,7 @@ describe('names and types', () => {
     assert.equal(shown['content-security-policy'], "sandbox; default-src 'none'; style-src 'unsafe-inline'");
   });
 
-  test('what is no media type comes down as bytes', async () => {
+  test('an invalid media type is downloaded as plain bytes', async () => {
     for (const type of ['text', 'a/b/c', 'text/', 'text/html, text/plain', '']) {
       const made = await up('x', '/files', type === '' ? {} : {'Content-Type': type});
       assert.equal((await down(made.headers.location)).headers['content-type'], 'application/octet-stream', type);
@@ -205,9 +213,9 @@ describe('names and types', () => {
   });
 });
 
-describe('who may', () => {
+describe('permissions', () => {
   for (const when of ['now', 'later']) {
-    test(`the application says who may do what, ${when}`, async () => {
+    test(`the application decides who may do what, ${when}`, async () => {
       const guarded = await start('--auth', when);
       const as = (user) => (user ? {Authorization: `Bearer ${user}`} : {});
       const call = (method, path, user, body) => ask(guarded.port, method, path, {headers: as(user), body});
@@ -215,7 +223,9 @@ describe('who may', () => {
       const made = await call('POST', '/files', 'ann', 'x');
       assert.equal(made.status, 201);
       const {location} = made.headers;
-      assert.equal((await call('GET', location)).status, 403);
+      const stranger = await call('GET', location);
+      assert.equal(stranger.status, 401);
+      assert.equal(stranger.headers['www-authenticate'], 'Bearer');
       assert.equal((await call('GET', location, 'thief')).body.toString(), 'this is not yours');
       assert.equal((await call('GET', location, 'bob')).body.toString(), 'x');
       assert.equal((await call('DELETE', location, 'ann')).status, 403);
@@ -253,7 +263,7 @@ describe('other origins', () => {
   const origin = 'https://app.example.com';
   const cors = (headers) => Object.keys(headers).filter((name) => name.startsWith('access-control'));
 
-  test('none are let in by default: no CORS fields, and their uploads are refused', async () => {
+  test('refused by default: no CORS fields, and no uploads', async () => {
     const path = (await up('x')).headers.location;
     assert.deepEqual(cors((await down(path, {Origin: origin})).headers), []);
     const asked = await ask(server.port, 'OPTIONS', '/files', {
@@ -268,7 +278,7 @@ describe('other origins', () => {
     assert.equal((await up('x', '/files', {'Sec-Fetch-Site': 'cross-site'})).status, 403);
   });
 
-  test('a listed origin may read answers and send any fields; others may not', async () => {
+  test('a listed origin may read responses and send any fields; others may not', async () => {
     const open = await start('--cors', origin);
     const fields = 'authorization,baggage,if-modified-since,sentry-trace,traceparent,tus-resumable,upload-concat,x-csrf-token';
     const preflight = (headers) =>
@@ -293,7 +303,7 @@ describe('other origins', () => {
   });
 });
 
-test('a room hears of an upload: how far it is, and that it is done', async () => {
+test('a room is told of an upload: its progress, and that it is complete', async () => {
   const member = await LiveMember.join(server.url, 'watched');
   const {ticket} = await member.request('upload_ticket', {roomId: 'watched'});
   const made = await up(randomBytes(3_000_000), `/files?filename=n&ticket=${ticket}&upload_id=mine`);

@@ -76,6 +76,20 @@ std::string begin_upload(HttpClient& client, std::size_t length, std::string_vie
   return path_of(made);
 }
 
+std::string field_part(std::string_view name, std::string_view value) {
+  return "--xyz\r\nContent-Disposition: form-data; name=\"" + std::string(name) + "\"\r\n\r\n" + std::string(value) +
+         "\r\n";
+}
+std::string file_part(std::string_view name, std::string_view content, std::string_view type = {}) {
+  return "--xyz\r\nContent-Disposition: form-data; name=\"f\"; filename=\"" + std::string(name) + "\"\r\n" +
+         (type.empty() ? "" : "Content-Type: " + std::string(type) + "\r\n") + "\r\n" + std::string(content) + "\r\n";
+}
+/// A POST of a form with these parts.
+std::string form(const std::string& parts, std::string_view end = "--xyz--\r\n", std::string_view fields = "") {
+  return post("/files", parts + std::string(end),
+              "Content-Type: multipart/form-data; boundary=xyz\r\n" + std::string(fields));
+}
+
 std::string bytes_of(std::size_t size) {
   std::string bytes(size, '\0');
   for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>('a' + i * 31 % 23);
@@ -109,6 +123,37 @@ TEST_CASE("files: an uploaded file can be downloaded, from a blocking store and 
       }
     }
   }
+}
+
+TEST_CASE("files: a PATCH that trickles in gets 408; what was received is kept, and the upload can be resumed") {
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  Fixture files({.clock = clock});
+  files.start();
+  auto client = files.client();
+  const std::string path = begin_upload(client, 1000);
+  auto slow = files.client();
+  const auto read = [&] { return files.server->stats().bytes_in; };
+  const std::string head = patch_head(path, 0, 1000);
+  const auto before = read();
+  slow.send(head);
+  REQUIRE(eventually([&] { return read() == before + head.size(); }));
+  slow.send_some("xx");
+  REQUIRE(eventually([&] { return read() > before + head.size(); }));  // the store has opened the file
+  int seconds = 0;
+  for (pollfd answered{slow.native(), POLLIN, 0}; seconds < 60 && ::poll(&answered, 1, 0) == 0; ++seconds) {
+    slow.send_some("xx");
+    client.request(get("/"));  // the loop has handled what was due
+    clock->advance(1000ms);
+    client.request(get("/"));
+  }
+  CHECK(seconds >= 29);
+  CHECK(seconds < 40);
+  CHECK(slow.reply().status == 408);
+  client.send(tus("HEAD", path));
+  const std::size_t received = std::stoul(field(client.reply(true), "Upload-Offset"));
+  CHECK(received <= 2 + 2 * static_cast<std::size_t>(seconds));
+  CHECK(client.request(patch(path, received, std::string(1000 - received, 'x'))).status == 204);
+  CHECK(client.request(get(path)).body == std::string(1000, 'x'));
 }
 
 TEST_CASE("files: Location is relative to the URL of the request, however a proxy has rewritten it") {
@@ -188,7 +233,236 @@ TEST_CASE("files: the server removes deleted files by itself, at its start and p
   CHECK(eventually([&] { return files.store->files() == 0; }));
 }
 
-TEST_CASE("files: a file that nobody has shared expires after a day, by default") {
+TEST_CASE("files: on_file_stored hears of each file once, before its client does, over POST and tus") {
+  for (const bool blocks : {true, false}) {
+    std::mutex mutex;
+    std::vector<flux::StoredFile> stored;
+    Fixture files({.blocks = blocks});
+    files.config.files.sha256 = flux::core::has_digests();
+    files.before_start = [&](flux::Server& server) {
+      server.on_file([](FileRequest& file) { file.accept({.user_id = "ann"}); });
+      server.on_file_stored([&](const flux::StoredFile& file) {
+        const std::lock_guard lock(mutex);
+        stored.push_back(file);
+      });
+    };
+    files.start();
+    auto client = files.client();
+    const auto last = [&](std::size_t count) {
+      const std::lock_guard lock(mutex);
+      REQUIRE(stored.size() == count);
+      return stored.back();
+    };
+    const auto posted = client.request(post("/files?filename=a.txt", "abc", "Content-Type: text/plain\r\n"));
+    REQUIRE(posted.status == 201);
+    const auto whole = last(1);
+    CHECK("/files/" + whole.file.id == path_of(posted));
+    CHECK(whole.file == files.store->info(whole.file.id).value());
+    CHECK(whole.file.state == flux::FileState::complete);
+    CHECK(whole.file.owner == "ann");
+    CHECK(whole.file.sha256.empty() != flux::core::has_digests());
+    CHECK(whole.room.empty());
+    CHECK_FALSE(whole.session.has_value());
+
+    const std::string path = begin_upload(client, 4);
+    CHECK(client.request(patch(path, 0, "ab")).status == 204);
+    last(1);
+    CHECK(client.request(patch(path, 2, "cd")).status == 204);
+    CHECK("/files/" + last(2).file.id == path);
+    client.send(tus("HEAD", path));
+    CHECK(client.reply(true).status == 200);
+    last(2);
+    const auto at_once = client.request(tus("POST", "/files", "Upload-Length: 2\r\n", "xy"));
+    CHECK("/files/" + last(3).file.id == path_of(at_once));
+    CHECK(client.request(tus("POST", "/files", "Upload-Length: 0\r\n")).status == 201);
+    last(4);
+  }
+}
+
+TEST_CASE("files: two requests complete an upload, on_file_stored hears of it once") {
+  std::atomic<int> stored{0};
+  Gate append;
+  Gate loop;
+  Awaited<bool> appending;
+  Awaited<bool> blocked;
+  Fixture files({}, 2);
+  files.store->before_append = [&](const flux::FileId&) {
+    appending.set(true);
+    append.wait();
+  };
+  files.before_start = [&](flux::Server& server) {
+    server.on_file_stored([&](const flux::StoredFile&) { ++stored; });
+    server.route("GET", "/block", [&](const flux::HttpExchange& exchange) {
+      blocked.set(true);
+      loop.wait();
+      exchange.respond(204, {});
+    });
+  };
+  files.start();
+  // Connections are given to the loops in turn.
+  auto patching = files.client();
+  const std::string path = begin_upload(patching, 2);
+  auto asking = files.client();
+  CHECK(asking.request(get("/")).status == 404);
+  auto blocking = files.client();
+  patching.send(patch(path, 0, "ab"));
+  CHECK(appending.get());
+  blocking.send(get("/block"));
+  CHECK(blocked.get());
+  asking.send(tus("HEAD", path));
+  append.open();  // the loop of the PATCH does not see this yet
+  CHECK(asking.reply(true).status == 200);
+  loop.open();
+  CHECK(patching.reply().status == 204);
+  CHECK(stored == 1);
+}
+
+TEST_CASE("files: on_file_stored is not told of a file whose client has disconnected, and may throw") {
+  Gate gate;
+  Awaited<bool> completing;
+  std::atomic<int> stored{0};
+  std::atomic<bool> first{true};
+  Fixture files;
+  files.store->before_complete = [&](const flux::FileId&) {
+    if (!first.exchange(false)) return;
+    completing.set(true);
+    gate.wait();
+  };
+  files.before_start = [&](flux::Server& server) {
+    server.on_file_stored([&](const flux::StoredFile&) {
+      ++stored;
+      throw std::runtime_error("no record");
+    });
+  };
+  const auto& server = files.start();
+  {
+    auto client = files.client();
+    client.send(post("/files", "abc"));
+    CHECK(completing.get());
+    client.reset();
+  }
+  REQUIRE(eventually([&] { return server.stats().connections_now == 0; }));
+  gate.open();
+  CHECK(eventually([&] { return files.store->files() == 0; }));
+  CHECK(stored == 0);
+  const auto made = files.client().request(post("/files", "abc"));
+  CHECK(made.status == 201);
+  CHECK(stored == 1);
+  CHECK(server.stats().handler_errors == 1);
+  CHECK(files.client().request(get(path_of(made))).body == "abc");
+}
+
+namespace {
+
+flux::Result<flux::FileInfo> store_file(flux::Server& server, flux::NewFile file) {
+  return answer_of<flux::FileInfo>([&](auto done) { server.store_file(std::move(file), done); });
+}
+
+}  // namespace
+
+TEST_CASE("files: the application stores a file of its own, from a blocking store and one that does not block") {
+  for (const bool blocks : {true, false}) {
+    INFO("blocks: " << blocks);
+    Fixture files({.blocks = blocks});
+    std::atomic<int> told{0};
+    files.before_start = [&](flux::Server& server) {
+      server.on_file([&](FileRequest& request) {
+        ++told;
+        request.accept();
+      });
+      server.on_file_stored([&](const flux::StoredFile&) { ++told; });
+    };
+    auto& server = files.start();
+    const std::string bytes = std::string(9'000'000, 'x') + "end";  // in three pieces
+    const auto stored = store_file(
+        server, {.bytes = bytes, .name = "sc\u00f6res.csv", .media_type = "text/csv; charset=utf-8", .owner = "ann"});
+    REQUIRE(stored.ok());
+    CHECK(stored->state == flux::FileState::complete);
+    CHECK(stored->size == bytes.size());
+    CHECK(stored->length == bytes.size());
+    CHECK(stored->owner == "ann");
+    CHECK_FALSE(stored->shared);
+    CHECK(files.store->content(stored->id) == bytes);
+    CHECK(files.store->largest_append <= 4'194'304);
+    const auto page = answer_of<flux::FilesPage>([&](auto done) { server.files({.owner = "ann"}, done); });
+    REQUIRE(page.ok());
+    REQUIRE(page->files.size() == 1);
+    CHECK(page->files[0] == *stored);
+    CHECK(told == 0);
+
+    server.create_room("r", {.mode = flux::RoomMode::history, .permanent = true}).value();
+    REQUIRE(answer_of<flux::Position>([&](auto done) { server.share_file("r", stored->id, done); }).ok());
+    auto client = files.client();
+    const auto got = client.request(get("/files/" + stored->id));
+    CHECK(got.status == 200);
+    CHECK(got.body == bytes);
+    CHECK(field(got, "Content-Type") == "text/csv; charset=utf-8");
+
+    const auto empty = store_file(server, {});
+    REQUIRE(empty.ok());
+    CHECK(empty->size == 0);
+    CHECK(empty->state == flux::FileState::complete);
+    CHECK(field(client.request(get("/files/" + empty->id)), "Content-Type") == "application/octet-stream");
+  }
+}
+
+TEST_CASE("files: a file of the application's that can't be stored, its error says why and nothing is left behind") {
+  Fixture files({.bytes_per_owner_max = 1'000});
+  files.config.files.file_bytes_max = 5'000;
+  bool fails = false;
+  files.store->append_fails = [&]() -> flux::Result<void> {
+    if (fails) return flux::Error(flux::Errc::store_failed, "no disk");
+    return {};
+  };
+  auto& server = files.start();
+  const auto code = [&](flux::NewFile file) {
+    const auto stored = store_file(server, std::move(file));
+    return stored ? flux::Errc() : stored.error().code();
+  };
+  CHECK(code({.bytes = std::string(5'001, 'x')}) == flux::Errc::file_too_large);
+  CHECK(code({.name = std::string(513, 'n')}) == flux::Errc::invalid_argument);
+  CHECK(code({.name = std::string("a\0b", 3)}) == flux::Errc::invalid_argument);
+  CHECK(code({.name = "\xff"}) == flux::Errc::invalid_argument);
+  CHECK(code({.media_type = "csv"}) == flux::Errc::invalid_argument);
+  CHECK(code({.media_type = "text/csv\r\nX: y"}) == flux::Errc::invalid_argument);
+  CHECK(code({.owner = "\xff"}) == flux::Errc::invalid_argument);
+  CHECK(code({.bytes = std::string(1'001, 'x'), .owner = "ann"}) == flux::Errc::quota_exceeded);
+  CHECK(code({.bytes = std::string(900, 'x'), .owner = "ann"}) == flux::Errc());
+  CHECK(code({.bytes = std::string(101, 'x'), .owner = "ann"}) == flux::Errc::quota_exceeded);
+  CHECK(code({.bytes = std::string(101, 'x'), .owner = "ben"}) == flux::Errc());
+  fails = true;
+  CHECK(code({.bytes = "x"}) == flux::Errc::store_failed);
+  CHECK(eventually([&] { return files.store->files() == 2; }));
+  server.stop();
+  CHECK(code({.bytes = "x"}) == flux::Errc::stopped);
+  flux::Server without_store(test_config());
+  without_store.start();
+  const auto refused = store_file(without_store, {.bytes = "x"});
+  CHECK(refused.error().code() == flux::Errc::forbidden);
+}
+
+TEST_CASE(
+    "files: the server stops while a file of the application's is being stored, it hears of it and none is left") {
+  Fixture files;
+  Gate gate;
+  Awaited<bool> begun;
+  files.store->before_append = [&](const flux::FileId&) {
+    begun.set(true);
+    gate.wait();
+  };
+  auto& server = files.start();
+  const auto stored = std::make_shared<Awaited<flux::Result<flux::FileInfo>>>();
+  server.store_file({.bytes = std::string(5'000'000, 'x')}, [stored](auto result) { stored->set(std::move(result)); });
+  begun.get();
+  std::thread stopping([&] { server.stop(0ms); });
+  CHECK(eventually([&] { return !server.running(); }));
+  gate.open();
+  stopping.join();
+  CHECK(stored->get().error().code() == flux::Errc::stopped);
+  CHECK(files.store->files() == 0);
+}
+
+TEST_CASE("files: a file that was not shared expires after a day, by default") {
   const auto clock = std::make_shared<flux::testing::ManualClock>();
   Fixture files({.clock = clock});
   files.start();
@@ -206,20 +480,18 @@ TEST_CASE("files: a file that nobody has shared expires after a day, by default"
 }
 
 TEST_CASE("files: an upload delayed by the store blocks its client and takes little memory") {
+  const bool as_form = GENERATE(false, true);
   Fixture files;
   Gate gate;
   files.store->before_append = [&](const flux::FileId&) { gate.wait(); };
   files.start();
   auto client = files.client();
   const std::string content = bytes_of(9'000'000);
-  const std::string request = post("/files", content);
-  // The kernel buffers some megabytes and we queue the rest, until nothing more is accepted for a while.
+  const std::string request = as_form ? form(file_part("a", content)) : post("/files", content);
+  // The kernel buffers some megabytes and we queue the rest, until the socket has taken nothing for 100 ms.
   std::size_t sent = 0;
-  for (int rests = 0; sent < request.size() && rests < 50;) {
-    const std::size_t size = client.send_some(std::string_view(request).substr(sent));
-    sent += size;
-    rests = size == 0 ? rests + 1 : 0;
-    if (size == 0) std::this_thread::sleep_for(2ms);
+  for (pollfd writable{client.native(), POLLOUT, 0}; sent < request.size() && ::poll(&writable, 1, 100) == 1;) {
+    sent += client.send_some(std::string_view(request).substr(sent));
   }
   const std::size_t taken = files.server->stats().bytes_in;
   CHECK(taken <= 1'100'000 + 262'144);
@@ -302,7 +574,7 @@ TEST_CASE("files: 100 (Continue) is sent once the application has permitted the 
   CHECK(client.request("hi").status == 201);
 }
 
-TEST_CASE("files: an upload refused later, 403 with the reason, nothing created, its body not parsed as a request") {
+TEST_CASE("files: an upload refused later, 401 with the reason, nothing created, its body not parsed as a request") {
   Fixture files;
   std::vector<std::string> seen;
   Awaited<flux::LaterAnswer> asked;
@@ -326,7 +598,8 @@ TEST_CASE("files: an upload refused later, 403 with the reason, nothing created,
       post("/files?filename=n&room=r&x=1", "GET / HTTP/1.1\r\nHost: other\r\n\r\n", "Authorization: Bearer t\r\n"));
   asked.get().refuse("not today");
   const auto reply = client.reply();
-  CHECK(reply.status == 403);
+  CHECK(reply.status == 401);
+  CHECK(reply.has("WWW-Authenticate: Bearer"));
   CHECK(reply.body == "not today");
   CHECK(client.to_end().empty());
   CHECK(files.store->files() == 0);
@@ -334,7 +607,7 @@ TEST_CASE("files: an upload refused later, 403 with the reason, nothing created,
 
 TEST_CASE("files: an application that does not answer in time, 503, and its later answer is ignored") {
   Fixture files;
-  files.config.limits.handshake_timeout = 300ms;
+  files.config.limits.answer_timeout = 300ms;
   Awaited<flux::LaterAnswer> asked;
   files.before_start = [&](flux::Server& server) {
     server.on_file([&](FileRequest& request) { asked.set(request.later()); });
@@ -353,7 +626,7 @@ TEST_CASE("files: an application that does not answer in time, 503, and its late
 
 TEST_CASE("files: with an answer in time, an upload may take longer than the answer's timeout") {
   Fixture files;
-  files.config.limits.handshake_timeout = 300ms;
+  files.config.limits.handshake_timeout = files.config.limits.answer_timeout = 300ms;
   files.before_start = [](flux::Server& server) {
     server.on_file([](FileRequest& request) { request.later().accept({.user_id = "u"}); });
   };
@@ -370,7 +643,7 @@ TEST_CASE("files: with an answer in time, an upload may take longer than the ans
 
 TEST_CASE("files: a client that disconnects while the application's answer is pending frees its connection") {
   Fixture files;
-  files.config.limits.handshake_timeout = 300ms;
+  files.config.limits.answer_timeout = 300ms;
   Awaited<flux::LaterAnswer> asked;
   files.before_start = [&](flux::Server& server) {
     server.on_file([&](FileRequest& request) { asked.set(request.later()); });
@@ -407,7 +680,7 @@ TEST_CASE("files: the handler is asked about each action, with the file and its 
       log.push_back(std::to_string(static_cast<int>(request.action())) + request.file().owner + request.file().name);
       if (request.action() == FileAction::remove && request.file().state == flux::FileState::complete &&
           request.token() != "admin") {
-        return request.refuse("no");
+        return request.refuse("no", flux::Errc::forbidden);
       }
       request.accept({.user_id = "ann"});
     });
@@ -473,14 +746,14 @@ TEST_CASE("tus: a HEAD takes over from a PATCH that the store delays, and report
   REQUIRE(eventually([&] { return files.store->content(path.substr(7)) == "abc"; }));
   dead.send("def");  // on its way to the store
   CHECK(held.get());
-  dead.send("ghi");  // queued behind it
+  dead.send("ghi");  // queued after it
   auto newer = files.client();
   newer.send(tus("HEAD", path));
   CHECK(files.client().request(get("/none")).status == 404);
   gate.open();
   const auto offset = newer.reply(true);
   const std::string come = files.store->content(path.substr(7));
-  CHECK((come == "abcdef" || come == "abcdefghi"));  // as soon as the HEAD is known to be allowed
+  CHECK((come == "abcdef" || come == "abcdefghi"));  // as soon as the HEAD is permitted
   CHECK(field(offset, "Upload-Offset") == std::to_string(come.size()));
   CHECK(dead.reply().status == 409);
   const std::string rest(100 - come.size(), 'x');
@@ -515,7 +788,7 @@ TEST_CASE("tus: many concurrent requests for one upload, each byte is written on
   CHECK(first.request(get(path)).body == content);
 }
 
-TEST_CASE("tus: an expired upload is gone") {
+TEST_CASE("tus: an expired upload no longer exists") {
   const auto clock = std::make_shared<flux::testing::ManualClock>();
   Fixture files({.clock = clock});
   files.config.files.upload_expires = 60s;
@@ -566,7 +839,7 @@ TEST_CASE("files: a stranger's unfinished uploads fill neither the quota nor the
   CHECK(begin(stranger, "Upload-Length: 1").status == 429);
 }
 
-TEST_CASE("files: the uploads of users with a name are not limited by their address") {
+TEST_CASE("files: the uploads of known users are not limited by their address") {
   Fixture files;
   files.config.files.unfinished_uploads_per_address_max = 1;
   files.before_start = [](flux::Server& server) {
@@ -597,7 +870,7 @@ TEST_CASE("files: the uploads that an address could not create do not count") {
   CHECK(client.request(tus("POST", "/files", "Upload-Length: 10\r\n")).status == 201);
 }
 
-TEST_CASE("tus: Upload-Expires says when an upload without a byte is removed, then when one that rests is") {
+TEST_CASE("tus: Upload-Expires says when an upload without a byte is removed, then when an idle one is") {
   const auto clock = std::make_shared<flux::testing::ManualClock>();
   Fixture files({.clock = clock});
   files.config.files.upload_expires = 1000s;
@@ -685,15 +958,15 @@ TEST_CASE("files: links work without the handler, until they expire") {
   auto& server = files.start();
   auto client = files.client();
   const auto path = path_of(client.request(post("/files?filename=old", "x")));
-  CHECK(client.request(get(path)).status == 403);
+  CHECK(client.request(get(path)).status == 401);
   const auto link = server.file_link(path.substr(7), 60s, "n\xc3\xa4u").value();
   CHECK(link.find(path + "?filename=n%C3%A4u&expires=") == 0);
   const auto got = client.request(get(link));
   CHECK(got.body == "x");
   CHECK(got.has("Content-Disposition: attachment; filename=\"n_u\"; filename*=UTF-8''n%C3%A4u"));
-  CHECK(client.request(get(link + "0")).body == "this link is not good, or no longer");
+  CHECK(client.request(get(link + "0")).body == "this link is invalid or has expired");
   clock->advance(61s);
-  CHECK(files.client().request(get(link)).body == "this link is not good, or no longer");
+  CHECK(files.client().request(get(link)).body == "this link is invalid or has expired");
   CHECK(server.file_link("../x", 60s).error().code() == flux::Errc::invalid_argument);
   CHECK(server.file_link(path.substr(7), std::chrono::seconds::max()).error().code() == flux::Errc::invalid_argument);
   CHECK(flux::Server(test_config()).file_link(path.substr(7), 60s).error().code() == flux::Errc::forbidden);
@@ -781,12 +1054,12 @@ TEST_CASE("files: a room is told only of its members' uploads") {
     return std::to_string(reply.status) + " " + reply.body;
   };
   const std::string members_only =
-      "403 only uploads of a room's members are told of there: ask for a ticket in the room, and give it as ticket";
+      "403 a room is told only of its members' uploads: request a ticket in the room, and send it as ticket";
   CHECK(why_not("room=r") == members_only);
   CHECK(why_not("room=not%20there") == members_only);
   CHECK(files.client().request(tus("POST", "/files", "Upload-Length: 1\r\nUpload-Metadata: room cg==\r\n")).status ==
         403);
-  const std::string no_good = "403 this ticket is not good, or no longer: ask for a new one in the room";
+  const std::string no_good = "403 this ticket is invalid or has expired; request a new one in the room";
   CHECK(why_not("ticket=x") == no_good);
   CHECK(why_not("ticket=" + good + "0") == no_good);
   CHECK(why_not("room=other&ticket=" + good) ==
@@ -881,6 +1154,277 @@ TEST_CASE("files: an upload with a ticket is owned by its session's user, whom t
   CHECK(client.request(patch(path, 0, "x")).status == 204);
   CHECK(known == 2);
   CHECK(files.store->info(path.substr(7)).value().owner == "ann");
+}
+
+TEST_CASE("files: on_file_stored gets the room and the session of a member's upload, before the room hears of it") {
+  if (!flux::core::has_digests()) return;
+  std::mutex mutex;
+  std::vector<flux::StoredFile> stored;
+  Fixture files;
+  files.before_start = [&](flux::Server& server) {
+    server.on_file_stored([&](const flux::StoredFile& file) {
+      const std::lock_guard lock(mutex);
+      stored.push_back(file);
+    });
+  };
+  auto& server = files.start();
+  LiveClient member(server.port());
+  member.join("r");
+  const std::string ticket = ticket_of(member);
+  auto client = files.client();
+  const auto check_last = [&](std::size_t count) {
+    while (!next_event(member).get<bool>("/payload/payload/done").value()) continue;
+    const std::lock_guard lock(mutex);
+    REQUIRE(stored.size() == count);
+    CHECK(stored.back().room == "r");
+    REQUIRE(stored.back().session.has_value());
+    CHECK(stored.back().session->id() == member.id);
+  };
+  CHECK(client.request(post("/files?ticket=" + ticket, "x")).status == 201);
+  check_last(1);
+  const auto path = begin_upload(client, 1, "Upload-Metadata: filename bg==,ticket " + base64(ticket) + "\r\n");
+  CHECK(client.request(patch(path, 0, "x")).status == 204);
+  check_last(2);
+}
+
+// --- Forms ---
+
+TEST_CASE("files: the files of a form are stored, listed in the answer, and belong to their fields' room") {
+  const bool blocks = GENERATE(true, false);
+  std::mutex mutex;
+  std::vector<std::string> told;
+  Fixture files({.blocks = blocks}, 2);
+  files.before_start = [&](flux::Server& server) {
+    server.on_file([](FileRequest& file) { file.accept({.user_id = file.file().name}); });
+    server.on_file_stored([&](const flux::StoredFile& stored) {
+      const std::lock_guard lock(mutex);
+      told.push_back(stored.file.name + " of " + stored.file.owner + " in " + stored.room);
+    });
+  };
+  auto& server = files.start();
+  auto client = files.client();
+  const std::string large = bytes_of(3'000'000);
+  const auto made = client.request(form(field_part("comment", "hi") + file_part("a.png", "abc", "image/png") +
+                                        file_part("\xc3\xa4%22.txt", large) + file_part("c", "")));
+  REQUIRE(made.status == 201);
+  const auto answer = flux::JsonText::parse(made.body).value();
+  const auto contents = std::vector<std::string>{"abc", large, ""};
+  for (std::size_t i = 0; i < contents.size(); ++i) {
+    const std::string id = text_at(answer, "/files/" + std::to_string(i) + "/fileId");
+    CHECK(client.request(get("/files/" + id)).body == contents[i]);
+  }
+  CHECK(text_at(answer, "/files/0/mimeType") == "image/png");
+  CHECK(text_at(answer, "/files/1/mimeType") == "application/octet-stream");
+  CHECK(text_at(answer, "/files/1/fileName") == "\xc3\xa4\".txt");
+  CHECK(answer.get<int>("/files/1/size") == 3'000'000);
+  CHECK_FALSE(answer.at("/files/3").has_value());
+  CHECK(field(made, "Location").empty());
+  CHECK(told == std::vector<std::string>{"a.png of a.png in ", "\xc3\xa4\".txt of \xc3\xa4\".txt in ", "c of c in "});
+
+  if (!flux::core::has_digests()) return;
+  LiveClient member(server.port());
+  member.join("r");
+  const auto in_room = client.request(
+      form(field_part("ticket", ticket_of(member)) + field_part("upload_id", "mine") + file_part("a", "x")));
+  CHECK(in_room.status == 201);
+  CHECK(path_of(in_room) == "/files/" + text_at(flux::JsonText::parse(in_room.body).value(), "/files/0/fileId"));
+  CHECK(text_at(next_event(member), "/payload/payload/uploadId") == "mine");
+  CHECK(told.back() == "a of a in r");
+}
+
+TEST_CASE("files: a form that arrives in single bytes, chunked, is stored") {
+  Fixture files;
+  files.start();
+  auto client = files.client();
+  const std::string request = form(field_part("upload_id", "u") + file_part("a", "\r\n--xy\r\n") + file_part("b", ""));
+  const std::size_t body = request.find("\r\n\r\n") + 4;
+  std::string head = request.substr(0, body);
+  head.replace(head.find("Content-Length: "),
+               head.find("\r\n", head.find("Content-Length: ")) - head.find("Content-Length: "),
+               "Transfer-Encoding: chunked");
+  client.send(head);
+  for (const char c : request.substr(body)) client.send("1\r\n" + std::string(1, c) + "\r\n");
+  client.send("0\r\n\r\n");
+  const auto made = client.reply();
+  REQUIRE(made.status == 201);
+  const auto first = text_at(flux::JsonText::parse(made.body).value(), "/files/0/fileId");
+  CHECK(client.request(get("/files/" + first)).body == "\r\n--xy\r\n");
+}
+
+TEST_CASE("files: a form that is refused in any way leaves none of its files behind, and says why") {
+  const bool blocks = GENERATE(true, false);
+  Fixture files({.bytes_max = 20'000'000, .blocks = blocks});
+  files.before_start = [](flux::Server& server) {
+    server.on_file([](FileRequest& file) {
+      if (file.file().name == "no") return file.refuse("not this one");
+      file.accept({.user_id = "ann"});
+    });
+  };
+  files.start();
+  const auto why_not = [&](const std::string& parts, std::string_view end = "--xyz--\r\n") {
+    const auto reply = files.client().request(form(parts, end));
+    CHECK(eventually([&] { return files.store->files() == 0; }));
+    return std::to_string(reply.status) + " " + reply.body;
+  };
+  const std::string good = file_part("good", "abc");
+  CHECK(why_not(good + file_part("", "")) == "400 no file was chosen for the field \"f\"");
+  CHECK(why_not(field_part("a", "b")) == "400 the form has no file");
+  CHECK(why_not("") == "400 the form has no file");
+  CHECK(why_not(good, "") == "400 the form has no end: its last boundary is missing");
+  CHECK(why_not(good + "--xyz\r\nX: y\r\n\r\n") == "400 a part of the form has no Content-Disposition");
+  CHECK(why_not(good + file_part("half", "abc").substr(0, 70), "") ==
+        "400 the form has no end: its last boundary is missing");
+  CHECK(why_not(good + file_part("bad\xff", "")) == "400 a file name is UTF-8 without NUL, of at most 512 bytes");
+  CHECK(why_not(good + field_part("room", "r")) == "400 the field room of a form comes before its files");
+  CHECK(why_not(field_part("x", std::string(8'193, 'x')) + good) ==
+        "413 the field \"x\" has at most 8192 bytes; a file needs a filename");
+  CHECK(why_not(good + file_part("no", "abc")) == "401 not this one");
+  CHECK(why_not(field_part("ticket", "x") + good).substr(0, 4) == "403 ");
+  CHECK(why_not(good + file_part("large", std::string(10'000'001, 'x'))) ==
+        "413 the file becomes longer than 10000000 bytes");
+  std::string many;
+  for (int i = 0; i < 3; ++i) many += file_part("large", std::string(9'000'000, 'x'));
+  CHECK(why_not(many).substr(0, 4) == "507 ");
+  CHECK(why_not(good + file_part("mid", "abc\r\n--xyz?")) ==
+        "400 a boundary of the form is not followed by a line end or two dashes");
+  const auto no_boundary = files.client().request(post("/files", "x", "Content-Type: multipart/form-data\r\n"));
+  CHECK(no_boundary.status == 400);
+  CHECK(no_boundary.body == "the Content-Type of a form needs a valid boundary");
+}
+
+TEST_CASE("files: a form whose store fails to complete a file is not stored, and on_file_stored hears of none") {
+  std::atomic<int> completions{0};
+  std::atomic<int> told{0};
+  Fixture files;
+  files.store->before_complete = [&](const flux::FileId&) {
+    if (++completions == 2) throw std::runtime_error("full");
+  };
+  files.before_start = [&](flux::Server& server) { server.on_file_stored([&](const flux::StoredFile&) { ++told; }); };
+  files.start();
+  CHECK(files.client().request(form(file_part("a", "1") + file_part("b", "2") + file_part("c", "3"))).status == 500);
+  CHECK(eventually([&] { return files.store->files() == 0; }));
+  CHECK(completions == 2);
+  CHECK(told == 0);
+}
+
+TEST_CASE("files: a client that disconnects in the middle of a form leaves none of its files behind") {
+  Fixture files;
+  files.start();
+  const std::string whole = form(file_part("a", "1") + file_part("b", std::string(1000, 'x')));
+  for (const std::size_t missing : {20U, 500U, 1030U, 1070U}) {
+    auto client = files.client();
+    client.send(whole.substr(0, whole.size() - missing));
+    CHECK(eventually([&] { return files.store->files() > 0; }));
+    client.reset();
+    CHECK(eventually([&] { return files.store->files() == 0; }));
+  }
+}
+
+TEST_CASE("files: a client that disconnects while its form is being completed leaves nothing behind") {
+  Gate gate;
+  Awaited<bool> completing;
+  std::atomic<int> completions{0};
+  Fixture files;
+  files.store->before_complete = [&](const flux::FileId&) {
+    if (++completions != 2) return;
+    completing.set(true);
+    gate.wait();
+  };
+  files.start();
+  {
+    auto client = files.client();
+    client.send(form(file_part("a", "1") + file_part("b", "2") + file_part("c", "3")));
+    CHECK(completing.get());
+    client.reset();
+  }
+  REQUIRE(eventually([&] { return files.server->stats().connections_now == 0; }));
+  gate.open();
+  CHECK(eventually([&] { return files.store->files() == 0; }));
+}
+
+TEST_CASE("files: the limits of unfinished uploads hold for the files of a form") {
+  Fixture files;
+  files.config.files.unfinished_uploads_per_address_max = 2;
+  files.config.files.unfinished_bytes_per_address_max = 100'000;
+  files.start();
+  const auto reply_to = [&](const std::string& parts) { return files.client().request(form(parts)); };
+  const std::string two = file_part("a", "1") + file_part("b", "2");
+  const std::string large = file_part("a", std::string(60'000, 'x'));
+  CHECK(reply_to(two).status == 201);
+  // Alone too large: another attempt can't help.
+  const auto too_many = reply_to(two + file_part("c", "3"));
+  CHECK(too_many.status == 413);
+  CHECK(too_many.body.find("a form has at most 2 files here") == 0);
+  CHECK(field(too_many, "Retry-After").empty());
+  CHECK(eventually([&] { return files.store->files() == 2; }));
+  const auto too_long = reply_to(large + large);
+  CHECK(too_long.status == 413);
+  CHECK(too_long.body.find("the files of a form have at most 100000 bytes together here") == 0);
+  CHECK(eventually([&] { return files.store->files() == 2; }));
+  CHECK(reply_to(two).status == 201);
+  // Too much together with another upload, which will end.
+  auto client = files.client();
+  begin_upload(client, 70'000);
+  CHECK(reply_to(two).status == 429);
+  const auto with_other = reply_to(large);
+  CHECK(with_other.status == 429);
+  CHECK(field(with_other, "Retry-After") == "60");
+  CHECK(eventually([&] { return files.store->files() == 5; }));
+}
+
+TEST_CASE("files: a page of another origin can't upload with a form") {
+  Fixture files;
+  files.start();
+  const auto status_of = [&](std::string_view fields) {
+    return files.client().request(form(file_part("a", "x"), "--xyz--", fields)).status;
+  };
+  CHECK(status_of("Origin: https://evil.example\r\n") == 403);
+  CHECK(status_of("Origin: null\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n") == 403);
+  CHECK(files.store->files() == 0);
+  CHECK(status_of("Origin: http://h\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\n") == 201);
+}
+
+TEST_CASE("files: the application lists files by owner, in pages, and those of a room") {
+  const bool blocks = GENERATE(true, false);
+  Fixture files({.blocks = blocks});
+  files.before_start = [](flux::Server& server) {
+    server.on_file([](FileRequest& file) { file.accept({.user_id = file.token()}); });
+  };
+  auto& server = files.start();
+  const auto page = [&](flux::FileQuery query) {
+    Awaited<flux::Result<flux::FilesPage>> answer;
+    server.files(std::move(query), [&](flux::Result<flux::FilesPage> listed) { answer.set(std::move(listed)); });
+    return answer.get();
+  };
+  CHECK(page({})->files.empty());
+  auto client = files.client();
+  std::vector<flux::FileId> ids;
+  for (const std::string user : {"ann", "bob", "ann"}) {
+    const auto made = client.request(post("/files", "x", "Authorization: Bearer " + user + "\r\n"));
+    ids.push_back(path_of(made).substr(7));
+  }
+  begin_upload(client, 1, "Authorization: Bearer ann\r\n");
+  const auto first = page({.owner = "ann", .limit = 1}).value();
+  REQUIRE(first.files.size() == 1);
+  const auto second = page({.owner = "ann", .after = first.after, .limit = 1}).value();
+  REQUIRE(second.files.size() == 1);
+  CHECK(second.after.empty());
+  CHECK(std::set{first.files[0].id, second.files[0].id} == std::set{ids[0], ids[2]});
+  CHECK(page({})->files.size() == 3);
+  CHECK(page({.after = "?"}).error().code() == flux::Errc::invalid_argument);
+
+  CHECK(server.room_files("r").error().code() == flux::Errc::room_not_found);
+  REQUIRE(server.create_room("r", {.mode = flux::RoomMode::history}).ok());
+  server.share("r", flux::JsonText::string("no file"));
+  for (const int i : {1, 0, 1}) {
+    Awaited<bool> shared;
+    server.share_file("r", ids[static_cast<std::size_t>(i)], [&](const auto& position) { shared.set(position.ok()); });
+    CHECK(shared.get());
+  }
+  const auto in_room = server.room_files("r").value();
+  REQUIRE(in_room.size() == 2);
+  CHECK(in_room[0].id == ids[1]);
+  CHECK(in_room[1].owner == "ann");
 }
 
 TEST_CASE("files: a server without a store serves none") {

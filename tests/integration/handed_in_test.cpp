@@ -104,10 +104,9 @@ TEST_CASE("handed in: refusals, reasons and identities are repaired") {
   });
   server.on_event([](flux::EventMessage& message) { message.refuse(cut); });
   server.start();
-  HttpClient stranger(server.port());
-  const auto refused = stranger.request(handshake("/live?refused=1"));
-  CHECK(refused.status == 401);
-  CHECK(refused.body == mended);
+  const Closed refused = how_closed(server.port(), "/live?refused=1");
+  CHECK(refused.code == 4401);
+  CHECK(refused.reason == mended);
   LiveClient client(server.port());
   const auto welcome = client.join("r");
   CHECK(text_at(welcome, "/payload/presence/" + client.id + "/name") == mended);
@@ -132,8 +131,7 @@ TEST_CASE("handed in: a user id that is not UTF-8, the client is refused and the
   server.on_token([](flux::TokenRequest& request) { request.accept({{}, {}, {}, bad_name, false}); });
   server.start();
   for (const char* path : {"/live?bad=1", "/live?later=1"}) {
-    HttpClient stranger(server.port());
-    CHECK(stranger.request(handshake(path)).status == 401);
+    CHECK(how_closed(server.port(), path).code == 4401);
   }
   LiveClient client(server.port());
   CHECK(code_of(client.request("join_room", R"({"roomId":"r","accessToken":"t"})")) == "UNAUTHORIZED");
@@ -197,7 +195,7 @@ TEST_CASE("handed in: raw endpoints send text repaired, bytes unchanged") {
   CHECK(browser.message() == "4\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
 }
 
-TEST_CASE("handed in: Socket.IO refuses names, repairs text, halves of pairs too") {
+TEST_CASE("handed in: Socket.IO refuses names and repairs text, lone surrogates too") {
   flux::Server server(test_config());
   flux::socketio::Io io(server);
   Awaited<std::vector<flux::Errc>> codes;
@@ -244,7 +242,7 @@ TEST_CASE("handed in: data sharing checks its handlers and its identity as proto
   CHECK_THAT(text_at(refused, "/message"), ContainsSubstring("not UTF-8"));
 }
 
-TEST_CASE("halves of pairs: live and data sharing relay them as U+FFFD, and refuse them in names with the id") {
+TEST_CASE("lone surrogates: live and data sharing relay them as U+FFFD, and refuse them in names with the id") {
   SharingScene scene;
   flux::Server& server = scene.server;
   LiveClient live(server.port());

@@ -11,14 +11,9 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-HttpReply try_handshake(std::uint16_t port, std::string_view path, std::string_view fields = "") {
-  HttpClient client(port);
-  return client.request(handshake(path, fields));
-}
-
 [[noreturn]] void throw_it() { throw std::runtime_error("thrown on purpose"); }
 
-// The veto of a handler that takes a copy would be lost.
+// A handler that took a copy would lose its veto.
 static_assert(std::is_constructible_v<flux::ChatHandler, void (*)(flux::ChatDraft&)>);
 static_assert(!std::is_constructible_v<flux::ChatHandler, void (*)(flux::ChatDraft)>);
 
@@ -67,17 +62,16 @@ TEST_CASE("connect: without a handler everybody may connect, with the claimed na
   CHECK(server.session(client.id)->identity() == flux::Identity{"", "Ann", "a@example.com", "", false});
 }
 
-TEST_CASE("connect: refused, the client gets 401 with the reason and no session") {
+TEST_CASE("connect: refused, the client is closed with 4401 and the reason, and there is no session") {
   flux::Server server(test_config());
   server.on_connect([](flux::ConnectRequest& request) {
     request.refuse("not on the list");
     request.accept();  // too late: the first answer counts
   });
   server.start();
-  const auto reply = try_handshake(server.port(), "/live");
-  CHECK(reply.status == 401);
-  CHECK(reply.body == "not on the list");
-  CHECK(reply.has("WWW-Authenticate: Bearer"));
+  const Closed closed = how_closed(server.port(), "/live");
+  CHECK(closed.code == 4401);
+  CHECK(closed.reason == "not on the list");
   CHECK(server.stats().connections_refused == 1);
   CHECK(server.stats().sessions_now == 0);
 }
@@ -101,7 +95,7 @@ TEST_CASE("connect: answered later from another thread, the client's messages me
   CHECK(server.sessions_of_user("late").size() == 1);
 }
 
-TEST_CASE("connect: refused later from another thread, the client gets 401") {
+TEST_CASE("connect: refused later from another thread, the client is closed with 4401") {
   Awaited<flux::LaterAnswer> question;
   flux::Server server(test_config());
   server.on_connect([&](flux::ConnectRequest& request) { question.set(request.later()); });
@@ -109,16 +103,17 @@ TEST_CASE("connect: refused later from another thread, the client gets 401") {
   HttpClient client(server.port());
   client.send(handshake("/live"));
   std::thread([answer = question.get()] { answer.refuse("no"); }).join();
-  const auto reply = client.reply();
-  CHECK(reply.status == 401);
-  CHECK(reply.body == "no");
+  CHECK(client.reply().status == 101);
+  const Closed closed = WebSocketClient(std::move(client)).closed();
+  CHECK(closed.code == 4401);
+  CHECK(closed.reason == "no");
 }
 
 TEST_CASE("connect: the answer is dropped, the client is refused") {
   flux::Server server(test_config());
   server.on_connect([](flux::ConnectRequest& request) { request.later(); });
   server.start();
-  CHECK(try_handshake(server.port(), "/live").status == 401);
+  CHECK(how_closed(server.port(), "/live").code == 4401);
 }
 
 TEST_CASE("connect: the client disconnects, or the server ends, before the answer, which does nothing") {
@@ -145,7 +140,7 @@ TEST_CASE("connect: the client disconnects, or the server ends, before the answe
   left->accept();
 }
 
-TEST_CASE("connect: the handler throws, the client gets 500 and the next one is served") {
+TEST_CASE("connect: the handler throws, the client is closed with 4500 and the next one is served") {
   flux::Server server(test_config());
   server.on_connect([](flux::ConnectRequest& request) {
     if (request.query("bad")) throw_it();
@@ -153,15 +148,15 @@ TEST_CASE("connect: the handler throws, the client gets 500 and the next one is 
     request.accept();
   });
   server.start();
-  CHECK(try_handshake(server.port(), "/live?bad=1").status == 500);
-  CHECK(try_handshake(server.port(), "/live?odd=1").status == 500);
+  CHECK(how_closed(server.port(), "/live?bad=1").code == 4500);
+  CHECK(how_closed(server.port(), "/live?odd=1").code == 4500);
   CHECK(type_of(LiveClient(server.port()).join("r")) == "room_joined");
   CHECK(server.stats().handler_errors == 2);
 }
 
 // --- Tokens ---
 
-TEST_CASE("token: verified from the query and from the header, refused with 401, without one the user is unknown") {
+TEST_CASE("token: verified from the query and from the header, refused with 4401, without one the user is unknown") {
   flux::Server server(test_config());
   server.on_token([](flux::TokenRequest& request) {
     if (request.token() == "throw") throw_it();
@@ -178,24 +173,31 @@ TEST_CASE("token: verified from the query and from the header, refused with 401,
   LiveClient nobody(server.port());
   nobody.join("r");
   CHECK(server.session(nobody.id)->identity() == flux::Identity{});
-  const auto refused = try_handshake(server.port(), "/live?access_token=bad");
-  CHECK(refused.status == 401);
-  CHECK(refused.body == "it has ended");
-  CHECK(try_handshake(server.port(), "/live?access_token=unknown").status == 401);  // without an answer it is refused
-  CHECK(try_handshake(server.port(), "/live?access_token=throw").status == 500);
+  const Closed refused = how_closed(server.port(), "/live?access_token=bad");
+  CHECK(refused.code == 4401);
+  CHECK(refused.reason == "it has ended");
+  CHECK(how_closed(server.port(), "/live?access_token=unknown").code == 4401);  // without an answer it is refused
+  CHECK(how_closed(server.port(), "/live?access_token=throw").code == 4500);
   CHECK(server.stats().sessions_now == 3);
 }
 
-TEST_CASE("token: one in a join sets the identity; a bad one answers UNAUTHORIZED and the connection stays") {
-  flux::Server server(test_config());
-  server.on_token([](flux::TokenRequest& request) {
+TEST_CASE("token: one in a join sets the identity; a bad one is answered with an error and the connection stays") {
+  auto config = test_config();
+  config.limits.answer_timeout = 100ms;
+  std::optional<flux::LaterAnswer> never;
+  flux::Server server(config);
+  server.on_token([&](flux::TokenRequest& request) {
     if (request.token() == "throw") throw_it();
+    if (request.token() == "banned") request.refuse("you may not", flux::Errc::forbidden);
+    if (request.token() == "never") never = request.later();
     if (request.token() == "good") request.accept({"u1", "Ann", {}, {}, false});
   });
   server.start();
   LiveClient client(server.port());
   CHECK(code_of(client.request("join_room", R"({"roomId":"r","accessToken":"bad"})")) == "UNAUTHORIZED");
-  CHECK(code_of(client.request("join_room", R"({"roomId":"r","accessToken":"throw"})")) == "UNAUTHORIZED");
+  CHECK(code_of(client.request("join_room", R"({"roomId":"r","accessToken":"banned"})")) == "FORBIDDEN");
+  CHECK(code_of(client.request("join_room", R"({"roomId":"r","accessToken":"throw"})")) == "SERVER_ERROR");
+  CHECK(code_of(client.request("join_room", R"({"roomId":"r","accessToken":"never"})")) == "OVERLOADED");
   CHECK_FALSE(server.room("r"));
   const auto welcome = client.join("r", R"("accessToken":"good","name":"Mallory")");
   CHECK(text_at(welcome, "/payload/presence/" + client.id + "/name") == "Ann");

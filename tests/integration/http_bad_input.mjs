@@ -48,7 +48,7 @@ async function ends(bytes, status) {
 /** A separate test for each. */
 function refuses(status, attempts) {
   for (const [name, bytes] of Object.entries(attempts))
-    test(`${name}, ${status} and the end`, () => ends(bytes, status));
+    test(`${name}: ${status}, and the connection ends`, () => ends(bytes, status));
 }
 
 describe('smuggled requests', () => {
@@ -63,43 +63,43 @@ describe('smuggled requests', () => {
     'Content-Length as a list': post('Content-Length: 0, 0\r\n'),
     'Content-Length with a sign': post(`Content-Length: +${inner.length}\r\n`, inner),
     'Content-Length in hex': post('Content-Length: 0x10\r\n', inner),
-    'Content-Length with a space in it': post('Content-Length: 1 0\r\n', inner),
-    'Content-Length that is empty': post('Content-Length:\r\n', inner),
-    'Content-Length that is negative': post('Content-Length: -1\r\n', inner),
+    'Content-Length with a space inside': post('Content-Length: 1 0\r\n', inner),
+    'an empty Content-Length': post('Content-Length:\r\n', inner),
+    'a negative Content-Length': post('Content-Length: -1\r\n', inner),
     'TE.TE with an unknown one last': post('Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n', chunked(inner)),
     'TE.TE twice chunked': post('Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n', chunked(inner)),
     'chunked, chunked': post('Transfer-Encoding: chunked, chunked\r\n', chunked(inner)),
     'chunked that is not last': post('Transfer-Encoding: chunked, gzip\r\n', chunked(inner)),
     xchunked: post('Transfer-Encoding: xchunked\r\n', chunked(inner)),
     'chunked in quotes': post('Transfer-Encoding: "chunked"\r\n', chunked(inner)),
-    'chunked behind a vertical tab': post('Transfer-Encoding: \x0bchunked\r\n', chunked(inner)),
-    'chunked behind a line that is folded': post('Transfer-Encoding:\r\n chunked\r\n', chunked(inner)),
+    'chunked after a vertical tab': post('Transfer-Encoding: \x0bchunked\r\n', chunked(inner)),
+    'chunked after a folded line': post('Transfer-Encoding:\r\n chunked\r\n', chunked(inner)),
     'Transfer-Encoding with a space before the colon': post('Transfer-Encoding : chunked\r\n', chunked(inner)),
-    'Transfer-Encoding behind a space': post(' Transfer-Encoding: chunked\r\n', chunked(inner)),
-    'Transfer-Encoding behind a tab': post('X: y\r\n\tTransfer-Encoding: chunked\r\n', chunked(inner)),
+    'Transfer-Encoding after a space': post(' Transfer-Encoding: chunked\r\n', chunked(inner)),
+    'Transfer-Encoding after a tab': post('X: y\r\n\tTransfer-Encoding: chunked\r\n', chunked(inner)),
     'Transfer-Encoding in the value before, by a bare CR': post('X: y\rTransfer-Encoding: chunked\r\n', chunked(inner)),
     'Transfer-Encoding in the value before, by a bare LF': post('X: y\nTransfer-Encoding: chunked\r\n', chunked(inner)),
     'Transfer-Encoding with NUL': post('Transfer-Encoding: chunked\x00\r\n', chunked(inner)),
     'Transfer-Encoding in HTTP/1.0': post('Transfer-Encoding: chunked\r\n', chunked(inner)).replace('/1.1', '/1.0'),
-    'lines that end with LF alone': `GET /page.html HTTP/1.1\n${host.trim()}\n\n`,
+    'lines that end with a bare LF': `GET /page.html HTTP/1.1\n${host.trim()}\n\n`,
     'two hosts': `GET /page.html HTTP/1.1\r\n${host}Host: other\r\n\r\n`,
     'no host': 'GET /page.html HTTP/1.1\r\n\r\n',
     'a host with a path': 'GET /page.html HTTP/1.1\r\nHost: a/b\r\n\r\n',
   });
-  refuses(501, {'a transfer coding that is not spoken': post('Transfer-Encoding: gzip, chunked\r\n', chunked('x'))});
+  refuses(501, {'an unsupported transfer coding': post('Transfer-Encoding: gzip, chunked\r\n', chunked('x'))});
 
   const badChunks = {
-    'a chunk size that is no number': 'x\r\n',
+    'a chunk size that is not a number': 'x\r\n',
     'a chunk size with 0x': '0x5\r\nhello\r\n0\r\n\r\n',
     'a chunk size with a sign': '+5\r\nhello\r\n0\r\n\r\n',
     'a chunk size past 2^64': '10000000000000000000\r\n',
     'a chunk that is longer than its size': '3\r\nhello\r\n0\r\n\r\n',
-    'a chunk size behind a space': ' 5\r\nhello\r\n0\r\n\r\n',
-    'a chunk size that ends with LF alone': '5\nhello\r\n0\r\n\r\n',
+    'a chunk size after a space': ' 5\r\nhello\r\n0\r\n\r\n',
+    'a chunk size that ends with a bare LF': '5\nhello\r\n0\r\n\r\n',
     'a chunk extension with a bare CR': '5;a\rb\r\nhello\r\n0\r\n\r\n',
   };
   for (const [name, body] of Object.entries(badChunks)) {
-    test(`${name}, the end without a second answer`, async () => {
+    test(`${name}: the connection ends without a second response`, async () => {
       const peer = await RawPeer.connect(server.port);
       peer.write(post('Transfer-Encoding: chunked\r\n', body) + inner);
       await peer.ended();
@@ -109,7 +109,7 @@ describe('smuggled requests', () => {
     });
   }
 
-  test('a body of its right length, is never read as a request', async () => {
+  test('a body of the correct length is never read as a request', async () => {
     for (const body of [
       post(`Content-Length: ${inner.length}\r\n`, inner),
       post('Transfer-Encoding: chunked\r\n', chunked(inner)),
@@ -129,15 +129,15 @@ describe('request lines', () => {
   refuses(400, {
     'no target': 'GET\r\n\r\n',
     'two spaces': `GET  / HTTP/1.1\r\n${host}\r\n`,
-    'a tab for a space': `GET\t/ HTTP/1.1\r\n${host}\r\n`,
-    'a method that is no token': `G@T( / HTTP/1.1\r\n${host}\r\n`,
-    'a target that is no path': `GET page.html HTTP/1.1\r\n${host}\r\n`,
+    'a tab instead of a space': `GET\t/ HTTP/1.1\r\n${host}\r\n`,
+    'a method that is not a token': `G@T( / HTTP/1.1\r\n${host}\r\n`,
+    'a target that is not a path': `GET page.html HTTP/1.1\r\n${host}\r\n`,
     'a target with a raw control character': `GET /\x01 HTTP/1.1\r\n${host}\r\n`,
     'a target with NUL': `GET /page.html\x00.txt HTTP/1.1\r\n${host}\r\n`,
     'a target with an escaped NUL': `GET /page.html%00 HTTP/1.1\r\n${host}\r\n`,
     'a target with an escaped slash': `GET /..%2fsecret HTTP/1.1\r\n${host}\r\n`,
     'a target with half an escape': `GET /%2 HTTP/1.1\r\n${host}\r\n`,
-    'a version that is none': `GET / HTTPS/1.1\r\n${host}\r\n`,
+    'an invalid version': `GET / HTTPS/1.1\r\n${host}\r\n`,
     'the beginning of TLS': '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
     'binary nonsense': '\x00\x01\x02\xff\xfe\r\n\r\n',
     'empty lines and nothing else': '\r\n\r\n\r\n',
@@ -160,7 +160,7 @@ describe('request lines', () => {
 });
 
 describe('unknown paths and methods', () => {
-  test('are answered, and the connection goes on', async () => {
+  test('get a response, and the connection continues', async () => {
     const peer = await RawPeer.connect(server.port);
     const ask = (method, path) => peer.request(`${method} ${path} HTTP/1.1\r\n${host}\r\n`);
     assert.equal((await ask('GET', '/nowhere')).status, 404);
@@ -180,7 +180,7 @@ describe('unknown paths and methods', () => {
     await bystanders.unharmed();
   });
 
-  test('the WebSocket path without an upgrade, says so', async () => {
+  test('the WebSocket path without an upgrade: 426', async () => {
     const bare = await startServer(process.env.FLUX_SERVER, ['--port', '0']);
     const peer = await RawPeer.connect(bare.port);
     const answer = await peer.request(get('/live'));
@@ -193,7 +193,7 @@ describe('unknown paths and methods', () => {
 });
 
 describe('bodies', () => {
-  test('one that is announced as too long, is refused without being read', async () => {
+  test('a body that is declared too long is refused without being read', async () => {
     const peer = await RawPeer.connect(server.port);
     peer.write(`POST /page.html HTTP/1.1\r\n${host}Content-Length: 99999999999\r\n\r\n`);
     const answer = await peer.response();
@@ -202,10 +202,10 @@ describe('bodies', () => {
     await peer.ended();
   });
 
-  test('a Content-Length past 2^64, 413', () =>
+  test('a Content-Length past 2^64: 413', () =>
     ends(`POST /page.html HTTP/1.1\r\n${host}Content-Length: 99999999999999999999999\r\n\r\n`, 413));
 
-  test('one that is not sent to its end, is no request', async () => {
+  test('a body that is not sent to its end is not a request', async () => {
     const peer = await RawPeer.connect(server.port);
     peer.write(`POST /page.html HTTP/1.1\r\n${host}Content-Length: 100\r\n\r\n${get('/secret.txt')}`);
     await peer.response();

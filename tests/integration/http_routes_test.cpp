@@ -10,6 +10,23 @@
 using namespace flux_test;
 using flux::HttpExchange;
 
+TEST_CASE("http routes: a route at the path of a WebSocket endpoint is refused") {
+  flux::Server server(test_config());
+  server.websocket("/raw", {});
+  const auto answer = [](const flux::HttpExchange& exchange) { exchange.respond(200, "hello"); };
+  CHECK(thrown_by([&] { server.route("GET", "/live", answer); }) ==
+        std::pair<flux::Errc, std::string>(
+            flux::Errc::bad_config,
+            "route GET /live: protocol live is served there; choose another path, or another live_path"));
+  CHECK(thrown_by([&] { server.route("POST", "/raw", answer); }).second ==
+        "route POST /raw: a WebSocket endpoint is served there; choose another path");
+  server.route("GET", "/live/x", answer);
+  auto config = test_config();
+  config.live_path = "";
+  flux::Server without(config);
+  without.route("GET", "/live", answer);
+}
+
 TEST_CASE("route: a handler reads the request") {
   flux::Server server(test_config());
   server.route("GET", "/files/{id}/*rest", [](HttpExchange exchange) {
@@ -33,7 +50,7 @@ TEST_CASE("route: a handler reads the request") {
   CHECK(reply.has("Content-Type: text/plain; charset=utf-8"));
 }
 
-TEST_CASE("route: the token comes from the query, else from the Authorization field") {
+TEST_CASE("route: the token comes from the query, otherwise from the Authorization field") {
   flux::Server server(test_config());
   server.route("GET", "/", [](const HttpExchange& exchange) { exchange.respond(200, exchange.token()); });
   server.start();
@@ -195,6 +212,26 @@ TEST_CASE("route: on_body streams, and pausing it blocks the client") {
     sent += rest.size();
   }
   CHECK(client.reply().body == std::to_string(size) + " whole");
+}
+
+TEST_CASE("route: a body that is paused and resumed while a piece is handled goes on") {
+  Gate first;
+  flux::Server server(test_config());
+  server.route("POST", "/stream", [&](HttpExchange exchange) {
+    exchange.on_body(
+        [&, exchange, is_first = true](std::string_view) mutable {
+          exchange.pause_body();
+          exchange.resume_body();
+          if (std::exchange(is_first, false)) first.open();
+        },
+        [exchange](bool complete) { exchange.respond(200, complete ? "whole" : "cut"); });
+  });
+  server.start();
+  HttpClient client(server.port());
+  client.send("POST /stream HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na");
+  first.wait();
+  client.send("b");
+  CHECK(client.reply().body == "whole");
 }
 
 TEST_CASE("route: the client disconnects, done gets false and on_abort is called once") {

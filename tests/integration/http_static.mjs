@@ -68,7 +68,7 @@ function ask(path, fields = {}, method = 'GET') {
 }
 
 describe('files', () => {
-  test('each has its type, length and content', async () => {
+  test('each has its own type, length and content', async () => {
     for (const [name, type] of Object.entries(types)) {
       const answer = await ask(`/${name}`);
       assert.equal(answer.status, 200, name);
@@ -83,13 +83,13 @@ describe('files', () => {
     assert.equal((await ask('/inner-link.txt')).body.toString(), digits);
   });
 
-  test('a large one, comes whole; and in order with what is asked behind it', async () => {
+  test('a large file arrives whole, and in order with later requests', async () => {
     peer.write('GET /large.bin HTTP/1.1\r\nHost: h\r\n\r\nGET /note.txt HTTP/1.1\r\nHost: h\r\n\r\n');
     assert.ok((await peer.response()).body.equals(large));
     assert.equal((await peer.response()).body.toString(), 'content of note.txt');
   });
 
-  test('folders: with a slash their index, without one a redirect to it', async () => {
+  test('folders: with a slash their index, without one a redirect to the path with it', async () => {
     assert.equal((await ask('/')).body.toString(), 'content of index.html');
     assert.equal((await ask('/folder/')).body.toString(), 'folder');
     const redirect = await ask('/folder?a=b');
@@ -129,7 +129,7 @@ describe('conditions', () => {
     writeFileSync(join(root, 'site', 'note.txt'), 'content of note.txt');
   });
 
-  test('ranges: one gives 206, past the end 416, what is no range is ignored', async () => {
+  test('ranges: one gives 206, past the end 416, an invalid one is ignored', async () => {
     const parts = [
       ['bytes=0-9', 206, '0123456789', 'bytes 0-9/100'],
       ['bytes=95-', 206, '56789', 'bytes 95-99/100'],
@@ -158,7 +158,7 @@ describe('conditions', () => {
   });
 });
 
-describe('what lies outside', () => {
+describe('paths outside the folder', () => {
   const refused = [
     ...[
       '/../outside.txt',
@@ -203,7 +203,7 @@ describe('what lies outside', () => {
     ],
   ];
   for (const path of refused) {
-    test(`${path.slice(0, 40)}, is not served`, async () => {
+    test(`${path.slice(0, 40)} is not served`, async () => {
       const own = await RawPeer.connect(server.port);
       const answer = await own.request(`GET ${path} HTTP/1.1\r\nHost: h\r\n\r\n`);
       assert.ok([400, 404].includes(answer.status), `${answer.status}`);
@@ -214,7 +214,7 @@ describe('what lies outside', () => {
 });
 
 describe('connections', () => {
-  test('keep-alive: many requests over one, HTTP/1.1 by default', async () => {
+  test('keep-alive: many requests over one connection, the default in HTTP/1.1', async () => {
     const own = await RawPeer.connect(server.port);
     for (let i = 0; i < 50; ++i) {
       const answer = await own.request('GET /note.txt HTTP/1.1\r\nHost: h\r\n\r\n');
@@ -226,7 +226,7 @@ describe('connections', () => {
     await own.ended();
   });
 
-  test('HTTP/1.0: ends after one answer, unless it asks for keep-alive', async () => {
+  test('HTTP/1.0: the connection ends after one response, unless keep-alive is requested', async () => {
     const one = await RawPeer.connect(server.port);
     assert.equal((await one.request('GET /note.txt HTTP/1.0\r\n\r\n')).body.toString(), 'content of note.txt');
     await one.ended();
@@ -237,7 +237,7 @@ describe('connections', () => {
     await two.ended();
   });
 
-  test('pipelining: 500 requests at once, are answered in their order', async () => {
+  test('pipelining: 500 requests at once get their responses in order', async () => {
     const own = await RawPeer.connect(server.port);
     const names = ['/note.txt', '/nowhere', '/main.js', '/folder', '/digits.txt'];
     const requests = Array.from({length: 500}, (_, i) => `GET ${names[i % 5]}?${i} HTTP/1.1\r\nHost: h\r\n\r\n`);
@@ -248,7 +248,7 @@ describe('connections', () => {
     own.destroy();
   });
 
-  test('pipelining: byte by byte, is read all the same', async () => {
+  test('pipelining: requests sent byte by byte are answered as well', async () => {
     const own = await RawPeer.connect(server.port);
     const two = 'GET /note.txt HTTP/1.1\r\nHost: h\r\n\r\nHEAD /main.js HTTP/1.1\r\nHost: h\r\n\r\n';
     for (const byte of two) own.write(byte);
@@ -257,7 +257,7 @@ describe('connections', () => {
     own.destroy();
   });
 
-  test('pipelining: behind Connection: close, nothing is answered', async () => {
+  test('pipelining: requests after Connection: close get no response', async () => {
     const own = await RawPeer.connect(server.port);
     own.write('GET /main.js HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\nGET /note.txt HTTP/1.1\r\nHost: h\r\n\r\n');
     assert.equal((await own.response()).body.toString(), 'content of main.js');
@@ -265,7 +265,7 @@ describe('connections', () => {
     assert.equal(own.unread.length, 0);
   });
 
-  test('pipelining: an upgrade behind other requests, is accepted after their answers', async () => {
+  test('pipelining: an upgrade after other requests is accepted after their responses', async () => {
     const own = await RawPeer.connect(server.port);
     const request = 'GET /large.bin HTTP/1.1\r\nHost: h\r\n\r\n';
     own.write(
@@ -277,7 +277,7 @@ describe('connections', () => {
     own.destroy();
   });
 
-  test('a client that has sent its end, still gets its answers', async () => {
+  test('a client that has ended its sending side still gets its responses', async () => {
     const own = await RawPeer.connect(server.port);
     own.write('GET /large.bin HTTP/1.1\r\nHost: h\r\n\r\nGET /note.txt HTTP/1.1\r\nHost: h\r\n\r\n');
     own.end();
@@ -286,7 +286,7 @@ describe('connections', () => {
     await own.ended();
   });
 
-  test('Expect: 100-continue, is told what the answer is without sending the body', async () => {
+  test('Expect: 100-continue: the client gets the response without sending the body', async () => {
     const own = await RawPeer.connect(server.port);
     const head = 'POST /note.txt HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n';
     const answer = await own.request(head);
@@ -295,7 +295,7 @@ describe('connections', () => {
     await own.ended();
   });
 
-  test('downloads that are not read, do not delay a room', async () => {
+  test('downloads that are not read do not delay a room', async () => {
     const idle = await Promise.all(Array.from({length: 20}, () => RawPeer.connect(server.port)));
     for (const one of idle) one.write('GET /large.bin HTTP/1.1\r\nHost: h\r\n\r\n'.repeat(20));
     const ada = await LiveMember.join(server.url, 'room');

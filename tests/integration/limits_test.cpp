@@ -4,10 +4,13 @@
 #include "support/socketio_client.hpp"
 #include "support/socketio_poller.hpp"
 
+#include <flux/sharing.hpp>
 #include <flux/socketio.hpp>
 #include <flux/testing/manual_clock.hpp>
 
 #include <algorithm>
+#include <memory>
+#include <vector>
 
 using namespace flux_test;
 
@@ -67,7 +70,7 @@ TEST_CASE("limits: connections_max, one too many is closed and counted; a freed 
   CHECK_NOTHROW(LiveClient(server.port()));
 }
 
-TEST_CASE("limits: rooms_per_connection 2, messages go to the room they name, else to the last one joined") {
+TEST_CASE("limits: rooms_per_connection 2, messages go to the room they name, otherwise to the last one joined") {
   auto config = test_config();
   config.limits.rooms_per_connection = 2;
   flux::Server server(config);
@@ -117,6 +120,79 @@ TEST_CASE("limits: a room's capacity and rooms_created_max") {
   CHECK(type_of(one.join("small")) == "room_joined");  // its own place
   CHECK(type_of(one.request("create_room", R"({"roomId":"two","mode":"history"})")) == "ack");
   CHECK(code_of(one.request("create_room", R"({"roomId":"three","mode":"live"})")) == "LIMIT_EXCEEDED");
+}
+
+TEST_CASE("limits: a capacity of users counts a user's connections once, in both protocols") {
+  auto config = test_config(2);
+  config.capacity_counts_users = true;
+  config.limits.room_members_max = 6;
+  flux::Server server(config);
+  flux::socketio::Io io(server);
+  flux::socketio::serve_sharing(server, io, {.identity = [](const auto&) { return flux::Identity{.user_id = "ann"}; }});
+  server.on_connect([](flux::ConnectRequest& request) { request.accept({.user_id = request.token()}); });
+  server.start();
+  server.create_room("r", {.capacity = 2, .permanent = true}).value();
+  const auto enters = [&](LiveClient& client) {
+    return type_of(client.request("join_room", R"({"roomId":"r"})")) == "ack";
+  };
+  const auto path = [](const std::string& user) { return "/live?access_token=" + user; };
+  LiveClient ann(server.port(), path("ann"));
+  LiveClient ben(server.port(), path("ben"));
+  LiveClient cid(server.port(), path("cid"));
+  CHECK(enters(ann));
+  CHECK(enters(ben));
+  CHECK(code_of(cid.request("join_room", R"({"roomId":"r"})")) == "ROOM_FULL");
+  LiveClient tab(server.port(), path("ann"));
+  CHECK(enters(tab));
+  CHECK(enters(tab));  // again
+  SocketIoClient phone(server.port());
+  CHECK(phone.ask("room:join", "\"r\"").get<bool>("/success") == true);
+  CHECK(server.room("r")->members == 4);
+
+  // A user's place is free when its last connection has left.
+  ann.request("leave_room");
+  tab.request("leave_room");
+  CHECK_FALSE(enters(cid));
+  CHECK(phone.ask("room:leave", "\"r\"").get<bool>("/success") == true);
+  CHECK(enters(cid));
+  CHECK_FALSE(enters(ann));
+
+  // A member that has become another user needs that user's place when it joins again; refused, it stays what it was.
+  const flux::Session session = server.sessions_of_user("cid").at(0);
+  REQUIRE(session.set_grant({flux::Identity{.user_id = "dan"}}).ok());
+  CHECK(enters(cid));
+  LiveClient second(server.port(), path("dan"));
+  CHECK(enters(second));
+  REQUIRE(session.set_grant({flux::Identity{.user_id = "eve"}}).ok());
+  CHECK_FALSE(enters(cid));
+  CHECK(server.room("r")->members == 3);
+  LiveClient third(server.port(), path("dan"));
+  CHECK(enters(third));
+
+  // Connections are bounded all the same.
+  std::vector<std::unique_ptr<LiveClient>> tabs;
+  for (int i = 0; i < 2; ++i) {
+    tabs.push_back(std::make_unique<LiveClient>(server.port(), path("ben")));
+    CHECK(enters(*tabs.back()));
+  }
+  LiveClient too_many(server.port(), path("ben"));
+  CHECK(code_of(too_many.request("join_room", R"({"roomId":"r"})")) == "ROOM_FULL");
+}
+
+TEST_CASE("limits: with a capacity of users, a client without a user id takes a place of its own") {
+  auto config = test_config();
+  config.capacity_counts_users = true;
+  flux::Server server(config);
+  server.start();
+  server.create_room("r", {.capacity = 2, .permanent = true}).value();
+  LiveClient one(server.port());
+  LiveClient two(server.port());
+  LiveClient three(server.port());
+  one.join("r");
+  two.join("r", R"("name":"Ann","email":"ann@example.com")");
+  CHECK(code_of(three.request("join_room", R"({"roomId":"r"})")) == "ROOM_FULL");
+  one.request("leave_room");
+  three.join("r");
 }
 
 TEST_CASE("limits: messages_per_second, a burst passes, then RATE_LIMITED until time passes, finally 4429") {
@@ -472,7 +548,7 @@ TEST_CASE("origins: pages of listed origins may read what they poll") {
   CHECK(reply.has("Access-Control-Allow-Origin: https://app.example.com"));
 }
 
-TEST_CASE("live: an offered subprotocol is confirmed, the first one or the one that the server prefers") {
+TEST_CASE("live: one offered subprotocol is confirmed, the first or the one that the server prefers") {
   const auto chosen = [](std::vector<std::string> preferred, const std::string& offered) {
     auto config = test_config();
     config.live_subprotocols = std::move(preferred);

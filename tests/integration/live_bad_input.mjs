@@ -21,7 +21,7 @@ after(() => server.stop());
 
 /** Each of `messages` must get an error with `code`, whose message matches `clear`. */
 function gets(name, code, clear, ...messages) {
-  test(`${name}, gets ${code}`, () =>
+  test(`${name}: gets ${code}`, () =>
     staysConnected(server, async (offender) => {
       for (const message of messages) {
         offender.send(message);
@@ -34,7 +34,7 @@ function gets(name, code, clear, ...messages) {
 
 const text = (value) => JSON.stringify(value);
 
-describe('no message at all', () => {
+describe('not a message', () => {
   gets(
     'invalid JSON',
     'INVALID_JSON',
@@ -45,7 +45,7 @@ describe('no message at all', () => {
     ...['{"type":"leave_room","payload":{"roomId":"tab\there"}}', '{"type":"leave\\u00zz"}', '[1,2', '-', '1.', '1e'],
   );
   gets(
-    'a JSON value that is no object',
+    'a JSON value that is not an object',
     'INVALID_MESSAGE',
     /object/,
     '[]',
@@ -58,7 +58,7 @@ describe('no message at all', () => {
   );
   gets('no type', 'INVALID_MESSAGE', /type is missing/, '{}', '{"payload":{}}', '{"Type":"leave_room"}');
   gets(
-    'a type that is no string',
+    'a type that is not a string',
     'INVALID_MESSAGE',
     /type must be a string/,
     ...[null, 1, true, [], {}].map((type) => text({type, payload: {}})),
@@ -72,19 +72,19 @@ describe('no message at all', () => {
     ),
   );
   gets(
-    'a payload that is no object',
+    'a payload that is not an object',
     'INVALID_MESSAGE',
     /payload must be an object/,
     ...[1, 'x', true, []].map((payload) => text({type: 'leave_room', payload})),
   );
   gets(
-    'an id that is neither string nor number, or too long',
+    'an id that is neither a string nor a number, or is too long',
     'INVALID_MESSAGE',
     /id must be/,
     ...[true, [], {}, 'x'.repeat(255)].map((id) => text({type: 'leave_room', id})),
   );
 
-  test('JSON in a binary message is read; a binary message that is none gets INVALID_JSON', () =>
+  test('JSON in a binary message is read; any other binary message gets INVALID_JSON', () =>
     staysConnected(server, async (offender) => {
       offender.socket.send(Buffer.from('{"type":"get_history","id":1,"payload":{"limit":1}}'));
       assert.equal((await offender.next('ack')).id, 1);
@@ -121,7 +121,7 @@ describe('members of the wrong type', () => {
   };
   for (const [type, known] of Object.entries(members)) {
     for (const [member, kind] of Object.entries(known)) {
-      test(`${type}: ${member} is not of kind ${kind}, gets INVALID_MESSAGE that names it`, () =>
+      test(`${type}: ${member} of another kind than ${kind} gets INVALID_MESSAGE that names it`, () =>
         staysConnected(server, async (offender) => {
           for (const [wrong, value] of Object.entries(samples)) {
             if (wrong === kind) continue;
@@ -168,7 +168,7 @@ describe('members of the wrong type', () => {
     text({type: 'public_history'}),
   );
   gets(
-    'share: data that is no TransferData',
+    'share: data that is not TransferData',
     'INVALID_MESSAGE',
     /data\.(type|content)/,
     ...[
@@ -202,7 +202,7 @@ describe('numbers', () => {
     ['get_history', 'before', '', '18446744073709551617'],
   ]) {
     gets(
-      `${type}: ${member} that is negative, no integer or past 2^64`,
+      `${type}: ${member} that is negative, not an integer or past 2^64`,
       'INVALID_MESSAGE',
       new RegExp(`${member}.*integer from \\d+ to \\d+`),
       ...[...numbers, from].map((number) => `{"type":"${type}","id":1,"payload":{${more}"${member}":${number}}}`),
@@ -218,7 +218,7 @@ describe('numbers', () => {
     ),
   );
 
-  test('numbers past 2^64 in payloads, reach the others digit by digit', () =>
+  test('numbers past 2^64 in payloads reach the others with every digit', () =>
     staysConnected(server, async (offender, {near}) => {
       const texts = [];
       near.socket.on('message', (data) => texts.push(String(data)));
@@ -242,7 +242,7 @@ describe('nesting', () => {
     `{"type":"broadcast_event","payload":{"event":"e","payload":${deep(63)}}}`,
   );
 
-  test('100,000 levels, on a server that takes such long messages, get INVALID_JSON', async () => {
+  test('100,000 levels, on a server that accepts such long messages, get INVALID_JSON', async () => {
     const roomy = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--presence-interval', '0']);
     await staysConnected(roomy, async (offender) => {
       for (const message of [deep(100_000), deep(100_000, '{"a":', '}').replace(':}', ':1}'), '['.repeat(1_000_000)]) {
@@ -255,7 +255,7 @@ describe('nesting', () => {
     await roomy.stop();
   });
 
-  test('as deep as allowed, is relayed', () =>
+  test('JSON as deep as allowed is relayed', () =>
     staysConnected(server, async (offender, {near}) => {
       offender.send(`{"type":"broadcast_event","payload":{"event":"e","payload":${deep(62)}}}`);
       assert.equal(JSON.stringify((await near.next('broadcast_event')).payload.payload), deep(62));
@@ -264,7 +264,7 @@ describe('nesting', () => {
 
 describe('characters', () => {
   gets(
-    'NUL between the tokens or in a string',
+    'NUL between tokens or in a string',
     'INVALID_JSON',
     /byte \d+/,
     '{"type":"leave_room"}\u0000',
@@ -273,7 +273,7 @@ describe('characters', () => {
     '{"type":"leave_room","payload":{"roomId":"a\u0000b"}}',
   );
   gets(
-    'half of a surrogate pair in a name',
+    'a lone surrogate in a name',
     'INVALID_MESSAGE',
     /surrogate/,
     ...['\\udfff', '\\ud800', '\\ud800x', '\\ud800\\ud800', '\\udbff\\u0041'].map(
@@ -286,7 +286,7 @@ describe('characters', () => {
   );
   gets('NUL in a chat message', 'INVALID_MESSAGE', /NUL/, '{"type":"send_chat","payload":{"message":"a\\u0000b"}}');
 
-  test('escaped NUL in payloads reaches the others as it was, half of a surrogate pair as U+FFFD', () =>
+  test('an escaped NUL in payloads reaches the others unchanged, a lone surrogate as U+FFFD', () =>
     staysConnected(server, async (offender, {near}) => {
       const texts = [];
       near.socket.on('message', (data) => texts.push(String(data)));
@@ -313,7 +313,7 @@ describe('duplicate members', () => {
     '{"type":"join_room","payload":{"roomId":"a","roomId":null}}',
   );
 
-  test('inside of a payload that is only relayed, reach the others', () =>
+  test('duplicates inside a relayed payload reach the others', () =>
     staysConnected(server, async (offender, {near}) => {
       offender.send('{"type":"broadcast_event","payload":{"event":"e","payload":{"a":1,"a":2}}}');
       assert.deepEqual((await near.next('broadcast_event')).payload.payload, {a: 2});
@@ -340,7 +340,7 @@ describe('names and sizes', () => {
     );
   }
 
-  test('room names of any other characters, are rooms of their own', async () => {
+  test('room names with any other characters are separate rooms', async () => {
     const odd = [' ', 'ü', 'u\u0308', '👩‍🚀', '../../etc/passwd', '"\\', '%2e', 'x'.repeat(256), '__proto__', '日本'];
     const members = await Promise.all(odd.map((room) => LiveMember.join(server.url, room)));
     for (const [i, member] of members.entries()) {
@@ -367,7 +367,7 @@ describe('names and sizes', () => {
 
 describe('rooms', () => {
   gets(
-    'speaking in a room that one is not in',
+    'speaking in a room without being a member',
     'NOT_IN_ROOM',
     /not in room "elsewhere"/,
     ...[
@@ -379,7 +379,7 @@ describe('rooms', () => {
     ].map(([type, payload]) => text({type, id: 1, payload: {...payload, roomId: 'elsewhere'}})),
   );
 
-  test('speaking in no room, gets NOT_IN_ROOM', async () => {
+  test('speaking without any room gets NOT_IN_ROOM', async () => {
     const member = await LiveMember.open(server.url);
     for (const [type, payload] of [
       ['update_presence', {presence: {}}],
@@ -393,7 +393,7 @@ describe('rooms', () => {
     await member.close();
   });
 
-  test('joining a full room, gets ROOM_FULL, and its members notice nothing', () =>
+  test('joining a full room gets ROOM_FULL, and its members notice nothing', () =>
     staysConnected(server, async (offender) => {
       const maker = await LiveMember.open(server.url);
       await maker.request('create_room', {roomId: 'small', mode: 'live', capacity: 1});
@@ -403,7 +403,7 @@ describe('rooms', () => {
       await maker.close();
     }));
 
-  test('10,000 rooms made by one connection, LIMIT_EXCEEDED after 100; they go with it', async () => {
+  test('10,000 rooms created by one connection: LIMIT_EXCEEDED after 100; they end with it', async () => {
     await staysConnected(server, async (offender) => {
       const results = await Promise.all(
         Array.from({length: 10_000}, (_, i) =>
@@ -421,7 +421,7 @@ describe('rooms', () => {
     await next.close();
   });
 
-  test('10,000 rooms joined by one connection, one after the other, exists only the last', async () => {
+  test('10,000 rooms joined by one connection, one after the other: only the last one exists', async () => {
     await staysConnected(server, async (offender, {room, near}) => {
       const joins = Array.from({length: 10_000}, (_, i) => offender.request('join_room', {roomId: `walk ${i}`}));
       await Promise.all(joins);
@@ -439,7 +439,7 @@ describe('rooms', () => {
   });
 });
 
-test('thousands of bad messages at once, are answered one by one', () =>
+test('thousands of bad messages at once are answered one by one', () =>
   staysConnected(server, async (offender, {near}) => {
     const bad = ['{', '[]', text({type: 'x'}), text({type: 'send_chat', payload: {message: 1}})];
     for (let i = 0; i < 4_000; ++i) offender.send(bad[i % bad.length]);

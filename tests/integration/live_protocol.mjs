@@ -47,13 +47,22 @@ after(async () => {
 });
 
 describe('the first two tables', () => {
-  test('join_room: the first member, gets room_joined with itself in the presence', async () => {
+  test('join_room: the first member gets room_joined with itself in the presence', async () => {
     const ada = await open();
     ada.send({type: 'join_room', payload: {roomId: 'first', presence: {x: 1}, name: 'Ada', email: 'ada@example.com'}});
     const frame = await ada.next('room_joined');
     assert.deepEqual(keys(frame), ['payload', 'type']);
-    // The reference's four members, and ours: mode and position.
-    assert.deepEqual(keys(frame.payload), ['chatHistory', 'connectionId', 'mode', 'position', 'presence', 'roomId']);
+    // The reference's four members, and ours: mode, position and serverTime.
+    assert.deepEqual(keys(frame.payload), [
+      'chatHistory',
+      'connectionId',
+      'mode',
+      'position',
+      'presence',
+      'roomId',
+      'serverTime',
+    ]);
+    assert.ok(Math.abs(frame.payload.serverTime - Date.now()) < 60_000);
     const {connectionId} = frame.payload;
     assert.match(connectionId, /^[0-9A-Za-z]{13}$/);
     assert.equal(frame.payload.roomId, 'first');
@@ -65,25 +74,25 @@ describe('the first two tables', () => {
     await ada.expectNothing();
   });
 
-  test('join_room: only a roomId, an entry without name and email, and empty presence', async () => {
+  test('join_room: only a roomId gives an entry without name and email, and empty presence', async () => {
     const ada = await join(newRoom());
     assert.deepEqual(ada.welcome.presence, {[ada.id]: {connectionId: ada.id, presence: {}}});
   });
 
-  test('join_room: optional members that are null, are absent', async () => {
+  test('join_room: optional members that are null count as absent', async () => {
     const ada = await open();
     await ada.enter(newRoom(), null, {name: null, email: null, accessToken: null});
     assert.deepEqual(ada.welcome.presence[ada.id], {connectionId: ada.id, presence: {}});
   });
 
-  test('join_room: name and email of a second join, do not replace the identity that is known', async () => {
+  test('join_room: name and email in a second join do not replace the known identity', async () => {
     const ada = await open();
     await ada.enter(newRoom(), {}, {name: 'Ada'});
     await ada.enter(newRoom(), {}, {name: 'Ben', email: 'ben@example.com'});
     assert.deepEqual(ada.welcome.presence[ada.id], {connectionId: ada.id, name: 'Ada', presence: {}});
   });
 
-  test('presence_updated: somebody joins, the others get its entry and it does not', async () => {
+  test('presence_updated: when a client joins, the others get its entry and it does not', async () => {
     const room = newRoom();
     const ada = await join(room, {at: 'a'});
     const ben = await join(room, {at: 'b'});
@@ -97,7 +106,7 @@ describe('the first two tables', () => {
     await ben.expectNothing();
   });
 
-  test('update_presence: replaces the object, the others get the whole entry', async () => {
+  test('update_presence: replaces the object; the others get the whole entry', async () => {
     const {room, ada, ben} = await pair();
     ada.send({type: 'update_presence', payload: {presence: {cursor: [1, 2.5], more: null}}});
     const frame = await ben.next('presence_updated');
@@ -109,7 +118,7 @@ describe('the first two tables', () => {
     assert.deepEqual(late.welcome.presence[ada.id], entry);
   });
 
-  test('broadcast_event: goes to all others with its payload as it was, of any type or absent', async () => {
+  test('broadcast_event: goes to all others with its payload unchanged, of any type or absent', async () => {
     const {room, ada, ben} = await pair();
     for (const payload of [{a: [1, {b: 'ü'}]}, [1, 2], 'text', 7.25, true, null, undefined]) {
       ada.send({type: 'broadcast_event', payload: {event: 'draw', payload}});
@@ -120,7 +129,7 @@ describe('the first two tables', () => {
     await ada.expectNothing();
   });
 
-  test('send_chat: goes to all, the sender included, with id and time', async () => {
+  test('send_chat: goes to all members, the sender included, with id and time', async () => {
     const {room, ada, ben} = await pair();
     const begin = Date.now();
     ada.send({type: 'send_chat', payload: {message: 'hello "ü" \n', metadata: {color: 'red'}}});
@@ -161,7 +170,7 @@ describe('the first two tables', () => {
     assert.deepEqual(ben.welcome.chatHistory, sent.slice(5));
   });
 
-  test('leave_room: without a payload, leaves; the others get left', async () => {
+  test('leave_room: without a payload it leaves the room; the others get left', async () => {
     const {room, ada, ben} = await pair();
     ada.send({type: 'leave_room'});
     assert.deepEqual(await ben.next('presence_updated'), {
@@ -174,7 +183,7 @@ describe('the first two tables', () => {
     await ada.expectNothing();
   });
 
-  test('leave_room: another room than the current one, is ignored', async () => {
+  test('leave_room: for another room than the current one it is ignored', async () => {
     const {ada, ben} = await pair();
     ada.send({type: 'leave_room', payload: {roomId: 'elsewhere'}});
     await ada.request('broadcast_event', {event: 'still here'});
@@ -182,13 +191,13 @@ describe('the first two tables', () => {
     await ben.expectNothing();
   });
 
-  test('leave_room: the current room by its name, leaves', async () => {
+  test("leave_room: with the current room's id it leaves the room", async () => {
     const {room, ada, ben} = await pair();
     ada.send({type: 'leave_room', payload: {roomId: room}});
     assert.deepEqual((await ben.next('presence_updated')).payload.left, [ada.id]);
   });
 
-  test('join_room: in a room already, leaves it for the new one', async () => {
+  test('join_room: a client that is in a room leaves it for the new one', async () => {
     const {room, ada, ben} = await pair();
     const other = newRoom();
     await ada.enter(other, {});
@@ -201,7 +210,7 @@ describe('the first two tables', () => {
     await ada.expectNothing();
   });
 
-  test('join_room: the same room again, the others see it leave and join, or change', async () => {
+  test('join_room: the same room again; the others see a leave and a join, or a change', async () => {
     const {room, ada, ben} = await pair();
     await ada.enter(room, {again: true});
     assert.deepEqual(ada.welcome.presence[ada.id].presence, {again: true});
@@ -233,7 +242,7 @@ describe('the first two tables', () => {
     await ben.expectNothing();
   });
 
-  test('error: without an id, has type and payload with code and message alone', async () => {
+  test('error: without an id it has only type and payload with code and message', async () => {
     const ada = await open();
     ada.send('{');
     const frame = await ada.next('error');
@@ -244,15 +253,15 @@ describe('the first two tables', () => {
     assert.equal((await ada.next('error')).payload.code, 'INVALID_MESSAGE');
   });
 
-  test('members that no table knows, are ignored in both directions', async () => {
+  test('unknown members are ignored in both directions', async () => {
     const {room, ada, ben} = await pair();
     ada.send({type: 'broadcast_event', extra: [1], payload: {event: 'e', other: {deep: {}}}});
     assert.deepEqual((await ben.next('broadcast_event')).payload, {roomId: room, connectionId: ada.id, event: 'e'});
   });
 });
 
-describe('presence in time', () => {
-  test('throttle: updates within the window, the newest alone arrives when it ends', async () => {
+describe('presence over time', () => {
+  test('throttle: of updates within the window only the newest arrives when it ends', async () => {
     const {ada, ben} = await pair();
     const begin = performance.now();
     for (const n of [1, 2, 3, 4]) ada.send({type: 'update_presence', payload: {presence: {n}}});
@@ -268,7 +277,7 @@ describe('presence in time', () => {
     assert.ok(performance.now() - begin >= 2 * throttleMs - 2);
   });
 
-  test('throttle: who leaves within the window, changes nothing afterwards', async () => {
+  test('throttle: a member that leaves within the window changes nothing afterwards', async () => {
     const {ada, ben} = await pair();
     const other = newRoom();
     const eve = await join(other);
@@ -283,7 +292,7 @@ describe('presence in time', () => {
     await eve.expectNothing();
   });
 
-  test('coalescing: joins and updates within the interval, one frame with the newest of each', async () => {
+  test('coalescing: joins and updates within the interval come in one frame with the newest of each', async () => {
     const room = newRoom();
     const ada = await join(room, {}, coalescing.url);
     const others = await Promise.all([1, 2, 3].map((n) => join(room, {n}, coalescing.url)));
@@ -297,7 +306,7 @@ describe('presence in time', () => {
     await ada.expectNothing();
   });
 
-  test('coalescing: a join and a leave of one connection, cancel out', async () => {
+  test('coalescing: a join and a leave of one connection cancel out', async () => {
     const room = newRoom();
     const ada = await join(room, {}, coalescing.url);
     const ben = await join(room, {}, coalescing.url);
@@ -309,7 +318,7 @@ describe('presence in time', () => {
     await ada.expectNothing();
   });
 
-  test('coalescing: a change of one alone, comes back to all but itself', async () => {
+  test('coalescing: a change of one member alone reaches all except itself', async () => {
     const room = newRoom();
     const ada = await join(room, {}, coalescing.url);
     const ben = await join(room, {}, coalescing.url);
@@ -321,7 +330,7 @@ describe('presence in time', () => {
     await ada.expectNothing();
   });
 
-  test('coalescing: an event of who has just joined, comes after its entry', async () => {
+  test('coalescing: an event from a new member arrives after its entry', async () => {
     const room = newRoom();
     const ada = await join(room, {}, coalescing.url);
     const ben = await join(room, {}, coalescing.url);
@@ -335,7 +344,7 @@ describe('presence in time', () => {
 describe('acks and errors by id', () => {
   const ids = ['text', '', 'ü"\\', 0, -1, 1.5, 1e300];
 
-  test('ids: strings and numbers, come back as they were', async () => {
+  test('ids: strings and numbers are returned unchanged', async () => {
     const ada = await join(newRoom());
     for (const id of ids) {
       ada.send({type: 'update_presence', payload: {presence: {}}, id});
@@ -347,7 +356,7 @@ describe('acks and errors by id', () => {
     }
   });
 
-  test('ids: a number past 2^64, comes back digit by digit', async () => {
+  test('ids: a number past 2^64 is returned with every digit', async () => {
     const ada = await join(newRoom());
     const texts = [];
     ada.socket.on('message', (data) => texts.push(String(data)));
@@ -356,7 +365,7 @@ describe('acks and errors by id', () => {
     assert.deepEqual(texts, ['{"type":"ack","id":123456789012345678901234567890}']);
   });
 
-  test('acks: each request, has the payload that is documented', async () => {
+  test('acks: each request has the documented payload', async () => {
     const room = newRoom();
     const ada = await join(newRoom());
     const ack = async (type, payload) => {
@@ -390,10 +399,10 @@ describe('acks and errors by id', () => {
   });
 });
 
-describe('rooms that are made, and shared data', () => {
+describe('created rooms and shared data', () => {
   const data = (content) => ({type: 'string', content});
 
-  test('create_room: does not join, exists once, and a join finds its mode', async () => {
+  test('create_room: does not join the room, exists once, and a join returns its mode', async () => {
     const room = newRoom();
     const ada = await open();
     await ada.request('create_room', {roomId: room, mode: 'singleton'});
@@ -404,7 +413,7 @@ describe('rooms that are made, and shared data', () => {
     await assert.rejects(ben.request('create_room', {roomId: room, mode: 'live'}), {code: 'ROOM_EXISTS'});
   });
 
-  test('capacity: the room is full, ROOM_FULL; when one leaves, there is room', async () => {
+  test('capacity: a full room gives ROOM_FULL; when a member leaves, another can join', async () => {
     const room = newRoom();
     const [ada, ben, eve] = [await open(), await open(), await open()];
     await ada.request('create_room', {roomId: room, mode: 'live', capacity: 2});
@@ -422,7 +431,7 @@ describe('rooms that are made, and shared data', () => {
     assert.deepEqual(keys(eve.welcome.presence), [ada.id, eve.id].sort());
   });
 
-  test('capacity: a member joins its own full room again, and is let in', async () => {
+  test('capacity: a member can join its own full room again', async () => {
     const room = newRoom();
     const ada = await open();
     await ada.request('create_room', {roomId: room, mode: 'history', capacity: 1});
@@ -432,7 +441,7 @@ describe('rooms that are made, and shared data', () => {
     assert.deepEqual(ada.welcome.presence, {[ada.id]: {connectionId: ada.id, presence: {second: true}}});
   });
 
-  test('share: mode live, to the others with an offset, and nothing is kept', async () => {
+  test('share: mode live sends to the others, with an offset, and keeps nothing', async () => {
     const {room, ada, ben} = await pair();
     const {offset} = await ada.request('share', {data: data('x')});
     assert.deepEqual(await ben.next('room_data'), {
@@ -445,7 +454,7 @@ describe('rooms that are made, and shared data', () => {
     assert.equal(late.welcome.position.offset, offset);
   });
 
-  test('share: mode singleton, to all; who joins gets the newest', async () => {
+  test('share: mode singleton sends to all; a new member gets the newest item', async () => {
     const room = newRoom();
     const ada = await open();
     await ada.request('create_room', {roomId: room, mode: 'singleton'});
@@ -464,10 +473,11 @@ describe('rooms that are made, and shared data', () => {
       'position',
       'presence',
       'roomId',
+      'serverTime',
     ]);
   });
 
-  test('share: mode history, to all; who joins gets every item, oldest first', async () => {
+  test('share: mode history sends to all; a new member gets every item, oldest first', async () => {
     const room = newRoom();
     const ada = await open();
     await ada.request('create_room', {roomId: room, mode: 'history'});
@@ -485,7 +495,7 @@ describe('rooms that are made, and shared data', () => {
     assert.deepEqual(offsets, [offsets[0], offsets[0] + 1, offsets[0] + 2]);
   });
 
-  test('rooms: the last member leaves, the room is gone and comes back with another epoch', async () => {
+  test('rooms: when the last member leaves the room ends, and it is created again with another epoch', async () => {
     const room = newRoom();
     const ada = await open();
     await ada.request('create_room', {roomId: room, mode: 'history'});
@@ -497,7 +507,7 @@ describe('rooms that are made, and shared data', () => {
     assert.equal(second.position.offset, 0);
   });
 
-  test('rooms: made and never joined, stays while its maker is connected, and goes with it', async () => {
+  test('rooms: a room that is never joined exists while its creator is connected, and ends with it', async () => {
     const room = newRoom();
     const [ada, ben] = [await open(), await open()];
     await ada.request('create_room', {roomId: room, mode: 'live'});
@@ -513,7 +523,7 @@ describe('rooms that are made, and shared data', () => {
     );
   });
 
-  test('rooms: of the same name as one that its maker has left, stays when that maker goes', async () => {
+  test('rooms: a room created again under the same id does not end with the first creator', async () => {
     const room = newRoom();
     const [ada, ben] = [await open(), await open()];
     await ada.request('create_room', {roomId: room, mode: 'live'});
@@ -530,7 +540,7 @@ describe('rooms that are made, and shared data', () => {
 });
 
 describe('history', () => {
-  test('get_history: pages backwards until nothing is left, each message once', async () => {
+  test('get_history: pages backwards to the beginning, each message once', async () => {
     const room = newRoom();
     const ada = await join(room);
     const sent = [];
@@ -554,7 +564,7 @@ describe('history', () => {
     await ada.expectNothing();
   });
 
-  test('chat: everybody has gone, the history is there for who comes', async () => {
+  test('chat: when all members have left, the history is kept for new ones', async () => {
     const room = newRoom();
     const ada = await join(room);
     await ada.request('send_chat', {message: 'kept'});
@@ -571,7 +581,7 @@ describe('the public space', () => {
   const data = (content) => ({type: 'string', content});
   const contents = (items) => items.map((item) => item.data.content);
 
-  test('public_share, public_history, public_delete_last: one list, changes go to who has asked once', async () => {
+  test('public_share, public_history, public_delete_last: one list, whose changes go to clients that asked', async () => {
     const [ada, ben, eve] = [await open(), await join(newRoom()), await join(newRoom())];
     while ((await ada.request('public_delete_last')).deleted);
     assert.deepEqual(await ada.request('public_history'), {items: []});

@@ -40,6 +40,32 @@ class BlockingStore final : public flux::ChatStore {
 
 }  // namespace
 
+TEST_CASE("own context: a second thread that runs the context gets an error instead of a handler") {
+  asio::io_context context;
+  flux::Server server(test_config());
+  flux::use_context(server, context);
+  Gate gate;
+  Awaited<bool> inside;
+  server.route("GET", "/waits", [&](const flux::HttpExchange& exchange) {
+    inside.set(true);
+    gate.wait();
+    exchange.respond(200, "waited");
+  });
+  server.start();
+  std::thread first([&] { context.run(); });
+  HttpClient waiting(server.port());
+  waiting.send(get("/waits"));
+  inside.get();
+  server.call_after(0ms, [] {});
+  const auto refused = thrown_by([&] { context.run(); });
+  gate.open();
+  CHECK(refused.first == flux::Errc::bad_config);
+  CHECK_THAT(refused.second, Catch::Matchers::StartsWith("two threads run the io_context"));
+  CHECK(waiting.reply().body == "waited");
+  server.stop(0ms);
+  first.join();
+}
+
 TEST_CASE("own context: every handler runs on the application's thread") {
   Application app;
   std::atomic<int> calls{0};
@@ -150,6 +176,41 @@ TEST_CASE("own context: destroyed while it runs, on the application's thread or 
     app.context.run();  // handlers left in it do nothing
   }
   CHECK(client.closed().code == 1006);
+}
+
+TEST_CASE("own context: destroyed while another thread is in a handler, an error is logged and it stops there") {
+  Application app;
+  Gate gate;
+  Awaited<bool> inside, left;
+  Awaited<std::string> error;
+  auto config = test_config();
+  config.log = [&](flux::LogLevel level, std::string_view line) {
+    if (level == flux::LogLevel::error) error.set(std::string(line));
+  };
+  auto server = std::make_unique<flux::Server>(config);
+  flux::use_context(*server, app.context);
+  server->on_event([&](flux::EventMessage&) {
+    inside.set(true);
+    gate.wait();
+  });
+  std::thread::id left_on;
+  server->on_leave([&](const flux::Session&, const flux::RoomId&) {
+    left_on = std::this_thread::get_id();
+    left.set(true);
+  });
+  server->start();
+  app.run();
+  LiveClient client(server->port());
+  client.join("r");
+  client.send("broadcast_event", R"({"event":"e"})");
+  inside.get();
+  server.reset();
+  CHECK_THAT(error.get(), Catch::Matchers::ContainsSubstring("while another thread runs its io_context"));
+  gate.open();
+  left.get();
+  CHECK(left_on == app.id());
+  client.closed();
+  app.join();
 }
 
 TEST_CASE("own context: destroyed inside one of its handlers, it stops when the handler has returned") {
@@ -316,6 +377,7 @@ class Front {
   std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
   void close() { acceptor_.close(); }
   std::atomic<bool> head_only{false};  // hands over before the head is complete
+  std::atomic<bool> keep_alive{false};
 
  private:
   struct Visitor {
@@ -338,7 +400,7 @@ class Front {
         asio::write(visitor->socket, asio::buffer(std::string("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")), ec);
         return;
       }
-      (void)flux::adopt(server_, std::move(visitor->socket), visitor->input);
+      flux::adopt(server_, std::move(visitor->socket), visitor->input, {.keep_alive = keep_alive});
     };
     if (head_only) {
       asio::async_read_until(visitor->socket, asio::dynamic_buffer(visitor->input), ' ', decide);
@@ -368,13 +430,19 @@ TEST_CASE("adopt: an application's own HTTP server hands connections over with w
   HttpClient own(front.port());
   CHECK(own.request(get("/hello")).body == "hi");
   HttpClient page(front.port());
-  CHECK(page.request(get("/flux")).body == "flux");
-  CHECK(page.request(get("/flux")).body == "flux");  // kept alive
+  const auto once = page.request(get("/flux"));
+  CHECK(once.body == "flux");
+  CHECK(once.has("Connection: close"));
+  CHECK(page.to_end().empty());
+  front.keep_alive = true;
+  HttpClient kept(front.port());
+  CHECK(kept.request(get("/flux")).body == "flux");
+  CHECK(kept.request(get("/flux")).body == "flux");
 
   LiveClient one(front.port());
   one.join("r");
 
-  // Frames right behind the head, some of them already read by the application.
+  // Frames right after the head, some of them already read by the application.
   HttpClient eager(front.port());
   eager.send(handshake("/live") + flux::testing::text_frame(R"({"type":"join_room","payload":{"roomId":"r"}})") +
              flux::testing::text_frame(R"({"type":"broadcast_event","payload":{"event":"early"}})"));
@@ -388,7 +456,7 @@ TEST_CASE("adopt: an application's own HTTP server hands connections over with w
   HttpClient early(front.port());
   const std::string head = handshake("/live");
   early.send(head.substr(0, 10));
-  REQUIRE(eventually([&] { return server.stats().connections == 4; }));
+  REQUIRE(eventually([&] { return server.stats().connections == 5; }));
   early.send(head.substr(10, 30));
   early.send(head.substr(40));
   CHECK(early.reply().status == 101);
@@ -429,7 +497,7 @@ TEST_CASE("adopt: while the server stops, every socket is served or closed") {
     crew.add([&] { server.stop(0ms); });
     for (int i = 0; i < 8; ++i) {
       clients.push_back(std::make_unique<HttpClient>(acceptor.local_endpoint().port()));
-      (void)flux::adopt(server, acceptor.accept(), get("/"));
+      flux::adopt(server, acceptor.accept(), get("/"));
     }
     crew.join();
     for (const auto& client : clients) CHECK_NOTHROW(client->to_end());

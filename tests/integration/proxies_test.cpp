@@ -62,7 +62,7 @@ struct Addresses {
 
 }  // namespace
 
-TEST_CASE("proxies: behind a trusted one every handler is given the client's address") {
+TEST_CASE("proxies: behind a trusted one every handler gets the client's address") {
   flux::Server server(behind({"127.0.0.0/8"}));
   flux::socketio::Io io(server);
   Addresses told;

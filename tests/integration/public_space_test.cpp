@@ -79,7 +79,7 @@ TEST_CASE("public space: the application decides who may delete the newest item,
   CHECK(server.public_items().size() == 1);
   CHECK(bob.ask("public:deleteLast").get<bool>("/success") == true);
   CHECK(server.public_items().empty());
-  // It is not asked about the server's own deletes.
+  // The handler is not asked about the server's own deletes.
   REQUIRE(public_share(server, "1"_json).ok());
   CHECK(public_delete_last(server).value());
 }

@@ -120,10 +120,9 @@ TEST_CASE("endpoint: the connect handler is asked, unless the endpoint is opened
   server.start();
   CHECK(WebSocketClient(server.port(), "/open").message() == "hello ");
   CHECK(WebSocketClient(server.port(), "/guarded?access_token=good").message() == "hello u1");
-  HttpClient refused(server.port());
-  const auto reply = refused.request(handshake("/guarded"));
-  CHECK(reply.status == 401);
-  CHECK(reply.body == "who are you?");
+  const Closed refused = how_closed(server.port(), "/guarded");
+  CHECK(refused.code == 4401);
+  CHECK(refused.reason == "who are you?");
 }
 
 TEST_CASE("endpoint: its own message_bytes_max, a longer message closes with 1009") {

@@ -69,7 +69,7 @@ std::string contents_of(flux::Server& server, const flux::RoomId& room) {
 
 // --- Restarts ---
 
-TEST_CASE("rooms kept: the next process has their items, modes and capacities; live rooms are gone") {
+TEST_CASE("rooms kept: the next process has their items, modes and capacities, but not live rooms") {
   const auto store = any_store();
   std::string epoch;
   {
@@ -238,7 +238,7 @@ TEST_CASE("rooms kept: an application that creates its room before each start ge
   CHECK(store->numbers_of("hall") == std::vector<std::uint64_t>{1, 2, 3});
 }
 
-TEST_CASE("rooms kept: after a start they wait for their first member, permanent ones for ever") {
+TEST_CASE("rooms kept: after a start they wait for their first member, permanent ones forever") {
   const auto store = any_store();
   {
     flux::Server server(with_rooms(store));
@@ -267,6 +267,18 @@ TEST_CASE("rooms kept: after a start they wait for their first member, permanent
   clock->advance(1h);
   client.request("leave_room", R"({"roomId":"none"})");
   CHECK(server.room("permanent"));
+}
+
+TEST_CASE("rooms kept: data that is set before the start stays when the room is restored") {
+  const auto store = any_store();
+  for (int run = 1; run <= 2; ++run) {
+    flux::Server server(with_rooms(store));
+    REQUIRE(server.create_room("hall", {flux::RoomMode::history, 0, true}).ok());
+    REQUIRE(server.set_room_data("hall", flux::JsonText::number(run)).ok());
+    server.start();
+    CHECK(eventually([&] { return store->has("hall"); }));
+    CHECK(server.room_data("hall").value().text() == std::to_string(run));
+  }
 }
 
 TEST_CASE("rooms kept: restored rooms count towards the limit, and all of them are restored") {
@@ -452,7 +464,7 @@ TEST_CASE("rooms kept: an item is acknowledged and sent only once it is stored")
   bob.send("share", share_payload("1"), "first");
   REQUIRE(store->somebody_waits());
   bob.send("share", share_payload("2"), "second");
-  // Everything else continues, in the room too.
+  // Everything else continues, also in the room.
   CHECK(type_of(bob.request("broadcast_event", R"({"event":"e"})")) == "ack");
   ann.next("room:event");
   CHECK(ann.so_far().empty());
@@ -747,7 +759,7 @@ TEST_CASE("rooms kept: if the store refuses the room, the creator gets the error
   CHECK(node.server.room("not awaited").has_value() == store->may_block());
 }
 
-TEST_CASE("rooms kept: a member of a room that its store refuses is told that the room was closed") {
+TEST_CASE("rooms kept: if the store refuses a room, its members are told that it was closed") {
   const auto store = make_store();
   Node node(with_rooms(store, 2));
   LiveClient bob(node.port());
@@ -760,7 +772,7 @@ TEST_CASE("rooms kept: a member of a room that its store refuses is told that th
   eve.join("r");
   REQUIRE(success(zoe.ask("room:join", quoted("r"))));
   eve.send("share", share_payload("1"), "shared");
-  eve.request("leave_room", R"({"roomId":"none"})");  // its request is now queued behind the room's opening
+  eve.request("leave_room", R"({"roomId":"none"})");  // its request is now queued after the room's opening
   store->let_through();
   CHECK(text_at(eve.next("room_closed"), "/payload/reason") == "it could not be stored");
   CHECK(code_of(eve.next("error")) == "ROOM_NOT_FOUND");
@@ -936,7 +948,7 @@ TEST_CASE("rooms kept: in the application's io_context, too, a stop keeps them a
   CHECK(store->numbers_of("r") == std::vector<std::uint64_t>{1, 2});
 }
 
-TEST_CASE("rooms kept: the server's own share is answered on an event loop if the store blocks, else at once") {
+TEST_CASE("rooms kept: the server's own share is answered on an event loop if the store blocks, otherwise at once") {
   const bool blocks = GENERATE(false, true);
   const auto store = make_store(blocks);
   Awaited<std::thread::id> loop;

@@ -1,7 +1,17 @@
 // A server's methods for the application: rooms, messages, sessions, counts.
 #include "support/server.hpp"
+#include "support/socketio_client.hpp"
+
+#include <flux/engineio.hpp>
+#include <flux/socketio.hpp>
 
 #include <algorithm>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
 
 using namespace flux_test;
 using namespace flux::literals;
@@ -292,7 +302,57 @@ TEST_CASE("sessions: found by id and by user, sent to, closed") {
   CHECK(server.sessions_of_user("ann").empty());
 }
 
-TEST_CASE("stats: count what happens") {
+TEST_CASE("clients: pages list each client once, with its protocol and connection time, even if some disconnect") {
+  flux::Server server(test_config(2));
+  flux::engineio::serve(server, {});
+  flux::socketio::Io io(server);
+  server.start();
+  const auto before = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  std::vector<std::unique_ptr<LiveClient>> live;
+  std::vector<std::unique_ptr<SocketIoClient>> socketio;
+  std::set<std::string> expected;
+  for (int i = 0; i < 20; ++i) {
+    live.push_back(std::make_unique<LiveClient>(server.port()));
+    live.back()->join("r");
+    expected.insert(live.back()->id);
+  }
+  for (int i = 0; i < 19; ++i) socketio.push_back(std::make_unique<SocketIoClient>(server.port()));
+  WebSocketClient bare(server.port(), "/engine.io/?EIO=4&transport=websocket");
+  CHECK(bare.message().substr(0, 1) == "0");
+  CHECK(server.clients(100).clients.size() == 40);
+  CHECK(server.clients(100).after.empty());
+  CHECK(server.clients(40).after.empty());
+  CHECK(server.clients(39).clients.size() == 39);
+  CHECK(server.clients(0).clients.size() == 1);
+
+  std::set<std::string> listed;
+  std::map<std::string_view, int> of;
+  std::string after;
+  int pages = 0;
+  do {
+    const auto page = server.clients(7, after);
+    REQUIRE(++pages <= 6);
+    for (const auto& client : page.clients) {
+      ++of[client.protocol];
+      CHECK(listed.insert(client.id).second);
+      CHECK(client.connected_at >= before);
+      CHECK(client.connected_at <= std::chrono::system_clock::now());
+      CHECK(client.session.has_value() == (client.protocol == "live"));
+    }
+    after = page.after;
+    if (pages == 1) {  // so that the next page begins after a session that has ended
+      const std::string last = page.clients.back().id;
+      CHECK(server.disconnect(last, flux::CloseCode::normal).ok());
+      REQUIRE(eventually([&] { return !server.session(last); }));
+    }
+  } while (!after.empty());
+  CHECK(pages == 6);
+  CHECK((of["live"] == 20 && of["socket.io"] == 19 && of["engine.io"] == 1));
+  CHECK(std::includes(listed.begin(), listed.end(), expected.begin(), expected.end()));
+  CHECK(eventually([&] { return server.clients(100).clients.size() == 39; }));
+}
+
+TEST_CASE("stats: every count") {
   flux::Server server(test_config(2));
   server.start();
   CHECK(server.stats().connections == 0);

@@ -1,10 +1,17 @@
 // A server's lifetime: start, run, stop, restart, and what remains.
+#include "support/sanitized.hpp"
 #include "support/server.hpp"
 
 #include <flux/detail/core/session_key.hpp>
 
+#if defined(FLUX_WITH_TLS) && FLUX_WITH_TLS
+#include "unit/support/certificate.hpp"
+#endif
+
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
 using namespace flux_test;
 using namespace flux::literals;
@@ -192,7 +199,7 @@ TEST_CASE("server: a client can't derive the next client's id from its own") {
   CHECK(count_of(two) - count_of(one) != 1);
 }
 
-TEST_CASE("server: \"::\" takes IPv4 too, unless that has its own address on this port") {
+TEST_CASE("server: \"::\" accepts IPv4 too, unless that has its own address on this port") {
   if (!ipv6_there()) return;
   auto config = test_config();
   config.listen = {{"::", 0}};
@@ -243,11 +250,7 @@ TEST_CASE("server: 1,000 starts and stops leak no thread, descriptor or memory")
   // A joined thread's entry may remain for a moment.
   CHECK(eventually([&] { return entries("/proc/self/task") == threads; }));
   CHECK(entries("/proc/self/fd") == descriptors);
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  (void)memory;  // sanitizers keep freed memory
-#else
-  CHECK(resident_bytes() < memory + 2'000'000);
-#endif
+  if (!is_sanitized) CHECK(resident_bytes() < memory + 2'000'000);
 }
 #endif
 
@@ -289,6 +292,41 @@ TEST_CASE("server: several addresses, all are served") {
   }
 }
 
+TEST_CASE("server: its URLs have the scheme, each listed address and its port, and there are none unless it runs") {
+  auto config = test_config();
+  config.listen.push_back({"localhost", 0});
+  config.listen.push_back({"0.0.0.0", 0});
+  if (ipv6_there()) {
+    config.listen.push_back({"::1", 0});
+    config.listen.push_back({"::", 0});
+    config.listen.push_back({"0:0:0:0:0:0:0:0", 0});
+  }
+  flux::Server server(config);
+  CHECK(server.urls().empty());
+  server.start();
+  const auto at = [&](const std::string& host, std::size_t index) {
+    return "http://" + host + ":" + std::to_string(server.port(index));
+  };
+  std::vector<std::string> expected{at("127.0.0.1", 0), at("localhost", 1), at("localhost", 2)};
+  if (ipv6_there()) {
+    for (const auto& more : {at("[::1]", 3), at("localhost", 4), at("localhost", 5)}) expected.push_back(more);
+  }
+  CHECK(server.urls() == expected);
+  server.stop();
+  CHECK(server.urls().empty());
+}
+
+#if defined(FLUX_WITH_TLS) && FLUX_WITH_TLS
+TEST_CASE("server: with a certificate, its URLs begin with https") {
+  const flux::testing::TestCertificate certificate;
+  auto config = test_config();
+  config.tls = {certificate.certificate_file(), certificate.private_key_file()};
+  flux::Server server(config);
+  server.start();
+  CHECK(server.urls() == std::vector<std::string>{"https://127.0.0.1:" + std::to_string(server.port())});
+}
+#endif
+
 TEST_CASE("server: an invalid config, the error names the setting and the value") {
   using Change = std::function<void(flux::Config&)>;
   const std::vector<std::pair<std::string, Change>> wrong = {
@@ -302,18 +340,18 @@ TEST_CASE("server: an invalid config, the error names the setting and the value"
       {"Config::deflate.level must be 1 to 9, not 10", [](auto& c) { c.deflate.level = 10; }},
       {"Config::tls needs both", [](auto& c) { c.tls.certificate_file = "a.pem"; }},
       {"Config::tls needs both", [](auto& c) { c.tls.private_key_file = "a.pem"; }},
-      {"Config::origins: \"app.example.com\" is no origin", [](auto& c) { c.origins = {"app.example.com"}; }},
-      {"Config::origins: \"https://B\u00fccher.example\" is no origin",
+      {"Config::origins: \"app.example.com\" is not an origin", [](auto& c) { c.origins = {"app.example.com"}; }},
+      {"Config::origins: \"https://B\u00fccher.example\" is not an origin",
        [](auto& c) { c.origins = {"https://B\u00fccher.example"}; }},
-      {"of which browsers make another; write it as they do, as xn--",
+      {"which browsers transform; write it as they send it, as xn--",
        [](auto& c) { c.origins = {"https://\uff41.example"}; }},
-      {"Config::live_subprotocols: \"a b\" is no subprotocol", [](auto& c) { c.live_subprotocols = {"a b"}; }},
-      {"Config::live_subprotocols: \"\" is no subprotocol", [](auto& c) { c.live_subprotocols = {""}; }},
+      {"Config::live_subprotocols: \"a b\" is not a subprotocol", [](auto& c) { c.live_subprotocols = {"a b"}; }},
+      {"Config::live_subprotocols: \"\" is not a subprotocol", [](auto& c) { c.live_subprotocols = {""}; }},
       {"Limits::message_id_bytes_max must be 16 to 65536, not 15", [](auto& c) { c.limits.message_id_bytes_max = 15; }},
       {"Limits::message_bytes_max must be at least 1, not 0", [](auto& c) { c.limits.message_bytes_max = 0; }},
       {"Limits::room_id_bytes_max must be at least 1, not 0", [](auto& c) { c.limits.room_id_bytes_max = 0; }},
       {"Limits::event_name_bytes_max must be at least 1, not 0", [](auto& c) { c.limits.event_name_bytes_max = 0; }},
-      {"Config::files.cors_origins: \"app.example.com\" is no origin",
+      {"Config::files.cors_origins: \"app.example.com\" is not an origin",
        [](auto& c) { c.files.cors_origins = {"app.example.com"}; }},
       {"Config::presence_interval must not be negative", [](auto& c) { c.presence_interval = -1ms; }},
       {"Config::presence_throttle must not be negative", [](auto& c) { c.presence_throttle = -1ms; }},
@@ -328,6 +366,7 @@ TEST_CASE("server: an invalid config, the error names the setting and the value"
          c.limits.message_burst = 0;
        }},
       {"Limits::handshake_timeout must be more than 0", [](auto& c) { c.limits.handshake_timeout = 0ms; }},
+      {"Limits::answer_timeout must be more than 0", [](auto& c) { c.limits.answer_timeout = 0ms; }},
       {"Limits::http_idle_timeout must be more than 0", [](auto& c) { c.limits.http_idle_timeout = 0ms; }},
       {"Limits::close_timeout must be more than 0", [](auto& c) { c.limits.close_timeout = 0ms; }},
       {"Limits::output_stall_timeout must not be negative", [](auto& c) { c.limits.output_stall_timeout = -1ms; }},
@@ -335,6 +374,9 @@ TEST_CASE("server: an invalid config, the error names the setting and the value"
       {"Limits::frames_per_message_max must be at least 1", [](auto& c) { c.limits.frames_per_message_max = 0; }},
       {"Config::deflate.inflated_per_turn_max must be at least 1",
        [](auto& c) { c.deflate.inflated_per_turn_max = 0; }},
+      {"Config::slow_handler must be 0 to 100 years", [](auto& c) { c.slow_handler = -1ms; }},
+      {"Config::slow_handler must be 0 to 100 years",
+       [](auto& c) { c.slow_handler = std::chrono::milliseconds::max(); }},
       {"Limits::ping_interval must not be negative", [](auto& c) { c.limits.ping_interval = -1ms; }},
       {"Limits::pong_timeout must be more than 0", [](auto& c) { c.limits.pong_timeout = 0ms; }},
   };
@@ -345,6 +387,59 @@ TEST_CASE("server: an invalid config, the error names the setting and the value"
     CHECK(code == flux::Errc::bad_config);
     CHECK_THAT(message, Catch::Matchers::ContainsSubstring(text));
   }
+}
+
+TEST_CASE("server: a limit of 0 is no limit, allows nothing, or is refused with what it needs; all as documented") {
+  struct Needed {
+    std::string name;
+    std::size_t flux::Limits::*limit;
+    int least;
+  };
+#define FLUX_NEEDED(limit, least) \
+  Needed { "Limits::" #limit, &flux::Limits::limit, least }
+  const std::vector<Needed> needed = {
+      FLUX_NEEDED(request_line_bytes_max, 1),
+      FLUX_NEEDED(field_bytes_max, 1),
+      FLUX_NEEDED(fields_max, 1),
+      FLUX_NEEDED(head_bytes_max, 1),
+      FLUX_NEEDED(message_bytes_max, 1),
+      FLUX_NEEDED(json_depth_max, 3),
+      FLUX_NEEDED(answer_bytes_max, 4096),
+      FLUX_NEEDED(outbox_bytes_congested, 1),
+      FLUX_NEEDED(rooms_per_connection, 1),
+      FLUX_NEEDED(room_members_max, 1),
+      FLUX_NEEDED(room_id_bytes_max, 1),
+      FLUX_NEEDED(room_newest_keys_max, 1),
+      FLUX_NEEDED(presence_bytes_max, 2),
+      FLUX_NEEDED(event_name_bytes_max, 1),
+      FLUX_NEEDED(store_queue_per_room_max, 1),
+      FLUX_NEEDED(store_queue_max, 1),
+  };
+#undef FLUX_NEEDED
+  for (const auto& [name, limit, least] : needed) {
+    auto config = test_config();
+    config.limits.*limit = 0;
+    const auto [code, message] = thrown_by([&] { flux::Server server(config); });
+    CHECK(code == flux::Errc::bad_config);
+    CHECK(message == name + " must be at least " + std::to_string(least) + ", not 0");
+  }
+  auto config = test_config();
+  auto& none = config.limits;
+  for (auto limit :
+       {&flux::Limits::connections_max, &flux::Limits::connections_per_address_max, &flux::Limits::rooms_max,
+        &flux::Limits::room_history_items_max, &flux::Limits::room_history_bytes_max,
+        &flux::Limits::room_newest_bytes_max, &flux::Limits::chat_bytes_max, &flux::Limits::metadata_bytes_max,
+        &flux::Limits::identity_field_bytes_max, &flux::Limits::application_data_bytes_max,
+        &flux::Limits::rooms_created_max, &flux::Limits::public_history_items_max,
+        &flux::Limits::public_history_bytes_max, &flux::Limits::public_list_bytes_per_second}) {
+    none.*limit = 0;
+  }
+  none.body_bytes_max = 0;
+  flux::Server server(config);
+  CHECK(server.create_room("r").error().message() == "the server already has 0 rooms");  // 0: none
+  server.start();
+  LiveClient client(server.port());  // 0: as many connections as the system allows
+  CHECK(code_of(client.request("join_room", R"({"roomId":"r"})")) == "LIMIT_EXCEEDED");
 }
 
 TEST_CASE("server: an invalid address, start throws and names it") {
@@ -370,6 +465,8 @@ TEST_CASE("server: handlers and routes are set before the start, later they thro
       [&] { server.on_token({}); },
       [&] { server.on_disconnect({}); },
       [&] { server.on_join({}); },
+      [&] { server.on_joined({}); },
+      [&] { server.on_create_room({}); },
       [&] { server.on_leave({}); },
       [&] { server.on_event({}); },
       [&] { server.on_chat({}); },
@@ -432,7 +529,7 @@ TEST_CASE("server: after the grace period, clients that do not read are closed")
   for (const auto& client : clients) CHECK(client->closed().code == 1006);
 }
 
-TEST_CASE("server: while it stops, nobody may connect and everybody is told") {
+TEST_CASE("server: while it stops, no client can connect and every client is told") {
   Gate leaving;
   flux::Server server(test_config());
   server.on_disconnect([&](const flux::Session&, const flux::Disconnect& how) {

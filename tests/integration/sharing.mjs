@@ -66,7 +66,7 @@ async function client(options = ways.websocket, at = server) {
       await until(() => events.some((event) => event.name === name), name);
       return events.splice(events.findIndex((event) => event.name === name), 1)[0].args;
     },
-    /** Events of this name that were received and not taken. An unknown event is sent, which is answered after them. */
+    /** Events of this name that were received and not taken. Sends an unknown event, which is answered after them. */
     async all(name) {
       await this.ask('nobody knows this');
       return events.filter((event) => event.name === name).map(({args}) => args);
@@ -103,7 +103,7 @@ const onDisk = () => readdirSync(folder).filter((name) => uuid.test(name));
 
 for (const [way, options] of Object.entries(ways)) {
   describe(`over ${way}`, () => {
-    test('public: history at connect and for everyone after each change', async () => {
+    test('public: everyone gets the history on connecting and after each change', async () => {
       const one = await client(options);
       assert.deepEqual(await one.next('public:history'), [[]]);
       const two = await client(ways.websocket);
@@ -124,7 +124,7 @@ for (const [way, options] of Object.entries(ways)) {
       assert.deepEqual(await one.ask('public:deleteLast'), {success: false, message: 'The public space is empty.'});
     });
 
-    test('rooms: made once, joined where they are and where there is room', async () => {
+    test('rooms: created once; joined only if they exist and are not full', async () => {
       const one = await client(options);
       const two = await client(options);
       const roomId = `made over ${way}`;
@@ -141,7 +141,7 @@ for (const [way, options] of Object.entries(ways)) {
       assert.deepEqual(await two.ask('room:join', roomId), {success: false, message: 'Room not found.'});
     });
 
-    test('rooms: mode live, to the others only, and nothing is kept', async () => {
+    test('rooms: mode live sends only to the others and keeps nothing', async () => {
       const [one, two, three] = [await client(options), await client(ways.websocket), await client(ways.polling)];
       const roomId = await room('live', one, two, three);
       assert.equal((await one.ask('room:upload', {roomId, data: string('x')})).success, true);
@@ -151,7 +151,7 @@ for (const [way, options] of Object.entries(ways)) {
       assert.equal((await one.ask('room:history', roomId)).success, false);
     });
 
-    test('rooms: mode singleton, to all, and the newest is kept', async () => {
+    test('rooms: mode singleton sends to all and keeps the newest item', async () => {
       const [one, two] = [await client(options), await client(ways.websocket)];
       const roomId = await room('singleton', one, two);
       one.emit('room:upload', {roomId, data: string('old')});
@@ -163,7 +163,7 @@ for (const [way, options] of Object.entries(ways)) {
       assert.equal((await late.ask('room:history', roomId)).success, false);
     });
 
-    test('rooms: mode history, to all, and everything is kept for members', async () => {
+    test('rooms: mode history sends to all and keeps everything for members', async () => {
       const [one, two] = [await client(options), await client(ways.websocket)];
       const roomId = await room('history', one, two);
       assert.deepEqual((await one.ask('room:join', roomId)).data, []);
@@ -182,7 +182,7 @@ for (const [way, options] of Object.entries(ways)) {
       assert.equal((await late.ask('room:history', 'not there')).message, 'Room not found.');
     });
 
-    test('rooms: only members upload', async () => {
+    test('rooms: only members may upload', async () => {
       const [one, stranger] = [await client(options), await client(options)];
       const roomId = await room('history', one);
       const refused = await stranger.ask('room:upload', {roomId, data: string('x')});
@@ -191,7 +191,7 @@ for (const [way, options] of Object.entries(ways)) {
       assert.equal((await stranger.ask('room:upload', {roomId: 'not there', data: string('x')})).message, 'Room not found.');
     });
 
-    test('rooms: a disconnect leaves them all, and the empty ones end', async () => {
+    test('rooms: a client that disconnects leaves all of them, and empty ones end', async () => {
       const [one, two] = [await client(options), await client(ways.websocket)];
       const shared = await room('history', two, one);
       const own = await room('history', one);
@@ -203,7 +203,7 @@ for (const [way, options] of Object.entries(ways)) {
       assert.equal((await two.ask('room:history', shared)).success, true);
     });
 
-    test('files: in a message, stored, downloaded, deleted with what held it', async () => {
+    test('files: sent in a message, stored, downloaded, deleted with the item that held the file', async () => {
       const [one, two] = [await client(options), await client(ways.polling)];
       const roomId = await room('singleton', one, two);
       const content = Buffer.from([0, 1, 2, 255, 30, 200]);
@@ -224,7 +224,7 @@ for (const [way, options] of Object.entries(ways)) {
   });
 }
 
-test('upgrade: in the middle of messages, nothing is lost or doubled', async () => {
+test('upgrade: in the middle of messages, nothing is lost or duplicated', async () => {
   const sender = await client();
   const roomId = await room('history', sender);
   let sent = 0;
@@ -251,7 +251,7 @@ test('upgrade: in the middle of messages, nothing is lost or doubled', async () 
     const got = () => reader.events.filter(({name}) => name === 'room:data').map(({args}) => args[0].content);
     await until(() => got().at(-1) === `${sent}`, () => `message ${sent}, after ${got().at(-1)}`);
     assert.deepEqual(got(), Array.from({length: sent + 1 - reader.before}, (_, n) => `${n + reader.before}`));
-    // Only the newest list matters, so some are skipped; none comes twice, and the last one does come.
+    // Only the newest list matters, so some are skipped; none comes twice, and the last one arrives.
     const publics = () =>
       reader.events.filter(({name}) => name === 'public:history').map(({args}) => Number(args[0].at(-1)?.content ?? -1));
     await until(() => publics().at(-1) === sent - 1, () => `the list with ${sent - 1}, after ${publics().at(-1)}`);
@@ -290,7 +290,7 @@ test('mixed: members of protocol live and of Socket.IO see each other', async ()
   assert.deepEqual(await ann.next('room:closed'), [{roomId, reason: 'closed by its creator'}]);
 });
 
-test('identity: what the application says, for presence, events, chat and the owner of files', async () => {
+test("identity: the application's, for presence, events, chat and the owner of files", async () => {
   const ann = await client({...ways.websocket, auth: {user: 'ann'}});
   const bob = await client();
   const roomId = await room('live', ann, bob);
@@ -301,7 +301,7 @@ test('identity: what the application says, for presence, events, chat and the ow
   assert.equal((await bob.next('room:chat'))[0].userId, 'ann');
 });
 
-test('public: the oldest are dropped past the limit', async () => {
+test('public: the oldest items are dropped beyond the limit', async () => {
   const small = await start('--public-max', '3');
   const one = await client(ways.websocket, small);
   for (let n = 0; n < 5; ++n) await one.ask('public:upload', string(`${n}`));
@@ -309,7 +309,7 @@ test('public: the oldest are dropped past the limit', async () => {
   assert.deepEqual(all.at(-1)[0].map(({content}) => content), ['2', '3', '4']);
 });
 
-test('files: put up over HTTP and shared by their id, in a room and in the public space', async () => {
+test('files: uploaded over HTTP and shared by id, in a room and in the public space', async () => {
   const one = await client(ways.upgrade);
   const {ticket} = await one.ask('public:uploadTicket');
   const put = await fetch(new URL(`files?ticket=${ticket}`, server.url), {
@@ -334,7 +334,7 @@ test('files: put up over HTTP and shared by their id, in a room and in the publi
   assert.equal(unknown.success, false);
 });
 
-test('room:uploadTicket: to members, and the room hears of the upload under the name of its uploader', async () => {
+test('room:uploadTicket: for members; the room is told of the upload with its uploader', async () => {
   const [one, two] = [await client(), await client()];
   const roomId = await room('history', one, two);
   const three = await client();
@@ -359,7 +359,7 @@ test('room:uploadTicket: to members, and the room hears of the upload under the 
   await until(async () => (await fetch(new URL(`files/${fileId}`, server.url))).status === 404, 'its deletion');
 });
 
-test('files: at the limit and one byte over it', async () => {
+test('files: at the size limit and one byte over it', async () => {
   const one = await client();
   const file = (size) => ({type: 'file', content: Buffer.alloc(size, 7), fileName: 'big', mimeType: ''});
   assert.equal((await one.ask('public:upload', file(3_000_000))).success, true);
@@ -375,7 +375,7 @@ for (const [way, most] of [
   ['websocket', 1_500_000], // more than --max-message
   ['polling', 10_000_000], // a third more in base64
 ]) {
-  test(`files: flux-server takes one of --max-file-size in a message over ${way}, and answers for a larger one`, async () => {
+  test(`files: flux-server accepts one of --max-file-size in a message over ${way}, refuses a larger one`, async () => {
     const uploads = mkdtempSync(join(tmpdir(), 'flux-server-files-'));
     const program = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--files', uploads, '--max-file-size', `${most}`]);
     servers.push(program);
@@ -399,10 +399,10 @@ test('files: without a folder they are refused', async () => {
   const none = await start();
   const one = await client(ways.websocket, none);
   const answer = await one.ask('public:upload', {type: 'file', content: Buffer.from('x'), fileName: 'a', mimeType: 'a/b'});
-  assert.deepEqual(answer, {success: false, message: 'this server takes no files'});
+  assert.deepEqual(answer, {success: false, message: 'this server accepts no files'});
 });
 
-test('files: who ends the connection in the middle of an upload leaves none', async () => {
+test('files: a client that disconnects in the middle of an upload leaves no file behind', async () => {
   const one = await client();
   const two = await client();
   const roomId = await room('history', two, one);
@@ -418,7 +418,7 @@ test('files: who ends the connection in the middle of an upload leaves none', as
   }, 'an empty folder');
 });
 
-test('room:list: off by default, else rooms and how many there are', async () => {
+test('room:list: off by default; if enabled, it returns the rooms with their numbers of members', async () => {
   const one = await client();
   assert.equal((await one.ask('room:list')).success, false);
   const open = await start('--room-list', '1');
@@ -432,7 +432,7 @@ test('room:list: off by default, else rooms and how many there are', async () =>
   assert.deepEqual([page.rooms.length, page.total], [1, 2]);
 });
 
-test('room_linger: a room outlives its last member for that time', async () => {
+test('room_linger: a room outlives its last member by that time', async () => {
   const patient = await start('--linger-ms', '400');
   const one = await client(ways.websocket, patient);
   await one.ask('room:create', {roomId: 'r', capacity: 2, mode: 'history'});

@@ -62,7 +62,7 @@ const events = [
 const nonsense = [undefined, null, 0, -1, 1.5, true, '', 'x', [], [[]], {}, {roomId: null}, {roomId: {}}, {data: 1}, Buffer.from('x')];
 
 for (const event of events) {
-  test(`${event}: nonsense is answered with an error, or with nothing where nobody asks`, async () => {
+  test(`${event}: invalid arguments get an error, or nothing without an acknowledgment`, async () => {
     const one = await client();
     for (const argument of nonsense) {
       const args = argument === undefined ? [] : [argument];
@@ -76,7 +76,7 @@ for (const event of events) {
   });
 }
 
-test('unknown events: an error where there is someone to answer', async () => {
+test('unknown events: an error if an acknowledgment is requested', async () => {
   const one = await client();
   one.socket.emit('no such event');
   for (const event of ['no such event', 'room:', 'public:history', 'room:data', '__proto__', 'constructor', 'message']) {
@@ -85,7 +85,7 @@ test('unknown events: an error where there is someone to answer', async () => {
   }
 });
 
-test('room:create: capacities and modes that are none', async () => {
+test('room:create: invalid capacities and modes', async () => {
   const one = await client();
   const create = (capacity, mode = 'live') => one.ask('room:create', {roomId: 'r', capacity, mode});
   for (const capacity of [-1, 0, 0.5, 10_001, 1e21, Number.MAX_SAFE_INTEGER, '10', true, [], {}, null, undefined, NaN, Infinity]) {
@@ -101,7 +101,7 @@ test('room:create: capacities and modes that are none', async () => {
   assert.equal((await create(10_000)).success, true);
 });
 
-test('room ids: names of prototypes are names like others', async () => {
+test('room ids: names of JavaScript prototypes are ordinary names', async () => {
   for (const roomId of ['__proto__', 'constructor', 'toString', 'hasOwnProperty', '../../etc', 'a/b\\c', '💥', ' ']) {
     const one = await client();
     assert.equal((await one.ask('room:join', roomId)).message, 'Room not found.');
@@ -114,7 +114,7 @@ test('room ids: names of prototypes are names like others', async () => {
   }
 });
 
-test('room ids: empty, huge and with control characters, refused by everything', async () => {
+test('room ids: every request refuses empty ones, huge ones and control characters', async () => {
   const one = await client();
   for (const roomId of ['', 'x'.repeat(257), 'x'.repeat(200_000), 'a\nb', 'a\u0000b', '\u0085']) {
     for (const [event, argument] of [
@@ -137,7 +137,7 @@ test('room ids: empty, huge and with control characters, refused by everything',
   }
 });
 
-test('data: fields that are missing, of another type, or too much', async () => {
+test('data: missing fields, fields of another type, and too much data', async () => {
   const one = await inRoom();
   const bytes = Buffer.from('x');
   for (const [data, message] of [
@@ -173,7 +173,7 @@ test('data: fields that are missing, of another type, or too much', async () => 
   assert.deepEqual(readdirSync(folder).filter((name) => !name.startsWith('flux-files')), []);
 });
 
-test('files: names that look like paths are names, and part of none', async () => {
+test('files: names that look like paths are only names, never part of a path', async () => {
   const one = await inRoom();
   const outside = readdirSync(dirname(folder));
   const names = ['../../escape', '/etc/passwd', 'C:\\a', '..', '.', 'a"; filename="b', '%2e%2e%2f', '<script>', 'ünï.txt', 'CON'];
@@ -194,7 +194,7 @@ test('files: names that look like paths are names, and part of none', async () =
   }
 });
 
-test('events, chat and presence: over their limits', async () => {
+test('events, chat and presence: beyond their limits', async () => {
   const one = await inRoom('live');
   const roomId = 'r';
   for (const [event, argument, message] of [
@@ -202,7 +202,7 @@ test('events, chat and presence: over their limits', async () => {
     ['room:event', {roomId, event: 'x'.repeat(257)}, /^event has 257 bytes; at most 256/],
     ['room:event', {roomId, event: 'e', payload: Buffer.from('x')}, /^bytes may only be/],
     ['room:chat', {roomId, message: 'x'.repeat(65_537)}, /^message has 65537 bytes; at most 65536/],
-    ['room:chat', {roomId, message: 'a\u0000'}, /^message holds NUL/],
+    ['room:chat', {roomId, message: 'a\u0000'}, /^message contains NUL/],
     ['room:chat', {roomId, message: 'm', metadata: 'x'.repeat(16_384)}, /^metadata has/],
     ['room:presence', {roomId, presence: {a: 'x'.repeat(16_384)}}, /^presence has/],
     ['room:presence', {roomId, presence: []}, /^presence is an array; it must be an object/],
@@ -217,7 +217,7 @@ test('events, chat and presence: over their limits', async () => {
   }
 });
 
-test('rooms: too many of one client', async () => {
+test('rooms: too many created by one client', async () => {
   const small = await start('--rooms-per-client', '2');
   const one = await client(small);
   for (const roomId of ['a', 'b', 'c']) await one.ask('room:create', {roomId, capacity: 1, mode: 'live'});
@@ -227,10 +227,10 @@ test('rooms: too many of one client', async () => {
   assert.ok((await one.ask('room:join', 'c')).success);
   for (let n = 0; n < 97 + 1; ++n) await one.ask('room:create', {roomId: `${n}`, capacity: 1, mode: 'live'});
   const answer = await one.ask('room:create', {roomId: 'more', capacity: 1, mode: 'live'});
-  assert.match(answer.message, /has created its 100 rooms/);
+  assert.match(answer.message, /has already created 100 rooms/);
 });
 
-test('rate: what comes too fast is not acted on, and what comes later is', async () => {
+test('rate: messages that come too fast are not acted on, later ones are', async () => {
   const slow = await start('--rate', '20');
   const one = await client(slow);
   let seen = 0;
@@ -244,7 +244,7 @@ test('rate: what comes too fast is not acted on, and what comes later is', async
   assert.equal(refused[0].message, 'more than 20 messages a second; this one was not acted on');
 });
 
-test('after all of that the server serves', async () => {
+test('after all of this the server still works', async () => {
   const one = await client();
   const got = new Promise((resolve) => one.socket.on('public:history', (all) => all.length > 0 && resolve(all)));
   assert.deepEqual(await one.ask('public:upload', string('still here')), {success: true, message: 'Data uploaded.'});

@@ -38,7 +38,7 @@ if (isMainThread) {
     });
     after(() => server.stop());
 
-    test('one goes through over a WebSocket, one byte more is refused', async () => {
+    test('a file is accepted over a WebSocket; one byte more is refused', async () => {
       const socket = await open(server.url, ['websocket']);
       assert.equal(await within(socket.emitWithAck('size', Buffer.alloc(fileBytes, 7)), 'the file', boundMs), fileBytes);
       const closed = within(new Promise((resolve) => socket.once('disconnect', resolve)), 'the end', boundMs);
@@ -46,7 +46,7 @@ if (isMainThread) {
       assert.match(await closed, /^transport (close|error)$/);
     });
 
-    test('one goes through over polling, as base64, one byte more is refused', async () => {
+    test('a file is accepted over polling, as base64; one byte more is refused', async () => {
       const socket = await open(server.url, ['polling']);
       assert.equal(await within(socket.emitWithAck('size', Buffer.alloc(fileBytes, 7)), 'the file', boundMs), fileBytes);
       const closed = within(new Promise((resolve) => socket.once('disconnect', resolve)), 'the end', boundMs);
@@ -60,7 +60,7 @@ if (isMainThread) {
       ['polling', fileBytes / 10, 'polling', {}],
       ['a WebSocket that takes no binary frames', fileBytes / 2, 'websocket', {forceBase64: true}],
     ]) {
-      test(`one of ${size / 1_000_000} MB comes back over ${name}, as base64`, async () => {
+      test(`a file of ${size / 1_000_000} MB is returned over ${name}, as base64`, async () => {
         const socket = await open(server.url, [transport], more);
         const file = Buffer.alloc(size, 'a file, again and again; ');
         const came = within(new Promise((resolve) => socket.once('echoed', (...args) => resolve(args))), 'the file', boundMs);
@@ -74,7 +74,7 @@ if (isMainThread) {
     }
 
     for (const transport of ['websocket', 'polling']) {
-      test(`as much text goes through over ${transport}, and others are served meanwhile`, async (context) => {
+      test(`as much text is accepted over ${transport}, and others are served meanwhile`, async (context) => {
         const [socket, other] = [await open(server.url, [transport]), await open(server.url, ['websocket'])];
         const text = 'x'.repeat(fileBytes - 100);
         const echoed = within(socket.emitWithAck('length', text), 'the text', boundMs);
@@ -92,7 +92,7 @@ if (isMainThread) {
       });
     }
 
-    test('ten at once: the messages of another client go on meanwhile', async (context) => {
+    test('ten at once: messages of another client are still served', async (context) => {
       const workers = Array.from({length: 10}, () => new Worker(new URL(import.meta.url), {workerData: {url: server.url}}));
       const heard = workers.map(() => []);
       for (const [n, worker] of workers.entries()) worker.on('message', (message) => heard[n].push(message));

@@ -88,7 +88,7 @@ function reader(socket) {
 
 for (const [way, options] of Object.entries(ways)) {
   describe(`over ${way}`, () => {
-    test('events: JSON of every kind, both ways, in order', async () => {
+    test('events: JSON of every kind, in both directions, in order', async () => {
       const socket = await connect(options);
       const args = [null, true, -1.5, 'ü€😀\u2028', [[], {}], {a: {b: [1, 'x']}}, ''];
       socket.emit('echo', ...args);
@@ -100,7 +100,7 @@ for (const [way, options] of Object.entries(ways)) {
       assert.deepEqual(seen, [...Array(300).keys()]);
     });
 
-    test('events: a string that was cut inside a surrogate pair, goes out with U+FFFD', async () => {
+    test('events: a string that was cut inside a surrogate pair is sent with U+FFFD', async () => {
       const socket = await connect(options);
       const args = ['\u{1f600}'.slice(0, 1), {['\u{1f600}x'.slice(1)]: ['\udc00 \ud800']}, '\u{1f600}'];
       socket.emit('echo', ...args);
@@ -111,7 +111,7 @@ for (const [way, options] of Object.entries(ways)) {
       assert.deepEqual([...bytes], [1]);
     });
 
-    test('events: binary, nested, both ways', async () => {
+    test('events: binary, nested, in both directions', async () => {
       const socket = await connect(options);
       const big = Buffer.alloc(70_000, 7);
       socket.emit('echo', {deep: [Buffer.from([0, 255, 4]), {more: big}]}, Buffer.from([1]), 'text');
@@ -136,7 +136,7 @@ for (const [way, options] of Object.entries(ways)) {
       await assert.rejects(socket.timeout(100).emitWithAck('nobody handles this'), /timed out/);
     });
 
-    test("acknowledgments: the client's, and none in time", async () => {
+    test("acknowledgments: those of the client, and none in time", async () => {
       const socket = await connect(options);
       socket.on('question', (what, answer) => answer(what, Buffer.from([5])));
       socket.emit('ask me', 5000, 'why?');
@@ -148,7 +148,7 @@ for (const [way, options] of Object.entries(ways)) {
       assert.deepEqual(await next(socket, 'unanswered'), ['overloaded']);
     });
 
-    test('rooms: to, in, except, broadcast, everybody; each socket once', async () => {
+    test('rooms: to, in, except, broadcast, everyone; each socket once', async () => {
       const [ada, ben, cat] = await Promise.all([connect(options), connect(options), connect(options)]);
       const readers = [ada, ben, cat].map(reader);
       const room = `room ${way}`;
@@ -185,7 +185,7 @@ for (const [way, options] of Object.entries(ways)) {
       assert.deepEqual(await readers[1].settle(), it);
     });
 
-    test('rooms: what narrows an audience down leaves that one as it is', async () => {
+    test('rooms: narrowing an audience does not change the original', async () => {
       const [ada, ben] = await Promise.all([connect(options), connect(options)]);
       const readers = [ada, ben].map(reader);
       const room = `narrowed ${way}`;
@@ -195,7 +195,7 @@ for (const [way, options] of Object.entries(ways)) {
       assert.deepEqual(await Promise.all(readers.map((each) => each.settle())), [[['but'], ['all']], [['all']]]);
     });
 
-    test('handlers: once, off, and those that are asked first', async () => {
+    test('handlers: once, off, and middlewares that run before them', async () => {
       const socket = await connect(options);
       await ask(socket, 'listen once');
       assert.equal(await ask(socket, 'once'), 'the only time');
@@ -212,7 +212,7 @@ for (const [way, options] of Object.entries(ways)) {
       assert.deepEqual(await guarded('ignore'), ['guarded', 'nobody answered', null]);
     });
 
-    test('acknowledgments of a room: all answers, or those that came in time and an error', async () => {
+    test('acknowledgments of a room: all answers, or those received in time and an error', async () => {
       const [ada, ben, cat] = await Promise.all([connect(options), connect(options), connect(options)]);
       const room = `asked ${way}`;
       const askRoom = (...args) => new Promise((done) => ada.emit('ask room', room, ...args, (...all) => done(all)));
@@ -231,7 +231,7 @@ for (const [way, options] of Object.entries(ways)) {
       assert.deepEqual(await within(left, 'the answers'), ['session_not_found', 'ben: who?']);
     });
 
-    test('rooms: everybody in one joins another, and leaves it', async () => {
+    test('rooms: all members of one join another, and leave it', async () => {
       const [ada, ben] = await Promise.all([connect(options), connect(options)]);
       const [room, other] = [`from ${way}`, `to ${way}`];
       await ask(ben, 'join', room);
@@ -242,7 +242,7 @@ for (const [way, options] of Object.entries(ways)) {
       assert.deepEqual(await rooms(), [ben.id, room]);
     });
 
-    test('ends: who leaves is in its rooms yet when it is asked for the last time', async () => {
+    test('ends: a socket is still in its rooms when its disconnecting handler runs', async () => {
       const [ada, ben] = await Promise.all([connect(options), connect(options)]);
       const room = `last ${way}`;
       for (const socket of [ada, ben]) await ask(socket, 'join', room);
@@ -268,7 +268,7 @@ for (const [way, options] of Object.entries(ways)) {
       for (const each of seen) assert.deepEqual(each, [...Array(500).keys()]);
     });
 
-    test('ends: the server leaves, and closes; what it said before comes first', async () => {
+    test('ends: the server disconnects and closes; its earlier messages arrive first', async () => {
       for (const [event, reason] of [['disconnect me', 'server namespace disconnect'], ['close me', 'server namespace disconnect']]) {
         const socket = await connect(options);
         const {id} = socket;
@@ -282,7 +282,7 @@ for (const [way, options] of Object.entries(ways)) {
       }
     });
 
-    test('ends: the client leaves; its connection breaks', async () => {
+    test('ends: the client disconnects; its connection breaks', async () => {
       const witness = await connect(options);
       const socket = await connect(options);
       const {id} = socket;
@@ -323,7 +323,7 @@ describe('the upgrade', () => {
     assert.equal(await until(async () => (await ask(other, 'transport')) === 'websocket' && 'websocket', 'it'), 'websocket');
   });
 
-  test('pings go on after it', async () => {
+  test('pings continue after it', async () => {
     const socket = await connect(ways.upgrade, '/', await another('--threads', '2', '--ping-ms', '300'));
     await upgraded(socket);
     await next(socket.io, 'ping');
@@ -354,7 +354,7 @@ describe('the transports', () => {
     );
   const reasonOf = ({id, witness}) => until(() => ask(witness, 'reason of', id), 'the reason');
 
-  test('subprotocols that a WebSocket offers: the first is taken', async () => {
+  test('subprotocols that a WebSocket offers: the first is selected', async () => {
     for (const options of [ways.websocket, ways.upgrade]) {
       const socket = await connect({...options, protocols: ['one', 'two']});
       await upgraded(socket);
@@ -362,7 +362,7 @@ describe('the transports', () => {
     }
   });
 
-  test('a client that closes while it polls is gone at once, as is one that breaks off what it posts', async () => {
+  test('a client that closes while it polls ends at once, as does one that aborts a POST', async () => {
     const polling = await poller(); // nothing is sent to it, nor is it pinged: its poll stays open until it closes
     const peer = await send(`GET ${polling.target} HTTP/1.1\r\nHost: a\r\n\r\n`);
     assert.equal(await ask(polling.witness, 'reason of', polling.id), '');
@@ -373,7 +373,7 @@ describe('the transports', () => {
     assert.equal(await reasonOf(posting), 'transport error');
   });
 
-  test('a message that is too long for a WebSocket: transport error', async () => {
+  test('a message that is too long over a WebSocket: transport error', async () => {
     const [witness, socket] = await Promise.all([connect(), connect()]);
     const {id} = socket;
     socket.emit('echo', 'x'.repeat(1_000_001));
@@ -381,7 +381,7 @@ describe('the transports', () => {
     assert.equal(await reasonOf({id, witness}), 'transport error');
   });
 
-  test('no cache keeps what is polled', async () => {
+  test('polled responses are not cached', async () => {
     const {target} = await poller();
     const url = new URL(target, server.url);
     const answers = [await fetch(url, {method: 'POST', body: '42["echo"]'}), await fetch(url)];
@@ -389,7 +389,7 @@ describe('the transports', () => {
     assert.equal(await answers[1].text(), '42["echoed"]');
   });
 
-  test('a path is the same with a slash at its end, and without', async () => {
+  test('a path is the same with and without a trailing slash', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'flux-socketio-'));
     try {
       const bundle = path.join(folder, 'bundle.js');
@@ -416,7 +416,7 @@ describe('namespaces and middlewares', () => {
   const alone = (socket) =>
     until(async () => (await new Promise((done) => socket.emit('members', '', (...sizes) => done(sizes))))[1] === 1, 'to be alone');
 
-  test('several on one connection; the handshake is known to each', async () => {
+  test('several on one connection; each has the handshake', async () => {
     const opens = oneConnection({query: {token: 'q'}, extraHeaders: {'x-test': 'h'}});
     const [main, other] = [opens('/', {a: 1}), opens('/other', {b: 2})];
     await Promise.all([next(main, 'connect'), next(other, 'connect')]);
@@ -427,7 +427,7 @@ describe('namespaces and middlewares', () => {
     assert.equal(await ask(main, 'ack', 'still here'), 'still here');
   });
 
-  test('one that is not there is refused, the connection stays', async () => {
+  test('an unknown one is refused, the connection stays open', async () => {
     const opens = oneConnection();
     const main = opens('/');
     const [refusal] = await next(opens('/missing'), 'connect_error');
@@ -435,7 +435,7 @@ describe('namespaces and middlewares', () => {
     assert.equal(await ask(main, 'ack', 1), 1);
   });
 
-  test('middlewares let in, later too, and pass data on', async () => {
+  test('middlewares accept, also later, and pass data on', async () => {
     const socket = await connect({...ways.polling, auth: {name: 'ada'}}, '/named');
     assert.equal(await ask(socket, 'data').catch(() => 'no'), 'ada');
   });
@@ -450,7 +450,7 @@ describe('namespaces and middlewares', () => {
     assert.equal((await error('/named', {name: 'ignored'})).message, 'nobody answered');
   });
 
-  test('middlewares may have a client join rooms', async () => {
+  test('middlewares may join a client to rooms', async () => {
     const socket = await connect({...ways.websocket, auth: {name: 'joiner'}}, '/named');
     assert.deepEqual(await new Promise((done) => socket.emit('rooms', (...rooms) => done(rooms))), [socket.id, 'joined while asked']);
     const news = next(socket, 'news');
@@ -467,7 +467,7 @@ describe('namespaces and middlewares', () => {
     assert.equal(await ask(other, 'ack', 1), 1);
   });
 
-  test('a client that begins anew before it is answered is asked about anew, and is there once', async () => {
+  test('a client that reconnects before its answer is asked about again, and exists once', async () => {
     const opens = oneConnection();
     const main = opens('/');
     await next(main, 'connect');
@@ -484,7 +484,7 @@ describe('namespaces and middlewares', () => {
     assert.equal(await ask(main, 'ack', 'still here'), 'still here');
   });
 
-  test('a client that begins anew again and again is asked about a few times only', async () => {
+  test('a client that reconnects again and again is asked about only a few times', async () => {
     const opens = oneConnection();
     const main = opens('/');
     await next(main, 'connect');
@@ -495,7 +495,7 @@ describe('namespaces and middlewares', () => {
     assert.equal(await ask(main, 'ack', 'still here'), 'still here');
   });
 
-  test('a client that leaves while it is asked about does no harm', async () => {
+  test('a client that disconnects before its answer does no harm', async () => {
     for (let n = 0; n < 10; ++n) {
       const socket = open({...ways.websocket, auth: {name: 'ada'}}, '/named');
       await next(socket.io, 'open');
@@ -505,7 +505,7 @@ describe('namespaces and middlewares', () => {
     await alone(socket);
   });
 
-  test('a predicate makes them; they are apart, and go with their last client', async () => {
+  test('a predicate creates them; they are separate, and end with their last client', async () => {
     const [ada, ben] = await Promise.all([connect(ways.websocket, '/room-1'), connect(ways.polling, '/room-2')]);
     const heard = reader(ben);
     ada.emit('all', 'x');
@@ -553,7 +553,7 @@ describe('TLS and CORS', () => {
     }
   });
 
-  test('credentials are for the pages of origins that are named', async () => {
+  test('credentials are only for pages of named origins', async () => {
     const at = await another('--cors-with-credentials', 'https://app.example');
     const answer = (origin) => fetch(`${at.url}socket.io/?EIO=4&transport=polling`, {headers: {origin}});
     const allowed = (await answer('https://app.example')).headers;
@@ -568,7 +568,7 @@ describe('TLS and CORS', () => {
 });
 
 describe('the application', () => {
-  test('a handler that throws, an event that nobody can send: the client stays', async () => {
+  test('a handler that throws, an event that no client can send: the client stays connected', async () => {
     const socket = await connect();
     socket.emit('throw');
     assert.equal(await ask(socket, 'bad emits'), 'invalid_argument');
@@ -578,7 +578,7 @@ describe('the application', () => {
 describe('reconnection and recovery', () => {
   const again = {...ways.websocket, reconnection: true, reconnectionDelay: 20, reconnectionDelayMax: 50};
 
-  test('a client comes back by itself, as somebody new', async () => {
+  test('a client reconnects by itself, as a new one', async () => {
     const socket = await connect(again);
     const first = socket.id;
     socket.io.engine.close();
@@ -602,7 +602,7 @@ describe('reconnection and recovery', () => {
     await back;
   }
 
-  test('with recovery it gets its id, rooms, data and what it missed', async () => {
+  test('with recovery it gets back its id, rooms, data and missed events', async () => {
     const at = await another('--recovery-ms', '60000', '--threads', '2');
     for (const options of Object.values(ways)) {
       const [ada, ben] = await Promise.all([connect(options, '/', at), connect(options, '/', at)]);
@@ -633,7 +633,7 @@ describe('reconnection and recovery', () => {
     }
   });
 
-  test('where it was away too long, or too much has passed, it is told that it is new', async () => {
+  test('if it was away too long, or missed too much, it is told that it is new', async () => {
     for (const args of [['--recovery-ms', '1'], ['--recovery-ms', '60000', '--recovery-packets', '2']]) {
       const at = await another(...args);
       const [ada, ben] = await Promise.all([connect(ways.websocket, '/', at), connect(ways.websocket, '/', at)]);
@@ -655,7 +655,7 @@ describe('reconnection and recovery', () => {
     await back;
   }
 
-  test('who has received nothing yet is recovered, with what it missed since it came', async () => {
+  test('a client that has received nothing yet is recovered, with what it missed since it connected', async () => {
     const at = await another('--recovery-ms', '60000');
     const [ada, ben] = await Promise.all([connect(ways.websocket, '/', at), connect(ways.websocket, '/', at)]);
     const id = await cutOff(ada, ben);
@@ -671,7 +671,7 @@ describe('reconnection and recovery', () => {
     assert.deepEqual((await heard.settle()).map(([value]) => value), ['missed']);
   });
 
-  test('emits to several rooms come in their order, so that nothing is recovered twice', async () => {
+  test('emits to several rooms arrive in order, so that nothing is recovered twice', async () => {
     const at = await another('--recovery-ms', '60000');
     for (const options of [again, {...again, ...ways.polling}]) {
       const ada = await connect(options, '/', at);
@@ -690,7 +690,7 @@ describe('reconnection and recovery', () => {
     }
   });
 
-  test('rooms that middlewares join come to those that are recovered', async () => {
+  test('rooms that middlewares join are kept by recovered clients', async () => {
     const at = await another('--recovery-ms', '60000');
     const socket = await connect({...again, auth: {name: 'ada'}}, '/named', at);
     await ask(socket, 'join', 'of old');
@@ -701,7 +701,7 @@ describe('reconnection and recovery', () => {
     assert.deepEqual(rooms.slice(1, 3).sort(), ['joined while asked', 'of old']);
   });
 
-  test('who is locked out meanwhile does not come back by recovery', async () => {
+  test('a client that was locked out meanwhile is not recovered', async () => {
     const at = await another('--recovery-ms', '60000');
     const socket = await connect({...again, auth: {name: 'ada'}}, '/named', at);
     socket.emit('all', 'x');
@@ -726,7 +726,7 @@ describe('reconnection and recovery', () => {
 });
 
 describe('limits', () => {
-  test('events past the rate are not acted on; who goes on is closed', async () => {
+  test('events beyond the rate are not acted on; a client that continues is closed', async () => {
     const at = await another('--rate', '10');
     const socket = await connect(ways.websocket, '/', at);
     const refusal = 'more than 10 messages a second; this one was not acted on';
@@ -742,7 +742,7 @@ describe('limits', () => {
     assert.ok(answers < 12, `${answers} answers`);
   });
 
-  test('origins are held to for both transports', async () => {
+  test('origins are checked for both transports', async () => {
     const at = await another('--origin', 'https://app.example.com');
     for (const options of [ways.polling, ways.websocket]) {
       await connect({...options, extraHeaders: {origin: 'https://app.example.com'}}, '/', at);

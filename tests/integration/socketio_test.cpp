@@ -239,7 +239,7 @@ TEST_CASE("socket.io: a poller that does not poll and a WebSocket that does not 
 TEST_CASE("socket.io: the rest of a payload posted by a slow poller is not handled") {
   auto config = test_config();
   config.limits.outbox_bytes_max = 262'144;
-  config.limits.outbox_bytes_congested = 262'144;  // else its POST would wait
+  config.limits.outbox_bytes_congested = 262'144;  // otherwise its POST would wait
   flux::Server server(config);
   Io io(server);
   std::atomic<int> calls{0};
@@ -326,12 +326,9 @@ TEST_CASE("socket.io: a client that vanishes while a middleware is pending ends 
   auto config = test_config();
   config.clock = clock;
   flux::Server server(config);
-  Options options;
-  options.ping_interval = options.ping_timeout = 1s;
-  options.connect_timeout = 1h;
-  Io io(server, options);
+  Io io(server, {.ping_interval = 1s, .ping_timeout = 1s, .connect_timeout = 1h});
   std::mutex mutex;
-  std::vector<flux::socketio::Next> open;  // questions that nobody answers
+  std::vector<flux::socketio::Next> open;  // questions that are not answered
   std::vector<std::weak_ptr<flux::detail::SocketIoSocket>> sockets;
   Reasons reasons;
   const auto think = [&](const Socket& socket, const flux::socketio::Next& next) {
@@ -380,7 +377,7 @@ TEST_CASE("socket.io: a client that vanishes while a middleware is pending ends 
 
 // --- Acknowledgments ---
 
-TEST_CASE("socket.io: a rate limited event goes to on_refused if it asks for an acknowledgment, else nowhere") {
+TEST_CASE("socket.io: a rate limited event goes to on_refused if it asks for an acknowledgment, otherwise nowhere") {
   auto config = test_config();
   config.clock = std::make_shared<flux::testing::ManualClock>();  // time stands still
   config.limits.messages_per_second = 1;

@@ -219,13 +219,19 @@ TEST_CASE("sharing: lists that together exceed the outbox's limit reach a pollin
   REQUIRE(poller.post("40\x1e"
                       R"(421["room:join","r"])") == "ok");
   CHECK(poller.poll().substr(0, 2) == "40");
-  for (const std::string_view begin : {"42[\"public:history\"", "431["}) {
-    const std::string list = poller.poll();
-    CHECK(list.substr(0, begin.size()) == begin);
-    CHECK(list.size() > 3'900'000);
-  }
+  const auto is_public_list = [](const std::string& packet) { return packet.rfind("42[\"public:history\"", 0) == 0; };
+  std::string list = poller.poll();
+  CHECK(is_public_list(list));
+  CHECK(list.size() > 3'900'000);
+  // On a busy machine the list that followed the last upload comes in between.
+  while (is_public_list(list)) list = poller.poll();
+  CHECK(list.substr(0, 4) == "431[");
+  CHECK(list.size() > 3'900'000);
   CHECK(poller.post(R"(422["room:history","r"])") == "ok");
-  CHECK(poller.poll().size() > 3'900'000);
+  do list = poller.poll();
+  while (is_public_list(list));
+  CHECK(list.substr(0, 4) == "432[");
+  CHECK(list.size() > 3'900'000);
   CHECK(server.stats().slow_readers_closed == 0);
 }
 
@@ -277,7 +283,7 @@ TEST_CASE("engine.io: pings continue while a long message arrives, in frames or 
   }
 }
 
-TEST_CASE("engine.io: a ping queued behind a long message is not due before the message has been read") {
+TEST_CASE("engine.io: a ping queued after a long message is not due before the message has been read") {
   const auto clock = std::make_shared<flux::testing::ManualClock>();
   auto config = test_config();
   config.clock = clock;

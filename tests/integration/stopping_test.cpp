@@ -21,7 +21,7 @@ using namespace flux::literals;
 
 namespace {
 
-/// Blocks, and holds every append while it is told to.
+/// A store that blocks, and holds appends on demand.
 class HeldChatStore final : public flux::ChatStore {
  public:
   flux::Result<flux::Offset> append(const flux::RoomId& room, const flux::ChatMessage& message) override {
@@ -80,7 +80,7 @@ struct Everything {
   }
   ~Everything() {
     let_through();
-    if (server) server->stop(0ms);  // destroyed from this thread it must not run in the application's
+    if (server) server->stop(0ms);  // it must not be destroyed while it runs in the application's context
     server.reset();
     app.join();
   }
@@ -99,7 +99,7 @@ struct Everything {
   std::unique_ptr<flux::Server> server;
 };
 
-/// A client of every endpoint, and a call that every store holds.
+/// A client of every endpoint, and a call held in every store.
 struct PendingWork {
   explicit PendingWork(Everything& on)
       : chats(*on.chats),
@@ -114,6 +114,7 @@ struct PendingWork {
     on.rooms->hold("kept");
     on.files->hold_back();
     live.send("send_chat", R"({"message":"pending"})");
+    live.so_far();  // the server has read the message
     on.server->send_chat("kept", "from the server", {}, [this](auto) { ++told; });
     on.server->share("kept", R"({"type":"string","content":"pending"})"_json, [this](auto) { ++told; });
     upload.send("POST /files HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nhalf");
@@ -155,10 +156,10 @@ TEST_CASE("stopping: with work pending in every store, all clients are told and 
   CHECK(on.left == 2);
   CHECK(on.raw_closed == 1);
   CHECK(on.server->port() == 0);
-  // What was on its way into a store is there: it had been accepted.
+  // What was being stored is kept, because it had been accepted.
   CHECK(on.server->room_items("kept").value().size() == 1);
   CHECK(on.chats->history("kept", 10, 0).value().size() == 2);
-  // Nobody could go on with the upload.
+  // The upload could not have been continued.
   for (const auto& file : on.files->known()) CHECK(file.state == flux::FileState::complete);
 }
 
@@ -177,14 +178,14 @@ TEST_CASE("stopping: twice at the same time and once more, every stop returns wh
     });
   }
   pending.check_closed();
-  CHECK(returned == 0);  // the stores hold it
+  CHECK(returned == 0);  // held by the stores
   on.let_through();
   crew.join();
   on.server->stop();
   CHECK(pending.told == 2);
 }
 
-TEST_CASE("stopping: destroyed while a stop that a handler began is not over") {
+TEST_CASE("stopping: destroyed while a stop begun by a handler is still running") {
   const bool in_context = GENERATE(false, true);
   Everything on(in_context);
   Awaited<bool> begun;

@@ -1,4 +1,5 @@
-// Stores that fail, hang or reveal too much: what clients are told, what the log has, and what continues without them.
+// Stores that fail, hang or reveal too much: what clients are told, what is logged, and what continues without the
+// stores.
 #include "support/memory_room_store.hpp"
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"

@@ -48,7 +48,7 @@ async function speak(ada, ben, message) {
   for (const member of [ada, ben]) assert.equal((await member.next('chat_message')).payload.message, message);
 }
 
-test('wss: a room of two, speaks', async () => {
+test('wss: two members of a room exchange messages', async () => {
   assert.match(server.url, /^https:/);
   const ada = await enter('room');
   const ben = await enter('room');
@@ -60,7 +60,7 @@ test('wss: a room of two, speaks', async () => {
   await ben.close();
 });
 
-test('https: a large file, comes whole', async () => {
+test('https: a large file arrives whole', async () => {
   const body = await new Promise((resolve, reject) => {
     const request = https.get(new URL('large.bin', server.url), {ca, agent: false}, async (answer) => {
       const parts = [];
@@ -72,11 +72,11 @@ test('https: a large file, comes whole', async () => {
   assert.ok(body.equals(Buffer.alloc(5 * megabyte, 'flux')));
 });
 
-test('SIGHUP: new connections get the new certificate, old ones go on', async () => {
+test('SIGHUP: new connections get the new certificate, old ones continue', async () => {
   const ada = await enter('reload');
   const fresh = makeCertificate(certificateFile, keyFile, 'second');
   server.signal('SIGHUP');
-  await until(() => server.output.some((line) => line.includes('certificates read again')), 'the new certificate');
+  await until(() => server.output.some((line) => line.includes('certificates reloaded')), 'the new certificate');
   await assert.rejects(enter('reload', ca));
   const ben = await enter('reload', fresh);
   await ada.next('presence_updated');
@@ -93,7 +93,7 @@ test('SIGHUP: new connections get the new certificate, old ones go on', async ()
   await Promise.all([ada, ben, eve].map((member) => member.close()));
 });
 
-test('plain HTTP on the port, is told so or closed, and nobody else notices', async () => {
+test('plain HTTP on the port gets an error or is closed, and nobody else is affected', async () => {
   const [ada, ben] = [await enter('calm'), await enter('calm')];
   await ada.next('presence_updated');
   for (const bytes of [
@@ -116,19 +116,19 @@ test('plain HTTP on the port, is told so or closed, and nobody else notices', as
   await Promise.all([ada.close(), ben.close()]);
 });
 
-test('bad input inside of TLS, is answered as without', async () => {
+test('bad input inside TLS is answered as without TLS', async () => {
   const peer = await RawPeer.connect(server.port, {tls: {ca}});
   const answer = await peer.request('GET / HTTP/1.1\r\n\r\n');
   assert.equal(answer.status, 400);
   await peer.ended();
 });
 
-test('TLS 1.1 and older, is refused', async () => {
+test('TLS 1.1 and older are refused', async () => {
   const old = {ca, minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0'};
   await assert.rejects(RawPeer.connect(server.port, {tls: old}));
 });
 
-test('2,000 connections ended within their handshake, leave nothing behind', async () => {
+test('2,000 connections that end within their handshake leave nothing behind', async () => {
   const batch = () =>
     Promise.all(
       Array.from({length: 100}, async (_, i) => {

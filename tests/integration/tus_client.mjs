@@ -92,10 +92,10 @@ describe('in Node', () => {
     ['in chunks that end with the file', {chunkSize: 250_000}],
     ['with data in the creation', {uploadDataDuringCreation: true}],
     ['with data in the creation, in chunks', {uploadDataDuringCreation: true, chunkSize: 300_000}],
-    ['with POST for PATCH', {overridePatchMethod: true, chunkSize: 300_000}],
+    ['with POST instead of PATCH', {overridePatchMethod: true, chunkSize: 300_000}],
     ['with request ids', {addRequestId: true}],
   ]) {
-    test(`${name}: it comes down as it went up`, async () => {
+    test(`${name}: it is downloaded as it was uploaded`, async () => {
       let told = 0;
       const path = await put(content, {...options, onProgress: (sent) => (told = sent)});
       assert.equal(told, content.length);
@@ -114,7 +114,7 @@ describe('in Node', () => {
     });
   }
 
-  test('behind a proxy that strips a prefix: the upload goes on where it was created', async () => {
+  test('behind a proxy that strips a prefix: the upload continues where it was created', async () => {
     const inside = '/files';
     for (const [options, outside] of [
       [{}, '/rt/deep/files'],
@@ -165,17 +165,17 @@ describe('in Node', () => {
     assert.match(text, /at most 2000000 bytes here, not 2000001/);
   });
 
-  test('in parallel parts, which are not spoken here: refused at once, and nothing is left', async () => {
+  test('in parallel parts, which are not supported: refused at once, and nothing is left behind', async () => {
     const stored = () => readdirSync(join(folder, 'store')).length;
     const files = stored();
     const parallel = put(content, {parallelUploads: 2, retryDelays: null});
     const error = await parallel.then(() => assert.fail('it was not refused'), String);
-    assert.match(error, /response code: 400, response text: no Upload-Concat here: .*parallelUploads: 1/);
+    assert.match(error, /response code: 400, response text: Upload-Concat is not supported: .*parallelUploads: 1/);
     assert.equal(stored(), files);
   });
 
   for (const protocol of ['ietf-draft-03', 'ietf-draft-05']) {
-    test(`${protocol}, which is not spoken here: refused before any byte is sent`, async () => {
+    test(`${protocol}, which is not supported: refused before any byte is sent`, async () => {
       const {status, text} = await refusal(content, {protocol});
       assert.equal(status, 400);
       assert.match(text, /tus 1\.0\.0/);
@@ -195,7 +195,7 @@ describe('in Node', () => {
     assert.equal(await offsetOf(server.port, pathOf(wrong)), 0);
   });
 
-  test('aborted after a chunk: another finds it again, sends only the rest, and forgets it at the end', async () => {
+  test('aborted after a chunk: another client finds it, sends only the rest, and forgets it at the end', async () => {
     const urlStorage = new client.FileUrlStorage(join(folder, 'urls.json'));
     const fingerprint = async () => 'the same file';
     const options = {chunkSize: 300_000, urlStorage, fingerprint, removeFingerprintOnSuccess: true};
@@ -212,20 +212,20 @@ describe('in Node', () => {
     await until(async () => (await second.findPreviousUploads()).length === 0, 'the end of what was stored of it');
   });
 
-  test('terminated while it goes on: it is gone', async () => {
+  test('terminated while it runs: it no longer exists', async () => {
     const begun = upload(content, {chunkSize: 300_000});
     await abortAfterChunk(begun, true);
     assert.equal(await offsetOf(server.port, pathOf(begun)), undefined);
   });
 
-  test('one that the server no longer knows: the client begins anew', async () => {
+  test('an upload that the server no longer has: the client starts over', async () => {
     const uploadUrl = `${server.url}files/6a9d2a60-3f0a-4d5e-9c36-0123456789ab`;
     const path = await put(content, {uploadUrl});
     assert.notEqual(path, new URL(uploadUrl).pathname);
     assert.equal(sha256((await down(path)).body), sha256(content));
   });
 
-  test('the server dies in the middle and comes back: the client goes on by itself', async () => {
+  test('the server is killed in the middle and restarted: the client continues by itself', async () => {
     const own = join(folder, 'restarted');
     let mortal = await start('--dir', own);
     const {port} = mortal;
@@ -294,19 +294,19 @@ describe('in Chromium, from a page of another origin', () => {
   for (const [name, size, options] of [
     ['in one request', 1_000_000, {}],
     ['in chunks, with request ids', 1_000_000, {chunkSize: 300_000, addRequestId: true}],
-    ['with POST for PATCH', 1_000_000, {overridePatchMethod: true, chunkSize: 300_000}],
+    ['with POST instead of PATCH', 1_000_000, {overridePatchMethod: true, chunkSize: 300_000}],
     ['with data in the creation', 1_000_000, {uploadDataDuringCreation: true, chunkSize: 300_000}],
     ['of no bytes', 0, {}],
     ['with an Authorization field', 1_000, {headers: {Authorization: 'Bearer ann'}}],
   ]) {
-    test(`${name}: it comes to the server as it is`, async () => {
+    test(`${name}: it arrives unchanged`, async () => {
       const {url, ...refused} = await putInPage(size, options);
       assert.ok(url, JSON.stringify(refused));
       assert.equal(await arrived(url), expected(size));
     });
   }
 
-  test('what is refused is refused in words that the page can read', async () => {
+  test('refusals have a message that the page can read', async () => {
     const tooLarge = await putInPage(fileBytesMax + 1, {retryDelays: null});
     assert.equal(tooLarge.status, 413);
     assert.match(tooLarge.text, /at most 2000000 bytes/);
@@ -316,7 +316,7 @@ describe('in Chromium, from a page of another origin', () => {
     assert.equal((await putInPage(1_000, {retryDelays: null, headers: tag})).status, 400);
   });
 
-  test('aborted, and resumed by a page that was loaded anew', async () => {
+  test('aborted, and resumed by a reloaded page', async () => {
     const first = await page.evaluate(
       (endpoint) =>
         new Promise((resolve, reject) => {
@@ -356,7 +356,7 @@ describe('in Chromium, from a page of another origin', () => {
     assert.equal(await arrived(first), expected(1_000_000));
   });
 
-  test('ranges and conditions of downloads, and the fields of their answers', async () => {
+  test('ranges and conditions of downloads, and the fields of their responses', async () => {
     const {url} = await putInPage(1_000, {});
     const got = await page.evaluate(async (from) => {
       const get = async (headers, method = 'GET') => {

@@ -116,7 +116,7 @@ TEST_CASE("unread answers: a raw endpoint that echoes, the client is paused and 
   CHECK(most_waiting <= config.limits.outbox_bytes_congested + 100'020 + 262'144);
 }
 
-TEST_CASE("unread answers: repeated public_history, one answer is pending and the others come as it is read") {
+TEST_CASE("unread answers: repeated public_history, one answer is pending and the others follow as it is read") {
   auto config = test_config();
   config.limits.outbox_bytes_max = 1'000'000;
   flux::Server server(config);
@@ -128,7 +128,7 @@ TEST_CASE("unread answers: repeated public_history, one answer is pending and th
   // A later request of another client is answered at once, by the loop that has stopped reading from the first.
   LiveClient other(server.port());
   for (int i = 0; i < 20; ++i) CHECK(type_of(other.request("leave_room")) == "ack");
-  CHECK(server.stats().messages_in < 20 + count / 2);  // the socket buffers hold some answers, too
+  CHECK(server.stats().messages_in < 20 + count / 2);  // the socket buffers also hold some answers
   for (int i = 0; i < count; ++i) {
     const auto answer = client.next("ack");
     CHECK(text_at(answer, "/id") == numbered("h", i));
@@ -173,17 +173,17 @@ TEST_CASE("unread answers: a close sent after them is answered once they have be
   CHECK(client.before_close.size() == 3);
 }
 
-TEST_CASE("unread answers: Socket.IO over polling, what is posted waits for the polls that fetch the answers") {
+TEST_CASE("unread answers: Socket.IO over polling, posted packets wait for the polls that fetch the answers") {
   Asked asked;
   Poller client(asked.server->port());
   constexpr int count = 100;
   CHECK(client.post(asks(count)) == "ok");  // a client may begin to poll only now
   Crew crew;
   std::string posted;
-  crew.add([&] { posted = client.post(numbered("42", count) + R"(["ask"])"); });  // waits behind it
+  crew.add([&] { posted = client.post(numbered("42", count) + R"(["ask"])"); });  // waits for it
   HttpClient other(asked.server->port());
   for (int i = 0; i < 20; ++i) CHECK(other.request(get("/")).status == 404);
-  CHECK(asked.asked == 1);  // its answer alone is congestion
+  CHECK(asked.asked == 1);  // its answer alone congests the output
   for (int answered = 0; answered < count + 1;) {
     const HttpReply reply = client.get();
     REQUIRE(reply.status == 200);
@@ -198,7 +198,7 @@ TEST_CASE("unread answers: Socket.IO over polling, what is posted waits for the 
   CHECK(client.post(R"(42["ask"])") == "ok");
 }
 
-TEST_CASE("unread answers: a packet that is wrong in what was posted and answered ends the session") {
+TEST_CASE("unread answers: an invalid packet in a POST that was already answered ends the session") {
   Asked asked;
   Poller client(asked.server->port());
   CHECK(client.post(asks(2) + "\x1ewrong") == "ok");
@@ -225,7 +225,7 @@ TEST_CASE("unread answers: a client that posts and never polls is closed when it
   };
   step(2900ms);
   CHECK(asked.server->stats().slow_readers_closed == 0);
-  CHECK(client.get().status == 200);  // it takes something: another period begins
+  CHECK(client.get().status == 200);  // it reads something: another period begins
   REQUIRE(eventually([&] { return asked.asked == 2; }));
   step(2900ms);
   CHECK(asked.server->stats().slow_readers_closed == 0);

@@ -42,7 +42,7 @@ after(() => server.stop());
 
 /** Each of `attempts`, sent on its own connection, must be answered by a close with `code`. */
 function closes(name, code, clear, ...attempts) {
-  test(`${name}, closes with ${code}`, async () => {
+  test(`${name}: closes with ${code}`, async () => {
     for (const bytes of attempts) {
       const reason = await isClosed(server, code, (peer) => peer.write(bytes));
       assert.match(reason, clear);
@@ -99,9 +99,9 @@ describe('frames that break the framing', () => {
       frame(close, Buffer.from([code >> 8, code & 255])),
     ),
   );
-  closes('a close reason that is no UTF-8', 1007, /UTF-8/, frame(close, Buffer.from([3, 232, 0xff])));
+  closes('a close reason that is not UTF-8', 1007, /UTF-8/, frame(close, Buffer.from([3, 232, 0xff])));
   closes(
-    'a length that is written longer than it needs to be',
+    'a length in more bytes than it needs',
     1002,
     /more than it needs/,
     frame(text, valid, {lengthBytes: 2}),
@@ -110,7 +110,7 @@ describe('frames that break the framing', () => {
   );
 });
 
-describe('text that is no UTF-8', () => {
+describe('text that is not UTF-8', () => {
   const bad = [
     [0xff],
     [0xc0, 0x80],
@@ -131,7 +131,7 @@ describe('text that is no UTF-8', () => {
     Buffer.concat([frame(text, Buffer.from([0x22, 0xe2, 0x82]), {fin: false}), frame(continuation, '')]),
   );
 
-  test('a code point that fragments cut in two, is whole again', async () => {
+  test('a code point split between fragments is valid', async () => {
     const peer = await RawPeer.upgrade(server.port);
     const bytes = Buffer.from('{"type":"€"}');
     const cut = bytes.indexOf(0xe2) + 1;
@@ -152,7 +152,7 @@ describe('lengths', () => {
     Buffer.concat([frame(text, 'x'.repeat(maxMessageBytes), {fin: false}), frame(continuation, 'x')]),
   );
   closes(
-    'an announcement of up to 2^63 - 1 bytes',
+    'a declared length of up to 2^63 - 1 bytes',
     1009,
     /larger than 65536/,
     frame(text, '', {length: 2n ** 62n}),
@@ -161,14 +161,14 @@ describe('lengths', () => {
     Buffer.concat([frame(text, 'x'.repeat(100), {fin: false}), frame(continuation, '', {length: 2n ** 63n - 1n})]),
   );
   closes(
-    'an announcement of 2^63 bytes and more',
+    'a declared length of 2^63 bytes and more',
     1002,
     /2\^63/,
     frame(text, '', {length: 2n ** 63n}),
     frame(text, '', {length: 2n ** 64n - 1n}),
   );
 
-  test('a message of exactly the limit, is read', async () => {
+  test('a message of exactly the limit is read', async () => {
     const peer = await RawPeer.upgrade(server.port);
     const begin = '{"type":"leave_room","id":1,"payload":{"x":"';
     peer.write(frame(text, `${begin}${'x'.repeat(maxMessageBytes - begin.length - 3)}"}}`));
@@ -176,7 +176,7 @@ describe('lengths', () => {
     peer.destroy();
   });
 
-  test('an announcement of more than is sent, holds nobody up and no memory back', async () => {
+  test('a declared length beyond what is sent delays nobody and reserves no memory', async () => {
     const bystanders = await Bystanders.gather(server.url);
     const before = residentBytes(server.pid);
     const peers = await Promise.all(Array.from({length: 200}, () => RawPeer.upgrade(server.port)));
@@ -189,7 +189,7 @@ describe('lengths', () => {
     await bystanders.close();
   });
 
-  test('a message sent byte by byte, is read', async () => {
+  test('a message sent byte by byte is read', async () => {
     const peer = await RawPeer.upgrade(server.port);
     for (const byte of frame(text, '{"type":"leave_room","id":"slowly"}')) peer.write(Buffer.from([byte]));
     assert.deepEqual(await peer.json(), {type: 'ack', id: 'slowly'});
@@ -198,7 +198,7 @@ describe('lengths', () => {
 });
 
 describe('compression', () => {
-  test('deflate bombs, close with 1009 and cost no memory', async () => {
+  test('deflate bombs close with 1009 and cost no memory', async () => {
     const before = residentBytes(server.pid);
     const bomb = compressed(Buffer.alloc(50 * megabyte, ' '));
     assert.ok(bomb.length < maxMessageBytes);
@@ -209,7 +209,7 @@ describe('compression', () => {
     assert.ok(residentBytes(server.pid) - before < 8 * megabyte);
   });
 
-  test('a bomb in fragments, closes with 1009', async () => {
+  test('a bomb in fragments closes with 1009', async () => {
     const bytes = deflateRawSync(Buffer.alloc(10 * megabyte), {finishFlush: 2}).subarray(0, -4);
     await isClosed(
       server,
@@ -222,17 +222,17 @@ describe('compression', () => {
     );
   });
 
-  test('what is no deflate data, closes with 1007', async () => {
+  test('data that is not DEFLATE closes with 1007', async () => {
     const noData = [Buffer.from('nonsense that is no deflate'), Buffer.from([0xff, 0xff, 0xff, 0xff])];
     for (const bytes of noData) {
       await isClosed(server, 1007, (peer) => peer.write(frame(text, bytes, {rsv: 4})), deflate);
     }
   });
 
-  test('what inflates to no UTF-8, closes with 1007', () =>
+  test('data that does not inflate to UTF-8 closes with 1007', () =>
     isClosed(server, 1007, (peer) => peer.write(compressed(Buffer.from([0x22, 0xff, 0x22]))), deflate));
 
-  test('RSV1 on a continuation or a ping, closes with 1002', async () => {
+  test('RSV1 on a continuation or a ping closes with 1002', async () => {
     const attempts = [
       Buffer.concat([frame(text, '{', {fin: false}), frame(continuation, '}', {rsv: 4})]),
       frame(ping, 'x', {rsv: 4}),
@@ -240,7 +240,7 @@ describe('compression', () => {
     for (const bytes of attempts) await isClosed(server, 1002, (peer) => peer.write(bytes), deflate);
   });
 
-  test('a message after one with a final block, is read', async () => {
+  test('a message after one with a final block is read', async () => {
     const peer = await RawPeer.upgrade(server.port, '/live', deflate);
     const message = (id) => JSON.stringify({type: 'leave_room', id});
     peer.write(frame(text, Buffer.concat([deflateRawSync(message(1)), Buffer.from([0])]), {rsv: 4}));
@@ -251,7 +251,7 @@ describe('compression', () => {
   });
 });
 
-describe('what takes its time', {concurrency: true}, () => {
+describe('slow input', {concurrency: true}, () => {
   const endsInTime = async (begin, isAnswered) => {
     const bystanders = await Bystanders.gather(server.url);
     const peer = await RawPeer.connect(server.port);
@@ -263,11 +263,11 @@ describe('what takes its time', {concurrency: true}, () => {
     await bystanders.unharmed();
     await bystanders.close();
   };
-  test('nothing is sent, ends after the handshake timeout', () => endsInTime('', false));
-  test('half a request line, 408 after the handshake timeout', () => endsInTime('GET /li', true));
-  test('half a head, 408 after the handshake timeout', () => endsInTime(upgradeRequest().slice(0, -3), true));
+  test('nothing is sent: ends after the handshake timeout', () => endsInTime('', false));
+  test('half a request line: 408 after the handshake timeout', () => endsInTime('GET /li', true));
+  test('half a head: 408 after the handshake timeout', () => endsInTime(upgradeRequest().slice(0, -3), true));
 
-  test('half a TLS handshake, ends after the handshake timeout', async () => {
+  test('half a TLS handshake: ends after the handshake timeout', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'flux-tls-'));
     const [certificate, key] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
     makeCertificate(certificate, key, 'localhost');
@@ -285,7 +285,7 @@ describe('what takes its time', {concurrency: true}, () => {
     rmSync(folder, {recursive: true});
   });
 
-  test('a head that trickles in, 408 after the handshake timeout', async () => {
+  test('a head that trickles in: 408 after the handshake timeout', async () => {
     const peer = await RawPeer.connect(server.port);
     peer.write('GET /live HTTP/1.1\r\nHost: localhost\r\n');
     const trickle = setInterval(() => peer.write('X-More: 1\r\n'), 200);
@@ -295,7 +295,7 @@ describe('what takes its time', {concurrency: true}, () => {
     peer.destroy();
   });
 
-  test('pings from one that does not read, are not read from some point on, and little is kept', async () => {
+  test('pings from a client that does not read are at some point no longer read, and little is kept', async () => {
     const bystanders = await Bystanders.gather(server.url);
     const before = residentBytes(server.pid);
     const member = await LiveMember.open(server.url);
@@ -322,7 +322,7 @@ describe('what takes its time', {concurrency: true}, () => {
     await bystanders.close();
   });
 
-  test('SIGTERM with clients that never answer, exits with 0 after its grace', async () => {
+  test('SIGTERM with clients that never answer: exits with 0 after its grace period', async () => {
     const ending = await startServer(process.env.FLUX_SERVER, ['--port', '0']);
     const deaf = await RawPeer.upgrade(ending.port); // does not send its half of the closing handshake
     const begin = performance.now();
@@ -334,7 +334,7 @@ describe('what takes its time', {concurrency: true}, () => {
 });
 
 describe('handshakes', () => {
-  test('an upgrade that is no valid one, is refused with its reason', async () => {
+  test('an invalid upgrade is refused with the reason', async () => {
     const attempts = [
       [426, {'Sec-WebSocket-Version': '12'}],
       [426, {'Sec-WebSocket-Version': undefined}],
@@ -361,7 +361,7 @@ describe('handshakes', () => {
     peer.destroy();
   });
 
-  test('extensions and subprotocols that are nonsense, are not agreed to', async () => {
+  test('invalid extensions and subprotocols are not agreed to', async () => {
     for (const offer of [
       'permessage-deflate; server_max_window_bits=99',
       'permessage-deflate; x="',
@@ -379,7 +379,7 @@ describe('handshakes', () => {
     }
   });
 
-  test('frames in the same packet as the handshake, are read', async () => {
+  test('frames in the same packet as the handshake are read', async () => {
     const peer = await RawPeer.connect(server.port);
     peer.write(Buffer.concat([Buffer.from(upgradeRequest()), frame(text, '{"type":"leave_room","id":1}')]));
     assert.equal((await peer.response()).status, 101);
@@ -389,7 +389,7 @@ describe('handshakes', () => {
 });
 
 describe('floods', () => {
-  test('pings from one that reads, are answered in their order', async () => {
+  test('pings from a client that reads are answered in order', async () => {
     const bystanders = await Bystanders.gather(server.url);
     const peer = await RawPeer.upgrade(server.port);
     const count = 20_000;
@@ -403,7 +403,7 @@ describe('floods', () => {
     await bystanders.close();
   });
 
-  test('tiny fragments, are bounded by a number of frames', async () => {
+  test('tiny fragments are limited by the number of frames', async () => {
     const before = residentBytes(server.pid);
     const reason = await isClosed(server, 1009, (peer) => {
       peer.write(frame(text, '', {fin: false}));
@@ -413,7 +413,7 @@ describe('floods', () => {
     assert.ok(residentBytes(server.pid) - before < 8 * megabyte);
   });
 
-  test('a message in some hundred fragments with pings in between, is read', async () => {
+  test('a message in some hundred fragments with pings in between is read', async () => {
     const peer = await RawPeer.upgrade(server.port);
     const bytes = Buffer.from(`{"type":"leave_room","id":"${'x'.repeat(200)}"}`);
     const frames = [...bytes].flatMap((byte, i) => [
@@ -449,9 +449,9 @@ describe('floods', () => {
     await bystanders.close();
   }
 
-  test('10,000 connections closed at once, leave nothing behind', () =>
+  test('10,000 connections closed at once leave nothing behind', () =>
     cycles(async () => (await RawPeer.connect(server.port)).destroy()));
-  test('10,000 connections reset within their handshake, leave nothing behind', () =>
+  test('10,000 connections reset within their handshake leave nothing behind', () =>
     cycles(async () => {
       const peer = await RawPeer.connect(server.port);
       peer.write(upgradeRequest());
@@ -459,7 +459,7 @@ describe('floods', () => {
     }));
 });
 
-test('members that vanish with a reset while others speak, are left, and nobody else notices', async () => {
+test('members that vanish with a reset while others speak leave, and nobody else is affected', async () => {
   const bystanders = await Bystanders.gather(server.url);
   for (let i = 0; i < 50; ++i) {
     const peer = await RawPeer.upgrade(server.port);
@@ -474,8 +474,8 @@ test('members that vanish with a reset while others speak, are left, and nobody 
   await bystanders.close();
 });
 
-describe('the end of the server', () => {
-  test('SIGTERM with clients of every kind, closes them with 1001 and exits with 0, in time', async () => {
+describe('end of the server', () => {
+  test('SIGTERM with clients of every kind: closes them with 1001 and exits with 0, in time', async () => {
     const ending = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--static', '.', '--echo', '/echo']);
     const members = await Promise.all([1, 2, 3].map(() => LiveMember.join(ending.url, 'room')));
     const echo = await RawPeer.upgrade(ending.port, '/echo');

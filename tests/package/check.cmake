@@ -33,7 +33,7 @@ if(CASE STREQUAL "mixed")
     OUTPUT_VARIABLE output
     ERROR_VARIABLE output)
   if(result EQUAL 0)
-    message(FATAL_ERROR "a program of both modes was linked")
+    message(FATAL_ERROR "a program that uses both modes was linked")
   endif()
   if(NOT output MATCHES "flux_compiled_and_header_only_modes_must_not_be_mixed")
     message(FATAL_ERROR "linking failed, but not for the marker symbol:\n${output}")

@@ -1,4 +1,4 @@
-// A program that uses rooms and nothing else. The test looks at what was linked into it.
+// A program that uses rooms and nothing else. The test checks what was linked into it.
 #include <flux/flux.hpp>
 
 #include <cstdio>

@@ -28,23 +28,36 @@ const folder = mkdtempSync(join(tmpdir(), 'flux-soak-'));
 process.once('exit', () => rmSync(folder, {recursive: true, force: true}));
 const server = await startServer(process.env.FLUX_SHARING_SERVER, [
   '--threads', values.threads, '--dir', join(folder, 'files'), '--room-list', '1',
+  // The crowd leaves more files behind than the store's quota of files without an owner.
+  '--files-expire', '60',
+  // Rooms are full after a few minutes, so what they keep does not count as a leak.
+  '--kept-max', '100',
 ]);
 const statsOf = async () => (await fetch(new URL('test/stats', server.url))).json();
+const allocatedBytes = async () => Number(await (await fetch(new URL('test/allocated', server.url))).text());
 const look = async () => {
   const stats = await statsOf();
-  return {...stats, descriptors: openDescriptors(server.pid), megabytes: residentBytes(server.pid) / 1e6};
+  return {
+    ...stats,
+    descriptors: openDescriptors(server.pid),
+    megabytes: residentBytes(server.pid) / 1e6,
+    allocated: (await allocatedBytes()) / 1e6,
+  };
 };
 const say = (text) => console.log(`${new Date().toISOString().slice(11, 19)} ${text}`);
 
 say(`seed ${values.seed}, ${clients} clients, ${minutes} min, ${values.threads} loops`);
 const before = await look();
 const end = Date.now() + minutes * 60_000;
+const arrivalMs = Math.min(20_000, minutes * 6_000);
 const visits = {};
 const failures = {};
 
 /** One slot in the crowd: a client connects, disconnects, and the next one connects. */
 async function place(number) {
   const random = new Random(`${values.seed} ${number}`);
+  // All at once, they would keep this process busy for longer than the server waits for a request.
+  await new Promise((resolve) => setTimeout(resolve, random.whole(0, arrivalMs)));
   while (Date.now() < end) {
     const kind = random.oneOf(Object.keys(visitors));
     try {
@@ -62,7 +75,8 @@ const sampler = setInterval(async () => {
   try {
     const now = await look();
     samples.push(now.megabytes);
-    say(`${now.megabytes.toFixed(1)} MB, ${now.descriptors} descriptors, ${now.sessions} sessions, ${now.rooms} rooms`);
+    say(`${now.megabytes.toFixed(1)} MB, of these ${now.allocated.toFixed(1)} in use, ${now.descriptors} descriptors, ` +
+      `${now.sessions} sessions, ${now.rooms} rooms`);
   } catch (error) {
     say(`no answer: ${error.message}`);
   }

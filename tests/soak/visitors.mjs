@@ -7,6 +7,7 @@ import {within} from '../integration/support/wait.mjs';
 
 const rooms = 40;
 const answerBoundMs = 20_000;
+const slowReader = 4413; // flux::CloseCode::slow_reader: visitors that pause reading may be closed with it
 
 const roomOf = (random) => `room ${random.whole(1, rooms)}`;
 const text = (random) => 'x'.repeat(random.chance(0.02) ? 50_000 : random.whole(0, 300));
@@ -40,19 +41,21 @@ async function visitLive(url, random, end, options) {
   const {WebSocket} = load('ws');
   const socket = new WebSocket(new URL('live', url.replace('http', 'ws')), options);
   socket.on('error', () => {}); // `close` follows
-  await within(Promise.race([once(socket, 'open'), once(socket, 'close').then(refused)]), 'open', answerBoundMs);
+  const closed = once(socket, 'close');
+  await within(Promise.race([once(socket, 'open'), closed.then(refused)]), 'open', answerBoundMs);
   let id = 0;
-  const ask = (type, payload) => socket.send(JSON.stringify({type, payload, id: ++id}));
+  const ask = (type, payload) => socket.send(JSON.stringify({type, payload, id: ++id})); // ignored once it is closed
   ask('join_room', {roomId: roomOf(random), presence: {x: 0}});
   await stay(random, end, () => {
     if (random.chance(0.05)) return socket.send(random.oneOf(['{', '[]', '"\\ud800"', '{"type":1}', '']));
     if (random.chance(0.05)) return pauseReading(socket, random);
     ask(...random.oneOf(liveActs)(random));
   });
-  const closed = once(socket, 'close');
+  const closedBefore = socket.readyState !== WebSocket.OPEN;
   if (random.chance(0.3)) socket.terminate();
   else socket.close();
-  await within(closed, 'the end', answerBoundMs);
+  const [code] = await within(closed, 'the end', answerBoundMs);
+  if (closedBefore && code !== slowReader) throw new Error(`closed by the server with ${code}`);
 }
 
 function refused() {

@@ -267,6 +267,11 @@ class WebSocketClient {
   }
 };
 
+/// How the server closes a connection to `path`.
+inline Closed how_closed(std::uint16_t port, std::string_view path, std::string_view fields = "") {
+  return WebSocketClient(port, path, fields).closed();
+}
+
 // --- Protocol live ---
 
 inline std::string text_at(const flux::JsonText& json, std::string_view pointer) {

@@ -33,8 +33,10 @@ std::string refusal(const flux::FileRequest& request) {
   return {};
 }
 
+flux::Errc code_for(const std::string& user) { return user.empty() ? flux::Errc::unauthorized : flux::Errc::forbidden; }
+
 void answer(const flux::LaterAnswer& later, const std::string& user, const std::string& why_not) {
-  if (!why_not.empty()) return later.refuse(why_not);
+  if (!why_not.empty()) return later.refuse(why_not, code_for(user));
   later.accept({.user_id = user});
 }
 
@@ -67,7 +69,7 @@ int main(int argc, char** argv) {
   if (auth == "now") {
     server.on_file([](flux::FileRequest& request) {
       const std::string why_not = refusal(request);
-      if (!why_not.empty()) return request.refuse(why_not);
+      if (!why_not.empty()) return request.refuse(why_not, code_for(request.token()));
       request.accept({.user_id = request.token()});
     });
   } else if (auth == "later") {

@@ -1,5 +1,5 @@
-// A clock such as an application may supply: it runs by itself. The test can make time leap, as it does for a process
-// that was suspended.
+// A clock such as an application may supply: it runs by itself. The test can make time leap, as after a suspension of
+// the process.
 #pragma once
 
 #include <flux/clock.hpp>

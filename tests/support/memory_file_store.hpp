@@ -198,7 +198,7 @@ class MemoryFileStore final : public flux::FileStore {
   };
 
   static flux::Error gone(const flux::FileId& id) { return {flux::Errc::file_not_found, "no file " + id}; }
-  static flux::Error wrong_offset() { return {flux::Errc::wrong_offset, "the upload has another number of bytes"}; }
+  static flux::Error wrong_offset() { return {flux::Errc::wrong_offset, "the upload has a different number of bytes"}; }
   static flux::Error no_room() { return {flux::Errc::quota_exceeded, "the store is full"}; }
 
   File* find(const flux::FileId& id) {

@@ -12,7 +12,6 @@
 #include <span>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -29,7 +28,7 @@ class MemoryRoomStore final : public flux::RoomStore {
 
   // --- Instructions ---
 
-  /// Holds calls about this room from now on.
+  /// Holds calls for this room from now on.
   void hold(const flux::RoomId& room) {
     const std::lock_guard lock(mutex_);
     held_ = room;
@@ -40,16 +39,10 @@ class MemoryRoomStore final : public flux::RoomStore {
     holds_ = false;
     changed_.notify_all();
   }
-  /// Waits until a call is held. False if none is in time.
+  /// Waits until a call is held. Returns false if none is in time.
   bool somebody_waits() {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, patience, [this] { return waiting_ > 0; });
-  }
-  /// Makes every call about this room take this long.
-  void sleep(const flux::RoomId& room, std::chrono::milliseconds time) {
-    const std::lock_guard lock(mutex_);
-    sleepy_ = room;
-    nap_ = time;
   }
   /// Makes `count` calls fail, beginning with the `nth`, counted from 1. `load` counts too.
   void fail(std::size_t nth, std::size_t count = 1, bool throws = false) {
@@ -187,12 +180,6 @@ class MemoryRoomStore final : public flux::RoomStore {
       changed_.wait_for(lock, patience, [this] { return !holds_; });
       --waiting_;
     }
-    if (nap_.count() > 0 && room == sleepy_) {
-      const auto nap = nap_;
-      lock.unlock();
-      std::this_thread::sleep_for(nap);
-      lock.lock();
-    }
     --inside_[room];
     if (fails) return failure();
     work();
@@ -224,8 +211,7 @@ class MemoryRoomStore final : public flux::RoomStore {
   std::map<flux::RoomId, Kept> rooms_;
   std::map<flux::RoomId, int> inside_;
   std::vector<std::string> done_;
-  flux::RoomId held_, sleepy_;
-  std::chrono::milliseconds nap_{0};
+  flux::RoomId held_;
   std::size_t calls_ = 0;
   std::size_t loads_ = 0;
   std::size_t fail_from_ = 0;

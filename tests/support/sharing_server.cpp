@@ -1,18 +1,26 @@
 // A data sharing server driven by the JavaScript tests, over Socket.IO and protocol live.
 //
 // usage: flux-sharing-server [--threads N] [--dir DIR] [--max-file-size BYTES] [--room-list 1] [--rooms-per-client N]
-//     [--public-max N] [--linger-ms N] [--rate N]
+//     [--public-max N] [--linger-ms N] [--rate N] [--files-expire SECONDS] [--kept-max N]
 //
-// --dir: where files are kept; without it they are refused. A client is identified by `user` in its auth payload. The
-// content "forbidden" is refused. POST /test/cleanup removes deleted files, POST /test/close/{room} closes a room, GET
-// /test/stats returns counts. Ends on SIGTERM.
+// --dir: where files are kept; without it they are refused. --files-expire: how long unfinished uploads and unshared
+// files are kept; without it as long as the library does by default. --kept-max: how many chat messages and items a room
+// keeps; without it 1000. A client is identified by `user` in its auth payload. The content "forbidden" is refused. POST
+// /test/cleanup removes deleted files, POST /test/close/{room} closes a room, GET /test/stats returns counts, GET
+// /test/allocated the bytes that the program has allocated. Ends on SIGTERM.
 #include <flux/flux.hpp>
 #include <flux/sharing.hpp>
 #include <flux/storage/disk_file_store.hpp>
+#include <flux/storage/memory_chat_store.hpp>
 
 #include "support/server_program.hpp"
 
+#if __has_include(<malloc.h>)
+#include <malloc.h>
+#endif
+
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,6 +34,16 @@ std::string list(const std::vector<flux::FileId>& ids) {
   std::string text;
   for (const auto& id : ids) text += (text.empty() ? "\"" : ",\"") + id + "\"";
   return "[" + text + "]";
+}
+
+/// What the program has allocated and not freed; 0 where the allocator does not say.
+std::size_t allocated_bytes() {
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+  const auto info = ::mallinfo2();
+  return info.uordblks + info.hblkhd;
+#else
+  return 0;
+#endif
 }
 
 void serve_tests(flux::Server& server) {
@@ -49,6 +67,8 @@ void serve_tests(flux::Server& server) {
                          ",\"handlerErrors\":" + std::to_string(stats.handler_errors) + "}",
                      "application/json");
   });
+  server.route("GET", "/test/allocated",
+               [](const flux::HttpExchange& exchange) { exchange.respond(200, std::to_string(allocated_bytes())); });
 }
 
 }  // namespace
@@ -62,10 +82,18 @@ int main(int argc, char** argv) {
   config.limits.public_history_items_max = arguments.number<std::size_t>("--public-max", 50);
   config.limits.messages_per_second = arguments.number<std::uint32_t>("--rate", 0);
   config.limits.message_burst = 5;
+  const std::size_t kept_max = arguments.number<std::size_t>("--kept-max", 1'000);
+  config.limits.room_history_items_max = kept_max;
+  config.chat.store = std::make_shared<flux::MemoryChatStore>(kept_max);
   if (arguments.has("--dir")) config.files.store = std::make_shared<flux::DiskFileStore>(arguments.text("--dir"));
   // All clients of a test have one address, and those of the soak leave uploads unfinished.
   config.files.unfinished_uploads_per_address_max = 0;
   config.files.unfinished_bytes_per_address_max = 0;
+  if (arguments.has("--files-expire")) {
+    const auto expires = std::chrono::seconds(arguments.number("--files-expire", 0));
+    config.files.upload_expires = config.files.unstarted_upload_expires = expires;
+    config.files.unshared_expires = config.files.cleanup_interval = expires;
+  }
   config.files.file_bytes_max = arguments.number<std::uint64_t>("--max-file-size", 100'000'000);
   flux::Server server(config);
   server.on_share([](flux::ShareDraft& share) {

@@ -1,4 +1,4 @@
-// A file system in memory that loses power, fails calls and runs full when a test says so.
+// A file system in memory that loses power, fails calls and fills up on demand.
 #pragma once
 
 #include <flux/detail/storage/file_system.hpp>
@@ -17,19 +17,19 @@
 #include <system_error>
 #include <vector>
 
-/// It keeps apart what processes see and what is on disk. A write reaches the disk for certain with the next `sync` of
-/// its file, a name with the next `sync_folder`; at a loss of power any subset of the writes since then is on disk, each
-/// whole or in part, and any prefix of the changes of names. After a failed sync, the writes before it are never synced.
-/// There is one folder. Threading: one call at a time.
+/// It distinguishes what processes see from what is on disk. A write reaches the disk for certain with the next `sync`
+/// of its file, a name with the next `sync_folder`; at a loss of power any subset of the writes since then is on disk,
+/// each whole or in part, and any prefix of the changes of names. After a failed sync, the writes before it are never
+/// synced. There is one folder. Threading: one call at a time.
 class SimulatedFiles final : public flux::storage::FileSystem {
  public:
   enum class Call { open, read, write, truncate, sync, rename, remove, sync_folder };
 
-  /// Asked before each call: an error makes it fail. A failed write writes half of its bytes.
+  /// Called before each call: an error makes that call fail. A failed write writes half of its bytes.
   std::function<std::error_code(Call)> before = [](Call) { return std::error_code(); };
-  /// Calls so far that change something.
+  /// The number of calls so far that change something.
   std::size_t changes = 0;
-  /// The power goes during the change of that number; all calls from then on fail.
+  /// Power is lost during the change with this number; all calls from then on fail.
   std::optional<std::size_t> power_loss_at;
   /// Bytes of all files together.
   std::optional<std::size_t> capacity;
@@ -37,11 +37,11 @@ class SimulatedFiles final : public flux::storage::FileSystem {
 
   bool exists(const std::string& path) const { return names_.contains(path); }
   std::string bytes(const std::string& path) const { return names_.at(path)->seen; }
-  /// Writes a file that is on disk.
+  /// Puts a file on the disk.
   void put(const std::string& path, std::string bytes) {
     names_[path] = names_on_disk_[path] = std::make_shared<Node>(Node{bytes, bytes, {}});
   }
-  /// The machine starts again, with what `random` says has reached the disk.
+  /// Restarts the machine; `random` decides what has reached the disk.
   void restart(std::mt19937& random) {
     power_loss_at.reset();
     before = [](Call) { return std::error_code(); };
@@ -60,7 +60,7 @@ class SimulatedFiles final : public flux::storage::FileSystem {
     if (!begin(Call::open, error)) return nullptr;
     const auto found = names_.find(path);
     if (found != names_.end()) return std::make_unique<OpenFile>(*this, found->second);
-    if (mode == Open::existing) {
+    if (mode != Open::create) {
       error = std::make_error_code(std::errc::no_such_file_or_directory);
       return nullptr;
     }

@@ -179,7 +179,7 @@ void serve_rooms(flux::socketio::Namespace nsp, const Socket& socket) {
     room.except(string_at(event, 1)).emit("news", {text("but")});
     room.emit("news", {text("all")});
   });
-  socket.on("in turns", [nsp](Event& event) {  // to two rooms and everybody, in one turn of the loop
+  socket.on("in turns", [nsp](Event& event) {  // to two rooms and to all, in one turn of the loop
     for (int n = 0; n < 6; ++n) {
       const Args number{JsonText::trusted(std::to_string(n))};
       n % 3 == 2 ? nsp.emit("news", number)
@@ -243,7 +243,7 @@ void serve(flux::socketio::Namespace nsp, Log& log) {
   });
 }
 
-/// Decides by the name that the client gives; some answers come later, from another thread.
+/// Decides by the client's name; some answers are given later, from another thread.
 void ask_for_names(flux::socketio::Namespace nsp) {
   nsp.use([](const Socket& socket, const Next& next) {
     const auto name = socket.handshake().auth().get<std::string>("/name");
@@ -289,7 +289,7 @@ int main(int argc, char** argv) {
   if (arguments.has("--path")) socketio.path = arguments.text("--path");
   socketio.client_file = arguments.text("--client-file");
   if (arguments.has("--cors-with-credentials")) {
-    socketio.cors_origins = {arguments.text("--cors-with-credentials")};  // config.origins says who may connect
+    socketio.cors_origins = {arguments.text("--cors-with-credentials")};  // config.origins limits which may connect
     socketio.cors_credentials = true;
   }
   socketio.recovery_max = arguments.ms("--recovery-ms", 0ms);

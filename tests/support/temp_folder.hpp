@@ -29,6 +29,20 @@ class TempFolder {
   std::filesystem::path path_;
 };
 
+/// Names for folders in a temporary folder.
+class NewFolders {
+ public:
+  std::string next() {
+    ++count_;
+    return last();
+  }
+  std::string last() const { return folder_ / std::to_string(count_); }
+
+ private:
+  TempFolder folder_;
+  int count_ = 0;
+};
+
 inline std::string bytes_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return std::string(std::istreambuf_iterator<char>(file), {});

@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <flux/detail/transport/address_seats.hpp>
+#include <flux/detail/core/address_seats.hpp>
 #include <flux/testing/manual_clock.hpp>
 
 #include <map>
@@ -9,9 +9,9 @@
 
 using namespace flux;
 using namespace std::chrono_literals;
+using core::AddressSeat;
+using core::AddressSeats;
 using core::IpAddress;
-using transport::AddressSeat;
-using transport::AddressSeats;
 
 namespace {
 

@@ -3,8 +3,12 @@
 
 #include <flux/detail/gate/admitted.hpp>
 #include <flux/detail/gate/held_grant.hpp>
+#include <flux/detail/gate/revocations.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,9 +16,9 @@
 using namespace flux;
 using namespace std::chrono_literals;
 using flux::gate::Admitted;
-using flux::gate::HeldGrant;
 using flux::testing::SteppedLoops;
-using Ended = std::vector<std::string>;
+using Told = std::vector<std::string>;
+using EndsIn = std::optional<std::chrono::milliseconds>;
 
 namespace {
 
@@ -30,138 +34,352 @@ class SetClock final : public Clock {
   const std::shared_ptr<Clock> steady_;
 };
 
-struct Scene {
-  std::shared_ptr<HeldGrant> client(const std::string& name, std::optional<std::chrono::milliseconds> ends_in,
-                                    const std::string& user = {}) {
-    return std::make_shared<HeldGrant>(grant(ends_in, user), [this, name](CloseCode code, std::string_view reason) {
-      ended.push_back(name + " " + std::to_string(static_cast<int>(code)) + " " + std::string(reason));
-    });
+/// A client that records what it is told.
+class Client final : public core::GrantHolder {
+ public:
+  Client(std::shared_ptr<core::Loop> loop, std::string name, Told& told)
+      : loop_(std::move(loop)), name_(std::move(name)), told_(told) {}
+  const std::shared_ptr<core::Loop>& loop() const noexcept override { return loop_; }
+  std::shared_ptr<const Grant> grant() const override { return granted; }
+  void access_expiring(std::int64_t expires_at) override {
+    told_.push_back(name_ + " expires at " + std::to_string(expires_at));
   }
-  std::shared_ptr<const Grant> grant(std::optional<std::chrono::milliseconds> ends_in,
-                                     const std::string& user = {}) const {
-    std::optional<Grant::TimePoint> end;
-    if (ends_in) end = Grant::TimePoint(std::chrono::milliseconds(clock->unix_ms()) + *ends_in);
-    return std::make_shared<const Grant>(Identity{.user_id = user}, std::vector<std::string>{}, end);
+  void access_expired(std::int64_t) override { end_access(CloseCode::unauthorized, "the token has expired"); }
+  void end_access(CloseCode code, std::string_view reason) override {
+    CHECK(loop_->here());
+    told_.push_back(name_ + " " + std::to_string(static_cast<int>(code)) + " " + std::string(reason));
   }
-  void start(std::size_t loop = 0) {
-    loops.turn(loop, [this, loop] { admitted.start(loops[loop]); });
-  }
+  std::shared_ptr<const Grant> granted;
 
-  SteppedLoops loops{2};
-  const std::shared_ptr<SetClock> clock = std::make_shared<SetClock>(loops.clock());
-  Admitted admitted{clock};
-  Ended ended;
+ private:
+  const std::shared_ptr<core::Loop> loop_;
+  const std::string name_;
+  Told& told_;
 };
+using ClientPtr = std::shared_ptr<Client>;
 
 constexpr auto by_end = Admitted::Find::by_end;
 constexpr auto by_user = Admitted::Find::by_end_and_user;
 
+class Scene {
+ public:
+  explicit Scene(std::chrono::milliseconds notice = 0ms)
+      : revocations(clock, 100), admitted_(clock, notice, &revocations) {}
+  void start(std::size_t loop = 0) {
+    loops.turn(loop, [this, loop] { admitted_.start(loops[loop]); });
+  }
+  /// Adds a client of loop `on`, which is watched from now on.
+  ClientPtr client(const std::string& name, EndsIn ends_in, const std::string& user = {}, const std::string& by = {},
+                   std::size_t on = 0) {
+    auto made = std::make_shared<Client>(loops[on], name, told_);
+    grant(made, ends_in, user, by);
+    return made;
+  }
+  /// Gives the client this grant. If the grant has a user, the client can be found by that.
+  void grant(const ClientPtr& client, EndsIn ends_in, const std::string& user = {}, const std::string& by = {}) {
+    std::optional<Grant::TimePoint> end;
+    if (ends_in) end = Grant::TimePoint(std::chrono::milliseconds(clock->unix_ms()) + *ends_in);
+    client->granted =
+        std::make_shared<const Grant>(Identity{.user_id = user}, std::vector<std::string>{}, end, JsonText(), by);
+    admitted_.watch(client, user.empty() ? by_end : by_user);
+  }
+  void advance(std::chrono::milliseconds time) { loops.advance(time); }
+  /// What clients were told since the last call.
+  Told told() {
+    loops.settle();
+    return std::exchange(told_, {});
+  }
+  std::size_t revoke(std::string_view user) {
+    auto clients = admitted_.of_user(user);
+    const std::size_t count = clients.size();
+    gate::end_access(std::move(clients), CloseCode::unauthorized, "revoked");
+    return count;
+  }
+  /// Refuses grants of this user or credential for an hour.
+  void refuse(RevocationKind kind, const std::string& name) {
+    std::vector<gate::Revocations::Key> ended;
+    REQUIRE(revocations.add({kind, name, clock->unix_ms() + 3'600'000, "revoked"}, ended).ok());
+  }
+  std::size_t size() const { return admitted_.size(); }
+  Admitted& admitted() { return admitted_; }
+  Told& told_here() { return told_; }
+
+  SteppedLoops loops{2};
+  const std::shared_ptr<SetClock> clock = std::make_shared<SetClock>(loops.clock());
+  gate::Revocations revocations;
+
+ private:
+  Admitted admitted_;
+  Told told_;
+};
+
+/// A loop that watches clients.
+struct StartedScene : Scene {
+  explicit StartedScene(std::chrono::milliseconds notice = 0ms) : Scene(notice) { start(); }
+};
+
+/// A grant for `user` that ends at this time.
+std::shared_ptr<const Grant> grant_until(Grant::TimePoint end) {
+  return std::make_shared<const Grant>(Identity{.user_id = "ann"}, std::vector<std::string>{}, end);
+}
+
+const Told ended{"a 4401 the token has expired"};
+
 }  // namespace
 
-TEST_CASE("admitted: a grant ends at its time, not before and once", "[gate]") {
-  Scene scene;
-  scene.start();
+TEST_CASE("admitted: a grant ends at its expiry, not before, and once", "[gate]") {
+  StartedScene scene;
   const auto client = scene.client("a", 2500ms);
-  scene.admitted.watch(client, by_end);
-  scene.loops.advance(1000ms);
-  scene.loops.advance(1000ms);
-  scene.loops.advance(499ms);
-  CHECK(scene.ended.empty());
-  scene.loops.advance(1ms);
-  CHECK(scene.ended == Ended{"a 4401 the token has expired"});
-  CHECK(scene.admitted.size() == 0);
-  scene.loops.advance(10s);
-  CHECK(scene.ended.size() == 1);
+  scene.advance(1000ms);
+  scene.advance(1000ms);
+  scene.advance(499ms);
+  CHECK(scene.told().empty());
+  scene.advance(1ms);
+  CHECK(scene.told() == ended);
+  CHECK(scene.size() == 0);
+  scene.advance(10s);
+  CHECK(scene.told().empty());
+}
+
+TEST_CASE("admitted: a grant that expires before all others ends at its expiry, too", "[gate]") {
+  StartedScene scene;
+  const auto late = scene.client("b", 1h);
+  scene.advance(100ms);  // the next check would be in 900 ms
+  const auto client = scene.client("a", 250ms);
+  scene.advance(249ms);
+  CHECK(scene.told().empty());
+  scene.advance(1ms);
+  CHECK(scene.told() == ended);
+  scene.advance(2s);
+  CHECK(scene.told().empty());
+}
+
+TEST_CASE("admitted: a client whose grant was revoked while it was decided is ended when it is watched", "[gate]") {
+  Scene scene;
+  scene.refuse(RevocationKind::user, "ann");
+  scene.refuse(RevocationKind::credential, "k1");
+  const auto ann = scene.client("ann", std::nullopt, "ann");
+  CHECK(scene.told() == Told{"ann 4401 revoked"});
+  const auto key = scene.client("key", 1h, "bob", "k1");
+  CHECK(scene.told() == Told{"key 4401 revoked"});
+  const auto bob = scene.client("bob", 1h, "bob", "k2");
+  CHECK(scene.told().empty());
+  scene.grant(bob, 1h, "bob", "k1");  // a new token
+  CHECK(scene.told() == Told{"bob 4401 revoked"});
+  // One that is found by user elsewhere needs no entry, but is ended, too.
+  const auto session = std::make_shared<Client>(scene.loops[0], "session", scene.told_here());
+  session->granted = ann->granted;
+  scene.admitted().watch(session, by_end);
+  CHECK(scene.told() == Told{"session 4401 revoked"});
+}
+
+TEST_CASE("admitted: clients are found by their credential", "[gate]") {
+  Scene scene;
+  const auto phone = scene.client("phone", std::nullopt, {}, "k1");
+  const auto laptop = scene.client("laptop", 1h, "ann", "k1");
+  const auto other = scene.client("other", 1h, "ann", "k2");
+  CHECK(scene.size() == 3);
+  CHECK(scene.admitted().of_credential("k1").size() == 2);
+  CHECK(scene.admitted().of_credential("").empty());
+  scene.grant(phone, std::nullopt, {}, "k2");
+  CHECK(scene.admitted().of_credential("k1").size() == 1);
+  CHECK(scene.admitted().of_credential("k2").size() == 2);
+  scene.admitted().forget(phone.get());
+  CHECK(scene.admitted().of_credential("k2").size() == 1);
+  CHECK(Admitted::needs_entry(laptop->granted.get(), by_end));
+  CHECK_FALSE(Admitted::needs_entry(nullptr, by_end));
+}
+
+TEST_CASE("admitted: many clients end in portions, between which their loop does other work", "[gate]") {
+  /// A client whose end takes a while.
+  class SlowClient final : public core::GrantHolder {
+   public:
+    SlowClient(std::shared_ptr<core::Loop> loop, std::size_t& ended) : loop_(std::move(loop)), ended_(ended) {}
+    const std::shared_ptr<core::Loop>& loop() const noexcept override { return loop_; }
+    std::shared_ptr<const Grant> grant() const override { return nullptr; }
+    void access_expired(std::int64_t) override {}
+    void end_access(CloseCode, std::string_view) override {
+      const auto until = std::chrono::steady_clock::now() + 100us;
+      while (std::chrono::steady_clock::now() < until) {
+      }
+      ++ended_;
+    }
+
+   private:
+    const std::shared_ptr<core::Loop> loop_;
+    std::size_t& ended_;
+  };
+  SteppedLoops loops(2);
+  std::size_t ended_here = 0;
+  std::size_t ended_elsewhere = 0;
+  gate::Holders clients;
+  constexpr std::size_t count = 100;  // 10 ms
+  for (std::size_t i = 0; i < count; ++i) {
+    clients.push_back(std::make_shared<SlowClient>(loops[0], ended_here));
+    clients.push_back(std::make_shared<SlowClient>(loops[1], ended_elsewhere));
+  }
+  gate::end_access(std::move(clients), CloseCode::unauthorized, "revoked");
+  CHECK(ended_here == 0);         // never inside the call
+  std::vector<std::size_t> seen;  // what other tasks of the loop see
+  std::function<void()> look = [&] {
+    seen.push_back(ended_here);
+    if (ended_here < count) loops[0]->post(look);
+  };
+  loops[0]->post(look);
+  loops.settle();
+  CHECK(ended_here == count);
+  CHECK(ended_elsewhere == count);
+  std::size_t largest = 0;
+  for (std::size_t i = 1; i < seen.size(); ++i) largest = std::max(largest, seen[i] - seen[i - 1]);
+  // A portion of 2 ms has 20 of them, or fewer on a busy machine.
+  CHECK(largest <= 21);
+  CHECK(seen.size() > 4);
 }
 
 TEST_CASE("admitted: the end follows the wall clock when that is set", "[gate]") {
-  Scene scene;
-  scene.start();
-  const auto early = scene.client("early", 1h);
-  const auto late = scene.client("late", 3h);
-  scene.admitted.watch(early, by_end);
-  scene.admitted.watch(late, by_end);
+  StartedScene scene;
+  const auto early = scene.client("a", 1h);
+  const auto late = scene.client("b", 3h);
   scene.loops.settle();
   scene.clock->set_by = 2h;  // forward
-  scene.loops.advance(Admitted::check_interval);
-  CHECK(scene.ended == Ended{"early 4401 the token has expired"});
+  scene.advance(Admitted::check_interval);
+  CHECK(scene.told() == ended);
   scene.clock->set_by = -2h;  // back
-  for (int i = 0; i < 2 * 3600; ++i) scene.loops.advance(1s);
-  CHECK(scene.ended.size() == 1);
+  for (int i = 0; i < 2 * 3600; ++i) scene.advance(1s);
+  CHECK(scene.told().empty());
 }
 
-TEST_CASE("admitted: a changed grant counts in place of the earlier one", "[gate]") {
-  Scene scene;
-  scene.start();
+TEST_CASE("admitted: a new grant replaces the earlier one", "[gate]") {
+  StartedScene scene;
   const auto client = scene.client("a", 1s);
-  scene.admitted.watch(client, by_end);
-  client->change(scene.grant(5s));
-  scene.admitted.watch(client, by_end);
-  CHECK(scene.admitted.size() == 1);
-  for (int i = 0; i < 4; ++i) scene.loops.advance(1s);
-  CHECK(scene.ended.empty());
-  scene.loops.advance(1s);
-  CHECK(scene.ended.size() == 1);
-  client->change(scene.grant(1s));
-  scene.admitted.watch(client, by_end);
-  client->change(scene.grant(std::nullopt));
-  scene.admitted.watch(client, by_end);
-  CHECK(scene.admitted.size() == 0);
-  scene.loops.advance(2s);
-  CHECK(scene.ended.size() == 1);
+  scene.grant(client, 5s);
+  CHECK(scene.size() == 1);
+  for (int i = 0; i < 4; ++i) scene.advance(1s);
+  CHECK(scene.told().empty());
+  scene.advance(1s);
+  CHECK(scene.told() == ended);
+  scene.grant(client, 1s);
+  scene.grant(client, std::nullopt);
+  CHECK(scene.size() == 0);
+  scene.advance(2s);
+  CHECK(scene.told().empty());
 }
 
-TEST_CASE("admitted: clients that are gone are forgotten, with and without notice", "[gate]") {
-  Scene scene;
-  scene.start();
+TEST_CASE("admitted: a client is told once before its grant ends, and again before a later grant does", "[gate]") {
+  StartedScene scene(3s);
+  const auto client = scene.client("a", 10s);
+  const auto notice = [end = scene.clock->unix_ms()](std::int64_t after) {
+    return Told{"a expires at " + std::to_string(end + after)};
+  };
+  for (int i = 0; i < 6; ++i) scene.advance(1s);
+  CHECK(scene.told().empty());
+  scene.advance(1s);
+  CHECK(scene.told() == notice(10'000));
+  scene.advance(1s);
+  CHECK(scene.told().empty());
+  scene.grant(client, 10s);  // in the eighth second
+  for (int i = 0; i < 6; ++i) scene.advance(1s);
+  CHECK(scene.told().empty());
+  scene.advance(1s);
+  CHECK(scene.told() == notice(18'000));
+  scene.advance(1s);
+  scene.advance(1s);
+  scene.advance(999ms);
+  CHECK(scene.told().empty());
+  scene.advance(1ms);
+  CHECK(scene.told() == ended);
+  CHECK(scene.size() == 0);
+}
+
+TEST_CASE("admitted: a client whose grant is shorter than the notice is told at once", "[gate]") {
+  StartedScene scene(1h);
+  const auto client = scene.client("a", 2s);
+  CHECK(scene.told() == Told{"a expires at " + std::to_string(scene.clock->unix_ms() + 2'000)});
+  scene.advance(2s);
+  CHECK(scene.told() == ended);
+}
+
+TEST_CASE("admitted: a client is not told about an expiry that passed while the machine slept", "[gate]") {
+  StartedScene scene(3s);
+  const auto client = scene.client("a", 1h);
+  scene.loops.settle();
+  scene.clock->set_by = 2h;
+  scene.advance(Admitted::check_interval);
+  CHECK(scene.told() == ended);
+}
+
+TEST_CASE("admitted: clients that are gone are forgotten, whether they said so or not", "[gate]") {
+  StartedScene scene;
   const auto client = scene.client("a", 1s, "ann");
-  scene.admitted.watch(client, by_user);
-  scene.admitted.watch(scene.client("gone", 1s, "ann"), by_user);
-  scene.admitted.forget(client.get());
-  scene.admitted.forget(client.get());
-  CHECK(scene.admitted.revoke_user("ann", CloseCode::unauthorized, "r") == 0);
-  scene.loops.advance(2s);
-  CHECK(scene.ended.empty());
-  CHECK(scene.admitted.size() == 0);
+  scene.client("gone", 1s, "ann");
+  scene.admitted().forget(client.get());
+  scene.admitted().forget(client.get());
+  CHECK(scene.revoke("ann") == 0);
+  scene.advance(2s);
+  CHECK(scene.told().empty());
+  CHECK(scene.size() == 0);
 }
 
-TEST_CASE("admitted: clients without an end and without a user need no entry", "[gate]") {
-  Scene scene;
-  scene.start();
+TEST_CASE("admitted: clients with neither an expiry nor a user need no entry", "[gate]") {
+  StartedScene scene;
   const auto nobody = scene.client("nobody", std::nullopt);
+  CHECK(scene.size() == 0);
   const auto ann = scene.client("ann", std::nullopt, "ann");
-  scene.admitted.watch(nobody, by_user);
-  scene.admitted.watch(ann, by_end);
-  CHECK(scene.admitted.size() == 0);
-  scene.admitted.watch(ann, by_user);
-  CHECK(scene.admitted.size() == 1);
+  CHECK(scene.size() == 1);
+  scene.admitted().watch(ann, by_end);
+  CHECK(scene.size() == 0);
 }
 
-TEST_CASE("admitted: the clients of one user are revoked, the others stay", "[gate]") {
+TEST_CASE("admitted: revoking a user ends that user's clients and no others", "[gate]") {
   Scene scene;
   const auto phone = scene.client("phone", std::nullopt, "ann");
   const auto laptop = scene.client("laptop", 1h, "ann");
   const auto bob = scene.client("bob", 1h, "bob");
-  for (const auto& client : {phone, laptop, bob}) scene.admitted.watch(client, by_user);
-  CHECK(scene.admitted.revoke_user("ann", CloseCode::unauthorized, "revoked") == 2);
-  CHECK(scene.ended.size() == 2);
-  CHECK(scene.admitted.revoke_user("nobody", CloseCode::unauthorized, "revoked") == 0);
-  phone->change(scene.grant(std::nullopt, "eve"));
-  scene.admitted.watch(phone, by_user);
-  CHECK(scene.admitted.revoke_user("eve", CloseCode::unauthorized, "revoked") == 1);
+  CHECK(scene.revoke("ann") == 2);
+  CHECK(scene.told().size() == 2);
+  CHECK(scene.revoke("nobody") == 0);
+  scene.grant(phone, std::nullopt, "eve");
+  CHECK(scene.revoke("eve") == 1);
+  CHECK(scene.told() == Told{"phone 4401 revoked"});
 }
 
-TEST_CASE("admitted: what was watched before the start ends after it, and after a restart", "[gate]") {
+TEST_CASE("admitted: clients watched before the start end after it, and after a restart", "[gate]") {
   Scene scene;
   const auto client = scene.client("a", 1s);
-  const auto other = scene.client("b", 5s);
-  scene.admitted.watch(client, by_end);
-  scene.admitted.watch(other, by_end);
+  const auto other = scene.client("b", 5s, {}, {}, 1);
   scene.start();
-  scene.loops.advance(1s);
-  CHECK(scene.ended.size() == 1);
+  scene.advance(1s);
+  CHECK(scene.told() == ended);
   scene.loops[0]->shut();
   scene.start(1);
-  scene.loops.advance(5s);
-  CHECK(scene.ended.size() == 2);
+  scene.advance(5s);
+  CHECK(scene.told().size() == 1);
+}
+
+TEST_CASE("admitted: a grant set while the earlier one is found to have expired stays", "[gate]") {
+  StartedScene scene;
+  Told told;
+  const Grant::TimePoint now(std::chrono::milliseconds(scene.clock->unix_ms()));
+  // Both expire in the same check, which tells them one after the other.
+  std::shared_ptr<gate::HeldGrant> second;
+  const auto first =
+      std::make_shared<gate::HeldGrant>(scene.loops[0], grant_until(now + 1s), [&](CloseCode, std::string_view) {
+        told.emplace_back("first");
+        CHECK(second->change(grant_until(now + 5s)));
+        scene.admitted().watch(second, by_user);
+      });
+  second = std::make_shared<gate::HeldGrant>(scene.loops[0], grant_until(now + 2s),
+                                             [&](CloseCode, std::string_view reason) { told.emplace_back(reason); });
+  scene.admitted().watch(first, by_user);
+  scene.admitted().watch(second, by_user);
+  scene.clock->set_by = 3s;
+  scene.advance(1ms);
+  scene.loops.settle();
+  CHECK(told == Told{"first"});
+  scene.clock->set_by = 6s;
+  scene.advance(Admitted::check_interval);
+  scene.loops.settle();
+  CHECK(told == Told{"first", "the token has expired"});
+  CHECK_FALSE(second->change(grant_until(now + 1h)));  // too late
+  CHECK(second->grant()->expires_at == now + 5s);
 }

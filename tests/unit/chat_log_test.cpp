@@ -36,7 +36,13 @@ class TestStore final : public ChatStore {
   }
   Result<std::vector<ChatMessage>> history(const RoomId& room, std::size_t limit, Offset before) override {
     if (const auto error = fault()) return *error;
+    if (fails_reading) return Error(Errc::store_failed, "can't be read");
     return store_.history(room, limit, before);
+  }
+  bool can_edit() const override { return true; }
+  Result<bool> replace(const RoomId& room, const ChatMessage& message) override {
+    if (const auto error = fault()) return *error;
+    return store_.replace(room, message);
   }
   bool may_block() const override { return blocks_; }
   std::size_t batch_max() const override { return batch_max_; }
@@ -50,6 +56,7 @@ class TestStore final : public ChatStore {
   }
 
   std::atomic<Failure> failure{Failure::none};
+  std::atomic<bool> fails_reading{false};
   std::atomic<bool> overlapped{false};
   std::size_t largest_batch = 0;  // calls of append_all don't overlap
   bool loses_a_result = false;
@@ -91,18 +98,37 @@ struct Fixture {
   ~Fixture() {
     if (queue) queue->stop();
   }
-  Result<ChatMessage> append(const ChatMessage& message) {
-    std::promise<Result<ChatMessage>> done;
+  Result<StoredChat> append(const ChatMessage& message, Retry retry) {
+    std::promise<Result<StoredChat>> done;
     auto result = done.get_future();
-    log.append(message, [&](const Result<ChatMessage>& stored, const ChatLog::Turn&) { done.set_value(stored); });
+    log.append(message, retry, [&](const Result<StoredChat>& stored, const ChatLog::Turn&) { done.set_value(stored); });
     REQUIRE(result.wait_for(10s) == std::future_status::ready);
     return result.get();
+  }
+  Result<ChatMessage> append(const ChatMessage& message) {
+    return append(message, Retry::no).transform([](const StoredChat& stored) { return stored.message; });
   }
   Result<ChatPage> history(const RoomId& room, std::size_t limit, Offset before) {
     std::promise<Result<ChatPage>> done;
     auto result = done.get_future();
     log.history(room, {limit, before},
                 [&](const Result<ChatPage>& page, const ChatLog::Turn&) { done.set_value(page); });
+    REQUIRE(result.wait_for(10s) == std::future_status::ready);
+    return result.get();
+  }
+  using MaybeMessage = Result<std::optional<ChatMessage>>;
+  MaybeMessage find(const RoomId& room, Offset offset) {
+    std::promise<MaybeMessage> done;
+    auto result = done.get_future();
+    log.find(room, offset, [&](MaybeMessage found) { done.set_value(std::move(found)); });
+    REQUIRE(result.wait_for(10s) == std::future_status::ready);
+    return result.get();
+  }
+  MaybeMessage change(const RoomId& room, Offset offset, const ChatLog::Change& change) {
+    std::promise<MaybeMessage> done;
+    auto result = done.get_future();
+    log.change(room, offset, change,
+               [&](MaybeMessage changed, const ChatLog::Turn&) { done.set_value(std::move(changed)); });
     REQUIRE(result.wait_for(10s) == std::future_status::ready);
     return result.get();
   }
@@ -134,7 +160,7 @@ TEST_CASE("chat log: a stored message is returned with its offset, then by the h
 TEST_CASE("chat log: a store that does not block answers before the call returns", "[chat_log]") {
   Fixture f(false);
   bool answered = false;
-  f.log.append(message_of("r", "1"), [&](const Result<ChatMessage>& stored, const ChatLog::Turn& turn) {
+  f.log.append(message_of("r", "1"), Retry::no, [&](const Result<StoredChat>& stored, const ChatLog::Turn& turn) {
     answered = stored.ok() && turn == nullptr;
   });
   CHECK(answered);
@@ -157,7 +183,7 @@ TEST_CASE("chat log: a store's errors and exceptions are logged, clients get a m
   CHECK(f.failures == std::vector<std::string>{"the chat store failed: disk full", "the chat store failed: disk full",
                                                "the chat store threw: lost the disk",
                                                "the chat store threw: lost the disk",
-                                               "the chat store threw: something that is no std::exception"});
+                                               "the chat store threw: something that is not a std::exception"});
   // Nothing of it was kept, and the room continues.
   f.store->failure = Failure::none;
   CHECK(f.append(message_of("r", "1"))->offset == 1);
@@ -167,13 +193,14 @@ TEST_CASE("chat log: past the queue's limit a call is answered with overloaded",
   Fixture f(true, 1);
   std::promise<ChatLog::Turn> first;
   auto held = first.get_future();
-  f.log.append(message_of("r", "1"),
-               [&](const Result<ChatMessage>&, const ChatLog::Turn& turn) { first.set_value(turn); });
+  f.log.append(message_of("r", "1"), Retry::no,
+               [&](const Result<StoredChat>&, const ChatLog::Turn& turn) { first.set_value(turn); });
   REQUIRE(held.wait_for(10s) == std::future_status::ready);
   ChatLog::Turn turn = held.get();
   std::promise<void> second;
   auto stored = second.get_future();
-  f.log.append(message_of("r", "2"), [&](const Result<ChatMessage>&, const ChatLog::Turn&) { second.set_value(); });
+  f.log.append(message_of("r", "2"), Retry::no,
+               [&](const Result<StoredChat>&, const ChatLog::Turn&) { second.set_value(); });
   CHECK(f.append(message_of("r", "3")).error().code() == Errc::overloaded);
   CHECK(stored.wait_for(0s) == std::future_status::timeout);
   turn.reset();
@@ -192,8 +219,8 @@ TEST_CASE("chat log: messages from many threads are passed on in the order of th
       writers.emplace_back([&, t] {
         for (int i = 0; i < each; ++i) {
           f.log.append(
-              message_of("r", std::to_string(t) + "-" + std::to_string(i)),
-              [&](const Result<ChatMessage>& stored, const ChatLog::Turn&) { order.push_back(stored->offset); });
+              message_of("r", std::to_string(t) + "-" + std::to_string(i)), Retry::no,
+              [&](const Result<StoredChat>& stored, const ChatLog::Turn&) { order.push_back(stored->message.offset); });
         }
       });
     }
@@ -214,7 +241,8 @@ TEST_CASE("chat log: while a page holds its turn, nothing is stored in its room,
   ChatLog::Turn turn = held.get();
   std::promise<void> done;
   auto stored = done.get_future();
-  f.log.append(message_of("r", "2"), [&](const Result<ChatMessage>&, const ChatLog::Turn&) { done.set_value(); });
+  f.log.append(message_of("r", "2"), Retry::no,
+               [&](const Result<StoredChat>&, const ChatLog::Turn&) { done.set_value(); });
   CHECK(f.append(message_of("other", "1")).ok());
   CHECK(stored.wait_for(0s) == std::future_status::timeout);
   turn.reset();
@@ -241,13 +269,13 @@ TEST_CASE("chat log: with a store that takes batches, messages of several rooms 
     }
     for (int i = 0; i < each; ++i) {
       for (int r = 0; r < rooms; ++r) {
-        f.log.append(message_of(std::to_string(r), std::to_string(i)),
+        f.log.append(message_of(std::to_string(r), std::to_string(i)), Retry::no,
                      [&own = ids[static_cast<std::size_t>(r)], room = std::to_string(r), i](
-                         const Result<ChatMessage>& stored, const ChatLog::Turn& turn) {
-                       if (!stored || stored->room != room || stored->offset != static_cast<Offset>(i + 1) ||
-                           turn.use_count() == 0)
+                         const Result<StoredChat>& stored, const ChatLog::Turn& turn) {
+                       if (!stored || stored->message.room != room ||
+                           stored->message.offset != static_cast<Offset>(i + 1) || turn.use_count() == 0)
                          return;
-                       own.push_back(stored->id + " " + stored->message);
+                       own.push_back(stored->message.id + " " + stored->message.message);
                      });
       }
     }
@@ -290,9 +318,126 @@ TEST_CASE("chat log: past the queue's limit a message for a batch is answered wi
   ChatLog::Turn turn = held.get();
   std::promise<void> second;
   auto stored = second.get_future();
-  f.log.append(message_of("r", "1"), [&](const Result<ChatMessage>&, const ChatLog::Turn&) { second.set_value(); });
+  f.log.append(message_of("r", "1"), Retry::no,
+               [&](const Result<StoredChat>&, const ChatLog::Turn&) { second.set_value(); });
   CHECK(f.append(message_of("r", "2")).error().code() == Errc::overloaded);
   CHECK(f.append(message_of("other", "1")).ok());
   turn.reset();
   CHECK(stored.wait_for(10s) == std::future_status::ready);
+}
+
+TEST_CASE("chat log: a retry of a stored message gets the stored one, and says so", "[chat_log][threads]") {
+  const Way way = GENERATE(Way::inline_calls, Way::one_by_one, Way::batches);
+  Fixture f(way);
+  ChatMessage first = message_of("r", "1");
+  first.created_at = 1000;
+  CHECK_FALSE(f.append(first, Retry::possible)->is_repeat);
+  CHECK_FALSE(f.append(message_of("r", "2"), Retry::possible)->is_repeat);
+  ChatMessage retry = message_of("r", "1");
+  retry.message = "another text";
+  retry.created_at = 2000;
+  const auto repeat = f.append(retry, Retry::possible);
+  REQUIRE(repeat.ok());
+  CHECK(repeat->is_repeat);
+  first.offset = 1;
+  CHECK(repeat->message == first);
+  CHECK_FALSE(f.append(message_of("other", "1"), Retry::possible)->is_repeat);
+  CHECK(f.append(message_of("r", "3"))->offset == 3);
+}
+
+TEST_CASE("chat log: a message and its retries that are pending at once are stored once, and only the first is new",
+          "[chat_log][threads]") {
+  const Way way = GENERATE(Way::one_by_one, Way::batches);
+  std::vector<std::string> outcomes;  // guarded by the turns of the room
+  {
+    Fixture f(way);
+    std::promise<ChatLog::Turn> reading;
+    auto held = reading.get_future();
+    f.log.history("r", {1}, [&](const Result<ChatPage>&, const ChatLog::Turn& turn) { reading.set_value(turn); });
+    REQUIRE(held.wait_for(10s) == std::future_status::ready);
+    ChatLog::Turn turn = held.get();
+    for (const char* id : {"0", "1", "1", "2", "1"}) {
+      const Retry retry = std::string_view(id) == "1" ? Retry::possible : Retry::no;
+      f.log.append(message_of("r", id), retry, [&](const Result<StoredChat>& stored, const ChatLog::Turn&) {
+        outcomes.push_back(std::to_string(stored->message.offset) + (stored->is_repeat ? " again" : ""));
+      });
+    }
+    turn.reset();
+    f.queue->stop();
+  }
+  CHECK(outcomes == std::vector<std::string>{"1", "2", "2 again", "3", "2 again"});
+}
+
+TEST_CASE("chat log: if the store can't be read, a message that may be a retry fails, others are stored",
+          "[chat_log][threads]") {
+  const Way way = GENERATE(Way::inline_calls, Way::one_by_one, Way::batches);
+  Fixture f(way);
+  f.store->fails_reading = true;
+  CHECK(f.append(message_of("r", "1"), Retry::possible).error().code() == Errc::store_failed);
+  CHECK(f.append(message_of("r", "2"))->offset == 1);
+}
+
+// --- Changing ---
+
+TEST_CASE("chat log: a message is found by its offset, changed, and stays in its place when deleted",
+          "[chat_log][threads]") {
+  Fixture f(GENERATE(Way::inline_calls, Way::one_by_one, Way::batches));
+  for (const char* id : {"1", "2", "3"}) REQUIRE(f.append(message_of("r", id)).ok());
+  CHECK(f.find("r", 2)->value().id == "2");
+  for (const Offset offset : {Offset{0}, Offset{4}, ~Offset{0}}) CHECK_FALSE(f.find("r", offset)->has_value());
+  CHECK_FALSE(f.find("other", 1)->has_value());
+
+  const auto changed = f.change("r", 2, [](ChatMessage& message) {
+    message.message = "new";
+    message.edited_at = 5;
+  });
+  REQUIRE(changed->has_value());
+  CHECK(f.history("r", 10, 0)->entries.at(1) == **changed);
+  CHECK(f.find("r", 2)->value().message == "new");
+
+  REQUIRE(f.change("r", 2, [](ChatMessage& message) {
+             message.message.clear();
+             message.deleted_at = 6;
+           })->has_value());
+  CHECK_FALSE(f.find("r", 2)->has_value());
+  CHECK_FALSE(f.change("r", 2, [](ChatMessage& message) { message.message = "back"; })->has_value());
+  CHECK_FALSE(f.change("r", 4, [](ChatMessage&) {})->has_value());
+  const auto page = f.history("r", 2, 0);
+  REQUIRE(page->entries.size() == 2);
+  CHECK(page->entries[0].deleted_at == 6);
+  CHECK(page->entries[0].message.empty());
+  CHECK(page->before == 2);
+  CHECK(f.append(message_of("r", "2"), Retry::possible)->is_repeat);  // its id is still stored
+  CHECK(f.append(message_of("r", "4"))->offset == 4);
+}
+
+TEST_CASE("chat log: changes and messages of one room keep their order", "[chat_log][threads]") {
+  Fixture f(GENERATE(Way::one_by_one, Way::batches));
+  REQUIRE(f.append(message_of("r", "1")).ok());
+  std::vector<std::string> order;  // guarded by the turns of the room
+  for (int i = 2; i <= 20; i += 2) {
+    f.log.append(message_of("r", std::to_string(i)), Retry::no, [&](const Result<StoredChat>& stored, const auto&) {
+      order.push_back("new " + std::to_string(stored->message.offset));
+    });
+    f.log.change(
+        "r", 1, [i](ChatMessage& message) { message.edited_at = i; },
+        [&](const Fixture::MaybeMessage& changed, const ChatLog::Turn&) {
+          order.push_back("edit " + std::to_string(changed->value().edited_at));
+        });
+  }
+  f.queue->stop();
+  std::vector<std::string> expected;
+  for (int i = 2; i <= 20; i += 2) {
+    expected.push_back("new " + std::to_string(i / 2 + 1));
+    expected.push_back("edit " + std::to_string(i));
+  }
+  CHECK(order == expected);
+}
+
+TEST_CASE("chat log: a store that fails to find or to change a message is reported as one", "[chat_log][threads]") {
+  Fixture f(GENERATE(false, true));
+  REQUIRE(f.append(message_of("r", "1")).ok());
+  f.store->failure = GENERATE(Failure::error, Failure::exception);
+  CHECK(f.find("r", 1).error().message() == "the chat store failed");
+  CHECK(f.change("r", 1, [](ChatMessage&) {}).error().message() == "the chat store failed");
 }

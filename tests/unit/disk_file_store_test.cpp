@@ -1,6 +1,7 @@
 // The disk store beyond the contract: the folder's contents, crashes, full disks, unusable folders.
 #include "catch.hpp"
 #include "support/child.hpp"
+#include "support/contract_check.hpp"
 #include "support/temp_folder.hpp"
 
 #include <flux/detail/core/digest.hpp>
@@ -170,7 +171,7 @@ TEST_CASE("disk file store: the number of files is limited, and deleted ones cou
   REQUIRE(store.mark_deleted(file_id(1)).ok());
   CHECK(error_of(store.create(new_file(2, 5, ""))) == "quota_exceeded");
   CHECK(error_of(store.create(new_file(2, 4, ""))) == "ok");
-  CHECK(store.create(new_file(3, 0)).error().message() == "the file store may have 2 files, and has them");
+  CHECK(store.create(new_file(3, 0)).error().message() == "the file store may have 2 files, and has that many");
   REQUIRE(store.cleanup_deleted().ok());
   CHECK(error_of(store.create(new_file(3, 6))) == "ok");
 }
@@ -196,7 +197,8 @@ TEST_CASE("disk file store: the number of files per owner is limited, empty uplo
     DiskFileStore store(folder.path().string(), options);
     REQUIRE(store.create(new_file(1, {}, "ann")).ok());
     put(store, new_file(2, {}, "ann"), "");
-    CHECK(store.create(new_file(3, {}, "ann")).error().message() == "an owner of files may have 2 files, and has them");
+    CHECK(store.create(new_file(3, {}, "ann")).error().message() ==
+          "an owner of files may have 2 files, and has that many");
     CHECK(error_of(store.create(new_file(4, {}, "bob"))) == "ok");
   }
   DiskFileStore store(folder.path().string(), options);
@@ -310,7 +312,7 @@ TEST_CASE("disk file store: an index that can't be loaded is an error", "[disk_f
   index->rows = {new_file(1)};
   index->rows[0].id = "../../etc/passwd";
   CHECK(open_error(folder.path().string(), options) ==
-        begins + "its index holds the id \"../../etc/passwd\", which is no UUID in lower case");
+        begins + "its index holds the id \"../../etc/passwd\", which is not a UUID in lower case");
 }
 
 // --- Between crash and restart ---
@@ -531,7 +533,7 @@ TEST_CASE("disk file store: if the index fails, nothing has changed", "[disk_fil
   CHECK(store.sweep(INT64_MAX).value().expired.empty());
   CHECK(store.info(file_id(1)).value() == complete);
   CHECK(store.info(file_id(2)).value() == upload);
-  check_not_found(store, file_id(3));
+  check_not_found(Contract(flux_test::checked), store, file_id(3));
   CHECK(names_in(folder) == std::set{file_id(1), file_id(2) + ".part"});
   CHECK(index->rows == rows);
 
@@ -575,7 +577,7 @@ TEST_CASE("disk file store: if the index has no space until an upload's bytes ar
     index->is_full = [] { return false; };
     CHECK(error_of(store.remove(file_id(2))) == "ok");
   }
-  check_not_found(store, file_id(2));
+  check_not_found(Contract(flux_test::checked), store, file_id(2));
   CHECK(names_in(folder) == std::set{file_id(1)});
   CHECK(index->rows.size() == 1);
   CHECK(error_of(store.create(new_file(3, 7))) == "ok");

@@ -3,9 +3,13 @@
 #include <flux/error.hpp>
 #include <flux/live.hpp>
 
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <set>
+#include <sstream>
 #include <string>
+#include <vector>
 
 using namespace flux;
 
@@ -17,9 +21,48 @@ constexpr Errc all_codes[] = {
     Errc::invalid_argument, Errc::room_not_found,      Errc::room_exists,    Errc::room_full,
     Errc::not_in_room,      Errc::session_not_found,   Errc::limit_exceeded, Errc::wrong_mode,
     Errc::unauthorized,     Errc::forbidden,           Errc::rate_limited,   Errc::server_error,
-    Errc::store_failed,     Errc::overloaded,          Errc::stopped};
+    Errc::store_failed,     Errc::overloaded,          Errc::stopped,        Errc::chat_message_not_found};
+
+/// The close codes after which the README's client gives up.
+std::set<int> final_codes_of_readme() {
+  std::ifstream readme(std::filesystem::path(__FILE__).parent_path() / "../../README.md");
+  const std::string beginning = "const final = [";
+  std::string line;
+  while (std::getline(readme, line) && !line.starts_with(beginning)) {
+  }
+  REQUIRE(line.starts_with(beginning));
+  std::istringstream numbers(line.substr(beginning.size()));
+  std::set<int> codes;
+  for (int code = 0; numbers >> code; numbers.ignore(1, ',')) codes.insert(code);
+  return codes;
+}
+
+/// The codes in the table of examples/server/ERRORS.md: of each row that begins with "| `CODE` |".
+std::vector<std::string> documented_codes() {
+  std::ifstream document(std::filesystem::path(__FILE__).parent_path() / "../../examples/server/ERRORS.md");
+  REQUIRE(document.is_open());
+  const std::string beginning = "| `";
+  std::vector<std::string> codes;
+  std::string line;
+  while (std::getline(document, line)) {
+    if (line.starts_with(beginning)) codes.push_back(line.substr(beginning.size(), line.find('`', 3) - 3));
+  }
+  return codes;
+}
 
 }  // namespace
+
+TEST_CASE("error: the documents have a row for every code that clients can get, and for nothing else", "[error]") {
+  std::set<std::string> names;
+  for (unsigned number = 0; number < 1'000; ++number) {
+    const auto code = static_cast<Errc>(number);
+    if (to_string(code) != "unknown") names.insert(std::string(to_wire_name(code)));
+  }
+  CHECK(names.size() > 20);
+  const auto documented = documented_codes();
+  CHECK(std::set<std::string>(documented.begin(), documented.end()) == names);
+  CHECK(documented.size() == names.size());  // each once
+}
 
 TEST_CASE("error: every code has a unique name", "[error]") {
   std::set<std::string_view> names;
@@ -78,7 +121,9 @@ TEST_CASE("result: holds move-only types", "[error]") {
   CHECK(*taken == 7);
 }
 
-TEST_CASE("close codes: a client reconnects unless it would only be refused again", "[error]") {
+TEST_CASE("close codes: a client reconnects unless it would only be refused again, and so does the README's",
+          "[error]") {
+  std::set<int> final_codes;
   for (const CloseCode code :
        {CloseCode::going_away, CloseCode::internal_error, CloseCode::try_again_later, CloseCode::timed_out,
         CloseCode::slow_reader, CloseCode::rate_limited, CloseCode::handler_failed}) {
@@ -87,6 +132,8 @@ TEST_CASE("close codes: a client reconnects unless it would only be refused agai
   for (const CloseCode code : {CloseCode::normal, CloseCode::protocol_error, CloseCode::invalid_data,
                                CloseCode::policy_violation, CloseCode::message_too_big, CloseCode::unauthorized}) {
     CHECK_FALSE(should_reconnect(code));
+    final_codes.insert(static_cast<int>(code));
   }
   CHECK(should_reconnect(static_cast<CloseCode>(1006)));
+  CHECK(final_codes_of_readme() == final_codes);
 }

@@ -161,13 +161,13 @@ TEST_CASE("file index log: data of a newer version is refused, not skipped", "[f
   for (const std::string& content : {std::string("\x09") + number(1, 4) + "1", std::string("\x01") + number(1, 4) + "1",
                                      std::string("\x02") + number(2, 4) + "1", std::string("\x02")}) {
     write_bytes(folder / "index", file + frame_for(file, content));
-    CHECK(rows_in(folder / "index") == "the file index holds at byte " +
-                                           std::to_string(file.size() + frame_head_bytes) +
-                                           " what this version of flux does not know: was it written by a newer one?");
+    CHECK(rows_in(folder / "index") ==
+          "the file index holds at byte " + std::to_string(file.size() + frame_head_bytes) +
+              " data that this version of flux does not know: was it written by a newer one?");
   }
 }
 
-TEST_CASE("file index log: obsolete rows do not make the file grow for ever", "[file_index_log]") {
+TEST_CASE("file index log: obsolete rows do not make the file grow forever", "[file_index_log]") {
   const TempFolder folder;
   {
     FileIndexLog log(folder / "index");

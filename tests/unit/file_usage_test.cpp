@@ -45,7 +45,7 @@ TEST_CASE("file usage: the files of an owner, empty ones included, are limited s
           "[file_usage]") {
   FileUsage usage({.bytes_max = 0, .bytes_per_owner_max = 0, .files_max = 0, .files_per_owner_max = 2});
   CHECK(usage.reserve("ann", 2, 0).ok());
-  CHECK(usage.reserve("ann", 1, 0).error().message() == "an owner of files may have 2 files, and has them");
+  CHECK(usage.reserve("ann", 1, 0).error().message() == "an owner of files may have 2 files, and has that many");
   CHECK(usage.reserve("ann", 0, 5).ok());
   CHECK(usage.reserve("bob", 1, 0).ok());
   usage.release_of_owner("ann", 1, 5);

@@ -34,14 +34,15 @@ class FakeShown final : public gate::Shown {
     return found == headers.end() ? std::nullopt : std::optional<std::string_view>(found->second);
   }
   const JsonText& payload() const override { return message; }
-  std::string remote_address() const override { return "192.0.2.7:49152"; }
+  const core::ClientAddress& client() const override { return address; }
+  const core::ClientAddress address = core::ClientAddress::parse("192.0.2.7:49152").value();
 };
 
-/// A gate on a loop that stands still, and what became of its questions: "user", "code: reason".
+/// A gate on a stopped loop, and the outcomes of its questions: "user", "code: reason".
 struct Scene {
   Scene() {
     config.clock = loops.clock();
-    config.limits.handshake_timeout = 1s;
+    config.limits.answer_timeout = 1s;
   }
 
   void ask() {
@@ -61,17 +62,18 @@ struct Scene {
   Given given, log;
   Grant last;
   std::size_t threw = 0;
-  gate::Gate gate{config,
-                  [this](core::LoopCounters&, std::string_view, const std::function<void()>& handler) {
-                    try {
-                      handler();
-                      return true;
-                    } catch (const std::exception&) {
-                      ++threw;
-                      return false;
-                    }
-                  },
-                  [this](LogLevel, std::string_view line) { log.emplace_back(line); }};
+  gate::Gate gate{
+      config,
+      [this](core::LoopCounters&, std::string_view, const std::function<void()>& handler, const core::ClientAddress&) {
+        try {
+          handler();
+          return true;
+        } catch (const std::exception&) {
+          ++threw;
+          return false;
+        }
+      },
+      [this](LogLevel, std::string_view line) { log.emplace_back(line); }};
 };
 
 Grant::TimePoint at(const Scene& scene, std::chrono::milliseconds from_now) {
@@ -82,7 +84,7 @@ Grant::TimePoint at(const Scene& scene, std::chrono::milliseconds from_now) {
 
 // --- Answers ---
 
-TEST_CASE("gate: where no handler is set, everybody is let in with an empty grant", "[gate]") {
+TEST_CASE("gate: without any handler every client is accepted with an empty grant", "[gate]") {
   Scene scene;
   scene.shown.queries["access_token"] = "t";
   scene.ask();
@@ -90,7 +92,7 @@ TEST_CASE("gate: where no handler is set, everybody is let in with an empty gran
   CHECK(scene.last == Grant());
 }
 
-TEST_CASE("gate: an answer of the handler is acted on when that has returned; the first one counts", "[gate]") {
+TEST_CASE("gate: the handler's answer takes effect when it has returned; the first answer counts", "[gate]") {
   Scene scene;
   scene.gate.connect = [&](ConnectRequest& request) {
     request.accept({"ann", {}, {}, {}, false});
@@ -103,11 +105,23 @@ TEST_CASE("gate: an answer of the handler is acted on when that has returned; th
   CHECK(scene.last.identity.verified);
 }
 
-TEST_CASE("gate: a refusal has the handler's reason, repaired where it is not UTF-8", "[gate]") {
+TEST_CASE("gate: a refusal has the handler's reason, repaired if it is not UTF-8", "[gate]") {
   Scene scene;
   scene.gate.connect = [](ConnectRequest& request) { request.refuse("no\xff"); };
   scene.ask();
   CHECK(scene.given == Given{"unauthorized: no\xef\xbf\xbd"});
+}
+
+TEST_CASE("gate: a refusal is unauthorized or forbidden, now and later", "[gate]") {
+  Scene scene;
+  Errc code = Errc::forbidden;
+  scene.gate.connect = [&](ConnectRequest& request) { request.refuse("no", code); };
+  scene.ask();
+  code = Errc::rate_limited;
+  scene.ask();
+  scene.gate.connect = [](ConnectRequest& request) { request.later().refuse("no", Errc::forbidden); };
+  scene.ask();
+  CHECK(scene.given == Given{"forbidden: no", "forbidden: no", "forbidden: no"});
 }
 
 TEST_CASE("gate: a handler that returns without an answer refuses, and the log says so once", "[gate]") {
@@ -131,7 +145,7 @@ TEST_CASE("gate: a handler that throws refuses, also after it has accepted", "[g
   CHECK(scene.threw == 1);
 }
 
-TEST_CASE("gate: an answer that comes later is waited for; one on another thread arrives on the loop", "[gate]") {
+TEST_CASE("gate: a later answer is awaited; one from another thread arrives on the loop", "[gate]") {
   Scene scene;
   std::optional<LaterAnswer> later;
   scene.gate.connect = [&](ConnectRequest& request) { later = request.later(); };
@@ -149,7 +163,7 @@ TEST_CASE("gate: an answer that comes later is waited for; one on another thread
   CHECK(scene.given.size() == 1);
 }
 
-TEST_CASE("gate: an answer that does not come in time is a refusal, and comes too late then", "[gate]") {
+TEST_CASE("gate: without an answer in time the client is refused, and a late one has no effect", "[gate]") {
   Scene scene;
   std::optional<LaterAnswer> later;
   scene.gate.connect = [&](ConnectRequest& request) { later = request.later(); };
@@ -163,7 +177,7 @@ TEST_CASE("gate: an answer that does not come in time is a refusal, and comes to
   CHECK(scene.given.size() == 1);
 }
 
-TEST_CASE("gate: the last copy of a later answer is destroyed, the question is refused", "[gate]") {
+TEST_CASE("gate: when the last copy of a later answer is destroyed, the client is refused", "[gate]") {
   Scene scene;
   std::optional<LaterAnswer> later;
   scene.gate.connect = [&](ConnectRequest& request) { later = request.later(); };
@@ -177,7 +191,7 @@ TEST_CASE("gate: the last copy of a later answer is destroyed, the question is r
   CHECK(scene.given == Given{"unauthorized: nobody answered"});
 }
 
-TEST_CASE("gate: a later answer that is dropped by the handler itself is a refusal", "[gate]") {
+TEST_CASE("gate: a later answer that the handler itself destroys is a refusal", "[gate]") {
   Scene scene;
   scene.gate.connect = [](ConnectRequest& request) { static_cast<void>(request.later()); };
   scene.ask();
@@ -185,7 +199,7 @@ TEST_CASE("gate: a later answer that is dropped by the handler itself is a refus
   CHECK(scene.given == Given{"unauthorized: nobody answered"});
 }
 
-TEST_CASE("gate: of answers from many threads one counts", "[gate]") {
+TEST_CASE("gate: of answers from many threads only one counts", "[gate]") {
   for (int round = 0; round < 50; ++round) {
     Scene scene;
     std::optional<LaterAnswer> later;
@@ -203,7 +217,7 @@ TEST_CASE("gate: of answers from many threads one counts", "[gate]") {
 
 // --- What is granted ---
 
-TEST_CASE("gate: a grant with permissions and an end is passed on", "[gate]") {
+TEST_CASE("gate: a grant with permissions and an expiry is passed on", "[gate]") {
   Scene scene;
   const Grant granted({.user_id = "ann"}, {"read:*"}, at(scene, 1s));
   scene.gate.connect = [&](ConnectRequest& request) { request.accept(granted); };
@@ -212,7 +226,7 @@ TEST_CASE("gate: a grant with permissions and an end is passed on", "[gate]") {
   CHECK(scene.last.expires_at == granted.expires_at);
 }
 
-TEST_CASE("gate: a grant that has ended is a refusal, also where it ends while the answer is on its way", "[gate]") {
+TEST_CASE("gate: an expired grant is a refusal, even if it expires while the answer is on its way", "[gate]") {
   Scene scene;
   std::optional<LaterAnswer> later;
   scene.gate.connect = [&](ConnectRequest& request) {
@@ -247,7 +261,7 @@ TEST_CASE("gate: an identity or permission that is not UTF-8 is a refusal and th
 
 // --- Tokens ---
 
-TEST_CASE("gate: without a connect handler the verifier is asked about a token that is shown", "[gate]") {
+TEST_CASE("gate: without a connect handler the verifier is asked about a presented token", "[gate]") {
   Scene scene;
   std::string asked;
   scene.gate.token = [&](TokenRequest& request) {
@@ -266,7 +280,7 @@ TEST_CASE("gate: without a connect handler the verifier is asked about a token t
   CHECK(scene.given.back() == "unauthorized: unauthorized");
 }
 
-TEST_CASE("gate: with a connect handler the verifier is not asked at the door", "[gate]") {
+TEST_CASE("gate: with a connect handler the verifier is not asked at the handshake", "[gate]") {
   Scene scene;
   bool verified = false;
   scene.gate.token = [&](TokenRequest& request) {
@@ -282,7 +296,7 @@ TEST_CASE("gate: with a connect handler the verifier is not asked at the door", 
 
 // --- What is shown ---
 
-TEST_CASE("access request: the token is the message's, else the query's, else the bearer of the header", "[gate]") {
+TEST_CASE("access request: the token is the message's, otherwise the query's, otherwise the bearer token", "[gate]") {
   Scene scene;
   Given tokens;
   scene.gate.connect = [&](ConnectRequest& request) {
@@ -313,7 +327,7 @@ TEST_CASE("access request: the token is the message's, else the query's, else th
   CHECK(token() == "xyz");
 }
 
-TEST_CASE("access request: API key, cookies and subprotocols as the client shows them", "[gate]") {
+TEST_CASE("access request: API key, cookies and subprotocols as the client sent them", "[gate]") {
   Scene scene;
   std::vector<std::string> seen;
   scene.gate.connect = [&](ConnectRequest& request) {
@@ -336,7 +350,7 @@ TEST_CASE("access request: API key, cookies and subprotocols as the client shows
 
 // --- Permissions ---
 
-TEST_CASE("permission: operation and scope match, the scope up to a colon", "[gate]") {
+TEST_CASE("permission: operation and scope must match, the scope up to a colon", "[gate]") {
   const auto allows = [](std::string_view permission, std::string_view operation, std::string_view name) {
     return permission_matches(permission, operation, name);
   };
@@ -365,7 +379,7 @@ TEST_CASE("permission: operation and scope match, the scope up to a colon", "[ga
   CHECK(allows("read:ch*", "read", "ch*"));
 }
 
-TEST_CASE("permission: what is no permission, or names nothing, allows nothing", "[gate]") {
+TEST_CASE("permission: an invalid permission, or one without a name, allows nothing", "[gate]") {
   for (const char* permission : {"", ":", "*", "read", "read:", ":chat", "admin", "*:"}) {
     CHECK_FALSE(permission_matches(permission, "read", "chat"));
   }
@@ -373,7 +387,7 @@ TEST_CASE("permission: what is no permission, or names nothing, allows nothing",
   CHECK_FALSE(permission_matches("*:*", "read", ""));
 }
 
-TEST_CASE("permission: names of the scope system need admin, which allows nothing else", "[gate]") {
+TEST_CASE("permission: names in the scope system require admin, which allows nothing else", "[gate]") {
   for (const char* permission :
        {"read:*", "*:*", "read:system", "read:system:*", "*:system", "admin:*", "admin:system"}) {
     CHECK_FALSE(permission_matches(permission, "read", "system:load"));

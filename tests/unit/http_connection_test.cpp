@@ -110,7 +110,7 @@ TEST_CASE(
   CHECK(answered == count);
 }
 
-TEST_CASE("http: more input behind an unanswered request than a head may have, reading pauses until the answer") {
+TEST_CASE("http: more input after an unanswered request than a head may have, reading pauses until the answer") {
   std::optional<HttpExchange> slow;
   std::atomic<bool> called{false};
   TestServer server;
@@ -1100,7 +1100,7 @@ struct UpgradeServer : TestServer {
 
 }  // namespace
 
-TEST_CASE("http: an upgrade is accepted at once, bytes sent behind it reach the new handler") {
+TEST_CASE("http: an upgrade is accepted at once, bytes sent after it reach the new handler") {
   UpgradeServer server;
   server.route("GET", "/", hello);
   server.service.upgrade = [](const Upgrading& http, const flux::transport::HttpHead& head) {
@@ -1117,7 +1117,7 @@ TEST_CASE("http: an upgrade is accepted at once, bytes sent behind it reach the 
   CHECK(client.received == "FIRST SECOND.");
 }
 
-TEST_CASE("http: an upgrade is accepted later, bytes sent behind it reach the new handler") {
+TEST_CASE("http: an upgrade is accepted later, bytes sent after it reach the new handler") {
   Awaited<Upgrading> waiting;
   UpgradeServer server;
   server.service.upgrade = [&](const Upgrading& http, const flux::transport::HttpHead&) { waiting.set(http); };

@@ -40,7 +40,7 @@ std::string describe(const HttpHead& head) {
   return text + "\n";
 }
 
-/// Feeds a stream as a connection would: bytes that are not consumed are presented again with more behind them. Every
+/// Feeds a stream as a connection would: bytes that are not consumed are presented again, followed by more. Every
 /// presentation is an allocation of exactly its size, so that the sanitizers detect a read past the end.
 class Feeder {
  public:
@@ -401,7 +401,7 @@ TEST_CASE("http parser: Expect, honoured only with a body and HTTP/1.1", "[http]
   CHECK_FALSE(parse_head("PUT / HTTP/1.0\r\n" + rest + "Content-Length: 1\r\n\r\n").expects_continue());
 }
 
-TEST_CASE("http parser: a WebSocket upgrade, the bytes behind the head are not consumed", "[http]") {
+TEST_CASE("http parser: a WebSocket upgrade, the bytes after the head are not consumed", "[http]") {
   const std::string fields = "Host: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n";
   const std::string stream = "GET /live HTTP/1.1\r\n" + fields + "\r\n\x81\x80";
   HttpRequestParser parser;

@@ -186,7 +186,7 @@ void apply(Values& values, const Step& step) {
 
 }  // namespace
 
-TEST_CASE("journal: after a loss of power at any step, what was acknowledged is there and the journal goes on",
+TEST_CASE("journal: after a loss of power at any step, acknowledged records are kept and the journal continues",
           "[journal]") {
   const bool copies = GENERATE(false, true);
   const std::vector<Step> load = load_of(7, 40);
@@ -218,7 +218,7 @@ TEST_CASE("journal: after a loss of power at any step, what was acknowledged is 
         }
       }
       files->restart(random);
-      // The power goes once more while the file is opened.
+      // The power is lost again while the file is opened.
       files->power_loss_at = files->changes + 1 + random() % 3;
       { const Opened interrupted(files, 300, copies); }
       files->restart(random);
@@ -236,8 +236,7 @@ TEST_CASE("journal: after a loss of power at any step, what was acknowledged is 
   }
 }
 
-TEST_CASE("journal: calls that fail at random lose nothing that was acknowledged, at a loss of power either",
-          "[journal]") {
+TEST_CASE("journal: calls that fail at random lose no acknowledged record, even at a loss of power", "[journal]") {
   const std::vector<Step> load = load_of(11, 60);
   std::size_t failures = 0;
   for (unsigned seed = 0; seed < 600; ++seed) {
@@ -274,7 +273,7 @@ TEST_CASE("journal: calls that fail at random lose nothing that was acknowledged
   CHECK(failures > 1000);
 }
 
-TEST_CASE("journal: torn at any byte, every record before is there and the journal goes on", "[journal]") {
+TEST_CASE("journal: torn at any byte, every earlier record is kept and the journal continues", "[journal]") {
   const auto whole = files_of(3);
   REQUIRE(whole[0].size() == head_bytes);
   for (std::size_t cut = head_bytes; cut <= whole[3].size(); ++cut) {
@@ -294,7 +293,7 @@ TEST_CASE("journal: torn at any byte, every record before is there and the journ
   }
 }
 
-TEST_CASE("journal: a last frame that was half written, or zeros behind it, are cut off", "[journal]") {
+TEST_CASE("journal: a half-written last frame, or zeros after it, are cut off", "[journal]") {
   const auto whole = files_of(2);
   const auto files = std::make_shared<SimulatedFiles>();
   for (std::size_t at = whole[1].size(); at < whole[2].size(); ++at) {
@@ -314,8 +313,7 @@ TEST_CASE("journal: a last frame that was half written, or zeros behind it, are 
   }
 }
 
-TEST_CASE("journal: a bit that flips before whole frames is an error that says where, and nothing is cut",
-          "[journal]") {
+TEST_CASE("journal: a flipped bit before whole frames is an error with its position, and nothing is cut", "[journal]") {
   const auto whole = files_of(4);
   const auto files = std::make_shared<SimulatedFiles>();
   for (std::size_t at = 0; at < whole[3].size(); ++at) {
@@ -334,18 +332,18 @@ TEST_CASE("journal: a bit that flips before whole frames is an error that says w
   }
 }
 
-TEST_CASE("journal: a file that is none, or one of another kind, is refused and kept", "[journal]") {
+TEST_CASE("journal: a file that is not a journal, or one of another kind, is refused and kept", "[journal]") {
   std::string other = files_of(1)[1];
   other[0] = 'x';
   for (const std::string& content : {std::string(), std::string("testtest"), std::string(100, 'x'), other}) {
     const auto files = std::make_shared<SimulatedFiles>();
     files->put("j", content);
-    CHECK(content_of(files) == "the journal is damaged at byte 0: it does not begin as one of flux does");
+    CHECK(content_of(files) == "the journal is damaged at byte 0: it does not begin like one of flux");
     CHECK(files->bytes("j") == content);
   }
 }
 
-TEST_CASE("journal: what can't be read does not pass for a torn tail", "[journal]") {
+TEST_CASE("journal: unreadable bytes are not mistaken for a torn tail", "[journal]") {
   const auto files = std::make_shared<SimulatedFiles>();
   std::string big;
   {
@@ -363,7 +361,7 @@ TEST_CASE("journal: what can't be read does not pass for a torn tail", "[journal
   }
 }
 
-TEST_CASE("journal: frames inside a record do not pass for frames", "[journal]") {
+TEST_CASE("journal: frames inside a record are not mistaken for frames", "[journal]") {
   const auto whole = files_of(2);
   const auto files = std::make_shared<SimulatedFiles>();
   files->put("j", whole[2]);
@@ -375,21 +373,21 @@ TEST_CASE("journal: frames inside a record do not pass for frames", "[journal]")
   CHECK(content_of(file.substr(0, file.size() - 1)) == "a=1 b=1 ");
 }
 
-TEST_CASE("journal: a frame that is no sequence of records, or a record that the state refuses, is an error",
+TEST_CASE("journal: a frame that is not a sequence of records, or a record that the state refuses, is an error",
           "[journal]") {
   const std::string file = files_of(1)[1];
   const auto with = [&](const std::string& content) { return content_of(file + frame_for(file, content)); };
   using namespace std::string_literals;
-  CHECK(with("\2\1\0\0\0a"s).empty());  // the frame is well made
+  CHECK(with("\2\1\0\0\0a"s).empty());  // the frame is valid
   for (const std::string& content : {"\2"s, "\2\2\0\0\0a"s, "\2\1\0\0\0a\2"s, "\2\xff\xff\xff\xff"s}) {
     const std::size_t at = file.size() + frame_head_bytes + (content.size() > 6 ? 6 : 0);
     CHECK(with(content) == "the journal holds at byte " + std::to_string(at) +
-                               " what this version of flux does not know: was it written by a newer one?");
+                               " data that this version of flux does not know: was it written by a newer one?");
   }
   CHECK(with("\x9\1\0\0\0a"s) == "unknown kind");
 }
 
-TEST_CASE("journal: the file stays below twice what is live", "[journal]") {
+TEST_CASE("journal: the file stays below twice the size of its live records", "[journal]") {
   const auto files = std::make_shared<SimulatedFiles>();
   Opened opened(files);
   std::size_t largest = 0;

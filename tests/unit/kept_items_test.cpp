@@ -25,7 +25,7 @@ std::string offsets_of(const KeptItems& items) {
 
 }  // namespace
 
-TEST_CASE("kept items: bounds of a room leave at least its newest item, and in mode singleton just that",
+TEST_CASE("kept items: the bounds of a room leave at least its newest item, and in mode singleton only that",
           "[kept_items]") {
   CHECK(ItemBounds::of_room(RoomMode::history, 3, 10).items_max == 3);
   CHECK(ItemBounds::of_room(RoomMode::history, 0, 10).items_max == 1);
@@ -37,7 +37,7 @@ TEST_CASE("kept items: bounds of a room leave at least its newest item, and in m
   }
 }
 
-TEST_CASE("kept items: where no item is allowed, each is removed as soon as it was added", "[kept_items]") {
+TEST_CASE("kept items: if no item is allowed, each is removed as soon as it is added", "[kept_items]") {
   KeptItems none({0, 1000});
   std::string removed;
   none.add(item_of(1), [&](const SharedItem& item) { removed += std::to_string(item.offset); });
@@ -45,7 +45,7 @@ TEST_CASE("kept items: where no item is allowed, each is removed as soon as it w
   CHECK(removed == "1");
 }
 
-TEST_CASE("kept items: the oldest are removed in order, each is named first, and the numbers are those of the rest",
+TEST_CASE("kept items: the oldest are removed in order, each after its callback, and the numbers are those of the rest",
           "[kept_items]") {
   KeptItems items({10, 10});
   CHECK(items.numbers().oldest == 0);

@@ -48,7 +48,7 @@ int say(const std::shared_ptr<Hall>& hall, const std::string& text, const Listen
         out += text + (view == &views[0] ? "" : "'");
       },
       hall, policy, state_before);
-  if (except != nullptr) except->lane->exclude_from_last(except->key);
+  if (except != nullptr) except->lane->list_in_last(except->key);
   return encodings;
 }
 
@@ -81,6 +81,77 @@ TEST_CASE("lane: exclusions of one batch do not affect the next", "[lane]") {
   say(hall, "two");
   loops.settle();
   CHECK(a.inbox.take() == Lines{"two"});
+}
+
+namespace {
+
+/// Sends `text` to `listeners` alone.
+void whisper(const std::shared_ptr<Hall>& hall, const std::string& text, const std::vector<const Listener*>& listeners,
+             SegmentPolicy policy = SegmentPolicy::all, std::uint64_t state_before = 0) {
+  const std::lock_guard lock(hall->mutex);
+  hall->audience.append([&](const void*, std::string& out) { out += text; }, hall, policy, state_before,
+                        SegmentFor::listed);
+  for (const Listener* listener : listeners) listener->lane->list_in_last(listener->key);
+}
+
+}  // namespace
+
+TEST_CASE("lane: messages for listed members reach only these, in order with the others", "[lane]") {
+  SteppedLoops loops(2);
+  const auto hall = std::make_shared<Hall>();
+  Listener a(*hall, loops[0], views, 1), b(*hall, loops[0], views, 2), c(*hall, loops[1], views, 3);
+  say(hall, "one", &a);
+  whisper(hall, "two", {&a});
+  say(hall, "three");
+  whisper(hall, "four", {&a, &c});
+  say(hall, "five", &c);
+  whisper(hall, "six", {});
+  loops.settle();
+  CHECK(a.inbox.take() == Lines{"two", "three", "four", "five"});
+  CHECK(b.inbox.take() == Lines{"one", "three", "five"});
+  CHECK(c.inbox.take() == Lines{"one", "three", "four"});
+  say(hall, "seven");  // nothing of an earlier batch applies to the next
+  loops.settle();
+  for (Listener* each : {&a, &b, &c}) CHECK(each->inbox.take() == Lines{"seven"});
+}
+
+TEST_CASE("lane: a new member gets no pending message for listed members, and a moved one takes its own along",
+          "[lane]") {
+  SteppedLoops loops;
+  const auto hall = std::make_shared<Hall>();
+  Listener a(*hall, loops[0], views, 1), b(*hall, loops[0], views, 2);
+  whisper(hall, "one", {&b});
+  say(hall, "two");
+  whisper(hall, "three", {&a});
+  say(hall, "four");
+  whisper(hall, "five", {&b});
+  Listener late(*hall, loops[0], views, 3);
+  whisper(hall, "six", {&late});
+  {
+    const std::lock_guard lock(hall->mutex);
+    CHECK(hall->audience.change_view(a.lane, a.seat, &views[1], 1, a.inbox, ';') == "two;three;four");
+  }
+  loops.settle();
+  CHECK(a.inbox.take().empty());
+  CHECK(b.inbox.take() == Lines{"one", "two", "four", "five"});
+  CHECK(late.inbox.take() == Lines{"six"});
+}
+
+TEST_CASE("delivery: policies apply to messages for listed members, and only to these", "[lane]") {
+  SteppedLoops loops;
+  const auto hall = std::make_shared<Hall>();
+  Listener slow(*hall, loops[0], views, 1), other(*hall, loops[0], views, 2);
+  slow.inbox.congested = other.inbox.congested = true;
+  whisper(hall, "one", {&slow});
+  whisper(hall, "s2", {&slow}, SegmentPolicy::newest, 1);
+  loops.settle();
+  CHECK(slow.inbox.take() == Lines{"one"});
+  CHECK(slow.seat.state_known == 1);
+  CHECK(other.seat.state_known == 0);
+  whisper(hall, "now", {&slow}, SegmentPolicy::close);
+  loops.settle();
+  CHECK_FALSE(slow.inbox.open);
+  CHECK(other.inbox.open);
 }
 
 TEST_CASE("lane: a new member does not get pending messages, one that leaves gets nothing more", "[lane]") {
@@ -186,6 +257,48 @@ TEST_CASE("delivery: a congested reader gets all messages, but no states of whic
   state("s7", 6);
   loops.settle();
   CHECK(slow.inbox.take() == Lines{"s7"});
+}
+
+TEST_CASE("delivery: a message with that policy closes a congested reader, and others get it", "[lane]") {
+  SteppedLoops loops;
+  const auto hall = std::make_shared<Hall>();
+  Listener slow(*hall, loops[0], views, 1), quick(*hall, loops[0], views, 2), sender(*hall, loops[0], views, 3);
+  slow.inbox.congested = sender.inbox.congested = true;
+  say(hall, "one");
+  loops.settle();
+  CHECK(slow.inbox.open);
+  say(hall, "two");
+  say(hall, "now", &sender, SegmentPolicy::close);
+  say(hall, "three");
+  loops.settle();
+  CHECK_FALSE(slow.inbox.open);
+  CHECK(slow.inbox.take() == Lines{"one"});
+  CHECK(slow.seat.state_known == 0);
+  CHECK(quick.inbox.take() == Lines{"one", "two", "now", "three"});
+  CHECK(sender.inbox.open);  // the message is not meant for it
+  CHECK(sender.inbox.take() == Lines{"one", "two", "three"});
+}
+
+TEST_CASE("delivery: a reader that is behind gets no newer state before it has been brought up to date", "[lane]") {
+  SteppedLoops loops;
+  const auto hall = std::make_shared<Hall>();
+  Listener slow(*hall, loops[0], views, 1);
+  slow.inbox.congested = true;
+  say(hall, "s4", nullptr, SegmentPolicy::newest, 3);
+  loops.settle();
+  slow.inbox.congested = false;
+  say(hall, "one");
+  loops.settle();
+  CHECK(slow.inbox.take() == Lines{"one"});
+  say(hall, "s5", nullptr, SegmentPolicy::newest, 4);
+  say(hall, "two");
+  loops.settle();
+  CHECK(slow.inbox.take() == Lines{"two"});
+  CHECK(slow.seat.state_known == 3);
+  slow.seat.state_known = 0;  // brought up to date
+  say(hall, "s6", nullptr, SegmentPolicy::newest, 5);
+  loops.settle();
+  CHECK(slow.inbox.take() == Lines{"s6"});
 }
 
 TEST_CASE("delivery: text inserted into a segment is delivered or held back with it", "[lane]") {
@@ -308,7 +421,7 @@ TEST_CASE("lane: entering, leaving and flushing take every pending batch into ac
   });
 }
 
-TEST_CASE("lane: the owner lives until its pending messages are sent, and no longer", "[lane]") {
+TEST_CASE("lane: the owner lives exactly until its pending messages are sent", "[lane]") {
   SteppedLoops loops;
   auto hall = std::make_shared<Hall>();
   const std::weak_ptr<Hall> weak = hall;
@@ -328,7 +441,7 @@ TEST_CASE("lane: a buffer is reused, unless a reader still holds it or it has gr
     std::vector<const std::string*> buffers;
     std::shared_ptr<std::string> kept;
     bool keep = false;
-    void deliver(const Batch& batch, std::span<const Exclusion>, LaneSeat&) override {
+    void deliver(const Batch& batch, std::span<const Listed>, LaneSeat&) override {
       buffers.push_back(batch.bytes.get());
       if (keep) kept = batch.bytes;
     }

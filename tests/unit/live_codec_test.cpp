@@ -1,7 +1,7 @@
 #include "catch.hpp"
 
 #include <flux/detail/core/utf8.hpp>
-#include <flux/detail/endpoints/live/live_codec.hpp>
+#include <flux/detail/endpoints/live/live_session.hpp>
 #include <flux/detail/transport/websocket_frame.hpp>
 
 #include <map>
@@ -16,13 +16,21 @@ namespace {
 
 /// How a text is read; `error` is "CODE: message" or empty.
 struct Read {
+  std::string_view type() const { return request.type != nullptr ? request.type->name : request.added->name; }
+  bool has(std::string_view member) const { return request.members.has(member); }
+  const std::string& text(std::string_view member) const { return request.members.text(member); }
+  std::string_view json(std::string_view member) const { return request.members.json(member).value_or(""); }
+  std::uint64_t number(std::string_view member) const { return request.members.number(member); }
+
   LiveRequest request;
   std::string error;
 };
 
 Read read(std::string_view text, const Limits& limits = {}) {
+  static const features::RequestTable none;
+  const LiveRequestTable table{detail::LiveSession::request_types(), none};
   Read result;
-  if (const auto done = read_live_request(text, limits, result.request); !done) {
+  if (const auto done = read_live_request(text, limits, table, result.request); !done) {
     result.error = std::string(to_string(done.error().code())) + ": " + done.error().message();
   }
   return result;
@@ -90,19 +98,38 @@ TEST_CASE("live: join_room, with every member it may have", "[live]") {
               R"({"roomId":"r\u00e9","presence": {"x" : 1},"accessToken":"t","name":"Ann","email":"a@b","more":[]})");
   const Read r = read(text);
   CHECK(r.error.empty());
-  CHECK(r.request.type == LiveType::join_room);
+  CHECK(r.type() == "join_room");
   CHECK(r.request.id.empty());
-  CHECK(r.request.room_id == "r\xC3\xA9");
-  CHECK(r.request.presence == R"({"x" : 1})");
-  CHECK(r.request.access_token == "t");
-  CHECK(r.request.name == "Ann");
-  CHECK(r.request.email == "a@b");
+  CHECK(r.text("roomId") == "r\xC3\xA9");
+  CHECK(r.json("presence") == R"({"x" : 1})");
+  CHECK(r.text("accessToken") == "t");
+  CHECK(r.text("name") == "Ann");
+  CHECK(r.text("email") == "a@b");
   const Read bare = read(message("join_room", R"({"roomId":""})"));
   CHECK(bare.error.empty());
-  CHECK(bare.request.room_id == "");
-  CHECK(bare.request.presence.empty());
-  CHECK(bare.request.access_token == std::nullopt);
-  CHECK(bare.request.name == std::nullopt);
+  CHECK(bare.text("roomId") == "");
+  CHECK(bare.json("presence").empty());
+  CHECK_FALSE(bare.has("accessToken"));
+  CHECK_FALSE(bare.has("name"));
+}
+
+TEST_CASE("live: refresh needs a token, and is answered with the expiry", "[live]") {
+  const Read r = read(R"({"type":"refresh","id":1,"payload":{"accessToken":"t"}})");
+  CHECK(r.error.empty());
+  CHECK(r.type() == "refresh");
+  CHECK(r.text("accessToken") == "t");
+  refused(message("refresh", "{}"), "accessToken is missing");
+  refused(message("refresh", R"({"accessToken":7})"), "accessToken is a number; it must be a string");
+  const LiveWriter writer(nullptr);
+  std::string out;
+  writer.refreshed(out, R"("a")", 1'700'000'000'000);
+  CHECK(frame(out) == R"({"type":"refreshed","id":"a","payload":{"expiresAt":1700000000000}})");
+  out.clear();
+  writer.refreshed(out, {}, std::numeric_limits<std::int64_t>::max());
+  CHECK(frame(out) == R"({"type":"refreshed","payload":{}})");
+  out.clear();
+  writer.access_expiring(out, 7);
+  CHECK(frame(out) == R"({"type":"access_expiring","payload":{"expiresAt":7}})");
 }
 
 TEST_CASE("live: leave_room, with or without a payload", "[live]") {
@@ -110,31 +137,31 @@ TEST_CASE("live: leave_room, with or without a payload", "[live]") {
                            R"({"type":"leave_room","payload":{}})"}) {
     const Read r = read(text);
     CHECK(r.error.empty());
-    CHECK(r.request.type == LiveType::leave_room);
-    CHECK(r.request.room_id == std::nullopt);
+    CHECK(r.type() == "leave_room");
+    CHECK_FALSE(r.has("roomId"));
   }
-  CHECK(read(message("leave_room", R"({"roomId":"r"})")).request.room_id == "r");
+  CHECK(read(message("leave_room", R"({"roomId":"r"})")).text("roomId") == "r");
 }
 
 TEST_CASE("live: update_presence, broadcast_event and send_chat keep the JSON unchanged", "[live]") {
-  CHECK(read(message("update_presence", R"({"presence":{ "a":1e2 }})")).request.presence == R"({ "a":1e2 })");
+  CHECK(read(message("update_presence", R"({"presence":{ "a":1e2 }})")).json("presence") == R"({ "a":1e2 })");
   const std::string text = message("broadcast_event", R"({"event":"e","payload": [1, {"roomId":"no"}] })");
   const Read event = read(text);
-  CHECK(event.request.event == "e");
-  CHECK(event.request.payload == R"([1, {"roomId":"no"}])");
-  CHECK(event.request.room_id == std::nullopt);
+  CHECK(event.text("event") == "e");
+  CHECK(event.json("payload") == R"([1, {"roomId":"no"}])");
+  CHECK_FALSE(event.has("roomId"));
   for (const char* payload : {"null", "false", "0", R"("s")", "[]", "{}", "18446744073709551616", "1e300"}) {
     const std::string any = message("broadcast_event", R"({"event":"e","payload":)"s + payload + "}");
-    CHECK(read(any).request.payload == payload);
+    CHECK(read(any).json("payload") == payload);
   }
-  CHECK(read(message("broadcast_event", R"({"event":"e"})")).request.payload.empty());
+  CHECK(read(message("broadcast_event", R"({"event":"e"})")).json("payload").empty());
   const std::string chat =
       message("send_chat", R"({"message":"a\n\"b\" \ud83d\ude00","metadata":{"k":[]},"roomId":"r"})");
   const Read c = read(chat);
-  CHECK(c.request.message == "a\n\"b\" \xF0\x9F\x98\x80");
-  CHECK(c.request.metadata == R"({"k":[]})");
-  CHECK(c.request.room_id == "r");
-  CHECK(read(message("send_chat", R"({"message":"","metadata":null})")).request.metadata.empty());
+  CHECK(c.text("message") == "a\n\"b\" \xF0\x9F\x98\x80");
+  CHECK(c.json("metadata") == R"({"k":[]})");
+  CHECK(c.text("roomId") == "r");
+  CHECK(read(message("send_chat", R"({"message":"","metadata":null})")).json("metadata").empty());
 }
 
 TEST_CASE("live: create_room, share, get_history and the public space", "[live]") {
@@ -143,51 +170,57 @@ TEST_CASE("live: create_room, share, get_history and the public space", "[live]"
   for (const auto& [name, mode] : modes) {
     const Read r = read(message("create_room", "{\"roomId\":\"r\",\"mode\":\"" + name + "\",\"capacity\":5}"));
     CHECK(r.error.empty());
-    CHECK(r.request.room_options.mode == mode);
-    CHECK(r.request.room_options.capacity == 5);
-    CHECK_FALSE(r.request.room_options.permanent);
+    const RoomOptions options = room_options(r.request.members);
+    CHECK(options.mode == mode);
+    CHECK(options.capacity == 5);
+    CHECK_FALSE(options.permanent);
   }
-  CHECK(read(message("create_room", R"({"roomId":"r","mode":"live"})")).request.room_options.capacity == 0);
+  CHECK_FALSE(read(message("create_room", R"({"roomId":"r","mode":"live"})")).has("capacity"));
   const std::string data = R"({"content":"c","type":"string"})";
   for (const char* type : {"share", "public_share"}) {
     const std::string text = message(type, "{\"data\":" + data + "}");
     const Read r = read(text);
     CHECK(r.error.empty());
-    CHECK(r.request.data == data);
+    CHECK(r.json("data") == data);
   }
   const Read page = read(message("get_history", R"({"limit":7,"before":18446744073709551615})", R"(,"id":1)"));
-  CHECK(page.request.limit == 7);
-  CHECK(page.request.before == UINT64_MAX);
+  CHECK(page.number("limit") == 7);
+  CHECK(page.number("before") == UINT64_MAX);
   const Read first = read(message("get_history", "{}", R"(,"id":1)"));
-  CHECK(first.request.limit == 100);
-  CHECK(first.request.before == 0);
-  CHECK(read(R"({"type":"public_history","id":1})").request.type == LiveType::public_history);
+  CHECK(limit_of(first.request.members, hundred) == 100);
+  CHECK(first.number("before") == 0);
+  CHECK(read(R"({"type":"public_history","id":1})").type() == "public_history");
   for (const char* type : {"public_history", "room_items", "get_presence"}) {
     const std::string text = message(type, R"({"limit":7,"before":3,"after":9})", R"(,"id":1)");
     const Read part = read(text);
-    CHECK(part.request.limit == 7);
-    CHECK(part.request.before == 3);
-    CHECK(part.request.after == 9);
-    CHECK(read(message(type, "{}", R"(,"id":1)")).request.limit == features::no_limit);
+    CHECK(part.number("limit") == 7);
+    CHECK(part.number("before") == (type == "get_presence"s ? 0 : 3));
+    CHECK(part.number("after") == (type == "get_presence"s ? 9 : 0));
+    CHECK(limit_of(read(message(type, "{}", R"(,"id":1)")).request.members) == features::no_limit);
     CHECK(read(message(type, "{}")).error == "invalid_message: id is missing: the answer is an ack");
     CHECK(read(message(type, R"({"limit":1001})", R"(,"id":1)")).error ==
           "invalid_message: limit is 1001; it must be an integer from 1 to 1000");
   }
-  CHECK(read(R"({"type":"public_delete_last"})").request.type == LiveType::public_delete_last);
+  CHECK(read(R"({"type":"public_delete_last"})").type() == "public_delete_last");
   const Read ticket = read(message("upload_ticket", R"({"roomId":"r"})", R"(,"id":1)"));
-  CHECK(ticket.request.type == LiveType::upload_ticket);
-  CHECK(ticket.request.room_id == "r");
+  CHECK(ticket.type() == "upload_ticket");
+  CHECK(ticket.text("roomId") == "r");
 }
 
 TEST_CASE("live: members in any order, escaped names match, unknown members are ignored", "[live]") {
   const Read r = read(
       R"({"x":{"roomId":1,"type":2},"payload":{"y":{"roomId":3},"room\u0049d":"r"},"\u0074ype":"join\u005froom","id":"i"})");
   CHECK(r.error.empty());
-  CHECK(r.request.room_id == "r");
+  CHECK(r.text("roomId") == "r");
   CHECK(r.request.id == R"("i")");
+  const Read late = read(R"({"payload":{"message":"a\ud83d","metadata":["\udc00"]},"id":2,"type":"send_chat"})");
+  CHECK(late.error.empty());
+  CHECK(late.text("message") == "a\xEF\xBF\xBD");
+  CHECK(late.json("metadata") == R"(["\ufffd"])");
+  refused(R"({"payload":{"message":"a","message":"b"},"type":"send_chat"})", "\"message\" appears twice");
   // Members that belong in the payload, in the wrong place.
-  CHECK(read(R"({"type":"leave_room","roomId":"r"})").request.room_id == std::nullopt);
-  CHECK(read(R"({"type":"leave_room","x":[{"roomId":"r"}]})").request.room_id == std::nullopt);
+  CHECK_FALSE(read(R"({"type":"leave_room","roomId":"r"})").has("roomId"));
+  CHECK_FALSE(read(R"({"type":"leave_room","x":[{"roomId":"r"}]})").has("roomId"));
 }
 
 TEST_CASE("live: an id is a string or a number of at most 256 bytes, kept as its text", "[live]") {
@@ -234,11 +267,11 @@ TEST_CASE("live: an invalid message is refused with a reason", "[live]") {
 }
 
 TEST_CASE("live: a duplicate member is refused, unless it is not used", "[live]") {
-  refused(R"({"type":"leave_room","type":"leave_room"})", "\"type\" is there twice");
-  refused(R"({"type":"leave_room","id":1,"id":2})", "\"id\" is there twice");
-  refused(R"({"type":"leave_room","payload":{},"payload":{}})", "\"payload\" is there twice");
-  refused(R"({"type":"leave_room","payload":{"roomId":"a","roomId":"b"}})", "\"roomId\" is there twice");
-  refused(R"({"type":"leave_room","payload":{"roomId":null,"room\u0049d":"b"}})", "\"roomId\" is there twice");
+  refused(R"({"type":"leave_room","type":"leave_room"})", "\"type\" appears twice");
+  refused(R"({"type":"leave_room","id":1,"id":2})", "\"id\" appears twice");
+  refused(R"({"type":"leave_room","payload":{},"payload":{}})", "\"payload\" appears twice");
+  refused(R"({"type":"leave_room","payload":{"roomId":"a","roomId":"b"}})", "\"roomId\" appears twice");
+  refused(R"({"type":"leave_room","payload":{"roomId":null,"room\u0049d":"b"}})", "\"roomId\" appears twice");
   CHECK(read(R"({"type":"leave_room","x":1,"x":2,"payload":{"y":1,"y":2}})").error.empty());
 }
 
@@ -285,6 +318,11 @@ TEST_CASE("live: a required member that is absent or null is missing", "[live]")
     refused("{\"type\":\"" + type + "\"}", "invalid_message: " + name + " is missing");
   }
   refused(message("create_room", R"({"roomId":"r"})"), "mode is missing");
+  refused(message("edit_chat", R"({"offset":1})"), "message is missing");
+  for (const char* type : {"edit_chat", "delete_chat"}) {
+    refused(message(type, R"({"message":"m"})"), "offset is missing");
+    refused(message(type, R"({"offset":0,"message":"m"})"), "offset is 0; it must be an integer from 1");
+  }
   refused(message("broadcast_event", R"({"event":""})"), "event is empty");
   refused(message("get_history", "{}"), "id is missing");
   refused(message("call", R"({"payload":1})"), "method is missing");
@@ -299,13 +337,14 @@ TEST_CASE("live: a required member that is absent or null is missing", "[live]")
 
 TEST_CASE("live: invalid values of each member", "[live]") {
   refused(message("create_room", R"({"roomId":"r","mode":"Live"})"), "mode is \"Live\"");
-  refused(message("send_chat", R"({"message":"a\u0000b"})"), "message holds NUL");
+  refused(message("send_chat", R"({"message":"a\u0000b"})"), "message contains NUL");
+  refused(message("send_chat", R"({"message":"a","messageId":"\ud83d"})"), "messageId contains a lone surrogate");
   for (const char* type : {"join_room", "leave_room"})
-    refused(message(type, R"({"roomId":"\udc00"})"), "roomId holds a lone surrogate");
-  refused(message("join_room", R"({"roomId":"r","email":"\ud83d"})"), "email holds a lone surrogate");
-  refused(message("join_room", R"({"roomId":"r","accessToken":"\ud83d"})"), "accessToken holds a lone surrogate");
-  refused(message("broadcast_event", R"({"event":"\ude00"})"), "event holds a lone surrogate");
-  refused(R"({"type":"leave_room","id":"\ud83d"})", "id holds a lone surrogate");
+    refused(message(type, R"({"roomId":"\udc00"})"), "roomId contains a lone surrogate");
+  refused(message("join_room", R"({"roomId":"r","email":"\ud83d"})"), "email contains a lone surrogate");
+  refused(message("join_room", R"({"roomId":"r","accessToken":"\ud83d"})"), "accessToken contains a lone surrogate");
+  refused(message("broadcast_event", R"({"event":"\ude00"})"), "event contains a lone surrogate");
+  refused(R"({"type":"leave_room","id":"\ud83d"})", "id contains a lone surrogate");
   refused(message("share", R"({"data":{}})"), "data.type must be");
   refused(message("share", R"({"data":{"type":"image","content":"x"}})"), "data.type must be \"string\" or \"file\"");
   refused(message("share", R"({"data":{"type":"file","content":"x"}})"), "data.fileId must be the id of a file");
@@ -314,7 +353,7 @@ TEST_CASE("live: invalid values of each member", "[live]") {
   refused(message("share", R"({"data":{"type":"string","content":1}})"), "data.content must be");
 }
 
-TEST_CASE("live: half of a surrogate pair in relayed JSON becomes U+FFFD", "[live]") {
+TEST_CASE("live: a lone surrogate in relayed JSON becomes U+FFFD", "[live]") {
   const std::string fffd = "\xEF\xBF\xBD";
   for (const std::string half : {R"(\ud83d)", R"(\uDE00)"}) {
     CAPTURE(half);
@@ -325,16 +364,16 @@ TEST_CASE("live: half of a surrogate pair in relayed JSON becomes U+FFFD", "[liv
     const std::string chat = with(message("send_chat", R"({"message":"a@b","metadata":{"@":["@"]}})"));
     const Read said = read(chat);
     CHECK(said.error.empty());
-    CHECK(said.request.message == "a" + fffd + "b");
-    CHECK(said.request.metadata == R"({"\ufffd":["\ufffd"]})");
+    CHECK(said.text("message") == "a" + fffd + "b");
+    CHECK(said.json("metadata") == R"({"\ufffd":["\ufffd"]})");
     const std::string joining = with(message("join_room", R"({"roomId":"r","name":"@","presence":{"x":"@"}})"));
     const Read joined = read(joining);
-    CHECK(joined.request.name == fffd);
-    CHECK(joined.request.presence == R"({"x":"\ufffd"})");
+    CHECK(joined.text("name") == fffd);
+    CHECK(joined.json("presence") == R"({"x":"\ufffd"})");
     const std::string event = with(message("broadcast_event", R"({"event":"e","payload":"@ \ud83d\ude00"})"));
-    CHECK(read(event).request.payload == R"("\ufffd \ud83d\ude00")");
+    CHECK(read(event).json("payload") == R"("\ufffd \ud83d\ude00")");
     const std::string sharing = with(message("share", R"({"data":{"type":"string","content":"@"}})"));
-    CHECK(read(sharing).request.data == R"({"type":"string","content":"\ufffd"})");
+    CHECK(read(sharing).json("data") == R"({"type":"string","content":"\ufffd"})");
   }
 }
 
@@ -401,13 +440,29 @@ TEST_CASE("live: values over a limit are refused, values at it are not", "[live]
 TEST_CASE("live: views of a request point into its text", "[live]") {
   const std::string text = message("send_chat", R"({"message":"m","metadata":{"a":1}})", R"(,"id":"i")");
   const Read r = read(text);
-  for (const std::string_view view : {r.request.id, r.request.metadata}) {
+  for (const std::string_view view : {r.request.id, r.json("metadata")}) {
     CHECK(view.data() >= text.data());
     CHECK(view.data() + view.size() <= text.data() + text.size());
   }
 }
 
 // --- Writing ---
+
+TEST_CASE("live frames: an edited and a deleted message, exact text", "[live]") {
+  const LiveWriter writer(nullptr);
+  ChatMessage message{"m1", "r", "c1", "u1", "hi", "", 5, 2, 6};
+  std::string out;
+  writer.chat(out, message);
+  message.message.clear();
+  message.deleted_at = 7;
+  writer.chat(out, message);
+  CHECK(
+      frames(out) ==
+      std::vector<std::string>{
+          R"({"type":"chat_edited","payload":{"id":"m1","roomId":"r","connectionId":"c1","userId":"u1","message":"hi","createdAt":5,"offset":2,"editedAt":6}})",
+          R"({"type":"chat_deleted","payload":{"id":"m1","roomId":"r","connectionId":"c1","userId":"u1","message":"","createdAt":5,"offset":2,"editedAt":6,"deletedAt":7}})"});
+  CHECK(protocol::live_changed_payload(message) == R"({"id":"m1","offset":2,"deletedAt":7})");
+}
 
 TEST_CASE("live frames: events, chat and data, exact text", "[live]") {
   const LiveWriter writer(nullptr);
@@ -455,13 +510,14 @@ TEST_CASE("live frames: room_joined has members, history, mode, position and kep
   const std::deque<SharedItem> items = {{"c1", JsonText::trusted("1"), 1}, {"c1", JsonText::trusted("2"), 2}};
   const auto joined = [&](RoomMode mode, const std::deque<SharedItem>* kept, const std::vector<ChatMessage>& chat) {
     std::string out;
-    writer.room_joined(out, {room, "c2", mode, {"ep", 5}, members, {}, features::newest_items(*kept, {})},
+    writer.room_joined(out,
+                       {room, "c2", mode, {"ep", 5}, members, {}, features::newest_items(*kept, {}), 1'700'000'000'000},
                        features::ChatPage{chat});
     return frame(out);
   };
   const std::string start =
       R"({"type":"room_joined","payload":{"roomId":"r","connectionId":"c2","presence":{"c1":{"connectionId":"c1","presence":{}},"c2":{"connectionId":"c2","presence":{"x":1}}},"chatHistory":)";
-  const std::string position = R"("position":{"epoch":"ep","offset":5})";
+  const std::string position = R"("position":{"epoch":"ep","offset":5},"serverTime":1700000000000)";
   const std::string item1 = R"({"connectionId":"c1","data":1,"offset":1})";
   const std::string item2 = R"({"connectionId":"c1","data":2,"offset":2})";
   CHECK(joined(RoomMode::live, &none, {}) == start + R"([],"mode":"live",)" + position + "}}");
@@ -476,6 +532,18 @@ TEST_CASE("live frames: room_joined has members, history, mode, position and kep
   CHECK(joined(RoomMode::history, &none, {}) == start + R"([],"mode":"history",)" + position + ",\"data\":[]}}");
   CHECK(joined(RoomMode::history, &items, {}) ==
         start + R"([],"mode":"history",)" + position + ",\"data\":[" + item1 + "," + item2 + "]}}");
+}
+
+TEST_CASE("live frames: room_joined has what the application tells the client", "[live]") {
+  const LiveWriter writer(nullptr);
+  const RoomId room = "r";
+  const std::vector<features::PresenceEntry> members;
+  std::string out;
+  writer.room_joined(out, {room, "c", RoomMode::live, {"ep", 5}, members, {}, {}, 7, R"({"score":1})"},
+                     features::ChatPage{});
+  CHECK(
+      frame(out) ==
+      R"({"type":"room_joined","payload":{"roomId":"r","connectionId":"c","presence":{},"chatHistory":[],"mode":"live","position":{"epoch":"ep","offset":5},"serverTime":7,"welcome":{"score":1}}})");
 }
 
 TEST_CASE("live frames: acks and errors, with and without an id", "[live]") {
@@ -572,8 +640,8 @@ TEST_CASE("live frames: compressed ones inflate to the same text, small and inco
 TEST_CASE("live request: a call has a method, and any JSON as its payload or none") {
   const auto call = read(message("call", R"({"method":"m","payload":[1,"\ud83d"]})", R"(,"id":7)"));
   REQUIRE(call.error.empty());
-  CHECK(call.request.type == LiveType::call);
-  CHECK(call.request.method == "m");
-  CHECK(call.request.payload == R"([1,"\ufffd"])");
-  CHECK(read(message("call", R"({"method":"m"})", R"(,"id":7)")).request.payload.empty());
+  CHECK(call.type() == "call");
+  CHECK(call.text("method") == "m");
+  CHECK(call.json("payload") == R"([1,"\ufffd"])");
+  CHECK(read(message("call", R"({"method":"m"})", R"(,"id":7)")).json("payload").empty());
 }

@@ -39,6 +39,11 @@ class SteppedLoops {
       for (const auto& loop : loops_) busy |= loop->context().poll() != 0;
     }
   }
+  /// Waits for a task of the first loop, for `most` at the most, and runs it and what follows.
+  void run_for(std::chrono::milliseconds most) {
+    loops_.front()->context().run_one_for(most);
+    settle();
+  }
   void advance(std::chrono::milliseconds step) {
     clock_->advance(step);
     settle();
@@ -63,7 +68,8 @@ class TextView final : public features::RoomView, public features::PublicView, p
     if (notice.payload) out.append(" ").append(*notice.payload);
   }
   void chat(std::string& out, const ChatMessage& message) const override {
-    out.append("chat ").append(message.message).append(" from ").append(message.connection_id);
+    out.append(message.deleted_at != 0 ? "deleted" : message.edited_at != 0 ? "edited " : "chat ");
+    out.append(message.message).append(" from ").append(message.connection_id);
   }
   void data(std::string& out, std::string_view, const SharedItem& item) const override {
     out.append("data ").append(item.data.text()).append(" at ").append(std::to_string(item.offset));
@@ -100,9 +106,9 @@ class TextView final : public features::RoomView, public features::PublicView, p
 /// Records the segments that it receives, with the text inserted into them.
 class Inbox : public core::Outlet {
  public:
-  void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions, core::LaneSeat& seat) override {
+  void deliver(const core::Batch& batch, std::span<const core::Listed> listed, core::LaneSeat& seat) override {
     ++batches;
-    core::deliver_to(Reader{*this}, batch, exclusions, seat);
+    core::deliver_to(Reader{*this}, batch, listed, seat);
   }
   /// What was received since the last call.
   Lines take() { return std::exchange(lines, {}); }
@@ -121,6 +127,7 @@ class Inbox : public core::Outlet {
     bool open() const { return inbox.open; }
     bool congested() const { return inbox.congested; }
     void held_back() const { ++inbox.held_back; }
+    void close_slow() const { inbox.open = false; }
     void take(const core::Batch& batch, const core::Run& run) const {
       ++inbox.runs;
       auto insert = run.inserts.begin();
@@ -182,8 +189,14 @@ class RoomMember {
   /// What a reader that has been too slow since `known` receives; "too late" if it can't catch up.
   std::string catch_up(std::uint64_t known) {
     membership_->seat.state_known = known;
-    std::string out;
-    return membership_->room->catch_up(*membership_, view_, out) ? out : "too late";
+    return catch_up();
+  }
+  std::string catch_up() {
+    std::vector<std::string> missed;
+    if (!membership_->room->catch_up(*membership_, view_, missed)) return "too late";
+    std::string all;
+    for (const std::string& message : missed) all.append(all.empty() ? "" : "; ").append(message);
+    return all;
   }
   Lines take() { return inbox.take(); }
   core::SessionKey key() const { return key_; }

@@ -80,7 +80,7 @@ TEST_CASE("loop: after shut no posted task runs, and new ones are refused", "[lo
     loops[0]->shut();
     CHECK(held.use_count() == 1);
   }
-  SECTION("shut by a task, with others behind it") {
+  SECTION("shut by a task, with others queued after it") {
     loops[0]->post([&] { loops[0]->shut(); });
     loops[0]->post([&] { ++runs; });
     loops.settle();
@@ -206,7 +206,7 @@ struct RunningLoop {
 
 }  // namespace
 
-TEST_CASE("loop: timers and deadlines fire on an application's clock that runs by itself", "[loop]") {
+TEST_CASE("loop: timers and deadlines fire on an application's own running clock", "[loop]") {
   RunningLoop running;
   std::string order;
   Deadline entry;

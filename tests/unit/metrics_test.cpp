@@ -1,4 +1,4 @@
-// Counters, gauges and histograms, and the sums over those who write them.
+// Counters, gauges and histograms, and their sums over several writers.
 #include "catch.hpp"
 
 #include <flux/clock.hpp>
@@ -35,7 +35,7 @@ const MetricSample& find(const std::vector<MetricSample>& samples, const std::st
 
 }  // namespace
 
-TEST_CASE("metrics: what several writers count is added up by name and labels, in order") {
+TEST_CASE("metrics: counts of several writers are added up by name and labels, in order") {
   Metrics metrics;
   const auto one = std::make_shared<Desk>();
   const auto two = std::make_shared<Desk>();
@@ -74,7 +74,7 @@ TEST_CASE("metrics: a histogram counts a value in the first bucket whose bound i
   CHECK(sample.sum == 1029);
 }
 
-TEST_CASE("metrics: of a writer that has ended counters and histograms stay, gauges do not") {
+TEST_CASE("metrics: counters and histograms of an ended writer stay, gauges do not") {
   Metrics metrics;
   for (int life = 0; life < 3; ++life) {
     const auto desk = std::make_shared<Desk>();
@@ -83,7 +83,7 @@ TEST_CASE("metrics: of a writer that has ended counters and histograms stay, gau
     desk->served.add(2);
     desk->minutes.observe(5);
     metrics.retire(*desk);
-    metrics.retire(*desk);  // it is not there any more
+    metrics.retire(*desk);  // it no longer exists
     CHECK(desk.use_count() == 1);
   }
   const auto samples = metrics.samples();
@@ -94,7 +94,7 @@ TEST_CASE("metrics: of a writer that has ended counters and histograms stay, gau
   CHECK(find(samples, "minutes").sum == 15);
 }
 
-TEST_CASE("metrics: values that others keep are read when they are asked for") {
+TEST_CASE("metrics: values stored elsewhere are read when samples are taken") {
   Metrics metrics;
   std::atomic<std::uint64_t> rooms{0};
   const auto set = std::make_shared<flux::core::MetricSet>();
@@ -125,7 +125,7 @@ TEST_CASE("metrics: read by other threads while their writer writes, they never 
   CHECK(Metrics::total(metrics.samples(), "served") == 100'000);
 }
 
-TEST_CASE("metrics: an event loop notes how late its timers are") {
+TEST_CASE("metrics: an event loop records how late its timers fire") {
   Metrics metrics;
   const auto loop = flux::core::Loop::make(0, std::make_shared<flux::SystemClock>(), nullptr);
   metrics.add({loop, &loop->counters()});

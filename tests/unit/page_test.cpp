@@ -41,8 +41,7 @@ TEST_CASE("page: the newest items that fit, and where the older ones begin", "[p
   CHECK(offsets_of(newest_items({}, {})) == "before 0");
 }
 
-TEST_CASE("page: an item that is too long by itself comes alone, or the page is empty if it may be left out",
-          "[page]") {
+TEST_CASE("page: an item that is too long by itself is alone in its page, or left out if it may be", "[page]") {
   const auto items = items_with({3, 5, 9});
   CHECK(offsets_of(newest_items(items, {no_limit, 0, 99})) == "9 before 9");
   CHECK(offsets_of(newest_items(items, {no_limit, 9, 0})) == "5 before 5");

@@ -97,6 +97,11 @@ TEST_CASE("path pattern: malformed patterns, each throws bad_config that names i
   }
 }
 
+TEST_CASE("path pattern: a parameter of another library's syntax is refused with ours", "[http]") {
+  CHECK_THROWS_WITH(PathPattern("/rooms/:room/x"), "path pattern \"/rooms/:room/x\": a parameter is written {room}");
+  CHECK_NOTHROW(PathPattern("/v1/rooms:all/:"));
+}
+
 TEST_CASE("path table: added in any order, text precedes {name} and {name} precedes *name", "[http]") {
   std::vector<std::string> patterns = {"/a/b",    "/a/{x}", "/a/*r",    "/{x}/b", "/{x}/{y}",
                                        "/{x}/*r", "/*r",    "/a/{x}/c", "/"};

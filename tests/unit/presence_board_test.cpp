@@ -43,7 +43,7 @@ class Scene {
   }
   void leave(char name) { board.leave((*this)[name]); }
   void update(char name, std::string presence) { board.update((*this)[name], std::move(presence)); }
-  /// What `name` is told now: nothing if it is left out.
+  /// What each member is told now; members that are left out are missing.
   std::map<char, std::string> tell() {
     std::map<char, std::string> told;
     board.tell("r", [&](const PresenceNotice& notice, std::span<Membership* const> left_out) {
@@ -100,8 +100,9 @@ TEST_CASE("presence board: a join and a leave cancel out, and nobody is told", "
   CHECK(s.tell() == Told{{'B', "~A1"}});
 }
 
-TEST_CASE("presence board: a leave that cancels a join is still told to who found the leaver in its snapshot",
-          "[presence]") {
+TEST_CASE(
+    "presence board: a leave that cancels a join is still told to clients that found the leaver in their snapshots",
+    "[presence]") {
   Scene s;
   s.settled("A");
   s.join('C');
@@ -128,7 +129,7 @@ TEST_CASE("presence board: a member that would be told only about itself is left
   CHECK(s.tell() == Told{{'A', "~A2 ~B3"}, {'B', "~A2 ~B3"}});
 }
 
-TEST_CASE("presence board: the last of those who join together has nothing to be told", "[presence]") {
+TEST_CASE("presence board: the last of several simultaneous joiners is told nothing", "[presence]") {
   Scene s;
   for (const char name : {'A', 'B', 'C'}) s.join(name);
   CHECK(s.tell() == Told{{'A', "+A +B +C"}, {'B', "+A +B +C"}});
@@ -149,7 +150,7 @@ TEST_CASE("presence board: a member is announced when the others have been told 
   CHECK(s.board.all_announced());
 }
 
-TEST_CASE("presence board: a reader that missed notices catches up, and not with itself or what is pending",
+TEST_CASE("presence board: a reader that missed notices catches up, except on itself and on pending changes",
           "[presence]") {
   Scene s;
   s.settled("ABCD");
@@ -164,8 +165,7 @@ TEST_CASE("presence board: a reader that missed notices catches up, and not with
   CHECK(s.catch_up('A', s.board.told()).empty());
 }
 
-TEST_CASE("presence board: a reader that missed a leave and the return of the same session is told of it once",
-          "[presence]") {
+TEST_CASE("presence board: a reader that missed a leave and the return of the session is told once", "[presence]") {
   Scene s;
   s.settled("AB");
   const std::uint64_t known = s.board.told();
@@ -210,7 +210,8 @@ TEST_CASE("presence board: a storm of changes by one session leaves one entry in
   CHECK(s.tell() == Told{{'A', "~B9999"}});
 }
 
-TEST_CASE("presence board: one timer is wanted at a time, and another one when it has gone unfired", "[presence]") {
+TEST_CASE("presence board: one timer runs at a time, and another is started if it was destroyed without firing",
+          "[presence]") {
   PresenceBoard board;
   auto timer = board.begin_interval();
   REQUIRE(timer);
@@ -220,7 +221,7 @@ TEST_CASE("presence board: one timer is wanted at a time, and another one when i
   CHECK(board.begin_interval());
 }
 
-TEST_CASE("presence board: pages go along the order of joining", "[presence]") {
+TEST_CASE("presence board: pages follow the order of joining", "[presence]") {
   Scene s;
   for (const char name : {'A', 'B', 'C', 'D'}) s.join(name);
   s.leave('A');  // D takes its place
@@ -238,7 +239,7 @@ TEST_CASE("presence board: pages go along the order of joining", "[presence]") {
   CHECK(names({2, *after}) == "D");
 }
 
-TEST_CASE("presence board: in random use everybody who applies what it is told knows the board", "[presence]") {
+TEST_CASE("presence board: in random use every client that applies its notices knows the board", "[presence]") {
   const auto seed = std::random_device()();
   INFO("seed " << seed);
   std::mt19937 random(seed);
@@ -292,7 +293,7 @@ TEST_CASE("presence board: in random use everybody who applies what it is told k
           }
           auto known = belief.first;
           auto real = snapshot();
-          known.erase(std::string(1, who));  // nobody needs to be told about itself
+          known.erase(std::string(1, who));  // no member needs to be told about itself
           real.erase(std::string(1, who));
           if (belief.second == 0) REQUIRE(known == real);
         }

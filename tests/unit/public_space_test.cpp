@@ -173,7 +173,7 @@ TEST_CASE("public space: a watcher that arrives while a list is pending is sent 
   s.share("2");
   s.loops.advance(5s);
   CHECK(b.take().back() == a.take().back());
-  // The timer is removed along with the watcher, too.
+  // The timer is also removed along with the watcher.
   s.share("3");
   s.share("4");
   s.space->unwatch(seat_a);
@@ -232,7 +232,7 @@ TEST_CASE("public space: a long list, its bytes are shared by all its receivers"
   struct Keeper final : core::Outlet {
     std::vector<core::SharedBytes> lists;
     bool congested = false;
-    void deliver(const core::Batch& batch, std::span<const core::Exclusion>, core::LaneSeat& seat) override {
+    void deliver(const core::Batch& batch, std::span<const core::Listed>, core::LaneSeat& seat) override {
       if (congested) {
         seat.state_known = 1;
         return;

@@ -41,6 +41,18 @@ TEST_CASE("rapidjson: zero with an exponent is zero", "[rapidjson]") {
   CHECK(document[5].GetDouble() == 100.0);
 }
 
+TEST_CASE("rapidjson: digits that round up past 64 bits are read", "[rapidjson]") {
+  const auto document = to_document("[18446744073709551615999,-1.84467440737095516155]"_json);
+  REQUIRE(document.Size() == 2);
+  CHECK(document[0].GetDouble() == 18446744073709551615999.0);
+  CHECK(document[1].GetDouble() == -1.84467440737095516155);
+}
+
+TEST_CASE("rapidjson: numbers beside the range of doubles are 0, or no document", "[rapidjson]") {
+  CHECK(to_document("[24349.393329304115743782378e-335]"_json)[0].GetDouble() == 0.0);
+  CHECK(to_document("[184467440737095516155e300]"_json).IsNull());
+}
+
 TEST_CASE("rapidjson: a value that can't be written as JSON is an error", "[rapidjson]") {
   rapidjson::Document document;
   document.SetArray();

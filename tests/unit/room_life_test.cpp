@@ -20,7 +20,7 @@ namespace {
 
 constexpr Time begin{};
 
-/// A life in a state, by the shortest way there.
+/// A life in this state, reached by the shortest path.
 RoomLife life_in(State state) {
   RoomLife life;
   switch (state) {
@@ -41,7 +41,7 @@ RoomLife life_in(State state) {
 constexpr State all_states[] = {State::fresh,     State::occupied, State::revisited, State::deserted,
                                 State::lingering, State::awaiting, State::ended};
 
-/// Where a step leads from each state, in the order of `State`.
+/// The state to which a step leads from each state, in the order of `State`.
 template <class Step>
 std::vector<State> led_by(const Step& step) {
   std::vector<State> to;
@@ -56,7 +56,7 @@ std::vector<State> led_by(const Step& step) {
 
 }  // namespace
 
-TEST_CASE("room life: each step leads from each state where the table says", "[room_life]") {
+TEST_CASE("room life: each step leads from each state to the one in the table", "[room_life]") {
   const auto f = State::fresh, o = State::occupied, r = State::revisited, d = State::deserted, l = State::lingering,
              a = State::awaiting, e = State::ended;
   using States = std::vector<State>;
@@ -90,7 +90,7 @@ TEST_CASE("room life: a permanent one ends only when it is ended", "[room_life]"
   CHECK_FALSE(life.end());
 }
 
-TEST_CASE("room life: the store hears of it until it ends, and then whoever ended it knows that the store may have it",
+TEST_CASE("room life: it is stored until it ends, and the code that ends it knows whether the store may have it",
           "[room_life]") {
   RoomLife life;
   CHECK(life.in_store() == InStore::no);
@@ -116,9 +116,9 @@ TEST_CASE("room life: the store hears of it until it ends, and then whoever ende
 
 namespace {
 
-/// What `Rooms` does with a life, with timers as plain numbers, and what must be true of it, told by a user: the room
-/// ends exactly when nobody has been in it for `linger`; or, after a stop that it outlives, when nobody has entered it
-/// for `rejoin`.
+/// What `Rooms` does with a life, with timers as plain numbers, and what must hold from a user's view: the room ends
+/// exactly when it has been empty for `linger`; or, after a stop that it outlives, when no member has entered it for
+/// `rejoin`.
 class World {
  public:
   explicit World(std::uint64_t seed) : random_(seed), keeps_(random_() % 2 == 0), life_(random_() % 8 == 0) {}
@@ -189,7 +189,7 @@ class World {
     timers.erase(std::remove_if(timers.begin(), timers.end(), due), timers.end());
     for (auto i = count; i > 0; --i) then();
   }
-  /// Everybody leaves while the server stops; its timers go with it.
+  /// All members leave while the server stops; its timers are destroyed with it.
   void restart() {
     while (members_ > 0) {
       if (--members_ == 0 && !life_.ended()) {
@@ -249,8 +249,7 @@ class World {
 
 }  // namespace
 
-TEST_CASE("room life: in random use it ends exactly when nobody has been there for long enough, with one timer",
-          "[room_life]") {
+TEST_CASE("room life: in random use it ends exactly when it was empty for long enough, with one timer", "[room_life]") {
   const char* const given = std::getenv("SEED");
   const std::uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device()();
   INFO("SEED=" << seed);

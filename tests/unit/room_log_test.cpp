@@ -191,7 +191,7 @@ TEST_CASE("room log: members are sent items in the stored order, and none before
   loops.settle();
   CHECK(a.take().empty());
   CHECK(data_of(room->items()) == "0 ");
-  // A member that joins meanwhile finds the stored items and is sent the rest.
+  // A member that joins meanwhile gets the stored items in its welcome and the rest afterwards.
   RoomMember b("B", loops[0], view);
   REQUIRE(b.join(room).ok());
   CHECK(b.items == 1);
@@ -363,7 +363,7 @@ TEST_CASE("room log: items that a store kept but reported as failed are removed 
   CHECK(Scene::get(std::move(first)).ok());
   for (auto& failed : batch) CHECK(Scene::get(std::move(failed)).error().code() == Errc::store_failed);
   CHECK(disk->data_of("r") == (mode == RoomMode::history ? "1 2 3 4 " : "4 "));
-  SECTION("which fails while they are there") {
+  SECTION("which fails while they are present") {
     store->fail(2, Fault::before);
     CHECK_FALSE(Scene::get(begin_share("5")).ok());
     CHECK(data_of(room->items()) == "1 ");
@@ -489,7 +489,7 @@ TEST_CASE("room log: a room that ends while items are pending keeps none of them
   CHECK(s.store->life_of("r") == next->kept()->stored().life);
 }
 
-TEST_CASE("room log: a removed room stores nothing any more, so that the next one with its id loses nothing",
+TEST_CASE("room log: a removed room stores nothing more, so that the next one with its id loses nothing",
           "[room_log]") {
   Scene s(any_way());
   const auto room = s.make("r");
@@ -800,7 +800,7 @@ TEST_CASE("restored rooms: rooms that can't be restored are skipped with a warni
   CHECK(rooms->at(0).items[0].number == 3);
   REQUIRE(warnings.size() == 3);
   CHECK_THAT(warnings[0], Catch::Matchers::ContainsSubstring("room \"l\" is left out"));
-  CHECK_THAT(warnings[1], Catch::Matchers::ContainsSubstring("item 1 of room \"r\" is left out: its data is no JSON"));
+  CHECK_THAT(warnings[1], Catch::Matchers::ContainsSubstring("item 1 of room \"r\" is left out: its data is not JSON"));
   CHECK_THAT(warnings[2], Catch::Matchers::ContainsSubstring("no file store"));
 }
 
@@ -842,11 +842,11 @@ TEST_CASE("restored rooms: data that no server can have stored is skipped with a
   CHECK(data_of(rooms->at(0).items) == deep + shallow + " 9 ");
   CHECK(rooms->at(0).items[1].offset == 2);
   CHECK(rooms->at(0).numbers == Numbers{7, 8, 9});
-  const std::string order = " of room \"r\" is left out: numbers must grow, and be 1 to 2^62; it comes after ";
+  const std::string order = " of room \"r\" is left out: numbers must ascend and be 1 to 2^62; it follows ";
   CHECK(warnings == Lines{"item 0" + order + "0", "item 7" + order + "7", "item 3" + order + "7",
                           "item 18446744073709551615" + order + "9",
-                          "item 8 of room \"r\" is left out: its connection_id is no UTF-8",
-                          "room \"r\" is left out: the store has another one of this id",
+                          "item 8 of room \"r\" is left out: its connection_id is not UTF-8",
+                          "room \"r\" is left out: the store has another one with this id",
                           "room \"no life\" is left out: its life is not 1 to 32 letters and digits",
                           "room \"odd life\" is left out: its life is not 1 to 32 letters and digits",
                           "room \"long life\" is left out: its life is not 1 to 32 letters and digits",

@@ -1,11 +1,11 @@
 // Random use of kept rooms, checked against a model: whatever the store does, and whenever the process dies,
-// acknowledged items are there afterwards, once and in order, and nothing that was refused or has ended. A failure
+// acknowledged items exist afterwards, once and in order, and nothing that was refused or has ended does. A failure
 // prints the seed; `SEED=N` repeats the choices.
 #include "catch.hpp"
 #include "loop_fixture.hpp"
 #include "support/memory_room_store.hpp"
 
-#include <flux/detail/endpoints/hub.hpp>
+#include <flux/detail/features/backend.hpp>
 
 #include <algorithm>
 #include <array>
@@ -51,7 +51,7 @@ class SteppedStore final : public RoomStore {
 
   // --- For the test ---
 
-  /// Something was requested for which `answered` will be called.
+  /// A request was made that `answered` will be called for.
   void asked() {
     const std::lock_guard lock(mutex_);
     ++unanswered_;
@@ -177,7 +177,7 @@ constexpr std::size_t bytes_max = 60;
 constexpr auto rejoin_time = 2s;
 const std::array<RoomId, 3> ids{"a", "b", "c"};
 
-/// The expected state of a room. The public space counts as one, too.
+/// The expected state of a room. The public space counts as one.
 struct Life {
   std::string name{};  ///< in the store; empty: it ends with the process
   RoomOptions options{};
@@ -403,7 +403,7 @@ class World {
   }
   Verdict verdict() { return dice_.one_in(3) ? static_cast<Verdict>(dice_.below(5)) : Verdict::done; }
   /// Is answered when the room's pending calls are done.
-  void follow(detail::Hub& hub, const std::shared_ptr<Room>& room) {
+  void follow(features::Backend& hub, const std::shared_ptr<Room>& room) {
     store_->asked();
     hub.room_log->remove_newest(room->kept(), [this](const Result<bool>&) { store_->answered([] {}); });
   }
@@ -466,7 +466,7 @@ class World {
     store_ = std::make_shared<SteppedStore>(disk_, closed_, way_, dice_);
     config_.rooms.store = store_;
     config_.seed = 1 + dice_.below(1'000'000);
-    hub_ = std::make_unique<detail::Hub>(config_);
+    hub_ = std::make_unique<features::Backend>(config_);
     auto restored =
         features::restore_rooms(*store_, nullptr, config_.limits, [](std::string_view what) { FAIL(what); });
     for (features::RestoredRoom& room : restored.value()) {
@@ -508,7 +508,7 @@ class World {
       life.awaited_until = clock_->now() + wait;
     }
   }
-  /// Everybody leaves, then pending calls are carried out. If the process dies, nothing more reaches the disk, except
+  /// All members leave, then pending calls are carried out. If the process dies, nothing more reaches the disk, except
   /// perhaps the call that is inside.
   void stop(bool dies) {
     if (dies) {
@@ -547,7 +547,7 @@ class World {
 
   // --- Checks ---
 
-  /// After a start: everything promised is there, and nothing that must be removed.
+  /// After a start: everything promised exists, and nothing that should have been removed.
   void take_restored() {
     std::vector<std::unique_ptr<Life>> before = std::exchange(lives_, {});
     take_items(*before[0], texts(hub_->public_space->items()));
@@ -653,7 +653,7 @@ class World {
   std::set<std::string> closed_;
   std::shared_ptr<core::Loop> loop_;
   std::shared_ptr<SteppedStore> store_;
-  std::unique_ptr<detail::Hub> hub_;
+  std::unique_ptr<features::Backend> hub_;
   std::array<std::unique_ptr<RoomMember>, 3> members_;
   std::array<std::vector<std::string>, 3> heard_;  // what each is to be sent
   std::vector<std::unique_ptr<Life>> lives_;       // of this process; the first is the public space
@@ -670,7 +670,7 @@ std::uint64_t seed() {
 
 }  // namespace
 
-TEST_CASE("rooms kept: random use with faults and crashes, acknowledged items stay and ended rooms are gone",
+TEST_CASE("rooms kept: random use with faults and crashes, acknowledged items stay and ended rooms do not return",
           "[room_model][threads]") {
   const Way way = GENERATE(Way::inline_calls, Way::one_by_one, Way::batches);
   const auto linger = GENERATE(0ms, 700ms);

@@ -359,7 +359,7 @@ TEST_CASE("presence: no member gets a frame that holds only its own entry", "[ro
   s.step();
   CHECK(s.told("A").empty());
   CHECK(s.told("B") == Lines{R"(presence ~A{"a":1})"});
-  // If others have changed too, everybody gets the same frame.
+  // If others have changed too, all members get the same frame.
   s["A"].update(R"({"a":2})");
   s["B"].update(R"({"b":2})");
   s.step();
@@ -616,7 +616,7 @@ TEST_CASE("catch-up: a reader that missed nothing is sent nothing", "[room][pres
   CHECK(s["A"].catch_up(s["B"].inbox.state_before).empty());
 }
 
-TEST_CASE("catch-up: a member that left and came back meanwhile is not reported as gone", "[room][presence]") {
+TEST_CASE("catch-up: a member that left and returned meanwhile is not reported as left", "[room][presence]") {
   Scene s;
   s.settled({"A", "B", "C"});
   s["C"].update(R"({"c":1})");
@@ -788,4 +788,90 @@ TEST_CASE("room: messages published faster than they are sent are refused, and a
   CHECK(s.room->info().position.offset == static_cast<Offset>(taken) + 1);
   CHECK(s["A"].publish("later").ok());
   CHECK(s.told("B") == Lines{"event later from A"});
+}
+
+TEST_CASE("catch-up: a slow reader gets the newest event of each key that it missed, pending ones included", "[room]") {
+  Scene s;
+  s.settled({"A", "B"});
+  const auto cursor = [&](const char* key, const char* value) {
+    const std::string payload = value;
+    return s.room->publish_newest(key, {s.room->id(), "server", {}, key, payload});
+  };
+  REQUIRE(cursor("x", "0").ok());
+  s.step();
+  CHECK(s.told("A") == Lines{"event x from server 0"});
+  s["A"].inbox.congested = true;
+  for (const char* value : {"1", "2", "3"}) {
+    REQUIRE(cursor("x", value).ok());
+    REQUIRE(cursor("y", value).ok());
+    s.step();
+  }
+  CHECK(s.told("A").empty());
+  CHECK(s["A"].inbox.held_back == 6);
+  s["A"].inbox.congested = false;
+  REQUIRE(cursor("x", "4").ok());
+  // "x 4" is still pending in the lane; it is not sent twice.
+  CHECK(s["A"].catch_up() == "event y from server 3; event x from server 4");
+  s.step();
+  CHECK(s.told("A").empty());
+  CHECK(s.told("B").size() == 8);
+  REQUIRE(cursor("x", "5").ok());
+  s.step();
+  CHECK(s.told("A") == Lines{"event x from server 5"});
+}
+
+TEST_CASE("catch-up: a slow reader gets no newest event that was for others", "[room]") {
+  Scene s;
+  s.settled({"A", "B"});
+  const auto cursor = [&](const char* key, bool only) {
+    auto to = std::make_shared<const Addressees>(only, std::vector<core::SessionKey>{s["A"].key()});
+    return s.room->publish_newest(key, {s.room->id(), "server", {}, key, "1"}, std::move(to));
+  };
+  s["A"].inbox.congested = s["B"].inbox.congested = true;
+  REQUIRE(s.room->publish_newest("all", {s.room->id(), "server", {}, "all", "1"}).ok());
+  REQUIRE(cursor("to A", true).ok());
+  REQUIRE(cursor("not A", false).ok());
+  s.step();
+  CHECK(s["A"].catch_up() == "event all from server 1; event to A from server 1");
+  CHECK(s["B"].catch_up() == "event all from server 1; event not A from server 1");
+}
+
+TEST_CASE("room: lists of recipients that are pending are bounded, too", "[room]") {
+  Scene s({}, {.presence_interval = interval,
+               .members_max = 100,
+               .history_items_max = 10,
+               .history_bytes_max = 1000,
+               .fanout_bytes_max = 1000});
+  s.settled({"A", "B"});
+  const Addressees both(false, {s["A"].key(), s["B"].key()});
+  std::size_t taken = 0;
+  while (s.room->publish_to(&both, {s.room->id(), "server", {}, "e", {}}, core::SegmentPolicy::all).ok()) ++taken;
+  CHECK(taken == (1000 + 2 * sizeof(core::Listed) - 1) / (2 * sizeof(core::Listed)));
+  CHECK(s.room->publish_to(nullptr, {s.room->id(), "server", {}, "e", {}}).ok());
+  s.step();
+  CHECK(s.room->publish_to(&both, {s.room->id(), "server", {}, "e", {}}).ok());
+  CHECK(s.told("A") == Lines{"event e from server"});
+}
+
+TEST_CASE("newest events: bounded by keys and bytes, and it is known what was forgotten", "[room]") {
+  NewestEvents newest(2, 100);
+  const auto after = [&](std::uint64_t number) {
+    std::string keys;
+    newest.for_each_after(number, [&](const NewestEvents::Entry& entry) { keys += entry.key + entry.payload; });
+    return keys;
+  };
+  newest.put({"a", "e", "1", 5});
+  newest.put({"b", "e", "1", 6});
+  newest.put({"a", "e", "2", 7});
+  CHECK(after(0) == "b1a2");
+  CHECK(after(6) == "a2");
+  CHECK(newest.covers(0));  // a replaced event is not a forgotten one
+  newest.put({"c", "e", "1", 8});
+  CHECK(after(0) == "a2c1");
+  CHECK_FALSE(newest.covers(5));
+  CHECK(newest.covers(6));
+  newest.put({"d", "e", std::string(200, 'x'), 9});
+  CHECK(after(0) == "d" + std::string(200, 'x'));
+  CHECK_FALSE(newest.covers(7));
+  CHECK(newest.covers(8));
 }

@@ -110,6 +110,22 @@ TEST_CASE("router: an invalid route is added, bad_config") {
   CHECK(add_error(router, "PUT", "/a/{other}") == flux::Errc::server_error);
 }
 
+TEST_CASE("router: a standard method in small letters is refused with the right one; other methods may have any case") {
+  flux::transport::Router router;
+  for (const char* method : {"get", "Post", "delete", "pAtch"}) {
+    try {
+      router.add(method, "/a", [](const flux::HttpExchange&) {});
+      FAIL(method);
+    } catch (const flux::Error& error) {
+      CHECK(error.code() == flux::Errc::bad_config);
+      CHECK_THAT(error.message(),
+                 Catch::Matchers::StartsWith("route " + std::string(method) + " /a: the method must be in capitals") &&
+                     Catch::Matchers::Matches(".*\"(GET|POST|DELETE|PATCH)\""));
+    }
+  }
+  CHECK_NOTHROW(router.add("purge", "/a", [](const flux::HttpExchange&) {}));
+}
+
 TEST_CASE("router: a static folder serves GET and HEAD at its prefix and below") {
   Router router;
   router.add_static("/files/", std::filesystem::temp_directory_path().string());

@@ -54,7 +54,7 @@ TEST_CASE("services: they start in order, after all are prepared, and stop in re
   CHECK(calls == "c:begin_stop b:begin_stop a:begin_stop c:stop b:stop a:stop ");
 }
 
-TEST_CASE("services: one that can't be prepared, none is started; one that can't be started, those before it stop") {
+TEST_CASE("services: if one can't be prepared, none is started; if one can't be started, earlier ones stop") {
   const auto loop = flux::core::Loop::make(0, std::make_shared<flux::SystemClock>(), nullptr);
   std::string calls;
   ServiceList unprepared;
@@ -74,7 +74,7 @@ TEST_CASE("services: one that can't be prepared, none is started; one that can't
   CHECK(calls == "a:prepare b:prepare c:prepare a:start b:start b:stop a:stop ");
 }
 
-TEST_CASE("services: one whose options are wrong is not added") {
+TEST_CASE("services: one with invalid options is not added") {
   const auto loop = flux::core::Loop::make(0, std::make_shared<flux::SystemClock>(), nullptr);
   std::string calls;
   ServiceList list;

@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <flux/detail/endpoints/sharing/sharing_codec.hpp>
+#include <flux/detail/endpoints/sharing/sharing_session.hpp>
 #include <flux/detail/endpoints/socketio/engineio_codec.hpp>
 
 #include <memory>
@@ -14,14 +14,40 @@ namespace {
 
 const Limits limits;
 
-Result<SharingRequest> read(SharingType type, const std::string& json, std::vector<SharedBytes> attachments = {}) {
-  const SocketIoValue argument = SocketIoValue::parse(json, std::move(attachments)).value();
-  return read_sharing_request(type, {&argument, 1}, limits);
-}
+/// The arguments of one event, as they are read.
+struct Read {
+  Read(std::string_view event, std::vector<SocketIoValue> values)
+      : arguments(std::move(values)), request(read(event)) {}
+  Read(std::string_view event, const std::string& json, std::vector<SharedBytes> attachments = {})
+      : Read(event, std::vector{SocketIoValue::parse(json, std::move(attachments)).value()}) {}
+
+  const core::Members& members() const { return request.value().members; }
+  bool has(std::string_view member) const { return members().has(member); }
+  const std::string& text(std::string_view member) const { return members().text(member); }
+  std::optional<JsonText> json(std::string_view member) const { return members().copy(member); }
+  std::uint64_t number(std::string_view member) const { return members().number(member); }
+  Result<TransferData> data() const { return request ? read_transfer(*request, limits) : request.error(); }
+
+  std::vector<SocketIoValue> arguments;
+  Result<SharingRequest> request;
+
+ private:
+  Result<SharingRequest> read(std::string_view event) const {
+    const auto* const type = find_request(detail::SharingSession::request_types(), event);
+    REQUIRE(type != nullptr);
+    return read_sharing_request(*type, type->arguments, arguments, limits);
+  }
+};
+
 /// The error's message; "(read)" if there is none.
-std::string refused(SharingType type, const std::string& json, std::vector<SharedBytes> attachments = {}) {
-  const auto request = read(type, json, std::move(attachments));
-  return request ? "(read)" : request.error().message();
+std::string why(const Read& read) {
+  if (!read.request) return read.request.error().message();
+  if (!read.has("data")) return "(read)";
+  const auto data = read.data();
+  return data ? "(read)" : data.error().message();
+}
+std::string refused(std::string_view event, const std::string& json, std::vector<SharedBytes> attachments = {}) {
+  return why(Read(event, json, std::move(attachments)));
 }
 SharedBytes bytes(std::string content) { return std::make_shared<const std::string>(std::move(content)); }
 
@@ -41,60 +67,67 @@ std::string websocket_text(std::string_view frame) {
 
 // --- Reading ---
 
-TEST_CASE("sharing request: every event of the table and of ours is recognised, and no other") {
+TEST_CASE("sharing request: every event is recognised, and no other name") {
   for (const char* name :
-       {"public:upload", "public:deleteLast", "room:create", "room:join", "room:history", "room:upload", "room:leave",
-        "room:close", "room:list", "room:members", "room:event", "room:chat", "room:chatHistory", "room:presence",
-        "public:items", "room:uploadTicket", "public:uploadTicket", "call"}) {
-    CHECK(sharing_type(name));
+       {"public:upload", "public:deleteLast", "room:create",       "room:join",           "room:history",
+        "room:upload",   "room:leave",        "room:close",        "room:list",           "room:members",
+        "room:event",    "room:chat",         "room:editChat",     "room:deleteChat",     "room:chatHistory",
+        "room:presence", "public:items",      "room:uploadTicket", "public:uploadTicket", "call",
+        "refresh"}) {
+    CHECK(find_request(detail::SharingSession::request_types(), name) != nullptr);
   }
   for (const char* name :
        {"", "room", "room:", "Room:join", "room:joined", "room:data", "public:history", "__proto__"}) {
-    CHECK_FALSE(sharing_type(name));
+    CHECK(find_request(detail::SharingSession::request_types(), name) == nullptr);
   }
+}
+
+TEST_CASE("sharing request: refresh needs a token") {
+  CHECK(Read("refresh", R"({"accessToken":"t"})").text("accessToken") == "t");
+  CHECK(refused("refresh", "{}") == "accessToken is missing; it must be a string");
+  CHECK_FALSE(Read("refresh", "\"t\"").request);
 }
 
 TEST_CASE("sharing request: a string is kept unchanged") {
   const std::string data = R"({ "type":"string", "content":"h\u00e9\n\ud83d\ude00", "more":{"a":[1]} })";
-  CHECK(read(SharingType::public_upload, data)->data.string.text() == data);
-  const auto upload = read(SharingType::room_upload, R"({"roomId":"r","data":)" + data + "}");
-  REQUIRE(upload);
-  CHECK(upload->room == "r");
-  CHECK(upload->data.string.text() == data);
-  CHECK_FALSE(upload->data.bytes);
-  CHECK(upload->data.file_id.empty());
+  CHECK(Read("public:upload", data).data()->string.text() == data);
+  const auto upload = Read("room:upload", R"({"roomId":"r","data":)" + data + "}");
+  REQUIRE(upload.request);
+  CHECK(upload.text("roomId") == "r");
+  CHECK(upload.data()->string.text() == data);
+  CHECK_FALSE(upload.data()->bytes);
+  CHECK(upload.data()->file_id.empty());
 }
 
 TEST_CASE("sharing request: a file in the message has its bytes, name and type") {
   const auto content = bytes("abc");
-  const auto upload = read(SharingType::room_upload, R"({"data":)" + file() + R"(,"roomId":"r"})", {content});
-  REQUIRE(upload);
-  CHECK(upload->data.bytes == content);  // not a copy
-  CHECK(upload->data.file_name == "a.txt");
-  CHECK(upload->data.media_type == "text/plain");
-  const auto shared = read(SharingType::public_upload, file(R"("fileName":"../../etc/passwd")"), {bytes("")});
-  REQUIRE(shared);
-  CHECK(shared->data.file_name == "../../etc/passwd");  // a name, never part of a path
-  CHECK(shared->data.media_type == "application/octet-stream");
-  CHECK(read(SharingType::public_upload, file(R"("fileName":"b","mimeType":"")"), {content})->data.media_type ==
+  const auto upload = Read("room:upload", R"({"data":)" + file() + R"(,"roomId":"r"})", {content});
+  REQUIRE(upload.request);
+  CHECK(upload.data()->bytes == content);  // not a copy
+  CHECK(upload.data()->file_name == "a.txt");
+  CHECK(upload.data()->media_type == "text/plain");
+  const auto shared = Read("public:upload", file(R"("fileName":"../../etc/passwd")"), {bytes("")});
+  REQUIRE(shared.request);
+  CHECK(shared.data()->file_name == "../../etc/passwd");  // a name, never part of a path
+  CHECK(shared.data()->media_type == "application/octet-stream");
+  CHECK(Read("public:upload", file(R"("fileName":"b","mimeType":"")"), {content}).data()->media_type ==
         "application/octet-stream");
 }
 
 TEST_CASE("sharing request: a file referred to by its id") {
   const std::string id = "01234567-89ab-4def-8123-456789abcdef";
-  CHECK(read(SharingType::public_upload, R"({"type":"file","fileId":")" + id + R"("})")->data.file_id == id);
+  CHECK(Read("public:upload", R"({"type":"file","fileId":")" + id + R"("})").data()->file_id == id);
   for (const char* bad : {"", "x", "../01234567-89ab-4def-8123-456789abcd", "01234567-89AB-4DEF-8123-456789ABCDEF"}) {
-    CHECK(refused(SharingType::public_upload, R"({"type":"file","fileId":")" + std::string(bad) + R"("})") ==
+    CHECK(refused("public:upload", R"({"type":"file","fileId":")" + std::string(bad) + R"("})") ==
           "data.fileId is not the id of a file");
   }
-  CHECK(refused(SharingType::public_upload, R"({"type":"file","fileId":7})") ==
-        "data.fileId is a number; it must be a string");
-  CHECK_THAT(refused(SharingType::public_upload, R"({"type":"file","content":"x","fileId":")" + id + R"("})"),
+  CHECK(refused("public:upload", R"({"type":"file","fileId":7})") == "data.fileId is a number; it must be a string");
+  CHECK_THAT(refused("public:upload", R"({"type":"file","content":"x","fileId":")" + id + R"("})"),
              ContainsSubstring("one of them"));
 }
 
 TEST_CASE("sharing request: invalid data is refused with the reason") {
-  const auto upload = [](const char* json) { return refused(SharingType::public_upload, json); };
+  const auto upload = [](const char* json) { return refused("public:upload", json); };
   CHECK(upload("null") == "data is missing; it must be an object");
   CHECK(upload("[]") == "data is an array; it must be an object");
   CHECK(upload("{}") == "data.type is missing; it must be a string");
@@ -106,65 +139,57 @@ TEST_CASE("sharing request: invalid data is refused with the reason") {
   CHECK(upload(R"({"type":"file","content":"eA=="})") == "data.content is a string; it must be bytes");
   CHECK(upload(R"({"type":"file","fileName":"a"})") == "data.content is missing; it must be bytes");
   // Without an attachment it is an ordinary object that resembles one.
-  CHECK(read_sharing_request(SharingType::public_upload, std::vector<SocketIoValue>{JsonText::parse(file()).value()},
-                             limits)
-            .error()
-            .message() == "data.content is an object; it must be bytes");
-  CHECK(upload(R"({"type":"string","content":"a","content":"b"})") == "member \"content\" is there twice");
-  CHECK(read_sharing_request(SharingType::public_upload, {}, limits).error().message() ==
-        "data is missing; it must be an object");
-  CHECK(refused(SharingType::room_upload, R"({"roomId":"r"})") == "data is missing; it must be an object");
-  CHECK(refused(SharingType::room_upload, R"({"data":{"type":"string","content":""}})") ==
+  CHECK(why(Read("public:upload", std::vector<SocketIoValue>{JsonText::parse(file()).value()})) ==
+        "data.content is an object; it must be bytes");
+  CHECK(upload(R"({"type":"string","content":"a","content":"b"})") == "member \"content\" appears twice");
+  CHECK(why(Read("public:upload", std::vector<SocketIoValue>())) == "data is missing; it must be an object");
+  CHECK(refused("room:upload", R"({"roomId":"r"})") == "data is missing; it must be an object");
+  CHECK(refused("room:upload", R"({"data":{"type":"string","content":""}})") ==
         "roomId is missing; it must be a string");
 }
 
 TEST_CASE("sharing request: bytes are only accepted as the content of a file") {
   const auto content = bytes("abc");
   const auto wrong = "bytes may only be the content of a file";
-  CHECK(refused(SharingType::public_upload,
-                R"({"type":"string","content":"x","more":)" + std::string(placeholder) + "}", {content}) == wrong);
+  CHECK(refused("public:upload", R"({"type":"string","content":"x","more":)" + std::string(placeholder) + "}",
+                {content}) == wrong);
   CHECK(
       refused(
-          SharingType::public_upload,
+          "public:upload",
           R"({"type":"file","fileName":"a","content":{"_placeholder":true,"num":0},"x":{"_placeholder":true,"num":1}})",
           {content, content}) == wrong);
-  CHECK(refused(SharingType::room_event, R"({"roomId":"r","event":"e","payload":)" + std::string(placeholder) + "}",
-                {content}) == wrong);
-  CHECK_THAT(
-      refused(SharingType::public_upload, R"({"type":"string","content":)" + std::string(placeholder) + "}", {content}),
-      ContainsSubstring("data.content is an object"));
+  CHECK(refused("room:event", R"({"roomId":"r","event":"e","payload":)" + std::string(placeholder) + "}", {content}) ==
+        wrong);
+  CHECK_THAT(refused("public:upload", R"({"type":"string","content":)" + std::string(placeholder) + "}", {content}),
+             ContainsSubstring("data.content is an object"));
 }
 
-TEST_CASE("sharing request: half of a surrogate pair, relayed as U+FFFD, refused in names") {
+TEST_CASE("sharing request: a lone surrogate is relayed as U+FFFD, and refused in names") {
   const auto value = [](const std::string& json) { return std::vector<SocketIoValue>{JsonText::parse(json).value()}; };
   for (const std::string half : {R"("\ud83d")", R"("\ude00")"}) {
     CAPTURE(half);
-    const auto chat = read_sharing_request(
-        SharingType::room_chat, value(R"({"roomId":"r","message":)" + half + R"(,"metadata":)" + half + "}"), limits);
-    REQUIRE(chat);
-    CHECK(chat->message == "\xEF\xBF\xBD");
-    CHECK(chat->metadata->text() == R"("\ufffd")");
-    const auto upload =
-        read_sharing_request(SharingType::public_upload, value(R"({"type":"string", "content":)" + half + "}"), limits);
-    REQUIRE(upload);
-    CHECK(upload->data.string.text() == R"({"type":"string", "content":"\ufffd"})");
-    CHECK(refused(SharingType::room_event, R"({"roomId":)" + half + R"(,"event":"e"})") ==
-          "roomId holds a lone surrogate, which is no character");
-    CHECK(refused(SharingType::room_event, R"({"roomId":"r","event":)" + half + "}") ==
-          "event holds a lone surrogate, which is no character");
+    const Read chat("room:chat", value(R"({"roomId":"r","message":)" + half + R"(,"metadata":)" + half + "}"));
+    REQUIRE(chat.request);
+    CHECK(chat.text("message") == "\xEF\xBF\xBD");
+    CHECK(chat.json("metadata")->text() == R"("\ufffd")");
+    const auto upload = Read("public:upload", value(R"({"type":"string", "content":)" + half + "}"));
+    REQUIRE(upload.request);
+    CHECK(upload.data()->string.text() == R"({"type":"string", "content":"\ufffd"})");
+    CHECK(refused("room:event", R"({"roomId":)" + half + R"(,"event":"e"})") ==
+          "roomId contains a lone surrogate, which is not a character");
+    CHECK(refused("room:event", R"({"roomId":"r","event":)" + half + "}") ==
+          "event contains a lone surrogate, which is not a character");
   }
 }
 
 TEST_CASE("sharing request: names and types of files are limited") {
   const auto content = bytes("abc");
-  const auto upload = [&](const std::string& more) {
-    return refused(SharingType::public_upload, file(more), {content});
-  };
+  const auto upload = [&](const std::string& more) { return refused("public:upload", file(more), {content}); };
   CHECK(upload(R"("mimeType":"a/b")") == "data.fileName is missing; it must be a string");
   CHECK(upload(R"("fileName":"")") == "data.fileName is empty");
-  CHECK(upload(R"("fileName":"a\u0000b")") == "data.fileName holds control characters");
-  CHECK(upload(R"("fileName":"a\r\nSet-Cookie: x")") == "data.fileName holds control characters");
-  CHECK(upload(R"("fileName":"\udc00")") == "data.fileName holds a lone surrogate, which is no character");
+  CHECK(upload(R"("fileName":"a\u0000b")") == "data.fileName contains control characters");
+  CHECK(upload(R"("fileName":"a\r\nSet-Cookie: x")") == "data.fileName contains control characters");
+  CHECK(upload(R"("fileName":"\udc00")") == "data.fileName contains a lone surrogate, which is not a character");
   CHECK(upload("\"fileName\":\"" + std::string(513, 'x') + "\"") ==
         "data.fileName has 513 bytes; at most 512 are allowed");
   CHECK(upload("\"fileName\":\"" + std::string(512, 'x') + "\"") == "(read)");
@@ -178,83 +203,80 @@ TEST_CASE("sharing request: a string over the message limit is refused with both
   const std::string overhead = R"({"type":"string","content":""})";
   const auto data = [](std::size_t size) { return R"({"type":"string","content":")" + std::string(size, 'x') + "\"}"; };
   const std::size_t most = limits.message_bytes_max - overhead.size();
-  CHECK(refused(SharingType::public_upload, data(most)) == "(read)");
-  CHECK(refused(SharingType::public_upload, data(most + 1)) == "data has 1048577 bytes; at most 1048576 are allowed");
+  CHECK(refused("public:upload", data(most)) == "(read)");
+  CHECK(refused("public:upload", data(most + 1)) == "data has 1048577 bytes; at most 1048576 are allowed");
 }
 
 TEST_CASE("sharing request: room:create, capacity and mode") {
   const auto create = [](const std::string& capacity, const std::string& mode = "\"live\"") {
-    return read(SharingType::room_create, R"({"roomId":"r","capacity":)" + capacity + R"(,"mode":)" + mode + "}");
+    return Read("room:create", R"({"roomId":"r","capacity":)" + capacity + R"(,"mode":)" + mode + "}");
   };
   const auto made = create("10000", "\"history\"");
-  REQUIRE(made);
-  CHECK(made->room == "r");
-  CHECK(made->options.capacity == 10000);
-  CHECK(made->options.mode == RoomMode::history);
-  CHECK(create("1", "\"singleton\"")->options.mode == RoomMode::singleton);
+  REQUIRE(made.request);
+  CHECK(made.text("roomId") == "r");
+  CHECK(room_options(made.members()).capacity == 10000);
+  CHECK(room_options(made.members()).mode == RoomMode::history);
+  CHECK(room_options(create("1", "\"singleton\"").members()).mode == RoomMode::singleton);
   for (const char* bad : {"-1", "0", "10001", "1.5", "1e1", "99999999999999999999", "\"10\"", "[]", "true"}) {
     CAPTURE(bad);
-    CHECK(create(bad).error().message() ==
-          "capacity is " + std::string(bad) + "; it must be an integer from 1 to 10000");
+    CHECK(why(create(bad)) == "capacity is " + std::string(bad) + "; it must be an integer from 1 to 10000");
   }
-  CHECK(create("null").error().message() == "capacity is missing; it must be an integer from 1 to 10000");
+  CHECK(why(create("null")) == "capacity is missing; it must be an integer from 1 to 10000");
   for (const char* bad : {"\"\"", "\"Live\"", "\"__proto__\""}) {
-    CHECK_THAT(create("1", bad).error().message(), ContainsSubstring("it must be live, singleton or history"));
+    CHECK_THAT(why(create("1", bad)), ContainsSubstring("it must be live, singleton or history"));
   }
-  CHECK(create("1", "7").error().message() == "mode is a number; it must be a string");
-  CHECK(refused(SharingType::room_create, "\"r\"") == "the first argument is a string; it must be an object");
+  CHECK(why(create("1", "7")) == "mode is a number; it must be a string");
+  CHECK(refused("room:create", "\"r\"") == "the first argument is a string; it must be an object");
 }
 
 TEST_CASE("sharing request: rooms by the argument or its member") {
-  CHECK(read(SharingType::room_join, "\"r\"")->room == "r");
-  CHECK(refused(SharingType::room_join, R"({"roomId":"r"})") == "roomId is an object; it must be a string");
-  CHECK(refused(SharingType::room_history, "7") == "roomId is a number; it must be a string");
-  for (const auto type :
-       {SharingType::room_leave, SharingType::room_close, SharingType::room_members, SharingType::room_chat_history}) {
-    CHECK(read(type, "\"r\"")->room == "r");
-    CHECK(read(type, R"({"roomId":"r"})")->room == "r");
+  CHECK(Read("room:join", "\"r\"").text("roomId") == "r");
+  CHECK(refused("room:join", R"({"roomId":"r"})") == "roomId is an object; it must be a string");
+  CHECK(refused("room:history", "7") == "roomId is a number; it must be a string");
+  for (const char* const type : {"room:leave", "room:close", "room:members", "room:chatHistory"}) {
+    CHECK(Read(type, "\"r\"").text("roomId") == "r");
+    CHECK(Read(type, R"({"roomId":"r"})").text("roomId") == "r");
     CHECK(refused(type, "null") == "the first argument is missing; it must be an object");
   }
-  CHECK(read(SharingType::room_close, R"({"roomId":"r","reason":"done"})")->reason == "done");
+  CHECK(Read("room:close", R"({"roomId":"r","reason":"done"})").text("reason") == "done");
 }
 
 TEST_CASE("sharing request: events, chat, presence and pages") {
-  const auto event = read(SharingType::room_event, R"({"roomId":"r","event":"e","payload":null})");
-  CHECK(event->event == "e");
-  CHECK(event->payload == JsonText());
-  CHECK_FALSE(read(SharingType::room_event, R"({"roomId":"r","event":"e"})")->payload);
-  CHECK(refused(SharingType::room_event, R"({"roomId":"r","event":""})") == "event is empty");
-  const auto chat = read(SharingType::room_chat, R"({"roomId":"r","message":"m","metadata":[1]})");
-  CHECK(chat->message == "m");
-  CHECK(chat->metadata == "[1]"_json);
-  CHECK(refused(SharingType::room_chat, R"({"roomId":"r","message":"a\u0000"})") == "message holds NUL");
-  CHECK(refused(SharingType::room_chat, R"({"roomId":"r"})") == "message is missing; it must be a string");
-  CHECK(read(SharingType::room_presence, R"({"roomId":"r","presence":{"a":1}})")->presence.text() == R"({"a":1})");
-  CHECK(refused(SharingType::room_presence, R"({"roomId":"r","presence":"x"})") ==
-        "presence is a string; it must be an object");
-  const auto page = read(SharingType::room_chat_history, R"({"roomId":"r","limit":5,"before":9})");
-  CHECK(page->limit == 5);
-  CHECK(page->before == 9);
-  CHECK(refused(SharingType::room_chat_history, R"({"roomId":"r","limit":1001})") ==
+  const auto event = Read("room:event", R"({"roomId":"r","event":"e","payload":null})");
+  CHECK(event.text("event") == "e");
+  CHECK(event.json("payload") == JsonText());
+  CHECK_FALSE(Read("room:event", R"({"roomId":"r","event":"e"})").has("payload"));
+  CHECK(refused("room:event", R"({"roomId":"r","event":""})") == "event is empty");
+  const auto chat = Read("room:chat", R"({"roomId":"r","message":"m","metadata":[1]})");
+  CHECK(chat.text("message") == "m");
+  CHECK(chat.json("metadata") == "[1]"_json);
+  CHECK(refused("room:chat", R"({"roomId":"r","message":"a\u0000"})") == "message contains NUL");
+  CHECK(refused("room:chat", R"({"roomId":"r"})") == "message is missing; it must be a string");
+  CHECK(Read("room:presence", R"({"roomId":"r","presence":{"a":1}})").json("presence")->text() == R"({"a":1})");
+  CHECK(refused("room:presence", R"({"roomId":"r","presence":"x"})") == "presence is a string; it must be an object");
+  const auto page = Read("room:chatHistory", R"({"roomId":"r","limit":5,"before":9})");
+  CHECK(page.number("limit") == 5);
+  CHECK(page.number("before") == 9);
+  CHECK(refused("room:chatHistory", R"({"roomId":"r","limit":1001})") ==
         "limit is 1001; it must be an integer from 1 to 1000");
-  CHECK(read(SharingType::room_list, "null")->limit == 100);
-  CHECK(read(SharingType::room_list, R"({"limit":2})")->limit == 2);
-  CHECK(read(SharingType::room_list, R"({"after":"r"})")->after_room == "r");
-  CHECK(refused(SharingType::room_list, R"({"after":7})") == "after is a number; it must be a string");
-  const auto members = read(SharingType::room_members, R"({"roomId":"r","limit":5,"after":9})");
-  CHECK(members->limit == 5);
-  CHECK(members->after == 9);
-  CHECK(read(SharingType::room_members, "\"r\"")->limit == features::no_limit);
-  CHECK(read(SharingType::public_items, "null")->limit == features::no_limit);
-  CHECK(read(SharingType::public_items, R"({"before":9})")->before == 9);
-  CHECK(refused(SharingType::public_items, "7") == "the argument with options is a number; it must be an object");
+  CHECK_FALSE(Read("room:list", "null").has("limit"));
+  CHECK(Read("room:list", R"({"limit":2})").number("limit") == 2);
+  CHECK(Read("room:list", R"({"after":"r"})").text("after") == "r");
+  CHECK(refused("room:list", R"({"after":7})") == "after is a number; it must be a string");
+  const auto members = Read("room:members", R"({"roomId":"r","limit":5,"after":9})");
+  CHECK(members.number("limit") == 5);
+  CHECK(members.number("after") == 9);
+  CHECK_FALSE(Read("room:members", "\"r\"").has("limit"));
+  CHECK_FALSE(Read("public:items", "null").has("limit"));
+  CHECK(Read("public:items", R"({"before":9})").number("before") == 9);
+  CHECK(refused("public:items", "7") == "the argument with options is a number; it must be an object");
   const auto history = [](const std::string& options) {
     const std::vector<SocketIoValue> arguments{JsonText::string("r"), JsonText::trusted(options)};
-    return read_sharing_request(SharingType::room_history, arguments, Limits());
+    return Read("room:history", arguments);
   };
-  CHECK(history(R"({"limit":5,"before":9})")->before == 9);
-  CHECK(history("null")->limit == features::no_limit);
-  CHECK(history(R"({"limit":0})").error().message() == "limit is 0; it must be an integer from 1 to 1000");
+  CHECK(history(R"({"limit":5,"before":9})").number("before") == 9);
+  CHECK_FALSE(history("null").has("limit"));
+  CHECK(why(history(R"({"limit":0})")) == "limit is 0; it must be an integer from 1 to 1000");
 }
 
 // --- Writing ---
@@ -290,6 +312,16 @@ TEST_CASE("sharing writer: the same packet as a frame and in a poll") {
         w.chat(out, {"m1", "r", "c1", "", "hi", "{}", 5, 2});
       },
       R"(42["room:chat",{"id":"m1","roomId":"r","connectionId":"c1","message":"hi","metadata":{},"createdAt":5,"offset":2}])");
+  both(
+      [&](const SharingWriter& w, std::string& out) {
+        w.chat(out, {"m1", "r", "c1", "", "hi", "", 5, 2, 6});
+      },
+      R"(42["room:chatEdited",{"id":"m1","roomId":"r","connectionId":"c1","message":"hi","createdAt":5,"offset":2,"editedAt":6}])");
+  both(
+      [&](const SharingWriter& w, std::string& out) {
+        w.chat(out, {"m1", "r", "c1", "", "", "", 5, 2, 6, 7});
+      },
+      R"(42["room:chatDeleted",{"id":"m1","roomId":"r","connectionId":"c1","message":"","createdAt":5,"offset":2,"editedAt":6,"deletedAt":7}])");
   both(
       [&](const SharingWriter& w, std::string& out) {
         w.presence(out, {"r", {{"c1", nullptr, "{}"}}, {"c2"}, {}});

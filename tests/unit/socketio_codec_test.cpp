@@ -118,7 +118,7 @@ TEST_CASE("socket.io packet: a namespace with a query, the query is part of its 
   CHECK(read(R"(0/admin?token=1&a=b,{"x":1})").nsp == "/admin?token=1&a=b");
 }
 
-TEST_CASE("socket.io packet: halves of surrogate pairs are returned as they were written", "[socketio]") {
+TEST_CASE("socket.io packet: lone surrogates are returned as they were written", "[socketio]") {
   const SocketIoPacket packet =
       read(R"(2["m",{"\\\ud800":["\ud83d\ude00\udc00","\\ud800"]},"\uD83D","\ud83d\ud83d\ude00"])");
   CHECK(argument_texts(packet) == std::vector<std::string>{R"({"\\\ud800":["\ud83d\ude00\udc00","\\ud800"]})",
@@ -260,9 +260,9 @@ TEST_CASE("socket.io packet: placeholders that do not match the attachments are 
       {R"(["m",{"_placeholder":true,"num":0},{"_placeholder":true,"num":"1"}])", "num is no number"},
       {R"(["m",{"_placeholder":true,"num":0},{"_placeholder":true,"num":[1]}])", "num is no number"},
       {R"(["m",{"_placeholder":true,"num":0},{"_placeholder":true}])", "num is no number"},
-      {R"(["m",{"_placeholder":true,"num":0},{"_placeholder":true,"num":0,"num":1}])", "member twice"},
-      {R"(["m",{"_placeholder":true,"num":0},{"_placeholder":false,"_placeholder":true,"num":1}])", "member twice"},
-      {R"(["m",{"_placeholder":true,"num":0,"in":{"_placeholder":true,"num":1}}])", "holds another"},
+      {R"(["m",{"_placeholder":true,"num":0},{"_placeholder":true,"num":0,"num":1}])", "duplicate member"},
+      {R"(["m",{"_placeholder":true,"num":0},{"_placeholder":false,"_placeholder":true,"num":1}])", "duplicate member"},
+      {R"(["m",{"_placeholder":true,"num":0,"in":{"_placeholder":true,"num":1}}])", "contains another"},
   };
   for (const Case& c : cases) {
     CAPTURE(c.data);
@@ -536,7 +536,7 @@ TEST_CASE("socket.io message: encoded once, every transport has its own form", "
     CHECK(reader.next() == EngineIoPacket{EngineIoType::message, true, *second});
     CHECK(!reader.next());
     CHECK(!reader.error());
-    CHECK(message->polling().data() == message->polling().data());  // made once
+    CHECK(message->polling().data() == message->polling().data());  // created once
   }
   const auto plain = event("/", "m", {});
   CHECK(plain->polling() == R"(42["m"])");

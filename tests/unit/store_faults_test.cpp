@@ -58,7 +58,7 @@ TEST_CASE("store faults: an exception is an error", "[store_faults]") {
   CHECK(thrown.error().cause() == "db7 has gone");
   CHECK(s.faults.guarded([]() -> Result<int> { throw 7; }).error().code() == Errc::store_failed);
   CHECK(s.lines == std::vector<std::string>{"the chat store threw: db7 has gone",
-                                            "the chat store threw: something that is no std::exception"});
+                                            "the chat store threw: something that is not a std::exception"});
   CHECK(s.faults.count() == 2);
 }
 
@@ -77,12 +77,12 @@ TEST_CASE("store faults: a caller's mistake is not counted as the store's, and h
 TEST_CASE("store faults: a limited number of lines is logged per period, then how many were left out",
           "[store_faults]") {
   Scene s;
-  for (std::size_t i = 0; i < StoreFaults::log_lines_max + 30; ++i) told(s, Errc::store_failed, "down");
-  CHECK(s.lines.size() == StoreFaults::log_lines_max);
-  CHECK(s.faults.count() == StoreFaults::log_lines_max + 30);
-  s.clock->advance(StoreFaults::log_window - 1ms);
+  for (std::size_t i = 0; i < core::LogLimit::lines_max + 30; ++i) told(s, Errc::store_failed, "down");
+  CHECK(s.lines.size() == core::LogLimit::lines_max);
+  CHECK(s.faults.count() == core::LogLimit::lines_max + 30);
+  s.clock->advance(core::LogLimit::window - 1ms);
   told(s, Errc::store_failed, "down");
-  CHECK(s.lines.size() == StoreFaults::log_lines_max);
+  CHECK(s.lines.size() == core::LogLimit::lines_max);
   s.lines.clear();
   s.clock->advance(1ms);
   told(s, Errc::store_failed, "down again");

@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Fails instead of waiting for ever.
+/// Fails instead of waiting forever.
 template <class T>
 T get(std::future<T>& future) {
   REQUIRE(future.wait_for(10s) == std::future_status::ready);

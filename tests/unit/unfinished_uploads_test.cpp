@@ -1,4 +1,4 @@
-// How much of the store clients without a name hold with uploads that they do not finish.
+// How much of the store unfinished uploads of clients without a user may occupy.
 #include "catch.hpp"
 
 #include <flux/detail/features/unfinished_uploads.hpp>
@@ -17,7 +17,7 @@ Errc code_of(const Result<void>& result) { return result ? Errc{} : result.error
 
 }  // namespace
 
-TEST_CASE("unfinished uploads: one address reaches its number, another one and other uploads go on",
+TEST_CASE("unfinished uploads: one address reaches its limit, other addresses and uploads continue",
           "[unfinished_uploads]") {
   UnfinishedUploads uploads(2, 0);
   CHECK(uploads.add("a", ip("192.0.2.1"), 1).ok());

@@ -6,6 +6,7 @@
 #include <vector>
 
 using flux::core::beginning;
+using flux::core::has_control_characters;
 using flux::core::repaired;
 using flux::core::shown;
 using flux::core::Utf8Validator;
@@ -115,4 +116,12 @@ TEST_CASE("utf8: a truncated text ends at the end of a code point", "[utf8]") {
   CHECK(shown(std::string(39, 'x') + "\xC3\xA9") == std::string(39, 'x') + "…");
   CHECK(shown("\xFF") == "\xEF\xBF\xBD");
   CHECK(valid_utf8(shown(std::string(100, '\x80'))));
+  CHECK(shown("a\n\x1F\x7F\xC2\x85\xC2\xA0z") == "a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xC2\xA0z");
+}
+
+TEST_CASE("utf8: control characters of both ranges are found, their neighbours are not", "[utf8]") {
+  for (const char* text : {"\x01", "a\x1f", "\x7f", "\xC2\x80", "b\xC2\x9F"}) CHECK(has_control_characters(text));
+  CHECK(has_control_characters(std::string_view("\0", 1)));
+  for (const char* text : {"", " ", "~", "\xC2\xA0", "\xC3\x80", "\xE2\x82\xAC"})
+    CHECK_FALSE(has_control_characters(text));
 }

@@ -70,7 +70,7 @@ struct Seen {
 };
 
 /// Passes `decoder` the bytes in pieces of the sizes that `next_size` returns, as a connection would: unconsumed bytes
-/// come again in front of the next piece. Each input is a block of its own, so that a sanitizer detects a read past it.
+/// are repeated before the next piece. Each input is a block of its own, so that a sanitizer detects a read past it.
 /// `check(event)` is called after every step, `need_more` included.
 template <class NextSize, class Check>
 std::vector<Seen> decode(transport::WebSocketDecoder& decoder, std::string_view bytes, NextSize next_size,

@@ -448,7 +448,7 @@ TEST_CASE("websocketpp defect: the inflated size of a message is limited", "[web
   CHECK(decoder.next(p, n) == Event::error);
   CHECK(decoder.close_code() == 1009);
   CHECK(decoder.error_text() == "message inflates to more than 65536 bytes");
-  // In two fragments, too.
+  // Also in two fragments.
   std::string fragments = ClientFrame{.payload = bomb.substr(0, 9000), .final = false, .rsv1 = true}.bytes() +
                           ClientFrame{.opcode = Opcode::continuation, .payload = bomb.substr(9000)}.bytes();
   CHECK(only(decode(fragments, limits, &inflater)).close_code == 1009);

@@ -4,6 +4,11 @@
 // Header-only: FLUX_HEADER_ONLY is defined (by target flux::header_only) and every definition is inline.
 #pragma once
 
+#if !defined(__cpp_exceptions)
+#error \
+    "flux needs exceptions: it throws at start-up, and catches what the application's handlers throw. Remove -fno-exceptions"
+#endif
+
 #define FLUX_VERSION_MAJOR 0
 #define FLUX_VERSION_MINOR 1
 #define FLUX_VERSION_PATCH 0

@@ -21,8 +21,8 @@ inline Result<void> check_storable(const ChatMessage& message) {
 
 /// Chat history of rooms. The implementer's duties:
 /// - `append` is atomic: it stores all of the message, or nothing. Offsets start at 1 in each room and have no gaps.
-///   Appending an id that is already stored stores nothing and returns the first offset. Text is kept byte for byte,
-///   except what `check_storable` refuses.
+///   Appending an id that is already stored in this room stores nothing and returns the first offset: clients retry.
+///   Text is kept byte for byte, except what `check_storable` refuses.
 /// - Calls for one room never overlap; calls for different rooms may, so shared data needs a lock.
 /// - A store that may block (`may_block() == true`, the default) is called on flux's worker threads. One that never
 ///   blocks may return false, and is called on the event loop, inside the room's own lock.
@@ -38,6 +38,7 @@ class ChatStore {
   virtual Result<Offset> append(const RoomId& room, const ChatMessage& message) = 0;
   /// Returns the newest `limit` (1 to 1000) messages with an offset below `before` (0: the end), oldest first.
   virtual Result<std::vector<ChatMessage>> history(const RoomId& room, std::size_t limit, Offset before) = 0;
+  /// Whether calls may block: if so, they are made on worker threads. Must not change.
   virtual bool may_block() const { return true; }
 
   /// Group commit, for stores that may block: if this is more than 1, pending messages of all rooms are collected, and up
@@ -53,6 +54,21 @@ class ChatStore {
     results.reserve(messages.size());
     for (const ChatMessage& message : messages) results.push_back(append(message.room, message));
     return results;
+  }
+
+  /// An optional duty: whether `replace` works. If not, no message can be edited or deleted. Must not change.
+  virtual bool can_edit() const { return false; }
+  /// Replaces a message that was edited or deleted: `message`, `metadata`, `edited_at` and `deleted_at` of the stored
+  /// message with the offset `message.offset` become those of `message`, all or nothing; the others stay. Afterwards no
+  /// call returns the old text. A deleted message comes with empty texts and stays in its place: offsets keep having no
+  /// gaps, and its id is still stored for `append`. Returns false if the store has no message with this offset (any
+  /// more), or if it is deleted: a deletion is final, even if several processes share the store and another one deletes
+  /// while this one edits. Only a repetition of the same deletion may return true. `replace` of one room may overlap
+  /// with `append_all` for others, as `history` may.
+  virtual Result<bool> replace(const RoomId& room, const ChatMessage& message) {
+    static_cast<void>(room);
+    static_cast<void>(message);
+    return Error(Errc::forbidden, "this chat store can't edit messages");
   }
 };
 

@@ -14,6 +14,7 @@
 
 namespace flux {
 
+/// Quotas of a `DiskFileStore`, and what it works with.
 struct DiskFileStoreOptions {
   /// Bytes of all files; 0: any number. An upload counts with its whole length from its beginning, and a deleted file
   /// until `cleanup_deleted`.
@@ -73,6 +74,7 @@ class DiskFileStore final : public FileStore {
   Result<void> mark_deleted(const FileId& id) override;
   Result<void> remove(const FileId& id) override;
   Result<std::vector<FileInfo>> list() override;
+  Result<FilesPage> page(const FileQuery& query) override;
   Result<FileCleanup> cleanup_deleted() override;
   /// An upload that can't be removed is left for the next sweep. Errors: store_failed if the folder can't be read.
   Result<FileSweep> sweep(std::int64_t idle_since) override;

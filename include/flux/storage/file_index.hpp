@@ -1,7 +1,8 @@
 // The interface of a file store's index, which keeps the metadata of its files. Applications can implement it.
 #pragma once
 
-#include <flux/storage/file_store.hpp>
+#include <flux/error.hpp>
+#include <flux/storage/file_info.hpp>
 
 #include <vector>
 

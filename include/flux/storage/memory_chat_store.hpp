@@ -16,6 +16,7 @@ namespace flux {
 /// Threading: any thread. Never blocks.
 class MemoryChatStore final : public ChatStore {
  public:
+  /// An empty store with these bounds.
   explicit MemoryChatStore(std::size_t messages_per_room = 1000, std::size_t rooms_max = 10'000,
                            std::size_t bytes_max = 67'108'864);
   ~MemoryChatStore() override;
@@ -25,6 +26,8 @@ class MemoryChatStore final : public ChatStore {
   Result<Offset> append(const RoomId& room, const ChatMessage& message) override;
   Result<std::vector<ChatMessage>> history(const RoomId& room, std::size_t limit, Offset before) override;
   bool may_block() const override { return false; }
+  bool can_edit() const override { return true; }
+  Result<bool> replace(const RoomId& room, const ChatMessage& message) override;
 
  private:
   const std::unique_ptr<ChatStore> chat_;

@@ -1,4 +1,4 @@
-// Chat, rooms and the file index in MySQL or MariaDB. Target flux::mysql.
+// Chat, rooms, the file index and API keys in MySQL or MariaDB. Target flux::mysql.
 #pragma once
 
 #include <flux/storage/sql.hpp>
@@ -19,6 +19,7 @@ class MysqlDatabase final : public SqlDatabase {
   /// nothing is encrypted. Does not connect yet.
   /// Errors: throws flux::Error (bad_config) if it is not such a URL, or for an option out of its range.
   explicit MysqlDatabase(const std::string& url, const SqlOptions& options = {});
+  /// Takes the address in parts, without TLS. Errors: as above.
   explicit MysqlDatabase(const SqlAddress& address, const SqlOptions& options = {});
 };
 

@@ -1,4 +1,4 @@
-// Chat, rooms and the file index in PostgreSQL. Target flux::postgres.
+// Chat, rooms, the file index and API keys in PostgreSQL. Target flux::postgres.
 #pragma once
 
 #include <flux/storage/sql.hpp>
@@ -12,10 +12,12 @@ namespace flux {
 class PostgresDatabase final : public SqlDatabase {
  public:
   /// `connection`: what libpq accepts, "postgresql://user:password@host/database" or "host=… dbname=…". Timeouts are
-  /// added if it has none; `sslmode`, `sslrootcert`, `PGPASSWORD`, `~/.pgpass` and the like work as they do in libpq.
+  /// added if it has none; `sslmode`, `sslrootcert`, `PGPASSWORD`, `~/.pgpass` and the like work as they do in libpq:
+  /// `?sslmode=verify-full&sslrootcert=ca.pem` encrypts the connection and checks the server's certificate and name.
   /// Does not connect yet.
   /// Errors: throws flux::Error (bad_config) if it is not a connection string, or for an option out of its range.
   explicit PostgresDatabase(const std::string& connection, const SqlOptions& options = {});
+  /// Takes the address in parts. Errors: as above.
   explicit PostgresDatabase(const SqlAddress& address, const SqlOptions& options = {});
 };
 

@@ -5,6 +5,7 @@
 #include <flux/clock.hpp>
 #include <flux/storage/chat_store.hpp>
 #include <flux/storage/file_index.hpp>
+#include <flux/storage/key_store.hpp>
 #include <flux/storage/room_store.hpp>
 
 #include <chrono>
@@ -21,6 +22,7 @@ namespace storage::sql {
 struct Access;
 class Chat;
 class FileTable;
+class KeyTable;
 class RoomTables;
 }  // namespace storage::sql
 
@@ -29,9 +31,9 @@ struct SqlAddress {
   std::string host =
       "127.0.0.1";         ///< or, beginning with `/`, the path of a UNIX socket (MySQL) or its folder (PostgreSQL)
   std::uint16_t port = 0;  ///< 0: the database's usual port
-  std::string database{};
-  std::string user{};
-  std::string password{};
+  std::string database{};  ///< the database's name
+  std::string user{};      ///< of the login
+  std::string password{};  ///< as it is, without percent-encoding
 };
 
 /// Options of a database, for all its stores together.
@@ -47,6 +49,7 @@ struct SqlOptions {
   std::chrono::milliseconds connect_timeout{3'000};
 };
 
+/// Options of a chat store in a database.
 struct SqlChatOptions {
   /// 1 to 40 letters, digits and `_`, not beginning with a digit. `<table>_rooms` and `<table>_version` belong to it.
   std::string table = "flux_chat";
@@ -62,6 +65,7 @@ struct SqlChatOptions {
   std::shared_ptr<Clock> clock{};  ///< for the age of messages; none: the system's clock
 };
 
+/// Options of a room store in a database.
 struct SqlRoomOptions {
   /// 1 to 40 letters, digits and `_`, not beginning with a digit. `<table>_items` and `<table>_version` belong to it.
   std::string table = "flux_rooms";
@@ -69,28 +73,37 @@ struct SqlRoomOptions {
   std::size_t batch_max = 256;
 };
 
+/// Options of a file index in a database.
 struct SqlFileIndexOptions {
   /// 1 to 40 letters, digits and `_`, not beginning with a digit. `<table>_version` belongs to it.
   std::string table = "flux_files";
 };
 
-/// Stores chat in a table of a database: one row per message, with its offset in `room_offset`.
+/// Options of a store of API keys in a database.
+struct SqlKeyOptions {
+  /// 1 to 40 letters, digits and `_`, not beginning with a digit. `<table>_version` belongs to it.
+  std::string table = "flux_keys";
+};
+
+/// Stores chat in a table of a database: one row per message, with its offset in `room_offset`. Messages can be edited
+/// and deleted; of a deleted one the row remains, without its text.
 ///
 /// The tables are created at the first start, by one process at a time. An existing table is taken over if it has the
 /// columns id, room_id, connection_id, user_id, message, metadata and created_at (milliseconds since 1970, or a time of
 /// the database), as other servers of this kind create it: its messages get their offsets in the order of (created_at,
 /// id). They are copied; the original table remains as `<table>_before_flux`, until you drop it.
 ///
-/// Durability:  what `append` has returned is on disk.
-/// Idempotence: by (room, id), as long as the message is kept, even if the reply to a commit was lost.
-/// Retention:   offsets keep counting. What exceeds a limit is absent from every history from that moment. It is deleted
+/// Durability:  what `append` has returned is on disk. Idempotence: by (room, id), as long as the message is kept, even
+/// if the reply to a commit was lost. Retention:   offsets keep counting. What exceeds a limit is absent from every
+/// history from that moment. It is deleted
 ///              from the table: by count with the room's next message, by age within a minute of any next message.
-/// Errors:      calls give store_failed, within `call_timeout` and one attempt to connect; at once while the database is
+/// Errors:      calls give store_failed, within `call_timeout` and one attempt to connect; at once while the database
+/// is
 ///              known to be unreachable. Text with a NUL is refused with invalid_argument.
 /// Threading:   that of `ChatStore`. Several processes may share a PostgreSQL or MySQL table, or a SQLite file.
 class SqlChatStore final : public ChatStore {
  public:
-  /// Used by `SqlDatabase`.
+  /// For flux itself: `SqlDatabase::chat_store` opens a store.
   explicit SqlChatStore(std::unique_ptr<storage::sql::Chat> chat);
   ~SqlChatStore() override;
   SqlChatStore(const SqlChatStore&) = delete;
@@ -100,17 +113,20 @@ class SqlChatStore final : public ChatStore {
   std::vector<Result<Offset>> append_all(std::span<const ChatMessage> messages) override;
   Result<std::vector<ChatMessage>> history(const RoomId& room, std::size_t limit, Offset before) override;
   std::size_t batch_max() const override;
+  bool can_edit() const override { return true; }
+  Result<bool> replace(const RoomId& room, const ChatMessage& message) override;
 
-  /// Deletes the messages that are too old, for applications that need this although nobody writes.
+  /// Deletes the messages that are too old. Only needed if old messages must be deleted although no new ones are
+  /// stored.
   Result<void> drop_expired();
 
  private:
   const std::unique_ptr<storage::sql::Chat> chat_;
 };
 
-/// Stores rooms and the public space in two tables of a database: one row per room, and one row per item. The tables are
-/// created at the first start, by one process at a time. They are for one server: two that share them would each open
-/// the other's rooms at their next start.
+/// Stores rooms and the public space in two tables of a database: one row per room, and one row per item. The tables
+/// are created at the first start, by one process at a time. They are for one server: two that share them would each
+/// open the other's rooms at their next start.
 ///
 /// Durability: what has returned is on disk. Each call is a transaction, and so is each batch.
 /// Errors:     calls give store_failed, within `call_timeout` and one attempt to connect; at once while the database is
@@ -118,7 +134,7 @@ class SqlChatStore final : public ChatStore {
 /// Threading:  that of `RoomStore`.
 class SqlRoomStore final : public RoomStore {
  public:
-  /// Used by `SqlDatabase`.
+  /// For flux itself: `SqlDatabase::room_store` opens a store.
   explicit SqlRoomStore(std::unique_ptr<storage::sql::RoomTables> tables);
   ~SqlRoomStore() override;
   SqlRoomStore(const SqlRoomStore&) = delete;
@@ -136,9 +152,9 @@ class SqlRoomStore final : public RoomStore {
   const std::unique_ptr<storage::sql::RoomTables> tables_;
 };
 
-/// Stores the metadata of a `DiskFileStore`'s files in a table of a database: one row per file, a column for each member
-/// of `FileInfo`. The tables are created at the first start, by one process at a time. A table is for one store: two that
-/// share one would each consider the other's files lost.
+/// Stores the metadata of a `DiskFileStore`'s files in a table of a database: one row per file, a column for each
+/// member of `FileInfo`. The tables are created at the first start, by one process at a time. A table is for one store:
+/// two that share one would each consider the other's files lost.
 ///
 /// Durability: what `save` and `erase` have returned is on disk. Each is a transaction.
 /// Errors:     calls give store_failed, within `call_timeout` and one attempt to connect; at once while the database is
@@ -146,7 +162,7 @@ class SqlRoomStore final : public RoomStore {
 /// Threading:  any thread.
 class SqlFileIndex final : public FileIndex {
  public:
-  /// Used by `SqlDatabase`.
+  /// For flux itself: `SqlDatabase::file_index` opens an index.
   explicit SqlFileIndex(std::unique_ptr<storage::sql::FileTable> table);
   ~SqlFileIndex() override;
   SqlFileIndex(const SqlFileIndex&) = delete;
@@ -160,22 +176,54 @@ class SqlFileIndex final : public FileIndex {
   const std::unique_ptr<storage::sql::FileTable> table_;
 };
 
-/// A database, in which stores are opened. They share its connections, and keep these when the object is destroyed.
-/// Copies are the same database. Threading: any thread.
+/// Stores API keys in a table of a database: one row per key, a column for each member of `ApiKeyRecord`; `permissions`
+/// has one a line, `expires_at` NULL for a key that stays. The tables are created at the first start, by
+/// one process at a time. Servers and people may share a table: rows that others insert, change or delete take effect
+/// as `ApiKeysOptions::reload_interval` says.
+///
+/// Durability: what `put` and `remove` have returned is on disk. Each is a transaction.
+/// Errors:     calls give store_failed, within `call_timeout` and one attempt to connect; at once while the database is
+///             known to be unreachable.
+/// Threading:  any thread.
+class SqlKeyStore final : public KeyStore {
+ public:
+  /// For flux itself: `SqlDatabase::key_store` opens a store.
+  explicit SqlKeyStore(std::unique_ptr<storage::sql::KeyTable> table);
+  ~SqlKeyStore() override;
+  SqlKeyStore(const SqlKeyStore&) = delete;
+  SqlKeyStore& operator=(const SqlKeyStore&) = delete;
+
+  Result<std::vector<ApiKeyRecord>> load() override;
+  Result<void> put(const ApiKeyRecord& record) override;
+  Result<void> remove(const std::string& id) override;
+
+ private:
+  const std::unique_ptr<storage::sql::KeyTable> table_;
+};
+
+/// A database, in which stores are opened. To open one, flux connects, and creates or checks its tables. A database may
+/// hold several stores of a kind, each in a table of its own. The stores share the database's connections, also after
+/// this object is destroyed. Copies are the same database.
+/// Threading: any thread; opening a store blocks.
 class SqlDatabase {
  public:
-  /// Each connects, creates or checks the tables, and blocks meanwhile. A database may hold several stores of a kind,
-  /// each in a table of its own.
-  /// Errors: throw flux::Error: bad_config for an option out of its range, else store_failed.
+  /// Opens a chat store, for `ChatOptions::store`.
+  /// Errors: throws flux::Error: bad_config for an option out of its range, else store_failed.
   std::shared_ptr<SqlChatStore> chat_store(const SqlChatOptions& options = {}) const;
+  /// Opens a room store, for `RoomsOptions::store`. Errors: as above.
   std::shared_ptr<SqlRoomStore> room_store(const SqlRoomOptions& options = {}) const;
-  /// For `DiskFileStoreOptions::index`.
+  /// Opens a file index, for `DiskFileStoreOptions::index`. Errors: as above.
   std::shared_ptr<SqlFileIndex> file_index(const SqlFileIndexOptions& options = {}) const;
+  /// Opens a store of API keys, for `ApiKeysOptions::store`. Errors: as above.
+  std::shared_ptr<SqlKeyStore> key_store(const SqlKeyOptions& options = {}) const;
 
  protected:
+  /// For flux itself.
   explicit SqlDatabase(std::shared_ptr<const storage::sql::Access> access);
   ~SqlDatabase();
+  /// For flux itself.
   SqlDatabase(const SqlDatabase&);
+  /// For flux itself.
   SqlDatabase& operator=(const SqlDatabase&);
 
  private:

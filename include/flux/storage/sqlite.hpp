@@ -1,14 +1,19 @@
-// Chat, rooms and the file index in a SQLite file. Target flux::sqlite.
+// Chat, rooms, the file index and API keys in a SQLite file. Target flux::sqlite.
 #pragma once
 
 #include <flux/storage/sql.hpp>
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
 namespace flux {
 
-struct SqliteOptions : SqlOptions {
+/// Options of a SQLite file.
+struct SqliteOptions {
+  std::size_t connections = SqlOptions().connections;                  ///< as in `SqlOptions`: readers of the file
+  std::chrono::milliseconds call_timeout = SqlOptions().call_timeout;  ///< as in `SqlOptions`
   /// Maximum size of the database file; what exceeds it fails. 0: limited by the disk alone.
   std::uint64_t file_bytes_max = 0;
 };

@@ -1,18 +1,16 @@
-// The duties of every ChatStore as a test suite for Catch2 (2.13 or 3), for flux's stores and those of applications.
+// The duties of every ChatStore as a test suite, for flux's stores and those of applications, with any test framework
+// (contract.hpp says how). With Catch2:
 //
-//   TEST_CASE("chat store: mine fulfills the contract") {
-//     flux::testing::chat_store_contract([] { return my_new_empty_store(); }, [] { return my_reopened_store(); });
-//   }
+//     TEST_CASE("chat store: mine fulfills the contract") {
+//       flux::testing::chat_store_contract(
+//           [](const flux::testing::Check& check) { INFO(check.text()); CHECK(check.passed); },
+//           [] { return my_new_empty_store(); }, [] { return my_reopened_store(); });
+//     }
 //
 // The store must keep at least 1,000 messages of a room, and 16 rooms.
 #pragma once
 
-#if __has_include(<catch2/catch_all.hpp>)
-#include <catch2/catch_all.hpp>
-#else
-#include <catch2/catch.hpp>
-#endif
-
+#include <flux/testing/contract.hpp>
 #include <flux/testing/faulty_chat_store.hpp>
 
 #include <array>
@@ -21,14 +19,17 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
 namespace flux::testing {
 
+/// Returns a store.
 using MakeChatStore = std::function<std::shared_ptr<ChatStore>()>;
 
+/// For flux itself: a message with this id.
 inline ChatMessage chat_message(const std::string& room, const std::string& id, std::string text = "hello") {
   ChatMessage message;
   message.id = id;
@@ -39,94 +40,96 @@ inline ChatMessage chat_message(const std::string& room, const std::string& id, 
   return message;
 }
 
-/// "1 2 3 "
+/// For flux itself: "1 2 3 ".
 inline std::string ids_of(const Result<std::vector<ChatMessage>>& page) {
   std::string ids;
   for (const ChatMessage& message : page.value()) ids += message.id + ' ';
   return ids;
 }
 
-/// Appends messages with the ids 1 to `count` to an empty room.
+/// For flux itself: appends messages with the ids 1 to `count` to an empty room. Throws if an offset is wrong.
 inline void fill(ChatStore& store, const std::string& room, int count) {
   for (int i = 1; i <= count; ++i) {
-    REQUIRE(store.append(room, chat_message(room, std::to_string(i))).value() == static_cast<Offset>(i));
+    const Offset offset = store.append(room, chat_message(room, std::to_string(i))).value();
+    if (offset != static_cast<Offset>(i))
+      throw std::runtime_error("offset " + std::to_string(offset) + ", not " + std::to_string(i));
   }
 }
 
-namespace contract {
+namespace chat_contract {
 
-inline void order(ChatStore& store) {
+inline void order(Contract& contract, ChatStore& store) {
   fill(store, "r", 5);
   const auto page = store.history("r", 1000, 0).value();
-  REQUIRE(page.size() == 5);
+  FLUX_REQUIRE(page.size() == 5);
   for (std::size_t i = 0; i < page.size(); ++i) {
-    CHECK(page[i].offset == i + 1);
-    CHECK(page[i].id == std::to_string(i + 1));
-    CHECK(page[i].room == "r");
+    FLUX_CHECK(page[i].offset == i + 1);
+    FLUX_CHECK(page[i].id == std::to_string(i + 1));
+    FLUX_CHECK(page[i].room == "r");
   }
 }
 
-inline void order_is_not_time(ChatStore& store) {
+inline void order_is_not_time(Contract& contract, ChatStore& store) {
   const std::array<std::int64_t, 5> times = {5'000, 5'000, 3'000, 9'000, 1};
   for (std::size_t i = 0; i < times.size(); ++i) {
     ChatMessage message = chat_message("r", std::string(1, static_cast<char>('z' - i)));
     message.created_at = times[i];
-    REQUIRE(store.append("r", message).value() == i + 1);
+    FLUX_REQUIRE(store.append("r", message).value() == i + 1);
   }
-  CHECK(ids_of(store.history("r", 10, 0)) == "z y x w v ");
-  CHECK(ids_of(store.history("r", 2, 3)) == "z y ");
+  FLUX_CHECK(ids_of(store.history("r", 10, 0)) == "z y x w v ");
+  FLUX_CHECK(ids_of(store.history("r", 2, 3)) == "z y ");
 }
 
-inline void unknown_room(ChatStore& store) {
-  CHECK(store.history("nobody", 10, 0).value().empty());
-  CHECK(store.history("nobody", 10, 7).value().empty());
+inline void unknown_room(Contract& contract, ChatStore& store) {
+  FLUX_CHECK(store.history("nobody", 10, 0).value().empty());
+  FLUX_CHECK(store.history("nobody", 10, 7).value().empty());
 }
 
-inline void whole_messages(ChatStore& store) {
+inline void whole_messages(Contract& contract, ChatStore& store) {
   ChatMessage full = chat_message("r", "id");
   full.user_id = "user";
   full.metadata = R"({"a": [1, "\u00e9"]})";
   full.created_at = 4'102'444'800'123;
-  REQUIRE(store.append("r", full).ok());
+  FLUX_REQUIRE(store.append("r", full).ok());
   full.offset = 1;
-  CHECK(store.history("r", 1, 0).value().at(0) == full);
+  FLUX_CHECK(store.history("r", 1, 0).value().at(0) == full);
   ChatMessage bare = chat_message("r", "bare", "");
   bare.connection_id = server_connection_id;
   bare.created_at = 0;
-  REQUIRE(store.append("r", bare).ok());
+  FLUX_REQUIRE(store.append("r", bare).ok());
   bare.offset = 2;
-  CHECK(store.history("r", 1, 0).value().at(0) == bare);
+  FLUX_CHECK(store.history("r", 1, 0).value().at(0) == bare);
 }
 
-inline void idempotence(ChatStore& store) {
+inline void idempotence(Contract& contract, ChatStore& store) {
   fill(store, "r", 3);
-  CHECK(store.append("r", chat_message("r", "2", "another text")).value() == 2);
-  CHECK(store.append("r", chat_message("r", "4")).value() == 4);
-  CHECK(ids_of(store.history("r", 10, 0)) == "1 2 3 4 ");
-  CHECK(store.history("r", 1, 3).value().at(0).message == "hello");
+  FLUX_CHECK(store.append("r", chat_message("r", "2", "another text")).value() == 2);
+  FLUX_CHECK(store.append("r", chat_message("r", "4")).value() == 4);
+  FLUX_CHECK(ids_of(store.history("r", 10, 0)) == "1 2 3 4 ");
+  FLUX_CHECK(store.history("r", 1, 3).value().at(0).message == "hello");
 }
 
-inline void pages(ChatStore& store) {
+inline void pages(Contract& contract, ChatStore& store) {
   fill(store, "r", 5);
-  CHECK(ids_of(store.history("r", 2, 0)) == "4 5 ");
-  CHECK(ids_of(store.history("r", 2, 5)) == "3 4 ");
-  CHECK(ids_of(store.history("r", 2, 3)) == "1 2 ");
-  CHECK(ids_of(store.history("r", 2, 2)) == "1 ");
-  CHECK(ids_of(store.history("r", 2, 1)).empty());
-  CHECK(ids_of(store.history("r", 2, 6)) == "4 5 ");
-  CHECK(ids_of(store.history("r", 2, 7)) == "4 5 ");
-  CHECK(ids_of(store.history("r", 2, INT64_MAX)) == "4 5 ");
-  CHECK(ids_of(store.history("r", 2, Offset{INT64_MAX} + 1)) == "4 5 ");
-  CHECK(ids_of(store.history("r", 2, UINT64_MAX)) == "4 5 ");
-  CHECK(ids_of(store.history("r", 5, 0)) == "1 2 3 4 5 ");
-  CHECK(ids_of(store.history("r", 6, 0)) == "1 2 3 4 5 ");
-  CHECK(ids_of(store.history("r", 1000, 0)) == "1 2 3 4 5 ");
-  CHECK(ids_of(store.history("r", 1000, 5)) == "1 2 3 4 ");
-  CHECK(ids_of(store.history("r", 1, 0)) == "5 ");
-  CHECK(ids_of(store.history("r", 1, 2)) == "1 ");
+  FLUX_CHECK(ids_of(store.history("r", 2, 0)) == "4 5 ");
+  FLUX_CHECK(ids_of(store.history("r", 2, 5)) == "3 4 ");
+  FLUX_CHECK(ids_of(store.history("r", 2, 3)) == "1 2 ");
+  FLUX_CHECK(ids_of(store.history("r", 2, 2)) == "1 ");
+  FLUX_CHECK(ids_of(store.history("r", 2, 1)).empty());
+  FLUX_CHECK(ids_of(store.history("r", 2, 6)) == "4 5 ");
+  FLUX_CHECK(ids_of(store.history("r", 2, 7)) == "4 5 ");
+  FLUX_CHECK(ids_of(store.history("r", 2, INT64_MAX)) == "4 5 ");
+  FLUX_CHECK(ids_of(store.history("r", 2, Offset{INT64_MAX} + 1)) == "4 5 ");
+  FLUX_CHECK(ids_of(store.history("r", 2, UINT64_MAX)) == "4 5 ");
+  FLUX_CHECK(ids_of(store.history("r", 5, 0)) == "1 2 3 4 5 ");
+  FLUX_CHECK(ids_of(store.history("r", 6, 0)) == "1 2 3 4 5 ");
+  FLUX_CHECK(ids_of(store.history("r", 1000, 0)) == "1 2 3 4 5 ");
+  FLUX_CHECK(ids_of(store.history("r", 1000, 5)) == "1 2 3 4 ");
+  FLUX_CHECK(ids_of(store.history("r", 1, 0)) == "5 ");
+  FLUX_CHECK(ids_of(store.history("r", 1, 2)) == "1 ");
 }
 
-inline void paging_backwards(ChatStore& store) {
+inline void paging_backwards(Contract& contract, ChatStore& store) {
   fill(store, "r", 100);
   std::vector<std::string> seen;
   for (Offset before = 0;;) {
@@ -135,33 +138,32 @@ inline void paging_backwards(ChatStore& store) {
     for (auto message = page.rbegin(); message != page.rend(); ++message) seen.push_back(message->id);
     before = page.front().offset;
   }
-  REQUIRE(seen.size() == 100);
-  for (std::size_t i = 0; i < seen.size(); ++i) CHECK(seen[i] == std::to_string(100 - i));
+  FLUX_REQUIRE(seen.size() == 100);
+  for (std::size_t i = 0; i < seen.size(); ++i) FLUX_CHECK(seen[i] == std::to_string(100 - i));
 }
 
-inline void largest_page(ChatStore& store) {
+inline void largest_page(Contract& contract, ChatStore& store) {
   std::vector<ChatMessage> messages;
   for (int i = 1; i <= 1000; ++i) messages.push_back(chat_message("r", std::to_string(i)));
-  for (const auto& offset : store.append_all(messages)) REQUIRE(offset.ok());
+  for (const auto& offset : store.append_all(messages)) FLUX_REQUIRE(offset.ok());
   const auto page = store.history("r", 1000, 0).value();
-  REQUIRE(page.size() == 1000);
-  CHECK(page.front().offset == 1);
-  CHECK(page.back().offset == 1000);
+  FLUX_REQUIRE(page.size() == 1000);
+  FLUX_CHECK(page.front().offset == 1);
+  FLUX_CHECK(page.back().offset == 1000);
 }
 
-inline void rooms_apart(ChatStore& store) {
+inline void rooms_apart(Contract& contract, ChatStore& store) {
   const std::vector<std::string> rooms = {"a",    "A",    "a ", "a%",       " a",        "a'b",
                                           "a\"b", "a\\b", "a_", "\xC3\xA9", "e\xCC\x81", "\xF0\x9F\x98\x80"};
   for (std::size_t i = 0; i < rooms.size(); ++i) fill(store, rooms[i], static_cast<int>(i + 1));
   for (std::size_t i = 0; i < rooms.size(); ++i) {
-    INFO(rooms[i]);
     const auto page = store.history(rooms[i], 1000, 0).value();
-    REQUIRE(page.size() == i + 1);
-    CHECK(page.front().room == rooms[i]);
+    FLUX_REQUIRE(page.size() == i + 1);
+    FLUX_CHECK(page.front().room == rooms[i]);
   }
 }
 
-inline void text(ChatStore& store) {
+inline void text(Contract& contract, ChatStore& store) {
   const std::vector<std::string> texts = {"\xF0\x9F\x98\x80\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x92\xBB",
                                           "it's \"quoted\" `so`; DROP TABLE chat; --",
                                           "\\ \\' \\0 %s % \\\\ '' $1 ? :p0 ::text",
@@ -179,17 +181,17 @@ inline void text(ChatStore& store) {
   for (std::size_t i = 0; i < texts.size(); ++i) {
     ChatMessage message = chat_message("r", std::to_string(i), texts[i]);
     message.user_id = texts[i].substr(0, 100);
-    REQUIRE(store.append("r", message).value() == i + 1);
+    FLUX_REQUIRE(store.append("r", message).value() == i + 1);
   }
   const auto page = store.history("r", 1000, 0).value();
-  REQUIRE(page.size() == texts.size());
+  FLUX_REQUIRE(page.size() == texts.size());
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    CHECK((page[i].message == texts[i]));
-    CHECK(page[i].user_id == texts[i].substr(0, 100));
+    FLUX_CHECK((page[i].message == texts[i]));
+    FLUX_CHECK(page[i].user_id == texts[i].substr(0, 100));
   }
 }
 
-inline void metadata(ChatStore& store) {
+inline void metadata(Contract& contract, ChatStore& store) {
   const std::vector<std::string> values = {"null",
                                            "true",
                                            "0",
@@ -205,35 +207,35 @@ inline void metadata(ChatStore& store) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     ChatMessage message = chat_message("r", std::to_string(i));
     message.metadata = values[i];
-    REQUIRE(store.append("r", message).ok());
+    FLUX_REQUIRE(store.append("r", message).ok());
   }
   const auto page = store.history("r", 1000, 0).value();
-  REQUIRE(page.size() == values.size());
-  for (std::size_t i = 0; i < values.size(); ++i) CHECK(page[i].metadata == values[i]);
+  FLUX_REQUIRE(page.size() == values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) FLUX_CHECK(page[i].metadata == values[i]);
 }
 
-inline void nul(ChatStore& store) {
+inline void nul(Contract& contract, ChatStore& store) {
   const std::string with_nul("a\0b", 3);
   fill(store, "r", 1);
-  CHECK(store.append("r", chat_message("r", "2", with_nul)).error().code() == Errc::invalid_argument);
+  FLUX_CHECK(store.append("r", chat_message("r", "2", with_nul)).error().code() == Errc::invalid_argument);
   ChatMessage message = chat_message("r", "2");
   message.user_id = with_nul;
-  CHECK(store.append("r", message).error().code() == Errc::invalid_argument);
+  FLUX_CHECK(store.append("r", message).error().code() == Errc::invalid_argument);
   message.user_id.clear();
   message.metadata = with_nul;
-  CHECK(store.append("r", message).error().code() == Errc::invalid_argument);
+  FLUX_CHECK(store.append("r", message).error().code() == Errc::invalid_argument);
   message.metadata.clear();
   const std::vector<ChatMessage> batch = {message, chat_message("r", "3", with_nul), chat_message("r", "4")};
   const auto offsets = store.append_all(batch);
-  REQUIRE(offsets.size() == 3);
-  CHECK(offsets[0].value() == 2);
-  CHECK(offsets[1].error().code() == Errc::invalid_argument);
-  CHECK(offsets[2].value() == 3);
-  CHECK(ids_of(store.history("r", 10, 0)) == "1 2 4 ");
+  FLUX_REQUIRE(offsets.size() == 3);
+  FLUX_CHECK(offsets[0].value() == 2);
+  FLUX_CHECK(offsets[1].error().code() == Errc::invalid_argument);
+  FLUX_CHECK(offsets[2].value() == 3);
+  FLUX_CHECK(ids_of(store.history("r", 10, 0)) == "1 2 4 ");
 }
 
-inline void batches(ChatStore& store) {
-  CHECK(store.append_all({}).empty());
+inline void batches(Contract& contract, ChatStore& store) {
+  FLUX_CHECK(store.append_all({}).empty());
   fill(store, "a", 2);
   std::vector<ChatMessage> batch;
   for (const char* id : {"3", "1", "4", "4", "5"}) {
@@ -242,18 +244,18 @@ inline void batches(ChatStore& store) {
   }
   std::string offsets;
   for (const auto& offset : store.append_all(batch)) offsets += std::to_string(offset.value()) + ' ';
-  CHECK(offsets == "3 1 1 2 4 3 4 3 5 4 ");
-  CHECK(ids_of(store.history("a", 10, 0)) == "1 2 3 4 5 ");
-  CHECK(ids_of(store.history("b", 10, 0)) == "3 1 4 5 ");
+  FLUX_CHECK(offsets == "3 1 1 2 4 3 4 3 5 4 ");
+  FLUX_CHECK(ids_of(store.history("a", 10, 0)) == "1 2 3 4 5 ");
+  FLUX_CHECK(ids_of(store.history("b", 10, 0)) == "3 1 4 5 ");
   // The same batch again, as after a lost reply.
   offsets.clear();
   for (const auto& offset : store.append_all(batch)) offsets += std::to_string(offset.value()) + ' ';
-  CHECK(offsets == "3 1 1 2 4 3 4 3 5 4 ");
-  CHECK(store.append("a", chat_message("a", "6")).value() == 6);
+  FLUX_CHECK(offsets == "3 1 1 2 4 3 4 3 5 4 ");
+  FLUX_CHECK(store.append("a", chat_message("a", "6")).value() == 6);
 }
 
 /// Whichever call fails, and however: a retry stores once, and nothing is missing.
-inline void faults(const MakeChatStore& make) {
+inline void faults(Contract& contract, const MakeChatStore& make) {
   for (const Fault fault : {Fault::before, Fault::after, Fault::exception}) {
     const auto store = make();
     FaultyChatStore faulty(store);
@@ -275,15 +277,15 @@ inline void faults(const MakeChatStore& make) {
           ++failures;
           offset = attempt();
         }
-        CHECK(offset.value() == static_cast<Offset>(i));
+        FLUX_CHECK(offset.value() == static_cast<Offset>(i));
       }
-      CHECK(failures == 1);
-      CHECK(ids_of(faulty.history(room, 10, 0)) == "1 2 3 4 5 ");
+      FLUX_CHECK(failures == 1);
+      FLUX_CHECK(ids_of(faulty.history(room, 10, 0)) == "1 2 3 4 5 ");
     }
   }
 }
 
-inline void overlapping_rooms(ChatStore& store) {
+inline void overlapping_rooms(Contract& contract, ChatStore& store) {
   constexpr int rooms = 4;
   constexpr int messages = 100;
   std::atomic<int> wrong{0};
@@ -301,11 +303,11 @@ inline void overlapping_rooms(ChatStore& store) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  CHECK(wrong == 0);
+  FLUX_CHECK(wrong.load() == 0);
 }
 
 /// Appends batches to some rooms while others are read: pages are whole, and only grow.
-inline void reading_while_storing(ChatStore& store) {
+inline void reading_while_storing(Contract& contract, ChatStore& store) {
   fill(store, "read", 20);
   std::atomic<bool> done{false};
   std::atomic<int> wrong{0};
@@ -325,12 +327,12 @@ inline void reading_while_storing(ChatStore& store) {
   }
   done = true;
   reader.join();
-  CHECK(wrong == 0);
-  CHECK(store.history("w2", 1000, 0).value().size() == 200);
+  FLUX_CHECK(wrong.load() == 0);
+  FLUX_CHECK(store.history("w2", 1000, 0).value().size() == 200);
 }
 
 /// The last reference is held by a thread during its calls. What was acknowledged is there afterwards.
-inline void closing(const MakeChatStore& make, const MakeChatStore& reopen) {
+inline void closing(Contract& contract, const MakeChatStore& make, const MakeChatStore& reopen) {
   constexpr int threads_count = 3;
   std::array<std::atomic<int>, threads_count> acknowledged{};
   std::atomic<int> begun{0};
@@ -352,17 +354,97 @@ inline void closing(const MakeChatStore& make, const MakeChatStore& reopen) {
     while (begun < threads_count) std::this_thread::yield();
   }
   for (std::thread& thread : threads) thread.join();
-  CHECK_FALSE(failed);
+  FLUX_CHECK(!failed.load());
   if (!reopen) return;
   const auto store = reopen();
   for (int t = 0; t < threads_count; ++t) {
     const auto page = store->history("room" + std::to_string(t), 1000, 0).value();
-    REQUIRE(page.size() == static_cast<std::size_t>(acknowledged[static_cast<std::size_t>(t)]));
-    CHECK(page.back().offset == page.size());
+    FLUX_REQUIRE(page.size() == static_cast<std::size_t>(acknowledged[static_cast<std::size_t>(t)]));
+    FLUX_CHECK(page.back().offset == page.size());
   }
 }
 
-inline void opening_again(const MakeChatStore& make, const MakeChatStore& reopen) {
+/// The message of `fill`, edited.
+inline ChatMessage edited_message(Offset offset, std::string text) {
+  ChatMessage message = chat_message("r", std::to_string(offset), std::move(text));
+  message.offset = offset;
+  message.metadata = R"({"edited":[true]})";
+  message.edited_at = 1'700'000'000'001;
+  return message;
+}
+inline ChatMessage deleted_message(Offset offset) {
+  ChatMessage message = chat_message("r", std::to_string(offset), "");
+  message.offset = offset;
+  message.deleted_at = 1'700'000'000'002;
+  return message;
+}
+
+inline void editing(Contract& contract, ChatStore& store) {
+  fill(store, "r", 3);
+  fill(store, "other", 3);
+  const ChatMessage edited = edited_message(2, "it's \"new\" \xF0\x9F\x98\x80");
+  FLUX_REQUIRE(store.replace("r", edited).value());
+  FLUX_REQUIRE(store.replace("r", edited).value());  // a retry
+  auto page = store.history("r", 10, 0).value();
+  FLUX_CHECK(ids_of(store.history("r", 10, 0)) == "1 2 3 ");
+  FLUX_CHECK((page.at(1) == edited));
+  FLUX_CHECK(page.at(0).message == "hello");
+  FLUX_CHECK(page.at(2).message == "hello");
+  FLUX_CHECK(store.history("other", 1, 3).value().at(0).message == "hello");
+  const ChatMessage longer = edited_message(2, std::string(65'536, 'x'));
+  FLUX_REQUIRE(store.replace("r", longer).value());
+  FLUX_CHECK((store.history("r", 1, 3).value().at(0) == longer));
+}
+
+inline void deleting(Contract& contract, ChatStore& store) {
+  fill(store, "r", 3);
+  FLUX_REQUIRE(store.replace("r", edited_message(3, "new")).value());
+  for (const Offset offset : {Offset{2}, Offset{3}}) FLUX_REQUIRE(store.replace("r", deleted_message(offset)).value());
+  auto page = store.history("r", 10, 0).value();
+  FLUX_REQUIRE(page.size() == 3);
+  FLUX_CHECK((page[1] == deleted_message(2)));
+  FLUX_CHECK((page[2] == deleted_message(3)));
+  FLUX_CHECK(ids_of(store.history("r", 2, 3)) == "1 2 ");
+  FLUX_CHECK(store.append("r", chat_message("r", "3")).value() == 3);
+  FLUX_CHECK(store.append("r", chat_message("r", "4")).value() == 4);
+}
+
+inline void editing_deleted(Contract& contract, ChatStore& store) {
+  fill(store, "r", 2);
+  FLUX_REQUIRE(store.replace("r", deleted_message(1)).value());
+  FLUX_CHECK(!store.replace("r", edited_message(1, "new")).value());
+  ChatMessage again = deleted_message(1);
+  ++again.deleted_at;
+  FLUX_CHECK(!store.replace("r", again).value());
+  FLUX_CHECK((store.history("r", 1, 2).value().at(0) == deleted_message(1)));
+  FLUX_CHECK(store.replace("r", edited_message(2, "new")).value());
+}
+
+inline void editing_what_is_not_there(Contract& contract, ChatStore& store) {
+  FLUX_CHECK(!store.replace("r", edited_message(1, "new")).value());
+  fill(store, "r", 2);
+  for (const Offset offset : {Offset{0}, Offset{3}, Offset{INT64_MAX}, Offset{UINT64_MAX}}) {
+    FLUX_CHECK(!store.replace("r", edited_message(offset, "new")).value());
+  }
+  FLUX_CHECK(!store.replace("nobody", edited_message(1, "new")).value());
+  ChatMessage with_nul = edited_message(1, std::string("a\0b", 3));
+  FLUX_CHECK(store.replace("r", with_nul).error().code() == Errc::invalid_argument);
+  FLUX_CHECK(store.history("r", 1, 2).value().at(0).message == "hello");
+}
+
+inline void editing_then_opening_again(Contract& contract, const MakeChatStore& make, const MakeChatStore& reopen) {
+  {
+    const auto store = make();
+    fill(*store, "r", 2);
+    FLUX_REQUIRE(store->replace("r", edited_message(1, "new")).value());
+    FLUX_REQUIRE(store->replace("r", deleted_message(2)).value());
+  }
+  const auto page = reopen()->history("r", 10, 0).value();
+  FLUX_CHECK((page.at(0) == edited_message(1, "new")));
+  FLUX_CHECK((page.at(1) == deleted_message(2)));
+}
+
+inline void opening_again(Contract& contract, const MakeChatStore& make, const MakeChatStore& reopen) {
   std::vector<ChatMessage> before;
   {
     const auto store = make();
@@ -370,35 +452,60 @@ inline void opening_again(const MakeChatStore& make, const MakeChatStore& reopen
     before = store->history("r", 10, 0).value();
   }
   const auto store = reopen();
-  CHECK(store->history("r", 10, 0).value() == before);
-  CHECK(store->append("r", chat_message("r", "2")).value() == 2);
-  CHECK(store->append("r", chat_message("r", "4")).value() == 4);
+  FLUX_CHECK(store->history("r", 10, 0).value() == before);
+  FLUX_CHECK(store->append("r", chat_message("r", "2")).value() == 2);
+  FLUX_CHECK(store->append("r", chat_message("r", "4")).value() == 4);
 }
 
-}  // namespace contract
+}  // namespace chat_contract
 
-/// `make` returns a new, empty store at each call. `reopen` reopens the store that `make` returned last, after its release;
-/// none: the store is not persistent.
-inline void chat_store_contract(const MakeChatStore& make, const MakeChatStore& reopen = {}) {
-  SECTION("offsets start at 1 and have no gaps; pages are oldest first") { contract::order(*make()); }
-  SECTION("the order is that of the offsets, not of the times") { contract::order_is_not_time(*make()); }
-  SECTION("an unknown room is empty") { contract::unknown_room(*make()); }
-  SECTION("every member of a message is returned") { contract::whole_messages(*make()); }
-  SECTION("appending a stored id stores nothing and returns the first offset") { contract::idempotence(*make()); }
-  SECTION("pages end below `before`, at every edge") { contract::pages(*make()); }
-  SECTION("paging backwards returns every message once") { contract::paging_backwards(*make()); }
-  SECTION("the largest page has 1,000 messages") { contract::largest_page(*make()); }
-  SECTION("rooms are independent, and so are ids in them") { contract::rooms_apart(*make()); }
-  SECTION("text is kept byte for byte") { contract::text(*make()); }
-  SECTION("metadata is any JSON, kept byte for byte") { contract::metadata(*make()); }
-  SECTION("a NUL is refused, and harms nothing else") { contract::nul(*make()); }
-  SECTION("a batch stores what single calls would, and each message is atomic") { contract::batches(*make()); }
-  SECTION("after a fault of any call, a retry stores once") { contract::faults(make); }
-  SECTION("calls for different rooms may overlap") { contract::overlapping_rooms(*make()); }
-  SECTION("other rooms may be read while a batch is stored") { contract::reading_while_storing(*make()); }
-  SECTION("a store that is released during calls loses nothing") { contract::closing(make, reopen); }
+/// Runs a store through the contract. `check` is called for every check. `make` returns a new, empty store at each call.
+/// `reopen` reopens the store that `make` returned last, after its release; none: the store is not persistent.
+inline void chat_store_contract(const CheckFunction& check, const MakeChatStore& make,
+                                const MakeChatStore& reopen = {}) {
+  Contract contract(check);
+  contract.duty("offsets start at 1 and have no gaps; pages are oldest first",
+                [&] { chat_contract::order(contract, *make()); });
+  contract.duty("the order is that of the offsets, not of the times",
+                [&] { chat_contract::order_is_not_time(contract, *make()); });
+  contract.duty("an unknown room is empty", [&] { chat_contract::unknown_room(contract, *make()); });
+  contract.duty("every member of a message is returned", [&] { chat_contract::whole_messages(contract, *make()); });
+  contract.duty("appending a stored id stores nothing and returns the first offset",
+                [&] { chat_contract::idempotence(contract, *make()); });
+  contract.duty("pages end below `before`, at every edge", [&] { chat_contract::pages(contract, *make()); });
+  contract.duty("paging backwards returns every message once",
+                [&] { chat_contract::paging_backwards(contract, *make()); });
+  contract.duty("the largest page has 1,000 messages", [&] { chat_contract::largest_page(contract, *make()); });
+  contract.duty("rooms are independent, and so are ids in them",
+                [&] { chat_contract::rooms_apart(contract, *make()); });
+  contract.duty("text is kept byte for byte", [&] { chat_contract::text(contract, *make()); });
+  contract.duty("metadata is any JSON, kept byte for byte", [&] { chat_contract::metadata(contract, *make()); });
+  contract.duty("a NUL is refused, and harms nothing else", [&] { chat_contract::nul(contract, *make()); });
+  contract.duty("a batch stores what single calls would, and each message is atomic",
+                [&] { chat_contract::batches(contract, *make()); });
+  contract.duty("after a fault of any call, a retry stores once", [&] { chat_contract::faults(contract, make); });
+  contract.duty("calls for different rooms may overlap", [&] { chat_contract::overlapping_rooms(contract, *make()); });
+  contract.duty("other rooms may be read while a batch is stored",
+                [&] { chat_contract::reading_while_storing(contract, *make()); });
+  contract.duty("a store that is released during calls loses nothing",
+                [&] { chat_contract::closing(contract, make, reopen); });
+  if (make()->can_edit()) {
+    contract.duty("an edited message has the new text, and others stay",
+                  [&] { chat_contract::editing(contract, *make()); });
+    contract.duty("a deleted message keeps its place and id, and nothing of its text",
+                  [&] { chat_contract::deleting(contract, *make()); });
+    contract.duty("a deleted message can't be edited or deleted again",
+                  [&] { chat_contract::editing_deleted(contract, *make()); });
+    contract.duty("a message that is not stored can't be edited",
+                  [&] { chat_contract::editing_what_is_not_there(contract, *make()); });
+    if (reopen) {
+      contract.duty("edits are there when the store is reopened",
+                    [&] { chat_contract::editing_then_opening_again(contract, make, reopen); });
+    }
+  }
   if (reopen) {
-    SECTION("stored messages are there when the store is reopened") { contract::opening_again(make, reopen); }
+    contract.duty("stored messages are there when the store is reopened",
+                  [&] { chat_contract::opening_again(contract, make, reopen); });
   }
 }
 

@@ -26,6 +26,7 @@ class FaultPlan {
     fault_ = fault;
     until_ = nth;
   }
+  /// The number of calls so far.
   std::size_t calls() const { return calls_; }
 
  protected:
@@ -39,6 +40,7 @@ class FaultPlan {
   }
   /// Whether the failing call has its effect.
   bool is_done() const { return fault_ == Fault::after; }
+  /// The error of the failing call. Throws if the fault is an exception.
   Error failure() const {
     if (fault_ == Fault::exception) throw std::runtime_error("the store was told to throw");
     return {Errc::store_failed, "the store was told to fail"};

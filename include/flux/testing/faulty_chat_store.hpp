@@ -13,6 +13,7 @@ namespace flux::testing {
 /// Threading: that of the other store.
 class FaultyChatStore final : public ChatStore, public FaultPlan {
  public:
+  /// In front of `store`.
   explicit FaultyChatStore(std::shared_ptr<ChatStore> store) : store_(std::move(store)) {}
 
   Result<Offset> append(const RoomId& room, const ChatMessage& message) override {
@@ -30,6 +31,12 @@ class FaultyChatStore final : public ChatStore, public FaultPlan {
     if (!is_due()) return store_->append_all(messages);
     if (is_done()) static_cast<void>(store_->append_all(messages));
     return std::vector<Result<Offset>>(messages.size(), failure());
+  }
+  bool can_edit() const override { return store_->can_edit(); }
+  Result<bool> replace(const RoomId& room, const ChatMessage& message) override {
+    if (!is_due()) return store_->replace(room, message);
+    if (is_done()) static_cast<void>(store_->replace(room, message));
+    return failure();
   }
 
  private:

@@ -17,6 +17,7 @@ namespace flux::testing {
 /// Threading: that of the other store.
 class FaultyRoomStore final : public RoomStore, public FaultPlan {
  public:
+  /// In front of `store`.
   explicit FaultyRoomStore(std::shared_ptr<RoomStore> store) : store_(std::move(store)) {}
 
   Result<std::vector<StoredContents>> load() override {

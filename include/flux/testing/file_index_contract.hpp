@@ -1,19 +1,15 @@
-// The duties of every FileIndex as a test suite for Catch2 (2.13 or 3), for flux's indexes and those of applications.
+// The duties of every FileIndex as a test suite, for flux's indexes and those of applications, with any test framework
+// (contract.hpp says how). With Catch2:
 //
-//   TEST_CASE("file index: mine fulfills the contract") {
-//     flux::testing::file_index_contract([&] { return my_index_on(the_same_table); });
-//   }
-//
-// `open` returns a new index on the one table of the test, which is empty at first. No two are open at the same time.
+//     TEST_CASE("file index: mine fulfills the contract") {
+//       flux::testing::file_index_contract(
+//           [](const flux::testing::Check& check) { INFO(check.text()); CHECK(check.passed); },
+//           [&] { return my_index_on(a_new_table); }, [&] { return my_index_on(that_table); });
+//     }
 #pragma once
 
-#if __has_include(<catch2/catch_all.hpp>)
-#include <catch2/catch_all.hpp>
-#else
-#include <catch2/catch.hpp>
-#endif
-
 #include <flux/storage/file_index.hpp>
+#include <flux/testing/contract.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -25,8 +21,10 @@
 
 namespace flux::testing {
 
+/// Returns an index.
 using OpenFileIndex = std::function<std::shared_ptr<FileIndex>()>;
 
+/// For flux itself: a row.
 inline FileInfo index_row(int n, std::string name = "a.txt") {
   FileInfo row;
   row.id = "1c5e2d3c-8f1a-4c6e-9d27-" + std::to_string(100'000'000'000 + n);
@@ -34,43 +32,56 @@ inline FileInfo index_row(int n, std::string name = "a.txt") {
   return row;
 }
 
+/// For flux itself: the rows in the order of their ids.
 inline std::vector<FileInfo> sorted_rows(const Result<std::vector<FileInfo>>& loaded) {
   std::vector<FileInfo> rows = loaded.value();
   std::sort(rows.begin(), rows.end(), [](const FileInfo& a, const FileInfo& b) { return a.id < b.id; });
   return rows;
 }
 
-inline void file_index_contract(const OpenFileIndex& open) {
-  std::shared_ptr<FileIndex> index = open();
-  REQUIRE(index->load().value().empty());
+/// Runs an index through the contract. `check` is called for every check. `make` returns a new, empty index at each call;
+/// `reopen` reopens the one that `make` returned last, after its release.
+inline void file_index_contract(const CheckFunction& check, const OpenFileIndex& make, const OpenFileIndex& reopen) {
+  Contract contract(check);
+  std::shared_ptr<FileIndex> index;
+  const auto begin = [&] {
+    index = make();
+    FLUX_REQUIRE(index->load().value().empty());
+  };
   const auto reload = [&] {
     index.reset();
-    index = open();
+    index = reopen();
     return sorted_rows(index->load());
   };
 
-  SECTION("an empty index stays empty") { CHECK(reload().empty()); }
-  SECTION("rows are loaded again; the newest of an id counts") {
-    REQUIRE(index->save(index_row(1)).ok());
-    REQUIRE(index->save(index_row(2)).ok());
-    REQUIRE(index->save(index_row(1, "b.txt")).ok());
-    CHECK(reload() == std::vector{index_row(1, "b.txt"), index_row(2)});
-    REQUIRE(index->save(index_row(2, "c.txt")).ok());
-    REQUIRE(index->save(index_row(3)).ok());
-    CHECK(reload() == std::vector{index_row(1, "b.txt"), index_row(2, "c.txt"), index_row(3)});
-  }
-  SECTION("an erased row is gone, a missing one can be erased, and both can be saved again") {
-    REQUIRE(index->save(index_row(1)).ok());
-    REQUIRE(index->save(index_row(2)).ok());
-    CHECK(index->erase(index_row(1).id).ok());
-    CHECK(index->erase(index_row(1).id).ok());
-    CHECK(index->erase(index_row(9).id).ok());
-    CHECK(reload() == std::vector{index_row(2)});
-    CHECK(index->erase(index_row(2).id).ok());
-    REQUIRE(index->save(index_row(1, "again")).ok());
-    CHECK(reload() == std::vector{index_row(1, "again")});
-  }
-  SECTION("all fields are returned, at both limits of their ranges") {
+  contract.duty("a new index is empty, and stays so", [&] {
+    begin();
+    FLUX_CHECK(reload().empty());
+  });
+  contract.duty("rows are loaded again; the newest of an id counts", [&] {
+    begin();
+    FLUX_REQUIRE(index->save(index_row(1)).ok());
+    FLUX_REQUIRE(index->save(index_row(2)).ok());
+    FLUX_REQUIRE(index->save(index_row(1, "b.txt")).ok());
+    FLUX_CHECK(reload() == std::vector{index_row(1, "b.txt"), index_row(2)});
+    FLUX_REQUIRE(index->save(index_row(2, "c.txt")).ok());
+    FLUX_REQUIRE(index->save(index_row(3)).ok());
+    FLUX_CHECK(reload() == std::vector{index_row(1, "b.txt"), index_row(2, "c.txt"), index_row(3)});
+  });
+  contract.duty("an erased row no longer exists, a missing one can be erased, and both can be saved again", [&] {
+    begin();
+    FLUX_REQUIRE(index->save(index_row(1)).ok());
+    FLUX_REQUIRE(index->save(index_row(2)).ok());
+    FLUX_CHECK(index->erase(index_row(1).id).ok());
+    FLUX_CHECK(index->erase(index_row(1).id).ok());
+    FLUX_CHECK(index->erase(index_row(9).id).ok());
+    FLUX_CHECK(reload() == std::vector{index_row(2)});
+    FLUX_CHECK(index->erase(index_row(2).id).ok());
+    FLUX_REQUIRE(index->save(index_row(1, "again")).ok());
+    FLUX_CHECK(reload() == std::vector{index_row(1, "again")});
+  });
+  contract.duty("all fields are returned, at both limits of their ranges", [&] {
+    begin();
     FileInfo full = index_row(1);
     full.media_type = "image/png";
     full.owner = "ann";
@@ -93,10 +104,11 @@ inline void file_index_contract(const OpenFileIndex& open) {
     most.created_at = INT64_MAX;
     most.modified_at = INT64_MIN;
     const std::vector rows = {full, none, zero, most};
-    for (const FileInfo& row : rows) REQUIRE(index->save(row).ok());
-    CHECK(reload() == rows);
-  }
-  SECTION("a row that is saved again has the newest value of every field") {
+    for (const FileInfo& row : rows) FLUX_REQUIRE(index->save(row).ok());
+    FLUX_CHECK(reload() == rows);
+  });
+  contract.duty("a row that is saved again has the newest value of every field", [&] {
+    begin();
     FileInfo first = index_row(1);
     first.media_type = "image/png";
     first.owner = "ann";
@@ -113,13 +125,14 @@ inline void file_index_contract(const OpenFileIndex& open) {
     second.size = 8;
     second.created_at = 3;
     second.modified_at = 4;
-    REQUIRE(index->save(first).ok());
-    REQUIRE(index->save(second).ok());
-    CHECK(reload() == std::vector{second});
-    REQUIRE(index->save(first).ok());
-    CHECK(reload() == std::vector{first});
-  }
-  SECTION("each flag and state is stored independently") {
+    FLUX_REQUIRE(index->save(first).ok());
+    FLUX_REQUIRE(index->save(second).ok());
+    FLUX_CHECK(reload() == std::vector{second});
+    FLUX_REQUIRE(index->save(first).ok());
+    FLUX_CHECK(reload() == std::vector{first});
+  });
+  contract.duty("each flag and state is stored independently", [&] {
+    begin();
     std::vector<FileInfo> rows;
     for (int bits = 0; bits < 24; ++bits) {
       FileInfo row = index_row(bits);
@@ -128,11 +141,12 @@ inline void file_index_contract(const OpenFileIndex& open) {
       if ((bits & 4) != 0) row.length = 7;
       row.state = static_cast<FileState>(bits / 8);
       rows.push_back(row);
-      REQUIRE(index->save(row).ok());
+      FLUX_REQUIRE(index->save(row).ok());
     }
-    CHECK(reload() == rows);
-  }
-  SECTION("text may have any bytes but NUL") {
+    FLUX_CHECK(reload() == rows);
+  });
+  contract.duty("text may have any bytes but NUL", [&] {
+    begin();
     std::string every;
     for (int byte = 1; byte < 128; ++byte) every += static_cast<char>(byte);
     const std::vector<std::string> words = {
@@ -143,19 +157,21 @@ inline void file_index_contract(const OpenFileIndex& open) {
       FileInfo row = index_row(static_cast<int>(i), words[i]);
       row.media_type = row.owner = row.metadata = words[i];
       rows.push_back(row);
-      REQUIRE(index->save(row).ok());
+      FLUX_REQUIRE(index->save(row).ok());
     }
-    CHECK((reload() == rows));
-  }
-  SECTION("a repeated call, as after a lost reply, has its effect once") {
+    FLUX_CHECK((reload() == rows));
+  });
+  contract.duty("a repeated call, as after a lost reply, has its effect once", [&] {
+    begin();
     for (int times = 0; times < 2; ++times) {
-      REQUIRE(index->save(index_row(1)).ok());
-      REQUIRE(index->save(index_row(2)).ok());
+      FLUX_REQUIRE(index->save(index_row(1)).ok());
+      FLUX_REQUIRE(index->save(index_row(2)).ok());
     }
-    for (int times = 0; times < 2; ++times) REQUIRE(index->erase(index_row(2).id).ok());
-    CHECK(reload() == std::vector{index_row(1)});
-  }
-  SECTION("an index that is released during calls loses nothing") {
+    for (int times = 0; times < 2; ++times) FLUX_REQUIRE(index->erase(index_row(2).id).ok());
+    FLUX_CHECK(reload() == std::vector{index_row(1)});
+  });
+  contract.duty("an index that is released during calls loses nothing", [&] {
+    begin();
     constexpr int count = 30;
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t) {
@@ -166,9 +182,10 @@ inline void file_index_contract(const OpenFileIndex& open) {
     }
     index.reset();
     for (std::thread& thread : threads) thread.join();
-    CHECK(reload().size() == std::size_t{4 * count});
-  }
-  SECTION("calls may come from several threads") {
+    FLUX_CHECK(reload().size() == std::size_t{4 * count});
+  });
+  contract.duty("calls may come from several threads", [&] {
+    begin();
     constexpr int count = 40;
     std::atomic<int> wrong{0};
     std::vector<std::thread> threads;
@@ -182,11 +199,11 @@ inline void file_index_contract(const OpenFileIndex& open) {
       });
     }
     for (std::thread& thread : threads) thread.join();
-    CHECK(wrong == 0);
+    FLUX_CHECK(wrong.load() == 0);
     const auto rows = reload();
-    CHECK(rows.size() == 4 * count / 2);
-    CHECK(std::all_of(rows.begin(), rows.end(), [](const FileInfo& row) { return row.name == "second"; }));
-  }
+    FLUX_CHECK(rows.size() == 4 * count / 2);
+    FLUX_CHECK(std::all_of(rows.begin(), rows.end(), [](const FileInfo& row) { return row.name == "second"; }));
+  });
 }
 
 }  // namespace flux::testing

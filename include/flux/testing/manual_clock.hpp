@@ -20,6 +20,7 @@ class ManualClock final : public Clock {
     const std::lock_guard lock(mutex_);
     return unix_ms_;
   }
+  /// Advances the time by `step`, and tells the servers that use this clock.
   void advance(std::chrono::milliseconds step) {
     std::vector<std::function<void()>> watchers;
     {

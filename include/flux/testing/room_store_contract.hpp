@@ -1,18 +1,16 @@
-// The duties of every RoomStore as a test suite for Catch2 (2.13 or 3), for flux's stores and those of applications.
+// The duties of every RoomStore as a test suite, for flux's stores and those of applications, with any test framework
+// (contract.hpp says how). With Catch2:
 //
-//   TEST_CASE("room store: mine fulfills the contract") {
-//     flux::testing::room_store_contract([] { return my_new_empty_store(); }, [] { return my_reopened_store(); });
-//   }
+//     TEST_CASE("room store: mine fulfills the contract") {
+//       flux::testing::room_store_contract(
+//           [](const flux::testing::Check& check) { INFO(check.text()); CHECK(check.passed); },
+//           [] { return my_new_empty_store(); }, [] { return my_reopened_store(); });
+//     }
 //
 // The store must keep at least 1,000 items of a room, and 32 rooms.
 #pragma once
 
-#if __has_include(<catch2/catch_all.hpp>)
-#include <catch2/catch_all.hpp>
-#else
-#include <catch2/catch.hpp>
-#endif
-
+#include <flux/testing/contract.hpp>
 #include <flux/testing/faulty_room_store.hpp>
 
 #include <algorithm>
@@ -23,6 +21,7 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -30,8 +29,10 @@
 
 namespace flux::testing {
 
+/// Returns a store.
 using MakeRoomStore = std::function<std::shared_ptr<RoomStore>()>;
 
+/// For flux itself: a room.
 inline StoredRoom stored_room(const std::string& id, const std::string& life = "life1") {
   StoredRoom room;
   room.id = id;
@@ -39,6 +40,7 @@ inline StoredRoom stored_room(const std::string& id, const std::string& life = "
   return room;
 }
 
+/// For flux itself: an item.
 inline StoredItem stored_item(std::uint64_t number, std::string data = R"({"type":"string","content":"hello"})") {
   StoredItem item;
   item.number = number;
@@ -47,22 +49,22 @@ inline StoredItem stored_item(std::uint64_t number, std::string data = R"({"type
   return item;
 }
 
+/// For flux itself: an item to be appended.
 inline RoomAppend room_append(const StoredRoom& room, std::uint64_t number, std::uint64_t first_kept = 1) {
   return {room, stored_item(number), first_kept};
 }
 
-/// The result of `load`, by the ids of rooms.
+/// For flux itself: the result of `load`, by the ids of rooms. Throws if two have the same id.
 inline std::map<RoomId, StoredContents> loaded(RoomStore& store) {
   std::map<RoomId, StoredContents> rooms;
   for (StoredContents& contents : store.load().value()) {
     const RoomId id = contents.room.id;
-    INFO(id);
-    REQUIRE(rooms.emplace(id, std::move(contents)).second);
+    if (!rooms.emplace(id, std::move(contents)).second) throw std::runtime_error("two rooms with the id " + id);
   }
   return rooms;
 }
 
-/// "1 2 3 ", in the order of `load`; "none" if there is no such room.
+/// For flux itself: "1 2 3 ", in the order of `load`; "none" if there is no such room.
 inline std::string numbers_of(RoomStore& store, const RoomId& id) {
   const auto rooms = loaded(store);
   const auto found = rooms.find(id);
@@ -72,178 +74,191 @@ inline std::string numbers_of(RoomStore& store, const RoomId& id) {
   return numbers;
 }
 
-/// Appends items with the numbers 1 to `count`.
+/// For flux itself: appends items with the numbers 1 to `count`. Throws if the store fails.
 inline void fill(RoomStore& store, const StoredRoom& room, std::uint64_t count) {
-  for (std::uint64_t i = 1; i <= count; ++i) REQUIRE(store.append(room_append(room, i)).ok());
+  for (std::uint64_t i = 1; i <= count; ++i) store.append(room_append(room, i)).value();
 }
 
 namespace room_contract {
 
-inline void empty(RoomStore& store) {
-  CHECK(loaded(store).empty());
-  CHECK(store.remove_item("r", "life1", 1).ok());
-  CHECK(store.close("r", "life1").ok());
-  CHECK(loaded(store).empty());
+inline void empty(Contract& contract, RoomStore& store) {
+  FLUX_CHECK(loaded(store).empty());
+  FLUX_CHECK(store.remove_item("r", "life1", 1).ok());
+  FLUX_CHECK(store.close("r", "life1").ok());
+  FLUX_CHECK(loaded(store).empty());
 }
 
-inline void rooms(RoomStore& store) {
+inline void rooms(Contract& contract, RoomStore& store) {
   std::map<RoomId, StoredContents> expected;
   for (const RoomMode mode : {RoomMode::singleton, RoomMode::history}) {
     for (const bool permanent : {false, true}) {
       for (const std::size_t capacity : {std::size_t{0}, std::size_t{1}, std::size_t{1'000'000}}) {
         const std::string id = std::to_string(expected.size());
         const StoredRoom room{id, "Life" + id, mode, capacity, permanent};
-        REQUIRE(store.open(room).ok());
+        FLUX_REQUIRE(store.open(room).ok());
         expected[id].room = room;
       }
     }
   }
   const auto all = loaded(store);
-  REQUIRE(all.size() == expected.size());
+  FLUX_REQUIRE(all.size() == expected.size());
   for (const auto& [id, contents] : expected) {
-    CHECK(all.at(id).room == contents.room);
-    CHECK(all.at(id).items.empty());
+    FLUX_CHECK(all.at(id).room == contents.room);
+    FLUX_CHECK(all.at(id).items.empty());
   }
 }
 
-inline void opening_twice(RoomStore& store) {
+inline void demands(Contract& contract, RoomStore& store) {
+  StoredRoom room = stored_room("r");
+  room.demands = Demands{"read", "write", "write", "talk", "a \"b\" \xC3\xA9", "read"};
+  FLUX_REQUIRE(store.append(room_append(room, 1)).ok());
+  FLUX_CHECK(loaded(store).at("r").room == room);
+  room.demands = Demands{};  // its own, which demand nothing, instead of the server's
+  FLUX_REQUIRE(store.open(room).ok());
+  FLUX_CHECK(loaded(store).at("r").room == room);
+  room.demands = std::nullopt;
+  FLUX_REQUIRE(store.open(room).ok());
+  FLUX_CHECK(loaded(store).at("r").room == room);
+}
+
+inline void opening_twice(Contract& contract, RoomStore& store) {
   StoredRoom room = stored_room("r");
   fill(store, room, 2);
   room.mode = RoomMode::singleton;
   room.capacity = 7;
   room.permanent = true;
-  REQUIRE(store.open(room).ok());
-  CHECK(loaded(store).at("r").room == room);
-  CHECK(numbers_of(store, "r") == "1 2 ");
+  FLUX_REQUIRE(store.open(room).ok());
+  FLUX_CHECK(loaded(store).at("r").room == room);
+  FLUX_CHECK(numbers_of(store, "r") == "1 2 ");
 }
 
-inline void items(RoomStore& store) {
+inline void items(Contract& contract, RoomStore& store) {
   const StoredRoom room = stored_room("r");
   StoredItem file = stored_item(2, R"({"type":"file","fileId":"0b6f9c1e-6d2b-4c39-9d8f-0a1b2c3d4e5f"})");
   file.file = "0b6f9c1e-6d2b-4c39-9d8f-0a1b2c3d4e5f";
   file.connection_id = server_connection_id;
   const std::vector<StoredItem> all = {stored_item(1), file, stored_item(3, "null")};
-  for (const StoredItem& item : all) REQUIRE(store.append({room, item, 1}).ok());
-  CHECK(loaded(store).at("r").room == room);  // an append has opened it
-  CHECK(loaded(store).at("r").items == all);
+  for (const StoredItem& item : all) FLUX_REQUIRE(store.append({room, item, 1}).ok());
+  FLUX_CHECK(loaded(store).at("r").room == room);  // an append has opened it
+  FLUX_CHECK(loaded(store).at("r").items == all);
 }
 
-inline void options_of_an_append(RoomStore& store) {
+inline void options_of_an_append(Contract& contract, RoomStore& store) {
   StoredRoom room = stored_room("r");
   room.capacity = 3;
   room.permanent = true;
-  REQUIRE(store.append(room_append(room, 1)).ok());
-  CHECK(loaded(store).at("r").room == room);
+  FLUX_REQUIRE(store.append(room_append(room, 1)).ok());
+  FLUX_CHECK(loaded(store).at("r").room == room);
 }
 
-inline void order(RoomStore& store) {
+inline void order(Contract& contract, RoomStore& store) {
   const StoredRoom room = stored_room("r");
   for (const std::uint64_t number : {1U, 2U, 9U, 10U, 11U, 99U, 100U, 1'000U})
-    REQUIRE(store.append(room_append(room, number)).ok());
-  CHECK(numbers_of(store, "r") == "1 2 9 10 11 99 100 1000 ");
-  REQUIRE(store.append(room_append(room, INT64_MAX)).ok());
-  CHECK(loaded(store).at("r").items.back().number == INT64_MAX);
-  CHECK(numbers_of(store, "r") == "1 2 9 10 11 99 100 1000 9223372036854775807 ");
+    FLUX_REQUIRE(store.append(room_append(room, number)).ok());
+  FLUX_CHECK(numbers_of(store, "r") == "1 2 9 10 11 99 100 1000 ");
+  FLUX_REQUIRE(store.append(room_append(room, INT64_MAX)).ok());
+  FLUX_CHECK(loaded(store).at("r").items.back().number == INT64_MAX);
+  FLUX_CHECK(numbers_of(store, "r") == "1 2 9 10 11 99 100 1000 9223372036854775807 ");
 }
 
-inline void replacing(RoomStore& store) {
+inline void replacing(Contract& contract, RoomStore& store) {
   const StoredRoom room = stored_room("r");
   fill(store, room, 3);
   StoredItem again = stored_item(3, "\"again\"");
   again.connection_id = "0000000000002";
   again.file = "0b6f9c1e-6d2b-4c39-9d8f-0a1b2c3d4e5f";
-  REQUIRE(store.append({room, again, 1}).ok());
-  CHECK(numbers_of(store, "r") == "1 2 3 ");
-  CHECK(loaded(store).at("r").items.back() == again);
+  FLUX_REQUIRE(store.append({room, again, 1}).ok());
+  FLUX_CHECK(numbers_of(store, "r") == "1 2 3 ");
+  FLUX_CHECK(loaded(store).at("r").items.back() == again);
 }
 
-inline void trimming(RoomStore& store) {
+inline void trimming(Contract& contract, RoomStore& store) {
   const StoredRoom room = stored_room("r");
   const auto append = [&](std::uint64_t number, std::uint64_t first_kept) {
-    REQUIRE(store.append(room_append(room, number, first_kept)).ok());
+    FLUX_REQUIRE(store.append(room_append(room, number, first_kept)).ok());
     return numbers_of(store, "r");
   };
-  CHECK(append(1, 0) == "1 ");
-  CHECK(append(2, 0) == "1 2 ");
-  CHECK(append(3, 1) == "1 2 3 ");
-  CHECK(append(4, 2) == "2 3 4 ");
-  CHECK(append(5, 1) == "2 3 4 5 ");  // deleted items stay deleted
-  CHECK(append(6, 4) == "4 5 6 ");
-  CHECK(append(7, 7) == "7 ");  // all but the new item
-  CHECK(append(9, 8) == "9 ");  // there is no item 8
-  CHECK(append(10, 9) == "9 10 ");
+  FLUX_CHECK(append(1, 0) == "1 ");
+  FLUX_CHECK(append(2, 0) == "1 2 ");
+  FLUX_CHECK(append(3, 1) == "1 2 3 ");
+  FLUX_CHECK(append(4, 2) == "2 3 4 ");
+  FLUX_CHECK(append(5, 1) == "2 3 4 5 ");  // deleted items stay deleted
+  FLUX_CHECK(append(6, 4) == "4 5 6 ");
+  FLUX_CHECK(append(7, 7) == "7 ");  // all but the new item
+  FLUX_CHECK(append(9, 8) == "9 ");  // there is no item 8
+  FLUX_CHECK(append(10, 9) == "9 10 ");
   const StoredRoom other = stored_room("other");
   fill(store, other, 2);
-  CHECK(append(11, 11) == "11 ");
-  CHECK(numbers_of(store, "other") == "1 2 ");
+  FLUX_CHECK(append(11, 11) == "11 ");
+  FLUX_CHECK(numbers_of(store, "other") == "1 2 ");
 }
 
-inline void removing(RoomStore& store) {
+inline void removing(Contract& contract, RoomStore& store) {
   fill(store, stored_room("r"), 3);
   fill(store, stored_room("other"), 3);
   const auto remove = [&](const std::string& life, std::uint64_t number) {
-    REQUIRE(store.remove_item("r", life, number).ok());
+    FLUX_REQUIRE(store.remove_item("r", life, number).ok());
     return numbers_of(store, "r");
   };
-  CHECK(remove("life1", 3) == "1 2 ");
-  CHECK(remove("life1", 3) == "1 2 ");
-  CHECK(remove("life1", 7) == "1 2 ");
-  CHECK(remove("life2", 2) == "1 2 ");
-  CHECK(remove("LIFE1", 2) == "1 2 ");
-  CHECK(remove("life1", 1) == "2 ");
-  CHECK(remove("life1", 2).empty());  // and the room remains
-  CHECK(numbers_of(store, "other") == "1 2 3 ");
+  FLUX_CHECK(remove("life1", 3) == "1 2 ");
+  FLUX_CHECK(remove("life1", 3) == "1 2 ");
+  FLUX_CHECK(remove("life1", 7) == "1 2 ");
+  FLUX_CHECK(remove("life2", 2) == "1 2 ");
+  FLUX_CHECK(remove("LIFE1", 2) == "1 2 ");
+  FLUX_CHECK(remove("life1", 1) == "2 ");
+  FLUX_CHECK(remove("life1", 2).empty());  // and the room remains
+  FLUX_CHECK(numbers_of(store, "other") == "1 2 3 ");
 }
 
-inline void lives(RoomStore& store) {
+inline void lives(Contract& contract, RoomStore& store) {
   fill(store, stored_room("r", "life1"), 2);
-  REQUIRE(store.close("r", "life2").ok());
-  CHECK(numbers_of(store, "r") == "1 2 ");
-  REQUIRE(store.open(stored_room("r", "life2")).ok());  // replaces the old one
-  CHECK(numbers_of(store, "r").empty());
-  CHECK(loaded(store).at("r").room.life == "life2");
-  REQUIRE(store.append(room_append(stored_room("r", "life2"), 1)).ok());
-  REQUIRE(store.close("r", "life1").ok());
-  CHECK(numbers_of(store, "r") == "1 ");
+  FLUX_REQUIRE(store.close("r", "life2").ok());
+  FLUX_CHECK(numbers_of(store, "r") == "1 2 ");
+  FLUX_REQUIRE(store.open(stored_room("r", "life2")).ok());  // replaces the old one
+  FLUX_CHECK(numbers_of(store, "r").empty());
+  FLUX_CHECK(loaded(store).at("r").room.life == "life2");
+  FLUX_REQUIRE(store.append(room_append(stored_room("r", "life2"), 1)).ok());
+  FLUX_REQUIRE(store.close("r", "life1").ok());
+  FLUX_CHECK(numbers_of(store, "r") == "1 ");
   StoredRoom third = stored_room("r", "life3");
   third.mode = RoomMode::singleton;
-  REQUIRE(store.append(room_append(third, 5, 5)).ok());
-  CHECK(numbers_of(store, "r") == "5 ");
-  CHECK(loaded(store).at("r").room == third);
+  FLUX_REQUIRE(store.append(room_append(third, 5, 5)).ok());
+  FLUX_CHECK(numbers_of(store, "r") == "5 ");
+  FLUX_CHECK(loaded(store).at("r").room == third);
   const StoredRoom longest = stored_room("r", "0123456789abcdefABCDEFGHIJKLMNOP");
-  REQUIRE(store.open(longest).ok());
-  CHECK(loaded(store).at("r").room == longest);
+  FLUX_REQUIRE(store.open(longest).ok());
+  FLUX_CHECK(loaded(store).at("r").room == longest);
   const StoredRoom other_case = stored_room("r", "0123456789ABCDEFabcdefghijklmnop");
-  REQUIRE(store.append(room_append(other_case, 2)).ok());
-  CHECK(loaded(store).at("r").room == other_case);
+  FLUX_REQUIRE(store.append(room_append(other_case, 2)).ok());
+  FLUX_CHECK(loaded(store).at("r").room == other_case);
 }
 
-inline void closing_rooms(RoomStore& store) {
+inline void closing_rooms(Contract& contract, RoomStore& store) {
   fill(store, stored_room("r"), 2);
   fill(store, stored_room("other"), 1);
-  REQUIRE(store.close("r", "life1").ok());
-  CHECK(numbers_of(store, "r") == "none");
-  REQUIRE(store.close("r", "life1").ok());
-  REQUIRE(store.remove_item("r", "life1", 1).ok());
-  CHECK(numbers_of(store, "r") == "none");
-  CHECK(numbers_of(store, "other") == "1 ");
-  REQUIRE(store.open(stored_room("r", "life2")).ok());
-  CHECK(numbers_of(store, "r").empty());  // nothing has reappeared
+  FLUX_REQUIRE(store.close("r", "life1").ok());
+  FLUX_CHECK(numbers_of(store, "r") == "none");
+  FLUX_REQUIRE(store.close("r", "life1").ok());
+  FLUX_REQUIRE(store.remove_item("r", "life1", 1).ok());
+  FLUX_CHECK(numbers_of(store, "r") == "none");
+  FLUX_CHECK(numbers_of(store, "other") == "1 ");
+  FLUX_REQUIRE(store.open(stored_room("r", "life2")).ok());
+  FLUX_CHECK(numbers_of(store, "r").empty());  // nothing has reappeared
 }
 
-inline void many_items(RoomStore& store) {
+inline void many_items(Contract& contract, RoomStore& store) {
   const StoredRoom room = stored_room("r");
   std::vector<RoomAppend> appends;
   for (std::uint64_t i = 1; i <= 1'000; ++i) appends.push_back(room_append(room, i));
-  for (const auto& result : store.append_all(appends)) REQUIRE(result.ok());
+  for (const auto& result : store.append_all(appends)) FLUX_REQUIRE(result.ok());
   const auto all = loaded(store).at("r").items;
-  REQUIRE(all.size() == 1'000);
-  for (std::size_t i = 0; i < all.size(); ++i) REQUIRE(all[i].number == i + 1);
-  REQUIRE(store.append(room_append(room, 1'001, 1'000)).ok());
-  CHECK(numbers_of(store, "r") == "1000 1001 ");
+  FLUX_REQUIRE(all.size() == 1'000);
+  for (std::size_t i = 0; i < all.size(); ++i) FLUX_REQUIRE(all[i].number == i + 1);
+  FLUX_REQUIRE(store.append(room_append(room, 1'001, 1'000)).ok());
+  FLUX_CHECK(numbers_of(store, "r") == "1000 1001 ");
 }
 
-inline void ids_apart(RoomStore& store) {
+inline void ids_apart(Contract& contract, RoomStore& store) {
   std::vector<std::string> ids = {"",     "a",    "A",    "a ",  " a",   "a%",       "a_",        "a'b",
                                   "a\"b", "a\\b", "a;--", "a/b", "../a", "\xC3\xA9", "e\xCC\x81", "\xF0\x9F\x98\x80",
                                   "null", "NULL", "0",    "00"};
@@ -254,18 +269,17 @@ inline void ids_apart(RoomStore& store) {
   ids.push_back(emoji);
   for (std::size_t i = 0; i < ids.size(); ++i) fill(store, stored_room(ids[i]), i + 1);
   const auto all = loaded(store);
-  REQUIRE(all.size() == ids.size());
+  FLUX_REQUIRE(all.size() == ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    INFO(ids[i]);
-    CHECK(all.at(ids[i]).items.size() == i + 1);
+    FLUX_CHECK(all.at(ids[i]).items.size() == i + 1);
   }
-  for (std::size_t i = 0; i < ids.size(); i += 2) REQUIRE(store.close(ids[i], "life1").ok());
-  CHECK(loaded(store).size() == ids.size() / 2);
-  CHECK(numbers_of(store, "a") == "1 2 ");
-  CHECK(numbers_of(store, "") == "none");
+  for (std::size_t i = 0; i < ids.size(); i += 2) FLUX_REQUIRE(store.close(ids[i], "life1").ok());
+  FLUX_CHECK(loaded(store).size() == ids.size() / 2);
+  FLUX_CHECK(numbers_of(store, "a") == "1 2 ");
+  FLUX_CHECK(numbers_of(store, "") == "none");
 }
 
-inline void any_json(RoomStore& store) {
+inline void any_json(Contract& contract, RoomStore& store) {
   std::vector<std::string> texts = {"null",
                                     "true",
                                     "0",
@@ -289,17 +303,17 @@ inline void any_json(RoomStore& store) {
   texts.push_back('"' + emoji + '"');
   std::vector<RoomAppend> batch;
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    REQUIRE(store.append({stored_room("one by one"), stored_item(i + 1, texts[i]), 1}).ok());
+    FLUX_REQUIRE(store.append({stored_room("one by one"), stored_item(i + 1, texts[i]), 1}).ok());
     batch.push_back({stored_room("together"), stored_item(i + 1, texts[i]), 1});
   }
-  for (const auto& result : store.append_all(batch)) REQUIRE(result.ok());
+  for (const auto& result : store.append_all(batch)) FLUX_REQUIRE(result.ok());
   for (const auto& [id, contents] : loaded(store)) {
-    REQUIRE(contents.items.size() == texts.size());
-    for (std::size_t i = 0; i < texts.size(); ++i) CHECK((contents.items[i].data == texts[i]));
+    FLUX_REQUIRE(contents.items.size() == texts.size());
+    for (std::size_t i = 0; i < texts.size(); ++i) FLUX_CHECK((contents.items[i].data == texts[i]));
   }
 }
 
-inline void batches(const MakeRoomStore& make) {
+inline void batches(Contract& contract, const MakeRoomStore& make) {
   const StoredRoom a1 = stored_room("a", "life1");
   const StoredRoom a2 = stored_room("a", "life2");
   StoredRoom b = stored_room("b");
@@ -312,27 +326,27 @@ inline void batches(const MakeRoomStore& make) {
   batch[4].item.data = "\"again\"";
   batch[6].item.file = "0b6f9c1e-6d2b-4c39-9d8f-0a1b2c3d4e5f";
   const auto together = make();
-  CHECK(together->append_all({}).empty());
+  FLUX_CHECK(together->append_all({}).empty());
   const auto results = together->append_all(batch);
-  REQUIRE(results.size() == batch.size());
-  for (const auto& result : results) CHECK(result.ok());
+  FLUX_REQUIRE(results.size() == batch.size());
+  for (const auto& result : results) FLUX_CHECK(result.ok());
   const auto all = loaded(*together);
-  REQUIRE(all.size() == 3);
-  CHECK(all.at("a").room == a2);
-  CHECK(all.at("c").room == wider);
-  CHECK(all.at("c").items.at(0) == batch[6].item);
-  CHECK(numbers_of(*together, "a") == "1 3 ");
-  CHECK(numbers_of(*together, "b") == "2 ");
+  FLUX_REQUIRE(all.size() == 3);
+  FLUX_CHECK(all.at("a").room == a2);
+  FLUX_CHECK(all.at("c").room == wider);
+  FLUX_CHECK(all.at("c").items.at(0) == batch[6].item);
+  FLUX_CHECK(numbers_of(*together, "a") == "1 3 ");
+  FLUX_CHECK(numbers_of(*together, "b") == "2 ");
   // Within one life as well.
   batch.resize(6);
   const auto first = make();
-  for (const auto& result : first->append_all(batch)) CHECK(result.ok());
-  CHECK(numbers_of(*first, "a") == "2 4 ");
-  CHECK(loaded(*first).at("a").items.at(0).data == "\"again\"");
+  for (const auto& result : first->append_all(batch)) FLUX_CHECK(result.ok());
+  FLUX_CHECK(numbers_of(*first, "a") == "2 4 ");
+  FLUX_CHECK(loaded(*first).at("a").items.at(0).data == "\"again\"");
 }
 
 /// The same appends, one by one in one store and in batches of growing size in another.
-inline void batches_are_appends(const MakeRoomStore& make) {
+inline void batches_are_appends(Contract& contract, const MakeRoomStore& make) {
   std::vector<RoomAppend> appends;
   for (std::uint64_t i = 1; i <= 60; ++i) {
     const std::string room = "r" + std::to_string(i % 3);
@@ -342,24 +356,25 @@ inline void batches_are_appends(const MakeRoomStore& make) {
   std::map<RoomId, StoredContents> one_by_one;
   {
     const auto store = make();
-    for (const RoomAppend& append : appends) REQUIRE(store->append(append).ok());
+    for (const RoomAppend& append : appends) FLUX_REQUIRE(store->append(append).ok());
     one_by_one = loaded(*store);
   }
   const auto store = make();
   for (std::size_t begin = 0, size = 1; begin < appends.size(); begin += size++) {
     const std::size_t end = std::min(begin + size, appends.size());
-    for (const auto& result : store->append_all(std::span(appends).subspan(begin, end - begin))) REQUIRE(result.ok());
+    for (const auto& result : store->append_all(std::span(appends).subspan(begin, end - begin)))
+      FLUX_REQUIRE(result.ok());
   }
   const auto together = loaded(*store);
-  REQUIRE(together.size() == one_by_one.size());
+  FLUX_REQUIRE(together.size() == one_by_one.size());
   for (const auto& [id, contents] : one_by_one) {
-    CHECK(together.at(id).room == contents.room);
-    CHECK(together.at(id).items == contents.items);
+    FLUX_CHECK(together.at(id).room == contents.room);
+    FLUX_CHECK(together.at(id).items == contents.items);
   }
 }
 
 /// Retries until success.
-inline void insist(const std::function<Result<void>()>& call, int& failures) {
+inline void insist(Contract& contract, const std::function<Result<void>()>& call, int& failures) {
   const auto attempt = [&]() -> Result<void> {
     try {
       return call();
@@ -369,34 +384,38 @@ inline void insist(const std::function<Result<void>()>& call, int& failures) {
   };
   if (attempt()) return;
   ++failures;
-  REQUIRE(attempt().ok());
+  FLUX_REQUIRE(attempt().ok());
 }
 
 /// Whichever call fails, and however: a retry stores once, and nothing is missing.
-inline void faults(const MakeRoomStore& make) {
+inline void faults(Contract& contract, const MakeRoomStore& make) {
   for (const Fault fault : {Fault::before, Fault::after, Fault::exception}) {
     const auto store = make();
     FaultyRoomStore faulty(store);
     for (std::size_t nth = 1; nth <= 7; ++nth) {
       const StoredRoom room = stored_room("room" + std::to_string(nth));
       const StoredRoom closed = stored_room("closed" + std::to_string(nth));
-      REQUIRE(store->open(closed).ok());
+      FLUX_REQUIRE(store->open(closed).ok());
       faulty.fail(nth, fault);
       int failures = 0;
-      insist([&] { return faulty.open(room); }, failures);
+      insist(
+          contract, [&] { return faulty.open(room); }, failures);
       for (std::uint64_t i = 1; i <= 4; ++i) {
-        insist([&] { return faulty.append(room_append(room, i, i == 4 ? 2 : 1)); }, failures);
+        insist(
+            contract, [&] { return faulty.append(room_append(room, i, i == 4 ? 2 : 1)); }, failures);
       }
-      insist([&] { return faulty.remove_item(room.id, room.life, 3); }, failures);
-      insist([&] { return faulty.close(closed.id, closed.life); }, failures);
-      CHECK(failures == 1);
-      CHECK(numbers_of(*store, room.id) == "2 4 ");
-      CHECK(numbers_of(*store, closed.id) == "none");
+      insist(
+          contract, [&] { return faulty.remove_item(room.id, room.life, 3); }, failures);
+      insist(
+          contract, [&] { return faulty.close(closed.id, closed.life); }, failures);
+      FLUX_CHECK(failures == 1);
+      FLUX_CHECK(numbers_of(*store, room.id) == "2 4 ");
+      FLUX_CHECK(numbers_of(*store, closed.id) == "none");
     }
   }
 }
 
-inline void overlapping_rooms(RoomStore& store) {
+inline void overlapping_rooms(Contract& contract, RoomStore& store) {
   constexpr int rooms = 4;
   constexpr std::uint64_t items = 60;
   std::atomic<int> wrong{0};
@@ -414,18 +433,18 @@ inline void overlapping_rooms(RoomStore& store) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  CHECK(wrong == 0);
+  FLUX_CHECK(wrong.load() == 0);
   const auto all = loaded(store);
-  REQUIRE(all.size() == rooms);
+  FLUX_REQUIRE(all.size() == rooms);
   for (const auto& [id, contents] : all) {
-    CHECK(contents.room.life == "life2");
-    CHECK(contents.items.size() == 10);
-    CHECK(contents.items.front().number == items - 10);
+    FLUX_CHECK(contents.room.life == "life2");
+    FLUX_CHECK(contents.items.size() == 10);
+    FLUX_CHECK(contents.items.front().number == items - 10);
   }
 }
 
 /// Appends batches to some rooms while others are opened, written to and closed.
-inline void calls_beside_batches(RoomStore& store) {
+inline void calls_beside_batches(Contract& contract, RoomStore& store) {
   std::atomic<bool> done{false};
   std::atomic<int> wrong{0};
   std::thread others([&] {
@@ -446,14 +465,14 @@ inline void calls_beside_batches(RoomStore& store) {
   }
   done = true;
   others.join();
-  CHECK(wrong == 0);
+  FLUX_CHECK(wrong.load() == 0);
   const auto all = loaded(store);
-  REQUIRE(all.size() == 3);
-  for (const auto& [id, contents] : all) CHECK(contents.items.size() == 200);
+  FLUX_REQUIRE(all.size() == 3);
+  for (const auto& [id, contents] : all) FLUX_CHECK(contents.items.size() == 200);
 }
 
 /// The last reference is held by a thread during its calls. What was acknowledged is there afterwards.
-inline void letting_go(const MakeRoomStore& make, const MakeRoomStore& reopen) {
+inline void letting_go(Contract& contract, const MakeRoomStore& make, const MakeRoomStore& reopen) {
   constexpr std::size_t threads_count = 3;
   std::atomic<std::size_t> begun{0};
   std::atomic<bool> failed{false};
@@ -473,65 +492,81 @@ inline void letting_go(const MakeRoomStore& make, const MakeRoomStore& reopen) {
     while (begun < threads_count) std::this_thread::yield();
   }
   for (std::thread& thread : threads) thread.join();
-  CHECK_FALSE(failed);
+  FLUX_CHECK(!failed.load());
   if (!reopen) return;
   const auto all = loaded(*reopen());
-  REQUIRE(all.size() == threads_count);
+  FLUX_REQUIRE(all.size() == threads_count);
   for (std::size_t t = 0; t < threads_count; ++t)
-    CHECK(all.at("room" + std::to_string(t)).items.size() == 20 * (t + 1));
+    FLUX_CHECK(all.at("room" + std::to_string(t)).items.size() == 20 * (t + 1));
 }
 
-inline void opening_again(const MakeRoomStore& make, const MakeRoomStore& reopen) {
+inline void opening_again(Contract& contract, const MakeRoomStore& make, const MakeRoomStore& reopen) {
   std::map<RoomId, StoredContents> before;
   {
     const auto store = make();
     fill(*store, stored_room(""), 3);
     fill(*store, stored_room("trimmed"), 3);
-    REQUIRE(store->append(room_append(stored_room("trimmed"), 4, 3)).ok());
+    FLUX_REQUIRE(store->append(room_append(stored_room("trimmed"), 4, 3)).ok());
     fill(*store, stored_room("gone"), 2);
-    REQUIRE(store->close("gone", "life1").ok());
-    REQUIRE(store->remove_item("", "life1", 3).ok());
-    REQUIRE(store->open({"empty", "life9", RoomMode::singleton, 4, true}).ok());
+    FLUX_REQUIRE(store->close("gone", "life1").ok());
+    FLUX_REQUIRE(store->remove_item("", "life1", 3).ok());
+    FLUX_REQUIRE(store->open({"empty", "life9", RoomMode::singleton, 4, true}).ok());
     before = loaded(*store);
   }
   const auto store = reopen();
   const auto all = loaded(*store);
-  REQUIRE(all.size() == 3);
+  FLUX_REQUIRE(all.size() == 3);
   for (const auto& [id, contents] : before) {
-    CHECK(all.at(id).room == contents.room);
-    CHECK(all.at(id).items == contents.items);
+    FLUX_CHECK(all.at(id).room == contents.room);
+    FLUX_CHECK(all.at(id).items == contents.items);
   }
-  REQUIRE(store->append(room_append(stored_room("trimmed"), 5)).ok());
-  CHECK(numbers_of(*store, "trimmed") == "3 4 5 ");
+  FLUX_REQUIRE(store->append(room_append(stored_room("trimmed"), 5)).ok());
+  FLUX_CHECK(numbers_of(*store, "trimmed") == "3 4 5 ");
 }
 
 }  // namespace room_contract
 
-/// `make` returns a new, empty store at each call. `reopen` reopens the store that `make` returned last, after its release;
-/// none: the store is not persistent.
-inline void room_store_contract(const MakeRoomStore& make, const MakeRoomStore& reopen = {}) {
-  SECTION("a new store has no rooms, and calls for unknown rooms do nothing") { room_contract::empty(*make()); }
-  SECTION("every member of a room is returned") { room_contract::rooms(*make()); }
-  SECTION("opening a stored room replaces its options and keeps its items") { room_contract::opening_twice(*make()); }
-  SECTION("every member of an item is returned; an append opens its room") { room_contract::items(*make()); }
-  SECTION("an append opens its room with its options") { room_contract::options_of_an_append(*make()); }
-  SECTION("items are returned in the order of their numbers") { room_contract::order(*make()); }
-  SECTION("an item replaces one with the same number") { room_contract::replacing(*make()); }
-  SECTION("an append deletes the items before its first_kept, at every edge") { room_contract::trimming(*make()); }
-  SECTION("an item is removed, and only it") { room_contract::removing(*make()); }
-  SECTION("of the lives of a room, the one opened or written last is kept") { room_contract::lives(*make()); }
-  SECTION("closing a room deletes it with its items") { room_contract::closing_rooms(*make()); }
-  SECTION("1,000 items of a room") { room_contract::many_items(*make()); }
-  SECTION("rooms are independent, whatever their ids; the empty id is valid") { room_contract::ids_apart(*make()); }
-  SECTION("data is any JSON, kept byte for byte") { room_contract::any_json(*make()); }
-  SECTION("a batch stores what single calls would: rooms, lives, numbers, first_kept") { room_contract::batches(make); }
-  SECTION("batches of any size have the effect of single appends") { room_contract::batches_are_appends(make); }
-  SECTION("after a fault of any call, a retry stores once") { room_contract::faults(make); }
-  SECTION("calls for different rooms may overlap") { room_contract::overlapping_rooms(*make()); }
-  SECTION("calls for other rooms may overlap with a batch") { room_contract::calls_beside_batches(*make()); }
-  SECTION("a store that is released during calls loses nothing") { room_contract::letting_go(make, reopen); }
+/// Runs a store through the contract. `check` is called for every check. `make` returns a new, empty store at each call.
+/// `reopen` reopens the store that `make` returned last, after its release; none: the store is not persistent.
+inline void room_store_contract(const CheckFunction& check, const MakeRoomStore& make,
+                                const MakeRoomStore& reopen = {}) {
+  Contract contract(check);
+  contract.duty("a new store has no rooms, and calls for unknown rooms do nothing",
+                [&] { room_contract::empty(contract, *make()); });
+  contract.duty("every member of a room is returned", [&] { room_contract::rooms(contract, *make()); });
+  contract.duty("what a room demands is kept, and replaced by the next open",
+                [&] { room_contract::demands(contract, *make()); });
+  contract.duty("opening a stored room replaces its options and keeps its items",
+                [&] { room_contract::opening_twice(contract, *make()); });
+  contract.duty("every member of an item is returned; an append opens its room",
+                [&] { room_contract::items(contract, *make()); });
+  contract.duty("an append opens its room with its options",
+                [&] { room_contract::options_of_an_append(contract, *make()); });
+  contract.duty("items are returned in the order of their numbers", [&] { room_contract::order(contract, *make()); });
+  contract.duty("an item replaces one with the same number", [&] { room_contract::replacing(contract, *make()); });
+  contract.duty("an append deletes the items before its first_kept, at every edge",
+                [&] { room_contract::trimming(contract, *make()); });
+  contract.duty("an item is removed, and only it", [&] { room_contract::removing(contract, *make()); });
+  contract.duty("of the lives of a room, the one opened or written last is kept",
+                [&] { room_contract::lives(contract, *make()); });
+  contract.duty("closing a room deletes it with its items", [&] { room_contract::closing_rooms(contract, *make()); });
+  contract.duty("1,000 items of a room", [&] { room_contract::many_items(contract, *make()); });
+  contract.duty("rooms are independent, whatever their ids; the empty id is valid",
+                [&] { room_contract::ids_apart(contract, *make()); });
+  contract.duty("data is any JSON, kept byte for byte", [&] { room_contract::any_json(contract, *make()); });
+  contract.duty("a batch stores what single calls would: rooms, lives, numbers, first_kept",
+                [&] { room_contract::batches(contract, make); });
+  contract.duty("batches of any size have the effect of single appends",
+                [&] { room_contract::batches_are_appends(contract, make); });
+  contract.duty("after a fault of any call, a retry stores once", [&] { room_contract::faults(contract, make); });
+  contract.duty("calls for different rooms may overlap", [&] { room_contract::overlapping_rooms(contract, *make()); });
+  contract.duty("calls for other rooms may overlap with a batch",
+                [&] { room_contract::calls_beside_batches(contract, *make()); });
+  contract.duty("a store that is released during calls loses nothing",
+                [&] { room_contract::letting_go(contract, make, reopen); });
   if (reopen) {
-    SECTION("stored rooms are there when the store is reopened") { room_contract::opening_again(make, reopen); }
+    contract.duty("stored rooms are there when the store is reopened",
+                  [&] { room_contract::opening_again(contract, make, reopen); });
   }
 }
 

@@ -5,8 +5,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include <flux/detail/endpoints/live/live_codec.hpp>
-#include <flux/detail/endpoints/sharing/sharing_codec.hpp>
+#include <flux/detail/endpoints/live/live_session.hpp>
+#include <flux/detail/endpoints/sharing/sharing_session.hpp>
 
 #include "scene.hpp"
 
@@ -28,10 +28,13 @@ const Payloads& live_payloads() {
   static const std::string room = std::string(R"("roomId":")") + full_room + "\"";
   static const Payloads payloads{
       {"join_room", "{" + room + "}"},
+      {"refresh", R"({"accessToken":"t"})"},
       {"leave_room", "{" + room + "}"},
       {"update_presence", R"({"presence":{"x":1}})"},
       {"broadcast_event", R"({"event":"e"})"},
       {"send_chat", R"({"message":"m"})"},
+      {"edit_chat", R"({"offset":1,"message":"m"})"},
+      {"delete_chat", R"({"offset":1})"},
       {"create_room", R"({"roomId":"made","mode":"history"})"},
       {"share", R"({"data":{"type":"string","content":"s"}})"},
       {"get_history", R"({"limit":1000})"},
@@ -67,17 +70,21 @@ const Payloads& sharing_payloads() {
       {"room:uploadTicket", id},
       {"room:event", "{" + room + R"(,"event":"e"})"},
       {"room:chat", "{" + room + R"(,"message":"m"})"},
+      {"room:editChat", "{" + room + R"(,"offset":1,"message":"m"})"},
+      {"room:deleteChat", "{" + room + R"(,"offset":1})"},
       {"room:chatHistory", "{" + room + R"(,"limit":1000})"},
       {"room:presence", "{" + room + R"(,"presence":{"x":1}})"},
       {"public:items", ""},
       {"call", R"("list")"},
+      {"refresh", R"({"accessToken":"t"})"},
   };
   return payloads;
 }
 
 void add_live(std::vector<Attack>& attacks) {
   const std::string join = std::string(R"({"type":"join_room","payload":{"roomId":")") + full_room + "\"}}";
-  for (const auto& [name, type] : protocol::live_types) {
+  for (const auto& type : detail::LiveSession::request_types()) {
+    const std::string_view name = type.name;
     const std::string& payload = payload_of(live_payloads(), "protocol live", name);
     attacks.push_back({Door::live, std::string(name), {join}, [name = name, &payload](std::size_t n) {
                          return "{\"type\":\"" + std::string(name) + "\",\"id\":" + std::to_string(n) +
@@ -88,7 +95,8 @@ void add_live(std::vector<Attack>& attacks) {
 
 void add_sharing(std::vector<Attack>& attacks, Door door) {
   const std::string join = std::string("42[\"room:join\",\"") + full_room + "\"]";
-  for (const auto& [name, type] : protocol::sharing_types) {
+  for (const auto& type : detail::SharingSession::request_types()) {
+    const std::string_view name = type.name;
     const std::string& payload = payload_of(sharing_payloads(), "data sharing", name);
     attacks.push_back({door, std::string(name), {"40", join}, [name = name, &payload](std::size_t n) {
                          return "42" + std::to_string(n) + "[\"" + std::string(name) + "\"" +
@@ -104,10 +112,10 @@ void add_packets(std::vector<Attack>& attacks) {
     attacks.push_back(
         {door, "CONNECT to new namespaces", {}, [](std::size_t n) { return "40/" + std::to_string(n) + ","; }});
     attacks.push_back({door, "CONNECT and DISCONNECT", {}, [](std::size_t n) { return n % 2 == 0 ? "40" : "41"; }});
-    attacks.push_back({door, "an event that nobody handles", {"40"}, [](std::size_t n) {
+    attacks.push_back({door, "an event without a handler", {"40"}, [](std::size_t n) {
                          return "42" + std::to_string(n) + "[\"nobody\"]";
                        }});
-    attacks.push_back({door, "an acknowledgment that nobody awaits", {"40"}, constant("431[]")});
+    attacks.push_back({door, "an unexpected acknowledgment", {"40"}, constant("431[]")});
     attacks.push_back({door, "pong", {"40"}, constant("3")});
   }
   attacks.push_back({Door::socketio, "ping with probe", {}, constant("2probe")});

@@ -34,6 +34,9 @@ Scene::Scene(const std::string& folder) {
   use_context(*server_, context_);
   server_->static_files("/static", folder);
   server_->route("GET", "/hello", [](const HttpExchange& exchange) { exchange.respond(200, "hello\n"); });
+  server_->on_token([](TokenRequest& request) {
+    request.accept(Grant({.user_id = request.token()}, {}, std::chrono::system_clock::now() + std::chrono::hours(1)));
+  });
   const JsonText list = JsonText::array(std::vector<JsonText>(1'000, JsonText::string("an entry of a list")));
   server_->on_call("list", [list](Call& call) { call.reply(list); });
   WebSocketEndpoint echo;

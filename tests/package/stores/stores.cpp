@@ -36,12 +36,14 @@ struct Kept {
   flux::Offset chat = 0;
   std::size_t rooms = 0;
   std::size_t files = 0;
+  std::size_t keys = 0;
 };
 
 Kept keep(const Folder& folder, std::size_t round) {
   const flux::SqliteDatabase database(folder / "flux.sqlite");
   const auto rooms = database.room_store();
   const auto index = database.file_index();
+  const auto keys = database.key_store();
   flux::Config config;
   config.listen = {{"127.0.0.1", 0}};
   config.chat.store = database.chat_store();
@@ -61,10 +63,13 @@ Kept keep(const Folder& folder, std::size_t round) {
   const flux::FileId id = "00000000-0000-4000-8000-00000000000" + std::to_string(round);
   if (!config.files.store->create({.id = id}) || !config.files.store->complete(id)) return {};
   if (!rooms->append({{.id = std::to_string(round), .life = "1"}, {.number = 1, .data = "true"}})) return {};
+  if (!keys->put({.id = std::to_string(round), .hash = std::string(64, 'a')})) return {};
   const auto all_rooms = rooms->load();
   const auto all_files = index->load();
   kept.rooms = all_rooms ? all_rooms->size() : 0;
   kept.files = all_files ? all_files->size() : 0;
+  const auto all_keys = keys->load();
+  kept.keys = all_keys ? all_keys->size() : 0;
   return kept;
 }
 
@@ -82,7 +87,7 @@ bool refuses(const Open& open) {
 
 bool all_refuse(const flux::SqlDatabase& database) {
   return refuses([&] { (void)database.chat_store(); }) && refuses([&] { (void)database.room_store(); }) &&
-         refuses([&] { (void)database.file_index(); });
+         refuses([&] { (void)database.file_index(); }) && refuses([&] { (void)database.key_store(); });
 }
 #endif
 
@@ -92,9 +97,9 @@ int main() {
   const Folder folder;
   for (std::size_t i = 1; i <= 2; ++i) {
     const Kept kept = keep(folder, i);
-    if (kept.chat == i && kept.rooms == i && kept.files == i) continue;
-    std::fprintf(stderr, "round %zu: chat %llu, rooms %zu, files %zu\n", i, static_cast<unsigned long long>(kept.chat),
-                 kept.rooms, kept.files);
+    if (kept.chat == i && kept.rooms == i && kept.files == i && kept.keys == i) continue;
+    std::fprintf(stderr, "round %zu: chat %llu, rooms %zu, files %zu, keys %zu\n", i,
+                 static_cast<unsigned long long>(kept.chat), kept.rooms, kept.files, kept.keys);
     return 1;
   }
 #if defined(FLUX_WITH_POSTGRES)

@@ -1,4 +1,4 @@
-// Those who receive the same messages, as lanes: one for each event loop and encoding.
+// The receivers of the same messages, grouped into lanes: one for each event loop and encoding.
 #pragma once
 
 #include <flux/detail/core/lane.hpp>
@@ -17,7 +17,7 @@ class Audience {
  public:
   explicit Audience(std::mutex& mutex) : mutex_(mutex) {}
 
-  /// Takes a seat for `outlet`, which receives what is appended from now on. On the loop's thread.
+  /// Takes a seat for `outlet`, which receives messages appended from now on. On the loop's thread.
   std::shared_ptr<Lane> enter(const std::shared_ptr<Loop>& loop, const void* view, SessionKey member, Outlet& outlet,
                               LaneSeat& seat) {
     std::shared_ptr<Lane> lane = lane_for(loop, view);
@@ -33,8 +33,8 @@ class Audience {
     if (--use->members == 0) lanes_.erase(use);
   }
 
-  /// Moves `outlet` to another encoding. The result is what was pending for it in the old one, as for
-  /// `Lane::take_pending`. On the loop's thread.
+  /// Moves `outlet` to another encoding. Returns what was pending for it in the old one, as `Lane::take_pending` does.
+  /// On the loop's thread.
   std::string change_view(std::shared_ptr<Lane>& lane, LaneSeat& seat, const void* view, SessionKey member,
                           Outlet& outlet, char separator, std::vector<Insert>* inserts = nullptr) {
     std::string waiting = lane->take_pending(member, seat, separator, inserts);
@@ -44,12 +44,12 @@ class Audience {
     return waiting;
   }
 
-  /// Sends one message to everybody when the loops' turns end. `encode(view, out)` is called once for each view,
-  /// whatever the number of lanes and members; or `encode(view, lane)`, which may `insert` what is not to be copied.
-  /// `owner` keeps the lock alive until it has gone out. `state_before`: see `Segment`.
+  /// Sends one message to all members when the loops' turns end. `encode(view, out)` is called once for each view,
+  /// whatever the number of lanes and members; or `encode(view, lane)`, which may `insert` bytes without copying them.
+  /// `owner` keeps the lock alive until the message has been sent. `state_before`: see `Segment`.
   template <class Encode>
   void append(const Encode& encode, const std::shared_ptr<void>& owner, SegmentPolicy policy = SegmentPolicy::all,
-              std::uint64_t state_before = 0) {
+              std::uint64_t state_before = 0, SegmentFor whom = SegmentFor::unlisted) {
     const Lane* encoded = nullptr;
     std::size_t begin = 0;
     std::size_t inserts_begin = 0;
@@ -67,24 +67,31 @@ class Audience {
           encode(encoded->view(), use.lane->pending_bytes());
         }
       }
-      use.lane->end_segment(policy, state_before);
+      use.lane->end_segment(policy, state_before, whom);
       use.lane->flush_later(owner);
     }
   }
 
-  /// One of the lanes; null: nobody is here.
+  /// One of the lanes; null if there are no members.
   Lane* any_lane() const noexcept { return lanes_.empty() ? nullptr : lanes_.front().lane.get(); }
 
-  /// Of the lane with the most pending bytes.
+  /// The pending bytes of the lane that has most.
   std::size_t pending_size() const noexcept {
     std::size_t most = 0;
     for (const Use& use : lanes_) most = std::max(most, use.lane->pending_size());
     return most;
   }
 
+  /// The number of pending entries of listed members.
+  std::size_t pending_listed() const noexcept {
+    std::size_t count = 0;
+    for (const Use& use : lanes_) count += use.lane->pending_listed();
+    return count;
+  }
+
   /// `member` does not get the last message.
   void exclude_from_last(SessionKey member) {
-    for (const Use& use : lanes_) use.lane->exclude_from_last(member);
+    for (const Use& use : lanes_) use.lane->list_in_last(member);
   }
 
  private:
@@ -107,7 +114,7 @@ class Audience {
   }
 
   std::mutex& mutex_;
-  std::vector<Use> lanes_;  // those of one view stand together
+  std::vector<Use> lanes_;  // lanes of one view are adjacent
 };
 
 }  // namespace flux::core

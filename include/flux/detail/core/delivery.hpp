@@ -1,15 +1,14 @@
-// What one member gets of a batch: the one place that obeys the policies of segments, whatever the protocol.
+// Decides what one member gets of a batch: the one place that obeys the policies of segments, whatever the protocol.
 #pragma once
 
 #include <flux/detail/core/lane.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <span>
 
 namespace flux::core {
 
-/// Segments of a batch that stand together: [first, last), with what is inserted into them.
+/// Consecutive segments of a batch, [first, last), with their inserts.
 struct Run {
   std::size_t first;
   std::size_t last;
@@ -32,16 +31,21 @@ void for_each_part(const Batch& batch, const Run& run, const OnBytes& on_bytes, 
   if (begin < run.end(batch)) on_bytes(begin, run.end(batch));
 }
 
-/// Gives `reader` what it gets of `batch`, in runs that are as long as can be. A reader has
+/// Gives `reader` its part of `batch`, in runs that are as long as possible. A reader has
 /// `bool open()`: whether it can still be sent anything;
 /// `bool congested()`: whether so much is pending for it that states are held back;
 /// `void take(const Batch&, const Run&)`;
-/// `void held_back()`: a segment was held back from it. When it is no longer congested, the source of each seat whose
-/// `state_known` is not 0 brings it up to date.
+/// `void held_back()`: a segment was held back from it. When its output has drained, the source of each seat whose
+/// `state_known` is not 0 brings it up to date;
+/// `void close_slow()`: called if it is congested when a segment with the policy `close` arrives; it is not open
+/// afterwards.
 template <class Reader>
-void deliver_to(Reader&& reader, const Batch& batch, std::span<const Exclusion> exclusions, LaneSeat& seat) {
+void deliver_to(Reader&& reader, const Batch& batch, std::span<const Listed> listed, LaneSeat& seat) {
   if (!reader.open()) return;
-  if (exclusions.empty() && !reader.congested()) return reader.take(batch, {0, batch.segments.size(), batch.inserts});
+  const auto behind = [&] { return batch.has_states && seat.state_known != 0; };
+  if (listed.empty() && !batch.has_listed && !reader.congested() && !behind()) {
+    return reader.take(batch, {0, batch.segments.size(), batch.inserts});
+  }
   Run run{0, 0, {}};
   auto insert = batch.inserts.begin();
   auto run_insert = insert;
@@ -52,9 +56,10 @@ void deliver_to(Reader&& reader, const Batch& batch, std::span<const Exclusion> 
   };
   for (std::size_t i = 0; i < batch.segments.size() && reader.open(); ++i) {
     const Segment& segment = batch.segments[i];
-    bool wanted = std::none_of(exclusions.begin(), exclusions.end(),
-                               [&](const Exclusion& e) { return e.first <= i && i < e.last; });
-    if (wanted && segment.policy == SegmentPolicy::newest && reader.congested()) {
+    bool wanted = is_for(segment, i, listed);
+    if (wanted && segment.policy == SegmentPolicy::close && reader.congested()) return reader.close_slow();
+    // A reader that is behind gets no newer state before it is brought up to date.
+    if (wanted && segment.policy == SegmentPolicy::newest && (behind() || reader.congested())) {
       if (seat.state_known == 0) seat.state_known = segment.state_before;
       reader.held_back();
       wanted = false;

@@ -5,8 +5,12 @@
 #include <flux/detail/mode.hpp>
 #include <flux/json.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <locale>
+#include <sstream>
+#include <string>
 
 namespace flux {
 
@@ -148,19 +152,6 @@ struct StringSink : rj::BaseReaderHandler<rj::UTF8<>, StringSink> {
   std::string decoded;
 };
 
-struct DoubleSink : rj::BaseReaderHandler<rj::UTF8<>, DoubleSink> {
-  bool Default() { return false; }
-  bool Int(int v) { return Double(v); }
-  bool Uint(unsigned v) { return Double(v); }
-  bool Int64(std::int64_t v) { return Double(static_cast<double>(v)); }
-  bool Uint64(std::uint64_t v) { return Double(static_cast<double>(v)); }
-  bool Double(double v) {
-    number = v;
-    return true;
-  }
-  double number = 0;
-};
-
 FLUX_DECL std::optional<std::string> decode_json_string(std::string_view quoted) {
   const std::string_view inside = quoted.substr(1, quoted.size() - 2);
   if (inside.find('\\') == std::string_view::npos) return std::string(inside);
@@ -222,6 +213,89 @@ std::optional<Integer> json_integer(std::string_view text) {
   return number;
 }
 
+/// Whether a number that is not 0 is 1 or more: the power of ten of its first digit, whatever its exponent.
+FLUX_DECL bool is_large(std::string_view number) noexcept {
+  const std::size_t mantissa_end = std::min(number.find_first_of("eE"), number.size());
+  const std::string_view mantissa = number.substr(0, mantissa_end);
+  const std::string_view exponent = number.substr(std::min(mantissa_end + 1, number.size()));
+  const auto point = static_cast<std::int64_t>(std::min(mantissa.find('.'), mantissa.size()));
+  const auto first = static_cast<std::int64_t>(std::min(mantissa.find_first_not_of("-0."), mantissa.size()));
+  const std::size_t digits = std::min(exponent.find_first_not_of("+-0"), exponent.size());
+  std::int64_t power = 0;
+  const auto read = std::from_chars(exponent.data() + digits, exponent.data() + exponent.size(), power);
+  if (read.ec == std::errc::result_out_of_range) return !exponent.starts_with('-');
+  return point - first + (exponent.starts_with('-') ? -power : power) > 0;
+}
+
+/// RapidJSON 1.1.0 is not used for this: with full precision it reads "0e91" and "18446744073709551615.5" wrongly, and
+/// beyond its table of powers for 24349.393329304115743782378e-335.
+FLUX_DECL std::optional<double> read_double(std::string_view number) {
+  if (number.empty() || (number.front() != '-' && (number.front() < '0' || number.front() > '9'))) return std::nullopt;
+  double value = 0;
+#if defined(__cpp_lib_to_chars)
+  const bool in_range =
+      std::from_chars(number.data(), number.data() + number.size(), value).ec != std::errc::result_out_of_range;
+#else
+  std::istringstream stream{std::string(number)};
+  stream.imbue(std::locale::classic());
+  const bool in_range = static_cast<bool>(stream >> value);
+#endif
+  if (in_range) return value;
+  if (is_large(number)) return std::nullopt;
+  return number.front() == '-' ? -0.0 : 0.0;
+}
+
+/// `text` without the space, comma or colon before its first token.
+FLUX_DECL std::string_view from_token(std::string_view text) noexcept {
+  return text.substr(std::min(text.find_first_not_of(" \t\r\n,:"), text.size()));
+}
+
+/// What follows the opening bracket `open` of a value; empty if the value has another kind.
+FLUX_DECL std::string_view inside(std::string_view value, char open) noexcept {
+  value = from_token(value);
+  return value.starts_with(open) ? value.substr(1) : std::string_view();
+}
+
+/// The size of the string that `text` begins with, with its quotes.
+FLUX_DECL std::size_t string_extent(std::string_view text) noexcept {
+  std::size_t at = 1;
+  while (at < text.size() && text[at] != '"') at += text[at] == '\\' ? 2 : 1;
+  return std::min(at + 1, text.size());
+}
+
+/// The size of the value that `text` begins with. Any text is safe; the result is right for valid JSON.
+FLUX_DECL std::size_t value_extent(std::string_view text) noexcept {
+  std::size_t depth = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    switch (text[at]) {
+      case '"': at += string_extent(text.substr(at)); break;
+      case '[':
+      case '{': ++depth, ++at; break;
+      case ']':
+      case '}': --depth, ++at; break;
+      default: at = std::min(text.find_first_of("\"[]{}, \t\r\n", at + 1), text.size());
+    }
+    if (depth == 0) return at;
+  }
+  return text.size();
+}
+
+/// Takes the next value of an array, or name or value of an object, from what follows the previous one; empty at the
+/// closing bracket.
+FLUX_DECL std::string_view next_json_value(std::string_view& rest) noexcept {
+  rest = from_token(rest);
+  if (rest.empty() || rest.front() == ']' || rest.front() == '}') return {};
+  const std::string_view value = rest.substr(0, value_extent(rest));
+  rest.remove_prefix(value.size());
+  return value;
+}
+
+/// A member's name, with U+FFFD for lone surrogates.
+FLUX_DECL std::string decoded_name(std::string_view quoted) {
+  const auto mended = without_lone_surrogates(quoted);
+  return decode_json_string(mended ? *mended : quoted).value_or(std::string());
+}
+
 }  // namespace detail
 
 FLUX_DECL Result<JsonText> JsonText::parse(std::string text, std::size_t depth_max) {
@@ -248,78 +322,113 @@ FLUX_DECL JsonText JsonText::of_double(double value) {
   return JsonText(std::string(text, std::to_chars(text, text + sizeof text, value).ptr));
 }
 
-FLUX_DECL JsonText JsonText::object(const std::vector<std::pair<std::string, JsonText>>& members) {
+FLUX_DECL JsonText JsonText::object(std::initializer_list<JsonField> members) {
   std::string text = "{";
-  for (const auto& [name, value] : members) {
-    if (text.size() > 1) text += ',';
-    text.append(string(name).text()).append(1, ':').append(value.text());
-  }
+  for (const JsonField& member : members) append_member(text, member.name, member.value);
   return JsonText(text += '}');
 }
 
-FLUX_DECL JsonText JsonText::array(const std::vector<JsonText>& elements) {
+FLUX_DECL JsonText JsonText::array(std::initializer_list<JsonInput> elements) {
   std::string text = "[";
-  for (const JsonText& element : elements) {
-    if (text.size() > 1) text += ',';
-    text += element.text();
-  }
+  for (const JsonInput& element : elements) append_element(text, element);
   return JsonText(text += ']');
 }
 
-FLUX_DECL JsonText::Kind JsonText::kind() const noexcept {
-  const std::size_t at = text_.find_first_not_of(" \t\r\n");
-  switch (at == std::string::npos ? 'n' : text_[at]) {
-    case '{': return Kind::object;
-    case '[': return Kind::array;
-    case '"': return Kind::string;
-    case 't':
-    case 'f': return Kind::boolean;
-    case 'n': return Kind::null;
-    default: return Kind::number;
-  }
+FLUX_DECL void JsonText::append_member(std::string& text, std::string_view name, const JsonInput& value) {
+  if (text.size() > 1) text += ',';
+  text.append(string(name).text()).append(1, ':').append(value.json().text());
+}
+
+FLUX_DECL void JsonText::append_element(std::string& text, const JsonInput& value) {
+  if (text.size() > 1) text += ',';
+  text += value.json().text();
 }
 
 FLUX_DECL std::optional<JsonText> JsonText::at(std::string_view pointer) const {
-  const auto found = detail::json_at(text_, pointer);
-  if (!found) return std::nullopt;
-  return JsonText(std::string(*found));
+  const auto found = view().at(pointer);
+  return found ? std::optional<JsonText>(*found) : std::nullopt;
 }
 
-FLUX_DECL std::optional<bool> JsonText::bool_at(std::string_view pointer) const {
+FLUX_DECL JsonKind JsonView::kind() const noexcept {
+  const std::string_view value = detail::from_token(text_);
+  switch (value.empty() ? 'n' : value.front()) {
+    case '{': return JsonKind::object;
+    case '[': return JsonKind::array;
+    case '"': return JsonKind::string;
+    case 't':
+    case 'f': return JsonKind::boolean;
+    case 'n': return JsonKind::null;
+    default: return JsonKind::number;
+  }
+}
+
+FLUX_DECL std::optional<JsonView> JsonView::at(std::string_view pointer) const {
+  const auto found = detail::json_at(text_, pointer);
+  if (!found) return std::nullopt;
+  return JsonView(*found);
+}
+
+FLUX_DECL JsonItems<JsonView> JsonView::elements(std::string_view pointer) const {
+  return JsonItems<JsonView>(detail::inside(view_at(pointer).text_, '['));
+}
+
+FLUX_DECL JsonItems<JsonMember> JsonView::members(std::string_view pointer) const {
+  return JsonItems<JsonMember>(detail::inside(view_at(pointer).text_, '{'));
+}
+
+template <>
+FLUX_DECL void JsonItems<JsonView>::Iterator::advance() {
+  const std::string_view element = detail::next_json_value(rest_);
+  ended_ = element.empty();
+  if (!ended_) item_ = JsonView(element);
+}
+
+template <>
+FLUX_DECL void JsonItems<JsonMember>::Iterator::advance() {
+  const std::string_view name = detail::next_json_value(rest_);
+  const std::string_view value = detail::next_json_value(rest_);
+  ended_ = value.empty();
+  if (ended_) return;
+  item_.name = detail::decoded_name(name);
+  item_.value = JsonView(value);
+}
+
+FLUX_DECL std::optional<bool> JsonView::bool_at(std::string_view pointer) const {
   const auto text = detail::json_at(text_, pointer);
   if (text == "true") return true;
   if (text == "false") return false;
   return std::nullopt;
 }
 
-FLUX_DECL std::optional<std::int64_t> JsonText::int64_at(std::string_view pointer) const {
+FLUX_DECL std::optional<std::int64_t> JsonView::int64_at(std::string_view pointer) const {
   const auto text = detail::json_at(text_, pointer);
   return text ? detail::json_integer<std::int64_t>(*text) : std::nullopt;
 }
 
-FLUX_DECL std::optional<std::uint64_t> JsonText::uint64_at(std::string_view pointer) const {
+FLUX_DECL std::optional<std::uint64_t> JsonView::uint64_at(std::string_view pointer) const {
   const auto text = detail::json_at(text_, pointer);
   return text ? detail::json_integer<std::uint64_t>(*text) : std::nullopt;
 }
 
-FLUX_DECL std::optional<double> JsonText::double_at(std::string_view pointer) const {
+FLUX_DECL std::optional<double> JsonView::double_at(std::string_view pointer) const {
   const auto text = detail::json_at(text_, pointer);
-  if (!text) return std::nullopt;
-  if (detail::is_zero_double(*text)) return text->front() == '-' ? -0.0 : 0.0;
-  detail::JsonStream stream(*text);
-  detail::DoubleSink sink;
-  detail::rj::Reader reader;
-  // An error is a number out of double's range, or a value of another type.
-  if (reader.Parse<detail::rj::kParseIterativeFlag | detail::rj::kParseFullPrecisionFlag>(stream, sink).IsError()) {
-    return std::nullopt;
-  }
-  return sink.number;
+  return text ? detail::read_double(*text) : std::nullopt;
 }
 
-FLUX_DECL std::optional<std::string> JsonText::string_at(std::string_view pointer) const {
+FLUX_DECL std::optional<std::string> JsonView::string_at(std::string_view pointer) const {
   const auto text = detail::json_at(text_, pointer);
   if (!text || text->front() != '"') return std::nullopt;
   return detail::decode_json_string(*text);
+}
+
+FLUX_DECL std::optional<std::string_view> JsonView::string_at(std::string_view pointer, std::string& buffer) const {
+  const auto text = detail::json_at(text_, pointer);
+  if (!text || text->front() != '"') return std::nullopt;
+  if (text->find('\\') == std::string_view::npos) return text->substr(1, text->size() - 2);
+  auto decoded = detail::decode_json_string(*text);
+  if (!decoded) return std::nullopt;
+  buffer = std::move(*decoded);
+  return buffer;
 }
 
 }  // namespace flux

@@ -5,6 +5,7 @@
 #include <flux/detail/mode.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace flux::core {
@@ -40,26 +41,45 @@ FLUX_DECL void Lane::copy_last(const Lane& other, std::size_t begin, std::size_t
   }
 }
 
-FLUX_DECL void Lane::end_segment(SegmentPolicy policy, std::uint64_t state_before) {
-  pending_.segments.push_back({static_cast<std::uint32_t>(pending_.bytes->size()), policy, state_before});
+FLUX_DECL void Lane::end_segment(SegmentPolicy policy, std::uint64_t state_before, SegmentFor whom) {
+  pending_.segments.push_back({static_cast<std::uint32_t>(pending_.bytes->size()), policy, whom, state_before});
+  pending_.has_states |= policy == SegmentPolicy::newest;
+  pending_.has_listed |= whom == SegmentFor::listed;
 }
 
-FLUX_DECL void Lane::exclude_from_last(SessionKey member) {
+FLUX_DECL void Lane::list_in_last(SessionKey member) {
   const auto last = static_cast<std::uint32_t>(pending_.segments.size());
-  if (!pending_.exclusions.empty()) {
-    Exclusion& newest = pending_.exclusions.back();
+  if (!pending_.listed.empty()) {
+    Listed& newest = pending_.listed.back();
     if (newest.member == member && newest.last == last - 1) {  // one sender's run
       newest.last = last;
       return;
     }
   }
-  pending_.exclusions.push_back({member, last - 1, last});
+  pending_.listed.push_back({member, last - 1, last});
+}
+
+FLUX_DECL std::size_t Lane::pending_listed() const noexcept {
+  std::size_t count = pending_.listed.size();
+  if (complete_) {
+    for (const Batch& batch : *complete_) count += batch.listed.size();
+  }
+  return count;
 }
 
 FLUX_DECL void Lane::exclude_from_pending(SessionKey member) {
   const auto exclude_from = [member](Batch& batch) {
-    if (batch.segments.empty()) return;
-    batch.exclusions.push_back({member, 0, static_cast<std::uint32_t>(batch.segments.size())});
+    const auto is_listed = [](const Segment& segment) { return segment.whom == SegmentFor::listed; };
+    const auto begin = batch.segments.begin();
+    const auto end = batch.segments.end();
+    for (auto first = begin; first != end;) {
+      const auto last = batch.has_listed ? std::find_if(first, end, is_listed) : end;
+      if (first != last) {
+        batch.listed.push_back(
+            {member, static_cast<std::uint32_t>(first - begin), static_cast<std::uint32_t>(last - begin)});
+      }
+      first = last == end ? end : last + 1;
+    }
   };
   if (complete_) std::for_each(complete_->begin(), complete_->end(), exclude_from);
   exclude_from(pending_);
@@ -70,13 +90,14 @@ FLUX_DECL std::string Lane::take_pending(SessionKey member, LaneSeat& seat, char
   std::string taken;
   bool beside_insert = false;
   const auto take_from = [&](const Batch& batch) {
+    std::vector<Listed> own;
+    std::copy_if(batch.listed.begin(), batch.listed.end(), std::back_inserter(own),
+                 [member](const Listed& e) { return e.member == member; });
     std::size_t begin = 0;
     auto insert = batch.inserts.begin();
     for (std::size_t i = 0; i < batch.segments.size(); ++i) {
       const Segment& segment = batch.segments[i];
-      const bool excluded = std::any_of(batch.exclusions.begin(), batch.exclusions.end(), [&](const Exclusion& e) {
-        return e.member == member && e.first <= i && i < e.last;
-      });
+      const bool excluded = !is_for(segment, i, own);
       const bool held_back = !excluded && segment.policy == SegmentPolicy::newest;
       if (held_back && seat.state_known == 0) seat.state_known = segment.state_before;
       const bool taken_along = !excluded && !held_back;
@@ -143,7 +164,7 @@ FLUX_DECL void Lane::flush_now() {
   }
 }
 
-/// The next batch is what is being sent. Whether there is another one behind it. Under the lock.
+/// Makes the next batch the one being sent. Returns whether another one follows. Under the lock.
 FLUX_DECL bool Lane::take_batch() {
   if (!complete_) {
     std::swap(pending_, sending_);
@@ -153,38 +174,39 @@ FLUX_DECL bool Lane::take_batch() {
   complete_->pop_front();
   complete_bytes_ -= sending_.bytes->size();
   if (complete_->empty()) complete_.reset();
-  return true;  // the pending one, if it is empty, too
+  return true;  // `pending_` follows, even if it is empty
 }
 
 FLUX_DECL void Lane::deliver_batch() {
   if (sending_.segments.empty()) return;
-  auto& exclusions = sending_.exclusions;
-  std::stable_sort(exclusions.begin(), exclusions.end(),
-                   [](const Exclusion& a, const Exclusion& b) { return a.member < b.member; });
+  auto& listed = sending_.listed;
+  std::stable_sort(listed.begin(), listed.end(), [](const Listed& a, const Listed& b) { return a.member < b.member; });
   // Outlets never leave the lane from inside `deliver`: a connection that fails is closed in a turn of its own.
   for (std::size_t i = 0; i < members_.size(); ++i) {
     const Entry& entry = members_[i];
-    // In a large room nothing of the next member is in the cache; it is fetched while the kernel sends to this one.
+    // In a large room the next member's memory is not in the cache; it is fetched while the kernel sends to this one.
     if (i + 1 < members_.size()) {
       const Entry& next = members_[i + 1];
       prefetch(next.outlet);
       prefetch(next.hot_memory);
       prefetch(static_cast<const char*>(next.hot_memory) + cache_line_bytes);
     }
-    std::span<const Exclusion> own;
-    if (!exclusions.empty()) {
-      const auto begin = std::lower_bound(exclusions.begin(), exclusions.end(), entry.member,
-                                          [](const Exclusion& e, SessionKey key) { return e.member < key; });
+    std::span<const Listed> own;
+    if (!listed.empty()) {
+      const auto begin = std::lower_bound(listed.begin(), listed.end(), entry.member,
+                                          [](const Listed& e, SessionKey key) { return e.member < key; });
       auto end = begin;
-      while (end != exclusions.end() && end->member == entry.member) ++end;
-      own = std::span<const Exclusion>(begin, end);
+      while (end != listed.end() && end->member == entry.member) ++end;
+      own = std::span<const Listed>(begin, end);
     }
     entry.outlet->deliver(sending_, own, *entry.seat);
   }
   sending_.segments.clear();
-  sending_.exclusions.clear();
+  sending_.listed.clear();
   sending_.inserts.clear();
-  // The buffer is used again, unless a slow reader still refers to it or it has grown out of proportion.
+  sending_.has_states = false;
+  sending_.has_listed = false;
+  // The buffer is reused unless a slow reader still refers to it or it has become too large.
   constexpr std::size_t kept_bytes = 4096;
   if (sending_.bytes.use_count() == 1 && sending_.bytes->capacity() <= kept_bytes) {
     sending_.bytes->clear();

@@ -3,14 +3,18 @@
 
 #include <flux/clock.hpp>
 #include <flux/detail/core/asio.hpp>
+#include <flux/detail/core/call_faults.hpp>
 #include <flux/detail/core/loop_counters.hpp>
 #include <flux/detail/core/timer_queue.hpp>
+#include <flux/json.hpp>
 
 #include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <thread>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -35,8 +39,13 @@ class Loop : public std::enable_shared_from_this<Loop> {
   /// Marks that the loop, or one of its connections, is making calls that may reach the application's handlers.
   class Turn {
    public:
-    explicit Turn(Loop& loop) : loop_(loop), before_(std::exchange(loop.in_turn_, true)) {}
-    ~Turn() { loop_.in_turn_ = before_; }
+    /// Errors: throws `Error` (bad_config) if another thread is in a turn, because then two threads run the
+    /// application's context.
+    explicit Turn(Loop& loop) : loop_(loop), before_(loop.begin_turn()) {}
+    ~Turn() {
+      loop_.in_turn_ = before_;
+      if (!before_ && !loop_.own_context_) loop_.turn_thread_.store({}, std::memory_order_release);
+    }
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
 
@@ -50,8 +59,9 @@ class Loop : public std::enable_shared_from_this<Loop> {
   /// long. Of a stall only this much counts as elapsed.
   static constexpr std::chrono::milliseconds stall{500};
 
-  /// `external`: the application's context, run by one thread; null: the loop has its own.
-  static std::shared_ptr<Loop> make(std::size_t index, std::shared_ptr<Clock> clock, asio::io_context* external);
+  /// `external`: the application's context, run by one thread; null: the loop has its own. `faults`: the server's.
+  static std::shared_ptr<Loop> make(std::size_t index, std::shared_ptr<Clock> clock, asio::io_context* external,
+                                    std::weak_ptr<CallFaults> faults = {});
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -63,10 +73,20 @@ class Loop : public std::enable_shared_from_this<Loop> {
   bool here() const noexcept { return !is_shut() && context_->get_executor().running_in_this_thread(); }
   Clock& clock() const noexcept { return *clock_; }
   LoopCounters& counters() noexcept { return counters_; }
+  /// Where handles of the application report failed calls. Any thread.
+  const std::weak_ptr<CallFaults>& call_faults() const noexcept { return call_faults_; }
   /// Whether the caller is inside a `Turn`; other work in the application's context is not.
   bool in_turn() const noexcept { return here() && in_turn_; }
+  /// In the application's context: whether another thread is in a `Turn` at this moment. Any thread.
+  bool in_turn_elsewhere() const noexcept {
+    const auto in_turn = turn_thread_.load(std::memory_order_acquire);
+    return in_turn != std::thread::id() && in_turn != std::this_thread::get_id();
+  }
   /// Guards the data of this loop's sessions that other threads may read.
   std::mutex& sessions_mutex() noexcept { return sessions_mutex_; }
+  /// What the application has stored with this loop's sessions, by their keys. Few have something, so they don't have room
+  /// for it. Under `sessions_mutex`.
+  std::unordered_map<std::uint64_t, JsonText>& session_data() noexcept { return session_data_; }
 
   /// Runs until `release_work` was called and no work is left. Only if the context is the loop's own.
   void run();
@@ -112,7 +132,13 @@ class Loop : public std::enable_shared_from_this<Loop> {
   bool is_shut() const noexcept { return shut_.load(std::memory_order_acquire); }
 
  private:
-  Loop(std::size_t index, std::shared_ptr<Clock> clock, asio::io_context* external);
+  Loop(std::size_t index, std::shared_ptr<Clock> clock, asio::io_context* external, std::weak_ptr<CallFaults> faults);
+  /// Returns whether the caller was in a turn before.
+  bool begin_turn() {
+    if (!own_context_) claim_turn();
+    return std::exchange(in_turn_, true);
+  }
+  void claim_turn();
   void drain_mailbox();
   void flush_turn();
   void run_due();
@@ -122,16 +148,19 @@ class Loop : public std::enable_shared_from_this<Loop> {
 
   const std::size_t index_;
   const std::shared_ptr<Clock> clock_;
+  const std::weak_ptr<CallFaults> call_faults_;
   std::unique_ptr<asio::io_context> own_context_;
   asio::io_context* context_;
   std::optional<asio::executor_work_guard<flux::detail::Executor>> work_;
   LoopCounters counters_;
   std::mutex sessions_mutex_;
+  std::unordered_map<std::uint64_t, JsonText> session_data_;
 
   std::mutex mailbox_mutex_;
   std::vector<Task> mailbox_, draining_;
   std::atomic<bool> shut_{false};
   bool in_turn_ = false;
+  std::atomic<std::thread::id> turn_thread_{};  // with the application's context: the thread that is in a turn
 
   std::vector<std::shared_ptr<Flushable>> to_flush_, flushing_;
 

@@ -2,6 +2,7 @@
 
 #include <flux/detail/core/loop.hpp>
 #include <flux/detail/mode.hpp>
+#include <flux/error.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -11,9 +12,11 @@
 namespace flux::core {
 
 // One thread runs the context but any thread may post to it: the reactor needs no locks, the queue does.
-FLUX_DECL Loop::Loop(std::size_t index, std::shared_ptr<Clock> clock, asio::io_context* external)
+FLUX_DECL Loop::Loop(std::size_t index, std::shared_ptr<Clock> clock, asio::io_context* external,
+                     std::weak_ptr<CallFaults> faults)
     : index_(index),
       clock_(std::move(clock)),
+      call_faults_(std::move(faults)),
       own_context_(external != nullptr ? nullptr : std::make_unique<asio::io_context>(ASIO_CONCURRENCY_HINT_UNSAFE_IO)),
       context_(external != nullptr ? external : own_context_.get()),
       timer_(std::in_place, *context_),
@@ -22,9 +25,9 @@ FLUX_DECL Loop::Loop(std::size_t index, std::shared_ptr<Clock> clock, asio::io_c
   if (own_context_) work_.emplace(context_->get_executor());
 }
 
-FLUX_DECL std::shared_ptr<Loop> Loop::make(std::size_t index, std::shared_ptr<Clock> clock,
-                                           asio::io_context* external) {
-  std::shared_ptr<Loop> loop(new Loop(index, std::move(clock), external));
+FLUX_DECL std::shared_ptr<Loop> Loop::make(std::size_t index, std::shared_ptr<Clock> clock, asio::io_context* external,
+                                           std::weak_ptr<CallFaults> faults) {
+  std::shared_ptr<Loop> loop(new Loop(index, std::move(clock), external, std::move(faults)));
   if (!loop->stepped_clock_) return loop;
   loop->clock_->watch(loop.get(), [weak = std::weak_ptr<Loop>(loop)] {
     if (const auto self = weak.lock()) self->post([raw = self.get()] { raw->run_due(); });
@@ -48,6 +51,22 @@ FLUX_DECL bool Loop::post(Task task) {
   }
   if (first && own_context_) asio::post(*context_, [self = shared_from_this()] { self->drain_mailbox(); });
   return true;
+}
+
+FLUX_DECL void Loop::claim_turn() {
+  const auto self = std::this_thread::get_id();
+  std::thread::id other;
+  if (turn_thread_.compare_exchange_strong(other, self, std::memory_order_acquire) || other == self) return;
+  // The other thread does this thread's work, so that the server can be stopped.
+  asio::post(*context_, [self = shared_from_this()] {
+    self->drain_mailbox();
+    self->timer_armed_ = false;
+    self->arm_timer();
+  });
+  throw Error(
+      Errc::bad_config,
+      "two threads run the io_context of a flux::Server, which needs one; for more threads leave use_context out "
+      "and set Config::threads");
 }
 
 FLUX_DECL void Loop::drain_mailbox() {

@@ -1,7 +1,8 @@
-// What one event loop counts.
+// The metrics of one event loop, and the handler that it is in.
 #pragma once
 
 #include <flux/detail/core/metrics.hpp>
+#include <flux/detail/core/running_handler.hpp>
 
 namespace flux::core {
 
@@ -18,14 +19,15 @@ struct LoopCounters : MetricSet {
   Counter frames_out{*this, "frames_out", "WebSocket frames handed to the system or an outbox"};
   Counter bytes_in{*this, "bytes_in", "bytes received"};
   Counter bytes_out{*this, "bytes_out", "bytes sent"};
-  Counter presence_coalesced{*this, "presence_coalesced", "presence frames and public lists merged for slow readers"};
+  Counter states_coalesced{*this, "states_coalesced", "states that newer ones replaced for slow readers"};
   Counter messages_dropped{*this, "messages_dropped", "messages not sent, their reader being too slow or gone"};
   Counter slow_readers_closed{*this, "slow_readers_closed", "connections closed because their reader was too slow"};
-  Counter handler_errors{*this, "handler_errors", "exceptions out of handlers"};
+  Counter handler_errors{*this, "handler_errors", "exceptions thrown by handlers"};
   Histogram timer_lateness_us{*this,
                               "timer_lateness_us",
                               "how late the loop's timers are called, in microseconds",
                               {100, 1'000, 10'000, 100'000, 1'000'000}};
+  RunningHandler running;  // no metric: what the loop's thread is doing
 };
 
 }  // namespace flux::core

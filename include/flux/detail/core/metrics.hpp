@@ -1,4 +1,4 @@
-// What a server counts: counters, gauges and histograms, each written by one thread and read by any.
+// A server's metrics: counters, gauges and histograms, each written by one thread and read by any.
 #pragma once
 
 #include <atomic>
@@ -16,20 +16,20 @@ namespace flux::core {
 
 enum class MetricKind : std::uint8_t { counter, gauge, histogram };
 
-/// Names and values, in an order of their own: {{"endpoint", "live"}}.
+/// Names and values, in an order that the metric chooses: {{"endpoint", "live"}}.
 using MetricLabels = std::vector<std::pair<std::string, std::string>>;
 
-/// A metric with its value. Those of the same name and labels are added up, whichever set they are in.
+/// A metric with its value. Metrics with the same name and labels are added up, whichever set they are in.
 struct MetricSample {
   std::string_view name;  ///< a literal; likewise `help`
   std::string_view help;
   MetricKind kind = MetricKind::counter;
   MetricLabels labels{};
-  std::uint64_t value = 0;  ///< of a histogram: how many values were observed
+  std::uint64_t value = 0;  ///< of a histogram: the number of values observed
   // Of a histogram only:
   std::uint64_t sum = 0;                 ///< of the values
-  std::vector<std::uint64_t> bounds{};   ///< upper bounds of the buckets, growing; each belongs to its bucket
-  std::vector<std::uint64_t> buckets{};  ///< how many values are in each; one more, for those above all bounds
+  std::vector<std::uint64_t> bounds{};   ///< upper bounds of the buckets, ascending; each belongs to its bucket
+  std::vector<std::uint64_t> buckets{};  ///< the number of values in each; one more bucket, for values above all bounds
 };
 
 /// A value in a set. Written by one thread, so that adding needs no locked instruction.
@@ -44,21 +44,21 @@ class MetricCell {
 
 class Histogram;
 
-/// The metrics of one writer: of an event loop, say. A struct that derives from this has them as members; a line adds
-/// one:
+/// The metrics of one writer, such as an event loop. A struct that derives from this has them as members; each takes
+/// one line:
 ///
 ///     struct ChatMetrics : core::MetricSet {
 ///       core::Counter sent{*this, "chat_sent", "messages that were stored and sent"};
 ///     };
 ///
-/// Filled while it is constructed, then only read. Names and help are literals: they outlive the set.
+/// Filled while it is constructed, then only read. Names and help must be literals, because they outlive the set.
 class MetricSet {
  public:
   MetricSet() = default;
   MetricSet(const MetricSet&) = delete;
   MetricSet& operator=(const MetricSet&) = delete;
 
-  /// Adds one whose value others keep. `read`: called by any thread.
+  /// Adds a metric whose value is stored elsewhere. `read`: returns it; called by any thread.
   void add(MetricKind kind, std::string_view name, std::string_view help, std::function<std::uint64_t()> read,
            MetricLabels labels = {});
 
@@ -74,12 +74,12 @@ class MetricSet {
     MetricLabels labels;
     const MetricCell* cell = nullptr;
     const Histogram* histogram = nullptr;
-    std::function<std::uint64_t()> read{};  // where both are null
+    std::function<std::uint64_t()> read{};  // if both are null
   };
   std::vector<Entry> entries_;
 };
 
-/// Only grows, but for what moves to the counter of another writer.
+/// Only grows, except when `take_back` moves a count to another writer's counter.
 class Counter {
  public:
   Counter(MetricSet& set, std::string_view name, std::string_view help, MetricLabels labels = {}) {
@@ -88,7 +88,7 @@ class Counter {
   Counter(const Counter&) = delete;
   Counter& operator=(const Counter&) = delete;
   void add(std::uint64_t n = 1) noexcept { cell_.set(cell_.get() + n); }
-  /// Takes back one that was added here, and that another writer adds instead.
+  /// Subtracts one, which another writer adds to its counter instead.
   void take_back() noexcept { cell_.set(cell_.get() - 1); }
   std::uint64_t get() const noexcept { return cell_.get(); }
 
@@ -96,7 +96,7 @@ class Counter {
   MetricCell cell_;
 };
 
-/// How many there are now. Ends with its set.
+/// The number of things that exist now. Disappears with its set.
 class Gauge {
  public:
   Gauge(MetricSet& set, std::string_view name, std::string_view help, MetricLabels labels = {}) {
@@ -112,10 +112,10 @@ class Gauge {
   MetricCell cell_;
 };
 
-/// How often values up to each bound occurred.
+/// The number of values up to each bound.
 class Histogram {
  public:
-  /// `bounds`: of the buckets, growing.
+  /// `bounds`: the upper bounds of the buckets, ascending.
   Histogram(MetricSet& set, std::string_view name, std::string_view help, std::vector<std::uint64_t> bounds,
             MetricLabels labels = {});
   Histogram(const Histogram&) = delete;
@@ -126,7 +126,7 @@ class Histogram {
   friend class Metrics;
 
   const std::vector<std::uint64_t> bounds_;
-  const std::unique_ptr<MetricCell[]> buckets_;  // and one more, above all bounds
+  const std::unique_ptr<MetricCell[]> buckets_;  // and one more, for values above all bounds
   MetricCell sum_;
 };
 
@@ -137,16 +137,16 @@ class Metrics {
   /// The writer of the set has ended: its counters and histograms stay in the sums, its gauges do not.
   void retire(const MetricSet& set);
 
-  /// In the order of names and labels: what a page for Prometheus lists.
+  /// All metrics, ordered by name and labels.
   std::vector<MetricSample> samples() const;
-  /// The value of a counter or a gauge, of all its labels together; 0 where there is none of the name.
+  /// The sum of a counter or gauge over all its labels; 0 if there is none of that name.
   static std::uint64_t total(const std::vector<MetricSample>& samples, std::string_view name);
 
  private:
   static void add_up(std::vector<MetricSample>& sums, const MetricSample& sample);
   static MetricSample sample_of(const MetricSet::Entry& entry);
 
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards everything below
   std::vector<std::shared_ptr<const MetricSet>> sets_;
   std::vector<MetricSample> past_;  // of sets that were retired
 };

@@ -61,7 +61,7 @@ FLUX_DECL MetricSample Metrics::sample_of(const MetricSet::Entry& entry) {
   return sample;
 }
 
-/// `sums` stays in order.
+/// `sums` stays sorted.
 FLUX_DECL void Metrics::add_up(std::vector<MetricSample>& sums, const MetricSample& sample) {
   const auto before = [](const MetricSample& a, const MetricSample& b) {
     return std::tie(a.name, a.labels) < std::tie(b.name, b.labels);

@@ -1,4 +1,4 @@
-// Checks of options, and the words of their errors.
+// Checks of options, and their error messages.
 #pragma once
 
 #include <flux/error.hpp>
@@ -9,13 +9,18 @@
 
 namespace flux::core {
 
-/// Errors: throws `Error` (bad_config) with `text` where the option is wrong.
+/// Errors: throws `Error` (bad_config) with `text` if the option is wrong.
 inline void require_option(bool is_right, const std::string& text) {
   if (!is_right) throw Error(Errc::bad_config, text);
 }
 
-/// ", not 7": the end of such a text.
+/// ", not 7": the end of such a message.
 inline std::string given(std::size_t value) { return ", not " + std::to_string(value); }
+
+/// Errors: throws `Error` (bad_config) if the option `name` is less than `least`.
+inline void require_at_least(std::size_t least, std::size_t value, const char* name) {
+  require_option(value >= least, std::string(name) + " must be at least " + std::to_string(least) + given(value));
+}
 
 /// Bounds options in seconds, so that milliseconds of them never overflow.
 inline constexpr std::chrono::hours hundred_years(24 * 36'525);

@@ -10,8 +10,8 @@
 
 namespace flux::core {
 
-/// SipHash (Aumasson and Bernstein, 2012) with `C` rounds per word and `D` final rounds. Without the key nobody can
-/// tell which texts collide.
+/// SipHash (Aumasson and Bernstein, 2012) with `C` rounds per word and `D` final rounds. Without the key it is
+/// impossible to tell which texts collide.
 template <int C, int D>
 std::uint64_t siphash(std::uint64_t key0, std::uint64_t key1, std::string_view text) noexcept {
   std::uint64_t v0 = key0 ^ 0x736f6d6570736575;

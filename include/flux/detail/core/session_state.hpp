@@ -1,8 +1,9 @@
-// What is common to the clients of every protocol, and the directory of all of them.
+// What all clients have in common, whatever their protocol, and the directory of all sessions.
 #pragma once
 
 #include <flux/detail/core/grant_holder.hpp>
 #include <flux/detail/core/ip_address.hpp>
+#include <flux/detail/core/listed_client.hpp>
 #include <flux/detail/core/loop.hpp>
 #include <flux/detail/core/secret.hpp>
 #include <flux/detail/core/session_key.hpp>
@@ -12,9 +13,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -27,8 +32,16 @@ class Room;
 
 namespace flux::detail {
 
-/// Behind `flux::Session`. Outlives its connection as long as somebody holds a handle, and then the server too.
-/// Threading: any thread, but where it says otherwise.
+/// Where the application puts a session.
+struct Placement {
+  RoomId room;
+  std::optional<JsonText> presence;  ///< none: what it has there, or `{}`
+  std::optional<RoomId> from;        ///< the room that it leaves for that; none: it leaves none
+  std::string reason;                ///< why it leaves; empty: none is given
+};
+
+/// The state behind `flux::Session`. Outlives its connection, and even the server, as long as there is a handle.
+/// Threading: any thread, unless stated otherwise.
 class SessionState : public core::GrantHolder {
  public:
   SessionState(std::uint64_t key, std::shared_ptr<core::Loop> loop, const core::ClientAddress& remote,
@@ -38,7 +51,7 @@ class SessionState : public core::GrantHolder {
 
   std::uint64_t key() const noexcept { return key_; }
   SessionId id() const { return core::key_text(key_); }
-  const std::shared_ptr<core::Loop>& loop() const noexcept { return loop_; }
+  const std::shared_ptr<core::Loop>& loop() const noexcept final { return loop_; }
   const core::ClientAddress& remote() const noexcept { return remote_; }
   /// Null: an empty one.
   std::shared_ptr<const Grant> grant() const override {
@@ -53,23 +66,46 @@ class SessionState : public core::GrantHolder {
     return {std::move(granted), &of_grant};
   }
 
+  /// Its wire protocol, named as in `ConnectedClient::protocol`.
+  virtual std::string_view protocol() const noexcept = 0;
   virtual bool connected() const = 0;
+  virtual ClientCounts counts() const noexcept = 0;
   virtual std::vector<RoomId> rooms() const = 0;
   bool is_in(const RoomId& room) const {
     const auto in = rooms();
     return std::find(in.begin(), in.end(), room) != in.end();
   }
+  /// What the application has stored with it; null: nothing.
+  JsonText data() const {
+    const std::lock_guard lock(loop_->sessions_mutex());
+    const auto found = loop_->session_data().find(key_);
+    return found == loop_->session_data().end() ? JsonText() : found->second;
+  }
+  /// Null removes it. Errors: message_too_large; session_not_found.
+  virtual Result<void> change_data(JsonText data) = 0;
   virtual Result<Sent> send(std::string_view event, const JsonText& payload, const RoomId& room) = 0;
   virtual void close_session(CloseCode code, std::string_view reason) = 0;
-  /// Gives it another grant, which counts from now on; its memberships stay. Errors: session_not_found.
+  /// Replaces the grant, from now on; memberships stay. Errors: session_not_found.
   virtual Result<void> change_grant(Grant grant) = 0;
-  /// Takes the session out of a room that has ended; not of one that was made under the same id. On its loop.
+  /// Removes the session from a room that has ended, but not from a new room with the same id. On its loop.
   virtual void leave_room(const std::shared_ptr<features::Room>& room) = 0;
+
+  /// `done` is called once, on the session's loop or where the loop ends.
+  using WhenDone = std::function<void(Result<void>)>;
+  /// The application puts the session in a room, without asking its handlers. In a turn of its own: a handler may do so
+  /// for the session that it is called for. Errors: session_not_found; not_in_room; those of a join.
+  virtual void place(Placement placement, WhenDone done) = 0;
+  /// The application removes the session from a room, likewise. Errors: session_not_found; room_not_found; not_in_room.
+  virtual void put_out(RoomId room, std::string reason, WhenDone done) = 0;
 
  protected:
   void set_grant(std::shared_ptr<const Grant> grant) {
     const std::lock_guard lock(loop_->sessions_mutex());
     grant_.swap(grant);
+  }
+  void forget_data() {
+    const std::lock_guard lock(loop_->sessions_mutex());
+    loop_->session_data().erase(key_);
   }
 
  private:
@@ -87,11 +123,15 @@ namespace flux::core {
 class SessionDirectory {
  public:
   using SessionPtr = std::shared_ptr<detail::SessionState>;
+  struct Entry {
+    SessionPtr session;
+    std::uint32_t connected_at;  // seconds since 1970; stored here because the allocator would leave the space unused
+  };
 
-  void add(const SessionPtr& session) {
+  void add(const SessionPtr& session, std::int64_t unix_ms) {
     Shard& s = shard(session->key());
     const std::lock_guard lock(s.mutex);
-    s.sessions.emplace(session->key(), session);
+    s.sessions.emplace(session->key(), Entry{session, static_cast<std::uint32_t>(unix_ms / 1000)});
   }
   void remove(std::uint64_t key) {
     SessionPtr last;  // destroyed without the lock
@@ -99,47 +139,53 @@ class SessionDirectory {
     const std::lock_guard lock(s.mutex);
     const auto found = s.sessions.find(key);
     if (found == s.sessions.end()) return;
-    last = std::move(found->second);
+    last = std::move(found->second.session);
     s.sessions.erase(found);
   }
   SessionPtr find(std::uint64_t key) const {
     const Shard& s = shard(key);
     const std::lock_guard lock(s.mutex);
     const auto found = s.sessions.find(key);
-    return found == s.sessions.end() ? nullptr : found->second;
+    return found == s.sessions.end() ? nullptr : found->second.session;
   }
   std::vector<SessionPtr> all() const {
     std::vector<SessionPtr> list;
     for (const Shard& s : shards_) {
       const std::lock_guard lock(s.mutex);
-      for (const auto& [key, session] : s.sessions) list.push_back(session);
+      for (const auto& [key, entry] : s.sessions) list.push_back(entry.session);
     }
     return list;
   }
+  /// At most `limit` sessions after the one with the id `after`, which may have ended; empty: from the first one.
+  std::vector<ListedClient> page(std::string_view after, std::size_t limit) const {
+    const std::size_t first = key_from_text(after).value_or(0) % shards_.size();
+    return list_shards(shards_, first, limit, [&](const Shard& of, std::vector<ListedClient>& list) {
+      for (const auto& [key, entry] : of.sessions) {
+        ListedClient client{entry.session->id(), entry.session->protocol(), entry.connected_at, entry.session->counts(),
+                            entry.session};
+        if (&of != &shards_[first] || client.id > after) list.push_back(std::move(client));
+      }
+    });
+  }
 
-  /// The session is the user's from now on; an empty user is nobody.
+  /// Assigns the session to the user; does nothing if the user is empty.
   void add_user(const std::string& user, std::uint64_t key) {
     if (user.empty()) return;
     const std::lock_guard lock(users_mutex_);
-    users_.emplace(user, key);
+    users_.insert({user, key});
   }
   void remove_user(const std::string& user, std::uint64_t key) {
     if (user.empty()) return;
     const std::lock_guard lock(users_mutex_);
-    const auto [begin, end] = users_.equal_range(user);
-    for (auto entry = begin; entry != end; ++entry) {
-      if (entry->second == key) {
-        users_.erase(entry);
-        return;
-      }
-    }
+    users_.erase({user, key});
   }
   std::vector<SessionPtr> of_user(std::string_view user) const {
     std::vector<std::uint64_t> keys;
     {
       const std::lock_guard lock(users_mutex_);
-      const auto [begin, end] = users_.equal_range(std::string(user));
-      for (auto entry = begin; entry != end; ++entry) keys.push_back(entry->second);
+      for (auto entry = users_.lower_bound(user); entry != users_.end() && entry->user == user; ++entry) {
+        keys.push_back(entry->key);
+      }
     }
     std::vector<SessionPtr> list;
     for (const std::uint64_t key : keys) {
@@ -151,15 +197,29 @@ class SessionDirectory {
  private:
   struct Shard {
     mutable std::mutex mutex;
-    std::unordered_map<std::uint64_t, SessionPtr> sessions;
+    std::unordered_map<std::uint64_t, Entry> sessions;
   };
-  // Keys are mixed already: their low bits are as good as any.
+  // Keys are already random, so their low bits select a shard.
   Shard& shard(std::uint64_t key) { return shards_[key % shards_.size()]; }
   const Shard& shard(std::uint64_t key) const { return shards_[key % shards_.size()]; }
 
   std::array<Shard, 16> shards_;
+  // Ordered, not hashed: one user may have many sessions, and each must be removed without looking at the others.
+  struct UserKey {
+    std::string user;
+    std::uint64_t key;
+  };
+  struct ByUser {
+    using is_transparent = void;
+    bool operator()(const UserKey& a, const UserKey& b) const {
+      const int order = a.user.compare(b.user);
+      return order != 0 ? order < 0 : a.key < b.key;
+    }
+    bool operator()(const UserKey& a, std::string_view user) const { return a.user < user; }
+    bool operator()(std::string_view user, const UserKey& b) const { return user < b.user; }
+  };
   mutable std::mutex users_mutex_;
-  std::unordered_multimap<std::string, std::uint64_t, SeededHash, std::equal_to<>> users_;
+  std::set<UserKey, ByUser> users_;
 };
 
 }  // namespace flux::core

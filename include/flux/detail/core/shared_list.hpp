@@ -1,4 +1,4 @@
-// Lists that are read while others add to them.
+// Lists that can be read while items are added.
 #pragma once
 
 #include <memory>
@@ -7,7 +7,7 @@
 
 namespace flux::detail {
 
-/// A longer list: those who read the old one go on.
+/// Replaces `list` by a longer copy; readers of the old one are not disturbed.
 template <class T>
 void add_to_list(std::shared_ptr<const std::vector<T>>& list, T item) {
   auto longer = std::make_shared<std::vector<T>>(*list);

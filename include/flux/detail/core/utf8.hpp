@@ -13,6 +13,9 @@ namespace flux::core {
 /// Whether `text` is valid UTF-8: no surrogates, no overlong forms, nothing above U+10FFFF.
 bool valid_utf8(std::string_view text) noexcept;
 
+/// Whether valid UTF-8 contains a control character: U+0000 to U+001F, U+007F to U+009F.
+bool has_control_characters(std::string_view text) noexcept;
+
 /// `text` with U+FFFD for each byte that is not part of a code point. Valid UTF-8 is returned unchanged; other text may
 /// triple in size.
 std::string repaired(std::string text);
@@ -20,7 +23,11 @@ std::string repaired(std::string text);
 /// The longest beginning of `text` that has at most `bytes_max` bytes and ends with a whole code point.
 std::string_view beginning(std::string_view text, std::size_t bytes_max) noexcept;
 
-/// `text` for error messages: its first 40 bytes, repaired, with an ellipsis if it was longer.
+/// `text`, which is UTF-8, with U+FFFD for each control character: no client can begin a line of the log.
+std::string without_control_characters(std::string text);
+
+/// `text` for error messages and the log: its first 40 bytes, repaired, without control characters, with an ellipsis if
+/// it was longer.
 std::string shown(std::string_view text);
 
 /// Validates UTF-8 that arrives in pieces, which may end anywhere.

@@ -62,6 +62,15 @@ FLUX_DECL bool valid_utf8(std::string_view text) noexcept {
   return validator.scan(text) == text.size() && validator.complete();
 }
 
+FLUX_DECL bool has_control_characters(std::string_view text) noexcept {
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    if (byte < 0x20 || byte == 0x7f) return true;
+    if (byte == 0xc2 && static_cast<unsigned char>(text[at + 1]) < 0xa0) return true;  // U+0080 to U+009F
+  }
+  return false;
+}
+
 FLUX_DECL std::string_view beginning(std::string_view text, std::size_t bytes_max) noexcept {
   if (text.size() <= bytes_max) return text;
   std::size_t size = bytes_max;
@@ -85,10 +94,22 @@ FLUX_DECL std::string repaired(std::string text) {
   return out;
 }
 
+FLUX_DECL std::string without_control_characters(std::string text) {
+  if (!has_control_characters(text)) return text;
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t size = static_cast<unsigned char>(text[at]) == 0xc2 ? 2 : 1;  // U+0080 to U+00BF, or a byte
+    const std::string_view next = std::string_view(text).substr(at, size);
+    out.append(has_control_characters(next) ? "\xEF\xBF\xBD" : next);
+    at += size;
+  }
+  return out;
+}
+
 FLUX_DECL std::string shown(std::string_view text) {
   constexpr std::size_t bytes_max = 40;
   const std::string_view first = beginning(text, bytes_max);
-  return repaired(std::string(first)).append(first.size() < text.size() ? "…" : "");
+  return without_control_characters(repaired(std::string(first))).append(first.size() < text.size() ? "…" : "");
 }
 
 FLUX_DECL std::size_t Utf8Validator::scan(std::string_view piece) noexcept {

@@ -1,15 +1,19 @@
 // A wire protocol at its paths, as the server sees it.
 #pragma once
 
+#include <flux/detail/core/listed_client.hpp>
 #include <flux/detail/core/loop.hpp>
 #include <flux/detail/transport/http_connection.hpp>
 #include <flux/detail/transport/router.hpp>
 #include <flux/detail/transport/websocket_stream.hpp>
+#include <flux/error.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace flux::endpoints {
@@ -20,7 +24,7 @@ struct LoopHome {
   transport::WebSocketService& websockets;
 };
 
-/// Returns the home of the connections of a loop. Called on that loop; nothing where the loop takes no new connections.
+/// Returns the home of a loop's connections. Called on that loop; none if the loop accepts no new connections.
 using Homes = std::function<std::optional<LoopHome>(const core::Loop&)>;
 
 /// The server holds a list of endpoints and calls each at the points below. An endpoint is added while the server does
@@ -39,7 +43,7 @@ class Endpoint {
   virtual std::vector<std::string> websocket_paths() const { return {}; }
   /// Checks its options. Errors: throws `Error` (bad_config).
   virtual void check() const {}
-  /// Adds the HTTP requests that it answers. Errors: throws `Error` (bad_config) where a path is taken.
+  /// Adds the HTTP requests that it answers. Errors: throws `Error` (bad_config) if a path is taken.
   virtual void add_routes(transport::Router&) {}
 
   /// The server starts; no loop runs yet.
@@ -48,10 +52,19 @@ class Endpoint {
   /// loop.
   virtual void upgrade(const std::shared_ptr<transport::HttpConnection>&, const transport::HttpHead&,
                        transport::WebSocketService&) {}
+  /// Its connected clients that are not in the directory of sessions: at most `limit` after the one with the id
+  /// `after`, which may have disconnected; empty: from the first one. Threading: any thread.
+  virtual std::vector<core::ListedClient> clients(std::string_view, std::size_t) const { return {}; }
+  /// Ends the connection of the client that `clients` lists with this id, with the code and the reason if its protocol
+  /// has them. Returns false if there is no such client. Threading: any thread.
+  virtual bool disconnect(std::string_view, CloseCode, std::string_view) { return false; }
+  /// The key of the session of the client that this endpoint's protocol knows by the id; none if there is no such client.
+  /// Threading: any thread.
+  virtual std::optional<std::uint64_t> session_key(std::string_view) const { return std::nullopt; }
   /// The server begins to stop: closes the sessions that own no connection. The server itself tells every connection.
   /// Threading: any thread.
   virtual void stop() {}
-  /// The loop ends: no session of this endpoint is left on it. The connections of the loop are closed already. On that
+  /// The loop ends: no session of this endpoint is left on it. The connections of the loop are already closed. On that
   /// loop.
   virtual void end(const core::Loop&) {}
 };

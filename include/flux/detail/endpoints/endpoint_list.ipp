@@ -16,7 +16,7 @@ FLUX_DECL void EndpointList::add(std::shared_ptr<Endpoint> endpoint, transport::
       throw Error(Errc::bad_config, "a WebSocket endpoint's path must begin with \"/\", not \"" + path + "\"");
     }
     if (find(path) != nullptr) {
-      throw Error(Errc::bad_config, "there is a WebSocket endpoint at \"" + path + "\" already");
+      throw Error(Errc::bad_config, "there is already a WebSocket endpoint at \"" + path + "\"");
     }
   }
   endpoint->add_routes(router);

@@ -2,6 +2,10 @@
 
 #include <flux/detail/core/utf8.hpp>
 #include <flux/detail/endpoints/handshake.hpp>
+#include <flux/detail/endpoints/http_refusal.hpp>
+#include <flux/detail/endpoints/refused_websocket.hpp>
+#include <flux/detail/gate/cross_origin.hpp>
+#include <flux/detail/gate/held_grant.hpp>
 #include <flux/detail/gate/shown.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/detail/transport/http_chars.hpp>
@@ -15,39 +19,101 @@ namespace flux::endpoints {
 
 namespace handshake_detail {
 
-FLUX_DECL void refuse(transport::HttpConnection& http, const Error& why) {
-  switch (why.code()) {
-    case Errc::unauthorized:
-      http.connection()->loop().counters().connections_refused.add();
-      return http.refuse_upgrade(401, why.message(), {{"WWW-Authenticate", "Bearer"}});
-    case Errc::overloaded: return http.refuse_upgrade(503, why.message());
-    default: return http.refuse_upgrade(500, why.message());
-  }
+FLUX_DECL void refuse_with_status(transport::HttpConnection& http, const Error& why) {
+  const HttpRefusal refusal = http_refusal(why.code());
+  http.refuse_upgrade(refusal.status, why.message(), refusal.fields);
+}
+
+/// The handshake agrees on what browsers insist on, and on nothing else.
+FLUX_DECL void refuse_with_close_code(const Config& config, transport::HttpConnection& http,
+                                      const transport::HttpHead& head, const Error& why) {
+  const auto connection = http.connection()->shared_from_this();
+  const std::string answer = answer_websocket(config, head, first_subprotocol(head), false).head;
+  if (!http.accept_upgrade(answer, std::make_shared<RefusedWebSocket>())) return;
+  connection->write(transport::close_frame(static_cast<std::uint16_t>(refusal_code(why)), why.message()));
+  connection->finish(config.limits.close_timeout);
+}
+
+FLUX_DECL void refuse(flux::detail::HttpExchangeState& exchange, const Error& why) {
+  auto [status, fields] = http_refusal(why.code());
+  if (exchange.head().has_body()) fields.emplace_back("Connection", "close");  // the body is not read
+  exchange.ignore_body();
+  exchange.respond(status, why.message(), "text/plain; charset=utf-8", std::move(fields));
 }
 
 }  // namespace handshake_detail
 
-FLUX_DECL void let_in(gate::Gate& gate, std::string_view protocol,
+FLUX_DECL void let_in(const features::Backend& backend, std::string_view protocol,
                       const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
-                      Admit admit) {
+                      RefuseWith refuse_with, Admit admit) {
   const gate::ShownOverHttp shown(protocol, head, http->client(head));
-  gate.let_in(http->connection()->shared_loop(), shown, [http, head, admit = std::move(admit)](Result<Grant> grant) {
+  auto answered = [&config = backend.config, http, head, refuse_with, admit = std::move(admit)](Result<Grant> grant) {
     if (http->closed()) return;
-    if (!grant) return handshake_detail::refuse(*http, grant.error());
-    const bool is_empty = *grant == Grant();
-    admit(head, is_empty ? nullptr : std::make_shared<const Grant>(std::move(*grant)));
+    if (grant) return admit(head, gate::kept(std::move(*grant)));
+    if (is_refusal(grant.error().code())) http->connection()->loop().counters().connections_refused.add();
+    if (refuse_with == RefuseWith::http_status) return handshake_detail::refuse_with_status(*http, grant.error());
+    handshake_detail::refuse_with_close_code(config, *http, head, grant.error());
+  };
+  backend.gate.let_in(http->connection()->shared_loop(), shown, std::move(answered));
+}
+
+namespace handshake_detail {
+
+/// The grant of a request in progress.
+class RequestGrant {
+ public:
+  RequestGrant(gate::Admitted& admitted, std::shared_ptr<gate::HeldGrant> held)
+      : admitted_(admitted), held_(std::move(held)) {
+    admitted_.watch(held_, gate::Admitted::Find::by_end_and_user);
+  }
+  ~RequestGrant() { admitted_.forget(held_.get()); }
+  RequestGrant(const RequestGrant&) = delete;
+  RequestGrant& operator=(const RequestGrant&) = delete;
+
+ private:
+  gate::Admitted& admitted_;
+  const std::shared_ptr<gate::HeldGrant> held_;
+};
+
+}  // namespace handshake_detail
+
+FLUX_DECL void end_with_revocation(features::Backend& backend,
+                                   const std::shared_ptr<flux::detail::HttpExchangeState>& exchange,
+                                   const std::shared_ptr<const Grant>& grant) {
+  if (exchange->over() || !grant || (grant->identity.user_id.empty() && grant->credential.empty())) return;
+  Grant endless;  // only what it is found by
+  endless.identity.user_id = grant->identity.user_id;
+  endless.credential = grant->credential;
+  auto end = [weak = std::weak_ptr(exchange)](CloseCode, std::string_view) {
+    if (const auto request = weak.lock()) request->abort();
+  };
+  auto held = std::make_shared<gate::HeldGrant>(exchange->loop(), std::make_shared<const Grant>(std::move(endless)),
+                                                std::move(end));
+  exchange->hold(std::make_shared<handshake_detail::RequestGrant>(backend.admitted, std::move(held)));
+}
+
+FLUX_DECL void let_in(flux::detail::Hub& hub, const std::shared_ptr<flux::detail::HttpExchangeState>& exchange,
+                      std::function<void()> admitted) {
+  const transport::HttpHead& head = exchange->head();
+  const bool reads = head.method() == "GET" || head.method() == "HEAD" || head.method() == "OPTIONS";
+  if (!reads && !gate::may_change_things(hub.config.origins, head, hub.speaks_tls())) {
+    return handshake_detail::refuse(*exchange, Error(Errc::forbidden, "pages of this origin may not do this"));
+  }
+  const gate::ShownOverHttp shown("http", head, exchange->client());
+  hub.gate.let_in_known(exchange->loop(), shown, [&hub, exchange, admitted = std::move(admitted)](Result<Grant> grant) {
+    if (!grant) return handshake_detail::refuse(*exchange, grant.error());
+    exchange->set_grant(gate::kept(std::move(*grant)));
+    admitted();
+    end_with_revocation(hub, exchange, exchange->grant());
   });
 }
 
 FLUX_DECL std::string first_subprotocol(const transport::HttpHead& head) {
-  constexpr std::string_view blank = " \t";
   const std::string offered = head.all_headers("sec-websocket-protocol");
   for (std::string_view rest = offered; !rest.empty();) {
-    std::string_view first = rest.substr(0, rest.find(','));
-    rest.remove_prefix(std::min(first.size() + 1, rest.size()));
-    first.remove_prefix(std::min(first.find_first_not_of(blank), first.size()));
-    first = first.substr(0, first.find_last_not_of(blank) + 1);
-    if (transport::detail::is_token(first)) return std::string(first);
+    if (const auto first = transport::take_part(rest, ','); transport::detail::is_token(first)) {
+      return std::string(first);
+    }
   }
   return {};
 }
@@ -66,7 +132,7 @@ FLUX_DECL void check_subprotocols(std::string_view setting, const std::vector<st
     throw Error(Errc::bad_config, std::string(setting)
                                       .append(": \"")
                                       .append(core::shown(name))
-                                      .append("\" is no subprotocol; one is a token, such as \"v1.chat\""));
+                                      .append("\" is not a subprotocol; it must be a token, such as \"v1.chat\""));
   }
 }
 

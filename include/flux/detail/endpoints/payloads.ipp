@@ -4,6 +4,8 @@
 #include <flux/detail/endpoints/payloads.hpp>
 #include <flux/detail/mode.hpp>
 
+#include <limits>
+
 namespace flux::protocol {
 
 FLUX_DECL void append_entry_payload(std::string& out, const features::PresenceEntry& entry) {
@@ -19,16 +21,18 @@ FLUX_DECL void append_entry_payload(std::string& out, const features::PresenceEn
 }
 
 FLUX_DECL void append_chat_payload(std::string& out, const ChatMessage& message) {
-  detail::JsonObject(out)
-      .string("id", message.id)
+  detail::JsonObject object(out);
+  object.string("id", message.id)
       .string("roomId", message.room)
       .string("connectionId", message.connection_id)
       .optional_string("userId", message.user_id)
       .string("message", message.message)
       .optional_json("metadata", message.metadata)
       .number("createdAt", message.created_at)
-      .number("offset", message.offset)
-      .end();
+      .number("offset", message.offset);
+  if (message.edited_at != 0) object.number("editedAt", message.edited_at);
+  if (message.deleted_at != 0) object.number("deletedAt", message.deleted_at);
+  object.end();
 }
 
 FLUX_DECL void append_event_payload(std::string& out, const features::EventNotice& notice) {
@@ -56,6 +60,14 @@ FLUX_DECL void append_presence_payload(std::string& out, const features::Presenc
   if (!notice.updated.empty()) {
     object.key("updated");
     detail::append_json_array(out, notice.updated, put);
+  }
+  object.end();
+}
+
+FLUX_DECL void append_access_payload(std::string& out, std::int64_t expires_at) {
+  detail::JsonObject object(out);
+  if (expires_at != std::numeric_limits<std::int64_t>::max()) {
+    object.number("expiresAt", static_cast<std::uint64_t>(expires_at));
   }
   object.end();
 }

@@ -2,19 +2,21 @@
 #pragma once
 
 #include <flux/config.hpp>
+#include <flux/detail/core/call_faults.hpp>
 #include <flux/detail/core/secret.hpp>
 #include <flux/detail/core/session_state.hpp>
 #include <flux/detail/features/chat_log.hpp>
-#include <flux/detail/features/files.hpp>
+#include <flux/detail/features/file_feature.hpp>
 #include <flux/detail/features/handed_in.hpp>
 #include <flux/detail/features/public_space.hpp>
 #include <flux/detail/features/request_table.hpp>
+#include <flux/detail/features/revocation_log.hpp>
 #include <flux/detail/features/room_log.hpp>
 #include <flux/detail/features/rooms.hpp>
 #include <flux/detail/gate/admitted.hpp>
-#include <flux/detail/gate/file_link.hpp>
+#include <flux/detail/gate/client_limits.hpp>
 #include <flux/detail/gate/gate.hpp>
-#include <flux/detail/gate/upload_ticket.hpp>
+#include <flux/detail/gate/revocations.hpp>
 #include <flux/events.hpp>
 
 #include <atomic>
@@ -25,49 +27,61 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace flux::features {
 
-/// The application's handlers, but those of the gate; set before the server starts.
+/// The application's handlers, except those of the gate; set before the server starts.
 struct Handlers {
   DisconnectHandler disconnect;
   JoinHandler join;
+  JoinedHandler joined;
   LeaveHandler leave;
+  CreateRoomHandler create_room;
   EventHandler event;
   ChatHandler chat;
+  ChatEditHandler chat_edit;
+  ChatDeleteHandler chat_delete;
   ShareHandler share;
   PublicDeleteHandler public_delete;
   PresenceHandler presence;
+  StoredFileHandler stored_file;
 };
 
-inline Error no_files() { return Error(Errc::forbidden, "this server takes no files"); }
+inline Error no_files() { return Error(Errc::forbidden, "this server accepts no files"); }
+inline Error no_room(const RoomId& room) {
+  return Error(Errc::room_not_found, "no room \"" + core::shown(room) + "\"");
+}
+inline Error no_chat_message(Offset offset) {
+  return Error(Errc::chat_message_not_found, "no chat message with offset " + std::to_string(offset));
+}
+inline Error chat_not_editable() {
+  return Error(Errc::forbidden, "messages can't be edited or deleted: the chat store of this server can't do it");
+}
+inline Error not_running() { return Error(Errc::stopped, "the server is not running"); }
 
-struct SignedTicket {
-  std::string text;
-  std::int64_t expires_at;  // milliseconds since 1970
-};
-
-/// Knows no protocol. Unit tests make one without a server.
-/// Threading: any thread; handlers are called on the loop of the connection that they are about.
+/// Knows no protocol. Unit tests create one without a server.
+/// Threading: any thread; handlers are called on the loop of the connection that they concern.
 struct Backend {
-  /// `settings` outlives it.
+  /// `settings` must outlive it.
   explicit Backend(const Config& settings)
       : config(settings),
         secret(settings.seed),
         keys(secret.derived("keys")),
+        revocations(settings.clock, settings.revocations.count_max),
         gate(
             settings,
-            [this](core::LoopCounters& counters, std::string_view what, const std::function<void()>& handler) {
-              return guarded(counters, what, handler);
-            },
-            [this](LogLevel level, std::string_view message) { log(level, message); }),
-        admitted(settings.clock),
-        upload_tickets(settings.files.link_key),
-        file_links(settings.files.link_key),
+            [this](core::LoopCounters& counters, std::string_view what, const std::function<void()>& handler,
+                   const core::ClientAddress& client) { return guarded(counters, what, handler, client); },
+            [this](LogLevel level, std::string_view message) { log(level, message); }, &revocations),
+        admitted(settings.clock, settings.expiry_notice, &revocations),
+        client_limits(settings.limits, settings.clock, [this](std::string_view what) { log(LogLevel::warning, what); }),
+        call_faults(std::make_shared<core::CallFaults>(settings.clock, settings.log, settings.log_level)),
         chat_faults(make_faults("the chat store")),
         room_faults(make_faults("the room store")),
-        file_faults(make_faults("the file store")),
-        files(make_files(settings)),
+        revocation_faults(make_faults("the revocation store")),
+        revocation_log(settings.revocations, revocations, revocation_faults),
         room_log(make_room_log(settings)),
         rooms(settings, secret.derived("epochs").first(), room_log.get()),
         public_space(
@@ -83,16 +97,18 @@ struct Backend {
   const Config& config;
   Handlers handlers;
   RequestTable requests;
-  std::atomic<std::uint64_t> errors_elsewhere{0};  // exceptions out of callbacks, on no loop
+  std::atomic<std::uint64_t> errors_elsewhere{0};  // exceptions thrown by callbacks outside the loops
   const core::Secret secret;
   core::KeySequence keys;  // of sessions and messages
   core::SessionDirectory sessions;
+  gate::Revocations revocations;
   gate::Gate gate;
   gate::Admitted admitted;
-  const gate::UploadTickets upload_tickets;
-  const gate::FileLinks file_links;
-  const std::shared_ptr<StoreFaults> chat_faults, room_faults, file_faults;
-  const std::shared_ptr<Files> files;       // null: the server takes none. Outlives what rooms hold of it
+  gate::ClientLimits client_limits;
+  const std::shared_ptr<core::CallFaults> call_faults;
+  const std::shared_ptr<StoreFaults> chat_faults, room_faults, revocation_faults;
+  RevocationLog revocation_log;
+  std::shared_ptr<FileFeature> files;       // null: the server has no file store. Set before the server starts
   const std::unique_ptr<RoomLog> room_log;  // null: rooms end with the process
   Rooms rooms;
   std::shared_ptr<PublicSpace> public_space;
@@ -100,32 +116,105 @@ struct Backend {
   std::shared_ptr<ChatLog> chat;  // while the server runs; changed under the mutex, only when no loop runs
 
   std::uint64_t new_key() { return keys.next(); }
+  /// An id for a chat message: 22 letters and digits.
+  std::string new_chat_id() { return core::timed_key_text(config.clock->unix_ms(), new_key()); }
 
-  /// What a session says now, for the store to keep.
-  ChatMessage chat_message(const detail::SessionState& from, const RoomId& room, std::string text,
-                           std::string metadata) {
-    const auto known = from.identity();
-    const std::int64_t now = from.loop()->clock().unix_ms();
-    return {core::timed_key_text(now, new_key()),
-            room,
-            from.id(),
-            known ? known->user_id : std::string(),
-            std::move(text),
-            std::move(metadata),
-            now,
-            0};
+  /// Ends the access of the user's clients, or of those with the credential; returns their number.
+  std::size_t end_access(RevocationKind kind, std::string_view name, std::string_view reason) {
+    gate::Holders clients = kind == RevocationKind::user ? admitted.of_user(name) : admitted.of_credential(name);
+    if (kind == RevocationKind::user) {
+      for (auto& session : sessions.of_user(name)) clients.push_back(std::move(session));
+    }
+    const std::size_t count = clients.size();
+    gate::end_access(std::move(clients), CloseCode::unauthorized, std::string(reason));
+    return count;
+  }
+  /// Refuses grants for a time, and ends the access of the clients that have one; returns their number. To be followed by
+  /// `revocation_log.keep`. Errors: those of `Revocations::add`; after limit_exceeded clients were disconnected
+  /// nonetheless.
+  Result<std::size_t> revoke(Revocation revocation) {
+    const gate::Revocations::Key key{revocation.kind, revocation.name};
+    const std::string reason = revocation.reason;
+    std::vector<gate::Revocations::Key> ended;
+    const auto added = revocations.add(std::move(revocation), ended);
+    for (const auto& past : ended) revocation_log.keep(past, [](const Result<void>&) {});
+    if (!added && added.error().code() == Errc::invalid_argument) return added.error();
+    const std::size_t count = end_access(key.kind, key.name, reason);
+    if (!added) return added.error();
+    return count;
   }
 
-  /// For `room_log`; null where the public space ends with the process.
+  /// While the server runs; else null.
+  std::shared_ptr<ChatLog> running_chat() {
+    const std::lock_guard lock(chat_mutex);
+    return chat;
+  }
+
+  /// Stores a chat message, then publishes it: in `room` or, if that is null, in the room with the message's `room` id
+  /// that exists by then. Its time is set here. `retry`: whether its id may be stored already; then it is not published
+  /// again, and `done` gets the stored one. `done` is called in the message's turn (`ChatLog::append`).
+  /// Errors: overloaded; stopped; those of the chat store.
+  void store_chat(ChatMessage message, Retry retry, const std::shared_ptr<Room>& room,
+                  const std::function<void(Result<ChatMessage>)>& done) {
+    if (room) {
+      if (const auto taken = room->takes_messages(); !taken) return done(taken.error());
+    }
+    const auto log = running_chat();
+    if (!log) return done(not_running());
+    message.created_at = config.clock->unix_ms();
+    log->append(std::move(message), retry, [this, room, done](Result<StoredChat> stored, const ChatLog::Turn&) {
+      if (!stored) return done(stored.error());
+      const auto audience = stored->is_repeat ? nullptr : room ? room : rooms.find(stored->message.room);
+      if (audience) audience->publish_chat(stored->message);
+      done(std::move(stored->message));
+    });
+  }
+
+  /// Has `change` alter a message that is stored and not deleted, stores it, then publishes it, as `store_chat` does.
+  /// Errors: chat_message_not_found; forbidden if the store can't edit; overloaded; stopped; those of the chat store.
+  void change_chat(const RoomId& id, Offset offset, ChatLog::Change change,
+                   const std::function<void(Result<ChatMessage>)>& done) {
+    if (const auto room = rooms.find(id)) {
+      if (const auto taken = room->takes_messages(); !taken) return done(taken.error());
+    }
+    const auto log = running_chat();
+    if (!log) return done(not_running());
+    if (!log->can_edit()) return done(chat_not_editable());
+    log->change(id, offset, std::move(change),
+                [this, offset, done](Result<std::optional<ChatMessage>> changed, const ChatLog::Turn&) {
+                  if (!changed) return done(changed.error());
+                  if (!*changed) return done(no_chat_message(offset));
+                  if (const auto room = rooms.find((*changed)->room)) room->publish_chat(**changed);
+                  done(std::move(**changed));
+                });
+  }
+  /// The two changes, as of now.
+  ChatLog::Change chat_edit(std::string message, std::string metadata) const {
+    return [now = config.clock->unix_ms(), message = std::move(message),
+            metadata = std::move(metadata)](ChatMessage& stored) {
+      stored.message = message;
+      if (!metadata.empty()) stored.metadata = metadata;
+      stored.edited_at = now;
+    };
+  }
+  ChatLog::Change chat_deletion() const {
+    return [now = config.clock->unix_ms()](ChatMessage& stored) {
+      stored.message.clear();
+      stored.metadata.clear();
+      stored.deleted_at = now;
+    };
+  }
+
+  /// For `room_log`; null if the public space ends with the process.
   KeptRoomPtr kept_public_space() const { return room_log ? public_space->kept() : nullptr; }
 
-  /// Whether what is shared there is stored; null is the public space.
+  /// Whether the room's items are stored; null is the public space.
   bool is_kept(const std::shared_ptr<const Room>& room) const {
     return room ? room->is_kept() : kept_public_space() != nullptr;
   }
 
-  /// Shares an item in the room, or, where that is null, in the public space. `sender`: null is the application. `done`
-  /// is told on a thread of the store where it is kept in one that blocks, else at once.
+  /// Shares an item in the room, or in the public space if `room` is null. `sender`: null is the application. `done` is
+  /// called on a worker of the room store if the item is kept in one that blocks, otherwise at once.
   void share(const std::shared_ptr<Room>& room, const Membership* sender, SharedItem item,
              const RoomLog::Shared& done) {
     const KeptRoomPtr kept = room ? room->kept() : kept_public_space();
@@ -136,39 +225,38 @@ struct Backend {
     room_log->share(kept, std::move(item), done);
   }
 
-  /// Removes the newest item of the public space if it is still `only`; a default one: whichever it is. `done` as for
+  /// Removes the newest item of the public space if it is still `only` (default-constructed: any). `done`: as for
   /// `share`.
   void remove_public_newest(const SharedItem& only, const RoomLog::Removed& done) {
     if (const auto kept = kept_public_space()) return room_log->remove_newest(kept, done, only.number);
     done(public_space->delete_newest(only.offset));
   }
 
-  /// `files` is there. For a place in `holder.room`; see `Files::hold_to_store`.
-  void hold_file(const FileId& file, FileHolder holder, Files::Done<FileHoldPtr> done) {
+  /// Takes a hold on a file for `holder.room`; see `FileFeature::hold_to_store`. `files` must not be null.
+  void hold_file(const FileId& file, FileHolder holder, FileFeature::Done<FileHoldPtr> done) {
     const bool is_stored = is_kept(holder.room);
     if (is_stored) return files->hold_to_store(file, std::move(holder), std::move(done));
     files->hold(file, std::move(holder), std::move(done));
   }
 
-  /// The session of this connection while it is in the room (empty: anywhere); else null.
+  /// Tells the application that a client has uploaded a file. `session`: null if there is none.
+  void tell_stored(core::LoopCounters& counters, const FileInfo& file, const RoomId& room,
+                   core::SessionDirectory::SessionPtr session) const {
+    if (!handlers.stored_file) return;
+    StoredFile stored{file, room, {}};
+    if (session) stored.session.emplace(std::move(session));
+    guarded(counters, "stored file", [&] { handlers.stored_file(stored); });
+  }
+
+  /// The session of this connection if it is in the room (empty: in any or none); otherwise null.
   core::SessionDirectory::SessionPtr member(const SessionId& connection, const RoomId& room) const {
     const auto key = core::key_from_text(connection);
     auto session = key ? sessions.find(*key) : nullptr;
     return session && (room.empty() || session->is_in(room)) ? session : nullptr;
   }
 
-  /// A ticket for uploads of a session that is in the room (empty: for no room); see `FilesOptions`. Errors: forbidden where the server takes
-  /// no files, or signs nothing.
-  Result<SignedTicket> upload_ticket(const detail::SessionState& session, const RoomId& room) const {
-    if (!files) return no_files();
-    const std::int64_t expires_at = files->unix_ms() + std::chrono::milliseconds(config.files.ticket_expires).count();
-    auto text = upload_tickets.sign({session.id(), room, expires_at});
-    if (!text) return Error(Errc::forbidden, "tickets need a build with TLS (FLUX_WITH_TLS)");
-    return SignedTicket{std::move(*text), expires_at};
-  }
-
-  /// What is left to do when a room was made. `done` is told when its store has it, at once where it is not kept; or
-  /// why it has not: then the room has ended. Until then it is there for those who find it.
+  /// Completes the creation of a room. `done` is called when the store has it, at once if it is not kept; or with the
+  /// reason why the store does not have it, and then the room has ended. Meanwhile clients can already find the room.
   void open_room(const std::shared_ptr<Room>& room, RoomLog::Opened done) {
     if (!room->is_kept()) return done({});
     room_log->open(room->kept(), [this, room, done = std::move(done)](const Result<void>& opened) {
@@ -176,8 +264,7 @@ struct Backend {
       done(opened);
     });
   }
-  /// The same where nobody waits for a store that blocks, or that is not called yet: the room stays whatever becomes of
-  /// that.
+  /// The same without waiting for a store that blocks or is not running yet: the room stays even if that fails later.
   Result<void> open_room(const std::shared_ptr<Room>& room) {
     if (!room->is_kept()) return {};
     Result<void> result;
@@ -189,7 +276,7 @@ struct Backend {
     return result;
   }
 
-  /// What is left to do when a room was taken out: it goes from its store, and its members leave it on their loops.
+  /// Completes the removal of a room: removes it from its store, and its members from it, on their loops.
   void clear_room(const std::shared_ptr<Room>& room) const {
     if (room->is_kept()) room_log->close(room->kept());
     for (const core::SessionKey key : room->member_keys()) {
@@ -203,14 +290,23 @@ struct Backend {
     if (config.log && level != LogLevel::off && level <= config.log_level) config.log(level, message);
   }
 
-  /// Runs a handler. False where it threw: logged and counted.
+  /// Logs what an operator needs to follow one client. `line` makes it, and is called only if level debug is logged.
+  template <class Line>
+  void debug(const Line& line) const {
+    if (config.log && config.log_level >= LogLevel::debug) config.log(LogLevel::debug, line());
+  }
+
+  /// Runs a handler. Returns false if it threw, which is logged and counted. `what`: a literal. `client`: whose
+  /// message, request or disconnection it handles.
   template <class F>
-  bool guarded(core::LoopCounters& counters, std::string_view what, F&& handler) const {
+  bool guarded(core::LoopCounters& counters, std::string_view what, F&& handler,
+               const core::RunningHandler::Client& client = {}) const {
+    const core::RunningHandler::Call call(counters.running, what, client);
     const bool returned = returns(what, handler);
     if (!returned) counters.handler_errors.add();
     return returned;
   }
-  /// Checks what a handler that returned has made of `event`. On an error, which is the application's: logged and counted.
+  /// Checks `event` as a handler has left it. An error is the application's: logged and counted.
   template <class Event>
   Result<void> check_handled(core::LoopCounters& counters, std::string_view what, Event& event) const {
     auto checked = detail::check_changed(event, config.limits);
@@ -220,23 +316,19 @@ struct Backend {
     }
     return checked;
   }
-  /// The same for a callback that is on no particular loop.
+  /// The same for a callback that runs on no particular loop.
   template <class F>
   void guarded_elsewhere(std::string_view what, F&& callback) {
     if (!returns(what, callback)) errors_elsewhere.fetch_add(1, std::memory_order_relaxed);
   }
 
- private:
+  /// Counts and logs the failures of `store`, "the chat store" for example.
   std::shared_ptr<StoreFaults> make_faults(const char* store) const {
     return std::make_shared<StoreFaults>(store, config.clock,
                                          [this](std::string_view line) { log(LogLevel::error, line); });
   }
 
-  std::shared_ptr<Files> make_files(const Config& settings) {
-    if (!settings.files.store) return nullptr;
-    return std::make_shared<Files>(settings.files, settings.limits, settings.clock, file_faults);
-  }
-
+ private:
   std::unique_ptr<RoomLog> make_room_log(const Config& settings) {
     if (!settings.rooms.store) return nullptr;
     return std::make_unique<RoomLog>(settings.rooms, settings.limits, room_faults);
@@ -250,7 +342,7 @@ struct Backend {
     } catch (const std::exception& e) {
       log(LogLevel::error, std::string(what).append(" handler threw: ").append(e.what()));
     } catch (...) {
-      log(LogLevel::error, std::string(what).append(" handler threw something that is no std::exception"));
+      log(LogLevel::error, std::string(what).append(" handler threw something that is not a std::exception"));
     }
     return false;
   }

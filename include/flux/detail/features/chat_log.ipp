@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <optional>
 #include <utility>
 
 namespace flux::detail {
@@ -16,7 +15,8 @@ namespace flux::features {
 
 namespace chat_detail {
 
-/// What a store that does not block is asked for at once is copied in a turn of an event loop.
+/// The most messages to request at once. Bounded, because a store that does not block copies them in one turn of an
+/// event loop.
 FLUX_DECL std::size_t portion_of(const Limits& limits) {
   constexpr std::size_t bytes_max = 8'388'608;
   const std::size_t message = std::max<std::size_t>(limits.chat_bytes_max + limits.metadata_bytes_max, 1);
@@ -25,9 +25,10 @@ FLUX_DECL std::size_t portion_of(const Limits& limits) {
 
 }  // namespace chat_detail
 
-/// A message that waits for its batch.
+/// A message waiting for its batch.
 struct ChatLog::Pending final : storage::StoreQueue::Part {
   ChatMessage message;
+  Retry retry = Retry::no;
   Stored stored;
 };
 
@@ -57,26 +58,51 @@ void ChatLog::call(const RoomId& room, Call store_call, Done done) {
   if (!taken) done(flux::detail::chat_store_overloaded(), Turn());
 }
 
-FLUX_DECL void ChatLog::append(ChatMessage message, Stored stored) {
-  if (batches_) return append_with_others(std::move(message), stored);
+FLUX_DECL void ChatLog::append(ChatMessage message, Retry retry, Stored stored) {
+  if (batches_) return append_with_others(std::move(message), retry, stored);
   const RoomId room = message.room;
-  call<ChatMessage>(
+  call<StoredChat>(
       room,
-      [message = std::move(message)](ChatStore& store) -> Result<ChatMessage> {
+      [this, message = std::move(message), retry](ChatStore& store) -> Result<StoredChat> {
+        Newest newest;
+        if (retry == Retry::possible) {
+          if (const auto read = read_newest(store, message.room, newest); !read) return read.error();
+        }
         const Result<Offset> offset = store.append(message.room, message);
         if (!offset) return offset.error();
-        ChatMessage kept = message;
-        kept.offset = *offset;
-        return kept;
+        return outcome(store, message, retry, *offset, newest);
       },
       std::move(stored));
 }
 
-FLUX_DECL void ChatLog::append_with_others(ChatMessage message, const Stored& stored) {
+FLUX_DECL Result<void> ChatLog::read_newest(ChatStore& store, const RoomId& room, Newest& newest) {
+  if (newest.count(room) != 0) return {};
+  const auto last = store.history(room, 1, 0);
+  if (!last) return last.error();
+  newest[room] = last->empty() ? 0 : last->back().offset;
+  return {};
+}
+
+/// `newest`: before this message was stored; raised to its offset.
+FLUX_DECL Result<StoredChat> ChatLog::outcome(ChatStore& store, ChatMessage message, Retry retry, Offset offset,
+                                              Newest& newest) const {
+  message.offset = offset;
+  const auto before = newest.find(message.room);
+  if (before == newest.end()) return StoredChat{std::move(message)};
+  const bool is_newer = offset > before->second;
+  if (is_newer) before->second = offset;
+  if (is_newer || retry == Retry::no) return StoredChat{std::move(message)};
+  auto first = read_one(store, message.room, offset);
+  if (!first) return first.error();
+  return StoredChat{*first ? std::move(**first) : std::move(message), true};
+}
+
+FLUX_DECL void ChatLog::append_with_others(ChatMessage message, Retry retry, const Stored& stored) {
   auto pending = std::make_unique<Pending>();
   const RoomId room = message.room;
   pending->message = std::move(message);
-  pending->stored = stored;  // a copy: it is told here, too, where the queue takes nothing
+  pending->retry = retry;
+  pending->stored = stored;  // a copy, because it is called below if the queue is full
   std::unique_ptr<storage::StoreQueue::Part> part = std::move(pending);
   if (!queue_->add(room, part)) stored(flux::detail::chat_store_overloaded(), Turn());
 }
@@ -85,8 +111,16 @@ FLUX_DECL void ChatLog::append_batch(std::vector<storage::StoreQueue::PartInTurn
   std::vector<ChatMessage> messages;
   messages.reserve(batch.size());
   for (const auto& item : batch) messages.push_back(std::move(static_cast<Pending&>(*item.part).message));
+  const auto retry_of = [&](std::size_t i) { return static_cast<Pending&>(*batch[i].part).retry; };
+  Newest newest;
   using Offsets = Result<std::vector<Result<Offset>>>;
-  const Offsets offsets = faults_->guarded([&]() -> Offsets { return store_->append_all(messages); });
+  const Offsets offsets = faults_->guarded([&]() -> Offsets {
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (retry_of(i) == Retry::no) continue;
+      if (const auto read = read_newest(*store_, messages[i].room, newest); !read) return read.error();
+    }
+    return store_->append_all(messages);
+  });
   std::optional<Error> failure;
   if (!offsets) failure = offsets.error();
   if (offsets && offsets->size() != messages.size()) {
@@ -96,11 +130,57 @@ FLUX_DECL void ChatLog::append_batch(std::vector<storage::StoreQueue::PartInTurn
   for (std::size_t i = 0; i < batch.size(); ++i) {
     Result<Offset> offset = failure ? Result<Offset>(*failure) : (*offsets)[i];
     if (!failure && !offset) offset = faults_->failed(offset.error());
-    if (offset) messages[i].offset = *offset;
-    const auto& stored = static_cast<Pending&>(*batch[i].part).stored;
-    stored(offset ? Result<ChatMessage>(std::move(messages[i])) : Result<ChatMessage>(offset.error()), batch[i].turn);
-    batch[i] = {};  // the room goes on when its last message is through
+    Result<StoredChat> result =
+        offset
+            ? faults_->guarded([&] { return outcome(*store_, std::move(messages[i]), retry_of(i), *offset, newest); })
+            : Result<StoredChat>(offset.error());
+    static_cast<Pending&>(*batch[i].part).stored(std::move(result), batch[i].turn);
+    batch[i] = {};  // releases the turn: the room continues after its last message
   }
+}
+
+FLUX_DECL void ChatLog::find(const RoomId& room, Offset offset,
+                             std::function<void(Result<std::optional<ChatMessage>>)> found) {
+  using Message = std::optional<ChatMessage>;
+  const auto read = [this, room, offset](ChatStore& store) { return read_undeleted(store, room, offset); };
+  if (queue_) {
+    return call<Message>(
+        room, read, [found = std::move(found)](Result<Message> message, const Turn&) { found(std::move(message)); });
+  }
+  Result<Message> message{Message()};
+  call<Message>(room, read, [&](Result<Message> result, const Turn&) { message = std::move(result); });
+  found(std::move(message));  // without the lock
+}
+
+FLUX_DECL void ChatLog::change(const RoomId& room, Offset offset, Change change,
+                               std::function<void(Result<std::optional<ChatMessage>>, const Turn&)> changed) {
+  call<std::optional<ChatMessage>>(
+      room,
+      [this, room, offset, change = std::move(change)](ChatStore& store) -> Result<std::optional<ChatMessage>> {
+        auto message = read_undeleted(store, room, offset);
+        if (!message || !*message) return message;
+        change(**message);
+        const auto replaced = store.replace(room, **message);
+        if (!replaced) return replaced.error();
+        return *replaced ? std::move(message) : Result<std::optional<ChatMessage>>(std::nullopt);
+      },
+      std::move(changed));
+}
+
+FLUX_DECL Result<std::optional<ChatMessage>> ChatLog::read_one(ChatStore& store, const RoomId& room,
+                                                               Offset offset) const {
+  auto page = store.history(room, 1, offset + 1);
+  if (!page) return page.error();
+  std::optional<ChatMessage> message;
+  if (!page->empty() && page->back().offset == offset && mend(room, page->back())) message = std::move(page->back());
+  return message;
+}
+
+FLUX_DECL Result<std::optional<ChatMessage>> ChatLog::read_undeleted(ChatStore& store, const RoomId& room,
+                                                                     Offset offset) const {
+  auto message = read_one(store, room, offset);
+  if (message && *message && (*message)->deleted_at != 0) message->reset();
+  return message;
 }
 
 FLUX_DECL void ChatLog::history(const RoomId& room, const PageRequest& asked,
@@ -114,10 +194,10 @@ FLUX_DECL void ChatLog::bad_row(const RoomId& room, const ChatMessage& row, cons
                             what);
 }
 
-/// What a store gives must not end the connections of those who read it. False where it must be left out.
+/// Repairs a row, so that no bad row ends the connections of its readers. Returns false if it must be left out.
 FLUX_DECL bool ChatLog::mend(const RoomId& room, ChatMessage& row) const {
   if (row.room != room) {
-    bad_row(room, row, "which is of another room");
+    bad_row(room, row, "which belongs to another room");
     return false;
   }
   const std::size_t bytes = row.message.size() + row.metadata.size();
@@ -127,20 +207,20 @@ FLUX_DECL bool ChatLog::mend(const RoomId& room, ChatMessage& row) const {
     return false;
   }
   for (std::string* text : {&row.message, &row.id, &row.connection_id, &row.user_id}) {
-    if (mend_text(*text)) bad_row(room, row, "which is no UTF-8");
+    if (mend_text(*text)) bad_row(room, row, "which is not UTF-8");
   }
   constexpr std::size_t any_depth = std::numeric_limits<std::size_t>::max();
   if (!row.metadata.empty() && !JsonText::parse(row.metadata, any_depth)) {
-    bad_row(room, row, "whose metadata is no JSON");
+    bad_row(room, row, "whose metadata is not JSON");
     row.metadata.clear();
   }
   return true;
 }
 
-/// In portions, which are bounded though all of their messages are as long as they may be. One message more than the
-/// page may have tells whether there are older ones.
+/// Reads in portions, so that memory is bounded even if every message has the maximum size. Requests one message more
+/// than the page may hold, to know whether there are older ones.
 FLUX_DECL Result<ChatPage> ChatLog::read_page(ChatStore& store, const RoomId& room, const PageRequest& asked) const {
-  ChatPage page;  // from the newest back, until it is complete
+  ChatPage page;  // newest first, until it is complete
   PageSize size(asked.bytes_max);
   Offset before = asked.before;
   for (bool goes_on = true; goes_on;) {

@@ -1,4 +1,4 @@
-// The life of chat: the log and its workers exist while the server runs.
+// Starts and stops chat: the log and its workers exist while the server runs.
 #pragma once
 
 #include <flux/detail/features/backend.hpp>
@@ -11,7 +11,7 @@ namespace flux::features {
 
 class ChatService final : public Service {
  public:
-  /// `backend` outlives it.
+  /// `backend` must outlive it.
   explicit ChatService(Backend& backend) : backend_(backend) {}
 
   void check() const override;

@@ -15,7 +15,7 @@ void FileWriter::step(Call call, Next next) {
     self->loop_->post([self, next, result = std::move(result)] {
       if (!result) return self->fail(result.error());
       self->created_ = true;
-      if (!self->wanted_()) return self->fail(Error(Errc::not_in_room, "who put the file up has left"));
+      if (!self->wanted_()) return self->fail(Error(Errc::not_in_room, "the uploader has left"));
       next(*self, result);
     });
   };
@@ -37,30 +37,34 @@ FLUX_DECL void FileWriter::append_next(std::uint64_t stored) {
 
 FLUX_DECL void FileWriter::complete() {
   step(
-      [files = files_, id = file_.id](FileStore& store) -> Result<void> {
-        const auto completed = store.complete(id);
-        if (!completed) return completed.error();
-        // In one call: a server that stops now deletes it at its next start.
-        auto marked = store.mark_shared(id);
-        if (marked) files->end_upload(id);
-        return marked;
+      [files = files_, id = file_.id, share = share_](FileStore& store) -> Result<FileInfo> {
+        auto completed = store.complete(id);
+        if (!completed) return completed;
+        if (share == Share::yes) {
+          // In one call: if the server stops now, it deletes the shared file at its next start.
+          if (const auto marked = store.mark_shared(id); !marked) return marked.error();
+        }
+        files->end_upload(id);
+        return completed;
       },
-      [](FileWriter& self, const Result<void>&) { self.hold(); });
+      [](FileWriter& self, const Result<FileInfo>& file) {
+        self.share_ == Share::yes ? self.hold() : self.done_(Written{*file, nullptr});
+      });
 }
 
-/// It is shared, so from here on it is deleted when nobody holds it any more, whoever the holder is.
+/// Takes a hold on the file. The file counts as shared, so it is deleted when its last hold is released.
 FLUX_DECL void FileWriter::hold() {
   files_->hold(file_.id, {}, [self = shared_from_this()](Result<FileHoldPtr> hold) {
     self->loop_->post([self, hold = std::move(hold)] {
       if (!hold) return self->fail(hold.error());
-      self->done_(hold);
+      self->done_(Written{(*hold)->info(), *hold});
     });
   });
 }
 
 FLUX_DECL void FileWriter::fail(const Error& error) {
   if (created_) {
-    // Where that fails, too, the store's sweep finds it.
+    // If that fails too, the store's sweep finds the file.
     files_->run(
         file_.id, [id = file_.id](FileStore& store) { return store.remove(id); },
         [files = files_, id = file_.id](const Result<void>& removed) {

@@ -1,8 +1,9 @@
-// Shared files: the way to their store, and which of them rooms and the public space still hold.
+// Shared files: access to their store, and which of them rooms and the public space still hold.
 #pragma once
 
 #include <flux/config.hpp>
 #include <flux/detail/core/secret.hpp>
+#include <flux/detail/features/file_feature.hpp>
 #include <flux/detail/features/guarded_file_store.hpp>
 #include <flux/detail/features/unfinished_uploads.hpp>
 #include <flux/detail/storage/store_queue.hpp>
@@ -26,43 +27,26 @@
 namespace flux::features {
 
 class Files;
-class Room;
 
-/// `{type:"file", fileId, fileName, mimeType, size}`: what is stored and sent in the place of a file.
 JsonText stored_data(const FileInfo& file);
 
-/// On whose behalf a file is held, and where.
-struct FileHolder {
-  bool is_application = false;
-  std::string user_id{};               ///< of the client who shares the file; empty: unknown
-  SessionId connection{};              ///< likewise
-  std::shared_ptr<const Room> room{};  ///< null: the public space
-};
-
-/// Who began an upload, and for which room, beside the user who owns the file (`FileInfo::owner`).
+/// The connection that began an upload, and the room that it is for; the user is `FileInfo::owner`.
 struct FileOrigin {
   SessionId connection{};      ///< empty: unknown
   std::weak_ptr<Room> room{};  ///< empty: for none
-  std::string upload_id{};     ///< as the client calls the upload there; empty: the server has a name for it
+  std::string upload_id{};     ///< the client's name for the upload in that room; empty: the server chose one
 };
 
-/// A place in a room or the public space that a file has, copied with the item that stands for it. When the last place
-/// of a file goes, the file is logically deleted if it is shared by then (`FileInfo::shared`). It becomes shared by a
-/// place of its owner's, of the application's or in the room that it was uploaded to. Other places keep the file while
-/// they exist but do not end it: a client that only knows a file's id can show it to others, not have it deleted.
 /// Threading: any thread.
-class FileHold {
+class FilePlace final : public FileHold {
  public:
-  /// `shares`: the file becomes shared by this place.
-  FileHold(const std::shared_ptr<Files>& files, FileInfo info, bool shares);
-  FileHold(const FileHold&) = delete;
-  FileHold& operator=(const FileHold&) = delete;
-  ~FileHold();
+  /// `shares`: the file becomes shared when this place is stored.
+  FilePlace(const std::shared_ptr<Files>& files, FileInfo info, bool shares);
+  ~FilePlace() override;
 
-  const FileInfo& info() const noexcept { return info_; }
-  JsonText stored_data() const { return features::stored_data(info_); }
-  /// Its item is in the store of its room: from here on the file is shared, where this place shares it.
-  void stored() const;
+  const FileInfo& info() const noexcept override { return info_; }
+  JsonText stored_data() const override { return features::stored_data(info_); }
+  void stored() const override;
 
  private:
   const std::weak_ptr<Files> files_;
@@ -70,95 +54,91 @@ class FileHold {
   mutable std::atomic<bool> to_mark_;
 };
 
-using FileHoldPtr = std::shared_ptr<const FileHold>;
-
-/// Threading: any thread. Calls about one file are made one at a time, in order: on workers where the store may block,
-/// else where the caller is. What they come to (`done`) is told where they were made.
+/// Calls for one file are made one at a time, in order: on workers if the store may block, otherwise on the caller's
+/// thread; `done` is called on the same thread. Threading: any thread.
 class Files final : public std::enable_shared_from_this<Files> {
  public:
   template <class T>
   using Done = std::function<void(Result<T>)>;
-  /// What brings bytes to disk, or looks at all files, is slow: it never keeps the others from all workers.
+  /// Calls that write to disk or look at all files are slow: they never occupy all workers.
   using Pace = storage::StoreQueue::Pace;
 
-  /// `options.store` is there. `faults`: hears, too, what goes wrong where nobody waits for the answer.
+  /// `options.store` must not be null. `faults` also gets the failures of calls that no caller waits for.
   Files(const FilesOptions& options, const Limits& limits, std::shared_ptr<Clock> clock,
         std::shared_ptr<StoreFaults> faults);
 
   const FilesOptions& options() const noexcept { return options_; }
   std::int64_t unix_ms() const { return clock_->unix_ms(); }
 
-  /// From here on calls are made. Files that only rooms of an earlier life held are logically deleted.
+  /// Starts to make calls. Logically deletes the files that only rooms of an earlier life held.
   void start();
-  /// Returns when every call is through, and what was begun with `begin_upload` and not ended is removed. Later calls
-  /// are answered with `stopped`.
+  /// Returns when every call has finished and uploads between `begin_upload` and `end_upload` are removed. Later calls
+  /// fail with `stopped`.
   void stop();
 
-  /// From here to `end_upload` the file is one that `stop` removes: nobody else will, and nobody could go on with it.
+  /// Until `end_upload`, a request is receiving the file: no sweep removes it because it is still empty. `stop` does:
+  /// nothing else would, and the upload could not be continued.
   void begin_upload(const FileId& id);
-  /// False where `stop` has taken it.
+  /// Returns false if `stop` has already taken the file.
   bool end_upload(const FileId& id);
 
-  /// Has `call(store)` made behind the file's earlier calls; `done` gets its result. Errors: its; overloaded; stopped.
+  /// Makes `call(store)` after the file's earlier calls; `done` gets its result. Errors: those of `call`; overloaded;
+  /// stopped.
   template <class Call, class Finish>
   void run(const FileId& id, Call call, Finish done, Pace pace = Pace::quick) {
     using R = std::invoke_result_t<Call&, FileStore&>;
     if (!options_.store->may_block()) return done(exclusively(id, call));
     const auto queue = running_queue();
-    if (!queue) return done(R(Error(Errc::stopped, "the server does not run")));
+    if (!queue) return done(R(Error(Errc::stopped, "the server is not running")));
     auto work = [self = shared_from_this(), call = std::move(call), done](const auto&) mutable {
       done(call(self->store_));
     };
     if (queue->run(id, std::move(work), pace)) return;
-    // One that stops refuses calls, too, and those who clean up must know which it is.
-    done(stopped_.load() ? R(Error(Errc::stopped, "the server stops"))
+    // A queue that is stopping also refuses calls, and callers that clean up must know the difference.
+    done(stopped_.load() ? R(Error(Errc::stopped, "the server is stopping"))
                          : R(Error(Errc::overloaded, "too many calls wait for the file store; try again")));
   }
 
   /// Counts an upload without an owner against the limits of its client's network, before the store creates it. It
   /// counts until it is complete, removed or expired, or `uncount_upload` is called because the store did not create it.
-  /// Errors: limit_exceeded (`FilesOptions::unfinished_uploads_per_address_max` and its neighbour).
+  /// Errors: limit_exceeded (`FilesOptions::unfinished_uploads_per_address_max` and
+  /// `unfinished_bytes_per_address_max`).
   Result<void> count_upload(const FileInfo& file, const core::IpAddress& client) {
     return unfinished_.add(file.id, client, file.length.value_or(0));
   }
   void uncount_upload(const FileId& id) { unfinished_.remove(id); }
 
-  /// What is known of the complete file. Errors: file_not_found, also where it is not complete yet.
+  // See `FileFeature`.
   void find(const FileId& id, Done<FileInfo> done);
-  /// Notes who began the upload of a file that the store has made, until the file is shared or gone, or the server ends.
+  void hold(const FileId& id, FileHolder holder, Done<FileHoldPtr> done);
+  void hold_to_store(const FileId& id, FileHolder holder, Done<FileHoldPtr> done);
+  Result<FileHoldPtr> hold_again(const FileId& id);
+  void page(FileQuery query, Done<FilesPage> done);
+  void cleanup(Done<FileCleanup> done);
+  /// The same without a result.
+  void cleanup();
+
+  /// Notes the origin of an upload that the store has created, until the file is shared or removed, or the server ends.
   void note_origin(const FileId& id, FileOrigin origin);
-  /// Empty where it is not known.
+  /// Empty if it is unknown.
   FileOrigin origin(const FileId& id) const;
 
-  /// A place for the complete file. Where the holder is entitled to end it, it is shared from here on.
-  /// Errors: file_not_found, also where it is not complete yet.
-  void hold(const FileId& id, FileHolder holder, Done<FileHoldPtr> done);
-  /// The same for a place that is to be stored. Until it is (`FileHold::stored`) the file is not shared: letting go of
-  /// it changes nothing, so who could not share it may try again, and whatever ends the server meanwhile leaves it.
-  void hold_to_store(const FileId& id, FileHolder holder, Done<FileHoldPtr> done);
-  /// A place for an item that was stored, before `start`, here and now. Nobody knows by then who shared it: a file that
-  /// is not shared yet is not shared by it either, and `unshared_expires` is what ends it.
-  Result<FileHoldPtr> hold_again(const FileId& id);
-  /// Deletes the file if it is shared, and nothing holds it.
+  /// Deletes the file if it is shared and nothing holds it.
   void release(const FileId& id);
-  /// Removes logically deleted files from disk.
-  void cleanup(Done<FileCleanup> done);
-  /// The same where nobody waits for the answer.
-  void cleanup();
-  /// Removes expired uploads, what was not shared in time, and orphans. `lost`: time that does not count, for the
-  /// server stood still.
+  /// Removes expired uploads, files that were not shared in time, and orphans. `lost`: time in which the server stood
+  /// still, which does not count.
   void sweep(std::chrono::milliseconds lost = {});
 
  private:
   template <class Call>
   auto exclusively(const FileId& id, Call& call) -> std::invoke_result_t<Call&, FileStore&> {
     const std::lock_guard lock(locks_[hash_(id) % locks_.size()]);
-    if (stopped_.load()) return Error(Errc::stopped, "the server does not run");
+    if (stopped_.load()) return Error(Errc::stopped, "the server is not running");
     return call(store_);
   }
   std::shared_ptr<storage::StoreQueue> running_queue() const;
   static Result<FileInfo> complete_file(FileStore& store, const FileId& id);
-  friend class FileHold;
+  friend class FilePlace;
   void add_place(const FileId& id);
   void remove_place(const FileId& id);
   bool is_held(const FileId& id) const;
@@ -168,6 +148,7 @@ class Files final : public std::enable_shared_from_this<Files> {
   void forget_origin(const FileId& id);
   std::vector<FileId> known_origins() const;
   void remove_unended();
+  bool is_begun(const FileId& id) const;
   void end_overdue(std::int64_t now);
   void end_unstarted(const FileId& id, std::int64_t since);
   void retry_releases();
@@ -180,12 +161,12 @@ class Files final : public std::enable_shared_from_this<Files> {
   UnfinishedUploads unfinished_;
   GuardedFileStore store_;
   const core::SeededHash hash_;
-  std::array<std::mutex, 64> locks_;  // where the store does not block: one call at a time for each file
-  std::atomic<bool> stopped_{true};   // or about to, or never started: no call begins
+  std::array<std::mutex, 64> locks_;  // if the store does not block: one call at a time per file
+  std::atomic<bool> stopped_{true};   // or stopping, or never started: no call begins
 
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards everything below
   std::shared_ptr<storage::StoreQueue> queue_;
-  std::unordered_map<FileId, std::size_t, core::SeededHash, std::equal_to<>> places_;  // of each file that has any
+  std::unordered_map<FileId, std::size_t, core::SeededHash, std::equal_to<>> places_;  // number per file, if it has any
   std::unordered_map<FileId, FileOrigin, core::SeededHash, std::equal_to<>>
       origins_;                                      // of files that are not shared yet
   std::vector<std::pair<FileId, bool>> unreleased_;  // arguments of `end_unheld` when the queue was full

@@ -8,16 +8,16 @@
 
 namespace flux::features {
 
-FLUX_DECL FileHold::FileHold(const std::shared_ptr<Files>& files, FileInfo info, bool shares)
+FLUX_DECL FilePlace::FilePlace(const std::shared_ptr<Files>& files, FileInfo info, bool shares)
     : files_(files), info_(std::move(info)), to_mark_(shares && !info_.shared) {
   files->add_place(info_.id);
 }
 
-FLUX_DECL FileHold::~FileHold() {
+FLUX_DECL FilePlace::~FilePlace() {
   if (const auto files = files_.lock()) files->remove_place(info_.id);
 }
 
-FLUX_DECL void FileHold::stored() const {
+FLUX_DECL void FilePlace::stored() const {
   if (!to_mark_.exchange(false)) return;
   if (const auto files = files_.lock()) files->mark_shared(info_.id);
 }
@@ -50,7 +50,7 @@ FLUX_DECL void Files::start() {
   run(
       {}, [](FileStore& store) { return store.list(); },
       [self = shared_from_this()](const Result<std::vector<FileInfo>>& files) {
-        if (!files) return self->faults_->note("the file store has no list of its files: " + files.error().cause());
+        if (!files) return self->faults_->note("the file store can't list its files: " + files.error().cause());
         for (const FileInfo& file : *files) {
           if (file.shared) self->release(file.id);
         }
@@ -91,12 +91,17 @@ FLUX_DECL bool Files::end_upload(const FileId& id) {
   return unended_.erase(id) > 0;
 }
 
+FLUX_DECL bool Files::is_begun(const FileId& id) const {
+  const std::lock_guard lock(mutex_);
+  return unended_.contains(id);
+}
+
 FLUX_DECL std::shared_ptr<storage::StoreQueue> Files::running_queue() const {
   const std::lock_guard lock(mutex_);
   return queue_;
 }
 
-// --- Who holds what ---
+// --- Holds ---
 
 FLUX_DECL void Files::add_place(const FileId& id) {
   const std::lock_guard lock(mutex_);
@@ -166,7 +171,7 @@ FLUX_DECL void Files::find(const FileId& id, Done<FileInfo> done) {
       id, [id](FileStore& store) { return complete_file(store, id); }, std::move(done));
 }
 
-// Holding and deleting a file are calls about it, so they never overlap.
+// Holding and deleting are calls for the file, so they never overlap.
 
 FLUX_DECL void Files::hold(const FileId& id, FileHolder holder, Done<FileHoldPtr> done) {
   run(
@@ -179,7 +184,7 @@ FLUX_DECL void Files::hold(const FileId& id, FileHolder holder, Done<FileHoldPtr
           self->forget_origin(id);
           file->shared = true;
         }
-        return std::make_shared<const FileHold>(self, std::move(*file), false);
+        return FileHoldPtr(std::make_shared<const FilePlace>(self, std::move(*file), false));
       },
       std::move(done));
 }
@@ -191,18 +196,18 @@ FLUX_DECL void Files::hold_to_store(const FileId& id, FileHolder holder, Done<Fi
         auto file = complete_file(store, id);
         if (!file) return file.error();
         const bool shares = self->may_end(*file, holder);
-        return std::make_shared<const FileHold>(self, std::move(*file), shares);
+        return FileHoldPtr(std::make_shared<const FilePlace>(self, std::move(*file), shares));
       },
       std::move(done));
 }
 
 FLUX_DECL Result<FileHoldPtr> Files::hold_again(const FileId& id) {
-  auto file = complete_file(store_, id);
-  if (!file) return file.error();
-  return std::make_shared<const FileHold>(shared_from_this(), std::move(*file), false);
+  return complete_file(store_, id).transform([&](FileInfo file) -> FileHoldPtr {
+    return std::make_shared<const FilePlace>(shared_from_this(), std::move(file), false);
+  });
 }
 
-/// Where that fails, or the server ends before, the file is one that was never shared.
+/// If that fails, or the server ends first, the file counts as never shared.
 FLUX_DECL void Files::mark_shared(const FileId& id) {
   run(
       id,
@@ -213,13 +218,13 @@ FLUX_DECL void Files::mark_shared(const FileId& id) {
       },
       [self = shared_from_this(), id](const Result<void>& marked) {
         if (marked || marked.error().code() == Errc::stopped) return;
-        self->faults_->note("file " + id + " is shared and can't be marked so: " + marked.error().cause());
+        self->faults_->note("file " + id + " can't be marked as shared: " + marked.error().cause());
       });
 }
 
 FLUX_DECL void Files::release(const FileId& id) { end_unheld(id, true); }
 
-/// Deletes the file if nothing holds it and it is shared, or not, as the caller found it.
+/// Deletes the file if nothing holds it and its `shared` is still as the caller found it.
 FLUX_DECL void Files::end_unheld(const FileId& id, bool shared) {
   run(
       id,
@@ -248,6 +253,11 @@ FLUX_DECL void Files::retry_releases() {
     again.swap(unreleased_);
   }
   for (const auto& [id, shared] : again) end_unheld(id, shared);
+}
+
+FLUX_DECL void Files::page(FileQuery query, Done<FilesPage> done) {
+  run(
+      {}, [query = std::move(query)](FileStore& store) { return store.page(query); }, std::move(done), Pace::slow);
 }
 
 // --- Cleaning up ---
@@ -303,14 +313,15 @@ FLUX_DECL void Files::end_overdue(std::int64_t now) {
       [self = shared_from_this(), unshared_since = overdue_since(options_.unshared_expires),
        unstarted_since = overdue_since(options_.unstarted_upload_expires), origins = std::move(origins),
        unfinished = std::move(unfinished)](const Result<std::vector<FileInfo>>& files) {
-        if (!files) return self->faults_->note("the file store has no list of its files: " + files.error().cause());
+        if (!files) return self->faults_->note("the file store can't list its files: " + files.error().cause());
         std::unordered_set<std::string_view> there;
         for (const FileInfo& file : *files) {
           there.insert(file.id);
           if (file.state == FileState::complete && !file.shared && file.modified_at < unshared_since) {
             self->end_unheld(file.id, false);
           }
-          if (file.state == FileState::uploading && file.size == 0 && file.modified_at < unstarted_since) {
+          const bool unstarted = file.state == FileState::uploading && file.size == 0;
+          if (unstarted && file.modified_at < unstarted_since && !self->is_begun(file.id)) {
             self->end_unstarted(file.id, unstarted_since);
           }
         }
@@ -323,7 +334,7 @@ FLUX_DECL void Files::end_overdue(std::int64_t now) {
       });
 }
 
-/// Removes the upload if it is still without a byte since then.
+/// Removes the upload if it has still received no byte since then.
 FLUX_DECL void Files::end_unstarted(const FileId& id, std::int64_t since) {
   run(
       id,

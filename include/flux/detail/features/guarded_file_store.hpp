@@ -57,6 +57,13 @@ class GuardedFileStore final : public FileStore {
   Result<std::vector<FileInfo>> list() override {
     return faults_->guarded([&] { return store_->list(); });
   }
+  Result<FilesPage> page(const FileQuery& query) override {
+    auto page = faults_->guarded([&] { return store_->page(query); });
+    if (page) {
+      for (FileInfo& file : page->files) mend(file);
+    }
+    return page;
+  }
   Result<FileCleanup> cleanup_deleted() override {
     return faults_->guarded([&] { return store_->cleanup_deleted(); });
   }
@@ -70,7 +77,7 @@ class GuardedFileStore final : public FileStore {
   bool may_block() const override { return store_->may_block(); }
 
  private:
-  /// Makes `call`, after which the upload has, or promises, `bytes`.
+  /// Makes `call`, after which the upload has received, or declares, `bytes`.
   template <class Call>
   auto growing(const FileId& id, std::uint64_t bytes, const Call& call) -> decltype(call()) {
     const auto before = unfinished_.grow(id, bytes);
@@ -79,6 +86,7 @@ class GuardedFileStore final : public FileStore {
     if (!result) unfinished_.shrink(id, *before);
     return result;
   }
+  static void mend(FileInfo& file);
   static Result<FileInfo> usable(const FileId& id, Result<FileInfo> file);
 
   const std::shared_ptr<FileStore> store_;

@@ -1,5 +1,5 @@
-// What the application hands in, checked where it comes in: text for people is repaired, names that are not what they must
-// be are refused, and everything keeps its bound. Whatever a handler writes, no client gets a frame that it can't read.
+// Checks what the application passes in: text for people is repaired, invalid names are refused, and every limit holds.
+// Whatever a handler writes, no client gets a frame that it can't read.
 #pragma once
 
 #include <flux/config.hpp>
@@ -15,10 +15,10 @@
 
 namespace flux::detail {
 
-/// JSON as clients get it: U+FFFD for escaped halves of surrogate pairs, which many parsers refuse.
+/// JSON as clients get it: escaped lone surrogates, which many parsers refuse, are replaced by U+FFFD.
 class Relayed {
  public:
-  /// `json` outlives it.
+  /// `json` must outlive it.
   explicit Relayed(const JsonText& json)
       : mended_(without_lone_surrogates(json.text())), text_(mended_ ? *mended_ : json.text()) {}
   Relayed(const Relayed&) = delete;
@@ -29,7 +29,7 @@ class Relayed {
   const std::optional<std::string> mended_;
   const std::string_view text_;
 };
-/// The same, to be kept.
+/// The same as a value.
 inline JsonText relayable(JsonText json) {
   auto mended = without_lone_surrogates(json.text());
   return mended ? CheckedJson::text(std::move(*mended)) : std::move(json);
@@ -45,7 +45,7 @@ inline Result<void> check_size(std::string_view what, std::size_t size, std::siz
 /// Errors: invalid_argument.
 inline Result<void> check_event_name(std::string_view event, const Limits& limits) {
   const std::string right =
-      "an event's name is UTF-8 of 1 to " + std::to_string(limits.event_name_bytes_max) + " bytes";
+      "an event's name must be UTF-8 of 1 to " + std::to_string(limits.event_name_bytes_max) + " bytes";
   if (event.empty() || event.size() > limits.event_name_bytes_max) {
     return Error(Errc::invalid_argument, right + ", not " + std::to_string(event.size()));
   }
@@ -55,19 +55,57 @@ inline Result<void> check_event_name(std::string_view event, const Limits& limit
   return {};
 }
 
-/// What the application sends by itself. Errors: invalid_argument; message_too_large.
+/// An event that the application sends. Errors: invalid_argument; message_too_large.
 inline Result<void> check_event(std::string_view event, const JsonText& payload, const Limits& limits) {
-  if (auto checked = check_event_name(event, limits); !checked) return checked;
-  return check_size("the payload", payload.text().size(), limits.message_bytes_max);
+  return check_event_name(event, limits).and_then([&] {
+    return check_size("the payload", payload.text().size(), limits.message_bytes_max);
+  });
 }
 
-/// A room's id that is only told to a client. Errors: invalid_argument.
+/// The key of a delivery. Errors: invalid_argument.
+inline Result<void> check_key(std::string_view key, const Limits& limits) {
+  if (!key.empty() && key.size() <= limits.event_name_bytes_max) return {};
+  return Error(Errc::invalid_argument, "the key of a delivery must have 1 to " +
+                                           std::to_string(limits.event_name_bytes_max) + " bytes, not " +
+                                           std::to_string(key.size()));
+}
+
+/// A chat message that the application sends. Errors: invalid_argument.
+inline Result<void> check_chat(std::string_view text, const std::optional<JsonText>& metadata, const Limits& limits) {
+  if (text.size() > limits.chat_bytes_max || text.find('\0') != std::string_view::npos || !core::valid_utf8(text)) {
+    return Error(Errc::invalid_argument, "a chat message is UTF-8 without NUL, of at most " +
+                                             std::to_string(limits.chat_bytes_max) + " bytes, not \"" +
+                                             core::shown(text) + "\" of " + std::to_string(text.size()));
+  }
+  if (metadata && metadata->text().size() > limits.metadata_bytes_max) {
+    return Error(Errc::invalid_argument, "metadata has at most " + std::to_string(limits.metadata_bytes_max) +
+                                             " bytes, not " + std::to_string(metadata->text().size()));
+  }
+  return {};
+}
+
+/// The longest id of a chat message: all that the key of a table in MySQL holds.
+inline constexpr std::size_t chat_id_bytes_max = 1024;
+
+/// Who a chat message of the application is from, and its id. Errors: invalid_argument.
+inline Result<void> check_chat_names(const ChatPost& post) {
+  for (const std::string* name : {&post.user_id, &post.session, &post.id}) {
+    if (name->size() <= chat_id_bytes_max && core::valid_utf8(*name) && !core::has_control_characters(*name)) continue;
+    return Error(Errc::invalid_argument,
+                 "user_id, session and id of a chat message are UTF-8 without control characters, of at most " +
+                     std::to_string(chat_id_bytes_max) + " bytes, not \"" + core::shown(*name) + "\" of " +
+                     std::to_string(name->size()));
+  }
+  return {};
+}
+
+/// A room's id that is only shown to a client. Errors: invalid_argument.
 inline Result<void> check_label(std::string_view room) {
   if (core::valid_utf8(room)) return {};
   return Error(Errc::invalid_argument, "a room's id must be UTF-8; \"" + core::shown(room) + "\" is not");
 }
 
-/// A chat message, repaired; NUL, which some databases can't store, becomes U+FFFD, too.
+/// A chat message, repaired; NUL, which some databases can't store, also becomes U+FFFD.
 inline std::string chat_text(std::string text) {
   text = core::repaired(std::move(text));
   for (std::size_t at = text.find('\0'); at != std::string::npos; at = text.find('\0', at)) {
@@ -76,31 +114,44 @@ inline std::string chat_text(std::string text) {
   return text;
 }
 
-// What a handler has made of what a client asked for. Errors: invalid_argument, message_too_large.
+/// What the application stores with a session or room; null always fits. Errors: message_too_large.
+inline Result<void> check_data(const JsonText& data, const Limits& limits) {
+  if (data.kind() == JsonText::Kind::null) return {};
+  return check_size("the data", data.text().size(), limits.application_data_bytes_max);
+}
 
-/// A presence that is no object becomes `{}`.
+/// The presence that the application gives to a member. Errors: invalid_argument; message_too_large.
+inline Result<void> check_presence(JsonText& presence, const Limits& limits) {
+  if (presence.kind() != JsonText::Kind::object) return Error(Errc::invalid_argument, "presence must be an object");
+  presence = relayable(std::move(presence));
+  return check_size("presence", presence.text().size(), limits.presence_bytes_max);
+}
+
+// These check an event as a handler has left it. Errors: invalid_argument, message_too_large.
+
+/// A presence that is not an object becomes `{}`.
 inline Result<void> check_changed(JoinRequest& join, const Limits& limits) {
-  join.presence =
-      join.presence.kind() == JsonText::Kind::object ? relayable(std::move(join.presence)) : CheckedJson::text("{}");
-  return check_size("presence", join.presence.text().size(), limits.presence_bytes_max);
+  if (join.presence.kind() != JsonText::Kind::object) join.presence = CheckedJson::text("{}");
+  if (auto checked = check_presence(join.presence, limits); !checked || !join.welcome) return checked;
+  join.welcome = relayable(std::move(*join.welcome));
+  return check_size("welcome", join.welcome->text().size(), limits.application_data_bytes_max);
 }
 
 inline Result<void> check_changed(PresenceChange& change, const Limits& limits) {
-  if (change.presence.kind() != JsonText::Kind::object) {
-    return Error(Errc::invalid_argument, "presence must be an object");
-  }
-  change.presence = relayable(std::move(change.presence));
-  return check_size("presence", change.presence.text().size(), limits.presence_bytes_max);
+  return check_presence(change.presence, limits);
 }
 
 inline Result<void> check_changed(EventMessage& message, const Limits& limits) {
+  if (message.consumed()) return {};
   if (auto checked = check_event_name(message.event, limits); !checked) return checked;
   if (!message.payload) return {};
   message.payload = relayable(std::move(*message.payload));
   return check_size("payload", message.payload->text().size(), limits.message_bytes_max);
 }
 
-inline Result<void> check_changed(ChatDraft& draft, const Limits& limits) {
+/// `Draft` has a message and metadata.
+template <class Draft>
+Result<void> check_chat_text(Draft& draft, const Limits& limits) {
   draft.message = chat_text(std::move(draft.message));
   if (auto checked = check_size("message", draft.message.size(), limits.chat_bytes_max); !checked) return checked;
   if (!draft.metadata) return {};
@@ -108,12 +159,35 @@ inline Result<void> check_changed(ChatDraft& draft, const Limits& limits) {
   return check_size("metadata", draft.metadata->text().size(), limits.metadata_bytes_max);
 }
 
+inline Result<void> check_changed(ChatDraft& draft, const Limits& limits) { return check_chat_text(draft, limits); }
+inline Result<void> check_changed(ChatEdit& edit, const Limits& limits) { return check_chat_text(edit, limits); }
+
 inline Result<void> check_changed(ShareDraft& draft, const Limits& limits) {
   draft.data = relayable(std::move(draft.data));
   return check_size("data", draft.data.text().size(), limits.message_bytes_max);
 }
 
-/// Nothing of it goes on: the handler only says yes or no.
+/// What a room demands: names of operations. Errors: invalid_argument.
+inline Result<void> check_demands(const Demands& demands) {
+  for (const std::string* operation :
+       {&demands.join, &demands.events, &demands.presence, &demands.chat, &demands.share, &demands.history}) {
+    if (core::valid_utf8(*operation) && operation->find(':') == std::string::npos) continue;
+    return Error(Errc::invalid_argument, "what a room demands is an operation without scope, such as \"read\", not \"" +
+                                             core::shown(*operation) + "\"");
+  }
+  return {};
+}
+
+inline Result<void> check_changed(const RoomCreation& creation, const Limits&) {
+  const RoomMode mode = creation.options.mode;
+  if (mode == RoomMode::live || mode == RoomMode::singleton || mode == RoomMode::history) {
+    return creation.options.demands ? check_demands(*creation.options.demands) : Result<void>();
+  }
+  return Error(Errc::invalid_argument, "a room's mode must be live, singleton or history");
+}
+
+/// Nothing of these is used: the handler only permits or refuses.
 inline Result<void> check_changed(const PublicDelete&, const Limits&) { return {}; }
+inline Result<void> check_changed(const ChatDelete&, const Limits&) { return {}; }
 
 }  // namespace flux::detail

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/detail/core/lane.hpp>
+#include <flux/detail/gate/permits.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -16,6 +17,7 @@ struct Membership {
   std::shared_ptr<core::Lane> lane;
   core::LaneSeat seat;
   std::uint32_t member_index = 0;  // its place on the room's `PresenceBoard`, guarded by the room's lock
+  gate::RoomPermits permits;       // of the client's present grant, on the client's loop
   core::SessionKey key = 0;
 };
 

@@ -50,7 +50,7 @@ std::size_t json_bytes(const SharedItem& item) noexcept;
 std::size_t json_bytes(const ChatMessage& message) noexcept;
 std::size_t json_bytes(const PresenceEntry& entry) noexcept;
 
-/// The items of a page, in place: valid until their list changes.
+/// The items of a page, without copies: valid until their list changes.
 struct ItemsView {
   using Iterator = std::deque<SharedItem>::const_iterator;
   Iterator first{}, last{};

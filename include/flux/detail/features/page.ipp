@@ -14,7 +14,7 @@ FLUX_DECL std::size_t json_bytes(const SharedItem& item) noexcept {
 
 FLUX_DECL std::size_t json_bytes(const ChatMessage& message) noexcept {
   using flux::detail::json_string_size;
-  constexpr std::size_t around = 160;  // names, time, offset
+  constexpr std::size_t around = 224;  // names, times, offset
   return json_string_size(message.message) + message.metadata.size() + json_string_size(message.id) +
          json_string_size(message.room) + json_string_size(message.connection_id) + json_string_size(message.user_id) +
          around;

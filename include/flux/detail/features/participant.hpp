@@ -1,10 +1,11 @@
-// One client as the features see it, whatever it speaks: what it is in, what it has made, and everything it may do.
+// One client as the features see it, whatever its protocol: its memberships, what it created, and every request that it
+// can make.
 #pragma once
 
 #include <flux/detail/core/lane.hpp>
+#include <flux/detail/core/owed_answer.hpp>
 #include <flux/detail/core/session_state.hpp>
 #include <flux/detail/features/backend.hpp>
-#include <flux/detail/features/pending_verdict.hpp>
 #include <flux/detail/features/presence_throttle.hpp>
 #include <flux/detail/features/room.hpp>
 #include <flux/events.hpp>
@@ -16,20 +17,21 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace flux::features {
 
-/// On what terms the clients of an endpoint join rooms.
+/// How the clients of an endpoint join rooms.
 struct JoinTerms {
   std::size_t rooms_max = 1;
-  bool switches_rooms = false;  ///< with one room at most: joining another one leaves it, instead of being refused
-  bool creates_rooms = false;   ///< a room that does not exist is made, with mode live
-  bool lists_members = true;    ///< the welcome has them
-  PageRequest chat{0};          ///< of the room's chat, read before the room is entered; a limit of 0: none
+  bool switches_rooms = false;  ///< at the limit, joining another room leaves the oldest one, instead of being refused
+  bool creates_rooms = false;   ///< a room that does not exist is created, with mode live
+  bool lists_members = true;    ///< the welcome contains them
+  PageRequest chat{0};          ///< the page of the chat history in the welcome; a limit of 0: none
 };
 
-/// Files that came whole in messages and are in memory until they are stored. Shared by the clients of an endpoint.
+/// Files received whole in messages, which are in memory until they are stored. Shared by the clients of an endpoint.
 /// Threading: any thread.
 struct UploadsInMemory {
   const std::uint64_t bytes_max;
@@ -37,16 +39,14 @@ struct UploadsInMemory {
   std::atomic<std::uint64_t> bytes{0};
 };
 
-/// A file that came whole in a message.
-struct WholeFile {
-  core::SharedBytes bytes;
-  std::string name;
-  std::string media_type;
-};
-
 struct RoomsPage {
   std::vector<RoomInfo> rooms;
   bool more = false;
+};
+
+/// What the clients of one endpoint share; it outlives them. Endpoints derive from it what their sessions need besides.
+struct ClientGroup {
+  Backend& backend;
 };
 
 /// The base class of an endpoint's session: the session parses requests and phrases answers, the participant acts. Each act
@@ -56,163 +56,218 @@ struct RoomsPage {
 class Participant : public detail::SessionState {
  public:
   using RoomPtr = std::shared_ptr<Room>;
+  using Placement = detail::Placement;
   template <class T>
   using Done = std::function<void(Result<T>)>;
-  /// Writes down what the client finds when it joins: the room, and its chat or why there is none. Called under the
+  /// Encodes the welcome of a client that joins: the room, and its chat history or why there is none. Called under the
   /// room's lock.
   using Welcome = std::function<void(const RoomSnapshot&, const Result<ChatPage>&)>;
 
-  Participant(Backend& backend, std::uint64_t key, std::shared_ptr<core::Loop> loop, const core::ClientAddress& remote,
-              std::shared_ptr<const Grant> grant);
+  Participant(const ClientGroup& group, std::uint64_t key, std::shared_ptr<core::Loop> loop,
+              const core::ClientAddress& remote, std::shared_ptr<const Grant> grant);
   ~Participant() override;
 
   bool connected() const final { return connected_.load(std::memory_order_relaxed); }
   std::vector<RoomId> rooms() const final;
   void leave_room(const RoomPtr& room) final;
+  void place(Placement placement, SessionState::WhenDone done) final;
+  void put_out(RoomId room, std::string reason, SessionState::WhenDone done) final;
   Result<void> change_grant(Grant grant) final;
+  Result<void> change_data(JsonText data) final;
+  void access_expiring(std::int64_t expires_at) final;
+  void access_expired(std::int64_t expires_at) final;
   void end_access(CloseCode code, std::string_view reason) final;
+
+  // --- Access ---
+
+  /// A token that a client presents for a new grant, and where it presents it.
+  struct Refresh {
+    std::string_view protocol;  ///< a literal
+    std::string_view path;      ///< of the endpoint
+    std::string token;
+  };
+  /// Presents a new token: its grant replaces the current one, and is passed to `done`. Memberships remain. Until the
+  /// application has answered, no more requests are read. Errors: those of `Gate::refresh`; unauthorized also if the
+  /// token is another user's. On an error the client keeps its grant.
+  void refresh(Refresh with, Done<Grant> done);
 
   // --- Rooms ---
 
-  /// Its place in the room, the newest one where a room has ended and another one was made under its id; null: it is not
-  /// in it.
+  /// Its membership of the room, of the newest one if a room has ended and another was created with the same id; null
+  /// if there is none.
   Membership* membership_of(const RoomId& room) const;
   Membership* membership_in(const RoomPtr& room) const;
-  /// The room that was joined last; null: it is in none.
+  /// Whether the client may do this in the room. Errors: forbidden; unauthorized if it is not logged in.
+  Result<void> may(const Membership& membership, gate::RoomAct act) const;
+  /// The membership that was acquired last; null if there is none.
   Membership* last_joined() const { return memberships_.empty() ? nullptr : memberships_.back().get(); }
 
-  /// Joins the room, or joins again: then the presence is replaced. No `presence`: the one it has set before, or `{}`.
-  /// The room is entered before any later chat is stored, so that nothing falls between the history and what follows.
-  /// While the chat store is asked, for `ChatOptions::join_history_timeout` at most, no more requests are read.
-  /// Errors: invalid_argument; room_not_found; room_full; limit_exceeded; those of the join handler.
+  /// Joins the room, or joins it again, which replaces the presence. What can be known is checked before the handlers are
+  /// asked, and again afterwards. No `presence`: the one that it set before, or `{}`. The room is entered before any
+  /// later chat is stored, so that nothing is lost between the history and later messages. While the chat store reads
+  /// the history, for `ChatOptions::join_history_timeout` at most, no more requests are read.
+  /// Errors: forbidden, unauthorized: its grant lacks a permission that the room demands; invalid_argument;
+  /// room_not_found; room_full; limit_exceeded; those of the handlers of joins and, if the room is created, of new rooms.
   void join(const RoomId& room, std::optional<JsonText> presence, const JoinTerms& terms, Welcome welcome,
             const Done<void>& done);
-  /// Errors: limit_exceeded, those of `Rooms::create` and of the room store.
+  /// Errors: forbidden, unauthorized: `RoomsOptions::create_demand`; limit_exceeded, those of `Rooms::create`, of the
+  /// handler of new rooms and of the room store.
   void create_room(const RoomId& room, const RoomOptions& options, const Done<RoomPtr>& done);
-  /// Closes a room that it has created. Errors: invalid_argument; room_not_found; forbidden.
+  /// Closes a room that this client has created. Errors: invalid_argument; room_not_found; forbidden.
   Result<void> close_room(const RoomId& room, std::string_view reason);
-  /// At most `limit` rooms behind `after` in the order of their ids, as many as an answer holds. `bytes_of`: how long a
-  /// room is in it.
+  /// The rooms after `after` in the order of their ids: at most `limit`, and as many as fit into an answer. `bytes_of`:
+  /// the size of a room in the answer.
   RoomsPage rooms_page(std::string_view after, std::size_t limit,
                        const std::function<std::size_t(const RoomInfo&)>& bytes_of) const;
   MembersPage members(const Membership& membership, std::size_t limit, std::uint64_t after) const;
-  ItemsPage items(Membership& membership, std::size_t limit, Offset before) const;
+  /// Errors: those of `may`.
+  Result<ItemsPage> items(Membership& membership, std::size_t limit, Offset before) const;
 
   // --- Events, chat, presence ---
+  // Every act may also have the errors of `may`, at once or after the application's verdict.
 
-  /// Errors: not_in_room, room_not_found, overloaded; those of the event handler.
-  void publish(Membership& membership, std::string event, std::optional<JsonText> payload, const Done<Position>& done);
-  /// The same where no event handler is set: at once, and nothing is copied.
+  /// `done` gets the reply of a handler that has consumed the event, otherwise null. Errors: not_in_room, room_not_found,
+  /// overloaded; those of the event handler.
+  void publish(const Membership& membership, std::string event, std::optional<JsonText> payload,
+               const Done<JsonText>& done);
+  /// The same without asking the event handler: at once, and nothing is copied.
   Result<Position> publish_unasked(const Membership& membership, std::string_view event,
                                    std::optional<std::string_view> payload);
-  bool asks_about_events() const { return static_cast<bool>(backend_.handlers.event); }
-  /// Errors: not_in_room, overloaded; those of the chat handler and of the chat store.
-  void chat(Membership& membership, std::string message, std::optional<JsonText> metadata,
+  bool asks_about_events() const { return static_cast<bool>(backend().handlers.event); }
+  /// `own_id`: the client's own id of the message; empty: none. If the client has sent one with this id to the room
+  /// before, `done` gets that one, and nothing is stored or sent. If the application holds the message, `done` gets one
+  /// with its id and offset 0.
+  /// Errors: not_in_room, overloaded; invalid_message for an `own_id` that does not fit into an id with the client's user
+  /// id; those of the chat handler and of the chat store.
+  void chat(Membership& membership, std::string message, std::optional<JsonText> metadata, std::string_view own_id,
             const Done<ChatMessage>& done);
+  /// Edits a message of the room. Without metadata, that of the message stays. No more requests are read until this is
+  /// done, so that the client's messages keep their order.
+  /// Errors: not_in_room; forbidden for a client that may not; those of `Backend::change_chat` and of the handler.
+  void edit_chat(Membership& membership, Offset offset, std::string message, std::optional<JsonText> metadata,
+                 const Done<ChatMessage>& done);
+  /// The same, to delete it.
+  void delete_chat(Membership& membership, Offset offset, const Done<ChatMessage>& done);
   /// Errors: those of the chat store.
-  void chat_history(const RoomId& room, std::size_t limit, Offset before, const Done<ChatPage>& done);
-  /// `done` is told at once; the others hear of it when `Config::presence_throttle` allows. Errors: not_in_room; those
+  void chat_history(const Membership& membership, std::size_t limit, Offset before, const Done<ChatPage>& done);
+  /// `done` is called at once; the others are told when `Config::presence_throttle` allows. Errors: not_in_room; those
   /// of the presence handler.
   void update_presence(Membership& membership, JsonText presence, const Done<void>& done);
 
   // --- The application's own requests ---
 
   /// Calls the method's handler. While its answer is left for later no more requests are read, for
-  /// `Limits::handshake_timeout` at most. Errors: unknown_type; overloaded; server_error; those of the handler.
+  /// `Limits::answer_timeout` at most. Errors: unknown_type; overloaded; server_error; those of the handler.
   void call(const std::string& method, const JsonText& payload, const Done<JsonText>& done);
 
-  // --- Sharing: in a room, or, where `room` is null, in the public space ---
+  // --- Sharing: in a room, or in the public space if `room` is null ---
 
   /// Errors: not_in_room, overloaded; those of the share handler and of the room store.
   void share(const RoomPtr& room, JsonText data, const Done<Position>& done);
-  /// Shares a file that was uploaded before. No more requests are read until it is done, so that what the client shares
-  /// keeps its order. Errors, besides those of `share`: file_not_found, forbidden, those of the file handler and store.
+  /// Shares a file that was uploaded before. No more requests are read until this is done, so that the client's items
+  /// keep their order. Errors, besides those of `share`: file_not_found, forbidden, those of the file handler and
+  /// store.
   void share_stored(const RoomPtr& room, const FileId& file, Done<Position> done);
   /// Stores the file, then shares it. Errors, besides those of `share`: forbidden, file_too_large, overloaded, those of
   /// the file store.
   void share_whole(const RoomPtr& room, WholeFile whole, const std::shared_ptr<UploadsInMemory>& uploads,
                    const Done<Position>& done);
-  /// `room` may be empty: for no room. Errors: forbidden where the server takes no files, or signs nothing.
-  Result<SignedTicket> upload_ticket(const RoomId& room) const { return backend_.upload_ticket(*this, room); }
+  /// `room` may be empty: for no room. Errors: forbidden if the server has no file store, or can't sign; not_in_room;
+  /// those of `may`.
+  Result<SignedTicket> upload_ticket(const RoomId& room) const;
 
   // --- The public space ---
 
   ItemsPage public_items(std::size_t limit, Offset before) const;
-  /// What is there now; from here on the client hears of it through `view`.
+  /// Returns the current items; from now on the client gets changed lists through `view`.
   ItemsPage watch_public(PublicSeat& seat, const PublicView& view, std::size_t limit, Offset before);
-  /// The same; it hears of each item and each removal.
+  /// The same, but the client gets each item and each removal.
   ItemsPage watch_public_changes(PublicSeat& seat, const PublicChangesView& view, std::size_t limit, Offset before);
-  /// Removes the newest item; false: there is none. Where another item has become the newest while the handler was asked,
-  /// that one is asked about. Errors: those of the handler and of the room store.
+  /// Removes the newest item; false if there is none. If another item has become the newest before the handler decided,
+  /// the handler is asked about that one. Errors: those of the handler and of the room store.
   void delete_public_newest(const Done<bool>& done);
 
  protected:
-  /// What becomes of a request, once there is a verdict on it.
-  struct Question {
-    Question() = default;
-    Question(const Question&) = delete;
-    Question& operator=(const Question&) = delete;
-    virtual ~Question() = default;
-    virtual void decide(const Result<void>& verdict) = 0;
-    std::optional<core::TimerQueue::Id> timer{};
-  };
-
-  /// What few clients have.
+  /// State that few clients have.
   struct Extras {
     PresenceThrottle throttle;
-    PublicSeat public_seat;  // of an endpoint whose clients watch the public space only when they ask for it
+    PublicSeat public_seat;  // for endpoints whose clients watch the public space only on request
     std::vector<std::weak_ptr<Room>> created_rooms;
-    /// Requests that the application has not decided on; null: there are none. Only this keeps them, so that they, and
-    /// what they hold, are destroyed when the client leaves.
-    std::unique_ptr<std::vector<std::shared_ptr<Question>>> undecided;
-    std::uint32_t uploads = 0;            // files of messages on their way into the store
-    std::uint32_t strikes = 0;            // messages in a row that were past its rate
-    std::unique_ptr<Disconnect> closing;  // how the application has ended it; null: it has not
+    /// Answers that the application owes; null if there are none. Nothing else owns what is to happen then, so it is
+    /// destroyed when the client leaves.
+    std::unique_ptr<std::vector<std::shared_ptr<core::AnswerWait>>> awaited;
+    std::uint32_t uploads = 0;            // files received in messages that are being stored
+    std::unique_ptr<Disconnect> closing;  // how the application has closed it; null: it has not
+    gate::OperationBuckets operations;    // empty until an operation with a rate per connection
   };
 
-  // --- For the endpoint to say ---
+  // --- Implemented by the endpoint's session ---
 
   virtual std::shared_ptr<Participant> self() = 0;
-  /// Whether it can be sent anything.
+  /// Whether anything can be sent to it.
   virtual bool is_open() const = 0;
-  /// Where rooms and the public space send what it hears, and how that is encoded.
+  /// Where rooms and the public space deliver its messages, and how these are encoded.
   virtual core::Outlet& outlet() = 0;
   virtual const RoomView& room_view() const = 0;
-  /// Nothing more is read from the client until `resume_requests` has been called as often. Bytes that it sends meanwhile
-  /// wait in its socket.
-  virtual void hold_requests() = 0;
-  virtual void resume_requests() = 0;
-  /// How clients are called in errors.
+  /// Reads nothing more from the client until `resume_reading` is called. Bytes that it sends meanwhile stay in its
+  /// socket. Called alternately: the participant counts the reasons to hold.
+  virtual void stop_reading() = 0;
+  virtual void resume_reading() = 0;
+  /// The client's grant expires at `expires_at` (milliseconds since 1970), unless the client presents a new token.
+  virtual void tell_expiring(std::int64_t expires_at) = 0;
+  /// The client has left the room because the application has removed it.
+  virtual void tell_left(const RoomId& room, std::string_view reason) = 0;
+  /// Calls `join_placed` with the terms of the endpoint, and sends the welcome to the client before `done` is called.
+  virtual void be_placed(const Placement& placement, const Done<void>& done) = 0;
+  /// What errors call the client.
   virtual std::string_view noun() const { return "client"; }
-  /// What a client is told that has left `room` before its request could be acted on. Code: not_in_room.
+  /// The error for a request whose client has left `room` before it could be acted on. Code: not_in_room.
   virtual Error no_longer_in(const RoomId& room) const;
 
   // --- Life ---
 
-  /// It is connected: enters the directory.
+  /// Enters the directory; it is now connected.
   void enter_directory();
-  /// It is no longer connected: leaves its rooms and the public space. `seat`: null where it has none.
+  /// Leaves its rooms and the public space, because it is no longer connected. `seat`: null if it has none. Its answers
+  /// and verdicts that are pending have no effect; what holds its requests must be released with `take_holds`.
   void leave_everything(PublicSeat* seat);
-  /// Leaves the directory, and the application is told.
+  /// Leaves the directory, and tells the application.
   void leave_directory(const Disconnect& how);
+  /// Forgets the holds on its requests. Returns whether reading was stopped: then the caller must resume it, if the
+  /// client's connection outlives the participant.
+  bool take_holds() { return std::exchange(holds_, 0) != 0; }
   void replace_grant(Grant grant);
+  /// The application has given the session this grant.
+  virtual void take_changed(Grant grant) { replace_grant(std::move(grant)); }
+  /// Replaces the grant with that of a new token. Errors: those of `gate::check_refresh`.
+  virtual Result<void> take_refreshed(const Grant& grant);
 
-  /// Sends now what its rooms would send when the turn ends.
+  /// Counts a message against the limits of the client; `bucket`: its connection's. None: it may be acted on.
+  std::optional<gate::Excess> over_rate(gate::RateLimit& bucket);
+  /// Counts a request against the limit of its operation. Errors: rate_limited.
+  Result<void> within(gate::OperationLimit& limit);
+
+  /// Joins as `join` does, without asking the application and without creating a room. Errors: invalid_argument,
+  /// message_too_large (the presence); not_in_room for `Placement::from`; room_not_found; room_full; limit_exceeded.
+  void join_placed(const Placement& placement, JoinTerms terms, Welcome welcome, const Done<void>& done);
+
+  /// Sends at once what its rooms would send at the end of the turn.
   void flush_rooms();
-  /// Sends through `send(std::string)` what a slow reader missed of its rooms. False where that is no longer known: then
-  /// it is to be closed.
+  /// Sends through `send(message)` what a slow reader has missed of its rooms. Returns false if that is no longer
+  /// known: then the caller must close it.
   template <class Congested, class Send>
   bool catch_up_rooms(const Congested& congested, const Send& send) {
     for (const auto& membership : memberships_) {
-      if (congested()) return true;  // the rest follows when that has gone out
-      std::string encoded;
-      if (!membership->room->catch_up(*membership, room_view(), encoded)) return false;
-      if (!encoded.empty()) send(std::move(encoded));
+      if (congested()) return true;  // the rest follows when the output has drained
+      std::vector<std::string> missed;
+      if (!membership->room->catch_up(*membership, room_view(), missed)) return false;
+      for (const std::string& message : missed) send(message);
     }
     return true;
   }
 
-  Backend& backend() const noexcept { return backend_; }
+  Backend& backend() const noexcept { return group_.backend; }
+  const ClientGroup& group() const noexcept { return group_; }
   const std::vector<std::unique_ptr<Membership>>& memberships() const noexcept { return memberships_; }
   Extras& extras();
   Extras* extras_if_any() const noexcept { return extras_.get(); }
@@ -226,10 +281,22 @@ class Participant : public detail::SessionState {
   void permitted(std::string_view what, const std::function<void(Event&)>& handler, Event& event, const Done<T>& done,
                  const Then& then) {
     if (handler) {
-      if (const auto answer = ask(what, handler, event); !answer) return done(answer.error());
-      if (!connected()) return;  // the handler has ended it
-      if (const std::shared_ptr<PendingVerdict> verdict = static_cast<Vetoable&>(event).pending_) {
-        return await(*verdict, std::make_shared<QuestionOf<Event, T, Then>>(std::move(event), done, then));
+      if (const auto answer = ask(what, handler, event); !answer) {
+        note_refused(what, answer.error());
+        return done(answer.error());
+      }
+      if (!is_open()) return;  // the handler has closed it
+      if (const auto owed = static_cast<Vetoable&>(event).verdict_) {
+        const auto kept = std::make_shared<Event>(std::move(event));
+        return hold_until<void>(*owed, "the application took too long to decide; try again",
+                                [this, what, kept, done, then](const Result<void>& verdict) {
+                                  if (!is_open()) return;  // closed while the verdict was pending
+                                  if (!verdict) {
+                                    note_refused(what, verdict.error());
+                                    return done(verdict.error());
+                                  }
+                                  then(*kept);
+                                });
       }
     }
     then(event);
@@ -239,58 +306,125 @@ class Participant : public detail::SessionState {
   class WaitingJoin;
   struct Joining;
 
-  template <class Event, class T, class Then>
-  struct QuestionOf final : Question {
-    QuestionOf(Event&& e, Done<T> d, const Then& t) : event(std::move(e)), done(std::move(d)), then(t) {}
-    void decide(const Result<void>& verdict) override {
-      if (!verdict) return done(verdict.error());
-      then(event);
-    }
-    Event event;
-    const Done<T> done;
-    const Then then;
-  };
+  /// As `Backend::debug`; `what` this client did, or what happened to it.
+  template <class What>
+  void debug(const What& what) const {
+    backend().debug([&] { return std::string(protocol()).append(" client ").append(id()).append(" ").append(what()); });
+  }
+  void note_refused(std::string_view handler, const Error& error) const {
+    debug([&] { return "was refused by the " + std::string(handler) + " handler: " + error.message(); });
+  }
 
-  void await(PendingVerdict& verdict, const std::shared_ptr<Question>& question);
-  void decide(const std::shared_ptr<Question>& question, const Result<void>& verdict);
+  /// Passes the answer to `then`: at once if it has been given; otherwise the client's requests are held until it is, for
+  /// `Limits::answer_timeout` at most. If the client leaves first, `then` is destroyed.
+  template <class T>
+  void hold_until(core::OwedAnswer<T>& owed, const char* late, typename core::OwedAnswer<T>::Then then);
+  void keep_wait(std::shared_ptr<core::AnswerWait> wait);
+  /// Returns whether requests were held for an answer that has now been given.
+  bool forget_answered();
   template <class Event>
   Result<void> ask(std::string_view what, const std::function<void(Event&)>& handler, Event& event);
+  Result<Membership*> member_of(const RoomPtr& room, gate::RoomAct act) const;
+  void recheck_permits();
+  void leave_forbidden_rooms();
+  Result<void> may_enter(const Joining& joining, const Room* room) const;
+  gate::RoomPermits permits_in(const Joining& joining, const Room* room) const;
+  Result<void> may_create_room(const RoomId& room) const;
+  Result<void> may_join(const Joining& joining, std::size_t leaves = 0) const;
+  Result<void> may_add_room(const RoomId& room, const JoinTerms& terms, std::size_t leaves) const;
+  std::size_t leaves_for(const Joining& joining) const;
+  JsonText presence_in(const RoomId& room) const;
+  Result<RoomPtr> room_of_member(const RoomId& room) const;
+  Result<void> remove_from(const RoomId& room, std::string_view reason);
+  Result<void> may_create(const RoomId& room);
+  template <class T, class Then>
+  void ask_to_create(const RoomId& room, const RoomOptions& options, const Done<T>& done, const Then& then);
+  void create_permitted(const RoomId& room, const RoomOptions& options, const Done<RoomPtr>& done);
   void join_permitted(const std::shared_ptr<Joining>& joining);
-  Result<void> enter(const Joining& joining, const Result<ChatPage>& chat);
-  void finish_join(const Joining& joining, const Result<void>& entered);
-  void leave(std::size_t index);
+  void read_history(const std::shared_ptr<Joining>& joining);
+  Result<void> enter(Joining& joining, const Result<ChatPage>& chat);
+  Result<void> enter_room(Joining& joining, const RoomPtr& room, const Result<ChatPage>& read);
+  void finish_join(const std::shared_ptr<Joining>& joining, const Result<void>& entered);
+  void tell_joined(const Joining& joining);
+  bool has_grant_until(std::int64_t expires_at) const;
+  void leave(std::size_t index) { tell_application_left(take_out(index)); }
+  RoomPtr take_out(std::size_t index);
+  RoomPtr take_out(const RoomPtr& room);
+  void tell_application_left(const RoomPtr& room);
   void release_held_presence();
-  /// Null is the public space, in which everybody is.
-  bool is_in_or_public(const RoomPtr& room) const { return room == nullptr || membership_in(room) != nullptr; }
+  /// Null is the public space, in which every client is and may share. Errors: not_in_room; those of `may`.
+  Result<void> may_share(const RoomPtr& room) const;
+  /// The same for a file, whose operation `FileDemands` may also demand.
+  Result<void> may_share_file(const RoomPtr& room, const std::string& operation) const;
   void share_found(const RoomPtr& room, const FileInfo& file, const Done<Position>& done);
   void hold_and_share(const RoomPtr& room, const FileId& file, const JsonText& data, FileHolder holder,
                       const Done<Position>& done);
   void share_unasked(const RoomPtr& room, SharedItem item, const Done<Position>& done);
   void share_permitted(const RoomPtr& room, JsonText data, FileHoldPtr hold, const Done<Position>& done);
-  /// As `done`, for a result that may come on any thread: it is told on the loop.
+  /// Wraps `done` for a result that may be produced on any thread: it is passed on, on the loop.
   template <class T>
   Done<T> on_loop(const Done<T>& done);
-  Result<JsonText> checked_reply(const std::string& method, Result<JsonText> answer);
+  /// Passes the reply to `done` when the application has given it. `handler`: which one owes it, for the log.
+  void await_reply(core::OwedAnswer<JsonText>& owed, const std::string& handler, const Done<JsonText>& done);
+  Result<JsonText> checked_reply(const std::string& handler, Result<JsonText> answer);
   PageRequest page(std::size_t limit, Offset before) const;
+  std::string chat_id_of(std::string_view own_id) const;
+  bool wrote(const ChatMessage& message) const;
+  void find_chat(const RoomPtr& room, Offset offset, Done<ChatMessage> done);
+  template <class Event>
+  void change_chat(const char* what, const std::function<void(Event&)>& handler, Event& event, const RoomPtr& room,
+                   const std::function<ChatLog::Change(Event&)>& change, const Done<ChatMessage>& done);
+  /// How many joins of a client may wait for the chat store, so that `holds_` can count them: the application can begin
+  /// any number.
+  static constexpr std::uint8_t waiting_joins_max = 200;
+  /// No more requests are read until `release_requests` has been called as often.
+  void hold_requests() {
+    if (holds_++ == 0) stop_reading();
+  }
+  /// Does nothing once the client is closed: nothing more of it is read as a request.
+  void release_requests() {
+    if (is_open() && holds_ != 0 && --holds_ == 0) resume_reading();
+  }
+  /// No more requests are read until the returned function, which passes its result to `done`, has been called.
+  template <class T>
+  Done<T> holding_requests(Done<T> done);
 
   std::atomic<bool> connected_{false};
-  Backend& backend_;
-  std::vector<std::unique_ptr<Membership>> memberships_;  // others read it: changed under the sessions mutex
+  std::uint8_t holds_ = 0;     // how often its requests are held; where there would be padding
+  std::uint32_t strikes_ = 0;  // successive messages over a rate; where the base class leaves four bytes unused
+  const ClientGroup& group_;
+  std::vector<std::unique_ptr<Membership>> memberships_;  // read by other threads: changed under the sessions mutex
   std::unique_ptr<Extras> extras_;
 };
+
+template <class T>
+void Participant::hold_until(core::OwedAnswer<T>& owed, const char* late, typename core::OwedAnswer<T>::Then then) {
+  auto wait = owed.wait(loop(), backend().config.limits.answer_timeout, Error(Errc::overloaded, late),
+                        core::OwedAnswer<T>::KeptBy::caller, [this, then = std::move(then)](Result<T> answer) {
+                          const auto keep = self();
+                          const bool held = forget_answered();
+                          then(std::move(answer));
+                          if (held) release_requests();
+                        });
+  if (wait) keep_wait(std::move(wait));
+}
 
 template <class Event>
 Result<void> Participant::ask(std::string_view what, const std::function<void(Event&)>& handler, Event& event) {
   core::LoopCounters& counters = loop()->counters();
-  if (!backend_.guarded(counters, what, [&] { handler(event); })) {
+  if (!backend().guarded(
+          counters, what, [&] { handler(event); }, remote())) {
     return Error(Errc::server_error, "the server failed to handle this message");
   }
   if (event.refused()) return *event.refused();
-  return backend_.check_handled(counters, what, event);
+  return backend().check_handled(counters, what, event);
 }
 
 }  // namespace flux::features
 
 #if defined(FLUX_HEADER_ONLY)
 #include <flux/detail/features/participant.ipp>
+#include <flux/detail/features/participant_messages.ipp>
+#include <flux/detail/features/participant_rooms.ipp>
+#include <flux/detail/features/participant_sharing.ipp>
 #endif

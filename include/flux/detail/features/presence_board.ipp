@@ -96,9 +96,9 @@ FLUX_DECL std::shared_ptr<void> PresenceBoard::begin_interval() {
   return timer;
 }
 
-/// Fills the notice; the result are the members for which it holds nothing new.
+/// Fills the notice. Returns the members for which it holds nothing new.
 FLUX_DECL std::vector<Membership*> PresenceBoard::gather(PresenceNotice& notice) {
-  // The newest change, and the newest one of anybody else: they tell for each member whether there is news for it.
+  // The newest change, and the newest one of any other member: they show for each member whether there is news for it.
   core::SessionKey newest_by = 0;
   std::uint64_t newest = 0;
   std::uint64_t newest_other = 0;
@@ -123,7 +123,7 @@ FLUX_DECL std::vector<Membership*> PresenceBoard::gather(PresenceNotice& notice)
     notice.left.push_back(leaver.connection_id);
     note(leaver.key, leaver.left_at);
   }
-  // A joiner knows from its snapshot what was there: the notice must hold something newer, and not only its own entry.
+  // A joiner's snapshot held everything up to then: the notice must hold something newer, and not only its own entry.
   std::vector<Membership*> left_out;
   for (const Place& place : places_) {
     if (place.pending == Change::none) continue;
@@ -133,7 +133,7 @@ FLUX_DECL std::vector<Membership*> PresenceBoard::gather(PresenceNotice& notice)
   return left_out;
 }
 
-/// Nothing is pending any more.
+/// Marks everything as told.
 FLUX_DECL void PresenceBoard::settle() {
   for (Place& place : places_) place.pending = Change::none;
   std::move(pending_left_.begin(), pending_left_.end(), std::back_inserter(left_));
@@ -146,7 +146,7 @@ FLUX_DECL void PresenceBoard::settle() {
   told_ = seq_;
 }
 
-/// A join and a leave cancel out, unless somebody found the leaver in its snapshot.
+/// A join and a leave cancel out, unless a client found the leaver in its snapshot.
 FLUX_DECL void PresenceBoard::drop_unheard_leavers() {
   const auto cancelled = [](const Leaver& leaver) { return leaver.unheard_before != 0; };
   if (std::none_of(pending_left_.begin(), pending_left_.end(), cancelled)) return;
@@ -172,7 +172,7 @@ FLUX_DECL bool PresenceBoard::catch_up(const Membership& reader, std::uint64_t k
     if (!size.takes(json_bytes(entry(place)))) return false;
     (place.joined_at > known ? notice.joined : notice.updated).push_back(entry(place));
   }
-  // Each leaver once, and none that is back.
+  // Lists each leaver once, and none that has returned.
   std::unordered_set<core::SessionKey> skipped;
   for (const Place& place : places_) {
     if (place.joined_at > known && place.pending != Change::joined) skipped.insert(place.membership->key);

@@ -1,4 +1,4 @@
-// Presence updates of one client that come too soon.
+// Limits how often one client's presence updates are sent.
 #pragma once
 
 #include <flux/clock.hpp>
@@ -13,7 +13,7 @@
 
 namespace flux::features {
 
-/// Lets one update through in an interval. The newest one of each room inside it goes out when it ends.
+/// Lets one update per interval through. At the end of the interval, the newest of the others is sent for each room.
 class PresenceThrottle {
  public:
   struct Update {
@@ -21,14 +21,14 @@ class PresenceThrottle {
     std::string presence;
   };
 
-  /// Whether an update may go out at `now`; then the next interval begins.
+  /// Returns true if an update may be sent at `now`; then the next interval begins.
   bool pass(Clock::TimePoint now, std::chrono::milliseconds interval) {
     if (interval.count() == 0) return true;
     if (now < ready_ || !held_.empty()) return false;
     ready_ = now + interval;
     return true;
   }
-  /// Keeps what may not. True for the first one: `take` is to be called at `ready`.
+  /// Keeps an update that may not be sent yet. Returns true for the first one: then `take` must be called at `ready`.
   bool hold(Update update) {
     for (Update& earlier : held_) {
       if (earlier.room == update.room) {

@@ -18,9 +18,9 @@ namespace flux::features {
 
 /// A session's place among the watchers. Owned by the session.
 struct PublicSeat {
-  std::shared_ptr<core::Lane> lane;  // null: it does not watch
+  std::shared_ptr<core::Lane> lane;  // null: the session does not watch
   core::LaneSeat seat;
-  bool hears_changes = false;  // each item and removal; else lists
+  bool hears_changes = false;  // gets each item and removal; otherwise lists
 };
 
 /// A client that watches, and how it is reached.
@@ -43,36 +43,37 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
   /// after a restart with what the store has, which then replaces the first, empty life.
   void keep_in_store(StoredRoom stored, std::vector<std::uint64_t> numbers, std::vector<SharedItem> items,
                      InStore in_store);
-  /// For the log, through which changes go instead of `share` and `delete_newest`. Null: it is not kept in a store.
+  /// For the log, which makes all changes instead of `share` and `delete_newest`. Null: it is not kept in a store.
   KeptRoomPtr kept() const;
 
   /// Appends the item, removes the oldest ones beyond the limits, and tells the watchers. Errors: overloaded, if
   /// `Limits::fanout_bytes_max` bytes of changes are pending.
   Result<Position> share(SharedItem item);
-  /// To be checked before an item is stored. Errors as for `share`.
+  /// Whether an item may be shared now; call it before the item is stored. Errors: as for `share`.
   Result<void> takes_items() const;
-  /// False if there is none, or the newest is not the one at offset `only`. 0: whichever it is.
+  /// Returns false if there is no item, or the newest is not at offset `only` (0: any).
   bool delete_newest(Offset only = 0);
 
   std::vector<SharedItem> items() const;
   ItemsPage items(const PageRequest& asked) const;
   std::optional<SharedItem> newest() const;
 
-  /// The list of now, or a page of it. From then on the watcher gets the list when it has changed, or each change.
+  /// Returns the current list, or a page of it. From then on the watcher gets the list when it has changed, or each
+  /// change.
   ItemsPage watch(const PublicWatcher& watcher, const PublicView* view, PublicSeat& seat,
                   const PageRequest& asked = {});
   ItemsPage watch_changes(const PublicWatcher& watcher, const PublicChangesView* view, PublicSeat& seat,
                           const PageRequest& asked = {});
   void unwatch(PublicSeat& seat);
-  /// As `Room::change_view`, for a watcher of lists.
+  /// Like `Room::change_view`, for a watcher of lists.
   std::string change_view(PublicSeat& seat, const PublicView* view, core::SessionKey key, core::Outlet& outlet,
                           char separator);
-  /// The list of now, encoded by the seat's view, for a reader from which lists were held back; null: none was.
+  /// The current list, encoded by the seat's view, for a reader from which lists were held back; null if none was.
   core::SharedBytes catch_up(PublicSeat& seat);
 
  private:
   class Kept;
-  /// The list of now in one encoding; its readers share the bytes.
+  /// The current list in one encoding; its readers share the bytes.
   struct Encoded {
     const PublicView* view;
     core::SharedBytes bytes;
@@ -103,7 +104,7 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
   std::uint64_t version_ = 1;            // of the list
   std::vector<Encoded> encoded_;         // of this version
   Clock::TimePoint lists_paid_until_{};  // advanced by each list that is sent, by the time it takes at the allowed rate
-  std::weak_ptr<void> list_timer_;       // goes with the timer, though its loop may end before
+  std::weak_ptr<void> list_timer_;       // expires with the timer, even if its loop ends first
 };
 
 }  // namespace flux::features

@@ -127,7 +127,7 @@ FLUX_DECL void PublicSpace::send_list_at(Clock::TimePoint due, const std::shared
 }
 
 FLUX_DECL void PublicSpace::send_list(Clock::TimePoint now) {
-  constexpr std::size_t few_bytes = 4096;  // to copy them costs less than a piece of its own
+  constexpr std::size_t few_bytes = 4096;  // copying them costs less than a separate piece
   std::size_t largest = 0;
   lists_.append(
       [&](const void* view, core::Lane& lane) {
@@ -187,8 +187,8 @@ FLUX_DECL ItemsPage PublicSpace::watch_changes(const PublicWatcher& watcher, con
   return enter(changes_, watcher, view, seat, true, asked);
 }
 
-/// Again, too: what is pending in a seat that was taken before is in the page, and is not to come behind it. Unless it
-/// is a page of older items.
+/// Also for a watcher that already has a seat: what is pending in it is in the page, and must not follow it, unless the
+/// page is one of older items.
 FLUX_DECL ItemsPage PublicSpace::enter(core::Audience& audience, const PublicWatcher& watcher, const void* view,
                                        PublicSeat& seat, bool hears_changes, const PageRequest& asked) {
   const std::lock_guard lock(mutex_);

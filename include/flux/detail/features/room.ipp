@@ -9,13 +9,19 @@
 
 namespace flux::features {
 
+FLUX_DECL std::shared_ptr<const Demands> shared_demands(const Demands& demands) {
+  return demands == Demands() ? nullptr : std::make_shared<const Demands>(demands);
+}
+
 FLUX_DECL Room::Room(RoomId id, RoomOptions options, std::string epoch, const Settings& settings)
     : id_(std::move(id)),
       mode_(options.mode),
       capacity_(options.capacity == 0 ? settings.members_max : std::min(options.capacity, settings.members_max)),
+      demands_(options.demands ? shared_demands(*options.demands) : settings.demands),
       epoch_(std::move(epoch)),
       settings_(settings),
-      life_(options.permanent) {
+      life_(options.permanent),
+      users_(settings.counts_users ? std::make_unique<RoomUsers>() : nullptr) {
   if (mode_ == RoomMode::live) return;
   items_ =
       std::make_unique<KeptItems>(ItemBounds::of_room(mode_, settings.history_items_max, settings.history_bytes_max));
@@ -51,14 +57,27 @@ FLUX_DECL KeptRoomPtr Room::kept() { return kept_ ? KeptRoomPtr(shared_from_this
 
 // --- Members ---
 
+FLUX_DECL Result<void> Room::has_place(const Identity* who) const {
+  const std::lock_guard lock(mutex_);
+  return has_place_locked(who);
+}
+
+FLUX_DECL Result<void> Room::has_place_locked(const Identity* who) const {
+  const auto full = [&](std::size_t count, const char* of) {
+    return Error(Errc::room_full, "room \"" + id_ + "\" is full: it has " + std::to_string(count) + of);
+  };
+  if (board_.size() >= (users_ ? settings_.members_max : capacity_)) return full(board_.size(), " members");
+  if (users_ && users_->size() >= capacity_ && !users_->has(who)) return full(users_->size(), " users");
+  return {};
+}
+
 FLUX_DECL Result<void> Room::join(Membership& membership, const Joiner& joiner, std::string presence,
                                   const std::function<void(const RoomSnapshot&)>& welcome) {
   const std::lock_guard lock(mutex_);
   if (life_.ended()) return ended_error();
-  if (board_.size() >= capacity_) {
-    return Error(Errc::room_full, "room \"" + id_ + "\" is full: it has its " + std::to_string(capacity_) + " members");
-  }
+  if (auto place = has_place_locked(joiner.identity.get()); !place) return place;
   life_.enter();
+  if (users_) users_->add(joiner.identity.get());
   membership.room = shared_from_this();
   membership.key = joiner.key;
   membership.lane = audience_.enter(joiner.loop, joiner.view, joiner.key, *joiner.outlet, membership.seat);
@@ -67,17 +86,19 @@ FLUX_DECL Result<void> Room::join(Membership& membership, const Joiner& joiner, 
   return {};
 }
 
-/// Items and members each have half of the welcome, and what the other leaves of its half.
+/// Items and members each get half of the welcome, plus what the other leaves unused of its half.
 FLUX_DECL void Room::describe(const Joiner& joiner, const PresenceBoard::Place& as_member,
                               const std::function<void(const RoomSnapshot&)>& welcome) const {
   std::vector<PresenceEntry> entries;
   RoomSnapshot snapshot{id_, as_member.connection_id, mode_, position(), entries};
+  snapshot.server_time = joiner.loop->clock().unix_ms();
+  snapshot.application_welcome = joiner.application_welcome;
   const std::size_t most = joiner.welcome_bytes_max;
   std::size_t members_bytes = 0;
   if (joiner.lists_members) {
     for (const auto& place : board_.places()) members_bytes += json_bytes(PresenceBoard::entry(place));
   }
-  if (items_) {
+  if (items_ && joiner.gets_items) {
     const bool alone = !joiner.lists_members || mode_ == RoomMode::singleton;
     const std::size_t for_items = std::max(most / 2, most - std::min(most, members_bytes));
     snapshot.items = items_->page({no_limit, 0, for_items}, alone ? First::always : First::if_it_fits);
@@ -103,9 +124,20 @@ FLUX_DECL Result<void> Room::join_again(Membership& membership, const Joiner& jo
                                         const std::function<void(const RoomSnapshot&)>& welcome) {
   const auto lock = lock_when_sent(*membership.lane);
   if (life_.ended()) return ended_error();
+  if (auto place = change_user(board_.place_of(membership).identity.get(), joiner.identity.get()); !place) return place;
   if (board_.replace(membership, joiner.identity, std::move(presence))) presence_changed(membership.lane->loop());
   describe(joiner, board_.place_of(membership), welcome);
   return {};
+}
+
+/// A member may have become another user since it joined.
+FLUX_DECL Result<void> Room::change_user(const Identity* from, const Identity* to) {
+  if (!users_) return {};
+  users_->remove(from);
+  const bool fits = users_->size() < capacity_ || users_->has(to);
+  users_->add(fits ? to : from);
+  if (fits) return {};
+  return Error(Errc::room_full, "room \"" + id_ + "\" is full: it has " + std::to_string(users_->size()) + " users");
 }
 
 /// Takes the room's lock when nothing is pending in the lane.
@@ -121,6 +153,7 @@ FLUX_DECL void Room::leave(Membership& membership) {
   const std::lock_guard lock(mutex_);
   const std::shared_ptr<core::Lane> lane = std::move(membership.lane);
   audience_.leave(*lane, membership.seat);
+  if (users_) users_->remove(board_.place_of(membership).identity.get());
   board_.leave(membership);
   membership.room.reset();
   if (life_.ended()) return;
@@ -143,9 +176,19 @@ FLUX_DECL void Room::update_presence(Membership& membership, std::string presenc
 // --- Messages ---
 
 template <class Encode>
-void Room::append(const Encode& encode, core::SegmentPolicy policy) {
+void Room::append(const Encode& encode, core::SegmentPolicy policy, core::SegmentFor whom) {
   audience_.append([&](const void* view, std::string& out) { encode(*static_cast<const RoomView*>(view), out); },
-                   shared_from_this(), policy, board_.told());
+                   shared_from_this(), policy, board_.told(), whom);
+}
+
+FLUX_DECL void Room::append_to(const Addressees* to, const EventNotice& notice, core::SegmentPolicy policy) {
+  const auto whom = to != nullptr && to->only() ? core::SegmentFor::listed : core::SegmentFor::unlisted;
+  append([&](const RoomView& view, std::string& out) { view.event(out, notice); }, policy, whom);
+  if (to == nullptr) return;
+  for (const auto& place : board_.places()) {
+    const Membership& member = *place.membership;
+    if (to->names(member.key)) member.lane->list_in_last(member.key);
+  }
 }
 
 FLUX_DECL Result<void> Room::takes_messages() const {
@@ -160,17 +203,51 @@ FLUX_DECL Result<void> Room::takes_messages_locked() const {
                "room \"" + id_ + "\" has " + std::to_string(pending) + " bytes pending for its members; try again");
 }
 
-FLUX_DECL Result<Position> Room::publish(const Membership* sender, const EventNotice& notice) {
+FLUX_DECL Result<Position> Room::publish(const Membership* sender, const EventNotice& notice,
+                                         core::SegmentPolicy policy) {
   const std::lock_guard lock(mutex_);
   if (life_.ended()) return ended_error();
   if (const auto taken = takes_messages_locked(); !taken) return taken.error();
-  // The others must know the sender before they hear from it.
+  // The others must know the sender before they receive its message.
   if (sender != nullptr && !board_.is_announced(*sender)) send_presence();
   ++offset_;
   if (sender == nullptr || board_.size() > 1) {
-    append([&](const RoomView& view, std::string& out) { view.event(out, notice); });
-    if (sender != nullptr) sender->lane->exclude_from_last(sender->key);
+    append([&](const RoomView& view, std::string& out) { view.event(out, notice); }, policy);
+    if (sender != nullptr) sender->lane->list_in_last(sender->key);
   }
+  return position();
+}
+
+/// Lists of members take memory, too, which may be more than that of a short message.
+FLUX_DECL Result<void> Room::takes_message_to(const Addressees* to) const {
+  auto taken = takes_messages_locked();
+  if (!taken || to == nullptr || audience_.pending_listed() * sizeof(core::Listed) < settings_.fanout_bytes_max) {
+    return taken;
+  }
+  return Error(Errc::overloaded,
+               "room \"" + id_ + "\" has too many messages pending for some of its members; try again");
+}
+
+FLUX_DECL Result<Position> Room::publish_to(const Addressees* to, const EventNotice& notice,
+                                            core::SegmentPolicy policy) {
+  const std::lock_guard lock(mutex_);
+  if (life_.ended()) return ended_error();
+  if (const auto taken = takes_message_to(to); !taken) return taken.error();
+  ++offset_;
+  append_to(to, notice, policy);
+  return position();
+}
+
+FLUX_DECL Result<Position> Room::publish_newest(std::string key, const EventNotice& notice,
+                                                std::shared_ptr<const Addressees> to) {
+  const std::lock_guard lock(mutex_);
+  if (life_.ended()) return ended_error();
+  if (const auto taken = takes_message_to(to.get()); !taken) return taken.error();
+  ++offset_;
+  append_to(to.get(), notice, core::SegmentPolicy::newest);
+  if (!newest_) newest_ = std::make_unique<NewestEvents>(settings_.newest_keys_max, settings_.newest_bytes_max);
+  newest_->put({std::move(key), std::string(notice.event), std::string(notice.payload.value_or("null")), board_.stamp(),
+                std::move(to)});
   return position();
 }
 
@@ -182,7 +259,7 @@ FLUX_DECL Result<Position> Room::share(const Membership* sender, SharedItem item
   item.offset = ++offset_;
   append([&](const RoomView& view, std::string& out) { view.data(out, id_, item); });
   if (mode_ == RoomMode::live) {
-    if (sender != nullptr) sender->lane->exclude_from_last(sender->key);
+    if (sender != nullptr) sender->lane->list_in_last(sender->key);
     const auto known = [&] {
       return std::find(live_files_.begin(), live_files_.end(), item.file) != live_files_.end();
     };
@@ -212,7 +289,7 @@ FLUX_DECL void Room::publish_chat(const ChatMessage& message) {
   append([&](const RoomView& view, std::string& out) { view.chat(out, message); });
 }
 
-/// To be called before a message whose sender may be a member that has just joined.
+/// Must be called before a message whose sender may be a member that has just joined.
 FLUX_DECL void Room::announce_joiners() {
   if (!board_.all_announced()) send_presence();
 }
@@ -235,18 +312,26 @@ FLUX_DECL void Room::presence_changed(core::Loop& loop) {
 FLUX_DECL void Room::send_presence() {
   board_.tell(id_, [this](const PresenceNotice& notice, std::span<Membership* const> left_out) {
     append([&](const RoomView& view, std::string& out) { view.presence(out, notice); }, core::SegmentPolicy::newest);
-    for (Membership* member : left_out) member->lane->exclude_from_last(member->key);
+    for (Membership* member : left_out) member->lane->list_in_last(member->key);
   });
 }
 
-FLUX_DECL bool Room::catch_up(Membership& membership, const RoomView& view, std::string& out) {
-  const std::lock_guard lock(mutex_);
+/// Nothing may be pending in the lane, because the reader would get it again.
+FLUX_DECL bool Room::catch_up(Membership& membership, const RoomView& view, std::vector<std::string>& out) {
+  if (membership.seat.state_known == 0) return true;
+  const auto lock = lock_when_sent(*membership.lane);
   const std::uint64_t known = std::exchange(membership.seat.state_known, 0);
-  if (known == 0 || life_.ended()) return true;
+  if (life_.ended()) return true;
   PresenceNotice notice;
   notice.room = id_;
   if (!board_.catch_up(membership, known, settings_.catch_up_bytes_max, notice)) return false;
-  if (!notice.empty()) view.presence(out, notice);
+  if (!notice.empty()) view.presence(out.emplace_back(), notice);
+  if (!newest_) return true;
+  if (!newest_->covers(known)) return false;
+  newest_->for_each_after(known, [&](const NewestEvents::Entry& entry) {
+    if (entry.to && !entry.to->include(membership.key)) return;
+    view.event(out.emplace_back(), {id_, server_connection_id, {}, entry.event, entry.payload});
+  });
   return true;
 }
 
@@ -255,6 +340,19 @@ FLUX_DECL bool Room::catch_up(Membership& membership, const RoomView& view, std:
 FLUX_DECL RoomInfo Room::info() const {
   const std::lock_guard lock(mutex_);
   return {id_, mode_, capacity_, board_.size(), position()};
+}
+
+FLUX_DECL JsonText Room::data() const {
+  const std::lock_guard lock(mutex_);
+  return data_ ? *data_ : JsonText();
+}
+
+FLUX_DECL void Room::set_data(JsonText data) {
+  const bool any = data.kind() != JsonText::Kind::null;
+  auto stored =
+      any ? std::make_unique<JsonText>(std::move(data)) : nullptr;  // the old one is destroyed without the lock
+  const std::lock_guard lock(mutex_);
+  data_.swap(stored);
 }
 
 FLUX_DECL std::vector<Member> Room::presence() const { return presence(MembersRequest{}).members; }

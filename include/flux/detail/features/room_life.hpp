@@ -10,8 +10,8 @@ namespace flux::features {
 
 /// Whether the room store has a room.
 enum class InStore : std::uint8_t {
-  no,       ///< it was never told of the room
-  perhaps,  ///< it was told, and may have failed; or it has the room with other options
+  no,       ///< the room was never written to it
+  perhaps,  ///< a write was attempted, and may have failed; or it has the room with other options
   yes,
 };
 
@@ -32,12 +32,12 @@ enum class InStore : std::uint8_t {
 class RoomLife {
  public:
   enum class State : std::uint8_t {
-    fresh,      ///< nobody has entered it yet, and no timer is running
+    fresh,      ///< no member has entered it yet, and no timer is running
     occupied,   ///< it has members
     revisited,  ///< it has members again, and the timer of its last linger is still running
     deserted,   ///< its members, or the client that created it, have left; no timer is running
     lingering,  ///< the same, and a timer is running that ends it
-    awaiting,   ///< it was kept over a stop of the server, and a timer is running that ends it if nobody enters
+    awaiting,   ///< it was kept across a stop of the server, and a timer ends it unless a member enters
     ended,      ///< for good
   };
 
@@ -50,7 +50,7 @@ class RoomLife {
 
   // --- Members ---
 
-  /// Somebody has entered the room, which has not ended.
+  /// A member has entered the room, which has not ended.
   void enter() noexcept {
     state_ = state_ == State::lingering || state_ == State::revisited ? State::revisited : State::occupied;
   }
@@ -61,21 +61,21 @@ class RoomLife {
     state_ = state_ == State::revisited ? State::lingering : State::deserted;
   }
 
-  // --- The end of a room that nobody is in ---
+  // --- The end of an empty room ---
 
   /// The room has no members, and its creator has left. Starts no timer: the next start of the server ends the room.
   void desert() noexcept {
     if (state_ == State::fresh) state_ = State::deserted;
   }
-  /// True: the caller is to start a timer that calls `linger_over`. False: none is wanted, or one is running.
+  /// Returns true if the caller must start a timer that calls `linger_over`; false if none is needed or one is running.
   bool begin_linger() noexcept {
     if (permanent_) return false;
     if (state_ != State::fresh && state_ != State::deserted && state_ != State::awaiting) return false;
     state_ = State::lingering;
     return true;
   }
-  /// The timer of the linger has fired. Ends the room if nobody has been in it since `horizon`. Otherwise the result is
-  /// when the last member left, if the caller is to start the timer again, for the rest of the time.
+  /// The timer of the linger has fired. Ends the room if it has been empty since `horizon`. Otherwise, if the caller
+  /// must restart the timer for the remaining time, returns when the last member left.
   std::optional<Clock::TimePoint> linger_over(Clock::TimePoint horizon) noexcept {
     if (state_ == State::revisited) state_ = State::occupied;
     if (state_ != State::lingering) return std::nullopt;
@@ -83,18 +83,18 @@ class RoomLife {
     state_ = State::ended;
     return std::nullopt;
   }
-  /// The timer of the linger has fired, and the room is to outlive the stop of the server that is under way.
+  /// The timer of the linger has fired while the server is stopping, and the room must outlive the stop.
   void suspend_linger() noexcept {
     if (state_ == State::revisited) state_ = State::occupied;
     if (state_ == State::lingering) state_ = State::deserted;
   }
-  /// Ends the room at once if nobody is in it. False: it goes on, or had ended.
+  /// Ends the room at once if it is empty. Returns false if it continues or had already ended.
   bool end_if_empty() noexcept {
     if (permanent_ || ended() || has_members()) return false;
     state_ = State::ended;
     return true;
   }
-  /// False: it had ended.
+  /// Returns false if it had already ended.
   bool end() noexcept {
     if (ended()) return false;
     state_ = State::ended;
@@ -108,13 +108,14 @@ class RoomLife {
     if (state_ == State::revisited) state_ = State::occupied;
     if (state_ == State::lingering || state_ == State::awaiting) state_ = State::deserted;
   }
-  /// True: the caller is to start a timer that calls `await_over`.
+  /// Returns true if the caller must start a timer that calls `await_over`.
   bool await_members() noexcept {
     if (permanent_ || (state_ != State::fresh && state_ != State::deserted)) return false;
     state_ = State::awaiting;
     return true;
   }
-  /// Ends the room if nobody has entered it since `await_members`. False: somebody has, or it had ended.
+  /// Ends the room if no member has entered it since `await_members`. Returns false if one has, or it had already
+  /// ended.
   bool await_over() noexcept {
     if (state_ != State::awaiting) return false;
     state_ = State::ended;
@@ -126,8 +127,9 @@ class RoomLife {
   InStore in_store() const noexcept { return in_store_; }
   /// The store has it, or may have it, from an earlier life of the process.
   void restored(InStore in_store) noexcept { in_store_ = in_store; }
-  /// A call is about to tell the store of the room. False: it has ended, and the store must not hear of it. Whoever
-  /// ends the room closes it in the store unless `in_store()` is `no`, so the store never keeps a room that has ended.
+  /// A call that writes the room to the store is about to be made. Returns false if the room has ended: then the call
+  /// must not be made. The code that ends a room closes it in the store unless `in_store()` is `no`, so the store never
+  /// keeps a room that has ended.
   bool enter_store() noexcept {
     if (ended()) return false;
     if (in_store_ == InStore::no) in_store_ = InStore::perhaps;
@@ -139,7 +141,7 @@ class RoomLife {
   State state_ = State::fresh;
   InStore in_store_ = InStore::no;
   const bool permanent_;
-  Clock::TimePoint empty_since_ = Clock::TimePoint::min();  // when the last member left; `min`: nobody has
+  Clock::TimePoint empty_since_ = Clock::TimePoint::min();  // when the last member left; `min`: no member has left
 };
 
 }  // namespace flux::features

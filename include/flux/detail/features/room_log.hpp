@@ -1,4 +1,5 @@
-// What rooms keep, through its store: an item is stored before anybody hears of it, and heard in the stored order.
+// The items of rooms, through their store: an item is stored before it is published, and items are published in the
+// order in which they were stored.
 #pragma once
 
 #include <flux/config.hpp>
@@ -23,11 +24,12 @@
 
 namespace flux::features {
 
-/// A room that is kept in the room store, or the public space, as the log sees it.
-/// Threading: any thread; what changes it, within the turns of its log.
+/// A room in the room store, or the public space, as the log sees it.
+/// Threading: any thread; methods that change it, only within the log's turns.
 class KeptRoom {
  public:
-  /// `mutex` guards `life` and `items`; all three outlive this. `numbers`: of the items in the store, ascending.
+  /// `mutex` guards `life` and `items`; all three must outlive this. `numbers`: those of the items in the store,
+  /// ascending.
   KeptRoom(std::mutex& mutex, RoomLife& life, const KeptItems& items, StoredRoom room,
            std::vector<std::uint64_t> numbers)
       : mutex_(mutex),
@@ -42,10 +44,10 @@ class KeptRoom {
 
   const StoredRoom& stored() const noexcept { return stored_; }
   InStore in_store() const;
-  /// Its life is over: it accepts no more items.
+  /// Whether its life is over, so that it accepts no more items.
   bool ended() const;
 
-  /// Appends the item to those in memory and sends it to everybody. Errors: room_not_found if the room has ended.
+  /// Appends the item to those in memory and sends it to all members. Errors: room_not_found if the room has ended.
   virtual Result<Position> publish(SharedItem item) = 0;
   /// Removes the newest item from those in memory.
   virtual void forget_newest() = 0;
@@ -64,10 +66,10 @@ class KeptRoom {
   RoomLife& life_;
   const KeptItems& items_;
   const StoredRoom stored_;
-  std::atomic<std::size_t> waiting_bytes_{0};  // of items that are to be stored
+  std::atomic<std::size_t> waiting_bytes_{0};  // of items waiting to be stored
   // Only within turns of the log:
   std::uint64_t newest_;     // the number of the newest item that was stored
-  std::uint64_t given_ = 0;  // in this turn; a failed item gives its number back, and the next one takes its place
+  std::uint64_t given_ = 0;  // the last number assigned in this turn; the next turn reassigns those of failed items
   std::uint64_t first_ = 1;  // the store has dropped the items before this one
   std::vector<std::uint64_t> numbers_;   // of items in the store, and of some that it has dropped
   std::vector<std::uint64_t> doubtful_;  // of failed items, which the store may have kept nevertheless
@@ -75,17 +77,17 @@ class KeptRoom {
 
 using KeptRoomPtr = std::shared_ptr<KeptRoom>;
 
-/// Threading: any thread. Calls about one room are made one at a time, in order: of a store that does not block at
-/// once, under a lock for the room; of another one on workers of the log's own, appends with what else waits where it
-/// takes batches. What they come to is told where they were made, outside of the lock; by a worker in the order of the
-/// calls.
+/// Calls for one room are made one at a time, in order. A store that does not block is called at once, under a lock for
+/// the room; a store that may block, on the log's own workers, with appends in batches if it accepts them. Results are
+/// delivered on the thread that called the store, outside the lock; a worker delivers them in the order of the calls.
+/// Threading: any thread.
 class RoomLog {
  public:
   using Opened = std::function<void(const Result<void>&)>;
   using Shared = std::function<void(const Result<Position>&)>;
   using Removed = std::function<void(const Result<bool>&)>;
 
-  /// `options.store` is there. `faults`: hears, too, what goes wrong where nobody waits for the answer.
+  /// `options.store` must not be null. `faults` also gets the failures of calls that no caller waits for.
   RoomLog(const RoomsOptions& options, const Limits& limits, std::shared_ptr<StoreFaults> faults);
   ~RoomLog();
   RoomLog(const RoomLog&) = delete;
@@ -95,30 +97,30 @@ class RoomLog {
   bool blocks() const noexcept { return blocks_; }
   bool runs() const noexcept { return running_.load(); }
 
-  /// From here on calls are made.
+  /// Starts to make calls.
   void start();
-  /// Returns when every call is through. Later ones are answered with `stopped`.
+  /// Returns when every call has finished. Later calls fail with `stopped`.
   void stop();
 
-  /// Has the store know the room; `done` is told when it does. Errors: the store's; overloaded; stopped; room_not_found
-  /// where the room has ended meanwhile. Who waited for it then ends the room.
+  /// Opens the room in the store, then calls `done`. Errors: the store's; overloaded; stopped; room_not_found if the
+  /// room has ended meanwhile. On an error, the caller ends the room.
   void open(const KeptRoomPtr& room, Opened done);
-  /// The same where nobody waits: when it fails, the room's next item opens it, or the next start. Where the log does
-  /// not run nothing happens.
+  /// The same without a result: if it fails, the room's next item or the next start opens the room. Does nothing if the
+  /// log does not run.
   void open(const KeptRoomPtr& room);
-  /// Stores the item, then has the room publish it. Errors: the store's; overloaded; stopped; room_not_found where the
-  /// room has ended. Nobody hears of an item that failed.
+  /// Stores the item, then has the room publish it. Errors: the store's; overloaded; stopped; room_not_found if the
+  /// room has ended. An item that failed is not published.
   void share(const KeptRoomPtr& room, SharedItem item, Shared done);
-  /// Removes the newest item from the store, then from the room; false where there is none, or it is not the one of
-  /// number `only`. 0: whichever it is. Errors as for `share`.
+  /// Removes the newest item from the store, then from the room; false if there is none, or its number is not `only`
+  /// (0: any). Errors: as for `share`.
   void remove_newest(const KeptRoomPtr& room, Removed done, std::uint64_t only = 0);
-  /// The room has ended: it goes from the store, if that was ever told of it. Where that fails it is tried again, until
-  /// it is done: by `retry_closes`, and when the log stops, starts, or goes. Of more than `Limits::rooms_max` such
-  /// rooms the rest stays in the store: the next process finds it there.
+  /// Removes a room that has ended from the store, if the store may have it. A failure is retried until it succeeds: by
+  /// `retry_closes`, and when the log stops, starts or is destroyed. At most `Limits::rooms_max` such rooms are
+  /// remembered; the others stay in the store, where the next process finds them.
   void close(const KeptRoomPtr& room);
-  /// The same for one that never was in memory.
+  /// The same for a room that was never in memory.
   void close(const StoredRoom& room) { close(Ended{room.id, room.life}); }
-  /// One room after another, so that others find place in the queue; up to the first that fails.
+  /// Retries one room after another, so that other calls get a place in the queue, until one fails.
   void retry_closes();
 
  private:
@@ -163,12 +165,12 @@ class RoomLog {
   const bool batches_;
   const std::shared_ptr<StoreFaults> faults_;
   const core::SeededHash hash_;
-  std::array<std::mutex, 64> locks_;  // where the store does not block: one call at a time for each room
+  std::array<std::mutex, 64> locks_;  // if the store does not block: one call at a time per room
   std::atomic<bool> running_{false};
   std::atomic<std::size_t> waiting_bytes_{0};  // of all rooms
-  bool closes_late_ = false;                   // it has run, and could close all rooms at its stop
+  bool closes_late_ = false;                   // it has run, and closed all rooms when it stopped
 
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards everything below
   std::shared_ptr<storage::StoreQueue> queue_;
   std::deque<Ended> unclosed_;  // still in the store
   bool retries_ = false;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <flux/detail/features/files.hpp>
+#include <flux/detail/features/file_feature.hpp>
 #include <flux/detail/features/room_log.hpp>
 #include <flux/detail/mode.hpp>
 
@@ -15,7 +15,7 @@ inline Error kept_room_ended(const RoomId& room) { return {Errc::room_not_found,
 
 namespace flux::features {
 
-/// An item that waits for its batch.
+/// An item waiting for its batch.
 struct RoomLog::Pending final : storage::StoreQueue::Part {
   Pending(KeptRoomPtr r, SharedItem i, Shared d) : room(std::move(r)), item(std::move(i)), done(std::move(d)) {}
   KeptRoomPtr room;
@@ -48,14 +48,15 @@ FLUX_DECL ItemNumbers KeptRoom::numbers() const {
   return items_.numbers();
 }
 
-/// To be called before each call that adds to the store; the result is what the room has in memory. None: it has ended.
+/// Must be called before each call that adds to the store. Returns the numbers of the items in memory; none if the room
+/// has ended.
 FLUX_DECL std::optional<ItemNumbers> KeptRoom::enter_store() {
   const std::lock_guard lock(mutex_);
   if (!life_.enter_store()) return std::nullopt;
   return items_.numbers();
 }
 
-/// False: it has ended meanwhile.
+/// Returns false if the room has ended meanwhile.
 FLUX_DECL bool KeptRoom::entered_store() {
   const std::lock_guard lock(mutex_);
   life_.entered_store();
@@ -77,8 +78,8 @@ FLUX_DECL void KeptRoom::has_failed(std::uint64_t number) {
   if (std::find(doubtful_.begin(), doubtful_.end(), number) == doubtful_.end()) doubtful_.push_back(number);
 }
 
-/// One that no item of this turn replaces, so that it would come back after a crash among those that were acknowledged,
-/// and in the place of some.
+/// A doubtful number that no item of this turn replaces: after a crash its item would reappear among acknowledged ones,
+/// and displace some of them.
 FLUX_DECL std::optional<std::uint64_t> KeptRoom::one_doubtful() const {
   const auto stays = [this](std::uint64_t number) { return number <= newest_ || number > given_; };
   const auto one = std::find_if(doubtful_.begin(), doubtful_.end(), stays);
@@ -87,7 +88,7 @@ FLUX_DECL std::optional<std::uint64_t> KeptRoom::one_doubtful() const {
 
 // --- Life ---
 
-/// Rooms that ended after the stop go from the store, too.
+/// Also closes rooms that ended after the stop.
 FLUX_DECL RoomLog::~RoomLog() {
   stop();
   if (closes_late_) close_last();
@@ -132,11 +133,11 @@ Result<void> RoomLog::guarded(const Call& store_call) {
 }
 
 FLUX_DECL Error RoomLog::not_taken() const {
-  if (!running_.load()) return {Errc::stopped, "the server does not run"};
+  if (!running_.load()) return {Errc::stopped, "the server is not running"};
   return {Errc::overloaded, "too many calls wait for the room store; try again"};
 }
 
-/// Has `work` done in a turn of the room; `done` gets its result, outside of the room's lock.
+/// Runs `work` in a turn of the room, then `done` with its result, outside the room's lock.
 template <class T, class Work, class Done>
 void RoomLog::call(const RoomId& room, Work work, Done done) {
   if (!blocks_) {
@@ -184,7 +185,7 @@ FLUX_DECL void RoomLog::share(const KeptRoomPtr& room, SharedItem item, Shared d
   if (!queue || !queue->add(id, part)) static_cast<Pending&>(*part).done(not_taken());
 }
 
-/// One item of each room, whatever its size; more only where there is space for it.
+/// Always accepts one pending item per room, whatever its size; more only within the limits.
 FLUX_DECL bool RoomLog::takes(KeptRoom& room, std::size_t bytes) {
   const std::size_t in_room = room.waiting_bytes_.fetch_add(bytes);
   const std::size_t in_all = waiting_bytes_.fetch_add(bytes);
@@ -233,7 +234,7 @@ FLUX_DECL void RoomLog::keep_unclosed(const Ended& room) {
 
 FLUX_DECL void RoomLog::retry_closes() {
   if (!blocks_) {
-    (void)close_unclosed();  // who ended them was told
+    (void)close_unclosed();  // their failure was logged when they ended
     return;
   }
   {
@@ -262,7 +263,7 @@ FLUX_DECL void RoomLog::retry_next_close() {
       });
 }
 
-/// The same here and now.
+/// The same, but on this thread.
 FLUX_DECL Result<void> RoomLog::close_unclosed() {
   for (;;) {
     Ended room;
@@ -282,7 +283,8 @@ FLUX_DECL Result<void> RoomLog::close_unclosed() {
   }
 }
 
-/// When nothing else is under way. A store that fails here fails for the others, too, and may take its time.
+/// Called when no other calls are running. Stops at the first failure, because the store would probably fail for the
+/// other rooms too, and may be slow.
 FLUX_DECL void RoomLog::close_last() {
   const auto closed = close_unclosed();
   closes_late_ = closed.ok();
@@ -304,8 +306,8 @@ FLUX_DECL Result<void> RoomLog::open_in_store(KeptRoom& room) {
   return opened;
 }
 
-/// `oldest`: of the items in memory when the turn begins. They stay in the store even if the turn's other items fail, so
-/// the store drops items one turn later.
+/// `oldest`: the number of the oldest item in memory when the turn begins. Those items stay in the store in case the
+/// turn's other items fail, so the store drops items one turn later.
 FLUX_DECL RoomAppend RoomLog::next_append(KeptRoom& room, std::uint64_t oldest, SharedItem& item) const {
   item.number = ++room.given_;
   std::uint64_t first_kept = oldest != 0 ? oldest : room.newest_ + 1;
@@ -384,7 +386,7 @@ FLUX_DECL void RoomLog::append_batch(std::vector<storage::StoreQueue::PartInTurn
     } else {
       one.done(flux::detail::kept_room_ended(one.room->stored().id));
     }
-    batch[i] = {};  // the room goes on when its last item is through
+    batch[i] = {};  // releases the turn: the room continues after its last item
   }
 }
 
@@ -394,7 +396,7 @@ FLUX_DECL Result<bool> RoomLog::remove(KeptRoom& room, std::uint64_t only) {
   if (newest == 0 || (only != 0 && newest != only)) return false;
   room.given_ = room.newest_;
   if (const auto alone = remove_doubtful(room); !alone) return alone.error();
-  // With one item less, those that have not been trimmed in the store yet would come back at the next start.
+  // With one item less, older items that the store has not dropped yet would reappear at the next start.
   auto& numbers = room.numbers_;
   for (auto at = std::lower_bound(numbers.begin(), numbers.end(), room.first_); at != numbers.end() && *at < oldest;
        ++at) {

@@ -1,7 +1,7 @@
-// What rooms had when the server ended, as they are to have it again.
+// Restores rooms from the room store when the server starts.
 #pragma once
 
-#include <flux/detail/features/files.hpp>
+#include <flux/detail/features/file_feature.hpp>
 #include <flux/detail/features/room_log.hpp>
 
 #include <functional>
@@ -12,15 +12,16 @@ namespace flux::features {
 
 struct RestoredRoom {
   StoredRoom room;
-  std::vector<SharedItem> items;       // offsets count from 1
-  std::vector<std::uint64_t> numbers;  // in the store: more than `items` if limits are smaller now, or files are gone
+  std::vector<SharedItem> items;       // offsets begin at 1
+  std::vector<std::uint64_t> numbers;  // in the store: more than `items` if limits are lower now or files are missing
 };
 
-/// All that the store keeps and that `limits` allow, the newest of each room. Files are held again: `files`, which has
-/// not been started yet, may be null. An item whose file is gone, or whose data is no JSON, is left out, and `warn`
-/// told; so is what no server can have stored: a second room of an id, say. It stays in the store.
-/// Errors: store_failed, saying which of the two stores; for an exception, too.
-Result<std::vector<RestoredRoom>> restore_rooms(RoomStore& store, Files* files, const Limits& limits,
+/// Returns every stored room with the newest of its items, as many as `limits` allow. Takes holds on their files;
+/// `files`, which has not been started yet, may be null. An item whose file is missing or whose data is not JSON is
+/// left out with a call of `warn`, as is anything that no server can have stored, such as a second room with the same
+/// id. It stays in the store.
+/// Errors: store_failed, naming the store that failed; also for an exception.
+Result<std::vector<RestoredRoom>> restore_rooms(RoomStore& store, FileFeature* files, const Limits& limits,
                                                 const std::function<void(std::string_view)>& warn);
 
 }  // namespace flux::features

@@ -23,19 +23,19 @@ using Warn = std::function<void(std::string_view)>;
 inline std::string named(const RoomId& id) { return id.empty() ? "the public space" : "room \"" + id + "\""; }
 
 FLUX_DECL Result<std::vector<StoredContents>> load(RoomStore& store) {
-  std::string why = "it threw something that is no std::exception";
+  std::string why = "it threw something that is not a std::exception";
   try {
     auto rooms = store.load();
     if (rooms) return rooms;
     why = rooms.error().cause();
   } catch (const std::exception& e) {
     why = std::string("it threw: ") + e.what();
-  } catch (...) {  // as `why` says
+  } catch (...) {  // `why` already says this
   }
   return Error(Errc::store_failed, "Config::rooms.store can't be loaded: " + why);
 }
 
-/// What is wrong with it, so that no server can have it; empty: nothing.
+/// Why no server can have stored this room; empty if it is valid.
 FLUX_DECL std::string_view flaw(const StoredRoom& room) {
   const auto plain = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); };
   if (room.life.empty() || room.life.size() > 32 || !std::all_of(room.life.begin(), room.life.end(), plain)) {
@@ -46,10 +46,9 @@ FLUX_DECL std::string_view flaw(const StoredRoom& room) {
   return {};
 }
 
-/// Leaves out items that are not in the order of their numbers, or leave none for those to come; and what is longer than
-/// anything that is shared.
+/// Drops items whose numbers do not ascend or leave none for new items, and items larger than any message.
 FLUX_DECL void drop_unfit(StoredContents& contents, const Limits& limits, const Warn& warn) {
-  constexpr std::uint64_t number_max = std::uint64_t{1} << 62;  // what follows fits into signed columns, too
+  constexpr std::uint64_t number_max = std::uint64_t{1} << 62;  // larger numbers must still fit into signed columns
   std::uint64_t newest = 0;
   std::erase_if(contents.items, [&](const StoredItem& item) {
     if (item.number > newest && item.number <= number_max) {
@@ -61,12 +60,12 @@ FLUX_DECL void drop_unfit(StoredContents& contents, const Limits& limits, const 
       return true;
     }
     warn("item " + std::to_string(item.number) + " of " + named(contents.room.id) +
-         " is left out: numbers must grow, and be 1 to 2^62; it comes after " + std::to_string(newest));
+         " is left out: numbers must ascend and be 1 to 2^62; it follows " + std::to_string(newest));
     return true;
   });
 }
 
-/// How many of the oldest items exceed the limits.
+/// The number of oldest items that exceed the limits.
 FLUX_DECL std::size_t past_limits(const StoredContents& contents, const Limits& limits) {
   const ItemBounds bounds =
       contents.room.id.empty()
@@ -81,17 +80,17 @@ FLUX_DECL std::size_t past_limits(const StoredContents& contents, const Limits& 
   return contents.items.size() - kept;
 }
 
-/// None: it is left out. Errors: the file store's.
-FLUX_DECL Result<std::optional<SharedItem>> restore_item(StoredItem item, const RoomId& room, Files* files,
+/// Returns none if the item is left out. Errors: the file store's.
+FLUX_DECL Result<std::optional<SharedItem>> restore_item(StoredItem item, const RoomId& room, FileFeature* files,
                                                          const Warn& warn) {
   const auto left_out = [&](const std::string& why) {
     warn("item " + std::to_string(item.number) + " of " + named(room) + " is left out: " + why);
     return std::optional<SharedItem>();
   };
-  if (!core::valid_utf8(item.connection_id)) return left_out("its connection_id is no UTF-8");
-  // As deep as it was allowed to be then.
+  if (!core::valid_utf8(item.connection_id)) return left_out("its connection_id is not UTF-8");
+  // Any depth: the limit that applied when it was shared is unknown.
   auto data = JsonText::parse(std::move(item.data), std::numeric_limits<std::size_t>::max());
-  if (!data) return left_out("its data is no JSON: " + data.error().message());
+  if (!data) return left_out("its data is not JSON: " + data.error().message());
   SharedItem restored{std::move(item.connection_id), std::move(*data), 0};
   restored.number = item.number;
   if (item.file.empty()) return std::optional(std::move(restored));
@@ -108,7 +107,7 @@ FLUX_DECL Result<std::optional<SharedItem>> restore_item(StoredItem item, const 
 
 }  // namespace restore_detail
 
-FLUX_DECL Result<std::vector<RestoredRoom>> restore_rooms(RoomStore& store, Files* files, const Limits& limits,
+FLUX_DECL Result<std::vector<RestoredRoom>> restore_rooms(RoomStore& store, FileFeature* files, const Limits& limits,
                                                           const std::function<void(std::string_view)>& warn) {
   auto loaded = restore_detail::load(store);
   if (!loaded) return loaded.error();
@@ -117,7 +116,7 @@ FLUX_DECL Result<std::vector<RestoredRoom>> restore_rooms(RoomStore& store, File
   std::unordered_set<std::string_view, core::SeededHash> ids;
   for (StoredContents& contents : *loaded) {
     std::string_view flaw = restore_detail::flaw(contents.room);
-    if (flaw.empty() && !ids.insert(contents.room.id).second) flaw = "the store has another one of this id";
+    if (flaw.empty() && !ids.insert(contents.room.id).second) flaw = "the store has another one with this id";
     if (!flaw.empty()) {
       warn(restore_detail::named(contents.room.id).append(" is left out: ").append(flaw));
       continue;

@@ -1,4 +1,4 @@
-// The life of rooms and of the public space, and that of the store that keeps them.
+// Starts and stops rooms, the public space, and the log of the store that keeps them.
 #pragma once
 
 #include <flux/detail/features/backend.hpp>
@@ -6,7 +6,7 @@
 
 namespace flux::features {
 
-/// `Config::rooms.store`, where the application set one.
+/// `Config::rooms.store`, if the application set one.
 class RoomLogService final : public Service {
  public:
   /// `backend` outlives it.

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <flux/detail/core/option_check.hpp>
+#include <flux/detail/core/utf8.hpp>
+#include <flux/detail/features/handed_in.hpp>
 #include <flux/detail/features/room_restore.hpp>
 #include <flux/detail/features/room_services.hpp>
 #include <flux/detail/mode.hpp>
@@ -22,8 +24,8 @@ FLUX_DECL void RoomLogService::check() const {
                  "Config::rooms.rejoin_time must be 0 to 100 years");
 }
 
-/// Brings back what the store keeps: once, because later lives of the server still have it in memory. Files are held
-/// again here, before `FilesService` starts and removes those that nothing holds.
+/// Restores what the store keeps: once, because later runs of the server still have it in memory. Takes holds on files
+/// here, before `FilesService` starts and removes files without holds.
 FLUX_DECL void RoomLogService::prepare() {
   if (!backend_.room_log || is_restored_) return;
   auto rooms = restore_rooms(backend_.room_log->store(), backend_.files.get(), backend_.config.limits,
@@ -67,18 +69,25 @@ FLUX_DECL void RoomsService::add_metrics(core::MetricSet& metrics) const {
 }
 
 FLUX_DECL void RoomsService::check() const {
-  using core::given, core::require_option;
+  using core::require_at_least, core::require_option;
   const Config& config = backend_.config;
   const Limits& limits = config.limits;
+  const auto checked = detail::check_demands(config.rooms.demands);
+  require_option(checked.ok(), "Config::rooms.demands: " + (checked ? std::string() : checked.error().message()));
+  require_option(config.rooms.create_demand.find(':') == std::string::npos,
+                 "Config::rooms.create_demand must be an operation without scope, such as \"create\", not \"" +
+                     core::shown(config.rooms.create_demand) + "\"");
   require_option(config.presence_interval.count() >= 0, "Config::presence_interval must not be negative");
   require_option(config.presence_throttle.count() >= 0, "Config::presence_throttle must not be negative");
   require_option(config.room_linger.count() >= 0, "Config::room_linger must not be negative");
-  require_option(limits.rooms_per_connection >= 1, "Limits::rooms_per_connection must be at least 1");
-  require_option(limits.room_members_max >= 1, "Limits::room_members_max must be at least 1");
-  require_option(limits.room_id_bytes_max >= 1,
-                 "Limits::room_id_bytes_max must be at least 1" + given(limits.room_id_bytes_max));
-  require_option(limits.event_name_bytes_max >= 1,
-                 "Limits::event_name_bytes_max must be at least 1" + given(limits.event_name_bytes_max));
+  require_at_least(1, limits.rooms_per_connection, "Limits::rooms_per_connection");
+  require_at_least(1, limits.room_members_max, "Limits::room_members_max");
+  require_at_least(1, limits.room_id_bytes_max, "Limits::room_id_bytes_max");
+  require_at_least(1, limits.room_newest_keys_max, "Limits::room_newest_keys_max");
+  require_at_least(1, limits.event_name_bytes_max, "Limits::event_name_bytes_max");
+  require_at_least(2, limits.presence_bytes_max, "Limits::presence_bytes_max");
+  require_at_least(1, limits.store_queue_per_room_max, "Limits::store_queue_per_room_max");
+  require_at_least(1, limits.store_queue_max, "Limits::store_queue_max");
 }
 
 }  // namespace flux::features

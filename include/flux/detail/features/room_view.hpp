@@ -1,10 +1,11 @@
-// What a room tells its members, and the interface through which a wire protocol encodes it.
+// The messages that a room sends to its members, and the interface through which a wire protocol encodes them.
 #pragma once
 
 #include <flux/detail/features/page.hpp>
 #include <flux/detail/features/presence_entry.hpp>
 #include <flux/types.hpp>
 
+#include <cstdint>
 #include <deque>
 #include <optional>
 #include <string>
@@ -39,14 +40,17 @@ struct RoomSnapshot {
   const std::vector<PresenceEntry>& members;     // the joiner is one of them
   std::optional<std::uint64_t> members_after{};  // as in `MembersPage`, not counting the joiner
   ItemsView items{};                             // none in mode live
+  std::int64_t server_time = 0;                  // milliseconds since 1970
+  std::string_view application_welcome{};        // JSON text; empty: none
 };
 
 /// Encodes for one protocol. Each method appends whole frames to `out`.
-/// Threading: called from any thread, at the same time too.
+/// Threading: called from any thread, also from several at once.
 class RoomView {
  public:
   virtual ~RoomView() = default;
   virtual void event(std::string& out, const EventNotice& notice) const = 0;
+  /// A new message; or one that was edited or deleted, which has the time of that.
   virtual void chat(std::string& out, const ChatMessage& stored) const = 0;
   virtual void data(std::string& out, std::string_view room, const SharedItem& item) const = 0;
   virtual void presence(std::string& out, const PresenceNotice& notice) const = 0;

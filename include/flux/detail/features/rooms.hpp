@@ -22,7 +22,7 @@ namespace flux::features {
 /// A new, unguessable name for the life of a kept room or of the public space.
 std::string new_room_life();
 
-/// Threading: any thread. Sharded by the room's id, one lock a shard.
+/// Threading: any thread. Sharded by the room's id, with one lock per shard.
 class Rooms {
  public:
   /// `seed`: for the epochs; 0: from the system's entropy. `log`: stores the items of rooms of the modes singleton and
@@ -32,25 +32,29 @@ class Rooms {
   /// Adds a room from the store. If a room was created before the start under the same id and with the same mode, it
   /// keeps its own options and gets the items from the store; if its mode differs, the stored room is closed instead.
   void restore(RestoredRoom restored);
-  /// The server starts, and `loop` is its first. The timers of the last run are gone: rooms that were left then linger
-  /// again, or, if they are kept in the store, wait for a member for `RoomsOptions::rejoin_time`. Kept rooms that the
-  /// store was not told of are opened in it.
+  /// The server starts, and `loop` is its first. The timers of the last run no longer exist: empty rooms linger again,
+  /// or, if they are kept in the store, wait for a member for `RoomsOptions::rejoin_time`. Kept rooms that are not in
+  /// the store yet are opened in it.
   void start(core::Loop& loop);
   /// Until the next `start`, kept rooms don't end when their members leave.
   void begin_stop() noexcept { stopping_.store(true); }
 
   /// Whether `id` may name a room. Errors: invalid_argument.
   Result<void> check_id(std::string_view id) const;
+  /// Whether there may be another room. Errors: limit_exceeded.
+  Result<void> has_place() const;
+  /// Whether `create` would succeed now. Errors: those of `create`.
+  Result<void> may_create(const RoomId& id) const;
   /// Creates a room. A kept one is still to be opened in its store. Errors: room_exists, limit_exceeded,
   /// invalid_argument.
   Result<std::shared_ptr<Room>> create(const RoomId& id, const RoomOptions& options);
-  /// The room, which is created with mode live if it does not exist. Errors: limit_exceeded, invalid_argument.
-  Result<std::shared_ptr<Room>> find_or_create(const RoomId& id);
+  /// The room, which is created if it does not exist. Errors: limit_exceeded, invalid_argument.
+  Result<std::shared_ptr<Room>> find_or_create(const RoomId& id, const RoomOptions& options = {});
   std::shared_ptr<Room> find(const RoomId& id) const;
   /// A member has left the room, or its creator has: ends it if it is empty, now or when it has been empty for
   /// `Config::room_linger`. `loop`: runs the timer; on its thread.
   void end_if_empty(const std::shared_ptr<Room>& room, core::Loop& loop);
-  /// Ends and forgets the room now if nobody is in it.
+  /// Ends and forgets the room now if it is empty.
   void remove_if_empty(const std::shared_ptr<Room>& room);
   /// Ends the room and forgets it, in one step: nothing of it is stored once its id is free. The caller removes its
   /// members and closes it in its store. Null if there is no such room.
@@ -67,7 +71,7 @@ class Rooms {
     mutable std::mutex mutex;
     std::unordered_map<RoomId, std::shared_ptr<Room>, core::SeededHash, std::equal_to<>> rooms;
   };
-  /// All rooms by their ids, of which the keys are views. Locked while a shard is.
+  /// All rooms by id; the keys are views of the ids. Locked while a shard is locked.
   struct Order {
     mutable std::mutex mutex;
     std::map<std::string_view, std::shared_ptr<Room>> rooms;
@@ -79,6 +83,8 @@ class Rooms {
   void advance_life(const std::shared_ptr<Room>& room, const Step& step);
   void linger(const std::shared_ptr<Room>& room, core::Loop& loop, std::chrono::nanoseconds time);
   void await_members(const std::shared_ptr<Room>& room, core::Loop& loop);
+  Error exists_error(const RoomId& id) const { return Error(Errc::room_exists, "room \"" + id + "\" exists already"); }
+  Error full_error() const;
   bool outlives_stop(const Room& room) const noexcept { return room.is_kept() && stopping_.load(); }
   void add(Shard& locked, const std::shared_ptr<Room>& room);
   void remove(Shard& locked, const RoomId& id);

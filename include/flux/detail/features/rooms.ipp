@@ -3,6 +3,7 @@
 #include <flux/detail/core/session_key.hpp>
 #include <flux/detail/core/utf8.hpp>
 #include <flux/detail/core/uuid.hpp>
+#include <flux/detail/features/handed_in.hpp>
 #include <flux/detail/features/rooms.hpp>
 #include <flux/detail/mode.hpp>
 
@@ -23,7 +24,11 @@ FLUX_DECL Rooms::Rooms(const Config& config, std::uint64_t seed, RoomLog* log)
                 config.limits.room_history_items_max,
                 config.limits.room_history_bytes_max,
                 config.limits.outbox_bytes_max,
-                config.limits.fanout_bytes_max},
+                config.limits.fanout_bytes_max,
+                config.limits.room_newest_keys_max,
+                config.limits.room_newest_bytes_max,
+                config.capacity_counts_users,
+                shared_demands(config.rooms.demands)},
       log_(log),
       linger_(config.room_linger),
       rejoin_time_(std::max<std::chrono::milliseconds>(config.rooms.rejoin_time, config.room_linger)),
@@ -39,29 +44,40 @@ FLUX_DECL Result<void> Rooms::check_id(std::string_view id) const {
     return Error(Errc::invalid_argument, "roomId has " + std::to_string(id.size()) + " bytes; at most " +
                                              std::to_string(id_bytes_max_) + " are allowed");
   }
-  const bool c0 =
-      std::any_of(id.begin(), id.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-  const auto c1 = [&] {  // U+0080 to U+009F: C2 80 to C2 9F
-    for (std::size_t at = id.find('\xc2'); at != std::string_view::npos; at = id.find('\xc2', at + 1)) {
-      if (static_cast<unsigned char>(id[at + 1]) < 0xa0) return true;
-    }
-    return false;
-  };
-  if (!core::valid_utf8(id) || c0 || c1()) {
+  if (!core::valid_utf8(id) || core::has_control_characters(id)) {
     return Error(Errc::invalid_argument, "roomId must be UTF-8 without control characters");
   }
   return {};
 }
 
+FLUX_DECL Error Rooms::full_error() const {
+  return {Errc::limit_exceeded, "the server already has " + std::to_string(rooms_max_) + " rooms"};
+}
+
+FLUX_DECL Result<void> Rooms::has_place() const {
+  if (size() >= rooms_max_) return full_error();
+  return {};
+}
+
+FLUX_DECL Result<void> Rooms::may_create(const RoomId& id) const {
+  if (auto checked = check_id(id); !checked) return checked;
+  if (find(id)) return exists_error(id);
+  return has_place();
+}
+
 FLUX_DECL Result<std::shared_ptr<Room>> Rooms::make(Shard& locked, const RoomId& id, const RoomOptions& options) {
   if (const auto checked = check_id(id); !checked) return checked.error();
+  if (options.demands) {
+    if (const auto checked = detail::check_demands(*options.demands); !checked) return checked.error();
+  }
   if (size_.fetch_add(1, std::memory_order_relaxed) >= rooms_max_) {
     size_.fetch_sub(1, std::memory_order_relaxed);
-    return Error(Errc::limit_exceeded, "the server has its " + std::to_string(rooms_max_) + " rooms");
+    return full_error();
   }
   auto room = make_unchecked(id, options);
   if (log_ != nullptr && options.mode != RoomMode::live) {
-    room->keep_in_store({id, new_room_life(), options.mode, options.capacity, options.permanent}, {}, {}, InStore::no);
+    room->keep_in_store({id, new_room_life(), options.mode, options.capacity, options.permanent, options.demands}, {},
+                        {}, InStore::no);
   }
   add(locked, room);
   return room;
@@ -94,7 +110,7 @@ FLUX_DECL std::shared_ptr<Room> Rooms::make_unchecked(const RoomId& id, const Ro
 FLUX_DECL Result<std::shared_ptr<Room>> Rooms::create(const RoomId& id, const RoomOptions& options) {
   Shard& s = shard(id);
   const std::lock_guard lock(s.mutex);
-  if (s.rooms.count(id) != 0) return Error(Errc::room_exists, "room \"" + id + "\" exists already");
+  if (s.rooms.count(id) != 0) return exists_error(id);
   return make(s, id, options);
 }
 
@@ -107,7 +123,7 @@ FLUX_DECL void Rooms::restore(RestoredRoom restored) {
   const auto found = s.rooms.find(stored.id);
   const bool made_again = found != s.rooms.end();
   if (made_again) {
-    // It was created before the start: nobody has joined it yet.
+    // It was created before the start, so it has no members yet.
     const std::shared_ptr<Room> fresh = found->second;
     if (fresh->mode() != stored.mode) {
       lock.unlock();
@@ -115,11 +131,13 @@ FLUX_DECL void Rooms::restore(RestoredRoom restored) {
     }
     stored.capacity = fresh->kept()->stored().capacity;
     stored.permanent = fresh->kept()->stored().permanent;
+    stored.demands = fresh->kept()->stored().demands;
     fresh->end({});
   } else {
     size_.fetch_add(1, std::memory_order_relaxed);
   }
-  const auto room = make_unchecked(stored.id, {stored.mode, stored.capacity, stored.permanent});
+  const auto room = make_unchecked(stored.id, {stored.mode, stored.capacity, stored.permanent, stored.demands});
+  if (made_again) room->set_data(found->second->data());
   add(s, room);
   room->keep_in_store(std::move(stored), std::move(restored.numbers), restored.items,
                       made_again ? InStore::perhaps : InStore::yes);
@@ -161,12 +179,12 @@ FLUX_DECL void Rooms::await_members(const std::shared_ptr<Room>& room, core::Loo
   });
 }
 
-FLUX_DECL Result<std::shared_ptr<Room>> Rooms::find_or_create(const RoomId& id) {
+FLUX_DECL Result<std::shared_ptr<Room>> Rooms::find_or_create(const RoomId& id, const RoomOptions& options) {
   Shard& s = shard(id);
   const std::lock_guard lock(s.mutex);
   const auto found = s.rooms.find(id);
   if (found != s.rooms.end()) return found->second;
-  return make(s, id, {});
+  return make(s, id, options);
 }
 
 FLUX_DECL std::shared_ptr<Room> Rooms::find(const RoomId& id) const {
@@ -182,7 +200,7 @@ FLUX_DECL void Rooms::end_if_empty(const std::shared_ptr<Room>& room, core::Loop
   if (room->advance_life([](RoomLife& life) { return life.begin_linger(); })) linger(room, loop, linger_);
 }
 
-/// A room has one timer, however often it is entered and left meanwhile.
+/// A room has one timer, however often it becomes empty meanwhile.
 FLUX_DECL void Rooms::linger(const std::shared_ptr<Room>& room, core::Loop& loop, std::chrono::nanoseconds time) {
   loop.call_after(time, [this, &loop, weak = std::weak_ptr<Room>(room)] {
     const auto lingering = weak.lock();

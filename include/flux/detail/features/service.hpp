@@ -26,14 +26,14 @@ class Service {
   /// Does what may fail, before any service is started. Errors: throws `Error`; then no service is started, and the
   /// server may try again.
   virtual void prepare() {}
-  /// `loop` is the first of the server; it does not run yet, and ends before `stop`.
+  /// `loop` is the server's first loop; it does not run yet, and ends before `stop`.
   virtual void start(core::Loop&) {}
   /// The server begins to stop: the sessions are told next. Never blocks.
   virtual void begin_stop() {}
   /// Every loop has ended. Returns when the service has stopped: calls of its stores that are pending are finished, and
   /// later ones are refused. May block.
   virtual void stop() {}
-  /// Adds what it counts; the set lives no longer than the service.
+  /// Adds its metrics; the set does not outlive the service.
   virtual void add_metrics(core::MetricSet&) const {}
 };
 

@@ -1,7 +1,8 @@
-// Failures of the application's stores: what a client is told, what the log has, what is counted.
+// Failures of the application's stores: what clients are told, what is logged, and what is counted.
 #pragma once
 
 #include <flux/clock.hpp>
+#include <flux/detail/core/log_limit.hpp>
 #include <flux/detail/core/metrics.hpp>
 #include <flux/error.hpp>
 
@@ -10,7 +11,6 @@
 #include <exception>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -24,13 +24,9 @@ class StoreFaults {
  public:
   using Log = std::function<void(std::string_view line)>;
 
-  /// At most so many lines are logged in each `log_window`. The next line says how many were left out.
-  static constexpr std::size_t log_lines_max = 50;
-  static constexpr std::chrono::seconds log_window{10};
-
   /// `store`: as sentences begin, "the chat store". `log` must not call back.
   StoreFaults(std::string store, std::shared_ptr<const Clock> clock, Log log)
-      : store_(std::move(store)), clock_(std::move(clock)), log_(std::move(log)) {}
+      : store_(std::move(store)), log_(std::move(log)), limit_(std::move(clock)) {}
 
   /// The `Result` of `call`; an error, or an exception, as `failed` reports it.
   template <class Call>
@@ -42,19 +38,19 @@ class StoreFaults {
     } catch (const std::exception& e) {
       return threw(e.what());
     } catch (...) {
-      return threw("something that is no std::exception");
+      return threw("something that is not a std::exception");
     }
   }
 
   /// The part of a store's error that clients may read. An error that is not the caller's fault is counted and logged.
   Error failed(const Error& error);
-  /// The store did not do what it must do: counted and logged. `what`: "gave 3 results for 4 items".
+  /// The store violated its contract: counted and logged. `what`: "gave 3 results for 4 items".
   Error misbehaved(const std::string& what);
   /// Logs the consequence of a failure, or of a row that can't be used.
   void note(std::string_view line);
 
   std::uint64_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
-  /// Adds the count, labelled with the store: "chat". This object outlives the set.
+  /// Adds the count of failures, labelled with `store` ("chat"). This object outlives the set.
   void add_metrics(core::MetricSet& metrics, std::string_view store) const;
 
  private:
@@ -62,13 +58,9 @@ class StoreFaults {
   void count_and_log(std::string_view line);
 
   const std::string store_;
-  const std::shared_ptr<const Clock> clock_;
   const Log log_;
   std::atomic<std::uint64_t> count_{0};
-  std::mutex mutex_;
-  Clock::TimePoint window_end_ = Clock::TimePoint::min();
-  std::size_t lines_ = 0;     // in this window
-  std::size_t left_out_ = 0;  // since the last line
+  core::LogLimit limit_;
 };
 
 /// Replaces what is not UTF-8 in a store's text with U+FFFD. True if it replaced anything.

@@ -11,9 +11,9 @@ namespace flux::features {
 FLUX_DECL Error StoreFaults::failed(const Error& error) {
   switch (error.code()) {
     case Errc::file_not_found: return {error.code(), "there is no such file", error.cause()};
-    case Errc::wrong_offset: return {error.code(), "the file has another number of bytes", error.cause()};
-    case Errc::file_too_large: return {error.code(), "the file is longer than it may be", error.cause()};
-    case Errc::invalid_argument: return {error.code(), store_ + " can't keep this", error.cause()};
+    case Errc::wrong_offset: return {error.code(), "the file has a different number of bytes", error.cause()};
+    case Errc::file_too_large: return {error.code(), "the file is too large", error.cause()};
+    case Errc::invalid_argument: return {error.code(), store_ + " can't store this", error.cause()};
     default: break;
   }
   count_and_log(store_ + " failed: " + error.cause());
@@ -43,22 +43,9 @@ FLUX_DECL void StoreFaults::count_and_log(std::string_view line) {
 }
 
 FLUX_DECL void StoreFaults::note(std::string_view line) {
-  std::size_t left_out = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto now = clock_->now();
-    if (now >= window_end_) {
-      window_end_ = now + log_window;
-      lines_ = 0;
-    }
-    if (lines_ == log_lines_max) {
-      ++left_out_;
-      return;
-    }
-    ++lines_;
-    left_out = std::exchange(left_out_, 0);
-  }
-  if (left_out > 0) log_(std::to_string(left_out) + " lines about " + store_ + " were left out");
+  const auto left_out = limit_.admit();
+  if (!left_out) return;
+  if (*left_out > 0) log_(std::to_string(*left_out) + " lines about " + store_ + " were left out");
   log_(line);
 }
 

@@ -1,10 +1,10 @@
-// Which addresses have begun uploads without saying who they are, and how much they hold of the store by that.
+// Limits the unfinished uploads of clients without a user, by address.
 #pragma once
 
 #include <flux/detail/core/ip_address.hpp>
 #include <flux/detail/core/secret.hpp>
 #include <flux/error.hpp>
-#include <flux/storage/file_store.hpp>
+#include <flux/storage/file_info.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -62,7 +62,7 @@ class UnfinishedUploads {
 
   const std::size_t uploads_max_;
   const std::uint64_t bytes_max_;
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards everything below
   std::unordered_map<FileId, Upload, core::SeededHash, std::equal_to<>> uploads_;
   std::unordered_map<core::IpAddress, Held, AddressHash> held_;  // by networks that have any
 };

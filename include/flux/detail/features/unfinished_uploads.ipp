@@ -9,7 +9,7 @@ namespace flux::features {
 
 namespace uploads_detail {
 
-// Of all networks together: a bound for stores that have none on the number of their files.
+// The limit for all networks together, for stores that do not limit the number of files.
 inline constexpr std::size_t unfinished_uploads_max = 100'000;
 
 inline Error too_many_unfinished() {
@@ -19,7 +19,7 @@ inline Error too_many_unfinished() {
 
 }  // namespace uploads_detail
 
-/// `others`: uploads that the network has beside the one that is to have `more` bytes.
+/// `others`: the network's uploads besides the one that gets `more` bytes.
 FLUX_DECL bool UnfinishedUploads::has_room(const Held& held, std::size_t others, std::uint64_t more) const {
   if (bytes_max_ == 0 || others == 0) return true;
   return held.bytes <= bytes_max_ && more <= bytes_max_ - held.bytes;

@@ -1,4 +1,4 @@
-// What pages of other origins may do with HTTP (CORS, https://fetch.spec.whatwg.org/#http-cors-protocol).
+// Checks of HTTP requests from pages of other origins (CORS, https://fetch.spec.whatwg.org/#http-cors-protocol).
 #pragma once
 
 #include <flux/detail/gate/origin.hpp>
@@ -16,8 +16,8 @@ inline bool lists_origin(const std::vector<std::string>& allowed, std::string_vi
                      [&](const std::string& entry) { return entry == "*" || entry == origin; });
 }
 
-/// The fields of an answer that let the page read it; none where its origin may not. They let no cookies through: pages
-/// of other origins say who they are with an Authorization field.
+/// The fields of a response that allow the page to read it; none if its origin may not. They do not allow cookies:
+/// pages of other origins identify themselves with an Authorization field.
 inline transport::HttpFields cors_fields(const std::vector<std::string>& allowed, const transport::HttpHead& request) {
   if (lists_origin(allowed, "*")) return {{"Access-Control-Allow-Origin", "*"}};
   if (allowed.empty()) return {};
@@ -26,9 +26,9 @@ inline transport::HttpFields cors_fields(const std::vector<std::string>& allowed
   return {{"Access-Control-Allow-Origin", std::string(*origin)}, {"Vary", "Origin"}};
 }
 
-/// Whether a request that changes something is allowed from where it comes from. Browsers send simple requests to other
-/// origins without asking first, cookies included: they are known by Sec-Fetch-Site, or by an Origin that is not the
-/// server's own. What sends neither is no page. `tls`: as for `same_origin`.
+/// Whether a request that changes something is allowed from its origin. Browsers send simple requests to other origins
+/// without asking first, cookies included: they are recognised by Sec-Fetch-Site, or by an Origin that is not the
+/// server's own. A client that sends neither is not a page. `tls`: as for `same_origin`.
 inline bool may_change_things(const std::vector<std::string>& allowed, const transport::HttpHead& request, bool tls) {
   const auto origin = request.header("Origin");
   if (origin && lists_origin(allowed, *origin)) return true;

@@ -1,4 +1,4 @@
-// Links that let whoever has them download one file, until they expire.
+// Links with which anyone can download one file, until they expire.
 #pragma once
 
 #include <flux/error.hpp>
@@ -9,6 +9,9 @@
 
 namespace flux::gate {
 
+/// The path of a file in the folder of `FilesOptions::path`, percent-encoded.
+std::string file_path(std::string_view folder, std::string_view file);
+
 /// Signs links with HMAC-SHA256 over file, expiry and name.
 /// Threading: immutable; any thread.
 class FileLinks {
@@ -16,14 +19,14 @@ class FileLinks {
   /// `key`: at least 16 bytes; empty: a random one.
   explicit FileLinks(std::string key);
 
-  /// The query of a link to `file` that is good until `expires` (seconds since 1970):
-  /// "filename=NAME&expires=SECONDS&signature=HEX"; without the name where it is empty.
+  /// The query of a link to `file` that is valid until `expires` (seconds since 1970):
+  /// "filename=NAME&expires=SECONDS&signature=HEX"; without the filename if it is empty.
   /// Errors: server_error in a build without digests.
   Result<std::string> query(std::string_view file, std::int64_t expires, std::string_view name) const;
 
-  /// Whether a query wants to be that of a link: such a request has no other way in.
+  /// Whether a query claims to be that of a link: such a request is permitted by its signature only.
   static bool is_link(std::string_view query);
-  /// Whether the query is one that `query` gave for this file, and `now` (seconds since 1970) is not past it.
+  /// Whether `query` returned this query for this file, and it has not expired at `now` (seconds since 1970).
   bool admits(std::string_view file, std::string_view query, std::int64_t now) const;
 
  private:

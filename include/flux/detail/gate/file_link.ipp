@@ -11,29 +11,38 @@
 
 namespace flux::gate {
 
+FLUX_DECL std::string file_path(std::string_view folder, std::string_view file) {
+  std::string path;
+  for (std::string_view rest = folder; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('/'), rest.size());
+    path += transport::url_encode(rest.substr(0, end));
+    if (end < rest.size()) path += '/';
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return path.append("/").append(file);
+}
+
 FLUX_DECL FileLinks::FileLinks(std::string key) : key_(key.empty() ? random_key() : std::move(key)) {}
 
-// Id and expiry hold no line ends and the name comes last, so what is signed can be read in one way only.
+// Id and expiry contain no line ends and the name comes last, so the signed text is unambiguous.
 FLUX_DECL Result<std::string> FileLinks::signature(std::string_view file, std::string_view expires,
                                                    std::string_view name) const {
   std::string text = "flux file link\n";
   text.append(file).append("\n").append(expires).append("\n").append(name);
-  auto digest = core::hmac_sha256(key_, text);
-  if (!digest) return digest.error();
-  return core::to_hex(*digest);
+  return core::hmac_sha256(key_, text).transform(core::to_hex);
 }
 
 FLUX_DECL Result<std::string> FileLinks::query(std::string_view file, std::int64_t expires,
                                                std::string_view name) const {
   const std::string seconds = std::to_string(expires);
-  const auto signed_text = signature(file, seconds, name);
-  if (!signed_text) return signed_text.error();
   const std::string of_name = name.empty() ? std::string() : "filename=" + transport::url_encode(name) + "&";
-  return of_name + "expires=" + seconds + "&signature=" + *signed_text;
+  return signature(file, seconds, name).transform([&](const std::string& signed_text) {
+    return of_name + "expires=" + seconds + "&signature=" + signed_text;
+  });
 }
 
 FLUX_DECL bool FileLinks::is_link(std::string_view query) {
-  while (!query.empty()) {  // a value with a bad escape counts, too
+  while (!query.empty()) {  // a value with a bad escape counts as well
     const std::size_t end = std::min(query.find('&'), query.size());
     const auto name = transport::url_decode(query.substr(0, std::min(query.find('='), end)));
     if (name == "signature" || name == "expires") return true;

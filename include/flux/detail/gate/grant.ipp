@@ -9,7 +9,7 @@ namespace flux {
 
 namespace permission_detail {
 
-/// Whether `scope` is `name`, or is followed by a colon in it.
+/// Whether `name` is `scope`, or begins with it and a colon.
 inline bool is_scope_of(std::string_view scope, std::string_view name) noexcept {
   return name.substr(0, scope.size()) == scope && (name.size() == scope.size() || name[scope.size()] == ':');
 }
@@ -28,7 +28,7 @@ FLUX_DECL bool permission_matches(std::string_view permission, std::string_view 
   if (what != operation && what != "*") return false;
   if (scope == "*") return true;
   if (scope.ends_with(":*")) {
-    const std::string_view before = scope.substr(0, scope.size() - 1);  // with its colon
+    const std::string_view before = scope.substr(0, scope.size() - 1);  // including the colon
     return name.size() > before.size() && name.substr(0, before.size()) == before;
   }
   return !scope.empty() && is_scope_of(scope, name);

@@ -1,4 +1,4 @@
-// Which pages may connect.
+// Decides which pages may connect.
 #pragma once
 
 #include <flux/detail/mode.hpp>
@@ -11,23 +11,23 @@
 
 namespace flux::gate {
 
-/// Whether a request with this Origin header, which asks for `host` (its Host header), may go on (RFC 6454; RFC 6455,
-/// 10.2). Without one it comes from no page. `allowed`: as `normal_origins` gives them; empty: pages of the same origin
-/// may. `tls`: the server speaks TLS itself, so the page was fetched over it, too; else a proxy may do so, and the scheme
-/// says nothing.
+/// Whether a request with this Origin header and `host` (its Host header) is allowed (RFC 6454; RFC 6455, 10.2).
+/// Without an Origin it does not come from a page. `allowed`: from `normal_origins`; empty: pages of the same origin.
+/// `tls`: the server itself serves TLS, so the page was fetched over TLS too; otherwise a proxy may serve it, and the
+/// scheme is not compared.
 bool origin_allowed(const std::vector<std::string>& allowed, std::optional<std::string_view> origin,
                     std::string_view host, bool tls);
 
-/// Whether `origin` is that of a server which is asked for `host`.
+/// Whether `origin` is that of a server with this `host`.
 bool same_origin(std::string_view origin, std::string_view host, bool tls);
 
-/// The entries as browsers send them: scheme and host in lower case, no port where it is the scheme's own, no path;
-/// letters outside ASCII as `xn--…`. `*` is any, `null` a page without an origin, `file://` what some browsers send for
-/// a page from a file (others: `null`). `setting`: its name.
-/// Errors: throws `Error` (bad_config) for an entry that no browser sends: it would let nobody in.
+/// The entries as browsers send them: scheme and host in lower case, no default port, no path; letters outside ASCII as
+/// `xn--…`. `*` is any, `null` a page without an origin, `file://` what some browsers send for a page from a file
+/// (others: `null`). `setting`: the name of the setting.
+/// Errors: throws `Error` (bad_config) for an entry that no browser sends, because it would match no client.
 std::vector<std::string> normal_origins(std::string_view setting, const std::vector<std::string>& entries);
 
-/// A label of a host's name in Punycode (RFC 3492), without its `xn--`. `label`: UTF-8, not all ASCII.
+/// Encodes a label of a host name in Punycode (RFC 3492), without `xn--`. `label`: UTF-8, not all ASCII.
 std::string punycode(std::string_view label);
 
 }  // namespace flux::gate

@@ -33,8 +33,8 @@ FLUX_DECL std::vector<std::uint32_t> code_points(std::string_view text) {
   return points;
 }
 
-/// Letters that browsers take as they are: in lower case where their script has cases, composed, in no compatibility
-/// form (UTS 46 maps all others, for which it has a table of 9,000 rows).
+/// Letters that browsers do not transform: in lower case if their script has cases, composed, not a compatibility form
+/// (UTS 46 maps all others, with a table of 9,000 rows).
 FLUX_DECL bool stays_as_it_is(std::uint32_t point) noexcept {
   struct Range {
     std::uint32_t first, last;
@@ -53,7 +53,7 @@ FLUX_DECL bool stays_as_it_is(std::uint32_t point) noexcept {
                   [&](const Range& r) { return r.first <= point && point <= r.last; })) {
     return true;
   }
-  // Latin Extended-A: capital and small letters take turns, but for a few that are mapped to others.
+  // Latin Extended-A: capital and small letters alternate, except a few that are mapped to others.
   if (point < 0x0100 || point > 0x017e) return false;
   for (const std::uint32_t mapped : {0x0133u, 0x0140u, 0x0149u}) {
     if (point == mapped) return false;
@@ -62,7 +62,7 @@ FLUX_DECL bool stays_as_it_is(std::uint32_t point) noexcept {
   return (point % 2 == 0) == small_is_even;
 }
 
-/// Errors: a sentence that says what is wrong with it.
+/// Errors: with a sentence that says what is wrong.
 FLUX_DECL Result<std::string> normal_host(std::string_view host) {
   std::string normal;
   for (std::size_t at = 0; at <= host.size();) {
@@ -73,11 +73,11 @@ FLUX_DECL Result<std::string> normal_host(std::string_view host) {
       normal += label;
     } else {
       const auto points = code_points(label);
-      constexpr std::size_t label_size_max = 63;  // of the name system
+      constexpr std::size_t label_size_max = 63;  // of DNS
       if (points.size() > label_size_max ||
           !std::all_of(points.begin(), points.end(), [](std::uint32_t p) { return p < 0x80 || stays_as_it_is(p); })) {
         return Error(Errc::bad_config, "has the label \"" + std::string(label) +
-                                           "\", of which browsers make another; write it as they do, as xn--…, with "
+                                           "\", which browsers transform; write it as they send it, as xn--…, with "
                                            "`new URL(…).origin` for instance");
       }
       normal.append("xn--").append(punycode(label));
@@ -97,7 +97,7 @@ FLUX_DECL Result<std::string> normal_origin(const std::string& entry) {
   if (scheme.empty() || place.empty() || place.find_first_of("/?#@* ") != std::string_view::npos || own_port ||
       has_ascii_upper(entry) || !is_ascii(scheme) || !core::valid_utf8(entry)) {
     return Error(Errc::bad_config,
-                 "is no origin; one is \"https://app.example.com\", in lower case, without a path and without the "
+                 "is not an origin; write \"https://app.example.com\", in lower case, without a path and without the "
                  "scheme's own port, or \"null\", \"file://\" or \"*\"");
   }
   const std::size_t port = std::min(place.rfind(':'), place.size());

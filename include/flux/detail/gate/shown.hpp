@@ -1,4 +1,4 @@
-// What a client shows at a door, and which door it is.
+// What a client presents, and to which endpoint.
 #pragma once
 
 #include <flux/detail/core/ip_address.hpp>
@@ -11,8 +11,8 @@
 
 namespace flux::gate {
 
-/// The source of an AccessRequest. An endpoint has one for each way in which its clients show who they are; it is there
-/// while the application's handler runs.
+/// The source of an AccessRequest. An endpoint has one class for each way in which its clients identify themselves; the
+/// object exists while the application's handler runs.
 class Shown {
  public:
   virtual ~Shown() = default;
@@ -24,13 +24,13 @@ class Shown {
     static const JsonText none;
     return none;
   }
-  virtual std::string remote_address() const = 0;
+  virtual const core::ClientAddress& client() const = 0;
 };
 
 /// An HTTP request.
 class ShownOverHttp final : public Shown {
  public:
-  /// `head` outlives it. `protocol`: a literal.
+  /// `head` must outlive it. `protocol`: a literal.
   ShownOverHttp(std::string_view protocol, const transport::HttpHead& head, const core::ClientAddress& client)
       : protocol_(protocol), head_(head), client_(client) {}
   std::string_view protocol() const override { return protocol_; }
@@ -39,7 +39,7 @@ class ShownOverHttp final : public Shown {
     return transport::query_parameter(head_.query(), name);
   }
   std::optional<std::string_view> header(std::string_view name) const override { return head_.header(name); }
-  std::string remote_address() const override { return client_.text(); }
+  const core::ClientAddress& client() const override { return client_; }
 
  private:
   const std::string_view protocol_;
@@ -47,16 +47,16 @@ class ShownOverHttp final : public Shown {
   const core::ClientAddress client_;
 };
 
-/// A message of a client that is connected.
+/// A message of a connected client.
 class ShownInMessage final : public Shown {
  public:
-  /// `path` outlives it. `protocol`: a literal.
+  /// `path` must outlive it. `protocol`: a literal.
   ShownInMessage(std::string_view protocol, std::string_view path, JsonText payload, const core::ClientAddress& client)
       : protocol_(protocol), path_(path), payload_(std::move(payload)), client_(client) {}
   std::string_view protocol() const override { return protocol_; }
   std::string_view path() const override { return path_; }
   const JsonText& payload() const override { return payload_; }
-  std::string remote_address() const override { return client_.text(); }
+  const core::ClientAddress& client() const override { return client_; }
 
  private:
   const std::string_view protocol_;

@@ -1,4 +1,4 @@
-// Tickets with which a member of a room shows over HTTP that an upload is that member's, until they expire.
+// Tickets with which a member of a room proves over HTTP that an upload is its own, until they expire.
 #pragma once
 
 #include <flux/error.hpp>
@@ -11,7 +11,7 @@
 
 namespace flux::gate {
 
-/// What a ticket says: this connection was in this room when it was given.
+/// The content of a ticket: this connection was in this room when it was issued.
 struct UploadTicket {
   SessionId connection;
   RoomId room;                  ///< empty: none
@@ -19,7 +19,7 @@ struct UploadTicket {
   friend bool operator==(const UploadTicket&, const UploadTicket&) = default;
 };
 
-/// Signs tickets with HMAC-SHA256. Their text has letters, digits and dots only, so it goes into a URL as it is.
+/// Signs tickets with HMAC-SHA256. Their text has only letters, digits and dots, so it needs no encoding in a URL.
 /// Threading: immutable; any thread.
 class UploadTickets {
  public:
@@ -28,7 +28,7 @@ class UploadTickets {
 
   /// Errors: server_error in a build without digests.
   Result<std::string> sign(const UploadTicket& ticket) const;
-  /// None where it is not what `sign` gave, or `now` (milliseconds since 1970) is past it.
+  /// Returns none if `sign` did not create it, or it has expired at `now` (milliseconds since 1970).
   std::optional<UploadTicket> read(std::string_view text, std::int64_t now) const;
 
  private:

@@ -15,7 +15,7 @@ namespace flux::gate {
 
 namespace detail {
 
-/// Of a text that `core::to_hex` gave.
+/// Decodes a text from `core::to_hex`.
 inline std::string bytes_of_hex(std::string_view hex) {
   std::string bytes;
   for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
@@ -28,19 +28,15 @@ inline std::string bytes_of_hex(std::string_view hex) {
 
 FLUX_DECL UploadTickets::UploadTickets(std::string key) : key_(key.empty() ? random_key() : std::move(key)) {}
 
-/// Another text than that of file links, which the same key may sign.
+/// Differs from the text of file links, which the same key may sign.
 FLUX_DECL Result<std::string> UploadTickets::signature(std::string_view claims) const {
-  auto digest = core::hmac_sha256(key_, std::string("flux upload ticket\n").append(claims));
-  if (!digest) return digest.error();
-  return core::to_hex(*digest);
+  return core::hmac_sha256(key_, std::string("flux upload ticket\n").append(claims)).transform(core::to_hex);
 }
 
 FLUX_DECL Result<std::string> UploadTickets::sign(const UploadTicket& ticket) const {
   const std::string claims =
       std::to_string(ticket.expires_at) + "." + ticket.connection + "." + core::to_hex(ticket.room);
-  const auto signed_claims = signature(claims);
-  if (!signed_claims) return signed_claims.error();
-  return claims + "." + *signed_claims;
+  return signature(claims).transform([&](const std::string& signed_claims) { return claims + "." + signed_claims; });
 }
 
 FLUX_DECL std::optional<UploadTicket> UploadTickets::read(std::string_view text, std::int64_t now) const {
@@ -49,7 +45,7 @@ FLUX_DECL std::optional<UploadTicket> UploadTickets::read(std::string_view text,
   const std::string_view claims = text.substr(0, end);
   const auto expected = signature(claims);
   if (!expected || !core::equal_in_constant_time(*expected, text.substr(end + 1))) return std::nullopt;
-  // From here on it is what `sign` wrote.
+  // From here on the text is known to be from `sign`.
   const std::size_t connection = claims.find('.') + 1;
   const std::size_t room = claims.find('.', connection) + 1;
   UploadTicket ticket{std::string(claims.substr(connection, room - 1 - connection)),

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <flux/detail/endpoints/files/file_routes.hpp>
 #include <flux/detail/endpoints/hub.hpp>
 #include <flux/detail/endpoints/live/live_endpoint.hpp>
 #include <flux/detail/mode.hpp>
@@ -11,7 +10,6 @@ namespace flux::detail {
 FLUX_DECL std::vector<std::shared_ptr<endpoints::Endpoint>> own_endpoints(Hub& hub) {
   std::vector<std::shared_ptr<endpoints::Endpoint>> list;
   list.push_back(std::make_shared<LiveEndpoint>(hub));
-  if (hub.files) list.push_back(std::make_shared<FileRoutes>(hub));
   return list;
 }
 

@@ -9,7 +9,7 @@
 
 namespace flux::detail {
 
-/// In the order in which they start. A feature that is part of every server is a line of its definition; others are
+/// In the order in which they start. A feature that is part of every server has a line in the definition; others are
 /// added by their module (`ServerState::add_service`).
 std::vector<std::shared_ptr<features::Service>> own_services(features::Backend& backend);
 

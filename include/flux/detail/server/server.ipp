@@ -1,37 +1,24 @@
 #pragma once
 
-#include <flux/detail/core/digest.hpp>
 #include <flux/detail/core/utf8.hpp>
-#include <flux/detail/endpoints/files/upload_request.hpp>
 #include <flux/detail/endpoints/raw/raw_endpoint.hpp>
+#include <flux/detail/features/application.hpp>
 #include <flux/detail/server/server_state.hpp>
-#include <flux/detail/storage/file_id.hpp>
+#include <flux/detail/transport/media_type.hpp>
 #include <flux/server.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string_view>
+#include <thread>
+#include <unordered_set>
 #include <utility>
 
 namespace flux {
 
 namespace detail {
-
-FLUX_DECL Error no_room(const RoomId& room) {
-  return Error(Errc::room_not_found, "no room \"" + core::shown(room) + "\"");
-}
-
-FLUX_DECL std::shared_ptr<features::ChatLog> running_chat(Hub& hub) {
-  const std::lock_guard lock(hub.chat_mutex);
-  return hub.chat;
-}
-
-/// A callback of the application's.
-template <class T>
-std::function<void(Result<T>)> told(Hub& hub, std::string_view what, std::function<void(Result<T>)> then) {
-  return [&hub, what, then = std::move(then)](Result<T> result) {
-    if (then) hub.guarded_elsewhere(what, [&] { then(std::move(result)); });
-  };
-}
 
 /// A callback of the application with its result. It is called once: by `call`, or when the task that would call it is
 /// dropped because its loop has ended.
@@ -53,33 +40,75 @@ class PendingCallback {
   Result<T> result_;
 };
 
-/// Calls `done` on the loop rather than on a thread of the store; where the loop has ended, on whichever thread finds
-/// that out.
+/// Calls `done` on the loop instead of a thread of the store; if the loop has ended, on the thread that notices it.
 template <class T>
 void call_on(ServerState& state, core::Loop& loop, const std::function<void(Result<T>)>& done, Result<T> result) {
   loop.post([pending = std::make_shared<PendingCallback<T>>(state, done, std::move(result))] { pending->call(); });
 }
 
-/// Where a store blocks: `then`, on a loop.
+/// Passes the result of an act of the application on to its callback.
 template <class T>
-std::function<void(Result<T>)> on_a_loop(ServerState& state, bool blocks, std::function<void(Result<T>)> then) {
-  const auto loop = blocks ? state.a_loop() : nullptr;
-  if (!loop) return then;
-  return [&state, loop, then = std::move(then)](Result<T> result) { call_on(state, *loop, then, std::move(result)); };
+class ActResult final : public std::enable_shared_from_this<ActResult<T>> {
+ public:
+  ActResult(ServerState& state, std::string_view what, std::function<void(Result<T>)> done)
+      : state_(state), what_(what), done_(std::move(done)), loop_(state.a_loop()) {}
+
+  void give(Result<T> result) {
+    if (std::this_thread::get_id() == caller_ && !returned_) {
+      at_once_.emplace(std::move(result));
+    } else if (loop_) {
+      const auto call = [self = this->shared_from_this()](Result<T> late) { self->call(std::move(late)); };
+      call_on<T>(state_, *loop_, call, std::move(result));
+    } else {
+      call(std::move(result));
+    }
+  }
+  /// The act has returned, and holds no lock any more.
+  void returned() {
+    returned_ = true;
+    if (at_once_) call(std::move(*at_once_));
+  }
+
+ private:
+  void call(Result<T> result) {
+    if (!result) state_.hub().call_faults->failed(what_, {}, result.error());
+    if (done_) state_.hub().guarded_elsewhere(what_, [&] { done_(std::move(result)); });
+  }
+
+  ServerState& state_;
+  const std::string_view what_;
+  const std::function<void(Result<T>)> done_;
+  const std::shared_ptr<core::Loop> loop_;
+  const std::thread::id caller_ = std::this_thread::get_id();
+  bool returned_ = false;             // the caller's thread only
+  std::optional<Result<T>> at_once_;  // likewise
+};
+
+/// Calls `act(then)`. `done`, the application's callback, gets the result that `act` gives to `then`: before this returns
+/// if `act` gives it on this thread before it returns, otherwise on a loop. `what`: a literal, for the log.
+template <class T, class Act>
+void perform(ServerState& state, std::string_view what, std::function<void(Result<T>)> done, const Act& act) {
+  const auto result = std::make_shared<ActResult<T>>(state, what, std::move(done));
+  act([result](Result<T> given) { result->give(std::move(given)); });
+  result->returned();
 }
 
-/// `room`: null is the public space.
-FLUX_DECL void share_item(ServerState& state, const std::shared_ptr<features::Room>& room, SharedItem item,
-                          std::function<void(Result<Position>)> told) {
-  Hub& hub = state.hub();
-  const bool blocks = hub.is_kept(room) && hub.room_log->blocks();
-  hub.share(room, nullptr, std::move(item), on_a_loop(state, blocks, std::move(told)));
+FLUX_DECL features::Application application(ServerState& state) { return features::Application(state.hub()); }
+
+FLUX_DECL Error no_session(const SessionId& id) {
+  return Error(Errc::session_not_found, "no session \"" + core::shown(id) + "\"");
+}
+
+/// Passes on the result of a method of `Server`.
+template <class T>
+Outcome<T> noted(ServerState& state, std::string_view call, std::string_view subject, Result<T> result) {
+  return core::noted(*state.hub().call_faults, call, subject, std::move(result));
 }
 
 }  // namespace detail
 
 FLUX_DECL Server::Server(const Config& config, bool) : state_(std::make_shared<detail::ServerState>(config)) {}
-// Not moved: handlers that run while it stops may still call this object.
+// Copied, not moved: handlers that run while it stops may still call this object.
 FLUX_DECL Server::~Server() { detail::ServerState::let_go(state_); }
 
 FLUX_DECL void Server::run() {
@@ -88,13 +117,30 @@ FLUX_DECL void Server::run() {
 }
 FLUX_DECL void Server::start() { state_->start(); }
 FLUX_DECL void Server::stop(std::chrono::milliseconds grace) { state_->stop(grace); }
+FLUX_DECL void Server::wait() const {
+  const auto state = state_;  // keeps the state: once the server has stopped, another thread may destroy this object
+  state->wait();
+}
 FLUX_DECL bool Server::running() const { return state_->running(); }
 FLUX_DECL std::uint16_t Server::port(std::size_t index) const { return state_->port(index); }
-FLUX_DECL Result<void> Server::reload_certificates() { return state_->reload_certificates(); }
-FLUX_DECL Result<void> Server::adopt(std::intptr_t native_socket, std::string bytes_read) {
-  return state_->adopt(native_socket, std::move(bytes_read));
+FLUX_DECL std::vector<std::string> Server::urls() const { return state_->urls(); }
+FLUX_DECL Outcome<void> Server::reload_certificates() {
+  return detail::noted(*state_, "reload_certificates", {}, state_->reload_certificates());
+}
+FLUX_DECL Outcome<void> Server::adopt(std::intptr_t native_socket, std::string bytes_read, AdoptOptions options) {
+  return detail::noted(*state_, "adopt", {}, state_->adopt(native_socket, std::move(bytes_read), options));
 }
 FLUX_DECL Stats Server::stats() const { return state_->stats(); }
+
+// --- Time ---
+
+FLUX_DECL Timer Server::call_after(std::chrono::milliseconds delay, std::function<void()> call) {
+  return state_->timers().add(delay, std::chrono::milliseconds(0), std::move(call));
+}
+FLUX_DECL Timer Server::call_every(std::chrono::milliseconds period, std::function<void()> call) {
+  const auto at_least = std::max(period, std::chrono::milliseconds(1));
+  return state_->timers().add(at_least, at_least, std::move(call));
+}
 
 // --- Handlers and routes ---
 
@@ -114,6 +160,14 @@ FLUX_DECL void Server::on_join(JoinHandler handler) {
   state_->check_not_running("on_join");
   state_->hub().handlers.join = std::move(handler);
 }
+FLUX_DECL void Server::on_joined(JoinedHandler handler) {
+  state_->check_not_running("on_joined");
+  state_->hub().handlers.joined = std::move(handler);
+}
+FLUX_DECL void Server::on_create_room(CreateRoomHandler handler) {
+  state_->check_not_running("on_create_room");
+  state_->hub().handlers.create_room = std::move(handler);
+}
 FLUX_DECL void Server::on_leave(LeaveHandler handler) {
   state_->check_not_running("on_leave");
   state_->hub().handlers.leave = std::move(handler);
@@ -125,6 +179,14 @@ FLUX_DECL void Server::on_event(EventHandler handler) {
 FLUX_DECL void Server::on_chat(ChatHandler handler) {
   state_->check_not_running("on_chat");
   state_->hub().handlers.chat = std::move(handler);
+}
+FLUX_DECL void Server::on_chat_edit(ChatEditHandler handler) {
+  state_->check_not_running("on_chat_edit");
+  state_->hub().handlers.chat_edit = std::move(handler);
+}
+FLUX_DECL void Server::on_chat_delete(ChatDeleteHandler handler) {
+  state_->check_not_running("on_chat_delete");
+  state_->hub().handlers.chat_delete = std::move(handler);
 }
 FLUX_DECL void Server::on_public_delete(PublicDeleteHandler handler) {
   state_->check_not_running("on_public_delete");
@@ -143,15 +205,20 @@ FLUX_DECL void Server::on_file(FileHandler handler) {
   state_->check_not_running("on_file");
   state_->hub().gate.file = std::move(handler);
 }
+FLUX_DECL void Server::on_file_stored(StoredFileHandler handler) {
+  state_->check_not_running("on_file_stored");
+  state_->hub().handlers.stored_file = std::move(handler);
+}
 
-FLUX_DECL void Server::on_call(std::string_view method, CallHandler handler) {
+FLUX_DECL void Server::on_call(std::string_view method, CallHandler handler, const CallOptions& options) {
   state_->check_not_running("on_call");
-  state_->hub().requests.set(method, std::move(handler), state_->config().limits.event_name_bytes_max);
+  state_->hub().requests.set(method, std::move(handler), state_->config().limits.event_name_bytes_max, options);
 }
 
 FLUX_DECL void Server::route(std::string_view method, std::string_view pattern, HttpHandler handler,
                              RouteOptions options) {
   state_->check_not_running("route");
+  state_->check_route_path(method, pattern);
   state_->router().add(method, pattern, std::move(handler), options);
 }
 FLUX_DECL void Server::static_files(std::string_view prefix, std::string_view folder, StaticOptions options) {
@@ -165,28 +232,76 @@ FLUX_DECL void Server::websocket(std::string_view path, WebSocketEndpoint endpoi
 
 // --- Rooms ---
 
-FLUX_DECL Result<void> Server::create_room(const RoomId& room, RoomOptions options) {
+FLUX_DECL Outcome<void> Server::create_room(const RoomId& room, const RoomOptions& options) {
   detail::Hub& hub = state_->hub();
-  const auto made = hub.rooms.create(room, options);
-  if (!made) return made.error();
-  return hub.open_room(*made);
+  auto opened = hub.rooms.create(room, options).and_then([&](const auto& made) { return hub.open_room(made); });
+  return detail::noted(*state_, "create_room", room, std::move(opened));
 }
 
-FLUX_DECL void Server::create_room(const RoomId& room, RoomOptions options, std::function<void(Result<void>)> done) {
-  detail::Hub& hub = state_->hub();
-  auto told = detail::told(hub, "create_room", std::move(done));
-  const auto made = hub.rooms.create(room, options);
-  if (!made) return told(made.error());
-  const bool blocks = (*made)->is_kept() && hub.room_log->blocks();
-  hub.open_room(*made, detail::on_a_loop(*state_, blocks, std::move(told)));
+FLUX_DECL void Server::create_room(const RoomId& room, const RoomOptions& options,
+                                   std::function<void(Result<void>)> done) {
+  detail::perform<void>(*state_, "create_room", std::move(done), [&](auto then) {
+    detail::Hub& hub = state_->hub();
+    const auto made = hub.rooms.create(room, options);
+    if (!made) return then(made.error());
+    hub.open_room(*made, std::move(then));
+  });
 }
 
-FLUX_DECL Result<void> Server::close_room(const RoomId& room, std::string_view reason) {
+FLUX_DECL Outcome<void> Server::close_room(const RoomId& room, std::string_view reason) {
   detail::Hub& hub = state_->hub();
   const auto ended = hub.rooms.take_out(room, core::repaired(std::string(reason)));
-  if (!ended) return detail::no_room(room);
+  if (!ended) return detail::noted<void>(*state_, "close_room", room, features::no_room(room));
   hub.clear_room(ended);
   return {};
+}
+
+namespace detail {
+
+/// Calls `act(session, then)` with the session of this id; `what` and `done` as for `perform`.
+template <class Act>
+void perform_with_session(ServerState& state, std::string_view what, const SessionId& id,
+                          std::function<void(Result<void>)> done, const Act& act) {
+  perform<void>(state, what, std::move(done), [&](const auto& then) {
+    const auto key = core::key_from_text(id);
+    const auto found = key ? state.hub().sessions.find(*key) : nullptr;
+    if (!found) return then(no_session(id));
+    act(*found, then);
+  });
+}
+
+}  // namespace detail
+
+FLUX_DECL void Server::join(const SessionId& session, const RoomId& room, std::optional<JsonText> presence,
+                            std::function<void(Result<void>)> done) {
+  detail::perform_with_session(*state_, "join", session, std::move(done), [&](auto& found, const auto& then) {
+    found.place({room, std::move(presence), {}, {}}, then);
+  });
+}
+
+FLUX_DECL void Server::leave(const SessionId& session, const RoomId& room, std::string_view reason,
+                             std::function<void(Result<void>)> done) {
+  detail::perform_with_session(*state_, "leave", session, std::move(done), [&](auto& found, const auto& then) {
+    found.put_out(room, core::repaired(std::string(reason)), then);
+  });
+}
+
+FLUX_DECL std::size_t Server::leave_user(std::string_view user_id, const RoomId& room, std::string_view reason) {
+  const std::string told = core::repaired(std::string(reason));
+  std::size_t members = 0;
+  for (const auto& session : state_->hub().sessions.of_user(user_id)) {
+    if (!session->is_in(room)) continue;
+    session->put_out(room, told, [](const Result<void>&) {});  // an error: it has left by itself meanwhile
+    ++members;
+  }
+  return members;
+}
+
+FLUX_DECL void Server::move(const SessionId& session, const RoomId& from, const RoomId& to, std::string_view reason,
+                            std::function<void(Result<void>)> done) {
+  detail::perform_with_session(*state_, "move", session, std::move(done), [&](auto& found, const auto& then) {
+    found.place({to, {}, from, core::repaired(std::string(reason))}, then);
+  });
 }
 
 FLUX_DECL std::vector<RoomInfo> Server::rooms() const {
@@ -206,192 +321,146 @@ FLUX_DECL std::vector<Member> Server::presence(const RoomId& room) const {
   return found ? found->presence() : std::vector<Member>{};
 }
 
-FLUX_DECL Result<Position> Server::broadcast(const RoomId& room, std::string_view event, const JsonText& payload) {
-  if (const auto checked = detail::check_event(event, payload, state_->config().limits); !checked)
-    return checked.error();
+FLUX_DECL Result<JsonText> Server::room_data(const RoomId& room) const {
   const auto found = state_->hub().rooms.find(room);
-  if (!found) return detail::no_room(room);
-  return found->publish(nullptr, {room, server_connection_id, {}, event, detail::Relayed(payload).text()});
+  if (!found) return features::no_room(room);
+  return found->data();
+}
+
+FLUX_DECL Outcome<void> Server::set_room_data(const RoomId& room, JsonText data) {
+  const auto found = state_->hub().rooms.find(room);
+  if (!found) return detail::noted<void>(*state_, "set_room_data", room, features::no_room(room));
+  auto checked = detail::check_data(data, state_->config().limits);
+  if (checked) found->set_data(std::move(data));
+  return detail::noted(*state_, "set_room_data", room, std::move(checked));
+}
+
+FLUX_DECL Outcome<Position> Server::broadcast(const RoomId& room, std::string_view event, const JsonText& payload,
+                                              const Delivery& delivery) {
+  return broadcast(room, event, payload, Recipients::all(), delivery);
+}
+
+FLUX_DECL Outcome<Position> Server::broadcast(const RoomId& room, std::string_view event, const JsonText& payload,
+                                              const Recipients& recipients, const Delivery& delivery) {
+  return detail::noted(*state_, "broadcast", event,
+                       detail::application(*state_).broadcast(room, event, payload, recipients, delivery));
 }
 
 FLUX_DECL void Server::share(const RoomId& room, const JsonText& data, std::function<void(Result<Position>)> done) {
-  detail::Hub& hub = state_->hub();
-  auto told = detail::told(hub, "share", std::move(done));
-  if (const auto checked =
-          detail::check_size("the data", data.text().size(), state_->config().limits.message_bytes_max);
-      !checked)
-    return told(checked.error());
-  const auto found = hub.rooms.find(room);
-  if (!found) return told(detail::no_room(room));
-  detail::share_item(*state_, found, {server_connection_id, detail::relayable(data), 0}, std::move(told));
+  detail::perform<Position>(*state_, "share", std::move(done),
+                            [&](const auto& then) { detail::application(*state_).share(room, data, then); });
 }
 
 FLUX_DECL Result<std::vector<SharedItem>> Server::room_items(const RoomId& room) const {
   const auto found = state_->hub().rooms.find(room);
-  if (!found) return detail::no_room(room);
+  if (!found) return features::no_room(room);
   return found->items();
 }
 
 FLUX_DECL void Server::send_chat(const RoomId& room, std::string_view message, std::optional<JsonText> metadata,
                                  std::function<void(Result<ChatMessage>)> done) {
-  detail::Hub& hub = state_->hub();
-  done = [&hub, then = std::move(done)](Result<ChatMessage> stored) {
-    if (then) hub.guarded_elsewhere("send_chat", [&] { then(std::move(stored)); });
-  };
-  if (const auto checked = hub.rooms.check_id(room); !checked) return done(checked.error());
-  const Limits& limits = state_->config().limits;
-  if (message.size() > limits.chat_bytes_max || message.find('\0') != std::string_view::npos ||
-      !core::valid_utf8(message)) {
-    return done(Error(Errc::invalid_argument, "a chat message is UTF-8 without NUL, of at most " +
-                                                  std::to_string(limits.chat_bytes_max) + " bytes, not \"" +
-                                                  core::shown(message) + "\" of " + std::to_string(message.size())));
-  }
-  if (metadata) metadata = detail::relayable(std::move(*metadata));
-  if (metadata && metadata->text().size() > limits.metadata_bytes_max) {
-    return done(Error(Errc::invalid_argument, "metadata has at most " + std::to_string(limits.metadata_bytes_max) +
-                                                  " bytes, not " + std::to_string(metadata->text().size())));
-  }
-  if (const auto found = hub.rooms.find(room)) {
-    if (const auto taken = found->takes_messages(); !taken) return done(taken.error());
-  }
-  const auto chat = detail::running_chat(hub);
-  const auto loop = state_->a_loop();
-  if (!chat || !loop) return done(Error(Errc::stopped, "the server does not run"));
-  const std::int64_t now = state_->config().clock->unix_ms();
-  ChatMessage draft{core::timed_key_text(now, hub.new_key()),
-                    room,
-                    server_connection_id,
-                    {},
-                    std::string(message),
-                    metadata ? std::move(*metadata).text() : std::string(),
-                    now,
-                    0};
-  std::optional<Result<ChatMessage>> at_once;
-  chat->append(std::move(draft), [&state = *state_, &hub, &at_once, room, done, loop, blocks = chat->blocks()](
-                                     Result<ChatMessage> stored, const features::ChatLog::Turn&) {
-    if (const auto found = stored ? hub.rooms.find(room) : nullptr) found->publish_chat(*stored);
-    if (blocks) {
-      detail::call_on(state, *loop, done, std::move(stored));
-    } else {
-      at_once.emplace(std::move(stored));  // `done` is called outside the chat's lock
-    }
+  detail::perform<ChatMessage>(*state_, "send_chat", std::move(done), [&](const auto& then) {
+    detail::application(*state_).chat(room, {.message = std::string(message), .metadata = std::move(metadata)}, then);
   });
-  if (at_once) done(std::move(*at_once));
+}
+
+FLUX_DECL void Server::send_chat(const RoomId& room, const ChatPost& post,
+                                 std::function<void(Result<ChatMessage>)> done) {
+  detail::perform<ChatMessage>(*state_, "send_chat", std::move(done),
+                               [&](const auto& then) { detail::application(*state_).chat(room, post, then); });
+}
+
+FLUX_DECL void Server::edit_chat(const RoomId& room, Offset offset, std::string_view message,
+                                 std::optional<JsonText> metadata, std::function<void(Result<ChatMessage>)> done) {
+  detail::perform<ChatMessage>(*state_, "edit_chat", std::move(done), [&](const auto& then) {
+    detail::application(*state_).edit_chat(room, offset, message, std::move(metadata), then);
+  });
+}
+
+FLUX_DECL void Server::delete_chat(const RoomId& room, Offset offset, std::function<void(Result<ChatMessage>)> done) {
+  detail::perform<ChatMessage>(*state_, "delete_chat", std::move(done),
+                               [&](const auto& then) { detail::application(*state_).delete_chat(room, offset, then); });
 }
 
 FLUX_DECL void Server::chat_history(const RoomId& room, std::size_t limit, Offset before,
                                     std::function<void(Result<std::vector<ChatMessage>>)> done) {
-  detail::Hub& hub = state_->hub();
-  done = [&hub, then = std::move(done)](Result<std::vector<ChatMessage>> page) {
-    if (then) hub.guarded_elsewhere("chat_history", [&] { then(std::move(page)); });
-  };
-  if (limit < 1 || limit > 1000) {
-    return done(Error(Errc::invalid_argument, "limit must be 1 to 1000, not " + std::to_string(limit)));
-  }
-  const auto chat = detail::running_chat(hub);
-  const auto loop = state_->a_loop();
-  if (!chat || !loop) return done(Error(Errc::stopped, "the server does not run"));
-  std::optional<Result<std::vector<ChatMessage>>> at_once;
-  chat->history(room, {limit, before},
-                [&state = *state_, &at_once, done, loop, blocks = chat->blocks()](Result<features::ChatPage> page,
-                                                                                  const features::ChatLog::Turn&) {
-                  using Messages = Result<std::vector<ChatMessage>>;
-                  Messages messages = page ? Messages(std::move(page->entries)) : Messages(page.error());
-                  if (blocks) {
-                    detail::call_on(state, *loop, done, std::move(messages));
-                  } else {
-                    at_once.emplace(std::move(messages));
-                  }
-                });
-  if (at_once) done(std::move(*at_once));
+  detail::perform<std::vector<ChatMessage>>(*state_, "chat_history", std::move(done), [&](const auto& then) {
+    detail::application(*state_).chat_history(room, limit, before, then);
+  });
 }
 
 // --- The public space ---
 
 FLUX_DECL void Server::public_share(const JsonText& data, std::function<void(Result<Position>)> done) {
-  detail::Hub& hub = state_->hub();
-  auto told = detail::told(hub, "public_share", std::move(done));
-  if (const auto checked =
-          detail::check_size("the data", data.text().size(), state_->config().limits.message_bytes_max);
-      !checked)
-    return told(checked.error());
-  detail::share_item(*state_, nullptr, {server_connection_id, detail::relayable(data), 0}, std::move(told));
+  detail::perform<Position>(*state_, "public_share", std::move(done),
+                            [&](const auto& then) { detail::application(*state_).public_share(data, then); });
 }
 
 FLUX_DECL std::vector<SharedItem> Server::public_items() const { return state_->hub().public_space->items(); }
 
 FLUX_DECL void Server::public_delete_last(std::function<void(Result<bool>)> done) {
-  detail::Hub& hub = state_->hub();
-  auto told = detail::told(hub, "public_delete_last", std::move(done));
-  const bool blocks = hub.is_kept(nullptr) && hub.room_log->blocks();
-  hub.remove_public_newest({}, detail::on_a_loop(*state_, blocks, std::move(told)));
+  detail::perform<bool>(*state_, "public_delete_last", std::move(done),
+                        [&](const auto& then) { state_->hub().remove_public_newest({}, then); });
 }
 
 // --- Files ---
 
-namespace detail {
-
-/// `then`, where what `files` calls goes on: for a store that blocks, on a loop.
-template <class T>
-std::function<void(Result<T>)> told_of_files(ServerState& state, std::string_view what,
-                                             std::function<void(Result<T>)> then) {
-  const auto& store = state.config().files.store;
-  return on_a_loop(state, store && store->may_block(), told(state.hub(), what, std::move(then)));
-}
-
-}  // namespace detail
-
 FLUX_DECL void Server::share_file(const RoomId& room, const FileId& file, std::function<void(Result<Position>)> done) {
-  detail::Hub& hub = state_->hub();
-  auto told = detail::told_of_files(*state_, "share_file", std::move(done));
-  if (!hub.files) return told(features::no_files());
-  const auto found = hub.rooms.find(room);
-  if (!found) return told(detail::no_room(room));
-  hub.hold_file(file, {.is_application = true, .room = found},
-                [&state = *state_, found, told](Result<features::FileHoldPtr> hold) {
-                  if (!hold) return told(hold.error());
-                  detail::share_item(state, found, {server_connection_id, (*hold)->stored_data(), 0, *hold}, told);
-                });
+  detail::perform<Position>(*state_, "share_file", std::move(done),
+                            [&](const auto& then) { detail::application(*state_).share_file(room, file, then); });
 }
 
 FLUX_DECL void Server::public_share_file(const FileId& file, std::function<void(Result<Position>)> done) {
-  detail::Hub& hub = state_->hub();
-  auto told = detail::told_of_files(*state_, "public_share_file", std::move(done));
-  if (!hub.files) return told(features::no_files());
-  hub.hold_file(file, {.is_application = true}, [&state = *state_, told](Result<features::FileHoldPtr> hold) {
-    if (!hold) return told(hold.error());
-    detail::share_item(state, nullptr, {server_connection_id, (*hold)->stored_data(), 0, *hold}, told);
+  detail::perform<Position>(*state_, "public_share_file", std::move(done),
+                            [&](const auto& then) { detail::application(*state_).public_share_file(file, then); });
+}
+
+FLUX_DECL void Server::store_file(NewFile file, std::function<void(Result<FileInfo>)> done) {
+  detail::perform<FileInfo>(*state_, "store_file", std::move(done), [&](auto then) {
+    const auto& files = state_->hub().files;
+    if (!files) return then(features::no_files());
+    const auto loop = state_->a_loop();
+    if (!loop) return then(features::not_running());
+    if (file.media_type.empty()) file.media_type = "application/octet-stream";
+    if (!transport::is_media_type(file.media_type)) {
+      return then(Error(Errc::invalid_argument, "a media type is like \"text/csv; charset=utf-8\", not \"" +
+                                                    core::shown(file.media_type) + "\""));
+    }
+    files->store_new(loop, std::move(file), std::move(then));
   });
 }
 
 FLUX_DECL Result<std::string> Server::file_link(const FileId& file, std::chrono::seconds valid_for,
                                                 std::string_view file_name) const {
   if (!state_->hub().files) return features::no_files();
-  if (!core::has_digests()) return Error(Errc::forbidden, "links need a build with TLS (FLUX_WITH_TLS)");
-  if (!storage::is_file_id(file)) {
-    return Error(Errc::invalid_argument, "a file's id is a UUID in lower case, not \"" + core::shown(file) + "\"");
-  }
-  constexpr std::chrono::hours hundred_years(24 * 36'525);
-  if (valid_for > hundred_years || valid_for < -hundred_years) {
-    return Error(Errc::invalid_argument,
-                 "a link is good for at most 100 years, not " + std::to_string(valid_for.count()) + " s");
-  }
-  const std::string name = core::repaired(std::string(file_name));
-  if (name.size() > file_name_bytes_max) {
-    return Error(Errc::invalid_argument, "a file name has at most " + std::to_string(file_name_bytes_max) +
-                                             " bytes, not " + std::to_string(name.size()));
-  }
-  const std::int64_t now = state_->config().clock->unix_ms() / 1000;
-  const auto query = state_->hub().file_links.query(file, now + valid_for.count(), name);
-  if (!query) return query.error();
-  return detail::file_path(state_->config().files, file) + "?" + *query;
+  return state_->hub().files->link(file, valid_for, file_name);
+}
+
+FLUX_DECL void Server::files(FileQuery query, std::function<void(Result<FilesPage>)> done) {
+  detail::perform<FilesPage>(*state_, "files", std::move(done), [&](auto then) {
+    const auto& files = state_->hub().files;
+    if (!files) return then(features::no_files());
+    files->page(std::move(query), std::move(then));
+  });
+}
+
+FLUX_DECL Result<std::vector<FileInfo>> Server::room_files(const RoomId& room) const {
+  return room_items(room).transform([](const std::vector<SharedItem>& items) {
+    std::vector<FileInfo> files;
+    std::unordered_set<std::string_view> seen;
+    for (const SharedItem& item : items) {
+      if (item.file && seen.insert(item.file->info().id).second) files.push_back(item.file->info());
+    }
+    return files;
+  });
 }
 
 FLUX_DECL void Server::cleanup_deleted_files(std::function<void(Result<FileCleanup>)> done) {
-  detail::Hub& hub = state_->hub();
-  auto told = detail::told_of_files(*state_, "cleanup_deleted_files", std::move(done));
-  if (!hub.files) return told(features::no_files());
-  hub.files->cleanup(std::move(told));
+  detail::perform<FileCleanup>(*state_, "cleanup_deleted_files", std::move(done), [&](auto then) {
+    const auto& files = state_->hub().files;
+    if (!files) return then(features::no_files());
+    files->cleanup(std::move(then));
+  });
 }
 
 // --- Sessions ---
@@ -402,8 +471,13 @@ FLUX_DECL std::vector<Session> Server::sessions() const {
   return list;
 }
 
-FLUX_DECL std::optional<Session> Server::session(const SessionId& id) const {
-  const auto key = core::key_from_text(id);
+FLUX_DECL ClientsPage Server::clients(std::size_t limit, std::string_view after) const {
+  return state_->clients(std::clamp<std::size_t>(limit, 1, 10'000), after);
+}
+
+FLUX_DECL std::optional<Session> Server::session(std::string_view id) const {
+  auto key = core::key_from_text(id);
+  if (!key) key = state_->endpoints().session_key(id);
   auto found = key ? state_->hub().sessions.find(*key) : nullptr;
   if (!found) return std::nullopt;
   return Session(std::move(found));
@@ -423,11 +497,13 @@ FLUX_DECL std::size_t Server::send_to_user(std::string_view user_id, std::string
   return sent;
 }
 
-FLUX_DECL Result<void> Server::disconnect(const SessionId& id, CloseCode code, std::string_view reason) {
-  const auto found = session(id);
-  if (!found) return Error(Errc::session_not_found, "no session " + id);
-  found->close(code, reason);
-  return {};
+FLUX_DECL Outcome<void> Server::disconnect(const SessionId& id, CloseCode code, std::string_view reason) {
+  if (const auto found = session(id)) {
+    found->close(code, reason);
+    return {};
+  }
+  if (state_->endpoints().disconnect(id, code, reason)) return {};
+  return detail::noted<void>(*state_, "disconnect", id, detail::no_session(id));
 }
 
 FLUX_DECL std::size_t Server::disconnect_user(std::string_view user_id, CloseCode code, std::string_view reason) {
@@ -437,37 +513,88 @@ FLUX_DECL std::size_t Server::disconnect_user(std::string_view user_id, CloseCod
 }
 
 FLUX_DECL std::size_t Server::revoke_user(std::string_view user_id, std::string_view reason) {
-  detail::Hub& hub = state_->hub();
-  const auto sessions = hub.sessions.of_user(user_id);
-  for (const auto& session : sessions) session->end_access(CloseCode::unauthorized, reason);
-  return sessions.size() + hub.admitted.revoke_user(user_id, CloseCode::unauthorized, reason);
+  return state_->hub().end_access(RevocationKind::user, user_id, reason);
 }
 
-FLUX_DECL Result<void> Server::revoke(const SessionId& id, std::string_view reason) {
+FLUX_DECL Outcome<void> Server::revoke(const SessionId& id, std::string_view reason) {
   const auto found = session(id);
-  if (!found) return Error(Errc::session_not_found, "no session " + id);
-  found->state()->end_access(CloseCode::unauthorized, reason);
+  if (!found) return detail::noted<void>(*state_, "revoke", id, detail::no_session(id));
+  gate::end_access({found->state()}, CloseCode::unauthorized, std::string(reason));
   return {};
 }
+
+namespace detail {
+
+FLUX_DECL std::int64_t unix_ms(Grant::TimePoint time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+FLUX_DECL void keep(ServerState& state, std::string_view call, const gate::Revocations::Key& key,
+                    std::function<void(Result<void>)> done) {
+  perform<void>(state, call, std::move(done), [&](const auto& then) { state.hub().revocation_log.keep(key, then); });
+}
+
+FLUX_DECL Outcome<std::size_t> revoke(ServerState& state, std::string_view call, Revocation revocation,
+                                      std::function<void(Result<void>)> done) {
+  const gate::Revocations::Key key{revocation.kind, revocation.name};
+  auto revoked = state.hub().revoke(std::move(revocation));
+  if (revoked) keep(state, call, key, std::move(done));
+  return noted<std::size_t>(state, call, key.name, std::move(revoked));
+}
+
+FLUX_DECL bool allow(ServerState& state, std::string_view call, RevocationKind kind, std::string_view name,
+                     std::function<void(Result<void>)> done) {
+  const gate::Revocations::Key key{kind, std::string(name)};
+  if (const auto fit = gate::Revocations::check({kind, key.name, 0, {}}); !fit) {
+    perform<void>(state, call, std::move(done), [&](const auto& then) { then(fit.error()); });
+    return false;
+  }
+  const bool was_revoked = state.hub().revocations.remove(kind, name);
+  keep(state, call, key, std::move(done));
+  return was_revoked;
+}
+
+}  // namespace detail
+
+FLUX_DECL Outcome<std::size_t> Server::revoke_user(std::string_view user_id, Grant::TimePoint until,
+                                                   std::string_view reason, std::function<void(Result<void>)> done) {
+  return detail::revoke(*state_, "revoke_user",
+                        {RevocationKind::user, std::string(user_id), detail::unix_ms(until), std::string(reason)},
+                        std::move(done));
+}
+
+FLUX_DECL Outcome<std::size_t> Server::revoke_credential(std::string_view credential, Grant::TimePoint until,
+                                                         std::string_view reason,
+                                                         std::function<void(Result<void>)> done) {
+  return detail::revoke(
+      *state_, "revoke_credential",
+      {RevocationKind::credential, std::string(credential), detail::unix_ms(until), std::string(reason)},
+      std::move(done));
+}
+
+FLUX_DECL bool Server::allow_user(std::string_view user_id, std::function<void(Result<void>)> done) {
+  return detail::allow(*state_, "allow_user", RevocationKind::user, user_id, std::move(done));
+}
+
+FLUX_DECL bool Server::allow_credential(std::string_view credential, std::function<void(Result<void>)> done) {
+  return detail::allow(*state_, "allow_credential", RevocationKind::credential, credential, std::move(done));
+}
+
+FLUX_DECL std::vector<Revocation> Server::revocations() const { return state_->hub().revocations.all(); }
 
 }  // namespace flux
 
 // The layer's definitions need all of its declarations: in header-only mode they come here, together, and the headers
 // of server/detail bring none of their own.
 #if defined(FLUX_HEADER_ONLY)
-#include <flux/detail/endpoints/files/file_call.ipp>
-#include <flux/detail/endpoints/files/file_download.ipp>
-#include <flux/detail/endpoints/files/file_routes.ipp>
-#include <flux/detail/endpoints/files/file_upload.ipp>
-#include <flux/detail/endpoints/files/tus_request.ipp>
-#include <flux/detail/endpoints/files/upload_progress.ipp>
-#include <flux/detail/endpoints/files/upload_request.ipp>
-#include <flux/detail/endpoints/files/upload_turns.ipp>
 #include <flux/detail/endpoints/live/live_endpoint.ipp>
+#include <flux/detail/endpoints/live/live_requests.ipp>
 #include <flux/detail/endpoints/live/live_session.ipp>
+#include <flux/detail/endpoints/raw/raw_clients.ipp>
 #include <flux/detail/endpoints/raw/raw_endpoint.ipp>
 #include <flux/detail/endpoints/raw/raw_websocket.ipp>
 #include <flux/detail/endpoints/raw/websocket.ipp>
+#include <flux/detail/server/loop_watch.ipp>
 #include <flux/detail/server/own_endpoints.ipp>
 #include <flux/detail/server/own_services.ipp>
 #include <flux/detail/server/server_state.ipp>

@@ -1,10 +1,12 @@
-// The server behind `flux::Server`: its loops, its listeners, its life.
+// The implementation of `flux::Server`: its loops, its listeners, its life.
 #pragma once
 
 #include <flux/detail/core/metrics.hpp>
 #include <flux/detail/endpoints/endpoint_list.hpp>
 #include <flux/detail/endpoints/hub.hpp>
+#include <flux/detail/features/application_timers.hpp>
 #include <flux/detail/features/service.hpp>
+#include <flux/detail/server/loop_watch.hpp>
 #include <flux/detail/transport/connection.hpp>
 #include <flux/detail/transport/http_connection.hpp>
 #include <flux/detail/transport/listener.hpp>
@@ -25,7 +27,7 @@
 
 namespace flux::detail {
 
-/// One event loop with what its connections share.
+/// One event loop and what its connections share.
 struct LoopUnit {
   LoopUnit(Hub& hub, const endpoints::EndpointList& endpoints, const transport::Router& router,
            std::shared_ptr<core::Loop> event_loop);
@@ -37,7 +39,7 @@ struct LoopUnit {
   transport::WebSocketService websockets;
   transport::HttpService http;
   std::thread thread;
-  bool stopping = false;  // the loop's: takes no new connections
+  bool stopping = false;  // used on the loop only: it accepts no new connections
 };
 
 /// Threading: any thread, as `flux::Server` says.
@@ -46,22 +48,27 @@ class ServerState {
   explicit ServerState(Config config);
   /// Stops at once.
   ~ServerState();
-  /// Ends the server that nobody has any more: here, or inside one of its handlers as soon as that has returned.
+  /// Ends the server after its owner has released it: here or, inside one of its handlers, as soon as that has
+  /// returned.
   static void let_go(std::shared_ptr<ServerState> state);
 
   void use_context(asio::io_context& context);
   void run();
   void start();
   void stop(std::chrono::milliseconds grace);
+  void wait() const;
   bool running() const;
   std::uint16_t port(std::size_t index) const;
+  std::vector<std::string> urls() const;
   Result<void> reload_certificates();
-  Result<void> adopt(std::intptr_t native_socket, std::string bytes_read);
+  Result<void> adopt(std::intptr_t native_socket, std::string bytes_read, AdoptOptions options);
   Stats stats() const;
-  /// Where callbacks of the application go that belong to no connection; null where nothing runs.
+  /// As `Server::clients`; `limit` is at least 1.
+  ClientsPage clients(std::size_t limit, std::string_view after) const;
+  /// The loop for callbacks of the application that belong to no connection; null if none is running.
   std::shared_ptr<core::Loop> a_loop() const;
-  /// Calls a callback of the application on this thread, which is no loop's, because the loops have ended. A `stop` or a
-  /// destruction inside it does not wait.
+  /// Calls a callback of the application on this thread, which is not a loop's, because the loops have ended. A `stop`
+  /// or a destruction inside it does not wait.
   void call_here(const std::function<void()>& callback);
 
   /// Errors: throws `Error` (already_running): handlers and routes are read by the loops without a lock.
@@ -70,28 +77,38 @@ class ServerState {
   const Config& config() const noexcept { return config_; }
   Hub& hub() noexcept { return hub_; }
   transport::Router& router() noexcept { return router_; }
+  const endpoints::EndpointList& endpoints() const noexcept { return endpoints_; }
+  features::ApplicationTimers& timers() noexcept { return *timers_; }
+  /// Errors: throws `Error` (bad_config) if WebSocket clients connect at the path of an application's route.
+  void check_route_path(std::string_view method, std::string_view path) const;
   /// Before the start. Errors: throws `Error` (already_running, bad_config).
   void add_endpoint(std::shared_ptr<endpoints::Endpoint> endpoint);
-  /// The same; it starts after those that are there.
+  /// The same; it starts after those added before.
   void add_service(std::shared_ptr<features::Service> service);
-  /// Serves one file, read now. Errors: throws `Error` (bad_config).
+  /// The same: a request for clients of every protocol that has requests.
+  void add_request(features::Request request);
+  /// Serves one file, which is read now. Errors: throws `Error` (bad_config).
   void add_file(const std::string& path, const std::string& file);
 
  private:
   enum class Life : std::uint8_t { stopped, running, stopping };
 
   void open(bool inline_first);
+  void check_authenticated_routes() const;
   void open_listeners();
+  std::vector<std::shared_ptr<core::Loop>> loops() const;
   LoopUnit& next_unit();
   void accepted(Socket socket);
-  std::optional<transport::AddressSeat> seat_for(const core::IpAddress& peer);
-  void begin_connection(LoopUnit& unit, Socket socket, transport::AddressSeat seat, std::string first);
+  std::optional<core::AddressSeat> seat_for(const core::IpAddress& peer);
+  /// `first`: the bytes already read. `one_request`: as for `HttpConnection`.
+  void begin_connection(LoopUnit& unit, Socket socket, core::AddressSeat seat, std::string first = {},
+                        bool one_request = false);
 
-  // Stopping. Those with a unit run on its loop.
+  // Stopping. Functions with a unit run on its loop.
   void stop_and_wait(std::chrono::milliseconds grace);
   void stop_in_context(std::chrono::milliseconds grace);
   void finish_in_context();
-  void wait_until_stopped();
+  void wait_until_stopped() const;
   bool begin_stop();
   void stop_listening();
   void say_goodbye(LoopUnit& unit);
@@ -99,18 +116,22 @@ class ServerState {
   void finish();
   bool in_a_callback() const;
   bool in_a_handler() const;
+  /// In the application's context: whether another thread runs it and is doing the server's work at this moment.
+  bool works_on_another_thread() const;
   std::size_t connections_now() const;
 
   const Config config_;
   Hub hub_;
   core::Metrics metrics_;
   transport::Router router_;
+  const std::shared_ptr<features::ApplicationTimers> timers_;
+  LoopWatch loop_watch_;
   features::ServiceList services_;
   endpoints::EndpointList endpoints_;
   asio::io_context* context_ = nullptr;  // the application's, or none
 
-  mutable std::mutex mutex_;  // guards what follows; units and listeners change only while nothing runs
-  std::condition_variable changed_;
+  mutable std::mutex mutex_;  // guards everything below; units and listeners change only while no loop runs
+  mutable std::condition_variable changed_;
   Life life_ = Life::stopped;
   std::vector<std::unique_ptr<LoopUnit>> units_;
   std::vector<std::shared_ptr<transport::Listener>> listeners_;
@@ -122,7 +143,7 @@ class ServerState {
   std::size_t next_unit_ = 0;
 };
 
-/// The door to a server for what belongs to flux but not to its class.
+/// Gives other parts of flux access to a server's state.
 struct ServerAccess {
   static ServerState& state(Server& server) { return *server.state_; }
 };

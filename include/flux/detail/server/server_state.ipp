@@ -1,6 +1,8 @@
 #pragma once
 
 #include <flux/detail/core/option_check.hpp>
+#include <flux/detail/endpoints/handshake.hpp>
+#include <flux/detail/features/files_options.hpp>
 #include <flux/detail/gate/origin.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/detail/server/own_endpoints.hpp>
@@ -8,9 +10,12 @@
 #include <flux/detail/server/server_state.hpp>
 #include <flux/detail/transport/media_type.hpp>
 #include <flux/detail/transport/socket_in_transit.hpp>
+#include <flux/storage/file_info.hpp>
 #include <flux/storage/memory_chat_store.hpp>
 
 #include <algorithm>
+#include <charconv>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -19,40 +24,49 @@
 
 namespace flux::detail {
 
-/// What belongs to no service and no endpoint is checked here, and what all of them rely on is completed.
+/// Checks the settings that belong to no service or endpoint, and completes those that all of them use.
 FLUX_DECL Config checked(Config config) {
-  using core::given, core::require_option;
+  using core::given, core::require_at_least, core::require_option;
   const Limits& limits = config.limits;
   require_option(config.threads >= 1 && config.threads <= 256,
                  "Config::threads must be 1 to 256" + given(config.threads));
   require_option(config.deflate.level >= 1 && config.deflate.level <= 9,
                  "Config::deflate.level must be 1 to 9, not " + std::to_string(config.deflate.level));
-  require_option(config.deflate.inflated_per_turn_max >= 1, "Config::deflate.inflated_per_turn_max must be at least 1");
+  require_at_least(1, config.deflate.inflated_per_turn_max, "Config::deflate.inflated_per_turn_max");
   require_option(config.tls.certificate_file.empty() == config.tls.private_key_file.empty(),
-                 "Config::tls needs both certificate_file and private_key_file, or none of them");
+                 "Config::tls needs both certificate_file and private_key_file, or neither");
   require_option(limits.outbox_bytes_max >= limits.outbox_bytes_congested,
                  "Limits::outbox_bytes_max must be at least outbox_bytes_congested" + given(limits.outbox_bytes_max));
   require_option(limits.fanout_bytes_max >= 0x10'0000 && limits.fanout_bytes_max <= 0x4000'0000,
                  "Limits::fanout_bytes_max must be 1 MiB to 1 GiB" + given(limits.fanout_bytes_max));
-  require_option(limits.answer_bytes_max >= 4'096,
-                 "Limits::answer_bytes_max must be at least 4096" + given(limits.answer_bytes_max));
-  require_option(limits.message_bytes_max >= 1,
-                 "Limits::message_bytes_max must be at least 1" + given(limits.message_bytes_max));
-  require_option(limits.json_depth_max >= 3,
-                 "Limits::json_depth_max must be at least 3" + given(limits.json_depth_max));
+  require_at_least(1, limits.outbox_bytes_congested, "Limits::outbox_bytes_congested");
+  require_at_least(4'096, limits.answer_bytes_max, "Limits::answer_bytes_max");
+  require_at_least(1, limits.request_line_bytes_max, "Limits::request_line_bytes_max");
+  require_at_least(1, limits.field_bytes_max, "Limits::field_bytes_max");
+  require_at_least(1, limits.fields_max, "Limits::fields_max");
+  require_at_least(1, limits.head_bytes_max, "Limits::head_bytes_max");
+  require_at_least(1, limits.message_bytes_max, "Limits::message_bytes_max");
+  require_at_least(3, limits.json_depth_max, "Limits::json_depth_max");
   require_option(limits.message_id_bytes_max >= 16 && limits.message_id_bytes_max <= 65'536,
                  "Limits::message_id_bytes_max must be 16 to 65536" + given(limits.message_id_bytes_max));
-  require_option(limits.messages_per_second == 0 || limits.message_burst >= 1,
-                 "Limits::message_burst must be at least 1");
+  if (limits.messages_per_second > 0) require_at_least(1, limits.message_burst, "Limits::message_burst");
+  if (limits.user_messages_per_second > 0) require_at_least(1, limits.user_message_burst, "Limits::user_message_burst");
+  if (limits.address_messages_per_second > 0)
+    require_at_least(1, limits.address_message_burst, "Limits::address_message_burst");
   require_option(limits.handshake_timeout.count() > 0, "Limits::handshake_timeout must be more than 0");
+  require_option(limits.answer_timeout.count() > 0, "Limits::answer_timeout must be more than 0");
   require_option(limits.http_idle_timeout.count() > 0, "Limits::http_idle_timeout must be more than 0");
   require_option(limits.close_timeout.count() > 0, "Limits::close_timeout must be more than 0");
   require_option(limits.output_stall_timeout.count() >= 0, "Limits::output_stall_timeout must not be negative");
   require_option(limits.input_stall_timeout.count() >= 0, "Limits::input_stall_timeout must not be negative");
-  require_option(limits.frames_per_message_max >= 1, "Limits::frames_per_message_max must be at least 1");
+  require_at_least(1, limits.frames_per_message_max, "Limits::frames_per_message_max");
   require_option(limits.ping_interval.count() >= 0, "Limits::ping_interval must not be negative");
   require_option(limits.ping_interval.count() == 0 || limits.pong_timeout.count() > 0,
                  "Limits::pong_timeout must be more than 0");
+  require_option(config.slow_handler.count() >= 0 && config.slow_handler <= core::hundred_years,
+                 "Config::slow_handler must be 0 to 100 years");
+  require_option(config.expiry_notice.count() >= 0, "Config::expiry_notice must not be negative");
+  features::check_options(config.files);
   config.origins = gate::normal_origins("Config::origins", config.origins);
   config.files.cors_origins = gate::normal_origins("Config::files.cors_origins", config.files.cors_origins);
   config.limits.answer_bytes_max = std::min(limits.answer_bytes_max, limits.outbox_bytes_max);
@@ -70,7 +84,7 @@ FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const endpoints::EndpointList& endpoints,
                  hub.config.deflate.message_bytes_min,
                  transport::InflateTurns(hub.config.deflate.inflated_per_turn_max)} {
   connections.set_limits(hub.config.limits);
-  connections.seats = &hub.seats;
+  connections.seats = &hub.client_limits.connections;
   if (hub.config.deflate.enabled) {
     websockets.inflater = std::make_unique<transport::Inflater>();
     for (int bits = transport::deflate_window_bits_min; bits <= transport::deflate_window_bits_max; ++bits)
@@ -84,26 +98,55 @@ FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const endpoints::EndpointList& endpoints,
                                           const transport::HttpHead& head) {
     if (!gate::origin_allowed(hub.config.origins, head.header("origin"), head.host(), hub.speaks_tls())) {
       loop->counters().connections_refused.add();
+      hub.debug([&] {
+        return "refused " + connection->client(head).text() + ": origin \"" +
+               core::shown(head.header("origin").value_or("")) + "\" is not allowed";
+      });
       return connection->refuse_upgrade(403, "origin not allowed");
     }
     endpoints.find(head.path())->upgrade(connection, head, websockets);
   };
+  http.let_in = [&hub](const std::shared_ptr<HttpExchangeState>& exchange, std::function<void()> admitted) {
+    endpoints::let_in(hub, exchange, std::move(admitted));
+  };
   http.log = [&hub](LogLevel level, std::string_view message) { hub.log(level, message); };
 }
 
-FLUX_DECL ServerState::ServerState(Config config) : config_(checked(std::move(config))), hub_(config_) {
+FLUX_DECL ServerState::ServerState(Config config)
+    : config_(checked(std::move(config))),
+      hub_(config_),
+      timers_(std::make_shared<features::ApplicationTimers>(hub_)),
+      loop_watch_(config_.slow_handler, [this](LogLevel level, std::string_view line) { hub_.log(level, line); }) {
   const auto elsewhere = std::make_shared<core::MetricSet>();
-  elsewhere->add(core::MetricKind::counter, "handler_errors", "exceptions out of handlers",
+  elsewhere->add(core::MetricKind::counter, "handler_errors", "exceptions thrown by handlers",
                  [this] { return hub_.errors_elsewhere.load(std::memory_order_relaxed); });
+  hub_.call_faults->add_metrics(*elsewhere);
+  loop_watch_.add_metrics(*elsewhere);
   metrics_.add(elsewhere);
+  if (config_.files.store) {
+#if defined(FLUX_HEADER_ONLY)
+    files_module.load()(*this);
+#else
+    config_.files.store->add_to(*this);
+#endif
+  }
   for (auto& service : own_services(hub_)) add_service(std::move(service));
+  add_service(timers_);
   for (auto& endpoint : own_endpoints(hub_)) add_endpoint(std::move(endpoint));
 }
 
 FLUX_DECL void ServerState::let_go(std::shared_ptr<ServerState> state) {
-  if (!state->in_a_handler()) return;  // it ends here
-  state->hub_.log(LogLevel::warning,
-                  "a Server is destroyed inside one of its own handlers; it stops when the handler has returned");
+  if (state->works_on_another_thread()) {
+    state->hub_.log(
+        LogLevel::error,
+        "a Server is destroyed while another thread runs its io_context; it stops on that thread. Destroy it "
+        "there, or after stop()");
+  } else if (state->in_a_handler()) {
+    state->hub_.log(LogLevel::warning,
+                    "a Server is destroyed inside one of its own handlers; it stops when the handler has returned");
+  } else {
+    return;  // it ends here
+  }
   if (state->context_ != nullptr) {
     asio::io_context& context = *state->context_;
     asio::post(context, [state = std::move(state)] {});
@@ -117,7 +160,7 @@ FLUX_DECL ServerState::~ServerState() {
     stop_and_wait(std::chrono::milliseconds(0));
   } else {
     begin_stop();
-    if (life_ != Life::stopped) finish_in_context();  // also where a stop that has begun waits for its grace
+    if (life_ != Life::stopped) finish_in_context();  // also if a stop that has begun is waiting for its grace period
   }
   if (stopper_.joinable()) stopper_.join();
 }
@@ -128,9 +171,22 @@ FLUX_DECL void ServerState::check_not_running(const char* what) const {
   throw Error(Errc::already_running, std::string(what) + " is only possible before the server starts");
 }
 
+FLUX_DECL void ServerState::check_route_path(std::string_view method, std::string_view path) const {
+  if (endpoints_.find(path) == nullptr) return;
+  throw Error(Errc::bad_config, std::string("route ").append(method).append(" ").append(path).append(
+                                    path == config_.live_path
+                                        ? ": protocol live is served there; choose another path, or another live_path"
+                                        : ": a WebSocket endpoint is served there; choose another path"));
+}
+
 FLUX_DECL void ServerState::add_endpoint(std::shared_ptr<endpoints::Endpoint> endpoint) {
   check_not_running("adding an endpoint");
   endpoints_.add(std::move(endpoint), router_);
+}
+
+FLUX_DECL void ServerState::add_request(features::Request request) {
+  check_not_running("adding a request");
+  hub_.requests.add(std::move(request));
 }
 
 FLUX_DECL void ServerState::add_service(std::shared_ptr<features::Service> service) {
@@ -184,13 +240,14 @@ FLUX_DECL void ServerState::run() {
 
 FLUX_DECL void ServerState::open(bool inline_first) {
   std::unique_lock lock(mutex_);
-  if (life_ != Life::stopped) throw Error(Errc::already_running, "the server runs already");
+  if (life_ != Life::stopped) throw Error(Errc::already_running, "the server is already running");
+  check_authenticated_routes();
   if (stopper_.joinable()) stopper_.join();
   tls_ = nullptr;
   if (!config_.tls.certificate_file.empty()) tls_ = transport::make_tls_context(config_.tls).value();
   for (std::size_t i = 0; i < config_.threads; ++i) {
-    units_.push_back(
-        std::make_unique<LoopUnit>(hub_, endpoints_, router_, core::Loop::make(i, config_.clock, context_)));
+    units_.push_back(std::make_unique<LoopUnit>(hub_, endpoints_, router_,
+                                                core::Loop::make(i, config_.clock, context_, hub_.call_faults)));
     metrics_.add({units_.back()->loop, &units_.back()->loop->counters()});
     units_.back()->connections.on_empty = [this] {
       const std::lock_guard guard(mutex_);
@@ -199,6 +256,7 @@ FLUX_DECL void ServerState::open(bool inline_first) {
   }
   try {
     open_listeners();
+    loop_watch_.start(loops());
     endpoints_.start([this](const core::Loop& loop) -> std::optional<endpoints::LoopHome> {
       LoopUnit& unit = *units_[loop.index()];
       if (unit.stopping) return std::nullopt;
@@ -206,6 +264,7 @@ FLUX_DECL void ServerState::open(bool inline_first) {
     });
     services_.start(*units_[0]->loop);
   } catch (...) {
+    loop_watch_.stop();
     listeners_.clear();
     ports_.clear();
     for (const auto& unit : units_) metrics_.retire(unit->loop->counters());
@@ -223,13 +282,19 @@ FLUX_DECL void ServerState::open(bool inline_first) {
   }
 }
 
+FLUX_DECL void ServerState::check_authenticated_routes() const {
+  const std::string& route = router_.first_authenticated();
+  if (route.empty() || hub_.gate.knows_clients()) return;
+  throw Error(Errc::bad_config, route + " is authenticated, but neither on_connect nor on_token is set");
+}
+
 FLUX_DECL void ServerState::open_listeners() {
   ports_.clear();
   for (const ListenAddress& address : config_.listen) {
     auto listener = std::make_shared<transport::Listener>(
         units_[0]->loop, [this](Socket socket) { accepted(std::move(socket)); },
         [this](LogLevel level, std::string_view message) { hub_.log(level, message); });
-    // "::" takes IPv4 too, unless that has an address of its own on this port.
+    // "::" accepts IPv4 too, unless "0.0.0.0" is listed with the same port.
     const auto is_any_v4 = [&](const ListenAddress& other) {
       return other.host == "0.0.0.0" && other.port == address.port;
     };
@@ -238,6 +303,12 @@ FLUX_DECL void ServerState::open_listeners() {
     listeners_.push_back(std::move(listener));
     hub_.log(LogLevel::info, "listening on " + address.host + " port " + std::to_string(ports_.back()));
   }
+}
+
+FLUX_DECL std::vector<std::shared_ptr<core::Loop>> ServerState::loops() const {
+  std::vector<std::shared_ptr<core::Loop>> loops;
+  for (const auto& unit : units_) loops.push_back(unit->loop);
+  return loops;
 }
 
 // --- Connections ---
@@ -252,37 +323,39 @@ FLUX_DECL void ServerState::accepted(Socket socket) {
   socket.non_blocking(true, ec);
   if (!ec) socket.set_option(asio::ip::tcp::no_delay(true), ec);
   const std::size_t most = config_.limits.connections_max;
-  std::optional<transport::AddressSeat> seat;
+  std::optional<core::AddressSeat> seat;
   if (!ec && (most == 0 || connections_now() < most)) seat = seat_for(transport::peer_of(socket).ip);
   if (!seat) {
     units_[0]->loop->counters().connections_refused.add();
+    hub_.debug([&] { return "refused " + transport::peer_of(socket).text() + ": too many connections"; });
     return;  // and the socket closes
   }
   LoopUnit& unit = next_unit();
-  if (&unit == units_[0].get()) return begin_connection(unit, std::move(socket), std::move(*seat), {});
-  // A socket belongs to one io_context: what another loop gets is the native one.
+  if (&unit == units_[0].get()) return begin_connection(unit, std::move(socket), std::move(*seat));
+  // A socket belongs to one io_context, so another loop gets the native socket.
   const auto protocol = socket.local_endpoint(ec).protocol();
   const auto native = ec ? Socket::native_handle_type{} : socket.release(ec);
   if (ec) return;
   unit.loop->post([this, &unit, transit = std::make_shared<transport::SocketInTransit>(protocol, native),
-                   kept = std::make_shared<transport::AddressSeat>(std::move(*seat))] {
+                   kept = std::make_shared<core::AddressSeat>(std::move(*seat))] {
     std::error_code failed;
     Socket moved = transit->arrive(*unit.loop, failed);
-    if (!failed) begin_connection(unit, std::move(moved), std::move(*kept), {});
+    if (!failed) begin_connection(unit, std::move(moved), std::move(*kept));
   });
 }
 
-/// For a connection from `peer`; nothing where that has as many as it may. The machine's own are not counted, for there
-/// may be a proxy among them that nobody has named; of those of trusted proxies each request tells whose they are.
-FLUX_DECL std::optional<transport::AddressSeat> ServerState::seat_for(const core::IpAddress& peer) {
-  if (peer.is_loopback() || hub_.proxies.trusts(peer)) return transport::AddressSeat();
-  const auto seat = hub_.seats.take(peer);
+/// A seat for a connection from `peer`; none if the peer has reached its limit. Connections from this machine are not
+/// counted, because one may be an unlisted proxy; those from trusted proxies are counted for the client of each
+/// request.
+FLUX_DECL std::optional<core::AddressSeat> ServerState::seat_for(const core::IpAddress& peer) {
+  if (peer.is_loopback() || hub_.proxies.trusts(peer)) return core::AddressSeat();
+  const auto seat = hub_.client_limits.connections.take(peer);
   if (!seat) return std::nullopt;
-  return transport::AddressSeat(hub_.seats, *seat);
+  return core::AddressSeat(hub_.client_limits.connections, *seat);
 }
 
-FLUX_DECL void ServerState::begin_connection(LoopUnit& unit, Socket socket, transport::AddressSeat seat,
-                                             std::string first) {
+FLUX_DECL void ServerState::begin_connection(LoopUnit& unit, Socket socket, core::AddressSeat seat, std::string first,
+                                             bool one_request) {
   if (unit.stopping) return;
   std::unique_ptr<transport::TlsEngine> engine;
   {
@@ -292,29 +365,29 @@ FLUX_DECL void ServerState::begin_connection(LoopUnit& unit, Socket socket, tran
   auto connection =
       std::make_shared<transport::Connection>(unit.loop, unit.connections, std::move(socket), std::move(engine));
   connection->set_seat(std::move(seat));
-  connection->start(std::make_shared<transport::HttpConnection>(*connection, unit.http), std::move(first));
+  connection->start(std::make_shared<transport::HttpConnection>(*connection, unit.http, one_request), std::move(first));
 }
 
-FLUX_DECL Result<void> ServerState::adopt(std::intptr_t native_socket, std::string bytes_read) {
+FLUX_DECL Result<void> ServerState::adopt(std::intptr_t native_socket, std::string bytes_read, AdoptOptions options) {
   const auto native = static_cast<Socket::native_handle_type>(native_socket);
   sockaddr_storage address{};
   auto size = static_cast<socklen_t>(sizeof address);
   if (::getsockname(native, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    return Error(Errc::invalid_argument, "adopt: " + std::to_string(native_socket) + " is no open socket");
+    return Error(Errc::invalid_argument, "adopt: " + std::to_string(native_socket) + " is not an open socket");
   }
   const auto protocol = address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
   const auto transit = std::make_shared<transport::SocketInTransit>(protocol, native);
   const std::lock_guard lock(mutex_);
-  if (life_ != Life::running) return Error(Errc::stopped, "adopt: the server does not run");
+  if (life_ != Life::running) return Error(Errc::stopped, "adopt: the server is not running");
   LoopUnit& unit = *units_[next_unit_++ % units_.size()];
-  unit.loop->post([this, &unit, transit, first = std::move(bytes_read)]() mutable {
+  unit.loop->post([this, &unit, transit, first = std::move(bytes_read), one = !options.keep_alive]() mutable {
     std::error_code ec;
     Socket socket = transit->arrive(*unit.loop, ec);
     if (!ec) socket.set_option(asio::ip::tcp::no_delay(true), ec);
     if (ec) return hub_.log(LogLevel::error, "can't adopt a socket: " + ec.message());
     auto seat = seat_for(transport::peer_of(socket).ip);
     if (!seat) return unit.loop->counters().connections_refused.add();
-    begin_connection(unit, std::move(socket), std::move(*seat), std::move(first));
+    begin_connection(unit, std::move(socket), std::move(*seat), std::move(first), one);
   });
   return {};
 }
@@ -322,18 +395,24 @@ FLUX_DECL Result<void> ServerState::adopt(std::intptr_t native_socket, std::stri
 // --- Stopping ---
 //
 // One order, whoever runs the loops:
-//   1  `begin_stop`: the server takes no more connections from `adopt`, and the services are told
+//   1  `begin_stop`: the server accepts no more connections from `adopt`, and the services are told
 //   2  the listeners close; every endpoint and every connection is told, on its loop (`say_goodbye`)
-//   3  until every connection is closed, or the grace is over
-//   4  on each loop: its connections are closed, its sessions end, and nothing runs on it any more (`end`)
-//   5  the services stop, in reverse: what their stores have begun is finished (`finish`)
+//   3  until every connection is closed, or the grace period is over
+//   4  on each loop: its connections are closed, its sessions end, and nothing more runs on it (`end`)
+//   5  the services stop, in reverse order, and finish the pending calls of their stores (`finish`)
 // With threads of our own the steps are posted to the loops, and one thread waits between them. In the application's
-// context the steps are tasks of its one loop; a destructor goes from step 1 to step 4.
+// context the steps are tasks of its one loop; a destructor skips from step 1 to step 4.
 
 FLUX_DECL bool ServerState::in_a_callback() const {
   const std::lock_guard lock(mutex_);
   return std::any_of(units_.begin(), units_.end(), [](const auto& unit) { return unit->loop->here(); }) ||
          callers_.contains(std::this_thread::get_id());
+}
+
+FLUX_DECL bool ServerState::works_on_another_thread() const {
+  if (context_ == nullptr) return false;
+  const std::lock_guard lock(mutex_);
+  return !units_.empty() && units_[0]->loop->in_turn_elsewhere();
 }
 
 FLUX_DECL bool ServerState::in_a_handler() const {
@@ -353,7 +432,11 @@ FLUX_DECL void ServerState::call_here(const std::function<void()>& callback) {
   callers_.erase(callers_.find(self));
 }
 
-FLUX_DECL void ServerState::wait_until_stopped() {
+FLUX_DECL void ServerState::wait() const {
+  if (!in_a_callback()) wait_until_stopped();
+}
+
+FLUX_DECL void ServerState::wait_until_stopped() const {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return life_ == Life::stopped; });
 }
@@ -374,7 +457,7 @@ FLUX_DECL void ServerState::stop(std::chrono::milliseconds grace) {
   stopper_ = std::thread([this, grace] { stop_and_wait(grace); });
 }
 
-/// True for the one caller who is to carry it out.
+/// Returns true to the one caller that must carry out the stop.
 FLUX_DECL bool ServerState::begin_stop() {
   const std::lock_guard lock(mutex_);
   if (life_ != Life::running) return false;
@@ -412,7 +495,7 @@ FLUX_DECL void ServerState::stop_in_context(std::chrono::milliseconds grace) {
   stop_listening();
   endpoints_.stop();
   say_goodbye(unit);
-  // In a turn of its own: the last connection may be in the middle of its end, and `finish` waits for the stores, whose
+  // In a turn of its own: the last connection may be in the middle of closing, and `finish` waits for the stores, whose
   // calls may be held by tasks of this loop.
   const auto finish_soon = [this, loop = unit.loop.get()] {
     asio::post(*context_, [this, loop = loop->shared_from_this()] {
@@ -429,7 +512,7 @@ FLUX_DECL void ServerState::finish_in_context() {
   stop_listening();
   unit.connections.on_empty = nullptr;
   end(unit);
-  // We may be inside a call of the loop: it stays until the context has come back from it.
+  // This may be inside a call of the loop, which must exist until it has returned to the context.
   asio::post(*context_, [loop = unit.loop] {});
   finish();
 }
@@ -455,8 +538,9 @@ FLUX_DECL void ServerState::end(LoopUnit& unit) {
   unit.loop->release_work();
 }
 
-/// No loop runs any more.
+/// Called when no loop runs any more.
 FLUX_DECL void ServerState::finish() {
+  loop_watch_.stop();
   services_.stop();
   std::vector<std::unique_ptr<LoopUnit>> ended;
   {
@@ -472,7 +556,7 @@ FLUX_DECL void ServerState::finish() {
   changed_.notify_all();
 }
 
-// --- What others ask ---
+// --- Queries ---
 
 FLUX_DECL bool ServerState::running() const {
   const std::lock_guard lock(mutex_);
@@ -482,6 +566,31 @@ FLUX_DECL bool ServerState::running() const {
 FLUX_DECL std::uint16_t ServerState::port(std::size_t index) const {
   const std::lock_guard lock(mutex_);
   return index < ports_.size() ? ports_[index] : std::uint16_t{0};
+}
+
+namespace server_detail {
+
+/// The host of `ListenAddress` as it is written in a URL (RFC 3986, 3.2.2; RFC 6874 for the zone of a link-local address).
+inline std::string url_host(const std::string& host) {
+  const auto ip = core::IpAddress::parse(host);
+  if (!ip) return host;  // "localhost"
+  if (*ip == core::IpAddress() || *ip == core::IpAddress::v4({})) return "localhost";
+  if (host.find(':') == std::string::npos) return host;
+  std::string in_brackets = "[" + host + "]";
+  if (const std::size_t zone = in_brackets.find('%'); zone != std::string::npos) in_brackets.replace(zone, 1, "%25");
+  return in_brackets;
+}
+
+}  // namespace server_detail
+
+FLUX_DECL std::vector<std::string> ServerState::urls() const {
+  const std::string scheme = config_.tls.certificate_file.empty() ? "http://" : "https://";
+  std::vector<std::string> urls;
+  const std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    urls.push_back(scheme + server_detail::url_host(config_.listen[i].host) + ":" + std::to_string(ports_[i]));
+  }
+  return urls;
 }
 
 FLUX_DECL std::size_t ServerState::connections_now() const {
@@ -506,6 +615,31 @@ FLUX_DECL std::shared_ptr<core::Loop> ServerState::a_loop() const {
   return units_.empty() ? nullptr : units_.front()->loop;
 }
 
+/// `after` is "LIST:ID": 0 is the directory of sessions, and the endpoints count from 1.
+FLUX_DECL ClientsPage ServerState::clients(std::size_t limit, std::string_view after) const {
+  std::size_t source = 0;
+  const std::size_t colon = std::min(after.find(':'), after.size());
+  std::from_chars(after.data(), after.data() + colon, source);
+  std::string_view id = after.substr(std::min(colon + 1, after.size()));
+  ClientsPage page;
+  std::string last;
+  for (; source <= endpoints_.size(); ++source, id = {}) {
+    const std::size_t wanted = limit + 1 - page.clients.size();  // one more, to see whether there is another page
+    auto part = source == 0 ? hub_.sessions.page(id, wanted) : endpoints_.at(source - 1).clients(id, wanted);
+    for (core::ListedClient& client : part) {
+      if (page.clients.size() == limit) {
+        page.after = std::move(last);
+        return page;
+      }
+      last = std::to_string(source) + ":" + client.id;
+      const std::chrono::system_clock::time_point connected_at{std::chrono::seconds(client.connected_at)};
+      auto session = client.session ? std::optional(Session(std::move(client.session))) : std::nullopt;
+      page.clients.push_back({client.protocol, std::move(client.id), connected_at, std::move(session), client.counts});
+    }
+  }
+  return page;
+}
+
 FLUX_DECL Stats ServerState::stats() const {
   const auto samples = metrics_.samples();
   const auto total = [&](std::string_view name) { return core::Metrics::total(samples, name); };
@@ -522,11 +656,13 @@ FLUX_DECL Stats ServerState::stats() const {
   stats.frames_out = total("frames_out");
   stats.bytes_in = total("bytes_in");
   stats.bytes_out = total("bytes_out");
-  stats.presence_coalesced = total("presence_coalesced");
+  stats.states_coalesced = total("states_coalesced");
   stats.messages_dropped = total("messages_dropped");
   stats.slow_readers_closed = total("slow_readers_closed");
   stats.handler_errors = total("handler_errors");
+  stats.slow_handlers = total("slow_handlers");
   stats.store_errors = total("store_errors");
+  stats.calls_failed = total("calls_failed");
   return stats;
 }
 

@@ -19,17 +19,23 @@ FLUX_DECL Grant Session::grant() const {
   return granted ? *granted : Grant{};
 }
 
-FLUX_DECL Result<void> Session::set_grant(Grant grant) const {
-  if (auto checked = gate::check_grant(grant); !checked) return checked;
-  return state_->change_grant(std::move(grant));
+FLUX_DECL Outcome<void> Session::set_grant(Grant grant) const {
+  auto changed = gate::check_grant(grant).and_then([&] { return state_->change_grant(std::move(grant)); });
+  return core::noted(state_->loop()->call_faults(), "set_grant", {}, std::move(changed));
+}
+
+FLUX_DECL JsonText Session::data() const { return state_->data(); }
+FLUX_DECL Outcome<void> Session::set_data(JsonText data) const {
+  return core::noted(state_->loop()->call_faults(), "set_data", {}, state_->change_data(std::move(data)));
 }
 
 FLUX_DECL std::string Session::remote_address() const { return state_->remote().text(); }
 FLUX_DECL std::vector<RoomId> Session::rooms() const { return state_->rooms(); }
 FLUX_DECL bool Session::connected() const { return state_->connected(); }
+FLUX_DECL ClientCounts Session::counts() const { return state_->counts(); }
 
-FLUX_DECL Result<Sent> Session::send(std::string_view event, const JsonText& payload, const RoomId& room) const {
-  return state_->send(event, payload, room);
+FLUX_DECL Outcome<Sent> Session::send(std::string_view event, const JsonText& payload, const RoomId& room) const {
+  return core::noted(state_->loop()->call_faults(), "send", event, state_->send(event, payload, room));
 }
 
 FLUX_DECL void Session::close(CloseCode code, std::string_view reason) const { state_->close_session(code, reason); }

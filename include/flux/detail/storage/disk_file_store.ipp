@@ -28,6 +28,7 @@ FLUX_DECL Result<void> DiskFileStore::mark_shared(const FileId& id) { return fil
 FLUX_DECL Result<void> DiskFileStore::mark_deleted(const FileId& id) { return files_->mark_deleted(id); }
 FLUX_DECL Result<void> DiskFileStore::remove(const FileId& id) { return files_->remove(id); }
 FLUX_DECL Result<std::vector<FileInfo>> DiskFileStore::list() { return files_->list(); }
+FLUX_DECL Result<FilesPage> DiskFileStore::page(const FileQuery& query) { return files_->page(query); }
 FLUX_DECL Result<FileCleanup> DiskFileStore::cleanup_deleted() { return files_->cleanup_deleted(); }
 FLUX_DECL Result<FileSweep> DiskFileStore::sweep(std::int64_t idle_since) { return files_->sweep(idle_since); }
 

@@ -37,6 +37,7 @@ class DiskFiles final : public FileStore {
   Result<void> mark_deleted(const FileId& id) override;
   Result<void> remove(const FileId& id) override;
   Result<std::vector<FileInfo>> list() override;
+  Result<FilesPage> page(const FileQuery& query) override;
   Result<FileCleanup> cleanup_deleted() override;
   Result<FileSweep> sweep(std::int64_t idle_since) override;
 

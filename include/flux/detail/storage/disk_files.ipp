@@ -3,6 +3,7 @@
 #include <flux/detail/storage/disk_files.hpp>
 #include <flux/detail/storage/file_id.hpp>
 #include <flux/detail/storage/file_index_log.hpp>
+#include <flux/detail/storage/file_pager.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -38,7 +39,7 @@ inline Error too_large(std::uint64_t bytes, std::uint64_t bytes_max) {
 inline Error lost_bytes(const std::string& what, const RawFile& file, std::uint64_t size) {
   std::error_code error;
   const std::uint64_t on_disk = file.size(error);
-  if (error) return disk_error("read how long a file is", error);
+  if (error) return disk_error("read the size of a file", error);
   return Error(Errc::store_failed,
                what + " has lost bytes: " + std::to_string(on_disk) + " of " + std::to_string(size) + " are on disk");
 }
@@ -160,7 +161,7 @@ FLUX_DECL void DiskFiles::load_index() {
   if (error) fail("the folder can't be read: " + error.message());
   entries_.reserve(files.size());
   for (FileInfo& file : files) {
-    if (!is_file_id(file.id)) fail("its index holds the id \"" + file.id + "\", which is no UUID in lower case");
+    if (!is_file_id(file.id)) fail("its index holds the id \"" + file.id + "\", which is not a UUID in lower case");
     const Names names = on_disk[file.id];
     adopt(std::move(file), names);
   }
@@ -244,7 +245,7 @@ FLUX_DECL Result<void> DiskFiles::create(const FileInfo& file) {
   {
     const std::lock_guard lock(mutex_);
     if (entries_.contains(file.id))
-      return Error(Errc::invalid_argument, "there is a file with the id " + file.id + " already");
+      return Error(Errc::invalid_argument, "a file with the id " + file.id + " already exists");
     if (auto reserved = usage_.reserve(file.owner, 1, length); !reserved) return reserved;
   }
   // The first append creates the file. So everything in the folder has a row, or is an orphan.
@@ -330,7 +331,7 @@ FLUX_DECL Result<void> DiskFiles::write_bytes(const Entry& entry, std::string_vi
 FLUX_DECL void DiskFiles::digest_bytes(Entry& entry, std::string_view bytes) {
   if (entry.info.size == 0) {
     auto digest = core::Digest::begin(core::DigestKind::sha256);
-    if (digest) entry.digest.emplace(std::move(*digest));  // else `complete` retries, and reports why it fails
+    if (digest) entry.digest.emplace(std::move(*digest));  // otherwise `complete` retries, and reports why it fails
   }
   if (entry.digest) entry.digest->update(bytes);
 }
@@ -373,7 +374,7 @@ FLUX_DECL Result<RawFile> DiskFiles::sync_bytes(const Entry& entry) {
   }
   if (!error && on_disk > size) file.truncate(size, error);
   if (!error) file.sync(error);
-  if (error) return disk_error("bring the bytes of an upload to disk", error);
+  if (error) return disk_error("sync the bytes of an upload", error);
   return file;
 }
 
@@ -435,6 +436,14 @@ FLUX_DECL Result<std::vector<FileInfo>> DiskFiles::list() {
   return files;
 }
 
+FLUX_DECL Result<FilesPage> DiskFiles::page(const FileQuery& query) {
+  auto pager = FilePager::make(query);
+  if (!pager) return pager.error();
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, entry] : entries_) pager->add(entry.info);
+  return pager->take();
+}
+
 FLUX_DECL Result<std::size_t> DiskFiles::read(const FileId& id, std::uint64_t offset, std::span<char> into) {
   const auto file = info(id);
   if (!file) return file.error();
@@ -476,9 +485,7 @@ FLUX_DECL Result<void> DiskFiles::mark_deleted(const FileId& id) {
 }
 
 FLUX_DECL Result<void> DiskFiles::remove(const FileId& id) {
-  auto held = hold(id);
-  if (!held) return held.error();
-  return erase(std::move(*held));
+  return hold(id).and_then([&](Held held) { return erase(std::move(held)); });
 }
 
 /// The row is deleted first: a file without a row is an orphan, but a row without its file would be wrong.
@@ -513,7 +520,7 @@ FLUX_DECL Result<FileCleanup> DiskFiles::cleanup_deleted() {
   for (const FileId& id : ids_where(is_deleted)) {
     Held held = hold_if(id, is_deleted);
     if (!held) continue;  // another call uses it
-    // The row is no longer visible, and tells the next cleanup of the bytes: here it is deleted last.
+    // The row is no longer visible, but the next cleanup finds the bytes by it: here it is deleted last.
     std::error_code error;
     remove_bytes(id, error);
     const bool gone = !error && in_index([&](FileIndex& index) { return index.erase(id); });

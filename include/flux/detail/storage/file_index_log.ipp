@@ -53,8 +53,9 @@ FLUX_DECL Result<void> FileIndexLog::apply(const storage::JournalRecord& record)
   }
   auto file = record.kind == storage::detail::row_saved ? storage::read_file_row(record.content) : std::nullopt;
   if (!file) {
-    return Error(Errc::store_failed, "the file index holds at byte " + std::to_string(record.place.offset) +
-                                         " what this version of flux does not know: was it written by a newer one?");
+    return Error(Errc::store_failed,
+                 "the file index holds at byte " + std::to_string(record.place.offset) +
+                     " data that this version of flux does not know: was it written by a newer one?");
   }
   forget(file->id);
   places_.emplace(file->id, record.place);

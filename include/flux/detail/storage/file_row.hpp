@@ -4,7 +4,7 @@
 // its rows get a format of their own, so that rows in this one stay readable.
 #pragma once
 
-#include <flux/storage/file_store.hpp>
+#include <flux/storage/file_info.hpp>
 
 #include <optional>
 #include <string>

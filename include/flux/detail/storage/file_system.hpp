@@ -17,6 +17,7 @@ namespace flux::storage {
 class FileSystem {
  public:
   enum class Open : std::uint8_t {
+    read,      ///< for reading only; fails as `existing` does
     existing,  ///< fails with no_such_file_or_directory if the file does not exist
     create,    ///< creates the file if it does not exist
   };

@@ -29,7 +29,7 @@ class SystemFile final : public FileSystem::File {
 class SystemFiles final : public FileSystem {
  public:
   std::unique_ptr<File> open(const std::string& path, Open mode, std::error_code& error) override {
-    RawFile file(path, mode == Open::create ? RawFile::Mode::create : RawFile::Mode::write, error);
+    RawFile file(path, raw(mode), error);
     if (error) return nullptr;
     return std::make_unique<SystemFile>(std::move(file));
   }
@@ -38,6 +38,16 @@ class SystemFiles final : public FileSystem {
   }
   void remove(const std::string& path, std::error_code& error) override { remove_file(path, error); }
   void sync_folder(const std::string& path, std::error_code& error) override { storage::sync_folder(path, error); }
+
+ private:
+  static RawFile::Mode raw(Open mode) {
+    switch (mode) {
+      case Open::read: return RawFile::Mode::read;
+      case Open::existing: return RawFile::Mode::write;
+      case Open::create: break;
+    }
+    return RawFile::Mode::create;
+  }
 };
 
 }  // namespace detail

@@ -12,7 +12,7 @@ inline bool has_room(std::uint64_t limit, std::uint64_t used, std::uint64_t more
 }
 
 inline Error no_more_files(const std::string& whose, std::uint64_t limit) {
-  return Error(Errc::quota_exceeded, whose + " may have " + std::to_string(limit) + " files, and has them");
+  return Error(Errc::quota_exceeded, whose + " may have " + std::to_string(limit) + " files, and has that many");
 }
 
 inline Error no_room(const std::string& whose, std::uint64_t limit, std::uint64_t used, std::uint64_t more) {

@@ -91,10 +91,10 @@ struct JournalOptions {
 ///
 /// A frame is synced before the next one is written. So if a frame is not whole and a whole one follows, the file is
 /// damaged, and `open` says where. If none follows, the frame was torn by a crash before it was acknowledged, and is cut
-/// off. After a failed sync nobody knows what is on disk, so the next append writes a new file first.
+/// off. After a failed sync it is unknown what is on disk, so the next append writes a new file first.
 ///
 /// An append that failed may still be found after a crash, if the power went before its bytes could be cut off.
-/// One process at a time may use the file; that is the caller's duty. `path` + ".new" is the journal's, too.
+/// One process at a time may use the file; that is the caller's duty. `path` + ".new" also belongs to the journal.
 /// Threading: `open` first, then `append` from any thread; blocks.
 class Journal {
  public:
@@ -142,12 +142,12 @@ class Journal {
   mutable std::mutex mutex_;
   std::condition_variable written_;
   std::shared_ptr<Batch> next_;  // to be written when the present write has ended
-  bool writing_ = false;         // whoever has set it may use everything below
+  bool writing_ = false;         // the thread that has set it may use everything below
   std::unique_ptr<FileSystem::File> file_;
   std::uint32_t salt_crc_ = 0;    // CRC-32 of the salt: the start value of all others
   std::uint64_t end_ = 0;         // of the last whole frame
   std::uint64_t rewrite_at_ = 0;  // the size from which a rewriting may pay
-  bool sound_ = true;             // false: what is in the file behind `end_`, or on disk, is unknown
+  bool sound_ = true;             // false: the content of the file after `end_`, or on disk, is unknown
 };
 
 }  // namespace flux::storage

@@ -225,7 +225,7 @@ FLUX_DECL Result<void> Journal::replay() {
   constexpr std::size_t crc_at = detail::journal_head_bytes - 4;
   if (head.size() < detail::journal_head_bytes || !head.starts_with(options_.name) ||
       read_u32(std::string_view(head).substr(crc_at)) != detail::crc_on(0, head.substr(0, crc_at))) {
-    return damaged_at(0, ": it does not begin as one of flux does");
+    return damaged_at(0, ": it does not begin like one of flux");
   }
   salt_crc_ = detail::crc_on(0, head.substr(detail::journal_name_bytes, detail::journal_salt_bytes));
   std::uint64_t at = detail::journal_head_bytes;
@@ -255,8 +255,9 @@ FLUX_DECL Result<void> Journal::apply(std::string_view content, std::uint64_t co
     const bool has_head = rest.size() >= detail::record_head_bytes;
     const std::size_t size = has_head ? read_u32(rest.substr(1)) : 0;
     if (!has_head || size > rest.size() - detail::record_head_bytes) {
-      return Error(Errc::store_failed, "the " + options_.subject + " holds at byte " + std::to_string(content_at + at) +
-                                           " what this version of flux does not know: was it written by a newer one?");
+      return Error(Errc::store_failed,
+                   "the " + options_.subject + " holds at byte " + std::to_string(content_at + at) +
+                       " data that this version of flux does not know: was it written by a newer one?");
     }
     const std::string_view record = rest.substr(0, detail::record_head_bytes + size);
     const JournalPlace place{content_at + at, static_cast<std::uint32_t>(record.size()), detail::crc_on(0, record)};
@@ -337,7 +338,7 @@ FLUX_DECL Result<void> Journal::write(std::string_view content) {
   end_ += frame.size();
   sound_ = true;
   if (end_ >= rewrite_at_ && end_ > 2 * state_.live_bytes()) {
-    // The old file is complete, too: after a failure the next attempt is made when it has doubled.
+    // The old file is complete as well: after a failure the next attempt is made when it has doubled.
     if (!rewrite()) rewrite_at_ = 2 * end_;
   }
   return {};

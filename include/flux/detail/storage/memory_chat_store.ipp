@@ -37,7 +37,7 @@ class MemoryChat final : public ChatStore {
     bytes_ += bytes_of(log.messages.back());
     with_messages_.splice(with_messages_.begin(), log.messages.size() == 1 ? without_messages_ : with_messages_,
                           log.place);
-    while (bytes_max_ != 0 && bytes_ > bytes_max_) drop_oldest(*with_messages_.back());
+    drop_excess();
     return offset;
   }
 
@@ -61,6 +61,29 @@ class MemoryChat final : public ChatStore {
 
   bool may_block() const override { return false; }
 
+  bool can_edit() const override { return true; }
+  Result<bool> replace(const RoomId& room, const ChatMessage& message) override {
+    if (const auto storable = check_storable(message); !storable) return storable.error();
+    const std::lock_guard lock(mutex_);
+    const auto found = logs_.find(room);
+    if (found == logs_.end()) return false;
+    auto& messages = found->second->messages;
+    if (messages.empty() || message.offset < messages.front().offset || message.offset > messages.back().offset) {
+      return false;
+    }
+    // The id must not move: `by_id` refers to it.
+    ChatMessage& stored = messages[static_cast<std::size_t>(message.offset - messages.front().offset)];
+    if (stored.deleted_at != 0) return false;
+    bytes_ -= bytes_of(stored);
+    stored.message = std::string(message.message);  // without the old one's capacity
+    stored.metadata = std::string(message.metadata);
+    stored.edited_at = message.edited_at;
+    stored.deleted_at = message.deleted_at;
+    bytes_ += bytes_of(stored);
+    drop_excess();
+    return true;
+  }
+
  private:
   struct Log {
     Log(RoomId name, const core::SeededHash& hash) : room(std::move(name)), by_id(0, hash) {}
@@ -76,6 +99,10 @@ class MemoryChat final : public ChatStore {
     constexpr std::size_t around = sizeof(ChatMessage) + 64;  // its entry in `by_id`
     return message.message.size() + message.metadata.size() + message.id.size() + message.room.size() +
            message.connection_id.size() + message.user_id.size() + around;
+  }
+
+  void drop_excess() {
+    while (bytes_max_ != 0 && bytes_ > bytes_max_) drop_oldest(*with_messages_.back());
   }
 
   void drop_oldest(Log& log) {
@@ -132,6 +159,9 @@ FLUX_DECL Result<Offset> MemoryChatStore::append(const RoomId& room, const ChatM
 FLUX_DECL Result<std::vector<ChatMessage>> MemoryChatStore::history(const RoomId& room, std::size_t limit,
                                                                     Offset before) {
   return chat_->history(room, limit, before);
+}
+FLUX_DECL Result<bool> MemoryChatStore::replace(const RoomId& room, const ChatMessage& message) {
+  return chat_->replace(room, message);
 }
 
 }  // namespace flux

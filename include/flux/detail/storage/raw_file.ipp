@@ -169,7 +169,7 @@ FLUX_DECL std::string boot_name() {
 
 namespace detail {
 
-/// The disk is full, or the quota of the user who runs this process.
+/// Whether the disk is full, or the quota of this process's user is used up.
 inline bool is_full(const std::error_code& error) noexcept {
 #if defined(EDQUOT)
   if (error == std::error_code(EDQUOT, std::generic_category())) return true;

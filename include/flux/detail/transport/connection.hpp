@@ -2,9 +2,9 @@
 #pragma once
 
 #include <flux/config.hpp>
+#include <flux/detail/core/address_seats.hpp>
 #include <flux/detail/core/ip_address.hpp>
 #include <flux/detail/core/loop.hpp>
-#include <flux/detail/transport/address_seats.hpp>
 #include <flux/detail/transport/minimum_rate.hpp>
 #include <flux/detail/transport/socket_in_transit.hpp>
 #include <flux/detail/transport/tls.hpp>
@@ -59,8 +59,8 @@ struct ConnectionGroup {
   MinimumRate input_rate;
   MinimumRate output_rate;
   std::vector<Connection*> members;
-  std::function<void()> on_empty;  // called when the last member is removed
-  AddressSeats* seats = nullptr;   // null: connections are not counted per client
+  std::function<void()> on_empty;       // called when the last member is removed
+  core::AddressSeats* seats = nullptr;  // null: connections are not counted per client
 };
 
 /// Ownership: shared by the pending operations on its socket, so it lives until it is closed. Handlers hold it by plain
@@ -90,7 +90,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   /// The address at the other end of the socket: the client's or its proxy's. Unspecified if the peer has disconnected.
   core::ClientAddress peer() const { return peer_of(socket_); }
   /// Takes over the client's seat.
-  void set_seat(AddressSeat seat) { seat_ = seat.take(); }
+  void set_seat(core::AddressSeat seat) { seat_ = seat.take(); }
   /// Counts the connection for this client instead. Returns false and changes nothing if the client has reached its
   /// limit.
   bool count_for(const core::IpAddress& client);
@@ -208,6 +208,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void stop_input_clock();
   void start_input_clock();
   void begin_output_period();
+  void continue_input();
   std::string& unused();
   void drop_unused();
   bool hold_input();
@@ -237,7 +238,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void outbox_empty();
   void fail();
 
-  AddressSeats::Seat seat_ = AddressSeats::none;  // placed where the base class leaves four bytes unused
+  core::AddressSeats::Seat seat_ = core::AddressSeats::none;  // placed where the base class leaves four bytes unused
   // The members that a fan-out reads come first, in two cache lines.
   flux::detail::Socket socket_;
   std::unique_ptr<Encryption> tls_;
@@ -264,7 +265,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 /// A connection on its way to another loop. Closed if it does not get there.
 class ConnectionInTransit {
  public:
-  ConnectionInTransit(SocketInTransit socket, std::unique_ptr<TlsEngine> tls, std::string unused, AddressSeat seat)
+  ConnectionInTransit(SocketInTransit socket, std::unique_ptr<TlsEngine> tls, std::string unused,
+                      core::AddressSeat seat)
       : socket_(std::move(socket)), tls_(std::move(tls)), unused_(std::move(unused)), seat_(std::move(seat)) {}
   /// Call once, on the new loop; then call `start` and `resume_input` on the result. Null if the system refuses.
   std::shared_ptr<Connection> arrive(const std::shared_ptr<core::Loop>& loop, ConnectionGroup& group);
@@ -273,7 +275,7 @@ class ConnectionInTransit {
   SocketInTransit socket_;
   std::unique_ptr<TlsEngine> tls_;
   std::string unused_;
-  AddressSeat seat_;
+  core::AddressSeat seat_;
 };
 
 }  // namespace flux::transport

@@ -88,7 +88,7 @@ FLUX_DECL core::ClientAddress peer_of(const flux::detail::Socket& socket) {
 }
 
 FLUX_DECL bool Connection::count_for(const core::IpAddress& client) {
-  AddressSeats* const seats = group_.seats;
+  core::AddressSeats* const seats = group_.seats;
   if (seats == nullptr || seats->belongs(seat_, client)) return true;
   const auto seat = seats->take(client);
   if (seat) seats->give_back(std::exchange(seat_, *seat));
@@ -245,15 +245,7 @@ FLUX_DECL bool Connection::hold_input() {
 FLUX_DECL void Connection::release_input() {
   held_ = false;
   start_input_clock();
-  loop_->post([self = shared_from_this()] {
-    if (self->closed_ || self->finishing_ || self->input_held()) return;
-    if (self->unused_bytes() > 0) {
-      self->begin_turn();
-      self->consume_input(self->loop_->read_buffer(), 0);
-      self->end_turn();
-    }
-    self->wait_readable();
-  });
+  continue_input();
 }
 
 FLUX_DECL void Connection::watch_input(std::uint64_t so_far, bool begins) {
@@ -313,10 +305,15 @@ FLUX_DECL void Connection::on_input_deadline() {
 }
 
 FLUX_DECL void Connection::resume_input() {
+  paused_ = false;
+  start_input_clock();
+  continue_input();
+}
+
+/// Unless reading is stopped again first.
+FLUX_DECL void Connection::continue_input() {
   loop_->post([self = shared_from_this()] {
-    if (self->closed_ || self->finishing_) return;
-    self->paused_ = false;
-    self->start_input_clock();
+    if (self->closed_ || self->finishing_ || self->input_held()) return;
     if (self->unused_bytes() > 0) {
       self->begin_turn();
       self->consume_input(self->loop_->read_buffer(), 0);
@@ -654,7 +651,7 @@ FLUX_DECL void Connection::close() {
   std::swap(group_.members[group_index_], group_.members.back());
   group_.members.pop_back();
   loop_->counters().connections_now.subtract();
-  if (seat_ != AddressSeats::none) group_.seats->give_back(std::exchange(seat_, AddressSeats::none));
+  if (seat_ != core::AddressSeats::none) group_.seats->give_back(std::exchange(seat_, core::AddressSeats::none));
   if (const auto handler = std::move(handler_)) handler->on_closed();
   if (group_.members.empty() && group_.on_empty) group_.on_empty();
 }
@@ -667,8 +664,9 @@ FLUX_DECL std::shared_ptr<ConnectionInTransit> Connection::detach() {
   if (ec) return nullptr;
   const auto native = socket_.release(ec);
   if (ec) return nullptr;
-  AddressSeat seat;
-  if (seat_ != AddressSeats::none) seat = AddressSeat(*group_.seats, std::exchange(seat_, AddressSeats::none));
+  core::AddressSeat seat;
+  if (seat_ != core::AddressSeats::none)
+    seat = core::AddressSeat(*group_.seats, std::exchange(seat_, core::AddressSeats::none));
   std::string unused = unfinished_ ? std::move(unfinished_->unused) : std::string();
   auto transit = std::make_shared<ConnectionInTransit>(
       SocketInTransit(protocol, native), tls_ ? std::move(tls_->engine) : nullptr, std::move(unused), std::move(seat));

@@ -28,6 +28,14 @@ FLUX_DECL std::string HttpExchange::token() const {
   return transport::bearer_token(header("authorization"));
 }
 
+FLUX_DECL std::optional<std::string> HttpExchange::cookie(std::string_view name) const {
+  return transport::cookie_value(header("cookie"), name);
+}
+
+FLUX_DECL Identity HttpExchange::identity() const { return state_->grant() ? state_->grant()->identity : Identity(); }
+
+FLUX_DECL Grant HttpExchange::grant() const { return state_->grant() ? *state_->grant() : Grant(); }
+
 FLUX_DECL std::string HttpExchange::remote_address() const { return state_->client().text(); }
 
 FLUX_DECL void HttpExchange::read_body(std::function<void(std::string body)> done) const {

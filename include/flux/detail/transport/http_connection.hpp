@@ -29,9 +29,13 @@ struct HttpService {
 
   /// Whether a WebSocket endpoint is at this path. A request there that no route answers gets 426.
   std::function<bool(const std::string& path)> is_websocket;
-  /// Takes a WebSocket handshake for such a path, after method, version, key and Connection were checked. Answers it
-  /// now or later, on the loop, with `accept_upgrade` or `refuse_upgrade`. The head is valid during the call.
+  /// Takes a WebSocket handshake for such a path, after method, version, key and Connection were checked. Must answer
+  /// it, now or in bounded time, on the loop, with `accept_upgrade` or `refuse_upgrade`. The head is valid during the
+  /// call.
   std::function<void(const std::shared_ptr<HttpConnection>&, const HttpHead&)> upgrade;
+  /// Whether the client may make this request, of a route that wants to know: calls `admitted`, now or in bounded time, on
+  /// the loop, or answers the request.
+  std::function<void(const std::shared_ptr<flux::detail::HttpExchangeState>&, std::function<void()> admitted)> let_in;
   std::function<void(LogLevel, std::string_view)> log;
 
   HttpDateCache date;
@@ -46,8 +50,9 @@ class HttpConnection final : public StreamHandler,
                              public flux::detail::HttpExchangeOwner,
                              public std::enable_shared_from_this<HttpConnection> {
  public:
-  /// The head of the first request must be complete within `Limits::handshake_timeout` from now.
-  HttpConnection(Connection& connection, HttpService& service);
+  /// The head of the first request must be complete within `Limits::handshake_timeout` from now. `one_request`: the
+  /// connection closes after the first answer, unless that accepts an upgrade.
+  HttpConnection(Connection& connection, HttpService& service, bool one_request = false);
 
   /// Writes `response_head` and passes the connection to `next`, with the bytes that were read after the request.
   /// Afterwards this handler is `closed` and the connection has no deadline. `next` is not called before this returns.
@@ -81,6 +86,7 @@ class HttpConnection final : public StreamHandler,
   void end() override;
   void cut(std::string_view reason) override;
   void drop() override;
+  void abort() override;
   void abandoned() override;
   void body_wanted() override;
   void pause_body() override;
@@ -95,7 +101,6 @@ class HttpConnection final : public StreamHandler,
     nothing,  // for the application, which may take its time
     head,     // the rest of a head, or the first request
     request,  // another request
-    upgrade,  // the application's answer to a handshake
     body
   };
 
@@ -131,6 +136,7 @@ class HttpConnection final : public StreamHandler,
   void on_parse_error();
   bool is_websocket(std::string_view path) const;
   void begin_upgrade();
+  void ask_about(const Route& route, const std::shared_ptr<flux::detail::HttpExchangeState>& exchange);
   void call_route(const Route& route, const std::shared_ptr<flux::detail::HttpExchangeState>& exchange);
   void answer_without_route(const RouteMatch& match, std::string_view method, std::string_view path);
   void answer_text(int status, std::string_view text, HttpFields fields = {});
@@ -154,6 +160,7 @@ class HttpConnection final : public StreamHandler,
   std::uint64_t request_number_ = 0;
   Wait wait_ = Wait::head;
   bool in_data_ = false;
+  const bool one_request_;
   bool closing_ = false;  // no further requests are answered
   bool stopping_ = false;
   bool peer_ended_ = false;

@@ -27,8 +27,8 @@ inline HttpLimits http_limits(const Limits& limits) {
 
 }  // namespace detail
 
-FLUX_DECL HttpConnection::HttpConnection(Connection& connection, HttpService& service)
-    : connection_(&connection), service_(service) {
+FLUX_DECL HttpConnection::HttpConnection(Connection& connection, HttpService& service, bool one_request)
+    : connection_(&connection), service_(service), one_request_(one_request) {
   connection.set_deadline(service.limits->handshake_timeout);
 }
 
@@ -87,7 +87,7 @@ FLUX_DECL void HttpConnection::on_head() {
   request.awaits_continue = head.expects_continue();
   request.context.version_minor = head.version_minor();
   request.context.head_request = head.method() == "HEAD";
-  request.context.keep_alive = head.keep_alive();
+  request.context.keep_alive = head.keep_alive() && !one_request_;
   const core::ClientAddress sender = client(head);
   if (!may_connect(sender)) return refuse(429, "too many connections from this address");
   if (head.method() == "CONNECT") return refuse(501, "CONNECT is for proxies");
@@ -112,8 +112,8 @@ FLUX_DECL void HttpConnection::on_head() {
     return answer_without_route(hides_websocket ? RouteMatch{nullptr, 404, {}} : match, exchange->head().method(),
                                 exchange->head().path());
   }
-  if (length.value_or(0) > body_bytes_max) return refuse(413, "the announced body is too long");
-  call_route(*match.route, exchange);
+  if (length.value_or(0) > body_bytes_max) return refuse(413, "the declared body is too long");
+  match.route->options.authenticated ? ask_about(*match.route, exchange) : call_route(*match.route, exchange);
 }
 
 FLUX_DECL core::ClientAddress HttpConnection::client(const HttpHead& head) const {
@@ -129,8 +129,21 @@ FLUX_DECL bool HttpConnection::may_connect(const core::ClientAddress& sender) {
   return false;
 }
 
+/// The body is held back until the route's handler can read it.
+FLUX_DECL void HttpConnection::ask_about(const Route& route,
+                                         const std::shared_ptr<flux::detail::HttpExchangeState>& exchange) {
+  if (exchange->head().has_body()) pause_body();
+  service_.let_in(exchange, [self = shared_from_this(), &route, exchange, number = request_number_] {
+    if (!self->serves(number)) return;
+    self->resume_body();
+    if (!self->serves(number)) return;  // the client had ended its sending side inside the body
+    self->call_route(route, exchange);
+  });
+}
+
 FLUX_DECL void HttpConnection::call_route(const Route& route,
                                           const std::shared_ptr<flux::detail::HttpExchangeState>& exchange) {
+  const core::RunningHandler::Call call(connection_->loop().counters().running, "HTTP", exchange->client());
   try {
     if (route.files) {
       answer_with_file(exchange, *route.files, exchange->captures().all().back().second);
@@ -201,7 +214,7 @@ FLUX_DECL bool HttpConnection::is_websocket(std::string_view path) const {
 FLUX_DECL void HttpConnection::begin_upgrade() {
   const HttpHead head = request_->parser.take_head();  // the request is destroyed once the upgrade is accepted
   if (head.all_headers("Sec-WebSocket-Version") != "13") {
-    return answer_text(426, "Only version 13 of WebSocket is spoken here",
+    return answer_text(426, "Only version 13 of WebSocket is supported",
                        {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {"Sec-WebSocket-Version", "13"}});
   }
   if (!valid_key(head.all_headers("Sec-WebSocket-Key"))) {
@@ -371,6 +384,10 @@ FLUX_DECL void HttpConnection::cut(std::string_view reason) {
 
 FLUX_DECL void HttpConnection::drop() {
   connection_->loop().counters().slow_readers_closed.add();
+  abort();
+}
+
+FLUX_DECL void HttpConnection::abort() {
   connection_->loop().post([self = shared_from_this()] {
     if (self->connection_ != nullptr) self->connection_->close();
   });
@@ -379,18 +396,18 @@ FLUX_DECL void HttpConnection::drop() {
 FLUX_DECL void HttpConnection::abandoned() {
   if (request_->answered) return;
   if (!request_->begun) {
-    log_error("the last handle of an HTTP exchange went without an answer");
+    log_error("the last handle of an HTTP exchange was destroyed without an answer");
     return answer_text(500, reason_phrase(500));
   }
   if (request_->framing == HttpBodyFraming::none ||
       (request_->framing == HttpBodyFraming::sized && request_->bytes_left == 0)) {
     return complete_answer();
   }
-  cut("the last handle of an HTTP exchange went before its answer was ended");
+  cut("the last handle of an HTTP exchange was destroyed before its answer was complete");
 }
 
 FLUX_DECL void HttpConnection::handler_failed(std::uint64_t exchange, const std::exception_ptr& error) {
-  std::string reason = "an exception that is no std::exception";
+  std::string reason = "an exception that is not a std::exception";
   try {
     std::rethrow_exception(error);
   } catch (const std::exception& exception) {
@@ -450,7 +467,7 @@ FLUX_DECL void HttpConnection::body_wanted() {
 FLUX_DECL void HttpConnection::pause_body() {
   if (request_->read) return;
   request_->body_paused = true;
-  connection_->pause_reading();
+  if (!in_data_) connection_->pause_reading();  // otherwise `settle` does, unless the body is resumed before
 }
 
 FLUX_DECL void HttpConnection::resume_body() {
@@ -540,7 +557,7 @@ FLUX_DECL void HttpConnection::on_stop() {
   // for.
   if (!request_ && connection_->outbox_bytes() == 0) return connection_->close();
   if (!request_ || !request_->head_read) return close_when_sent();
-  if (request_->upgrading) refuse_upgrade(503, "The server stops");
+  if (request_->upgrading) refuse_upgrade(503, "The server is stopping");
 }
 
 FLUX_DECL void HttpConnection::on_closed() {
@@ -566,8 +583,6 @@ FLUX_DECL void HttpConnection::update_deadline(std::size_t unread) {
     if (unread == 0 && request_number_ > 0) wait_for(Wait::request);
   } else if (!request_->head_read) {
     if (wait_ != Wait::head) wait_for(Wait::head);  // for the complete head, however slowly it arrives
-  } else if (request_->upgrading) {
-    if (wait_ != Wait::upgrade) wait_for(Wait::upgrade);
   } else {
     wait_for(awaits_body && !request_->body_paused ? Wait::body : Wait::nothing);
   }
@@ -577,8 +592,8 @@ FLUX_DECL void HttpConnection::wait_for(Wait wait) {
   if (wait == Wait::nothing && wait_ == wait) return;
   wait_ = wait;
   if (wait == Wait::nothing) return connection_->clear_deadline();
-  const bool handshake = wait == Wait::head || wait == Wait::upgrade;
-  connection_->set_deadline(handshake ? service_.limits->handshake_timeout : service_.limits->http_idle_timeout);
+  const Limits& limits = *service_.limits;
+  connection_->set_deadline(wait == Wait::head ? limits.handshake_timeout : limits.http_idle_timeout);
 }
 
 FLUX_DECL void HttpConnection::on_deadline() {
@@ -589,7 +604,6 @@ FLUX_DECL void HttpConnection::on_deadline() {
       request_->head_read = true;
       return refuse(408, "the head of the request took too long");
     case Wait::request: return connection_->close();
-    case Wait::upgrade: return refuse_upgrade(503, "the application took too long to answer");
     case Wait::body: return refuse_slow_body("the body of the request took too long");
   }
 }

@@ -7,6 +7,7 @@
 #include <flux/detail/transport/http_message.hpp>
 #include <flux/detail/transport/path_pattern.hpp>
 #include <flux/error.hpp>
+#include <flux/grant.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -37,6 +38,8 @@ class HttpExchangeOwner {
   virtual void cut(std::string_view reason) = 0;
   /// Closes the connection, in a new turn, because its reader is too slow.
   virtual void drop() = 0;
+  /// Closes the connection, in a new turn, as if the client had disconnected.
+  virtual void abort() = 0;
   /// The last handle was destroyed.
   virtual void abandoned() = 0;
   /// The application reads the body from now on.
@@ -76,6 +79,11 @@ class HttpExchangeState final : public std::enable_shared_from_this<HttpExchange
   /// The client's address, which behind trusted proxies is not that of the connection's peer.
   const core::ClientAddress& client() const noexcept { return client_; }
 
+  /// What the client was granted for this request; null: nothing, or nobody was asked.
+  const std::shared_ptr<const Grant>& grant() const noexcept { return grant_; }
+  /// To be called before the route's handler gets a handle.
+  void set_grant(std::shared_ptr<const Grant> grant) noexcept { grant_ = std::move(grant); }
+
   // For the application
   void on_body(BodyPiece piece, BodyDone done);
   void pause_body();
@@ -95,6 +103,11 @@ class HttpExchangeState final : public std::enable_shared_from_this<HttpExchange
   void cut(std::string_view reason);
   /// Calls the `on_drain` callback when all output has been sent, congested or not; never before this returns.
   void ask_drained();
+  /// Disconnects the client; callbacks learn that as if the client had done it.
+  void abort();
+  bool over() const noexcept { return over_.load(std::memory_order_relaxed); }
+  /// Keeps the object until the answer is complete or the client has disconnected.
+  void hold(std::shared_ptr<void> object) { held_ = std::move(object); }
   /// From now on a client that has ended its sending side counts as disconnected: it would not read the answer.
   void end_with_client() noexcept { ends_with_client_ = true; }
 
@@ -128,6 +141,8 @@ class HttpExchangeState final : public std::enable_shared_from_this<HttpExchange
   const transport::HttpHead head_;
   transport::PathCaptures captures_;
   const core::ClientAddress client_;
+  std::shared_ptr<const Grant> grant_;
+  std::shared_ptr<void> held_;  // null once the answer is over
   const std::size_t congested_bytes_;
   const std::size_t outbox_bytes_max_;
 

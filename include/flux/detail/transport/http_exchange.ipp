@@ -41,6 +41,7 @@ void HttpExchangeState::on_owner(Call call) {
 
 template <class Call>
 void HttpExchangeState::guarded(Call&& call) {
+  const core::RunningHandler::Call running(loop_->counters().running, "HTTP", client_);
   try {
     call();
   } catch (...) {
@@ -167,6 +168,10 @@ FLUX_DECL void HttpExchangeState::cut(std::string_view reason) {
   if (const auto connection = owner()) connection->cut(reason);
 }
 
+FLUX_DECL void HttpExchangeState::abort() {
+  on_owner([](HttpExchangeOwner& connection) { connection.abort(); });
+}
+
 FLUX_DECL void HttpExchangeState::on_drain(std::function<void()> drained) { drained_ = std::move(drained); }
 
 FLUX_DECL void HttpExchangeState::ask_drained() {
@@ -199,6 +204,7 @@ FLUX_DECL void HttpExchangeState::answer_over() {
   over_.store(true, std::memory_order_relaxed);
   const auto aborted = std::exchange(aborted_, nullptr);
   const auto drained = std::exchange(drained_, nullptr);
+  const auto held = std::exchange(held_, nullptr);
 }
 
 FLUX_DECL void HttpExchangeState::ignore_body() {
@@ -218,6 +224,7 @@ FLUX_DECL void HttpExchangeState::connection_closed() {
   const auto self = shared_from_this();
   over_.store(true, std::memory_order_relaxed);
   const auto drained = std::exchange(drained_, nullptr);
+  const auto held = std::exchange(held_, nullptr);
   body_end(false);
   if (const auto aborted = std::exchange(aborted_, nullptr)) guarded(aborted);
 }

@@ -58,6 +58,12 @@ std::optional<std::string> query_parameter(std::string_view query, std::string_v
 /// The token of an Authorization field, `Bearer …` (RFC 6750, 2.1); empty if there is none.
 std::string bearer_token(std::optional<std::string_view> authorization);
 
+/// Removes the text before the next `separator`, and the separator, from `rest`; returns it without the blanks around it.
+std::string_view take_part(std::string_view& rest, char separator);
+
+/// The value of a cookie in a Cookie field (RFC 6265, 4.2.1), without quotes around it; the first one of that name.
+std::optional<std::string> cookie_value(std::optional<std::string_view> cookies, std::string_view name);
+
 /// The standard phrase of a status (RFC 9110 section 15 and the IANA registry), "Unknown" for others.
 std::string_view reason_phrase(int status) noexcept;
 
@@ -83,10 +89,10 @@ class HttpHead {
   /// The target after its first `?`, as sent; empty without one.
   std::string_view query() const noexcept { return view(query_); }
 
-  /// 0 for HTTP/1.0, else 1.
+  /// 0 for HTTP/1.0, otherwise 1.
   int version_minor() const noexcept { return version_minor_; }
 
-  /// Host and port: from the target if it names them, else from the Host field; empty if neither does.
+  /// Host and port: from the target if it names them, otherwise from the Host field; empty if neither does.
   std::string_view host() const noexcept { return view(host_); }
 
   /// The value of the first field with that name, without surrounding whitespace.

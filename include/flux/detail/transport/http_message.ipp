@@ -149,6 +149,36 @@ FLUX_DECL std::string bearer_token(std::optional<std::string_view> authorization
   return std::string(token);
 }
 
+namespace detail {
+
+FLUX_DECL std::string_view without_blanks(std::string_view text) {
+  constexpr std::string_view blank = " \t";
+  text.remove_prefix(std::min(text.find_first_not_of(blank), text.size()));
+  return text.substr(0, text.find_last_not_of(blank) + 1);
+}
+
+}  // namespace detail
+
+FLUX_DECL std::string_view take_part(std::string_view& rest, char separator) {
+  const std::size_t end = std::min(rest.find(separator), rest.size());
+  const std::string_view part = rest.substr(0, end);
+  rest.remove_prefix(std::min(end + 1, rest.size()));
+  return detail::without_blanks(part);
+}
+
+FLUX_DECL std::optional<std::string> cookie_value(std::optional<std::string_view> cookies, std::string_view name) {
+  std::string_view rest = cookies.value_or(std::string_view());
+  while (!rest.empty()) {
+    const std::string_view pair = take_part(rest, ';');
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string_view::npos || detail::without_blanks(pair.substr(0, equals)) != name) continue;
+    std::string_view value = detail::without_blanks(pair.substr(equals + 1));
+    if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+    return std::string(value);
+  }
+  return std::nullopt;
+}
+
 FLUX_DECL std::string_view reason_phrase(int status) noexcept {
   for (const auto& [known, phrase] : detail::reason_phrases) {
     if (known == status) return phrase;

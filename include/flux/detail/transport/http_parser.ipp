@@ -71,7 +71,7 @@ FLUX_DECL HttpRequestParser::Event HttpRequestParser::next(std::string_view& in)
           state_ = State::chunk_size;
           break;
         }
-        if (framing_.content_length > body_bytes_left_) return fail(413, "the announced body is too long");
+        if (framing_.content_length > body_bytes_left_) return fail(413, "the declared body is too long");
         chunk_bytes_left_ = framing_.content_length;
         state_ = State::sized_body;
         break;
@@ -158,7 +158,7 @@ FLUX_DECL HttpRequestParser::Step HttpRequestParser::start(std::string_view& in)
     empty_line_seen_ = true;
     return Step::done;
   }
-  if (first == '\x16') return refuse(400, "a TLS handshake came in on a port without TLS");
+  if (first == '\x16') return refuse(400, "a TLS handshake was received on a port without TLS");
   if (first == '\r') return refuse(400, "more than one empty line before the request");
   if (first == '\n') return refuse(400, "a line ends with LF alone, not with CRLF");
   if (!detail::is_char(first, detail::token_char)) return refuse(400, "the request does not begin with a method");
@@ -209,14 +209,14 @@ FLUX_DECL HttpRequestParser::Step HttpRequestParser::parse_request_line(std::str
   if (target.empty()) return refuse(400, "the request line has no target, or more than one space before it");
   if (!detail::all_chars(target, detail::target_char))
     return refuse(400, "the target holds a character that is not allowed");
-  if (target_end == line.size()) return refuse(505, "the request line has no version: HTTP/0.9 is not spoken here");
+  if (target_end == line.size()) return refuse(505, "the request line has no version: HTTP/0.9 is not supported");
 
   const std::string_view version = line.substr(target_end + 1);
   const bool well_formed = version.size() == 8 && version.substr(0, 5) == "HTTP/" && detail::is_digit(version[5]) &&
                            version[6] == '.' && detail::is_digit(version[7]);
   if (!well_formed) return refuse(400, "the request line does not end with an HTTP version");
-  if (line == "PRI * HTTP/2.0") return refuse(505, "this is HTTP/2, only HTTP/1.1 and HTTP/1.0 are spoken here");
-  if (version[5] != '1') return refuse(505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+  if (line == "PRI * HTTP/2.0") return refuse(505, "this is HTTP/2, only HTTP/1.1 and HTTP/1.0 are supported");
+  if (version[5] != '1') return refuse(505, "only HTTP/1.1 and HTTP/1.0 are supported");
   head_.version_minor_ = version[7] == '0' ? 0 : 1;  // RFC 9110 section 2.5: a higher minor version is read as 1.1
   head_.method_ = {0, static_cast<std::uint32_t>(method_end)};
   head_.target_ = {static_cast<std::uint32_t>(target_begin), static_cast<std::uint32_t>(target.size())};
@@ -229,7 +229,7 @@ FLUX_DECL HttpRequestParser::Step HttpRequestParser::parse_request_line(std::str
     return Step::done;
   }
   if (target == "*") {
-    if (line.substr(0, method_end) != "OPTIONS") return refuse(400, "the target * is for OPTIONS alone");
+    if (line.substr(0, method_end) != "OPTIONS") return refuse(400, "the target * is only for OPTIONS");
     head_.path_ = target;
     return Step::done;
   }
@@ -358,7 +358,7 @@ FLUX_DECL HttpRequestParser::Step HttpRequestParser::parse_content_length(std::s
   std::uint64_t length = 0;
   for (const char c : value) {
     const auto digit = static_cast<std::uint64_t>(c - '0');
-    if (length > (max - digit) / 10) return refuse(413, "the announced body is too long");
+    if (length > (max - digit) / 10) return refuse(413, "the declared body is too long");
     length = length * 10 + digit;
   }
   framing_.content_length = length;
@@ -374,7 +374,7 @@ FLUX_DECL HttpRequestParser::Step HttpRequestParser::finish_head(std::string_vie
     if (framing_.transfer_encodings > 1) return refuse(400, "more than one Transfer-Encoding field");
     if (framing_.coding == Coding::malformed)
       return refuse(400, "chunked is not the last transfer coding, or not once");
-    if (framing_.coding == Coding::unsupported) return refuse(501, "chunked is the only transfer coding spoken here");
+    if (framing_.coding == Coding::unsupported) return refuse(501, "chunked is the only supported transfer coding");
   }
   head_.text_.assign(text);
   head_.chunked_ = framing_.coding == Coding::chunked;

@@ -19,7 +19,7 @@ FLUX_DECL void Listener::open(const ListenAddress& address, bool takes_ipv4) {
   const auto host = asio::ip::make_address(address.host == "localhost" ? "127.0.0.1" : address.host, ec);
   if (ec) {
     throw Error(Errc::bad_config,
-                "listen address \"" + address.host + "\" is no IPv4 or IPv6 address, nor \"localhost\"");
+                "listen address \"" + address.host + "\" is neither an IPv4 or IPv6 address nor \"localhost\"");
   }
   const asio::ip::tcp::endpoint endpoint(host, address.port);
   const auto check = [&](const char* step) {

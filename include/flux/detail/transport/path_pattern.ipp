@@ -45,6 +45,9 @@ FLUX_DECL PathPattern::Segment PathPattern::parse_segment(std::size_t begin, std
     if (segment.find_first_of("{}*") != std::string_view::npos) {
       detail::refuse_pattern(text_, "braces and stars must be a whole segment: {name} or *name");
     }
+    if (segment.size() > 1 && segment.front() == ':') {
+      detail::refuse_pattern(text_, "a parameter is written {" + std::string(segment.substr(1)) + "}");
+    }
     return {Kind::text, begin, segment.size()};
   }
   const std::string_view name = parameter ? segment.substr(1, segment.size() - 2) : segment.substr(1);

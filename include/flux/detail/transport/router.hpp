@@ -44,6 +44,9 @@ class Router {
   /// that has a handler and on "*". `captures` belongs to the route; it holds views into `path`.
   RouteMatch match(std::string_view method, std::string_view path, PathCaptures& captures) const;
 
+  /// The name of the first route that was added with `authenticated`, as in error messages; empty: there is none.
+  const std::string& first_authenticated() const noexcept { return first_authenticated_; }
+
  private:
   using Methods = std::vector<Route>;
 
@@ -53,6 +56,7 @@ class Router {
 
   PathTable<Methods> table_;
   std::string allowed_anywhere_ = "OPTIONS";
+  std::string first_authenticated_;
 };
 
 }  // namespace flux::transport

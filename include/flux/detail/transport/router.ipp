@@ -3,9 +3,26 @@
 #include <flux/detail/transport/http_chars.hpp>
 #include <flux/detail/transport/router.hpp>
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 namespace flux::transport {
+
+FLUX_DECL std::string in_capitals(std::string_view method) {
+  std::string capitals(method);
+  for (char& c : capitals) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return capitals;
+}
+
+/// Of RFC 9110 and RFC 5789.
+FLUX_DECL bool is_standard_method(std::string_view method) {
+  static constexpr std::array<std::string_view, 9> names{"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
+                                                         "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+  return std::find(names.begin(), names.end(), method) != names.end();
+}
 
 FLUX_DECL void Router::add(std::string_view method, std::string_view pattern, HttpHandler handler,
                            RouteOptions options) {
@@ -23,12 +40,15 @@ FLUX_DECL void Router::add_static(std::string_view prefix, std::string_view fold
   if (pattern.empty() || pattern.back() != '/') pattern += '/';
   pattern += "*file";
   auto files = std::make_shared<const StaticFolder>(folder, std::move(options.cache_control));
-  insert(pattern, Route{"GET", nullptr, {}, std::move(files)});
+  insert(pattern, Route{"GET", nullptr, {.authenticated = options.authenticated}, std::move(files)});
 }
 
 FLUX_DECL void Router::insert(std::string_view pattern, Route route) {
   const std::string name = "route " + route.method + " " + std::string(pattern);
   if (!detail::is_token(route.method)) throw Error(Errc::bad_config, name + ": the method is not a token");
+  if (const std::string method = in_capitals(route.method); method != route.method && is_standard_method(method)) {
+    throw Error(Errc::bad_config, name + ": the method must be in capitals: \"" + method + "\"");
+  }
   if (route.method == "CONNECT") throw Error(Errc::bad_config, name + ": CONNECT is for proxies");
   Methods& routes = table_[PathPattern(pattern)];
   for (const Route& other : routes) {
@@ -36,6 +56,7 @@ FLUX_DECL void Router::insert(std::string_view pattern, Route route) {
   }
   add_allowed(allowed_anywhere_, route.method);
   if (route.method == "GET") add_allowed(allowed_anywhere_, "HEAD");
+  if (route.options.authenticated && first_authenticated_.empty()) first_authenticated_ = name;
   routes.push_back(std::move(route));
 }
 

@@ -10,7 +10,7 @@
 
 namespace flux::transport {
 
-/// The server's side of a TLS connection: encrypted bytes in, plain bytes out, and back.
+/// One side of a TLS connection: encrypted bytes in, plain bytes out, and back.
 /// Threading: one thread at a time.
 class TlsEngine {
  public:

@@ -48,7 +48,7 @@ FLUX_DECL TrustedProxies::TrustedProxies(std::string_view setting, const std::ve
     if (!range) {
       throw Error(Errc::bad_config, std::string(setting) +
                                         " takes addresses and ranges such as \"192.0.2.7\", \"10.0.0.0/8\" or "
-                                        "\"2001:db8::/32\" (no bits set behind the prefix), not \"" +
+                                        "\"2001:db8::/32\" (no bits set after the prefix), not \"" +
                                         text + "\"");
     }
     ranges_.push_back(*range);

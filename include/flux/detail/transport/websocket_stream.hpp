@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/config.hpp>
+#include <flux/detail/core/message_counter.hpp>
 #include <flux/detail/transport/connection.hpp>
 #include <flux/detail/transport/deflate.hpp>
 #include <flux/detail/transport/inflate_turns.hpp>
@@ -12,9 +13,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace flux::transport {
+
+class WebSocketStream;
 
 /// State shared by the WebSockets of one loop; outlives them.
 struct WebSocketService {
@@ -23,6 +27,8 @@ struct WebSocketService {
   std::vector<Deflater> deflaters;     // indexed by window bits, from `deflate_window_bits_min`
   std::size_t deflate_bytes_min = 0;
   InflateTurns inflate_turns{DeflateOptions{}.inflated_per_turn_max};
+  /// Why those that are closing are closed, unless no reason is given. Open ones have no room for it.
+  std::unordered_map<const WebSocketStream*, std::string> close_reasons{};
 };
 
 /// The base class of protocols over WebSocket: one object per client. Threading: the loop's thread, unless noted.
@@ -36,6 +42,8 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   Sent send(MessageType type, std::string_view message);
   /// Begins the closing handshake.
   void close(CloseCode code, std::string_view reason);
+  /// Threading: any thread.
+  ClientCounts message_counts() const noexcept { return messages_.counts(); }
   std::size_t outbox_bytes() const noexcept { return connection_ != nullptr ? connection_->outbox_bytes() : 0; }
 
   std::size_t on_data(char* data, std::size_t size) final;
@@ -78,9 +86,16 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   /// 0: no compression.
   int deflate_window_bits() const noexcept { return deflate_window_bits_; }
 
+  /// Counts messages that are about to be written with `write_frames`.
+  void count_sent(std::size_t messages = 1) noexcept {
+    counters().frames_out.add(messages);
+    messages_.add_sent(messages);
+  }
   /// Writes complete frames after all pending output.
   Sent write_frames(std::string_view frames);
   Sent write_frames(const SharedBytes& bytes, std::size_t begin, std::size_t end);
+  /// Closes the peer because it reads too slowly. Frames whose sending has not begun are dropped.
+  void slow_reader();
   /// Stops reading until `resume_input`.
   void pause_input();
   void resume_input();
@@ -92,9 +107,9 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   void wait_for_inflate_turn(bool served);
   Sent checked(Sent sent);
   void close_now(CloseCode code, std::string_view reason);
+  void note_closing(std::uint16_t code, std::string reason);
   void control(Opcode opcode, std::string_view payload);
   void peer_closes();
-  void slow_reader();
 
   // The members that a fan-out reads come first: one cache line with the start of the object.
   Connection* connection_;
@@ -106,9 +121,9 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   bool input_paused_ : 1;
   bool awaits_turn_ : 1;        // queued in `InflateTurns`
   std::uint32_t heard_at_ = 0;  // the loop's `ticks` when something was last received
+  core::MessageCounter messages_;
   WebSocketService* service_;
   WebSocketDecoder decoder_;
-  std::unique_ptr<std::string> close_reason_;  // null: none
 };
 
 }  // namespace flux::transport

@@ -52,7 +52,7 @@ FLUX_DECL Sent WebSocketStream::send(MessageType type, std::string_view message)
   if (smaller) message = compressed;
   char header[frame_header_bytes_max];
   const std::size_t size = write_frame_header(header, opcode, message.size(), smaller);
-  counters().frames_out.add();
+  count_sent();
   return checked(connection_->write({header, size}, message));
 }
 
@@ -83,7 +83,7 @@ FLUX_DECL void WebSocketStream::slow_reader() {
   if (!connection_->writable()) return;  // it has failed, and is closed in a turn of its own
   counters().slow_readers_closed.add();
   counters().messages_dropped.add(connection_->drop_unsent_frames());
-  if (open()) close_now(CloseCode::slow_reader, "too slow: what waited for this client passed its limit");
+  if (open()) close_now(CloseCode::slow_reader, "too slow: the output pending for this client exceeded its limit");
 }
 
 FLUX_DECL void WebSocketStream::close(CloseCode code, std::string_view reason) {
@@ -92,13 +92,17 @@ FLUX_DECL void WebSocketStream::close(CloseCode code, std::string_view reason) {
 }
 
 FLUX_DECL void WebSocketStream::close_now(CloseCode code, std::string_view reason) {
-  closing_ = true;
-  close_code_ = static_cast<std::uint16_t>(code);
-  close_reason_ = std::make_unique<std::string>(reason);
+  note_closing(static_cast<std::uint16_t>(code), std::string(reason));
   connection_->write(close_frame(close_code_, reason), {});
   connection_->set_deadline(service_->limits->close_timeout);
   connection_->hold_input_when_congested(false);  // so that the peer's close frame is read
   resume_input();
+}
+
+FLUX_DECL void WebSocketStream::note_closing(std::uint16_t code, std::string reason) {
+  closing_ = true;
+  close_code_ = code;
+  if (!reason.empty()) service_->close_reasons.insert_or_assign(this, std::move(reason));
 }
 
 // --- In ---
@@ -133,6 +137,7 @@ FLUX_DECL std::size_t WebSocketStream::on_data(char* data, std::size_t size) {
       case Event::binary:
         if (closing_) break;  // received after our close frame
         counters().messages_in.add();
+        messages_.add_received();
         on_message(decoder_.payload(), event == Event::text ? MessageType::text : MessageType::binary);
         break;
       case Event::ping:
@@ -175,9 +180,7 @@ FLUX_DECL void WebSocketStream::on_inflate_turn() {
 FLUX_DECL void WebSocketStream::peer_closes() {
   if (!closing_) on_closing();
   if (!closing_) {
-    closing_ = true;
-    close_code_ = decoder_.close_code();
-    close_reason_ = std::make_unique<std::string>(decoder_.payload());
+    note_closing(decoder_.close_code(), std::string(decoder_.payload()));
     connection_->write(close_frame(close_code_, {}), {});
   }
   connection_->finish(service_->limits->close_timeout);
@@ -226,20 +229,19 @@ FLUX_DECL void WebSocketStream::on_output_stalled() {
   counters().messages_dropped.add(connection_->drop_unsent_frames());
   if (!open()) return;
   const Limits& limits = *service_->limits;
-  closing_ = true;
-  close_code_ = static_cast<std::uint16_t>(CloseCode::slow_reader);
-  close_reason_ = std::make_unique<std::string>(
-      "too slow: it took less than " + std::to_string(limits.output_bytes_per_second_min) + " bytes a second for " +
-      std::to_string(limits.output_stall_timeout.count()) + " ms");
+  note_closing(static_cast<std::uint16_t>(CloseCode::slow_reader),
+               "too slow: it took less than " + std::to_string(limits.output_bytes_per_second_min) +
+                   " bytes a second for " + std::to_string(limits.output_stall_timeout.count()) + " ms");
 }
 
 FLUX_DECL void WebSocketStream::on_end() { connection_->close(); }
 
-FLUX_DECL void WebSocketStream::on_stop() { close(CloseCode::going_away, "the server stops"); }
+FLUX_DECL void WebSocketStream::on_stop() { close(CloseCode::going_away, "the server is stopping"); }
 
 FLUX_DECL void WebSocketStream::on_closed() {
   connection_ = nullptr;
-  on_disconnect({static_cast<CloseCode>(close_code_), close_reason_ ? std::move(*close_reason_) : std::string()});
+  auto reason = service_->close_reasons.extract(this);
+  on_disconnect({static_cast<CloseCode>(close_code_), reason ? std::move(reason.mapped()) : std::string()});
 }
 
 }  // namespace flux::transport

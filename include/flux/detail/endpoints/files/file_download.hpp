@@ -12,7 +12,7 @@
 
 namespace flux::detail {
 
-/// What the downloads of a server hold in memory.
+/// Limits the memory held by a server's downloads.
 /// Threading: any thread.
 class DownloadMemory final : public std::enable_shared_from_this<DownloadMemory> {
  public:
@@ -22,9 +22,9 @@ class DownloadMemory final : public std::enable_shared_from_this<DownloadMemory>
 
   explicit DownloadMemory(std::size_t bytes_max) : bytes_max_(bytes_max) {}
 
-  /// There is no room for another piece.
+  /// Whether there is no room for another piece.
   bool is_scarce() const noexcept { return bytes_.load(std::memory_order_relaxed) + piece_bytes > bytes_max_; }
-  /// Counts as held while the buffer lives.
+  /// The bytes count as held while the buffer exists.
   Buffer take(std::size_t bytes);
 
  private:
@@ -32,9 +32,9 @@ class DownloadMemory final : public std::enable_shared_from_this<DownloadMemory>
   std::atomic<std::size_t> bytes_{0};
 };
 
-/// Answers with the file, or the part of it that is asked for: read in pieces by the store's workers, the next one
-/// while the client takes the last. A client that reads slowly holds two pieces at most (1 MiB), until it is cut off;
-/// where memory is scarce, one small piece. `name`: what the client is to call it; empty: as its uploader did.
+/// Answers with the file, or the requested part of it: read in pieces by the store's workers, the next one while the
+/// client receives the previous one. A slow client holds at most two pieces (1 MiB) until it is disconnected; if memory
+/// is scarce, one small piece. `name`: the file name for the client; empty: the uploader's.
 void answer_download(const std::shared_ptr<FileCall>& call, const std::shared_ptr<DownloadMemory>& memory,
                      const FileInfo& file, std::string_view name);
 
@@ -52,12 +52,11 @@ class FileDownload final : public std::enable_shared_from_this<FileDownload> {
         unread_(length),
         unsent_(length) {}
 
-  /// Begins the answer when the first piece is there.
+  /// Begins the answer when the first piece has been read.
   void start(int status, transport::HttpFields fields);
 
  private:
-  /// Where a piece is read to. There are two, which take turns: memory that is fresh from the system costs more than
-  /// to read into it.
+  /// The buffer for a piece. Two buffers alternate: getting new memory from the system costs more than reading into it.
   using Buffer = DownloadMemory::Buffer;
 
   void read_next();
@@ -74,9 +73,9 @@ class FileDownload final : public std::enable_shared_from_this<FileDownload> {
   std::uint64_t unsent_;
   int status_ = 200;
   transport::HttpFields fields_;
-  Buffer ready_;  // read, and not sent yet
+  Buffer ready_;  // read, not sent yet
   std::size_t ready_bytes_ = 0;
-  Buffer sent_;  // the client takes it; none: it has what was sent
+  Buffer sent_;  // being sent; none: the client has received everything sent
   Buffer spare_;
   bool reading_ = false;
   bool begun_ = false;

@@ -16,7 +16,7 @@
 
 namespace flux::detail {
 
-/// Whether browsers may show this type: `allowed` holds it, or `image/*` for it.
+/// Whether browsers may display this type: `allowed` contains it, or a range such as `image/*`.
 FLUX_DECL bool may_be_shown(const std::vector<std::string>& allowed, std::string_view media_type) {
   const std::string_view type = transport::detail::trim_blanks(media_type.substr(0, media_type.find(';')));
   const std::string any(type.substr(0, std::min(type.find('/'), type.size())));
@@ -25,7 +25,7 @@ FLUX_DECL bool may_be_shown(const std::vector<std::string>& allowed, std::string
   });
 }
 
-/// RFC 9530. Nothing where the text is no SHA-256.
+/// The Repr-Digest field (RFC 9530). None if the text is not a SHA-256.
 FLUX_DECL std::optional<std::string> repr_digest(std::string_view sha256_hex) {
   if (sha256_hex.size() != 64) return std::nullopt;
   std::string bytes;
@@ -40,8 +40,8 @@ FLUX_DECL std::optional<std::string> repr_digest(std::string_view sha256_hex) {
   return field + ":";
 }
 
-/// What an uploaded file may do in the page that a browser makes of it: run no script, whatever it calls itself, and
-/// load nothing. The browser's own players load the file itself, from its own origin.
+/// The Content-Security-Policy of an uploaded file that a browser displays: it may run no script, whatever its type
+/// claims, and load nothing. The browser's own players may load the file itself, from its own origin.
 FLUX_DECL std::string_view content_policy(std::string_view media_type, bool shown) {
   const std::string_view kind = media_type.substr(0, media_type.find('/'));
   const bool played = transport::equals_ignore_case(kind, "audio") || transport::equals_ignore_case(kind, "video");
@@ -80,7 +80,7 @@ FLUX_DECL void answer_download(const std::shared_ptr<FileCall>& call, const std:
   const auto seconds = [](std::int64_t unix_ms) {
     return chrono::sys_seconds(chrono::floor<chrono::seconds>(chrono::milliseconds(unix_ms)));
   };
-  // Content never changes, so the id is as good as a hash.
+  // The content never changes, so the id serves as a hash.
   const transport::Representation representation{file.size, seconds(file.modified_at), "\"" + file.id + "\""};
   auto plan = transport::plan_representation(call->head(), representation, "private, no-cache",
                                              seconds(call->loop().clock().unix_ms()));
@@ -106,7 +106,7 @@ FLUX_DECL void FileDownload::start(int status, transport::HttpFields fields) {
 
 FLUX_DECL void FileDownload::read_next() {
   if (reading_ || ready_ || unread_ == 0 || call_->over()) return;
-  if (sent_ && memory_->is_scarce()) return;  // until the client has taken that
+  if (sent_ && memory_->is_scarce()) return;  // until the client has received that piece
   reading_ = true;
   const Buffer buffer = take_buffer();
   const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(unread_, buffer->size()));
@@ -152,7 +152,7 @@ FLUX_DECL void FileDownload::read(Buffer buffer, const Result<std::size_t>& size
 
 FLUX_DECL void FileDownload::fail(const Error& error) {
   if (!begun_) return call_->fail(error);
-  if (error.code() == Errc::overloaded) {  // the client has waited for more than this
+  if (error.code() == Errc::overloaded) {  // the client is waiting, so try again
     call_->loop().call_after(std::chrono::milliseconds(100), [self = shared_from_this()] { self->read_next(); });
     return;
   }

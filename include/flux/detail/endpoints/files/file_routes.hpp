@@ -1,4 +1,4 @@
-// Files over HTTP: which request is what, and who may.
+// Files over HTTP: the dispatch of requests, and their permission.
 #pragma once
 
 #include <flux/detail/endpoints/endpoint.hpp>
@@ -15,25 +15,25 @@ namespace flux::detail {
 /// POST at `FilesOptions::path`; GET, HEAD, PATCH and DELETE at that and "/{id}"; OPTIONS at both. HEAD and POST with a
 /// Tus-Resumable field, and PATCH, are tus.
 ///
-/// What goes wrong is said in a sentence, with the status
-///   400  a field, a name or a room that is not well formed; a part of a file by another protocol than ours
-///   403  refused by the application, a bad link or ticket, or a page of a foreign origin
+/// Errors have a sentence, and the status
+///   400  a malformed field, name, room or form; a part of a file in another protocol than ours
+///   401  refused by the application: log in
+///   403  refused by the application: may not; or a bad link or ticket, or a page of a foreign origin
 ///   404  no such file, or it is not complete yet
 ///   409  another offset; or a newer request has taken over
 ///   410  an upload that has expired
 ///   412  another version of tus
-///   413  longer than a file, an upload, a chunk or metadata may be
-///   415  a form, an encoded body, no chunk where one is due
-///   460  the bytes are not those of the checksum
-///   500  the store failed; why is in the log
-///   503  too many calls wait for the store, the application does not say in time who may, or the server stops
+///   413  larger than a file, an upload, a chunk or metadata may be
+///   415  a form of another type than multipart/form-data, an encoded body, or not a chunk where one is expected
+///   460  the bytes do not match the checksum
+///   500  the store failed; the log has the reason
+///   503  too many calls wait for the store, the application does not answer in time, or the server stops
 ///   507  the quota of the store or of the user is used up, or the disk is full; which of them is in the log
 ///
-/// Threading: any loop, for the connections of its own.
+/// Threading: any loop, for its own connections.
 class FileRoutes final : public endpoints::Endpoint {
  public:
-  /// `hub.files` is there.
-  explicit FileRoutes(Hub& hub);
+  FileRoutes(Hub& hub, std::shared_ptr<features::FilesService> service);
 
   void add_routes(transport::Router& router) override;
 
@@ -47,6 +47,7 @@ class FileRoutes final : public endpoints::Endpoint {
   void remove(const std::shared_ptr<FileCall>& call);
 
   Hub& hub_;
+  const std::shared_ptr<features::FilesService> service_;
   const std::shared_ptr<UploadState> uploads_ = std::make_shared<UploadState>();
   const std::shared_ptr<DownloadMemory> downloads_;
 };

@@ -2,6 +2,7 @@
 
 #include <flux/detail/endpoints/files/file_download.hpp>
 #include <flux/detail/endpoints/files/file_routes.hpp>
+#include <flux/detail/endpoints/files/form_post.hpp>
 #include <flux/detail/endpoints/files/tus_request.hpp>
 #include <flux/detail/endpoints/files/upload_request.hpp>
 #include <flux/detail/gate/cross_origin.hpp>
@@ -13,11 +14,13 @@
 
 namespace flux::detail {
 
-FLUX_DECL FileRoutes::FileRoutes(Hub& hub)
-    : hub_(hub), downloads_(std::make_shared<DownloadMemory>(hub.config.files.download_bytes_max)) {}
+FLUX_DECL FileRoutes::FileRoutes(Hub& hub, std::shared_ptr<features::FilesService> service)
+    : hub_(hub),
+      service_(std::move(service)),
+      downloads_(std::make_shared<DownloadMemory>(hub.config.files.download_bytes_max)) {}
 
 FLUX_DECL void FileRoutes::add_routes(transport::Router& router) {
-  // How long a body may be depends on the upload, and its refusal has fields of its own.
+  // The size limit of a body depends on the upload, and refusals have additional fields.
   const RouteOptions any_body{std::numeric_limits<std::uint64_t>::max()};
   const std::string& path = hub_.config.files.path;
   for (const std::string& pattern : {path, path + "/{id}"}) {
@@ -29,7 +32,7 @@ FLUX_DECL void FileRoutes::add_routes(transport::Router& router) {
 }
 
 FLUX_DECL void FileRoutes::serve(const HttpExchange& exchange) {
-  const auto call = std::make_shared<FileCall>(hub_, exchange.state());
+  const auto call = std::make_shared<FileCall>(hub_, *service_, exchange.state());
   call->begin();
   if (call->method() == "OPTIONS") return answer_options(*call);
   if (!may_begin(*call)) return;
@@ -37,16 +40,16 @@ FLUX_DECL void FileRoutes::serve(const HttpExchange& exchange) {
   serve_file(call);
 }
 
-/// What is checked before anything else. False where the client has its answer.
+/// Checks made before anything else. Returns false if the client has been answered.
 FLUX_DECL bool FileRoutes::may_begin(FileCall& call) const {
   const transport::HttpHead& head = call.head();
   if (call.speaks_tus() && head.all_headers("Tus-Resumable") != protocol::tus_version) {
-    call.answer(412, "only tus 1.0.0 is spoken here", {{"Tus-Version", std::string(protocol::tus_version)}});
+    call.answer(412, "only tus 1.0.0 is supported", {{"Tus-Version", std::string(protocol::tus_version)}});
     return false;
   }
   const bool reads = call.method() == "GET" || call.method() == "HEAD";
   if (!reads && !gate::may_change_things(call.options().cors_origins, head, call.hub().speaks_tls())) {
-    call.answer(403, "pages of this origin may not put files here");
+    call.answer(403, "pages of this origin may not upload files");
     return false;
   }
   if (head.header("Content-Encoding").value_or("identity") != "identity") {
@@ -58,10 +61,11 @@ FLUX_DECL bool FileRoutes::may_begin(FileCall& call) const {
 
 FLUX_DECL void FileRoutes::serve_folder(const std::shared_ptr<FileCall>& call) {
   if (call->method() != "POST") {
-    return call->answer(405, "only POST and OPTIONS are served here: POST puts a file up",
+    return call->answer(405, "only POST and OPTIONS are supported here; POST uploads a file",
                         {{"Allow", "POST, OPTIONS"}});
   }
   if (call->speaks_tus()) return std::make_shared<TusRequest>(call, uploads_)->post();
+  if (FormPost::is_form(call->head())) return std::make_shared<FormPost>(call, uploads_)->start();
   std::make_shared<FilePost>(call, uploads_)->start();
 }
 
@@ -75,7 +79,7 @@ FLUX_DECL void FileRoutes::serve_file(const std::shared_ptr<FileCall>& call) {
   if (method == "PATCH") {
     return call->answer(412, "PATCH needs Tus-Resumable", {{"Tus-Version", std::string(protocol::tus_version)}});
   }
-  call->answer(405, "not served here", {{"Allow", "GET, HEAD, PATCH, DELETE, OPTIONS"}});
+  call->answer(405, "method not supported", {{"Allow", "GET, HEAD, PATCH, DELETE, OPTIONS"}});
 }
 
 /// Also the preflight of CORS.
@@ -85,7 +89,7 @@ FLUX_DECL void FileRoutes::answer_options(FileCall& call) const {
   fields.emplace_back("Allow", methods);
   if (!call.options().cors_origins.empty() && call.head().header("Access-Control-Request-Method")) {
     fields.emplace_back("Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE, OPTIONS");
-    // Whatever is asked for: tracing and frameworks add fields of their own, and none is harmful here.
+    // Allows all requested fields: tracing and frameworks add their own, and none is harmful here.
     if (const auto asked = call.head().header("Access-Control-Request-Headers")) {
       fields.emplace_back("Access-Control-Allow-Headers", std::string(*asked));
     }
@@ -100,9 +104,10 @@ FLUX_DECL void FileRoutes::download(const std::shared_ptr<FileCall>& call) {
   const FileId id(call->id());
   const std::string_view query = call->head().query();
   const bool by_link = gate::FileLinks::is_link(query);
-  if (by_link && !hub_.file_links.admits(id, query, hub_.files->unix_ms() / 1000)) {
-    return call->answer(403, "this link is not good, or no longer");
+  if (by_link && !service_->links().admits(id, query, service_->files()->unix_ms() / 1000)) {
+    return call->answer(403, "this link is invalid or has expired");
   }
+  if (by_link && !call->count(FileAction::download, nullptr)) return;
   std::string name = transport::query_parameter(query, "filename").value_or("");
   if (name.size() > file_name_bytes_max) {
     return call->answer(400, "a file name has at most " + std::to_string(file_name_bytes_max) + " bytes");
@@ -130,7 +135,7 @@ FLUX_DECL void FileRoutes::remove(const std::shared_ptr<FileCall>& call) {
           const auto file = store.info(id);
           if (!file) return file.error();
           if (file->state != FileState::complete) return store.remove(id);
-          if (!asked) return Error(Errc::forbidden, "complete files are not removed by clients here");
+          if (!asked) return Error(Errc::forbidden, "clients may not remove complete files");
           return store.mark_deleted(id);
         },
         [call](const Result<void>& removed) {

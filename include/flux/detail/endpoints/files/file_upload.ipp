@@ -9,8 +9,10 @@
 
 namespace flux::detail {
 
-FLUX_DECL FileUpload::FileUpload(std::shared_ptr<FileCall> call, std::shared_ptr<UploadState> state, Plan plan)
+FLUX_DECL FileUpload::FileUpload(std::shared_ptr<FileCall> call, std::shared_ptr<UploadBody> body,
+                                 std::shared_ptr<UploadState> state, Plan plan)
     : call_(std::move(call)),
+      body_(std::move(body)),
       state_(std::move(state)),
       plan_(std::move(plan)),
       bytes_max_(plan_.file.length.value_or(call_->options().file_bytes_max)),
@@ -21,13 +23,12 @@ FLUX_DECL FileUpload::~FileUpload() { state_->checked_bytes.fetch_sub(checked_by
 FLUX_DECL void FileUpload::start(std::function<void(Outcome)> done) {
   done_ = std::move(done);
   const auto self = shared_from_this();
-  const std::uint64_t announced = call_->head().content_length().value_or(0);
+  const std::uint64_t announced = body_->length().value_or(0);
   if (announced > bytes_max_ - std::min(offset_, bytes_max_)) {
     return finish({End::failed, offset_, Error(Errc::file_too_large, "the body is longer than the file may become")});
   }
-  if (!call_->head().has_body()) return on_body_over(true);
-  call_->read_body([self](std::string_view piece) { self->on_piece(piece); },
-                   [self](bool complete) { self->on_body_over(complete); });
+  body_->read([self](std::string_view piece) { self->on_piece(piece); },
+              [self](bool complete) { self->on_body_over(complete); });
 }
 
 FLUX_DECL void FileUpload::on_piece(std::string_view piece) {
@@ -44,10 +45,10 @@ FLUX_DECL void FileUpload::on_piece(std::string_view piece) {
   write_waiting();
   if (waiting_.size() < enough_waits || paused_) return;
   paused_ = true;
-  call_->pause_body();
+  body_->pause();
 }
 
-/// A chunk must be checked before any of it counts, so all of it waits here.
+/// A chunk must be checked before any of it counts, so all of it is collected here.
 FLUX_DECL bool FileUpload::reserve_checked(std::size_t bytes) {
   const std::size_t most = call_->options().checked_chunk_bytes_max;
   if (received_ > most) {
@@ -102,8 +103,7 @@ FLUX_DECL void FileUpload::write_checked() {
         const protocol::TusChecksum& checksum = *self->plan_.checksum;
         const auto digest = checksum.algorithm == "sha1" ? core::sha1(bytes) : core::sha256(bytes);
         if (!digest) return digest.error();
-        if (*digest != checksum.digest)
-          return Error(Errc::checksum_mismatch, "the bytes are not those of the checksum");
+        if (*digest != checksum.digest) return Error(Errc::checksum_mismatch, "the bytes do not match the checksum");
         return bytes.empty() ? Result<std::uint64_t>(offset) : self->append(store, offset, bytes);
       },
       [self](const Result<std::uint64_t>& size) { self->written(size); }, features::Files::Pace::slow);
@@ -121,7 +121,7 @@ FLUX_DECL void FileUpload::written(const Result<std::uint64_t>& size) {
   write_waiting();
   if (paused_) {
     paused_ = false;
-    call_->resume_body();
+    body_->resume();
   }
   end_if_through();
 }

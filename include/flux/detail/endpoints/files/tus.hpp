@@ -18,9 +18,9 @@ namespace flux::protocol {
 inline constexpr std::string_view tus_version = "1.0.0";
 inline constexpr std::string_view tus_extensions =
     "creation,creation-with-upload,creation-defer-length,checksum,termination,expiration";
-/// Of a body that holds a part of an upload.
+/// The type of a body that holds a part of an upload.
 inline constexpr std::string_view tus_media_type = "application/offset+octet-stream";
-/// A checksum that is not that of the bytes (the checksum extension).
+/// The checksum does not match the bytes (the checksum extension).
 inline constexpr int tus_checksum_mismatch_status = 460;
 
 /// Upload-Offset and Upload-Length: digits alone, up to 2^63 - 1. Errors: none for anything else.
@@ -33,30 +33,30 @@ struct TusChecksum {
   friend bool operator==(const TusChecksum&, const TusChecksum&) = default;
 };
 
-/// "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=". Errors: invalid_argument where it is not a name, one space and base64.
+/// "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=". Errors: invalid_argument if it is not a name, one space and base64.
 Result<TusChecksum> read_tus_checksum(std::string_view text);
 
-/// The key in Upload-Metadata whose value shows whose an upload is: a secret.
+/// The key in Upload-Metadata whose value, a secret, proves who owns the upload.
 inline constexpr std::string_view tus_ticket_key = "ticket";
 
-/// Upload-Metadata that `TusMetadata::read` takes, without the pair of `key`.
+/// Removes the pair of `key` from Upload-Metadata that `TusMetadata::read` accepts.
 std::string tus_metadata_without(std::string_view text, std::string_view key);
 
-/// Upload-Metadata: what the client says of the file.
+/// Upload-Metadata: the client's metadata of the file.
 class TusMetadata {
  public:
-  /// HEAD returns it, and proxies commonly take no more than 4 kB of header fields from a server.
+  /// HEAD returns it, and proxies commonly accept no more than 4 kB of header fields from a server.
   static constexpr std::size_t bytes_max = 3'072;
 
-  /// Pairs of a key and a base64 value with one space between, or keys alone, with commas between. An empty text has
-  /// none. Errors: message_too_large past `bytes_max`; invalid_argument where a key is empty, not visible ASCII, or comes twice, or a
-  /// value is not base64.
+  /// Reads pairs of a key and a base64 value separated by one space, or keys alone, separated by commas. An empty text
+  /// has none. Errors: message_too_large past `bytes_max`; invalid_argument if a key is empty, not visible ASCII, or
+  /// repeated, or a value is not base64.
   static Result<TusMetadata> read(std::string_view text);
 
-  /// The value of the key, decoded: any bytes. Empty where the key has none.
+  /// The decoded value of the key: any bytes. Empty if the key has none.
   std::optional<std::string_view> find(std::string_view key) const noexcept;
 
-  // What flux looks at; empty where it is not said.
+  // The values that flux uses; empty if missing.
   std::string_view file_name() const noexcept { return first_of("filename", "name"); }
   std::string_view media_type() const noexcept { return first_of("filetype", "type"); }
   std::string_view room() const noexcept { return find("room").value_or(std::string_view()); }

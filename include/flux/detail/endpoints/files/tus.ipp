@@ -21,7 +21,7 @@ inline bool is_tus_key(std::string_view text) noexcept {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f && c != ','; });
 }
 
-/// For messages: a text that a client sent, not longer than is good to read, and printable.
+/// A client's text for messages: shortened, and printable.
 inline std::string shown(std::string_view text) {
   std::string quoted = "\"";
   for (const char c : text.substr(0, 40)) quoted += c >= ' ' && c < 0x7f ? c : '?';

@@ -1,5 +1,5 @@
 // Resumable uploads: tus 1.0, core and creation, creation-with-upload, creation-defer-length, checksum, termination,
-// expiration (https://tus.io/protocols/resumable-upload). DELETE, which is not for tus alone, is FileRoutes'.
+// expiration (https://tus.io/protocols/resumable-upload). DELETE, which is not only for tus, is handled by FileRoutes.
 #pragma once
 
 #include <flux/detail/endpoints/files/tus.hpp>
@@ -11,11 +11,12 @@
 
 namespace flux::detail {
 
-/// What OPTIONS tells of the server's tus.
+/// The fields with which OPTIONS describes the server's tus.
 transport::HttpFields tus_abilities(const FilesOptions& options);
 
-/// One request of tus. Each begins with the method it is named after.
-/// What came of a PATCH that broke off counts; a POST that broke off leaves nothing, for its client knows no address.
+/// One request of tus. Each function named after a method begins that request.
+/// The bytes received of an aborted PATCH count; an aborted POST leaves nothing, because its client does not know the
+/// address.
 class TusRequest final : public UploadRequest {
  public:
   using UploadRequest::UploadRequest;
@@ -46,8 +47,8 @@ class TusRequest final : public UploadRequest {
 
   Kind kind_ = Kind::post;
   std::optional<protocol::TusChecksum> checksum_;
-  std::uint64_t offset_ = 0;               // as the client says
-  std::optional<std::uint64_t> length_{};  // told with a PATCH
+  std::uint64_t offset_ = 0;               // claimed by the client
+  std::optional<std::uint64_t> length_{};  // declared in a PATCH
 };
 
 }  // namespace flux::detail

@@ -13,7 +13,7 @@ namespace flux::detail {
 
 namespace tus {
 
-/// A field that is a number. Errors: invalid_argument where it is none, or comes twice.
+/// A field that is a number. Errors: invalid_argument if it is not one, or is repeated.
 inline Result<std::optional<std::uint64_t>> number(const transport::HttpHead& head, std::string_view name) {
   if (!head.header(name)) return std::optional<std::uint64_t>();
   const auto value = protocol::read_tus_number(head.all_headers(name));
@@ -65,7 +65,7 @@ FLUX_DECL Result<void> TusRequest::read_checksum() {
   if (!checksum) return checksum.error();
   const bool known = checksum->algorithm == "sha1" || checksum->algorithm == "sha256";
   if (!known || !core::has_digests()) {
-    return Error(Errc::invalid_argument, "no such checksum algorithm here; see Tus-Checksum-Algorithm of OPTIONS");
+    return Error(Errc::invalid_argument, "unsupported checksum algorithm; see Tus-Checksum-Algorithm of OPTIONS");
   }
   checksum_ = std::move(*checksum);
   return {};
@@ -75,11 +75,11 @@ FLUX_DECL Result<void> TusRequest::read_checksum() {
 
 FLUX_DECL Result<void> TusRequest::read_creation() {
   const transport::HttpHead& head = call().head();
-  // Else its parts would stay as files of their own when the last request is refused.
+  // Otherwise its parts would remain as separate files when the last request is refused.
   if (head.header("Upload-Concat")) {
     return Error(
         Errc::invalid_argument,
-        "no Upload-Concat here: an upload is one, not made of parallel ones (tus-js-client: parallelUploads: 1)");
+        "Upload-Concat is not supported: send one upload, not parallel parts (tus-js-client: parallelUploads: 1)");
   }
   const auto length = tus::number(head, "Upload-Length");
   if (!length) return length.error();
@@ -93,11 +93,11 @@ FLUX_DECL Result<void> TusRequest::read_creation() {
   if (!metadata) return metadata.error();
   file_.name = metadata->file_name();
   file_.media_type = metadata->media_type();
-  // HEAD returns it to everybody who knows the upload.
+  // HEAD returns it to every client that knows the upload.
   file_.metadata = protocol::tus_metadata_without(said, protocol::tus_ticket_key);
   file_.length = *length;
-  announced_ = {RoomId(metadata->room()), std::string(metadata->ticket()), std::string(metadata->upload_id())};
-  read_query();
+  announced_ =
+      in_query(head, {RoomId(metadata->room()), std::string(metadata->ticket()), std::string(metadata->upload_id())});
   return read_checksum();
 }
 
@@ -137,20 +137,20 @@ FLUX_DECL void TusRequest::patch() {
 
 FLUX_DECL void TusRequest::know_file(const FileInfo& file) {
   file_ = file;
-  origin_ = call().hub().files->origin(file.id);
+  origin_ = call().files().origin(file.id);
 }
 
-/// Finds the upload, asks the application, ends the request that writes to it, and looks again how far it has come.
+/// Finds the upload, asks the application, ends the request that is writing to it, and reads its offset again.
 FLUX_DECL void TusRequest::find_upload(Known then) {
   const FileId id(call().id());
   const auto self = std::static_pointer_cast<TusRequest>(shared_from_this());
   const auto info = [id](FileStore& store) { return store.info(id); };
   call().with_store(id, info, [self, id, info, then](const Result<FileInfo>& file) {
-    if (self->call().over()) return;  // the dead don't take over
+    if (self->call().over()) return;  // a request that is over does not take the turn
     if (!file) return self->call().fail(file.error());
     const auto expires_at = tus::expires_at(self->call().options(), *file);
     const core::Loop& loop = self->call().loop();
-    // While the server stood still nothing could be appended.
+    // While the server was suspended, nothing could be appended.
     const auto lost = std::chrono::duration_cast<std::chrono::milliseconds>(loop.lost()).count();
     if (expires_at && *expires_at <= loop.clock().unix_ms() - lost) {
       return self->call().answer(410, "the upload has expired");
@@ -176,7 +176,7 @@ FLUX_DECL void TusRequest::append_chunk() {
   if (file_.size != offset_) return call().fail(Error(Errc::wrong_offset, {}));
   if (length_ && !file_.length) return set_length(*length_);
   if (length_ && length_ != file_.length) {
-    return call().fail(Error(Errc::invalid_argument, "Upload-Length is not what it was before"));
+    return call().fail(Error(Errc::invalid_argument, "Upload-Length differs from the earlier one"));
   }
   receive_body(std::move(checksum_));
 }
@@ -187,7 +187,7 @@ FLUX_DECL void TusRequest::set_length(std::uint64_t length) {
     return call().fail(Error(Errc::file_too_large, "a file has at most " + std::to_string(most) + " bytes here"));
   }
   if (length < file_.size) {
-    return call().fail(Error(Errc::invalid_argument, "Upload-Length is less than what is there already"));
+    return call().fail(Error(Errc::invalid_argument, "Upload-Length is less than what is already stored"));
   }
   const auto self = std::static_pointer_cast<TusRequest>(shared_from_this());
   call().with_store(
@@ -218,7 +218,7 @@ FLUX_DECL void TusRequest::head() {
   find_upload(&TusRequest::say_offset);
 }
 
-/// Who has been told that all bytes are there must not find out later that they can't be kept.
+/// A client that was told that all bytes are stored must not learn later that they can't be kept.
 FLUX_DECL void TusRequest::say_offset() {
   if (file_.state == FileState::uploading && has_all_bytes()) return complete_file();
   answer();

@@ -1,8 +1,8 @@
-// Which request it is that writes to an upload.
+// Decides which request writes to an upload.
 #pragma once
 
 #include <flux/detail/core/secret.hpp>
-#include <flux/storage/file_store.hpp>
+#include <flux/storage/file_info.hpp>
 
 #include <atomic>
 #include <functional>
@@ -35,13 +35,13 @@ class UploadTurn {
   std::atomic<bool> over_{false};
 };
 
-/// The newest request has the turn: a client that comes back does so because its last request is dead to it, long
-/// before the server can know that.
+/// The newest request has the turn: a client sends another request because its last one is lost, long before the server
+/// can notice that.
 /// Threading: any thread.
 class UploadTurns : public std::enable_shared_from_this<UploadTurns> {
  public:
-  /// The turn before is over when this returns, and its `on_over` has been called, here: nothing of it is written any
-  /// more once the call that the store is busy with is through.
+  /// When this returns, the previous turn is over and its `on_over` has been called, on this thread: it writes nothing
+  /// more once the store's present call has finished.
   std::shared_ptr<UploadTurn> take(const FileId& id, std::function<void()> on_over);
 
  private:

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <flux/detail/endpoints/endpoint.hpp>
-#include <flux/detail/endpoints/hub.hpp>
+#include <flux/detail/endpoints/live/live_clients.hpp>
 
 #include <memory>
 #include <string>
@@ -12,16 +12,16 @@ namespace flux::detail {
 
 class LiveEndpoint final : public endpoints::Endpoint {
  public:
-  explicit LiveEndpoint(Hub& hub) : hub_(hub) {}
+  explicit LiveEndpoint(features::Backend& backend);
 
-  /// None where `Config::live_path` is empty.
+  /// None if `Config::live_path` is empty.
   std::vector<std::string> websocket_paths() const override;
   void check() const override;
   void upgrade(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
                transport::WebSocketService& websockets) override;
 
  private:
-  Hub& hub_;
+  const LiveClients clients_;
 };
 
 }  // namespace flux::detail

@@ -10,11 +10,11 @@
 
 namespace flux::detail {
 
-FLUX_DECL LiveSession::LiveSession(Hub& hub, transport::Connection& connection, const core::ClientAddress& client,
-                                   transport::WebSocketService& service, int deflate_window_bits,
-                                   std::shared_ptr<const Grant> grant)
+FLUX_DECL LiveSession::LiveSession(const LiveClients& clients, transport::Connection& connection,
+                                   const core::ClientAddress& client, transport::WebSocketService& service,
+                                   int deflate_window_bits, std::shared_ptr<const Grant> grant)
     : WebSocketStream(connection, service, service.limits->message_bytes_max, deflate_window_bits),
-      Participant(hub, hub.new_key(), connection.shared_loop(), client, std::move(grant)) {}
+      Participant(clients, clients.backend.new_key(), connection.shared_loop(), client, std::move(grant)) {}
 
 FLUX_DECL LiveSession::~LiveSession() = default;
 
@@ -32,11 +32,11 @@ FLUX_DECL void LiveSession::on_disconnect(const Disconnect& how) {
   leave_directory(how);
 }
 
-// --- What others ask, from any thread ---
+// --- Called by others, from any thread ---
 
 FLUX_DECL Result<Sent> LiveSession::send(std::string_view event, const JsonText& payload, const RoomId& room) {
-  // A handle may be all that is left of a server. While this session is connected the server is there, and the lock
-  // keeps it so.
+  // A handle may outlive the server. As long as this session is connected the server exists, and the lock keeps it
+  // connected.
   std::unique_lock lock(loop()->sessions_mutex());
   const auto gone = [&] { return Error(Errc::session_not_found, "session " + SessionState::id() + " is gone"); };
   if (!connected()) return gone();
@@ -47,7 +47,7 @@ FLUX_DECL Result<Sent> LiveSession::send(std::string_view event, const JsonText&
   lock.unlock();
   const auto write = [self = this_session(), frame = std::move(frame)] {
     if (!self->open()) return Sent::dropped;
-    self->counters().frames_out.add();
+    self->count_sent();
     return self->write_frames(frame);
   };
   if (loop()->here()) return write();
@@ -71,7 +71,7 @@ FLUX_DECL void LiveSession::ack(std::string_view id, std::string_view payload) {
   if (id.empty() || !open()) return;
   std::string frame;
   writer().ack(frame, id, payload);
-  counters().frames_out.add();
+  count_sent();
   write_frames(frame);
 }
 
@@ -80,18 +80,19 @@ FLUX_DECL void LiveSession::fail(std::string_view id, const Error& error) {
   counters().messages_bad.add();
   std::string frame;
   writer().error(frame, id, error);
-  counters().frames_out.add();
+  count_sent();
   write_frames(frame);
 }
 
-/// As `core::deliver_to` sees the session.
+/// The session, as `core::deliver_to` uses it.
 struct LiveSession::Reader {
   LiveSession& session;
   bool open() const { return session.open(); }
   bool congested() const { return session.connection()->congested(); }
-  void held_back() const { session.counters().presence_coalesced.add(); }
+  void held_back() const { session.counters().states_coalesced.add(); }
+  void close_slow() const { session.slow_reader(); }
   void take(const core::Batch& batch, const core::Run& run) const {
-    session.counters().frames_out.add(run.segments());
+    session.count_sent(run.segments());
     if (run.inserts.empty()) {
       session.write_frames(batch.bytes, run.begin(batch), run.end(batch));
       return;
@@ -102,9 +103,9 @@ struct LiveSession::Reader {
   }
 };
 
-FLUX_DECL void LiveSession::deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions,
+FLUX_DECL void LiveSession::deliver(const core::Batch& batch, std::span<const core::Listed> listed,
                                     core::LaneSeat& seat) {
-  core::deliver_to(Reader{*this}, batch, exclusions, seat);
+  core::deliver_to(Reader{*this}, batch, listed, seat);
 }
 
 FLUX_DECL const void* LiveSession::hot_memory() const noexcept { return connection()->hot_memory(); }
@@ -112,53 +113,42 @@ FLUX_DECL const void* LiveSession::hot_memory() const noexcept { return connecti
 FLUX_DECL void LiveSession::on_drained() {
   const auto stopped = [this] { return !open() || connection()->congested(); };
   const auto write = [this](const std::string& frame) {
-    counters().frames_out.add();
+    count_sent();
     write_frames(frame);
   };
   if (!catch_up_rooms(stopped, write)) {
     counters().slow_readers_closed.add();
-    return close(CloseCode::slow_reader, "too slow: the presence it missed is no longer known");
+    return close(CloseCode::slow_reader, "too slow: what it missed is no longer known");
   }
   if (extras_if_any() == nullptr || stopped()) return;
   if (const auto list = backend().public_space->catch_up(extras().public_seat)) {
-    counters().frames_out.add();
+    count_sent();
     write_frames(list, 0, list->size());
   }
 }
 
 // --- In ---
 
-/// JSON in a binary frame is read, too: its UTF-8 is checked along with it.
+/// JSON in a binary frame is accepted too: its UTF-8 is checked while it is read.
 FLUX_DECL void LiveSession::on_message(std::string_view text, MessageType) {
-  if (!within_rate(text)) return;
+  if (const auto excess = over_rate(rate_limit_)) return refuse_for_rate(text, *excess);
   Request request;
-  if (const auto read = protocol::read_live_request(text, backend().config.limits, request); !read) {
+  if (const auto read = protocol::read_live_request(text, backend().config.limits, clients().requests, request);
+      !read) {
     return fail(request.id, read.error());
   }
   handle(request);
 }
 
-FLUX_DECL bool LiveSession::within_rate(std::string_view text) {
-  const Limits& limits = backend().config.limits;
-  if (limits.messages_per_second == 0) return true;
-  if (rate_limit_.allow(loop()->clock().now(), limits.messages_per_second, limits.message_burst)) {
-    if (extras_if_any() != nullptr) extras().strikes = 0;
-    return true;
-  }
-  counters().messages_rate_limited.add();
-  if (limits.rate_limit_strikes_max != 0 && ++extras().strikes >= limits.rate_limit_strikes_max) {
-    close(CloseCode::rate_limited, "too many messages");
-  } else {
-    // Whoever waits for an ack is to hear of it; but a large message is not worth reading only to be refused. Cut behind
-    // a comma, so that no number is taken for a whole one.
-    constexpr std::size_t read_bytes_max = 4096;
-    if (text.size() > read_bytes_max) text = text.substr(0, text.find_last_of(',', read_bytes_max - 1) + 1);
-    Request request;
-    (void)protocol::read_live_request(text, limits, request);
-    fail(request.id, Error(Errc::rate_limited, "more than " + std::to_string(limits.messages_per_second) +
-                                                   " messages a second; this one was not acted on"));
-  }
-  return false;
+/// A client that waits for an ack is told. Of a large message only the beginning is read, because it is refused anyway:
+/// it is cut after a comma, so that a truncated number is not taken for a whole one.
+FLUX_DECL void LiveSession::refuse_for_rate(std::string_view text, const gate::Excess& excess) {
+  if (excess.closes) return close(CloseCode::rate_limited, "too many messages");
+  constexpr std::size_t read_bytes_max = 4096;
+  if (text.size() > read_bytes_max) text = text.substr(0, text.find_last_of(',', read_bytes_max - 1) + 1);
+  Request request;
+  (void)protocol::read_live_request(text, backend().config.limits, clients().requests, request);
+  fail(request.id, excess.error);
 }
 
 template <class T, class Phrase>
@@ -177,180 +167,161 @@ LiveSession::Done<T> LiveSession::acknowledge(const Request& request) {
   };
 }
 
+FLUX_DECL LiveSession::Done<JsonText> LiveSession::answer_json(const Request& request) {
+  return answer<JsonText>(request, [](const JsonText& result) { return result.text(); });
+}
+
 FLUX_DECL void LiveSession::handle(Request& request) {
-  using Type = protocol::LiveType;
-  const auto in_room = [&](const auto& act) {
-    if (features::Membership* const membership = current_room(request)) act(*membership, membership->room->id());
-  };
-  switch (request.type) {
-    case Type::join_room: return join_room(request);
-    case Type::leave_room: return leave_named_room(request);
-    case Type::broadcast_event: return broadcast_event(request);
-    case Type::send_chat: return send_chat(request);
-    case Type::call:
-      return call(request.method,
-                  request.payload.empty() ? JsonText() : CheckedJson::text(std::string(request.payload)),
-                  answer<JsonText>(request, [](const JsonText& result) { return result.text(); }));
-    case Type::update_presence:
-      return in_room([&](auto& membership, auto&) {
-        auto presence = CheckedJson::text(std::string(request.presence));
-        update_presence(membership, std::move(presence), acknowledge<void>(request));
-      });
-    case Type::create_room:
-      return create_room(*request.room_id, request.room_options, answer<RoomPtr>(request, [](const RoomPtr& room) {
-        return protocol::live_room_payload(room->id());
-      }));
-    case Type::share: return in_room([&](auto& membership, auto&) { share_data(request, RoomPtr(membership.room)); });
-    case Type::get_history:
-      return in_room([&](auto&, const RoomId& room) {
-        chat_history(room, request.limit, request.before,
-                     answer<features::ChatPage>(request, [room](const features::ChatPage& page) {
-                       return protocol::live_history_payload(room, page);
-                     }));
-      });
-    case Type::get_presence:
-      return in_room([&](auto& membership, const RoomId& room) {
-        ack(request.id, protocol::live_members_payload(room, members(membership, request.limit, request.after)));
-      });
-    case Type::room_items:
-      return in_room([&](auto& membership, const RoomId& room) {
-        ack(request.id, protocol::live_items_payload(room, items(membership, request.limit, request.before)));
-      });
-    case Type::upload_ticket: return in_room([&](auto&, const RoomId& room) { give_ticket(request.id, room); });
-    case Type::public_upload_ticket: return give_ticket(request.id, {});
-    case Type::public_share: return share_data(request, nullptr);
-    case Type::public_history: return public_history(request);
-    case Type::public_delete_last:
-      return delete_public_newest(
-          answer<bool>(request, [](bool deleted) { return deleted ? "{\"deleted\":true}" : "{\"deleted\":false}"; }));
+  if (auto* const rate = clients().rate_of(request)) {
+    if (const auto allowed = within(*rate); !allowed) return fail(request.id, allowed.error());
   }
+  if (request.added != nullptr) return request.added->act(*this, request.members, answer_json(request));
+  if (request.type->act != nullptr) return request.type->act(*this, request);
+  if (auto* const membership = current_room(request)) request.type->act_in_room(*this, request, *membership);
+}
+
+// --- Access ---
+
+FLUX_DECL void LiveSession::refresh_access(const Request& request) {
+  refresh(with_token(request), [self = this_session(), id = std::string(request.id)](const Result<Grant>& granted) {
+    if (!granted) return self->fail(id, granted.error());
+    std::string frame;
+    self->writer().refreshed(frame, id, gate::end_of(*granted));
+    self->count_sent();
+    self->write_frames(frame);
+  });
+}
+
+FLUX_DECL void LiveSession::tell_expiring(std::int64_t expires_at) {
+  std::string frame;
+  writer().access_expiring(frame, expires_at);
+  count_sent();
+  write_frames(frame);
 }
 
 // --- Rooms ---
 
 FLUX_DECL void LiveSession::join_room(Request& request) {
-  JsonText presence = CheckedJson::text(request.presence.empty() ? "{}" : std::string(request.presence));
-  if (request.access_token && backend().gate.token) {
-    verify(std::move(*request.access_token),
-           [self = this_session(), id = std::string(request.id), room = std::move(*request.room_id),
-            presence = std::move(presence)](bool verified, const std::string& reason) mutable {
-             if (!verified) return self->fail(id, Error(Errc::unauthorized, reason));
-             self->join_as(id, room, std::move(presence));
-           });
-    return;
+  const core::Members& members = request.members;
+  const RoomId& room = members.text("roomId");
+  JsonText presence = CheckedJson::text(std::string(members.json("presence").value_or("{}")));
+  if (members.has("accessToken")) {
+    if (!backend().gate.verifies()) {
+      return fail(request.id, Error(Errc::forbidden, "this server verifies no tokens: leave accessToken out"));
+    }
+    if (auto* const rate = backend().client_limits.operations.find("refresh")) {
+      if (const auto allowed = within(*rate); !allowed) return fail(request.id, allowed.error());
+    }
+    return refresh(with_token(request), [self = this_session(), id = std::string(request.id), room,
+                                         presence = std::move(presence)](const Result<Grant>& granted) mutable {
+      if (!granted) return self->fail(id, granted.error());
+      self->join_as(id, room, std::move(presence));
+    });
   }
-  if (!identity() && (request.name || request.email)) {
-    replace_grant(Identity{{}, request.name.value_or(""), request.email.value_or(""), {}, false});
+  if (!identity() && (members.has("name") || members.has("email"))) {
+    replace_grant(Identity{{}, members.text("name"), members.text("email"), {}, false});
   }
-  join_as(std::string(request.id), *request.room_id, std::move(presence));
+  join_as(std::string(request.id), room, std::move(presence));
 }
 
-/// Asks the verifier; `then` runs on the loop, now or later. Until then nothing more is read from the client.
-FLUX_DECL void LiveSession::verify(std::string token, std::function<void(bool, std::string)> then) {
-  pause_input();
-  JsonText payload = CheckedJson::text("{\"accessToken\":" + JsonText::string(token).text() + "}");
-  const gate::ShownInMessage shown("live", backend().config.live_path, std::move(payload), remote());
-  backend().gate.verify(loop(), shown, std::move(token),
-                        [self = this_session(), then = std::move(then)](Result<Grant> grant) {
-                          if (!self->open()) return;
-                          if (grant) {
-                            self->replace_grant(std::move(*grant));
-                            then(true, {});
-                          } else {
-                            then(false, grant.error().message());
-                          }
-                          self->resume_input();
-                        });
+FLUX_DECL features::JoinTerms LiveSession::join_terms() const {
+  const Config& config = backend().config;
+  const std::size_t most = config.limits.rooms_per_connection;
+  // The chat gets a third of the welcome: members and items need the rest.
+  return {.rooms_max = most,
+          .switches_rooms = most <= 1,
+          .creates_rooms = true,
+          .chat = {config.chat.join_history, 0, config.limits.answer_bytes_max / 3}};
+}
+
+FLUX_DECL LiveSession::Welcome LiveSession::welcome_into(const std::shared_ptr<std::string>& frame) {
+  return [this, frame](const features::RoomSnapshot& snapshot, const Result<features::ChatPage>& chat) {
+    writer().room_joined(*frame, snapshot, chat);
+  };
+}
+
+FLUX_DECL void LiveSession::be_placed(const Placement& placement, const Done<void>& done) {
+  const auto frame = std::make_shared<std::string>();
+  join_placed(placement, join_terms(), welcome_into(frame),
+              [self = this_session(), frame, done](const Result<void>& joined) {
+                if (joined) {
+                  self->count_sent();
+                  self->write_frames(*frame);
+                }
+                done(joined);
+              });
+}
+
+FLUX_DECL void LiveSession::tell_left(const RoomId& room, std::string_view reason) {
+  std::string frame;
+  writer().left(frame, room, reason);
+  count_sent();
+  write_frames(frame);
 }
 
 FLUX_DECL void LiveSession::join_as(const std::string& id, const RoomId& room, JsonText presence) {
-  const Config& config = backend().config;
-  const std::size_t most = config.limits.rooms_per_connection;
-  // Of the chat a third of the welcome: members and items need the rest.
-  const features::JoinTerms terms{.rooms_max = most,
-                                  .switches_rooms = most <= 1,
-                                  .creates_rooms = true,
-                                  .chat = {config.chat.join_history, 0, config.limits.answer_bytes_max / 3}};
   const auto frame = std::make_shared<std::string>();
-  auto welcome = [this, frame](const features::RoomSnapshot& snapshot, const Result<features::ChatPage>& chat) {
-    writer().room_joined(*frame, snapshot, chat);
-  };
-  join(room, std::move(presence), terms, std::move(welcome),
+  join(room, std::move(presence), join_terms(), welcome_into(frame),
        [self = this_session(), id, frame](const Result<void>& joined) {
          if (!joined) return self->fail(id, joined.error());
-         self->counters().frames_out.add();
+         self->count_sent();
          self->write_frames(*frame);
          self->ack(id);
        });
 }
 
+FLUX_DECL features::Membership* LiveSession::place_meant(const Request& request) const {
+  return request.members.has("roomId") ? membership_of(request.members.text("roomId")) : last_joined();
+}
+
 FLUX_DECL features::Membership* LiveSession::current_room(const Request& request) {
-  features::Membership* const meant = request.room_id ? membership_of(*request.room_id) : last_joined();
+  features::Membership* const meant = place_meant(request);
   if (meant != nullptr) return meant;
-  if (!request.room_id) {
-    fail(request.id, Error(Errc::not_in_room, "in no room; join one first"));
-    return nullptr;
+  std::string why = "in no room; join one first";
+  if (request.members.has("roomId")) {
+    const RoomId& room = request.members.text("roomId");
+    const bool short_enough = room.size() <= backend().config.limits.room_id_bytes_max;
+    why = short_enough ? "not in room \"" + room + "\"; join it first" : "not in that room";
   }
-  const bool short_enough = request.room_id->size() <= backend().config.limits.room_id_bytes_max;
-  fail(request.id, Error(Errc::not_in_room, short_enough ? "not in room \"" + *request.room_id + "\"; join it first"
-                                                         : std::string("not in that room")));
+  fail(request.id, Error(Errc::not_in_room, std::move(why)));
   return nullptr;
 }
 
-/// A room that one is not in is left already.
+/// Leaving a room that the client is not in succeeds too.
 FLUX_DECL void LiveSession::leave_named_room(const Request& request) {
-  if (const auto* const meant = request.room_id ? membership_of(*request.room_id) : last_joined()) {
-    leave_room(RoomPtr(meant->room));
-  }
+  if (const auto* const meant = place_meant(request)) leave_room(RoomPtr(meant->room));
   ack(request.id);
 }
 
 // --- Messages ---
 
-FLUX_DECL void LiveSession::broadcast_event(Request& request) {
-  features::Membership* const membership = current_room(request);
-  if (membership == nullptr) return;
-  std::optional<std::string_view> payload;
-  if (!request.payload.empty()) payload = request.payload;
+FLUX_DECL void LiveSession::broadcast_event(const Request& request, const features::Membership& membership) {
+  const std::string& event = request.members.text("event");
   if (asks_about_events()) {
-    auto json = payload ? std::optional(CheckedJson::text(std::string(*payload))) : std::nullopt;
-    return publish(*membership, std::move(request.event), std::move(json), acknowledge<Position>(request));
+    return publish(membership, event, request.members.copy("payload"),
+                   answer<JsonText>(request, [](const JsonText& reply) {
+                     return reply.kind() == JsonText::Kind::null ? std::string_view() : std::string_view(reply.text());
+                   }));
   }
-  const auto sent = publish_unasked(*membership, request.event, payload);
+  const auto sent = publish_unasked(membership, event, request.members.json("payload"));
   if (!sent) return fail(request.id, sent.error());
   ack(request.id);
-}
-
-FLUX_DECL void LiveSession::send_chat(Request& request) {
-  features::Membership* const membership = current_room(request);
-  if (membership == nullptr) return;
-  std::optional<JsonText> metadata;
-  if (!request.metadata.empty()) metadata = CheckedJson::text(std::string(request.metadata));
-  chat(*membership, std::move(request.message), std::move(metadata),
-       answer<ChatMessage>(request, [](const ChatMessage& stored) {
-         return "{\"id\":\"" + stored.id + "\",\"createdAt\":" + std::to_string(stored.created_at) +
-                ",\"offset\":" + std::to_string(stored.offset) + "}";
-       }));
 }
 
 FLUX_DECL void LiveSession::share_data(const Request& request, const RoomPtr& room) {
   const auto shared = answer<Position>(
       request, [](const Position& position) { return protocol::live_offset_payload(position.offset); });
-  if (!request.file_id.empty()) return share_stored(room, request.file_id, shared);
-  share(room, CheckedJson::text(std::string(request.data)), shared);
+  JsonText data = *request.members.copy("data");
+  if (data.get<std::string>("/type") == "file") {
+    return share_stored(room, data.get<std::string>("/fileId").value_or(FileId()), shared);
+  }
+  share(room, std::move(data), shared);
 }
 
 FLUX_DECL void LiveSession::give_ticket(std::string_view id, const RoomId& room) {
   const auto ticket = upload_ticket(room);
   if (!ticket) return fail(id, ticket.error());
   ack(id, protocol::live_ticket_payload(ticket->text, ticket->expires_at));
-}
-
-FLUX_DECL void LiveSession::public_history(const Request& request) {
-  features::PublicSeat& seat = extras().public_seat;
-  const auto page = request.changes ? watch_public_changes(seat, writer(), request.limit, request.before)
-                                    : watch_public(seat, writer(), request.limit, request.before);
-  ack(request.id, protocol::live_items_payload({}, page));
 }
 
 }  // namespace flux::detail

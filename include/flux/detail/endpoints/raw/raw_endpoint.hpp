@@ -3,29 +3,50 @@
 
 #include <flux/detail/endpoints/endpoint.hpp>
 #include <flux/detail/endpoints/hub.hpp>
+#include <flux/detail/endpoints/raw/raw_clients.hpp>
 #include <flux/websocket.hpp>
 
+#include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace flux::detail {
 
+/// What the clients of an endpoint have in common and their handles may still ask for when the server has ended.
+struct RawTerms {
+  const std::size_t outbox_bytes_congested;
+  const std::size_t outbox_bytes_max;
+  const std::vector<std::string> subprotocols;
+};
+
 class RawEndpoint final : public endpoints::Endpoint {
  public:
-  RawEndpoint(Hub& hub, std::string path, WebSocketEndpoint options)
-      : hub_(hub), path_(std::move(path)), options_(std::move(options)) {}
+  RawEndpoint(Hub& hub, std::string path, WebSocketEndpoint options);
+
+  Hub& hub() noexcept { return hub_; }
+  const WebSocketEndpoint& options() const noexcept { return options_; }
+  /// What handles need after the server has ended.
+  const std::shared_ptr<const RawTerms>& terms() const noexcept { return terms_; }
+  RawClients& connected() noexcept { return clients_; }
 
   std::vector<std::string> websocket_paths() const override { return {path_}; }
   void check() const override;
   void upgrade(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
                transport::WebSocketService& websockets) override;
+  std::vector<core::ListedClient> clients(std::string_view after, std::size_t limit) const override {
+    return clients_.page(after, limit);
+  }
+  bool disconnect(std::string_view id, CloseCode code, std::string_view reason) override;
 
  private:
   Hub& hub_;
   const std::string path_;
   const WebSocketEndpoint options_;
+  const std::shared_ptr<const RawTerms> terms_;
+  RawClients clients_;
 };
 
 }  // namespace flux::detail

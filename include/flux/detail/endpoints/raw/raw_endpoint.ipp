@@ -7,6 +7,13 @@
 
 namespace flux::detail {
 
+FLUX_DECL RawEndpoint::RawEndpoint(Hub& hub, std::string path, WebSocketEndpoint options)
+    : hub_(hub),
+      path_(std::move(path)),
+      options_(std::move(options)),
+      terms_(new RawTerms{hub.config.limits.outbox_bytes_congested, hub.config.limits.outbox_bytes_max,
+                          options_.subprotocols}) {}
+
 FLUX_DECL void RawEndpoint::check() const {
   endpoints::check_subprotocols("WebSocketEndpoint::subprotocols", options_.subprotocols);
 }
@@ -16,12 +23,20 @@ FLUX_DECL void RawEndpoint::upgrade(const std::shared_ptr<transport::HttpConnect
   const auto admit = [this, http, &websockets](const transport::HttpHead& asked, std::shared_ptr<const Grant> grant) {
     const std::string subprotocol = endpoints::choose_subprotocol(asked, options_.subprotocols);
     const auto answer = endpoints::answer_websocket(hub_.config, asked, subprotocol, true);
-    auto socket = std::make_shared<WebSocketState>(hub_, options_, *http->connection(), http->client(asked), websockets,
+    auto socket = std::make_shared<WebSocketState>(*this, *http->connection(), http->client(asked), websockets,
                                                    answer.deflate_window_bits, subprotocol);
     if (http->accept_upgrade(answer.head, socket)) socket->opened(std::move(grant));
   };
   if (!options_.authenticated) return admit(head, nullptr);
-  endpoints::let_in(hub_.gate, "websocket", http, head, admit);
+  endpoints::let_in(hub_, "websocket", http, head, hub_.config.refuse_with, admit);
+}
+
+FLUX_DECL bool RawEndpoint::disconnect(std::string_view id, CloseCode code, std::string_view reason) {
+  const auto parsed = RawId::parse(id);
+  const auto client = parsed ? clients_.find(*parsed) : nullptr;
+  if (!client) return false;
+  client->close_from_anywhere(code, reason);
+  return true;
 }
 
 }  // namespace flux::detail

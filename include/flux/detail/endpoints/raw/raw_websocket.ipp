@@ -4,56 +4,76 @@
 #include <flux/detail/endpoints/raw/raw_websocket.hpp>
 #include <flux/detail/mode.hpp>
 
+#include <algorithm>
+
 namespace flux::detail {
 
-FLUX_DECL WebSocketState::WebSocketState(Hub& hub, const WebSocketEndpoint& endpoint, transport::Connection& connection,
+FLUX_DECL WebSocketState::WebSocketState(RawEndpoint& endpoint, transport::Connection& connection,
                                          const core::ClientAddress& client, transport::WebSocketService& service,
-                                         int deflate_window_bits, std::string subprotocol)
+                                         int deflate_window_bits, std::string_view subprotocol)
     : WebSocketStream(connection, service,
-                      endpoint.message_bytes_max != 0 ? endpoint.message_bytes_max : service.limits->message_bytes_max,
+                      endpoint.options().message_bytes_max != 0 ? endpoint.options().message_bytes_max
+                                                                : service.limits->message_bytes_max,
                       deflate_window_bits),
-      hub_(hub),
       endpoint_(endpoint),
       loop_(connection.shared_loop()),
-      subprotocol_(std::move(subprotocol)),
+      terms_(endpoint.terms()),
+      key_(endpoint.hub().new_key()),
       remote_(client),
-      outbox_bytes_congested_(service.limits->outbox_bytes_congested),
-      outbox_bytes_max_(service.limits->outbox_bytes_max) {}
+      connected_at_(static_cast<std::uint32_t>(loop_->clock().unix_ms() / 1000)),
+      subprotocol_(
+          static_cast<std::uint32_t>(std::find(terms_->subprotocols.begin(), terms_->subprotocols.end(), subprotocol) -
+                                     terms_->subprotocols.begin())) {}
 
 FLUX_DECL void WebSocketState::opened(std::shared_ptr<const Grant> grant) {
   start();
+  slot_ = endpoint_.connected().add(*this);
   if (grant) (void)set_grant(std::move(grant));  // it is connected
-  if (!endpoint_.on_open) return;
-  if (hub_.guarded(counters(), "open", [&] { endpoint_.on_open(handle()); })) return;
+  hub().debug([&] { return "websocket client " + remote_.text() + " connected"; });
+  if (!handlers().on_open) return;
+  if (hub().guarded(
+          counters(), "open", [&] { handlers().on_open(handle()); }, remote_))
+    return;
   close(CloseCode::internal_error, "the server failed to open this endpoint");
 }
 
 FLUX_DECL void WebSocketState::on_message(std::string_view message, MessageType type) {
-  if (!endpoint_.on_message) return;
-  if (hub_.guarded(counters(), "message", [&] { endpoint_.on_message(handle(), message, type); })) return;
+  if (const auto excess = hub().client_limits.take({rate_limit_, strikes_}, gate::SenderOf(*this), *loop_)) {
+    if (excess->closes) close(CloseCode::rate_limited, "too many messages");
+    return;
+  }
+  if (!handlers().on_message) return;
+  if (hub().guarded(
+          counters(), "message", [&] { handlers().on_message(handle(), message, type); }, remote_))
+    return;
   close(CloseCode::internal_error, "the server failed to handle a message");
 }
 
 FLUX_DECL void WebSocketState::on_disconnect(const Disconnect& how) {
   gone_ = true;
-  if (const auto held = held_grant()) hub_.admitted.forget(held.get());
-  if (endpoint_.on_close) {
-    hub_.guarded(loop_->counters(), "close", [&] { endpoint_.on_close(handle(), how); });
+  endpoint_.connected().remove(slot_);
+  hub().debug([&] {
+    return "websocket client " + remote_.text() + " disconnected: " + std::to_string(static_cast<int>(how.code)) +
+           " \"" + core::shown(how.reason) + "\"";
+  });
+  if (const auto held = held_grant()) hub().admitted.forget(held.get());
+  if (handlers().on_close) {
+    hub().guarded(
+        loop_->counters(), "close", [&] { handlers().on_close(handle(), how); }, remote_);
   }
 }
 
 FLUX_DECL std::shared_ptr<gate::HeldGrant> WebSocketState::hold(std::shared_ptr<const Grant> grant) {
   auto self = std::static_pointer_cast<WebSocketState>(shared_from_this());
-  return std::make_shared<gate::HeldGrant>(std::move(grant),
-                                           [weak = std::weak_ptr(self)](CloseCode code, std::string_view reason) {
-                                             if (const auto state = weak.lock())
-                                               state->close_from_anywhere(code, reason);
-                                           });
+  auto end = [weak = std::weak_ptr(self)](CloseCode code, std::string_view reason) {
+    if (const auto state = weak.lock()) state->close_from_anywhere(code, reason);
+  };
+  return std::make_shared<gate::HeldGrant>(loop_, std::move(grant), std::move(end));
 }
 
-FLUX_DECL Grant WebSocketState::grant() const {
+FLUX_DECL std::shared_ptr<const Grant> WebSocketState::grant() const {
   const auto held = held_grant();
-  return held ? *held->grant() : Grant{};
+  return held ? held->grant() : nullptr;
 }
 
 FLUX_DECL Result<void> WebSocketState::set_grant(std::shared_ptr<const Grant> grant) {
@@ -65,20 +85,20 @@ FLUX_DECL Result<void> WebSocketState::set_grant(std::shared_ptr<const Grant> gr
     held = grant_;
     if (!held) grant_ = fresh;
   }
-  if (held) held->change(std::move(grant));
+  if (held && !held->change(std::move(grant))) return Error(Errc::session_not_found, "the grant has expired");
   loop_->dispatch([self = std::static_pointer_cast<WebSocketState>(shared_from_this())] { self->watch_grant(); });
   return {};
 }
 
 FLUX_DECL void WebSocketState::watch_grant() {
   const auto held = held_grant();
-  if (held && connection() != nullptr) hub_.admitted.watch(held, gate::Admitted::Find::by_end_and_user);
+  if (held && connection() != nullptr) hub().admitted.watch(held, gate::Admitted::Find::by_end_and_user);
 }
 
 FLUX_DECL Sent WebSocketState::send_here(std::string_view message, MessageType type) {
   const Sent sent = send(type, message);
   if (sent == Sent::dropped)
-    gone_.store(true, std::memory_order_relaxed);  // it is closing: later ones need not come here
+    gone_.store(true, std::memory_order_relaxed);  // it is closing: later messages need not get here
   note_waiting();
   return sent;
 }
@@ -89,9 +109,9 @@ FLUX_DECL Sent WebSocketState::send_from_anywhere(std::string_view message, Mess
     return send_from_anywhere(core::repaired(std::string(message)), type);
   }
   if (loop_->here()) return send_here(message, type);
-  // What is on its way to the loop counts as waiting, so that a caller elsewhere is held back too.
+  // Messages on their way to the loop count as pending, so that callers on other threads are held back too.
   const std::size_t size = message.size();
-  if (waiting_bytes() >= outbox_bytes_max_) return Sent::dropped;
+  if (waiting_bytes() >= terms_->outbox_bytes_max) return Sent::dropped;
   posted_bytes_.fetch_add(size, std::memory_order_relaxed);
   const std::size_t waiting = waiting_bytes();
   auto self = std::static_pointer_cast<WebSocketState>(shared_from_this());
@@ -100,7 +120,7 @@ FLUX_DECL Sent WebSocketState::send_from_anywhere(std::string_view message, Mess
     self->send_here(message, type);
   });
   if (!posted) return Sent::dropped;
-  return waiting >= outbox_bytes_congested_ ? Sent::congested : Sent::queued;
+  return waiting >= terms_->outbox_bytes_congested ? Sent::congested : Sent::queued;
 }
 
 FLUX_DECL void WebSocketState::close_from_anywhere(CloseCode code, std::string_view reason) {

@@ -1,116 +1,81 @@
-// Data sharing between Socket.IO and types: requests in the arguments of events, what rooms and the public space say as
-// events. No I/O. Source: protocols/socketio.md, "Data sharing".
+// Converts data sharing from and to Socket.IO: reads requests from the arguments of events, and writes what rooms and
+// the public space report as events. No I/O.
 #pragma once
 
 #include <flux/config.hpp>
+#include <flux/detail/endpoints/request_type.hpp>
 #include <flux/detail/endpoints/socketio/socketio_codec.hpp>
 #include <flux/detail/features/room_view.hpp>
 
+#include <array>
 #include <cstdint>
-#include <deque>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+namespace flux::detail {
+class SharingSession;
+struct SharingAsker;
+}  // namespace flux::detail
+
 namespace flux::protocol {
 
 // --- Reading ---
 
-enum class SharingType : std::uint8_t {
-  public_upload,
-  public_delete_last,
-  room_create,
-  room_join,
-  room_history,
-  room_upload,
-  // Ours
-  room_leave,
-  room_close,
-  room_list,
-  room_members,
-  room_event,
-  room_chat,
-  room_chat_history,
-  room_presence,
-  public_items,
-  room_upload_ticket,
-  public_upload_ticket,
-  call,
+/// How the members of a request are arranged in the arguments of its event.
+enum class SharingArguments : std::uint8_t {
+  values,             ///< each member is an argument, in the order of declaration
+  object,             ///< one object with the members
+  options,            ///< the same, or no argument
+  name_or_object,     ///< the same, or just the first member
+  name_then_options,  ///< the first member, then an object with the others or nothing
 };
 
-struct SharingTypeName {
-  std::string_view name;
-  SharingType type;
+struct SharingRequest;
+
+struct SharingShape : core::RequestShape {
+  constexpr SharingShape(std::string_view called, SharingArguments by,
+                         const std::array<core::Member, core::members_max>& holds)
+      : RequestShape{called, holds}, arguments(by) {}
+  SharingArguments arguments;
 };
 
-/// Every event of data sharing that a client may send, the frequent ones first.
-inline constexpr SharingTypeName sharing_types[] = {
-    {"room:upload", SharingType::room_upload},
-    {"room:event", SharingType::room_event},
-    {"room:chat", SharingType::room_chat},
-    {"room:presence", SharingType::room_presence},
-    {"public:upload", SharingType::public_upload},
-    {"public:deleteLast", SharingType::public_delete_last},
-    {"room:join", SharingType::room_join},
-    {"room:create", SharingType::room_create},
-    {"room:history", SharingType::room_history},
-    {"room:leave", SharingType::room_leave},
-    {"room:close", SharingType::room_close},
-    {"room:list", SharingType::room_list},
-    {"room:members", SharingType::room_members},
-    {"room:chatHistory", SharingType::room_chat_history},
-    {"public:items", SharingType::public_items},
-    {"room:uploadTicket", SharingType::room_upload_ticket},
-    {"public:uploadTicket", SharingType::public_upload_ticket},
-    {"call", SharingType::call},
+/// An event that clients may send.
+using SharingRequestType =
+    RequestType<SharingShape, detail::SharingSession&, const detail::SharingAsker&, const SharingRequest&>;
+
+/// A client's request. Views point into the arguments or into `members`.
+struct SharingRequest {
+  core::Members members;
+  std::span<const SocketIoValue> arguments;
 };
 
-/// What the event of this name asks for; none: it is no event of data sharing.
-std::optional<SharingType> sharing_type(std::string_view event) noexcept;
+/// Errors: invalid_message, which names the member, its value and what is expected; message_too_large for a member over
+/// its limit. Bytes are accepted only in requests with a nested member.
+Result<SharingRequest> read_sharing_request(const core::RequestShape& shape, SharingArguments layout,
+                                            std::span<const SocketIoValue> arguments, const Limits& limits);
 
-/// What is shared: a string, a file in the message, or one that was put up before.
+/// What is shared: a string, a file in the message, or one that was uploaded before.
 struct TransferData {
-  JsonText string;    ///< the whole object, as it came; where it is no file
-  FileId file_id;     ///< of a file that was put up before
-  SharedBytes bytes;  ///< of a file in the message; else null
+  JsonText string;    ///< the whole object as received, unless it is a file
+  FileId file_id;     ///< of a file that was uploaded before
+  SharedBytes bytes;  ///< of a file in the message; otherwise null
   std::string file_name;
   std::string media_type;
-};
-
-/// What a client asks for. Members that its type does not need are left as they are.
-struct SharingRequest {
-  SharingType type{};
-  RoomId room;  ///< any string: whether it may name a room is for the rooms to say
-  RoomOptions options;
-  TransferData data;
-  std::string event;
-  std::string method;
-  std::string message;
-  std::string reason;
-  std::optional<JsonText> payload;
-  std::optional<JsonText> metadata;
-  JsonText presence;      ///< an object
-  std::size_t limit = 0;  ///< 1 to 1000, or `features::no_limit`
-  Offset before = 0;
-  std::uint64_t after = 0;  ///< among the members of a room
-  RoomId after_room;        ///< among the rooms
 };
 
 /// `mimeType` of a file in a message.
 inline constexpr std::size_t media_type_bytes_max = 255;
 inline constexpr std::string_view media_type_unknown = "application/octet-stream";
 
-/// Errors: invalid_message, naming the member, what it holds and what would be right; message_too_large for a member
-/// over its limit. The size of a file is not looked at.
-Result<SharingRequest> read_sharing_request(SharingType type, std::span<const SocketIoValue> arguments,
-                                            const Limits& limits);
+/// Reads the nested member `data` of a request. Errors: as above. The size of a file is not checked.
+Result<TransferData> read_transfer(const SharingRequest& request, const Limits& limits);
 
 // --- Writing ---
 
 /// Appends events as whole WebSocket frames, or as packets for a polling payload. No event has bytes, so the frames
-/// serve clients that take no binary ones, too.
+/// also suit clients that accept no binary ones.
 /// Threading: any thread.
 class SharingWriter final : public features::RoomView, public features::PublicView {
  public:
@@ -137,7 +102,7 @@ class SharingAnswer {
   SharingAnswer(bool success, std::string_view message);
   SharingAnswer& string(std::string_view name, std::string_view value);
   SharingAnswer& json(std::string_view name, std::string_view text);
-  /// There is more, and the next request goes on with this; 0: there is none.
+  /// There is more, and the next request continues with `before`; 0: there is no more.
   SharingAnswer& more_before(Offset before);
   /// The same; `after`: JSON text.
   SharingAnswer& more_after(std::string_view after);
@@ -147,16 +112,16 @@ class SharingAnswer {
   std::string text_;
 };
 
-/// StoredData of each item, as an array.
+/// An array with the StoredData of each item.
 std::string sharing_items(const std::vector<SharedItem>& items);
 std::string sharing_items(const features::ItemsView& items);
-/// How long a room is in `sharing_rooms`, at most.
+/// At most this many bytes are needed for a room in `sharing_rooms`.
 std::size_t sharing_room_bytes(const RoomInfo& room) noexcept;
-/// `{roomId, mode, capacity, members}` of each.
+/// An array with `{roomId, mode, capacity, members}` of each.
 std::string sharing_rooms(std::span<const RoomInfo> rooms);
-/// An Entry of protocol live for each.
+/// An array with an Entry, as in protocol live, for each.
 std::string sharing_members(const std::vector<Member>& members);
-/// Stored, of protocol live, of each.
+/// An array with a Stored, as in protocol live, for each.
 std::string sharing_chat(const std::vector<ChatMessage>& messages);
 
 }  // namespace flux::protocol

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <flux/detail/core/json_scanner.hpp>
 #include <flux/detail/core/utf8.hpp>
 #include <flux/detail/endpoints/payloads.hpp>
 #include <flux/detail/endpoints/sharing/sharing_codec.hpp>
@@ -8,8 +7,6 @@
 #include <flux/detail/storage/file_id.hpp>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <utility>
 
 namespace flux::protocol {
@@ -20,362 +17,170 @@ namespace sharing_detail {
 
 using Kind = JsonText::Kind;
 
-inline constexpr std::string_view kind_names[] = {"null", "a boolean", "a number", "a string", "an array", "an object"};
-
-FLUX_DECL std::string_view kind_name(Kind kind) { return kind_names[static_cast<std::size_t>(kind)]; }
-
-/// The members of one object that requests know.
-class Members {
- public:
-  enum Name : std::size_t {
-    room_id,
-    capacity,
-    mode,
-    data,
-    event,
-    payload,
-    message,
-    metadata,
-    presence,
-    limit,
-    before,
-    after,
-    reason,
-    type,
-    content,
-    file_id,
-    file_name,
-    media_type,
-    count
-  };
-  static constexpr std::array<std::string_view, count> names = {
-      "roomId", "capacity", "mode",  "data",   "event", "payload", "message", "metadata", "presence",
-      "limit",  "before",   "after", "reason", "type",  "content", "fileId",  "fileName", "mimeType"};
-  struct Slot {
-    std::string_view text;  // empty: absent
-    Kind kind = Kind::null;
-  };
-
-  explicit Members(std::string_view text) : text_(text) {}
-
-  // What the scanner calls
-  bool key(std::size_t depth, std::string_view name) {
-    if (depth != 1) return true;
-    const auto known = std::find(names.begin(), names.end(), name);
-    next_ = known == names.end() ? nullptr : &slots_[static_cast<std::size_t>(known - names.begin())];
-    if (next_ != nullptr && !next_->text.empty()) twice_ = *known;
-    return true;
-  }
-  bool open(std::size_t, Kind, std::size_t) { return true; }
-  bool value(std::size_t depth, Kind kind, std::size_t begin, std::size_t end) {
-    if (depth == 1 && next_ != nullptr) *std::exchange(next_, nullptr) = {text_.substr(begin, end - begin), kind};
-    return true;
-  }
-
-  /// null stands for absent, as some clients write it.
-  bool has(Name name) const { return !slots_[name].text.empty() && slots_[name].kind != Kind::null; }
-  const Slot& operator[](Name name) const { return slots_[name]; }
-  /// A member that came twice: which of them counts is not for us to choose. Empty: none.
-  std::string_view twice() const { return twice_; }
-
- private:
-  const std::string_view text_;
-  std::array<Slot, count> slots_{};
-  Slot* next_ = nullptr;
-  std::string_view twice_;
-};
-
-/// What no request has to be longer than. Where it is, it is not scanned first: that would be a long turn of the loop.
+/// No valid request needs more bytes. A longer one is refused without scanning it, which would make a long turn of the
+/// loop.
 inline std::size_t request_bytes_max(const Limits& limits) noexcept {
-  constexpr std::size_t escaped = 6;      // bytes for one, at most
-  constexpr std::size_t around = 65'536;  // room, names, what we do not know
+  constexpr std::size_t escaped = 6;      // at most this many bytes for one
+  constexpr std::size_t around = 65'536;  // room, names, unknown members
   return limits.message_bytes_max + escaped * limits.chat_bytes_max + limits.metadata_bytes_max +
          limits.presence_bytes_max + around;
 }
 
-/// Reads the arguments of one request. Keeps the first error.
-class Reader {
- public:
-  Reader(std::span<const SocketIoValue> arguments, const Limits& limits) : arguments_(arguments), limits_(limits) {}
+FLUX_DECL Error too_large(std::string_view name, std::size_t bytes, std::size_t most) {
+  return {Errc::message_too_large, std::string(name) + " has " + std::to_string(bytes) + " bytes; at most " +
+                                       std::to_string(most) + " are allowed"};
+}
+FLUX_DECL Error bytes_elsewhere() { return {Errc::invalid_message, "bytes may only be the content of a file"}; }
 
-  Result<SharingRequest> read(SharingType type) {
-    out_.type = type;
-    switch (type) {
-      case SharingType::public_upload: public_upload(); break;
-      case SharingType::public_delete_last:
-      case SharingType::public_upload_ticket: break;
-      case SharingType::public_items: options(argument()); break;
-      case SharingType::room_join: named_room(); break;
-      case SharingType::room_history:
-        named_room();
-        if (arguments_.size() > 1) options(arguments_[1]);
-        break;
-      case SharingType::room_leave:
-      case SharingType::room_upload_ticket: room_of_its_own(); break;
-      case SharingType::room_members: members(); break;
-      case SharingType::room_close: room_close(); break;
-      case SharingType::room_chat_history: chat_history(); break;
-      case SharingType::room_list: list(); break;
-      case SharingType::room_create: create(); break;
-      case SharingType::room_upload: upload(); break;
-      case SharingType::call: call(); break;
-      case SharingType::room_event: event(); break;
-      case SharingType::room_chat: chat(); break;
-      case SharingType::room_presence: presence(); break;
+/// Collects the members of one request from its arguments.
+class ArgumentReader {
+ public:
+  ArgumentReader(const core::RequestShape& shape, std::span<const SocketIoValue> arguments, const Limits& limits,
+                 core::Members& members)
+      : shape_(shape), arguments_(arguments), limits_(limits), members_(members) {}
+
+  Result<void> collect(SharingArguments layout) {
+    switch (layout) {
+      case SharingArguments::values: return values(shape_.members.size());
+      case SharingArguments::object: return object(0, "the first argument");
+      case SharingArguments::options: return options(0);
+      case SharingArguments::name_or_object:
+        return argument(0).json().kind() == Kind::string ? values(1) : object(0, "the first argument");
+      case SharingArguments::name_then_options:
+        if (auto named = values(1); !named) return named;
+        return options(1);
     }
-    if (out_.limit == 0) out_.limit = limit_otherwise(type);
-    if (error_) return *error_;
-    return std::move(out_);
+    return {};
   }
 
  private:
-  using Slot = Members::Slot;
-
-  const SocketIoValue& argument() const {
+  const SocketIoValue& argument(std::size_t index) const {
     static const SocketIoValue none;
-    return arguments_.empty() ? none : arguments_.front();
+    return index < arguments_.size() ? arguments_[index] : none;
+  }
+  /// Each of the first `count` members is an argument.
+  Result<void> values(std::size_t count) {
+    for (std::size_t i = 0; i < count && i < arguments_.size() && !shape_.members[i].name.empty(); ++i) {
+      if (auto taken = take(i, shape_.members[i].name); !taken) return taken;
+      members_.whole(i, arguments_[i].json().kind());
+    }
+    return {};
+  }
+  Result<void> options(std::size_t index) {
+    if (argument(index).json().kind() == Kind::null) return {};
+    return object(index, "the argument with options");
+  }
+  Result<void> object(std::size_t index, std::string_view name) {
+    if (auto taken = take(index, name); !taken) return taken;
+    const Kind kind = argument(index).json().kind();
+    if (kind != Kind::object) return core::wrong_kind(name, kind, "an object");
+    return members_.scan(limits_.json_depth_max);
+  }
+  Result<void> take(std::size_t index, std::string_view name) {
+    const SocketIoValue& value = argument(index);
+    const bool takes_bytes = std::any_of(shape_.members.begin(), shape_.members.end(), [](const core::Member& member) {
+      return member.kind == core::Member::Kind::nested;
+    });
+    if (!takes_bytes && !value.attachments().empty()) return bytes_elsewhere();
+    const std::string_view text = value.json().text();
+    if (text.size() > request_bytes_max(limits_)) return too_large(name, text.size(), request_bytes_max(limits_));
+    members_.from(text);
+    return {};
   }
 
-  void fail(Errc code, std::string text) {
-    if (!error_) error_.emplace(code, std::move(text));
-  }
-  void wrong(std::string_view name, const Slot& slot, std::string_view right) {
-    const std::string what =
-        slot.text.empty() || slot.kind == Kind::null ? "missing" : std::string(kind_name(slot.kind));
-    fail(Errc::invalid_message, std::string(name) + " is " + what + "; it must be " + std::string(right));
-  }
-  void check_size(std::string_view name, std::size_t size, std::size_t most) {
-    if (size <= most) return;
-    fail(Errc::message_too_large, std::string(name) + " has " + std::to_string(size) + " bytes; at most " +
-                                      std::to_string(most) + " are allowed");
-  }
-
-  // --- Values ---
-
-  Members members_of(std::string_view text, Kind kind, std::string_view name) {
-    Members members(text);
-    check_size(name, text.size(), request_bytes_max(limits_));
-    if (error_) return members;
-    if (kind != Kind::object) {
-      wrong(name, {text, kind}, "an object");
-    } else if (const auto scanned = detail::scan_json(text, limits_.json_depth_max, members); !scanned) {
-      fail(scanned.error().code(), scanned.error().message());
-    }
-    if (!members.twice().empty())
-      fail(Errc::invalid_message, "member \"" + std::string(members.twice()) + "\" is there twice");
-    return members;
-  }
-  /// The members of the argument, with its room.
-  Members request() {
-    only_json(argument());
-    Members members = members_of(argument().json().text(), argument().json().kind(), "the first argument");
-    out_.room = text_of(members[Members::room_id], "roomId");
-    return members;
-  }
-  void only_json(const SocketIoValue& value) {
-    if (!value.attachments().empty()) fail(Errc::invalid_message, "bytes may only be the content of a file");
-  }
-  /// Of what names something.
-  std::string text_of(const Slot& slot, std::string_view name, std::size_t most = static_cast<std::size_t>(-1)) {
-    if (slot.kind != Kind::string) {
-      wrong(name, slot, "a string");
-      return {};
-    }
-    check_size(name, slot.text.size(), request_bytes_max(limits_));
-    if (error_) return {};
-    return decoded(slot.text, name, most);
-  }
-  /// The same of text for people: half of a surrogate pair becomes U+FFFD.
-  std::string people_text_of(const Slot& slot, std::string_view name, std::size_t most) {
-    const auto mended = slot.kind == Kind::string ? detail::without_lone_surrogates(slot.text) : std::nullopt;
-    return text_of({mended ? std::string_view(*mended) : slot.text, slot.kind}, name, most);
-  }
-  std::string decoded(std::string_view quoted, std::string_view name, std::size_t most) {
-    auto value = detail::decode_json_string(quoted);
-    if (!value) fail(Errc::invalid_message, std::string(name) + " holds a lone surrogate, which is no character");
-    check_size(name, value ? value->size() : 0, most);
-    return value.value_or(std::string());
-  }
-  std::uint64_t integer(const Members& members, Members::Name name, std::uint64_t least, std::uint64_t most) {
-    const Slot& slot = members[name];
-    std::uint64_t number = 0;
-    const char* const last = slot.text.data() + slot.text.size();
-    const auto [end, ec] = std::from_chars(slot.text.data(), last, number);
-    if (slot.kind != Kind::number || ec != std::errc() || end != last || number < least || number > most) {
-      const std::string what = members.has(name) ? core::shown(slot.text) : std::string("missing");
-      fail(Errc::invalid_message, std::string(Members::names[name]) + " is " + what + "; it must be an integer from " +
-                                      std::to_string(least) + " to " + std::to_string(most));
-    }
-    return number;
-  }
-  static JsonText json(std::string_view text) {
-    auto mended = detail::without_lone_surrogates(text);
-    return detail::CheckedJson::text(mended ? std::move(*mended) : std::string(text));
-  }
-
-  // --- Requests ---
-
-  /// Of a list as it always was: chat and rooms by the hundred, else all that one answer may hold.
-  static std::size_t limit_otherwise(SharingType type) {
-    const bool by_the_hundred = type == SharingType::room_chat_history || type == SharingType::room_list;
-    return by_the_hundred ? 100 : features::no_limit;
-  }
-  void named_room() { out_.room = text_of({argument().json().text(), argument().json().kind()}, "roomId"); }
-  /// `{limit?, before?}`, or nothing.
-  void options(const SocketIoValue& value) {
-    if (value.json().kind() == Kind::null) return;
-    only_json(value);
-    page(members_of(value.json().text(), value.json().kind(), "the argument with options"));
-  }
-  void members() {
-    if (argument().json().kind() == Kind::string) return room_of_its_own();
-    const Members members = request();
-    page(members);
-    if (members.has(Members::after)) out_.after = integer(members, Members::after, 0, static_cast<std::uint64_t>(-1));
-  }
-  /// A room that is named by the argument itself, or by its member.
-  void room_of_its_own() {
-    if (argument().json().kind() == Kind::string) {
-      out_.room = text_of({argument().json().text(), Kind::string}, "roomId");
-    } else {
-      request();
-    }
-  }
-  void room_close() {
-    if (argument().json().kind() == Kind::string) return room_of_its_own();
-    const Members members = request();
-    if (members.has(Members::reason))
-      out_.reason = people_text_of(members[Members::reason], "reason", limits_.event_name_bytes_max);
-  }
-  void page(const Members& members) {
-    if (members.has(Members::limit)) out_.limit = static_cast<std::size_t>(integer(members, Members::limit, 1, 1000));
-    if (members.has(Members::before))
-      out_.before = integer(members, Members::before, 0, static_cast<std::uint64_t>(-1));
-  }
-  void chat_history() {
-    if (argument().json().kind() == Kind::string) return room_of_its_own();
-    page(request());
-  }
-  void list() {
-    if (argument().json().kind() == Kind::null) return;
-    const Members members = members_of(argument().json().text(), argument().json().kind(), "the first argument");
-    page(members);
-    if (members.has(Members::after)) out_.after_room = text_of(members[Members::after], "after");
-  }
-  void create() {
-    const Members members = request();
-    out_.options.capacity = static_cast<std::size_t>(integer(members, Members::capacity, 1, limits_.room_members_max));
-    const std::string mode = text_of(members[Members::mode], "mode");
-    if (mode == "live") {
-      out_.options.mode = RoomMode::live;
-    } else if (mode == "singleton") {
-      out_.options.mode = RoomMode::singleton;
-    } else if (mode == "history") {
-      out_.options.mode = RoomMode::history;
-    } else {
-      fail(Errc::invalid_message, "mode is \"" + core::shown(mode) + "\"; it must be live, singleton or history");
-    }
-  }
-  void event() {
-    const Members members = request();
-    out_.event = text_of(members[Members::event], "event", limits_.event_name_bytes_max);
-    if (out_.event.empty()) fail(Errc::invalid_message, "event is empty");
-    const Slot& payload = members[Members::payload];
-    check_size("payload", payload.text.size(), limits_.message_bytes_max);
-    if (!payload.text.empty()) out_.payload = json(payload.text);
-  }
-  /// The method, then what is sent along.
-  void call() {
-    only_json(argument());
-    out_.method = text_of({argument().json().text(), argument().json().kind()}, "method", limits_.event_name_bytes_max);
-    if (out_.method.empty()) fail(Errc::invalid_message, "method is empty");
-    if (arguments_.size() < 2) return;
-    only_json(arguments_[1]);
-    check_size("payload", arguments_[1].json().text().size(), limits_.message_bytes_max);
-    if (!error_) out_.payload = json(arguments_[1].json().text());
-  }
-  void chat() {
-    const Members members = request();
-    out_.message = people_text_of(members[Members::message], "message", limits_.chat_bytes_max);
-    if (out_.message.find('\0') != std::string::npos) fail(Errc::invalid_message, "message holds NUL");
-    if (!members.has(Members::metadata)) return;
-    check_size("metadata", members[Members::metadata].text.size(), limits_.metadata_bytes_max);
-    out_.metadata = json(members[Members::metadata].text);
-  }
-  void presence() {
-    const Slot presence = request()[Members::presence];
-    if (presence.kind != Kind::object) return wrong("presence", presence, "an object");
-    check_size("presence", presence.text.size(), limits_.presence_bytes_max);
-    out_.presence = json(presence.text);
-  }
-
-  // --- TransferData ---
-
-  void public_upload() { transfer(argument().json().text(), argument().json().kind(), "data", "/content"); }
-  void upload() {
-    const Members members = members_of(argument().json().text(), argument().json().kind(), "the first argument");
-    out_.room = text_of(members[Members::room_id], "roomId");
-    if (error_) return;
-    transfer(members[Members::data].text, members[Members::data].kind, "data", "/data/content");
-  }
-  void transfer(std::string_view text, Kind kind, std::string_view name, std::string_view content_at) {
-    const Members members = members_of(text, kind, name);
-    if (error_) return;
-    const std::string type = text_of(members[Members::type], "data.type");
-    if (type == "file") return file(members, content_at);
-    if (type != "string")
-      fail(Errc::invalid_message, "data.type is \"" + core::shown(type) + "\"; it must be string or file");
-    if (members[Members::content].kind != Kind::string) wrong("data.content", members[Members::content], "a string");
-    only_json(argument());
-    check_size("data", text.size(), limits_.message_bytes_max);
-    if (!error_) out_.data.string = json(text);
-  }
-  void file(const Members& members, std::string_view content_at) {
-    if (members.has(Members::file_id)) {
-      if (members.has(Members::content))
-        fail(Errc::invalid_message, "data has a content and a fileId; it must have one of them");
-      only_json(argument());
-      out_.data.file_id = text_of(members[Members::file_id], "data.fileId");
-      if (!storage::is_file_id(out_.data.file_id)) fail(Errc::invalid_message, "data.fileId is not the id of a file");
-      return;
-    }
-    if (!argument().attachments().empty()) out_.data.bytes = argument().bytes_at(content_at);
-    if (!out_.data.bytes) wrong("data.content", members[Members::content], "bytes");
-    if (argument().attachments().size() > 1) fail(Errc::invalid_message, "bytes may only be the content of a file");
-    out_.data.file_name = text_of(members[Members::file_name], "data.fileName", file_name_bytes_max);
-    const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-    if (std::any_of(out_.data.file_name.begin(), out_.data.file_name.end(), control)) {
-      fail(Errc::invalid_message, "data.fileName holds control characters");
-    }
-    if (out_.data.file_name.empty()) fail(Errc::invalid_message, "data.fileName is empty");
-    out_.data.media_type = members.has(Members::media_type)
-                               ? text_of(members[Members::media_type], "data.mimeType", media_type_bytes_max)
-                               : std::string();
-    if (out_.data.media_type.empty()) out_.data.media_type = media_type_unknown;  // as browsers have it
-    const auto printable = [](char c) { return c >= 0x20 && c < 0x7f; };
-    if (!std::all_of(out_.data.media_type.begin(), out_.data.media_type.end(), printable)) {
-      fail(Errc::invalid_message, "data.mimeType must be printable ASCII, such as image/png");
-    }
-  }
-
+  const core::RequestShape& shape_;
   const std::span<const SocketIoValue> arguments_;
   const Limits& limits_;
-  SharingRequest out_;
-  std::optional<Error> error_;
+  core::Members& members_;
 };
 
 }  // namespace sharing_detail
 
-FLUX_DECL std::optional<SharingType> sharing_type(std::string_view event) noexcept {
-  for (const auto& [name, type] : sharing_types) {
-    if (name == event) return type;
-  }
-  return std::nullopt;
+FLUX_DECL Result<SharingRequest> read_sharing_request(const core::RequestShape& shape, SharingArguments layout,
+                                                      std::span<const SocketIoValue> arguments, const Limits& limits) {
+  SharingRequest out;
+  out.arguments = arguments;
+  out.members.declare(shape.members);
+  sharing_detail::ArgumentReader reader(shape, arguments, limits, out.members);
+  if (const auto collected = reader.collect(layout); !collected) return collected.error();
+  if (const auto read = out.members.read(limits); !read) return read.error();
+  return out;
 }
 
-FLUX_DECL Result<SharingRequest> read_sharing_request(SharingType type, std::span<const SocketIoValue> arguments,
-                                                      const Limits& limits) {
-  return sharing_detail::Reader(arguments, limits).read(type);
+// --- TransferData ---
+
+namespace sharing_detail {
+
+FLUX_DECL std::string file_name_fault(const core::MemberValue& value) {
+  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  if (std::any_of(value.text.begin(), value.text.end(), control)) return " contains control characters";
+  return value.text.empty() ? " is empty" : "";
+}
+FLUX_DECL std::string media_type_fault(const core::MemberValue& value) {
+  const auto printable = [](char c) { return c >= 0x20 && c < 0x7f; };
+  const bool is_printable = std::all_of(value.text.begin(), value.text.end(), printable);
+  return is_printable ? "" : " must be printable ASCII, such as image/png";
+}
+FLUX_DECL std::string file_id_fault(const core::MemberValue& value) {
+  return storage::is_file_id(value.text) ? "" : " is not the id of a file";
+}
+
+using core::Member;
+inline constexpr std::array<Member, core::members_max> transfer_members = {
+    Member{"type", Member::Kind::name}.required(), Member{"content", Member::Kind::any},
+    Member{"fileId", Member::Kind::name, nullptr, file_id_fault},
+    Member{"fileName", Member::Kind::name, nullptr, file_name_fault, 0, file_name_bytes_max}.required(),
+    Member{"mimeType", Member::Kind::name, nullptr, media_type_fault, 0, media_type_bytes_max}};
+
+FLUX_DECL Result<TransferData> read_string(const core::Members& data, std::string_view text,
+                                           const SocketIoValue& argument, const Limits& limits) {
+  const core::MemberValue& content = data["content"];
+  if (content.kind != Kind::string) return core::wrong_kind("data.content", content.kind, "a string");
+  if (!argument.attachments().empty()) return bytes_elsewhere();
+  if (text.size() > limits.message_bytes_max) return too_large("data", text.size(), limits.message_bytes_max);
+  return TransferData{detail::CheckedJson::text(std::string(text)), {}, nullptr, {}, {}};
+}
+
+FLUX_DECL Result<TransferData> read_file_id(core::Members& data, const SocketIoValue& argument, const Limits& limits) {
+  if (data["content"].kind != Kind::null) {
+    return Error(Errc::invalid_message, "data has a content and a fileId; it must have one of them");
+  }
+  if (!argument.attachments().empty()) return bytes_elsewhere();
+  if (const auto read = data.read("fileId", limits); !read) return read.error();
+  return TransferData{{}, data.text("fileId"), nullptr, {}, {}};
+}
+
+FLUX_DECL Result<TransferData> read_file(core::Members& data, const SocketIoValue& argument,
+                                         std::string_view content_at, const Limits& limits) {
+  SharedBytes bytes = argument.attachments().empty() ? nullptr : argument.bytes_at(content_at);
+  if (!bytes) return core::wrong_kind("data.content", data["content"].kind, "bytes");
+  if (argument.attachments().size() > 1) return bytes_elsewhere();
+  for (const std::string_view name : {"fileName", "mimeType"}) {
+    if (const auto read = data.read(name, limits); !read) return read.error();
+  }
+  std::string type = data.text("mimeType");
+  if (type.empty()) type = media_type_unknown;  // as in browsers
+  return TransferData{{}, {}, std::move(bytes), data.text("fileName"), std::move(type)};
+}
+
+}  // namespace sharing_detail
+
+FLUX_DECL Result<TransferData> read_transfer(const SharingRequest& request, const Limits& limits) {
+  const SocketIoValue& argument = request.arguments.front();
+  const std::string_view as_it_came = request.members["data"].json;
+  const bool is_whole = as_it_came.size() == argument.json().text().size();
+  core::Members data("data.");
+  data.declare(sharing_detail::transfer_members);
+  const std::string_view text = data.from(as_it_came);
+  if (const auto scanned = data.scan(limits.json_depth_max); !scanned) return scanned.error();
+  if (const auto read = data.read("type", limits); !read) return read.error();
+  const std::string& type = data.text("type");
+  if (type == "string") return sharing_detail::read_string(data, text, argument, limits);
+  if (type != "file") {
+    return Error(Errc::invalid_message, "data.type is \"" + core::shown(type) + "\"; it must be string or file");
+  }
+  if (data["fileId"].kind != JsonText::Kind::null) return sharing_detail::read_file_id(data, argument, limits);
+  return sharing_detail::read_file(data, argument, is_whole ? "/content" : "/data/content", limits);
 }
 
 // --- Writing ---
@@ -400,7 +205,7 @@ FLUX_DECL void put_data(std::string& out, const SharedItem& item) { out += item.
 FLUX_DECL void SharingWriter::put(std::string& out, std::string_view event,
                                   std::span<const SocketIoValue> arguments) const {
   const auto message = encode_socketio_event("/", event, arguments);
-  if (!message) return;  // never: the names are ours, and no argument has bytes
+  if (!message) return;  // never fails: the names are ours, and no argument has bytes
   if (form_ == Form::polling) {
     out += (*message)->polling();
   } else {
@@ -422,7 +227,10 @@ FLUX_DECL void SharingWriter::event(std::string& out, const features::EventNotic
 FLUX_DECL void SharingWriter::chat(std::string& out, const ChatMessage& stored) const {
   std::string payload;
   append_chat_payload(payload, stored);
-  put(out, "room:chat", std::move(payload));
+  const char* const event = stored.deleted_at != 0  ? "room:chatDeleted"
+                            : stored.edited_at != 0 ? "room:chatEdited"
+                                                    : "room:chat";
+  put(out, event, std::move(payload));
 }
 
 FLUX_DECL void SharingWriter::data(std::string& out, std::string_view room, const SharedItem& item) const {

@@ -1,7 +1,6 @@
-// A client of data sharing over Socket.IO: its events become acts of a participant.
+// A client of data sharing over Socket.IO: turns its events into acts of a participant.
 #pragma once
 
-#include <flux/detail/endpoints/hub.hpp>
 #include <flux/detail/endpoints/sharing/sharing_codec.hpp>
 #include <flux/detail/endpoints/socketio/socketio_server.hpp>
 #include <flux/detail/features/participant.hpp>
@@ -10,28 +9,39 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace flux::detail {
 
 /// What the clients of one `serve_sharing` share. Threading: any thread.
-struct Sharing {
-  Sharing(Hub& h, socketio::SharingOptions o)
-      : hub(h),
-        options(std::move(o)),
-        uploads(new features::UploadsInMemory{options.uploads_bytes_max, options.uploads_per_client_max}) {}
+struct Sharing : features::ClientGroup {
+  Sharing(features::Backend& server, socketio::SharingOptions o);
 
-  Hub& hub;
+  /// Null: the request has no rate of its own. One of the two is null.
+  gate::OperationLimit* rate_of(const protocol::SharingRequestType* own, const features::Request* added) const;
+
   const socketio::SharingOptions options;
   const protocol::SharingWriter framed{protocol::SharingWriter::Form::websocket};
   const protocol::SharingWriter polled{protocol::SharingWriter::Form::polling};
   const std::shared_ptr<features::UploadsInMemory> uploads;
+  std::vector<gate::OperationLimit*> rates;  // of data sharing's own requests; empty if no operation has one
 };
 
-/// A socket that the middlewares have let in. On its loop.
+/// Where the answer to a request goes; nowhere if `ack` is empty.
+struct SharingAsker {
+  socketio::Event::Ack ack;
+  bool creates_room = false;  // then an error has a roomId too
+};
+
+/// The name under which `Limits::operations` has the rate of a request: that of protocol live's with the same effect.
+/// Empty if there is no such request.
+std::string_view sharing_operation(std::string_view request) noexcept;
+
+/// Begins the session of a socket that the middlewares have admitted. Called on its loop.
 void begin_sharing(const std::shared_ptr<Sharing>& sharing, const socketio::Socket& socket);
 
-/// Threading: its loop's thread, but for what SessionState says. Ownership: the directory holds it while it is
-/// connected.
+/// Threading: its loop's thread, except for the members that SessionState lets any thread call. Ownership: the
+/// directory owns it while it is connected.
 class SharingSession final : public features::Participant,
                              public SocketIoFollower,
                              public std::enable_shared_from_this<SharingSession> {
@@ -39,12 +49,20 @@ class SharingSession final : public features::Participant,
   SharingSession(std::shared_ptr<Sharing> sharing, std::shared_ptr<SocketIoSocket> socket,
                  std::shared_ptr<const Grant> grant);
 
+  /// All requests of data sharing. To add one, add an entry in sharing_requests.ipp.
+  static std::span<const protocol::SharingRequestType> request_types() noexcept;
+
   /// Enters the directory, and sends what is in the public space.
   void opened();
 
   Result<Sent> send(std::string_view event, const JsonText& payload, const RoomId& room) override;
+  std::string_view protocol() const noexcept override { return "sharing"; }
+  ClientCounts counts() const noexcept override { return socket_->session()->counts(); }
+  const std::shared_ptr<SocketIoSocket>& socket() const noexcept { return socket_; }
   void close_session(CloseCode code, std::string_view reason) override;
 
+  std::shared_ptr<const Grant> grant() const override { return SessionState::grant(); }
+  void grant_changed() override;
   void handle(socketio::Event& event) override;
   void refuse(socketio::Event& event, const Error& why) override;
   void flush() override;
@@ -56,38 +74,47 @@ class SharingSession final : public features::Participant,
   using Request = protocol::SharingRequest;
   using Answer = protocol::SharingAnswer;
   using RoomPtr = std::shared_ptr<features::Room>;
-  /// Who waits for the answer to a request, if anybody does.
-  struct Asker {
-    socketio::Event::Ack ack;
-    bool creates_room = false;  // its failure has a roomId, too
-  };
+  using Asker = SharingAsker;
+  struct Requests;
 
   std::shared_ptr<Participant> self() override { return shared_from_this(); }
-  bool is_open() const override { return connected() && socket_->connected(); }
+  bool is_open() const override { return connected() && socket_->connected() && !closing(); }
   core::Outlet& outlet() override { return *socket_->session(); }
   const features::RoomView& room_view() const override { return writer(); }
-  void hold_requests() override { socket_->session()->hold_input(); }
-  void resume_requests() override { socket_->session()->release_input(); }
+  void stop_reading() override { socket_->session()->hold_input(); }
+  void resume_reading() override { socket_->session()->release_input(); }
   Error no_longer_in(const RoomId& room) const override;
+  void tell_expiring(std::int64_t expires_at) override;
+  void tell_left(const RoomId& room, std::string_view reason) override;
+  void be_placed(const features::Participant::Placement& placement, const Done<void>& done) override;
+  Result<void> take_refreshed(const Grant& grant) override;
+  void take_changed(Grant grant) override;
 
-  void act(const Asker& asker, Request& request);
-  void join_room(const Asker& asker, const Request& request);
-  void room_history(const Asker& asker, features::Membership& membership, const Request& request);
-  void list_rooms(const Asker& asker, const Request& request);
-  void list_members(const Asker& asker, const features::Membership& membership, const Request& request);
-  void send_event(const Asker& asker, features::Membership& membership, Request& request);
+  void refresh_access(const Asker& asker, std::string_view token);
+  void join_room(const Asker& asker, const RoomId& room_id);
+  struct Found;
+  features::JoinTerms join_terms() const;
+  void emit_joined(const RoomId& room, const Found& found);
+  void room_history(const Asker& asker, features::Membership& membership, std::size_t limit, Offset before);
+  void list_rooms(const Asker& asker, std::string_view after, std::size_t limit);
+  void list_members(const Asker& asker, const features::Membership& membership, std::size_t limit, std::uint64_t after);
+  void answer_items(const Asker& asker, std::string_view message, const features::ItemsPage& page);
+  void send_event(const Asker& asker, const features::Membership& membership, const Request& request);
   void give_ticket(const Asker& asker, const RoomId& room);
-  void share_data(const Asker& asker, const RoomPtr& room, protocol::TransferData data);
-  /// The place in the room that a request names. Null: an error has been answered.
+  void share_data(const Asker& asker, const RoomPtr& room, const Request& request);
+  /// The client's place in the room that a request names. If it returns null, it has answered with an error.
   features::Membership* member_of(const Asker& asker, const RoomId& room);
 
+  /// Whether the application has closed it.
+  bool closing() const { return extras_if_any() != nullptr && extras_if_any()->closing != nullptr; }
   const protocol::SharingWriter& writer() const;
   void answer(const Asker& asker, Answer text);
   void fail(const Asker& asker, const Error& error);
   void answer_failure(const Asker& asker, const Error& error);
-  /// Answers with what `phrase(result)` makes of it, or with the error.
+  /// Answers with `phrase(result)`, or with the error.
   template <class T, class Phrase>
   Done<T> answering(const Asker& asker, Phrase phrase);
+  Done<JsonText> answering_json(const Asker& asker);
   /// Answers with `message`, or with the error.
   template <class T>
   Done<T> succeeding(const Asker& asker, std::string_view message);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <flux/detail/core/json_object.hpp>
+#include <flux/detail/endpoints/payloads.hpp>
 #include <flux/detail/endpoints/sharing/sharing_session.hpp>
 #include <flux/detail/mode.hpp>
 
@@ -11,15 +13,14 @@ namespace flux::detail {
 
 namespace sharing_detail {
 
-/// What the gate has granted to the socket, with the identity that the application knows the client by, if it says one.
+/// The socket's grant from the gate, with the identity that the application gives the client, if it gives one.
 FLUX_DECL std::shared_ptr<const Grant> grant_of(const Sharing& sharing, const socketio::Socket& socket) {
   auto granted = socket.state()->grant();
   if (!sharing.options.identity) return granted;
   Identity identity;
-  sharing.hub.guarded(socket.state()->loop()->counters(), "identity",
-                      [&] { identity = sharing.options.identity(socket); });
+  socket.state()->guarded("identity", [&] { identity = sharing.options.identity(socket); });
   if (const auto checked = gate::check_identity(identity); !checked) {
-    sharing.hub.log(LogLevel::error, "a client is taken for unknown: " + checked.error().message());
+    sharing.backend.log(LogLevel::error, "a client's identity is ignored: " + checked.error().message());
     identity = Identity();
   }
   if (identity == Identity()) return granted;
@@ -29,7 +30,7 @@ FLUX_DECL std::shared_ptr<const Grant> grant_of(const Sharing& sharing, const so
   return std::make_shared<const Grant>(std::move(named));
 }
 
-/// The close code that the server's disconnect handler gets for a client of Socket.IO.
+/// The close code that the server's disconnect handler gets for a Socket.IO client.
 FLUX_DECL CloseCode code_of(EndReason reason) {
   switch (reason) {
     case EndReason::client_namespace_disconnect:
@@ -44,7 +45,7 @@ FLUX_DECL CloseCode code_of(EndReason reason) {
 }
 
 FLUX_DECL Error room_not_found() { return {Errc::room_not_found, "Room not found."}; }
-/// An error in the reference's words where it has some.
+/// The error as clients of data sharing are told it: some have a wording of their own.
 FLUX_DECL Error told(const Error& error) {
   if (error.code() == Errc::room_full) return {Errc::room_full, "Room is full."};
   return error.code() == Errc::room_not_found ? room_not_found() : error;
@@ -53,16 +54,34 @@ FLUX_DECL Error not_in_room() { return {Errc::not_in_room, "You are not in this 
 
 }  // namespace sharing_detail
 
+FLUX_DECL Sharing::Sharing(features::Backend& server, socketio::SharingOptions o)
+    : ClientGroup{server},
+      options(std::move(o)),
+      uploads(new features::UploadsInMemory{options.uploads_bytes_max, options.uploads_per_client_max}) {
+  gate::OperationLimits& limits = server.client_limits.operations;
+  if (limits.none()) return;
+  for (const auto& request : SharingSession::request_types()) {
+    rates.push_back(limits.find(sharing_operation(request.name)));
+  }
+}
+
+FLUX_DECL gate::OperationLimit* Sharing::rate_of(const protocol::SharingRequestType* own,
+                                                 const features::Request* added) const {
+  if (rates.empty()) return nullptr;
+  if (own == nullptr) return backend.client_limits.operations.find(added->name);
+  return rates[static_cast<std::size_t>(own - SharingSession::request_types().data())];
+}
+
 FLUX_DECL void begin_sharing(const std::shared_ptr<Sharing>& sharing, const socketio::Socket& socket) {
   auto grant = sharing_detail::grant_of(*sharing, socket);
-  // The application may have ended it by now.
+  // The application may have ended it already.
   if (!socket.connected() || socket.state()->followed()) return;
   std::make_shared<SharingSession>(sharing, socket.state(), std::move(grant))->opened();
 }
 
 FLUX_DECL SharingSession::SharingSession(std::shared_ptr<Sharing> sharing, std::shared_ptr<SocketIoSocket> socket,
                                          std::shared_ptr<const Grant> grant)
-    : Participant(sharing->hub, socket->key(), socket->loop(),
+    : Participant(*sharing, socket->key(), socket->loop(),
                   core::ClientAddress::parse(socket->handshake().remote_address()).value_or(core::ClientAddress()),
                   std::move(grant)),
       sharing_(std::move(sharing)),
@@ -70,11 +89,17 @@ FLUX_DECL SharingSession::SharingSession(std::shared_ptr<Sharing> sharing, std::
 
 FLUX_DECL void SharingSession::opened() {
   enter_directory();
+  socket_->session()->set_in_directory(true);
   const auto page = watch_public(public_seat_, writer(), features::no_limit, 0);
   (void)socket_->emit("public:history", {CheckedJson::text(protocol::sharing_items(page.entries))},
-                      false);  // it is connected
-  socket_->follow(*this);      // only now: what other threads have added meanwhile is not to go first
-  socket_->watch_grant();      // this session is watched instead
+                      false);  // never fails: it is connected
+  socket_->follow(*this);      // only now, so that nothing added by other threads is sent first
+  socket_->watch_grant();      // the session's own grant is watched, not the socket's
+}
+
+FLUX_DECL void SharingSession::grant_changed() {
+  const auto granted = sharing_detail::grant_of(*sharing_, socketio::Socket(socket_));
+  if (connected()) replace_grant(granted ? *granted : Grant());  // the application may have ended it already
 }
 
 FLUX_DECL void SharingSession::gone(EndReason reason) {
@@ -83,14 +108,36 @@ FLUX_DECL void SharingSession::gone(EndReason reason) {
   if (const Extras* const extras = extras_if_any(); extras != nullptr && extras->closing) how = *extras->closing;
   leave_everything(&public_seat_);
   leave_directory(how);
+  socket_->session()->set_in_directory(false);
+  // In a separate turn: the client's next packets may be processed at once.
+  if (take_holds()) loop()->post([session = socket_->session()] { session->release_input(); });
 }
 
-// --- What others ask, from any thread ---
+/// The socket gets the grant and passes it on. If `SharingOptions::identity` determines the session's user, a new token
+/// must be for the socket's user, not the session's.
+FLUX_DECL Result<void> SharingSession::take_refreshed(const Grant& grant) {
+  const auto before = sharing_->options.identity ? socket_->grant() : this->grant();
+  if (auto checked = gate::check_refresh(before.get(), grant); !checked) return checked;
+  return socket_->set_grant(std::make_shared<const Grant>(grant));
+}
+
+FLUX_DECL void SharingSession::take_changed(Grant grant) {
+  (void)socket_->keep_grant(std::make_shared<const Grant>(grant));  // the session is connected, and so is its socket
+  replace_grant(std::move(grant));
+}
+
+FLUX_DECL void SharingSession::tell_expiring(std::int64_t expires_at) {
+  std::string payload;
+  protocol::append_access_payload(payload, expires_at);
+  (void)socket_->emit("access_expiring", {CheckedJson::text(std::move(payload))}, false);  // it is connected
+}
+
+// --- Called by others, from any thread ---
 
 FLUX_DECL Result<Sent> SharingSession::send(std::string_view event, const JsonText& payload, const RoomId& room) {
   {
-    // A handle may be all that is left of a server. While this session is connected the server is there, and the lock
-    // keeps it so.
+    // A handle may outlive the server. As long as this session is connected the server exists, and the lock keeps it
+    // connected.
     const std::lock_guard lock(loop()->sessions_mutex());
     if (!connected()) return Error(Errc::session_not_found, "session " + SessionState::id() + " is gone");
     if (const auto checked = check_event(event, payload, backend().config.limits); !checked) return checked.error();
@@ -101,12 +148,12 @@ FLUX_DECL Result<Sent> SharingSession::send(std::string_view event, const JsonTe
   return socket_->emit(event, arguments, false);
 }
 
-/// In a turn of its own: a handler that ends its session is not to lose it under its feet.
+/// It disconnects in a separate turn: a handler that ends its own session still uses it.
 FLUX_DECL void SharingSession::close_session(CloseCode code, std::string_view reason) {
-  loop()->post([self = shared_from_this(), how = Disconnect{code, core::repaired(std::string(reason))}] {
+  loop()->dispatch([self = shared_from_this(), how = Disconnect{code, core::repaired(std::string(reason))}] {
     if (!self->connected()) return;
-    if (!self->extras().closing) self->extras().closing = std::make_unique<Disconnect>(how);
-    self->socket_->disconnect(true);
+    if (!self->closing()) self->extras().closing = std::make_unique<Disconnect>(how);
+    self->loop()->post([self] { self->socket_->disconnect(true); });
   });
 }
 
@@ -136,12 +183,19 @@ FLUX_DECL void SharingSession::transport_changed() {
 FLUX_DECL void SharingSession::drained() {
   EngineIoSession& session = *socket_->session();
   const auto congested = [&] { return session.congested(); };
-  if (!catch_up_rooms(congested, [&](const std::string& encoded) { session.send_encoded(encoded, encoded, 1); })) {
+  const auto send = [&](const std::string& encoded) {
+    session.count_sent();
+    session.send_encoded(encoded, encoded, 1);
+  };
+  if (!catch_up_rooms(congested, send)) {
     loop()->counters().slow_readers_closed.add();
     return session.close(EndReason::transport_error);
   }
   if (session.congested()) return;
-  if (const auto list = backend().public_space->catch_up(public_seat_)) session.send_encoded(list);
+  if (const auto list = backend().public_space->catch_up(public_seat_)) {
+    session.count_sent();
+    session.send_encoded(list);
+  }
 }
 
 FLUX_DECL void SharingSession::answer(const Asker& asker, Answer text) {
@@ -157,26 +211,45 @@ FLUX_DECL void SharingSession::answer_failure(const Asker& asker, const Error& e
   if (!asker.ack) return;
   Answer failure(false, error.message());
   if (asker.creates_room) failure.string("roomId", "");
+  if (const auto time = error.retry_after().count(); time > 0) failure.json("retryAfter", std::to_string(time));
   answer(asker, std::move(failure));
 }
 
 // --- In ---
 
+namespace sharing_detail {
+
+FLUX_DECL SharingAsker asker_of(socketio::Event& event) { return {event.later(), event.name() == "room:create"}; }
+
+}  // namespace sharing_detail
+
 FLUX_DECL void SharingSession::handle(socketio::Event& event) {
+  if (!is_open()) return;                // it is being disconnected, in the next turn
   const auto self = shared_from_this();  // a handler may end it
-  const auto type = protocol::sharing_type(event.name());
-  Asker asker{event.later(), type == protocol::SharingType::room_create};
-  if (!type) {
+  const Asker asker = sharing_detail::asker_of(event);
+  const auto* const own = protocol::find_request(request_types(), event.name());
+  const auto* const added = own != nullptr ? nullptr : backend().requests.request(event.name());
+  if (own == nullptr && added == nullptr) {
     if (asker.ack) fail(asker, Error(Errc::unknown_type, "unknown event \"" + event.name() + "\""));
     return;
   }
-  auto request = protocol::read_sharing_request(*type, event.args(), backend().config.limits);
+  if (auto* const rate = sharing_->rate_of(own, added)) {
+    if (const auto allowed = within(*rate); !allowed) return fail(asker, allowed.error());
+  }
+  const Limits& limits = backend().config.limits;
+  const auto request = own != nullptr ? protocol::read_sharing_request(*own, own->arguments, event.args(), limits)
+                                      : protocol::read_sharing_request(*added, protocol::SharingArguments::options,
+                                                                       event.args(), limits);
   if (!request) return fail(asker, request.error());
-  act(asker, *request);
+  if (added != nullptr) return added->act(*this, request->members, answering_json(asker));
+  if (own->act != nullptr) return own->act(*this, asker, *request);
+  if (auto* const membership = member_of(asker, request->members.text("roomId"))) {
+    own->act_in_room(*this, asker, *request, *membership);
+  }
 }
 
 FLUX_DECL void SharingSession::refuse(socketio::Event& event, const Error& why) {
-  answer_failure({event.later(), protocol::sharing_type(event.name()) == protocol::SharingType::room_create}, why);
+  answer_failure(sharing_detail::asker_of(event), why);
 }
 
 FLUX_DECL Error SharingSession::no_longer_in(const RoomId&) const { return sharing_detail::not_in_room(); }
@@ -197,73 +270,9 @@ SharingSession::Done<T> SharingSession::succeeding(const Asker& asker, std::stri
   };
 }
 
-FLUX_DECL void SharingSession::act(const Asker& asker, Request& request) {
-  using Type = protocol::SharingType;
-  const auto in_room = [&](const auto& act) {
-    if (features::Membership* const membership = member_of(asker, request.room)) act(*membership);
-  };
-  switch (request.type) {
-    case Type::public_upload: return share_data(asker, nullptr, std::move(request.data));
-    case Type::public_delete_last:
-      return delete_public_newest(answering<bool>(asker, [](bool deleted) {
-        return deleted ? Answer(true, "Data deleted.") : Answer(false, "The public space is empty.");
-      }));
-    case Type::public_items: {
-      const auto page = public_items(request.limit, request.before);
-      Answer items(true, "Public history.");
-      return answer(asker,
-                    std::move(items.json("data", protocol::sharing_items(page.entries)).more_before(page.before)));
-    }
-    case Type::public_upload_ticket: return give_ticket(asker, {});
-    case Type::room_create:
-      return create_room(request.room, request.options, [self = this_session(), asker](const Result<RoomPtr>& room) {
-        if (!room) return self->fail(asker, room.error());
-        Answer created(true, "Room created.");
-        self->answer(asker, std::move(created.string("roomId", (*room)->id())));
-      });
-    case Type::room_join: return join_room(asker, request);
-    case Type::room_leave:
-      return in_room([&](auto& membership) {
-        leave_room(RoomPtr(membership.room));
-        answer(asker, Answer(true, "Left the room."));
-      });
-    case Type::room_close: return succeeding<void>(asker, "Room closed.")(close_room(request.room, request.reason));
-    case Type::room_list: return list_rooms(asker, request);
-    case Type::room_members: return in_room([&](auto& membership) { list_members(asker, membership, request); });
-    case Type::room_history: return in_room([&](auto& membership) { room_history(asker, membership, request); });
-    case Type::room_upload:
-      return in_room([&](auto& membership) { share_data(asker, RoomPtr(membership.room), std::move(request.data)); });
-    case Type::room_upload_ticket: return in_room([&](auto&) { give_ticket(asker, request.room); });
-    case Type::call:
-      return call(request.method, request.payload.value_or(JsonText()),
-                  answering<JsonText>(asker, [](const JsonText& result) {
-                    return std::move(Answer(true, "Done.").json("result", result.text()));
-                  }));
-    case Type::room_event: return in_room([&](auto& membership) { send_event(asker, membership, request); });
-    case Type::room_chat:
-      return in_room([&](auto& membership) {
-        chat(membership, std::move(request.message), std::move(request.metadata),
-             answering<ChatMessage>(asker, [](const ChatMessage& stored) {
-               return std::move(Answer(true, "Message sent.")
-                                    .string("id", stored.id)
-                                    .json("createdAt", std::to_string(stored.created_at))
-                                    .json("offset", std::to_string(stored.offset)));
-             }));
-      });
-    case Type::room_chat_history:
-      return in_room([&](auto&) {
-        chat_history(
-            request.room, request.limit, request.before,
-            answering<features::ChatPage>(asker, [](const features::ChatPage& page) {
-              Answer history(true, "Chat history.");
-              return std::move(history.json("messages", protocol::sharing_chat(page.entries)).more_before(page.before));
-            }));
-      });
-    case Type::room_presence:
-      return in_room([&](auto& membership) {
-        update_presence(membership, std::move(request.presence), succeeding<void>(asker, "Presence updated."));
-      });
-  }
+FLUX_DECL SharingSession::Done<JsonText> SharingSession::answering_json(const Asker& asker) {
+  return answering<JsonText>(
+      asker, [](const JsonText& result) { return std::move(Answer(true, "Done.").json("result", result.text())); });
 }
 
 FLUX_DECL features::Membership* SharingSession::member_of(const Asker& asker, const RoomId& room) {
@@ -278,44 +287,102 @@ FLUX_DECL features::Membership* SharingSession::member_of(const Asker& asker, co
 
 // --- Rooms ---
 
-FLUX_DECL void SharingSession::join_room(const Asker& asker, const Request& request) {
-  struct Found {
-    JsonText data;      // null: the room keeps nothing
-    Offset before = 0;  // as in `features::Page`
-  };
+FLUX_DECL void SharingSession::refresh_access(const Asker& asker, std::string_view token) {
+  const std::string& path = socket_->session()->server().options().path;
+  refresh({"socket.io", path, std::string(token)}, answering<Grant>(asker, [](const Grant& granted) {
+            Answer refreshed(true, "Refreshed.");
+            if (granted.expires_at) refreshed.json("expiresAt", std::to_string(gate::end_of(granted)));
+            return refreshed;
+          }));
+}
+
+/// What a client finds in a room that it joins.
+struct SharingSession::Found {
+  RoomMode mode = RoomMode::live;
+  JsonText data;      // null: the room keeps nothing
+  Offset before = 0;  // as in `features::Page`
+  std::int64_t server_time = 0;
+  std::string application_welcome;  // as in `features::RoomSnapshot`
+
+  static Welcome into(const std::shared_ptr<Found>& found) {
+    return [found](const features::RoomSnapshot& room, const auto&) {
+      found->mode = room.mode;
+      if (room.mode == RoomMode::history) found->data = CheckedJson::text(protocol::sharing_items(room.items));
+      if (room.mode == RoomMode::singleton && !room.items.empty()) found->data = room.items.back().data;
+      found->before = room.items.before;
+      found->server_time = room.server_time;
+      found->application_welcome = room.application_welcome;
+    };
+  }
+};
+
+FLUX_DECL features::JoinTerms SharingSession::join_terms() const {
+  return {.rooms_max = sharing_->options.rooms_per_client_max, .lists_members = false};
+}
+
+FLUX_DECL void SharingSession::be_placed(const Placement& placement, const Done<void>& done) {
   const auto found = std::make_shared<Found>();
-  auto welcome = [found](const features::RoomSnapshot& room, const auto&) {
-    if (room.mode == RoomMode::history) found->data = CheckedJson::text(protocol::sharing_items(room.items));
-    if (room.mode == RoomMode::singleton && !room.items.empty()) found->data = room.items.back().data;
-    found->before = room.items.before;
-  };
-  // Who joins again keeps what it has set, unless the handler sets something else.
-  join(request.room, std::nullopt, {.rooms_max = sharing_->options.rooms_per_client_max, .lists_members = false},
-       std::move(welcome), [self = this_session(), asker, found](const Result<void>& entered) {
+  join_placed(placement, join_terms(), Found::into(found),
+              [self = this_session(), room = placement.room, found, done](const Result<void>& joined) {
+                if (joined) self->emit_joined(room, *found);
+                done(joined);
+              });
+}
+
+FLUX_DECL void SharingSession::emit_joined(const RoomId& room, const Found& found) {
+  std::string payload;
+  JsonObject joined(payload);
+  joined.string("roomId", room).string("mode", to_string(found.mode));
+  joined.json("serverTime", std::to_string(found.server_time));
+  if (found.data.kind() != JsonText::Kind::null) joined.json("data", found.data.text());
+  if (found.before != 0) joined.json("more", "true").number("before", found.before);
+  joined.end();
+  (void)socket_->emit("room:joined", {CheckedJson::text(std::move(payload))}, false);  // it is connected
+}
+
+FLUX_DECL void SharingSession::tell_left(const RoomId& room, std::string_view reason) {
+  std::string payload;
+  protocol::append_closed_payload(payload, room, reason);
+  (void)socket_->emit("room:left", {CheckedJson::text(std::move(payload))}, false);  // it is connected
+}
+
+FLUX_DECL void SharingSession::join_room(const Asker& asker, const RoomId& room_id) {
+  const auto found = std::make_shared<Found>();
+  // A client that joins again keeps its presence, unless the handler sets another one.
+  join(room_id, std::nullopt, join_terms(), Found::into(found),
+       [self = this_session(), asker, found](const Result<void>& entered) {
          if (!entered) return self->fail(asker, sharing_detail::told(entered.error()));
          Answer joined(true, "Joined the room.");
+         joined.json("serverTime", std::to_string(found->server_time));
          if (found->data.kind() != JsonText::Kind::null) joined.json("data", found->data.text());
+         if (!found->application_welcome.empty()) joined.json("welcome", found->application_welcome);
          self->answer(asker, std::move(joined.more_before(found->before)));
        });
 }
 
-FLUX_DECL void SharingSession::room_history(const Asker& asker, features::Membership& membership,
-                                            const Request& request) {
+FLUX_DECL void SharingSession::room_history(const Asker& asker, features::Membership& membership, std::size_t limit,
+                                            Offset before) {
   const RoomMode mode = membership.room->mode();
   if (mode != RoomMode::history) {
     return fail(asker, Error(Errc::wrong_mode,
                              "This room keeps no history: its mode is " + std::string(to_string(mode)) + "."));
   }
-  const auto page = items(membership, request.limit, request.before);
-  Answer history(true, "Room history.");
-  answer(asker, std::move(history.json("data", protocol::sharing_items(page.entries)).more_before(page.before)));
+  const auto page = items(membership, limit, before);
+  if (!page) return fail(asker, page.error());
+  answer_items(asker, "Room history.", *page);
 }
 
-FLUX_DECL void SharingSession::list_rooms(const Asker& asker, const Request& request) {
+FLUX_DECL void SharingSession::answer_items(const Asker& asker, std::string_view message,
+                                            const features::ItemsPage& page) {
+  Answer list(true, message);
+  answer(asker, std::move(list.json("data", protocol::sharing_items(page.entries)).more_before(page.before)));
+}
+
+FLUX_DECL void SharingSession::list_rooms(const Asker& asker, std::string_view after, std::size_t limit) {
   if (!sharing_->options.room_list) {
-    return fail(asker, Error(Errc::forbidden, "This server does not tell which rooms there are."));
+    return fail(asker, Error(Errc::forbidden, "This server does not list its rooms."));
   }
-  const auto page = rooms_page(request.after_room, request.limit, protocol::sharing_room_bytes);
+  const auto page = rooms_page(after, limit, protocol::sharing_room_bytes);
   Answer list(true, "Rooms.");
   list.json("rooms", protocol::sharing_rooms(page.rooms)).json("total", std::to_string(backend().rooms.size()));
   if (page.more) list.more_after(JsonText::string(page.rooms.back().id).text());
@@ -323,8 +390,8 @@ FLUX_DECL void SharingSession::list_rooms(const Asker& asker, const Request& req
 }
 
 FLUX_DECL void SharingSession::list_members(const Asker& asker, const features::Membership& membership,
-                                            const Request& request) {
-  const auto page = members(membership, request.limit, request.after);
+                                            std::size_t limit, std::uint64_t after) {
+  const auto page = members(membership, limit, after);
   Answer list(true, "Members.");
   list.string("connectionId", SessionState::id()).json("members", protocol::sharing_members(page.members));
   if (page.after) list.more_after(std::to_string(*page.after));
@@ -333,14 +400,18 @@ FLUX_DECL void SharingSession::list_members(const Asker& asker, const features::
 
 // --- Data ---
 
-FLUX_DECL void SharingSession::send_event(const Asker& asker, features::Membership& membership, Request& request) {
+FLUX_DECL void SharingSession::send_event(const Asker& asker, const features::Membership& membership,
+                                          const Request& request) {
+  const std::string& event = request.members.text("event");
   if (asks_about_events()) {
-    return publish(membership, std::move(request.event), std::move(request.payload),
-                   succeeding<Position>(asker, "Event sent."));
+    return publish(membership, event, request.members.copy("payload"),
+                   answering<JsonText>(asker, [](const JsonText& reply) {
+                     Answer sent(true, "Event sent.");
+                     if (reply.kind() != JsonText::Kind::null) sent.json("result", reply.text());
+                     return sent;
+                   }));
   }
-  const auto sent =
-      publish_unasked(membership, request.event,
-                      request.payload ? std::optional<std::string_view>(request.payload->text()) : std::nullopt);
+  const auto sent = publish_unasked(membership, event, request.members.json("payload"));
   if (!sent) return fail(asker, sharing_detail::told(sent.error()));
   answer(asker, Answer(true, "Event sent."));
 }
@@ -353,14 +424,16 @@ FLUX_DECL void SharingSession::give_ticket(const Asker& asker, const RoomId& roo
                               .json("expires", std::to_string(ticket->expires_at))));
 }
 
-FLUX_DECL void SharingSession::share_data(const Asker& asker, const RoomPtr& room, protocol::TransferData data) {
+FLUX_DECL void SharingSession::share_data(const Asker& asker, const RoomPtr& room, const Request& request) {
+  auto data = protocol::read_transfer(request, backend().config.limits);
+  if (!data) return fail(asker, data.error());
   auto shared = succeeding<Position>(asker, "Data uploaded.");
-  if (data.bytes) {
-    return share_whole(room, {std::move(data.bytes), std::move(data.file_name), std::move(data.media_type)},
+  if (data->bytes) {
+    return share_whole(room, {std::move(data->bytes), std::move(data->file_name), std::move(data->media_type)},
                        sharing_->uploads, shared);
   }
-  if (!data.file_id.empty()) return share_stored(room, data.file_id, std::move(shared));
-  share(room, std::move(data.string), shared);
+  if (!data->file_id.empty()) return share_stored(room, data->file_id, std::move(shared));
+  share(room, std::move(data->string), shared);
 }
 
 }  // namespace flux::detail

@@ -18,7 +18,8 @@ enum class EndReason : std::uint8_t {
   server_shutting_down,
   connect_timeout,  // the client joined no namespace in time
   rate_limited,
-  unused,  // it made room for other sessions: `engineio::PollingLimits`
+  access_ended,  // its grant has expired or was revoked: an Engine.IO session
+  unused,        // it made room for other sessions: `engineio::PollingLimits`
 };
 
 /// The reason as handlers of the application get it: in the words of engine.io and Socket.IO where they have some.

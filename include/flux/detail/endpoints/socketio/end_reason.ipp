@@ -18,6 +18,7 @@ FLUX_DECL std::string_view to_string(EndReason reason) noexcept {
     case EndReason::server_shutting_down: return "server shutting down";
     case EndReason::connect_timeout: return "connect timeout";
     case EndReason::rate_limited: return "rate limited";
+    case EndReason::access_ended: return "access ended";
     case EndReason::unused: return "unused";
   }
   return {};

@@ -5,39 +5,78 @@
 #include <flux/detail/server/server_state.hpp>
 #include <flux/engineio.hpp>
 
+#include <utility>
+
 namespace flux::engineio {
+
+/// The object that `serve` creates.
+class Served final : public detail::EngineIoServer {
+ public:
+  Served(detail::Hub& hub, engineio::Endpoint e, Options options);
+  const engineio::Endpoint endpoint;
+};
 
 /// The client object of an application's endpoint.
 class EndpointClient final : public detail::EngineIoClient {
  public:
-  EndpointClient(const Endpoint& endpoint, detail::EngineIoSession& session) : endpoint_(endpoint), session_(session) {
-    if (endpoint_.on_open) {
-      // In a separate turn, because the session is not open yet.
-      session.loop()->post([open = session.shared_from_this(), &endpoint] {
-        open->hub().guarded(open->loop()->counters(), "open", [&] { endpoint.on_open(Socket(open)); });
-      });
+  EndpointClient(detail::EngineIoSession& session, const detail::EngineIoOpening& opening) : session_(session) {
+    if (session.hub().client_limits.counts_addresses()) {
+      remote_ = std::make_unique<const core::ClientAddress>(opening.client());
     }
-  }
-  void on_message(std::string_view message, bool binary, std::string*) override {
-    if (!endpoint_.on_message || !session_.within_rate()) return;
-    session_.hub().guarded(session_.loop()->counters(), "message", [&] {
-      endpoint_.on_message(handle(), message, binary ? MessageType::binary : MessageType::text);
+    if (!endpoint().on_open) return;
+    // In a separate turn, because the session is not open yet.
+    session.loop()->post([open = session.shared_from_this(), &handlers = endpoint(), client = opening.client()] {
+      open->hub().guarded(
+          open->loop()->counters(), "open", [&] { handlers.on_open(Socket(open)); }, client);
     });
   }
+  void on_message(std::string_view message, bool binary, std::string*) override {
+    session_.count_received();
+    if (!session_.within_rate(gate::SenderOf(*this)) || !endpoint().on_message) return;
+    const auto type = binary ? MessageType::binary : MessageType::text;
+    guarded("message", [&] { endpoint().on_message(handle(), message, type); });
+  }
+  void disconnect() override { session_.close(detail::EndReason::forced_close, detail::EngineIoEnding::told); }
   void on_close(detail::EndReason reason) override {
-    if (!endpoint_.on_close) return;
-    session_.hub().guarded(session_.loop()->counters(), "close",
-                           [&] { endpoint_.on_close(handle(), to_string(reason)); });
+    if (!endpoint().on_close) return;
+    guarded("close", [&] { endpoint().on_close(handle(), to_string(reason)); });
   }
 
  private:
+  friend class gate::SenderOf<EndpointClient>;
+
+  std::shared_ptr<const Grant> grant() const { return session_.grant(); }
+  core::ClientAddress remote() const { return remote_ ? *remote_ : core::ClientAddress(); }
+  const engineio::Endpoint& endpoint() const { return static_cast<const Served&>(session_.server()).endpoint; }
+  template <class Handler>
+  void guarded(std::string_view what, Handler&& handler) {
+    session_.hub().guarded(session_.loop()->counters(), what, std::forward<Handler>(handler), remote());
+  }
   Socket handle() { return Socket(session_.shared_from_this()); }
 
-  const Endpoint& endpoint_;
   detail::EngineIoSession& session_;
+  std::unique_ptr<const core::ClientAddress> remote_;  // null: no limit counts it
 };
 
+FLUX_DECL Served::Served(detail::Hub& hub, engineio::Endpoint e, Options options)
+    : EngineIoServer(hub, "engine.io", std::move(options),
+                     [](detail::EngineIoSession& session, const auto& opening) {
+                       return std::make_shared<EndpointClient>(session, *opening);
+                     }),
+      endpoint(std::move(e)) {}
+
 FLUX_DECL std::string Socket::id() const { return std::string(session_->sid()); }
+
+FLUX_DECL Identity Socket::identity() const { return grant().identity; }
+FLUX_DECL Grant Socket::grant() const {
+  const auto granted = session_->grant();
+  return granted ? *granted : Grant();
+}
+FLUX_DECL Outcome<void> Socket::set_grant(Grant grant) const {
+  auto changed = gate::check_grant(grant).and_then(
+      [&] { return session_->set_grant(std::make_shared<const Grant>(std::move(grant))); });
+  return core::noted(session_->loop()->call_faults(), "set_grant", {}, std::move(changed));
+}
 
 FLUX_DECL Sent Socket::send(std::string_view message, MessageType type) const {
   if (!session_->is_open()) return Sent::dropped;
@@ -46,8 +85,9 @@ FLUX_DECL Sent Socket::send(std::string_view message, MessageType type) const {
   const auto& loop = session_->loop();
   const bool posted =
       loop->dispatch([session = session_, message = std::make_shared<const std::string>(std::move(owned)), binary] {
-        if (binary && message->size() >= detail::engineio_long_bytes) return session->send_long(message);
-        session->send(*message, binary);
+        if (!binary || message->size() < detail::engineio_long_bytes) return session->send(*message, binary);
+        session->count_sent();
+        session->send_long(message);
       });
   if (!posted) return Sent::dropped;
   return loop->here() ? session_->sent() : Sent::queued;
@@ -59,17 +99,8 @@ FLUX_DECL void Socket::close() const {
 }
 
 FLUX_DECL void serve(Server& server, Endpoint endpoint, Options options) {
-  struct Served {
-    Served(detail::Hub& hub, Endpoint e, Options o)
-        : endpoint(std::move(e)), engine(hub, std::move(o), [this](detail::EngineIoSession& session, const auto&) {
-            return std::make_shared<EndpointClient>(endpoint, session);
-          }) {}
-    Endpoint endpoint;
-    detail::EngineIoServer engine;
-  };
   auto& state = detail::ServerAccess::state(server);
-  const auto served = std::make_shared<Served>(state.hub(), std::move(endpoint), std::move(options));
-  state.add_endpoint({served, &served->engine});
+  state.add_endpoint(std::make_shared<Served>(state.hub(), std::move(endpoint), std::move(options)));
 }
 
 }  // namespace flux::engineio

@@ -75,7 +75,8 @@ class EngineIoPayloadReader {
   /// returns none, `unfinished` is true, and the next call continues.
   std::optional<EngineIoPacket> next(std::size_t bytes = no_limit);
   bool unfinished() const noexcept { return work_ != Work::none; }
-  /// The data of the last packet, which may be moved from, if it was long and so has a string of its own; else null.
+  /// The data of the last packet, which may be moved from, if it was long and so has a string of its own; otherwise
+  /// null.
   std::string* owner() noexcept { return long_.empty() || unfinished() ? nullptr : &long_; }
   /// The payload, for callers that care on which thread it is freed.
   std::string release() noexcept { return std::move(payload_); }
@@ -111,7 +112,7 @@ class EngineIoPayloadReader {
 /// The body of a GET's answer. Long bytes are kept beside its text and encoded as base64 in portions, when they are
 /// sent.
 struct EngineIoPayload {
-  /// A packet of its own, behind the first `at` bytes of the text.
+  /// A separate packet, after the first `at` bytes of the text.
   struct Bytes {
     std::size_t at;
     std::shared_ptr<const std::string> bytes;
@@ -256,7 +257,7 @@ enum class EngineIoRefusal : std::uint8_t {
 /// The reference's wording: "Transport unknown" and so on. Also the body of the answer to a WebSocket handshake that is
 /// refused.
 std::string_view to_string(EngineIoRefusal refusal) noexcept;
-/// 403 for forbidden, else 400.
+/// 403 for forbidden, otherwise 400.
 int engineio_refusal_status(EngineIoRefusal refusal) noexcept;
 /// `{"code":…,"message":…}`, of type application/json. `message` replaces the usual one if it is not empty.
 std::string engineio_refusal_body(EngineIoRefusal refusal, std::string_view message = {});

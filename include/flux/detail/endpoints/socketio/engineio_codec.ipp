@@ -34,7 +34,7 @@ FLUX_DECL std::string unknown_type(char first) {
 inline constexpr std::string_view empty_packet = "is empty; a packet begins with its type, 0 to 6, or with b";
 inline constexpr std::size_t long_bytes = 65'536;  // of base64, whole groups of 4
 
-inline constexpr std::string_view bad_base64 = "holds invalid base64 behind its b";
+inline constexpr std::string_view bad_base64 = "contains invalid base64 after its b";
 inline constexpr std::string_view bad_utf8 = "is not valid UTF-8";
 
 /// The frame's first payload byte, then the rest, which is `rest_size` bytes.
@@ -112,7 +112,7 @@ FLUX_DECL std::size_t EngineIoPayload::size() const noexcept {
 FLUX_DECL void EngineIoPayload::make_room(std::size_t more) {
   constexpr std::size_t step = 262'144;
   if (packets.size() < step || packets.capacity() - packets.size() >= more) return;
-  std::string larger;  // std::string::reserve may double, too
+  std::string larger;  // std::string::reserve may also double it
   larger.reserve(packets.size() + std::max(more, step));
   packets.swap(larger.append(packets));
 }

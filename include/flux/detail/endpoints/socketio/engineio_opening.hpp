@@ -1,6 +1,7 @@
 // The parts of the request that opened an Engine.IO session which are kept while it is open.
 #pragma once
 
+#include <flux/detail/core/ip_address.hpp>
 #include <flux/detail/core/secret.hpp>
 #include <flux/detail/transport/http_message.hpp>
 #include <flux/http.hpp>
@@ -52,6 +53,9 @@ class EngineIoOpening {
 
   std::string_view query() const noexcept { return own().substr(0, query_end_); }
   std::string_view remote_address() const noexcept { return own().substr(query_end_, fields_begin_ - query_end_); }
+  core::ClientAddress client() const {
+    return core::ClientAddress::parse(remote_address()).value_or(core::ClientAddress());
+  }
   /// The bytes that are kept. Those that are shared count for each session.
   std::size_t bytes() const noexcept { return size_ + common_->size(); }
   /// The first field of that name, ignoring case. Fields of the WebSocket handshake are not kept.

@@ -182,7 +182,7 @@ class EngineIoPolling::LongAnswer : public std::enable_shared_from_this<LongAnsw
   void start(HttpFields fields) {
     fields.emplace_back("Content-Type", engineio_payload_type);
     exchange_.begin(200, std::move(fields), unsent_);
-    if (!send()) return;  // a callback that is set when the client has gone would keep all this
+    if (!send()) return;  // after the client has disconnected, a callback would keep all this alive
     exchange_.on_drain([self = shared_from_this()] {
       self->session_->note_heard();  // the client can't answer a ping that it has not received
       self->session_->note_output_taken();
@@ -234,7 +234,7 @@ FLUX_DECL void EngineIoPolling::say_farewell(EngineIoEnding ending) {
   await_last_polls(session_.shared_from_this());
 }
 
-/// As long as the client goes on taking what is pending.
+/// Waits as long as the client keeps fetching what is pending.
 FLUX_DECL void EngineIoPolling::await_last_polls(const std::shared_ptr<EngineIoSession>& session) {
   session->loop()->call_after(session->hub().config.limits.close_timeout, [session] {
     if (!session->polls()) return;

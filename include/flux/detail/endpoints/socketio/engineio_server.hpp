@@ -38,14 +38,14 @@ struct EngineIoBySid {
 struct EngineIoPost;
 
 /// Threading: any thread.
-class EngineIoServer final : public endpoints::Endpoint {
+class EngineIoServer : public endpoints::Endpoint {
  public:
   /// Creates the client object of a session; called on the session's loop once it is open.
   using Factory =
       std::function<std::shared_ptr<EngineIoClient>(EngineIoSession&, std::shared_ptr<const EngineIoOpening>)>;
 
-  /// Errors: throws `Error` (bad_config).
-  EngineIoServer(Hub& hub, engineio::Options options, Factory factory);
+  /// `protocol`: a literal, named as in `ConnectedClient::protocol`. Errors: throws `Error` (bad_config).
+  EngineIoServer(Hub& hub, std::string_view protocol, engineio::Options options, Factory factory);
 
   const engineio::Options& options() const noexcept { return options_; }
   /// The limit of a POST's body: the longest message as base64, and room for the packets around it.
@@ -65,6 +65,8 @@ class EngineIoServer final : public endpoints::Endpoint {
   void start(const endpoints::Homes& homes) override { homes_ = homes; }
   void upgrade(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
                transport::WebSocketService& websockets) override;
+  std::vector<core::ListedClient> clients(std::string_view after, std::size_t limit) const override;
+  bool disconnect(std::string_view sid, CloseCode code, std::string_view reason) override;
   void stop() override;
   void end(const core::Loop& loop) override;
 
@@ -76,16 +78,21 @@ class EngineIoServer final : public endpoints::Endpoint {
   HttpFields answer_fields(const HttpExchange& exchange) const;
 
  private:
+  using GrantPtr = std::shared_ptr<const Grant>;  // null: an empty one
   struct Shard {
-    std::mutex mutex;
+    mutable std::mutex mutex;
     std::unordered_set<std::shared_ptr<EngineIoSession>, EngineIoBySid, EngineIoBySid> sessions;
   };
 
-  Shard& shard(std::string_view sid) { return shards_[std::hash<std::string_view>{}(sid) % shards_.size()]; }
+  std::size_t shard_index(std::string_view sid) const { return std::hash<std::string_view>{}(sid) % shards_.size(); }
+  Shard& shard(std::string_view sid) { return shards_[shard_index(sid)]; }
   std::shared_ptr<EngineIoSession> find(std::string_view sid);
   std::vector<std::shared_ptr<EngineIoSession>> all();
   /// Null if there are too many.
   std::shared_ptr<EngineIoSession> make(std::shared_ptr<core::Loop> loop, bool base64);
+  /// The client object of a session. The session gets the grant.
+  std::shared_ptr<EngineIoClient> client_of(EngineIoSession& session, std::shared_ptr<const EngineIoOpening> opening,
+                                            GrantPtr grant);
   std::shared_ptr<const EngineIoOpening> open_with(const transport::HttpHead& head, std::string_view remote_address);
   void bring_over(const std::shared_ptr<transport::HttpConnection>& http, std::string answer,
                   const std::shared_ptr<EngineIoSession>& session, int tries = 10);
@@ -95,11 +102,11 @@ class EngineIoServer final : public endpoints::Endpoint {
   }
   // A new client: asks the gate where the endpoint is authenticated, then opens its session.
   void let_in(const HttpExchange& exchange, bool base64);
-  void open_polling(const HttpExchange& exchange, bool base64);
+  void open_polling(const HttpExchange& exchange, bool base64, GrantPtr grant);
   void let_in(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
               const std::string& answer, bool base64, transport::WebSocketService& websockets);
   void open_websocket(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
-                      const std::string& answer, bool base64, transport::WebSocketService& websockets);
+                      const std::string& answer, bool base64, transport::WebSocketService& websockets, GrantPtr grant);
   void serve_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoSession>& session);
   void take_post(const HttpExchange& exchange, const std::shared_ptr<EngineIoPost>& post);
   /// Ends the session of a request that has just been answered, and keeps `post` until then.
@@ -107,6 +114,7 @@ class EngineIoServer final : public endpoints::Endpoint {
                            EndReason reason, const std::shared_ptr<EngineIoPost>& post = nullptr);
 
   Hub& hub_;
+  const std::string_view protocol_;
   const engineio::Options options_;
   const std::size_t post_bytes_max_;
   const Factory factory_;

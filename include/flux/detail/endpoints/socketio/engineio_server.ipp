@@ -2,6 +2,7 @@
 
 #include <flux/detail/core/base64.hpp>
 #include <flux/detail/endpoints/handshake.hpp>
+#include <flux/detail/endpoints/http_refusal.hpp>
 #include <flux/detail/endpoints/socketio/engineio_server.hpp>
 #include <flux/detail/gate/origin.hpp>
 #include <flux/detail/gate/shown.hpp>
@@ -48,8 +49,10 @@ FLUX_DECL engineio::Options with_origins(engineio::Options options, const Config
   return options;
 }
 
-FLUX_DECL EngineIoServer::EngineIoServer(Hub& hub, engineio::Options options, Factory factory)
+FLUX_DECL EngineIoServer::EngineIoServer(Hub& hub, std::string_view protocol, engineio::Options options,
+                                         Factory factory)
     : hub_(hub),
+      protocol_(protocol),
       options_(with_origins(std::move(options), hub.config)),
       post_bytes_max_(engineio_post_bytes_max(options_.payload_bytes_max)),
       factory_(std::move(factory)),
@@ -103,6 +106,13 @@ FLUX_DECL std::shared_ptr<EngineIoSession> EngineIoServer::make(std::shared_ptr<
   return session;
 }
 
+FLUX_DECL std::shared_ptr<EngineIoClient> EngineIoServer::client_of(EngineIoSession& session,
+                                                                    std::shared_ptr<const EngineIoOpening> opening,
+                                                                    GrantPtr grant) {
+  if (grant) (void)session.set_grant(std::move(grant));  // never fails: it is open
+  return factory_(session, std::move(opening));
+}
+
 FLUX_DECL std::shared_ptr<const EngineIoOpening> EngineIoServer::open_with(const transport::HttpHead& head,
                                                                            std::string_view remote_address) {
   return std::make_shared<const EngineIoOpening>(head, remote_address, common_fields_);
@@ -126,6 +136,28 @@ FLUX_DECL std::vector<std::shared_ptr<EngineIoSession>> EngineIoServer::all() {
     list.insert(list.end(), s.sessions.begin(), s.sessions.end());
   }
   return list;
+}
+
+FLUX_DECL std::vector<core::ListedClient> EngineIoServer::clients(std::string_view after, std::size_t limit) const {
+  const std::size_t first = after.empty() ? 0 : shard_index(after);
+  return core::list_shards(shards_, first, limit, [&](const Shard& of, std::vector<core::ListedClient>& list) {
+    for (const auto& session : of.sessions) {
+      if (!session->is_open() || session->in_directory()) continue;
+      if (&of != &shards_[first] || session->sid() > after) {
+        list.push_back({std::string(session->sid()), protocol_, session->connected_at(), session->counts()});
+      }
+    }
+  });
+}
+
+/// The protocol has neither a code nor a reason.
+FLUX_DECL bool EngineIoServer::disconnect(std::string_view sid, CloseCode, std::string_view) {
+  auto session = find(sid);
+  if (!session || !session->is_open()) return false;
+  const auto loop = session->loop();
+  return loop->dispatch([session = std::move(session)] {
+    if (EngineIoClient* const client = session->client()) client->disconnect();
+  });
 }
 
 FLUX_DECL void EngineIoServer::stop() {
@@ -184,8 +216,7 @@ FLUX_DECL void EngineIoServer::serve(const HttpExchange& exchange) {
   }
   if (transport::query_parameter(state.head().query(), "j")) {
     return exchange.respond(
-        400,
-        protocol::engineio_refusal_body(EngineIoRefusal::bad_request, "JSONP polling is not spoken here: use CORS"),
+        400, protocol::engineio_refusal_body(EngineIoRefusal::bad_request, "JSONP polling is not supported; use CORS"),
         "application/json", answer_fields(exchange));
   }
   const protocol::EngineIoQuery query = protocol::read_engineio_query(state.head().query());
@@ -206,31 +237,24 @@ FLUX_DECL void EngineIoServer::serve(const HttpExchange& exchange) {
   let_in(exchange, query.base64);
 }
 
-/// Who shows up over HTTP, for the gate.
-FLUX_DECL gate::ShownOverHttp shown_to_engineio(const transport::HttpHead& head, const core::ClientAddress& client) {
-  return {"engine.io", head, client};
-}
-
-/// The status of a handshake that the gate has refused.
-FLUX_DECL int refusal_status(Errc why) { return why == Errc::unauthorized ? 401 : why == Errc::overloaded ? 503 : 500; }
-
 FLUX_DECL void EngineIoServer::let_in(const HttpExchange& exchange, bool base64) {
-  if (!options_.authenticated) return open_polling(exchange, base64);
+  if (!options_.authenticated) return open_polling(exchange, base64, nullptr);
   const auto& state = *exchange.state();
   const auto gone = std::make_shared<bool>(false);
   exchange.on_abort([gone] { *gone = true; });
-  const auto shown = shown_to_engineio(state.head(), state.client());
-  hub_.gate.let_in(state.loop(), shown, [this, exchange, base64, gone](const Result<Grant>& grant) {
+  const gate::ShownOverHttp shown("engine.io", state.head(), state.client());
+  hub_.gate.let_in(state.loop(), shown, [this, exchange, base64, gone](Result<Grant> grant) {
     if (*gone) return;
-    if (grant) return open_polling(exchange, base64);
+    if (grant) return open_polling(exchange, base64, gate::kept(std::move(*grant)));
     exchange.state()->loop()->counters().connections_refused.add();
-    exchange.respond(refusal_status(grant.error().code()),
-                     protocol::engineio_refusal_body(EngineIoRefusal::forbidden, grant.error().message()),
-                     "application/json", answer_fields(exchange));
+    auto [status, fields] = endpoints::http_refusal(grant.error().code());
+    for (auto& field : answer_fields(exchange)) fields.push_back(std::move(field));
+    exchange.respond(status, protocol::engineio_refusal_body(EngineIoRefusal::forbidden, grant.error().message()),
+                     "application/json", std::move(fields));
   });
 }
 
-FLUX_DECL void EngineIoServer::open_polling(const HttpExchange& exchange, bool base64) {
+FLUX_DECL void EngineIoServer::open_polling(const HttpExchange& exchange, bool base64, GrantPtr grant) {
   const auto& state = *exchange.state();
   const auto opened = make(state.loop(), base64);
   if (!opened) return exchange.respond(503, "too many clients", "text/plain", answer_fields(exchange));
@@ -240,13 +264,16 @@ FLUX_DECL void EngineIoServer::open_polling(const HttpExchange& exchange, bool b
   for (const auto& session : displaced) {
     session->loop()->dispatch([session] { session->close(EndReason::unused); });
   }
-  if (place) return opened->open_polling(exchange, std::move(place), factory_(*opened, std::move(opening)));
+  if (place) {
+    auto client = client_of(*opened, std::move(opening), std::move(grant));
+    return opened->open_polling(exchange, std::move(place), std::move(client));
+  }
   forget(opened->sid());
   state.loop()->counters().connections_refused.add();
   exchange.respond(
       429,
       protocol::engineio_refusal_body(EngineIoRefusal::forbidden,
-                                      "Too many sessions of this address poll; end some, or use WebSocket"),
+                                      "Too many polling sessions from this address; end some, or use WebSocket"),
       "application/json", answer_fields(exchange));
 }
 
@@ -332,7 +359,7 @@ FLUX_DECL void EngineIoServer::upgrade(const std::shared_ptr<transport::HttpConn
   const protocol::EngineIoState known{options_.polling, options_.websocket,
                                       session ? std::optional(session->transport_now()) : std::nullopt};
   if (const auto refusal = protocol::check_engineio_request({query, head.method(), true}, known)) {
-    // A session takes no second WebSocket; the handshake is accepted so that the client hears so in a close frame.
+    // A session accepts no second WebSocket; the handshake is accepted so that a close frame can tell the client.
     const bool second = session && session->transport_now() == EngineIoTransport::websocket && options_.websocket;
     if (!second) return http->refuse_upgrade(protocol::engineio_refusal_status(*refusal), to_string(*refusal));
   }
@@ -348,21 +375,16 @@ FLUX_DECL void EngineIoServer::upgrade(const std::shared_ptr<transport::HttpConn
 FLUX_DECL void EngineIoServer::let_in(const std::shared_ptr<transport::HttpConnection>& http,
                                       const transport::HttpHead& head, const std::string& answer, bool base64,
                                       transport::WebSocketService& websockets) {
-  if (!options_.authenticated) return open_websocket(http, head, answer, base64, websockets);
-  const auto kept = std::make_shared<const transport::HttpHead>(head);
-  const auto shown = shown_to_engineio(*kept, http->client(*kept));
-  hub_.gate.let_in(http->connection()->shared_loop(), shown,
-                   [this, http, kept, answer, base64, &websockets](const Result<Grant>& grant) {
-                     if (http->closed()) return;
-                     if (grant) return open_websocket(http, *kept, answer, base64, websockets);
-                     http->connection()->loop().counters().connections_refused.add();
-                     http->refuse_upgrade(refusal_status(grant.error().code()), grant.error().message());
-                   });
+  const auto admit = [this, http, answer, base64, &websockets](const transport::HttpHead& asked, GrantPtr grant) {
+    open_websocket(http, asked, answer, base64, websockets, std::move(grant));
+  };
+  if (!options_.authenticated) return admit(head, nullptr);
+  endpoints::let_in(hub_, "engine.io", http, head, RefuseWith::http_status, admit);
 }
 
 FLUX_DECL void EngineIoServer::open_websocket(const std::shared_ptr<transport::HttpConnection>& http,
                                               const transport::HttpHead& head, const std::string& answer, bool base64,
-                                              transport::WebSocketService& websockets) {
+                                              transport::WebSocketService& websockets, GrantPtr grant) {
   transport::Connection& connection = *http->connection();
   const auto session = make(connection.shared_loop(), base64);
   if (!session) return http->refuse_upgrade(503, "too many clients");
@@ -370,7 +392,7 @@ FLUX_DECL void EngineIoServer::open_websocket(const std::shared_ptr<transport::H
   const auto websocket =
       std::make_shared<EngineIoWebSocket>(session, connection, websockets, frame_bytes_max(*session));
   if (!http->accept_upgrade(answer, websocket)) return forget(session->sid());
-  session->open_websocket(websocket, factory_(*session, opening));
+  session->open_websocket(websocket, client_of(*session, opening, std::move(grant)));
 }
 
 /// A session and its WebSocket must be on the same loop. The client waits for the answer to its handshake meanwhile, so
@@ -383,7 +405,7 @@ FLUX_DECL void EngineIoServer::bring_over(const std::shared_ptr<transport::HttpC
     if (http->closed()) return;
     const std::shared_ptr<transport::ConnectionInTransit> transit = http->connection()->detach();
     if (!transit && tries > 1) return bring_over(http, answer, session, tries - 1);
-    if (!transit) return http->refuse_upgrade(503, "earlier answers are still on their way");
+    if (!transit) return http->refuse_upgrade(503, "earlier answers are still being sent");
     session->loop()->post([this, session, transit, answer] {
       const auto home = homes_(*session->loop());
       if (!home) return;

@@ -2,13 +2,15 @@
 #pragma once
 
 #include <flux/detail/core/delivery.hpp>
+#include <flux/detail/core/message_counter.hpp>
 #include <flux/detail/core/reclaimer.hpp>
 #include <flux/detail/endpoints/hub.hpp>
 #include <flux/detail/endpoints/socketio/end_reason.hpp>
 #include <flux/detail/endpoints/socketio/engineio_codec.hpp>
 #include <flux/detail/endpoints/socketio/engineio_polling.hpp>
 #include <flux/detail/endpoints/socketio/engineio_websocket.hpp>
-#include <flux/detail/gate/rate_limit.hpp>
+#include <flux/detail/gate/client_limits.hpp>
+#include <flux/detail/gate/held_grant.hpp>
 #include <flux/engineio.hpp>
 #include <flux/http.hpp>
 
@@ -17,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,6 +45,8 @@ class EngineIoClient {
   virtual ~EngineIoClient() = default;
   /// `owner`: if not null, the string that ends with the message; it may be moved from.
   virtual void on_message(std::string_view message, bool binary, std::string* owner) = 0;
+  /// The application ends the connection.
+  virtual void disconnect() = 0;
   /// The client has another transport from now on: lanes must be changed.
   virtual void on_transport_changed() {}
   /// The client is no longer congested, and states were held back meanwhile: send it the current ones.
@@ -52,9 +57,10 @@ class EngineIoClient {
   virtual void on_close(EndReason reason) = 0;
 };
 
-/// One client: its heartbeats, its way from polling to a WebSocket, and what becomes of output that it does not take.
+/// One client: its heartbeats, its upgrade from polling to a WebSocket, and the handling of output that it does not
+/// read.
 /// Threading: its loop's thread, unless stated otherwise. Ownership: its server's directory holds it while it is open.
-/// Handles may hold it longer than the server lives: functions that any thread may call use nothing of the server's.
+/// Handles may hold it longer than the server lives: functions that any thread may call do not use the server.
 class EngineIoSession final : public std::enable_shared_from_this<EngineIoSession>,
                               public core::Outlet,
                               private core::Loop::Flushable,
@@ -82,6 +88,17 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   std::size_t message_bytes() const noexcept {
     return websocket_ ? websocket_->message_bytes() : std::size_t{posting_.load()};
   }
+  /// Seconds since 1970. Threading: any thread.
+  std::uint32_t connected_at() const noexcept { return connected_at_; }
+  /// Threading: any thread.
+  ClientCounts counts() const noexcept { return messages_.counts(); }
+  /// The client has received one message. A protocol above this one whose messages have parts counts the whole ones.
+  void count_received() noexcept { messages_.add_received(); }
+  /// Likewise for messages sent with `send_encoded` and `send_shared`, and attachments sent with `send_long`.
+  void count_sent(std::size_t messages = 1) noexcept { messages_.add_sent(messages); }
+  /// Whether its client is also in the directory of sessions. Threading: any thread.
+  bool in_directory() const noexcept { return in_directory_; }
+  void set_in_directory(bool is_there) noexcept { in_directory_ = is_there; }
   /// Whether a volatile message would have to wait now.
   bool busy() const;
   /// Whether so much is pending for the client (over polling, for its next poll) that states are held back from it.
@@ -100,11 +117,12 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   void posted(std::string body, EngineIoPosted::Done done);
 
   /// Reads nothing more from the client until `release_input` has been called as often: its last message is being
-  /// parsed elsewhere. Closing ends it, too.
+  /// parsed elsewhere. Closing also ends it.
   void hold_input();
   void release_input();
   bool holds_input() const noexcept { return held_ != nullptr; }
 
+  /// Counts it as sent; the functions below do not, except `send_polled`, which counts texts.
   void send(std::string_view message, bool binary);
   /// One message of many bytes.
   void send_long(transport::SharedBytes bytes);
@@ -118,14 +136,21 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   /// The same in pieces that others send too, without copying them. Only if the transport is a WebSocket now.
   void send_shared(std::span<const transport::SharedBytes> pieces, std::size_t frame_count);
   void close(EndReason reason, EngineIoEnding ending = EngineIoEnding::at_once);
-  /// Whether the client may send one message more. If not, it must not be acted on; a client that goes on is closed.
-  bool within_rate();
-  void deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions, core::LaneSeat& seat) override;
+  /// Counts a message of the client against its limits. An error: it must not be acted on; a client that continues is
+  /// closed.
+  Result<void> within_rate(const gate::Sender& sender);
+  void deliver(const core::Batch& batch, std::span<const core::Listed> listed, core::LaneSeat& seat) override;
   const void* hot_memory() const noexcept override;
 
   /// POSTs of a session do not overlap. Any thread.
   bool begin_post() { return !posting_.exchange(true); }
   void end_post() { posting_ = false; }
+
+  /// The client's grant, if the handshake required one. Null: an empty one. Threading: any thread.
+  std::shared_ptr<const Grant> grant() const;
+  /// The session gets this grant, and ends with it. Threading: any thread; on other threads than the loop's it takes
+  /// effect a little later. Errors: session_not_found.
+  Result<void> set_grant(std::shared_ptr<const Grant> grant);
 
   // For the WebSockets
   void websocket_drained();
@@ -148,6 +173,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   bool receive(const protocol::EngineIoPacket& packet, std::string* owner);
   /// Answers a poll that is pending at the end of this turn.
   void flush_soon();
+  /// Ends the session of a client that takes its output too slowly.
   void end_slow_reader();
   /// Whether polls are answered, now or after the end.
   bool polls() const noexcept { return polling_ != nullptr; }
@@ -162,11 +188,16 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
 
  private:
   struct Reader;
+  /// What few sessions need for long.
+  struct Rare {
+    std::optional<core::TimerQueue::Id> timer;  // for pings that are due within seconds; the others use a deadline
+    std::shared_ptr<gate::HeldGrant> grant;     // null: an empty one. Set once, under the sessions mutex
+  };
   /// While input is held.
   struct Held {
     std::size_t times = 0;                   // of `hold_input`
-    std::shared_ptr<EngineIoPosted> posted;  // goes on then
-    std::shared_ptr<EngineIoPosted> next;    // a POST behind one that was answered early
+    std::shared_ptr<EngineIoPosted> posted;  // continues then
+    std::shared_ptr<EngineIoPosted> next;    // a POST after one that was answered early
     bool answered_early = false;             // a POST is unfinished that was kept while output was congested
     bool waits_for_output = false;           // `posted` does
   };
@@ -183,7 +214,8 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   void send_packet(protocol::EngineIoType type, std::string_view data = {});
   void send_message(std::string_view message, bool binary);
   void send_bytes(transport::SharedBytes bytes);
-  void send_parts(const protocol::EngineIoPayload& payload);
+  /// Returns the number of texts among them.
+  std::size_t send_parts(const protocol::EngineIoPayload& payload);
   void take_run(const core::Batch& batch, const core::Run& run);
   void catch_up();
   void flush() override;
@@ -195,6 +227,8 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   void pong();
   bool heard();
   void stop_timer();
+  Rare& rare();
+  void replace_grant(std::shared_ptr<const Grant> grant);
   void finish_open(std::shared_ptr<EngineIoClient> client);
   std::string open_packet() const;
 
@@ -202,13 +236,16 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   std::shared_ptr<EngineIoWebSocket> websocket_;  // null while the transport is polling
   std::atomic<bool> open_{true};
   const bool base64_;
+  std::atomic<bool> in_directory_{false};
+  const std::uint32_t connected_at_;  // these two fill bytes that the pointers around them leave unused
+  core::MessageCounter messages_;     // fills what the allocator would leave unused
   const std::shared_ptr<core::Loop> loop_;
   EngineIoServer& server_;
   std::array<char, engineio_sid_size> sid_;
   std::shared_ptr<EngineIoClient> client_;
   std::unique_ptr<EngineIoPolling> polling_;  // null over a WebSocket
   std::unique_ptr<Held> held_;
-  std::unique_ptr<core::TimerQueue::Id> timer_;  // of pings that are due within seconds; others have a deadline
+  std::unique_ptr<Rare> rare_;  // read by other threads: created on the loop, under the sessions mutex
   gate::RateLimit rate_limit_;
   std::uint32_t strikes_ = 0;
   std::atomic<protocol::EngineIoTransport> transport_{protocol::EngineIoTransport::polling};
@@ -218,7 +255,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   bool watches_output_ = false;            // a timer of `watch_output` is running
   bool flush_asked_ = false;
   bool awaiting_pong_ = false;
-  bool ping_unsent_ = false;  // it is pending behind something long
+  bool ping_unsent_ = false;  // it is pending after something long
   bool ending_ = false;       // the client reads too slowly or has posted what is refused, and will be closed
   bool behind_ = false;       // states were held back: they are sent when the client is no longer congested
 };

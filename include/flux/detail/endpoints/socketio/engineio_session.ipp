@@ -16,7 +16,10 @@ inline constexpr char upgrade_type = '5';
 
 FLUX_DECL EngineIoSession::EngineIoSession(EngineIoServer& server, std::string_view sid,
                                            std::shared_ptr<core::Loop> loop, bool base64)
-    : base64_(base64), loop_(std::move(loop)), server_(server) {
+    : base64_(base64),
+      connected_at_(static_cast<std::uint32_t>(loop->clock().unix_ms() / 1000)),
+      loop_(std::move(loop)),
+      server_(server) {
   sid.copy(sid_.data(), sid_.size());
 }
 
@@ -120,6 +123,7 @@ FLUX_DECL void EngineIoSession::flush() {
 }
 
 FLUX_DECL void EngineIoSession::end_slow_reader() {
+  if (websocket_) return websocket_->end_slow_reader();
   if (!is_open() || std::exchange(ending_, true)) return;
   loop_->counters().slow_readers_closed.add();
   loop_->post([self = shared_from_this()] { self->close(EndReason::transport_error); });
@@ -197,7 +201,7 @@ FLUX_DECL void EngineIoSession::release_input() {
   held_->answered_early ? go_on_with_posted() : end_hold();
 }
 
-/// A POST goes on before messages that the client has sent over a WebSocket since, and may hold input again.
+/// A POST continues before messages that the client has sent over a WebSocket since, and may hold input again.
 FLUX_DECL void EngineIoSession::end_hold() {
   const auto held = std::move(held_);
   if (!held) return;
@@ -213,7 +217,9 @@ FLUX_DECL void EngineIoSession::send_packet(EngineIoType type, std::string_view 
 }
 
 FLUX_DECL void EngineIoSession::send(std::string_view message, bool binary) {
-  if (is_open()) send_message(message, binary);
+  if (!is_open()) return;
+  count_sent();
+  send_message(message, binary);
 }
 
 FLUX_DECL void EngineIoSession::send_message(std::string_view message, bool binary) {
@@ -245,11 +251,12 @@ FLUX_DECL void EngineIoSession::send_shared(std::span<const transport::SharedByt
 }
 
 FLUX_DECL void EngineIoSession::send_polled(const protocol::EngineIoPayload& payload) {
-  if (is_open()) send_parts(payload);
+  if (is_open()) count_sent(send_parts(payload));
 }
 
-FLUX_DECL void EngineIoSession::send_parts(const protocol::EngineIoPayload& payload) {
-  const auto send_packets = [this](std::string_view packets) {
+FLUX_DECL std::size_t EngineIoSession::send_parts(const protocol::EngineIoPayload& payload) {
+  std::size_t texts = 0;
+  const auto send_packets = [&](std::string_view packets) {
     constexpr auto any = static_cast<std::size_t>(-1);
     protocol::EngineIoPayloadReader reader(std::string(packets), {any, any});
     while (const auto next = reader.next()) {
@@ -257,14 +264,17 @@ FLUX_DECL void EngineIoSession::send_parts(const protocol::EngineIoPayload& payl
       if (next->binary) {
         send_message(next->data, true);
       } else {
+        if (next->type == EngineIoType::message) ++texts;
         send_packet(next->type, next->data);
       }
     }
   };
   payload.for_each_part(send_packets, [this](const transport::SharedBytes& bytes) { send_bytes(bytes); });
+  return texts;
 }
 
 FLUX_DECL void EngineIoSession::take_run(const core::Batch& batch, const core::Run& run) {
+  count_sent(run.segments());
   if (!websocket_) return polling().send_run(batch, run);
   loop_->counters().frames_out.add(run.segments());
   // The usual case reads only the first cache line of the WebSocket.
@@ -287,14 +297,15 @@ struct EngineIoSession::Reader {
   bool congested() const { return session.congested(); }
   void held_back() const {
     session.behind_ = true;
-    session.loop_->counters().presence_coalesced.add();
+    session.loop_->counters().states_coalesced.add();
   }
+  void close_slow() const { session.end_slow_reader(); }
   void take(const core::Batch& batch, const core::Run& run) const { session.take_run(batch, run); }
 };
 
-FLUX_DECL void EngineIoSession::deliver(const core::Batch& batch, std::span<const core::Exclusion> exclusions,
+FLUX_DECL void EngineIoSession::deliver(const core::Batch& batch, std::span<const core::Listed> listed,
                                         core::LaneSeat& seat) {
-  core::deliver_to(Reader{*this}, batch, exclusions, seat);
+  core::deliver_to(Reader{*this}, batch, listed, seat);
 }
 
 FLUX_DECL void EngineIoSession::websocket_drained() {
@@ -321,7 +332,7 @@ FLUX_DECL void EngineIoSession::catch_up() {
 FLUX_DECL bool EngineIoSession::receive(const protocol::EngineIoPacket& packet, std::string* owner) {
   switch (packet.type) {
     case EngineIoType::message: {
-      if (!websocket_) loop_->counters().messages_in.add();  // else it has been counted
+      if (!websocket_) loop_->counters().messages_in.add();  // otherwise it has been counted
       const auto client = client_;                           // it may close us
       client->on_message(packet.data, packet.binary, owner);
       return true;
@@ -383,7 +394,7 @@ FLUX_DECL void EngineIoSession::from_probing(EngineIoWebSocket& from, std::strin
 }
 
 /// Decodes base64 from a client that sends no binary frames. So much of it would delay the loop, so another thread does
-/// it, unless the client is gone by then.
+/// it, unless the client has disconnected by then.
 FLUX_DECL void EngineIoSession::decode_aside(std::string text) {
   struct Decoded {
     std::string text;
@@ -414,7 +425,7 @@ FLUX_DECL void EngineIoSession::decode_aside(std::string text) {
 
 FLUX_DECL void EngineIoSession::probe(std::shared_ptr<EngineIoWebSocket> websocket) {
   if (!is_open() || websocket_ || polling().probing()) {
-    websocket->close(CloseCode::policy_violation, "the session does not wait for a WebSocket");
+    websocket->close(CloseCode::policy_violation, "the session is not waiting for a WebSocket");
     return;
   }
   polling_->probing() = std::move(websocket);
@@ -438,7 +449,7 @@ FLUX_DECL void EngineIoSession::complete_upgrade() {
   const protocol::EngineIoPayload waiting = polling_->take_packets();
   polling_.reset();
   if (held_) websocket_->pause_input();
-  if (!waiting.empty()) send_polled(waiting);
+  if (!waiting.empty()) send_parts(waiting);  // they have been counted
   client_->on_transport_changed();
   behind_ = true;  // the pending packets hold no states that were held back
   websocket_drained();
@@ -464,18 +475,11 @@ FLUX_DECL void EngineIoSession::websocket_gone(EngineIoWebSocket& which, CloseCo
   }
 }
 
-FLUX_DECL bool EngineIoSession::within_rate() {
-  const Limits& limits = server_.hub().config.limits;
-  if (limits.messages_per_second == 0) return true;
-  if (rate_limit_.allow(loop_->clock().now(), limits.messages_per_second, limits.message_burst)) {
-    strikes_ = 0;
-    return true;
-  }
-  loop_->counters().messages_rate_limited.add();
-  if (limits.rate_limit_strikes_max != 0 && ++strikes_ >= limits.rate_limit_strikes_max) {
-    close(EndReason::rate_limited, EngineIoEnding::told);
-  }
-  return false;
+FLUX_DECL Result<void> EngineIoSession::within_rate(const gate::Sender& sender) {
+  const auto excess = server_.hub().client_limits.take({rate_limit_, strikes_}, sender, *loop_);
+  if (!excess) return {};
+  if (excess->closes) close(EndReason::rate_limited, EngineIoEnding::told);
+  return excess->error;
 }
 
 // --- Time ---
@@ -486,13 +490,13 @@ FLUX_DECL void EngineIoSession::ping_in(std::chrono::milliseconds after, bool du
   awaiting_pong_ = due;
   // Closing clears it, and the directory keeps the session alive until then.
   if (after >= exact_below) return loop_->set_deadline(*this, after);
-  timer_ = std::make_unique<core::TimerQueue::Id>(loop_->call_after(after, [this] {
-    timer_.reset();
+  rare().timer = loop_->call_after(after, [this] {
+    rare_->timer.reset();
     ping_due();
-  }));
+  });
 }
 
-/// Pings continue while a pong is overdue behind a long message, because a client that gets no pings disconnects.
+/// Pings continue while a pong is overdue after a long message, because a client that gets no pings disconnects.
 FLUX_DECL void EngineIoSession::ping_due() {
   const auto self = shared_from_this();
   const auto timeout = server_.options().ping_timeout;
@@ -512,7 +516,7 @@ FLUX_DECL void EngineIoSession::ping_due() {
 /// Whether anything has been received since the last call. A client that is sending a long message cannot answer a
 /// ping, and its answer is not read while its input is held.
 FLUX_DECL bool EngineIoSession::heard() {
-  // Without a limit of its own for output that is not taken, a POST that waits for that is no sign of life.
+  // If there is no limit for output that is not read, a POST that waits for it is not a sign of life.
   const bool waits_unwatched =
       held_ && held_->answered_early && server_.hub().config.limits.output_stall_timeout.count() == 0;
   if (held_ && !waits_unwatched) return true;
@@ -526,7 +530,49 @@ FLUX_DECL void EngineIoSession::pong() {
 
 FLUX_DECL void EngineIoSession::stop_timer() {
   loop_->clear_deadline(*this);
-  if (const auto timer = std::exchange(timer_, nullptr); timer && !loop_->is_shut()) loop_->cancel(*timer);
+  if (!rare_) return;
+  if (const auto timer = std::exchange(rare_->timer, std::nullopt); timer && !loop_->is_shut()) loop_->cancel(*timer);
+}
+
+// --- The grant ---
+
+FLUX_DECL EngineIoSession::Rare& EngineIoSession::rare() {
+  if (!rare_) {
+    auto made = std::make_unique<Rare>();
+    const std::lock_guard lock(loop_->sessions_mutex());
+    rare_ = std::move(made);
+  }
+  return *rare_;
+}
+
+FLUX_DECL std::shared_ptr<const Grant> EngineIoSession::grant() const {
+  const std::lock_guard lock(loop_->sessions_mutex());
+  return rare_ && rare_->grant ? rare_->grant->grant() : nullptr;
+}
+
+FLUX_DECL Result<void> EngineIoSession::set_grant(std::shared_ptr<const Grant> grant) {
+  const bool posted = is_open() && loop_->dispatch([self = shared_from_this(), grant = std::move(grant)] {
+    self->replace_grant(grant);
+  });
+  if (!posted) return Error(Errc::session_not_found, "session " + std::string(sid()) + " is gone");
+  return {};
+}
+
+FLUX_DECL void EngineIoSession::replace_grant(std::shared_ptr<const Grant> grant) {
+  if (!is_open()) return;
+  auto& held = rare().grant;
+  if (held) {
+    if (!held->change(std::move(grant))) return;
+  } else {
+    auto end = [weak = weak_from_this()](CloseCode, std::string_view) {
+      const auto self = weak.lock();
+      if (self) self->loop_->dispatch([self] { self->close(EndReason::access_ended, EngineIoEnding::told); });
+    };
+    auto fresh = std::make_shared<gate::HeldGrant>(loop_, std::move(grant), std::move(end));
+    const std::lock_guard lock(loop_->sessions_mutex());
+    held = std::move(fresh);
+  }
+  server_.hub().admitted.watch(held, gate::Admitted::Find::by_end_and_user);
 }
 
 // --- The end ---
@@ -537,6 +583,7 @@ FLUX_DECL void EngineIoSession::close(EndReason reason, EngineIoEnding ending) {
   if (!open_.exchange(false)) return;
   loop_->counters().sessions_now.subtract();
   stop_timer();
+  if (rare_ && rare_->grant) server_.hub().admitted.forget(rare_->grant.get());
   if (!websocket_) polling().say_farewell(ending);
   if (!polling_ || !polling_->awaits_last_polls()) {
     end_polling();
@@ -544,6 +591,7 @@ FLUX_DECL void EngineIoSession::close(EndReason reason, EngineIoEnding ending) {
   }
   if (const auto websocket = std::exchange(websocket_, nullptr)) {
     const CloseCode code = reason == EndReason::rate_limited           ? CloseCode::rate_limited
+                           : reason == EndReason::access_ended         ? CloseCode::unauthorized
                            : reason == EndReason::server_shutting_down ? CloseCode::going_away
                                                                        : CloseCode::normal;
     if (ending == EngineIoEnding::told) {

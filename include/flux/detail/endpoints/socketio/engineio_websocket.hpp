@@ -56,11 +56,14 @@ class EngineIoWebSocket final : public transport::WebSocketStream {
   void send_frames(const transport::SharedBytes& frame) { send_frames(std::span(&frame, 1), 1); }
   /// The caller has counted the segments.
   void send_run(const core::Batch& batch, const core::Run& run);
+  void end_slow_reader() {
+    if (open()) slow_reader();
+  }
   /// Closes when all that is pending has been sent, or after `Limits::close_timeout`.
   void close_behind(CloseCode code);
 
  private:
-  /// What is pending while a long message is sent as base64 in portions, to a client that takes no binary frames.
+  /// What is pending while a long message is sent as base64 in portions, to a client without binary frames.
   struct Late {
     struct Piece {
       transport::SharedBytes bytes;
@@ -69,7 +72,7 @@ class EngineIoWebSocket final : public transport::WebSocketStream {
       bool base64;
     };
     std::deque<Piece> pieces;
-    std::size_t bytes = 0;  // of the pieces behind the first
+    std::size_t bytes = 0;  // of the pieces after the first
     std::optional<CloseCode> close;
   };
 

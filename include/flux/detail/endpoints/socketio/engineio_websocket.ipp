@@ -18,7 +18,7 @@ FLUX_DECL void EngineIoWebSocket::on_message(std::string_view message, MessageTy
   const bool may_be_kept = type == MessageType::binary || message.size() >= engineio_long_text_bytes;
   auto owner = may_be_kept ? take_message() : std::nullopt;
   session_->from_websocket(*this, owner ? std::string_view(*owner) : message, type, owner ? &*owner : nullptr);
-  if (owner) session_->reclaimer()->take(std::move(*owner));  // empty if somebody has moved it away
+  if (owner) session_->reclaimer()->take(std::move(*owner));  // empty if it was moved from
 }
 
 FLUX_DECL void EngineIoWebSocket::on_disconnect(const Disconnect& how) {
@@ -73,7 +73,7 @@ FLUX_DECL void EngineIoWebSocket::send_run(const core::Batch& batch, const core:
 
 // --- A long message as base64 ---
 
-/// Sends whole frames, behind what is pending here.
+/// Sends whole frames, after what is pending here.
 FLUX_DECL void EngineIoWebSocket::write_behind(std::string_view frames) {
   if (!late_) {
     write_frames(frames);
@@ -110,7 +110,7 @@ FLUX_DECL void EngineIoWebSocket::add_late(Late::Piece piece) {
     counters().messages_dropped.add();
     counters().slow_readers_closed.add();
     late_.reset();
-    return close(CloseCode::slow_reader, "too slow: what waited for this client passed its limit");
+    return close(CloseCode::slow_reader, "too slow: the output pending for this client exceeded its limit");
   }
   if (!late_->pieces.empty()) late_->bytes += piece.end - piece.begin;
   late_->pieces.push_back(std::move(piece));

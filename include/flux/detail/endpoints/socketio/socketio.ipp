@@ -43,11 +43,12 @@ FLUX_DECL Broadcast Broadcast::timeout(std::chrono::milliseconds timeout) const 
   other.timeout_ = timeout;
   return other;
 }
-FLUX_DECL Emitted Broadcast::emit(std::string_view event, const Args& args) const {
-  return nsp_->emit(rooms_, except_, volatile_only_, event, args);
+FLUX_DECL Outcome<Sent> Broadcast::emit(std::string_view event, const Args& args) const {
+  return core::noted(nsp_->call_faults(), "emit", event, nsp_->emit(rooms_, except_, volatile_only_, event, args));
 }
-FLUX_DECL Emitted Broadcast::emit(std::string_view event, const Args& args, AnswersHandler done) const {
-  return nsp_->emit(rooms_, except_, volatile_only_, event, args, timeout_, std::move(done));
+FLUX_DECL Outcome<Sent> Broadcast::emit(std::string_view event, const Args& args, AnswersHandler done) const {
+  return core::noted(nsp_->call_faults(), "emit", event,
+                     nsp_->emit(rooms_, except_, volatile_only_, event, args, timeout_, std::move(done)));
 }
 FLUX_DECL std::vector<Socket> Broadcast::sockets() const {
   std::vector<Socket> list;
@@ -55,7 +56,7 @@ FLUX_DECL std::vector<Socket> Broadcast::sockets() const {
   return list;
 }
 FLUX_DECL void Broadcast::sockets_join(const std::string& room) const {
-  for (const Socket& socket : sockets()) static_cast<void>(socket.join(room));
+  for (const Socket& socket : sockets()) socket.join(room);
 }
 FLUX_DECL void Broadcast::sockets_leave(const std::string& room) const {
   for (const Socket& socket : sockets()) socket.leave(room);
@@ -86,17 +87,19 @@ FLUX_DECL void Socket::on_disconnecting(DisconnectListener handler) const {
 }
 FLUX_DECL void Socket::on_any(EventListener handler) const { state_->on_any(std::move(handler)); }
 FLUX_DECL void Socket::on_disconnect(DisconnectListener handler) const { state_->on_disconnect(std::move(handler)); }
-FLUX_DECL Emitted Socket::emit(std::string_view event, const Args& args) const {
-  return state_->emit(event, args, false);
+FLUX_DECL Outcome<Sent> Socket::emit(std::string_view event, const Args& args) const {
+  return core::noted(state_->call_faults(), "emit", event, state_->emit(event, args, false));
 }
-FLUX_DECL Emitted Socket::volatile_emit(std::string_view event, const Args& args) const {
-  return state_->emit(event, args, true);
+FLUX_DECL Outcome<Sent> Socket::volatile_emit(std::string_view event, const Args& args) const {
+  return core::noted(state_->call_faults(), "volatile_emit", event, state_->emit(event, args, true));
 }
-FLUX_DECL Emitted Socket::emit(std::string_view event, const Args& args, std::chrono::milliseconds timeout,
-                               AckHandler done) const {
-  return state_->emit(event, args, timeout, std::move(done));
+FLUX_DECL Outcome<Sent> Socket::emit(std::string_view event, const Args& args, std::chrono::milliseconds timeout,
+                                     AckHandler done) const {
+  return core::noted(state_->call_faults(), "emit", event, state_->emit(event, args, timeout, std::move(done)));
 }
-FLUX_DECL Result<void> Socket::join(const std::string& room) const { return state_->join(room); }
+FLUX_DECL Outcome<void> Socket::join(const std::string& room) const {
+  return core::noted(state_->call_faults(), "join", room, state_->join(room));
+}
 FLUX_DECL void Socket::leave(const std::string& room) const { state_->leave(room); }
 FLUX_DECL std::vector<std::string> Socket::rooms() const { return state_->rooms(); }
 FLUX_DECL Broadcast Socket::to(std::string room) const {
@@ -114,9 +117,10 @@ FLUX_DECL Grant Socket::grant() const {
   const auto granted = state_->grant();
   return granted ? *granted : Grant{};
 }
-FLUX_DECL Result<void> Socket::set_grant(Grant grant) const {
-  if (auto checked = gate::check_grant(grant); !checked) return checked;
-  return state_->set_grant(std::make_shared<const Grant>(std::move(grant)));
+FLUX_DECL Outcome<void> Socket::set_grant(Grant grant) const {
+  auto changed = gate::check_grant(grant).and_then(
+      [&] { return state_->set_grant(std::make_shared<const Grant>(std::move(grant))); });
+  return core::noted(state_->call_faults(), "set_grant", {}, std::move(changed));
 }
 FLUX_DECL JsonText Socket::data() const { return state_->data(); }
 FLUX_DECL void Socket::set_data(JsonText data) const { state_->set_data(std::move(data)); }
@@ -149,8 +153,8 @@ FLUX_DECL Broadcast Namespace::except(std::string room) const {
   broadcast.except_.push_back(std::move(room));
   return broadcast;
 }
-FLUX_DECL Emitted Namespace::emit(std::string_view event, const Args& args) const {
-  return state_->emit({}, {}, false, event, args);
+FLUX_DECL Outcome<Sent> Namespace::emit(std::string_view event, const Args& args) const {
+  return core::noted(state_->call_faults(), "emit", event, state_->emit({}, {}, false, event, args));
 }
 FLUX_DECL std::vector<Socket> Namespace::sockets() const {
   std::vector<Socket> list;
@@ -177,19 +181,16 @@ FLUX_DECL Io::Io(Server& server, Options options) {
   detail::ServerState& host = detail::ServerAccess::state(server);
   const std::string bundle = options.client_file;
   const std::string path = options.path;
-  const auto log = std::make_shared<const detail::SocketIoLog>(host.config());
-  state_ = std::make_shared<detail::SocketIoServer>(host.hub(), std::move(options), log);
+  state_ = std::make_shared<detail::SocketIoServer>(host.hub(), std::move(options));
   // The part that ends with the server; handles may keep the rest longer.
   struct Kept {
-    Kept(std::shared_ptr<detail::SocketIoServer> s, std::shared_ptr<const detail::SocketIoLog> l)
-        : state(std::move(s)), log(std::move(l)) {}
+    explicit Kept(std::shared_ptr<detail::SocketIoServer> s) : state(std::move(s)) {}
     Kept(const Kept&) = delete;
     Kept& operator=(const Kept&) = delete;
     ~Kept() { state->end(); }
     std::shared_ptr<detail::SocketIoServer> state;
-    std::shared_ptr<const detail::SocketIoLog> log;
   };
-  const auto kept = std::make_shared<Kept>(state_, log);
+  const auto kept = std::make_shared<Kept>(state_);
   host.add_endpoint({kept, &state_->engine()});
   if (!bundle.empty()) host.add_file(path + (path.ends_with('/') ? "" : "/") + "socket.io.js", bundle);
 }
@@ -208,7 +209,7 @@ FLUX_DECL Io& Io::on_connection(ConnectionHandler handler) {
   return *this;
 }
 FLUX_DECL Broadcast Io::to(std::string room) { return of("/").to(std::move(room)); }
-FLUX_DECL Emitted Io::emit(std::string_view event, const Args& args) { return of("/").emit(event, args); }
+FLUX_DECL Outcome<Sent> Io::emit(std::string_view event, const Args& args) { return of("/").emit(event, args); }
 
 }  // namespace flux::socketio
 

@@ -22,7 +22,7 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
  public:
   SocketIoClient(SocketIoServer& server, EngineIoSession& session, std::shared_ptr<const EngineIoOpening> opening);
 
-  /// Once, when it is made.
+  /// Called once, after construction.
   void start();
   void on_message(std::string_view message, bool binary, std::string* owner) override;
   void on_transport_changed() override;
@@ -32,7 +32,7 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
   /// The socket has left its namespace.
   void forget(const std::shared_ptr<SocketIoSocket>& socket);
   /// Sends every socket a DISCONNECT packet, then ends the connection.
-  void disconnect();
+  void disconnect() override;
 
  private:
   using Timer = std::optional<core::TimerQueue::Id>;
@@ -56,6 +56,7 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
   std::shared_ptr<SocketIoSocket> make_socket(const std::shared_ptr<SocketIoNamespace>& nsp, std::string id,
                                               std::shared_ptr<const JsonText> auth);
   class Shown;
+  class Sender;
   void ask_gate(const std::shared_ptr<SocketIoSocket>& socket);
   void ask_middlewares(const std::shared_ptr<SocketIoSocket>& socket, std::size_t index);
   void admit(const std::shared_ptr<SocketIoSocket>& socket);

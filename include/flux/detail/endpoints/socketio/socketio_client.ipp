@@ -69,6 +69,7 @@ FLUX_DECL void SocketIoClient::on_message(std::string_view message, bool binary,
     auto bytes = owner != nullptr ? std::move(*owner) : std::string(message);
     return came(decoder.binary(server_.engine().reclaimer()->share(std::move(bytes))));
   }
+  session_.count_received();
   if (message.size() < engineio_long_text_bytes) return came(decoder.text(message));
   if (owner == nullptr) return read_aside(std::string(message), 0);
   const std::size_t begin = owner->size() - message.size();
@@ -97,7 +98,7 @@ struct SocketIoClient::LongPacket {
       if (!text.empty()) whole = unfinished->decoder.text(std::string_view(text).substr(begin));
       if (whole && *whole) arguments = unfinished->decoder.arguments();
     } catch (const std::exception&) {
-      whole = Error(Errc::overloaded, "there is no memory for the packet");
+      whole = Error(Errc::overloaded, "out of memory for the packet");
     }
   }
   std::unique_ptr<Unfinished> unfinished;
@@ -140,11 +141,23 @@ FLUX_DECL std::shared_ptr<SocketIoSocket> SocketIoClient::socket_in(std::string_
   return nullptr;
 }
 
+/// The sender of a packet. `socket`: in the packet's namespace, whose grant counts; null: none.
+class SocketIoClient::Sender final : public gate::Sender {
+ public:
+  Sender(const SocketIoClient& client, const SocketIoSocket* socket) : client_(client), socket_(socket) {}
+  std::shared_ptr<const Grant> grant() const override { return socket_ != nullptr ? socket_->acting_grant() : nullptr; }
+  core::IpAddress address() const override { return client_.opening_->client().ip; }
+
+ private:
+  const SocketIoClient& client_;
+  const SocketIoSocket* const socket_;
+};
+
 FLUX_DECL void SocketIoClient::handle(const protocol::SocketIoDecoder& decoder, socketio::Args* arguments) {
   const protocol::SocketIoPacket& packet = decoder.packet();
   const auto socket = socket_in(packet.nsp);
   if (packet.type == SocketIoType::connect && (!socket || socket->asked_about())) {
-    if (std::exchange(was_here_, true) && !session_.within_rate()) {
+    if (std::exchange(was_here_, true) && !session_.within_rate(Sender(*this, nullptr))) {
       return send(protocol::encode_socketio_connect_error(packet.nsp, "Too many packets; try again later"));
     }
     if (socket) withdraw(socket);
@@ -156,8 +169,8 @@ FLUX_DECL void SocketIoClient::handle(const protocol::SocketIoDecoder& decoder, 
     return session_.close(EndReason::parse_error);
   }
   if (packet.type == SocketIoType::disconnect) return socket->gone(EndReason::client_namespace_disconnect);
-  const bool is_allowed = session_.within_rate();
-  if (!is_allowed && (packet.is_ack() || !packet.id || !socket->connected())) return;
+  const auto within_rate = session_.within_rate(Sender(*this, socket.get()));
+  if (!within_rate && (packet.is_ack() || !packet.id || !socket->connected())) return;
   socketio::Args made;
   if (arguments == nullptr) made = decoder.arguments();
   socketio::Args& args = arguments != nullptr ? *arguments : made;
@@ -168,7 +181,7 @@ FLUX_DECL void SocketIoClient::handle(const protocol::SocketIoDecoder& decoder, 
     ack = socket->ack_of(*packet.id);
   }
   socketio::Event event(packet.event, std::move(args), std::move(ack));
-  if (!is_allowed) return socket->refuse_for_rate(event);
+  if (!within_rate) return socket->refuse_for_rate(event, within_rate.error());
   socket->handle_event(std::move(event), arguments != nullptr);
 }
 
@@ -195,17 +208,21 @@ FLUX_DECL void SocketIoClient::connect(const protocol::SocketIoPacket& packet) {
 /// What a client shows when it joins a namespace: CONNECT's payload, and the request that opened its connection.
 class SocketIoClient::Shown final : public gate::Shown {
  public:
-  Shown(std::string_view path, const socketio::Handshake& handshake) : path_(path), handshake_(handshake) {}
+  Shown(std::string_view path, const socketio::Handshake& handshake)
+      : path_(path),
+        handshake_(handshake),
+        client_(core::ClientAddress::parse(handshake.remote_address()).value_or(core::ClientAddress())) {}
   std::string_view protocol() const override { return "socket.io"; }
   std::string_view path() const override { return path_; }
   std::optional<std::string> query(std::string_view name) const override { return handshake_.query(name); }
   std::optional<std::string_view> header(std::string_view name) const override { return handshake_.header(name); }
   const JsonText& payload() const override { return handshake_.auth(); }
-  std::string remote_address() const override { return std::string(handshake_.remote_address()); }
+  const core::ClientAddress& client() const override { return client_; }
 
  private:
   const std::string_view path_;
   const socketio::Handshake& handshake_;
+  const core::ClientAddress client_;
 };
 
 FLUX_DECL void SocketIoClient::ask_gate(const std::shared_ptr<SocketIoSocket>& socket) {
@@ -222,7 +239,7 @@ FLUX_DECL void SocketIoClient::ask_gate(const std::shared_ptr<SocketIoSocket>& s
       self->session_.loop()->counters().connections_refused.add();
       return self->reject(socket, grant.error().message(), {});
     }
-    if (*grant != Grant()) (void)socket->set_grant(std::make_shared<const Grant>(std::move(*grant)));  // it is not gone
+    if (auto granted = gate::kept(std::move(*grant))) (void)socket->set_grant(std::move(granted));  // it is not gone
     self->ask_middlewares(socket, 0);
   });
 }
@@ -242,13 +259,16 @@ FLUX_DECL bool SocketIoClient::recover(const std::shared_ptr<SocketIoSocket>& as
   if (!pid) return false;
   // A client without an offset has received nothing yet.
   const std::size_t missed_bytes_max = server_.hub().config.limits.outbox_bytes_max / 2;
-  const auto back = nsp->recover(*pid, auth.get<std::string>("/offset"), missed_bytes_max, [&](const std::string& id) {
+  const auto granted = asked->grant();
+  const std::string user = granted ? granted->identity.user_id : std::string();
+  const auto offset = auth.get<std::string>("/offset");
+  const auto back = nsp->recover(*pid, offset, user, missed_bytes_max, [&](const std::string& id) {
     auto socket = make_socket(nsp, id, std::make_shared<const JsonText>(auth));
     for (std::string& room : asked->rooms()) {
       if (room != asked->id()) socket->rare().rooms.push_back(std::move(room));
     }
     if (JsonText data = asked->data(); !(data == JsonText())) socket->set_data(std::move(data));
-    if (auto grant = asked->grant()) (void)socket->set_grant(std::move(grant));  // it is not gone
+    if (granted) (void)socket->set_grant(granted);  // it is not gone
     return socket;
   });
   if (!back) return false;
@@ -276,9 +296,8 @@ FLUX_DECL void SocketIoClient::ask_middlewares(const std::shared_ptr<SocketIoSoc
     });
   };
   const auto question = std::make_shared<SocketIoQuestion>(std::move(answered));
-  const auto loop = session_.loop();
-  if (!server_.hub().guarded(loop->counters(), "Socket.IO middleware",
-                             [&] { (*middlewares)[index](socketio::Socket(socket), socketio::Next(question)); })) {
+  if (!socket->guarded("Socket.IO middleware",
+                       [&] { (*middlewares)[index](socketio::Socket(socket), socketio::Next(question)); })) {
     question->give(false, "the server failed to handle this connection", {});
   }
 }
@@ -296,12 +315,18 @@ FLUX_DECL void SocketIoClient::withdraw(const std::shared_ptr<SocketIoSocket>& s
 
 FLUX_DECL void SocketIoClient::reject(const std::shared_ptr<SocketIoSocket>& socket, const std::string& message,
                                       const std::optional<JsonText>& data) {
+  socket->debug([&] { return "was refused in namespace " + core::shown(socket->nsp()->name()) + ": " + message; });
   socket->refused();
   forget(socket);
   send(protocol::encode_socketio_connect_error(socket->nsp()->name(), message, data));
 }
 
+/// The middlewares may have taken long.
 FLUX_DECL void SocketIoClient::admit(const std::shared_ptr<SocketIoSocket>& socket) {
+  if (const auto valid = server_.hub().gate.still_valid(socket->grant().get()); !valid) {
+    session_.loop()->counters().connections_refused.add();
+    return reject(socket, valid.error().message(), {});
+  }
   if (socket->nsp()->recovers() && recover(socket)) return;
   socket->nsp()->add(socket);
   welcome(socket, {});
@@ -312,6 +337,7 @@ FLUX_DECL void SocketIoClient::welcome(const std::shared_ptr<SocketIoSocket>& so
   stop(connect_timer_);
   socket->watch_grant();
   const auto nsp = socket->nsp();
+  socket->debug([&] { return "joined namespace " + core::shown(nsp->name()); });
   std::string payload = "{\"sid\":" + JsonText::string(socket->id()).text();
   if (socket->recoverable_) payload += ",\"pid\":" + JsonText::string(socket->recoverable_->pid).text();
   send(protocol::encode_socketio_connect(nsp->name(), CheckedJson::text(payload + "}")));
@@ -319,8 +345,7 @@ FLUX_DECL void SocketIoClient::welcome(const std::shared_ptr<SocketIoSocket>& so
   const auto handlers = nsp->handlers();
   for (const auto& handler : *handlers) {
     if (!socket->connected()) return;
-    server_.hub().guarded(session_.loop()->counters(), "Socket.IO connection",
-                          [&] { handler(socketio::Socket(socket)); });
+    socket->guarded("Socket.IO connection", [&] { handler(socketio::Socket(socket)); });
   }
 }
 

@@ -161,8 +161,7 @@ using SocketIoMessagePtr = std::shared_ptr<const SocketIoMessage>;
 // reserved events, for ids past `socketio_id_max`, and for JSON that looks like a placeholder in a message with bytes,
 // because its receiver would take it for one. A receiver with socket.io-parser's defaults accepts 10 attachments.
 
-/// `id`: asks for an acknowledgment. `event`: what is not UTF-8 becomes U+FFFD. So do, in arguments, halves of
-/// surrogate pairs.
+/// `id`: asks for an acknowledgment. `event`: what is not UTF-8 becomes U+FFFD. So do lone surrogates in arguments.
 Result<SocketIoMessagePtr> encode_socketio_event(std::string_view nsp, std::string_view event,
                                                  std::span<const SocketIoValue> arguments,
                                                  std::optional<std::uint64_t> id = {});

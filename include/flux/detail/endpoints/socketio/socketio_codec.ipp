@@ -102,9 +102,9 @@ class DataVisitor {
     objects_.pop_back();
     if (!object.is_true) return true;
     if (object.placeholders != 1 || object.nums > 1) {
-      problem = "a placeholder has a member twice";
+      problem = "a placeholder has a duplicate member";
     } else if (!placeholders.empty() && placeholders.back().begin > begin) {
-      problem = "a placeholder holds another";
+      problem = "a placeholder contains another";
     } else {
       placeholders.push_back({begin, end, object.num});
     }
@@ -155,7 +155,7 @@ FLUX_DECL bool looks_like_placeholder(std::string_view json) {
   if (json.find("\"_placeholder\"") == std::string_view::npos && json.find('\\') == std::string_view::npos)
     return false;
   DataVisitor seen(json, true, nullptr, 0);
-  constexpr std::size_t any_depth = static_cast<std::size_t>(-1);  // the text was checked when it was made
+  constexpr std::size_t any_depth = static_cast<std::size_t>(-1);  // the text was checked when it was created
   return !detail::scan_json(json, any_depth, seen) || !seen.problem.empty() || !seen.placeholders.empty();
 }
 
@@ -221,7 +221,7 @@ class PacketReader {
                                                 " are allowed");
     }
     if (has_control(out_.nsp) || !core::valid_utf8(out_.nsp)) {
-      return bad("the namespace holds control characters or invalid UTF-8");
+      return bad("the namespace contains control characters or invalid UTF-8");
     }
     return {};
   }
@@ -289,7 +289,7 @@ class PacketReader {
       out_.event = first.text;
     } else if (first.kind == JsonText::Kind::string) {
       auto decoded = detail::decode_json_string(first.text);
-      if (!decoded) return bad("the event's name holds a lone surrogate, which is no character");
+      if (!decoded) return bad("the event's name contains a lone surrogate, which is not a character");
       out_.event = std::move(*decoded);
     } else {
       return bad("an event's name must be a string or a number");
@@ -445,7 +445,7 @@ FLUX_DECL Result<bool> SocketIoDecoder::text(std::string_view text) {
 }
 
 FLUX_DECL Result<bool> SocketIoDecoder::binary(SharedBytes bytes) {
-  if (!waiting()) return fail(Errc::invalid_message, "bytes came where no attachment was due");
+  if (!waiting()) return fail(Errc::invalid_message, "received bytes, but no attachment was due");
   if (bytes->size() > limits_.attachment_bytes_max - attachment_bytes_) {
     return fail(Errc::message_too_large, "the attachments of a packet have more than " +
                                              std::to_string(limits_.attachment_bytes_max) + " bytes together");

@@ -89,6 +89,7 @@ FLUX_DECL void append_socketio(core::Lane& lane, const protocol::SocketIoMessage
 
 FLUX_DECL void send_message(EngineIoSession& session, const protocol::SocketIoMessage& message) {
   constexpr std::size_t few_bytes = 4096;  // copied, so that they are sent together with others of this turn
+  session.count_sent();
   const EngineIoEncoding encoding = session.encoding();
   if (encoding == EngineIoEncoding::websocket) {
     const auto pieces = message.websocket();

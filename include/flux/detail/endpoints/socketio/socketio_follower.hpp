@@ -2,13 +2,20 @@
 #pragma once
 
 #include <flux/detail/endpoints/socketio/end_reason.hpp>
+#include <flux/grant.hpp>
 #include <flux/socketio.hpp>
+
+#include <memory>
 
 namespace flux::detail {
 
 /// A feature that is attached to a socket and has lanes of its own to the client: data sharing. Called on the loop.
 class SocketIoFollower {
  public:
+  /// The client's grant; null: an empty one.
+  virtual std::shared_ptr<const Grant> grant() const = 0;
+  /// The socket has a new grant.
+  virtual void grant_changed() = 0;
   /// An event for which the application has no handler.
   virtual void handle(socketio::Event& event) = 0;
   /// An event that is not acted on; the client waits for an acknowledgment.
@@ -17,7 +24,7 @@ class SocketIoFollower {
   virtual void flush() = 0;
   /// The client has another transport: moves to other lanes.
   virtual void transport_changed() = 0;
-  /// The client is no longer congested: sends it the current states in place of those that were held back.
+  /// The client is no longer congested: sends it the current states instead of those that were held back.
   virtual void drained() = 0;
   /// The socket is disconnected. The last call.
   virtual void gone(EndReason reason) = 0;

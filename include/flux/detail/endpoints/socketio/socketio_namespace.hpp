@@ -38,18 +38,6 @@ struct SocketIoRoom {
   core::Audience audience{mutex};
 };
 
-/// Logs emits that failed because of the application, which may ignore the result. Owned by the server, so that the
-/// sink is not called after the server's end.
-class SocketIoLog {
- public:
-  explicit SocketIoLog(const Config& config) : sink_(config.log), level_(config.log_level) {}
-  void unsent(std::string_view what, const Error& error) const;
-
- private:
-  const LogSink sink_;
-  const LogLevel level_;
-};
-
 /// Sockets by their own ids.
 struct SocketIoById {
   using is_transparent = void;
@@ -59,7 +47,7 @@ struct SocketIoById {
   bool operator()(const auto& a, const auto& b) const noexcept { return id(a) == id(b); }
 };
 
-/// Behind `socketio::Namespace`. Threading: any thread. Handles may outlive the server.
+/// The state behind `socketio::Namespace`. Threading: any thread. Handles may outlive the server.
 class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoNamespace> {
  public:
   template <class T>
@@ -67,7 +55,7 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
 
   /// `pending_bytes_max`: `Limits::fanout_bytes_max`.
   SocketIoNamespace(std::string name, std::shared_ptr<const socketio::Options> options, std::size_t pending_bytes_max,
-                    std::weak_ptr<const SocketIoLog> log);
+                    std::weak_ptr<core::CallFaults> call_faults);
 
   const std::string& name() const noexcept { return name_; }
   const socketio::Options& options() const noexcept { return *options_; }
@@ -93,8 +81,8 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   std::vector<std::shared_ptr<SocketIoSocket>> sockets() const;
   std::vector<std::shared_ptr<SocketIoSocket>> sockets_in(const std::string& room) const;
   std::shared_ptr<SocketIoSocket> socket(const std::string& id) const;
-  /// Logs and returns the error.
-  Error unsent(std::string_view what, Error error) const;
+  /// Where emits of the application report that they failed.
+  const std::weak_ptr<core::CallFaults>& call_faults() const noexcept { return call_faults_; }
   /// An event that the application emits. Errors: invalid_argument, also for a name that is not UTF-8.
   Result<protocol::SocketIoMessagePtr> encode_event(std::string_view event, const socketio::Args& args,
                                                     std::optional<std::uint64_t> id = {}) const;
@@ -151,6 +139,7 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
     std::string id;
     std::vector<std::string> rooms;
     JsonText data;
+    std::string user;  // `Identity::user_id` of its grant
     Clock::TimePoint at;
     core::IpAddress from;
     std::list<std::list<Lost>::iterator>::iterator at_address;
@@ -173,11 +162,11 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   std::shared_ptr<SocketIoRoom> enter(const std::string& room, const std::shared_ptr<SocketIoSocket>& socket);
   void leave(const std::string& room, const std::shared_ptr<SocketIoSocket>& socket);
   using MakeSocket = std::function<std::shared_ptr<SocketIoSocket>(const std::string& id)>;
-  /// None if the client is no longer known, if some of the events that it missed are no longer kept, or if they have
+  /// None if the client is no longer known or was another user's, if some of the events that it missed are no longer kept, or if they have
   /// more than `missed_bytes_max`. `offset`: that of the last event which the client has received; none if it received
   /// none.
   std::optional<Recovered> recover(const std::string& pid, const std::optional<std::string>& offset,
-                                   std::size_t missed_bytes_max, const MakeSocket& make);
+                                   const std::string& user, std::size_t missed_bytes_max, const MakeSocket& make);
 
   // Under the lock
   void seat(const std::shared_ptr<SocketIoSocket>& socket);
@@ -208,7 +197,7 @@ class SocketIoNamespace final : public std::enable_shared_from_this<SocketIoName
   const std::string name_;
   const std::shared_ptr<const socketio::Options> options_;
   const std::size_t pending_bytes_max_;
-  const std::weak_ptr<const SocketIoLog> log_;
+  const std::weak_ptr<core::CallFaults> call_faults_;
   const std::shared_ptr<SocketIoRoom> everyone_ = std::make_shared<SocketIoRoom>(std::string());
   std::size_t users_ = 0;  // connected clients, and those that wait for middlewares; under the server's lock
   bool dynamic_ = false;   // accepted by a predicate: removed with its last user

@@ -17,17 +17,13 @@ namespace flux::detail {
 
 using protocol::SocketIoMessagePtr;
 
-FLUX_DECL void SocketIoLog::unsent(std::string_view what, const Error& error) const {
-  if (!sink_ || level_ < LogLevel::error) return;
-  sink_(LogLevel::error, std::string(what).append(" was not sent: ").append(error.message()));
-}
-
 FLUX_DECL SocketIoNamespace::SocketIoNamespace(std::string name, std::shared_ptr<const socketio::Options> options,
-                                               std::size_t pending_bytes_max, std::weak_ptr<const SocketIoLog> log)
+                                               std::size_t pending_bytes_max,
+                                               std::weak_ptr<core::CallFaults> call_faults)
     : name_(std::move(name)),
       options_(std::move(options)),
       pending_bytes_max_(pending_bytes_max),
-      log_(std::move(log)) {}
+      call_faults_(std::move(call_faults)) {}
 
 FLUX_DECL void SocketIoNamespace::use(socketio::Middleware middleware) {
   const std::lock_guard lock(mutex_);
@@ -64,11 +60,6 @@ FLUX_DECL SocketIoNamespace::List<socketio::ConnectionHandler> SocketIoNamespace
   return handlers_;
 }
 
-FLUX_DECL Error SocketIoNamespace::unsent(std::string_view what, Error error) const {
-  if (const auto log = log_.lock()) log->unsent(what, error);
-  return error;
-}
-
 FLUX_DECL Result<SocketIoMessagePtr> SocketIoNamespace::encode_event(std::string_view event, const socketio::Args& args,
                                                                      std::optional<std::uint64_t> id) const {
   if (!core::valid_utf8(event)) {
@@ -103,7 +94,7 @@ FLUX_DECL Result<Sent> SocketIoNamespace::emit(const std::vector<std::string>& r
   if (message && !keeps && !volatile_only) {
     if (const auto sent = emit_to_lanes(rooms, except, **message)) {
       lock.unlock();
-      if (!*sent) return unsent(event, sent->error());
+      if (!*sent) return sent->error();
       return Sent::queued;
     }
   }
@@ -112,7 +103,7 @@ FLUX_DECL Result<Sent> SocketIoNamespace::emit(const std::vector<std::string>& r
   if (message && keeps) message = encode(rooms, except, event, args);
   if (!message) {
     lock.unlock();
-    return unsent(event, message.error());
+    return message.error();
   }
   send_by_loops(std::move(lock), std::move(each), *message, volatile_only, nullptr);
   return Sent::queued;
@@ -134,7 +125,7 @@ FLUX_DECL void SocketIoNamespace::send_by_loops(std::unique_lock<std::mutex> loc
   for (auto& [loop, sockets] : receivers) {
     loops.push_back(sockets.front()->loop());
     Outgoing& outgoing = outgoing_[loop];
-    // The entry itself counts, so that short messages are bounded, too.
+    // The entry itself counts, so that short messages are bounded as well.
     const std::size_t bytes =
         bytes_of(*message) + sizeof(Emit) + sockets.size() * sizeof(std::shared_ptr<SocketIoSocket>);
     outgoing.pending.push_back({message, std::move(sockets), volatile_only, question, bytes});
@@ -213,13 +204,13 @@ FLUX_DECL Result<Sent> SocketIoNamespace::emit(const Names& rooms, const Names& 
                                                std::chrono::milliseconds timeout, socketio::AnswersHandler done) {
   const std::uint64_t id = new_ack_id();
   const auto message = encode_event(event, args, id);
-  if (!message) return unsent(event, message.error());
+  if (!message) return message.error();
   std::unique_lock lock(mutex_);
   const auto each = receivers(rooms, except);
   auto loops = by_loops(each);
   if (const auto error = overloaded(loops)) {
     lock.unlock();
-    return unsent(event, *error);
+    return *error;
   }
   if (each.empty()) {
     lock.unlock();
@@ -243,7 +234,7 @@ FLUX_DECL std::vector<std::shared_ptr<SocketIoSocket>> SocketIoNamespace::reache
   return receivers(rooms, except);
 }
 
-/// Handles the usual case: one room, or all sockets, but for single sockets. None if it is another case.
+/// Handles the usual case: one room, or all sockets, except single sockets. None if it is another case.
 FLUX_DECL std::optional<Result<Sent>> SocketIoNamespace::emit_to_lanes(const std::vector<std::string>& rooms,
                                                                        const std::vector<std::string>& except,
                                                                        const protocol::SocketIoMessage& message) {
@@ -366,13 +357,15 @@ FLUX_DECL void SocketIoNamespace::remove(const std::shared_ptr<SocketIoSocket>& 
   forget_old();
   const SocketIoSocket::Recoverable& known = *socket->recoverable_;
   const auto client = core::ClientAddress::parse(socket->handshake().remote_address());
-  Lost lost{known.pid, known.first, socket->id(), {}, {}, now(), {}, {}};
+  Lost lost{known.pid, known.first, socket->id(), {}, {}, {}, now(), {}, {}};
   if (client) lost.from = client->ip.client_network();
   {
     const std::lock_guard socket_lock(socket->mutex());
     if (socket->rare_) {
       lost.rooms = socket->rare_->rooms;
       lost.data = socket->rare_->data;
+      const auto granted = socket->rare_->grant ? socket->rare_->grant->grant() : nullptr;
+      if (granted) lost.user = granted->identity.user_id;
     }
   }
   note_lost(std::move(lost));
@@ -380,7 +373,7 @@ FLUX_DECL void SocketIoNamespace::remove(const std::shared_ptr<SocketIoSocket>& 
 
 // --- Connection state recovery ---
 
-/// Past a limit the oldest is dropped: the oldest of its address if that has its share, else the oldest of all.
+/// Past a limit the oldest is dropped: the oldest of its address if that has its share, otherwise the oldest of all.
 FLUX_DECL void SocketIoNamespace::note_lost(Lost lost) {
   const std::size_t of_address_max = options_->recovery_sockets_per_address_max;
   if (options_->recovery_sockets_max == 0 || of_address_max == 0) return;
@@ -472,13 +465,14 @@ FLUX_DECL void SocketIoNamespace::forget_old() {
 }
 
 FLUX_DECL std::optional<SocketIoNamespace::Recovered> SocketIoNamespace::recover(
-    const std::string& pid, const std::optional<std::string>& offset, std::size_t missed_bytes_max,
-    const MakeSocket& make) {
+    const std::string& pid, const std::optional<std::string>& offset, const std::string& user,
+    std::size_t missed_bytes_max, const MakeSocket& make) {
   const std::lock_guard lock(mutex_);
   forget_old();
   const auto known = lost_by_pid_.find(pid);
   if (known == lost_by_pid_.end()) return std::nullopt;
   const auto entry = known->second;
+  if (entry->user != user) return std::nullopt;
   std::uint64_t first = entry->first;  // the first event that it may have missed
   if (offset) {
     const auto key = core::key_from_text(*offset);

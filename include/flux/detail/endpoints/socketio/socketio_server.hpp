@@ -16,16 +16,16 @@
 
 namespace flux::detail {
 
-/// Behind `socketio::Io`. Threading: any thread. Functions that handles may call after the server's end do not use the
-/// server.
+/// The state behind `socketio::Io`. Threading: any thread. Functions that handles may call after the server's end do
+/// not use the server.
 class SocketIoServer {
  public:
-  SocketIoServer(Hub& hub, socketio::Options options, const std::shared_ptr<const SocketIoLog>& log);
+  SocketIoServer(Hub& hub, socketio::Options options);
 
   const socketio::Options& options() const noexcept { return *options_; }
   Hub& hub() noexcept { return hub_; }
   EngineIoServer& engine() noexcept { return engine_; }
-  /// Whether nobody has called it before.
+  /// Whether this is the first call.
   bool begin_sharing() noexcept { return !shares_.exchange(true); }
   const protocol::SocketIoLimits& packet_limits() const noexcept { return packet_limits_; }
   /// `{}`, shared by all clients without an auth payload.
@@ -54,10 +54,10 @@ class SocketIoServer {
 
   Hub& hub_;  // ends with the server; handles may outlive it
   const std::size_t fanout_bytes_max_;
+  const std::weak_ptr<core::CallFaults> call_faults_;
   const std::shared_ptr<const socketio::Options> options_;
   const protocol::SocketIoLimits packet_limits_;
   const std::shared_ptr<const JsonText> no_auth_ = std::make_shared<const JsonText>(CheckedJson::text("{}"));
-  const std::weak_ptr<const SocketIoLog> log_;
   EngineIoServer engine_;
   std::atomic<bool> shares_{false};
   std::mutex mutex_;

@@ -11,19 +11,27 @@
 namespace flux::detail {
 
 /// The transport's options. The gate is asked when a client joins a namespace, so the handshake does not ask it as well.
-FLUX_DECL engineio::Options asked_when_joining(engineio::Options options) {
-  options.authenticated = false;
-  return options;
+FLUX_DECL engineio::Options asked_when_joining(const socketio::Options& options) {
+  return {.path = options.path,
+          .ping_interval = options.ping_interval,
+          .ping_timeout = options.ping_timeout,
+          .payload_bytes_max = options.payload_bytes_max,
+          .upgrade_timeout = options.upgrade_timeout,
+          .polling_limits = options.polling_limits,
+          .polling = options.polling,
+          .websocket = options.websocket,
+          .cors_origins = options.cors_origins,
+          .cors_credentials = options.cors_credentials,
+          .authenticated = false};
 }
 
-FLUX_DECL SocketIoServer::SocketIoServer(Hub& hub, socketio::Options options,
-                                         const std::shared_ptr<const SocketIoLog>& log)
+FLUX_DECL SocketIoServer::SocketIoServer(Hub& hub, socketio::Options options)
     : hub_(hub),
       fanout_bytes_max_(hub.config.limits.fanout_bytes_max),
+      call_faults_(hub.call_faults),
       options_(std::make_shared<const socketio::Options>(std::move(options))),
       packet_limits_(options_->packet_limits.resolved(options_->payload_bytes_max)),
-      log_(log),
-      engine_(hub, asked_when_joining(*options_),
+      engine_(hub, "socket.io", asked_when_joining(*options_),
               [this](EngineIoSession& session, std::shared_ptr<const EngineIoOpening> opening) {
                 auto client = std::make_shared<SocketIoClient>(*this, session, std::move(opening));
                 client->start();
@@ -38,12 +46,12 @@ FLUX_DECL SocketIoServer::SocketIoServer(Hub& hub, socketio::Options options,
   require(options_->namespaces_max > 0, "socketio::Options::namespaces_max must be more than 0");
   require(options_->namespaces_per_connection_max > 0,
           "socketio::Options::namespaces_per_connection_max must be more than 0");
-  require(options_->auth_bytes_max >= 2, "socketio::Options::auth_bytes_max must be at least 2, which {} has");
+  require(options_->auth_bytes_max >= 2, "socketio::Options::auth_bytes_max must be at least 2, the size of {}");
   of("/");
 }
 
 FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::make(const std::string& name) const {
-  return std::make_shared<SocketIoNamespace>(name, options_, fanout_bytes_max_, log_);
+  return std::make_shared<SocketIoNamespace>(name, options_, fanout_bytes_max_, call_faults_);
 }
 
 FLUX_DECL std::shared_ptr<SocketIoNamespace> SocketIoServer::of(const std::string& name) {

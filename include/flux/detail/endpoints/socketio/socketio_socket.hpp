@@ -25,7 +25,7 @@ namespace flux::detail {
 class SocketIoClient;
 struct SocketIoRoom;
 
-/// Behind `socketio::Socket`. Threading: any thread, unless stated otherwise.
+/// The state behind `socketio::Socket`. Threading: any thread, unless stated otherwise.
 class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket> {
  public:
   SocketIoSocket(std::shared_ptr<SocketIoNamespace> nsp, std::shared_ptr<EngineIoSession> session, std::string id,
@@ -36,6 +36,19 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   const std::shared_ptr<SocketIoNamespace>& nsp() const noexcept { return nsp_; }
   const socketio::Handshake& handshake() const noexcept { return handshake_; }
   const std::shared_ptr<core::Loop>& loop() const noexcept { return session_->loop(); }
+  const std::weak_ptr<core::CallFaults>& call_faults() const noexcept { return loop()->call_faults(); }
+  /// As `Backend::debug`; `what` this client did, or what happened to it.
+  template <class What>
+  void debug(const What& what) const {
+    session_->hub().debug([&] {
+      return std::string("socket.io client ").append(handshake_.remote_address()).append(" ").append(what());
+    });
+  }
+  /// On the loop: runs a handler of the application for this client, as `Backend::guarded` does.
+  template <class F>
+  bool guarded(std::string_view what, F&& handler) const {
+    return session_->hub().guarded(loop()->counters(), what, std::forward<F>(handler), handshake_.remote_address());
+  }
   bool asked_about() const noexcept { return life_.load(std::memory_order_acquire) == Life::asking; }
   bool connected() const noexcept { return life_.load(std::memory_order_acquire) == Life::connected; }
   bool recovered() const noexcept { return recovered_; }
@@ -61,8 +74,13 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   void disconnect(bool close);
   /// Null: an empty one.
   std::shared_ptr<const Grant> grant() const;
+  /// On the loop: the grant that its events are acted on with, which may be its follower's.
+  std::shared_ptr<const Grant> acting_grant() const { return follower_ != nullptr ? follower_->grant() : grant(); }
   /// From when the socket is connected on, the connection ends with its grant. Errors: session_not_found.
+  /// Replaces the grant; the follower gets it too.
   Result<void> set_grant(std::shared_ptr<const Grant> grant);
+  /// The same, for the follower's own new grant.
+  Result<void> keep_grant(std::shared_ptr<const Grant> grant);
   /// On the loop. Has the gate end the connection with the grant, if there is one.
   void watch_grant();
   JsonText data() const;
@@ -144,7 +162,7 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   socketio::Event::Ack ack_of(std::uint64_t id);
   std::shared_ptr<socketio::Event> make_long(socketio::Event event) const;
   void handle_event(socketio::Event event, bool is_long);
-  void refuse_for_rate(socketio::Event& event);
+  void refuse_for_rate(socketio::Event& event, const Error& error);
   void ask_middlewares(const std::shared_ptr<socketio::Event>& event, const Middlewares& middlewares,
                        std::size_t index);
   void refuse_event(socketio::Event& event, const std::string& message, const std::optional<JsonText>& data);

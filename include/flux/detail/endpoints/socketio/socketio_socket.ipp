@@ -122,21 +122,29 @@ FLUX_DECL std::shared_ptr<const Grant> SocketIoSocket::grant() const {
   return held ? held->grant() : nullptr;
 }
 
-FLUX_DECL Result<void> SocketIoSocket::set_grant(std::shared_ptr<const Grant> grant) {
+FLUX_DECL Result<void> SocketIoSocket::keep_grant(std::shared_ptr<const Grant> grant) {
   std::shared_ptr<gate::HeldGrant> held;
   {
     const std::lock_guard lock(mutex());
     if (life_ == Life::gone) return socket_gone(id_);
     held = rare().grant;
     if (!held) {
-      rare().grant = std::make_shared<gate::HeldGrant>(grant, [weak = weak_from_this()](CloseCode, std::string_view) {
+      auto end = [weak = weak_from_this()](CloseCode, std::string_view) {
         if (const auto self = weak.lock()) self->disconnect(true);
-      });
+      };
+      rare().grant = std::make_shared<gate::HeldGrant>(loop(), grant, std::move(end));
     }
   }
-  if (held) held->change(std::move(grant));
+  if (held && !held->change(std::move(grant))) return socket_gone(id_);
+  return {};
+}
+
+FLUX_DECL Result<void> SocketIoSocket::set_grant(std::shared_ptr<const Grant> grant) {
+  if (auto kept = keep_grant(std::move(grant)); !kept) return kept;
   loop()->dispatch([self = shared_from_this()] {
-    if (self->connected()) self->watch_grant();
+    if (!self->connected()) return;
+    if (self->follower_ != nullptr) return self->follower_->grant_changed();
+    self->watch_grant();
   });
   return {};
 }
@@ -145,7 +153,7 @@ FLUX_DECL void SocketIoSocket::watch_grant() {
   const auto held = held_grant();
   if (!held) return;
   auto& admitted = session_->hub().admitted;
-  if (followed()) return admitted.forget(held.get());  // what follows the socket is watched itself
+  if (followed()) return admitted.forget(held.get());  // its follower is watched instead
   admitted.watch(held, gate::Admitted::Find::by_end_and_user);
 }
 
@@ -196,7 +204,7 @@ FLUX_DECL Result<Sent> SocketIoSocket::emit(std::string_view event, const socket
     return sent_from_here();
   }
   auto message = nsp_->encode_event(event, args);
-  if (!message) return nsp_->unsent(event, message.error());
+  if (!message) return message.error();
   if (loop()->here()) return send(**message, volatile_only);
   const bool posted = loop()->post([self = shared_from_this(), message = std::move(*message), volatile_only] {
     if (self->connected()) self->send(*message, volatile_only);
@@ -210,7 +218,7 @@ FLUX_DECL Result<Sent> SocketIoSocket::emit(std::string_view event, const socket
   if (!connected()) return socket_gone(id_);
   const std::uint64_t id = nsp_->new_ack_id();
   auto message = nsp_->encode_event(event, args, id);
-  if (!message) return nsp_->unsent(event, message.error());
+  if (!message) return message.error();
   const bool posted = loop()->dispatch([self = shared_from_this(), message = std::move(*message), id, timeout,
                                         done = std::move(done)] { self->ask(*message, id, timeout, false, done); });
   if (!posted) return socket_gone(id_);
@@ -222,7 +230,7 @@ FLUX_DECL void SocketIoSocket::ask(const protocol::SocketIoMessage& message, std
   const bool lost = volatile_only && session_->busy();
   const auto timer = loop()->call_after(timeout, [weak = weak_from_this(), id] {
     if (const auto socket = weak.lock())
-      socket->ack_failed(id, Error(Errc::overloaded, "no acknowledgment came in time"));
+      socket->ack_failed(id, Error(Errc::overloaded, "no acknowledgment arrived in time"));
   });
   on_loop().acks.emplace(id, WaitingAck{std::move(done), timer});
   if (connected() && !lost) {
@@ -230,7 +238,7 @@ FLUX_DECL void SocketIoSocket::ask(const protocol::SocketIoMessage& message, std
     return;
   }
   loop()->cancel(timer);
-  ack_failed(id, lost ? Error(Errc::overloaded, "the client could not take it at once") : socket_gone(id_));
+  ack_failed(id, lost ? Error(Errc::overloaded, "the client could not receive it at once") : socket_gone(id_));
 }
 
 /// Removed before it is called, so that it is called once.
@@ -247,14 +255,14 @@ FLUX_DECL void SocketIoSocket::ack_failed(std::uint64_t id, const Error& error) 
 }
 
 FLUX_DECL void SocketIoSocket::fail_ack(const WaitingAck& ack, const Error& error) {
-  if (ack.done) session_->hub().guarded(loop()->counters(), "ack", [&] { ack.done(error); });
+  if (ack.done) guarded("ack", [&] { ack.done(error); });
 }
 
 FLUX_DECL void SocketIoSocket::handle_ack(std::uint64_t id, socketio::Args args) {
   const auto ack = take_ack(id);
   if (!ack) return;  // not asked for, or too late
   loop()->cancel(ack->timer);
-  if (ack->done) session_->hub().guarded(loop()->counters(), "ack", [&] { ack->done(std::move(args)); });
+  if (ack->done) guarded("ack", [&] { ack->done(std::move(args)); });
 }
 
 struct SocketIoSocket::Owed {
@@ -281,15 +289,15 @@ struct SocketIoSocket::Asked {
 };
 
 FLUX_DECL socketio::Event::Ack SocketIoSocket::ack_of(std::uint64_t id) {
-  return [owed = std::make_shared<OwedAck>(shared_from_this(), id)](const socketio::Args& args) -> socketio::Emitted {
-    if (owed->given.exchange(true)) return {};
-    return owed->socket->acknowledge(owed->id, args);
+  return [owed = std::make_shared<OwedAck>(shared_from_this(), id)](const socketio::Args& args) -> Outcome<Sent> {
+    if (owed->given.exchange(true)) return Sent::queued;
+    return core::noted(owed->socket->call_faults(), "ack", {}, owed->socket->acknowledge(owed->id, args));
   };
 }
 
 FLUX_DECL Result<Sent> SocketIoSocket::acknowledge(std::uint64_t id, const socketio::Args& args) {
   auto message = protocol::encode_socketio_ack(nsp_->name(), id, args);
-  if (!message) return nsp_->unsent("an acknowledgment", message.error());
+  if (!message) return message.error();
   const bool posted = loop()->dispatch([self = shared_from_this(), message = std::move(*message)] {
     // It may overtake messages of the same turn to rooms: flushing those first would split each room's batch.
     if (self->connected()) send_message(*self->session_, *message);
@@ -327,10 +335,7 @@ FLUX_DECL void SocketIoSocket::handle_event(socketio::Event event, bool is_long)
 
 /// The client waits for an acknowledgment. The part that would have handled the event sends it: data sharing, or the
 /// application.
-FLUX_DECL void SocketIoSocket::refuse_for_rate(socketio::Event& event) {
-  const Error error(Errc::rate_limited, "more than " +
-                                            std::to_string(session_->hub().config.limits.messages_per_second) +
-                                            " messages a second; this one was not acted on");
+FLUX_DECL void SocketIoSocket::refuse_for_rate(socketio::Event& event, const Error& error) {
   bool is_of_application = follower_ == nullptr;
   if (!is_of_application) {
     const std::lock_guard lock(mutex());
@@ -339,7 +344,8 @@ FLUX_DECL void SocketIoSocket::refuse_for_rate(socketio::Event& event) {
     is_of_application = at != nullptr;
   }
   if (!is_of_application) return follower_->refuse(event, error);
-  refuse_event(event, error.message(), {});
+  const std::string time = std::to_string(error.retry_after().count());
+  refuse_event(event, error.message(), CheckedJson::text("{\"retryAfter\":" + time + "}"));
 }
 
 FLUX_DECL void SocketIoSocket::ask_middlewares(const std::shared_ptr<socketio::Event>& event,
@@ -360,8 +366,7 @@ FLUX_DECL void SocketIoSocket::ask_middlewares(const std::shared_ptr<socketio::E
     });
   };
   const auto question = std::make_shared<SocketIoQuestion>(std::move(answered));
-  if (!session_->hub().guarded(loop()->counters(), "Socket.IO event middleware",
-                               [&] { (*middlewares)[index](*event, socketio::Next(question)); })) {
+  if (!guarded("Socket.IO event middleware", [&] { (*middlewares)[index](*event, socketio::Next(question)); })) {
     question->give(false, "the server failed to handle this event", {});
   }
 }
@@ -374,7 +379,7 @@ FLUX_DECL void SocketIoSocket::refuse_event(socketio::Event& event, const std::s
     if (rare_) refused = rare_->refused;
   }
   if (!refused || !*refused) return;
-  session_->hub().guarded(loop()->counters(), "Socket.IO refusal", [&] { (*refused)(event, message, data); });
+  guarded("Socket.IO refusal", [&] { (*refused)(event, message, data); });
 }
 
 FLUX_DECL void SocketIoSocket::call_handlers(socketio::Event& event) {
@@ -386,7 +391,7 @@ FLUX_DECL void SocketIoSocket::call_handlers(socketio::Event& event) {
     own = take_handler(event.name(), false);
   }
   const auto call = [&](const socketio::EventListener& handler) {
-    if (handler) session_->hub().guarded(loop()->counters(), "Socket.IO event", [&] { handler(event); });
+    if (handler) guarded("Socket.IO event", [&] { handler(event); });
   };
   if (any) call(*any);
   if (own) return call(own->call);
@@ -525,6 +530,7 @@ FLUX_DECL void SocketIoSocket::gone(EndReason reason) {
   if (!connected()) return;
   const auto self = shared_from_this();
   if (const auto held = held_grant()) session_->hub().admitted.forget(held.get());
+  debug([&] { return "left namespace " + core::shown(nsp_->name()) + ": " + std::string(to_string(reason)); });
   if (!tell_disconnecting(reason)) return;
   nsp_->remove(self, was_cut_off(reason));
   socketio::DisconnectListener on_disconnect;
@@ -541,8 +547,7 @@ FLUX_DECL void SocketIoSocket::gone(EndReason reason) {
     fail_ack(ack.mapped(), socket_gone(id_));
   }
   if (auto* client = static_cast<SocketIoClient*>(session_->client())) client->forget(self);
-  if (on_disconnect)
-    session_->hub().guarded(loop()->counters(), "disconnect", [&] { on_disconnect(to_string(reason)); });
+  if (on_disconnect) guarded("disconnect", [&] { on_disconnect(to_string(reason)); });
 }
 
 /// False if the handler itself has disconnected it.
@@ -553,7 +558,7 @@ FLUX_DECL bool SocketIoSocket::tell_disconnecting(EndReason reason) {
     if (rare_) handler.swap(rare_->on_disconnecting);
   }
   if (handler && *handler) {
-    session_->hub().guarded(loop()->counters(), "disconnecting", [&] { (*handler)(to_string(reason)); });
+    guarded("disconnecting", [&] { (*handler)(to_string(reason)); });
   }
   return connected();
 }

@@ -1,0 +1,27 @@
+// Checks the rates of operations.
+#pragma once
+
+#include <flux/detail/features/backend.hpp>
+#include <flux/detail/features/service.hpp>
+
+namespace flux::features {
+
+/// `Limits::operations`.
+class RateService final : public Service {
+ public:
+  /// `backend` outlives it.
+  explicit RateService(Backend& backend) : backend_(backend) {}
+
+  void check() const override;
+  /// By now modules have added their requests. Errors: throws `Error`: bad_config for an operation that no request has.
+  void prepare() override;
+
+ private:
+  Backend& backend_;
+};
+
+}  // namespace flux::features
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/features/rate_service.ipp>
+#endif

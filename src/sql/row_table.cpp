@@ -1,0 +1,60 @@
+#include "row_table.hpp"
+
+#include "schema.hpp"
+
+#include <utility>
+
+namespace flux::storage::sql {
+
+RowTable::RowTable(std::unique_ptr<Database> database, const std::string& name, const Content& content)
+    : database_((check_table(content.store, name), std::move(database))),
+      content_(content),
+      name_(name),
+      table_(database_->dialect().quoted(name_)),
+      columns_(list_of(content_.fields)) {
+  database_->prepare([this](Connection& connection) { prepare(connection); });
+}
+
+void RowTable::prepare(Connection& connection) const {
+  const Dialect& dialect = database_->dialect();
+  const TableShape shape{content_.fields, {"id", nullptr}};
+  const auto there = [&] {
+    const auto version = version_of(connection, dialect, name_, content_.version);
+    const auto found = dialect.columns_of(connection, name_);
+    if (found.empty()) return false;
+    check_shape(connection, dialect, name_, found, shape, content_.rows);
+    return version.has_value();
+  };
+  make_once(connection, dialect, name_, there, [&] {
+    if (dialect.columns_of(connection, name_).empty()) make_table(connection, dialect, table_, shape);
+    write_version(connection, dialect, name_, content_.version);
+  });
+  check_rights(connection, table_, columns_, "id");
+}
+
+Statement RowTable::row() const { return Statement("INSERT INTO " + table_ + " (" + columns_ + ") VALUES ("); }
+
+Result<void> RowTable::put(Statement row) {
+  return run(row.sql(")").sql(database_->dialect().or_replace("id", content_.fields.subspan(1))));
+}
+
+Result<void> RowTable::erase(const std::string& id) {
+  if (id.find('\0') != std::string::npos) return {};  // there is no such row
+  return run(Statement("DELETE FROM " + table_ + " WHERE id = ").bind(id));
+}
+
+/// In a transaction: if the connection is lost on the way, only a commit can still happen afterwards.
+Result<void> RowTable::run(const Statement& statement) {
+  try {
+    database_->write(database_->deadline(), [&](Connection& connection, int) {
+      Transaction transaction(connection, database_->dialect().begin());
+      connection.run(statement);
+      transaction.commit();
+    });
+    return {};
+  } catch (const Failure& failure) {
+    return database_->failed(failure);
+  }
+}
+
+}  // namespace flux::storage::sql

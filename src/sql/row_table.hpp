@@ -1,0 +1,63 @@
+// A table of rows with an id that are read all together and written one by one: the file index, and API keys.
+#pragma once
+
+#include "database.hpp"
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace flux::storage::sql {
+
+/// Threading: any thread.
+class RowTable {
+ public:
+  /// What the rows are. Everything outlives the table.
+  struct Content {
+    StoreName store;                // of the store that the table belongs to
+    const char* rows;               // what errors call them: "files"
+    std::span<const Field> fields;  // the first one is "id", the primary key
+    int version;                    // of the table's form
+  };
+
+  /// Creates or checks the table. Errors: throws `Error` (store_failed, or bad_config for a name that no table can have).
+  RowTable(std::unique_ptr<Database> database, const std::string& name, const Content& content);
+
+  /// Every row, as `read(row)` returns it, within `deadline`. Errors: store_failed.
+  template <class Read>
+  auto load(TimePoint deadline, const Read& read) -> Result<std::vector<std::invoke_result_t<Read, const Row&>>> {
+    try {
+      const Rows rows = database_->read(deadline, [this](Connection& connection, int) {
+        return connection.run("SELECT " + columns_ + " FROM " + table_, content_.fields.size());
+      });
+      std::vector<std::invoke_result_t<Read, const Row&>> values;
+      values.reserve(rows.size());
+      for (const Row& row : rows) values.push_back(read(row));
+      return values;
+    } catch (const Failure& failure) {
+      return database_->failed(failure);
+    }
+  }
+
+  /// The beginning of a statement for `put`, which expects the values of all fields in their order, separated by commas.
+  Statement row() const;
+  /// Inserts the row, or replaces the one with the same id. Errors: store_failed.
+  Result<void> put(Statement row);
+  /// Does nothing if there is no row with this id. Errors: store_failed.
+  Result<void> erase(const std::string& id);
+
+  const Database& database() const noexcept { return *database_; }
+
+ private:
+  void prepare(Connection& connection) const;
+  Result<void> run(const Statement& statement);
+
+  const std::unique_ptr<Database> database_;
+  const Content content_;
+  const std::string name_;
+  const std::string table_;    // quoted
+  const std::string columns_;  // "id, name, size"
+};
+
+}  // namespace flux::storage::sql

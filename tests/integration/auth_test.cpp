@@ -1,0 +1,406 @@
+// flux::Auth: who gets in with a token or an API key, over every protocol, and what they may do then.
+#include "support/memory_file_store.hpp"
+#include "support/server.hpp"
+#include "support/socketio_client.hpp"
+#include "support/socketio_poller.hpp"
+#include "support/temp_folder.hpp"
+
+#include <flux/auth.hpp>
+#include <flux/detail/core/base64url.hpp>
+#include <flux/sharing.hpp>
+#include <flux/testing/manual_clock.hpp>
+
+#include <fstream>
+#include <stdexcept>
+
+using namespace flux_test;
+using namespace flux::literals;
+using flux::Auth;
+using flux::AuthOptions;
+using flux::JsonText;
+using flux::jwt::Algorithm;
+using flux::jwt::Key;
+
+namespace {
+
+const std::string secret_bytes(32, 's');
+
+AuthOptions with_secret() { return {.keys = {Key::secret(Algorithm::hs256, secret_bytes)}}; }
+
+flux::Config closing_with_status() {
+  auto config = test_config();
+  config.refuse_with = flux::RefuseWith::http_status;
+  return config;
+}
+
+/// A server with every kind of endpoint, behind an `Auth`. It starts when its port is first used.
+struct House {
+  explicit House(AuthOptions options = with_secret(), flux::Config config = closing_with_status())
+      : server(with_files(std::move(config))), auth(server, std::move(options)), io(server) {
+    flux::socketio::serve_sharing(server, io);
+    server.websocket("/raw", {});
+    server.route("GET", "/me",
+                 [](const flux::HttpExchange& exchange) { exchange.respond(200, exchange.identity().user_id); },
+                 {.authenticated = true});
+  }
+  std::uint16_t port() {
+    if (!server.running()) server.start();
+    return server.port();
+  }
+  std::string token(std::string_view user, std::chrono::seconds valid_for = std::chrono::hours(1)) const {
+    return auth.issue({.user_id = std::string(user)}, {"read:*"}, valid_for).value();
+  }
+
+  /// Whether a client that shows this text (raw, as it goes into a query, a header field or a JSON string) gets in, by door.
+  std::map<std::string, bool> doors(const std::string& token) {
+    std::map<std::string, bool> open;
+    for (const std::string path : {"/live", "/raw"}) {
+      HttpClient by_query(port());
+      open[path + "?"] = by_query.request(handshake(path + "?access_token=" + token)).status == 101;
+    }
+    HttpClient http(port());
+    open["route"] = http.request(get("/me", "Authorization: Bearer " + token + "\r\n")).status == 200;
+    HttpClient uploader(port());
+    open["file"] = uploader.request(post("/files?access_token=" + token, "x")).status == 201;
+    WebSocketClient socket(port(), "/socket.io/?EIO=4&transport=websocket");
+    socket.message();
+    socket.send_text("40" + JsonText::object({{"token", token}}).text());
+    open["socket.io websocket"] = socket.message().substr(0, 2) == "40";
+    Poller poller(port(), false);
+    poller.post("40" + JsonText::object({{"token", token}}).text());
+    open["socket.io polling"] = poller.poll().substr(0, 2) == "40";
+    return open;
+  }
+  bool all(const std::string& token, bool expected) {
+    bool as_expected = true;
+    for (const auto& [door, open] : doors(token)) {
+      if (open != expected) UNSCOPED_INFO(door << (open ? " is open" : " is shut"));
+      as_expected = as_expected && open == expected;
+    }
+    return as_expected;
+  }
+
+  std::shared_ptr<MemoryFileStore> files;
+  flux::Server server;
+  Auth auth;
+  flux::socketio::Io io;
+
+ private:
+  flux::Config with_files(flux::Config config) {
+    files = std::make_shared<MemoryFileStore>();
+    config.files.store = files;
+    return config;
+  }
+};
+
+std::string base64url(std::string_view bytes) {
+  std::string text;
+  flux::core::append_base64url(text, bytes);
+  return text;
+}
+
+/// A token with this header and these claims, and `signature`.
+std::string forged(std::string_view header, std::string_view claims, std::string_view signature) {
+  return base64url(header) + "." + base64url(claims) + "." + base64url(signature);
+}
+
+std::string lasting(std::string_view more = {}) { return R"({"sub":"ann","exp":4000000000)" + std::string(more) + "}"; }
+
+}  // namespace
+
+TEST_CASE("auth: a token that was issued opens every door, and is its client's identity") {
+  House house;
+  const std::string token = house.token("ann");
+  CHECK(house.all(token, true));
+  HttpClient http(house.port());
+  CHECK(http.request(get("/me", "Authorization: Bearer " + token + "\r\n")).body == "ann");
+  LiveClient live(house.port(), "/live?access_token=" + token);
+  live.join("r");
+  const auto session = house.server.session(live.id).value();
+  CHECK(session.identity().user_id == "ann");
+  CHECK(session.identity().verified);
+  CHECK(session.grant().allows("read", "news"));
+  CHECK_FALSE(session.grant().allows("write", "news"));
+  CHECK(session.grant().credential == session.grant().claims.get<std::string>("/jti"));
+  CHECK(session.grant().claims.get<std::string>("/sub") == "ann");
+}
+
+TEST_CASE("auth: what is not a valid token shuts every door") {
+  House house;
+  const std::string good = house.token("ann");
+  const auto other = Key::secret(Algorithm::hs256, std::string(32, 'o'));
+  const auto hs512 = Key::secret(Algorithm::hs512, std::string(64, 's'));
+  const auto key = Key::secret(Algorithm::hs256, secret_bytes);
+  const auto signed_claims = [&](const std::string& claims) {
+    return flux::jwt::sign(JsonText::trusted(claims), key).value();
+  };
+  const std::string tokens[] = {
+      "x",
+      good.substr(0, good.size() - 1),
+      good + "=",
+      good + ".x",
+      forged(R"({"alg":"none"})", lasting(), ""),
+      forged(R"({"alg":"None","typ":"JWT"})", lasting(), "x"),
+      flux::jwt::sign(JsonText::trusted(lasting()), other).value(),
+      flux::jwt::sign(JsonText::trusted(lasting()), hs512).value(),
+      signed_claims(R"({"sub":"ann","exp":1000000000})"),
+      signed_claims(R"({"sub":"ann"})"),
+      signed_claims(lasting(R"(,"nbf":3999999999)")),
+      signed_claims(lasting(R"(,"aud":"another application")")),
+      signed_claims(R"({"exp":4000000000})"),
+      signed_claims(R"({"sub":"ann","exp":1e300})"),
+  };
+  for (const std::string& token : tokens) {
+    CAPTURE(token);
+    CHECK(house.all(token, false));
+  }
+}
+
+TEST_CASE("auth: without a token or key every door is shut, unless a handler opens it or login is not required") {
+  SECTION("by default") {
+    House house;
+    CHECK(house.all("", false));
+  }
+  SECTION("a connect handler decides about clients that show neither, and about them alone") {
+    House house;
+    std::atomic<int> asked{0};
+    house.server.on_connect([&](flux::ConnectRequest& request) {
+      ++asked;
+      request.accept({.user_id = "guest"});
+    });
+    CHECK(house.all("", true));
+    CHECK(asked > 0);
+    asked = 0;
+    CHECK(house.all("wrong", false));
+    CHECK(house.all(house.token("ann"), true));
+    CHECK(asked == 0);
+  }
+  SECTION("not required: everybody gets in, but not with a bad token, and not to routes that ask who they are") {
+    auto options = with_secret();
+    options.required = false;
+    House house(options);
+    auto doors = house.doors("");
+    CHECK_FALSE(doors["route"]);
+    doors.erase("route");
+    for (const auto& [door, open] : doors) {
+      CAPTURE(door);
+      CHECK(open);
+    }
+    CHECK(house.all("wrong", false));
+  }
+}
+
+TEST_CASE("auth: a live client shows its token when it joins, and a new one of the same user to stay") {
+  auto options = with_secret();
+  options.required = false;
+  House house(options);
+  LiveClient client(house.port());
+  const auto shows = [](const std::string& token) { return JsonText::object({{"accessToken", token}}).text(); };
+  client.join("r", R"("accessToken":)" + JsonText::string(house.token("ann")).text());
+  const auto session = house.server.session(client.id).value();
+  CHECK(session.identity().user_id == "ann");
+  for (const std::string& token : {house.token("bob"), std::string("wrong")}) {
+    CHECK(text_at(client.request("refresh", shows(token)), "/payload/code") == "UNAUTHORIZED");
+    CHECK(session.identity().user_id == "ann");
+  }
+  const auto before = session.grant().credential;
+  CHECK(type_of(client.request("refresh", shows(house.token("ann")))) == "refreshed");
+  CHECK(session.grant().credential != before);
+}
+
+TEST_CASE("auth: a token ends its client at its exp plus the leeway") {
+  auto options = with_secret();
+  options.tokens.leeway = 0s;
+  House house(options);
+  LiveClient client(house.port(), "/live?access_token=" + house.token("ann", 2s));
+  client.join("r");
+  CHECK(client.closed().code == 4401);
+}
+
+TEST_CASE("auth: a revoked user, token or key is disconnected and does not get in again") {
+  auto options = with_secret();
+  options.api_keys.emplace();
+  House house(options);
+  const auto key = house.auth.add_api_key({.name = "printer"}).value();
+  const std::string token = house.token("ann");
+  const std::string shown = GENERATE(as<std::string>(), "user", "token", "key");
+  CAPTURE(shown);
+  LiveClient client(house.port(), shown == "key" ? "/live?api_key=" + key.key : "/live?access_token=" + token);
+  client.join("r");
+  const auto until =
+      std::chrono::time_point_cast<flux::Grant::TimePoint::duration>(std::chrono::system_clock::now()) + 1h;
+  if (shown == "user") CHECK(house.server.revoke_user("ann", until).value() == 1);
+  if (shown == "token") {
+    const auto credential = house.server.session(client.id)->grant().credential;
+    CHECK(house.server.revoke_credential(credential, until).value() == 1);
+  }
+  if (shown == "key") CHECK(house.auth.revoke_api_key(key.id).ok());
+  CHECK(client.closed().code == 4401);
+  CHECK(house.all(shown == "key" ? key.key : token, false));
+  CHECK_FALSE(house.auth.authenticate(shown == "key" ? key.key : token));
+  if (shown == "token") CHECK(house.all(house.token("ann"), true));
+}
+
+TEST_CASE("auth: an API key opens every door as a token does, with its user and permissions") {
+  auto options = with_secret();
+  options.api_keys.emplace();
+  House house(options);
+  const auto key = house.auth.add_api_key({.name = "printer", .permissions = {"write:jobs"}, .user_id = "ann"}).value();
+  CHECK(key.key.substr(0, 5) == "flux_");
+  CHECK(house.all(key.key, true));
+  CHECK(house.all(key.key.substr(0, key.key.size() - 1), false));
+  HttpClient http(house.port());
+  CHECK(http.request(get("/me", "X-API-Key: " + key.key + "\r\n")).body == "ann");
+  CHECK(http.request(get("/me", "X-API-Key: flux_unknown\r\n")).status == 401);
+  CHECK(house.auth.authenticate(key.key)->allows("write", "jobs:1"));
+  WebSocketClient socket(house.port(), "/socket.io/?EIO=4&transport=websocket");
+  socket.message();
+  socket.send_text("40" + JsonText::object({{"apiKey", key.key}}).text());
+  CHECK(socket.message().substr(0, 2) == "40");
+  const std::string own = "an-old-key-of-the-application-itself";
+  CHECK(house.auth.add_api_key(own, {.name = "own"}).ok());
+  CHECK(house.all(own, true));
+  CHECK(house.auth.api_keys().size() == 2);
+}
+
+TEST_CASE("auth: keys come from a JSON Web Key Set in a file, and a token with an unknown key is refused") {
+  TempFolder folder;
+  const std::string file = folder / "keys.json";
+  std::ofstream(file) << R"({"keys":[{"kty":"oct","alg":"HS256","kid":"one","k":")" + base64url(secret_bytes) +
+                             R"("}]})";
+  House house({.jwks = file});
+  const auto signed_by = [](const std::string& id) {
+    return flux::jwt::sign(JsonText::trusted(lasting()), Key::secret(Algorithm::hs256, secret_bytes, id)).value();
+  };
+  CHECK(eventually([&] { return house.auth.authenticate(signed_by("one")).ok(); }));
+  CHECK(house.all(signed_by("one"), true));
+  CHECK(house.all(signed_by("two"), false));
+  CHECK_FALSE(house.auth.issue("{}"_json, 1h));
+}
+
+TEST_CASE("auth: on_token changes a grant or refuses it, and one that throws refuses") {
+  auto options = with_secret();
+  options.claims.permissions = "/scope";
+  options.on_token = [](const flux::jwt::Token& token, flux::Grant& grant) -> flux::Result<void> {
+    if (token.claims.get<bool>("/throws")) throw std::runtime_error("thrown on purpose");
+    if (token.claims.get<bool>("/banned")) return flux::Error(flux::Errc::forbidden, "you are banned");
+    if (token.claims.get<std::string>("/role") == "chief") grant.permissions.emplace_back("*:*");
+    return {};
+  };
+  House house(options);
+  const auto granted = [&](const JsonText& claims) {
+    return house.auth.authenticate(house.auth.issue(claims, 1h).value());
+  };
+  CHECK(granted(R"({"sub":7,"scope":"read:a  write:b"})"_json)->permissions ==
+        std::vector<std::string>{"read:a", "write:b"});
+  CHECK(granted(R"({"sub":7})"_json)->identity.user_id == "7");
+  CHECK(granted(R"({"sub":"a","role":"chief"})"_json)->allows("delete", "anything"));
+  CHECK(granted(R"({"sub":"a","banned":true})"_json).error().message() == "you are banned");
+  const auto thrown = granted(R"({"sub":"a","throws":true})"_json);
+  CHECK(thrown.error().code() == flux::Errc::server_error);
+  CHECK(thrown.error().message().find("purpose") == std::string::npos);
+  CHECK(house.all(house.auth.issue(R"({"sub":"a","banned":true})"_json, 1h).value(), false));
+}
+
+TEST_CASE("auth: a file handler finds the verified grant, and accept() accepts the client as that user") {
+  House house;
+  Awaited<std::string> user, owner;
+  house.server.on_file_stored([&](const flux::StoredFile& stored) { owner.set(stored.file.owner); });
+  house.server.on_file([&](flux::FileRequest& request) {
+    user.set(request.grant().identity.user_id);
+    request.accept();
+  });
+  const auto uploaded = [&](const std::string& query) {
+    return HttpClient(house.port()).request(post("/files" + query, "x")).status;
+  };
+  CHECK(uploaded("?access_token=" + house.token("ann")) == 201);
+  CHECK(user.get() == "ann");
+  CHECK(owner.get() == "ann");
+  CHECK(uploaded("?access_token=wrong") == 401);
+  CHECK(uploaded("") == 401);
+}
+
+TEST_CASE("auth: a client that is revoked while a file handler thinks about its request is refused") {
+  House house;
+  Awaited<flux::LaterAnswer> question;
+  house.server.on_file([&](flux::FileRequest& request) { question.set(request.later()); });
+  const std::string token = house.token("ann");
+  HttpClient http(house.port());
+  http.send(post("/files?access_token=" + token, "x"));
+  const auto later = question.get();
+  const auto until =
+      std::chrono::time_point_cast<flux::Grant::TimePoint::duration>(std::chrono::system_clock::now()) + 1h;
+  CHECK(house.server.revoke_user("ann", until).ok());
+  later.accept();
+  CHECK(http.reply().status == 401);
+  CHECK(house.files->files() == 0);
+}
+
+TEST_CASE("auth: an e-mail that the issuer has not verified is left out, and what can't be revoked is refused") {
+  House house;
+  const auto granted = [&](const JsonText& claims) {
+    return house.auth.authenticate(house.auth.issue(claims, 1h).value());
+  };
+  CHECK(granted(R"({"sub":"a","email":"a@example.com"})"_json)->identity.email == "a@example.com");
+  CHECK(granted(R"({"sub":"a","email":"a@example.com","email_verified":false})"_json)->identity.email.empty());
+  CHECK_FALSE(granted(R"({"sub":"a\u0000b"})"_json));
+  CHECK_FALSE(granted(JsonText::object({{"sub", std::string(2'000, 'x')}})));
+}
+
+TEST_CASE("auth: options that can't be used are refused by name at the start") {
+  const auto refused = [](AuthOptions options) {
+    flux::Server server(test_config());
+    const auto [code, message] = thrown_by([&] { Auth(server, std::move(options)); });
+    CHECK(code == flux::Errc::bad_config);
+    return message;
+  };
+  using Catch::Matchers::ContainsSubstring;
+  CHECK_THAT(refused({}), ContainsSubstring("keys, jwks or api_keys"));
+  auto pointless = with_secret();
+  pointless.claims.user_id = "sub";
+  CHECK_THAT(refused(pointless), ContainsSubstring("AuthOptions::claims") && ContainsSubstring("\"sub\""));
+  CHECK_THAT(refused({.jwks = "http://issuer.example/keys"}), ContainsSubstring("issuer.example"));
+  CHECK_THROWS_AS(AuthOptions::microsoft("common", "app"), flux::Error);
+  CHECK(AuthOptions::google("app").tokens.audiences == std::vector<std::string>{"app"});
+
+  flux::Server server(test_config());
+  Auth first(server, with_secret());
+  CHECK(thrown_by([&] { Auth(server, with_secret()); }).first == flux::Errc::bad_config);
+  server.start();
+  flux::Server running(test_config());
+  running.start();
+  CHECK(thrown_by([&] { Auth(running, with_secret()); }).first == flux::Errc::already_running);
+}
+
+TEST_CASE("auth: channels and messages are checked as channels.md words it") {
+  auto options = with_secret();
+  options.refuse_scripts = true;
+  options.message_bytes_max = 20;
+  options.rate = {.count = 2, .per = 1h};
+  House house(options);
+  CHECK(house.auth.enforce_rate_limit("ann").ok());
+  CHECK(house.auth.enforce_rate_limit("ann").ok());
+  CHECK(house.auth.enforce_rate_limit("bob").ok());
+  const auto over = house.auth.enforce_rate_limit("ann");
+  CHECK((!over && over.error().message() == "Rate limit exceeded: Too many messages sent"));
+  CHECK((!over && over.error().retry_after() > 1min && over.error().retry_after() <= 1h));
+  const flux::Grant grant({.user_id = "ann"}, {"read:*", "write:chat"});
+  const auto checked = [&](std::string_view operation, std::string_view channel) {
+    const auto allowed = house.auth.check_channel_permission(grant, operation, channel);
+    return allowed ? std::string("yes") : allowed.error().message();
+  };
+  CHECK(checked("read", "orders:1") == "yes");
+  CHECK(checked("write", "chat:lobby") == "yes");
+  CHECK(checked("write", "chatter") == "Insufficient permissions for channel: chatter");
+  CHECK(checked("read", "system:load") == "System channels require admin permission");
+  for (const std::string_view name : {"", "a/b", "a..b", "\xff"})
+    CHECK(checked("read", name) == "Invalid channel name format");
+  CHECK(house.auth.validate_message("on the table = x").ok());
+  CHECK(house.auth.validate_message("common = javascript").ok());
+  CHECK(house.auth.validate_message(std::string(21, 'x')).error().message() == "Message too large");
+  for (const std::string_view text : {"<SCRIPT src=x>", "JavaScript:x()", "<b onClick =x>", "\xff"}) {
+    CAPTURE(text);
+    const auto valid = house.auth.validate_message(text);
+    CHECK((!valid && valid.error().message() == "Message contains invalid content"));
+  }
+}

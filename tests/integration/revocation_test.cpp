@@ -1,0 +1,460 @@
+// Users and credentials that are revoked: connected clients, clients that are just connecting, and later ones.
+#include "support/memory_file_store.hpp"
+#include "support/server.hpp"
+#include "support/socketio_client.hpp"
+#include "support/socketio_poller.hpp"
+#include "support/temp_folder.hpp"
+
+#include <flux/engineio.hpp>
+#include <flux/sharing.hpp>
+#include <flux/storage/file_revocation_store.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+using namespace flux_test;
+using flux::Grant;
+
+namespace {
+
+Grant::TimePoint in(std::chrono::milliseconds time) {
+  return std::chrono::time_point_cast<Grant::TimePoint::duration>(std::chrono::system_clock::now()) + time;
+}
+
+/// The grant of a token "ann.k1": user ann, with the credential k1.
+Grant grant_of(const std::string& token) {
+  const auto dot = token.find('.');
+  Grant grant({.user_id = token.substr(0, dot)});
+  if (dot != std::string::npos) grant.credential = token.substr(dot + 1);
+  return grant;
+}
+
+/// A server with every protocol, whose clients show their grants as tokens. A token that ends in "?" is answered when the
+/// test says so.
+struct Site {
+  explicit Site(flux::Config config = with_files()) : server(config), io(server), plain(server, plain_options()) {
+    server.on_connect([this](flux::ConnectRequest& request) {
+      std::string token = request.token();
+      if (token.empty()) return request.refuse("no token");
+      if (token.back() != '?') return request.accept(grant_of(token));
+      token.pop_back();
+      const std::lock_guard lock(mutex);
+      pending.push_back([later = request.later(), token] { later.accept(grant_of(token)); });
+    });
+    server.on_call("who",
+                   [](flux::Call& call) { call.reply(flux::JsonText::string(call.session().identity().user_id)); });
+    server.websocket("/raw", {});
+    server.route("GET", "/who",
+                 [](const flux::HttpExchange& exchange) { exchange.respond(200, exchange.identity().user_id); },
+                 {.authenticated = true});
+    flux::socketio::serve_sharing(server, io);
+    flux::engineio::serve(server, {});
+    server.start();
+  }
+  static flux::Config with_files() {
+    auto config = test_config(2);
+    config.files.store = std::make_shared<MemoryFileStore>();
+    return config;
+  }
+  static flux::socketio::Options plain_options() {
+    flux::socketio::Options options;
+    options.path = "/plain/";
+    return options;
+  }
+  std::uint16_t port() const { return server.port(); }
+
+  LiveClient live(const std::string& token) const { return LiveClient(port(), "/live?access_token=" + token); }
+  /// What a client hears at each door, "in" if it is let in.
+  std::string at_live(const std::string& token) const {
+    auto client = live(token);
+    client.send("call", R"({"method":"who"})");
+    const auto frame = client.frame();
+    if (frame && frame->opcode == flux::transport::Opcode::text) return "in";
+    client.note_close(frame.value().payload);
+    return std::to_string(client.how_closed.code) + " " + client.how_closed.reason;
+  }
+  std::string at_raw(const std::string& token) const {
+    WebSocketClient client(port(), "/raw?access_token=" + token);
+    // A client that is accepted gets an answer to its close frame, one that is not gets the server's own first.
+    client.send_close(1000);
+    const auto closed = client.closed();
+    return closed.code == 1000 ? "in" : std::to_string(closed.code) + " " + closed.reason;
+  }
+  std::string at_socketio(const std::string& token) const {
+    WebSocketClient client(port(), "/plain/?EIO=4&transport=websocket");
+    client.message();
+    client.send_text(R"(40{"token":")" + token + "\"}");
+    return heard(client.message());
+  }
+  std::string at_polling(const std::string& token) const {
+    Poller client(port(), false);
+    client.post(R"(40{"token":")" + token + "\"}");
+    return heard(client.poll());
+  }
+  std::string at_http(std::string_view request_line, const std::string& token) const {
+    HttpClient client(port());
+    const std::string field = "Authorization: Bearer " + token + "\r\n";
+    const auto reply =
+        client.request(request_line == "POST /files" ? post("/files", "x", field)
+                       : request_line == "GET /who"  ? get("/who", field)
+                                                    : get("/engine.io/?EIO=4&transport=polling&access_token=" + token));
+    return reply.status < 300 ? "in" : std::to_string(reply.status);
+  }
+  static std::string heard(const std::string& packet) {
+    if (packet.substr(0, 2) == "40") return "in";
+    return text_at(flux::JsonText::parse(packet.substr(2)).value(), "/message");
+  }
+  /// What all doors say, each once.
+  std::vector<std::string> doors(const std::string& token) const {
+    std::vector<std::string> all = {at_live(token),
+                                    at_raw(token),
+                                    at_socketio(token),
+                                    at_polling(token),
+                                    at_http("POST /files", token),
+                                    at_http("GET /who", token),
+                                    at_http("GET /engine.io", token)};
+    std::sort(all.begin(), all.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
+    return all;
+  }
+
+  /// Waits until this many questions are pending, and answers them.
+  void answer(std::size_t count) {
+    REQUIRE(eventually([&] {
+      const std::lock_guard lock(mutex);
+      return pending.size() == count;
+    }));
+    std::vector<std::function<void()>> answers;
+    {
+      const std::lock_guard lock(mutex);
+      answers.swap(pending);
+    }
+    for (const auto& answer_one : answers) answer_one();
+  }
+  void wait_for_questions(std::size_t count) {
+    REQUIRE(eventually([&] {
+      const std::lock_guard lock(mutex);
+      return pending.size() == count;
+    }));
+  }
+
+  std::mutex mutex;
+  std::vector<std::function<void()>> pending;
+  flux::Server server;
+  flux::socketio::Io io;
+  flux::socketio::Io plain;
+};
+
+const std::vector<std::string> all_in{"in"};
+const std::vector<std::string> all_refused{"401", "4401 left the team", "left the team"};
+
+}  // namespace
+
+TEST_CASE("revocation: a revoked user is disconnected over every protocol, and refused at every door until the end") {
+  Site site;
+  LiveClient live = site.live("ann.k1");
+  live.join("r");
+  WebSocketClient raw(site.port(), "/raw?access_token=ann.k2");
+  WebSocketClient socket(site.port(), "/plain/?EIO=4&transport=websocket");
+  socket.message();
+  socket.send_text(R"(40{"token":"ann"})");
+  REQUIRE(socket.message().substr(0, 2) == "40");
+  Poller poller(site.port(), false);
+  poller.post(R"(40{"token":"ann"})");
+  REQUIRE(poller.poll().substr(0, 2) == "40");
+  WebSocketClient engine(site.port(), "/engine.io/?EIO=4&transport=websocket&access_token=ann");
+  engine.message();
+  LiveClient bob = site.live("bob.k1");
+  const auto revoked = site.server.revoke_user("ann", in(1h), "left the team");
+  REQUIRE(revoked.ok());
+  CHECK(*revoked == 5);
+  for (WebSocketClient* client : {static_cast<WebSocketClient*>(&live), &raw}) {
+    const auto closed = client->closed();
+    CHECK(closed.code == 4401);
+    CHECK(closed.reason == "left the team");
+  }
+  CHECK(socket.message() == "41");
+  std::string last = poller.poll();
+  if (last.substr(0, 2) == "42") last = poller.poll();
+  CHECK(last.substr(0, 2) == "41");
+  CHECK(engine.closed().code == 4401);
+  CHECK(site.doors("ann.k3") == all_refused);
+  CHECK(site.doors("bob") == all_in);
+  CHECK(text_at(bob.request("call", R"({"method":"who"})"), "/payload") == "bob");
+  const auto list = site.server.revocations();
+  REQUIRE(list.size() == 1);
+  CHECK(list.front().name == "ann");
+  CHECK(site.server.allow_user("ann"));
+  CHECK_FALSE(site.server.allow_user("ann"));
+  CHECK(site.doors("ann.k3") == all_in);
+}
+
+TEST_CASE("revocation: a revoked credential ends the clients that have shown it, and no others") {
+  Site site;
+  LiveClient first = site.live("ann.k1");
+  LiveClient second = site.live("ann.k2");
+  WebSocketClient raw(site.port(), "/raw?access_token=bob.k1");
+  REQUIRE(eventually([&] { return site.server.sessions_of_user("ann").size() == 2; }));
+  const auto revoked = site.server.revoke_credential("k1", in(1h), "left the team");
+  REQUIRE(revoked.ok());
+  CHECK(*revoked == 2);
+  CHECK(first.closed().code == 4401);
+  CHECK(raw.closed().code == 4401);
+  CHECK(text_at(second.request("call", R"({"method":"who"})"), "/payload") == "ann");
+  CHECK(site.doors("ann.k1") == all_refused);
+  CHECK(site.doors("k1.ann") == all_in);
+  CHECK(site.doors("ann.k2") == all_in);
+  CHECK(site.server.allow_credential("k1"));
+  CHECK(site.doors("ann.k1") == all_in);
+}
+
+TEST_CASE("revocation: clients that are being let in when their user is revoked are refused") {
+  Site site;
+  Crew crew;
+  std::mutex mutex;
+  std::vector<std::string> said;
+  const auto try_door = [&](std::function<std::string()> door) {
+    crew.add([&, door = std::move(door)] {
+      auto what = door();
+      const std::lock_guard lock(mutex);
+      said.push_back(std::move(what));
+    });
+  };
+  try_door([&] { return site.at_live("ann?"); });
+  try_door([&] { return site.at_socketio("ann?"); });
+  try_door([&] { return site.at_polling("ann?"); });
+  try_door([&] { return site.at_http("POST /files", "ann?"); });
+  try_door([&] { return site.at_http("GET /who", "ann?"); });
+  try_door([&] { return site.at_http("GET /engine.io", "ann?"); });
+  site.wait_for_questions(6);
+  CHECK(site.server.revoke_user("ann", in(1h), "left the team").value() == 0);
+  site.answer(6);
+  crew.join();
+  std::sort(said.begin(), said.end());
+  CHECK(said == std::vector<std::string>{"401", "401", "401", "4401 left the team", "left the team", "left the team"});
+  CHECK(site.server.sessions().empty());
+}
+
+TEST_CASE("revocation: a token with a revoked credential is refused in band, and its client keeps what it has") {
+  Site site;
+  REQUIRE(site.server.revoke_credential("k2", in(1h), "left the team").ok());
+  LiveClient client = site.live("ann.k1");
+  client.join("r");
+  const auto refused = client.request("refresh", R"({"accessToken":"ann.k2"})");
+  CHECK(code_of(refused) == "UNAUTHORIZED");
+  CHECK(text_at(refused, "/payload/message") == "left the team");
+  CHECK(site.server.room("r").has_value());
+  CHECK(type_of(client.request("refresh", R"({"accessToken":"ann.k3"})")) == "refreshed");
+  CHECK(site.server.revoke_credential("k1", in(1h)).value() == 0);
+  client.send("refresh", R"({"accessToken":"ann.k4?"})");
+  site.wait_for_questions(1);
+  CHECK(site.server.revoke_credential("k4", in(1h), "leaked").value() == 0);
+  CHECK(site.server.revoke_credential("k3", in(1h), "leaked, too").value() == 1);
+  site.answer(1);
+  CHECK(client.closed().reason == "leaked, too");
+}
+
+TEST_CASE("revocation: what is vetoed later has no effect if the user is revoked before the verdict") {
+  flux::Server server(test_config());
+  server.on_connect([](flux::ConnectRequest& request) { request.accept(grant_of(request.token())); });
+  Awaited<flux::LaterVerdict> join_question;
+  Awaited<flux::LaterVerdict> event_question;
+  Awaited<flux::LaterReply> call_question;
+  server.on_join([&](flux::JoinRequest& join) {
+    if (join.room == "held") join_question.set(join.later());
+  });
+  server.on_event([&](flux::EventMessage& event) {
+    if (event.event == "held") event_question.set(event.later());
+  });
+  server.on_call("held", [&](flux::Call& call) { call_question.set(call.later()); });
+  server.start();
+  const auto connect = [&](const std::string& token) {
+    return LiveClient(server.port(), "/live?access_token=" + token);
+  };
+  LiveClient watcher = connect("bob");
+  watcher.join("lobby");
+  LiveClient joins = connect("ann");
+  joins.send("join_room", R"({"roomId":"held"})");
+  LiveClient publishes = connect("ann");
+  publishes.join("lobby");
+  publishes.send("broadcast_event", R"({"event":"held"})");
+  LiveClient calls = connect("ann");
+  calls.send("call", R"({"method":"held"})", "c1");
+  const auto may_join = join_question.get();
+  const auto may_publish = event_question.get();
+  const auto result = call_question.get();
+  CHECK(server.revoke_user("ann", in(1h)).value() == 3);
+  // The server reads nothing of a client that it holds, so the answer to its close frame is not waited for.
+  for (LiveClient* client : {&joins, &publishes, &calls}) {
+    auto frame = client->frame();
+    while (frame && frame->opcode != flux::transport::Opcode::close) frame = client->frame();
+    REQUIRE(frame);
+    CHECK(frame->payload.substr(2) == "access was revoked");
+  }
+  may_join.accept();
+  may_publish.accept();
+  result.reply(flux::JsonText::string("secret"));
+  REQUIRE(server.broadcast("lobby", "end", {}).ok());
+  const auto event = watcher.next("broadcast_event");
+  CHECK(text_at(event, "/payload/event") == "end");
+  CHECK_FALSE(server.room("held"));
+}
+
+TEST_CASE("revocation: a Socket.IO client whose middleware still thinks is refused if its grant ends meanwhile") {
+  const std::string how = GENERATE("revoked", "expires");
+  flux::Server server(test_config());
+  std::atomic<bool> short_grants{false};
+  server.on_connect([&](flux::ConnectRequest& request) {
+    Grant grant = grant_of(request.token());
+    if (short_grants) grant.expires_at = in(50ms);
+    request.accept(grant);
+  });
+  flux::socketio::Options options;
+  options.recovery_max = 60s;
+  flux::socketio::Io io(server, options);
+  std::atomic<bool> thinks{false};
+  Awaited<std::pair<flux::socketio::Socket, flux::socketio::Next>> question;
+  io.use([&](const flux::socketio::Socket& socket, flux::socketio::Next next) {
+    if (!thinks) return next();
+    question.set({socket, next});
+  });
+  server.start();
+  const auto connected = [&](const std::string& auth) {
+    WebSocketClient client(server.port(), "/socket.io/?EIO=4&transport=websocket");
+    client.message();
+    client.send_text("40" + auth);
+    return client;
+  };
+  auto lost = connected(R"({"token":"ann"})");
+  const auto welcome = flux::JsonText::parse(lost.message().substr(2)).value();
+  lost.tcp.reset();
+  REQUIRE(eventually([&] { return !io.of("/").socket(text_at(welcome, "/sid")); }));
+  io.emit("missed", {});
+  thinks = true;
+  short_grants = how == "expires";
+  auto back = connected(R"({"token":"ann","pid":")" + text_at(welcome, "/pid") + "\"}");
+  const auto [socket, next] = question.get();
+  if (how == "revoked") {
+    REQUIRE(server.revoke_user("ann", in(1h), "left the team").ok());
+  } else {
+    const auto end = socket.grant().expires_at.value();
+    REQUIRE(eventually([&] { return std::chrono::system_clock::now() > end; }));
+  }
+  next();
+  const std::string answer = back.message();
+  CHECK(answer ==
+        R"(44{"message":")" + std::string(how == "revoked" ? "left the team" : "the token has expired") + "\"}");
+}
+
+TEST_CASE("revocation: connection state recovery gives nobody the state of another user") {
+  flux::Server server(test_config());
+  server.on_connect([](flux::ConnectRequest& request) { request.accept(grant_of(request.token())); });
+  flux::socketio::Options options;
+  options.recovery_max = 60s;
+  flux::socketio::Io io(server, options);
+  server.start();
+  const auto connect = [&](const std::string& auth) {
+    WebSocketClient client(server.port(), "/socket.io/?EIO=4&transport=websocket");
+    client.message();
+    client.send_text("40" + auth);
+    return client;
+  };
+  auto lost = connect(R"({"token":"ann"})");
+  const auto welcome = flux::JsonText::parse(lost.message().substr(2)).value();
+  const std::string sid = text_at(welcome, "/sid");
+  const std::string recovery = "\",\"pid\":\"" + text_at(welcome, "/pid") + "\"}";
+  lost.tcp.reset();
+  REQUIRE(eventually([&] { return !io.of("/").socket(sid); }));
+  auto eve = connect(R"({"token":"eve)" + recovery);
+  CHECK(text_at(flux::JsonText::parse(eve.message().substr(2)).value(), "/sid") != sid);
+  auto ann = connect(R"({"token":"ann)" + recovery);
+  CHECK(text_at(flux::JsonText::parse(ann.message().substr(2)).value(), "/sid") == sid);
+}
+
+TEST_CASE("revocation: an upload and a request in progress end") {
+  auto config = test_config();
+  const auto store = std::make_shared<MemoryFileStore>();
+  config.files.store = store;
+  Awaited<flux::HttpExchange> kept;
+  std::atomic<bool> aborted{false};
+  flux::Server server(config);
+  server.on_connect([](flux::ConnectRequest& request) { request.accept(grant_of(request.token())); });
+  server.route("GET", "/stream",
+               [&](const flux::HttpExchange& exchange) {
+                 exchange.on_abort([&] { aborted = true; });
+                 kept.set(exchange);
+               },
+               {.authenticated = true});
+  server.start();
+  const auto head = [](const std::string& token) {
+    return "POST /files HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + token + "\r\nContent-Length: 1000\r\n\r\n";
+  };
+  HttpClient ann(server.port());
+  ann.send(head("ann.k1") + std::string(500, 'x'));
+  HttpClient bob(server.port());
+  bob.send(head("bob.k1") + std::string(500, 'x'));
+  HttpClient stream(server.port());
+  stream.send(get("/stream", "Authorization: Bearer ann.k2\r\n"));
+  const auto exchange = kept.get();
+  REQUIRE(eventually([&] { return store->appends == 2; }));
+  CHECK(server.revoke_user("ann", in(1h)).value() == 2);
+  CHECK(ann.to_end().empty());
+  CHECK(stream.to_end().empty());
+  CHECK(eventually([&] { return aborted.load(); }));
+  bob.send(std::string(500, 'x'));
+  CHECK(bob.reply().status == 201);
+  CHECK(eventually([&] { return store->files() == 1; }));
+}
+
+TEST_CASE("revocation: revocations are kept over a restart, and a server that can't load them does not start") {
+  const TempFolder folder;
+  auto config = test_config();
+  config.revocations.store = std::make_shared<flux::FileRevocationStore>(folder / "revocations");
+  const auto done = [](const auto& call) { return answer_of<void>(call).ok(); };
+  {
+    flux::Server server(config);
+    server.start();
+    CHECK(done([&](auto kept) { CHECK(server.revoke_user("ann", in(1h), "left the team", kept).ok()); }));
+    CHECK(done([&](auto kept) { CHECK(server.revoke_user("eve", in(1h), "left the team", kept).ok()); }));
+    CHECK(
+        done([&](auto kept) { CHECK(server.revoke_credential("k1", Grant::TimePoint::max(), "leaked", kept).ok()); }));
+    CHECK(done([&](auto kept) { CHECK(server.allow_user("eve", kept)); }));
+  }
+  config.revocations.store = nullptr;  // closes the file
+  config.revocations.store = std::make_shared<flux::FileRevocationStore>(folder / "revocations");
+  {
+    flux::Server server(config);
+    server.on_connect([](flux::ConnectRequest& request) { request.accept(grant_of(request.token())); });
+    server.start();
+    CHECK(how_closed(server.port(), "/live?access_token=ann").reason == "left the team");
+    CHECK(how_closed(server.port(), "/live?access_token=bob.k1").reason == "leaked");
+    LiveClient eve(server.port(), "/live?access_token=eve");
+    CHECK(server.revocations().size() == 2);
+  }
+  config.revocations.store = nullptr;
+  write_bytes(folder / "revocations", "not a file of flux");
+  config.revocations.store = std::make_shared<flux::FileRevocationStore>(folder / "revocations");
+  flux::Server server(config);
+  CHECK(thrown_by([&] { server.start(); }).first == flux::Errc::store_failed);
+}
+
+TEST_CASE("revocation: what can't be revoked is an error that says why") {
+  auto config = test_config();
+  config.revocations.count_max = 1;
+  flux::Server server(config);
+  server.on_connect([](flux::ConnectRequest& request) { request.accept(grant_of(request.token())); });
+  server.start();
+  LiveClient client(server.port(), "/live?access_token=ann");
+  REQUIRE(eventually([&] { return server.sessions().size() == 1; }));
+  CHECK(server.revoke_user("", in(1h)).error().code() == flux::Errc::invalid_argument);
+  CHECK(server.revoke_user("ann", in(1h), std::string(124, 'x')).error().code() == flux::Errc::invalid_argument);
+  CHECK(server.sessions().size() == 1);
+  REQUIRE(server.revoke_user("bob", in(1h)).ok());
+  CHECK(server.revoke_user("ann", in(1h)).error().code() == flux::Errc::limit_exceeded);
+  CHECK(client.closed().code == 4401);  // it may come back, but is out now
+  CHECK(server.revoke_user("bob", in(-1s)).ok());
+  CHECK(server.revocations().empty());
+}

@@ -1,0 +1,105 @@
+#include "catch.hpp"
+
+#include <flux/storage/memory_chat_store.hpp>
+#include <flux/testing/chat_store_contract.hpp>
+#include <flux/testing/contract.hpp>
+
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+using namespace flux;
+using namespace flux::testing;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+struct Checked {
+  int checks = 0;
+  std::vector<std::string> failures;
+  std::map<std::string, int> failures_by_duty;
+
+  CheckFunction function() {
+    return [this](const Check& check) {
+      ++checks;
+      if (check.passed) return;
+      failures.push_back(check.text());
+      ++failures_by_duty[std::string(check.duty)];
+    };
+  }
+};
+
+/// Numbers messages from 0.
+class WrongStore final : public ChatStore {
+ public:
+  Result<Offset> append(const RoomId& room, const ChatMessage& message) override {
+    auto offset = store_.append(room, message);
+    if (offset) --*offset;
+    return offset;
+  }
+  Result<std::vector<ChatMessage>> history(const RoomId& room, std::size_t limit, Offset before) override {
+    if (room == "nobody") throw std::runtime_error("no such room");
+    return store_.history(room, limit, before);
+  }
+
+ private:
+  MemoryChatStore store_;
+};
+
+}  // namespace
+
+TEST_CASE("contract: a store that fulfills it passes every check", "[contract]") {
+  Checked checked;
+  chat_store_contract(checked.function(), [] { return std::make_shared<MemoryChatStore>(); });
+  CHECK(checked.checks > 200);
+  CHECK(checked.failures.empty());
+}
+
+TEST_CASE("contract: a store that does not is reported, with the duty, the condition and the values", "[contract]") {
+  Checked checked;
+  chat_store_contract(checked.function(), [] { return std::make_shared<WrongStore>(); });
+  CHECK(checked.failures_by_duty["an unknown room is empty"] == 1);  // and the duties after it are checked
+  CHECK(checked.failures_by_duty["a batch stores what single calls would, and each message is atomic"] > 0);
+  CHECK(checked.failures_by_duty["text is kept byte for byte"] == 1);  // a failed requirement ends a duty
+  std::string all;
+  for (const std::string& failure : checked.failures) all += failure + '\n';
+  CHECK_THAT(all,
+             ContainsSubstring("chat_store_contract.hpp:") && ContainsSubstring("offset 0, not 1") &&
+                 ContainsSubstring("text is kept byte for byte: FAILED: store.append(\"r\", message).value() == i + 1, "
+                                   "with 0 == 1") &&
+                 ContainsSubstring("nothing is thrown, with \"no such room\""));
+}
+
+TEST_CASE("contract: conditions compare integers of any type, text and truth, and say what they compared",
+          "[contract]") {
+  Checked checked;
+  Contract contract(checked.function());
+  contract.duty("to compare", [&] {
+    FLUX_CHECK(-1 == std::size_t{1});
+    FLUX_CHECK(std::string("a") == "b");
+    FLUX_CHECK(2 != 2);
+    FLUX_CHECK(1 > 2);
+    FLUX_CHECK(false);
+    FLUX_CHECK(-1 != UINT64_MAX);
+    FLUX_REQUIRE(std::vector<int>{1} == std::vector<int>{1});
+    FLUX_REQUIRE(!true);
+    FLUX_CHECK(1 == 1);
+  });
+  CHECK(checked.checks == 8);
+  REQUIRE(checked.failures.size() == 6);
+  const std::vector<std::string> ends = {"with -1 == 1", "with \"a\" == \"b\"", "with 2 != 2",
+                                         "with 1 > 2",   "FAILED: false",       "FAILED: !true"};
+  for (std::size_t i = 0; i < ends.size(); ++i) CHECK_THAT(checked.failures[i], Catch::Matchers::EndsWith(ends[i]));
+}
+
+TEST_CASE("contract: an exception of the caller's function ends the contract", "[contract]") {
+  struct Enough {};
+  int checks = 0;
+  const auto stop = [&](const Check&) {
+    if (++checks == 3) throw Enough();
+  };
+  CHECK_THROWS_AS(chat_store_contract(stop, [] { return std::make_shared<MemoryChatStore>(); }), Enough);
+  CHECK(checks == 3);
+}
