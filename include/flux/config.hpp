@@ -179,8 +179,8 @@ struct Limits {
   /// Rates of single operations, by name: `operations["send_chat"].user = {.count = 5, .per = 10s}`. Names are those of the
   /// requests of protocol live ("join_room", "broadcast_event", "call"; all are in flux/live.hpp), which requests of data
   /// sharing with the same effect count for; "close_room" and "list_rooms", which only data sharing has; those of requests
-  /// that modules add; and "file_upload" (each request that begins or continues an upload), "file_download" and
-  /// "file_remove" over HTTP. A request beyond its rate is not acted on, is counted in `Stats::messages_rate_limited`, and
+  /// that modules add; and "file_upload" (each request that begins or continues an upload), "file_download" (also one
+  /// that asks how far an upload is) and "file_remove" over HTTP, which count for ids of no file too. A request beyond its rate is not acted on, is counted in `Stats::messages_rate_limited`, and
   /// is answered with RATE_LIMITED and when to try again: `retryAfter` in milliseconds, over HTTP 429 with Retry-After. It
   /// does not count for `rate_limit_strikes_max`. A name that no request has is refused when the server starts.
   RatesByOperation operations{};

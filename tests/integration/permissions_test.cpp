@@ -570,6 +570,43 @@ TEST_CASE("permissions: a room that demands one for sharing is told of no upload
   CHECK(post_file(scene.port(), "?room=r:1", "read:r").status == 201);
 }
 
+TEST_CASE("permissions: an upload ticket counts only as long as its client may share in the room") {
+  Scene scene(
+      [](flux::Config& config) { config.files.store = std::make_shared<MemoryFileStore>(MemoryFileStoreOptions{}); });
+  make_room(scene);
+  auto ann = scene.live("read:r,share:r");
+  ann.join("r:1");
+  const std::string query = "?ticket=" + text_at(ann.request("upload_ticket"), "/payload/ticket");
+  CHECK(post_file(scene.port(), query, "").status == 201);
+  scene.give(ann, "read:r");
+  const auto refused = post_file(scene.port(), query, "");
+  CHECK(refused.status == 403);
+  CHECK(refused.body == "Insufficient permissions for room: r:1");
+  scene.give(ann, "read:r,share:r");
+  CHECK(post_file(scene.port(), query, "").status == 201);
+}
+
+TEST_CASE("permissions: a room is told no more of an upload whose client may no longer share there") {
+  Scene scene(
+      [](flux::Config& config) { config.files.store = std::make_shared<MemoryFileStore>(MemoryFileStoreOptions{}); });
+  make_room(scene);
+  auto watcher = scene.live("read:r");
+  watcher.join("r:1");
+  auto ann = scene.live("read:r,share:r");
+  ann.join("r:1");
+  const std::string path = "/files?upload_id=u&ticket=" + text_at(ann.request("upload_ticket"), "/payload/ticket");
+  HttpClient uploader(scene.port());
+  uploader.send("POST " + path + " HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nabc");
+  CHECK(watcher.next("broadcast_event").get<bool>("/payload/payload/done") == false);
+  scene.give(ann, "read:r");
+  uploader.send("def");
+  CHECK(uploader.reply().status == 201);
+  for (const auto& message : watcher.so_far()) CHECK(type_of(message) != "broadcast_event");
+  scene.give(ann, "read:r,share:r");
+  CHECK(HttpClient(scene.port()).request(post(path, "abc")).status == 201);
+  while (watcher.next("broadcast_event").get<bool>("/payload/payload/done") != true) continue;
+}
+
 // --- Rates ---
 
 TEST_CASE("rates: an operation beyond its rate is refused with the time to retry, in both protocols") {
@@ -624,6 +661,96 @@ TEST_CASE("rates: a file request beyond its rate gets 429 and Retry-After") {
   CHECK(refused.status == 429);
   CHECK(refused.head.find("\r\nRetry-After: 60\r\n") != std::string::npos);
   CHECK(refused.body == "Rate limit exceeded: at most 1 file_upload in 60000 ms by one user");
+}
+
+TEST_CASE("rates: requests for files that do not exist count, for the address and for the user") {
+  const std::string counted = GENERATE("address", "user");
+  CAPTURE(counted);
+  Scene scene([&](flux::Config& config) {
+    config.trusted_proxies = {"127.0.0.1"};
+    config.files.store = std::make_shared<MemoryFileStore>(MemoryFileStoreOptions{});
+    for (const char* operation : {"file_upload", "file_download", "file_remove"}) {
+      auto& rates = config.limits.operations[operation];
+      (counted == "user" ? rates.user : rates.address) = {.count = 2, .per = std::chrono::hours(1)};
+    }
+  });
+  const auto port = scene.port();
+  int guesses = 0;
+  const auto guessed = [&](const std::string& method, const std::string& fields = "") {
+    const std::string id = "00000000-0000-4000-8000-00000000000" + std::to_string(guesses++ % 10);
+    // A client that is counted by its user changes its address.
+    const std::string from = counted == "user" ? numbered("192.0.2.", guesses) : "192.0.2.7";
+    HttpClient client(port);
+    client.send(method + " /files/" + id + " HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: " + from + "\r\n" + as("x:y") +
+                fields + "\r\n");
+    return client.reply(method == "HEAD").status;
+  };
+  const std::string tus = "Tus-Resumable: 1.0.0\r\n";
+  const std::string chunk = tus + "Upload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\n";
+  for (const auto& [method, fields] :
+       {std::pair("GET", std::string()), std::pair("DELETE", std::string()), std::pair("PATCH", chunk)}) {
+    CAPTURE(method);
+    CHECK(guessed(method, fields) == 404);
+    CHECK(guessed(method, fields) == 404);
+    CHECK(guessed(method, fields) == 429);
+  }
+  CHECK(guessed("HEAD") == 429);
+  CHECK(guessed("HEAD", tus) == 429);
+}
+
+TEST_CASE("rates: a form counts once, however many files it has") {
+  Scene scene([](flux::Config& config) {
+    config.trusted_proxies = {"127.0.0.1"};
+    config.files.store = std::make_shared<MemoryFileStore>(MemoryFileStoreOptions{});
+    config.limits.operations["file_upload"] = {.user = {.count = 2, .per = std::chrono::hours(1)},
+                                               .address = {.count = 2, .per = std::chrono::hours(1)}};
+  });
+  std::string form;
+  for (const char* name : {"a", "b", "c"}) {
+    form += "--xyz\r\nContent-Disposition: form-data; name=\"f\"; filename=\"" + std::string(name) + "\"\r\n\r\nx\r\n";
+  }
+  const std::string fields =
+      as("x:y") + "X-Forwarded-For: 192.0.2.7\r\n" + "Content-Type: multipart/form-data; boundary=xyz\r\n";
+  const auto status = [&] {
+    return HttpClient(scene.port()).request(post("/files", form + "--xyz--\r\n", fields)).status;
+  };
+  CHECK(status() == 201);
+  CHECK(status() == 201);
+  CHECK(status() == 429);
+}
+
+TEST_CASE("rates: a token in join_room counts as a refresh, a join without one does not") {
+  Scene scene([](flux::Config& config) {
+    config.limits.operations["refresh"].connection = {.count = 2, .per = std::chrono::hours(1)};
+  });
+  auto ann = scene.live("x:y");
+  const auto joined = [&](const std::string& members) {
+    ann.send("join_room", R"({"roomId":"a")" + members + "}");
+    const auto answer = ann.next();
+    return type_of(answer) == "room_joined" ? "" : error_of(answer);
+  };
+  const std::string token = R"(,"accessToken":"x:y")";
+  for (int i = 0; i < 3; ++i) CHECK(joined("").empty());
+  CHECK(joined(token).empty());
+  CHECK(type_of(ann.request("refresh", R"({"accessToken":"x:y"})")) == "refreshed");
+  CHECK(joined(token) == "RATE_LIMITED Rate limit exceeded: at most 2 refresh in 3600000 ms by one connection");
+  CHECK(code_of(ann.request("refresh", R"({"accessToken":"x:y"})")) == "RATE_LIMITED");
+  CHECK(joined("").empty());
+}
+
+TEST_CASE("rates: a data sharing client that joins the namespace again has used what it has used") {
+  Scene scene([](flux::Config& config) {
+    config.limits.operations["call"].connection = {.count = 2, .per = std::chrono::hours(1)};
+  });
+  scene.server.on_call("m", [](flux::Call& call) { call.reply(); });
+  auto socket = scene.sharing("");
+  for (int i = 0; i < 2; ++i) CHECK(failure_of(socket.ask("call", R"("m")")).empty());
+  CHECK_FALSE(failure_of(socket.ask("call", R"("m")")).empty());
+  socket.send_text("41");
+  socket.send_text("40");
+  while (socket.message().substr(0, 2) != "40") continue;
+  CHECK(failure_of(socket.ask("call", R"("m")")) ==
+        "Rate limit exceeded: at most 2 call in 3600000 ms by one connection");
 }
 
 TEST_CASE("rates: the general limits say when to retry") {

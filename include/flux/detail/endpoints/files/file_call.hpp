@@ -55,6 +55,11 @@ class FileCall final : public UploadBody, public std::enable_shared_from_this<Fi
   /// Counts the request against `Limits::operations`: for its address, or if there is a grant for its user. Returns
   /// false if it is over a rate: then the client has been answered.
   bool count(FileAction action, const Grant* grant);
+  enum class Entitled : std::uint8_t { by_client, by_link };
+  /// Looks up the file that the path names and passes it to `found`, in a separate turn. The request is counted before, so
+  /// that ids can't be guessed without limit; if there is no such file it is counted for its user too, and refused.
+  /// `by_link`: a signed link permits the action, whoever the client is.
+  void find_file(FileAction action, Entitled entitled, std::function<void(const FileInfo&)> found);
 
   // The body
   std::optional<std::uint64_t> length() const override { return head().content_length(); }
@@ -84,6 +89,7 @@ class FileCall final : public UploadBody, public std::enable_shared_from_this<Fi
  private:
   void ask_handler(gate::FileSubject subject, Grant known, std::function<void(const Result<Grant>&)> answered);
   void complete_fields(transport::HttpFields& fields);
+  void refuse_unknown(FileAction action, const Error& error);
   static Error insufficient(const Grant* grant, const RoomId& room);
   void refuse(const Error& error);
 

@@ -86,16 +86,43 @@ struct Requester {
 
 FLUX_DECL bool FileCall::count(FileAction action, const Grant* grant) {
   gate::OperationLimits& limits = hub_.client_limits.operations;
-  auto* const limit = limits.none() ? nullptr : limits.find(file_call_detail::operation_of(action));
+  const bool only_looks = action == FileAction::upload && method() == "HEAD";
+  const auto operation = file_call_detail::operation_of(only_looks ? FileAction::download : action);
+  auto* const limit = limits.none() ? nullptr : limits.find(operation);
   bool& counted = grant != nullptr ? user_counted_ : address_counted_;  // a form asks about each of its files
-  const bool only_looks = action == FileAction::upload && head().method() == "HEAD";
-  if (limit == nullptr || only_looks || std::exchange(counted, true)) return true;
+  if (limit == nullptr || std::exchange(counted, true)) return true;
   const file_call_detail::Requester requester{grant != nullptr ? std::make_shared<const Grant>(*grant) : nullptr,
                                               exchange_->client()};
   const gate::SenderOf sender(requester);
   const auto taken = grant != nullptr ? limit->take_of_user(sender, loop()) : limit->take_of_address(sender, loop());
   if (!taken) fail(taken.error());
   return taken.ok();
+}
+
+FLUX_DECL void FileCall::find_file(FileAction action, Entitled entitled, std::function<void(const FileInfo&)> found) {
+  if (!count(action, nullptr)) return;
+  const FileId file(id());
+  with_store(
+      file, [file](FileStore& store) { return store.info(file); },
+      [self = shared_from_this(), action, entitled, found = std::move(found)](const Result<FileInfo>& info) {
+        if (self->over_) return;
+        if (info) return found(*info);
+        const bool unknown = info.error().code() == Errc::file_not_found && entitled == Entitled::by_client;
+        unknown ? self->refuse_unknown(action, info.error()) : self->fail(info.error());
+      });
+}
+
+/// The application's handler is not asked about a file that does not exist, but a token or API key names a user.
+FLUX_DECL void FileCall::refuse_unknown(FileAction action, const Error& error) {
+  const auto known = [self = shared_from_this(), action, error](const Result<Grant>& grant) {
+    if (self->over_) return;
+    if (!grant) return self->refuse(grant.error());
+    if (self->count(action, &*grant)) self->fail(error);
+  };
+  const gate::ShownOverHttp shown("files", head(), exchange_->client());
+  if (hub_.gate.file) return hub_.gate.recognize(exchange_->loop(), shown, known);
+  if (options().authenticated) return hub_.gate.let_in(exchange_->loop(), shown, known);
+  fail(error);
 }
 
 FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room, std::shared_ptr<SessionState> session,

@@ -107,21 +107,18 @@ FLUX_DECL void FileRoutes::download(const std::shared_ptr<FileCall>& call) {
   if (by_link && !service_->links().admits(id, query, service_->files()->unix_ms() / 1000)) {
     return call->answer(403, "this link is invalid or has expired");
   }
-  if (by_link && !call->count(FileAction::download, nullptr)) return;
   std::string name = transport::query_parameter(query, "filename").value_or("");
   if (name.size() > file_name_bytes_max) {
     return call->answer(400, "a file name has at most " + std::to_string(file_name_bytes_max) + " bytes");
   }
-  call->with_store(
-      id, [id](FileStore& store) { return store.info(id); },
-      [call, by_link, memory = downloads_, name = std::move(name)](const Result<FileInfo>& file) {
-        if (call->over()) return;
-        if (!file) return call->fail(file.error());
-        if (file->state != FileState::complete) return call->answer(404, "the file is not complete yet");
-        if (by_link) return answer_download(call, memory, *file, name);
-        call->ask(FileAction::download, *file, {}, nullptr,
-                  [call, memory, file = *file, name](const Identity&) { answer_download(call, memory, file, name); });
-      });
+  call->find_file(FileAction::download, by_link ? FileCall::Entitled::by_link : FileCall::Entitled::by_client,
+                  [call, by_link, memory = downloads_, name = std::move(name)](const FileInfo& file) {
+                    if (file.state != FileState::complete) return call->answer(404, "the file is not complete yet");
+                    if (by_link) return answer_download(call, memory, file, name);
+                    call->ask(FileAction::download, file, {}, nullptr, [call, memory, file, name](const Identity&) {
+                      answer_download(call, memory, file, name);
+                    });
+                  });
 }
 
 FLUX_DECL void FileRoutes::remove(const std::shared_ptr<FileCall>& call) {
@@ -143,13 +140,9 @@ FLUX_DECL void FileRoutes::remove(const std::shared_ptr<FileCall>& call) {
           call->answer(204, {});
         });
   };
-  call->with_store(
-      id, [id](FileStore& store) { return store.info(id); },
-      [call, carry_out](const Result<FileInfo>& file) {
-        if (call->over()) return;
-        if (!file) return call->fail(file.error());
-        call->ask(FileAction::remove, *file, {}, nullptr, carry_out);
-      });
+  call->find_file(FileAction::remove, FileCall::Entitled::by_client, [call, carry_out](const FileInfo& file) {
+    call->ask(FileAction::remove, file, {}, nullptr, carry_out);
+  });
 }
 
 }  // namespace flux::detail

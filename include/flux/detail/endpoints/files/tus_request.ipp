@@ -144,23 +144,21 @@ FLUX_DECL void TusRequest::know_file(const FileInfo& file) {
 FLUX_DECL void TusRequest::find_upload(Known then) {
   const FileId id(call().id());
   const auto self = std::static_pointer_cast<TusRequest>(shared_from_this());
-  const auto info = [id](FileStore& store) { return store.info(id); };
-  call().with_store(id, info, [self, id, info, then](const Result<FileInfo>& file) {
-    if (self->call().over()) return;  // a request that is over does not take the turn
-    if (!file) return self->call().fail(file.error());
-    const auto expires_at = tus::expires_at(self->call().options(), *file);
+  call().find_file(FileAction::upload, FileCall::Entitled::by_client, [self, id, then](const FileInfo& file) {
+    const auto expires_at = tus::expires_at(self->call().options(), file);
     const core::Loop& loop = self->call().loop();
     // While the server was suspended, nothing could be appended.
     const auto lost = std::chrono::duration_cast<std::chrono::milliseconds>(loop.lost()).count();
     if (expires_at && *expires_at <= loop.clock().unix_ms() - lost) {
       return self->call().answer(410, "the upload has expired");
     }
-    self->know_file(*file);
+    self->know_file(file);
     const auto room = self->origin_.room.lock();
     const RoomId told = room ? room->id() : RoomId();
     auto session = self->call().hub().member(self->origin_.connection, told);
-    self->call().ask(FileAction::upload, *file, told, std::move(session), [self, id, info, then](const Identity&) {
+    self->call().ask(FileAction::upload, file, told, std::move(session), [self, id, then](const Identity&) {
       self->take_turn();
+      const auto info = [id](FileStore& store) { return store.info(id); };
       self->call().with_store(id, info, [self, then](const Result<FileInfo>& now) {
         if (self->call().over()) return;
         if (self->turn_over()) return self->taken_over();

@@ -84,6 +84,7 @@ FLUX_DECL UploadRequest::Announced UploadRequest::in_query(const transport::Http
 
 FLUX_DECL void UploadRequest::create_file() {
   if (!transport::is_media_type(file_.media_type)) file_.media_type = "application/octet-stream";
+  if (!call_->count(FileAction::upload, nullptr)) return;
   if (const auto checked = check_announced(); !checked) return call_->fail(checked.error());
   if (const auto read = read_ticket(); !read) return call_->fail(read.error());
   call_->ask(FileAction::upload, file_, announced_.room, session_,
