@@ -240,6 +240,35 @@ TEST_CASE("sharing: a handler that closes its session, or throws, affects nobody
   }
 }
 
+TEST_CASE("sharing: a client that is being closed is not heard any more") {
+  Scene scene;
+  std::atomic<bool> closes{true};
+  std::atomic<int> heard{0};
+  scene.server.on_call("bye", [&](flux::Call& call) {
+    if (closes) call.session().close(flux::CloseCode::normal, "bye");
+    call.reply();
+  });
+  scene.server.on_call("more", [&](flux::Call& call) {
+    ++heard;
+    call.reply();
+  });
+  scene.port();
+  const auto two_calls_in_one_read = [&](SocketIoClient& client) {
+    std::string frames;
+    for (const char* packet : {R"(42["call","bye"])", R"(42["call","more"])"})
+      frames += flux::testing::text_frame(packet);
+    client.tcp.send(frames);
+  };
+  SocketIoClient closed(scene.port());
+  two_calls_in_one_read(closed);
+  closed.closed();
+  CHECK(heard == 0);
+  closes = false;
+  SocketIoClient open(scene.port());
+  two_calls_in_one_read(open);
+  CHECK(eventually([&] { return heard == 1; }));
+}
+
 TEST_CASE("sharing: an event that the application handles is not the library's") {
   flux::Server server(test_config());
   flux::socketio::Io io(server);

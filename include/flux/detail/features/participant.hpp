@@ -219,6 +219,8 @@ class Participant : public detail::SessionState {
   virtual void tell_left(const RoomId& room, std::string_view reason) = 0;
   /// Calls `join_placed` with the terms of the endpoint, and sends the welcome to the client before `done` is called.
   virtual void be_placed(const Placement& placement, const Done<void>& done) = 0;
+  /// The buckets of its connection for operations with a rate per connection, which must last as long as the connection.
+  virtual gate::OperationBuckets& operation_buckets() { return extras().operations; }
   /// What errors call the client.
   virtual std::string_view noun() const { return "client"; }
   /// The error for a request whose client has left `room` before it could be acted on. Code: not_in_room.

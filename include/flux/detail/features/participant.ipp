@@ -178,7 +178,7 @@ FLUX_DECL std::optional<gate::Excess> Participant::over_rate(gate::RateLimit& bu
 }
 
 FLUX_DECL Result<void> Participant::within(gate::OperationLimit& limit) {
-  return limit.take(limit.counts_connections() ? &extras().operations : nullptr, gate::SenderOf(*this), *loop());
+  return limit.take(limit.counts_connections() ? &operation_buckets() : nullptr, gate::SenderOf(*this), *loop());
 }
 
 FLUX_DECL std::vector<RoomId> Participant::rooms() const {

@@ -83,6 +83,7 @@ class SharingSession final : public features::Participant,
   const features::RoomView& room_view() const override { return writer(); }
   void stop_reading() override { socket_->session()->hold_input(); }
   void resume_reading() override { socket_->session()->release_input(); }
+  gate::OperationBuckets& operation_buckets() override { return socket_->session()->operation_buckets(); }
   Error no_longer_in(const RoomId& room) const override;
   void tell_expiring(std::int64_t expires_at) override;
   void tell_left(const RoomId& room, std::string_view reason) override;

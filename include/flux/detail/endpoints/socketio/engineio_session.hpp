@@ -146,6 +146,9 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   bool begin_post() { return !posting_.exchange(true); }
   void end_post() { posting_ = false; }
 
+  /// What the client has requested, whichever of its sockets: a namespace that it joins again has no new allowance.
+  gate::OperationBuckets& operation_buckets() { return rare().operations; }
+
   /// The client's grant, if the handshake required one. Null: an empty one. Threading: any thread.
   std::shared_ptr<const Grant> grant() const;
   /// The session gets this grant, and ends with it. Threading: any thread; on other threads than the loop's it takes
@@ -192,6 +195,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   struct Rare {
     std::optional<core::TimerQueue::Id> timer;  // for pings that are due within seconds; the others use a deadline
     std::shared_ptr<gate::HeldGrant> grant;     // null: an empty one. Set once, under the sessions mutex
+    gate::OperationBuckets operations;          // empty until an operation with a rate per connection
   };
   /// While input is held.
   struct Held {
