@@ -27,20 +27,44 @@ function(flux_set_warnings target)
   endif()
 endfunction()
 
-# clang-tidy with the checks of .clang-tidy, if FLUX_CLANG_TIDY is set and clang-tidy is installed.
+# Adds the sources of a target to the target `tidy`, which runs clang-tidy over them with the checks of .clang-tidy, if
+# FLUX_CLANG_TIDY is set and clang-tidy is installed. Nothing is compiled for it.
 function(flux_set_clang_tidy target)
   if(NOT FLUX_CLANG_TIDY)
     return()
   endif()
   find_program(FLUX_CLANG_TIDY_PROGRAM clang-tidy DOC "clang-tidy; used where found and FLUX_CLANG_TIDY is set")
   mark_as_advanced(FLUX_CLANG_TIDY_PROGRAM)
+  if(NOT TARGET tidy)
+    add_custom_target(tidy ALL)
+    if(NOT FLUX_CLANG_TIDY_PROGRAM)
+      message(STATUS "flux: clang-tidy is not installed; building without it")
+    endif()
+  endif()
   if(NOT FLUX_CLANG_TIDY_PROGRAM)
-    message(STATUS "flux: clang-tidy is not installed; building without it")
     return()
   endif()
-  set(command "${FLUX_CLANG_TIDY_PROGRAM}" --quiet --extra-arg=-Wno-unknown-warning-option)
-  if(FLUX_WARNINGS_AS_ERRORS)
-    list(APPEND command --warnings-as-errors=*)
-  endif()
-  set_target_properties(${target} PROPERTIES CXX_CLANG_TIDY "${command}")
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/*.hpp" "${PROJECT_SOURCE_DIR}/include/*.ipp"
+       "${PROJECT_SOURCE_DIR}/src/*.hpp")
+  get_target_property(sources ${target} SOURCES)
+  set(checked)
+  foreach(source IN LISTS sources)
+    cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY "${PROJECT_SOURCE_DIR}" NORMALIZE)
+    cmake_path(RELATIVE_PATH source BASE_DIRECTORY "${PROJECT_SOURCE_DIR}" OUTPUT_VARIABLE name)
+    string(REPLACE "/" "_" name "${name}")
+    set(result "${PROJECT_BINARY_DIR}/tidy/${name}.checked")
+    add_custom_command(
+      OUTPUT "${result}"
+      COMMAND
+        "${FLUX_CLANG_TIDY_PROGRAM}" --quiet $<$<BOOL:${FLUX_WARNINGS_AS_ERRORS}>:--warnings-as-errors=*> "${source}" --
+        -x c++ -std=c++20 "-I$<JOIN:$<TARGET_PROPERTY:${target},INCLUDE_DIRECTORIES>,;-I>"
+        "-D$<JOIN:$<TARGET_PROPERTY:${target},COMPILE_DEFINITIONS>,;-D>" -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+      COMMAND "${CMAKE_COMMAND}" -E touch "${result}"
+      DEPENDS "${source}" ${headers} "${PROJECT_SOURCE_DIR}/.clang-tidy"
+      COMMENT "clang-tidy ${source}"
+      COMMAND_EXPAND_LISTS VERBATIM)
+    list(APPEND checked "${result}")
+  endforeach()
+  add_custom_target(tidy_${target} DEPENDS ${checked})
+  add_dependencies(tidy tidy_${target})
 endfunction()

@@ -2,10 +2,9 @@
 # Runs the tests. Installs missing Debian and npm packages first.
 #
 # usage: sh tests/run.sh [STAGE...]
-#   release   builds everything as users get it; every test
-#   lint      checks .clang-format; the reference of the headers, without a warning of Doxygen; the dev preset: library and
-#             examples with warnings as errors, the library through clang-tidy. Either of the two clang tools is skipped if
-#             it is not installed
+#   release   builds everything as users get it, with warnings as errors; every test
+#   lint      checks .clang-format; the reference of the headers, without a warning of Doxygen; the library with
+#             clang-tidy. Either of the two clang tools is skipped if it is not installed
 #   clang     with clang: a program in header-only mode
 #   asan      with clang: the C++ tests and the fuzzers' findings with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan      with clang: the C++ tests with ThreadSanitizer
@@ -87,7 +86,7 @@ stores="-DFLUX_WITH_SQLITE=ON -DFLUX_WITH_POSTGRES=ON -DFLUX_WITH_MYSQL=ON"
 for stage in "$@"; do
   case $stage in
     release)
-      configure release -DFLUX_BUILD_TESTS=ON $stores
+      configure release -DFLUX_BUILD_TESTS=ON -DFLUX_WARNINGS_AS_ERRORS=ON $stores
       build release
       run_tests release
       ;;
@@ -95,11 +94,11 @@ for stage in "$@"; do
       need doxygen
       check_format
       configure dev -DFLUX_BUILD_TESTS=OFF $stores
-      build dev docs
-      build dev
+      build dev docs tidy
       ;;
     clang)
-      configure clang -DFLUX_BUILD_TESTS=ON $stores
+      configure clang -DFLUX_BUILD_TESTS=ON -DFLUX_WITH_SQLITE=OFF -DFLUX_WITH_POSTGRES=OFF -DFLUX_WITH_MYSQL=OFF
+      build clang flux  # the test installs it
       say "testing build/clang"
       (cd "$root" && ctest --preset clang -R '^package\.header_only$' </dev/null) ||
         die "stage $stage failed"

@@ -7,6 +7,8 @@
 #include <flux/testing/file_index_contract.hpp>
 #include <flux/testing/file_store_contract.hpp>
 
+namespace disk_file_store_test {
+
 using namespace flux;
 using namespace flux::testing;
 using flux_test::checked;
@@ -39,3 +41,5 @@ TEST_CASE("file index: the log fulfills the contract", "[file_index]") {
       checked, [&] { return std::make_shared<FileIndexLog>(folders.next()); },
       [&] { return std::make_shared<FileIndexLog>(folders.last()); });
 }
+
+}  // namespace disk_file_store_test

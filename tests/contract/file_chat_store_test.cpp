@@ -11,6 +11,8 @@
 #include <memory>
 #include <string>
 
+namespace file_chat_store_test {
+
 using namespace flux;
 using namespace flux::testing;
 
@@ -38,3 +40,5 @@ TEST_CASE("file chat store: a line that a crash left half written is ignored and
   CHECK(store.append("r", chat_message("r", "3")).value() == 3);
   CHECK(ids_of(FileChatStore(folder.path()).history("r", 10, 0)) == "1 2 3 ");
 }
+
+}  // namespace file_chat_store_test

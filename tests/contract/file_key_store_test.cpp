@@ -17,6 +17,8 @@
 #include <memory>
 #include <string>
 
+namespace file_key_store_test {
+
 using namespace flux;
 using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
@@ -221,3 +223,5 @@ TEST_CASE("file key store: a change waits for that of another process, and gives
   other.reset();
   CHECK(store.put(key_row(1)).ok());
 }
+
+}  // namespace file_key_store_test

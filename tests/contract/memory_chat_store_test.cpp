@@ -3,6 +3,8 @@
 #include <flux/storage/memory_chat_store.hpp>
 #include <flux/testing/chat_store_contract.hpp>
 
+namespace memory_chat_store_test {
+
 using namespace flux;
 using namespace flux::testing;
 
@@ -103,3 +105,5 @@ TEST_CASE("memory chat store: its bytes include what edits add, and not what del
   REQUIRE(store.append("r", sized(3, 3'500)).ok());
   CHECK(ids_of(store.history("r", 10, 0)) == "2 3 ");
 }
+
+}  // namespace memory_chat_store_test

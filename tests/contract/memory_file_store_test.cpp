@@ -4,6 +4,8 @@
 
 #include <flux/testing/file_store_contract.hpp>
 
+namespace memory_file_store_test {
+
 using namespace flux;
 using namespace flux::testing;
 using flux_test::checked;
@@ -19,3 +21,5 @@ TEST_CASE("file store: the tests' store in memory fulfills the contract of quota
         .bytes_max = limits.bytes_max, .bytes_per_owner_max = limits.bytes_per_owner_max});
   });
 }
+
+}  // namespace memory_file_store_test

@@ -7,6 +7,8 @@
 
 #include <memory>
 
+namespace memory_key_store_test {
+
 using namespace flux;
 using flux_test::checked;
 
@@ -15,3 +17,5 @@ TEST_CASE("key store: memory fulfills the contract", "[key_store]") {
   testing::key_store_contract(
       checked, [&] { return store = std::make_shared<MemoryKeyStore>(); }, [&] { return store; });
 }
+
+}  // namespace memory_key_store_test

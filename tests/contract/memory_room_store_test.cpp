@@ -5,6 +5,8 @@
 
 #include <flux/testing/room_store_contract.hpp>
 
+namespace memory_room_store_test {
+
 using namespace flux;
 using namespace flux::testing;
 using flux_test::checked;
@@ -32,3 +34,5 @@ TEST_CASE("memory room store: fails exactly the selected calls", "[room_store]")
   CHECK_THROWS(store.close("r", "life1"));
   CHECK(numbers_of(store, "r") == "2 ");
 }
+
+}  // namespace memory_room_store_test

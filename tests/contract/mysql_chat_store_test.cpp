@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+namespace mysql_chat_store_test {
+
 using namespace flux;
 using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
@@ -280,3 +282,5 @@ TEST_CASE("mysql chat store: a name that is too long fails without the rest of i
   CHECK_THAT(offsets[1].error().message(), ContainsSubstring("too long"));
   CHECK(offsets[2].value() == 1);
 }
+
+}  // namespace mysql_chat_store_test

@@ -1,6 +1,8 @@
 #include "contract/mysql_server.hpp"
 #include "contract/sql_file_index_tests.hpp"
 
+namespace mysql_file_index_test {
+
 using namespace flux;
 using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
@@ -52,3 +54,5 @@ TEST_CASE("mysql file index: missing privileges are a clear error at start", "[f
     REQUIRE(index->erase(index_row(1).id).ok());
   });
 }
+
+}  // namespace mysql_file_index_test

@@ -1,6 +1,8 @@
 #include "contract/mysql_server.hpp"
 #include "contract/sql_key_store_tests.hpp"
 
+namespace mysql_key_store_test {
+
 using flux_test::Mysql;
 
 TEST_CASE("key store: MariaDB fulfills the contract", "[key_store][mysql]") {
@@ -29,3 +31,5 @@ TEST_CASE("mysql key store: missing privileges are a clear error at start", "[ke
     REQUIRE(store->remove(flux::testing::key_row(1).id).ok());
   });
 }
+
+}  // namespace mysql_key_store_test

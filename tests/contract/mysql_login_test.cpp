@@ -10,6 +10,8 @@
 #include <cstring>
 #include <string>
 
+namespace mysql_login_test {
+
 using namespace flux;
 using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
@@ -136,3 +138,5 @@ TEST_CASE("mysql stores: an encrypted connection is replaced when it was cut", "
   proxy.cut();
   CHECK(store.append("r", chat_message("r", "2")).value() == 2);
 }
+
+}  // namespace mysql_login_test

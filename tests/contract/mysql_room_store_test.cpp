@@ -1,6 +1,8 @@
 #include "contract/mysql_server.hpp"
 #include "contract/sql_room_store_tests.hpp"
 
+namespace mysql_room_store_test {
+
 using namespace flux;
 using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
@@ -92,3 +94,5 @@ TEST_CASE("mysql stores: stores of one database object share its connections", "
     return server->ask("SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'flux'");
   });
 }
+
+}  // namespace mysql_room_store_test

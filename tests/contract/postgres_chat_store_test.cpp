@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+namespace postgres_chat_store_test {
+
 using namespace flux;
 using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
@@ -245,3 +247,5 @@ TEST_CASE("postgres chat store: text that the database refuses fails without the
   CHECK_THAT(offsets[1].error().message(), ContainsSubstring("invalid byte sequence"));
   CHECK(offsets[2].value() == 2);
 }
+
+}  // namespace postgres_chat_store_test

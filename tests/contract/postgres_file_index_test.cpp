@@ -1,6 +1,8 @@
 #include "contract/postgres_server.hpp"
 #include "contract/sql_file_index_tests.hpp"
 
+namespace postgres_file_index_test {
+
 using namespace flux;
 using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
@@ -52,3 +54,5 @@ TEST_CASE("postgres file index: missing privileges are a clear error at start", 
     REQUIRE(index->erase(index_row(1).id).ok());
   });
 }
+
+}  // namespace postgres_file_index_test

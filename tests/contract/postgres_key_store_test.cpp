@@ -1,6 +1,8 @@
 #include "contract/postgres_server.hpp"
 #include "contract/sql_key_store_tests.hpp"
 
+namespace postgres_key_store_test {
+
 using flux_test::Postgres;
 
 TEST_CASE("key store: PostgreSQL fulfills the contract", "[key_store][postgres]") {
@@ -29,3 +31,5 @@ TEST_CASE("postgres key store: missing privileges are a clear error at start", "
     REQUIRE(store->remove(flux::testing::key_row(1).id).ok());
   });
 }
+
+}  // namespace postgres_key_store_test

@@ -1,6 +1,8 @@
 #include "contract/postgres_server.hpp"
 #include "contract/sql_room_store_tests.hpp"
 
+namespace postgres_room_store_test {
+
 using namespace flux;
 using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
@@ -74,3 +76,5 @@ TEST_CASE("postgres stores: stores of one database object share its connections"
         "SELECT COUNT(*) FROM pg_stat_activity WHERE usename = current_user AND backend_type = 'client backend'");
   });
 }
+
+}  // namespace postgres_room_store_test

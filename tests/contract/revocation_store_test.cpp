@@ -8,6 +8,8 @@
 
 #include <filesystem>
 
+namespace revocation_store_test {
+
 using namespace flux;
 using namespace flux::testing;
 using flux_test::checked;
@@ -64,3 +66,5 @@ TEST_CASE("file revocation store: rows that are replaced and removed do not make
   }
   CHECK(bytes_of(path).size() < 100'000);
 }
+
+}  // namespace revocation_store_test

@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+namespace sqlite_chat_store_test {
+
 using namespace flux;
 using namespace flux::testing;
 using flux_test::error_of;
@@ -115,3 +117,5 @@ TEST_CASE("sqlite chat store: another program's transaction is waited for, with 
   other.run("ROLLBACK");
   CHECK(store->append("r", chat_message("r", "1")).value() == 1);
 }
+
+}  // namespace sqlite_chat_store_test

@@ -1,6 +1,8 @@
 #include "contract/sql_file_index_tests.hpp"
 #include "contract/sqlite_server.hpp"
 
+namespace sqlite_file_index_test {
+
 using namespace flux;
 using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
@@ -83,3 +85,5 @@ TEST_CASE(
   CHECK(index->save(index_row(saved, std::string(5'000, 'x'))).ok());
   CHECK(index->load().value().size() == static_cast<std::size_t>(saved) + 1);
 }
+
+}  // namespace sqlite_file_index_test

@@ -18,6 +18,8 @@
 #include <sched.h>
 #include <sys/mount.h>
 
+namespace sqlite_full_disk_test {
+
 using namespace flux;
 using namespace flux::testing;
 
@@ -155,5 +157,7 @@ TEST_CASE("sqlite stores: opening on a full disk is a clear error", "[chat_store
     return refused(folder, [&] { SqliteDatabase(folder + "/flux.sqlite").chat_store(); });
   });
 }
+
+}  // namespace sqlite_full_disk_test
 
 #endif

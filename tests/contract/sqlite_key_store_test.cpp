@@ -1,6 +1,8 @@
 #include "contract/sql_key_store_tests.hpp"
 #include "contract/sqlite_server.hpp"
 
+namespace sqlite_key_store_test {
+
 using namespace flux;
 using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
@@ -29,3 +31,5 @@ TEST_CASE("sqlite key store: a foreign row with text for a time, or without a ha
   server.run("UPDATE flux_keys SET hash = NULL, expires_at = NULL");
   CHECK_THAT(store->load().error().message(), ContainsSubstring("must not be NULL is NULL"));
 }
+
+}  // namespace sqlite_key_store_test

@@ -1,6 +1,8 @@
 #include "contract/sql_room_store_tests.hpp"
 #include "contract/sqlite_server.hpp"
 
+namespace sqlite_room_store_test {
+
 using namespace flux;
 using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
@@ -93,3 +95,5 @@ TEST_CASE("sqlite stores: chat, rooms and the file index share a file", "[room_s
   CHECK(loaded(*rooms).at("r").items.size() == 40);
   CHECK(files->load().value().size() == 40);
 }
+
+}  // namespace sqlite_room_store_test

@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <vector>
 
+namespace access_test {
+
 using namespace flux_test;
 
 namespace {
@@ -742,3 +744,5 @@ TEST_CASE("access: a grant that is set on a data sharing client's session is its
   CHECK(eventually([&] { return !session.connected(); }));
   CHECK(eventually([&] { return scene.server.session(socket.id()) == std::nullopt; }));
 }
+
+}  // namespace access_test

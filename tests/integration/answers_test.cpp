@@ -10,6 +10,8 @@
 #include <map>
 #include <set>
 
+namespace answers_test {
+
 using namespace flux_test;
 
 namespace {
@@ -346,3 +348,5 @@ TEST_CASE("answers: no request of either protocol gets an answer above the limit
     CHECK(answer.text().size() <= answer_bytes_max + around);
   }
 }
+
+}  // namespace answers_test

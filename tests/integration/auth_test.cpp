@@ -13,6 +13,8 @@
 #include <fstream>
 #include <stdexcept>
 
+namespace auth_test {
+
 using namespace flux_test;
 using namespace flux::literals;
 using flux::Auth;
@@ -404,3 +406,5 @@ TEST_CASE("auth: channels and messages are checked as channels.md words it") {
     CHECK((!valid && valid.error().message() == "Message contains invalid content"));
   }
 }
+
+}  // namespace auth_test

@@ -4,6 +4,8 @@
 
 #include <stdexcept>
 
+namespace authenticated_routes_test {
+
 using namespace flux_test;
 using flux::HttpExchange;
 
@@ -212,3 +214,5 @@ TEST_CASE("routes: a cookie is read by its name, without quotes around its value
   CHECK(client.request(get("/", "Cookie: a=1; b=\"2\"; b=3\r\n")).body == "2");
   CHECK(client.request(get("/", "Cookie: bb=1;b=\r\n")).body.empty());
 }
+
+}  // namespace authenticated_routes_test

@@ -5,6 +5,8 @@
 
 #include <string>
 
+namespace blocked_loop_test {
+
 using namespace flux_test;
 using namespace flux::literals;
 
@@ -77,3 +79,5 @@ TEST_CASE("blocked loops: a handler of bare Engine.IO is logged with its client 
   lines.returned.get();
   CHECK(first.find("the \"message\" handler of the client 127.0.0.1:") == 0);
 }
+
+}  // namespace blocked_loop_test

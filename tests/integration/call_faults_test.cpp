@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+namespace call_faults_test {
+
 using namespace flux_test;
 using namespace flux::literals;
 
@@ -155,3 +157,5 @@ TEST_CASE("ignored results: a handle that outlives its server fails without logg
   session->send("late", "1"_json);
   CHECK(lines.size() == before);
 }
+
+}  // namespace call_faults_test

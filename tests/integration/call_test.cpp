@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+namespace call_test {
+
 using namespace flux_test;
 using flux::Call;
 using flux::Errc;
@@ -148,3 +150,5 @@ TEST_CASE("request: one added by a module is answered over protocol live and ove
   CHECK(text_at(ben.ask("channel:add", "7"), "/message") ==
         "the argument with options is a number; it must be an object");
 }
+
+}  // namespace call_test

@@ -7,6 +7,8 @@
 #include <map>
 #include <mutex>
 
+namespace chat_store_test {
+
 using namespace flux_test;
 
 namespace {
@@ -260,3 +262,5 @@ TEST_CASE("store: a stop waits for pending calls, and the server can start again
   CHECK(stored >= 2);
   CHECK(stored <= 10);
 }
+
+}  // namespace chat_store_test

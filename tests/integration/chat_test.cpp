@@ -5,6 +5,8 @@
 
 #include <flux/storage/memory_chat_store.hpp>
 
+namespace chat_test {
+
 using namespace flux_test;
 
 namespace {
@@ -271,3 +273,5 @@ TEST_CASE("sharing: a message that is held is acknowledged as that") {
   CHECK(answer.get<bool>("/held") == true);
   CHECK(text_at(answer, "/message") == "Message held.");
 }
+
+}  // namespace chat_test

@@ -17,6 +17,8 @@
 #include <string_view>
 #include <vector>
 
+namespace clients_test {
+
 using namespace flux_test;
 using namespace flux::literals;
 using flux::ClientCounts;
@@ -473,3 +475,5 @@ TEST_CASE("counts: data sharing, the session has those of its Socket.IO connecti
   CHECK(counts_are(scene.server, client.id, {before.received, before.sent + 1}));
   CHECK(client.session->counts() == ClientCounts{before.received, before.sent + 1});
 }
+
+}  // namespace clients_test

@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <vector>
 
+namespace close_codes_test {
+
 using namespace flux_test;
 using flux::CloseCode;
 using flux::testing::ClientFrame;
@@ -190,3 +192,5 @@ TEST_CASE("refused: a client whose answer is given after it was refused stays re
   CHECK(site.raw().upgraded.status == 101);
   CHECK(eventually([&] { return site.told == 2; }));  // of the second client only
 }
+
+}  // namespace close_codes_test

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+namespace debug_log_test {
+
 using namespace flux_test;
 
 namespace {
@@ -104,3 +106,5 @@ TEST_CASE("debug log: at level info there is none of it") {
   server.stop(0ms);
   CHECK(lines.size() == 0);
 }
+
+}  // namespace debug_log_test

@@ -13,6 +13,8 @@
 #include <mutex>
 #include <set>
 
+namespace files_test {
+
 using namespace flux_test;
 using flux::FileAction;
 using flux::FileRequest;
@@ -1622,3 +1624,5 @@ TEST_CASE("files: the server stops in the middle of uploads and downloads, and s
   server.start();
   CHECK(files.client().request(get(path)).body.size() == 9'000'000);
 }
+
+}  // namespace files_test

@@ -11,6 +11,8 @@
 
 #include <mutex>
 
+namespace handed_in_test {
+
 using namespace flux_test;
 using namespace flux::literals;
 using Catch::Matchers::ContainsSubstring;
@@ -321,3 +323,5 @@ TEST_CASE("live: an error has the id that precedes the fault in its message") {
   client.send_text(R"({"id":12345,"x":")" + std::string(4069, 'x') + R"(","payload":{}})");
   CHECK(number_at(client.next("error"), "/id") == 12345);
 }
+
+}  // namespace handed_in_test

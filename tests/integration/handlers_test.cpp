@@ -5,6 +5,8 @@
 #include <mutex>
 #include <type_traits>
 
+namespace handlers_test {
+
 using namespace flux_test;
 using namespace flux::literals;
 using Catch::Matchers::ContainsSubstring;
@@ -490,3 +492,5 @@ TEST_CASE("handlers: one at a time per connection, in the order of the messages"
   REQUIRE(order.size() == 200);
   for (int i = 0; i < 200; ++i) CHECK(order[static_cast<std::size_t>(i)] == i);
 }
+
+}  // namespace handlers_test

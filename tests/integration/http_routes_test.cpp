@@ -7,6 +7,8 @@
 #include <fstream>
 #include <mutex>
 
+namespace http_routes_test {
+
 using namespace flux_test;
 using flux::HttpExchange;
 
@@ -482,3 +484,5 @@ TEST_CASE("static files: types, ETag, no way out of the folder") {
   }
   std::filesystem::remove_all(folder);
 }
+
+}  // namespace http_routes_test

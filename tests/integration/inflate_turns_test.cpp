@@ -10,6 +10,8 @@
 
 #include <algorithm>
 
+namespace inflate_turns_test {
+
 using namespace flux_test;
 
 namespace {
@@ -109,3 +111,5 @@ TEST_CASE("inflation: two clients that exceed a turn's budget take turns") {
   const std::string half = server.senders.substr(0, 20);
   CHECK(std::count(half.begin(), half.end(), 'a') == 10);
 }
+
+}  // namespace inflate_turns_test

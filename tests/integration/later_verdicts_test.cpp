@@ -10,6 +10,8 @@
 #include <optional>
 #include <thread>
 
+namespace later_verdicts_test {
+
 using namespace flux_test;
 
 namespace {
@@ -229,3 +231,5 @@ TEST_CASE("verdict: a request whose handler closes its session is not acted on")
   }
   CHECK(number_at(witness.request("chat_history"), "/payload/messages/0/offset") == -1);
 }
+
+}  // namespace later_verdicts_test

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+namespace leaving_test {
+
 using namespace flux_test;
 using namespace flux::literals;
 
@@ -197,3 +199,5 @@ TEST_CASE("leaving: a Socket.IO connection that closes gets everything sent befo
   for (const std::string& text : client.before_close) heard += text.find("room:chat") != std::string::npos;
   CHECK(heard == 5);
 }
+
+}  // namespace leaving_test

@@ -12,6 +12,8 @@
 #include <memory>
 #include <vector>
 
+namespace limits_test {
+
 using namespace flux_test;
 
 namespace {
@@ -583,3 +585,5 @@ TEST_CASE("live_path: a different one, or none") {
   none.start();
   CHECK_THROWS(LiveClient(none.port(), "/live"));
 }
+
+}  // namespace limits_test

@@ -4,6 +4,8 @@
 
 #include <flux/sharing.hpp>
 
+namespace log_in_test {
+
 using namespace flux_test;
 
 namespace {
@@ -108,3 +110,5 @@ TEST_CASE("log in: files take the token from a header, the query or a cookie, an
   CHECK(site.file_reply(get(path)).status == 401);
   CHECK(site.file_reply(post("/files", "x")).status == 401);
 }
+
+}  // namespace log_in_test

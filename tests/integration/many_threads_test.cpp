@@ -7,6 +7,8 @@
 #include <random>
 #include <set>
 
+namespace many_threads_test {
+
 using namespace flux_test;
 using namespace flux::literals;
 
@@ -204,3 +206,5 @@ TEST_CASE("server: stopped and started while threads call it, nothing breaks") {
   crew.join();
   CHECK(server.stats().connections == 60);
 }
+
+}  // namespace many_threads_test

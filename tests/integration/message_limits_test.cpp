@@ -7,6 +7,8 @@
 
 #include <atomic>
 
+namespace message_limits_test {
+
 using namespace flux_test;
 
 namespace {
@@ -211,3 +213,5 @@ TEST_CASE("message limits: a burst of 0 is refused at the start") {
           std::string("Limits::") + (of_user ? "user" : "address") + "_message_burst must be at least 1, not 0");
   }
 }
+
+}  // namespace message_limits_test

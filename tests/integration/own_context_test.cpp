@@ -15,6 +15,8 @@
 #include <atomic>
 #include <optional>
 
+namespace own_context_test {
+
 using namespace flux_test;
 
 namespace {
@@ -503,3 +505,5 @@ TEST_CASE("adopt: while the server stops, every socket is served or closed") {
     for (const auto& client : clients) CHECK_NOTHROW(client->to_end());
   }
 }
+
+}  // namespace own_context_test

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace permissions_test {
+
 using namespace flux_test;
 using flux::Errc;
 
@@ -778,3 +780,5 @@ TEST_CASE("rates: a name that no request has, and a time out of range, are refus
   CHECK(thrown_by([&] { flux::Server server(config); }).second ==
         "Limits::operations[\"send_chat\"]: per must be 1 ms to one day, not 90000000 ms");
 }
+
+}  // namespace permissions_test

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace proxies_test {
+
 using namespace flux_test;
 
 namespace {
@@ -194,3 +196,5 @@ TEST_CASE("limits: connections_per_address_max does not count the machine's own"
   for (int i = 0; i < 5; ++i) clients.emplace_back(server.port());
   for (LiveClient& client : clients) CHECK(type_of(client.request("leave_room")) == "ack");
 }
+
+}  // namespace proxies_test

@@ -7,6 +7,8 @@
 
 #include <atomic>
 
+namespace public_space_test {
+
 using namespace flux_test;
 using namespace flux::literals;
 
@@ -128,3 +130,5 @@ TEST_CASE("public space: small changes to a long list close no client, and the f
   CHECK(server.stats().slow_readers_closed == 0);
   CHECK(server.stats().messages_dropped == 0);
 }
+
+}  // namespace public_space_test

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <mutex>
 
+namespace raw_websocket_test {
+
 using namespace flux_test;
 using flux::MessageType;
 using flux::Sent;
@@ -316,3 +318,5 @@ TEST_CASE("endpoint: a graceful stop closes its clients with 1001") {
   CHECK(client.closed().code == 1001);
   stopper.join();
 }
+
+}  // namespace raw_websocket_test

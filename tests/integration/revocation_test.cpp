@@ -15,6 +15,8 @@
 #include <mutex>
 #include <vector>
 
+namespace revocation_test {
+
 using namespace flux_test;
 using flux::Grant;
 
@@ -458,3 +460,5 @@ TEST_CASE("revocation: what can't be revoked is an error that says why") {
   CHECK(server.revoke_user("bob", in(-1s)).ok());
   CHECK(server.revocations().empty());
 }
+
+}  // namespace revocation_test

@@ -15,6 +15,8 @@
 #include <mutex>
 #include <set>
 
+namespace room_store_test {
+
 using namespace flux_test;
 using namespace flux::literals;
 using Catch::Matchers::ContainsSubstring;
@@ -1011,3 +1013,5 @@ TEST_CASE("rooms kept: invalid options are refused, with the setting's name") {
   CHECK_THAT(refused([](auto& rooms) { rooms.rejoin_time = -1s; }), ContainsSubstring("Config::rooms.rejoin_time"));
   CHECK_THAT(refused([](auto& rooms) { rooms.rejoin_time = 24h * 36'526; }), ContainsSubstring("100 years"));
 }
+
+}  // namespace room_store_test

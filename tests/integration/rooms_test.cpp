@@ -13,6 +13,8 @@
 #include <thread>
 #include <vector>
 
+namespace rooms_test {
+
 using namespace flux_test;
 
 TEST_CASE("rooms: an event that the application consumes is answered by its reply, in both protocols") {
@@ -367,3 +369,5 @@ TEST_CASE("rooms: a client that joins late finds the present state of a singleto
   SocketIoClient other(server.port());
   CHECK(other.ask("room:join", "\"quiz\"").at("/data")->text() == R"({"question":2})");
 }
+
+}  // namespace rooms_test

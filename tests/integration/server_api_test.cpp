@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+namespace server_api_test {
+
 using namespace flux_test;
 using namespace flux::literals;
 
@@ -418,3 +420,5 @@ TEST_CASE("session: a handle that outlives the connection and the server reports
   CHECK(session->send("e", "1"_json).error().code() == flux::Errc::session_not_found);
   session->close(flux::CloseCode::normal, "nobody there");
 }
+
+}  // namespace server_api_test

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+namespace server_life_test {
+
 using namespace flux_test;
 using namespace flux::literals;
 
@@ -566,3 +568,5 @@ TEST_CASE("server: a permanent room survives a restart, and its presence still w
     CHECK(server.room("hall")->members == 0);
   }
 }
+
+}  // namespace server_life_test

@@ -10,6 +10,8 @@
 #include <atomic>
 #include <set>
 
+namespace sharing_test {
+
 using namespace flux_test;
 using namespace flux::literals;
 using Catch::Matchers::ContainsSubstring;
@@ -714,14 +716,15 @@ const std::string share_some_file = std::string(R"({"type":"file","fileId":")") 
 void share_over(SocketIoClient& client, std::string_view room) {
   make(client, room, "singleton");
   enter(client, room);
-  REQUIRE(success(client.ask("room:upload", R"({"roomId":)" + ::quoted(room) + R"(,"data":)" + share_some_file + "}")));
+  REQUIRE(success(
+      client.ask("room:upload", R"({"roomId":)" + sharing_test::quoted(room) + R"(,"data":)" + share_some_file + "}")));
   REQUIRE(success(client.ask("room:upload", text_upload(room, "over it"))));
 }
 void share_over(LiveClient& client, std::string_view room) {
   const auto ask = [&](std::string_view type, const std::string& payload) {
     REQUIRE(text_at(client.request(type, payload), "/type") == "ack");
   };
-  ask("create_room", R"({"roomId":)" + ::quoted(room) + R"(,"mode":"singleton"})");
+  ask("create_room", R"({"roomId":)" + sharing_test::quoted(room) + R"(,"mode":"singleton"})");
   client.join(room);
   ask("share", R"({"data":)" + share_some_file + "}");
   ask("share", R"({"data":{"type":"string","content":"over it"}})");
@@ -797,7 +800,7 @@ TEST_CASE("sharing: the file handler is asked whether a file may be shared, in e
     make(eve, room, "history");
     enter(eve, room);
     const auto answer =
-        eve.ask("room:upload", R"({"roomId":)" + ::quoted(room) + R"(,"data":)" + share_some_file + "}");
+        eve.ask("room:upload", R"({"roomId":)" + sharing_test::quoted(room) + R"(,"data":)" + share_some_file + "}");
     return success(answer) ? std::string("shared") : why(answer);
   };
   const auto by_bob = [&](const std::string& room) {
@@ -973,6 +976,9 @@ TEST_CASE("sharing: an invalid room id in a join is reported as such, not as a m
   Scene scene;
   SocketIoClient ann(scene.port());
   CHECK_THAT(why(ann.ask("room:join", "\"\"")), ContainsSubstring("roomId is empty"));
-  CHECK_THAT(why(ann.ask("room:join", ::quoted(std::string(300, 'r')))), ContainsSubstring("roomId has 300 bytes"));
+  CHECK_THAT(why(ann.ask("room:join", sharing_test::quoted(std::string(300, 'r')))),
+             ContainsSubstring("roomId has 300 bytes"));
   CHECK(why(ann.ask("room:join", "\"r\"")) == "Room not found.");
 }
+
+}  // namespace sharing_test

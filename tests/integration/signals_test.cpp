@@ -10,6 +10,8 @@
 #include <mutex>
 #include <string>
 
+namespace signals_test {
+
 using namespace flux_test;
 
 namespace {
@@ -188,3 +190,5 @@ TEST_CASE("signals: SIGHUP reloads the certificate if that is enabled") {
         "error: SIGHUP: this server has no certificate: Config::tls is empty (flux, flux); "
         "SIGTERM: stopping (default, default); default; default");
 }
+
+}  // namespace signals_test

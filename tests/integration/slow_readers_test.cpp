@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+namespace slow_readers_test {
+
 using namespace flux_test;
 using namespace flux::literals;
 
@@ -402,3 +404,5 @@ TEST_CASE("slow reader: one of many members, it does not delay the others") {
   crew.join();  // while the slow one has read nothing
   for (int i = 0; i < count; ++i) CHECK(text_at(slow.next("broadcast_event"), "/payload/event") == std::to_string(i));
 }
+
+}  // namespace slow_readers_test

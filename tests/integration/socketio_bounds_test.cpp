@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace socketio_bounds_test {
+
 using namespace flux_test;
 using flux::JsonText;
 using flux::socketio::Io;
@@ -364,3 +366,5 @@ TEST_CASE(
   CHECK(recovers(server.port(), little, "", offset));
   CHECK(server.stats().slow_readers_closed == 0);
 }
+
+}  // namespace socketio_bounds_test

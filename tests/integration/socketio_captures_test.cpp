@@ -8,6 +8,8 @@
 #include <optional>
 #include <thread>
 
+namespace socketio_captures_test {
+
 using namespace flux_test;
 using flux::JsonText;
 using flux::socketio::Args;
@@ -105,3 +107,5 @@ TEST_CASE("socket.io: a collector of many answers is called and ends on the loop
     REQUIRE(captured.ended.get() == called.get());
   }
 }
+
+}  // namespace socketio_captures_test

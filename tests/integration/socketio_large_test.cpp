@@ -17,6 +17,8 @@
 #include <ctime>
 #include <mutex>
 
+namespace socketio_large_test {
+
 using namespace flux_test;
 using flux::JsonText;
 using flux::socketio::Event;
@@ -742,3 +744,5 @@ TEST_CASE("socket.io: too much is queued behind a long attachment, the client is
   CHECK(eventually([&] { return server.stats().slow_readers_closed == 1; }));
   CHECK(client.closed().code == static_cast<int>(flux::CloseCode::slow_reader));
 }
+
+}  // namespace socketio_large_test

@@ -14,6 +14,8 @@
 #include <optional>
 #include <set>
 
+namespace socketio_test {
+
 using namespace flux_test;
 using flux::Errc;
 using flux::JsonText;
@@ -695,3 +697,5 @@ TEST_CASE("engine.io: a client that posts is alive without a pong, a silent one 
   }));
   CHECK(reasons.all() == std::multiset<std::string>{"ping timeout"});
 }
+
+}  // namespace socketio_test

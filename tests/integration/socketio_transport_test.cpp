@@ -13,6 +13,8 @@
 #include <future>
 #include <memory>
 
+namespace socketio_transport_test {
+
 using namespace flux_test;
 using flux::JsonText;
 using flux::socketio::Event;
@@ -310,3 +312,5 @@ TEST_CASE("engine.io: a ping queued after a long message is not due before the m
     return server.stats().sessions_now == 0;
   }));
 }
+
+}  // namespace socketio_transport_test

@@ -4,6 +4,8 @@
 
 #include <flux/testing/manual_clock.hpp>
 
+namespace stalled_transfers_test {
+
 using namespace flux_test;
 
 namespace {
@@ -280,3 +282,5 @@ TEST_CASE("frames_per_message_max: one frame more closes with 1009") {
                   fragment(Opcode::continuation, "c", false) + fragment(Opcode::continuation, "d", true));
   CHECK(client.closed().code == 1009);
 }
+
+}  // namespace stalled_transfers_test

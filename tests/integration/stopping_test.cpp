@@ -16,6 +16,8 @@
 #include <mutex>
 #include <optional>
 
+namespace stopping_test {
+
 using namespace flux_test;
 using namespace flux::literals;
 
@@ -261,3 +263,5 @@ TEST_CASE("stopping: a callback that is called while the server stops may stop i
   on.chats->hold(false);
   CHECK(returned.get());
 }
+
+}  // namespace stopping_test

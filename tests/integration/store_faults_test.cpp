@@ -13,6 +13,8 @@
 #include <atomic>
 #include <mutex>
 
+namespace store_faults_test {
+
 using namespace flux_test;
 using namespace flux::literals;
 using Catch::Matchers::ContainsSubstring;
@@ -273,3 +275,5 @@ TEST_CASE("store faults: a store's rows that no client could read are repaired o
   }
   CHECK(lines.with("bad message of room \"r\"") == 15);
 }
+
+}  // namespace store_faults_test

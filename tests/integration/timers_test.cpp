@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace timers_test {
+
 using namespace flux_test;
 
 namespace {
@@ -187,3 +189,5 @@ TEST_CASE("timers: in the application's io_context, calls run on its thread; han
   often.cancel();
   flux::Timer().cancel();
 }
+
+}  // namespace timers_test

@@ -10,6 +10,8 @@
 #include <atomic>
 #include <vector>
 
+namespace unread_answers_test {
+
 using namespace flux_test;
 
 namespace {
@@ -260,3 +262,5 @@ TEST_CASE("unread answers: a client that tries a WebSocket while its POST waits 
   for (int i = 0; i < count; ++i) CHECK(acks_in(socket.message(), i) == 1);
   CHECK(asked.server->stats().slow_readers_closed == 0);
 }
+
+}  // namespace unread_answers_test

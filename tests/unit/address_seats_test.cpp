@@ -7,6 +7,8 @@
 #include <random>
 #include <string>
 
+namespace address_seats_test {
+
 using namespace flux;
 using namespace std::chrono_literals;
 using core::AddressSeat;
@@ -106,3 +108,5 @@ TEST_CASE("address seats: many clients that come and go, same counts as a plain 
     REQUIRE(s.seats.taken(client) == has.size());
   }
 }
+
+}  // namespace address_seats_test

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+namespace admitted_test {
+
 using namespace flux;
 using namespace std::chrono_literals;
 using flux::gate::Admitted;
@@ -383,3 +385,5 @@ TEST_CASE("admitted: a grant set while the earlier one is found to have expired 
   CHECK_FALSE(second->change(grant_until(now + 1h)));  // too late
   CHECK(second->grant()->expires_at == now + 5s);
 }
+
+}  // namespace admitted_test

@@ -18,6 +18,8 @@
 #include <thread>
 #include <vector>
 
+namespace api_keys_test {
+
 using namespace flux;
 using namespace flux::gate;
 using namespace std::chrono_literals;
@@ -609,3 +611,5 @@ TEST_CASE("api keys: added, checked, revoked and reloaded on many threads, each 
   CHECK(s.store->rows.load().value().size() == 46);
   CHECK(s.ended.size() == 45);
 }
+
+}  // namespace api_keys_test

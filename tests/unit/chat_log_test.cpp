@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <thread>
 
+namespace chat_log_test {
+
 using namespace flux;
 using namespace flux::features;
 using namespace std::chrono_literals;
@@ -441,3 +443,5 @@ TEST_CASE("chat log: a store that fails to find or to change a message is report
   CHECK(f.find("r", 1).error().message() == "the chat store failed");
   CHECK(f.change("r", 1, [](ChatMessage&) {}).error().message() == "the chat store failed");
 }
+
+}  // namespace chat_log_test

@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 
+namespace client_limits_test {
+
 using namespace flux;
 using namespace std::chrono_literals;
 using flux::gate::ClientLimits;
@@ -170,3 +172,5 @@ TEST_CASE("shared rates: what is kept does not reset a bucket in use", "[rate]")
   }
   CHECK(passed == 5 + 99);
 }
+
+}  // namespace client_limits_test

@@ -7,6 +7,8 @@
 #include <random>
 #include <string>
 
+namespace content_disposition_test {
+
 using flux::transport::content_disposition;
 using flux::transport::Disposition;
 using flux::transport::suggested_file_name;
@@ -69,3 +71,5 @@ TEST_CASE("content disposition: any name, the field is visible ASCII and the nam
     REQUIRE(field.substr(open, close - open).find_first_of("\\/") == std::string::npos);
   }
 }
+
+}  // namespace content_disposition_test

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace contract_test {
+
 using namespace flux;
 using namespace flux::testing;
 using Catch::Matchers::ContainsSubstring;
@@ -103,3 +105,5 @@ TEST_CASE("contract: an exception of the caller's function ends the contract", "
   CHECK_THROWS_AS(chat_store_contract(stop, [] { return std::make_shared<MemoryChatStore>(); }), Enough);
   CHECK(checks == 3);
 }
+
+}  // namespace contract_test

@@ -7,6 +7,8 @@
 
 #include <random>
 
+namespace deflate_test {
+
 using namespace flux::transport;
 
 namespace {
@@ -212,3 +214,5 @@ TEST_CASE("inflate: trim drops the output", "[deflate]") {
   Inflater moved = std::move(inflater);
   CHECK(moved.output().size() == 3'000'000);
 }
+
+}  // namespace deflate_test

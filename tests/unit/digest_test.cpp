@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+namespace digest_test {
+
 using namespace flux;
 using namespace flux::core;
 
@@ -61,3 +63,5 @@ TEST_CASE("digest: hexadecimal text is in lower case and twice as long", "[diges
   CHECK(to_hex("").empty());
   CHECK(to_hex(std::string("\x00\x0f\xf0\xff", 4)) == "000ff0ff");
 }
+
+}  // namespace digest_test

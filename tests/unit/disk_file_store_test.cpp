@@ -33,6 +33,8 @@
 #include <sys/mount.h>
 #endif
 
+namespace disk_file_store_test {
+
 using namespace flux;
 using namespace flux::testing;
 namespace fs = std::filesystem;
@@ -836,3 +838,5 @@ TEST_CASE("disk file store: killed at any moment, acknowledged data is complete"
     first = n + 2;
   }
 }
+
+}  // namespace disk_file_store_test

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace engineio_codec_test {
+
 using namespace flux;
 using namespace flux::protocol;
 using namespace std::string_view_literals;
@@ -611,3 +613,5 @@ TEST_CASE("engine.io payload: message size limit, bytes count decoded, text with
     CHECK_THAT(first_error("4" + std::string(size, 'x'), limits), ContainsSubstring("are allowed"));
   }
 }
+
+}  // namespace engineio_codec_test

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+namespace engineio_opening_test {
+
 using namespace flux;
 using detail::EngineIoCommonFields;
 using detail::EngineIoOpening;
@@ -102,3 +104,5 @@ TEST_CASE("engine.io common fields: the table is full, new fields are not shared
   CHECK(*long_one == long_text);
   CHECK(common.share(long_text) != long_one);
 }
+
+}  // namespace engineio_opening_test

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+namespace error_test {
+
 using namespace flux;
 
 namespace {
@@ -137,3 +139,5 @@ TEST_CASE("close codes: a client reconnects unless it would only be refused agai
   CHECK(should_reconnect(static_cast<CloseCode>(1006)));
   CHECK(final_codes_of_readme() == final_codes);
 }
+
+}  // namespace error_test

@@ -14,6 +14,8 @@
 #include <thread>
 #include <vector>
 
+namespace file_index_log_test {
+
 using namespace flux;
 
 namespace {
@@ -326,3 +328,5 @@ TEST_CASE("file index log: an index that flux wrote before it had a journal is r
   }
   CHECK(rows_in(folder / "index") == "1=a.txt 3=c2 4=a.txt ");
 }
+
+}  // namespace file_index_log_test

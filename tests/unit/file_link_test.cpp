@@ -9,6 +9,8 @@
 #include <set>
 #include <string>
 
+namespace file_link_test {
+
 using flux::gate::FileLinks;
 
 namespace {
@@ -82,3 +84,5 @@ TEST_CASE("uuid: random ones differ and have the format of version 4") {
     REQUIRE(seen.insert(id).second);
   }
 }
+
+}  // namespace file_link_test

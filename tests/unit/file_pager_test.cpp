@@ -3,6 +3,8 @@
 
 #include <flux/detail/storage/file_pager.hpp>
 
+namespace file_pager_test {
+
 using flux::storage::FilePager;
 
 TEST_CASE("file pager: a page begins only after what another page returned") {
@@ -13,3 +15,5 @@ TEST_CASE("file pager: a page begins only after what another page returned") {
   CHECK(FilePager::make({.after = "-12:a"}).ok());
   CHECK(FilePager::make({}).ok());
 }
+
+}  // namespace file_pager_test

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string>
 
+namespace file_row_test {
+
 using namespace flux;
 using namespace flux::storage;
 
@@ -44,3 +46,5 @@ TEST_CASE("file row: truncated, overlong or malformed input is not a row", "[fil
   unknown_state[1] = 3;
   CHECK_FALSE(read_file_row(unknown_state));
 }
+
+}  // namespace file_row_test

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+namespace file_usage_test {
+
 using namespace flux;
 using flux::storage::FileUsage;
 
@@ -61,3 +63,5 @@ TEST_CASE("file usage: existing files may exceed a lowered limit, but nothing ca
   usage.release("ann", 2, 20);
   CHECK(usage.reserve("bob", 1, 5).ok());
 }
+
+}  // namespace file_usage_test

@@ -9,6 +9,8 @@
 #include <map>
 #include <stdexcept>
 
+namespace files_test {
+
 using namespace flux;
 using namespace flux::features;
 using namespace flux::testing;
@@ -490,3 +492,5 @@ TEST_CASE("files: holders on many threads never see a held file deleted", "[file
     CHECK(wrong == 0);
   }
 }
+
+}  // namespace files_test

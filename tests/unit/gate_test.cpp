@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+namespace gate_test {
+
 using namespace flux;
 using namespace std::chrono_literals;
 using flux::testing::SteppedLoops;
@@ -400,3 +402,5 @@ TEST_CASE("permission: names in the scope system require admin, which allows not
   CHECK_FALSE(Grant({}, {"write:chat", "read:*"}).allows("write", "x"));
   CHECK_FALSE(Grant().allows("read", "x"));
 }
+
+}  // namespace gate_test

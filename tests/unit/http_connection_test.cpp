@@ -7,6 +7,8 @@
 #include <optional>
 #include <random>
 
+namespace http_connection_test {
+
 using namespace http_test;
 using flux::HttpExchange;
 using flux::Sent;
@@ -1204,3 +1206,5 @@ TEST_CASE("http: an incomplete WebSocket handshake, 426 or 400, and the connecti
   client.send(replaced("/ws", "/elsewhere"));
   CHECK(client.response().status == 404);
 }
+
+}  // namespace http_connection_test

@@ -9,6 +9,8 @@
 #include <limits>
 #include <string>
 
+namespace http_encoder_test {
+
 namespace {
 
 using namespace flux::transport;
@@ -239,3 +241,5 @@ TEST_CASE("media type: by extension in any case, octet-stream for all others", "
     CHECK(media_type(name) == "application/octet-stream");
   }
 }
+
+}  // namespace http_encoder_test

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+namespace http_parser_test {
+
 namespace {
 
 using flux::transport::HttpHead;
@@ -585,3 +587,5 @@ TEST_CASE("http parser: the head remains valid while the parser continues", "[ht
   CHECK(moved.header("host") == "a");
   CHECK(parser.head().path() == "/second");
 }
+
+}  // namespace http_parser_test

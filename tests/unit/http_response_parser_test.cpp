@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+namespace http_response_parser_test {
+
 namespace {
 
 using flux::transport::HttpResponse;
@@ -216,3 +218,5 @@ TEST_CASE("http response: the head is there before the body, an early look is po
   CHECK(parser.has_head());
   CHECK(parser.response().status == 302);
 }
+
+}  // namespace http_response_parser_test

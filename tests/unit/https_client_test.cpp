@@ -15,6 +15,8 @@
 #include "unit/support/certificate.hpp"
 #endif
 
+namespace https_client_test {
+
 namespace {
 
 using flux::Errc;
@@ -465,3 +467,5 @@ TEST_CASE("https client: a build without TLS, https URLs are refused", "[https]"
 }
 
 #endif
+
+}  // namespace https_client_test

@@ -2,6 +2,8 @@
 
 #include <flux/detail/core/ip_address.hpp>
 
+namespace ip_address_test {
+
 using namespace flux::core;
 
 namespace {
@@ -83,3 +85,5 @@ TEST_CASE("client address: with a port if there is one", "[ip]") {
     CHECK_FALSE(ClientAddress::parse(text));
   }
 }
+
+}  // namespace ip_address_test

@@ -20,6 +20,8 @@
 #include <utility>
 #include <vector>
 
+namespace journal_test {
+
 using namespace flux;
 using namespace flux::storage;
 using Call = SimulatedFiles::Call;
@@ -591,3 +593,5 @@ TEST_CASE("journal: a record above the limit, an append before open, and a bad n
   options.name = "short";
   CHECK_THROWS_AS(Journal("j", table, options), Error);
 }
+
+}  // namespace journal_test

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+namespace json_test {
+
 using namespace flux;
 using namespace flux::literals;
 using namespace std::string_literals;
@@ -488,3 +490,5 @@ TEST_CASE("json: a view of a temporary does not compile", "[json]") {
 }
 
 TEST_CASE("json: the literal throws on bad text", "[json]") { CHECK_THROWS_AS("{"_json, Error); }
+
+}  // namespace json_test

@@ -17,6 +17,8 @@
 #include <thread>
 #include <vector>
 
+namespace jwks_source_test {
+
 #if defined(FLUX_WITH_TLS) && FLUX_WITH_TLS  // keys need OpenSSL
 
 namespace {
@@ -449,3 +451,5 @@ TEST_CASE("jwks: on the machine's clock, a failed fetch is repeated", "[jwks]") 
 }
 
 #endif
+
+}  // namespace jwks_source_test

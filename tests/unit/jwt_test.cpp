@@ -31,6 +31,8 @@
 #include <utility>
 #include <vector>
 
+namespace jwt_test {
+
 using namespace flux;
 using flux::testing::TokenKey;
 using jwt::Algorithm;
@@ -892,5 +894,7 @@ TEST_CASE("jwt: a build without OpenSSL says so, and still reads tokens", "[jwt]
   CHECK(jwt::read_jwks(R"({"keys":[]})").error().code() == Errc::server_error);
   CHECK(jwt::read_unverified("e30.e30.").ok());
 }
+
+}  // namespace jwt_test
 
 #endif

@@ -7,6 +7,8 @@
 #include <random>
 #include <string>
 
+namespace kept_items_test {
+
 using namespace flux;
 using namespace flux::features;
 
@@ -108,3 +110,5 @@ TEST_CASE("kept items: in random use they are the newest that the bounds allow",
     }
   }
 }
+
+}  // namespace kept_items_test

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace key_file_test {
+
 using namespace flux;
 using namespace flux::storage;
 using Catch::Matchers::ContainsSubstring;
@@ -108,3 +110,5 @@ TEST_CASE("key file: a file of more than 64 MiB is not read", "[key_file]") {
   s.files->put("folder/keys", std::string(KeyFile::bytes_max + 1, '\n'));
   CHECK_THAT(s.file.load().error().message(), ContainsSubstring("has 67108865 bytes; at most 67108864"));
 }
+
+}  // namespace key_file_test

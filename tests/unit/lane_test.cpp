@@ -8,6 +8,8 @@
 #include <functional>
 #include <thread>
 
+namespace lane_test {
+
 using namespace flux;
 using namespace flux::core;
 using namespace flux::testing;
@@ -496,3 +498,5 @@ TEST_CASE("lane: messages from several threads reach every loop in one order, ea
     }
   }
 }
+
+}  // namespace lane_test

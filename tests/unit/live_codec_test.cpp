@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+namespace live_codec_test {
+
 using namespace flux;
 using namespace flux::protocol;
 using namespace std::string_literals;
@@ -645,3 +647,5 @@ TEST_CASE("live request: a call has a method, and any JSON as its payload or non
   CHECK(call.json("payload") == R"([1,"\ufffd"])");
   CHECK(read(message("call", R"({"method":"m"})", R"(,"id":7)")).json("payload").empty());
 }
+
+}  // namespace live_codec_test

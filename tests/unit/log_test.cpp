@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <string>
 
+namespace log_test {
+
 TEST_CASE("log to stderr: a line has the time, the level and the text; lines above the level are omitted", "[log]") {
   const TempFolder folder;
   const std::string path = folder / "stderr";
@@ -24,3 +26,5 @@ TEST_CASE("log to stderr: a line has the time, the level and the text; lines abo
   CHECK_THAT(bytes_of(path),
              Catch::Matchers::Matches(time + "error one\n" + time + "warning three\n" + time + "info five\n"));
 }
+
+}  // namespace log_test

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <thread>
 
+namespace loop_test {
+
 using namespace flux;
 using namespace flux::core;
 using namespace flux::testing;
@@ -366,3 +368,5 @@ TEST_CASE("loop: a loop in the application's context runs there", "[loop]") {
   CHECK(loop->index() == 3);
   CHECK(&loop->context() == &context);
 }
+
+}  // namespace loop_test

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstring>
 
+namespace loop_watch_test {
+
 using namespace flux;
 using namespace flux::detail;
 using namespace std::chrono_literals;
@@ -85,3 +87,5 @@ TEST_CASE("blocked loops: a client is named by its address, however the caller h
   CHECK(named({}).empty());
   CHECK(named(nobody).empty());
 }
+
+}  // namespace loop_watch_test

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <limits>
 
+namespace message_counter_test {
+
 using flux::ClientCounts;
 using flux::core::MessageCounter;
 
@@ -34,3 +36,5 @@ TEST_CASE("message counter: at its largest value it stays there") {
 }
 
 TEST_CASE("message counter: takes eight bytes") { CHECK(sizeof(MessageCounter) == 8); }
+
+}  // namespace message_counter_test

@@ -13,6 +13,8 @@
 #include <thread>
 #include <vector>
 
+namespace metrics_test {
+
 using flux::core::MetricKind;
 using flux::core::Metrics;
 using flux::core::MetricSample;
@@ -142,3 +144,5 @@ TEST_CASE("metrics: an event loop records how late its timers fire") {
   CHECK(lateness.value >= 1);
   CHECK(lateness.buckets.size() == lateness.bounds.size() + 1);
 }
+
+}  // namespace metrics_test

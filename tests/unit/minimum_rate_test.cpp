@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+namespace minimum_rate_test {
+
 using flux::transport::MinimumRate;
 using namespace std::chrono_literals;
 
@@ -16,3 +18,5 @@ TEST_CASE("minimum rate: bytes per period, at least one, and no period requires 
   CHECK(MinimumRate{1ms, 0}.demanded());
   CHECK_FALSE(MinimumRate{0ms, 128}.demanded());
 }
+
+}  // namespace minimum_rate_test

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+namespace multipart_test {
+
 using flux::transport::multipart_boundary;
 using flux::transport::MultipartLimits;
 using flux::transport::MultipartParser;
@@ -179,3 +181,5 @@ TEST_CASE("multipart: the boundary of a Content-Type") {
   }
   CHECK(multipart_boundary("multipart/form-data; boundary=" + std::string(71, 'x')) == std::nullopt);
 }
+
+}  // namespace multipart_test

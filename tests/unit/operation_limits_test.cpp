@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 
+namespace operation_limits_test {
+
 using namespace flux;
 using namespace std::chrono_literals;
 using gate::OperationBuckets;
@@ -101,3 +103,5 @@ TEST_CASE("operation limits: users and networks share theirs; unknown users and 
   CHECK(networks.passed(other, 5) == 2);
   CHECK(networks.passed(own, 5) == 5);
 }
+
+}  // namespace operation_limits_test

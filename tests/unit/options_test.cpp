@@ -10,6 +10,8 @@
 
 #include <type_traits>
 
+namespace options_test {
+
 namespace {
 
 template <class... Options>
@@ -51,3 +53,5 @@ TEST_CASE("options: every type takes designated initializers, of any member alon
   CHECK(flux::DiskFileStoreOptions{.files_max = 1}.files_max == 1);
   CHECK(flux::SqlChatOptions{.batch_max = 1}.batch_max == 1);
 }
+
+}  // namespace options_test

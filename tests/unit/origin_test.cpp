@@ -4,6 +4,8 @@
 
 #include <map>
 
+namespace origin_test {
+
 using flux::gate::normal_origins;
 using flux::gate::origin_allowed;
 using flux::gate::punycode;
@@ -120,3 +122,5 @@ TEST_CASE("punycode: the sample strings of its specification", "[origin]") {
                  "\u043e\u0440\u044f\u0442\u043f\u043e\u0440\u0443\u0441\u0441\u043a\u0438") ==
         "b1abfaaepdrnnbgefbadotcwatmq2g4l");
 }
+
+}  // namespace origin_test

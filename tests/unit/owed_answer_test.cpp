@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+namespace owed_answer_test {
+
 using namespace flux;
 using namespace std::chrono_literals;
 using flux::testing::SteppedLoops;
@@ -125,3 +127,5 @@ TEST_CASE("owed answer: destroying a wait cancels it, unless the loop owns it") 
   }
   CHECK(scene.still_held.expired());
 }
+
+}  // namespace owed_answer_test

@@ -7,6 +7,8 @@
 
 #include <string>
 
+namespace page_test {
+
 using namespace flux;
 using namespace flux::features;
 
@@ -73,3 +75,5 @@ TEST_CASE("page: no entry is longer as JSON than its estimate", "[page]") {
   const std::string list = protocol::live_items_payload({}, {{item}});
   CHECK(json_bytes(item) >= list.size() - std::string(R"({"items":[]})").size());
 }
+
+}  // namespace page_test

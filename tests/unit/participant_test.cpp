@@ -16,6 +16,8 @@
 #include <stdexcept>
 #include <thread>
 
+namespace participant_test {
+
 using namespace flux;
 using namespace flux::features;
 using namespace flux::testing;
@@ -2515,3 +2517,5 @@ TEST_CASE("application: without a file store it shares none, and without a runni
   application.chat("lobby", {.message = "hi"}, sent.done());
   CHECK(sent.code() == Errc::stopped);
 }
+
+}  // namespace participant_test

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace path_pattern_test {
+
 namespace {
 
 using flux::transport::PathCaptures;
@@ -149,3 +151,5 @@ TEST_CASE("path table: same paths with other names share a value; if it is not a
   CHECK(table.find("/f/x", captures, [](int) { return false; }) == nullptr);
   CHECK(captures.all().empty());
 }
+
+}  // namespace path_pattern_test

@@ -5,6 +5,8 @@
 
 #include <string>
 
+namespace permits_test {
+
 using namespace flux;
 using gate::RoomAct;
 using gate::RoomPermits;
@@ -60,3 +62,5 @@ TEST_CASE("permits: the error says whether the client must log in", "[permits]")
   CHECK(gate::insufficient(nullptr, "room", "system").message() == "System rooms require admin permission");
   CHECK(gate::insufficient(nullptr, "room", "systems").message() == "Insufficient permissions for room: systems");
 }
+
+}  // namespace permits_test

@@ -10,6 +10,8 @@
 #include <string>
 #include <utility>
 
+namespace presence_board_test {
+
 using namespace flux;
 using namespace flux::features;
 
@@ -301,3 +303,5 @@ TEST_CASE("presence board: in random use every client that applies its notices k
     }
   }
 }
+
+}  // namespace presence_board_test

@@ -2,6 +2,8 @@
 
 #include <flux/detail/features/presence_throttle.hpp>
 
+namespace presence_throttle_test {
+
 using namespace flux;
 using namespace flux::features;
 using namespace std::chrono_literals;
@@ -56,3 +58,5 @@ TEST_CASE("presence throttle: a room that was left is forgotten") {
   throttle.forget(a);
   CHECK(throttle.take(start, 100ms).empty());
 }
+
+}  // namespace presence_throttle_test

@@ -3,6 +3,8 @@
 
 #include <flux/detail/features/public_space.hpp>
 
+namespace public_space_test {
+
 using namespace flux;
 using namespace flux::features;
 using namespace flux::testing;
@@ -365,3 +367,5 @@ TEST_CASE("public space: items are accepted no faster than watchers of changes a
   CHECK(s.space->takes_items().ok());
   s.space->unwatch(seat);
 }
+
+}  // namespace public_space_test

@@ -7,6 +7,8 @@
 #include <set>
 #include <string>
 
+namespace random_test {
+
 using flux::random_token;
 
 TEST_CASE("random token: as many characters as the bytes need, and only those that URLs take as they are", "[random]") {
@@ -37,3 +39,5 @@ TEST_CASE("random token: no two are the same, and every character is as frequent
     for (const std::size_t n : of_place) CHECK((n == 0 || (n > 40 && n < 190)));
   }
 }
+
+}  // namespace random_test

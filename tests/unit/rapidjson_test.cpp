@@ -5,6 +5,8 @@
 #include <limits>
 #include <string>
 
+namespace rapidjson_test {
+
 using namespace flux;
 using namespace flux::literals;
 using namespace std::string_literals;
@@ -72,3 +74,5 @@ TEST_CASE("rapidjson: a value that can't be written as JSON is an error", "[rapi
   REQUIRE_FALSE(result.ok());
   CHECK(result.error().code() == Errc::invalid_json);
 }
+
+}  // namespace rapidjson_test

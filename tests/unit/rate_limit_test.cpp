@@ -2,6 +2,8 @@
 
 #include <flux/detail/gate/rate_limit.hpp>
 
+namespace rate_limit_test {
+
 using flux::gate::RateLimit;
 using namespace std::chrono_literals;
 
@@ -58,3 +60,5 @@ TEST_CASE("rate limit: a burst of 0 counts as 1", "[rate]") {
   CHECK(allowed(limit, start, 10, 0) == 1);
   CHECK(allowed(limit, start + 100ms, 10, 0) == 1);
 }
+
+}  // namespace rate_limit_test

@@ -5,6 +5,8 @@
 
 #include <string>
 
+namespace raw_id_test {
+
 using flux::detail::RawId;
 
 TEST_CASE("raw id: its text is read again") {
@@ -26,3 +28,5 @@ TEST_CASE("raw id: other texts are none") {
   CHECK_FALSE(RawId::parse("U" + good.substr(1)));
   CHECK_FALSE(RawId::parse(good.substr(0, 13) + "0000004000000"));  // a slot of 2^32
 }
+
+}  // namespace raw_id_test

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+namespace reclaimer_test {
+
 using flux::core::Reclaimer;
 
 namespace {
@@ -65,3 +67,5 @@ TEST_CASE("reclaimer: threads release many objects at once, and it ends when all
   CHECK(reclaimer.use_count() == 1);
   reclaimer.reset();
 }
+
+}  // namespace reclaimer_test

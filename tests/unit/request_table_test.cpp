@@ -5,6 +5,8 @@
 
 #include <string>
 
+namespace request_table_test {
+
 using namespace flux;
 using Declared = core::Member;
 using Members = core::Members;
@@ -81,3 +83,5 @@ TEST_CASE("members: an error names the first wrong member, prefixed with the obj
   CHECK(fault(R"({"value":1,"value":1})") == "member \"value\" appears twice");
   CHECK(fault(R"({"value":[[[[[[[[[[]]]]]]]]]]})") == "JSON nested deeper than 10 levels");
 }
+
+}  // namespace request_table_test

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+namespace result_test {
+
 using flux::Errc;
 using flux::Error;
 using flux::Result;
@@ -95,3 +97,5 @@ TEST_CASE("result: of void, and_then and transform call a function without argum
   CHECK(one.transform([](int) {}).ok());
   CHECK(one.and_then([](int) { return nothing(true); }).error().code() == Errc::room_exists);
 }
+
+}  // namespace result_test

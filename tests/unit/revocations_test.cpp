@@ -13,6 +13,8 @@
 #include <thread>
 #include <vector>
 
+namespace revocations_test {
+
 using namespace flux;
 using namespace std::chrono_literals;
 using features::RevocationLog;
@@ -262,3 +264,5 @@ TEST_CASE("revocation log: a store that can't be loaded is an error, and so is n
   CHECK(kept.revocations.size() == 1);
   CHECK(kept.lines.back().find("left out") != std::string::npos);
 }
+
+}  // namespace revocations_test

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace room_life_test {
+
 using namespace flux;
 using namespace flux::features;
 using namespace std::chrono_literals;
@@ -259,3 +261,5 @@ TEST_CASE("room life: in random use it ends exactly when it was empty for long e
     for (int step = 0; step < 200 && !world.ended(); ++step) world.step();
   }
 }
+
+}  // namespace room_life_test

@@ -14,6 +14,8 @@
 #include <mutex>
 #include <thread>
 
+namespace room_log_test {
+
 using namespace flux;
 using namespace flux::features;
 using namespace flux::testing;
@@ -978,3 +980,5 @@ TEST_CASE("restored rooms: an item longer than any message is skipped, the older
   CHECK_THAT(warnings[0],
              Catch::Matchers::ContainsSubstring("item 2 of room \"r\" is left out: it has 16777218 bytes"));
 }
+
+}  // namespace room_log_test

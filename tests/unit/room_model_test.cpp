@@ -18,6 +18,8 @@
 #include <set>
 #include <stdexcept>
 
+namespace room_model_test {
+
 using namespace flux;
 using namespace flux::testing;
 using namespace std::chrono_literals;
@@ -682,3 +684,5 @@ TEST_CASE("rooms kept: random use with faults and crashes, acknowledged items st
     world.step();
   }
 }
+
+}  // namespace room_model_test

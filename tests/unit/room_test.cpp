@@ -7,6 +7,8 @@
 #include <set>
 #include <sstream>
 
+namespace room_test {
+
 using namespace flux;
 using namespace flux::features;
 using namespace flux::testing;
@@ -875,3 +877,5 @@ TEST_CASE("newest events: bounded by keys and bytes, and it is known what was fo
   CHECK_FALSE(newest.covers(7));
   CHECK(newest.covers(8));
 }
+
+}  // namespace room_test

@@ -10,6 +10,8 @@
 #include <set>
 #include <thread>
 
+namespace rooms_test {
+
 using namespace flux;
 using namespace flux::features;
 using namespace flux::testing;
@@ -285,3 +287,5 @@ TEST_CASE("rooms: threads that create rooms concurrently never exceed the limit"
   CHECK(made == 50);
   CHECK(rooms.all().size() == 50);
 }
+
+}  // namespace rooms_test

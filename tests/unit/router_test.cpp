@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <string>
 
+namespace router_test {
+
 using flux::transport::PathCaptures;
 using flux::transport::RouteMatch;
 using flux::transport::Router;
@@ -149,3 +151,5 @@ TEST_CASE("router: a static folder that does not exist, has a parameter in its p
   CHECK_THROWS_AS(router.add_static("/", folder), flux::Error);
   CHECK_THROWS_AS(router.add("GET", "/*rest", any_handler()), flux::Error);
 }
+
+}  // namespace router_test

@@ -5,6 +5,8 @@
 #include <set>
 #include <string>
 
+namespace secret_test {
+
 using namespace flux::core;
 
 namespace {
@@ -75,3 +77,5 @@ TEST_CASE("seeded hash: copies agree, others do not", "[secret]") {
   CHECK(hash("room") != hash("rooms"));
   CHECK(hash("") != hash(std::string_view("\0", 1)));
 }
+
+}  // namespace secret_test

@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+namespace service_list_test {
+
 using flux::features::Service;
 using flux::features::ServiceList;
 
@@ -82,3 +84,5 @@ TEST_CASE("services: one with invalid options is not added") {
   list.start(*loop);
   CHECK(calls.empty());
 }
+
+}  // namespace service_list_test

@@ -5,6 +5,8 @@
 #include <random>
 #include <set>
 
+namespace session_key_test {
+
 using namespace flux::core;
 
 TEST_CASE("session key: its text has 13 characters and gives the key back", "[session_key]") {
@@ -56,3 +58,5 @@ TEST_CASE("timed key: its text has 22 characters, sorts by time, and ends with t
   CHECK(timed_key_text(0, 0) == std::string(22, '0'));
   CHECK(timed_key_text((std::int64_t{1} << 45) - 1, 0) == "zzzzzzzzz" + key_text(0));
 }
+
+}  // namespace session_key_test

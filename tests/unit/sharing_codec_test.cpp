@@ -5,6 +5,8 @@
 
 #include <memory>
 
+namespace sharing_codec_test {
+
 using namespace flux;
 using namespace flux::protocol;
 using namespace flux::literals;
@@ -338,3 +340,5 @@ TEST_CASE("sharing answer: members are escaped and keep their order") {
   const RoomInfo room{"r", RoomMode::history, 5, 2, {}};
   CHECK(sharing_rooms({&room, 1}) == R"([{"roomId":"r","mode":"history","capacity":5,"members":2}])");
 }
+
+}  // namespace sharing_codec_test

@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+namespace side_thread_test {
+
 using flux::core::SideThread;
 
 TEST_CASE("side thread: tasks from many threads run elsewhere, one at a time, each thread's in order",
@@ -70,3 +72,5 @@ TEST_CASE("side thread: a task may release its last owner", "[side_thread]") {
   });
   gone.get_future().wait();
 }
+
+}  // namespace side_thread_test

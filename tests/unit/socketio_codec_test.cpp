@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+namespace socketio_codec_test {
+
 using namespace flux;
 using namespace flux::literals;
 using namespace flux::protocol;
@@ -657,3 +659,5 @@ TEST_CASE("socket.io: any arguments survive encoding and decoding, over WebSocke
     check(over_polling);
   }
 }
+
+}  // namespace socketio_codec_test

@@ -6,6 +6,8 @@
 
 #include <tuple>
 
+namespace socketio_names_test {
+
 namespace {
 
 using namespace flux;
@@ -28,3 +30,5 @@ TEST_CASE("socket.io: a listener is declared with the names of both namespaces")
   Event event("news", {JsonText::number(7)}, nullptr);
   listener(event);
 }
+
+}  // namespace socketio_names_test

@@ -12,6 +12,8 @@
 #include <random>
 #include <string>
 
+namespace static_folder_test {
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -267,3 +269,5 @@ TEST_CASE("static folder: ranges, the part, its place and 416", "[http]") {
   CHECK(range("bytes=99-", "If-Range: \"x\"\r\n") == whole);
   CHECK(folder.plan(request("HEAD", "Range: bytes=0-0\r\n"), "app.js").status == 200);
 }
+
+}  // namespace static_folder_test

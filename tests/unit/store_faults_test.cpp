@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+namespace store_faults_test {
+
 using namespace flux;
 using namespace flux::features;
 using namespace std::chrono_literals;
@@ -135,3 +137,5 @@ TEST_CASE("store faults: a file store's facts about a file are passed on as far 
   CHECK_THAT(another.error().cause(), Catch::Matchers::ContainsSubstring("gave file f"));
   CHECK(s.faults.count() == 1);
 }
+
+}  // namespace store_faults_test

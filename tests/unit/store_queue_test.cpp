@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+namespace store_queue_test {
+
 using flux::storage::StoreQueue;
 using namespace std::chrono_literals;
 
@@ -377,3 +379,5 @@ TEST_CASE("store queue: one worker makes slow calls, too, and those that wait lo
   queue->stop();
   CHECK(order == "abcd");
 }
+
+}  // namespace store_queue_test

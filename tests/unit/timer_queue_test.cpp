@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+namespace timer_queue_test {
+
 using namespace flux;
 using namespace flux::core;
 using namespace std::chrono_literals;
@@ -176,3 +178,5 @@ TEST_CASE("deadline wheel: an entry set into the slot that is being walked waits
   CHECK(second.fired == 0);
   CHECK(ticks_until(wheel, second, 1000) == 512);
 }
+
+}  // namespace timer_queue_test

@@ -25,6 +25,8 @@ using flux::transport::make_tls_context;
 #include <string_view>
 #include <utility>
 
+namespace tls_test {
+
 namespace {
 
 using flux::testing::TestCertificate;
@@ -713,5 +715,7 @@ TEST_CASE("tls: a build without TLS, the context reports it", "[tls]") {
   CHECK(made.error().code() == Errc::tls_failed);
   CHECK(made.error().message() == "this build of flux has no TLS; configure it with FLUX_WITH_TLS=ON and OpenSSL");
 }
+
+}  // namespace tls_test
 
 #endif

@@ -4,6 +4,8 @@
 #include <flux/detail/transport/trusted_proxies.hpp>
 #include <flux/error.hpp>
 
+namespace trusted_proxies_test {
+
 using namespace flux;
 using transport::TrustedProxies;
 
@@ -80,3 +82,5 @@ TEST_CASE("trusted proxies: an entry that is neither an address nor a range is n
     }
   }
 }
+
+}  // namespace trusted_proxies_test

@@ -3,6 +3,8 @@
 
 #include <flux/detail/endpoints/files/tus.hpp>
 
+namespace tus_test {
+
 using flux::Errc;
 using flux::protocol::read_tus_checksum;
 using flux::protocol::read_tus_number;
@@ -80,3 +82,5 @@ TEST_CASE("tus: removing a key from metadata leaves the rest unchanged") {
   CHECK(flux::protocol::tus_metadata_without("a YQ==, ticket YQ== ,b", "ticket") == "a YQ==,b");
   CHECK(flux::protocol::tus_metadata_without("tickets YQ==,a ticket", "ticket") == "tickets YQ==,a ticket");
 }
+
+}  // namespace tus_test

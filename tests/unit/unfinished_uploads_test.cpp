@@ -6,6 +6,8 @@
 #include <set>
 #include <string>
 
+namespace unfinished_uploads_test {
+
 using namespace flux;
 using namespace flux::features;
 
@@ -78,3 +80,5 @@ TEST_CASE("unfinished uploads: those that the store has created are named", "[un
   uploads.remove("a");
   CHECK(uploads.created().empty());
 }
+
+}  // namespace unfinished_uploads_test

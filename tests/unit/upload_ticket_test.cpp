@@ -5,6 +5,8 @@
 #include <flux/detail/gate/file_link.hpp>
 #include <flux/detail/gate/upload_ticket.hpp>
 
+namespace upload_ticket_test {
+
 using namespace flux;
 using namespace flux::gate;
 
@@ -46,3 +48,5 @@ TEST_CASE("upload ticket: a file link's signature is not valid for a ticket") {
   const std::string signature = query.substr(query.rfind('=') + 1);
   CHECK_FALSE(UploadTickets(key).read("1000000.0123456789abc.72." + signature, 0));
 }
+
+}  // namespace upload_ticket_test

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+namespace utf8_test {
+
 using flux::core::beginning;
 using flux::core::has_control_characters;
 using flux::core::repaired;
@@ -125,3 +127,5 @@ TEST_CASE("utf8: control characters of both ranges are found, their neighbours a
   for (const char* text : {"", " ", "~", "\xC2\xA0", "\xC3\x80", "\xE2\x82\xAC"})
     CHECK_FALSE(has_control_characters(text));
 }
+
+}  // namespace utf8_test

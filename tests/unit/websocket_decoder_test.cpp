@@ -5,6 +5,8 @@
 
 #include <utility>
 
+namespace websocket_decoder_test {
+
 namespace {
 
 using namespace flux::testing;
@@ -552,3 +554,5 @@ TEST_CASE("websocket frame: a close frame has a permitted code and a reason that
   CHECK(close_frame(1000, std::string(120, 'r') + "\xE2\x82\xAC").substr(4) == std::string(120, 'r') + "\xE2\x82\xAC");
   CHECK(close_frame(1000, "ok\xFFnot ok").substr(4) == "ok");
 }
+
+}  // namespace websocket_decoder_test

@@ -2,6 +2,8 @@
 
 #include <flux/detail/transport/websocket_handshake.hpp>
 
+namespace websocket_handshake_test {
+
 using namespace flux::transport;
 
 namespace {
@@ -103,3 +105,5 @@ TEST_CASE("negotiation: compression that is off is never negotiated", "[websocke
   CHECK_FALSE(agreement.enabled);
   CHECK(agreement.response_header.empty());
 }
+
+}  // namespace websocket_handshake_test
