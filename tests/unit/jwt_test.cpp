@@ -885,7 +885,11 @@ TEST_CASE("jwt: algorithms have the names of the RFCs, case-sensitive", "[jwt]")
   }
 }
 
+}  // namespace jwt_test
+
 #else
+
+namespace jwt_test {
 
 TEST_CASE("jwt: a build without OpenSSL says so, and still reads tokens", "[jwt]") {
   using namespace flux;

@@ -707,7 +707,11 @@ TEST_CASE("tls: unusable files, the error names the file and the reason", "[tls]
   CHECK(make_tls_context(files_of(certificate)).ok());
 }
 
+}  // namespace tls_test
+
 #else
+
+namespace tls_test {
 
 TEST_CASE("tls: a build without TLS, the context reports it", "[tls]") {
   const auto made = make_tls_context(TlsOptions{"certificate.pem", "key.pem"});
