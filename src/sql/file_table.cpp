@@ -92,6 +92,6 @@ Result<void> FileTable::save(const FileInfo& file) {
   return rows_.put(std::move(row));
 }
 
-Result<void> FileTable::erase(const FileId& id) { return rows_.erase(id); }
+Result<void> FileTable::erase(const FileId& id) { return rows_.erase({id}); }
 
 }  // namespace flux::storage::sql

@@ -75,6 +75,6 @@ Result<void> KeyTable::put(const ApiKeyRecord& record) {
   return rows_.put(std::move(row));
 }
 
-Result<void> KeyTable::remove(const std::string& id) { return rows_.erase(id); }
+Result<void> KeyTable::remove(const std::string& id) { return rows_.erase({id}); }
 
 }  // namespace flux::storage::sql

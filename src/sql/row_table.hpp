@@ -1,11 +1,14 @@
-// A table of rows with an id that are read all together and written one by one: the file index, and API keys.
+// A table of rows that are read all together and written one by one: the file index, API keys, and revocations.
 #pragma once
 
 #include "database.hpp"
 
+#include <cstddef>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace flux::storage::sql {
@@ -17,8 +20,9 @@ class RowTable {
   struct Content {
     StoreName store;                // of the store that the table belongs to
     const char* rows;               // what errors call them: "files"
-    std::span<const Field> fields;  // the first one is "id", the primary key
+    std::span<const Field> fields;  // the first ones are the primary key
     int version;                    // of the table's form
+    std::size_t key_fields = 1;     // how many fields the key has
   };
 
   /// Creates or checks the table. Errors: throws `Error` (store_failed, or bad_config for a name that no table can have).
@@ -42,10 +46,10 @@ class RowTable {
 
   /// The beginning of a statement for `put`, which expects the values of all fields in their order, separated by commas.
   Statement row() const;
-  /// Inserts the row, or replaces the one with the same id. Errors: store_failed.
+  /// Inserts the row, or replaces the one with the same key. Errors: store_failed.
   Result<void> put(Statement row);
-  /// Does nothing if there is no row with this id. Errors: store_failed.
-  Result<void> erase(const std::string& id);
+  /// Does nothing if there is no row with this key, which has a value for each of its fields. Errors: store_failed.
+  Result<void> erase(std::initializer_list<std::string_view> key);
 
   const Database& database() const noexcept { return *database_; }
 
@@ -58,6 +62,7 @@ class RowTable {
   const std::string name_;
   const std::string table_;    // quoted
   const std::string columns_;  // "id, name, size"
+  const std::string key_;      // "id"
 };
 
 }  // namespace flux::storage::sql

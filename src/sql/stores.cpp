@@ -4,6 +4,7 @@
 #include "chat.hpp"
 #include "file_table.hpp"
 #include "key_table.hpp"
+#include "revocation_table.hpp"
 #include "room_tables.hpp"
 
 #include <utility>
@@ -19,7 +20,7 @@ SqlDatabase::~SqlDatabase() = default;
 SqlDatabase::SqlDatabase(const SqlDatabase&) = default;
 SqlDatabase& SqlDatabase::operator=(const SqlDatabase&) = default;
 
-/// `Tables` is `Chat`, `FileTable`, `KeyTable` or `RoomTables`.
+/// `Tables` is `Chat`, `FileTable`, `KeyTable`, `RevocationTable` or `RoomTables`.
 template <class Tables, class Options>
 static std::unique_ptr<Tables> opened(const std::shared_ptr<const Access>& access, const Options& options) {
   return std::make_unique<Tables>(std::make_unique<Database>(Tables::name, access), options);
@@ -39,6 +40,10 @@ std::shared_ptr<SqlFileIndex> SqlDatabase::file_index(const SqlFileIndexOptions&
 
 std::shared_ptr<SqlKeyStore> SqlDatabase::key_store(const SqlKeyOptions& options) const {
   return std::make_shared<SqlKeyStore>(opened<KeyTable>(access_, options));
+}
+
+std::shared_ptr<SqlRevocationStore> SqlDatabase::revocation_store(const SqlRevocationOptions& options) const {
+  return std::make_shared<SqlRevocationStore>(opened<RevocationTable>(access_, options));
 }
 
 // --- Chat ---
@@ -108,5 +113,16 @@ SqlKeyStore::~SqlKeyStore() = default;
 Result<std::vector<ApiKeyRecord>> SqlKeyStore::load() { return table_->load(); }
 Result<void> SqlKeyStore::put(const ApiKeyRecord& record) { return table_->put(record); }
 Result<void> SqlKeyStore::remove(const std::string& id) { return table_->remove(id); }
+
+// --- Revocations ---
+
+SqlRevocationStore::SqlRevocationStore(std::unique_ptr<RevocationTable> table) : table_(std::move(table)) {}
+SqlRevocationStore::~SqlRevocationStore() = default;
+
+Result<std::vector<Revocation>> SqlRevocationStore::load() { return table_->load(); }
+Result<void> SqlRevocationStore::save(const Revocation& revocation) { return table_->save(revocation); }
+Result<void> SqlRevocationStore::remove(RevocationKind kind, const std::string& name) {
+  return table_->remove(kind, name);
+}
 
 }  // namespace flux

@@ -24,6 +24,7 @@ struct WithDatabase : flux::SqlOptions, Options {};
 using ChatOptions = WithDatabase<flux::SqlChatOptions>;
 using FileIndexOptions = WithDatabase<flux::SqlFileIndexOptions>;
 using KeyOptions = WithDatabase<flux::SqlKeyOptions>;
+using RevocationOptions = WithDatabase<flux::SqlRevocationOptions>;
 using RoomOptions = WithDatabase<flux::SqlRoomOptions>;
 
 /// Opens stores in one database, each through a database object of its own.
@@ -33,6 +34,7 @@ class SqlStores {
   virtual std::shared_ptr<flux::SqlChatStore> open_chat(const ChatOptions& options) = 0;
   virtual std::shared_ptr<flux::SqlFileIndex> open_files(const FileIndexOptions& options) = 0;
   virtual std::shared_ptr<flux::SqlKeyStore> open_keys(const KeyOptions& options) = 0;
+  virtual std::shared_ptr<flux::SqlRevocationStore> open_revocations(const RevocationOptions& options) = 0;
   virtual std::shared_ptr<flux::SqlRoomStore> open_rooms(const RoomOptions& options) = 0;
 };
 
@@ -49,6 +51,9 @@ class SqlStoresAt final : public SqlStores {
   }
   std::shared_ptr<flux::SqlKeyStore> open_keys(const KeyOptions& options) override {
     return Database(place_, options).key_store(options);
+  }
+  std::shared_ptr<flux::SqlRevocationStore> open_revocations(const RevocationOptions& options) override {
+    return Database(place_, options).revocation_store(options);
   }
   std::shared_ptr<flux::SqlRoomStore> open_rooms(const RoomOptions& options) override {
     return Database(place_, options).room_store(options);
@@ -84,6 +89,9 @@ class SocketServer : public SqlServer {
   }
   std::shared_ptr<flux::SqlKeyStore> open_keys(const KeyOptions& options) override {
     return at(address())->open_keys(options);
+  }
+  std::shared_ptr<flux::SqlRevocationStore> open_revocations(const RevocationOptions& options) override {
+    return at(address())->open_revocations(options);
   }
   std::shared_ptr<flux::SqlRoomStore> open_rooms(const RoomOptions& options) override {
     return at(address())->open_rooms(options);

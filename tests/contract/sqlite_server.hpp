@@ -52,6 +52,9 @@ class SqliteServer final : public SqlServer {
   std::shared_ptr<flux::SqlKeyStore> open_keys(const KeyOptions& options) override {
     return flux::SqliteDatabase(path(), of_file(options)).key_store(options);
   }
+  std::shared_ptr<flux::SqlRevocationStore> open_revocations(const RevocationOptions& options) override {
+    return flux::SqliteDatabase(path(), of_file(options)).revocation_store(options);
+  }
   std::shared_ptr<flux::SqlRoomStore> open_rooms(const RoomOptions& options) override {
     return flux::SqliteDatabase(path(), of_file(options)).room_store(options);
   }

@@ -1,5 +1,6 @@
 // Revoked users and credentials: what a revocation is, and the interface of stores that keep them over a restart, which
-// applications can implement. `FileRevocationStore` (flux/storage/file_revocation_store.hpp) is one.
+// applications can implement. `FileRevocationStore` (flux/storage/file_revocation_store.hpp) is one; sql.hpp has those in
+// databases.
 #pragma once
 
 #include <flux/error.hpp>
@@ -27,7 +28,7 @@ struct Revocation {
   RevocationKind kind = RevocationKind::user;  ///< what `name` names
   std::string name{};                          ///< 1 to `name_bytes_max` bytes of UTF-8 without NUL
   std::int64_t until = 0;                      ///< milliseconds since 1970; from then on it refuses nothing
-  std::string reason{};                        ///< for the refused clients; at most `reason_bytes_max` bytes of UTF-8
+  std::string reason{};  ///< for the refused clients; at most `reason_bytes_max` bytes of UTF-8 without NUL
   /// The longest name, in bytes.
   static constexpr std::size_t name_bytes_max = 1'024;
   /// The longest reason, in bytes: as much as a WebSocket's close frame holds (RFC 6455, 5.5).

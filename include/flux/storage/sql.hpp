@@ -6,6 +6,7 @@
 #include <flux/storage/chat_store.hpp>
 #include <flux/storage/file_index.hpp>
 #include <flux/storage/key_store.hpp>
+#include <flux/storage/revocation_store.hpp>
 #include <flux/storage/room_store.hpp>
 
 #include <chrono>
@@ -23,6 +24,7 @@ struct Access;
 class Chat;
 class FileTable;
 class KeyTable;
+class RevocationTable;
 class RoomTables;
 }  // namespace storage::sql
 
@@ -39,7 +41,7 @@ struct SqlAddress {
 /// Options of a database, for all its stores together.
 struct SqlOptions {
   /// Connections to a database server, or readers of a file beside its one writer; 1 to 256. Each worker of the server
-  /// uses one at a time: `worker_threads` in `Config` for chat, in `RoomsOptions` and `FilesOptions` for the others.
+  /// uses one at a time: `worker_threads` in `Config` for chat, in `RoomsOptions` and `FilesOptions` for rooms and files.
   std::size_t connections = 8;
   /// Timeout of a call, within which a lost connection is replaced and the call retried; 100 ms to a day. Opening a
   /// store, and a call that reads everything, may take 20 times as long.
@@ -83,6 +85,12 @@ struct SqlFileIndexOptions {
 struct SqlKeyOptions {
   /// 1 to 40 letters, digits and `_`, not beginning with a digit. `<table>_version` belongs to it.
   std::string table = "flux_keys";
+};
+
+/// Options of a store of revocations in a database.
+struct SqlRevocationOptions {
+  /// 1 to 40 letters, digits and `_`, not beginning with a digit. `<table>_version` belongs to it.
+  std::string table = "flux_revocations";
 };
 
 /// Stores chat in a table of a database: one row per message, with its offset in `room_offset`. Messages can be edited
@@ -201,6 +209,30 @@ class SqlKeyStore final : public KeyStore {
   const std::unique_ptr<storage::sql::KeyTable> table_;
 };
 
+/// Stores revocations in a table of a database: one row per kind ("user" or "credential") and name, with the columns kind,
+/// name, ends_at (`Revocation::until`) and reason. The tables are created at the first start, by one process at a time. A
+/// server reads its rows once, when it starts: rows that others change take effect at its next start.
+///
+/// Durability: what `save` and `remove` have returned is on disk. Each is a transaction.
+/// Errors:     calls give store_failed, within `call_timeout` and one attempt to connect; at once while the database is
+///             known to be unreachable. Text with a NUL is refused with invalid_argument.
+/// Threading:  any thread.
+class SqlRevocationStore final : public RevocationStore {
+ public:
+  /// For flux itself: `SqlDatabase::revocation_store` opens a store.
+  explicit SqlRevocationStore(std::unique_ptr<storage::sql::RevocationTable> table);
+  ~SqlRevocationStore() override;
+  SqlRevocationStore(const SqlRevocationStore&) = delete;
+  SqlRevocationStore& operator=(const SqlRevocationStore&) = delete;
+
+  Result<std::vector<Revocation>> load() override;
+  Result<void> save(const Revocation& revocation) override;
+  Result<void> remove(RevocationKind kind, const std::string& name) override;
+
+ private:
+  const std::unique_ptr<storage::sql::RevocationTable> table_;
+};
+
 /// A database, in which stores are opened. To open one, flux connects, and creates or checks its tables. A database may
 /// hold several stores of a kind, each in a table of its own. The stores share the database's connections, also after
 /// this object is destroyed. Copies are the same database.
@@ -216,6 +248,8 @@ class SqlDatabase {
   std::shared_ptr<SqlFileIndex> file_index(const SqlFileIndexOptions& options = {}) const;
   /// Opens a store of API keys, for `ApiKeysOptions::store`. Errors: as above.
   std::shared_ptr<SqlKeyStore> key_store(const SqlKeyOptions& options = {}) const;
+  /// Opens a store of revocations, for `RevocationsOptions::store`. Errors: as above.
+  std::shared_ptr<SqlRevocationStore> revocation_store(const SqlRevocationOptions& options = {}) const;
 
  protected:
   /// For flux itself.

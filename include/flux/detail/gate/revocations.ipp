@@ -31,8 +31,9 @@ FLUX_DECL Result<void> Revocations::check(const Revocation& revocation) {
     return Error(Errc::invalid_argument, "the reason of a revocation has " + std::to_string(revocation.reason.size()) +
                                              " bytes; at most " + std::to_string(Revocation::reason_bytes_max));
   }
-  if (!core::valid_utf8(revocation.reason)) {
-    return Error(Errc::invalid_argument, "the reason of a revocation must be UTF-8");
+  if (!core::valid_utf8(revocation.reason) || revocation.reason.find('\0') != std::string::npos) {
+    return Error(Errc::invalid_argument, "the reason of a revocation must be UTF-8 without NUL; \"" +
+                                             core::shown(revocation.reason) + "\" is not");
   }
   return {};
 }
