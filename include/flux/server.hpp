@@ -335,11 +335,13 @@ class Server {
   /// Closes every session of the user; returns their number.
   std::size_t disconnect_user(std::string_view user_id, CloseCode code, std::string_view reason = {});
 
-  /// Withdraws the user's grants: each of its clients, over any protocol, leaves its rooms and is disconnected, with 4401
-  /// and the reason if the protocol has close codes; its upload tickets become invalid. Returns the number of clients.
-  /// Whether the user may connect again is up to the handlers. A client that a handler has not yet answered is not
-  /// affected. `leave` removes one client from one room. Many clients are disconnected in portions, so that other clients
-  /// of their loops are served in between.
+  /// Withdraws the user's grants. When the call returns, no message of the user's clients is acted on any more, over any
+  /// protocol, and their rooms send them nothing more, not even what was sent in the same turn; their upload tickets are
+  /// invalid. Soon after that all leave their rooms, then all are disconnected, with 4401 and the reason if the protocol has
+  /// close codes. Returns the number of clients. Whether the user may connect again is up to the handlers. A client that a
+  /// handler has not yet answered is not affected. `leave` removes one client from one room.
+  /// Cost: O(clients of the user) for the call. Many clients are ended in portions, so that the other clients of their
+  /// loops are served in between.
   std::size_t revoke_user(std::string_view user_id, std::string_view reason = "access was revoked");
   /// The same for one session. Errors: session_not_found.
   Outcome<void> revoke(const SessionId& id, std::string_view reason = "access was revoked");

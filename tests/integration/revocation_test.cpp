@@ -461,4 +461,142 @@ TEST_CASE("revocation: what can't be revoked is an error that says why") {
   CHECK(server.revocations().empty());
 }
 
+TEST_CASE("revocation: what a client has sent is not acted on once its user is revoked, over any protocol") {
+  auto config = test_config();
+  flux::Server server(config);
+  server.on_connect([](flux::ConnectRequest& request) { request.accept(grant_of(request.token())); });
+  std::mutex mutex;
+  std::vector<std::string> heard;
+  const auto hear = [&](const std::string& what) {
+    const std::lock_guard lock(mutex);
+    heard.push_back(what);
+    if (what.find("first") != std::string::npos) server.revoke_user("ann");
+  };
+  const auto heard_so_far = [&] {
+    const std::lock_guard lock(mutex);
+    return std::exchange(heard, {});
+  };
+  server.on_event([&](flux::EventMessage& event) { hear("event " + event.event); });
+  server.on_chat([&](flux::ChatDraft& draft) { hear("chat " + draft.message); });
+  flux::WebSocketEndpoint raw;
+  raw.on_message = [&](const flux::WebSocket&, std::string_view message, flux::MessageType) {
+    hear("raw " + std::string(message));
+  };
+  server.websocket("/raw", std::move(raw));
+  flux::engineio::Endpoint engine;
+  engine.on_message = [&](const flux::engineio::Socket&, std::string_view message, flux::MessageType) {
+    hear("engine " + std::string(message));
+  };
+  flux::engineio::serve(server, std::move(engine));
+  flux::socketio::Io io(server, {});
+  io.on_connection([&](const flux::socketio::Socket& socket) {
+    socket.on("packet", [&](flux::socketio::Event& event) {
+      hear("socket " + event.args().front().json().get<std::string>("").value_or(""));
+    });
+  });
+  flux::socketio::serve_sharing(server, io);
+  server.start();
+  const auto texts = [](std::initializer_list<const char*> all) {
+    std::string bytes;
+    for (const char* text : all) bytes += flux::testing::text_frame(text);
+    return bytes;
+  };
+  LiveClient bob(server.port(), "/live?access_token=bob");
+  bob.join("r");
+  {
+    LiveClient ann(server.port(), "/live?access_token=ann");
+    ann.join("r");
+    bob.next("presence_updated");
+    ann.tcp.send(texts({R"({"type":"broadcast_event","payload":{"event":"first"}})",
+                        R"({"type":"send_chat","payload":{"message":"second"}})",
+                        R"({"type":"broadcast_event","payload":{"event":"third"}})"}));
+    CHECK(ann.closed().code == 4401);
+    CHECK(heard_so_far() == std::vector<std::string>{"event first"});
+    // The members hear that it has left, and nothing of what it has sent.
+    CHECK(type_of(bob.next()) == "presence_updated");
+  }
+  {
+    WebSocketClient ann(server.port(), "/raw?access_token=ann");
+    ann.tcp.send(texts({"first", "second"}));
+    CHECK(ann.closed().code == 4401);
+    CHECK(heard_so_far() == std::vector<std::string>{"raw first"});
+  }
+  {
+    WebSocketClient ann(server.port(), "/engine.io/?EIO=4&transport=websocket&access_token=ann");
+    ann.message();
+    ann.tcp.send(texts({"4first", "4second"}));
+    CHECK(ann.closed().code == 4401);
+    CHECK(heard_so_far() == std::vector<std::string>{"engine first"});
+  }
+  {
+    WebSocketClient ann(server.port(), "/socket.io/?EIO=4&transport=websocket");
+    ann.message();
+    ann.send_text(R"(40{"token":"ann"})");
+    REQUIRE(ann.message().substr(0, 2) == "40");
+    ann.tcp.send(texts({R"(42["packet","first"])", R"(42["packet","second"])", R"(421["room:join","r"])"}));
+    ann.closed();
+    CHECK(heard_so_far() == std::vector<std::string>{"socket first"});
+    CHECK(ann.before_close.back() == "41");
+  }
+  {
+    Poller ann(server.port(), false);
+    ann.post(R"(40{"token":"ann"})");
+    REQUIRE(ann.poll().substr(0, 2) == "40");
+    ann.post(
+        "42[\"packet\",\"first\"]\x1e"
+        "42[\"packet\",\"second\"]");
+    CHECK(heard_so_far() == std::vector<std::string>{"socket first"});
+  }
+}
+
+TEST_CASE("revocation: clients that are revoked together hear nothing more of their room, nor of one another") {
+  auto config = test_config();  // presence is sent at once
+  flux::Server server(config);
+  server.on_connect([](flux::ConnectRequest& request) { request.accept(grant_of(request.token())); });
+  server.on_call("revoke", [&](flux::Call& call) {
+    const auto revoked = server.revoke_user("ann", in(1h), "left the team");
+    CHECK(server.broadcast("r", "after", {}).ok());
+    call.reply(flux::JsonText::number(revoked.value()));
+  });
+  flux::socketio::Io io(server, {});
+  flux::socketio::serve_sharing(server, io);
+  server.start();
+  LiveClient bob(server.port(), "/live?access_token=bob");
+  bob.join("r");
+  std::vector<LiveClient> anns;
+  for (int i = 0; i < 5; ++i) {
+    anns.emplace_back(server.port(), "/live?access_token=ann");
+    anns.back().join("r");
+  }
+  WebSocketClient shares(server.port(), "/socket.io/?EIO=4&transport=websocket");
+  shares.message();
+  shares.send_text(R"(40{"token":"ann"})");
+  while (shares.message().substr(0, 2) != "40") {
+  }
+  shares.send_text(R"(421["room:join","r"])");
+  while (shares.message().substr(0, 3) != "431") {
+  }
+  // Each hears of those that joined after it.
+  REQUIRE(eventually([&] { return server.presence("r").size() == 7; }));
+  for (LiveClient& ann : anns) CHECK(type_of(ann.request("call", R"({"method":"none"})")) == "error");
+  CHECK(number_at(bob.request("call", R"({"method":"revoke"})"), "/payload") == 6);
+  for (LiveClient& ann : anns) {
+    const auto closed = ann.closed();
+    CHECK(closed.code == 4401);
+    CHECK(closed.reason == "left the team");
+    CHECK(ann.before_close.empty());
+  }
+  shares.closed();
+  CHECK(shares.before_close == std::vector<std::string>{"41"});
+  // Bob hears the event, and of each that has left.
+  std::size_t left = 0;
+  bool after = false;
+  while (left < 6) {
+    const auto message = bob.next();
+    after = after || text_at(message, "/payload/event") == "after";
+    for (std::size_t i = 0; message.get<std::string>("/payload/left/" + std::to_string(i)); ++i) ++left;
+  }
+  CHECK(after);
+}
+
 }  // namespace revocation_test

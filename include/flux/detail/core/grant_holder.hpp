@@ -12,9 +12,11 @@ namespace flux::core {
 
 class Loop;
 
-/// A client that is connected with a grant, which can end before the connection does.
-/// Threading: `loop` and `grant` on any thread. The others are called on the loop, outside the client's own callbacks: a
-/// handler that revokes its own client does not lose it while it runs.
+/// A client that is connected with a grant, which can end before the connection does. Then it is withdrawn, leaves its
+/// rooms and is disconnected, in this order: of many clients that end together, all are withdrawn before the first leaves,
+/// and all leave before the first is disconnected. So none of them is told about the others.
+/// Threading: `loop`, `grant`, `withdraw` and `withdrawn` on any thread. The others are called on the loop, outside the
+/// client's own callbacks: a handler that revokes its own client does not lose it while it runs.
 class GrantHolder {
  public:
   virtual ~GrantHolder() = default;
@@ -25,9 +27,15 @@ class GrantHolder {
   /// The grant expires soon, at `expires_at` (milliseconds since 1970). Tells the client, if it can present a new
   /// token.
   virtual void access_expiring(std::int64_t /*expires_at*/) {}
-  /// The grant that ended at `expires_at` has expired: ends the access, unless the client has a new grant by then.
-  virtual void access_expired(std::int64_t expires_at) = 0;
-  /// The grant has ended: the client leaves its rooms and is disconnected.
+  /// The grant that ended at `expires_at` has expired: withdraws it. Returns false if the client has a new grant by then.
+  virtual bool access_expired(std::int64_t expires_at) = 0;
+  /// From now on nothing that the client sends is acted on, and its rooms send it nothing. Cost: O(1), no allocation.
+  virtual void withdraw() noexcept = 0;
+  /// Whether `withdraw` was called.
+  virtual bool withdrawn() const noexcept = 0;
+  /// The client leaves its rooms; a request in progress ends.
+  virtual void leave_rooms() = 0;
+  /// The client is disconnected.
   virtual void end_access(CloseCode code, std::string_view reason) = 0;
 };
 

@@ -169,27 +169,22 @@ class SessionDirectory {
   }
 
   /// Assigns the session to the user; does nothing if the user is empty.
-  void add_user(const std::string& user, std::uint64_t key) {
+  void add_user(const std::string& user, SessionPtr session) {
     if (user.empty()) return;
+    const std::uint64_t key = session->key();
     const std::lock_guard lock(users_mutex_);
-    users_.insert({user, key});
+    users_.insert({user, key, std::move(session)});
   }
   void remove_user(const std::string& user, std::uint64_t key) {
     if (user.empty()) return;
     const std::lock_guard lock(users_mutex_);
-    users_.erase({user, key});
+    users_.erase({user, key, nullptr});  // the caller holds the session
   }
   std::vector<SessionPtr> of_user(std::string_view user) const {
-    std::vector<std::uint64_t> keys;
-    {
-      const std::lock_guard lock(users_mutex_);
-      for (auto entry = users_.lower_bound(user); entry != users_.end() && entry->user == user; ++entry) {
-        keys.push_back(entry->key);
-      }
-    }
     std::vector<SessionPtr> list;
-    for (const std::uint64_t key : keys) {
-      if (auto session = find(key)) list.push_back(std::move(session));
+    const std::lock_guard lock(users_mutex_);
+    for (auto entry = users_.lower_bound(user); entry != users_.end() && entry->user == user; ++entry) {
+      list.push_back(entry->session);
     }
     return list;
   }
@@ -208,6 +203,7 @@ class SessionDirectory {
   struct UserKey {
     std::string user;
     std::uint64_t key;
+    SessionPtr session;  // so that the sessions of a user with many need not be looked up one by one
   };
   struct ByUser {
     using is_transparent = void;

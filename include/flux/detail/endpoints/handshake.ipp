@@ -59,6 +59,23 @@ FLUX_DECL void let_in(const features::Backend& backend, std::string_view protoco
 
 namespace handshake_detail {
 
+/// A request in progress as the client of its grant.
+class RequestHolder final : public gate::HeldGrant {
+ public:
+  RequestHolder(std::shared_ptr<const Grant> grant, const std::shared_ptr<flux::detail::HttpExchangeState>& request)
+      : HeldGrant(request->loop(), std::move(grant)), request_(request) {}
+  /// With the first of the acts that end clients, because input of a request is not skipped before.
+  void leave_rooms() override {
+    if (const auto request = request_.lock()) request->abort();
+  }
+  void end_access(CloseCode, std::string_view) override {}
+
+ private:
+  void ignore_client() noexcept override {}
+
+  const std::weak_ptr<flux::detail::HttpExchangeState> request_;
+};
+
 /// The grant of a request in progress.
 class RequestGrant {
  public:
@@ -84,11 +101,8 @@ FLUX_DECL void end_with_revocation(features::Backend& backend,
   Grant endless;  // only what it is found by
   endless.identity.user_id = grant->identity.user_id;
   endless.credential = grant->credential;
-  auto end = [weak = std::weak_ptr(exchange)](CloseCode, std::string_view) {
-    if (const auto request = weak.lock()) request->abort();
-  };
-  auto held = std::make_shared<gate::HeldGrant>(exchange->loop(), std::make_shared<const Grant>(std::move(endless)),
-                                                std::move(end));
+  auto held =
+      std::make_shared<handshake_detail::RequestHolder>(std::make_shared<const Grant>(std::move(endless)), exchange);
   exchange->hold(std::make_shared<handshake_detail::RequestGrant>(backend.admitted, std::move(held)));
 }
 

@@ -248,11 +248,12 @@ struct Backend {
     guarded(counters, "stored file", [&] { handlers.stored_file(stored); });
   }
 
-  /// The session of this connection if it is in the room (empty: in any or none); otherwise null.
+  /// The session of this connection if it is in the room (empty: in any or none), and its grant is not withdrawn;
+  /// otherwise null.
   core::SessionDirectory::SessionPtr member(const SessionId& connection, const RoomId& room) const {
     const auto key = core::key_from_text(connection);
     auto session = key ? sessions.find(*key) : nullptr;
-    return session && (room.empty() || session->is_in(room)) ? session : nullptr;
+    return session && !session->withdrawn() && (room.empty() || session->is_in(room)) ? session : nullptr;
   }
 
   /// Completes the creation of a room. `done` is called when the store has it, at once if it is not kept; or with the

@@ -75,7 +75,8 @@ class Participant : public detail::SessionState {
   Result<void> change_grant(Grant grant) final;
   Result<void> change_data(JsonText data) final;
   void access_expiring(std::int64_t expires_at) final;
-  void access_expired(std::int64_t expires_at) final;
+  bool access_expired(std::int64_t expires_at) final;
+  void leave_rooms() final;
   void end_access(CloseCode code, std::string_view reason) final;
 
   // --- Access ---
@@ -204,7 +205,7 @@ class Participant : public detail::SessionState {
   // --- Implemented by the endpoint's session ---
 
   virtual std::shared_ptr<Participant> self() = 0;
-  /// Whether anything can be sent to it.
+  /// Whether it may act, and anything can be sent to it: it is neither closing nor withdrawn.
   virtual bool is_open() const = 0;
   /// Where rooms and the public space deliver its messages, and how these are encoded.
   virtual core::Outlet& outlet() = 0;

@@ -26,13 +26,13 @@ FLUX_DECL Participant::Extras& Participant::extras() {
 FLUX_DECL void Participant::enter_directory() {
   connected_ = true;
   backend().sessions.add(self(), loop()->clock().unix_ms());
-  if (const auto known = identity()) backend().sessions.add_user(known->user_id, key());
+  if (const auto known = identity()) backend().sessions.add_user(known->user_id, self());
   if (grant()) backend().admitted.watch(self(), gate::Admitted::Find::by_end);
   debug([&] { return "connected from " + remote().text(); });
 }
 
 FLUX_DECL void Participant::leave_everything(PublicSeat* seat) {
-  while (!memberships_.empty()) leave(memberships_.size() - 1);
+  leave_rooms();
   if (seat != nullptr) backend().public_space->unwatch(*seat);
   if (!extras_) return;
   // A room that was created and never joined ends with its creator.
@@ -89,8 +89,10 @@ FLUX_DECL void Participant::access_expiring(std::int64_t expires_at) {
 }
 
 /// A client that was told about its new grant keeps it even if the earlier one has expired since.
-FLUX_DECL void Participant::access_expired(std::int64_t expires_at) {
-  if (has_grant_until(expires_at)) end_access(CloseCode::unauthorized, "the token has expired");
+FLUX_DECL bool Participant::access_expired(std::int64_t expires_at) {
+  if (!has_grant_until(expires_at)) return false;
+  withdraw();
+  return true;
 }
 
 FLUX_DECL bool Participant::has_grant_until(std::int64_t expires_at) const {
@@ -119,16 +121,18 @@ FLUX_DECL void Participant::refresh(Refresh with, Done<Grant> done) {
                          });
 }
 
-FLUX_DECL void Participant::end_access(CloseCode code, std::string_view reason) {
-  if (!connected()) return;
+FLUX_DECL void Participant::leave_rooms() {
   if (extras_) extras_->awaited.reset();  // a join that is permitted later has no effect
   while (!memberships_.empty()) leave(memberships_.size() - 1);
-  close_session(code, reason);
+}
+
+FLUX_DECL void Participant::end_access(CloseCode code, std::string_view reason) {
+  if (connected()) close_session(code, reason);
 }
 
 FLUX_DECL void Participant::replace_grant(Grant grant) {
   if (const auto before = identity()) backend().sessions.remove_user(before->user_id, key());
-  backend().sessions.add_user(grant.identity.user_id, key());
+  if (connected()) backend().sessions.add_user(grant.identity.user_id, self());
   set_grant(std::make_shared<const Grant>(std::move(grant)));
   backend().admitted.watch(self(), gate::Admitted::Find::by_end);
   recheck_permits();

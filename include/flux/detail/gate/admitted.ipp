@@ -117,8 +117,13 @@ FLUX_DECL void Admitted::check(std::uint64_t number) {
     }
     if (!due_.empty()) check_by(due_.begin()->first);
   }
-  on_their_loops(std::move(expiring), [](core::GrantHolder& holder, std::int64_t end) { holder.access_expiring(end); });
-  on_their_loops(std::move(expired), [](core::GrantHolder& holder, std::int64_t end) { holder.access_expired(end); });
+  on_their_loops(std::move(expiring), {[](core::GrantHolder& holder, std::int64_t end) {
+                   holder.access_expiring(end);
+                   return false;
+                 }});
+  auto acts = ending(CloseCode::unauthorized, "the token has expired");
+  acts.insert(acts.begin(), [](core::GrantHolder& holder, std::int64_t end) { return holder.access_expired(end); });
+  on_their_loops(std::move(expired), std::move(acts));
 }
 
 }  // namespace flux::gate

@@ -9,6 +9,8 @@
 #include <flux/detail/transport/websocket_decoder.hpp>
 #include <flux/websocket.hpp>
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,6 +47,9 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   /// Threading: any thread.
   ClientCounts message_counts() const noexcept { return messages_.counts(); }
   std::size_t outbox_bytes() const noexcept { return connection_ != nullptr ? connection_->outbox_bytes() : 0; }
+  /// From now on messages of the peer are skipped, until it is closed. Threading: any thread, as for `ignores_input`.
+  void ignore_input() noexcept { bits_.fetch_or(ignores_input_bit, std::memory_order_release); }
+  bool ignores_input() const noexcept { return (bits_.load(std::memory_order_acquire) & ignores_input_bit) != 0; }
 
   std::size_t on_data(char* data, std::size_t size) final;
   void on_end() final;
@@ -84,7 +89,7 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   /// Whether messages can still reach the peer.
   bool open() const noexcept { return connection_ != nullptr && !closing_; }
   /// 0: no compression.
-  int deflate_window_bits() const noexcept { return deflate_window_bits_; }
+  int deflate_window_bits() const noexcept { return bits_.load(std::memory_order_relaxed) & window_bits; }
 
   /// Counts messages that are about to be written with `write_frames`.
   void count_sent(std::size_t messages = 1) noexcept {
@@ -111,13 +116,16 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   void control(Opcode opcode, std::string_view payload);
   void peer_closes();
 
+  static constexpr std::uint8_t window_bits = 15;
+  static constexpr std::uint8_t ignores_input_bit = 128;
+
   // The members that a fan-out reads come first: one cache line with the start of the object.
   Connection* connection_;
   std::uint16_t close_code_ = 1006;
-  const std::uint8_t deflate_window_bits_;  // not a bit-field: other threads read it while the loop writes those below
-  bool alive_ : 1;                          // something was received since the last `heard`
-  bool pinged_ : 1;                         // nothing was received since the last ping
-  bool closing_ : 1;                        // a close frame has been sent
+  std::atomic<std::uint8_t> bits_;  // `deflate_window_bits`, and whether input is ignored
+  bool alive_ : 1;                  // something was received since the last `heard`
+  bool pinged_ : 1;                 // nothing was received since the last ping
+  bool closing_ : 1;                // a close frame has been sent
   bool input_paused_ : 1;
   bool awaits_turn_ : 1;        // queued in `InflateTurns`
   std::uint32_t heard_at_ = 0;  // the loop's `ticks` when something was last received

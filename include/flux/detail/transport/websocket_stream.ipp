@@ -21,7 +21,7 @@ FLUX_DECL void InflateTurns::next_turn() {
 FLUX_DECL WebSocketStream::WebSocketStream(Connection& connection, WebSocketService& service,
                                            std::size_t message_bytes_max, int deflate_window_bits)
     : connection_(&connection),
-      deflate_window_bits_(static_cast<std::uint8_t>(deflate_window_bits)),
+      bits_(static_cast<std::uint8_t>(deflate_window_bits)),
       alive_(true),
       pinged_(false),
       closing_(false),
@@ -45,10 +45,10 @@ FLUX_DECL Sent WebSocketStream::send(MessageType type, std::string_view message)
   if (!open()) return Sent::dropped;
   const Opcode opcode = type == MessageType::text ? Opcode::text : Opcode::binary;
   std::string compressed;
+  const int window = deflate_window_bits();
   const bool smaller =
-      deflate_window_bits_ != 0 && message.size() >= service_->deflate_bytes_min &&
-      service_->deflaters[static_cast<std::size_t>(deflate_window_bits_ - deflate_window_bits_min)].compress(
-          message, compressed);
+      window != 0 && message.size() >= service_->deflate_bytes_min &&
+      service_->deflaters[static_cast<std::size_t>(window - deflate_window_bits_min)].compress(message, compressed);
   if (smaller) message = compressed;
   char header[frame_header_bytes_max];
   const std::size_t size = write_frame_header(header, opcode, message.size(), smaller);
@@ -118,7 +118,7 @@ FLUX_DECL std::size_t WebSocketStream::on_data(char* data, std::size_t size) {
   bool inflated = false;
   bool needs_more = false;
   while (may_go_on()) {
-    if (deflate_window_bits_ != 0 && service_->inflate_turns.spent()) {
+    if (deflate_window_bits() != 0 && service_->inflate_turns.spent()) {
       wait_for_inflate_turn(inflated);
       break;
     }
@@ -135,7 +135,7 @@ FLUX_DECL std::size_t WebSocketStream::on_data(char* data, std::size_t size) {
     switch (event) {
       case Event::text:
       case Event::binary:
-        if (closing_) break;  // received after our close frame
+        if (closing_ || ignores_input()) break;  // received after our close frame, or without a grant
         counters().messages_in.add();
         messages_.add_received();
         on_message(decoder_.payload(), event == Event::text ? MessageType::text : MessageType::binary);

@@ -32,6 +32,8 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   std::string_view protocol() const noexcept override { return "live"; }
   ClientCounts counts() const noexcept override { return message_counts(); }
   void close_session(CloseCode code, std::string_view reason) override;
+  void withdraw() noexcept override { ignore_input(); }
+  bool withdrawn() const noexcept override { return ignores_input(); }
 
  private:
   using Request = protocol::LiveRequest;
@@ -47,7 +49,7 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   const void* hot_memory() const noexcept override;
 
   std::shared_ptr<Participant> self() override { return this_session(); }
-  bool is_open() const override { return open(); }
+  bool is_open() const override { return open() && !ignores_input(); }
   core::Outlet& outlet() override { return *this; }
   const features::RoomView& room_view() const override { return writer(); }
   void stop_reading() override { pause_input(); }

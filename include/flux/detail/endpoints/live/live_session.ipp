@@ -68,7 +68,7 @@ FLUX_DECL void LiveSession::flush_all() {
 }
 
 FLUX_DECL void LiveSession::ack(std::string_view id, std::string_view payload) {
-  if (id.empty() || !open()) return;
+  if (id.empty() || !is_open()) return;
   std::string frame;
   writer().ack(frame, id, payload);
   count_sent();
@@ -76,7 +76,7 @@ FLUX_DECL void LiveSession::ack(std::string_view id, std::string_view payload) {
 }
 
 FLUX_DECL void LiveSession::fail(std::string_view id, const Error& error) {
-  if (!open()) return;
+  if (!is_open()) return;
   counters().messages_bad.add();
   std::string frame;
   writer().error(frame, id, error);
@@ -87,7 +87,7 @@ FLUX_DECL void LiveSession::fail(std::string_view id, const Error& error) {
 /// The session, as `core::deliver_to` uses it.
 struct LiveSession::Reader {
   LiveSession& session;
-  bool open() const { return session.open(); }
+  bool open() const { return session.is_open(); }
   bool congested() const { return session.connection()->congested(); }
   void held_back() const { session.counters().states_coalesced.add(); }
   void close_slow() const { session.slow_reader(); }
@@ -111,7 +111,7 @@ FLUX_DECL void LiveSession::deliver(const core::Batch& batch, std::span<const co
 FLUX_DECL const void* LiveSession::hot_memory() const noexcept { return connection()->hot_memory(); }
 
 FLUX_DECL void LiveSession::on_drained() {
-  const auto stopped = [this] { return !open() || connection()->congested(); };
+  const auto stopped = [this] { return !is_open() || connection()->congested(); };
   const auto write = [this](const std::string& frame) {
     count_sent();
     write_frames(frame);

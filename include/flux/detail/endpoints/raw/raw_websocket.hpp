@@ -34,6 +34,8 @@ class WebSocketState final : public transport::WebSocketStream {
   std::uint32_t connected_at() const noexcept { return connected_at_; }
   Sent send_from_anywhere(std::string_view message, MessageType type);
   void close_from_anywhere(CloseCode code, std::string_view reason);
+  /// For `gate::ClientGrant`.
+  void end_access(CloseCode code, std::string_view reason) { close_from_anywhere(code, reason); }
   /// Bytes in the outbox and on the way to the loop.
   std::size_t waiting_bytes() const noexcept {
     if (gone_.load(std::memory_order_relaxed)) return 0;

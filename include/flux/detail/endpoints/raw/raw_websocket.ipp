@@ -64,11 +64,8 @@ FLUX_DECL void WebSocketState::on_disconnect(const Disconnect& how) {
 }
 
 FLUX_DECL std::shared_ptr<gate::HeldGrant> WebSocketState::hold(std::shared_ptr<const Grant> grant) {
-  auto self = std::static_pointer_cast<WebSocketState>(shared_from_this());
-  auto end = [weak = std::weak_ptr(self)](CloseCode code, std::string_view reason) {
-    if (const auto state = weak.lock()) state->close_from_anywhere(code, reason);
-  };
-  return std::make_shared<gate::HeldGrant>(loop_, std::move(grant), std::move(end));
+  const std::weak_ptr self = std::static_pointer_cast<WebSocketState>(shared_from_this());
+  return std::make_shared<gate::ClientGrant<WebSocketState>>(loop_, std::move(grant), self);
 }
 
 FLUX_DECL std::shared_ptr<const Grant> WebSocketState::grant() const {

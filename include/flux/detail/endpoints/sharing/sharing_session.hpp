@@ -60,6 +60,8 @@ class SharingSession final : public features::Participant,
   ClientCounts counts() const noexcept override { return socket_->session()->counts(); }
   const std::shared_ptr<SocketIoSocket>& socket() const noexcept { return socket_; }
   void close_session(CloseCode code, std::string_view reason) override;
+  void withdraw() noexcept override { socket_->session()->ignore_input(); }
+  bool withdrawn() const noexcept override { return socket_->session()->ignores_input(); }
 
   std::shared_ptr<const Grant> grant() const override { return SessionState::grant(); }
   void grant_changed() override;
@@ -78,7 +80,7 @@ class SharingSession final : public features::Participant,
   struct Requests;
 
   std::shared_ptr<Participant> self() override { return shared_from_this(); }
-  bool is_open() const override { return connected() && socket_->connected() && !closing(); }
+  bool is_open() const override { return connected() && socket_->connected() && !closing() && !withdrawn(); }
   core::Outlet& outlet() override { return *socket_->session(); }
   const features::RoomView& room_view() const override { return writer(); }
   void stop_reading() override { socket_->session()->hold_input(); }

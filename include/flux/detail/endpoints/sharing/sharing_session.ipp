@@ -199,7 +199,7 @@ FLUX_DECL void SharingSession::drained() {
 }
 
 FLUX_DECL void SharingSession::answer(const Asker& asker, Answer text) {
-  if (asker.ack) (void)asker.ack({text.take()});
+  if (asker.ack && !withdrawn()) (void)asker.ack({text.take()});
 }
 
 FLUX_DECL void SharingSession::fail(const Asker& asker, const Error& error) {

@@ -73,6 +73,12 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   const std::shared_ptr<core::Loop>& loop() const noexcept { return loop_; }
   /// Any thread. False as soon as it closes.
   bool is_open() const noexcept { return open_.load(std::memory_order_acquire); }
+  /// From now on messages of the client are skipped and rooms send it nothing, until it is closed. Any thread, as for
+  /// `ignores_input`.
+  void ignore_input() noexcept { ignores_input_.store(true, std::memory_order_release); }
+  bool ignores_input() const noexcept { return ignores_input_.load(std::memory_order_acquire); }
+  /// For `gate::ClientGrant`.
+  void end_access(CloseCode code, std::string_view reason);
   bool over_websocket() const noexcept { return websocket_ != nullptr; }
   /// Whether the client takes and sends bytes as base64 only.
   bool base64() const noexcept { return base64_; }
@@ -241,7 +247,8 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   std::atomic<bool> open_{true};
   const bool base64_;
   std::atomic<bool> in_directory_{false};
-  const std::uint32_t connected_at_;  // these two fill bytes that the pointers around them leave unused
+  std::atomic<bool> ignores_input_{false};
+  const std::uint32_t connected_at_;  // these three fill bytes that the pointers around them leave unused
   core::MessageCounter messages_;     // fills what the allocator would leave unused
   const std::shared_ptr<core::Loop> loop_;
   EngineIoServer& server_;

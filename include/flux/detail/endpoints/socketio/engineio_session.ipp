@@ -293,7 +293,7 @@ FLUX_DECL const void* EngineIoSession::hot_memory() const noexcept {
 /// The session as a reader for `core::deliver_to`.
 struct EngineIoSession::Reader {
   EngineIoSession& session;
-  bool open() const { return session.is_open(); }
+  bool open() const { return session.is_open() && !session.ignores_input(); }
   bool congested() const { return session.congested(); }
   void held_back() const {
     session.behind_ = true;
@@ -332,6 +332,7 @@ FLUX_DECL void EngineIoSession::catch_up() {
 FLUX_DECL bool EngineIoSession::receive(const protocol::EngineIoPacket& packet, std::string* owner) {
   switch (packet.type) {
     case EngineIoType::message: {
+      if (ignores_input()) return true;
       if (!websocket_) loop_->counters().messages_in.add();  // otherwise it has been counted
       const auto client = client_;                           // it may close us
       client->on_message(packet.data, packet.binary, owner);
@@ -564,11 +565,7 @@ FLUX_DECL void EngineIoSession::replace_grant(std::shared_ptr<const Grant> grant
   if (held) {
     if (!held->change(std::move(grant))) return;
   } else {
-    auto end = [weak = weak_from_this()](CloseCode, std::string_view) {
-      const auto self = weak.lock();
-      if (self) self->loop_->dispatch([self] { self->close(EndReason::access_ended, EngineIoEnding::told); });
-    };
-    auto fresh = std::make_shared<gate::HeldGrant>(loop_, std::move(grant), std::move(end));
+    auto fresh = std::make_shared<gate::ClientGrant<EngineIoSession>>(loop_, std::move(grant), weak_from_this());
     const std::lock_guard lock(loop_->sessions_mutex());
     held = std::move(fresh);
   }
@@ -576,6 +573,10 @@ FLUX_DECL void EngineIoSession::replace_grant(std::shared_ptr<const Grant> grant
 }
 
 // --- The end ---
+
+FLUX_DECL void EngineIoSession::end_access(CloseCode, std::string_view) {
+  loop_->dispatch([self = shared_from_this()] { self->close(EndReason::access_ended, EngineIoEnding::told); });
+}
 
 FLUX_DECL void EngineIoSession::close(EndReason reason, EngineIoEnding ending) {
   const auto self = shared_from_this();

@@ -154,6 +154,7 @@ class SocketIoClient::Sender final : public gate::Sender {
 };
 
 FLUX_DECL void SocketIoClient::handle(const protocol::SocketIoDecoder& decoder, socketio::Args* arguments) {
+  if (session_.ignores_input()) return;  // since the packet was passed to another thread
   const protocol::SocketIoPacket& packet = decoder.packet();
   const auto socket = socket_in(packet.nsp);
   if (packet.type == SocketIoType::connect && (!socket || socket->asked_about())) {

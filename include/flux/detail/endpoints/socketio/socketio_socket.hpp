@@ -83,6 +83,9 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   Result<void> keep_grant(std::shared_ptr<const Grant> grant);
   /// On the loop. Has the gate end the connection with the grant, if there is one.
   void watch_grant();
+  /// For `gate::ClientGrant`, which ends the whole connection.
+  void ignore_input() noexcept { session_->ignore_input(); }
+  void end_access(CloseCode /*code*/, std::string_view /*reason*/) { disconnect(true); }
   JsonText data() const;
   void set_data(JsonText data);
   const std::shared_ptr<EngineIoSession>& session() const noexcept { return session_; }

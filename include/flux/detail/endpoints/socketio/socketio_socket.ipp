@@ -129,10 +129,7 @@ FLUX_DECL Result<void> SocketIoSocket::keep_grant(std::shared_ptr<const Grant> g
     if (life_ == Life::gone) return socket_gone(id_);
     held = rare().grant;
     if (!held) {
-      auto end = [weak = weak_from_this()](CloseCode, std::string_view) {
-        if (const auto self = weak.lock()) self->disconnect(true);
-      };
-      rare().grant = std::make_shared<gate::HeldGrant>(loop(), grant, std::move(end));
+      rare().grant = std::make_shared<gate::ClientGrant<SocketIoSocket>>(loop(), grant, weak_from_this());
     }
   }
   if (held && !held->change(std::move(grant))) return socket_gone(id_);
@@ -181,6 +178,7 @@ FLUX_DECL Sent SocketIoSocket::send(const protocol::SocketIoMessage& message, bo
 
 /// The same for a message to many clients: WebSockets share its bytes instead of copying them.
 FLUX_DECL void SocketIoSocket::send_shared(const protocol::SocketIoMessage& message, bool volatile_only) {
+  if (session_->ignores_input()) return;  // its grant is withdrawn
   if (session_->encoding() != EngineIoEncoding::websocket) {
     send(message, volatile_only);
     return;
