@@ -10,6 +10,7 @@
 #include <flux/detail/endpoints/raw/websocket.ipp>
 #include <flux/detail/gate/admitted.ipp>
 #include <flux/detail/gate/client_limits.ipp>
+#include <flux/detail/gate/content.ipp>
 #include <flux/detail/gate/end_access.ipp>
 #include <flux/detail/gate/gate.ipp>
 #include <flux/detail/gate/grant.ipp>

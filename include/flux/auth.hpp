@@ -76,7 +76,7 @@ struct AuthOptions {
   /// For `Auth::validate_message`: the longest message.
   std::size_t message_bytes_max = 1'048'576;
   /// For `Auth::validate_message`: whether messages with script tags, `javascript:` or `on…=` are refused. What renders
-  /// a text must escape it all the same.
+  /// a text must escape it all the same. What clients write in rooms is checked by `RoomsOptions::content`.
   bool refuse_scripts = false;
   /// For `Auth::enforce_rate_limit`: how often each client may do something. What clients request of the server itself is
   /// limited by `Limits::operations`.

@@ -313,13 +313,28 @@ struct FilesOptions {
   std::string link_key{};
 };
 
-/// Which permissions rooms demand; and a store that keeps rooms of the modes singleton and history, and the public space,
+/// What clients may write: checked in every room and in the public space, over every protocol, before a handler is asked.
+/// It concerns events (their names and payloads), chat messages with their metadata, edits of those, shared data and
+/// presence; not files, and nothing that the application sends or a handler changes. A message that is refused is answered
+/// with an error and sent to nobody. `Auth::validate_message` does the same for texts that the application gets elsewhere.
+struct ContentRules {
+  /// The longest message, in bytes: a chat message with its metadata, an event's name and payload, and other data as JSON. A
+  /// longer one is answered with MESSAGE_TOO_LARGE. 0: only those of `Limits` apply.
+  std::size_t message_bytes_max = 0;
+  /// Refuses messages with script tags, `javascript:` or event attributes (`on…=`) with INVALID_MESSAGE, in JSON also if they
+  /// are written with escapes. It stops common attacks only: what renders a text must escape it all the same.
+  bool refuse_scripts = false;
+  friend bool operator==(const ContentRules&, const ContentRules&) = default;
+};
+
+/// What rooms demand of their clients; and a store that keeps rooms of the modes singleton and history, and the public space,
 /// across restarts of the server.
 struct RoomsOptions {
   Demands demands{};  ///< of rooms without demands of their own (`RoomOptions::demands`)
   /// The operation that a grant must allow on the id of a room that its client creates, also by joining one that does not
   /// exist; empty: every client may create rooms.
   std::string create_demand{};
+  ContentRules content{};              ///< what clients may write; nothing is refused by default
   std::shared_ptr<RoomStore> store{};  ///< none: rooms end with the process
   std::size_t worker_threads = 2;      ///< for a store that may block, 1 to 256; with 1 a slow call delays every room
   /// Bytes of items pending for a store that may block; one room may use a quarter of it. A room with none pending

@@ -107,8 +107,8 @@ class Participant : public detail::SessionState {
   /// asked, and again afterwards. No `presence`: the one that it set before, or `{}`. The room is entered before any
   /// later chat is stored, so that nothing is lost between the history and later messages. While the chat store reads
   /// the history, for `ChatOptions::join_history_timeout` at most, no more requests are read.
-  /// Errors: forbidden, unauthorized: its grant lacks a permission that the room demands; invalid_argument;
-  /// room_not_found; room_full; limit_exceeded; those of the handlers of joins and, if the room is created, of new rooms.
+  /// Errors: forbidden, unauthorized: its grant lacks a permission that the room demands; invalid_argument; those of its
+  /// presence (`RoomsOptions::content`): message_too_large, invalid_message; room_not_found; room_full; limit_exceeded; those of the handlers of joins and, if the room is created, of new rooms.
   void join(const RoomId& room, std::optional<JsonText> presence, const JoinTerms& terms, Welcome welcome,
             const Done<void>& done);
   /// Errors: forbidden, unauthorized: `RoomsOptions::create_demand`; limit_exceeded, those of `Rooms::create`, of the
@@ -125,7 +125,8 @@ class Participant : public detail::SessionState {
   Result<ItemsPage> items(Membership& membership, std::size_t limit, Offset before) const;
 
   // --- Events, chat, presence ---
-  // Every act may also have the errors of `may`, at once or after the application's verdict.
+  // Every act may also have the errors of `may`, at once or after the application's verdict, and those of what clients may
+  // write (`RoomsOptions::content`): message_too_large, invalid_message.
 
   /// `done` gets the reply of a handler that has consumed the event, otherwise null. Errors: not_in_room, room_not_found,
   /// overloaded; those of the event handler.
@@ -163,7 +164,8 @@ class Participant : public detail::SessionState {
 
   // --- Sharing: in a room, or in the public space if `room` is null ---
 
-  /// Errors: not_in_room, overloaded; those of the share handler and of the room store.
+  /// Errors: not_in_room, overloaded; message_too_large, invalid_message (`RoomsOptions::content`); those of the share
+  /// handler and of the room store.
   void share(const RoomPtr& room, JsonText data, const Done<Position>& done);
   /// Shares a file that was uploaded before. No more requests are read until this is done, so that the client's items
   /// keep their order. Errors, besides those of `share`: file_not_found, forbidden, those of the file handler and
@@ -328,6 +330,10 @@ class Participant : public detail::SessionState {
   template <class Event>
   Result<void> ask(std::string_view what, const std::function<void(Event&)>& handler, Event& event);
   Result<Membership*> member_of(const RoomPtr& room, gate::RoomAct act) const;
+  /// What the client has written, as `text` and as `json`: `RoomsOptions::content`. Errors: those of `gate::check_content`.
+  Result<void> may_write(std::string_view text, std::string_view json) const;
+  Result<Position> send_event(const Membership& membership, std::string_view event,
+                              std::optional<std::string_view> payload);
   void recheck_permits();
   void leave_forbidden_rooms();
   Result<void> may_enter(const Joining& joining, const Room* room) const;

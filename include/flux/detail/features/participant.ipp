@@ -1,6 +1,7 @@
 #pragma once
 
 #include <flux/detail/features/participant.hpp>
+#include <flux/detail/gate/content.hpp>
 #include <flux/detail/gate/shown.hpp>
 #include <flux/detail/mode.hpp>
 
@@ -168,6 +169,11 @@ FLUX_DECL void Participant::leave_forbidden_rooms() {
 FLUX_DECL Result<void> Participant::may(const Membership& membership, gate::RoomAct act) const {
   if (membership.permits.allow(act)) return {};
   return gate::insufficient(grant().get(), "room", membership.room->id());
+}
+
+FLUX_DECL Result<void> Participant::may_write(std::string_view text, std::string_view json) const {
+  const ContentRules& rules = backend().config.rooms.content;
+  return rules == ContentRules() ? Result<void>() : gate::check_content(rules, text, json);
 }
 
 /// The client's membership of the room, if it may do this there. Errors: not_in_room; those of `may`.

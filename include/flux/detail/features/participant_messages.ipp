@@ -11,24 +11,41 @@ namespace flux::features {
 
 // --- Events, chat, presence ---
 
+namespace participant_detail {
+
+FLUX_DECL std::string_view text_of(const std::optional<JsonText>& json) {
+  return json ? std::string_view(json->text()) : std::string_view();
+}
+
+}  // namespace participant_detail
+
 FLUX_DECL void Participant::publish(const Membership& membership, std::string event, std::optional<JsonText> payload,
                                     const Done<JsonText>& done) {
   if (const auto allowed = may(membership, gate::RoomAct::events); !allowed) return done(allowed.error());
+  if (const auto allowed = may_write(event, participant_detail::text_of(payload)); !allowed) {
+    return done(allowed.error());
+  }
   EventMessage message(session_handle(), membership.room->id(), std::move(event), std::move(payload));
-  permitted(
-      "event", backend().handlers.event, message, done, [this, room = membership.room, done](EventMessage& permitted) {
-        if (permitted.consumed()) return await_reply(*permitted.reply_, "event handler", done);
-        const auto sender = member_of(room, gate::RoomAct::events);
-        if (!sender) return done(sender.error());
-        std::optional<std::string_view> text;
-        if (permitted.payload) text = permitted.payload->text();
-        done(publish_unasked(**sender, permitted.event, text).transform([](const Position&) { return JsonText(); }));
-      });
+  permitted("event", backend().handlers.event, message, done,
+            [this, room = membership.room, done](EventMessage& permitted) {
+              if (permitted.consumed()) return await_reply(*permitted.reply_, "event handler", done);
+              const auto sender = member_of(room, gate::RoomAct::events);
+              if (!sender) return done(sender.error());
+              std::optional<std::string_view> text;
+              if (permitted.payload) text = permitted.payload->text();
+              done(send_event(**sender, permitted.event, text).transform([](const Position&) { return JsonText(); }));
+            });
 }
 
 FLUX_DECL Result<Position> Participant::publish_unasked(const Membership& membership, std::string_view event,
                                                         std::optional<std::string_view> payload) {
   if (const auto allowed = may(membership, gate::RoomAct::events); !allowed) return allowed.error();
+  if (const auto allowed = may_write(event, payload.value_or("")); !allowed) return allowed.error();
+  return send_event(membership, event, payload);
+}
+
+FLUX_DECL Result<Position> Participant::send_event(const Membership& membership, std::string_view event,
+                                                   std::optional<std::string_view> payload) {
   const auto known = identity();
   const SessionId sender = id();
   return membership.room->publish(
@@ -49,6 +66,9 @@ FLUX_DECL std::string Participant::chat_id_of(std::string_view own_id) const {
 FLUX_DECL void Participant::chat(Membership& membership, std::string message, std::optional<JsonText> metadata,
                                  std::string_view own_id, const Done<ChatMessage>& done) {
   if (const auto allowed = may(membership, gate::RoomAct::chat); !allowed) return done(allowed.error());
+  if (const auto allowed = may_write(message, participant_detail::text_of(metadata)); !allowed) {
+    return done(allowed.error());
+  }
   const Retry retry = own_id.empty() ? Retry::no : Retry::possible;
   const std::string chat_id = own_id.empty() ? backend().new_chat_id() : chat_id_of(own_id);
   if (chat_id.size() > detail::chat_id_bytes_max) {
@@ -105,6 +125,9 @@ void Participant::change_chat(const char* what, const std::function<void(Event&)
 FLUX_DECL void Participant::edit_chat(Membership& membership, Offset offset, std::string message,
                                       std::optional<JsonText> metadata, const Done<ChatMessage>& done) {
   if (const auto allowed = may(membership, gate::RoomAct::chat); !allowed) return done(allowed.error());
+  if (const auto allowed = may_write(message, participant_detail::text_of(metadata)); !allowed) {
+    return done(allowed.error());
+  }
   const RoomPtr room = membership.room;
   const auto finish = holding_requests(done);
   find_chat(room, offset,
@@ -156,6 +179,7 @@ FLUX_DECL void Participant::chat_history(const Membership& membership, std::size
 
 FLUX_DECL void Participant::update_presence(Membership& membership, JsonText presence, const Done<void>& done) {
   if (const auto allowed = may(membership, gate::RoomAct::presence); !allowed) return done(allowed.error());
+  if (const auto allowed = may_write({}, presence.text()); !allowed) return done(allowed.error());
   PresenceChange change(session_handle(), membership.room->id(), std::move(presence));
   permitted("presence", backend().handlers.presence, change, done,
             [this, room = membership.room, done](PresenceChange& permitted) {

@@ -99,6 +99,9 @@ FLUX_DECL void Participant::join(const RoomId& room, std::optional<JsonText> pre
   const auto joining = std::make_shared<Joining>(Joining{room, {}, terms, std::move(welcome), done});
   joining->sets_presence = presence && !participant_detail::is_empty_object(presence->text());
   if (const auto may = may_join(*joining); !may) return done(may.error());
+  if (presence) {
+    if (const auto may = may_write({}, presence->text()); !may) return done(may.error());
+  }
   JoinRequest request(session_handle(), room, presence ? std::move(*presence) : presence_in(room));
   permitted("join", backend().handlers.join, request, done, [this, joining](JoinRequest& permitted) {
     joining->room = permitted.room;

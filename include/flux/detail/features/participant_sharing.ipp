@@ -24,6 +24,7 @@ FLUX_DECL Result<void> Participant::may_share_file(const RoomPtr& room, const st
 }
 
 FLUX_DECL void Participant::share(const RoomPtr& room, JsonText data, const Done<Position>& done) {
+  if (const auto allowed = may_write({}, data.text()); !allowed) return done(allowed.error());
   share_permitted(room, std::move(data), nullptr, done);
 }
 

@@ -4,6 +4,7 @@
 #include <flux/detail/core/json_object.hpp>
 #include <flux/detail/core/utf8.hpp>
 #include <flux/detail/core/uuid.hpp>
+#include <flux/detail/gate/content.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/detail/server/auth_state.hpp>
 
@@ -326,35 +327,6 @@ FLUX_DECL Result<void> AuthState::count(std::string_view client) {
       .with_retry_after(std::chrono::ceil<std::chrono::milliseconds>(wait));
 }
 
-// --- What a message may hold ---
-
-/// Whether `text` contains `word`, which is in lower case, in any case.
-FLUX_DECL std::size_t find_in_any_case(std::string_view text, std::string_view word, std::size_t from = 0) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  const auto found = std::search(text.begin() + static_cast<std::ptrdiff_t>(from), text.end(), word.begin(), word.end(),
-                                 [&](char a, char b) { return lower(a) == b; });
-  return found == text.end() ? std::string_view::npos : static_cast<std::size_t>(found - text.begin());
-}
-
-/// An attribute that runs a script: "on", letters, spaces and "=", at the beginning of a word.
-FLUX_DECL bool has_event_attribute(std::string_view text) {
-  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  for (std::size_t at = 0; (at = find_in_any_case(text, "on", at)) != std::string_view::npos; at += 2) {
-    if (at != 0 && is_letter(text[at - 1])) continue;
-    std::size_t end = at + 2;
-    while (end < text.size() && is_letter(text[end])) ++end;
-    if (end == at + 2) continue;
-    while (end < text.size() && (text[end] == ' ' || text[end] == '\t' || text[end] == '\n')) ++end;
-    if (end < text.size() && text[end] == '=') return true;
-  }
-  return false;
-}
-
-FLUX_DECL bool has_script(std::string_view text) {
-  return find_in_any_case(text, "<script") != std::string_view::npos ||
-         find_in_any_case(text, "javascript:") != std::string_view::npos || has_event_attribute(text);
-}
-
 }  // namespace detail
 
 // --- Options ---
@@ -442,7 +414,7 @@ FLUX_DECL Result<void> Auth::enforce_rate_limit(std::string_view client) { retur
 FLUX_DECL Result<void> Auth::validate_message(std::string_view message) const {
   const AuthOptions& options = state_->options();
   if (message.size() > options.message_bytes_max) return Error(Errc::message_too_large, "Message too large");
-  if (!core::valid_utf8(message) || (options.refuse_scripts && detail::has_script(message))) {
+  if (!core::valid_utf8(message) || (options.refuse_scripts && gate::has_script(message))) {
     return Error(Errc::invalid_argument, "Message contains invalid content");
   }
   return {};
