@@ -99,6 +99,9 @@ TEST_CASE("answers: chat longer than the limit comes in pages, the newest first,
     text.resize(20'000, ' ');
     text.resize(40'000, '\x01');  // six bytes each as JSON
     scene.server.send_chat("r", text);
+    // Together they are longer than what may be pending for a client.
+    ann.next("chat_message");
+    bob.next("room:chat");
   }
   const auto page = ann.request("get_history", R"({"limit":1000})");
   CHECK(page.text().size() <= answer_bytes_max + around);

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <atomic>
 #include <ctime>
+#include <future>
 #include <mutex>
 
 namespace socketio_large_test {
@@ -68,20 +69,20 @@ double thread_busy_ms() {
   return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
 }
 
-/// While it exists, the side thread reads nothing.
+/// While it exists, the side thread reads nothing. It waits without a limit: the steps of the test have theirs.
 class AsideBlocked {
  public:
   explicit AsideBlocked(const Io& io) : engine_(io.state()->engine()) {
     engine_.aside().run([this] {
       began_.set(true);
-      go_on_.get();
+      go_on_.get_future().wait();
       busy_ms_ = thread_busy_ms();
     });
     began_.get();
   }
   ~AsideBlocked() { go_on(); }
   void go_on() {
-    if (!std::exchange(goes_on_, true)) go_on_.set(true);
+    if (!std::exchange(goes_on_, true)) go_on_.set_value();
   }
   /// The CPU time spent on everything received since, once that is done.
   double busy_ms_since() {
@@ -93,7 +94,8 @@ class AsideBlocked {
 
  private:
   flux::detail::EngineIoServer& engine_;
-  Awaited<bool> began_, go_on_;
+  Awaited<bool> began_;
+  std::promise<void> go_on_;
   bool goes_on_ = false;
   double busy_ms_ = 0;
 };
@@ -375,7 +377,8 @@ TEST_CASE("socket.io: messages posted before an upgrade go first, however long t
   const auto before = server.stats().messages_in;
   const std::string posted =
       numbered_event(1, text) + "\x1e" + numbered_event(2, text) + "\x1e" + numbered_event(3, "1");
-  post.send(flux_test::post("/socket.io/?EIO=4&transport=polling&sid=" + poller.sid, posted));
+  Crew crew;  // the server does not read on while the side thread is blocked
+  crew.add([&] { post.send(flux_test::post("/socket.io/?EIO=4&transport=polling&sid=" + poller.sid, posted)); });
   REQUIRE(eventually([&] { return server.stats().messages_in == before + 1; }));
   WebSocketClient client(server.port(), "/socket.io/?EIO=4&transport=websocket&sid=" + poller.sid);
   client.send_text("2probe");
@@ -387,6 +390,7 @@ TEST_CASE("socket.io: messages posted before an upgrade go first, however long t
   std::string answers;
   while (answers.size() < 15) answers += client.message().substr(0, 3);
   CHECK(answers == "431432433434435");
+  crew.join();
   CHECK(post.reply().body == "ok");
 }
 
