@@ -107,7 +107,8 @@ class Auth {
 
   /// What a client that shows this token, or this API key, would be granted now. Asks no issuer for newer keys.
   /// Errors: unauthorized ("Invalid authentication token", "Authentication token expired", "Invalid API key", or the
-  /// reason of a revocation); that of `AuthOptions::on_token`; overloaded if the issuer's keys were not fetched yet.
+  /// reason of a revocation); that of `AuthOptions::on_token`; overloaded if the issuer's keys were not fetched yet, or
+  /// the API key is unknown and the store of keys can't be read.
   Result<Grant> authenticate(std::string_view token) const;
   /// Signs a token with these claims, an object. Added are `iat`, `exp`, a random `jti` (the `Grant::credential` with which
   /// it can be revoked), and `iss` and `aud`, the first ones of `AuthOptions::tokens`; claims that are given stay.

@@ -128,7 +128,8 @@ class AccessRequest {
   /// UNAUTHORIZED or FORBIDDEN; over Socket.IO the reason is the message of a `connect_error`.
   void refuse(std::string_view reason = "unauthorized", Errc code = Errc::unauthorized);
   /// Leaves the answer to the returned object. The client waits for it; after `Limits::answer_timeout` it is refused:
-  /// over a WebSocket with close code 1013, over HTTP with 503.
+  /// over a WebSocket with close code 1013, over HTTP with 503, over Socket.IO by a `connect_error` with "OVERLOADED" as
+  /// `data.code`.
   virtual LaterAnswer later() = 0;
 
  protected:

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,10 @@
 #include <vector>
 
 namespace flux {
+
+namespace gate {
+class GrantSource;
+}
 
 /// The answer of a connect handler or token verifier that accepts a client; the client keeps it while it is connected. An
 /// empty grant is that of an unknown client without permissions, and never expires.
@@ -57,6 +62,10 @@ struct Grant {
     return a.identity == b.identity && a.permissions == b.permissions && a.expires_at == b.expires_at &&
            a.claims.text() == b.claims.text() && a.credential == b.credential;
   }
+
+ private:
+  friend class gate::GrantSource;
+  std::shared_ptr<const gate::GrantSource> source_{};  // the key that it was given for; not compared
 };
 
 /// Whether `permission`, an `operation:scope`, allows `operation` on `name` (of a room or channel, say).

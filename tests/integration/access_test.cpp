@@ -188,7 +188,8 @@ TEST_CASE(
     CHECK(join(scene.port(), with_token("silent")) == refusal("unauthorized"));
     CHECK(join(scene.port(), with_token("dropped")) == refusal("nobody answered"));
     CHECK(join(scene.port(), with_token("throws")) == refusal("the server failed to handle this request"));
-    CHECK(join(scene.port(), with_token("never")) == refusal("the application took too long to answer"));
+    CHECK(join(scene.port(), with_token("never")) ==
+          R"(44{"message":"the application took too long to answer","data":{"code":"OVERLOADED"}})");
   }
   CHECK(connected == 4);
   CHECK(known == 4);

@@ -7,9 +7,11 @@
 
 #include <flux/auth.hpp>
 #include <flux/detail/core/base64url.hpp>
+#include <flux/engineio.hpp>
 #include <flux/sharing.hpp>
 #include <flux/testing/manual_clock.hpp>
 
+#include <atomic>
 #include <fstream>
 #include <stdexcept>
 
@@ -105,6 +107,32 @@ std::string base64url(std::string_view bytes) {
 std::string forged(std::string_view header, std::string_view claims, std::string_view signature) {
   return base64url(header) + "." + base64url(claims) + "." + base64url(signature);
 }
+
+AuthOptions with_keys(std::shared_ptr<flux::KeyStore> store = nullptr) {
+  auto options = with_secret();
+  options.api_keys.emplace().store = std::move(store);
+  return options;
+}
+
+flux::Grant::TimePoint in(std::chrono::milliseconds time) {
+  return std::chrono::time_point_cast<flux::Grant::TimePoint::duration>(std::chrono::system_clock::now()) + time;
+}
+
+/// A store of API keys that can't be read on demand.
+class FailingKeyStore final : public flux::KeyStore {
+ public:
+  flux::Result<std::vector<flux::ApiKeyRecord>> load() override {
+    if (fails) return flux::Error(flux::Errc::store_failed, "db7 is down");
+    return rows.load();
+  }
+  flux::Result<void> put(const flux::ApiKeyRecord& record) override { return rows.put(record); }
+  flux::Result<void> remove(const std::string& id) override { return rows.remove(id); }
+
+  flux::MemoryKeyStore rows;
+  std::atomic<bool> fails{false};
+};
+
+constexpr const char* own_key = "an-old-key-of-the-application-itself";
 
 std::string lasting(std::string_view more = {}) { return R"({"sub":"ann","exp":4000000000)" + std::string(more) + "}"; }
 
@@ -405,6 +433,165 @@ TEST_CASE("auth: channels and messages are checked as channels.md words it") {
     const auto valid = house.auth.validate_message(text);
     CHECK((!valid && valid.error().message() == "Message contains invalid content"));
   }
+}
+
+// --- Keys that change while a client waits ---
+
+TEST_CASE("auth: a client whose key is changed or removed while a middleware thinks about it is refused") {
+  const std::string how = GENERATE("changed", "removed", "changed, and the middleware has changed the grant");
+  CAPTURE(how);
+  House house(with_keys());
+  std::atomic<bool> thinks{true};
+  Awaited<std::pair<flux::socketio::Socket, flux::socketio::Next>> question;
+  house.io.use([&](const flux::socketio::Socket& socket, flux::socketio::Next next) {
+    if (!thinks) return next();
+    question.set({socket, next});
+  });
+  const std::string id = house.auth.add_api_key(own_key, {.permissions = {"read:*", "write:*"}}).value();
+  const auto connected = [&] {
+    WebSocketClient socket(house.port(), "/socket.io/?EIO=4&transport=websocket");
+    socket.message();
+    socket.send_text("40" + JsonText::object({{"apiKey", own_key}}).text());
+    return socket;
+  };
+  auto client = connected();
+  const auto [socket, next] = question.get();
+  CHECK(socket.grant().allows("write", "a"));
+  if (how.size() > 7) {
+    auto grant = socket.grant();
+    grant.permissions.emplace_back("delete:*");
+    REQUIRE(socket.set_grant(grant).ok());
+  }
+  if (how == "removed") {
+    REQUIRE(house.auth.revoke_api_key(id).ok());
+    REQUIRE(house.server.allow_credential("key:" + id));  // the key is gone all the same
+  } else {
+    REQUIRE(house.auth.add_api_key(own_key, {.permissions = {"read:*"}}).value() == id);
+  }
+  next();
+  CHECK(client.message() == R"(44{"message":"the API key was revoked or changed"})");
+  CHECK(house.server.sessions().empty());
+  thinks = false;
+  auto again = connected();
+  if (how == "removed") {
+    CHECK(again.message() == R"(44{"message":"Invalid API key"})");
+  } else {
+    CHECK(again.message().substr(0, 2) == "40");
+    CHECK(again.message() == R"(42["public:history",[]])");
+    const auto session = house.server.sessions_of_user("key:" + id).at(0);
+    CHECK(session.grant().allows("read", "a"));
+    CHECK_FALSE(session.grant().allows("write", "a"));
+  }
+}
+
+TEST_CASE("auth: a client whose key is changed while a file handler thinks about its request is refused") {
+  House house(with_keys());
+  const bool as_somebody = GENERATE(false, true);
+  CAPTURE(as_somebody);
+  Awaited<flux::LaterAnswer> question;
+  house.server.on_file([&](flux::FileRequest& request) { question.set(request.later()); });
+  REQUIRE(house.auth.add_api_key(own_key, {.permissions = {"write:*"}}).ok());
+  HttpClient http(house.port());
+  http.send(post("/files", "x", "X-API-Key: " + std::string(own_key) + "\r\n"));
+  const auto later = question.get();
+  REQUIRE(house.auth.add_api_key(own_key, {}).ok());
+  later.accept(as_somebody ? flux::Identity{.user_id = "bob"} : flux::Identity{});
+  const auto reply = http.reply();
+  CHECK(reply.status == 401);
+  CHECK(reply.body == "the API key was revoked or changed");
+  CHECK(house.files->files() == 0);
+}
+
+TEST_CASE("auth: a key that was removed and is added again is accepted, unless the application has revoked it") {
+  House house(with_keys());
+  const auto key = house.auth.add_api_key({.name = "printer"}).value();
+  const std::string credential = "key:" + key.id;
+  REQUIRE(house.auth.revoke_api_key(key.id).ok());
+  CHECK(house.all(key.key, false));
+  CHECK(house.server.revocations().size() == 1);  // of grants that the application may have made for it
+  REQUIRE(house.auth.add_api_key(key.key, {.name = "printer"}).value() == key.id);
+  CHECK(house.all(key.key, true));
+  CHECK(house.server.revocations().empty());
+  // One that ends before or after the module's own would, both stay.
+  const auto lasts = GENERATE(std::chrono::minutes(2), std::chrono::minutes(60));
+  REQUIRE(house.server.revoke_credential(credential, in(lasts), "leaked").ok());
+  REQUIRE(house.auth.revoke_api_key(key.id).ok());
+  REQUIRE(house.auth.add_api_key(key.key, {.name = "printer"}).value() == key.id);
+  CHECK(house.all(key.key, false));
+  CHECK(house.auth.authenticate(key.key).error().message() == "leaked");
+  const auto revoked = house.server.revocations();
+  REQUIRE(revoked.size() == 1);
+  CHECK(revoked.front().reason == "leaked");
+  CHECK(house.server.allow_credential(credential));
+  CHECK(house.all(key.key, true));
+}
+
+// --- Not now ---
+
+TEST_CASE("auth: a key that another process has just added is accepted at every door") {
+  const auto store = std::make_shared<FailingKeyStore>();
+  House house(with_keys(store));
+  house.port();
+  House other(with_keys(store));
+  for (int i = 0; i < 3; ++i) CHECK(house.all(other.auth.add_api_key({}).value().key, true));
+}
+
+TEST_CASE("auth: while the store of keys can't be read, each door tells a client with an unknown key to try again") {
+  const auto store = std::make_shared<FailingKeyStore>();
+  auto config = test_config();
+  const bool by_status = GENERATE(true, false);
+  if (by_status) config.refuse_with = flux::RefuseWith::http_status;
+  House house(with_keys(store), config);
+  flux::engineio::serve(house.server, {});
+  const auto port = house.port();
+  const std::string token = house.token("ann");
+  LiveClient live(port, "/live?access_token=" + token);
+  WebSocketClient sharing(port, "/socket.io/?EIO=4&transport=websocket");
+  sharing.message();
+  sharing.send_text("40" + JsonText::object({{"token", token}}).text());
+  REQUIRE(sharing.message().substr(0, 2) == "40");
+  REQUIRE(sharing.message() == R"(42["public:history",[]])");
+  store->fails = true;
+  const std::string shown = "?api_key=" + std::string(own_key);
+  for (const std::string path : {"/live", "/raw"}) {
+    CAPTURE(path);
+    if (by_status) {
+      const auto reply = HttpClient(port).request(handshake(path + shown));
+      CHECK(reply.status == 503);
+      CHECK(reply.has("Retry-After: 1"));
+    } else {
+      CHECK(how_closed(port, path + shown).code == 1013);
+    }
+  }
+  for (const std::string& request :
+       {get("/me" + shown), get("/engine.io/" + shown + "&EIO=4&transport=polling"), post("/files" + shown, "x"),
+        get("/files/00000000-0000-4000-8000-000000000000" + shown),
+        handshake("/engine.io/" + shown + "&EIO=4&transport=websocket")}) {
+    CAPTURE(request);
+    const auto reply = HttpClient(port).request(request);
+    CHECK(reply.status == 503);
+    CHECK(reply.has("Retry-After: 1"));
+    CHECK(reply.body.find("try again") != std::string::npos);
+  }
+  const std::string told =
+      R"(44{"message":"the API key can't be checked now; try again","data":{"code":"OVERLOADED"}})";
+  const std::string auth = "40" + JsonText::object({{"apiKey", own_key}}).text();
+  WebSocketClient socket(port, "/socket.io/?EIO=4&transport=websocket");
+  socket.message();
+  socket.send_text(auth);
+  CHECK(socket.message() == told);
+  Poller poller(port, false);
+  poller.post(auth);
+  CHECK(poller.poll() == told);
+  const std::string in_band = JsonText::object({{"accessToken", own_key}}).text();
+  CHECK(text_at(live.request("refresh", in_band), "/payload/code") == "OVERLOADED");
+  live.send("join_room", R"({"roomId":"r","accessToken":")" + std::string(own_key) + "\"}", "j");
+  CHECK(text_at(live.next("error"), "/payload/code") == "OVERLOADED");
+  sharing.send_text(R"(421["refresh",)" + in_band + "]");
+  CHECK(sharing.message() == R"(431[{"success":false,"message":"the API key can't be checked now; try again"}])");
+  CHECK(house.server.stats().connections_refused == 0);
+  CHECK(house.auth.authenticate(own_key).error().code() == flux::Errc::overloaded);
+  CHECK(house.all(token, true));  // what needs no store
 }
 
 }  // namespace auth_test

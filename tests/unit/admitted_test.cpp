@@ -2,6 +2,7 @@
 #include "loop_fixture.hpp"
 
 #include <flux/detail/gate/admitted.hpp>
+#include <flux/detail/gate/grant_source.hpp>
 #include <flux/detail/gate/held_grant.hpp>
 #include <flux/detail/gate/revocations.hpp>
 
@@ -186,6 +187,30 @@ TEST_CASE("admitted: a client whose grant was revoked while it was decided is en
   session->granted = ann->granted;
   scene.admitted().watch(session, by_end);
   CHECK(scene.told() == Told{"session 4401 revoked"});
+}
+
+TEST_CASE("admitted: a client whose key was changed while its grant was decided is ended when it is watched",
+          "[gate]") {
+  struct Key final : gate::GrantSource {
+    std::optional<std::string> refusal() const override { return reason; }
+    std::optional<std::string> reason;
+  };
+  StartedScene scene;
+  const auto key = std::make_shared<Key>();
+  const auto client = scene.client("a", std::nullopt, "ann", "key:1");
+  Grant shown = *client->granted;
+  gate::GrantSource::set(shown, key);
+  shown.permissions.emplace_back("read:*");  // what the application changes does not matter
+  const auto watched = [&] {
+    client->granted = std::make_shared<const Grant>(shown);
+    scene.admitted().watch(client, by_user);
+    return scene.told();
+  };
+  CHECK(watched().empty());
+  key->reason = "changed";
+  CHECK(watched() == Told{"a 4401 changed"});
+  shown = Grant({.user_id = "ann"});
+  CHECK(watched().empty());
 }
 
 TEST_CASE("admitted: clients are found by their credential", "[gate]") {

@@ -36,7 +36,9 @@ class DemandingStore final : public KeyStore {
  public:
   Result<std::vector<ApiKeyRecord>> load() override {
     ++loads;
-    return guarded([&] { return rows.load(); });
+    auto loaded = guarded([&] { return rows.load(); });
+    after_load();
+    return loaded;
   }
   Result<void> put(const ApiKeyRecord& record) override {
     return guarded([&] { return rows.put(record); });
@@ -50,6 +52,7 @@ class DemandingStore final : public KeyStore {
   std::atomic<bool> throws{false};
   std::atomic<int> loads{0};
   std::function<void()> during = [] {};
+  std::function<void()> after_load = [] {};
 
  private:
   template <class Call>
@@ -62,7 +65,9 @@ class DemandingStore final : public KeyStore {
 };
 
 struct Scene {
-  std::shared_ptr<testing::ManualClock> clock = std::make_shared<testing::ManualClock>();
+  explicit Scene(std::shared_ptr<testing::ManualClock> time = std::make_shared<testing::ManualClock>())
+      : clock(std::move(time)) {}
+  const std::shared_ptr<testing::ManualClock> clock;
   std::shared_ptr<DemandingStore> store = std::make_shared<DemandingStore>();
   std::mutex mutex;
   Ids ended;
@@ -86,6 +91,42 @@ struct Scene {
   std::chrono::system_clock::time_point in(std::chrono::milliseconds time) const {
     return std::chrono::system_clock::time_point(std::chrono::milliseconds(clock->unix_ms()) + time);
   }
+};
+
+/// What clients with unknown keys are told: "valid", or the code of the error.
+struct Answers {
+  ApiKeys::Done<Result<ApiKeys::Record>> taker() {
+    return [this](const Result<ApiKeys::Record>& found) {
+      const std::lock_guard lock(mutex);
+      given.emplace_back(found ? "valid" : to_string(found.error().code()));
+    };
+  }
+  std::size_t count(std::string_view what) const {
+    const std::lock_guard lock(mutex);
+    return static_cast<std::size_t>(std::count(given.begin(), given.end(), what));
+  }
+  mutable std::mutex mutex;
+  std::vector<std::string> given;
+};
+
+/// Keys that a loop watches, so that clients with unknown ones wait until the store may be read again.
+struct WatchedScene {
+  WatchedScene() {
+    loops.turn(0, [this] { s.keys->watch(loops[0]); });
+  }
+  /// Lets the time pass until this is so.
+  template <class Condition>
+  bool passes_until(const Condition& condition) {
+    return eventually([&] {
+      loops.advance(1ms);
+      return condition();
+    });
+  }
+  void ask(std::string key) { s.keys->check_later(std::move(key), answers.taker()); }
+
+  testing::SteppedLoops loops{1};
+  Scene s{loops.clock()};
+  Answers answers;
 };
 
 constexpr const char* own_key = "an-old-key-of-the-application";
@@ -438,43 +479,151 @@ TEST_CASE("api keys: a key whose row is changed elsewhere ends for connected cli
 }
 
 TEST_CASE("api keys: unknown keys read the store at most once in miss_interval, misspelled ones never", "[api_keys]") {
-  Scene s;
-  const auto asked = [&](const std::string& key) {
-    Awaited<bool> found;
-    s.keys->check_later(key, [&](const Result<ApiKeys::Record>& record) { found.set(record.ok()); });
-    CHECK_FALSE(found.get());
+  WatchedScene scene;
+  auto& [loops, s, answers] = scene;
+  const auto last = s.clock->now();  // the store was read by `open`
+  std::mutex mutex;
+  std::vector<Clock::TimePoint> read_at;
+  s.store->during = [&] {
+    const std::lock_guard lock(mutex);
+    read_at.push_back(s.clock->now());
   };
-  s.clock->advance(ApiKeys::miss_interval);
-  const int before = s.store->loads;
-  for (int i = 0; i < 100; ++i) asked("an-unknown-key-" + std::to_string(i));
-  CHECK(s.store->loads == before + 1);
-  s.clock->advance(ApiKeys::miss_interval);
+  for (std::size_t batch = 1; batch <= 3; ++batch) {
+    for (int i = 0; i < 100; ++i) scene.ask("an-unknown-key-" + std::to_string(i));
+    CHECK(scene.passes_until([&] { return answers.count("unauthorized") == 100 * batch; }));
+  }
+  const std::size_t loads = read_at.size();
+  CHECK(loads >= 3);
+  CHECK(loads <= 6);
+  for (std::size_t i = 0; i < loads; ++i)
+    CHECK(read_at[i] - (i == 0 ? last : read_at[i - 1]) >= ApiKeys::miss_interval);
   std::string wrong = new_api_key_text("flux", new_api_key_id());
   wrong.back() = wrong.back() == 'x' ? 'y' : 'x';
-  asked(wrong);
-  asked(std::string(513, 'x'));
-  CHECK(s.store->loads == before + 1);
-  asked("an-unknown-key-x");
-  CHECK(s.store->loads == before + 2);
+  scene.ask(wrong);
+  scene.ask(std::string(513, 'x'));
+  scene.ask("short");
+  CHECK(answers.count("unauthorized") == 303);  // at once
+  loops.advance(ApiKeys::miss_interval);
+  s.keys->finish();
+  CHECK(read_at.size() == loads);
 }
 
-TEST_CASE("api keys: unknown keys that wait for the store are bounded; beyond that they are refused at once",
+TEST_CASE("api keys: a key that another process adds is accepted, however lately the store was read", "[api_keys]") {
+  WatchedScene scene;
+  auto& [loops, s, answers] = scene;
+  const auto other = s.open();
+  SECTION("just before") {
+    REQUIRE(s.keys->reload().ok());
+    scene.ask(other->add(ApiKeySpec{}).value().key);
+  }
+  SECTION("at the same time, for another client") {
+    Awaited<bool> is_read, go_on;
+    std::once_flag once;
+    loops.advance(ApiKeys::miss_interval);
+    s.store->after_load = [&] {
+      std::call_once(once, [&] {
+        is_read.set(true);
+        go_on.get();
+      });
+    };
+    scene.ask("an-unknown-key-0");
+    is_read.get();
+    scene.ask(other->add(ApiKeySpec{}).value().key);
+    go_on.set(true);
+    CHECK(scene.passes_until([&] { return answers.count("unauthorized") == 1; }));
+  }
+  CHECK(scene.passes_until([&] { return answers.count("valid") == 1; }));
+}
+
+TEST_CASE("api keys: while the store can't be read, an unknown key is not refused, but told to try again",
+          "[api_keys]") {
+  WatchedScene scene;
+  auto& [loops, s, answers] = scene;
+  const auto known = s.keys->add(ApiKeySpec{}).value();
+  const auto expired = s.keys->add(ApiKeySpec{.expires_at = s.in(100ms)}).value();
+  const auto revoked = s.keys->add(ApiKeySpec{}).value();
+  s.store->fails = true;
+  CHECK_FALSE(s.keys->revoke(revoked.id).ok());
+  loops.advance(100ms);
+  CHECK_FALSE(s.keys->reload().ok());
+  const auto code_of = [&](const std::string& key) {
+    const auto checked = s.keys->check(key);
+    return checked ? std::string("valid") : std::string(to_string(checked.error().code()));
+  };
+  CHECK(code_of("an-unknown-key-0") == "overloaded");
+  CHECK(code_of("short") == "unauthorized");
+  CHECK(code_of(known.key) == "valid");
+  CHECK(refusal(*s.keys, expired.key) == "the key \"" + expired.id + "\" has expired");
+  CHECK(refusal(*s.keys, revoked.key) == "the key \"" + revoked.id + "\" was revoked");
+  scene.ask("an-unknown-key-0");
+  scene.ask(expired.key);
+  scene.ask(revoked.key);
+  CHECK(scene.passes_until([&] { return answers.given.size() == 3; }));
+  CHECK(answers.given == std::vector<std::string>{"overloaded", "unauthorized", "unauthorized"});
+  s.store->fails = false;
+  scene.ask("an-unknown-key-0");
+  CHECK(scene.passes_until([&] { return answers.count("unauthorized") == 3; }));
+  CHECK(code_of("an-unknown-key-0") == "unauthorized");
+}
+
+TEST_CASE("api keys: unknown keys that wait for the store are bounded; beyond that they are told to try again at once",
           "[api_keys]") {
   Scene s;
+  Answers answers;
   s.clock->advance(ApiKeys::miss_interval);
-  Awaited<bool> go_on;
+  Awaited<bool> is_read, go_on;
   std::once_flag once;
-  s.store->during = [&] { std::call_once(once, [&] { go_on.get(); }); };
-  std::atomic<int> answers{0};
-  for (int i = 0; i < 1'010; ++i) {
-    s.keys->check_later("an-unknown-key-0", [&](const Result<ApiKeys::Record>& found) {
-      if (!found) ++answers;
+  s.store->during = [&] {
+    std::call_once(once, [&] {
+      is_read.set(true);
+      go_on.get();
     });
-  }
-  CHECK(answers == 10);
+  };
+  s.keys->check_later("an-unknown-key-0", answers.taker());
+  is_read.get();
+  for (int i = 0; i < 1'010; ++i) s.keys->check_later("an-unknown-key-1", answers.taker());
+  CHECK(answers.given == std::vector<std::string>(10, "overloaded"));
   go_on.set(true);
+  s.keys->finish();  // no loop watches the keys: the others can't wait until the store may be read again
+  CHECK(answers.count("unauthorized") == 1);
+  CHECK(answers.count("overloaded") == 1'010);
+}
+
+TEST_CASE("api keys: what waits for the store when its loop ends is told to try again, and the next loop reads again",
+          "[api_keys]") {
+  WatchedScene scene;
+  auto& [loops, s, answers] = scene;
+  scene.ask("an-unknown-key-0");
+  loops.settle();
   s.keys->finish();
-  CHECK(answers == 1'010);
+  CHECK(answers.given == std::vector<std::string>{"overloaded"});
+  testing::SteppedLoops next(1);
+  scene.ask("an-unknown-key-1");
+  next.turn(0, [&] { s.keys->watch(next[0]); });
+  s.clock->advance(ApiKeys::miss_interval);
+  CHECK(eventually([&] {
+    next.advance(1ms);
+    return answers.count("unauthorized") == 1;
+  }));
+}
+
+TEST_CASE("api keys: a key still grants what it did until it is changed or revoked", "[api_keys]") {
+  Scene s;
+  const std::string id = s.keys->add(own_key, ApiKeySpec{.name = "a", .permissions = {"read:*", "write:*"}}).value();
+  const auto before = s.keys->check(own_key).value();
+  CHECK(s.keys->still_grants(*before));
+  REQUIRE(s.keys->add(own_key, ApiKeySpec{.name = "b", .permissions = {"read:*", "write:*"}}).ok());
+  CHECK(s.keys->still_grants(*before));
+  REQUIRE(s.keys->add(own_key, ApiKeySpec{.name = "b", .permissions = {"read:*"}}).ok());
+  CHECK_FALSE(s.keys->still_grants(*before));
+  const auto after = s.keys->check(own_key).value();
+  CHECK(s.keys->still_grants(*after));
+  s.store->fails = true;
+  CHECK_FALSE(s.keys->revoke(id).ok());
+  CHECK_FALSE(s.keys->still_grants(*after));
+  s.store->fails = false;
+  REQUIRE(s.keys->reload().ok());
+  CHECK_FALSE(s.keys->still_grants(*after));
 }
 
 TEST_CASE("api keys: a watching loop reads the store in intervals", "[api_keys]") {

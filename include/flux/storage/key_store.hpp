@@ -65,7 +65,9 @@ struct ApiKeysOptions {
   std::size_t keys_max = 10'000;
   /// How often the store is read again, so that what other processes and people have changed in it takes effect: at
   /// least 100 ms; 0: only when an unknown key is presented. A key that another process revokes, or that is deleted
-  /// from the store by hand, ends after this time at the latest. A key that another process adds is known at once.
+  /// from the store by hand, ends after this time at the latest. A key that another process adds is accepted at once: a
+  /// client with an unknown key waits until the store is read, which is done for them every 250 ms at most, and takes at
+  /// most a tenth of the time. As long as the store can't be read, such a client is told to try again (`overloaded`).
   std::chrono::milliseconds reload_interval{5'000};
 };
 

@@ -29,7 +29,8 @@ namespace flux::gate {
 /// time. Checks only read memory, so keys stay valid while the store is unreachable.
 ///
 /// What other processes change in the store is noticed when it is read again: in intervals (`watch`), and by
-/// `check_later` for an unknown key. Until then a key that another process has revoked is accepted.
+/// `check_later` for an unknown key. Until then a key that another process has revoked is accepted. An unknown key is
+/// refused only if it is not in the store; as long as that can't be read, its client is told to try again.
 ///
 /// Threading: any thread. Calls with a `done`, and `check`, never block; `done` is called inside the call, or on a
 /// thread of this object. The others wait for the store.
@@ -56,13 +57,18 @@ class ApiKeys : public std::enable_shared_from_this<ApiKeys> {
   static std::shared_ptr<ApiKeys> open(const ApiKeysOptions& options, std::shared_ptr<const Clock> clock,
                                        Ended ended = {}, Log log = {});
 
-  /// From now on reads the store again at every `reload_interval`, as long as `loop` runs. Called on that loop.
+  /// From now on reads the store again at every `reload_interval`, and for unknown keys when `miss_interval` allows, as long
+  /// as `loop` runs. Called on that loop.
   void watch(const std::shared_ptr<core::Loop>& loop);
 
   /// The record of a key that was presented.
-  /// Errors: unauthorized ("Invalid API key"); the cause says why, and never shows a secret.
+  /// Errors: unauthorized ("Invalid API key"); the cause says why, and never shows a secret. overloaded for an unknown key
+  /// if the store could not be read the last time.
   Result<Record> check(std::string_view key) const;
-  /// The same, but for an unknown key reads the store first: another process may have added it.
+  /// Whether there still is a key with this id that grants the same.
+  bool still_grants(const ApiKeyRecord& before) const;
+  /// The same as `check`, but for an unknown key the store is read first, or again, because another process may have added
+  /// it. `done` gets overloaded if too many wait for that, and before `watch` if the store was read too recently.
   void check_later(std::string key, Done<Result<Record>> done);
 
   /// Generates a key and stores it.
@@ -90,7 +96,8 @@ class ApiKeys : public std::enable_shared_from_this<ApiKeys> {
   std::size_t size() const;
   /// Calls of the store that failed.
   std::uint64_t store_errors() const noexcept { return store_errors_.load(std::memory_order_relaxed); }
-  /// Waits until every call with a `done` that was made before has been done.
+  /// Waits until every call with a `done` that was made before has been done. Unknown keys for which the store may not be
+  /// read yet get overloaded.
   void finish();
 
  private:
@@ -104,6 +111,11 @@ class ApiKeys : public std::enable_shared_from_this<ApiKeys> {
   using ByHash = std::unordered_multimap<std::string, Record, core::SeededHash, SameHash>;
   using Ids = std::vector<std::string>;
   static constexpr std::size_t waiting_max = 1'000;
+  /// A key that was presented, and is unknown until the store is read.
+  struct Unknown {
+    std::string key;
+    Done<Result<Record>> done;
+  };
 
   ApiKeys(const ApiKeysOptions& options, std::shared_ptr<const Clock> clock, Ended ended, Log log);
 
@@ -132,6 +144,10 @@ class ApiKeys : public std::enable_shared_from_this<ApiKeys> {
   Result<void> revoke_refused(const std::string& id, bool known);
   void tell(const Ids& ended) const;
   void run_reload();
+  void read_for_unknown();
+  void read_when_due();
+  void run_read_for_unknown();
+  void give_up_unknown();
   void reload_in(const std::shared_ptr<core::Loop>& loop);
 
   const std::shared_ptr<KeyStore> store_;
@@ -151,8 +167,12 @@ class ApiKeys : public std::enable_shared_from_this<ApiKeys> {
   ByHash by_hash_;
   std::unordered_set<std::string> revoked_;   // ids in the index that are refused, and may still be in the store
   Clock::TimePoint next_load_for_unknown_{};  // not before: anybody can present unknown keys
+  bool store_failed_ = false;                 // the last time that it was read
   bool reload_pending_ = false;
   std::vector<Done<Result<void>>> waiting_;  // for that reload
+  std::vector<Unknown> unknown_;             // wait for the next reading of the store, whatever it is for
+  bool reading_for_unknown_ = false;         // it is queued, or a timer runs for it
+  std::weak_ptr<core::Loop> loop_;           // which has that timer
 
   core::SideThread side_;  // makes the calls of the store that nobody waits for. Last: its tasks use the others
 };

@@ -31,6 +31,13 @@ inline Result<void> check_own_key(std::string_view key) {
                "an API key must consist of visible ASCII characters without spaces, so that it fits into a header");
 }
 
+/// Whether an unknown key could be in the store.
+inline bool may_be_new(std::string_view key) { return !is_misspelled_api_key(key) && check_own_key(key).ok(); }
+
+inline Error try_again(std::string why) {
+  return Error(Errc::overloaded, "the API key can't be checked now; try again", std::move(why));
+}
+
 /// Whether clients with this key must not stay connected when it is replaced.
 inline bool grants_the_same(const ApiKeyRecord& a, const ApiKeyRecord& b) {
   return a.hash == b.hash && a.user_id == b.user_id && a.permissions == b.permissions && a.expires_at == b.expires_at;
@@ -70,6 +77,12 @@ FLUX_DECL std::shared_ptr<ApiKeys> ApiKeys::open(const ApiKeysOptions& options, 
 }
 
 FLUX_DECL void ApiKeys::watch(const std::shared_ptr<core::Loop>& loop) {
+  {
+    const std::lock_guard lock(mutex_);
+    loop_ = loop;
+    reading_for_unknown_ = false;  // an earlier loop has ended with its timer
+  }
+  read_for_unknown();
   if (reload_interval_.count() != 0) reload_in(loop);
 }
 
@@ -92,31 +105,89 @@ FLUX_DECL Result<ApiKeys::Record> ApiKeys::check(std::string_view key) const {
   if (!hash) return hash.error();
   Error why = api_key_detail::invalid_key({});
   Record found;
+  bool is_stale = false;
   {
     const std::lock_guard lock(mutex_);
     found = valid_key(*hash, why);
+    is_stale = store_failed_;
   }
   if (found) return found;
-  if (why.code() == Errc::forbidden) {  // found, but expired
+  if (why.code() == Errc::forbidden) {  // found, but expired or revoked
     return api_key_detail::invalid_key(why.message());
+  }
+  if (is_stale && api_key_detail::may_be_new(key)) {
+    return api_key_detail::try_again(shown_api_key(key) + " is unknown, and the key store can't be read");
   }
   return api_key_detail::invalid_key(shown_api_key(key) + (is_misspelled_api_key(key)
                                                                ? " is misspelled: its checksum is wrong"
                                                                : " is not among the keys"));
 }
 
+FLUX_DECL bool ApiKeys::still_grants(const ApiKeyRecord& before) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_id_.find(before.id);
+  if (found == by_id_.end() || revoked_.contains(before.id)) return false;
+  return found->second.get() == &before || api_key_detail::grants_the_same(*found->second, before);
+}
+
+/// The store must be read after the call: the row may have been added since it was read before.
 FLUX_DECL void ApiKeys::check_later(std::string key, Done<Result<Record>> done) {
   auto known = check(key);
-  bool may_be_new = !known && known.error().code() == Errc::unauthorized && !is_misspelled_api_key(key) &&
-                    api_key_detail::check_own_key(key);
-  if (may_be_new) {
+  if (known || !api_key_detail::may_be_new(key)) return done(std::move(known));
+  {
     const std::lock_guard lock(mutex_);
-    may_be_new = reload_pending_ || clock_->now() >= next_load_for_unknown_;
+    if (unknown_.size() < waiting_max) unknown_.push_back({std::move(key), std::exchange(done, nullptr)});
   }
-  if (!may_be_new) return done(std::move(known));
-  reload([self = shared_from_this(), key = std::move(key), done = std::move(done)](const Result<void>&) {
-    done(self->check(key));
+  if (done) return done(api_key_detail::try_again("too many unknown keys wait for the key store"));
+  read_for_unknown();
+}
+
+FLUX_DECL void ApiKeys::read_for_unknown() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (unknown_.empty() || std::exchange(reading_for_unknown_, true)) return;
+  }
+  read_when_due();
+}
+
+/// `reading_for_unknown_` is set.
+FLUX_DECL void ApiKeys::read_when_due() {
+  Clock::TimePoint::duration wait{};
+  std::shared_ptr<core::Loop> loop;
+  {
+    const std::lock_guard lock(mutex_);
+    wait = next_load_for_unknown_ - clock_->now();
+    loop = loop_.lock();
+  }
+  if (wait.count() <= 0) return side_.run([self = shared_from_this()] { self->run_read_for_unknown(); });
+  const auto after = std::chrono::ceil<std::chrono::milliseconds>(wait);
+  const bool posted = loop && loop->post([weak = weak_from_this(), loop, after] {
+    loop->call_after(after, [weak] {
+      if (const auto self = weak.lock()) self->read_when_due();
+    });
   });
+  if (!posted) give_up_unknown();
+}
+
+FLUX_DECL void ApiKeys::run_read_for_unknown() {
+  bool is_due = false;
+  {
+    const std::lock_guard lock(mutex_);
+    is_due = clock_->now() >= next_load_for_unknown_;  // it may have been read meanwhile
+    if (is_due || unknown_.empty()) reading_for_unknown_ = false;
+    if (unknown_.empty()) return;
+  }
+  is_due ? run_reload() : read_when_due();
+}
+
+FLUX_DECL void ApiKeys::give_up_unknown() {
+  std::vector<Unknown> unknown;
+  {
+    const std::lock_guard lock(mutex_);
+    unknown.swap(unknown_);
+    reading_for_unknown_ = false;
+  }
+  for (const Unknown& each : unknown) each.done(api_key_detail::try_again("the key store may not be read again yet"));
 }
 
 // --- Changing ---
@@ -245,20 +316,24 @@ FLUX_DECL void ApiKeys::reload(Done<Result<void>> done) {
 }
 
 FLUX_DECL void ApiKeys::run_reload() {
-  const auto loaded = reload();
   std::vector<Done<Result<void>>> waiting;
+  std::vector<Unknown> unknown;
   {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(mutex_);  // before the store is read: later callers wait for the next time
     waiting.swap(waiting_);
+    unknown.swap(unknown_);
     reload_pending_ = false;
   }
+  const auto loaded = reload();
   for (const auto& done : waiting) done(loaded);
+  for (const Unknown& each : unknown) each.done(check(each.key));
 }
 
 FLUX_DECL void ApiKeys::finish() {
   std::promise<void> behind;
   side_.run([&behind] { behind.set_value(); });
   behind.get_future().wait();
+  give_up_unknown();
 }
 
 // --- The store ---
@@ -298,6 +373,7 @@ FLUX_DECL Result<void> ApiKeys::load(Ids& ended) {
     const std::lock_guard lock(mutex_);
     const auto ended_at = clock_->now();
     next_load_for_unknown_ = ended_at + std::max<Clock::TimePoint::duration>(miss_interval, 10 * (ended_at - began));
+    store_failed_ = !rows;
   }
   if (!rows) return rows.error();
   for (const std::string& id : apply(std::move(*rows), ended)) {
@@ -384,15 +460,16 @@ FLUX_DECL void ApiKeys::unindex(const std::string& id) {
 }
 
 /// Of several records of a key the newest counts that has not expired. Otherwise null; `why` then says that all have
-/// expired (forbidden), or stays as it is.
+/// expired or were revoked (forbidden), or stays as it is.
 FLUX_DECL ApiKeys::Record ApiKeys::valid_key(const std::string& hash, Error& why) const {
   const std::int64_t now = clock_->unix_ms();
   Record valid;
   const auto [first, last] = by_hash_.equal_range(hash);
   for (auto entry = first; entry != last; ++entry) {
     const Record& record = entry->second;
-    if (revoked_.contains(record->id)) continue;
-    if (record->expires_at && *record->expires_at <= now) {
+    if (revoked_.contains(record->id)) {
+      why = Error(Errc::forbidden, "the key \"" + record->id + "\" was revoked");
+    } else if (record->expires_at && *record->expires_at <= now) {
       why = Error(Errc::forbidden, "the key \"" + record->id + "\" has expired");
     } else if (!valid || std::tie(valid->created_at, valid->id) < std::tie(record->created_at, record->id)) {
       valid = record;

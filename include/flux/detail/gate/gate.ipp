@@ -3,6 +3,7 @@
 #include <flux/detail/core/utf8.hpp>
 #include <flux/detail/gate/gate.hpp>
 #include <flux/detail/mode.hpp>
+#include <flux/session.hpp>
 
 #include <limits>
 #include <utility>
@@ -193,10 +194,12 @@ FLUX_DECL void Gate::recognize(const LoopPtr& loop, const Shown& shown, Done don
 
 FLUX_DECL void Gate::let_use(const LoopPtr& loop, const Shown& shown, FileSubject subject, Grant known,
                              Done done) const {
-  auto answered = [this, known, done = std::move(done)](Result<Grant> answer) {
-    if (!answer || *answer != Grant()) return done(std::move(answer));
-    if (const auto valid = still_valid(&known); !valid) return done(valid.error());  // the answer may have come later
-    done(known);
+  // The answer may come later: the client must still be the one that was recognized, whatever the answer says.
+  auto answered = [this, known, session = subject.session, done = std::move(done)](Result<Grant> answer) {
+    if (!answer) return done(std::move(answer));
+    const Grant present = session ? session->grant() : known;
+    if (const auto valid = still_valid(&present); !valid) return done(valid.error());
+    done(*answer == Grant() ? present : std::move(answer));
   };
   ask<FileQuestion>(Door::file, loop, shown, file, std::move(answered), std::move(subject), std::move(known));
 }

@@ -42,7 +42,8 @@ class Revocations {
   Revocations(const Revocations&) = delete;
   Revocations& operator=(const Revocations&) = delete;
 
-  /// The reason if the grant's user or credential is revoked at present. Cost: one comparison if nothing is revoked.
+  /// The reason if the grant's user or credential is revoked at present, or its `GrantSource` was changed since. Cost: two
+  /// comparisons if nothing is revoked and the grant has no source.
   std::optional<std::string> refusal(const Grant& grant) const;
   /// Adds the revocation, or replaces that of the same key. One that has ended already removes it. `ended`: gets the
   /// keys of those that were removed because they have ended.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <flux/detail/core/utf8.hpp>
+#include <flux/detail/gate/grant_source.hpp>
 #include <flux/detail/gate/revocations.hpp>
 #include <flux/detail/mode.hpp>
 
@@ -46,6 +47,9 @@ FLUX_DECL const Revocations::Entry* Revocations::current(RevocationKind kind, st
 }
 
 FLUX_DECL std::optional<std::string> Revocations::refusal(const Grant& grant) const {
+  if (const auto& source = GrantSource::of(grant)) {
+    if (auto refused = source->refusal()) return refused;
+  }
   if (size() == 0) return std::nullopt;
   const std::int64_t now = clock_->unix_ms();
   const std::shared_lock lock(mutex_);

@@ -5,6 +5,7 @@
 #include <flux/detail/core/utf8.hpp>
 #include <flux/detail/core/uuid.hpp>
 #include <flux/detail/gate/content.hpp>
+#include <flux/detail/gate/grant_source.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/detail/server/auth_state.hpp>
 
@@ -47,9 +48,24 @@ FLUX_DECL std::string key_credential(std::string_view id) { return std::string("
 /// Why access ends; also tells the module's own revocations from those of the application.
 inline constexpr const char* key_ended = "the API key was revoked or changed";
 
-FLUX_DECL Grant granted_by(const ApiKeyRecord& record) {
-  Grant grant = gate::grant_of(record);
-  grant.credential = key_credential(record.id);
+/// The key that a client has shown.
+class ShownKey final : public gate::GrantSource {
+ public:
+  ShownKey(std::weak_ptr<const gate::ApiKeys> keys, gate::ApiKeys::Record record)
+      : keys_(std::move(keys)), record_(std::move(record)) {}
+  std::optional<std::string> refusal() const override {
+    const auto keys = keys_.lock();
+    return !keys || keys->still_grants(*record_) ? std::nullopt : std::optional<std::string>(key_ended);
+  }
+
+ private:
+  const std::weak_ptr<const gate::ApiKeys> keys_;
+  const gate::ApiKeys::Record record_;
+};
+
+FLUX_DECL Grant granted_by(const std::shared_ptr<gate::ApiKeys>& keys, const gate::ApiKeys::Record& record) {
+  Grant grant = gate::grant_of(*record);
+  gate::GrantSource::set(grant, std::make_shared<const ShownKey>(keys, record));
   return grant;
 }
 
@@ -102,20 +118,22 @@ FLUX_DECL void AuthState::open_api_keys() {
       [log = log_of(server_.config())](std::string_view line) { log(LogLevel::error, line); });
 }
 
-/// A client that is being let in with a removed key at this moment can't be found yet, so its credential is revoked for
-/// longer than that may take, unless the application has revoked it for longer. A key that was only changed stays valid.
+/// Clients that are being let in at this moment can't be found yet: they are refused when their grant takes effect, by
+/// its `ShownKey`. The credential of a removed key is revoked too, for grants that the application has made for it, but not
+/// in place of a revocation of the application's own.
 FLUX_DECL void AuthState::end_clients(const std::vector<std::string>& key_ids) const {
   Hub& hub = server_.hub();
-  const std::int64_t until =
-      server_.config().clock->unix_ms() + std::chrono::milliseconds(std::chrono::minutes(10)).count();
+  const std::int64_t now_ms = server_.config().clock->unix_ms();
+  const std::int64_t until = now_ms + std::chrono::milliseconds(std::chrono::minutes(10)).count();
   const std::vector<ApiKeyRecord> valid = api_keys_->list();
   for (const std::string& id : key_ids) {
     const std::string credential = key_credential(id);
     const bool is_valid =
         std::any_of(valid.begin(), valid.end(), [&](const ApiKeyRecord& key) { return key.id == id; });
     const auto present = hub.revocations.find(RevocationKind::credential, credential);
-    const bool revoke = !is_valid && (!present || present->until < until);
-    if (revoke && hub.revoke({RevocationKind::credential, credential, until, key_ended})) continue;
+    const bool is_of_application = present && present->until > now_ms && present->reason != key_ended;
+    if (!is_valid && !is_of_application && hub.revoke({RevocationKind::credential, credential, until, key_ended}))
+      continue;
     hub.end_access(RevocationKind::credential, credential, key_ended);
   }
 }
@@ -239,7 +257,7 @@ FLUX_DECL void AuthState::verify_key(const std::string& key, const std::shared_p
   api_keys_->check_later(key, [self = shared_from_this(), answer](const Result<gate::ApiKeys::Record>& record) {
     if (!record) return answer->give(record.error());
     self->allow_again((*record)->id);
-    answer->give(granted_by(**record));
+    answer->give(granted_by(self->api_keys_, *record));
   });
 }
 
@@ -256,7 +274,7 @@ FLUX_DECL Result<Grant> AuthState::authenticate(std::string_view token) const {
   if (is_api_key(token)) {
     const auto record = api_keys_->check(token);
     if (!record) return record.error();
-    grant = granted_by(**record);
+    grant = granted_by(api_keys_, *record);
   } else if (!token.empty()) {
     grant = check_token(token, source_ ? source_->keys() : nullptr).grant;
   }

@@ -246,7 +246,9 @@ FLUX_DECL void EngineIoServer::let_in(const HttpExchange& exchange, bool base64)
   hub_.gate.let_in(state.loop(), shown, [this, exchange, base64, gone](Result<Grant> grant) {
     if (*gone) return;
     if (grant) return open_polling(exchange, base64, gate::kept(std::move(*grant)));
-    exchange.state()->loop()->counters().connections_refused.add();
+    if (endpoints::is_refusal(grant.error().code())) {
+      exchange.state()->loop()->counters().connections_refused.add();
+    }
     auto [status, fields] = endpoints::http_refusal(grant.error().code());
     for (auto& field : answer_fields(exchange)) fields.push_back(std::move(field));
     exchange.respond(status, protocol::engineio_refusal_body(EngineIoRefusal::forbidden, grant.error().message()),

@@ -63,6 +63,7 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
   void welcome(const std::shared_ptr<SocketIoSocket>& socket, const std::vector<protocol::SocketIoMessagePtr>& missed);
   void reject(const std::shared_ptr<SocketIoSocket>& socket, const std::string& message,
               const std::optional<JsonText>& data);
+  void refuse(const std::shared_ptr<SocketIoSocket>& socket, const Error& why);
   std::shared_ptr<SocketIoSocket> socket_in(std::string_view nsp) const;
   bool has(const std::shared_ptr<SocketIoSocket>& socket) const;
   void withdraw(const std::shared_ptr<SocketIoSocket>& socket);

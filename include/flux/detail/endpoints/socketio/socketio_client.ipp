@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/detail/endpoints/http_refusal.hpp>
 #include <flux/detail/endpoints/socketio/socketio_client.hpp>
 #include <flux/detail/endpoints/socketio/socketio_delivery.hpp>
 #include <flux/detail/endpoints/socketio/socketio_question.hpp>
@@ -236,10 +237,7 @@ FLUX_DECL void SocketIoClient::ask_gate(const std::shared_ptr<SocketIoSocket>& s
       --self->withdrawn_;
       return;
     }
-    if (!grant) {
-      self->session_.loop()->counters().connections_refused.add();
-      return self->reject(socket, grant.error().message(), {});
-    }
+    if (!grant) return self->refuse(socket, grant.error());
     if (auto granted = gate::kept(std::move(*grant))) (void)socket->set_grant(std::move(granted));  // it is not gone
     self->ask_middlewares(socket, 0);
   });
@@ -322,11 +320,18 @@ FLUX_DECL void SocketIoClient::reject(const std::shared_ptr<SocketIoSocket>& soc
   send(protocol::encode_socketio_connect_error(socket->nsp()->name(), message, data));
 }
 
+/// The gate's error. A client that may try again finds the code in the error's `data`.
+FLUX_DECL void SocketIoClient::refuse(const std::shared_ptr<SocketIoSocket>& socket, const Error& why) {
+  if (endpoints::is_refusal(why.code())) session_.loop()->counters().connections_refused.add();
+  std::optional<JsonText> data;
+  if (why.code() == Errc::overloaded) data = JsonText::object({{"code", to_wire_name(why.code())}});
+  reject(socket, why.message(), data);
+}
+
 /// The middlewares may have taken long.
 FLUX_DECL void SocketIoClient::admit(const std::shared_ptr<SocketIoSocket>& socket) {
   if (const auto valid = server_.hub().gate.still_valid(socket->grant().get()); !valid) {
-    session_.loop()->counters().connections_refused.add();
-    return reject(socket, valid.error().message(), {});
+    return refuse(socket, valid.error());
   }
   if (socket->nsp()->recovers() && recover(socket)) return;
   socket->nsp()->add(socket);
