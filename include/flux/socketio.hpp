@@ -147,8 +147,10 @@ class Event {
   /// Acknowledges the event; the first call counts. Does nothing if the client did not request it. Sent at once: before
   /// what this handler has sent to rooms. Errors: invalid_argument.
   Outcome<Sent> ack(Args args = {}) const { return ack_ ? ack_(std::move(args)) : Outcome<Sent>(Sent::queued); }
-  /// Acknowledges later, from any thread.
-  const Ack& later() const noexcept { return ack_; }
+  /// Acknowledges later, from any thread: a function that may be called even if the client requested nothing, like `ack`.
+  Ack later() const {
+    return ack_ ? ack_ : [](const Args&) { return Outcome<Sent>(Sent::queued); };
+  }
 
  private:
   friend class detail::SocketIoSocket;

@@ -451,6 +451,24 @@ TEST_CASE("socket.io: acks that were not requested, are repeated or late do noth
   CHECK(failures == 1);
 }
 
+TEST_CASE("socket.io: an answer given later to an event that asks for none does nothing") {
+  flux::Server server(test_config());
+  Io io(server);
+  std::atomic<int> answered{0};
+  io.on_connection([&](const Socket& socket) {
+    socket.on("work", [&](Event& event) {
+      const auto answer = event.later();
+      if (answer({}).ok()) ++answered;
+    });
+  });
+  server.start();
+  WsClient client(server.port());
+  client.send_text(R"(42["work"])");
+  client.send_text(R"(427["work"])");
+  CHECK(client.next() == "437[]");
+  CHECK(eventually([&] { return answered == 2; }));
+}
+
 TEST_CASE("socket.io: pending acks and answers of the application are limited; a client that asks for more is closed") {
   flux::Server server(test_config());
   Options options;
