@@ -10,19 +10,19 @@ namespace flux::storage::sql {
 
 namespace {
 
-constexpr std::array<Field, 13> fields = {{{"id", Content::key},
-                                           {"name", Content::text},
-                                           {"media_type", Content::text},
-                                           {"owner", Content::text},
-                                           {"metadata", Content::text},
-                                           {"length", Content::number, true},
-                                           {"size", Content::number},
-                                           {"wants_sha256", Content::flag},
-                                           {"sha256", Content::text},
-                                           {"state", Content::word},
-                                           {"shared", Content::flag},
-                                           {"created_at", Content::number},
-                                           {"modified_at", Content::number}}};
+constexpr std::array<Field, 13> file_fields = {{{"id", Content::key},
+                                                {"name", Content::text},
+                                                {"media_type", Content::text},
+                                                {"owner", Content::text},
+                                                {"metadata", Content::text},
+                                                {"length", Content::number, true},
+                                                {"size", Content::number},
+                                                {"wants_sha256", Content::flag},
+                                                {"sha256", Content::text},
+                                                {"state", Content::word},
+                                                {"shared", Content::flag},
+                                                {"created_at", Content::number},
+                                                {"modified_at", Content::number}}};
 /// Indexed by `FileState`.
 constexpr std::array<const char*, 3> states = {"uploading", "complete", "deleted"};
 
@@ -76,7 +76,7 @@ FileInfo file_of(const Row& row) {
 }  // namespace
 
 FileTable::FileTable(std::unique_ptr<Database> database, const SqlFileIndexOptions& options)
-    : rows_(std::move(database), options.table, {name, "files", fields, 1}) {}
+    : rows_(std::move(database), options.table, {name, "files", file_fields, 1}) {}
 
 Result<std::vector<FileInfo>> FileTable::load() { return rows_.load(rows_.database().late_deadline(), file_of); }
 

@@ -9,13 +9,13 @@ namespace flux::storage::sql {
 
 namespace {
 
-constexpr std::array<Field, 7> fields = {{{"id", Content::key},
-                                          {"hash", Content::text},
-                                          {"name", Content::text},
-                                          {"user_id", Content::text},
-                                          {"permissions", Content::text},
-                                          {"created_at", Content::number},
-                                          {"expires_at", Content::number, true}}};
+constexpr std::array<Field, 7> key_fields = {{{"id", Content::key},
+                                              {"hash", Content::text},
+                                              {"name", Content::text},
+                                              {"user_id", Content::text},
+                                              {"permissions", Content::text},
+                                              {"created_at", Content::number},
+                                              {"expires_at", Content::number, true}}};
 
 /// One a line.
 std::string text_of(const std::vector<std::string>& permissions) {
@@ -62,7 +62,7 @@ ApiKeyRecord record_of(const Row& row) {
 }  // namespace
 
 KeyTable::KeyTable(std::unique_ptr<Database> database, const SqlKeyOptions& options)
-    : rows_(std::move(database), options.table, {name, "API keys", fields, 1}) {}
+    : rows_(std::move(database), options.table, {name, "API keys", key_fields, 1}) {}
 
 Result<std::vector<ApiKeyRecord>> KeyTable::load() { return rows_.load(rows_.database().deadline(), record_of); }
 

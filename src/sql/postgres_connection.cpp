@@ -17,7 +17,7 @@ namespace flux::storage::sql {
 namespace {
 
 /// libpq's timeouts are in seconds, and it treats 1 as 2.
-std::string seconds_of(std::chrono::milliseconds time) {
+std::string seconds_text(std::chrono::milliseconds time) {
   return std::to_string(std::max<std::int64_t>(2, std::chrono::ceil<std::chrono::seconds>(time).count()));
 }
 
@@ -116,7 +116,7 @@ PostgresParameters postgres_parameters(const std::string& connection, const Post
   }
   const std::string call_ms = std::to_string(timeouts.call.count());
   // A slow statement may run as long as the server's machine answers probes, the first after 30 s.
-  PostgresParameters parameters = {{"connect_timeout", seconds_of(timeouts.connect)},
+  PostgresParameters parameters = {{"connect_timeout", seconds_text(timeouts.connect)},
                                    {"tcp_user_timeout", call_ms},
                                    {"keepalives_idle", "30"},
                                    {"keepalives_interval", "10"},

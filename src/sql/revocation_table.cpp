@@ -8,7 +8,7 @@ namespace flux::storage::sql {
 
 namespace {
 
-constexpr std::array<Field, 4> fields = {
+constexpr std::array<Field, 4> revocation_fields = {
     {{"kind", Content::key}, {"name", Content::key}, {"ends_at", Content::number}, {"reason", Content::text}}};
 
 // Not `to_string`, which the library's part without databases has.
@@ -38,7 +38,7 @@ Revocation revocation_of(const Row& row) {
 }  // namespace
 
 RevocationTable::RevocationTable(std::unique_ptr<Database> database, const SqlRevocationOptions& options)
-    : rows_(std::move(database), options.table, {name, "revocations", fields, 1, 2}) {}
+    : rows_(std::move(database), options.table, {name, "revocations", revocation_fields, 1, 2}) {}
 
 Result<std::vector<Revocation>> RevocationTable::load() {
   return rows_.load(rows_.database().late_deadline(), revocation_of);

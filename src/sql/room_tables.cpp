@@ -12,7 +12,7 @@ namespace flux::storage::sql {
 
 namespace {
 
-constexpr int current_version = 2;
+constexpr int rooms_version = 2;
 constexpr std::array<Field, 6> room_fields = {{{"room_id", Content::key},
                                                {"life", Content::key},
                                                {"mode", Content::word},
@@ -20,9 +20,9 @@ constexpr std::array<Field, 6> room_fields = {{{"room_id", Content::key},
                                                {"permanent", Content::flag},
                                                {"demands", Content::text, true}}};
 /// The columns of version 1. The other was added in version 2, and is NULL in rooms without demands of their own.
-constexpr auto first_fields = std::span<const Field>(room_fields).first(5);
+constexpr auto first_room_fields = std::span<const Field>(room_fields).first(5);
 constexpr TableShape room_shape{room_fields, {"room_id", nullptr}};
-constexpr TableShape first_shape{first_fields, {"room_id", nullptr}};
+constexpr TableShape first_shape{first_room_fields, {"room_id", nullptr}};
 constexpr std::array<Field, 5> item_fields = {{{"room_id", Content::key},
                                                {"item_number", Content::number},
                                                {"connection_id", Content::text},
@@ -158,7 +158,7 @@ void RoomTables::prepare(Connection& connection) const {
     return !found.empty();
   };
   const auto there = [&] {
-    const bool is_current = version_of(connection, dialect, rooms_name_, current_version) == current_version;
+    const bool is_current = version_of(connection, dialect, rooms_name_, rooms_version) == rooms_version;
     const bool rooms = has(rooms_name_, is_current ? room_shape : first_shape, "rooms");
     const bool items = has(items_name_, item_shape, "items");
     return rooms && items && is_current;
@@ -179,7 +179,7 @@ void RoomTables::make(Connection& connection) const {
   if (find(dialect.columns_of(connection, rooms_name_), added.name) == nullptr) {  // a table of version 1
     connection.run("ALTER TABLE " + rooms_ + " ADD COLUMN " + added.name + " " + dialect.type_of(added.content));
   }
-  write_version(connection, dialect, rooms_name_, current_version);
+  write_version(connection, dialect, rooms_name_, rooms_version);
 }
 
 // --- Reading ---
