@@ -97,7 +97,8 @@ FLUX_DECL MultipartParser::MultipartParser(std::string_view boundary, const Mult
 
 FLUX_DECL MultipartParser::Event MultipartParser::next(std::string_view& in) {
   if (state_ == State::failed) return Event::error;
-  while (!in.empty()) {
+  // The end of a part whose data stood right before it in the same piece is reported without more input.
+  while (!in.empty() || (state_ == State::data && at_boundary())) {
     if (const auto event = step(in)) return *event;
   }
   return Event::need_more;
