@@ -67,6 +67,7 @@ function(flux_set_clang_tidy target)
       OUTPUT "${unit}.checked"
       COMMAND
         "${FLUX_CLANG_TIDY_PROGRAM}" --quiet "--config-file=${PROJECT_SOURCE_DIR}/.clang-tidy"
+        --checks=-bugprone-suspicious-include
         $<$<BOOL:${FLUX_WARNINGS_AS_ERRORS}>:--warnings-as-errors=*> "${unit}" -- -x c++ -std=c++20
         "-I$<JOIN:$<TARGET_PROPERTY:${target},INCLUDE_DIRECTORIES>,;-I>"
         "-D$<JOIN:$<TARGET_PROPERTY:${target},COMPILE_DEFINITIONS>,;-D>" -Wall -Wextra -Wpedantic -Wshadow -Wconversion

@@ -99,8 +99,8 @@ class AccessRequest {
   /// "192.0.2.7:49152"; behind a proxy of `Config::trusted_proxies` the client's address, without its port.
   virtual std::string remote_address() const = 0;
 
-  /// The token: `accessToken`, else `token`, of the payload; else `?access_token=`; else `Authorization: Bearer`. Empty if
-  /// there is none.
+  /// The token: `accessToken`, else `token`, of the payload; else `?access_token=`; else `Authorization: Bearer`. One that
+  /// is empty counts as absent. Empty if there is none.
   std::string token() const;
   /// `apiKey` of the payload; else `X-API-Key`; else `?api_key=`; empty if there is none.
   std::string api_key() const;

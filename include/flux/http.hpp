@@ -44,7 +44,7 @@ class HttpExchange {
   std::optional<std::string> query(std::string_view name) const;
   /// A header by its name, in any case; the first one of that name.
   std::optional<std::string_view> header(std::string_view name) const;
-  /// The token: `?access_token=`, otherwise `Authorization: Bearer`; empty if there is none.
+  /// The token: `?access_token=`, otherwise, or if that is empty, `Authorization: Bearer`; empty if there is none.
   std::string token() const;
   /// A cookie's value as it was sent, without quotes around it.
   std::optional<std::string> cookie(std::string_view name) const;

@@ -58,6 +58,7 @@ TEST_CASE("authenticated routes: the connect handler is asked before the route's
   site.server.start();
   HttpClient client(site.server.port());
   CHECK(client.request(get("/me", ann)).body == "ann");
+  CHECK(client.request(get("/me?access_token=", ann)).body == "ann");
   CHECK(client.request(get("/me", "Authorization: Bearer bob\r\n")).body ==
         "bob");  // of this request, not the last one
   CHECK(client.request(get("/open", ann)).body.empty());

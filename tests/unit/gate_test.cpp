@@ -321,6 +321,11 @@ TEST_CASE("access request: the token is the message's, otherwise the query's, ot
   scene.shown.headers["authorization"] = "Bearer abc";
   scene.shown.queries["access_token"] = "xyz";
   CHECK(token() == "xyz");
+  scene.shown.queries["access_token"] = "";
+  CHECK(token() == "abc");
+  scene.shown.queries["access_token"] = "xyz";
+  scene.shown.message = JsonText::parse(R"({"token":""})").value();
+  CHECK(token() == "xyz");
   scene.shown.message = JsonText::parse(R"({"token":"of message"})").value();
   CHECK(token() == "of message");
   scene.shown.message = JsonText::parse(R"({"token":"of message","accessToken":"first"})").value();
@@ -348,6 +353,9 @@ TEST_CASE("access request: API key, cookies and subprotocols as the client sent 
   scene.shown.headers["x-api-key"] = "from header";
   scene.ask();
   CHECK(seen[0] == "from header");
+  scene.shown.headers["x-api-key"] = "";
+  scene.ask();
+  CHECK(seen[0] == "from query");
 }
 
 // --- Permissions ---

@@ -68,15 +68,15 @@ FLUX_DECL void AccessRequest::refuse(std::string_view reason, Errc code) { give(
 
 FLUX_DECL std::string AccessRequest::token() const {
   for (const char* member : {"/accessToken", "/token"}) {
-    if (auto shown = payload().get<std::string>(member)) return std::move(*shown);
+    if (auto shown = payload().get<std::string>(member); shown && !shown->empty()) return std::move(*shown);
   }
-  if (auto from_query = query("access_token")) return std::move(*from_query);
+  if (auto from_query = query("access_token"); from_query && !from_query->empty()) return std::move(*from_query);
   return transport::bearer_token(header("authorization"));
 }
 
 FLUX_DECL std::string AccessRequest::api_key() const {
-  if (auto shown = payload().get<std::string>("/apiKey")) return std::move(*shown);
-  if (const auto field = header("x-api-key")) return std::string(*field);
+  if (auto shown = payload().get<std::string>("/apiKey"); shown && !shown->empty()) return std::move(*shown);
+  if (const auto field = header("x-api-key"); field && !field->empty()) return std::string(*field);
   return query("api_key").value_or(std::string());
 }
 

@@ -24,7 +24,7 @@ FLUX_DECL std::optional<std::string_view> HttpExchange::header(std::string_view 
 }
 
 FLUX_DECL std::string HttpExchange::token() const {
-  if (auto from_query = query("access_token")) return std::move(*from_query);
+  if (auto from_query = query("access_token"); from_query && !from_query->empty()) return std::move(*from_query);
   return transport::bearer_token(header("authorization"));
 }
 
