@@ -62,7 +62,7 @@ TEST_CASE("authenticated routes: the connect handler is asked before the route's
   CHECK(client.request(get("/me", "Authorization: Bearer bob\r\n")).body ==
         "bob");  // of this request, not the last one
   CHECK(client.request(get("/open", ann)).body.empty());
-  CHECK(site.asked == 2);
+  CHECK(site.asked == 3);
 }
 
 TEST_CASE("authenticated routes: a refused client gets 401 or 403 with the reason, and the connection stays") {
