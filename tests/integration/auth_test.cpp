@@ -502,6 +502,23 @@ TEST_CASE("auth: a client whose key is changed while a file handler thinks about
   CHECK(house.files->files() == 0);
 }
 
+TEST_CASE("auth: an upload that a file handler has accepted as somebody ends if the user who logged in is revoked") {
+  House house;
+  house.server.on_file([](flux::FileRequest& request) { request.accept({.user_id = "bob"}); });
+  const std::string who = GENERATE("ann", "bob", "eve");
+  CAPTURE(who);
+  HttpClient http(house.port());
+  http.send("POST /files?access_token=" + house.token("ann") + " HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nx");
+  REQUIRE(eventually([&] { return house.files->files() == 1; }));
+  CHECK(house.server.revoke_user(who) == (who == "eve" ? 0U : 1U));
+  if (who == "eve") {
+    http.send("y");
+    CHECK(http.reply().status == 201);
+  } else {
+    CHECK(http.to_end().empty());
+  }
+}
+
 TEST_CASE("auth: a key that was removed and is added again is accepted, unless the application has revoked it") {
   House house(with_keys());
   const auto key = house.auth.add_api_key({.name = "printer"}).value();

@@ -351,6 +351,61 @@ TEST_CASE("revocation: a Socket.IO client whose middleware still thinks is refus
         R"(44{"message":")" + std::string(how == "revoked" ? "left the team" : "the token has expired") + "\"}");
 }
 
+TEST_CASE("revocation: a data sharing client that has another user than its grant is ended by either") {
+  const std::string who = GENERATE("ann", "guest", "eve");
+  CAPTURE(who);
+  const bool refreshed = GENERATE(false, true);
+  CAPTURE(refreshed);
+  const auto files = std::make_shared<MemoryFileStore>();
+  auto config = test_config();
+  config.files.store = files;
+  Awaited<flux::Disconnect> ended;  // outlives the server
+  flux::Server server(config);
+  server.on_connect([](flux::ConnectRequest& request) { request.accept(grant_of("ann.k1")); });
+  server.on_token([](flux::TokenRequest& request) { request.accept(grant_of(request.token())); });
+  server.on_disconnect([&](const flux::Session&, const flux::Disconnect& how) { ended.set(how); });
+  flux::socketio::Io io(server);
+  flux::socketio::SharingOptions sharing;
+  sharing.identity = [](const flux::socketio::Socket&) { return flux::Identity{.user_id = "guest"}; };
+  flux::socketio::serve_sharing(server, io, sharing);
+  server.start();
+  SocketIoClient client(server.port());
+  const std::string room = R"({"roomId":"r","mode":"live","capacity":9})";
+  client.ask("room:create", room);
+  client.ask("room:join", R"("r")");
+  if (refreshed) {
+    REQUIRE(client.ask("refresh", R"({"accessToken":"ann.k2"})").get<bool>("/success") == true);
+  }
+  const auto ticket = text_at(client.ask("room:uploadTicket", R"("r")"), "/ticket");
+  HttpClient uploader(server.port());
+  uploader.send("POST /files?ticket=" + ticket + " HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nx");
+  REQUIRE(eventually([&] { return files->files() == 1; }));
+  CHECK(server.revoke_credential("k3", in(1h)).value() == 0);
+  const auto revoked = server.revoke_user(who, in(1h), "left the team");
+  REQUIRE(revoked.ok());
+  CHECK(*revoked == (who == "eve" ? 0U : 2U));
+  if (who == "eve") {
+    CHECK(server.revoke_credential(refreshed ? "k2" : "k1", in(1h), "left the team").value() == 2);
+  }
+  const auto how = ended.get();
+  CHECK(how.code == flux::CloseCode::unauthorized);
+  CHECK(how.reason == "left the team");
+  CHECK(uploader.to_end().empty());
+  CHECK(server.sessions().empty());
+  CHECK_FALSE(server.room("r"));
+}
+
+TEST_CASE("revocation: a data sharing client with the user of its grant counts once") {
+  flux::Server server(test_config());
+  server.on_connect([](flux::ConnectRequest& request) { request.accept(grant_of("ann.k1")); });
+  flux::socketio::Io io(server);
+  flux::socketio::serve_sharing(server, io);
+  server.start();
+  SocketIoClient client(server.port());
+  client.next("public:history");
+  CHECK(server.revoke_user("ann") == 1);
+}
+
 TEST_CASE("revocation: connection state recovery gives nobody the state of another user") {
   flux::Server server(test_config());
   server.on_connect([](flux::ConnectRequest& request) { request.accept(grant_of(request.token())); });

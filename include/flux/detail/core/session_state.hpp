@@ -58,6 +58,8 @@ class SessionState : public core::GrantHolder {
     const std::lock_guard lock(loop_->sessions_mutex());
     return grant_;
   }
+  /// The grant that the gate gave it, which may have another user: access ends when either is revoked.
+  virtual std::shared_ptr<const Grant> gate_grant() const { return grant(); }
   /// Null: unknown.
   std::shared_ptr<const Identity> identity() const {
     auto granted = grant();

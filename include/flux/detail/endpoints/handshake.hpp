@@ -25,10 +25,10 @@ void let_in(const features::Backend& backend, std::string_view protocol,
             const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
             RefuseWith refuse_with, Admit admit);
 
-/// Disconnects the client if the grant is revoked before the request is over. A grant that expires meanwhile does not
-/// matter: it was valid when the request was made. `grant` may be null.
+/// Disconnects the client if one of the grants that it acts by is revoked before the request is over. A grant that expires
+/// meanwhile does not matter: it was valid when the request was made. Some may be null.
 void end_with_revocation(features::Backend& backend, const std::shared_ptr<flux::detail::HttpExchangeState>& exchange,
-                         const std::shared_ptr<const Grant>& grant);
+                         const std::vector<std::shared_ptr<const Grant>>& grants);
 
 /// Asks the gate about a request of an authenticated route. Calls `admitted` with the grant in the exchange, or answers
 /// the request, now or when the application has answered. A page of an origin that is not allowed may only read. On the

@@ -5,6 +5,7 @@
 #include <flux/detail/endpoints/http_refusal.hpp>
 #include <flux/detail/endpoints/refused_websocket.hpp>
 #include <flux/detail/gate/cross_origin.hpp>
+#include <flux/detail/gate/grant_source.hpp>
 #include <flux/detail/gate/held_grant.hpp>
 #include <flux/detail/gate/shown.hpp>
 #include <flux/detail/mode.hpp>
@@ -76,34 +77,52 @@ class RequestHolder final : public gate::HeldGrant {
   const std::weak_ptr<flux::detail::HttpExchangeState> request_;
 };
 
-/// The grant of a request in progress.
-class RequestGrant {
+/// The grants of a request in progress.
+class RequestGrants {
  public:
-  RequestGrant(gate::Admitted& admitted, std::shared_ptr<gate::HeldGrant> held)
-      : admitted_(admitted), held_(std::move(held)) {
-    admitted_.watch(held_, gate::Admitted::Find::by_end_and_user);
+  explicit RequestGrants(gate::Admitted& admitted) : admitted_(admitted) {}
+  ~RequestGrants() {
+    for (const auto& held : held_) admitted_.forget(held.get());
   }
-  ~RequestGrant() { admitted_.forget(held_.get()); }
-  RequestGrant(const RequestGrant&) = delete;
-  RequestGrant& operator=(const RequestGrant&) = delete;
+  RequestGrants(const RequestGrants&) = delete;
+  RequestGrants& operator=(const RequestGrants&) = delete;
+
+  void add(std::shared_ptr<gate::HeldGrant> held) {
+    admitted_.watch(held, gate::Admitted::Find::by_end_and_user);
+    held_.push_back(std::move(held));
+  }
+  bool empty() const noexcept { return held_.empty(); }
 
  private:
   gate::Admitted& admitted_;
-  const std::shared_ptr<gate::HeldGrant> held_;
+  std::vector<std::shared_ptr<gate::HeldGrant>> held_;
 };
+
+/// The name, if it is the first time that it is seen; otherwise an empty one.
+FLUX_DECL std::string first_time(std::vector<std::string>& seen, const std::string& name) {
+  if (std::find(seen.begin(), seen.end(), name) != seen.end()) return {};
+  return seen.emplace_back(name);
+}
 
 }  // namespace handshake_detail
 
 FLUX_DECL void end_with_revocation(features::Backend& backend,
                                    const std::shared_ptr<flux::detail::HttpExchangeState>& exchange,
-                                   const std::shared_ptr<const Grant>& grant) {
-  if (exchange->over() || !grant || (grant->identity.user_id.empty() && grant->credential.empty())) return;
-  Grant endless;  // only what it is found by
-  endless.identity.user_id = grant->identity.user_id;
-  endless.credential = grant->credential;
-  auto held =
-      std::make_shared<handshake_detail::RequestHolder>(std::make_shared<const Grant>(std::move(endless)), exchange);
-  exchange->hold(std::make_shared<handshake_detail::RequestGrant>(backend.admitted, std::move(held)));
+                                   const std::vector<std::shared_ptr<const Grant>>& grants) {
+  if (exchange->over()) return;
+  auto watched = std::make_shared<handshake_detail::RequestGrants>(backend.admitted);
+  std::vector<std::string> users, credentials;  // a request is found once by each
+  for (const auto& grant : grants) {
+    if (!grant) continue;
+    Grant endless;  // only what it is found by
+    endless.identity.user_id = handshake_detail::first_time(users, grant->identity.user_id);
+    endless.credential = handshake_detail::first_time(credentials, grant->credential);
+    if (endless == Grant()) continue;
+    gate::GrantSource::set(endless, gate::GrantSource::of(*grant));
+    watched->add(
+        std::make_shared<handshake_detail::RequestHolder>(std::make_shared<const Grant>(std::move(endless)), exchange));
+  }
+  if (!watched->empty()) exchange->hold(std::move(watched));
 }
 
 FLUX_DECL void let_in(flux::detail::Hub& hub, const std::shared_ptr<flux::detail::HttpExchangeState>& exchange,
@@ -118,7 +137,7 @@ FLUX_DECL void let_in(flux::detail::Hub& hub, const std::shared_ptr<flux::detail
     if (!grant) return handshake_detail::refuse(*exchange, grant.error());
     exchange->set_grant(gate::kept(std::move(*grant)));
     admitted();
-    end_with_revocation(hub, exchange, exchange->grant());
+    end_with_revocation(hub, exchange, {exchange->grant()});
   });
 }
 

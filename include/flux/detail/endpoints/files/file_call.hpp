@@ -89,6 +89,8 @@ class FileCall final : public UploadBody, public std::enable_shared_from_this<Fi
  private:
   void ask_handler(gate::FileSubject subject, Grant known, std::function<void(const Result<Grant>&)> answered);
   void complete_fields(transport::HttpFields& fields);
+  void end_with_revocation(const SessionState* session, const std::shared_ptr<const Grant>& of_session,
+                           const std::shared_ptr<const Grant>& answered = nullptr);
   void refuse_unknown(FileAction action, const Error& error);
   static Error insufficient(const Grant* grant, const RoomId& room);
   void refuse(const Error& error);
@@ -99,7 +101,8 @@ class FileCall final : public UploadBody, public std::enable_shared_from_this<Fi
   const bool speaks_tus_;
   bool body_read_;
   bool over_ = false;
-  bool address_counted_ = false;  // against the rate of its operation
+  std::shared_ptr<const Grant> known_;  // that of the client's token or API key, if a file handler is asked; null: none
+  bool address_counted_ = false;        // against the rate of its operation
   bool user_counted_ = false;
 };
 

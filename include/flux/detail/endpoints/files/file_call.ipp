@@ -137,7 +137,7 @@ FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room, std:
     if (!permitted) return refuse(insufficient(of_session.get(), room));
     if (of_session && !count(action, of_session.get())) return;
     accepted({});
-    return endpoints::end_with_revocation(hub_, exchange_, of_session);
+    return end_with_revocation(session.get(), of_session);
   }
   auto answered = [self = shared_from_this(), action, session, of_session, operation, name, room,
                    accepted = std::move(accepted)](const Result<Grant>& grant) {
@@ -149,10 +149,7 @@ FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room, std:
     }
     if (!self->count(action, &*grant)) return;
     accepted(grant->identity);
-    // A handler may accept a client without saying who it is: then the session of the ticket tells.
-    const bool unknown = grant->identity.user_id.empty() && grant->credential.empty();
-    endpoints::end_with_revocation(self->hub_, self->exchange_,
-                                   unknown ? of_session : std::make_shared<const Grant>(*grant));
+    self->end_with_revocation(session.get(), of_session, gate::kept(*grant));
   };
   const gate::ShownOverHttp shown("files", head(), exchange_->client());
   if (!hub_.gate.file) return hub_.gate.let_in(exchange_->loop(), shown, std::move(answered));
@@ -164,8 +161,18 @@ FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room, std:
   hub_.gate.recognize(exchange_->loop(), shown,
                       [self = shared_from_this(), subject = std::move(subject), answered](Result<Grant> known) {
                         if (!known) return answered(known);
+                        self->known_ = gate::kept(*known);
                         self->ask_handler(subject, std::move(*known), answered);
                       });
+}
+
+/// The client acts by what the application has answered, by the token or key that it has shown, and by the session whose
+/// ticket it has.
+FLUX_DECL void FileCall::end_with_revocation(const SessionState* session,
+                                             const std::shared_ptr<const Grant>& of_session,
+                                             const std::shared_ptr<const Grant>& answered) {
+  const auto of_gate = session != nullptr ? session->gate_grant() : nullptr;
+  endpoints::end_with_revocation(hub_, exchange_, {answered, known_, of_session, of_gate});
 }
 
 FLUX_DECL void FileCall::ask_handler(gate::FileSubject subject, Grant known,

@@ -64,6 +64,7 @@ class SharingSession final : public features::Participant,
   bool withdrawn() const noexcept override { return socket_->session()->ignores_input(); }
 
   std::shared_ptr<const Grant> grant() const override { return SessionState::grant(); }
+  std::shared_ptr<const Grant> gate_grant() const override { return socket_->grant(); }
   void grant_changed() override;
   void handle(socketio::Event& event) override;
   void refuse(socketio::Event& event, const Error& why) override;
@@ -93,6 +94,9 @@ class SharingSession final : public features::Participant,
   Result<void> take_refreshed(const Grant& grant) override;
   void take_changed(Grant grant) override;
 
+  class GateUser;
+  void watch_gate_user();
+  void forget_gate_user();
   void refresh_access(const Asker& asker, std::string_view token);
   void join_room(const Asker& asker, const RoomId& room_id);
   struct Found;
@@ -126,6 +130,7 @@ class SharingSession final : public features::Participant,
   const std::shared_ptr<Sharing> sharing_;
   const std::shared_ptr<SocketIoSocket> socket_;
   features::PublicSeat public_seat_;
+  std::shared_ptr<gate::HeldGrant> gate_user_;  // null: the session has the user of the gate's grant, or that has none
 };
 
 }  // namespace flux::detail
