@@ -49,6 +49,7 @@ function(flux_set_clang_tidy target)
   # Seven sources at a time, as one unit: reading the packages' headers takes most of the time.
   get_target_property(sources ${target} SOURCES)
   list(LENGTH sources left)
+  set(definitions "$<TARGET_PROPERTY:${target},COMPILE_DEFINITIONS>")
   set(unit_sources)
   set(checked)
   foreach(source IN LISTS sources)
@@ -70,7 +71,7 @@ function(flux_set_clang_tidy target)
         --checks=-bugprone-suspicious-include
         $<$<BOOL:${FLUX_WARNINGS_AS_ERRORS}>:--warnings-as-errors=*> "${unit}" -- -x c++ -std=c++20
         "-I$<JOIN:$<TARGET_PROPERTY:${target},INCLUDE_DIRECTORIES>,;-I>"
-        "-D$<JOIN:$<TARGET_PROPERTY:${target},COMPILE_DEFINITIONS>,;-D>" -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+        "$<$<BOOL:${definitions}>:-D$<JOIN:${definitions},;-D>>" -Wall -Wextra -Wpedantic -Wshadow -Wconversion
       COMMAND "${CMAKE_COMMAND}" -E touch "${unit}.checked"
       DEPENDS "${unit}" ${unit_sources} ${headers} "${PROJECT_SOURCE_DIR}/.clang-tidy"
       COMMENT "clang-tidy ${unit}"
