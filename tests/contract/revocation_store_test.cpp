@@ -6,6 +6,7 @@
 #include <flux/storage/file_revocation_store.hpp>
 #include <flux/testing/revocation_store_contract.hpp>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace revocation_store_test {
@@ -51,6 +52,94 @@ TEST_CASE("file revocation store: a file that is no log of revocations is left a
   CHECK(store.load().error().code() == Errc::store_failed);
   CHECK(store.save(revoked("ann")).error().code() == Errc::store_failed);
   CHECK(bytes_of(path) == "something else, which is longer than a head");
+}
+
+namespace {
+
+/// A file with revocations of ann and bob, and its size without bob's.
+struct TwoRevocations {
+  explicit TwoRevocations(const std::string& at) : path(at) {
+    FileRevocationStore store(path);
+    REQUIRE(store.load().ok());
+    REQUIRE(store.save(revoked("ann")).ok());
+    without_bob = bytes_of(path).size();
+    REQUIRE(store.save(revoked("bob")).ok());
+    whole = bytes_of(path);
+  }
+  std::string path;
+  std::size_t without_bob = 0;
+  std::string whole;
+};
+
+}  // namespace
+
+TEST_CASE("file revocation store: a record that a crash has torn is removed, and a warning says so",
+          "[revocation_store]") {
+  const TempFolder folder;
+  const TwoRevocations file(folder / "revocations");
+  for (std::size_t size = file.without_bob; size <= file.whole.size(); ++size) {
+    INFO(size);
+    write_bytes(file.path, file.whole.substr(0, size));
+    FileRevocationStore store(file.path);
+    CHECK(store.load().value().size() == (size == file.whole.size() ? 2 : 1));
+    const std::size_t torn = size == file.whole.size() ? 0 : size - file.without_bob;
+    const std::string start =
+        "the file of revocations \"" + file.path + "\": its last " + std::to_string(torn) + " bytes ";
+    CHECK(store.load_warning().substr(0, start.size()) == (torn == 0 ? "" : start));
+    CHECK(bytes_of(file.path).size() == size - torn);
+  }
+}
+
+TEST_CASE("file revocation store: a changed bit in the last record is damage, and the file is left as it is",
+          "[revocation_store]") {
+  const TempFolder folder;
+  const TwoRevocations file(folder / "revocations");
+  for (std::size_t at = file.without_bob; at < file.whole.size(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      INFO("byte " << at << ", bit " << bit);
+      std::string damaged = file.whole;
+      damaged[at] = static_cast<char>(damaged[at] ^ 1 << bit);
+      write_bytes(file.path, damaged);
+      FileRevocationStore store(file.path);
+      const auto loaded = store.load();
+      REQUIRE_FALSE(loaded.ok());
+      CHECK(loaded.error().code() == Errc::store_failed);
+      CHECK(loaded.error().message().find("damaged at byte " + std::to_string(file.without_bob)) != std::string::npos);
+      CHECK(store.load_warning().empty());
+      CHECK(bytes_of(file.path) == damaged);
+    }
+  }
+}
+
+TEST_CASE("file revocation store: sectors of the last record that were never written are a torn record",
+          "[revocation_store]") {
+  const TempFolder folder;
+  const std::string path = folder / "revocations";
+  std::size_t before = 0;
+  {
+    FileRevocationStore store(path);
+    REQUIRE(store.load().ok());
+    REQUIRE(store.save(revoked("ann")).ok());
+    before = bytes_of(path).size();
+    REQUIRE(store.save(revoked(std::string(Revocation::name_bytes_max, 'x'))).ok());
+  }
+  const std::string whole = bytes_of(path);
+  REQUIRE(whole.size() > 1024);
+  std::string unwritten = whole;
+  std::fill(unwritten.begin() + 512, unwritten.begin() + 1024, '\0');
+  std::string rotten = whole;
+  rotten[700] = static_cast<char>(rotten[700] ^ 1);
+  for (const std::string& torn : {unwritten, whole.substr(0, before) + std::string(5'000, '\0'),
+                                  whole.substr(0, before) + std::string(13, '\0')}) {
+    write_bytes(path, torn);
+    FileRevocationStore store(path);
+    CHECK(store.load().value().size() == 1);
+    CHECK(store.load_warning().find(" " + std::to_string(torn.size() - before) + " bytes") != std::string::npos);
+  }
+  for (const std::string& damaged : {rotten, rotten + std::string(5'000, '\0')}) {
+    write_bytes(path, damaged);
+    CHECK_FALSE(FileRevocationStore(path).load());
+  }
 }
 
 TEST_CASE("file revocation store: rows that are replaced and removed do not make the file grow without end",

@@ -498,6 +498,37 @@ TEST_CASE("revocation: revocations are kept over a restart, and a server that ca
   CHECK(thrown_by([&] { server.start(); }).first == flux::Errc::store_failed);
 }
 
+TEST_CASE("revocation: a torn record of the file is a warning in the log, at the first start only") {
+  const TempFolder folder;
+  const std::string path = folder / "revocations";
+  {
+    flux::FileRevocationStore store(path);
+    REQUIRE(store.load().ok());
+    REQUIRE(store.save({flux::RevocationKind::user, "ann", 4'102'444'800'000, "left"}).ok());
+    REQUIRE(store.save({flux::RevocationKind::user, "bob", 4'102'444'800'000, "left"}).ok());
+  }
+  const std::string whole = bytes_of(path);
+  write_bytes(path, whole.substr(0, whole.size() - 3));
+  auto config = test_config();
+  std::mutex mutex;
+  std::vector<std::string> warnings;
+  config.log = [&](flux::LogLevel level, std::string_view line) {
+    const std::lock_guard lock(mutex);
+    if (level == flux::LogLevel::warning) warnings.emplace_back(line);
+  };
+  config.revocations.store = std::make_shared<flux::FileRevocationStore>(path);
+  flux::Server server(config);
+  for (int life = 0; life < 2; ++life) {
+    server.start();
+    CHECK(server.revocations().size() == 1);
+    server.stop();
+  }
+  const std::lock_guard lock(mutex);
+  REQUIRE(warnings.size() == 1);
+  CHECK(warnings[0].find(path) != std::string::npos);
+  CHECK(warnings[0].find("bytes were removed") != std::string::npos);
+}
+
 TEST_CASE("revocation: what can't be revoked is an error that says why") {
   auto config = test_config();
   config.revocations.count_max = 1;

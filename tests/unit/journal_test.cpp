@@ -81,13 +81,17 @@ class Table final : public JournalState {
 /// A table with its journal.
 struct Opened {
   explicit Opened(const std::shared_ptr<SimulatedFiles>& files, std::uint64_t rewrite_bytes_min = 64 * 1024,
-                  bool copies = false)
-      : table(copies), journal("j", table, options(files, rewrite_bytes_min)), result(journal.open()) {}
+                  bool copies = false, bool refuse_damaged_end = false)
+      : table(copies),
+        journal("j", table, options(files, rewrite_bytes_min, refuse_damaged_end)),
+        result(journal.open()) {}
 
-  static JournalOptions options(const std::shared_ptr<SimulatedFiles>& files, std::uint64_t rewrite_bytes_min) {
+  static JournalOptions options(const std::shared_ptr<SimulatedFiles>& files, std::uint64_t rewrite_bytes_min,
+                                bool refuse_damaged_end = false) {
     JournalOptions options;
     options.name = "testtest";
     options.rewrite_bytes_min = rewrite_bytes_min;
+    options.refuse_damaged_end = refuse_damaged_end;
     options.files = files;
     return options;
   }
@@ -191,11 +195,12 @@ void apply(Values& values, const Step& step) {
 TEST_CASE("journal: after a loss of power at any step, acknowledged records are kept and the journal continues",
           "[journal]") {
   const bool copies = GENERATE(false, true);
+  const bool refuse_damaged_end = GENERATE(false, true);
   const std::vector<Step> load = load_of(7, 40);
   std::size_t changes = 0, rewritings = 0;
   {
     const auto files = std::make_shared<SimulatedFiles>();
-    Opened opened(files, 300, copies);
+    Opened opened(files, 300, copies, refuse_damaged_end);
     for (const Step& step : load) REQUIRE(append(opened.journal, step).ok());
     changes = files->changes;
     rewritings = files->calls[Call::rename];
@@ -210,7 +215,7 @@ TEST_CASE("journal: after a loss of power at any step, acknowledged records are 
       Values acknowledged, attempted;
       files->power_loss_at = at;
       {
-        Opened opened(files, 300, copies);
+        Opened opened(files, 300, copies, refuse_damaged_end);
         for (const Step& step : load) {
           if (!opened.result) break;
           attempted = acknowledged;
@@ -222,15 +227,15 @@ TEST_CASE("journal: after a loss of power at any step, acknowledged records are 
       files->restart(random);
       // The power is lost again while the file is opened.
       files->power_loss_at = files->changes + 1 + random() % 3;
-      { const Opened interrupted(files, 300, copies); }
+      { const Opened interrupted(files, 300, copies, refuse_damaged_end); }
       files->restart(random);
-      Opened opened(files, 300, copies);
+      Opened opened(files, 300, copies, refuse_damaged_end);
       REQUIRE(opened.result.ok());
       const bool as_acknowledged = opened.table.values == acknowledged;
       REQUIRE((as_acknowledged || opened.table.values == attempted));
       REQUIRE(opened.set("z", "after").ok());
       files->restart(random);
-      const Opened again(files, 300, copies);
+      const Opened again(files, 300, copies, refuse_damaged_end);
       REQUIRE(again.result.ok());
       REQUIRE(again.table.values.at("z") == "after");
       REQUIRE(again.table.values.size() == (as_acknowledged ? acknowledged : attempted).size() + 1);
@@ -239,6 +244,7 @@ TEST_CASE("journal: after a loss of power at any step, acknowledged records are 
 }
 
 TEST_CASE("journal: calls that fail at random lose no acknowledged record, even at a loss of power", "[journal]") {
+  const bool refuse_damaged_end = GENERATE(false, true);
   const std::vector<Step> load = load_of(11, 60);
   std::size_t failures = 0;
   for (unsigned seed = 0; seed < 600; ++seed) {
@@ -247,7 +253,7 @@ TEST_CASE("journal: calls that fail at random lose no acknowledged record, even 
     const auto files = std::make_shared<SimulatedFiles>();
     std::map<std::string, std::set<std::string>> possible;  // the acknowledged value, and later ones that failed
     {
-      Opened opened(files, 300, seed % 2 == 0);
+      Opened opened(files, 300, seed % 2 == 0, refuse_damaged_end);
       REQUIRE(opened.result.ok());
       files->before = [&](Call call) {
         if (call == Call::read || random() % 12 != 0) return std::error_code();
@@ -265,7 +271,7 @@ TEST_CASE("journal: calls that fail at random lose no acknowledged record, even 
       }
     }
     files->restart(random);
-    const Opened opened(files, 300);
+    const Opened opened(files, 300, false, refuse_damaged_end);
     REQUIRE(opened.result.ok());
     for (const auto& [key, values] : possible) {
       const auto found = opened.table.values.find(key);

@@ -14,6 +14,9 @@ namespace flux {
 ///
 ///     config.revocations.store = std::make_shared<flux::FileRevocationStore>("/var/lib/chat/revocations");
 ///
+/// A record whose write was interrupted by a crash was not acknowledged: `load` removes it, and `load_warning` names the
+/// file and the number of bytes. Any other damage is an error, and the file is left as it is.
+///
 /// Errors: store_failed if the file can't be read or written, is damaged, or is in use by another process;
 /// quota_exceeded if the disk is full.
 class FileRevocationStore final : public RevocationStore {
@@ -24,6 +27,7 @@ class FileRevocationStore final : public RevocationStore {
   Result<std::vector<Revocation>> load() override;
   Result<void> save(const Revocation& revocation) override;
   Result<void> remove(RevocationKind kind, const std::string& name) override;
+  std::string load_warning() const override;
 
  private:
   class Log;

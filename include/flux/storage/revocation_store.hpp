@@ -58,6 +58,9 @@ class RevocationStore {
   virtual Result<void> remove(RevocationKind kind, const std::string& name) = 0;
   /// Whether calls may wait, for a disk or a network.
   virtual bool may_block() const { return true; }
+  /// What the application should know about the rows that `load` returned, such as that the end of a file was lost: a
+  /// line for the server's log, where it is a warning. Called after `load` has succeeded. Empty: nothing.
+  virtual std::string load_warning() const { return {}; }
 };
 
 }  // namespace flux

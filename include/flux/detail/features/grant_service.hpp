@@ -25,7 +25,9 @@ class GrantService final : public Service {
   }
   /// Errors: throws `Error` if the revocations can't be loaded: without them, revoked clients could connect.
   void prepare() override {
-    if (const auto restored = backend_.revocation_log.restore(); !restored) throw Error(restored.error());
+    const auto restored = backend_.revocation_log.restore();
+    if (!restored) throw Error(restored.error());
+    if (!restored->empty()) backend_.log(LogLevel::warning, *restored);
   }
   /// Watches the clock on `loop` until the loop ends.
   void start(core::Loop& loop) override {

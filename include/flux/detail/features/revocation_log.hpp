@@ -33,8 +33,9 @@ class RevocationLog {
 
   bool has_store() const noexcept { return store_ != nullptr; }
   /// Puts in force what the store holds; only the first call does. What the application has changed meanwhile is newer
-  /// and stays. Rows that are not valid are left out and logged. Errors: the store's.
-  Result<void> restore();
+  /// and stays. Rows that are not valid are left out and logged. Returns `RevocationStore::load_warning`, for the log.
+  /// Errors: the store's.
+  Result<std::string> restore();
   /// From now on calls are made, first those for all unsaved keys.
   void start();
   /// Returns when every call has finished. Later ones are made after the next start.

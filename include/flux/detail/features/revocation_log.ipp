@@ -25,9 +25,14 @@ FLUX_DECL RevocationLog::RevocationLog(const RevocationsOptions& options, gate::
 
 FLUX_DECL RevocationLog::~RevocationLog() { stop(); }
 
-FLUX_DECL Result<void> RevocationLog::restore() {
-  if (!store_ || is_restored_) return {};
-  auto rows = faults_->guarded([&] { return store_->load(); });
+FLUX_DECL Result<std::string> RevocationLog::restore() {
+  if (!store_ || is_restored_) return std::string();
+  std::string warning;
+  auto rows = faults_->guarded([&] {
+    auto loaded = store_->load();
+    if (loaded) warning = store_->load_warning();
+    return loaded;
+  });
   if (!rows) return rows.error();
   const std::lock_guard lock(mutex_);
   for (Revocation& row : *rows) {
@@ -42,7 +47,7 @@ FLUX_DECL Result<void> RevocationLog::restore() {
     unsaved_.insert(ended.begin(), ended.end());
   }
   is_restored_ = true;
-  return {};
+  return warning;
 }
 
 FLUX_DECL void RevocationLog::start() {

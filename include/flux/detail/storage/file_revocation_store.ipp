@@ -26,6 +26,7 @@ inline JournalOptions revocation_journal_options() {
   JournalOptions options;
   options.name = "fluxrev1";
   options.subject = "file of revocations";
+  options.refuse_damaged_end = true;
   return options;
 }
 
@@ -61,7 +62,7 @@ inline std::optional<Revocation> read_revocation_row(std::string_view row) {
 class FileRevocationStore::Log final : private storage::JournalState {
  public:
   explicit Log(std::string path)
-      : lock_path_(path + ".lock"), journal_(std::move(path), *this, storage::detail::revocation_journal_options()) {}
+      : path_(std::move(path)), journal_(path_, *this, storage::detail::revocation_journal_options()) {}
 
   Result<std::vector<Revocation>> load() {
     if (auto locked = lock(); !locked) return locked.error();
@@ -70,6 +71,12 @@ class FileRevocationStore::Log final : private storage::JournalState {
     rows.reserve(rows_.size());
     for (const auto& [key, row] : rows_) rows.push_back(row);
     return rows;
+  }
+  std::string load_warning() const {
+    if (journal_.cut_bytes() == 0) return {};
+    return "the file of revocations \"" + path_ + "\": its last " + std::to_string(journal_.cut_bytes()) +
+           " bytes were removed, a record whose write was interrupted by a crash; if a revocation is missing, repeat "
+           "it";
   }
   Result<void> save(const Revocation& revocation) {
     return journal_.append(storage::detail::revocation_saved, storage::detail::revocation_row(revocation));
@@ -88,7 +95,7 @@ class FileRevocationStore::Log final : private storage::JournalState {
 
   Result<void> lock() {
     std::error_code error;
-    lock_ = storage::RawFile(lock_path_, storage::RawFile::Mode::create, error);
+    lock_ = storage::RawFile(path_ + ".lock", storage::RawFile::Mode::create, error);
     if (!error) lock_.lock(error);
     if (error == std::errc::resource_unavailable_try_again) {
       return Error(Errc::store_failed, "the file of revocations is in use: each process needs one of its own");
@@ -130,7 +137,7 @@ class FileRevocationStore::Log final : private storage::JournalState {
     return {};
   }
 
-  const std::string lock_path_;
+  const std::string path_;
   storage::RawFile lock_;
   storage::Journal journal_;
   std::map<Key, Revocation> rows_;
@@ -141,6 +148,7 @@ FLUX_DECL FileRevocationStore::FileRevocationStore(std::string path) : log_(std:
 FLUX_DECL FileRevocationStore::~FileRevocationStore() = default;
 FLUX_DECL Result<std::vector<Revocation>> FileRevocationStore::load() { return log_->load(); }
 FLUX_DECL Result<void> FileRevocationStore::save(const Revocation& revocation) { return log_->save(revocation); }
+FLUX_DECL std::string FileRevocationStore::load_warning() const { return log_->load_warning(); }
 FLUX_DECL Result<void> FileRevocationStore::remove(RevocationKind kind, const std::string& name) {
   return log_->remove(kind, name);
 }

@@ -74,6 +74,8 @@ struct JournalOptions {
   std::size_t record_bytes_max = 1024 * 1024;
   /// Size of the file below which it is not rewritten.
   std::uint64_t rewrite_bytes_min = 64 * 1024;
+  /// Whether a last frame that is not whole, and that no crash explains, is damage rather than a torn frame.
+  bool refuse_damaged_end = false;
   /// Null: the operating system's.
   std::shared_ptr<FileSystem> files{};
 };
@@ -91,7 +93,9 @@ struct JournalOptions {
 ///
 /// A frame is synced before the next one is written. So if a frame is not whole and a whole one follows, the file is
 /// damaged, and `open` says where. If none follows, the frame was torn by a crash before it was acknowledged, and is cut
-/// off. After a failed sync it is unknown what is on disk, so the next append writes a new file first.
+/// off. With `JournalOptions::refuse_damaged_end`, only what a crash leaves counts as torn: a frame that ends early, or
+/// one of which whole sectors were not written and read as zeros. After a failed sync it is unknown what is on disk, so
+/// the next append writes a new file first.
 ///
 /// An append that failed may still be found after a crash, if the power went before its bytes could be cut off.
 /// One process at a time may use the file; that is the caller's duty. `path` + ".new" also belongs to the journal.
@@ -114,6 +118,8 @@ class Journal {
   Result<void> append(char kind, std::string_view content);
   /// The same for several records, which survive a crash together or not at all.
   Result<void> append(std::span<const JournalEntry> entries);
+  /// The bytes of a torn frame, and of what followed it, that `open` has cut off.
+  std::uint64_t cut_bytes() const { return cut_bytes_; }
   /// Appends that wait for another thread's write to end.
   std::size_t waiting() const;
 
@@ -146,6 +152,7 @@ class Journal {
   std::unique_ptr<FileSystem::File> file_;
   std::uint32_t salt_crc_ = 0;    // CRC-32 of the salt: the start value of all others
   std::uint64_t end_ = 0;         // of the last whole frame
+  std::uint64_t cut_bytes_ = 0;   // set by `open`
   std::uint64_t rewrite_at_ = 0;  // the size from which a rewriting may pay
   bool sound_ = true;             // false: the content of the file after `end_`, or on disk, is unknown
 };

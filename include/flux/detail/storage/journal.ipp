@@ -24,6 +24,8 @@ inline constexpr std::size_t snapshot_frame_bytes = 1024 * 1024;
 // Appends that find the next batch larger than this wait for the one after it.
 inline constexpr std::size_t batch_bytes_max = 64 * 1024 * 1024;
 inline constexpr std::size_t read_ahead_bytes = 256 * 1024;
+// The smallest unit that a disk writes as a whole.
+inline constexpr std::size_t sector_bytes = 512;
 
 inline std::uint32_t crc_on(std::uint32_t crc, std::string_view bytes) {
   return static_cast<std::uint32_t>(
@@ -79,15 +81,33 @@ class Journal::Reader {
 
   /// The content of the frame at `offset`, valid until the next call; none if there is no whole frame.
   std::optional<std::string_view> frame_at(std::uint64_t offset, std::uint32_t salt_crc) {
-    const std::string_view head = view(offset, detail::frame_head_bytes);
-    if (head.size() < detail::frame_head_bytes) return std::nullopt;
     const std::uint32_t seed = detail::frame_seed(salt_crc, offset);
-    if (read_u32(head.substr(4)) != detail::crc_on(seed, head.substr(0, 4))) return std::nullopt;
+    const std::string_view head = view(offset, detail::frame_head_bytes);
+    if (!is_head(head, seed)) return std::nullopt;
     const std::uint32_t content_crc = read_u32(head.substr(8));
     const std::size_t size = read_u32(head);
     const std::string_view content = view(offset + detail::frame_head_bytes, size);
     if (content.size() < size || content_crc != detail::crc_on(seed, content)) return std::nullopt;
     return content;
+  }
+
+  /// Whether a crash during an append can have left what is at `offset`, where no whole frame is.
+  bool is_torn_at(std::uint64_t offset, std::uint32_t salt_crc) {
+    const std::string_view head = view(offset, detail::frame_head_bytes);
+    if (head.size() < detail::frame_head_bytes) return true;
+    std::uint64_t end = size_;
+    std::uint64_t unwritten_from = offset;
+    if (is_head(head, detail::frame_seed(salt_crc, offset))) {
+      const std::uint64_t content_at = offset + detail::frame_head_bytes;
+      end = content_at + read_u32(head);
+      if (end > size_) return true;
+      unwritten_from = next_sector(content_at - 1);
+    }
+    for (std::uint64_t at = unwritten_from; at < end; at = next_sector(at)) {
+      const auto bytes = static_cast<std::size_t>(std::min(next_sector(at), end) - at);
+      if (view(at, bytes).find_first_not_of('\0') == std::string_view::npos) return true;
+    }
+    return false;
   }
 
   bool has_frame_from(std::uint64_t offset, std::uint32_t salt_crc) {
@@ -98,6 +118,14 @@ class Journal::Reader {
   }
 
  private:
+  static bool is_head(std::string_view head, std::uint32_t seed) {
+    return head.size() == detail::frame_head_bytes &&
+           read_u32(head.substr(4)) == detail::crc_on(seed, head.substr(0, 4));
+  }
+  static std::uint64_t next_sector(std::uint64_t offset) {
+    return (offset / detail::sector_bytes + 1) * detail::sector_bytes;
+  }
+
   const FileSystem::File& file_;
   std::error_code error_;
   std::uint64_t size_ = 0;
@@ -235,10 +263,15 @@ FLUX_DECL Result<void> Journal::replay() {
     at = content_at + content->size();
   }
   const bool more_follows = at < reader.size() && reader.has_frame_from(at + 1, salt_crc_);
+  const bool is_damaged = options_.refuse_damaged_end && at < reader.size() && !reader.is_torn_at(at, salt_crc_);
   // What can't be read must not pass for a torn frame.
   if (reader.error()) return failed("read", reader.error());
   if (more_follows) return damaged_at(at, ", and more of it follows");
+  if (is_damaged) {
+    return damaged_at(at, ", in its last record, and not by a crash; restore the file, or cut it off there");
+  }
   end_ = at;
+  cut_bytes_ = reader.size() - at;
   rewrite_at_ = options_.rewrite_bytes_min;
   std::error_code error;
   if (end_ < reader.size()) file_->truncate(end_, error);
@@ -329,6 +362,8 @@ FLUX_DECL Result<void> Journal::write(std::string_view content) {
   if (error) {
     std::error_code not_cut;
     file_->truncate(end_, not_cut);
+    // Else a crash during the next append could leave a mixture of both frames, which would pass for damage.
+    if (!not_cut && options_.refuse_damaged_end) file_->sync(not_cut);
     sound_ = !not_cut;
     return failed("write", error);
   }
