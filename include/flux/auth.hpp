@@ -113,10 +113,13 @@ class Auth {
   /// Signs a token with these claims, an object. Added are `iat`, `exp`, a random `jti` (the `Grant::credential` with which
   /// it can be revoked), and `iss` and `aud`, the first ones of `AuthOptions::tokens`; claims that are given stay.
   /// `valid_for`: 1 s to 100 years.
-  /// Errors: invalid_argument, also if no key can sign.
+  /// Errors: invalid_argument, also if no key can sign, or if the token would be longer than
+  /// `jwt::Rules::token_bytes_max` of `AuthOptions::tokens`, so that it would be refused.
   Result<std::string> issue(const JsonText& claims, std::chrono::seconds valid_for) const;
   /// The same for this user, written where `AuthOptions::claims` reads it.
-  /// Errors: also invalid_argument if a path that is needed is not a single name, as "/sub" is.
+  /// `permissions`: each an "operation:scope", as "read:*", or "admin".
+  /// Errors: also invalid_argument if the user id is empty or can't be revoked (`Revocation::name`), a text is not UTF-8,
+  /// a permission has another form, or a path that is needed is not a single name, as "/sub" is.
   Result<std::string> issue(const Identity& identity, const std::vector<std::string>& permissions,
                             std::chrono::seconds valid_for) const;
 

@@ -377,6 +377,37 @@ TEST_CASE("auth: an e-mail that the issuer has not verified is left out, and wha
   CHECK_FALSE(granted(JsonText::object({{"sub", std::string(2'000, 'x')}})));
 }
 
+TEST_CASE("auth: no token is issued that would be refused, or that would say something else") {
+  using Catch::Matchers::ContainsSubstring;
+  auto options = with_secret();
+  options.tokens.token_bytes_max = 600;
+  House house(options);
+  const auto refused = [&](const flux::Identity& identity, const std::vector<std::string>& permissions = {}) {
+    const auto token = house.auth.issue(identity, permissions, 1h);
+    REQUIRE_FALSE(token.ok());
+    CHECK(token.error().code() == flux::Errc::invalid_argument);
+    return token.error().message();
+  };
+  CHECK_THAT(refused({}), ContainsSubstring("user_id is empty"));
+  CHECK_THAT(refused({.user_id = "a\xff"}), ContainsSubstring("user_id") && ContainsSubstring("UTF-8"));
+  CHECK_THAT(refused({.user_id = std::string("a\0b", 3)}), ContainsSubstring("without NUL"));
+  CHECK_THAT(refused({.user_id = std::string(1'025, 'x')}), ContainsSubstring("1025 bytes; at most 1024"));
+  CHECK_THAT(refused({.user_id = "a", .name = "\xff"}), ContainsSubstring("Identity::name must be UTF-8"));
+  CHECK_THAT(refused({.user_id = "a", .email = "\xff"}), ContainsSubstring("Identity::email must be UTF-8"));
+  CHECK_THAT(refused({.user_id = "a", .provider = "\xff"}), ContainsSubstring("Identity::provider must be UTF-8"));
+  for (const std::string permission : {"", "read", ":x", "read:", "read:\xff", "read:a\nb"}) {
+    CHECK_THAT(refused({.user_id = "a"}, {"read:*", permission}), ContainsSubstring("a permission must be"));
+  }
+  CHECK_THAT(refused({.user_id = "a"}, {"read"}), ContainsSubstring("not \"read\""));
+  CHECK_THAT(refused({.user_id = "a", .name = std::string(500, 'n')}), ContainsSubstring("token_bytes_max, 600"));
+  CHECK_FALSE(house.auth.issue(JsonText::object({{"sub", std::string(500, 's')}}), 1h));
+  const auto token = house.auth.issue({.user_id = "ann", .name = "J\xc3\xb6rg"}, {"read:*", "admin"}, 1h);
+  const auto granted = house.auth.authenticate(token.value());
+  REQUIRE(granted.ok());
+  CHECK(granted->identity.name == "J\xc3\xb6rg");
+  CHECK(granted->permissions == std::vector<std::string>{"read:*", "admin"});
+}
+
 TEST_CASE("auth: options that can't be used are refused by name at the start") {
   const auto refused = [](AuthOptions options) {
     flux::Server server(test_config());

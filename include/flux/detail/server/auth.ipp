@@ -2,6 +2,7 @@
 
 #include <flux/detail/core/digest.hpp>
 #include <flux/detail/core/json_object.hpp>
+#include <flux/detail/core/permission.hpp>
 #include <flux/detail/core/utf8.hpp>
 #include <flux/detail/core/uuid.hpp>
 #include <flux/detail/gate/content.hpp>
@@ -75,6 +76,36 @@ FLUX_DECL Result<std::string> member_at(const std::string& path) {
   if (is_name) return path.substr(1);
   return Error(Errc::invalid_argument,
                "a token can only be issued for claims with a plain name, as \"/sub\" has; \"" + path + "\" has none");
+}
+
+/// What `AuthState::grant_of` would refuse, and what a token can't carry unchanged. Errors: invalid_argument.
+FLUX_DECL Result<void> check_issued(const Identity& identity, const std::vector<std::string>& permissions,
+                                    const ClaimPaths& paths) {
+  if (identity.user_id.empty() && !paths.user_id.empty()) {
+    return Error(Errc::invalid_argument, "a token must name its user: Identity::user_id is empty");
+  }
+  if (!identity.user_id.empty()) {
+    const auto named = gate::Revocations::check({RevocationKind::user, identity.user_id, 0, std::string()});
+    if (!named) {
+      return Error(Errc::invalid_argument,
+                   "a token with this Identity::user_id could not be revoked: " + named.error().message());
+    }
+  }
+  const std::pair<const char*, const std::string*> texts[] = {
+      {"name", &identity.name}, {"email", &identity.email}, {"provider", &identity.provider}};
+  for (const auto& [member, text] : texts) {
+    if (core::valid_utf8(*text)) continue;
+    return Error(Errc::invalid_argument,
+                 std::string("Identity::") + member + " must be UTF-8; \"" + core::shown(*text) + "\" is not");
+  }
+  for (const std::string& permission : permissions) {
+    if (core::is_permission(permission)) continue;
+    return Error(Errc::invalid_argument,
+                 "a permission must be \"operation:scope\", such as \"read:*\", or \"admin\", in UTF-8 without control "
+                 "characters, not \"" +
+                     core::shown(permission) + "\"");
+  }
+  return {};
 }
 
 /// The application's log without the lines above its level. For threads that may outlive a stop of the server.
@@ -307,12 +338,20 @@ FLUX_DECL Result<std::string> AuthState::issue(const JsonText& claims, std::chro
   add("jti", core::random_uuid());
   if (!options_.tokens.issuers.empty()) add("iss", options_.tokens.issuers.front());
   if (!options_.tokens.audiences.empty()) add("aud", options_.tokens.audiences.front());
-  return jwt::sign(JsonText::object(members), *signing_key_);
+  auto token = jwt::sign(JsonText::object(members), *signing_key_);
+  const std::size_t bytes_max = options_.tokens.token_bytes_max;
+  if (token && token->size() > bytes_max) {
+    return Error(Errc::invalid_argument, "the token would have " + std::to_string(token->size()) +
+                                             " bytes, more than AuthOptions::tokens.token_bytes_max, " +
+                                             std::to_string(bytes_max) + ": it would be refused");
+  }
+  return token;
 }
 
 FLUX_DECL Result<std::string> AuthState::issue(const Identity& identity, const std::vector<std::string>& permissions,
                                                std::chrono::seconds valid_for) const {
   const ClaimPaths& paths = options_.claims;
+  if (const auto checked = check_issued(identity, permissions, paths); !checked) return checked.error();
   std::vector<std::pair<std::string, JsonInput>> members;
   const std::pair<const std::string*, const std::string*> texts[] = {{&paths.user_id, &identity.user_id},
                                                                      {&paths.name, &identity.name},

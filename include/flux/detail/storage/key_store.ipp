@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/detail/core/permission.hpp>
 #include <flux/detail/core/utf8.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/storage/key_store.hpp>
@@ -43,9 +44,7 @@ inline Result<void> check_text(const char* what, const std::string& text, std::s
 
 inline Result<void> check_permission(const std::string& permission) {
   if (auto good = check_text("permission", permission, permission_bytes_max); !good) return good;
-  const std::size_t colon = permission.find(':');
-  const bool has_both = colon != std::string::npos && colon != 0 && colon + 1 < permission.size();
-  if (has_both || permission == "admin") return {};
+  if (core::is_permission(permission)) return {};
   return Error(Errc::invalid_argument,
                "a permission of an API key must be \"operation:scope\", such as \"read:*\", or \"admin\", not \"" +
                    core::shown(permission) + "\"");
