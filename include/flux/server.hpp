@@ -289,8 +289,8 @@ class Server {
   /// owner; invalid_argument (the name, the type, the owner); overloaded, stopped, store_failed; forbidden without a file
   /// store.
   void store_file(NewFile file, std::function<void(Result<FileInfo>)> done = {});
-  /// A link that downloads the file without further checks for `valid_for`, which is at most 100 years: a path with a
-  /// query, to be appended to the address at which clients reach the server, including a prefix that a proxy strips:
+  /// A link that downloads the file without further checks for `valid_for`, 1 s to 100 years: a path with a query, to be
+  /// appended to the address at which clients reach the server, including a prefix that a proxy strips:
   /// "https://example.com/rt" + link. `file_name`: the name that the client saves it under, at most
   /// `file_name_bytes_max`, repaired if it is not UTF-8; empty: the uploader's name.
   /// Errors: invalid_argument (the id, the time, the name); forbidden without a file store or in a build without TLS.

@@ -970,7 +970,14 @@ TEST_CASE("files: links work without the handler, until they expire") {
   clock->advance(61s);
   CHECK(files.client().request(get(link)).body == "this link is invalid or has expired");
   CHECK(server.file_link("../x", 60s).error().code() == flux::Errc::invalid_argument);
-  CHECK(server.file_link(path.substr(7), std::chrono::seconds::max()).error().code() == flux::Errc::invalid_argument);
+  for (const auto valid_for : {0s, -1s, std::chrono::seconds::min(), std::chrono::seconds::max()}) {
+    const auto refused = server.file_link(path.substr(7), valid_for);
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().code() == flux::Errc::invalid_argument);
+    CHECK(refused.error().message() ==
+          "a link must be valid for 1 s to 100 years, not " + std::to_string(valid_for.count()) + " s");
+  }
+  CHECK(server.file_link(path.substr(7), 1s).ok());
   CHECK(flux::Server(test_config()).file_link(path.substr(7), 60s).error().code() == flux::Errc::forbidden);
 }
 

@@ -173,9 +173,9 @@ FLUX_DECL Result<std::string> FilesService::link(const FileId& file, std::chrono
   if (!storage::is_file_id(file)) {
     return Error(Errc::invalid_argument, "a file's id is a UUID in lower case, not \"" + core::shown(file) + "\"");
   }
-  if (valid_for > core::hundred_years || valid_for < -core::hundred_years) {
+  if (valid_for < std::chrono::seconds(1) || valid_for > core::hundred_years) {
     return Error(Errc::invalid_argument,
-                 "a link is valid for at most 100 years, not " + std::to_string(valid_for.count()) + " s");
+                 "a link must be valid for 1 s to 100 years, not " + std::to_string(valid_for.count()) + " s");
   }
   const std::string name = core::repaired(std::string(file_name));
   if (name.size() > file_name_bytes_max) {
