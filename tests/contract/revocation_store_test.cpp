@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <system_error>
 
 namespace revocation_store_test {
 
@@ -140,6 +141,17 @@ TEST_CASE("file revocation store: sectors of the last record that were never wri
     write_bytes(path, damaged);
     CHECK_FALSE(FileRevocationStore(path).load());
   }
+}
+
+TEST_CASE("file revocation store: in a folder that does not exist, the error names the path, once",
+          "[revocation_store]") {
+  const TempFolder folder;
+  const std::string path = folder / "missing/revocations";
+  const auto loaded = FileRevocationStore(path).load();
+  REQUIRE_FALSE(loaded.ok());
+  CHECK(loaded.error().code() == Errc::store_failed);
+  CHECK(loaded.error().message() == "the file of revocations \"" + path + "\": can't lock it: " +
+                                        std::make_error_code(std::errc::no_such_file_or_directory).message());
 }
 
 TEST_CASE("file revocation store: rows that are replaced and removed do not make the file grow without end",

@@ -100,7 +100,10 @@ class FileRevocationStore::Log final : private storage::JournalState {
     if (error == std::errc::resource_unavailable_try_again) {
       return Error(Errc::store_failed, "the file of revocations is in use: each process needs one of its own");
     }
-    if (error) return storage::disk_error("can't lock the file of revocations", error);
+    if (error) {
+      const Error reason = storage::disk_error("lock it", error);
+      return Error(reason.code(), "the file of revocations \"" + path_ + "\": " + reason.message());
+    }
     return {};
   }
 
