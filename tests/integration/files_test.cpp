@@ -1420,7 +1420,11 @@ TEST_CASE("files: the application lists files by owner, in pages, and those of a
   CHECK(second.after.empty());
   CHECK(std::set{first.files[0].id, second.files[0].id} == std::set{ids[0], ids[2]});
   CHECK(page({})->files.size() == 3);
-  CHECK(page({.after = "?"}).error().code() == flux::Errc::invalid_argument);
+  const auto refused = page({.after = "zzz"});
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code() == flux::Errc::invalid_argument);
+  CHECK(refused.error().message() ==
+        "FileQuery::after must be empty or what a page of files returned as `after`, not \"zzz\"");
 
   CHECK(server.room_files("r").error().code() == flux::Errc::room_not_found);
   REQUIRE(server.create_room("r", {.mode = flux::RoomMode::history}).ok());

@@ -1,6 +1,7 @@
 // The file store as the server calls it.
 #pragma once
 
+#include <flux/detail/core/utf8.hpp>
 #include <flux/detail/features/store_faults.hpp>
 #include <flux/detail/features/unfinished_uploads.hpp>
 #include <flux/storage/file_store.hpp>
@@ -59,6 +60,12 @@ class GuardedFileStore final : public FileStore {
   }
   Result<FilesPage> page(const FileQuery& query) override {
     auto page = faults_->guarded([&] { return store_->page(query); });
+    if (!page && page.error().code() == Errc::invalid_argument) {
+      return Error(Errc::invalid_argument,
+                   "FileQuery::after must be empty or what a page of files returned as `after`, not \"" +
+                       core::shown(query.after) + "\"",
+                   page.error().cause());
+    }
     if (page) {
       for (FileInfo& file : page->files) mend(file);
     }
