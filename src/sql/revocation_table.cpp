@@ -52,8 +52,8 @@ Result<void> RevocationTable::save(const Revocation& revocation) {
   return rows_.put(std::move(row));
 }
 
-Result<void> RevocationTable::remove(RevocationKind kind, const std::string& name) {
-  return rows_.erase({text_of(kind), name});
+Result<void> RevocationTable::remove(RevocationKind kind, const std::string& subject) {
+  return rows_.erase({text_of(kind), subject});
 }
 
 }  // namespace flux::storage::sql

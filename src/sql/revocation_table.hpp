@@ -21,7 +21,7 @@ class RevocationTable {
 
   Result<std::vector<Revocation>> load();
   Result<void> save(const Revocation& revocation);
-  Result<void> remove(RevocationKind kind, const std::string& name);
+  Result<void> remove(RevocationKind kind, const std::string& subject);
 
  private:
   RowTable rows_;
