@@ -335,7 +335,7 @@ TEST_CASE("socket.io: the input of disconnected clients is not read any more") {
     io.of("/").disconnect_sockets(true);
     REQUIRE(eventually([&] { return server.stats().sessions_now == 0; }));
   }
-  CHECK(blocked.busy_ms_since() < (is_sanitized ? 50 : 5));
+  CHECK(blocked.busy_ms_since() < (is_sanitized ? 50 : 25));  // the time of half an input at most
   CHECK(notes.sizes().empty());
 }
 

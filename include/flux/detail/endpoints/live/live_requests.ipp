@@ -11,14 +11,14 @@ struct LiveSession::Requests : protocol::CommonMembers {
 
   /// `{type: "string", content}` or `{type: "file", fileId}`
   static std::string data_fault(const core::MemberValue& value) {
-    const JsonText data = CheckedJson::text(std::string(value.json));
-    const auto type = data.get<std::string>("/type");
+    const JsonText item = CheckedJson::text(std::string(value.json));
+    const auto type = item.get<std::string>("/type");
     if (type == "file") {
-      const bool has_id = !data.get<std::string>("/fileId").value_or(std::string()).empty();
+      const bool has_id = !item.get<std::string>("/fileId").value_or(std::string()).empty();
       return has_id ? "" : ".fileId must be the id of a file that was uploaded before";
     }
     if (type != "string") return ".type must be \"string\" or \"file\"";
-    return data.get<std::string>("/content") ? "" : ".content must be a string";
+    return item.get<std::string>("/content") ? "" : ".content must be a string";
   }
 
   static constexpr Member data = Member{"data", Kind::object, &Limits::message_bytes_max, data_fault}.required();
