@@ -351,6 +351,28 @@ TEST_CASE("revocation: a Socket.IO client whose middleware still thinks is refus
         R"(44{"message":")" + std::string(how == "revoked" ? "left the team" : "the token has expired") + "\"}");
 }
 
+TEST_CASE("revocation: a client that is removed from a room and then revoked is told why, then disconnected") {
+  flux::Server server(test_config());
+  server.on_connect([](flux::ConnectRequest& request) { request.accept(grant_of("ann.k1")); });
+  flux::socketio::Io io(server);
+  flux::socketio::serve_sharing(server, io);
+  server.start();
+  server.create_room("r", {.permanent = true}).value();
+  LiveClient live(server.port());
+  live.join("r");
+  SocketIoClient sharing(server.port());
+  sharing.ask("room:join", R"("r")");
+  // In one turn, so that nothing can happen in between.
+  server.call_after(1ms, [&] {
+    server.leave_user("ann", "r", "the host has removed you");
+    server.revoke_user("ann");
+  });
+  CHECK(text_at(live.next("room_left"), "/payload/reason") == "the host has removed you");
+  CHECK(live.closed().code == 4401);
+  CHECK(text_at(sharing.next("room:left"), "/1/reason") == "the host has removed you");
+  sharing.closed();
+}
+
 TEST_CASE("revocation: a data sharing client that has another user than its grant is ended by either") {
   const std::string who = GENERATE("ann", "guest", "eve");
   CAPTURE(who);

@@ -346,7 +346,9 @@ FLUX_DECL void Participant::place(Placement placement, SessionState::WhenDone do
 FLUX_DECL void Participant::put_out(RoomId room, std::string reason, SessionState::WhenDone done) {
   loop()->post([self = self(), room = std::move(room), reason = std::move(reason),
                 owed = std::make_shared<participant_detail::OwedResult>(id(), std::move(done))] {
-    if (self->is_open()) owed->give(self->remove_from(room, reason));
+    // A client whose grant was withdrawn since is still told why it leaves.
+    const bool can_be_told = self->is_open() || (self->withdrawn() && self->connected());
+    if (can_be_told) owed->give(self->remove_from(room, reason));
   });
 }
 
