@@ -480,7 +480,9 @@ TEST_CASE("api keys: a key whose row is changed elsewhere ends for connected cli
 
 TEST_CASE("api keys: unknown keys read the store at most once in miss_interval, misspelled ones never", "[api_keys]") {
   WatchedScene scene;
-  auto& [loops, s, answers] = scene;
+  auto& loops = scene.loops;
+  auto& s = scene.s;
+  auto& answers = scene.answers;
   const auto last = s.clock->now();  // the store was read by `open`
   std::mutex mutex;
   std::vector<Clock::TimePoint> read_at;
@@ -510,7 +512,9 @@ TEST_CASE("api keys: unknown keys read the store at most once in miss_interval, 
 
 TEST_CASE("api keys: a key that another process adds is accepted, however lately the store was read", "[api_keys]") {
   WatchedScene scene;
-  auto& [loops, s, answers] = scene;
+  auto& loops = scene.loops;
+  auto& s = scene.s;
+  auto& answers = scene.answers;
   const auto other = s.open();
   SECTION("just before") {
     REQUIRE(s.keys->reload().ok());
@@ -538,7 +542,9 @@ TEST_CASE("api keys: a key that another process adds is accepted, however lately
 TEST_CASE("api keys: while the store can't be read, an unknown key is not refused, but told to try again",
           "[api_keys]") {
   WatchedScene scene;
-  auto& [loops, s, answers] = scene;
+  auto& loops = scene.loops;
+  auto& s = scene.s;
+  auto& answers = scene.answers;
   const auto known = s.keys->add(ApiKeySpec{}).value();
   const auto expired = s.keys->add(ApiKeySpec{.expires_at = s.in(100ms)}).value();
   const auto revoked = s.keys->add(ApiKeySpec{}).value();
@@ -592,7 +598,9 @@ TEST_CASE("api keys: unknown keys that wait for the store are bounded; beyond th
 TEST_CASE("api keys: what waits for the store when its loop ends is told to try again, and the next loop reads again",
           "[api_keys]") {
   WatchedScene scene;
-  auto& [loops, s, answers] = scene;
+  auto& loops = scene.loops;
+  auto& s = scene.s;
+  auto& answers = scene.answers;
   scene.ask("an-unknown-key-0");
   loops.settle();
   s.keys->finish();
