@@ -19,6 +19,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <functional>
+#include <future>
 #include <iostream>
 #include <memory>
 #include <mutex>
@@ -161,7 +162,8 @@ int write(const std::string& spec) {
     });
   };
   for (int i = 0; i < 50; ++i) send(i);
-  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+  std::promise<void>().get_future().wait();  // until it is killed
+  return 0;
 }
 
 int check(const std::string& spec) {

@@ -350,7 +350,7 @@ TEST_CASE("auth: a file handler finds the verified grant, and accept() accepts t
   CHECK(uploaded("") == 401);
 }
 
-TEST_CASE("auth: a client that is revoked while a file handler thinks about its request is refused") {
+TEST_CASE("auth: a client that is revoked while a file handler's answer is pending is refused") {
   House house;
   Awaited<flux::LaterAnswer> question;
   house.server.on_file([&](flux::FileRequest& request) { question.set(request.later()); });
@@ -468,7 +468,7 @@ TEST_CASE("auth: channels and messages are checked as channels.md words it") {
 
 // --- Keys that change while a client waits ---
 
-TEST_CASE("auth: a client whose key is changed or removed while a middleware thinks about it is refused") {
+TEST_CASE("auth: a client whose key is changed or removed while a middleware's answer is pending is refused") {
   const std::string how = GENERATE("changed", "removed", "changed, and the middleware has changed the grant");
   CAPTURE(how);
   House house(with_keys());
@@ -515,7 +515,7 @@ TEST_CASE("auth: a client whose key is changed or removed while a middleware thi
   }
 }
 
-TEST_CASE("auth: a client whose key is changed while a file handler thinks about its request is refused") {
+TEST_CASE("auth: a client whose key is changed while a file handler's answer is pending is refused") {
   House house(with_keys());
   const bool as_somebody = GENERATE(false, true);
   CAPTURE(as_somebody);

@@ -595,7 +595,7 @@ TEST_CASE("api keys: unknown keys that wait for the store are bounded; beyond th
   CHECK(answers.count("overloaded") == 1'010);
 }
 
-TEST_CASE("api keys: what waits for the store when its loop ends is told to try again, and the next loop reads again",
+TEST_CASE("api keys: lookups pending when their loop ends fail as overloaded, the next loop reads the store again",
           "[api_keys]") {
   WatchedScene scene;
   auto& loops = scene.loops;

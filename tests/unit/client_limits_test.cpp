@@ -136,7 +136,7 @@ TEST_CASE("client limits: with no limit of refusals a connection is never closed
   for (int i = 0; i < 10'000; ++i) REQUIRE(scene.send(client).ends_with('!') == false);
 }
 
-TEST_CASE("shared rates: a flood of keys makes room for itself, instead of growing without bound") {
+TEST_CASE("shared rates: a flood of keys drops other buckets, and the table does not grow beyond its limit") {
   SharedRates rates(flux::gate::Pace(flux::Rate{.count = 1, .per = std::chrono::hours(24)}));
   const auto now = flux::Clock::TimePoint(std::chrono::hours(1));
   int refused = 0;

@@ -210,7 +210,7 @@ TEST_CASE("http response: limits, a response at a limit passes and one above is 
   CHECK(error_of(chunked(crumbs + "0\r\n\r\n"), limits) == "the framing of the chunked body is too long");
 }
 
-TEST_CASE("http response: the head is there before the body, an early look is possible", "[http]") {
+TEST_CASE("http response: the head can be read before the body is complete", "[http]") {
   HttpResponseParser parser;
   CHECK((parser.receive("HTTP/1.1 302 Found\r\nLocation: /x\r\n") == Step::need_more));
   CHECK_FALSE(parser.has_head());

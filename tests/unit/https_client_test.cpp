@@ -355,7 +355,7 @@ HttpsOptions trusting(const TestCertificate& certificate) {
 
 }  // namespace
 
-TEST_CASE("https client: a certificate of a trusted authority, the body is there", "[https]") {
+TEST_CASE("https client: a certificate of a trusted authority, the body is received", "[https]") {
   const TestCertificate root({.name = "test root"});
   const TestCertificate leaf({.issuer = &root});
   const Issuer issuer(Issuer::answer(ok_response("{}")), context_of(leaf));
@@ -366,7 +366,7 @@ TEST_CASE("https client: a certificate of a trusted authority, the body is there
   CHECK(text_of(get(issuer.url("/", "localhost"), options)) == "{}");
 }
 
-TEST_CASE("https client: large bodies over TLS, every byte is there", "[https]") {
+TEST_CASE("https client: large bodies over TLS, every byte is received", "[https]") {
   const TestCertificate certificate;
   std::string body;
   for (int i = 0; body.size() < 250'000; ++i) body += std::to_string(i);
