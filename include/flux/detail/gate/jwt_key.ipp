@@ -167,6 +167,7 @@ inline std::string_view curve_identifier(Algorithm algorithm) noexcept {
 
 /// The key as a SubjectPublicKeyInfo in DER; empty if OpenSSL fails.
 inline std::string der_of(const EVP_PKEY* key) {
+  const QuietErrors quiet;
   unsigned char* bytes = nullptr;
   const int size = i2d_PUBKEY(const_cast<EVP_PKEY*>(key), &bytes);
   if (size <= 0) return {};
@@ -175,6 +176,7 @@ inline std::string der_of(const EVP_PKEY* key) {
 }
 
 inline PublicKeyPtr read_der(std::string_view text) {
+  const QuietErrors quiet;
   const unsigned char* at = bytes_of(text);
   return PublicKeyPtr(d2i_PUBKEY(nullptr, &at, static_cast<long>(text.size())));
 }
