@@ -1,8 +1,11 @@
 #include "login.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <stdexcept>
+#include <string_view>
+#include <utility>
 
 namespace {
 
@@ -45,6 +48,26 @@ std::optional<flux::AuthOptions> auth_options(const Login& login) {
     throw std::invalid_argument("--require-auth requires a way to log in: --jwt-secret-file, --jwks or --api-keys");
   }
   return std::nullopt;
+}
+
+void add_demand(flux::Config& config, const std::string& text) {
+  flux::Demands& rooms = config.rooms.demands;
+  flux::FileDemands& files = config.files.demands;
+  const std::pair<std::string_view, std::string&> all[] = {
+      {"join", rooms.join},     {"events", rooms.events},    {"presence", rooms.presence}, {"chat", rooms.chat},
+      {"share", rooms.share},   {"history", rooms.history},  {"upload", files.upload},     {"download", files.download},
+      {"remove", files.remove}, {"share-file", files.share},
+  };
+  const std::size_t equals = std::min(text.find('='), text.size());
+  for (const auto& [what, operation] : all) {
+    if (text.compare(0, equals, what) != 0 || equals + 1 >= text.size()) continue;
+    operation = text.substr(equals + 1);
+    return;
+  }
+  std::string known;
+  for (const auto& [what, operation] : all) known.append(known.empty() ? "" : ", ").append(what);
+  throw std::invalid_argument("--demand takes WHAT=OPERATION, such as chat=write, not \"" + text +
+                              "\"; WHAT is one of " + known);
 }
 
 void add_rate_limit(flux::Limits& limits, const std::string& text) {

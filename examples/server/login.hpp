@@ -26,6 +26,10 @@ struct Login {
 /// Errors: throws std::invalid_argument for options that have no effect together; flux::Error for files.
 std::optional<flux::AuthOptions> auth_options(const Login& login);
 
+/// Reads WHAT=OPERATION, and demands a permission for that operation on the room (files: on "files") of clients that do
+/// this. Errors: throws std::invalid_argument.
+void add_demand(flux::Config& config, const std::string& text);
+
 /// Reads OPERATION=COUNT/SECONDS, and sets that rate for each connection, and for each client's address for what is done
 /// over HTTP. Errors: throws std::invalid_argument.
 void add_rate_limit(flux::Limits& limits, const std::string& text);

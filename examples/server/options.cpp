@@ -135,6 +135,7 @@ Options read_options(const std::vector<std::string>& arguments) {
       {"--jwt-issuer", [&](auto&, auto& v) { login.issuers.push_back(v); }},
       {"--jwt-audience", [&](auto&, auto& v) { login.audiences.push_back(v); }},
       {"--api-keys", [&](auto&, auto& v) { login.api_keys_file = v; }},
+      {"--demand", [&](auto&, auto& v) { add_demand(config, v); }},
       {"--rate-limit", [&](auto&, auto& v) { add_rate_limit(config.limits, v); }},
       {"--echo", [&](auto&, auto& v) { options.echo_path = v; }},
       {"--log", [&](auto&, auto& v) { config.log_level = log_level(v); }},
@@ -173,6 +174,9 @@ Options read_options(const std::vector<std::string>& arguments) {
   }
   check_pairs(options, given);
   options.auth = auth_options(login);
+  if (given.contains("--demand") && !options.auth) {
+    throw std::invalid_argument("--demand requires a way to log in: --jwt-secret-file, --jwks or --api-keys");
+  }
   if (chat_history) {
     config.chat.store = std::make_shared<flux::MemoryChatStore>(*chat_history);
     config.chat.join_history = std::min<std::size_t>(*chat_history, 100);
@@ -249,6 +253,10 @@ const char* usage() {
          "  --jwt-audience NAME       accept tokens for this audience only; may be repeated (tokens without one)\n"
          "  --api-keys FILE           let clients log in with the API keys in this file; created if missing\n"
          "  --require-auth            refuse clients that show neither a token nor an API key\n"
+         "  --demand WHAT=OPERATION   demand a permission, such as write:lobby or write:*, of clients that do this in "
+         "a\n"
+         "                            room: join, events, presence, chat, share, history; or with files: upload,\n"
+         "                            download, remove, share-file; may be repeated (nothing)\n"
          "  --trusted-proxy ADDRESS   believe this proxy, or those in this range (10.0.0.0/8), about a client's\n"
          "                            address; may be repeated (none)\n"
          "  --presence-interval MS    coalesce presence changes for this long; 0: send at once (25)\n"

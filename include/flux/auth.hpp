@@ -7,8 +7,10 @@
 //
 // A client shows its token or key where `AccessRequest::token` and `AccessRequest::api_key` read them: as `?access_token=`
 // or `Authorization: Bearer` of a handshake or request, as `token` of Socket.IO's auth object, as `accessToken` of a
-// `join_room` or `refresh`; a key as `X-API-Key`, `?api_key=` or `apiKey` of the auth object. One that is not accepted
-// refuses its client, whatever the application's handlers would say. They are asked about clients that show neither:
+// `join_room` or `refresh`; a key as `X-API-Key`, `?api_key=` or `apiKey` of the auth object. A key of flux's own may also
+// stand where a token does, as in `Authorization: Bearer`. Of a token and a key, only the token counts. One that is not
+// accepted refuses its client, whatever the application's handlers would say. They are asked about clients that show
+// neither:
 //
 //     client shows       | with a connect handler    | without one
 //     -------------------|---------------------------|--------------------------------------------------------------
@@ -83,10 +85,12 @@ struct AuthOptions {
   Rate rate{};
 
   /// Accepts the ID tokens of Google accounts that were issued for this OAuth client.
+  /// Errors: throws `Error` (bad_config) if `client_id` is empty.
   static AuthOptions google(std::string client_id);
   /// Accepts the tokens of a Microsoft Entra tenant (its id, a UUID) that were issued for this application. The user id is
   /// the claim `oid`; there is no e-mail, because a tenant can write any into its tokens.
-  /// Errors: throws `Error` (bad_config) for a `tenant` that is no UUID: with "common" anybody's tenant could sign.
+  /// Errors: throws `Error` (bad_config) for a `tenant` that is no UUID: with "common" anybody's tenant could sign; or if
+  /// `client_id` is empty.
   static AuthOptions microsoft(const std::string& tenant, std::string client_id);
 };
 

@@ -24,7 +24,7 @@ enum class Errc : std::uint16_t {
   // 2xx: invalid input
   invalid_json = 201,       ///< the text is not JSON; the message has the offset of the first wrong byte
   invalid_message = 202,    ///< a member of a client's message is missing, or has a wrong type or value
-  unknown_type = 203,       ///< a client's message names no known request, event or method
+  unknown_type = 203,       ///< a client's message names no known request, event or method; clients get INVALID_MESSAGE
   message_too_large = 204,  ///< longer than a limit, which the message names
   invalid_argument = 205,   ///< an argument of a C++ call, or a field of an HTTP request
   file_too_large = 206,     ///< over the file's announced length, or `FilesOptions::file_bytes_max`
@@ -39,8 +39,9 @@ enum class Errc : std::uint16_t {
   wrong_mode = 307,         ///< the room's mode (`RoomMode`) does not offer this
   file_not_found = 308,
   wrong_offset = 309,            ///< the upload has a different number of bytes
-  quota_exceeded = 310,          ///< the file store has no space left for the file's owner, or for any file
+  quota_exceeded = 310,          ///< the file store, or the disk, has no space left for any file
   chat_message_not_found = 311,  ///< the room's chat has no message with this offset, or it is deleted
+  owner_quota_exceeded = 312,    ///< the file's owner has as many files, or bytes of files, as an owner may have
   // 4xx: not allowed
   unauthorized = 401,  ///< not logged in: a connect handler, file handler or token verifier refused the client
   forbidden = 403,     ///< a handler refused the request, or a client that may not connect, logged in or not

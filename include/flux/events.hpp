@@ -211,7 +211,8 @@ class TokenRequest : public AccessRequest {
 
 /// Why a connection ended.
 struct Disconnect {
-  /// The client's close code or the server's; 1006 if the connection broke without one.
+  /// The client's close code or the server's; 1005 if the client's close frame had none, 1006 if the connection broke
+  /// without one (RFC 6455, 7.1.5).
   CloseCode code = CloseCode::normal;
   std::string reason;  ///< of that side, at most 123 bytes; often empty
 };
@@ -265,7 +266,7 @@ class Vetoable {
 struct JoinRequest : Vetoable {
   Session session;    ///< the client
   RoomId room;        ///< the room that it wants to join
-  JsonText presence;  ///< what it joins with; `{}` if it sent none. At most `Limits::presence_bytes_max`
+  JsonText presence;  ///< what it joins with: an object, `{}` if it sent none. At most `Limits::presence_bytes_max`
   /// What the application tells this client, and no other, as it joins: its score, the rules, the time that is left. The
   /// client gets it as `welcome` with what it finds in the room: in `room_joined` (protocol live), in the acknowledgment
   /// of `room:join` (data sharing). None: nothing. At most `Limits::application_data_bytes_max`; it counts against

@@ -72,7 +72,9 @@ class HttpExchange {
 
   // --- The answer ---
 
-  /// Sends a complete answer. Only the first answer to a request counts.
+  /// Sends a complete answer. Only the first answer to a request counts. One that HTTP does not allow is logged, counted
+  /// in `Stats::handler_errors`, and the client gets 500: a status that is not within 200 to 999, a body with 204 or 205,
+  /// a field name that is not a token, a field value with a control character, Content-Length or Transfer-Encoding.
   void respond(int status, std::string body, std::string_view content_type = "text/plain; charset=utf-8",
                HttpFields fields = {}) const;
   /// Begins a streamed answer of `content_length` bytes, or of unknown length (chunked) if none is given.

@@ -34,7 +34,8 @@ struct ServerAccess;
 ///
 /// Set handlers and routes before the start; afterwards these functions throw `Error` (already_running).
 /// Threading: every method may be called from any thread, including from handlers, and none blocks on I/O except `run`
-/// and `stop`, which wait.
+/// and `stop`, which wait. Called on an event loop, a method may call handlers before it returns (`leave` calls the one
+/// of `on_leave`): hold no mutex that they take.
 class Server {
  public:
   /// Checks the configuration; listens on nothing yet. Errors: throws `Error` (bad_config) that names the wrong setting.
@@ -349,7 +350,8 @@ class Server {
   /// Revokes the user until this time: its clients are disconnected as above, and until then the gate refuses every grant
   /// for it with `unauthorized` and the reason, whatever a handler answers: at handshakes, at refreshes, for files, and for
   /// questions that are pending now. This is how to ban a user. `Grant::TimePoint::max()`: until `allow_user`. A later call
-  /// for the same user replaces the time and the reason; a time that has passed only disconnects.
+  /// for the same user replaces the time and the reason; a time that has passed only disconnects. The reason is cut to
+  /// `Revocation::reason_bytes_max`; NUL, and bytes that are not UTF-8, become U+FFFD.
   /// `done` is called on a loop when `Config::revocations.store` holds it, or at once if there is no store. An error says
   /// that a restart now would lose it; the server tries again every ten seconds, and after a start.
   /// Returns the number of clients. Errors: invalid_argument (see `Revocation`), then nothing is done; limit_exceeded

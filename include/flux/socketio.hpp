@@ -167,8 +167,9 @@ class Socket;
 using EventListener = std::function<void(Event&)>;
 /// Called for an event before its handlers. The event lives until the answer has been given.
 using EventMiddleware = std::function<void(Event&, Next)>;
-/// Called for an event that a middleware has refused, with its message and data; or for one that exceeded the rate and
-/// asks for an acknowledgment, with the rate.
+/// Called for an event that a middleware has refused, with its message and data; for one that exceeded the rate and
+/// asks for an acknowledgment, with the rate; or for one whose handler threw, with a message that says no more than that.
+/// An acknowledgment that the handler has already sent counts.
 using RefusedHandler = std::function<void(Event&, const std::string& message, const std::optional<JsonText>& data)>;
 /// Called when a client has left a namespace; see `Socket::on_disconnect`.
 using DisconnectListener = std::function<void(std::string_view reason)>;
@@ -257,7 +258,7 @@ class Socket {
   /// overtaken by others. A refused event is dropped: the client is told only what `on_refused` sends, for instance as
   /// its ack. The same applies to events beyond `Limits::messages_per_second`.
   void use(EventMiddleware middleware) const;
-  /// Sets the handler of events that a middleware refused, or that exceeded the rate.
+  /// Sets the handler of events that a middleware refused, that exceeded the rate, or whose handler threw.
   void on_refused(RefusedHandler handler) const;
   /// Like `on_disconnect`, but called while the socket is still in its rooms and can emit to them.
   void on_disconnecting(DisconnectListener handler) const;
@@ -290,7 +291,8 @@ class Socket {
   Broadcast to(std::string room) const;
   /// To the other sockets of the namespace.
   Broadcast broadcast() const;
-  /// Leaves the namespace; with `close` it leaves every namespace, and the connection ends.
+  /// Leaves the namespace; with `close` it leaves every namespace, and the connection ends. Does nothing before the socket
+  /// is connected: a middleware calls `Next::refuse`.
   void disconnect(bool close = false) const;
 
   /// The grant from the connect handler or token verifier, or from `set_grant` since. Empty without either handler. The
@@ -347,7 +349,8 @@ class Namespace {
   const std::string& name() const;
   /// Adds a middleware. They are called in order before a client is connected.
   Namespace& use(Middleware middleware);
-  /// Adds a handler that is called for each client that has connected.
+  /// Adds a handler that is called for each client that has connected. If it throws, the client is disconnected from the
+  /// namespace, since handlers of its events may be missing.
   Namespace& on_connection(ConnectionHandler handler);
 
   /// To the sockets of a room.
@@ -401,6 +404,12 @@ class Io {
   Io& on_connection(ConnectionHandler handler);
   /// As `Namespace::to`.
   Broadcast to(std::string room);
+  /// As `Namespace::except`.
+  Broadcast except(std::string room);
+  /// As `Namespace::sockets`.
+  std::vector<Socket> sockets();
+  /// As `Namespace::socket`.
+  std::optional<Socket> socket(const std::string& id);
   /// As `Namespace::emit`.
   Outcome<Sent> emit(std::string_view event, const Args& args = {});
 

@@ -1,15 +1,35 @@
 // What is measured, and the bounds that must hold. An experiment runs the load generator once against each of its
 // sides, alternating; a row of the table is one figure of one side, with its bound:
 //   most         the maximum of the figure
-//   ratio_most   the maximum of the figure divided by the same figure of the side `against`
+//   ratio_most   the maximum of the figure divided by the same figure of the side `against` (`called`, in the table)
 // A row without a bound is only reported. `valid` returns true, or why a run does not count. `frames_of` names the
 // protocol whose delivered frames the floor imitates. An experiment that does not use the load generator has its own
 // `turn`, which yields its sides.
+import { createHmac } from 'node:crypto';
+
 import { file_turn } from './files.mjs';
 
 const floor = (...load) => ({ program: 'floor', load });
 const flux = (...load) => ({ program: 'flux', threads: 1, load });
 const flux_on_two_loops = (...load) => ({ program: 'flux', threads: 2, load });
+
+/// With permissions and limits: each client shows a token, the room demands a permission for each act, and the rates of
+/// connection, user and operation are far above what is sent.
+function permitted(path, ...load) {
+  const secret = 'the benchmark signs its own tokens';
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const claims = { sub: 'bench', permissions: ['read:*', 'write:*'], exp: Math.floor(Date.now() / 1000) + 86_400 };
+  const signed = `${part({ alg: 'HS256' })}.${part(claims)}`;
+  const token = `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+  const rate = 1_000_000_000;
+  const options = ['join', 'history'].flatMap((act) => ['--demand', `${act}=read`]);
+  options.push('--demand', 'events=write', '--require-auth', '--rate-limit', `broadcast_event=${rate}/1`);
+  for (const limit of ['message', 'user-message']) {
+    options.push(`--${limit}s-per-second`, rate, `--${limit}-burst`, rate);
+  }
+  const side = flux(...load, '--path', `${path}access_token=${token}`);
+  return { ...side, options, env: { FLUX_JWT_SECRET: secret } };
+}
 
 const cost = { figure: 'server_us_per_frame', unit: 'µs' };
 
@@ -23,28 +43,33 @@ function fanout(window, ratio_most, { seconds, delivered_bytes }) {
       floor: floor(...load, '--protocol', 'raw', '--payload-bytes', delivered_bytes?.live),
       flux: flux(...load),
       'two loops': flux_on_two_loops(...load),
+      permitted: permitted('/live?', ...load),
     },
     rows: [
       { title, side: 'flux', against: 'floor', ...cost, ratio_most },
-      { title: `${title}, --threads 2`, side: 'two loops', against: 'flux', ...cost, ratio_most: 1.25 },
+      {
+        title: `${title}, --threads 2`,
+        side: 'two loops', against: 'flux', called: 'one loop', ...cost, ratio_most: 1.25,
+      },
+      { title: `${title}, with permissions and limits`, side: 'permitted', against: 'floor', ...cost, ratio_most },
     ],
   };
 }
 
 function socketio_fanout(window, ratio_most, { seconds, delivered_bytes }) {
   const load = ['fanout', '--window', window, '--secs', seconds];
+  const title = `room of 1,000 Socket.IO clients, ${window} in flight: CPU per delivered frame`;
   return {
     name: `socketio_fanout_${window}`,
     frames_of: 'socketio',
     sides: {
       floor: floor(...load, '--protocol', 'raw', '--payload-bytes', delivered_bytes?.socketio),
       flux: flux(...load, '--protocol', 'socketio'),
+      permitted: permitted('/socket.io/?EIO=4&transport=websocket&', ...load, '--protocol', 'socketio'),
     },
     rows: [
-      {
-        title: `room of 1,000 Socket.IO clients, ${window} in flight: CPU per delivered frame`,
-        side: 'flux', against: 'floor', ...cost, ratio_most,
-      },
+      { title, side: 'flux', against: 'floor', ...cost, ratio_most },
+      { title: `${title}, with permissions and limits`, side: 'permitted', against: 'floor', ...cost, ratio_most },
     ],
   };
 }
@@ -131,11 +156,18 @@ function presence({ seconds }) {
 }
 
 function rooms_echo({ seconds }) {
-  const title = '100 rooms of 10, each member sends once acknowledged';
+  const title = '100 rooms of 10, each member sends once acknowledged: CPU per frame';
+  const load = ['rooms_echo', '--secs', seconds];
   return {
     name: 'rooms_echo',
-    sides: { flux: flux('rooms_echo', '--secs', seconds) },
-    rows: [{ title: `${title}: CPU per frame`, side: 'flux', ...cost }],
+    sides: { flux: flux(...load), permitted: permitted('/live?', ...load) },
+    rows: [
+      { title, side: 'flux', ...cost },
+      {
+        title: `${title}, with permissions and limits`,
+        side: 'permitted', against: 'flux', called: 'without', ...cost, ratio_most: 1.02,
+      },
+    ],
   };
 }
 

@@ -17,8 +17,11 @@ export class BenchError extends Error {}
 
 const children = new Set();
 
-function start_process(file, args) {
-  const child = spawn(file, args.map(String), { stdio: ['ignore', 'pipe', 'pipe'] });
+function start_process(file, args, env = {}) {
+  const child = spawn(file, args.map(String), {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...global.process.env, ...env },
+  });
   const process = { child, out: '', err: '', name: path.basename(file) };
   children.add(child);
   child.stdout.setEncoding('utf8').on('data', (text) => (process.out += text));
@@ -48,11 +51,12 @@ async function within(milliseconds, promise) {
   }
 }
 
-/// Starts the side's server on a free port and waits for the line that prints it. `side.options` are the server's own.
+/// Starts the side's server on a free port and waits for the line that prints it. `side.options` are the server's own,
+/// `side.env` is added to its environment.
 export async function start_server(bin, side) {
   const file = path.join(bin, program_files[side.program]);
   const flux_options = ['--threads', side.threads, '--log', 'off', '--echo', '/echo', ...(side.options ?? [])];
-  const server = start_process(file, ['--port', 0, ...(side.program === 'flux' ? flux_options : [])]);
+  const server = start_process(file, ['--port', 0, ...(side.program === 'flux' ? flux_options : [])], side.env);
   const listening = new Promise((resolve) => {
     server.child.stdout.on('data', () => {
       const line = server.out.match(/listening on http:\/\/\S+?:(\d+)\//);

@@ -56,7 +56,7 @@ function bounds_table(rows) {
     rows.map((row) => [
       row.title,
       with_range(row.value, row.unit),
-      row.against ? `${with_range(row.reference, row.unit)}, ${row.against === 'flux' ? 'one loop' : row.against}` : '',
+      row.against ? `${with_range(row.reference, row.unit)}, ${row.called ?? row.against}` : '',
       row.ratio?.toFixed(2) ?? '',
       bound_text(row),
       row.holds === undefined ? '' : row.holds ? 'yes' : '**no**',

@@ -422,6 +422,8 @@ TEST_CASE("auth: options that can't be used are refused by name at the start") {
   CHECK_THAT(refused(pointless), ContainsSubstring("AuthOptions::claims") && ContainsSubstring("\"sub\""));
   CHECK_THAT(refused({.jwks = "http://issuer.example/keys"}), ContainsSubstring("issuer.example"));
   CHECK_THROWS_AS(AuthOptions::microsoft("common", "app"), flux::Error);
+  CHECK_THROWS_AS(AuthOptions::google(""), flux::Error);
+  CHECK_THROWS_AS(AuthOptions::microsoft("00000000-0000-4000-8000-000000000000", ""), flux::Error);
   CHECK(AuthOptions::google("app").tokens.audiences == std::vector<std::string>{"app"});
 
   flux::Server server(test_config());

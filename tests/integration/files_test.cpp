@@ -428,9 +428,9 @@ TEST_CASE("files: a file of the application's that can't be stored, its error sa
   CHECK(code({.media_type = "csv"}) == flux::Errc::invalid_argument);
   CHECK(code({.media_type = "text/csv\r\nX: y"}) == flux::Errc::invalid_argument);
   CHECK(code({.owner = "\xff"}) == flux::Errc::invalid_argument);
-  CHECK(code({.bytes = std::string(1'001, 'x'), .owner = "ann"}) == flux::Errc::quota_exceeded);
+  CHECK(code({.bytes = std::string(1'001, 'x'), .owner = "ann"}) == flux::Errc::owner_quota_exceeded);
   CHECK(code({.bytes = std::string(900, 'x'), .owner = "ann"}) == flux::Errc());
-  CHECK(code({.bytes = std::string(101, 'x'), .owner = "ann"}) == flux::Errc::quota_exceeded);
+  CHECK(code({.bytes = std::string(101, 'x'), .owner = "ann"}) == flux::Errc::owner_quota_exceeded);
   CHECK(code({.bytes = std::string(101, 'x'), .owner = "ben"}) == flux::Errc());
   fails = true;
   CHECK(code({.bytes = "x"}) == flux::Errc::store_failed);
@@ -520,8 +520,9 @@ TEST_CASE("files: a store fails in the middle, POST gets its status and leaves n
     flux::Errc code;
     int status;
   };
-  for (const auto& [code, status] : {Failure{flux::Errc::store_failed, 500}, Failure{flux::Errc::quota_exceeded, 507},
-                                     Failure{flux::Errc::overloaded, 503}}) {
+  for (const auto& [code, status] :
+       {Failure{flux::Errc::store_failed, 500}, Failure{flux::Errc::quota_exceeded, 507},
+        Failure{flux::Errc::owner_quota_exceeded, 507}, Failure{flux::Errc::overloaded, 503}}) {
     Fixture files;
     files.store->append_fails = [code = code] {
       return flux::Result<void>(flux::Error(code, "said with /secret/path"));

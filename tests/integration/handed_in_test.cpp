@@ -87,6 +87,7 @@ TEST_CASE("handed in: a handler's invalid change, the client gets the error with
     CHECK(code_of(answer) == code);
     CHECK_THAT(text_at(answer, "/payload/message"), ContainsSubstring(part));
     CHECK_THAT(log.read(), ContainsSubstring(part));
+    CHECK_THAT(log.read(), ContainsSubstring("room \"r\", client 127.0.0.1:"));
   };
   refused("broadcast_event", R"({"event":"e"})", "INVALID_MESSAGE", "not UTF-8");
   event_name.clear();

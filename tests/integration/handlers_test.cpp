@@ -268,12 +268,13 @@ TEST_CASE("disconnect: the handler gets the client's code, the server's, or 1006
 
 // --- Vetoes and changes ---
 
-TEST_CASE("join: the handler refuses with its own code, or changes the presence") {
+TEST_CASE("join: the handler refuses with its own code, or changes the presence to an object") {
   flux::Server server(test_config());
   server.on_join([](flux::JoinRequest& join) {
     if (join.room == "closed") join.refuse("members only");
     if (join.room == "full") join.refuse("later", flux::Errc::room_full);
     if (join.room == "odd") join.presence = "[1]"_json;
+    if (join.room == "none") join.presence = {};
     if (join.room == "open") join.presence = flux::JsonText::parse("{\"was\":" + join.presence.text() + "}").value();
   });
   server.start();
@@ -285,8 +286,11 @@ TEST_CASE("join: the handler refuses with its own code, or changes the presence"
   CHECK(server.rooms().empty());
   const auto welcome = client.join("open", R"("presence":{"x":1})");
   CHECK(number_at(welcome, "/payload/presence/" + client.id + "/presence/was/x") == 1);
-  const auto odd = client.join("odd");
-  CHECK(odd.at("/payload/presence/" + client.id + "/presence")->text() == "{}");
+  const auto odd = client.request("join_room", R"({"roomId":"odd"})");
+  CHECK(code_of(odd) == "INVALID_MESSAGE");
+  CHECK(text_at(odd, "/payload/message") == "presence must be an object");
+  const auto none = client.join("none");
+  CHECK(none.at("/payload/presence/" + client.id + "/presence")->text() == "{}");
 }
 
 TEST_CASE("leave: the handler is called for every way of leaving, and may send to the room") {
@@ -449,8 +453,11 @@ TEST_CASE("handlers: each that throws answers SERVER_ERROR, is counted, and affe
   for (const auto& message : other.so_far()) CHECK(type_of(message) == "presence_updated");
   server.stop(0ms);
   const std::lock_guard lock(mutex);
-  CHECK_THAT(log, ContainsSubstring("error: join handler threw: thrown on purpose"));
-  CHECK_THAT(log, ContainsSubstring("error: disconnect handler threw: thrown on purpose"));
+  CHECK_THAT(log, ContainsSubstring("error: join handler threw: thrown on purpose (room \"bad\", client 127.0.0.1:"));
+  CHECK_THAT(log,
+             ContainsSubstring("error: event handler threw: thrown on purpose (\"e\", room \"r\", client 127.0.0.1:"));
+  CHECK_THAT(log, ContainsSubstring("error: leave handler threw: thrown on purpose (room \"r\", client 127.0.0.1:"));
+  CHECK_THAT(log, ContainsSubstring("error: disconnect handler threw: thrown on purpose (client 127.0.0.1:"));
 }
 
 TEST_CASE("handlers: messages sent to a room arrive before the handler closes the session or the room") {

@@ -6,8 +6,9 @@
 
 import assert from 'node:assert/strict';
 import {spawn, spawnSync} from 'node:child_process';
+import {createHmac} from 'node:crypto';
 import {once} from 'node:events';
-import {mkdtempSync, rmSync} from 'node:fs';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {createInterface} from 'node:readline';
@@ -34,8 +35,8 @@ function refused(args, pattern) {
 }
 
 /** A client of protocol live; `ask` resolves to the answer: `{type, code?, message?}`. */
-async function connect(url) {
-  const socket = new WebSocket(`${url.replace('http', 'ws')}live`);
+async function connect(url, token) {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}live${token ? `?access_token=${token}` : ''}`);
   await once(socket, 'open');
   const waiting = new Map();
   let id = 0;
@@ -103,6 +104,29 @@ test('message rates from the command line apply', async () => {
   await once(socket, 'open');
   for (let i = 0; i < 60; ++i) socket.send('{"type":"nothing"}'); // far more than the rate refills meanwhile
   assert.equal((await once(socket, 'close'))[0], 4429);
+  await server.stop();
+});
+
+test('--demand: a token without the permission is refused, one with it is not', async () => {
+  const file = join(folder, 'secret.key');
+  const secret = 'x'.repeat(32);
+  writeFileSync(file, secret);
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const token = (permissions) => {
+    const signed = `${part({alg: 'HS256'})}.${part({sub: 'ann', permissions, exp: Math.floor(Date.now() / 1000) + 600})}`;
+    return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+  };
+  const demands = ['--demand', 'join=read', '--demand', 'events=write'];
+  const server = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--jwt-secret-file', file, ...demands]);
+  const reader = await connect(server.url, token(['read:r']));
+  assert.equal((await reader.ask('join_room', {roomId: 'r'})).type, 'ack');
+  assert.equal((await reader.ask('broadcast_event', {event: 'e'})).code, 'FORBIDDEN');
+  assert.equal((await reader.ask('join_room', {roomId: 'other'})).code, 'FORBIDDEN');
+  const writer = await connect(server.url, token(['read:r', 'write:r']));
+  assert.equal((await writer.ask('join_room', {roomId: 'r'})).type, 'ack');
+  assert.equal((await writer.ask('broadcast_event', {event: 'e'})).type, 'ack');
+  reader.end();
+  writer.end();
   await server.stop();
 });
 

@@ -173,6 +173,44 @@ TEST_CASE("socket.io: a stop is announced to clients of both transports, and the
   }
 }
 
+TEST_CASE("socket.io: a handler throws, on_refused tells the client, and an answer that was sent before counts") {
+  std::atomic<std::size_t> refused{0};
+  flux::Server server(test_config());
+  Io io(server);
+  io.on_connection([&](const Socket& socket) {
+    socket.on("throw", [](Event&) { throw std::runtime_error("as the test wants it"); });
+    socket.on("answer and throw", [](Event& event) {
+      event.ack({JsonText::number(1)});
+      throw std::runtime_error("as the test wants it");
+    });
+    socket.on_refused([&](Event& event, const std::string& message, const std::optional<JsonText>&) {
+      ++refused;
+      event.ack({JsonText::string(message)});
+    });
+  });
+  server.start();
+  WsClient ws(server.port());
+  ws.send_text(R"(421["throw"])");
+  CHECK(ws.next() == R"(431["the server failed to handle this event"])");
+  ws.send_text(R"(422["answer and throw"])");
+  CHECK(ws.next() == "432[1]");
+  CHECK(eventually([&] { return refused == 2; }));
+}
+
+TEST_CASE("socket.io: a connection handler throws, the client leaves the namespace and no later handler is called") {
+  std::atomic<bool> called{false};
+  flux::Server server(test_config());
+  Io io(server);
+  io.on_connection([](const Socket&) { throw std::runtime_error("as the test wants it"); });
+  io.on_connection([&](const Socket&) { called = true; });
+  server.start();
+  WsClient ws(server.port());
+  CHECK(ws.next() == "41");
+  CHECK_FALSE(called);
+  CHECK(io.sockets().empty());
+  CHECK(server.stats().handler_errors == 1);
+}
+
 TEST_CASE("socket.io: the statistics count its sessions, messages and errors") {
   flux::Server server(test_config());
   Io io(server);

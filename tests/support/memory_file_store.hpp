@@ -58,7 +58,7 @@ class MemoryFileStore final : public flux::FileStore {
       return flux::Error(flux::Errc::invalid_argument, "this build has no digests");
     }
     const std::lock_guard lock(mutex_);
-    if (!has_room(file.owner, file.length.value_or(0))) return no_room();
+    if (auto fits = check_quotas(file.owner, file.length.value_or(0)); !fits) return fits;
     files_[file.id] = {file, {}};
     return {};
   }
@@ -69,7 +69,9 @@ class MemoryFileStore final : public flux::FileStore {
     if (file == nullptr) return gone(id);
     if (file->info.length && *file->info.length != length) return wrong_offset();
     if (length < file->bytes.size()) return wrong_offset();
-    if (!file->info.length && !has_room(file->info.owner, length - file->bytes.size())) return no_room();
+    if (!file->info.length) {
+      if (auto fits = check_quotas(file->info.owner, length - file->bytes.size()); !fits) return fits;
+    }
     file->info.length = length;
     return {};
   }
@@ -89,7 +91,9 @@ class MemoryFileStore final : public flux::FileStore {
       return flux::Error(flux::Errc::file_too_large, "more bytes than the length of the upload");
     }
     if (bytes.empty()) return offset;
-    if (!file->info.length && !has_room(file->info.owner, bytes.size())) return no_room();
+    if (!file->info.length) {
+      if (const auto fits = check_quotas(file->info.owner, bytes.size()); !fits) return fits.error();
+    }
     file->bytes.append(bytes);
     file->info.size = file->bytes.size();
     file->info.modified_at = clock_->unix_ms();
@@ -199,15 +203,14 @@ class MemoryFileStore final : public flux::FileStore {
 
   static flux::Error gone(const flux::FileId& id) { return {flux::Errc::file_not_found, "no file " + id}; }
   static flux::Error wrong_offset() { return {flux::Errc::wrong_offset, "the upload has a different number of bytes"}; }
-  static flux::Error no_room() { return {flux::Errc::quota_exceeded, "the store is full"}; }
 
   File* find(const flux::FileId& id) {
     const auto found = files_.find(id);
     const bool there = found != files_.end() && found->second.info.state != flux::FileState::deleted;
     return there ? &found->second : nullptr;
   }
-  /// Whether `more` bytes fit into the quotas of the store and of the owner.
-  bool has_room(const std::string& owner, std::uint64_t more) const {
+  /// Whether `more` bytes fit into the quotas of the store and of the owner. Errors: quota_exceeded; owner_quota_exceeded.
+  flux::Result<void> check_quotas(const std::string& owner, std::uint64_t more) const {
     std::uint64_t all = 0;
     std::uint64_t owned = 0;
     for (const auto& [id, file] : files_) {
@@ -218,7 +221,9 @@ class MemoryFileStore final : public flux::FileStore {
     const auto fits = [more](std::uint64_t most, std::uint64_t used) {
       return most == 0 || more == 0 || (used <= most && more <= most - used);
     };
-    return fits(options_.bytes_max, all) && fits(options_.bytes_per_owner_max, owned);
+    if (!fits(options_.bytes_max, all)) return flux::Error(flux::Errc::quota_exceeded, "the store is full");
+    if (fits(options_.bytes_per_owner_max, owned)) return {};
+    return flux::Error(flux::Errc::owner_quota_exceeded, "the owner has no space left");
   }
 
   const MemoryFileStoreOptions options_{};

@@ -169,7 +169,8 @@ TEST_CASE("disk file store: the number of files is limited, and deleted ones cou
   options.bytes_per_owner_max = 6;
   DiskFileStore store(folder.path().string(), options);
   put(store, new_file(1, {}, ""), "123456");
-  CHECK(error_of(store.create(new_file(2, 1, ""))) == "quota_exceeded");  // files without an owner share one quota
+  CHECK(error_of(store.create(new_file(2, 1, ""))) ==
+        "owner_quota_exceeded");  // files without an owner share one quota
   REQUIRE(store.mark_deleted(file_id(1)).ok());
   CHECK(error_of(store.create(new_file(2, 5, ""))) == "quota_exceeded");
   CHECK(error_of(store.create(new_file(2, 4, ""))) == "ok");
@@ -204,13 +205,13 @@ TEST_CASE("disk file store: the number of files per owner is limited, empty uplo
     CHECK(error_of(store.create(new_file(4, {}, "bob"))) == "ok");
   }
   DiskFileStore store(folder.path().string(), options);
-  CHECK(error_of(store.create(new_file(3, {}, "ann"))) == "quota_exceeded");
+  CHECK(error_of(store.create(new_file(3, {}, "ann"))) == "owner_quota_exceeded");
   REQUIRE(store.mark_deleted(file_id(2)).ok());
   CHECK(error_of(store.create(new_file(3, {}, "ann"))) == "ok");
   REQUIRE(store.remove(file_id(1)).ok());
   REQUIRE(store.cleanup_deleted().ok());
   CHECK(error_of(store.create(new_file(5, {}, "ann"))) == "ok");
-  CHECK(error_of(store.create(new_file(6, {}, "ann"))) == "quota_exceeded");
+  CHECK(error_of(store.create(new_file(6, {}, "ann"))) == "owner_quota_exceeded");
 }
 
 TEST_CASE("disk file store: existing files count when the store is reopened", "[disk_file_store]") {
@@ -230,7 +231,7 @@ TEST_CASE("disk file store: existing files count when the store is reopened", "[
   options.bytes_per_owner_max = 12;
   options.files_max = 6;
   DiskFileStore store(folder.path().string(), options);
-  CHECK(error_of(store.create(new_file(5, 2))) == "quota_exceeded");
+  CHECK(error_of(store.create(new_file(5, 2))) == "owner_quota_exceeded");
   CHECK(error_of(store.create(new_file(5, 1))) == "ok");
   CHECK(error_of(store.create(new_file(6, 2, "bob"))) == "quota_exceeded");
   CHECK(error_of(store.create(new_file(6, 1, "bob"))) == "ok");

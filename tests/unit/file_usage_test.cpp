@@ -13,7 +13,7 @@ using flux::storage::FileUsage;
 TEST_CASE("file usage: each limit holds to the last byte, and a refusal counts nothing", "[file_usage]") {
   FileUsage usage({.bytes_max = 10, .bytes_per_owner_max = 6, .files_max = 3});
   CHECK(usage.reserve("ann", 1, 6).ok());
-  CHECK(usage.reserve("ann", 0, 1).error().code() == Errc::quota_exceeded);
+  CHECK(usage.reserve("ann", 0, 1).error().code() == Errc::owner_quota_exceeded);
   CHECK(usage.reserve("bob", 1, 5).error().code() == Errc::quota_exceeded);
   CHECK(usage.reserve("bob", 1, UINT64_MAX).error().code() == Errc::quota_exceeded);
   CHECK(usage.reserve("bob", 1, 4).ok());
@@ -22,7 +22,7 @@ TEST_CASE("file usage: each limit holds to the last byte, and a refusal counts n
   usage.release("bob", 1, 0);
   usage.release("ann", 1, 6);
   CHECK(usage.reserve("bob", 1, 2).ok());
-  CHECK(usage.reserve("bob", 0, 1).error().code() == Errc::quota_exceeded);
+  CHECK(usage.reserve("bob", 0, 1).error().code() == Errc::owner_quota_exceeded);
   CHECK(usage.reserve("cyd", 0, 4).ok());
   CHECK(usage.reserve("dan", 0, 1).error().code() == Errc::quota_exceeded);
 }
@@ -52,7 +52,7 @@ TEST_CASE("file usage: the files of an owner, empty ones included, are limited s
   CHECK(usage.reserve("bob", 1, 0).ok());
   usage.release_of_owner("ann", 1, 5);
   CHECK(usage.reserve("ann", 1, 0).ok());
-  CHECK(usage.reserve("ann", 1, 0).error().code() == Errc::quota_exceeded);
+  CHECK(usage.reserve("ann", 1, 0).error().code() == Errc::owner_quota_exceeded);
 }
 
 TEST_CASE("file usage: existing files may exceed a lowered limit, but nothing can be added", "[file_usage]") {

@@ -434,11 +434,13 @@ TEST_CASE("http: a handler throws, 500, counted and logged, the connection conti
   });
   server.start();
   Client client(server);
-  client.send(get("/") + get("/odd") + post("/", "body") + get("/"));
+  client.send(get("/?token=secret") + get("/odd") + post("/", "body") + get("/"));
   for (int i = 0; i < 4; ++i) CHECK(client.response().status == 500);
   CHECK(server.loop->counters().handler_errors.get() == 4);
-  CHECK(server.log().find("out of ideas") != std::string::npos);
-  CHECK(server.log().find("bad piece") != std::string::npos);
+  CHECK(server.log().find("an HTTP handler threw: out of ideas (GET /, client 127.0.0.1:") != std::string::npos);
+  CHECK(server.log().find("not a std::exception (GET /odd, client 127.0.0.1:") != std::string::npos);
+  CHECK(server.log().find("bad piece (POST /, client 127.0.0.1:") != std::string::npos);
+  CHECK(server.log().find("secret") == std::string::npos);
 }
 
 TEST_CASE("http: a handler throws during its answer, the answer is truncated") {

@@ -53,6 +53,17 @@ TEST_CASE("store faults: an error is returned with our message and the store's a
   CHECK(s.faults.count() == 4);
 }
 
+TEST_CASE("store faults: an owner without space left is no failure of the store: neither logged nor counted",
+          "[store_faults]") {
+  Scene s;
+  const Error refused = told(s, Errc::owner_quota_exceeded, "ann has 5 files");
+  CHECK(refused.code() == Errc::owner_quota_exceeded);
+  CHECK(refused.message() == "the owner of the file has no space left");
+  CHECK(refused.cause() == "ann has 5 files");
+  CHECK(s.lines.empty());
+  CHECK(s.faults.count() == 0);
+}
+
 TEST_CASE("store faults: an exception is an error", "[store_faults]") {
   Scene s;
   const auto thrown = s.faults.guarded([]() -> Result<int> { throw std::runtime_error("db7 has gone"); });

@@ -30,7 +30,8 @@ void add_files(ServerState& server);
 ///   may return false, and is called on event loops.
 /// - No method may call the `Server`.
 /// - Errors are values; an exception counts as store_failed. Every method may return store_failed; methods that write,
-///   quota_exceeded if the disk is full; methods that take an id, file_not_found if the file does not exist or is
+///   quota_exceeded if the disk or the store is full, and owner_quota_exceeded if the file's owner may have no more, which
+///   is not counted or logged as a failure; methods that take an id, file_not_found if the file does not exist or is
 ///   deleted.
 class FileStore {
  public:
@@ -40,14 +41,14 @@ class FileStore {
   virtual ~FileStore() = default;
 
   /// Begins an upload: `file` is in state uploading, with size 0 and a new id. Reserves space for `length` bytes if it is
-  /// known. Errors: quota_exceeded.
+  /// known. Errors: quota_exceeded, owner_quota_exceeded.
   virtual Result<void> create(const FileInfo& file) = 0;
   /// Sets the length of an upload that was begun without one. Errors: wrong_offset if more bytes than that are stored, or
-  /// another length is known; quota_exceeded.
+  /// another length is known; quota_exceeded, owner_quota_exceeded.
   virtual Result<void> set_length(const FileId& id, std::uint64_t length) = 0;
   /// Appends `bytes` at `offset`, which must be the end of the upload, and returns its new size.
   /// Errors: wrong_offset if not exactly `offset` bytes are stored, or the upload is complete; file_too_large beyond its
-  /// length; quota_exceeded.
+  /// length; quota_exceeded, owner_quota_exceeded.
   virtual Result<std::uint64_t> append(const FileId& id, std::uint64_t offset, std::string_view bytes) = 0;
   /// Completes the upload: it is durable when this returns, and can be read from then on. Completing it again does
   /// nothing. If the length was unknown, it becomes the present size. Errors: wrong_offset if bytes are missing.

@@ -539,14 +539,14 @@ inline void file_store_quota_contract(const CheckFunction& check, const MakeLimi
   contract.duty("each owner has a quota", [&] {
     const auto store = make({.bytes_per_owner_max = 10});
     FLUX_CHECK(error_of(store->create(new_file(1, 10, "ann"))) == "ok");
-    FLUX_CHECK(error_of(store->create(new_file(2, 1, "ann"))) == "quota_exceeded");
-    FLUX_CHECK(error_of(store->create(new_file(2, 11, "bob"))) == "quota_exceeded");
+    FLUX_CHECK(error_of(store->create(new_file(2, 1, "ann"))) == "owner_quota_exceeded");
+    FLUX_CHECK(error_of(store->create(new_file(2, 11, "bob"))) == "owner_quota_exceeded");
     FLUX_CHECK(error_of(store->create(new_file(2, 10, "bob"))) == "ok");
     FLUX_CHECK(error_of(store->create(new_file(3, std::nullopt, "bob"))) == "ok");
-    FLUX_CHECK(error_of(store->append(file_id(3), 0, "1")) == "quota_exceeded");
+    FLUX_CHECK(error_of(store->append(file_id(3), 0, "1")) == "owner_quota_exceeded");
     FLUX_REQUIRE(store->remove(file_id(2)).ok());
     FLUX_CHECK(store->append(file_id(3), 0, "1").value() == 1);
-    FLUX_CHECK(error_of(store->create(new_file(4, 1, "ann"))) == "quota_exceeded");
+    FLUX_CHECK(error_of(store->create(new_file(4, 1, "ann"))) == "owner_quota_exceeded");
   });
   contract.duty("a limit holds for uploads that begin and grow at the same time", [&] {
     const auto store = make({.bytes_max = 100});

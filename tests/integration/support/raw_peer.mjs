@@ -78,6 +78,11 @@ export class RawPeer {
     this.#socket.end();
   }
 
+  /** Reads nothing more. */
+  pause() {
+    this.#socket.pause();
+  }
+
   destroy() {
     this.#socket.destroy();
   }

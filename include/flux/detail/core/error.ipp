@@ -33,6 +33,7 @@ inline constexpr ErrcNames errc_names[] = {
     {Errc::wrong_offset, "wrong_offset", "WRONG_OFFSET"},
     {Errc::quota_exceeded, "quota_exceeded", "QUOTA_EXCEEDED"},
     {Errc::chat_message_not_found, "chat_message_not_found", "CHAT_MESSAGE_NOT_FOUND"},
+    {Errc::owner_quota_exceeded, "owner_quota_exceeded", "OWNER_QUOTA_EXCEEDED"},
     {Errc::unauthorized, "unauthorized", "UNAUTHORIZED"},
     {Errc::forbidden, "forbidden", "FORBIDDEN"},
     {Errc::rate_limited, "rate_limited", "RATE_LIMITED"},

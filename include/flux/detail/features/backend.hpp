@@ -8,6 +8,7 @@
 #include <flux/detail/features/chat_log.hpp>
 #include <flux/detail/features/file_feature.hpp>
 #include <flux/detail/features/handed_in.hpp>
+#include <flux/detail/features/handled_names.hpp>
 #include <flux/detail/features/public_space.hpp>
 #include <flux/detail/features/request_table.hpp>
 #include <flux/detail/features/revocation_log.hpp>
@@ -298,29 +299,31 @@ struct Backend {
   }
 
   /// Runs a handler. Returns false if it threw, which is logged and counted. `what`: a literal. `client`: whose
-  /// message, request or disconnection it handles.
+  /// message, request or disconnection it handles. `about`: for the log; may be changed by the handler.
   template <class F>
   bool guarded(core::LoopCounters& counters, std::string_view what, F&& handler,
-               const core::RunningHandler::Client& client = {}) const {
+               const core::RunningHandler::Client& client = {}, const HandledNames& about = {}) const {
     const core::RunningHandler::Call call(counters.running, what, client);
-    const bool returned = returns(what, handler);
+    const bool returned = returns(what, handler, client, about);
     if (!returned) counters.handler_errors.add();
     return returned;
   }
   /// Checks `event` as a handler has left it. An error is the application's: logged and counted.
   template <class Event>
-  Result<void> check_handled(core::LoopCounters& counters, std::string_view what, Event& event) const {
+  Result<void> check_handled(core::LoopCounters& counters, std::string_view what, Event& event,
+                             const core::RunningHandler::Client& client) const {
     auto checked = detail::check_changed(event, config.limits);
     if (!checked) {
       counters.handler_errors.add();
-      log(LogLevel::error, std::string(what).append(" handler: ").append(checked.error().message()));
+      log(LogLevel::error,
+          std::string(what).append(" handler: ").append(checked.error().message()) + names_in(event).text(client));
     }
     return checked;
   }
   /// The same for a callback that runs on no particular loop.
   template <class F>
   void guarded_elsewhere(std::string_view what, F&& callback) {
-    if (!returns(what, callback)) errors_elsewhere.fetch_add(1, std::memory_order_relaxed);
+    if (!returns(what, callback, {}, {})) errors_elsewhere.fetch_add(1, std::memory_order_relaxed);
   }
 
   /// Counts and logs the failures of `store`, "the chat store" for example.
@@ -336,15 +339,18 @@ struct Backend {
   }
 
   template <class F>
-  bool returns(std::string_view what, F& handler) const {
+  bool returns(std::string_view what, F& handler, const core::RunningHandler::Client& client,
+               const HandledNames& about) const {
+    std::string thrown;
     try {
       handler();
       return true;
     } catch (const std::exception& e) {
-      log(LogLevel::error, std::string(what).append(" handler threw: ").append(e.what()));
+      thrown = std::string(": ").append(e.what());
     } catch (...) {
-      log(LogLevel::error, std::string(what).append(" handler threw something that is not a std::exception"));
+      thrown = " something that is not a std::exception";
     }
+    log(LogLevel::error, std::string(what).append(" handler threw").append(thrown) + about.text(client));
     return false;
   }
 };

@@ -105,8 +105,8 @@ inline Result<void> check_label(std::string_view room) {
   return Error(Errc::invalid_argument, "a room's id must be UTF-8; \"" + core::shown(room) + "\" is not");
 }
 
-/// A chat message, repaired; NUL, which some databases can't store, also becomes U+FFFD.
-inline std::string chat_text(std::string text) {
+/// Text for people that stores keep, repaired; NUL, which some databases can't store, also becomes U+FFFD.
+inline std::string storable_text(std::string text) {
   text = core::repaired(std::move(text));
   for (std::size_t at = text.find('\0'); at != std::string::npos; at = text.find('\0', at)) {
     text.replace(at, 1, "\xEF\xBF\xBD");
@@ -129,9 +129,9 @@ inline Result<void> check_presence(JsonText& presence, const Limits& limits) {
 
 // These check an event as a handler has left it. Errors: invalid_argument, message_too_large.
 
-/// A presence that is not an object becomes `{}`.
+/// A presence that is null becomes `{}`.
 inline Result<void> check_changed(JoinRequest& join, const Limits& limits) {
-  if (join.presence.kind() != JsonText::Kind::object) join.presence = CheckedJson::text("{}");
+  if (join.presence.kind() == JsonText::Kind::null) join.presence = CheckedJson::text("{}");
   if (auto checked = check_presence(join.presence, limits); !checked || !join.welcome) return checked;
   join.welcome = relayable(std::move(*join.welcome));
   return check_size("welcome", join.welcome->text().size(), limits.application_data_bytes_max);
@@ -152,7 +152,7 @@ inline Result<void> check_changed(EventMessage& message, const Limits& limits) {
 /// `Draft` has a message and metadata.
 template <class Draft>
 Result<void> check_chat_text(Draft& draft, const Limits& limits) {
-  draft.message = chat_text(std::move(draft.message));
+  draft.message = storable_text(std::move(draft.message));
   if (auto checked = check_size("message", draft.message.size(), limits.chat_bytes_max); !checked) return checked;
   if (!draft.metadata) return {};
   draft.metadata = relayable(std::move(*draft.metadata));

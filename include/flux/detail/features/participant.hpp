@@ -422,11 +422,11 @@ template <class Event>
 Result<void> Participant::ask(std::string_view what, const std::function<void(Event&)>& handler, Event& event) {
   core::LoopCounters& counters = loop()->counters();
   if (!backend().guarded(
-          counters, what, [&] { handler(event); }, remote())) {
+          counters, what, [&] { handler(event); }, remote(), names_in(event))) {
     return Error(Errc::server_error, "the server failed to handle this message");
   }
   if (event.refused()) return *event.refused();
-  return backend().check_handled(counters, what, event);
+  return backend().check_handled(counters, what, event, remote());
 }
 
 }  // namespace flux::features

@@ -218,8 +218,8 @@ FLUX_DECL void Participant::call(const std::string& method, const JsonText& payl
   const auto owed =
       std::make_shared<core::OwedAnswer<JsonText>>(Error(Errc::server_error, "the server gave no answer"));
   ClientCall question(session_handle(), method, payload, *owed);
-  const bool returned = backend().guarded(
-      loop()->counters(), "call", [&] { found->handler(question); }, remote());
+  const bool returned =
+      backend().guarded(loop()->counters(), "call", [&] { found->handler(question); }, remote(), {.name = &method});
   if (!connected()) return;  // the handler has closed it
   if (!returned) return done(Error(Errc::server_error, "the server failed to handle this message"));
   if (!question.left_for_later()) owed->give(JsonText());

@@ -272,8 +272,8 @@ FLUX_DECL void Participant::finish_join(const std::shared_ptr<Joining>& joining,
 
 FLUX_DECL void Participant::tell_joined(const Joining& joining) {
   if (!backend().handlers.joined || membership_of(joining.room) == nullptr) return;
-  backend().guarded(
-      loop()->counters(), "joined", [&] { backend().handlers.joined(session_handle(), joining.room); }, remote());
+  backend().guarded(loop()->counters(), "joined", [&] { backend().handlers.joined(session_handle(), joining.room); },
+                    remote(), {.room = &joining.room});
 }
 
 FLUX_DECL void Participant::leave_room(const RoomPtr& room) {
@@ -307,8 +307,8 @@ FLUX_DECL Participant::RoomPtr Participant::take_out(std::size_t index) {
 
 FLUX_DECL void Participant::tell_application_left(const RoomPtr& room) {
   if (backend().handlers.leave) {
-    backend().guarded(
-        loop()->counters(), "leave", [&] { backend().handlers.leave(session_handle(), room->id()); }, remote());
+    backend().guarded(loop()->counters(), "leave", [&] { backend().handlers.leave(session_handle(), room->id()); },
+                      remote(), {.room = &room->id()});
   }
 }
 

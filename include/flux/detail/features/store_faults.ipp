@@ -13,6 +13,7 @@ FLUX_DECL Error StoreFaults::failed(const Error& error) {
     case Errc::file_not_found: return {error.code(), "there is no such file", error.cause()};
     case Errc::wrong_offset: return {error.code(), "the file has a different number of bytes", error.cause()};
     case Errc::file_too_large: return {error.code(), "the file is too large", error.cause()};
+    case Errc::owner_quota_exceeded: return {error.code(), "the owner of the file has no space left", error.cause()};
     case Errc::invalid_argument: return {error.code(), store_ + " can't store this", error.cause()};
     default: break;
   }

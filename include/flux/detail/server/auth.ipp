@@ -388,7 +388,19 @@ FLUX_DECL Result<void> AuthState::count(std::string_view client) {
 
 // --- Options ---
 
+namespace detail {
+
+/// Without it, tokens that an issuer gave to other applications would be accepted.
+inline void check_client_id(const char* preset, const std::string& client_id) {
+  if (!client_id.empty()) return;
+  throw Error(Errc::bad_config, std::string("AuthOptions::") + preset +
+                                    ": the client id is empty; it is the one that the issuer gave to this application");
+}
+
+}  // namespace detail
+
 FLUX_DECL AuthOptions AuthOptions::google(std::string client_id) {
+  detail::check_client_id("google", client_id);
   AuthOptions options;
   options.jwks = "https://www.googleapis.com/oauth2/v3/certs";
   options.tokens.issuers = {"https://accounts.google.com", "accounts.google.com"};
@@ -408,6 +420,7 @@ FLUX_DECL AuthOptions AuthOptions::microsoft(const std::string& tenant, std::str
     throw Error(Errc::bad_config, "AuthOptions::microsoft: the tenant must be its id, a UUID in lower case; \"" +
                                       core::shown(tenant) + "\" is none");
   }
+  detail::check_client_id("microsoft", client_id);
   AuthOptions options;
   options.jwks = "https://login.microsoftonline.com/" + tenant + "/discovery/v2.0/keys";
   options.tokens.issuers = {"https://login.microsoftonline.com/" + tenant + "/v2.0"};

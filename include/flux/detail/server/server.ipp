@@ -537,6 +537,8 @@ FLUX_DECL void keep(ServerState& state, std::string_view call, const gate::Revoc
 FLUX_DECL Outcome<std::size_t> revoke(ServerState& state, std::string_view call, Revocation revocation,
                                       std::function<void(Result<void>)> done) {
   const gate::Revocations::Key key{revocation.kind, revocation.name};
+  const std::string reason = storable_text(std::move(revocation.reason));
+  revocation.reason = core::beginning(reason, Revocation::reason_bytes_max);
   auto revoked = state.hub().revoke(std::move(revocation));
   if (revoked) keep(state, call, key, std::move(done));
   return noted<std::size_t>(state, call, key.name, std::move(revoked));

@@ -11,14 +11,13 @@ inline bool has_room(std::uint64_t limit, std::uint64_t used, std::uint64_t more
   return limit == 0 || more == 0 || (used <= limit && more <= limit - used);
 }
 
-inline Error no_more_files(const std::string& whose, std::uint64_t limit) {
-  return Error(Errc::quota_exceeded, whose + " may have " + std::to_string(limit) + " files, and has that many");
+inline Error no_more_files(Errc code, const std::string& whose, std::uint64_t limit) {
+  return Error(code, whose + " may have " + std::to_string(limit) + " files, and has that many");
 }
 
-inline Error no_room(const std::string& whose, std::uint64_t limit, std::uint64_t used, std::uint64_t more) {
-  return Error(Errc::quota_exceeded, whose + " may have " + std::to_string(limit) + " bytes and has " +
-                                         std::to_string(used) + " of them: there is no room for " +
-                                         std::to_string(more) + " more");
+inline Error no_room(Errc code, const std::string& whose, std::uint64_t limit, std::uint64_t used, std::uint64_t more) {
+  return Error(code, whose + " may have " + std::to_string(limit) + " bytes and has " + std::to_string(used) +
+                         " of them: there is no room for " + std::to_string(more) + " more");
 }
 
 }  // namespace detail
@@ -27,16 +26,17 @@ FLUX_DECL Result<void> FileUsage::reserve(const std::string& owner, std::uint64_
   const auto found = used_by_.find(owner);
   const Used owned = found == used_by_.end() ? Used() : found->second;
   if (!detail::has_room(limits_.files_max, all_.files, files)) {
-    return detail::no_more_files("the file store", limits_.files_max);
+    return detail::no_more_files(Errc::quota_exceeded, "the file store", limits_.files_max);
   }
   if (!detail::has_room(limits_.files_per_owner_max, owned.files, files)) {
-    return detail::no_more_files("an owner of files", limits_.files_per_owner_max);
+    return detail::no_more_files(Errc::owner_quota_exceeded, "an owner of files", limits_.files_per_owner_max);
   }
   if (!detail::has_room(limits_.bytes_max, all_.bytes, bytes)) {
-    return detail::no_room("the file store", limits_.bytes_max, all_.bytes, bytes);
+    return detail::no_room(Errc::quota_exceeded, "the file store", limits_.bytes_max, all_.bytes, bytes);
   }
   if (!detail::has_room(limits_.bytes_per_owner_max, owned.bytes, bytes)) {
-    return detail::no_room("an owner of files", limits_.bytes_per_owner_max, owned.bytes, bytes);
+    return detail::no_room(Errc::owner_quota_exceeded, "an owner of files", limits_.bytes_per_owner_max, owned.bytes,
+                           bytes);
   }
   add(owner, files, bytes);
   return {};

@@ -152,6 +152,7 @@ class HttpConnection final : public StreamHandler,
   void settle(std::size_t unread);
   void wait_for(Wait wait);
   void update_deadline(std::size_t unread);
+  std::string request_in_log() const;
   void log_error(std::string_view text);
 
   Connection* connection_;

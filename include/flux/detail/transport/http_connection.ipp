@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/detail/core/utf8.hpp>
 #include <flux/detail/transport/file_answer.hpp>
 #include <flux/detail/transport/http_connection.hpp>
 #include <flux/detail/transport/websocket_handshake.hpp>
@@ -290,7 +291,8 @@ FLUX_DECL bool HttpConnection::write_head(std::string& out, int status, HttpFiel
                                           "a field value holds a control character",
                                           "Content-Length and Transfer-Encoding are not the handler's to set",
                                           "its status allows no body"};
-  log_error("an HTTP handler's answer cannot be sent: " + std::string(reasons[static_cast<std::size_t>(head.error)]));
+  log_error("an HTTP handler's answer cannot be sent: " + std::string(reasons[static_cast<std::size_t>(head.error)]) +
+            request_in_log());
   request.keep_alive = append_text_response(out, 500, reason_phrase(500), context).keep_alive;
   write_bytes(out);
   complete_answer();
@@ -415,7 +417,7 @@ FLUX_DECL void HttpConnection::handler_failed(std::uint64_t exchange, const std:
   } catch (...) {
   }
   if (connection_ != nullptr) connection_->loop().counters().handler_errors.add();
-  log_error("an HTTP handler threw: " + reason);
+  log_error("an HTTP handler threw: " + reason + (serves(exchange) ? request_in_log() : std::string()));
   if (!serves(exchange)) return;
   if (const auto state = request_->exchange.lock()) state->release();
   if (request_->upgrading) return refuse_upgrade(500, reason_phrase(500));
@@ -617,6 +619,16 @@ FLUX_DECL void HttpConnection::on_input_stalled() {
 FLUX_DECL void HttpConnection::refuse_slow_body(std::string_view text) {
   if (request_->begun && !request_->answered) return connection_->close();
   refuse(408, text);
+}
+
+/// " (GET /path, client 192.0.2.7:49152)"; empty if the handler has released the exchange. Without the query, which may
+/// hold a token.
+FLUX_DECL std::string HttpConnection::request_in_log() const {
+  const auto state = request_->exchange.lock();
+  if (!state) return {};
+  const HttpHead& head = state->head();
+  return " (" + core::shown(head.method()) + " " + core::shown(head.path()) + ", client " + state->client().text() +
+         ")";
 }
 
 FLUX_DECL void HttpConnection::log_error(std::string_view text) {

@@ -32,6 +32,7 @@ FLUX_DECL FileRefusal file_refusal(Errc code) {
     case Errc::overloaded: return {503, "the server is busy; try again"};
     case Errc::stopped: return {503, "the server is stopping"};
     case Errc::quota_exceeded: return {507, "there is no room left for this file"};
+    case Errc::owner_quota_exceeded: return {507, "the owner of the file has no space left: delete files first"};
     default: return {500, "the server failed to store or to read the file"};
   }
 }

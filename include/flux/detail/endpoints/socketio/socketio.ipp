@@ -209,6 +209,9 @@ FLUX_DECL Io& Io::on_connection(ConnectionHandler handler) {
   return *this;
 }
 FLUX_DECL Broadcast Io::to(std::string room) { return of("/").to(std::move(room)); }
+FLUX_DECL Broadcast Io::except(std::string room) { return of("/").except(std::move(room)); }
+FLUX_DECL std::vector<Socket> Io::sockets() { return of("/").sockets(); }
+FLUX_DECL std::optional<Socket> Io::socket(const std::string& id) { return of("/").socket(id); }
 FLUX_DECL Outcome<Sent> Io::emit(std::string_view event, const Args& args) { return of("/").emit(event, args); }
 
 }  // namespace flux::socketio

@@ -296,7 +296,8 @@ FLUX_DECL void SocketIoClient::ask_middlewares(const std::shared_ptr<SocketIoSoc
   };
   const auto question = std::make_shared<SocketIoQuestion>(std::move(answered));
   if (!socket->guarded("Socket.IO middleware",
-                       [&] { (*middlewares)[index](socketio::Socket(socket), socketio::Next(question)); })) {
+                       [&] { (*middlewares)[index](socketio::Socket(socket), socketio::Next(question)); },
+                       {.name = &socket->nsp()->name()})) {
     question->give(false, "the server failed to handle this connection", {});
   }
 }
@@ -351,7 +352,10 @@ FLUX_DECL void SocketIoClient::welcome(const std::shared_ptr<SocketIoSocket>& so
   const auto handlers = nsp->handlers();
   for (const auto& handler : *handlers) {
     if (!socket->connected()) return;
-    socket->guarded("Socket.IO connection", [&] { handler(socketio::Socket(socket)); });
+    // Without the rest of what the handler was about to set up, the client's events would get no answer.
+    if (!socket->guarded("Socket.IO connection", [&] { handler(socketio::Socket(socket)); }, {.name = &nsp->name()})) {
+      return socket->disconnect(false);
+    }
   }
 }
 

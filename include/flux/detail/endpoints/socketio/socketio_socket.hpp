@@ -46,8 +46,9 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   }
   /// On the loop: runs a handler of the application for this client, as `Backend::guarded` does.
   template <class F>
-  bool guarded(std::string_view what, F&& handler) const {
-    return session_->hub().guarded(loop()->counters(), what, std::forward<F>(handler), handshake_.remote_address());
+  bool guarded(std::string_view what, F&& handler, const features::HandledNames& about = {}) const {
+    return session_->hub().guarded(loop()->counters(), what, std::forward<F>(handler), handshake_.remote_address(),
+                                   about);
   }
   bool asked_about() const noexcept { return life_.load(std::memory_order_acquire) == Life::asking; }
   bool connected() const noexcept { return life_.load(std::memory_order_acquire) == Life::connected; }

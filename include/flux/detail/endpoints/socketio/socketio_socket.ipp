@@ -364,7 +364,8 @@ FLUX_DECL void SocketIoSocket::ask_middlewares(const std::shared_ptr<socketio::E
     });
   };
   const auto question = std::make_shared<SocketIoQuestion>(std::move(answered));
-  if (!guarded("Socket.IO event middleware", [&] { (*middlewares)[index](*event, socketio::Next(question)); })) {
+  if (!guarded("Socket.IO event middleware", [&] { (*middlewares)[index](*event, socketio::Next(question)); },
+               {.name = &event->name()})) {
     question->give(false, "the server failed to handle this event", {});
   }
 }
@@ -377,7 +378,7 @@ FLUX_DECL void SocketIoSocket::refuse_event(socketio::Event& event, const std::s
     if (rare_) refused = rare_->refused;
   }
   if (!refused || !*refused) return;
-  guarded("Socket.IO refusal", [&] { (*refused)(event, message, data); });
+  guarded("Socket.IO refusal", [&] { (*refused)(event, message, data); }, {.name = &event.name()});
 }
 
 FLUX_DECL void SocketIoSocket::call_handlers(socketio::Event& event) {
@@ -388,12 +389,13 @@ FLUX_DECL void SocketIoSocket::call_handlers(socketio::Event& event) {
     if (rare_) any = rare_->any;
     own = take_handler(event.name(), false);
   }
-  const auto call = [&](const socketio::EventListener& handler) {
-    if (handler) guarded("Socket.IO event", [&] { handler(event); });
+  const auto returns = [&](const socketio::EventListener& handler) {
+    return !handler || guarded("Socket.IO event", [&] { handler(event); }, {.name = &event.name()});
   };
-  if (any) call(*any);
-  if (own) return call(own->call);
-  if (follower_ != nullptr) follower_->handle(event);
+  const bool any_returned = !any || returns(*any);
+  const bool own_returned = !own || returns(own->call);
+  if (!any_returned || !own_returned) refuse_event(event, "the server failed to handle this event", {});
+  if (!own && follower_ != nullptr) follower_->handle(event);
 }
 
 // --- Rooms ---
