@@ -7,7 +7,7 @@
 #             clang-tidy. Either of the two clang tools is skipped if it is not installed
 #   clang     with clang: a program in header-only mode
 #   asan      with clang: the C++ tests and the fuzzers' findings with AddressSanitizer and UndefinedBehaviorSanitizer
-#   tsan      with clang: the C++ tests with ThreadSanitizer
+#   tsan      with clang: the C++ tests with ThreadSanitizer, except unit tests without threads
 # Without a stage: all, in this order. The tests get their own PostgreSQL and MariaDB (tests/databases.sh).
 set -eu
 name=tests

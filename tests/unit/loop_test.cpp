@@ -358,6 +358,34 @@ TEST_CASE("loop: a requested flush runs when the turn ends, and its object is ke
   CHECK(weak.expired());
 }
 
+TEST_CASE("loop: flushes that take long are spread over several turns, in their order", "[loop]") {
+  SteppedLoops loops;
+  struct Slow final : Loop::Flushable {
+    std::function<void()> call;
+    explicit Slow(std::function<void()> c) : call(std::move(c)) {}
+    void flush() override {
+      const auto until = std::chrono::steady_clock::now() + Loop::flush_time * 3 / 4;
+      while (std::chrono::steady_clock::now() < until) continue;
+      call();
+    }
+  };
+  std::string order;
+  loops.turn(0, [&] {
+    for (const char name : {'a', 'b', 'c', 'd'}) {
+      loops[0]->flush_later(std::make_shared<Slow>([&, name] {
+        order += name;
+        if (name == 'a') loops[0]->post([&] { order += 'p'; });
+        if (name == 'b') loops[0]->flush_later(std::make_shared<Slow>([&] { order += 'e'; }));
+      }));
+    }
+  });
+  const auto posted = order.find('p');
+  REQUIRE(posted != std::string::npos);
+  CHECK(posted < order.find('d'));  // it waits for a and b, or for a alone on a slow machine
+  order.erase(posted, 1);
+  CHECK(order == "abcde");
+}
+
 TEST_CASE("loop: a loop in the application's context runs there", "[loop]") {
   asio::io_context context;
   const auto loop = Loop::make(3, std::make_shared<ManualClock>(), &context);

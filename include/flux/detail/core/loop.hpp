@@ -27,6 +27,9 @@ class Loop : public std::enable_shared_from_this<Loop> {
  public:
   using Task = std::function<void()>;
 
+  /// How long one turn flushes before other sockets are served, on the real clock.
+  static constexpr std::chrono::milliseconds flush_time{4};
+
   /// An object with output to send at the end of the turn.
   class Flushable {
    public:
@@ -105,7 +108,8 @@ class Loop : public std::enable_shared_from_this<Loop> {
     return post(std::forward<F>(task));
   }
 
-  /// Flushes `what` when this turn ends, and keeps it alive until then. The caller must ask only once per turn.
+  /// Flushes `what` when this turn ends, and keeps it alive until then. The caller must ask only once until that.
+  /// If several have so much to send that `flush_time` has passed, the others are flushed in the next turns.
   void flush_later(std::shared_ptr<Flushable> what);
 
   /// The time for timers and deadlines: the clock's, less the time in which the loop was stalled. Clients could not be
@@ -140,6 +144,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
   }
   void claim_turn();
   void drain_mailbox();
+  void post_flush();
   void flush_turn();
   void run_due();
   void arm_timer();

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <utility>
 
 namespace flux::core {
@@ -85,17 +87,33 @@ FLUX_DECL void Loop::drain_mailbox() {
 FLUX_DECL void Loop::flush_later(std::shared_ptr<Flushable> what) {
   if (is_shut()) return;
   to_flush_.push_back(std::move(what));
-  if (to_flush_.size() == 1) asio::post(*context_, [self = shared_from_this()] { self->flush_turn(); });
+  if (to_flush_.size() == 1) post_flush();
+}
+
+FLUX_DECL void Loop::post_flush() {
+  asio::post(*context_, [self = shared_from_this()] { self->flush_turn(); });
 }
 
 FLUX_DECL void Loop::flush_turn() {
+  using RealClock = std::chrono::steady_clock;
   const Turn turn(*this);
   flushing_.swap(to_flush_);
-  for (auto& what : flushing_) {
+  const bool several = flushing_.size() > 1;
+  const auto until = several ? RealClock::now() + flush_time : RealClock::time_point();
+  std::size_t done = 0;
+  while (done < flushing_.size()) {
+    const auto what = std::move(flushing_[done++]);
     what->flush();
-    what.reset();
+    if (several && done < flushing_.size() && RealClock::now() >= until) break;
   }
-  flushing_.clear();
+  flushing_.erase(flushing_.begin(), flushing_.begin() + static_cast<std::ptrdiff_t>(done));
+  if (flushing_.empty() || is_shut()) return flushing_.clear();
+  // The rest is next. What the flushes have added has its turn after that.
+  if (to_flush_.empty()) post_flush();
+  flushing_.insert(flushing_.end(), std::make_move_iterator(to_flush_.begin()),
+                   std::make_move_iterator(to_flush_.end()));
+  to_flush_.clear();
+  to_flush_.swap(flushing_);
 }
 
 FLUX_DECL Clock::TimePoint Loop::now() const {
