@@ -99,10 +99,10 @@ test(`uploads through ${rounds} crashes, seed ${seed}`, async () => {
         dies(client.sendUntilDeath(acknowledged)).then((whole) => whole && done.add(client)),
       ),
     ];
-    const ended = new Promise((resolve) => {
-      setTimeout(() => resolve(server.signal('SIGKILL')), 20 + random() * 150);
-    });
-    await Promise.all([...clients, ended]);
+    const enough = acknowledged.size + 1 + Math.floor(3 * random());
+    await until(() => acknowledged.size >= enough, () => `${enough} files acknowledged`);
+    await new Promise((resolve) => setTimeout(resolve, 50 * random())); // in the middle of others
+    await Promise.all([...clients, server.signal('SIGKILL')]);
     finished += done.size;
     resumable = resumable.map((client) => (done.has(client) ? new TusClient() : client));
   }
