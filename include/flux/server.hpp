@@ -34,8 +34,8 @@ struct ServerAccess;
 ///
 /// Set handlers and routes before the start; afterwards these functions throw `Error` (already_running).
 /// Threading: every method may be called from any thread, including from handlers, and none blocks on I/O except `run`
-/// and `stop`, which wait. Called on an event loop, a method may call handlers before it returns (`leave` calls the one
-/// of `on_leave`): hold no mutex that they take.
+/// and `stop`, which wait. On an event loop, a method may call its `done` before it returns, and a method of a handle
+/// may call handlers (`socketio::Socket::disconnect` those of `on_disconnect`): hold no mutex that they take.
 class Server {
  public:
   /// Checks the configuration; listens on nothing yet. Errors: throws `Error` (bad_config) that names the wrong setting.

@@ -108,7 +108,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
     return post(std::forward<F>(task));
   }
 
-  /// Flushes `what` when this turn ends, and keeps it alive until then. The caller must ask only once until that.
+  /// Flushes `what` when this turn ends, and keeps it alive until then. The caller must not ask again before that.
   /// If several have so much to send that `flush_time` has passed, the others are flushed in the next turns.
   void flush_later(std::shared_ptr<Flushable> what);
 

@@ -108,7 +108,7 @@ FLUX_DECL void Loop::flush_turn() {
   }
   flushing_.erase(flushing_.begin(), flushing_.begin() + static_cast<std::ptrdiff_t>(done));
   if (flushing_.empty() || is_shut()) return flushing_.clear();
-  // The rest is next. What the flushes have added has its turn after that.
+  // The rest comes first in the next turn, then what these flushes have added.
   if (to_flush_.empty()) post_flush();
   flushing_.insert(flushing_.end(), std::make_move_iterator(to_flush_.begin()),
                    std::make_move_iterator(to_flush_.end()));

@@ -9,12 +9,12 @@
 
 namespace flux::features {
 
-/// The names in what a handler handles; null: it has none. They may change until `text` is called.
+/// The names in what a handler handles; null: it has none. The handler may change them: `text` has the names at its call.
 struct HandledNames {
   const std::string* name = nullptr;  // of the event, or the method
   const std::string* room = nullptr;
 
-  /// " (\"move\", room \"lobby\", client 192.0.2.7:49152)", with what there is; empty without any.
+  /// " (\"move\", room \"lobby\", client 192.0.2.7:49152)", or a part of it; empty without any.
   std::string text(const core::RunningHandler::Client& client) const {
     std::string list;
     const auto add = [&list](const std::string& part) { list.append(list.empty() ? " (" : ", ").append(part); };
@@ -31,7 +31,7 @@ HandledNames names_in(const Event& event) {
   HandledNames names;
   if constexpr (requires { event.event; }) names.name = &event.event;
   if constexpr (requires { event.room; }) names.room = &event.room;
-  if constexpr (requires { event.stored.room_id; }) names.room = &event.stored.room_id;
+  if constexpr (requires { event.stored.room; }) names.room = &event.stored.room;
   return names;
 }
 

@@ -24,8 +24,7 @@ class FileUsage {
 
   explicit FileUsage(Limits limits) : limits_(limits) {}
 
-  /// Counts additional files and bytes. Errors: quota_exceeded,
-  /// owner_quota_exceeded; then nothing is counted.
+  /// Counts additional files and bytes. Errors: quota_exceeded, owner_quota_exceeded; then nothing is counted.
   Result<void> reserve(const std::string& owner, std::uint64_t files, std::uint64_t bytes);
   /// Counts existing files, whatever the limits.
   void add(const std::string& owner, std::uint64_t files, std::uint64_t bytes);
