@@ -105,6 +105,11 @@ struct Answers {
     const std::lock_guard lock(mutex);
     return static_cast<std::size_t>(std::count(given.begin(), given.end(), what));
   }
+  /// All of them.
+  std::vector<std::string> list() const {
+    const std::lock_guard lock(mutex);
+    return given;
+  }
   mutable std::mutex mutex;
   std::vector<std::string> given;
 };
@@ -564,8 +569,8 @@ TEST_CASE("api keys: while the store can't be read, an unknown key is not refuse
   scene.ask("an-unknown-key-0");
   scene.ask(expired.key);
   scene.ask(revoked.key);
-  CHECK(scene.passes_until([&] { return answers.given.size() == 3; }));
-  CHECK(answers.given == std::vector<std::string>{"overloaded", "unauthorized", "unauthorized"});
+  CHECK(scene.passes_until([&] { return answers.list().size() == 3; }));
+  CHECK(answers.list() == std::vector<std::string>{"overloaded", "unauthorized", "unauthorized"});
   s.store->fails = false;
   scene.ask("an-unknown-key-0");
   CHECK(scene.passes_until([&] { return answers.count("unauthorized") == 3; }));
@@ -588,7 +593,7 @@ TEST_CASE("api keys: unknown keys that wait for the store are bounded; beyond th
   s.keys->check_later("an-unknown-key-0", answers.taker());
   is_read.get();
   for (int i = 0; i < 1'010; ++i) s.keys->check_later("an-unknown-key-1", answers.taker());
-  CHECK(answers.given == std::vector<std::string>(10, "overloaded"));
+  CHECK(answers.list() == std::vector<std::string>(10, "overloaded"));
   go_on.set(true);
   s.keys->finish();  // no loop watches the keys: the others can't wait until the store may be read again
   CHECK(answers.count("unauthorized") == 1);
@@ -604,7 +609,7 @@ TEST_CASE("api keys: lookups pending when their loop ends fail as overloaded, th
   scene.ask("an-unknown-key-0");
   loops.settle();
   s.keys->finish();
-  CHECK(answers.given == std::vector<std::string>{"overloaded"});
+  CHECK(answers.list() == std::vector<std::string>{"overloaded"});
   testing::SteppedLoops next(1);
   scene.ask("an-unknown-key-1");
   next.turn(0, [&] { s.keys->watch(next[0]); });
