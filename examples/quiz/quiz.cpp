@@ -22,7 +22,7 @@ constexpr const char* hosts_only = "only the host may do that";
 class Quiz {
  public:
   Quiz(flux::Server& server, Game game, std::size_t players_max) : server_(server), game_(std::move(game)) {
-    // A singleton room keeps only the newest shared item: a player who joins late receives the current question.
+    // A singleton room keeps only its newest item, so players who join late receive the current question.
     server.create_room(room, {.mode = flux::RoomMode::singleton, .capacity = players_max + 1, .permanent = true});
     show();
     server.route("POST", "/enter", [this](const flux::HttpExchange& exchange) {

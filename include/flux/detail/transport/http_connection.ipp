@@ -417,8 +417,9 @@ FLUX_DECL void HttpConnection::handler_failed(std::uint64_t exchange, const std:
   } catch (...) {
   }
   if (connection_ != nullptr) connection_->loop().counters().handler_errors.add();
-  log_error("an HTTP handler threw: " + reason + (serves(exchange) ? request_in_log() : std::string()));
-  if (!serves(exchange)) return;
+  const bool serves_it = serves(exchange);
+  log_error("an HTTP handler threw: " + reason + (serves_it ? request_in_log() : std::string()));
+  if (!serves_it) return;
   if (const auto state = request_->exchange.lock()) state->release();
   if (request_->upgrading) return refuse_upgrade(500, reason_phrase(500));
   request_->body_paused = false;
