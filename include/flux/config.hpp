@@ -93,12 +93,7 @@ class RatesByOperation {
   };
 
   /// The rates of this operation; they are added, unlimited, if it has none.
-  OperationRates& operator[](std::string_view operation) {
-    for (Entry& entry : entries_) {
-      if (entry.name == operation) return entry.rates;
-    }
-    return entries_.emplace_back(Entry{std::string(operation)}).rates;
-  }
+  OperationRates& operator[](std::string_view operation);
   /// For range-based loops, in the order of adding.
   std::vector<Entry>::const_iterator begin() const noexcept { return entries_.begin(); }
   /// For range-based loops.

@@ -273,7 +273,7 @@ struct JoinRequest : Vetoable {
   /// `Limits::answer_bytes_max`, so that lists have less space.
   std::optional<JsonText> welcome{};
   /// For flux itself.
-  JoinRequest(Session s, RoomId r, JsonText p) : session(std::move(s)), room(std::move(r)), presence(std::move(p)) {}
+  JoinRequest(Session s, RoomId r, JsonText p);
 };
 
 /// A session creates a room: with a request of its own, or because it joins a room that does not exist; then the join
@@ -285,7 +285,7 @@ struct RoomCreation : Vetoable {
   RoomId room;          ///< the new room's id
   RoomOptions options;  ///< what the client requests; of a join the defaults
   /// For flux itself.
-  RoomCreation(Session s, RoomId r, const RoomOptions& o) : session(std::move(s)), room(std::move(r)), options(o) {}
+  RoomCreation(Session s, RoomId r, const RoomOptions& o);
 };
 
 /// A session sends chat. May be vetoed, or held; message and metadata may be changed before they are stored. A message has
@@ -300,8 +300,7 @@ struct ChatDraft : Vetoable {
   std::string message;               ///< the text; at most `Limits::chat_bytes_max`
   std::optional<JsonText> metadata;  ///< none if the client sent none; at most `Limits::metadata_bytes_max`
   /// For flux itself.
-  ChatDraft(Session s, RoomId r, std::string i, std::string m, std::optional<JsonText> meta)
-      : session(std::move(s)), room(std::move(r)), id(std::move(i)), message(std::move(m)), metadata(std::move(meta)) {}
+  ChatDraft(Session s, RoomId r, std::string i, std::string m, std::optional<JsonText> meta);
 
   /// Holds the message, for a moderator: it is not stored or sent now, and the client's ack says `held: true`. The client's
   /// later messages are not kept waiting. Returns the message as it is now. To release it, pass that and the room to
@@ -324,12 +323,7 @@ struct ChatEdit : Vetoable {
   std::optional<JsonText> metadata;  ///< none: that of the message stays; at most `Limits::metadata_bytes_max`
   bool allowed;                      ///< whether the client is the author. A handler may set it, for a moderator
   /// For flux itself.
-  ChatEdit(Session s, ChatMessage old, std::string m, std::optional<JsonText> meta, bool by_author)
-      : session(std::move(s)),
-        stored(std::move(old)),
-        message(std::move(m)),
-        metadata(std::move(meta)),
-        allowed(by_author) {}
+  ChatEdit(Session s, ChatMessage old, std::string m, std::optional<JsonText> meta, bool by_author);
 };
 
 /// A session wants to delete a chat message of its room. May be vetoed. Without a handler only the author may, as for
@@ -339,8 +333,7 @@ struct ChatDelete : Vetoable {
   ChatMessage stored;  ///< the message to be deleted
   bool allowed;        ///< whether the client is the author. A handler may set it, for a moderator
   /// For flux itself.
-  ChatDelete(Session s, ChatMessage old, bool by_author)
-      : session(std::move(s)), stored(std::move(old)), allowed(by_author) {}
+  ChatDelete(Session s, ChatMessage old, bool by_author);
 };
 
 /// A session shares data in a room, or in the public space (`room` is empty then). May be vetoed; data may be changed.
@@ -349,7 +342,7 @@ struct ShareDraft : Vetoable {
   RoomId room;      ///< empty: the public space
   JsonText data;    ///< as in `SharedItem::data`
   /// For flux itself.
-  ShareDraft(Session s, RoomId r, JsonText d) : session(std::move(s)), room(std::move(r)), data(std::move(d)) {}
+  ShareDraft(Session s, RoomId r, JsonText d);
 };
 
 /// A session removes the newest item of the public space, whichever client shared it. May be vetoed. If another item has
@@ -358,7 +351,7 @@ struct PublicDelete : Vetoable {
   Session session;  ///< the client that removes it
   SharedItem item;  ///< the item to be removed
   /// For flux itself.
-  PublicDelete(Session s, SharedItem i) : session(std::move(s)), item(std::move(i)) {}
+  PublicDelete(Session s, SharedItem i);
 };
 
 /// A session changes its presence in a room. May be vetoed; the object may be changed.
@@ -367,7 +360,7 @@ struct PresenceChange : Vetoable {
   RoomId room;        ///< a room that it is in
   JsonText presence;  ///< the new object; at most `Limits::presence_bytes_max`
   /// For flux itself.
-  PresenceChange(Session s, RoomId r, JsonText p) : session(std::move(s)), room(std::move(r)), presence(std::move(p)) {}
+  PresenceChange(Session s, RoomId r, JsonText p);
 };
 
 /// The answer to a `Call`, or to an event that was consumed, that is given later, from any thread. The first answer
@@ -399,8 +392,7 @@ struct EventMessage : Vetoable {
   std::string event;                ///< the name; at most `Limits::event_name_bytes_max`
   std::optional<JsonText> payload;  ///< none if the client sent none
   /// For flux itself.
-  EventMessage(Session s, RoomId r, std::string e, std::optional<JsonText> p)
-      : session(std::move(s)), room(std::move(r)), event(std::move(e)), payload(std::move(p)) {}
+  EventMessage(Session s, RoomId r, std::string e, std::optional<JsonText> p);
 
   /// Keeps the event from the room. `reply` becomes the payload of the sender's ack (protocol live), or the `result` of its
   /// acknowledgment (data sharing); null: the ack has none. At most `Limits::answer_bytes_max` bytes: a larger one is

@@ -56,23 +56,22 @@ class JsonView {
   /// are read as numbers. A string with an escaped lone surrogate gives none.
   template <JsonReadable T>
   std::optional<T> get(std::string_view pointer = {}) const {
-    if constexpr (std::same_as<T, bool>) {
-      return bool_at(pointer);
-    } else if constexpr (std::same_as<T, std::string>) {
-      return string_at(pointer);
+    if constexpr (std::same_as<T, bool> || std::same_as<T, std::string>) {
+      return read_as<T, T>(pointer);
     } else if constexpr (std::floating_point<T>) {
-      return fitting<T>(double_at(pointer));
+      return read_as<T, double>(pointer);
     } else if constexpr (std::signed_integral<T>) {
-      return fitting<T>(int64_at(pointer));
+      return read_as<T, std::int64_t>(pointer);
     } else {
-      return fitting<T>(uint64_at(pointer));
+      return read_as<T, std::uint64_t>(pointer);
     }
   }
   /// The string at `pointer` without a copy where that is possible: a view of the text, or of `buffer`, into which a
   /// string with escapes is decoded (any client may write `"\u0041"` for `"A"`). Otherwise as `get<std::string>`.
   template <std::same_as<std::string_view> T>
   std::optional<T> get(std::string_view pointer, std::string& buffer) const {
-    return string_at(pointer, buffer);
+    T value;
+    return read(pointer, buffer, value) ? std::optional<T>(value) : std::nullopt;
   }
 
   /// The elements of the array at `pointer`, in order; no elements if there is no array.
@@ -93,24 +92,26 @@ class JsonView {
   template <class Item>
   friend class JsonItems;
   explicit JsonView(std::string_view text) : text_(text) {}
-  JsonView view_at(std::string_view pointer) const {
-    return pointer.empty() ? *this : at(pointer).value_or(JsonView());
-  }
+  JsonView view_at(std::string_view pointer) const;
 
-  std::optional<bool> bool_at(std::string_view pointer) const;
-  std::optional<std::int64_t> int64_at(std::string_view pointer) const;
-  std::optional<std::uint64_t> uint64_at(std::string_view pointer) const;
-  std::optional<double> double_at(std::string_view pointer) const;
-  std::optional<std::string> string_at(std::string_view pointer) const;
-  std::optional<std::string_view> string_at(std::string_view pointer, std::string& buffer) const;
+  // Each returns whether there is a value of that type, and sets `value` if so. They return no std::optional, because
+  // every unit that includes flux would have to instantiate one for each type.
+  bool read(std::string_view pointer, bool& value) const;
+  bool read(std::string_view pointer, std::int64_t& value) const;
+  bool read(std::string_view pointer, std::uint64_t& value) const;
+  bool read(std::string_view pointer, double& value) const;
+  bool read(std::string_view pointer, std::string& value) const;
+  bool read(std::string_view pointer, std::string& buffer, std::string_view& value) const;
   template <class T, class Wide>
-  static std::optional<T> fitting(std::optional<Wide> value) {
+  std::optional<T> read_as(std::string_view pointer) const {
+    Wide value{};
+    if (!read(pointer, value)) return std::nullopt;
     if constexpr (sizeof(T) < sizeof(Wide)) {
       constexpr auto least = static_cast<Wide>(std::numeric_limits<T>::lowest());
       constexpr auto most = static_cast<Wide>(std::numeric_limits<T>::max());
-      if (value && (*value < least || *value > most)) return std::nullopt;
+      if (value < least || value > most) return std::nullopt;
     }
-    return value ? std::optional<T>(static_cast<T>(*value)) : std::nullopt;
+    return static_cast<T>(std::move(value));
   }
 
   std::string_view text_ = "null";

@@ -106,10 +106,9 @@ class Scene {
     return std::exchange(told_, {});
   }
   std::size_t revoke(std::string_view user) {
-    auto clients = admitted_.of_user(user);
-    const std::size_t count = clients.size();
-    gate::end_access(std::move(clients), CloseCode::unauthorized, "revoked");
-    return count;
+    gate::AccessEnd end(CloseCode::unauthorized, "revoked");
+    for (auto& client : admitted_.of_user(user)) end.add(std::move(client));
+    return std::move(end).run();
   }
   /// Refuses grants of this user or credential for an hour.
   void refuse(RevocationKind kind, const std::string& name) {
@@ -265,9 +264,10 @@ TEST_CASE("admitted: many clients end in portions, between which their loop does
     clients.push_back(std::make_shared<SlowClient>(loops[0], ended_here));
     clients.push_back(std::make_shared<SlowClient>(loops[1], ended_elsewhere));
   }
-  const gate::Holders all = clients;
-  gate::end_access(std::move(clients), CloseCode::unauthorized, "revoked");
-  CHECK(std::all_of(all.begin(), all.end(), [](const auto& client) { return client->withdrawn(); }));
+  gate::AccessEnd end(CloseCode::unauthorized, "revoked");
+  for (const auto& client : clients) end.add(client);
+  CHECK(std::all_of(clients.begin(), clients.end(), [](const auto& client) { return client->withdrawn(); }));
+  CHECK(std::move(end).run() == 2 * count);
   CHECK(ended_here == 0);         // never inside the call
   std::vector<std::size_t> seen;  // what other tasks of the loop see
   std::function<void()> look = [&] {

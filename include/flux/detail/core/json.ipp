@@ -205,12 +205,18 @@ FLUX_DECL std::size_t json_string_size(std::string_view utf8) noexcept {
   return size;
 }
 
+/// Reads `text` as an integer. Returns whether it is one that fits.
 template <class Integer>
-std::optional<Integer> json_integer(std::string_view text) {
-  Integer number{};
+bool read_integer(std::string_view text, Integer& number) {
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (ec != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
+  return ec == std::errc() && end == text.data() + text.size();
+}
+
+/// Moves the value, if there is one, into `to`. Returns whether there is one.
+template <class T>
+bool move_to(T& to, std::optional<T> value) {
+  if (value) to = *std::move(value);
+  return value.has_value();
 }
 
 /// Whether a number that is not 0 is 1 or more: the power of ten of its first digit, whatever its exponent.
@@ -368,6 +374,10 @@ FLUX_DECL std::optional<JsonView> JsonView::at(std::string_view pointer) const {
   return JsonView(*found);
 }
 
+FLUX_DECL JsonView JsonView::view_at(std::string_view pointer) const {
+  return pointer.empty() ? *this : at(pointer).value_or(JsonView());
+}
+
 FLUX_DECL JsonItems<JsonView> JsonView::elements(std::string_view pointer) const {
   return JsonItems<JsonView>(detail::inside(view_at(pointer).text_, '['));
 }
@@ -393,42 +403,42 @@ FLUX_DECL void JsonItems<JsonMember>::Iterator::advance() {
   item_.value = JsonView(value);
 }
 
-FLUX_DECL std::optional<bool> JsonView::bool_at(std::string_view pointer) const {
+FLUX_DECL bool JsonView::read(std::string_view pointer, bool& value) const {
   const auto text = detail::json_at(text_, pointer);
-  if (text == "true") return true;
-  if (text == "false") return false;
-  return std::nullopt;
+  value = text == "true";
+  return value || text == "false";
 }
 
-FLUX_DECL std::optional<std::int64_t> JsonView::int64_at(std::string_view pointer) const {
+FLUX_DECL bool JsonView::read(std::string_view pointer, std::int64_t& value) const {
   const auto text = detail::json_at(text_, pointer);
-  return text ? detail::json_integer<std::int64_t>(*text) : std::nullopt;
+  return text && detail::read_integer(*text, value);
 }
 
-FLUX_DECL std::optional<std::uint64_t> JsonView::uint64_at(std::string_view pointer) const {
+FLUX_DECL bool JsonView::read(std::string_view pointer, std::uint64_t& value) const {
   const auto text = detail::json_at(text_, pointer);
-  return text ? detail::json_integer<std::uint64_t>(*text) : std::nullopt;
+  return text && detail::read_integer(*text, value);
 }
 
-FLUX_DECL std::optional<double> JsonView::double_at(std::string_view pointer) const {
+FLUX_DECL bool JsonView::read(std::string_view pointer, double& value) const {
   const auto text = detail::json_at(text_, pointer);
-  return text ? detail::read_double(*text) : std::nullopt;
+  return text && detail::move_to(value, detail::read_double(*text));
 }
 
-FLUX_DECL std::optional<std::string> JsonView::string_at(std::string_view pointer) const {
+FLUX_DECL bool JsonView::read(std::string_view pointer, std::string& value) const {
   const auto text = detail::json_at(text_, pointer);
-  if (!text || text->front() != '"') return std::nullopt;
-  return detail::decode_json_string(*text);
+  return text && text->front() == '"' && detail::move_to(value, detail::decode_json_string(*text));
 }
 
-FLUX_DECL std::optional<std::string_view> JsonView::string_at(std::string_view pointer, std::string& buffer) const {
+FLUX_DECL bool JsonView::read(std::string_view pointer, std::string& buffer, std::string_view& value) const {
   const auto text = detail::json_at(text_, pointer);
-  if (!text || text->front() != '"') return std::nullopt;
-  if (text->find('\\') == std::string_view::npos) return text->substr(1, text->size() - 2);
-  auto decoded = detail::decode_json_string(*text);
-  if (!decoded) return std::nullopt;
-  buffer = std::move(*decoded);
-  return buffer;
+  if (!text || text->front() != '"') return false;
+  if (text->find('\\') == std::string_view::npos) {
+    value = text->substr(1, text->size() - 2);
+    return true;
+  }
+  if (!detail::move_to(buffer, detail::decode_json_string(*text))) return false;
+  value = buffer;
+  return true;
 }
 
 }  // namespace flux

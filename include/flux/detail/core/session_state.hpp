@@ -1,33 +1,32 @@
-// What all clients have in common, whatever their protocol, and the directory of all sessions.
+// What all clients have in common, whatever their protocol.
 #pragma once
 
 #include <flux/detail/core/grant_holder.hpp>
 #include <flux/detail/core/ip_address.hpp>
-#include <flux/detail/core/listed_client.hpp>
 #include <flux/detail/core/loop.hpp>
-#include <flux/detail/core/secret.hpp>
 #include <flux/detail/core/session_key.hpp>
 #include <flux/error.hpp>
 #include <flux/grant.hpp>
 #include <flux/types.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace flux::features {
 class Room;
+}
+
+namespace flux::core {
+class SessionsByUser;
 }
 
 namespace flux::detail {
@@ -111,113 +110,13 @@ class SessionState : public core::GrantHolder {
   }
 
  private:
+  friend class core::SessionsByUser;
+
   const std::uint64_t key_;
   const std::shared_ptr<core::Loop> loop_;
   std::shared_ptr<const Grant> grant_;
   const core::ClientAddress remote_;
+  std::uint32_t place_ = 0;  // in the list of its user's sessions; under the mutex of `SessionsByUser`
 };
 
 }  // namespace flux::detail
-
-namespace flux::core {
-
-/// Every connected session, by key and by user. Threading: any thread.
-class SessionDirectory {
- public:
-  using SessionPtr = std::shared_ptr<detail::SessionState>;
-  struct Entry {
-    SessionPtr session;
-    std::uint32_t connected_at;  // seconds since 1970; stored here because the allocator would leave the space unused
-  };
-
-  void add(const SessionPtr& session, std::int64_t unix_ms) {
-    Shard& s = shard(session->key());
-    const std::lock_guard lock(s.mutex);
-    s.sessions.emplace(session->key(), Entry{session, static_cast<std::uint32_t>(unix_ms / 1000)});
-  }
-  void remove(std::uint64_t key) {
-    SessionPtr last;  // destroyed without the lock
-    Shard& s = shard(key);
-    const std::lock_guard lock(s.mutex);
-    const auto found = s.sessions.find(key);
-    if (found == s.sessions.end()) return;
-    last = std::move(found->second.session);
-    s.sessions.erase(found);
-  }
-  SessionPtr find(std::uint64_t key) const {
-    const Shard& s = shard(key);
-    const std::lock_guard lock(s.mutex);
-    const auto found = s.sessions.find(key);
-    return found == s.sessions.end() ? nullptr : found->second.session;
-  }
-  std::vector<SessionPtr> all() const {
-    std::vector<SessionPtr> list;
-    for (const Shard& s : shards_) {
-      const std::lock_guard lock(s.mutex);
-      for (const auto& [key, entry] : s.sessions) list.push_back(entry.session);
-    }
-    return list;
-  }
-  /// At most `limit` sessions after the one with the id `after`, which may have ended; empty: from the first one.
-  std::vector<ListedClient> page(std::string_view after, std::size_t limit) const {
-    const std::size_t first = key_from_text(after).value_or(0) % shards_.size();
-    return list_shards(shards_, first, limit, [&](const Shard& of, std::vector<ListedClient>& list) {
-      for (const auto& [key, entry] : of.sessions) {
-        ListedClient client{entry.session->id(), entry.session->protocol(), entry.connected_at, entry.session->counts(),
-                            entry.session};
-        if (&of != &shards_[first] || client.id > after) list.push_back(std::move(client));
-      }
-    });
-  }
-
-  /// Assigns the session to the user; does nothing if the user is empty.
-  void add_user(const std::string& user, SessionPtr session) {
-    if (user.empty()) return;
-    const std::uint64_t key = session->key();
-    const std::lock_guard lock(users_mutex_);
-    users_.insert({user, key, std::move(session)});
-  }
-  void remove_user(const std::string& user, std::uint64_t key) {
-    if (user.empty()) return;
-    const std::lock_guard lock(users_mutex_);
-    users_.erase({user, key, nullptr});  // the caller holds the session
-  }
-  std::vector<SessionPtr> of_user(std::string_view user) const {
-    std::vector<SessionPtr> list;
-    const std::lock_guard lock(users_mutex_);
-    for (auto entry = users_.lower_bound(user); entry != users_.end() && entry->user == user; ++entry) {
-      list.push_back(entry->session);
-    }
-    return list;
-  }
-
- private:
-  struct Shard {
-    mutable std::mutex mutex;
-    std::unordered_map<std::uint64_t, Entry> sessions;
-  };
-  // Keys are already random, so their low bits select a shard.
-  Shard& shard(std::uint64_t key) { return shards_[key % shards_.size()]; }
-  const Shard& shard(std::uint64_t key) const { return shards_[key % shards_.size()]; }
-
-  std::array<Shard, 16> shards_;
-  // Ordered, not hashed: one user may have many sessions, and each must be removed without looking at the others.
-  struct UserKey {
-    std::string user;
-    std::uint64_t key;
-    SessionPtr session;  // so that the sessions of a user with many need not be looked up one by one
-  };
-  struct ByUser {
-    using is_transparent = void;
-    bool operator()(const UserKey& a, const UserKey& b) const {
-      const int order = a.user.compare(b.user);
-      return order != 0 ? order < 0 : a.key < b.key;
-    }
-    bool operator()(const UserKey& a, std::string_view user) const { return a.user < user; }
-    bool operator()(std::string_view user, const UserKey& b) const { return user < b.user; }
-  };
-  mutable std::mutex users_mutex_;
-  std::set<UserKey, ByUser> users_;
-};
-
-}  // namespace flux::core

@@ -4,7 +4,7 @@
 #include <flux/config.hpp>
 #include <flux/detail/core/call_faults.hpp>
 #include <flux/detail/core/secret.hpp>
-#include <flux/detail/core/session_state.hpp>
+#include <flux/detail/core/session_directory.hpp>
 #include <flux/detail/features/chat_log.hpp>
 #include <flux/detail/features/file_feature.hpp>
 #include <flux/detail/features/handed_in.hpp>
@@ -122,13 +122,14 @@ struct Backend {
 
   /// Ends the access of the user's clients, or of those with the credential; returns their number.
   std::size_t end_access(RevocationKind kind, std::string_view name, std::string_view reason) {
-    gate::Holders clients = kind == RevocationKind::user ? admitted.of_user(name) : admitted.of_credential(name);
-    if (kind == RevocationKind::user) {
-      for (auto& session : sessions.of_user(name)) clients.push_back(std::move(session));
+    gate::AccessEnd end(CloseCode::unauthorized, std::string(reason));
+    for (auto& client : kind == RevocationKind::user ? admitted.of_user(name) : admitted.of_credential(name)) {
+      end.add(std::move(client));
     }
-    const std::size_t count = clients.size();
-    gate::end_access(std::move(clients), CloseCode::unauthorized, std::string(reason));
-    return count;
+    if (kind == RevocationKind::user) {
+      sessions.by_user().visit(name, [&](const auto& session) { end.add(session); });
+    }
+    return std::move(end).run();
   }
   /// Refuses grants for a time, and ends the access of the clients that have one; returns their number. To be followed by
   /// `revocation_log.keep`. Errors: those of `Revocations::add`; after limit_exceeded clients were disconnected

@@ -27,7 +27,7 @@ FLUX_DECL Participant::Extras& Participant::extras() {
 FLUX_DECL void Participant::enter_directory() {
   connected_ = true;
   backend().sessions.add(self(), loop()->clock().unix_ms());
-  if (const auto known = identity()) backend().sessions.add_user(known->user_id, self());
+  if (const auto known = identity()) backend().sessions.by_user().add(known->user_id, self());
   if (grant()) backend().admitted.watch(self(), gate::Admitted::Find::by_end);
   debug([&] { return "connected from " + remote().text(); });
 }
@@ -48,7 +48,7 @@ FLUX_DECL void Participant::leave_directory(const Disconnect& how) {
     const std::lock_guard lock(loop()->sessions_mutex());
     connected_ = false;
   }
-  if (const auto known = identity()) backend().sessions.remove_user(known->user_id, key());
+  if (const auto known = identity()) backend().sessions.by_user().remove(known->user_id, *this);
   if (gate::Admitted::needs_entry(grant().get(), gate::Admitted::Find::by_end)) backend().admitted.forget(this);
   backend().sessions.remove(key());
   debug([&] {
@@ -132,8 +132,8 @@ FLUX_DECL void Participant::end_access(CloseCode code, std::string_view reason) 
 }
 
 FLUX_DECL void Participant::replace_grant(Grant grant) {
-  if (const auto before = identity()) backend().sessions.remove_user(before->user_id, key());
-  if (connected()) backend().sessions.add_user(grant.identity.user_id, self());
+  if (const auto before = identity()) backend().sessions.by_user().remove(before->user_id, *this);
+  if (connected()) backend().sessions.by_user().add(grant.identity.user_id, self());
   set_grant(std::make_shared<const Grant>(std::move(grant)));
   backend().admitted.watch(self(), gate::Admitted::Find::by_end);
   recheck_permits();

@@ -43,7 +43,9 @@ FLUX_DECL void Admitted::watch(const std::shared_ptr<core::GrantHolder>& holder,
   // After the entry: whichever comes first, a revocation finds the client, or the client finds the revocation.
   if (!grant || revocations_ == nullptr) return;
   if (auto refused = revocations_->refusal(*grant)) {
-    end_access({holder}, CloseCode::unauthorized, std::move(*refused));
+    AccessEnd end(CloseCode::unauthorized, std::move(*refused));
+    end.add(holder);
+    std::move(end).run();
   }
 }
 
@@ -95,7 +97,7 @@ FLUX_DECL std::chrono::milliseconds Admitted::until(std::int64_t due) const {
 
 FLUX_DECL void Admitted::check(std::uint64_t number) {
   const std::int64_t now = clock_->unix_ms();
-  std::vector<HolderAndEnd> expiring, expired;
+  HoldersByLoop expiring, expired;
   {
     const std::lock_guard lock(mutex_);
     if (number != checks_) return;  // an earlier one was scheduled since
@@ -107,23 +109,23 @@ FLUX_DECL void Admitted::check(std::uint64_t number) {
       if (!holder) {
         remove(entry);
       } else if (ends_at <= now) {
-        expired.push_back({std::move(holder), ends_at});
+        expired.add({std::move(holder), ends_at});
         remove(entry);
       } else {
         due_.erase(entry->second.due);
         entry->second.due = due_.emplace(ends_at, holder.get());
-        expiring.push_back({std::move(holder), ends_at});
+        expiring.add({std::move(holder), ends_at});
       }
     }
     if (!due_.empty()) check_by(due_.begin()->first);
   }
-  on_their_loops(std::move(expiring), {[](core::GrantHolder& holder, std::int64_t end) {
-                   holder.access_expiring(end);
-                   return false;
-                 }});
+  std::move(expiring).post({[](core::GrantHolder& holder, std::int64_t end) {
+    holder.access_expiring(end);
+    return false;
+  }});
   auto acts = ending(CloseCode::unauthorized, "the token has expired");
   acts.insert(acts.begin(), [](core::GrantHolder& holder, std::int64_t end) { return holder.access_expired(end); });
-  on_their_loops(std::move(expired), std::move(acts));
+  std::move(expired).post(std::move(acts));
 }
 
 }  // namespace flux::gate

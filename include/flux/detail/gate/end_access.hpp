@@ -5,13 +5,19 @@
 #include <flux/error.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace flux::gate {
+
+namespace detail {
+class HoldersOfLoop;
+}
 
 using Holders = std::vector<std::shared_ptr<core::GrantHolder>>;
 
@@ -28,14 +34,36 @@ struct HolderAndEnd {
 /// One act for each client. Returns whether the next act is to be called for it.
 using HolderAct = std::function<bool(core::GrantHolder&, std::int64_t ends_at)>;
 
-/// Calls the first act for each client on its loop, in later turns of the loop, in the order of the list; then the second
-/// one, and so on. Clients whose loop has ended are left out. Threading: any thread; never blocks.
-void on_their_loops(std::vector<HolderAndEnd> clients, std::vector<HolderAct> acts);
-/// Withdraws the grants of the clients, before it returns, and has the clients leave their rooms, then disconnected.
-/// Threading: any thread; never blocks. Cost: O(clients), without the loops' part.
-void end_access(Holders holders, CloseCode code, std::string reason);
+/// Clients, sorted by loop. Threading: one thread at a time; never blocks.
+class HoldersByLoop {
+ public:
+  void add(HolderAndEnd client);
+  /// Calls the first act for each client on its loop, in later turns of the loop, in the order in which they were added;
+  /// then the second one, and so on. Clients whose loop has ended are left out.
+  void post(std::vector<HolderAct> acts) &&;
+
+ private:
+  std::vector<std::shared_ptr<detail::HoldersOfLoop>> by_loop_;  // at most 256
+};
 /// The acts that disconnect a client whose grant is withdrawn.
 std::vector<HolderAct> ending(CloseCode code, std::string reason);
+
+/// Ends the access of clients that are added one after the other. Threading: one thread at a time; never blocks.
+class AccessEnd {
+ public:
+  AccessEnd(CloseCode code, std::string reason) : code_(code), reason_(std::move(reason)) {}
+
+  /// Withdraws the client's grant. Cost: O(1).
+  void add(std::shared_ptr<core::GrantHolder> client);
+  /// Has the clients leave their rooms, then disconnected, in later turns of their loops. Returns their number.
+  std::size_t run() &&;
+
+ private:
+  const CloseCode code_;
+  std::string reason_;
+  HoldersByLoop clients_;
+  std::size_t count_ = 0;
+};
 
 }  // namespace flux::gate
 

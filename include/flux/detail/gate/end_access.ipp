@@ -1,12 +1,12 @@
 #pragma once
 
 #include <flux/detail/core/loop.hpp>
-#include <flux/detail/core/prefetch.hpp>
 #include <flux/detail/gate/end_access.hpp>
 #include <flux/detail/mode.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <deque>
 #include <utility>
 
 namespace flux::gate {
@@ -17,16 +17,19 @@ namespace detail {
 class HoldersOfLoop final : public std::enable_shared_from_this<HoldersOfLoop> {
  public:
   using Acts = std::vector<HolderAct>;
-  HoldersOfLoop(std::shared_ptr<core::Loop> loop, std::shared_ptr<const Acts> acts)
-      : loop_(std::move(loop)), acts_(std::move(acts)) {}
+  explicit HoldersOfLoop(std::shared_ptr<core::Loop> loop) : loop_(std::move(loop)) {}
 
   const std::shared_ptr<core::Loop>& loop() const noexcept { return loop_; }
   void add(HolderAndEnd client) { clients_.push_back(std::move(client)); }
-  void post() {
-    loop_->post([self = shared_from_this()] { self->run(); });
+  void post(std::shared_ptr<const Acts> acts) {
+    acts_ = std::move(acts);
+    post();
   }
 
  private:
+  void post() {
+    loop_->post([self = shared_from_this()] { self->run(); });
+  }
   /// Measured on the real clock, because that is the time which the loop's other clients wait. It continues after a timer,
   /// not at once: a timer that is due is called after all sockets that were ready before it.
   void run() {
@@ -53,29 +56,29 @@ class HoldersOfLoop final : public std::enable_shared_from_this<HoldersOfLoop> {
   }
 
   const std::shared_ptr<core::Loop> loop_;
-  const std::shared_ptr<const Acts> acts_;
-  std::vector<HolderAndEnd> clients_;
-  std::size_t act_ = 0;   // the present one
-  std::size_t next_ = 0;  // the client that it is called for next
-  std::size_t kept_ = 0;  // clients for which the next act will be called
+  std::shared_ptr<const Acts> acts_;
+  std::deque<HolderAndEnd> clients_;  // not a vector, which moves all of them when it grows
+  std::size_t act_ = 0;               // the present one
+  std::size_t next_ = 0;              // the client that it is called for next
+  std::size_t kept_ = 0;              // clients for which the next act will be called
 };
 
 }  // namespace detail
 
-FLUX_DECL void on_their_loops(std::vector<HolderAndEnd> clients, std::vector<HolderAct> acts) {
-  using detail::HoldersOfLoop;
-  const auto shared_acts = std::make_shared<const HoldersOfLoop::Acts>(std::move(acts));
-  std::vector<std::shared_ptr<HoldersOfLoop>> by_loop;  // at most 256
-  for (HolderAndEnd& client : clients) {
-    const auto& loop = client.holder->loop();
-    auto of_loop =
-        std::find_if(by_loop.begin(), by_loop.end(), [&](const auto& candidate) { return candidate->loop() == loop; });
-    if (of_loop == by_loop.end()) {
-      of_loop = by_loop.insert(by_loop.end(), std::make_shared<HoldersOfLoop>(loop, shared_acts));
-    }
-    (*of_loop)->add(std::move(client));
+FLUX_DECL void HoldersByLoop::add(HolderAndEnd client) {
+  const auto& loop = client.holder->loop();
+  auto of_loop =
+      std::find_if(by_loop_.begin(), by_loop_.end(), [&](const auto& candidate) { return candidate->loop() == loop; });
+  if (of_loop == by_loop_.end()) {
+    of_loop = by_loop_.insert(by_loop_.end(), std::make_shared<detail::HoldersOfLoop>(loop));
   }
-  for (const auto& of_loop : by_loop) of_loop->post();
+  (*of_loop)->add(std::move(client));
+}
+
+FLUX_DECL void HoldersByLoop::post(std::vector<HolderAct> acts) && {
+  if (by_loop_.empty()) return;
+  const auto shared_acts = std::make_shared<const detail::HoldersOfLoop::Acts>(std::move(acts));
+  for (const auto& of_loop : std::exchange(by_loop_, {})) of_loop->post(shared_acts);
 }
 
 FLUX_DECL std::vector<HolderAct> ending(CloseCode code, std::string reason) {
@@ -90,16 +93,15 @@ FLUX_DECL std::vector<HolderAct> ending(CloseCode code, std::string reason) {
   return {leave, std::move(end)};
 }
 
-FLUX_DECL void end_access(Holders holders, CloseCode code, std::string reason) {
-  std::vector<HolderAndEnd> clients;
-  clients.reserve(holders.size());
-  constexpr std::size_t ahead = 4;  // clients whose memory is fetched meanwhile: of many, it is not in the cache
-  for (std::size_t i = 0; i < holders.size(); ++i) {
-    if (i + ahead < holders.size()) core::prefetch(holders[i + ahead].get());
-    holders[i]->withdraw();
-    clients.push_back({std::move(holders[i])});
-  }
-  on_their_loops(std::move(clients), ending(code, std::move(reason)));
+FLUX_DECL void AccessEnd::add(std::shared_ptr<core::GrantHolder> client) {
+  client->withdraw();
+  clients_.add({std::move(client)});
+  ++count_;
+}
+
+FLUX_DECL std::size_t AccessEnd::run() && {
+  std::move(clients_).post(ending(code_, std::move(reason_)));
+  return count_;
 }
 
 }  // namespace flux::gate

@@ -34,6 +34,11 @@ FLUX_DECL bool permission_matches(std::string_view permission, std::string_view 
   return !scope.empty() && is_scope_of(scope, name);
 }
 
+FLUX_DECL bool operator==(const Grant& a, const Grant& b) {
+  return a.identity == b.identity && a.permissions == b.permissions && a.expires_at == b.expires_at &&
+         a.claims == b.claims && a.credential == b.credential;
+}
+
 FLUX_DECL bool Grant::allows(std::string_view operation, std::string_view name) const noexcept {
   return std::any_of(permissions.begin(), permissions.end(),
                      [&](const std::string& permission) { return permission_matches(permission, operation, name); });

@@ -15,4 +15,11 @@ FLUX_DECL std::string_view to_string(LogLevel level) noexcept {
   return "unknown";
 }
 
+FLUX_DECL OperationRates& RatesByOperation::operator[](std::string_view operation) {
+  for (Entry& entry : entries_) {
+    if (entry.name == operation) return entry.rates;
+  }
+  return entries_.emplace_back(Entry{std::string(operation)}).rates;
+}
+
 }  // namespace flux

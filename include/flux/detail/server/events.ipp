@@ -38,6 +38,36 @@ FLUX_DECL LaterVerdict Vetoable::later() {
   return LaterVerdict(verdict_->target());
 }
 
+FLUX_DECL JoinRequest::JoinRequest(Session s, RoomId r, JsonText p)
+    : session(std::move(s)), room(std::move(r)), presence(std::move(p)) {}
+
+FLUX_DECL RoomCreation::RoomCreation(Session s, RoomId r, const RoomOptions& o)
+    : session(std::move(s)), room(std::move(r)), options(o) {}
+
+FLUX_DECL ChatDraft::ChatDraft(Session s, RoomId r, std::string i, std::string m, std::optional<JsonText> meta)
+    : session(std::move(s)), room(std::move(r)), id(std::move(i)), message(std::move(m)), metadata(std::move(meta)) {}
+
+FLUX_DECL ChatEdit::ChatEdit(Session s, ChatMessage old, std::string m, std::optional<JsonText> meta, bool by_author)
+    : session(std::move(s)),
+      stored(std::move(old)),
+      message(std::move(m)),
+      metadata(std::move(meta)),
+      allowed(by_author) {}
+
+FLUX_DECL ChatDelete::ChatDelete(Session s, ChatMessage old, bool by_author)
+    : session(std::move(s)), stored(std::move(old)), allowed(by_author) {}
+
+FLUX_DECL ShareDraft::ShareDraft(Session s, RoomId r, JsonText d)
+    : session(std::move(s)), room(std::move(r)), data(std::move(d)) {}
+
+FLUX_DECL PublicDelete::PublicDelete(Session s, SharedItem i) : session(std::move(s)), item(std::move(i)) {}
+
+FLUX_DECL PresenceChange::PresenceChange(Session s, RoomId r, JsonText p)
+    : session(std::move(s)), room(std::move(r)), presence(std::move(p)) {}
+
+FLUX_DECL EventMessage::EventMessage(Session s, RoomId r, std::string e, std::optional<JsonText> p)
+    : session(std::move(s)), room(std::move(r)), event(std::move(e)), payload(std::move(p)) {}
+
 FLUX_DECL void LaterVerdict::accept() const { target_->give({}); }
 FLUX_DECL void LaterVerdict::refuse(std::string message, Errc code) const {
   target_->give(Error(code, core::repaired(std::move(message))));

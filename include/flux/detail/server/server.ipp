@@ -519,7 +519,9 @@ FLUX_DECL std::size_t Server::revoke_user(std::string_view user_id, std::string_
 FLUX_DECL Outcome<void> Server::revoke(const SessionId& id, std::string_view reason) {
   const auto found = session(id);
   if (!found) return detail::noted<void>(*state_, "revoke", id, detail::no_session(id));
-  gate::end_access({found->state()}, CloseCode::unauthorized, std::string(reason));
+  gate::AccessEnd end(CloseCode::unauthorized, std::string(reason));
+  end.add(found->state());
+  std::move(end).run();
   return {};
 }
 
