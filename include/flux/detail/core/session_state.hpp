@@ -57,6 +57,8 @@ class SessionState : public core::GrantHolder {
     const std::lock_guard lock(loop_->sessions_mutex());
     return grant_;
   }
+  /// The same on its loop, without a lock: the grant is replaced only there. Valid until a later turn.
+  const Grant* grant_on_loop() const noexcept { return grant_.get(); }
   /// The grant that the gate gave it, which may have another user: access ends when either is revoked.
   virtual std::shared_ptr<const Grant> gate_grant() const { return grant(); }
   /// Null: unknown.
@@ -100,6 +102,7 @@ class SessionState : public core::GrantHolder {
   virtual void put_out(RoomId room, std::string reason, WhenDone done) = 0;
 
  protected:
+  /// On its loop.
   void set_grant(std::shared_ptr<const Grant> grant) {
     const std::lock_guard lock(loop_->sessions_mutex());
     grant_.swap(grant);

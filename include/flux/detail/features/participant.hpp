@@ -193,6 +193,7 @@ class Participant : public detail::SessionState {
  protected:
   /// State that few clients have.
   struct Extras {
+    gate::OperationBuckets operations;  // empty until an operation with a rate per connection
     PresenceThrottle throttle;
     PublicSeat public_seat;  // for endpoints whose clients watch the public space only on request
     std::vector<std::weak_ptr<Room>> created_rooms;
@@ -201,7 +202,6 @@ class Participant : public detail::SessionState {
     std::unique_ptr<std::vector<std::shared_ptr<core::AnswerWait>>> awaited;
     std::uint32_t uploads = 0;            // files received in messages that are being stored
     std::unique_ptr<Disconnect> closing;  // how the application has closed it; null: it has not
-    gate::OperationBuckets operations;    // empty until an operation with a rate per connection
   };
 
   // --- Implemented by the endpoint's session ---

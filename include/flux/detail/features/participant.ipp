@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/detail/core/prefetch.hpp>
 #include <flux/detail/features/participant.hpp>
 #include <flux/detail/gate/content.hpp>
 #include <flux/detail/gate/shown.hpp>
@@ -184,6 +185,7 @@ FLUX_DECL Result<Membership*> Participant::member_of(const RoomPtr& room, gate::
 }
 
 FLUX_DECL std::optional<gate::Excess> Participant::over_rate(gate::RateLimit& bucket) {
+  core::prefetch(extras_.get());  // the request is parsed first, then counted in its buckets
   return backend().client_limits.take({bucket, strikes_}, gate::SenderOf(*this), *loop());
 }
 

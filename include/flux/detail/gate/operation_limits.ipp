@@ -38,10 +38,12 @@ FLUX_DECL Result<void> OperationLimit::take(OperationBuckets* buckets, const Sen
 }
 
 FLUX_DECL Result<void> OperationLimit::take_of_user(const Sender& sender, core::Loop& loop) {
+  if (!of_user_.limits()) return {};
   return refuse(of_user_.take_of_user(sender, loop.clock().now()), rates_.user, "user", loop);
 }
 
 FLUX_DECL Result<void> OperationLimit::take_of_address(const Sender& sender, core::Loop& loop) {
+  if (!of_address_.limits()) return {};
   return refuse(of_address_.take_of_address(sender, loop.clock().now()), rates_.address, "address", loop);
 }
 

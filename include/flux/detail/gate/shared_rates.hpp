@@ -20,20 +20,29 @@ namespace flux::gate {
 /// The sender of a message or request. Called only for limits that need it, on the connection's loop.
 class Sender {
  public:
-  /// Null means an empty grant.
-  virtual std::shared_ptr<const Grant> grant() const = 0;
+  /// The user id of its grant; empty: unknown. Valid in this turn of the loop, as long as `kept`.
+  virtual std::string_view user(std::shared_ptr<const Grant>& kept) const = 0;
   virtual core::IpAddress address() const = 0;
 
  protected:
   ~Sender() = default;
 };
 
-/// A sender with the methods `grant()` and `remote()`.
+/// A sender with the methods `grant()`, or `grant_on_loop()`, and `remote()`.
 template <class Client>
 class SenderOf final : public Sender {
  public:
   explicit SenderOf(const Client& client) : client_(client) {}
-  std::shared_ptr<const Grant> grant() const override { return client_.grant(); }
+  std::string_view user(std::shared_ptr<const Grant>& kept) const override {
+    const Grant* grant = nullptr;
+    if constexpr (requires { client_.grant_on_loop(); }) {
+      grant = client_.grant_on_loop();
+    } else {
+      kept = client_.grant();
+      grant = kept.get();
+    }
+    return grant != nullptr ? std::string_view(grant->identity.user_id) : std::string_view();
+  }
   core::IpAddress address() const override { return client_.remote().ip; }
 
  private:

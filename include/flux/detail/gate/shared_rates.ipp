@@ -25,9 +25,9 @@ FLUX_DECL Pace::Duration SharedRates::take(std::string_view key, Clock::TimePoin
 
 FLUX_DECL Pace::Duration SharedRates::take_of_user(const Sender& sender, Clock::TimePoint now) {
   if (!limits()) return {};
-  const auto grant = sender.grant();
-  const bool known = grant && !grant->identity.user_id.empty();
-  return known ? take(grant->identity.user_id, now) : Pace::Duration(0);
+  std::shared_ptr<const Grant> kept;
+  const std::string_view user = sender.user(kept);
+  return user.empty() ? Pace::Duration(0) : take(user, now);
 }
 
 FLUX_DECL Pace::Duration SharedRates::take_of_address(const Sender& sender, Clock::TimePoint now) {

@@ -146,7 +146,10 @@ FLUX_DECL std::shared_ptr<SocketIoSocket> SocketIoClient::socket_in(std::string_
 class SocketIoClient::Sender final : public gate::Sender {
  public:
   Sender(const SocketIoClient& client, const SocketIoSocket* socket) : client_(client), socket_(socket) {}
-  std::shared_ptr<const Grant> grant() const override { return socket_ != nullptr ? socket_->acting_grant() : nullptr; }
+  std::string_view user(std::shared_ptr<const Grant>& kept) const override {
+    if (socket_ != nullptr) kept = socket_->acting_grant();
+    return kept ? std::string_view(kept->identity.user_id) : std::string_view();
+  }
   core::IpAddress address() const override { return client_.opening_->client().ip; }
 
  private:
