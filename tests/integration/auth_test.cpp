@@ -552,6 +552,34 @@ TEST_CASE("auth: an upload that a file handler has accepted as somebody ends if 
   }
 }
 
+TEST_CASE("auth: a request is ended by a revocation that its own handler makes, unless that has answered it") {
+  House house;
+  const bool answers_first = GENERATE(false, true);
+  CAPTURE(answers_first);
+  std::optional<flux::HttpExchange> unanswered;
+  Awaited<std::size_t> found;
+  house.server.route("GET", "/leave",
+                     [&](const flux::HttpExchange& exchange) {
+                       if (answers_first) {
+                         exchange.respond(200, "bye");
+                       } else {
+                         unanswered = exchange;
+                       }
+                       found.set(house.server.revoke_user(exchange.identity().user_id));
+                     },
+                     {.authenticated = true});
+  HttpClient http(house.port());
+  http.send(get("/leave", "Authorization: Bearer " + house.token("ann") + "\r\n"));
+  if (answers_first) {
+    CHECK(http.reply().body == "bye");
+    CHECK(found.get() == 0);
+  } else {
+    CHECK(http.to_end().empty());
+    CHECK(found.get() == 1);
+  }
+  house.server.stop(std::chrono::milliseconds(100));
+}
+
 TEST_CASE("auth: a key that was removed and is added again is accepted, unless the application has revoked it") {
   House house(with_keys());
   const auto key = house.auth.add_api_key({.name = "printer"}).value();

@@ -136,8 +136,8 @@ FLUX_DECL void let_in(flux::detail::Hub& hub, const std::shared_ptr<flux::detail
   hub.gate.let_in_known(exchange->loop(), shown, [&hub, exchange, admitted = std::move(admitted)](Result<Grant> grant) {
     if (!grant) return handshake_detail::refuse(*exchange, grant.error());
     exchange->set_grant(gate::kept(std::move(*grant)));
-    admitted();
     end_with_revocation(hub, exchange, {exchange->grant()});
+    admitted();
   });
 }
 

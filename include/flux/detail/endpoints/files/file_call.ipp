@@ -137,8 +137,8 @@ FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room, std:
   if (!hub_.gate.file && (session || (!options().authenticated && permitted))) {
     if (!permitted) return refuse(insufficient(of_session.get(), room));
     if (of_session && !count(action, of_session.get())) return;
-    accepted({});
-    return end_with_revocation(session.get(), of_session);
+    end_with_revocation(session.get(), of_session);
+    return accepted({});
   }
   auto answered = [self = shared_from_this(), action, session, of_session, operation, name, room,
                    accepted = std::move(accepted)](const Result<Grant>& grant) {
@@ -149,8 +149,8 @@ FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room, std:
       return self->refuse(insufficient(&*grant, room));
     }
     if (!self->count(action, &*grant)) return;
-    accepted(grant->identity);
     self->end_with_revocation(session.get(), of_session, gate::kept(*grant));
+    accepted(grant->identity);
   };
   const gate::ShownOverHttp shown("files", head(), exchange_->client());
   if (!hub_.gate.file) return hub_.gate.let_in(exchange_->loop(), shown, std::move(answered));
