@@ -27,9 +27,10 @@ FLUX_DECL Participant::Extras& Participant::extras() {
 
 FLUX_DECL void Participant::enter_directory() {
   connected_ = true;
-  backend().sessions.add(self(), loop()->clock().unix_ms());
+  // Other threads see it last in the list of all: then a revocation of its user finds it.
   if (const auto known = identity()) backend().sessions.by_user().add(known->user_id, self());
   if (grant()) backend().admitted.watch(self(), gate::Admitted::Find::by_end);
+  backend().sessions.add(self(), loop()->clock().unix_ms());
   debug([&] { return "connected from " + remote().text(); });
 }
 

@@ -276,6 +276,7 @@ FLUX_DECL bool SocketIoClient::recover(const std::shared_ptr<SocketIoSocket>& as
   if (!back) return false;
   asked->refused();
   std::replace(sockets_.begin(), sockets_.end(), asked, back->socket);
+  back->socket->watch_grant();
   welcome(back->socket, back->missed);
   return true;
 }
@@ -338,6 +339,7 @@ FLUX_DECL void SocketIoClient::admit(const std::shared_ptr<SocketIoSocket>& sock
     return refuse(socket, valid.error());
   }
   if (socket->nsp()->recovers() && recover(socket)) return;
+  socket->watch_grant();  // before other threads see it in the namespace
   socket->nsp()->add(socket);
   welcome(socket, {});
 }
@@ -345,7 +347,6 @@ FLUX_DECL void SocketIoClient::admit(const std::shared_ptr<SocketIoSocket>& sock
 FLUX_DECL void SocketIoClient::welcome(const std::shared_ptr<SocketIoSocket>& socket,
                                        const std::vector<SocketIoMessagePtr>& missed) {
   stop(connect_timer_);
-  socket->watch_grant();
   const auto nsp = socket->nsp();
   socket->debug([&] { return "joined namespace " + core::shown(nsp->name()); });
   std::string payload = "{\"sid\":" + JsonText::string(socket->id()).text();
