@@ -215,8 +215,9 @@ bool read_integer(std::string_view text, Integer& number) {
 /// Moves the value, if there is one, into `to`. Returns whether there is one.
 template <class T>
 bool move_to(T& to, std::optional<T> value) {
-  if (value) to = *std::move(value);
-  return value.has_value();
+  if (!value) return false;
+  to = *std::move(value);
+  return true;
 }
 
 /// Whether a number that is not 0 is 1 or more: the power of ten of its first digit, whatever its exponent.
