@@ -57,7 +57,8 @@ class SessionState : public core::GrantHolder {
     const std::lock_guard lock(loop_->sessions_mutex());
     return grant_;
   }
-  /// The same on its loop, without a lock: the grant is replaced only there. Valid until a later turn.
+  /// The same on its loop, without a lock: the grant is replaced only there. Valid until then, so not across a call of the
+  /// application, which may replace it.
   const Grant* grant_on_loop() const noexcept { return grant_.get(); }
   /// The grant that the gate gave it, which may have another user: access ends when either is revoked.
   virtual std::shared_ptr<const Grant> gate_grant() const { return grant(); }

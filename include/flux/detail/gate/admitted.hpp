@@ -21,7 +21,8 @@ namespace flux::gate {
 
 /// Holds one entry for each watched client. Grants without an expiry, a credential and a user need none, so clients
 /// accepted with them cost nothing here.
-/// Threading: any thread. Methods of a `GrantHolder` are called without a lock, in turns of the client's loop.
+/// Threading: any thread. Methods of a `GrantHolder`, except `loop`, are called without a lock, in turns of the client's
+/// loop.
 class Admitted {
  public:
   /// How often the wall clock is compared with the next expiry. The clock may be set and the machine may sleep, so one

@@ -20,7 +20,8 @@ namespace flux::gate {
 /// The sender of a message or request. Called only for limits that need it, on the connection's loop.
 class Sender {
  public:
-  /// The user id of its grant; empty: unknown. Valid in this turn of the loop, as long as `kept`.
+  /// The user id of its grant; empty: unknown. Valid until the grant is replaced, which only this loop does, or as long as
+  /// `kept`, if that is set.
   virtual std::string_view user(std::shared_ptr<const Grant>& kept) const = 0;
   virtual core::IpAddress address() const = 0;
 
