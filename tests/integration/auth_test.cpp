@@ -4,9 +4,11 @@
 #include "support/socketio_client.hpp"
 #include "support/socketio_poller.hpp"
 #include "support/temp_folder.hpp"
+#include "support/token_keys.hpp"
 
 #include <flux/auth.hpp>
 #include <flux/detail/core/base64url.hpp>
+#include <flux/detail/core/digest.hpp>
 #include <flux/engineio.hpp>
 #include <flux/sharing.hpp>
 #include <flux/testing/manual_clock.hpp>
@@ -24,6 +26,7 @@ using flux::AuthOptions;
 using flux::JsonText;
 using flux::jwt::Algorithm;
 using flux::jwt::Key;
+using flux::testing::TokenKey;
 
 namespace {
 
@@ -136,6 +139,60 @@ constexpr const char* own_key = "an-old-key-of-the-application-itself";
 
 std::string lasting(std::string_view more = {}) { return R"({"sub":"ann","exp":4000000000)" + std::string(more) + "}"; }
 
+/// A token with this header and these claims, which `secret` signs as HS256 does, whatever the header says.
+std::string hmac_signed(std::string_view header, std::string_view claims, std::string_view secret = secret_bytes) {
+  const std::string text = base64url(header) + "." + base64url(claims);
+  return text + "." + base64url(flux::core::hmac_sha256(secret, text).value());
+}
+
+/// An `Auth` that takes tokens of one issuer, in three algorithms, and tokens that it must refuse.
+struct ThreeKeys {
+  AuthOptions options() const {
+    AuthOptions options{.keys = {Key::secret(Algorithm::hs256, secret_bytes),
+                                 Key::pem(Algorithm::rs256, rsa.public_pem()),
+                                 Key::pem(Algorithm::es256, ec.public_pem())}};
+    options.tokens.issuers = {"https://login.example.com"};
+    return options;
+  }
+  static std::string claims(std::string_view more = {}) {
+    return lasting(R"(,"iss":"https://login.example.com")" + std::string(more));
+  }
+  static std::string signed_by(const Key& key) { return flux::jwt::sign(JsonText::trusted(claims()), key).value(); }
+
+  std::vector<std::string> good() const {
+    return {signed_by(Key::secret(Algorithm::hs256, secret_bytes)),
+            signed_by(Key::pem(Algorithm::rs256, rsa.private_pem())),
+            signed_by(Key::pem(Algorithm::es256, ec.private_pem()))};
+  }
+  std::vector<std::string> bad() const {
+    const std::string hs256 = R"({"alg":"HS256"})", es256 = R"({"alg":"ES256"})";
+    const std::string es256_text = base64url(es256) + "." + base64url(claims());
+    std::vector<std::string> tokens{
+        hmac_signed(hs256, claims(), rsa.public_pem()),  // a public key as a secret
+        hmac_signed(hs256, claims(), rsa.public_der()),
+        hmac_signed(R"({"alg":"RS256"})", claims()),
+        es256_text + "." + base64url(ec.openssl_signature(es256_text, EVP_sha256())),  // in DER
+        hmac_signed(hs256, lasting()),                                                // no issuer
+        hmac_signed(hs256, lasting(R"(,"iss":"https://login.example.com/")")),
+        hmac_signed(hs256, claims(R"(,"sub":"bob")")),
+        hmac_signed(hs256, claims(R"(,"nbf":3999999999.5)")),
+        hmac_signed(hs256, R"({"sub":"ann","iss":"https://login.example.com","exp":1000000000.5})"),
+        hmac_signed(hs256, R"({"sub":"ann","iss":"https://login.example.com","exp":9007199254740993})"),
+        hmac_signed(hs256, claims(R"(,"more":")" + std::string(20'000, 'x') + "\"")),
+        good()[0] + "%00",
+        good()[0] + "\\u0000",
+    };
+    for (const std::string member : {R"("jku":"https://evil.example/keys")", R"("x5u":"https://evil.example/keys")",
+                                     R"("jwk":{"kty":"oct","k":"c3Nz"})", R"("crit":["exp"])", R"("alg":"HS256")"}) {
+      tokens.push_back(hmac_signed(R"({"alg":"HS256",)" + member + "}", claims()));
+    }
+    return tokens;
+  }
+
+  const TokenKey rsa = TokenKey::rsa();
+  const TokenKey ec = TokenKey::ec(NID_X9_62_prime256v1);
+};
+
 }  // namespace
 
 TEST_CASE("auth: a token that was issued opens every door, and is its client's identity") {
@@ -184,6 +241,40 @@ TEST_CASE("auth: what is not a valid token shuts every door") {
     CAPTURE(token);
     CHECK(house.all(token, false));
   }
+}
+
+TEST_CASE("auth: keys of three algorithms open every door, and what only looks signed by one of them opens none") {
+  const ThreeKeys keys;
+  House house(keys.options());
+  for (const std::string& token : keys.good()) CHECK(house.all(token, true));
+  for (const std::string& token : keys.bad()) {
+    CAPTURE(token.substr(0, 400));
+    CHECK(house.all(token, false));
+  }
+}
+
+TEST_CASE("auth: a token shown to a connection that is open is verified like any other") {
+  const ThreeKeys keys;
+  auto options = keys.options();
+  options.required = false;
+  House house(std::move(options));
+  LiveClient client(house.port());
+  const auto shows = [](const std::string& token) { return JsonText::object({{"accessToken", token}}).text(); };
+  const auto joins = [](const std::string& token) {
+    return JsonText::object({{"roomId", "r"}, {"accessToken", token}}).text();
+  };
+  for (const std::string& token : keys.bad()) {
+    CAPTURE(token.substr(0, 400));
+    CHECK(text_at(client.request("join_room", joins(token)), "/payload/code") == "UNAUTHORIZED");
+    CHECK(text_at(client.request("refresh", shows(token)), "/payload/code") == "UNAUTHORIZED");
+  }
+  client.join("r");
+  const auto session = house.server.session(client.id).value();
+  CHECK_FALSE(session.identity().verified);
+  for (const std::string& token : keys.good()) {
+    CHECK(type_of(client.request("refresh", shows(token))) == "refreshed");
+  }
+  CHECK(session.identity().user_id == "ann");
 }
 
 TEST_CASE("auth: without a token or key every door is shut, unless a handler opens it or login is not required") {

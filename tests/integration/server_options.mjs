@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import {spawn, spawnSync} from 'node:child_process';
 import {createHmac} from 'node:crypto';
 import {once} from 'node:events';
-import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {createInterface} from 'node:readline';
@@ -107,17 +107,101 @@ test('message rates from the command line apply', async () => {
   await server.stop();
 });
 
-test('--demand: a token without the permission is refused, one with it is not', async () => {
-  const file = join(folder, 'secret.key');
-  const secret = 'x'.repeat(32);
-  writeFileSync(file, secret);
+const secret = 'x'.repeat(32);
+const secretFile = join(folder, 'secret.key');
+writeFileSync(secretFile, secret);
+
+/** A token of these claims, which ends in ten minutes unless they say otherwise. */
+function tokenOf(claims, {kid, key = secret} = {}) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const token = (permissions) => {
-    const signed = `${part({alg: 'HS256'})}.${part({sub: 'ann', permissions, exp: Math.floor(Date.now() / 1000) + 600})}`;
-    return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
-  };
+  const exp = Math.floor(Date.now() / 1000) + 600;
+  const signed = `${part({alg: 'HS256', kid})}.${part({sub: 'ann', exp, ...claims})}`;
+  return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`;
+}
+
+/** The code that a client of protocol live is closed with which shows `token`; 0 if it may stay. */
+async function closeCode(url, token) {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}live${token ? `?access_token=${token}` : ''}`);
+  const closed = once(socket, 'close').then(([code]) => code);
+  await once(socket, 'open');
+  socket.send('{"type":"leave_room","id":1}'); // answered if it may stay
+  const code = await Promise.race([closed, once(socket, 'message').then(() => 0)]);
+  socket.terminate();
+  return code;
+}
+
+test('--jwt-issuer, --jwt-audience and --require-auth: only tokens of this issuer for this audience', async () => {
+  const who = ['--jwt-issuer', 'https://login.example.com', '--jwt-audience', 'chat'];
+  const server = await startServer(process.env.FLUX_SERVER,
+    ['--port', '0', '--jwt-secret-file', secretFile, ...who, '--require-auth']);
+  const right = {iss: 'https://login.example.com', aud: 'chat'};
+  assert.equal(await closeCode(server.url, tokenOf(right)), 0);
+  const wrong = [{iss: undefined}, {iss: 'https://other.example.com'}, {aud: undefined}, {aud: 'shop'}, {exp: 1}];
+  for (const claim of wrong) assert.equal(await closeCode(server.url, tokenOf({...right, ...claim})), 4401);
+  assert.equal(await closeCode(server.url), 4401);
+  await server.stop();
+});
+
+test('without --require-auth a client without a token gets in, one with a bad token does not', async () => {
+  const server = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--jwt-secret-file', secretFile]);
+  assert.equal(await closeCode(server.url), 0);
+  assert.equal(await closeCode(server.url, tokenOf({}, {key: 'y'.repeat(32)})), 4401);
+  await server.stop();
+});
+
+test('--jwks FILE: the key with the id of the token; FLUX_JWT_SECRET: the secret from the environment', async () => {
+  const file = join(folder, 'keys.json');
+  const k = Buffer.from(secret).toString('base64url');
+  writeFileSync(file, JSON.stringify({keys: [{kty: 'oct', alg: 'HS256', kid: 'one', k}]}));
+  const byFile = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--jwks', file, '--require-auth']);
+  assert.equal(await closeCode(byFile.url, tokenOf({}, {kid: 'one'})), 0);
+  assert.equal(await closeCode(byFile.url, tokenOf({}, {kid: 'two'})), 1013, 'the key may still come');
+  await byFile.stop();
+  const byEnvironment = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--require-auth'],
+    {env: {...process.env, FLUX_JWT_SECRET: secret}});
+  assert.equal(await closeCode(byEnvironment.url, tokenOf({})), 0);
+  assert.equal(await closeCode(byEnvironment.url), 4401);
+  await byEnvironment.stop();
+});
+
+test('--api-keys: without a key nobody gets in, and the file is created', async () => {
+  const file = join(folder, 'api-keys');
+  const server = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--api-keys', file, '--require-auth']);
+  assert.equal(await closeCode(server.url), 4401);
+  assert.equal(await closeCode(server.url, 'flux_unknown'), 4401);
+  await server.stop();
+  assert.equal(existsSync(file), true);
+});
+
+test('--rate-limit: an operation beyond its rate is refused with the time to retry', async () => {
+  const server = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--rate-limit', 'send_chat=2/3600']);
+  const client = await connect(server.url);
+  await client.ask('join_room', {roomId: 'r'});
+  for (let i = 0; i < 2; ++i) assert.equal((await client.ask('send_chat', {message: 'm'})).type, 'ack');
+  const refusal = await client.ask('send_chat', {message: 'm'});
+  assert.equal(refusal.code, 'RATE_LIMITED');
+  assert.ok(refusal.retryAfter > 0, JSON.stringify(refusal));
+  client.end();
+  await server.stop();
+});
+
+test('options for logging in that exclude or require each other, or are wrong', () => {
+  const words = (...args) => run('--port', '0', ...args).stderr;
+  assert.match(words('--require-auth'), /--require-auth requires a way to log in/);
+  assert.match(words('--jwt-issuer', 'x'), /--jwt-issuer and --jwt-audience require --jwt-secret-file or --jwks/);
+  assert.match(words('--jwks-ca', 'ca.pem', '--jwt-secret-file', secretFile), /--jwks-ca requires --jwks/);
+  assert.match(words('--demand', 'join=read'), /--demand requires a way to log in/);
+  assert.match(words('--demand', 'dance=read', '--jwt-secret-file', secretFile), /WHAT is one of join, /);
+  for (const rate of ['send_chat', 'send_chat=0/1', 'send_chat=1', '=1/1', 'send_chat=1/90000', 'send_chat=x/1']) {
+    assert.match(words('--rate-limit', rate), /--rate-limit takes OPERATION=COUNT\/SECONDS/);
+  }
+  assert.match(words('--rate-limit', 'dance=1/1'), /dance/);
+});
+
+test('--demand: a token without the permission is refused, one with it is not', async () => {
+  const token = (permissions) => tokenOf({permissions});
   const demands = ['--demand', 'join=read', '--demand', 'events=write'];
-  const server = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--jwt-secret-file', file, ...demands]);
+  const server = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--jwt-secret-file', secretFile, ...demands]);
   const reader = await connect(server.url, token(['read:r']));
   assert.equal((await reader.ask('join_room', {roomId: 'r'})).type, 'ack');
   assert.equal((await reader.ask('broadcast_event', {event: 'e'})).code, 'FORBIDDEN');

@@ -425,6 +425,23 @@ class MeasuredLoop {
   std::thread thread_;
 };
 
+constexpr double turn_max_ms = 20;
+
+/// The longest turn of `attempt(loop)`. A virtual machine's host may take the processor away in any turn, and the kernel
+/// counts that as the thread's CPU time; so if a turn was too long, it is tried again, twice: if the work is too long for
+/// a turn, it is so every time.
+template <class Attempt>
+double longest_turn(const Attempt& attempt) {
+  double longest = turn_max_ms;
+  for (int i = 0; i < 3 && longest >= turn_max_ms; ++i) {
+    MeasuredLoop loop;
+    attempt(loop);
+    longest = loop.join();
+    if (is_sanitized) break;
+  }
+  return longest;
+}
+
 /// Has the client ask again and again, 2 ms after each answer, while `others` are busy. Returns how long it waited for
 /// its answers, in milliseconds, sorted.
 std::vector<double> waits_while(SocketIoClient& client, const std::atomic<int>& others) {
@@ -468,10 +485,9 @@ std::vector<double> waits_beside(std::uint16_t port, const std::string& frames) 
 TEST_CASE("socket.io: ten files of 100 MB at once, or texts of 30, no turn of the loop is long, others are served") {
   const bool text = GENERATE(false, true);
   const std::size_t size = is_sanitized ? 3'000'000 : text ? 30'000'000 : 100'000'000;
-  MeasuredLoop loop;
   std::vector<double> waits;
   std::vector<std::size_t> sizes;
-  {
+  const double longest = longest_turn([&](MeasuredLoop& loop) {
     flux::Server server(test_config());
     flux::use_context(server, loop.context);
     Io io(server, with_payloads_of(2 * size));
@@ -486,12 +502,11 @@ TEST_CASE("socket.io: ten files of 100 MB at once, or texts of 30, no turn of th
     waits = waits_beside(server.port(), frames);
     sizes = notes.sizes();
     server.stop(100ms);
-  }
-  const double longest = loop.join();
+  });
   CAPTURE(text, longest, waits.size(), waits[waits.size() / 2], waits[waits.size() * 99 / 100], waits.back());
   CHECK(std::count_if(sizes.begin(), sizes.end(), [size](std::size_t n) { return n >= size; }) == 10);
   if (is_sanitized) return;
-  CHECK(longest < 20);
+  CHECK(longest < turn_max_ms);
   // The wait depends as much on these eleven clients, which share the machine's cores with the server, and on whatever
   // else runs there: what counts is the turns, and that each request was answered.
   CHECK(waits.size() >= 20);
@@ -555,10 +570,10 @@ TEST_CASE("socket.io: ten files of 100 MB to clients without binary frames, no t
   const bool polls = GENERATE(true, false);
   const std::size_t size = is_sanitized ? 3'000'000 : 99'999'999;
   const std::string event = R"(451-["file",{"_placeholder":true,"num":0}])";
-  MeasuredLoop loop;
   std::atomic<int> whole{0};
   std::vector<double> waits;
-  {
+  const double longest = longest_turn([&](MeasuredLoop& loop) {
+    whole = 0;
     flux::Server server(test_config());
     flux::use_context(server, loop.context);
     Options options;
@@ -594,12 +609,11 @@ TEST_CASE("socket.io: ten files of 100 MB to clients without binary frames, no t
     waits = waits_while(other, fetching);
     crew.join();
     server.stop(100ms);
-  }
-  const double longest = loop.join();
+  });
   CAPTURE(polls, longest, waits.size(), waits[waits.size() / 2], waits[waits.size() * 95 / 100], waits.back());
   CHECK(whole == 10);
   if (is_sanitized) return;
-  CHECK(longest < 20);
+  CHECK(longest < turn_max_ms);
   CHECK(waits.size() >= 20);
 }
 

@@ -215,6 +215,32 @@ TEST_CASE("stopping: destroyed while a stop begun by a handler is still running"
   CHECK(pending.told == 2);
 }
 
+TEST_CASE("stopping: a loop that gets to it after the grace period still tells its clients") {
+  const std::size_t threads = GENERATE(1, 2);
+  flux::Server server(test_config(threads));
+  Gate stopped;
+  std::atomic<int> waiting{0};
+  server.on_event([&](flux::EventMessage&) {
+    ++waiting;
+    stopped.wait();
+    std::this_thread::sleep_for(50ms);  // the loop is late
+  });
+  server.start();
+  std::vector<std::unique_ptr<LiveClient>> clients;
+  for (std::size_t i = 0; i < 2 * threads; ++i) {
+    clients.push_back(std::make_unique<LiveClient>(server.port()));
+    clients.back()->join("r");
+  }
+  for (const auto& client : clients) client->send("broadcast_event", R"({"event":"e"})");
+  REQUIRE(eventually([&] { return waiting > 0; }));
+  Crew crew;
+  crew.add([&] { server.stop(0ms); });
+  CHECK(eventually([&] { return !server.running(); }));
+  stopped.open();
+  for (const auto& client : clients) CHECK(client->closed().code == 1001);
+  crew.join();
+}
+
 TEST_CASE("stopping: started again, everything works as before") {
   const bool in_context = GENERATE(false, true);
   Everything on(in_context);

@@ -8,13 +8,13 @@ const startBoundMs = 15_000;
 const stopBoundMs = 10_000;
 
 /**
- * Starts `program` and waits for the line that says where it listens.
+ * Starts `program` and waits for the line that says where it listens. `options`: more for `spawn`, such as `env`.
  * @returns {Promise<{url: string, port: number, pid: number, output: string[], signal: (name: string) => void,
  *     stop: () => Promise<void>, kill: () => Promise<void>}>}  `output`: the lines so far; `stop` sends SIGTERM and fails
  *     unless the program ends with exit code 0; `kill` sends SIGKILL
  */
-export async function startServer(program, args) {
-  const child = spawn(program, args, {stdio: ['ignore', 'pipe', 'pipe']});
+export async function startServer(program, args, options = {}) {
+  const child = spawn(program, args, {stdio: ['ignore', 'pipe', 'pipe'], ...options});
   const ended = once(child, 'exit');
   const output = [];
   const url = await new Promise((resolve, reject) => {

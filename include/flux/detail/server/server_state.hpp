@@ -112,6 +112,7 @@ class ServerState {
   bool begin_stop();
   void stop_listening();
   void say_goodbye(LoopUnit& unit);
+  void goodbye_sent();
   void end(LoopUnit& unit);
   void finish();
   bool in_a_callback() const;
@@ -138,6 +139,7 @@ class ServerState {
   std::vector<std::uint16_t> ports_;
   std::shared_ptr<const transport::TlsContext> tls_;
   std::thread stopper_;                     // stops on behalf of a handler
+  std::size_t goodbyes_sent_ = 0;           // loops whose clients have been told of the stop
   bool inline_running_ = false;             // a thread of the application is in the first loop
   std::multiset<std::thread::id> callers_;  // threads inside `call_here`
   std::size_t next_unit_ = 0;

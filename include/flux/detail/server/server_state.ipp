@@ -397,7 +397,7 @@ FLUX_DECL Result<void> ServerState::adopt(std::intptr_t native_socket, std::stri
 // One order, whoever runs the loops:
 //   1  `begin_stop`: the server accepts no more connections from `adopt`, and the services are told
 //   2  the listeners close; every endpoint and every connection is told, on its loop (`say_goodbye`)
-//   3  until every connection is closed, or the grace period is over
+//   3  until every connection is closed, or the grace period, which begins then, is over
 //   4  on each loop: its connections are closed, its sessions end, and nothing more runs on it (`end`)
 //   5  the services stop, in reverse order, and finish the pending calls of their stores (`finish`)
 // With threads of our own the steps are posted to the loops, and one thread waits between them. In the application's
@@ -462,6 +462,7 @@ FLUX_DECL bool ServerState::begin_stop() {
   const std::lock_guard lock(mutex_);
   if (life_ != Life::running) return false;
   life_ = Life::stopping;
+  goodbyes_sent_ = 0;
   services_.begin_stop();
   return true;
 }
@@ -471,10 +472,15 @@ FLUX_DECL void ServerState::stop_and_wait(std::chrono::milliseconds grace) {
   units_[0]->loop->post([this] { stop_listening(); });
   endpoints_.stop();
   for (const auto& unit : units_) {
-    unit->loop->post([this, raw = unit.get()] { say_goodbye(*raw); });
+    unit->loop->post([this, raw = unit.get()] {
+      say_goodbye(*raw);
+      raw->loop->post([this] { goodbye_sent(); });  // after the flush of this turn
+    });
   }
   {
     std::unique_lock lock(mutex_);
+    // The grace begins when the clients have been told, which a busy loop may do late.
+    changed_.wait(lock, [this] { return goodbyes_sent_ == units_.size(); });
     changed_.wait_for(lock, grace, [this] { return connections_now() == 0; });
   }
   for (const auto& unit : units_) {
@@ -528,6 +534,12 @@ FLUX_DECL void ServerState::say_goodbye(LoopUnit& unit) {
   for (const auto& connection : open) {
     if (const auto handler = connection->handler()) handler->on_stop();
   }
+}
+
+FLUX_DECL void ServerState::goodbye_sent() {
+  const std::lock_guard lock(mutex_);
+  ++goodbyes_sent_;
+  changed_.notify_all();
 }
 
 FLUX_DECL void ServerState::end(LoopUnit& unit) {
