@@ -5,6 +5,7 @@
 #include "support/socketio_poller.hpp"
 #include "support/temp_folder.hpp"
 #include "support/token_keys.hpp"
+#include "unit/support/issuer.hpp"
 
 #include <flux/auth.hpp>
 #include <flux/detail/core/base64url.hpp>
@@ -172,7 +173,7 @@ struct ThreeKeys {
         hmac_signed(hs256, claims(), rsa.public_der()),
         hmac_signed(R"({"alg":"RS256"})", claims()),
         es256_text + "." + base64url(ec.openssl_signature(es256_text, EVP_sha256())),  // in DER
-        hmac_signed(hs256, lasting()),                                                // no issuer
+        hmac_signed(hs256, lasting()),                                                 // no issuer
         hmac_signed(hs256, lasting(R"(,"iss":"https://login.example.com/")")),
         hmac_signed(hs256, claims(R"(,"sub":"bob")")),
         hmac_signed(hs256, claims(R"(,"nbf":3999999999.5)")),
@@ -397,6 +398,39 @@ TEST_CASE("auth: keys come from a JSON Web Key Set in a file, and a token with a
   CHECK(house.all(signed_by("one"), true));
   CHECK(house.all(signed_by("two"), false));
   CHECK_FALSE(house.auth.issue("{}"_json, 1h));
+}
+
+TEST_CASE(
+    "auth: a token with a key that its issuer has published since opens every door when the key has been fetched") {
+  const TokenKey first = TokenKey::ec(NID_X9_62_prime256v1), second = TokenKey::ec(NID_X9_62_prime256v1);
+  const auto published = [](const TokenKey& key, const std::string& id) {
+    const std::string der = key.public_der();
+    const std::string x = der.substr(der.size() - 64, 32), y = der.substr(der.size() - 32);
+    return JsonText::object({{"kty", "EC"}, {"crv", "P-256"}, {"kid", id}, {"x", base64url(x)}, {"y", base64url(y)}})
+        .text();
+  };
+  const auto signed_by = [](const TokenKey& key, const std::string& id) {
+    return flux::jwt::sign(JsonText::trusted(lasting()), Key::pem(Algorithm::es256, key.private_pem(), id)).value();
+  };
+  std::atomic<bool> has_both{false};
+  Issuer issuer(Issuer::answer([&](const std::string&) {
+    const std::string more = has_both ? "," + published(second, "second") : "";
+    return ok_response(R"({"keys":[)" + published(first, "first") + more + "]}");
+  }));
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  auto config = closing_with_status();
+  config.clock = clock;
+  House house({.jwks = issuer.url()}, config);
+  house.port();
+  CHECK(eventually([&] { return house.auth.authenticate(signed_by(first, "first")).ok(); }));
+  CHECK(house.all(signed_by(first, "first"), true));
+  CHECK(house.all(signed_by(second, "second"), false));
+  CHECK(issuer.clients() == 1);  // not for every stranger
+  has_both = true;
+  clock->advance(11s);
+  CHECK(house.all(signed_by(second, "second"), true));
+  CHECK(house.all(signed_by(first, "second"), false));
+  CHECK(issuer.clients() == 2);
 }
 
 TEST_CASE("auth: on_token changes a grant or refuses it, and one that throws refuses") {

@@ -231,12 +231,18 @@ TEST_CASE("revocation: clients that are being let in when their user is revoked 
   try_door([&] { return site.at_http("POST /files", "ann?"); });
   try_door([&] { return site.at_http("GET /who", "ann?"); });
   try_door([&] { return site.at_http("GET /engine.io", "ann?"); });
-  site.wait_for_questions(6);
+  try_door([&] {
+    WebSocketClient client(site.port(), "/raw?access_token=ann?");
+    const auto closed = client.closed();
+    return std::to_string(closed.code) + " " + closed.reason;
+  });
+  site.wait_for_questions(7);
   CHECK(site.server.revoke_user("ann", in(1h), "left the team").value() == 0);
-  site.answer(6);
+  site.answer(7);
   crew.join();
   std::sort(said.begin(), said.end());
-  CHECK(said == std::vector<std::string>{"401", "401", "401", "4401 left the team", "left the team", "left the team"});
+  CHECK(said == std::vector<std::string>{"401", "401", "401", "4401 left the team", "4401 left the team",
+                                         "left the team", "left the team"});
   CHECK(site.server.sessions().empty());
 }
 
