@@ -143,7 +143,7 @@ std::string lasting(std::string_view more = {}) { return R"({"sub":"ann","exp":4
 /// A token with this header and these claims, which `secret` signs as HS256 does, whatever the header says.
 std::string hmac_signed(std::string_view header, std::string_view claims, std::string_view secret = secret_bytes) {
   const std::string text = base64url(header) + "." + base64url(claims);
-  return text + "." + base64url(flux::core::hmac_sha256(secret, text).value());
+  return forged(header, claims, flux::core::hmac_sha256(secret, text).value());
 }
 
 /// An `Auth` that takes tokens of one issuer, in three algorithms, and tokens that it must refuse.
