@@ -5,8 +5,8 @@
 #   release   builds everything as users get it, with warnings as errors; every test
 #   lint      checks .clang-format; the reference of the headers, without a warning of Doxygen; the library with
 #             clang-tidy. Either of the two clang tools is skipped if it is not installed
-#   clang     with clang: a program in header-only mode
-#   asan      with clang: the C++ tests and the fuzzers' findings with AddressSanitizer and UndefinedBehaviorSanitizer
+#   asan      with clang: the C++ tests and the fuzzers' findings with AddressSanitizer and UndefinedBehaviorSanitizer; the
+#             public headers and a program in header-only mode
 #   tsan      with clang: the C++ tests with ThreadSanitizer, except unit tests without threads
 # Without a stage: all, in this order. The tests get their own PostgreSQL and MariaDB (tests/databases.sh).
 set -eu
@@ -14,10 +14,10 @@ name=tests
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/cmake/machine.sh"
 
-[ $# -gt 0 ] || set -- release lint clang asan tsan
+[ $# -gt 0 ] || set -- release lint asan tsan
 for stage in "$@"; do
   case $stage in
-    release | lint | clang | asan | tsan) ;;
+    release | lint | asan | tsan) ;;
     *)
       sed -n '/^# usage/,/^# Without/s/^# \{0,1\}//p' "$0" >&2
       exit 2
@@ -32,7 +32,6 @@ need_to_build catch2 libsqlite3-dev libpq-dev libmariadb-dev
 databases=
 for stage in "$@"; do
   case $stage in
-    clang) need clang ;;
     asan | tsan) need clang libclang-rt-dev ;;
   esac
   if [ "$stage" = release ]; then
@@ -95,13 +94,6 @@ for stage in "$@"; do
       check_format
       configure dev -DFLUX_BUILD_TESTS=OFF $stores
       build dev docs tidy
-      ;;
-    clang)
-      configure clang -DFLUX_BUILD_TESTS=ON -DFLUX_WITH_SQLITE=OFF -DFLUX_WITH_POSTGRES=OFF -DFLUX_WITH_MYSQL=OFF
-      build clang flux  # the test installs it
-      say "testing build/clang"
-      (cd "$root" && ctest --preset clang -R '^package\.header_only$' </dev/null) ||
-        die "stage $stage failed"
       ;;
     asan)
       configure asan $stores

@@ -32,7 +32,8 @@ struct ServerAccess;
 ///     server.on_chat([](flux::ChatDraft& chat) { if (chat.message.empty()) chat.refuse("say something"); });
 ///     server.run();
 ///
-/// Set handlers and routes before the start; afterwards these functions throw `Error` (already_running).
+/// Set handlers and routes before the start; afterwards these functions throw `Error` (already_running), and for an empty
+/// handler bad_config.
 /// Threading: every method may be called from any thread, including from handlers, and none blocks on I/O except `run`
 /// and `stop`, which wait. On an event loop, a method may call its `done` before it returns, and a method of a handle
 /// may call handlers (`socketio::Socket::disconnect` those of `on_disconnect`): hold no mutex that they take.
@@ -228,9 +229,10 @@ class Server {
   /// The items that the room keeps, oldest first. Errors: room_not_found.
   Result<std::vector<SharedItem>> room_items(const RoomId& room) const;
 
-  /// Stores a message and sends it to the room's members, as `server_connection_id`. The room need not exist. `done`,
-  /// if given, is called with the stored message, or with store_failed, overloaded, invalid_argument or stopped: on an
-  /// event loop, or before this returns if the store does not block.
+  /// Stores a message and sends it to the room's members, as `server_connection_id`. The room need not exist. NUL, and
+  /// bytes that are not UTF-8, become U+FFFD. `done`, if given, is called with the stored message, or with store_failed,
+  /// overloaded, message_too_large, invalid_argument (the room's id) or stopped: on an event loop, or before this returns
+  /// if the store does not block.
   void send_chat(const RoomId& room, std::string_view message, std::optional<JsonText> metadata = {},
                  std::function<void(Result<ChatMessage>)> done = {});
   /// The same for a message that has more to it, such as who speaks:
@@ -378,6 +380,7 @@ class Server {
   /// May be called before the start: then `delay` counts from the start. When the server stops, calls that have not begun
   /// are dropped; none comes after `stop` has returned, and none is repeated if the server is started again.
   /// The call must not block. An exception is logged and counted in `Stats::handler_errors`.
+  /// Errors: throws `Error` (bad_config) if `call` is empty.
   Timer call_after(std::chrono::milliseconds delay, std::function<void()> call);
   /// The same, again and again: for the first time after `period`, at least 1 ms, until it is cancelled or the server
   /// stops. Calls do not drift; those that are missed, because the loop was busy or the machine slept, are left out.

@@ -246,13 +246,14 @@ class Socket {
   /// "polling" or "websocket", at present.
   std::string_view transport() const;
 
-  /// Sets the handler of an event; a later call replaces it.
+  /// Sets the handler of an event; a later call replaces it. Errors: throws `Error` (bad_config) if it is empty, as `once`
+  /// and `use` do. The other handlers of a socket are removed by an empty one.
   void on(std::string event, EventListener handler) const;
   /// The same, for the next event of that name only.
   void once(std::string event, EventListener handler) const;
   /// Removes the handler of an event.
   void off(std::string_view event) const;
-  /// Called for every event, before its own handler. An empty handler removes it.
+  /// Called for every event, before its own handler.
   void on_any(EventListener handler) const;
   /// Called for every event before its handlers, in the order of the calls. Events that wait for an answer may be
   /// overtaken by others. A refused event is dropped: the client is told only what `on_refused` sends, for instance as
@@ -347,7 +348,8 @@ class Namespace {
   explicit Namespace(std::shared_ptr<detail::SocketIoNamespace> state) : state_(std::move(state)) {}
   /// Its name, such as "/chat".
   const std::string& name() const;
-  /// Adds a middleware. They are called in order before a client is connected.
+  /// Adds a middleware. They are called in order before a client is connected. Errors: throws `Error` (bad_config) if it is
+  /// empty, as `on_connection` does.
   Namespace& use(Middleware middleware);
   /// Adds a handler that is called for each client that has connected. If it throws, the client is disconnected from the
   /// namespace, since handlers of its events may be missing.
@@ -393,6 +395,7 @@ class Io {
   /// or, with connection state recovery, when there are `namespaces_max`. `made` sets it up. Both are called on the
   /// clients' loops, possibly at the same time; a namespace that two clients request at once may be set up twice and
   /// kept once.
+  /// Errors: throws `Error` (bad_config) if one of the functions is empty.
   void of(std::function<bool(std::string_view name, const JsonText& auth)> matches,
           std::function<void(Namespace)> made);
 

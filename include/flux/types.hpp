@@ -87,7 +87,7 @@ struct ChatMessage {
 
 /// A chat message that the application sends (`Server::send_chat`): in its own name, or in a user's.
 struct ChatPost {
-  std::string message{};               ///< UTF-8 without NUL; at most `Limits::chat_bytes_max`
+  std::string message{};               ///< at most `Limits::chat_bytes_max`; NUL and what is not UTF-8 become U+FFFD
   std::optional<JsonText> metadata{};  ///< at most `Limits::metadata_bytes_max`
   /// Who it is from: this user, who may edit and delete it. Empty: the user of `session`, if that is connected.
   std::string user_id{};

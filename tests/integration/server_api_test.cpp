@@ -213,10 +213,21 @@ TEST_CASE("chat: by the server, stored, sent to members, read in pages") {
   server.chat_history("r", 0, 0, note);
   server.chat_history("r", 1001, 0, note);
   server.send_chat("", "x", {}, note);
-  server.send_chat("r", std::string("a\0b", 3), {}, note);
-  server.send_chat("r", "\xff", {}, note);
+  CHECK(codes == std::vector<flux::Errc>(3, flux::Errc::invalid_argument));
   server.send_chat("r", std::string(65'537, 'x'), {}, note);
-  CHECK(codes == std::vector<flux::Errc>(6, flux::Errc::invalid_argument));
+  CHECK(codes.back() == flux::Errc::message_too_large);
+  // Text for people is repaired, and counts as what it becomes.
+  server.send_chat("r", std::string(65'536, '\xff'), {}, note);
+  CHECK(codes.back() == flux::Errc::message_too_large);
+  server.send_chat("r", std::string("a\0b\xff", 4), "\"\\ud83d\""_json, note);
+  CHECK(codes.back() == flux::Errc{});
+  read(1, 0);
+  CHECK(page.at(0).message == "a\uFFFDb\uFFFD");
+  CHECK(page.at(0).metadata == "\"\\ufffd\"");
+  server.edit_chat("r", page.at(0).offset, "no \xff", {}, note);
+  CHECK(codes.back() == flux::Errc{});
+  read(1, 0);
+  CHECK(page.at(0).message == "no \uFFFD");
   server.send_chat("a room that is not there", "hello", {}, note);
   CHECK(codes.back() == flux::Errc{});
   server.stop(0ms);

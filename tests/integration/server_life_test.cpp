@@ -481,6 +481,36 @@ TEST_CASE("server: handlers and routes are set before the start, later they thro
   for (const auto& set : late) CHECK(thrown_by(set).first == flux::Errc::already_running);
 }
 
+TEST_CASE("server: an empty handler is refused by name") {
+  flux::Server server(test_config());
+  const std::vector<std::pair<std::string, std::function<void()>>> empty = {
+      {"on_connect", [&] { server.on_connect({}); }},
+      {"on_token", [&] { server.on_token({}); }},
+      {"on_disconnect", [&] { server.on_disconnect({}); }},
+      {"on_join", [&] { server.on_join({}); }},
+      {"on_joined", [&] { server.on_joined({}); }},
+      {"on_create_room", [&] { server.on_create_room({}); }},
+      {"on_leave", [&] { server.on_leave({}); }},
+      {"on_event", [&] { server.on_event({}); }},
+      {"on_chat", [&] { server.on_chat({}); }},
+      {"on_chat_edit", [&] { server.on_chat_edit({}); }},
+      {"on_chat_delete", [&] { server.on_chat_delete({}); }},
+      {"on_share", [&] { server.on_share({}); }},
+      {"on_public_delete", [&] { server.on_public_delete({}); }},
+      {"on_presence", [&] { server.on_presence({}); }},
+      {"on_file", [&] { server.on_file({}); }},
+      {"on_file_stored", [&] { server.on_file_stored({}); }},
+      {"on_call", [&] { server.on_call("add", {}); }},
+      {"call_after", [&] { server.call_after(1ms, {}); }},
+      {"call_every", [&] { server.call_every(1ms, {}); }},
+  };
+  for (const auto& [method, set] : empty) {
+    const auto [code, message] = thrown_by(set);
+    CHECK(code == flux::Errc::bad_config);
+    CHECK(message == method + " needs a function to call; this one is empty");
+  }
+}
+
 TEST_CASE("server: a graceful stop, clients get everything queued, then 1001") {
   flux::Server server(test_config(2));
   server.start();

@@ -211,6 +211,40 @@ TEST_CASE("socket.io: a connection handler throws, the client leaves the namespa
   CHECK(server.stats().handler_errors == 1);
 }
 
+TEST_CASE("socket.io: an empty handler of an event, middleware or namespace is refused, others are removed by one") {
+  flux::Server server(test_config());
+  Io io(server);
+  const auto refused = [](auto&& set) { return thrown_by(set).first == Errc::bad_config; };
+  CHECK(refused([&] { io.use({}); }));
+  CHECK(refused([&] { io.on_connection({}); }));
+  CHECK(refused([&] { io.of([](std::string_view, const JsonText&) { return true; }, nullptr); }));
+  CHECK(refused([&] { io.of(nullptr, [](const Namespace&) {}); }));
+  std::atomic<int> called{0};
+  std::atomic<bool> checked{false};
+  io.on_connection([&](const Socket& socket) {
+    const bool all = refused([&] { socket.on("e", {}); }) && refused([&] { socket.once("e", {}); }) &&
+                     refused([&] { socket.use({}); });
+    socket.use([](Event&, flux::socketio::Next next) { next.refuse("no"); });
+    socket.on_any([&](Event&) { ++called; });
+    socket.on_any({});
+    socket.on_refused([&](Event&, const std::string&, const std::optional<JsonText>&) { ++called; });
+    socket.on_refused({});
+    socket.on_disconnecting([&](std::string_view) { ++called; });
+    socket.on_disconnecting({});
+    socket.on_disconnect([&](std::string_view) { ++called; });
+    socket.on_disconnect({});
+    checked = all;
+  });
+  server.start();
+  WsClient ws(server.port());
+  ws.send_text(R"(42["e"])");
+  ws.send_text("41");
+  CHECK(eventually([&] { return io.sockets().empty(); }));
+  CHECK(checked);
+  CHECK(called == 0);
+  CHECK(server.stats().handler_errors == 0);
+}
+
 TEST_CASE("socket.io: the statistics count its sessions, messages and errors") {
   flux::Server server(test_config());
   Io io(server);

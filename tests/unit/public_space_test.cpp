@@ -188,6 +188,35 @@ TEST_CASE("public space: a watcher that arrives while a list is pending is sent 
   s.space->unwatch(seat_a);
 }
 
+TEST_CASE("public space: a watcher that arrives while a list is pending is not sent what it was given", "[public]") {
+  Scene s = spaced_scene();
+  Inbox a, b, c;
+  PublicSeat seat_a, seat_b, seat_c;
+  s.watch(a, seat_a, 1);
+  s.share('"' + std::string(1'500, 'x') + '"');
+  s.loops.settle();
+  CHECK(a.take().size() == 1);
+  s.share("1");
+  CHECK(s.watch(b, seat_b, 2) == 2);
+  // This one has only a page of older items.
+  CHECK(s.space->watch({3, &c, s.loops[1]}, &s.view, seat_c, {no_limit, 2}).entries.size() == 1);
+  SECTION("nothing changes meanwhile") {
+    s.loops.advance(5s);
+    CHECK(a.take().size() == 1);
+    CHECK(b.take().empty());
+    CHECK(c.take().size() == 1);
+    s.share("2");
+    s.loops.advance(5s);
+    CHECK(b.take().size() == 1);
+  }
+  SECTION("something does") {
+    s.share("2");
+    s.loops.advance(5s);
+    CHECK(b.take() == a.take());
+  }
+  for (PublicSeat* seat : {&seat_a, &seat_b, &seat_c}) s.space->unwatch(*seat);
+}
+
 TEST_CASE("public space: with 0 bytes a second every change is sent at once", "[public]") {
   Limits limits;
   limits.public_list_bytes_per_second = 0;

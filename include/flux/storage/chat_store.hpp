@@ -1,6 +1,7 @@
 // The interface of chat stores, which applications can implement.
 #pragma once
 
+#include <flux/detail/mode.hpp>
 #include <flux/types.hpp>
 
 #include <span>
@@ -42,7 +43,7 @@ class ChatStore {
   /// - The messages of one room are in the order in which they were sent, and get their offsets in that order.
   /// - While it runs, flux makes no other `append_all`, no `append`, and no call for a room in it. `history` of other
   ///   rooms may overlap.
-  virtual std::vector<Result<Offset>> append_all(std::span<const ChatMessage> messages);
+  FLUX_DECL virtual std::vector<Result<Offset>> append_all(std::span<const ChatMessage> messages);
 
   /// An optional duty: whether `replace` works. If not, no message can be edited or deleted. Must not change.
   virtual bool can_edit() const { return false; }
@@ -53,7 +54,7 @@ class ChatStore {
   /// more), or if it is deleted: a deletion is final, even if several processes share the store and another one deletes
   /// while this one edits. Only a repetition of the same deletion may return true. `replace` of one room may overlap
   /// with `append_all` for others, as `history` may.
-  virtual Result<bool> replace(const RoomId& room, const ChatMessage& message);
+  FLUX_DECL virtual Result<bool> replace(const RoomId& room, const ChatMessage& message);
 };
 
 }  // namespace flux

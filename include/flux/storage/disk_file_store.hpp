@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/clock.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/storage/file_index.hpp>
 #include <flux/storage/file_store.hpp>
 
@@ -56,28 +57,28 @@ class DiskFileStore final : public FileStore {
   /// Errors: throws flux::Error (bad_config) if the folder can't be created, read or written, another store uses it, or
   /// the index can't be loaded.
   explicit DiskFileStore(std::string folder, DiskFileStoreOptions options = {});
-  ~DiskFileStore() override;
+  FLUX_DECL ~DiskFileStore() override;
   DiskFileStore(const DiskFileStore&) = delete;
   DiskFileStore& operator=(const DiskFileStore&) = delete;
 
   /// Errors: also invalid_argument if the id is not a UUID in lower case or not new, or the state is not that of a new
   /// upload; file_too_large if no file system has files of that length.
-  Result<void> create(const FileInfo& file) override;
-  Result<void> set_length(const FileId& id, std::uint64_t length) override;
-  Result<std::uint64_t> append(const FileId& id, std::uint64_t offset, std::string_view bytes) override;
-  Result<FileInfo> complete(const FileId& id) override;
-  Result<FileInfo> info(const FileId& id) override;
+  FLUX_DECL Result<void> create(const FileInfo& file) override;
+  FLUX_DECL Result<void> set_length(const FileId& id, std::uint64_t length) override;
+  FLUX_DECL Result<std::uint64_t> append(const FileId& id, std::uint64_t offset, std::string_view bytes) override;
+  FLUX_DECL Result<FileInfo> complete(const FileId& id) override;
+  FLUX_DECL Result<FileInfo> info(const FileId& id) override;
   /// Errors: also wrong_offset if the upload is not complete.
-  Result<std::size_t> read(const FileId& id, std::uint64_t offset, std::span<char> into) override;
-  Result<void> mark_shared(const FileId& id) override;
+  FLUX_DECL Result<std::size_t> read(const FileId& id, std::uint64_t offset, std::span<char> into) override;
+  FLUX_DECL Result<void> mark_shared(const FileId& id) override;
   /// Errors: also wrong_offset if the upload is not complete.
-  Result<void> mark_deleted(const FileId& id) override;
-  Result<void> remove(const FileId& id) override;
-  Result<std::vector<FileInfo>> list() override;
-  Result<FilesPage> page(const FileQuery& query) override;
-  Result<FileCleanup> cleanup_deleted() override;
+  FLUX_DECL Result<void> mark_deleted(const FileId& id) override;
+  FLUX_DECL Result<void> remove(const FileId& id) override;
+  FLUX_DECL Result<std::vector<FileInfo>> list() override;
+  FLUX_DECL Result<FilesPage> page(const FileQuery& query) override;
+  FLUX_DECL Result<FileCleanup> cleanup_deleted() override;
   /// An upload that can't be removed is left for the next sweep. Errors: store_failed if the folder can't be read.
-  Result<FileSweep> sweep(std::int64_t idle_since) override;
+  FLUX_DECL Result<FileSweep> sweep(std::int64_t idle_since) override;
 
  private:
   const std::unique_ptr<FileStore> files_;

@@ -1,6 +1,7 @@
 // Keeps revocations in a file.
 #pragma once
 
+#include <flux/detail/mode.hpp>
 #include <flux/storage/revocation_store.hpp>
 
 #include <memory>
@@ -23,11 +24,11 @@ class FileRevocationStore final : public RevocationStore {
  public:
   /// `path`: UTF-8. `load` creates the file; its folder must exist.
   explicit FileRevocationStore(std::string path);
-  ~FileRevocationStore() override;
-  Result<std::vector<Revocation>> load() override;
-  Result<void> save(const Revocation& revocation) override;
-  Result<void> remove(RevocationKind kind, const std::string& name) override;
-  std::string load_warning() const override;
+  FLUX_DECL ~FileRevocationStore() override;
+  FLUX_DECL Result<std::vector<Revocation>> load() override;
+  FLUX_DECL Result<void> save(const Revocation& revocation) override;
+  FLUX_DECL Result<void> remove(RevocationKind kind, const std::string& name) override;
+  FLUX_DECL std::string load_warning() const override;
 
  private:
   class Log;

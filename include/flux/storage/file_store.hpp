@@ -1,6 +1,7 @@
 // The interface of file stores, which applications can implement.
 #pragma once
 
+#include <flux/detail/mode.hpp>
 #include <flux/error.hpp>
 #include <flux/storage/file_info.hpp>
 
@@ -69,7 +70,7 @@ class FileStore {
   /// Returns a page of the complete files. A file that exists all the time is in exactly one page, whatever is stored or
   /// removed between two pages. Optional: this one makes the page from `list`.
   /// Errors: invalid_argument if `after` is not from a page.
-  virtual Result<FilesPage> page(const FileQuery& query);
+  FLUX_DECL virtual Result<FilesPage> page(const FileQuery& query);
   /// Removes logically deleted files from disk.
   virtual Result<FileCleanup> cleanup_deleted() = 0;
   /// Removes uploads that received nothing since `idle_since` (milliseconds since 1970), and orphans.

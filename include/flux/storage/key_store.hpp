@@ -2,6 +2,7 @@
 // stores in memory and in a file. sql.hpp has those in databases.
 #pragma once
 
+#include <flux/detail/mode.hpp>
 #include <flux/error.hpp>
 
 #include <chrono>
@@ -96,9 +97,9 @@ class KeyStore {
 class MemoryKeyStore final : public KeyStore {
  public:
   MemoryKeyStore() = default;
-  Result<std::vector<ApiKeyRecord>> load() override;
-  Result<void> put(const ApiKeyRecord& record) override;
-  Result<void> remove(const std::string& id) override;
+  FLUX_DECL Result<std::vector<ApiKeyRecord>> load() override;
+  FLUX_DECL Result<void> put(const ApiKeyRecord& record) override;
+  FLUX_DECL Result<void> remove(const std::string& id) override;
 
  private:
   std::mutex mutex_;
@@ -128,13 +129,13 @@ class FileKeyStore final : public KeyStore {
   /// keys.
   /// Errors: throws flux::Error (bad_config) if the file can't be created or read, or has a bad line.
   explicit FileKeyStore(std::string path);
-  ~FileKeyStore() override;
+  FLUX_DECL ~FileKeyStore() override;
   FileKeyStore(const FileKeyStore&) = delete;
   FileKeyStore& operator=(const FileKeyStore&) = delete;
 
-  Result<std::vector<ApiKeyRecord>> load() override;
-  Result<void> put(const ApiKeyRecord& record) override;
-  Result<void> remove(const std::string& id) override;
+  FLUX_DECL Result<std::vector<ApiKeyRecord>> load() override;
+  FLUX_DECL Result<void> put(const ApiKeyRecord& record) override;
+  FLUX_DECL Result<void> remove(const std::string& id) override;
 
  private:
   template <class Change>

@@ -1,6 +1,7 @@
 // Chat in memory: the default store.
 #pragma once
 
+#include <flux/detail/mode.hpp>
 #include <flux/storage/chat_store.hpp>
 
 #include <cstddef>
@@ -19,15 +20,15 @@ class MemoryChatStore final : public ChatStore {
   /// An empty store with these bounds.
   explicit MemoryChatStore(std::size_t messages_per_room = 1000, std::size_t rooms_max = 10'000,
                            std::size_t bytes_max = 67'108'864);
-  ~MemoryChatStore() override;
+  FLUX_DECL ~MemoryChatStore() override;
   MemoryChatStore(const MemoryChatStore&) = delete;
   MemoryChatStore& operator=(const MemoryChatStore&) = delete;
 
-  Result<Offset> append(const RoomId& room, const ChatMessage& message) override;
-  Result<std::vector<ChatMessage>> history(const RoomId& room, std::size_t limit, Offset before) override;
+  FLUX_DECL Result<Offset> append(const RoomId& room, const ChatMessage& message) override;
+  FLUX_DECL Result<std::vector<ChatMessage>> history(const RoomId& room, std::size_t limit, Offset before) override;
   bool may_block() const override { return false; }
   bool can_edit() const override { return true; }
-  Result<bool> replace(const RoomId& room, const ChatMessage& message) override;
+  FLUX_DECL Result<bool> replace(const RoomId& room, const ChatMessage& message) override;
 
  private:
   const std::unique_ptr<ChatStore> chat_;

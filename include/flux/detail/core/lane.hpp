@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/detail/core/loop.hpp>
+#include <flux/detail/mode.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -148,7 +149,7 @@ class Lane final : public Loop::Flushable, public std::enable_shared_from_this<L
   void remove(LaneSeat& seat);
   std::size_t members() const noexcept { return members_.size(); }
   /// Delivers a batch; the next one in another turn.
-  void flush() override;
+  FLUX_DECL void flush() override;
   /// Delivers everything pending at once. A requested flush still runs later.
   void flush_now();
 

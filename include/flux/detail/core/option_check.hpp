@@ -22,6 +22,13 @@ inline void require_at_least(std::size_t least, std::size_t value, const char* n
   require_option(value >= least, std::string(name) + " must be at least " + std::to_string(least) + given(value));
 }
 
+/// Returns the function that the application gave to `method`. Errors: throws `Error` (bad_config) if it is empty.
+template <class Function>
+Function callable(const char* method, Function function) {
+  require_option(static_cast<bool>(function), std::string(method) + " needs a function to call; this one is empty");
+  return function;
+}
+
 /// Bounds options in seconds, so that milliseconds of them never overflow.
 inline constexpr std::chrono::hours hundred_years(24 * 36'525);
 

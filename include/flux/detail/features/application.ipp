@@ -90,8 +90,7 @@ FLUX_DECL void Application::hold_and_share(const std::shared_ptr<Room>& room, co
 
 FLUX_DECL void Application::chat(const RoomId& room, ChatPost post, const Done<ChatMessage>& done) const {
   if (const auto checked = backend_.rooms.check_id(room); !checked) return done(checked.error());
-  if (post.metadata) post.metadata = detail::relayable(std::move(*post.metadata));
-  if (const auto checked = detail::check_chat(post.message, post.metadata, backend_.config.limits); !checked) {
+  if (const auto checked = detail::check_chat_text(post, backend_.config.limits); !checked) {
     return done(checked.error());
   }
   if (const auto checked = detail::check_chat_names(post); !checked) return done(checked.error());
@@ -118,12 +117,12 @@ FLUX_DECL std::string Application::user_of(const SessionId& session) const {
 
 FLUX_DECL void Application::edit_chat(const RoomId& room, Offset offset, std::string_view text,
                                       std::optional<JsonText> metadata, const Done<ChatMessage>& done) const {
-  if (metadata) metadata = detail::relayable(std::move(*metadata));
-  if (const auto checked = detail::check_chat(text, metadata, backend_.config.limits); !checked) {
+  ChatPost edited{.message = std::string(text), .metadata = std::move(metadata)};
+  if (const auto checked = detail::check_chat_text(edited, backend_.config.limits); !checked) {
     return done(checked.error());
   }
-  std::string new_metadata = metadata ? std::move(*metadata).text() : std::string();
-  backend_.change_chat(room, offset, backend_.chat_edit(std::string(text), std::move(new_metadata)), done);
+  std::string new_metadata = edited.metadata ? std::move(*edited.metadata).text() : std::string();
+  backend_.change_chat(room, offset, backend_.chat_edit(std::move(edited.message), std::move(new_metadata)), done);
 }
 
 FLUX_DECL void Application::delete_chat(const RoomId& room, Offset offset, const Done<ChatMessage>& done) const {

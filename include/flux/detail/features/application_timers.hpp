@@ -3,6 +3,7 @@
 
 #include <flux/clock.hpp>
 #include <flux/detail/features/service.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/timer.hpp>
 
 #include <atomic>
@@ -41,8 +42,8 @@ class ApplicationTimers final : public Service, public std::enable_shared_from_t
   Timer add(std::chrono::milliseconds delay, std::chrono::milliseconds period, std::function<void()> call);
   void cancel(const std::shared_ptr<ApplicationTimer>& timer);
 
-  void start(core::Loop& loop) override;
-  void stop() override;
+  FLUX_DECL void start(core::Loop& loop) override;
+  FLUX_DECL void stop() override;
 
  private:
   using Shared = std::shared_ptr<ApplicationTimer>;

@@ -3,6 +3,7 @@
 
 #include <flux/detail/features/backend.hpp>
 #include <flux/detail/features/service.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/detail/storage/store_queue.hpp>
 
 #include <memory>
@@ -14,9 +15,9 @@ class ChatService final : public Service {
   /// `backend` must outlive it.
   explicit ChatService(Backend& backend) : backend_(backend) {}
 
-  void check() const override;
-  void start(core::Loop& loop) override;
-  void stop() override;
+  FLUX_DECL void check() const override;
+  FLUX_DECL void start(core::Loop& loop) override;
+  FLUX_DECL void stop() override;
   void add_metrics(core::MetricSet& metrics) const override { backend_.chat_faults->add_metrics(metrics, "chat"); }
 
  private:

@@ -6,6 +6,7 @@
 #include <flux/detail/features/file_feature.hpp>
 #include <flux/detail/features/guarded_file_store.hpp>
 #include <flux/detail/features/unfinished_uploads.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/detail/storage/store_queue.hpp>
 #include <flux/json.hpp>
 #include <flux/types.hpp>
@@ -42,11 +43,11 @@ class FilePlace final : public FileHold {
  public:
   /// `shares`: the file becomes shared when this place is stored.
   FilePlace(const std::shared_ptr<Files>& files, FileInfo info, bool shares);
-  ~FilePlace() override;
+  FLUX_DECL ~FilePlace() override;
 
   const FileInfo& info() const noexcept override { return info_; }
   JsonText stored_data() const override { return features::stored_data(info_); }
-  void stored() const override;
+  FLUX_DECL void stored() const override;
 
  private:
   const std::weak_ptr<Files> files_;

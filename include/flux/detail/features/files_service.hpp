@@ -7,6 +7,7 @@
 #include <flux/detail/features/service.hpp>
 #include <flux/detail/gate/file_link.hpp>
 #include <flux/detail/gate/upload_ticket.hpp>
+#include <flux/detail/mode.hpp>
 
 #include <chrono>
 #include <functional>
@@ -27,7 +28,7 @@ class FilesService final : public Service, public FileFeature {
   const gate::UploadTickets& tickets() const noexcept { return tickets_; }
   const gate::FileLinks& links() const noexcept { return links_; }
 
-  void start(core::Loop& loop) override;
+  FLUX_DECL void start(core::Loop& loop) override;
   void stop() override { files_->stop(); }
   void add_metrics(core::MetricSet& metrics) const override { faults_->add_metrics(metrics, "files"); }
 
@@ -40,14 +41,14 @@ class FilesService final : public Service, public FileFeature {
     files_->hold_to_store(id, std::move(holder), std::move(done));
   }
   Result<FileHoldPtr> hold_again(const FileId& id) override { return files_->hold_again(id); }
-  void ask_to_share(const SessionPtr& session, const FileInfo& file, const RoomId& room,
-                    const Done<FileHolder>& done) override;
-  void store_whole(const SessionPtr& session, WholeFile whole, std::function<bool()> wanted,
-                   Done<FileHoldPtr> done) override;
-  void store_new(const std::shared_ptr<core::Loop>& loop, NewFile file, Done<FileInfo> done) override;
-  Result<SignedTicket> upload_ticket(const detail::SessionState& session, const RoomId& room) const override;
-  Result<std::string> link(const FileId& file, std::chrono::seconds valid_for,
-                           std::string_view file_name) const override;
+  FLUX_DECL void ask_to_share(const SessionPtr& session, const FileInfo& file, const RoomId& room,
+                              const Done<FileHolder>& done) override;
+  FLUX_DECL void store_whole(const SessionPtr& session, WholeFile whole, std::function<bool()> wanted,
+                             Done<FileHoldPtr> done) override;
+  FLUX_DECL void store_new(const std::shared_ptr<core::Loop>& loop, NewFile file, Done<FileInfo> done) override;
+  FLUX_DECL Result<SignedTicket> upload_ticket(const detail::SessionState& session, const RoomId& room) const override;
+  FLUX_DECL Result<std::string> link(const FileId& file, std::chrono::seconds valid_for,
+                                     std::string_view file_name) const override;
   void page(FileQuery query, Done<FilesPage> done) override { files_->page(std::move(query), std::move(done)); }
   void cleanup(Done<FileCleanup> done) override { files_->cleanup(std::move(done)); }
 

@@ -70,20 +70,6 @@ inline Result<void> check_key(std::string_view key, const Limits& limits) {
                                            std::to_string(key.size()));
 }
 
-/// A chat message that the application sends. Errors: invalid_argument.
-inline Result<void> check_chat(std::string_view text, const std::optional<JsonText>& metadata, const Limits& limits) {
-  if (text.size() > limits.chat_bytes_max || text.find('\0') != std::string_view::npos || !core::valid_utf8(text)) {
-    return Error(Errc::invalid_argument, "a chat message is UTF-8 without NUL, of at most " +
-                                             std::to_string(limits.chat_bytes_max) + " bytes, not \"" +
-                                             core::shown(text) + "\" of " + std::to_string(text.size()));
-  }
-  if (metadata && metadata->text().size() > limits.metadata_bytes_max) {
-    return Error(Errc::invalid_argument, "metadata has at most " + std::to_string(limits.metadata_bytes_max) +
-                                             " bytes, not " + std::to_string(metadata->text().size()));
-  }
-  return {};
-}
-
 /// The longest id of a chat message: all that the key of a table in MySQL holds.
 inline constexpr std::size_t chat_id_bytes_max = 1024;
 
@@ -149,7 +135,7 @@ inline Result<void> check_changed(EventMessage& message, const Limits& limits) {
   return check_size("payload", message.payload->text().size(), limits.message_bytes_max);
 }
 
-/// `Draft` has a message and metadata.
+/// A chat message, also one that the application sends. `Draft` has a message and metadata.
 template <class Draft>
 Result<void> check_chat_text(Draft& draft, const Limits& limits) {
   draft.message = storable_text(std::move(draft.message));

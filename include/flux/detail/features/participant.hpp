@@ -8,6 +8,7 @@
 #include <flux/detail/features/backend.hpp>
 #include <flux/detail/features/presence_throttle.hpp>
 #include <flux/detail/features/room.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/events.hpp>
 
 #include <atomic>
@@ -65,19 +66,19 @@ class Participant : public detail::SessionState {
 
   Participant(const ClientGroup& group, std::uint64_t key, std::shared_ptr<core::Loop> loop,
               const core::ClientAddress& remote, std::shared_ptr<const Grant> grant);
-  ~Participant() override;
+  FLUX_DECL ~Participant() override;
 
   bool connected() const final { return connected_.load(std::memory_order_relaxed); }
-  std::vector<RoomId> rooms() const final;
-  void leave_room(const RoomPtr& room) final;
-  void place(Placement placement, SessionState::WhenDone done) final;
-  void put_out(RoomId room, std::string reason, SessionState::WhenDone done) final;
-  Result<void> change_grant(Grant grant) final;
-  Result<void> change_data(JsonText data) final;
-  void access_expiring(std::int64_t expires_at) final;
-  bool access_expired(std::int64_t expires_at) final;
-  void leave_rooms() final;
-  void end_access(CloseCode code, std::string_view reason) final;
+  FLUX_DECL std::vector<RoomId> rooms() const final;
+  FLUX_DECL void leave_room(const RoomPtr& room) final;
+  FLUX_DECL void place(Placement placement, SessionState::WhenDone done) final;
+  FLUX_DECL void put_out(RoomId room, std::string reason, SessionState::WhenDone done) final;
+  FLUX_DECL Result<void> change_grant(Grant grant) final;
+  FLUX_DECL Result<void> change_data(JsonText data) final;
+  FLUX_DECL void access_expiring(std::int64_t expires_at) final;
+  FLUX_DECL bool access_expired(std::int64_t expires_at) final;
+  FLUX_DECL void leave_rooms() final;
+  FLUX_DECL void end_access(CloseCode code, std::string_view reason) final;
 
   // --- Access ---
 
@@ -227,7 +228,7 @@ class Participant : public detail::SessionState {
   /// What errors call the client.
   virtual std::string_view noun() const { return "client"; }
   /// The error for a request whose client has left `room` before it could be acted on. Code: not_in_room.
-  virtual Error no_longer_in(const RoomId& room) const;
+  FLUX_DECL virtual Error no_longer_in(const RoomId& room) const;
 
   // --- Life ---
 
@@ -245,7 +246,7 @@ class Participant : public detail::SessionState {
   /// The application has given the session this grant.
   virtual void take_changed(Grant grant) { replace_grant(std::move(grant)); }
   /// Replaces the grant with that of a new token. Errors: those of `gate::check_refresh`.
-  virtual Result<void> take_refreshed(const Grant& grant);
+  FLUX_DECL virtual Result<void> take_refreshed(const Grant& grant);
 
   /// Counts a message against the limits of the client; `bucket`: its connection's. None: it may be acted on.
   std::optional<gate::Excess> over_rate(gate::RateLimit& bucket);

@@ -106,6 +106,7 @@ FLUX_DECL void PublicSpace::tell_removed(Offset offset) {
 FLUX_DECL void PublicSpace::list_changed() {
   ++version_;
   encoded_.clear();
+  have_list_.clear();
   core::Lane* const lane = lists_.any_lane();
   if (lane == nullptr || !list_timer_.expired()) return;
   const Clock::TimePoint now = lane->loop().clock().now();
@@ -140,6 +141,7 @@ FLUX_DECL void PublicSpace::send_list(Clock::TimePoint now) {
         }
       },
       shared_from_this(), core::SegmentPolicy::newest, version_ - 1);
+  for (const core::SessionKey watcher : std::exchange(have_list_, {})) lists_.exclude_from_last(watcher);
   if (list_bytes_per_second_ == 0) return;
   const std::chrono::duration<double> takes(static_cast<double>(largest) / static_cast<double>(list_bytes_per_second_));
   lists_paid_until_ = std::max(lists_paid_until_, now) + std::chrono::duration_cast<Clock::TimePoint::duration>(takes);
@@ -197,6 +199,7 @@ FLUX_DECL ItemsPage PublicSpace::enter(core::Audience& audience, const PublicWat
     leave(seat);
     seat.lane = audience.enter(watcher.loop, view, watcher.key, *watcher.outlet, seat.seat);
     seat.hears_changes = hears_changes;
+    if (!hears_changes && asked.before == 0 && !list_timer_.expired()) have_list_.insert(watcher.key);
   }
   return items_.page(asked).copy();
 }

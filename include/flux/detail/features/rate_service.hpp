@@ -3,6 +3,7 @@
 
 #include <flux/detail/features/backend.hpp>
 #include <flux/detail/features/service.hpp>
+#include <flux/detail/mode.hpp>
 
 namespace flux::features {
 
@@ -12,9 +13,9 @@ class RateService final : public Service {
   /// `backend` outlives it.
   explicit RateService(Backend& backend) : backend_(backend) {}
 
-  void check() const override;
+  FLUX_DECL void check() const override;
   /// By now modules have added their requests. Errors: throws `Error`: bad_config for an operation that no request has.
-  void prepare() override;
+  FLUX_DECL void prepare() override;
 
  private:
   Backend& backend_;

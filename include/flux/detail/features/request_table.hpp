@@ -81,7 +81,7 @@ class RequestTable {
     }
     const auto found = methods_.find(method);
     if (found != methods_.end()) methods_.erase(found);
-    if (made.handler) methods_.emplace(method, std::move(made));
+    methods_.emplace(method, std::move(made));
   }
   /// Null: there is no such method.
   const Method* find(std::string_view method) const {

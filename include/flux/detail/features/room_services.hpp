@@ -3,6 +3,7 @@
 
 #include <flux/detail/features/backend.hpp>
 #include <flux/detail/features/service.hpp>
+#include <flux/detail/mode.hpp>
 
 namespace flux::features {
 
@@ -12,10 +13,10 @@ class RoomLogService final : public Service {
   /// `backend` outlives it.
   explicit RoomLogService(Backend& backend) : backend_(backend) {}
 
-  void check() const override;
-  void prepare() override;
-  void start(core::Loop& loop) override;
-  void stop() override;
+  FLUX_DECL void check() const override;
+  FLUX_DECL void prepare() override;
+  FLUX_DECL void start(core::Loop& loop) override;
+  FLUX_DECL void stop() override;
   void add_metrics(core::MetricSet& metrics) const override { backend_.room_faults->add_metrics(metrics, "rooms"); }
 
  private:
@@ -31,10 +32,10 @@ class RoomsService final : public Service {
   /// `backend` outlives it.
   explicit RoomsService(Backend& backend) : backend_(backend) {}
 
-  void check() const override;
+  FLUX_DECL void check() const override;
   void start(core::Loop& loop) override { backend_.rooms.start(loop); }
   void begin_stop() override { backend_.rooms.begin_stop(); }
-  void add_metrics(core::MetricSet& metrics) const override;
+  FLUX_DECL void add_metrics(core::MetricSet& metrics) const override;
 
  private:
   Backend& backend_;

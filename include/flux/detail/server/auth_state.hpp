@@ -7,6 +7,7 @@
 #include <flux/detail/gate/authenticator.hpp>
 #include <flux/detail/gate/jwks_source.hpp>
 #include <flux/detail/gate/shared_rates.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/detail/server/server_state.hpp>
 
 #include <memory>
@@ -27,13 +28,13 @@ class AuthState final : public gate::Authenticator,
   void open_api_keys();
 
   // Authenticator
-  void verify(const gate::Credential& credential, std::shared_ptr<AnswerTarget<Grant>> answer) override;
+  FLUX_DECL void verify(const gate::Credential& credential, std::shared_ptr<AnswerTarget<Grant>> answer) override;
   bool required() const override { return options_.required; }
 
   // Service
-  void start(core::Loop& loop) override;
-  void begin_stop() override;
-  void stop() override;
+  FLUX_DECL void start(core::Loop& loop) override;
+  FLUX_DECL void begin_stop() override;
+  FLUX_DECL void stop() override;
 
   Result<Grant> authenticate(std::string_view token) const;
   Result<std::string> issue(const JsonText& claims, std::chrono::seconds valid_for) const;

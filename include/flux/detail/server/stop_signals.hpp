@@ -3,6 +3,7 @@
 
 #include <flux/detail/core/asio.hpp>
 #include <flux/detail/features/service.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/signals.hpp>
 
 #include <asio/posix/basic_stream_descriptor.hpp>
@@ -21,12 +22,12 @@ class ServerState;
 class StopSignals final : public features::Service, public std::enable_shared_from_this<StopSignals> {
  public:
   StopSignals(ServerState& state, SignalOptions options);
-  ~StopSignals() override;
+  FLUX_DECL ~StopSignals() override;
 
-  void prepare() override;
-  void start(core::Loop& loop) override;
-  void begin_stop() override;
-  void stop() override;
+  FLUX_DECL void prepare() override;
+  FLUX_DECL void start(core::Loop& loop) override;
+  FLUX_DECL void begin_stop() override;
+  FLUX_DECL void stop() override;
 
  private:
   struct Handled {

@@ -3,6 +3,7 @@
 
 #include <flux/detail/core/digest.hpp>
 #include <flux/detail/core/secret.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/detail/storage/file_usage.hpp>
 #include <flux/detail/storage/raw_file.hpp>
 #include <flux/storage/disk_file_store.hpp>
@@ -23,23 +24,23 @@ namespace flux::storage {
 class DiskFiles final : public FileStore {
  public:
   DiskFiles(std::string folder, DiskFileStoreOptions options);
-  ~DiskFiles() override;
+  FLUX_DECL ~DiskFiles() override;
   DiskFiles(const DiskFiles&) = delete;
   DiskFiles& operator=(const DiskFiles&) = delete;
 
-  Result<void> create(const FileInfo& file) override;
-  Result<void> set_length(const FileId& id, std::uint64_t length) override;
-  Result<std::uint64_t> append(const FileId& id, std::uint64_t offset, std::string_view bytes) override;
-  Result<FileInfo> complete(const FileId& id) override;
-  Result<FileInfo> info(const FileId& id) override;
-  Result<std::size_t> read(const FileId& id, std::uint64_t offset, std::span<char> into) override;
-  Result<void> mark_shared(const FileId& id) override;
-  Result<void> mark_deleted(const FileId& id) override;
-  Result<void> remove(const FileId& id) override;
-  Result<std::vector<FileInfo>> list() override;
-  Result<FilesPage> page(const FileQuery& query) override;
-  Result<FileCleanup> cleanup_deleted() override;
-  Result<FileSweep> sweep(std::int64_t idle_since) override;
+  FLUX_DECL Result<void> create(const FileInfo& file) override;
+  FLUX_DECL Result<void> set_length(const FileId& id, std::uint64_t length) override;
+  FLUX_DECL Result<std::uint64_t> append(const FileId& id, std::uint64_t offset, std::string_view bytes) override;
+  FLUX_DECL Result<FileInfo> complete(const FileId& id) override;
+  FLUX_DECL Result<FileInfo> info(const FileId& id) override;
+  FLUX_DECL Result<std::size_t> read(const FileId& id, std::uint64_t offset, std::span<char> into) override;
+  FLUX_DECL Result<void> mark_shared(const FileId& id) override;
+  FLUX_DECL Result<void> mark_deleted(const FileId& id) override;
+  FLUX_DECL Result<void> remove(const FileId& id) override;
+  FLUX_DECL Result<std::vector<FileInfo>> list() override;
+  FLUX_DECL Result<FilesPage> page(const FileQuery& query) override;
+  FLUX_DECL Result<FileCleanup> cleanup_deleted() override;
+  FLUX_DECL Result<FileSweep> sweep(std::int64_t idle_since) override;
 
  private:
   struct Entry {

@@ -1,6 +1,7 @@
 // The index of a file store as a journal in one file.
 #pragma once
 
+#include <flux/detail/mode.hpp>
 #include <flux/detail/storage/journal.hpp>
 #include <flux/storage/file_index.hpp>
 
@@ -21,17 +22,17 @@ class FileIndexLog final : public FileIndex, private storage::JournalState {
  public:
   /// `path`: the file, UTF-8. `load` creates it; its folder must exist.
   explicit FileIndexLog(std::string path);
-  Result<std::vector<FileInfo>> load() override;
-  Result<void> save(const FileInfo& file) override;
-  Result<void> erase(const FileId& id) override;
+  FLUX_DECL Result<std::vector<FileInfo>> load() override;
+  FLUX_DECL Result<void> save(const FileInfo& file) override;
+  FLUX_DECL Result<void> erase(const FileId& id) override;
 
  private:
   using Places = std::unordered_map<FileId, storage::JournalPlace>;
 
-  Result<void> apply(const storage::JournalRecord& record) override;
+  FLUX_DECL Result<void> apply(const storage::JournalRecord& record) override;
   std::uint64_t live_bytes() const override { return live_bytes_; }
-  Result<void> write_live(storage::JournalSnapshot& to) override;
-  void rewritten() override;
+  FLUX_DECL Result<void> write_live(storage::JournalSnapshot& to) override;
+  FLUX_DECL void rewritten() override;
   void forget(const FileId& id);
 
   storage::Journal journal_;

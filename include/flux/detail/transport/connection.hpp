@@ -5,6 +5,7 @@
 #include <flux/detail/core/address_seats.hpp>
 #include <flux/detail/core/ip_address.hpp>
 #include <flux/detail/core/loop.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/detail/transport/minimum_rate.hpp>
 #include <flux/detail/transport/socket_in_transit.hpp>
 #include <flux/detail/transport/tls.hpp>
@@ -73,7 +74,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   /// `group` must outlive the connection.
   Connection(std::shared_ptr<core::Loop> loop, ConnectionGroup& group, flux::detail::Socket socket,
              std::unique_ptr<TlsEngine> tls);
-  ~Connection() override;
+  FLUX_DECL ~Connection() override;
 
   /// Begins to read. `first`: bytes already read from the socket by others.
   void start(std::shared_ptr<StreamHandler> handler, std::string first = {});
@@ -144,7 +145,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void set_deadline(std::chrono::milliseconds after) { loop_->set_deadline(*this, after); }
   void clear_deadline() { loop_->clear_deadline(*this); }
 
-  void flush() override;
+  FLUX_DECL void flush() override;
   /// The start of the memory that a write reads, for prefetching.
   const void* hot_memory() const noexcept { return &socket_; }
 
@@ -201,7 +202,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     std::size_t sent = 0;
   };
 
-  void on_deadline() override;
+  FLUX_DECL void on_deadline() override;
   void on_input_deadline();
   void on_output_deadline();
   void begin_input_period();

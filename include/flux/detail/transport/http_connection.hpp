@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/config.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/detail/transport/connection.hpp>
 #include <flux/detail/transport/http_date.hpp>
 #include <flux/detail/transport/http_encoder.hpp>
@@ -69,31 +70,31 @@ class HttpConnection final : public StreamHandler,
   core::ClientAddress client(const HttpHead& head) const;
 
   // StreamHandler
-  std::size_t on_data(char* data, std::size_t size) override;
-  void on_end() override;
-  void on_drained() override;
-  void on_deadline() override;
-  void on_input_stalled() override;
-  void on_stop() override;
-  void on_closed() override;
+  FLUX_DECL std::size_t on_data(char* data, std::size_t size) override;
+  FLUX_DECL void on_end() override;
+  FLUX_DECL void on_drained() override;
+  FLUX_DECL void on_deadline() override;
+  FLUX_DECL void on_input_stalled() override;
+  FLUX_DECL void on_stop() override;
+  FLUX_DECL void on_closed() override;
 
   // HttpExchangeOwner
-  bool serves(std::uint64_t exchange) const override;
-  void respond(int status, std::string body, std::string_view content_type, HttpFields fields) override;
-  void begin(int status, HttpFields fields, std::optional<std::uint64_t> content_length) override;
-  Sent write(std::string piece) override;
-  Sent write(const SharedBytes& bytes, std::size_t size) override;
-  void end() override;
-  void cut(std::string_view reason) override;
-  void drop() override;
-  void abort() override;
-  void abandoned() override;
-  void body_wanted() override;
-  void pause_body() override;
-  void resume_body() override;
-  std::size_t outbox_bytes() const override;
-  bool notify_drained() override;
-  void handler_failed(std::uint64_t exchange, const std::exception_ptr& error) override;
+  FLUX_DECL bool serves(std::uint64_t exchange) const override;
+  FLUX_DECL void respond(int status, std::string body, std::string_view content_type, HttpFields fields) override;
+  FLUX_DECL void begin(int status, HttpFields fields, std::optional<std::uint64_t> content_length) override;
+  FLUX_DECL Sent write(std::string piece) override;
+  FLUX_DECL Sent write(const SharedBytes& bytes, std::size_t size) override;
+  FLUX_DECL void end() override;
+  FLUX_DECL void cut(std::string_view reason) override;
+  FLUX_DECL void drop() override;
+  FLUX_DECL void abort() override;
+  FLUX_DECL void abandoned() override;
+  FLUX_DECL void body_wanted() override;
+  FLUX_DECL void pause_body() override;
+  FLUX_DECL void resume_body() override;
+  FLUX_DECL std::size_t outbox_bytes() const override;
+  FLUX_DECL bool notify_drained() override;
+  FLUX_DECL void handler_failed(std::uint64_t exchange, const std::exception_ptr& error) override;
 
  private:
   /// What the connection is waiting for, and so the meaning of the deadline.

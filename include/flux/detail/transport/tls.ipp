@@ -44,7 +44,7 @@ class OpenSslEngine;
 class OpenSslContext final : public TlsContext, public std::enable_shared_from_this<OpenSslContext> {
  public:
   static Result<std::shared_ptr<const TlsContext>> make(const TlsOptions& options);
-  std::unique_ptr<TlsEngine> engine() const override;
+  FLUX_DECL std::unique_ptr<TlsEngine> engine() const override;
 
  private:
   friend class OpenSslEngine;  // it keeps this object alive, because its BIO uses the methods here
@@ -64,9 +64,9 @@ class OpenSslEngine final : public TlsEngine {
  public:
   explicit OpenSslEngine(std::shared_ptr<const OpenSslContext> context);
 
-  bool receive(std::string_view from_peer, std::string& plain, std::string& encrypted) override;
-  void send(std::string_view plain, std::string& encrypted) override;
-  void finish(std::string& encrypted) override;
+  FLUX_DECL bool receive(std::string_view from_peer, std::string& plain, std::string& encrypted) override;
+  FLUX_DECL void send(std::string_view plain, std::string& encrypted) override;
+  FLUX_DECL void finish(std::string& encrypted) override;
   bool handshake_done() const override { return handshake_done_; }
   bool peer_finished() const override { return peer_finished_; }
   std::string error() const override { return error_; }

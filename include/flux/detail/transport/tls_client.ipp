@@ -22,9 +22,9 @@ class OpenSslClient final : public TlsEngine {
  public:
   explicit OpenSslClient(SslPtr ssl, BIO* input, BIO* output) : ssl_(std::move(ssl)), input_(input), output_(output) {}
 
-  bool receive(std::string_view from_peer, std::string& plain, std::string& encrypted) override;
-  void send(std::string_view plain, std::string& encrypted) override;
-  void finish(std::string& encrypted) override;
+  FLUX_DECL bool receive(std::string_view from_peer, std::string& plain, std::string& encrypted) override;
+  FLUX_DECL void send(std::string_view plain, std::string& encrypted) override;
+  FLUX_DECL void finish(std::string& encrypted) override;
   bool handshake_done() const override { return handshake_done_; }
   bool peer_finished() const override { return peer_finished_; }
   std::string error() const override { return error_; }

@@ -3,6 +3,7 @@
 
 #include <flux/config.hpp>
 #include <flux/detail/core/message_counter.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/detail/transport/connection.hpp>
 #include <flux/detail/transport/deflate.hpp>
 #include <flux/detail/transport/inflate_turns.hpp>
@@ -51,13 +52,13 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   void ignore_input() noexcept { bits_.fetch_or(ignores_input_bit, std::memory_order_release); }
   bool ignores_input() const noexcept { return (bits_.load(std::memory_order_acquire) & ignores_input_bit) != 0; }
 
-  std::size_t on_data(char* data, std::size_t size) final;
-  void on_end() final;
-  void on_deadline() final;
-  void on_input_stalled() final;
-  void on_output_stalled() final;
-  void on_stop() override;
-  void on_closed() final;
+  FLUX_DECL std::size_t on_data(char* data, std::size_t size) final;
+  FLUX_DECL void on_end() final;
+  FLUX_DECL void on_deadline() final;
+  FLUX_DECL void on_input_stalled() final;
+  FLUX_DECL void on_output_stalled() final;
+  FLUX_DECL void on_stop() override;
+  FLUX_DECL void on_closed() final;
   /// Called by `InflateTurns`.
   void on_inflate_turn();
 

@@ -4,6 +4,7 @@
 #include <flux/detail/endpoints/files/upload_body.hpp>
 #include <flux/detail/endpoints/hub.hpp>
 #include <flux/detail/features/files_service.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/detail/transport/http_exchange.hpp>
 
 #include <cstdint>
@@ -63,7 +64,7 @@ class FileCall final : public UploadBody, public std::enable_shared_from_this<Fi
 
   // The body
   std::optional<std::uint64_t> length() const override { return head().content_length(); }
-  void read(HttpExchangeState::BodyPiece piece, HttpExchangeState::BodyDone done) override;
+  FLUX_DECL void read(HttpExchangeState::BodyPiece piece, HttpExchangeState::BodyDone done) override;
   void pause() override { exchange_->pause_body(); }
   void resume() override { exchange_->resume_body(); }
 

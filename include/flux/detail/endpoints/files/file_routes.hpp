@@ -5,6 +5,7 @@
 #include <flux/detail/endpoints/files/file_call.hpp>
 #include <flux/detail/endpoints/files/file_download.hpp>
 #include <flux/detail/endpoints/files/file_upload.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/detail/transport/router.hpp>
 #include <flux/http.hpp>
 
@@ -35,7 +36,7 @@ class FileRoutes final : public endpoints::Endpoint {
  public:
   FileRoutes(Hub& hub, std::shared_ptr<features::FilesService> service);
 
-  void add_routes(transport::Router& router) override;
+  FLUX_DECL void add_routes(transport::Router& router) override;
 
  private:
   void serve(const HttpExchange& exchange);

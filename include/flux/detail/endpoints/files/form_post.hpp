@@ -2,6 +2,7 @@
 #pragma once
 
 #include <flux/detail/endpoints/files/upload_request.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/detail/transport/multipart.hpp>
 
 #include <cstddef>
@@ -33,12 +34,12 @@ class FormPost final : public UploadBody, public std::enable_shared_from_this<Fo
 
   FormPost(std::shared_ptr<FileCall> call, std::shared_ptr<UploadState> uploads);
   /// Removes the files of a form that was not stored.
-  ~FormPost() override;
+  FLUX_DECL ~FormPost() override;
   void start();
 
   // For the file that is being received, whose bytes these are
   std::optional<std::uint64_t> length() const override { return std::nullopt; }
-  void read(HttpExchangeState::BodyPiece piece, HttpExchangeState::BodyDone done) override;
+  FLUX_DECL void read(HttpExchangeState::BodyPiece piece, HttpExchangeState::BodyDone done) override;
   void pause() override { hold(); }
   void resume() override { release(); }
 
@@ -110,8 +111,8 @@ class FormFile final : public UploadRequest {
   std::shared_ptr<UploadBody> body() override { return form_; }
   void created() override { receive_body({}); }
   Error limit_error(Error error) const override { return form_->limit_error(std::move(error)); }
-  void received(const FileUpload::Outcome& outcome) override;
-  void stored() override;
+  FLUX_DECL void received(const FileUpload::Outcome& outcome) override;
+  FLUX_DECL void stored() override;
   void completed() override {}
   void not_completed(const Error& error) override { remove_file(error); }
   std::shared_ptr<FormFile> self() { return std::static_pointer_cast<FormFile>(shared_from_this()); }

@@ -4,6 +4,7 @@
 
 #include <flux/detail/endpoints/files/tus.hpp>
 #include <flux/detail/endpoints/files/upload_request.hpp>
+#include <flux/detail/mode.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -38,10 +39,10 @@ class TusRequest final : public UploadRequest {
   void set_length(std::uint64_t length);
   void say_offset();
 
-  void created() override;
-  void received(const FileUpload::Outcome& outcome) override;
-  void completed() override;
-  void not_completed(const Error& error) override;
+  FLUX_DECL void created() override;
+  FLUX_DECL void received(const FileUpload::Outcome& outcome) override;
+  FLUX_DECL void completed() override;
+  FLUX_DECL void not_completed(const Error& error) override;
   void answer();
   bool has_all_bytes() const noexcept { return file_.length && file_.size == *file_.length; }
 

@@ -3,6 +3,7 @@
 
 #include <flux/detail/endpoints/files/file_call.hpp>
 #include <flux/detail/endpoints/files/file_upload.hpp>
+#include <flux/detail/mode.hpp>
 
 #include <memory>
 #include <optional>
@@ -105,10 +106,10 @@ class FilePost final : public UploadRequest {
   void start();
 
  private:
-  void created() override;
-  void received(const FileUpload::Outcome& outcome) override;
-  void completed() override;
-  void not_completed(const Error& error) override;
+  FLUX_DECL void created() override;
+  FLUX_DECL void received(const FileUpload::Outcome& outcome) override;
+  FLUX_DECL void completed() override;
+  FLUX_DECL void not_completed(const Error& error) override;
 };
 
 /// `{fileId, fileName, mimeType, size, sha256?}`.

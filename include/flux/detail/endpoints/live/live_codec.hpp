@@ -5,6 +5,7 @@
 #include <flux/detail/endpoints/request_type.hpp>
 #include <flux/detail/features/request_table.hpp>
 #include <flux/detail/features/room_view.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/detail/transport/deflate.hpp>
 #include <flux/live.hpp>
 
@@ -55,14 +56,14 @@ class LiveWriter final : public features::RoomView, public features::PublicView,
   /// `deflate`: null for uncompressed frames. `window_bits`: as for `Deflater`.
   explicit LiveWriter(const DeflateOptions* deflate, int window_bits = transport::deflate_window_bits_max);
 
-  void event(std::string& out, const features::EventNotice& notice) const override;
-  void chat(std::string& out, const ChatMessage& stored) const override;
-  void data(std::string& out, std::string_view room, const SharedItem& item) const override;
-  void presence(std::string& out, const features::PresenceNotice& notice) const override;
-  void closed(std::string& out, std::string_view room, std::string_view reason) const override;
-  void public_history(std::string& out, const features::ItemsView& items) const override;
-  void public_item(std::string& out, const SharedItem& item) const override;
-  void public_removed(std::string& out, Offset offset) const override;
+  FLUX_DECL void event(std::string& out, const features::EventNotice& notice) const override;
+  FLUX_DECL void chat(std::string& out, const ChatMessage& stored) const override;
+  FLUX_DECL void data(std::string& out, std::string_view room, const SharedItem& item) const override;
+  FLUX_DECL void presence(std::string& out, const features::PresenceNotice& notice) const override;
+  FLUX_DECL void closed(std::string& out, std::string_view room, std::string_view reason) const override;
+  FLUX_DECL void public_history(std::string& out, const features::ItemsView& items) const override;
+  FLUX_DECL void public_item(std::string& out, const SharedItem& item) const override;
+  FLUX_DECL void public_removed(std::string& out, Offset offset) const override;
   void room_joined(std::string& out, const features::RoomSnapshot& room,
                    const Result<features::ChatPage>& history) const;
   /// The application has removed the client from the room.

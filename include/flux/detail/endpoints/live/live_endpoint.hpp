@@ -3,6 +3,7 @@
 
 #include <flux/detail/endpoints/endpoint.hpp>
 #include <flux/detail/endpoints/live/live_clients.hpp>
+#include <flux/detail/mode.hpp>
 
 #include <memory>
 #include <string>
@@ -15,10 +16,10 @@ class LiveEndpoint final : public endpoints::Endpoint {
   explicit LiveEndpoint(features::Backend& backend);
 
   /// None if `Config::live_path` is empty.
-  std::vector<std::string> websocket_paths() const override;
-  void check() const override;
-  void upgrade(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
-               transport::WebSocketService& websockets) override;
+  FLUX_DECL std::vector<std::string> websocket_paths() const override;
+  FLUX_DECL void check() const override;
+  FLUX_DECL void upgrade(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
+                         transport::WebSocketService& websockets) override;
 
  private:
   const LiveClients clients_;

@@ -4,6 +4,7 @@
 #include <flux/detail/endpoints/live/live_clients.hpp>
 #include <flux/detail/features/participant.hpp>
 #include <flux/detail/gate/client_limits.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/detail/transport/websocket_stream.hpp>
 
 #include <functional>
@@ -20,7 +21,7 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
  public:
   LiveSession(const LiveClients& clients, transport::Connection& connection, const core::ClientAddress& client,
               transport::WebSocketService& service, int deflate_window_bits, std::shared_ptr<const Grant> grant);
-  ~LiveSession() override;
+  FLUX_DECL ~LiveSession() override;
 
   /// All requests of the protocol. To add one, add an entry in live_requests.ipp.
   static std::span<const protocol::LiveRequestType> request_types() noexcept;
@@ -28,10 +29,10 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   /// Called once it is connected: enters the directory.
   void opened();
 
-  Result<Sent> send(std::string_view event, const JsonText& payload, const RoomId& room) override;
+  FLUX_DECL Result<Sent> send(std::string_view event, const JsonText& payload, const RoomId& room) override;
   std::string_view protocol() const noexcept override { return "live"; }
   ClientCounts counts() const noexcept override { return message_counts(); }
-  void close_session(CloseCode code, std::string_view reason) override;
+  FLUX_DECL void close_session(CloseCode code, std::string_view reason) override;
   void withdraw() noexcept override { ignore_input(); }
   bool withdrawn() const noexcept override { return ignores_input(); }
 
@@ -41,12 +42,12 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   struct Reader;
   struct Requests;
 
-  void on_message(std::string_view text, MessageType type) override;
+  FLUX_DECL void on_message(std::string_view text, MessageType type) override;
   void on_closing() override { flush_all(); }
-  void on_disconnect(const Disconnect& how) override;
-  void on_drained() override;
-  void deliver(const core::Batch& batch, std::span<const core::Listed> listed, core::LaneSeat& seat) override;
-  const void* hot_memory() const noexcept override;
+  FLUX_DECL void on_disconnect(const Disconnect& how) override;
+  FLUX_DECL void on_drained() override;
+  FLUX_DECL void deliver(const core::Batch& batch, std::span<const core::Listed> listed, core::LaneSeat& seat) override;
+  FLUX_DECL const void* hot_memory() const noexcept override;
 
   std::shared_ptr<Participant> self() override { return this_session(); }
   bool is_open() const override { return open() && !ignores_input(); }
@@ -54,9 +55,9 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   const features::RoomView& room_view() const override { return writer(); }
   void stop_reading() override { pause_input(); }
   void resume_reading() override { resume_input(); }
-  void tell_expiring(std::int64_t expires_at) override;
-  void tell_left(const RoomId& room, std::string_view reason) override;
-  void be_placed(const features::Participant::Placement& placement, const Done<void>& done) override;
+  FLUX_DECL void tell_expiring(std::int64_t expires_at) override;
+  FLUX_DECL void tell_left(const RoomId& room, std::string_view reason) override;
+  FLUX_DECL void be_placed(const features::Participant::Placement& placement, const Done<void>& done) override;
   std::string_view noun() const override { return "connection"; }
 
   void refuse_for_rate(std::string_view text, const gate::Excess& excess);

@@ -4,6 +4,7 @@
 #include <flux/detail/endpoints/endpoint.hpp>
 #include <flux/detail/endpoints/hub.hpp>
 #include <flux/detail/endpoints/raw/raw_clients.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/websocket.hpp>
 
 #include <cstddef>
@@ -33,13 +34,13 @@ class RawEndpoint final : public endpoints::Endpoint {
   RawClients& connected() noexcept { return clients_; }
 
   std::vector<std::string> websocket_paths() const override { return {path_}; }
-  void check() const override;
-  void upgrade(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
-               transport::WebSocketService& websockets) override;
+  FLUX_DECL void check() const override;
+  FLUX_DECL void upgrade(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
+                         transport::WebSocketService& websockets) override;
   std::vector<core::ListedClient> clients(std::string_view after, std::size_t limit) const override {
     return clients_.page(after, limit);
   }
-  bool disconnect(std::string_view id, CloseCode code, std::string_view reason) override;
+  FLUX_DECL bool disconnect(std::string_view id, CloseCode code, std::string_view reason) override;
 
  private:
   Hub& hub_;

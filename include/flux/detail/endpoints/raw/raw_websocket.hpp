@@ -5,6 +5,7 @@
 #include <flux/detail/endpoints/raw/raw_endpoint.hpp>
 #include <flux/detail/gate/client_limits.hpp>
 #include <flux/detail/gate/held_grant.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/detail/transport/websocket_stream.hpp>
 #include <flux/websocket.hpp>
 
@@ -52,8 +53,8 @@ class WebSocketState final : public transport::WebSocketStream {
   const std::weak_ptr<core::CallFaults>& call_faults() const noexcept { return loop_->call_faults(); }
 
  private:
-  void on_message(std::string_view message, MessageType type) override;
-  void on_disconnect(const Disconnect& how) override;
+  FLUX_DECL void on_message(std::string_view message, MessageType type) override;
+  FLUX_DECL void on_disconnect(const Disconnect& how) override;
   void on_drained() override { note_waiting(); }
   std::shared_ptr<gate::HeldGrant> hold(std::shared_ptr<const Grant> grant);
   std::shared_ptr<gate::HeldGrant> held_grant() const {

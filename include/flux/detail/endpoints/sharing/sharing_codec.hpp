@@ -6,6 +6,7 @@
 #include <flux/detail/endpoints/request_type.hpp>
 #include <flux/detail/endpoints/socketio/socketio_codec.hpp>
 #include <flux/detail/features/room_view.hpp>
+#include <flux/detail/mode.hpp>
 
 #include <array>
 #include <cstdint>
@@ -82,12 +83,12 @@ class SharingWriter final : public features::RoomView, public features::PublicVi
   enum class Form : std::uint8_t { websocket, polling };
   explicit SharingWriter(Form form) : form_(form) {}
 
-  void event(std::string& out, const features::EventNotice& notice) const override;
-  void chat(std::string& out, const ChatMessage& stored) const override;
-  void data(std::string& out, std::string_view room, const SharedItem& item) const override;
-  void presence(std::string& out, const features::PresenceNotice& notice) const override;
-  void closed(std::string& out, std::string_view room, std::string_view reason) const override;
-  void public_history(std::string& out, const features::ItemsView& items) const override;
+  FLUX_DECL void event(std::string& out, const features::EventNotice& notice) const override;
+  FLUX_DECL void chat(std::string& out, const ChatMessage& stored) const override;
+  FLUX_DECL void data(std::string& out, std::string_view room, const SharedItem& item) const override;
+  FLUX_DECL void presence(std::string& out, const features::PresenceNotice& notice) const override;
+  FLUX_DECL void closed(std::string& out, std::string_view room, std::string_view reason) const override;
+  FLUX_DECL void public_history(std::string& out, const features::ItemsView& items) const override;
 
  private:
   void put(std::string& out, std::string_view event, std::span<const SocketIoValue> arguments) const;

@@ -4,6 +4,7 @@
 #include <flux/detail/endpoints/sharing/sharing_codec.hpp>
 #include <flux/detail/endpoints/socketio/socketio_server.hpp>
 #include <flux/detail/features/participant.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/sharing.hpp>
 
 #include <memory>
@@ -55,23 +56,23 @@ class SharingSession final : public features::Participant,
   /// Enters the directory, and sends what is in the public space.
   void opened();
 
-  Result<Sent> send(std::string_view event, const JsonText& payload, const RoomId& room) override;
+  FLUX_DECL Result<Sent> send(std::string_view event, const JsonText& payload, const RoomId& room) override;
   std::string_view protocol() const noexcept override { return "sharing"; }
   ClientCounts counts() const noexcept override { return socket_->session()->counts(); }
   const std::shared_ptr<SocketIoSocket>& socket() const noexcept { return socket_; }
-  void close_session(CloseCode code, std::string_view reason) override;
+  FLUX_DECL void close_session(CloseCode code, std::string_view reason) override;
   void withdraw() noexcept override { socket_->session()->ignore_input(); }
   bool withdrawn() const noexcept override { return socket_->session()->ignores_input(); }
 
   std::shared_ptr<const Grant> grant() const override { return SessionState::grant(); }
   std::shared_ptr<const Grant> gate_grant() const override { return socket_->grant(); }
-  void grant_changed() override;
-  void handle(socketio::Event& event) override;
-  void refuse(socketio::Event& event, const Error& why) override;
-  void flush() override;
-  void transport_changed() override;
-  void drained() override;
-  void gone(EndReason reason) override;
+  FLUX_DECL void grant_changed() override;
+  FLUX_DECL void handle(socketio::Event& event) override;
+  FLUX_DECL void refuse(socketio::Event& event, const Error& why) override;
+  FLUX_DECL void flush() override;
+  FLUX_DECL void transport_changed() override;
+  FLUX_DECL void drained() override;
+  FLUX_DECL void gone(EndReason reason) override;
 
  private:
   using Request = protocol::SharingRequest;
@@ -87,12 +88,12 @@ class SharingSession final : public features::Participant,
   void stop_reading() override { socket_->session()->hold_input(); }
   void resume_reading() override { socket_->session()->release_input(); }
   gate::OperationBuckets& operation_buckets() override { return socket_->session()->operation_buckets(); }
-  Error no_longer_in(const RoomId& room) const override;
-  void tell_expiring(std::int64_t expires_at) override;
-  void tell_left(const RoomId& room, std::string_view reason) override;
-  void be_placed(const features::Participant::Placement& placement, const Done<void>& done) override;
-  Result<void> take_refreshed(const Grant& grant) override;
-  void take_changed(Grant grant) override;
+  FLUX_DECL Error no_longer_in(const RoomId& room) const override;
+  FLUX_DECL void tell_expiring(std::int64_t expires_at) override;
+  FLUX_DECL void tell_left(const RoomId& room, std::string_view reason) override;
+  FLUX_DECL void be_placed(const features::Participant::Placement& placement, const Done<void>& done) override;
+  FLUX_DECL Result<void> take_refreshed(const Grant& grant) override;
+  FLUX_DECL void take_changed(Grant grant) override;
 
   class GateUser;
   void watch_gate_user();

@@ -7,6 +7,7 @@
 #include <flux/detail/endpoints/socketio/engineio_opening.hpp>
 #include <flux/detail/endpoints/socketio/engineio_pollers.hpp>
 #include <flux/detail/endpoints/socketio/engineio_session.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/detail/transport/http_connection.hpp>
 #include <flux/engineio.hpp>
 
@@ -60,15 +61,15 @@ class EngineIoServer : public endpoints::Endpoint {
   void serve(const HttpExchange& exchange);
 
   /// With a slash at the end, and without.
-  std::vector<std::string> websocket_paths() const override;
-  void add_routes(transport::Router& router) override;
+  FLUX_DECL std::vector<std::string> websocket_paths() const override;
+  FLUX_DECL void add_routes(transport::Router& router) override;
   void start(const endpoints::Homes& homes) override { homes_ = homes; }
-  void upgrade(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
-               transport::WebSocketService& websockets) override;
-  std::vector<core::ListedClient> clients(std::string_view after, std::size_t limit) const override;
-  bool disconnect(std::string_view sid, CloseCode code, std::string_view reason) override;
-  void stop() override;
-  void end(const core::Loop& loop) override;
+  FLUX_DECL void upgrade(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
+                         transport::WebSocketService& websockets) override;
+  FLUX_DECL std::vector<core::ListedClient> clients(std::string_view after, std::size_t limit) const override;
+  FLUX_DECL bool disconnect(std::string_view sid, CloseCode code, std::string_view reason) override;
+  FLUX_DECL void stop() override;
+  FLUX_DECL void end(const core::Loop& loop) override;
 
   void forget(std::string_view sid);
   void refuse(const HttpExchange& exchange, protocol::EngineIoRefusal refusal) const;

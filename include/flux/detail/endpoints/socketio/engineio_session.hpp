@@ -11,6 +11,7 @@
 #include <flux/detail/endpoints/socketio/engineio_websocket.hpp>
 #include <flux/detail/gate/client_limits.hpp>
 #include <flux/detail/gate/held_grant.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/engineio.hpp>
 #include <flux/http.hpp>
 
@@ -67,7 +68,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
                               private core::DeadlineWheel::Entry {
  public:
   EngineIoSession(EngineIoServer& server, std::string_view sid, std::shared_ptr<core::Loop> loop, bool base64);
-  ~EngineIoSession() override;
+  FLUX_DECL ~EngineIoSession() override;
 
   std::string_view sid() const noexcept { return {sid_.data(), sid_.size()}; }
   const std::shared_ptr<core::Loop>& loop() const noexcept { return loop_; }
@@ -145,8 +146,8 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   /// Counts a message of the client against its limits. An error: it must not be acted on; a client that continues is
   /// closed.
   Result<void> within_rate(const gate::Sender& sender);
-  void deliver(const core::Batch& batch, std::span<const core::Listed> listed, core::LaneSeat& seat) override;
-  const void* hot_memory() const noexcept override;
+  FLUX_DECL void deliver(const core::Batch& batch, std::span<const core::Listed> listed, core::LaneSeat& seat) override;
+  FLUX_DECL const void* hot_memory() const noexcept override;
 
   /// POSTs of a session do not overlap. Any thread.
   bool begin_post() { return !posting_.exchange(true); }
@@ -228,7 +229,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   std::size_t send_parts(const protocol::EngineIoPayload& payload);
   void take_run(const core::Batch& batch, const core::Run& run);
   void catch_up();
-  void flush() override;
+  FLUX_DECL void flush() override;
   void complete_upgrade();
   void say_farewell_over(std::shared_ptr<EngineIoWebSocket> websocket);
   void ping_in(std::chrono::milliseconds after, bool due);

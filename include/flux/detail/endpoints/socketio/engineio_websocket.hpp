@@ -3,6 +3,7 @@
 
 #include <flux/detail/core/delivery.hpp>
 #include <flux/detail/endpoints/socketio/engineio_codec.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/detail/transport/websocket_stream.hpp>
 
 #include <cstddef>
@@ -76,9 +77,9 @@ class EngineIoWebSocket final : public transport::WebSocketStream {
     std::optional<CloseCode> close;
   };
 
-  void on_message(std::string_view message, MessageType type) override;
-  void on_drained() override;
-  void on_disconnect(const Disconnect& how) override;
+  FLUX_DECL void on_message(std::string_view message, MessageType type) override;
+  FLUX_DECL void on_drained() override;
+  FLUX_DECL void on_disconnect(const Disconnect& how) override;
   void write_behind(std::string_view frames);
   void write_behind(const transport::SharedBytes& bytes, std::size_t begin, std::size_t end);
   void send_base64(transport::SharedBytes bytes);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/detail/core/option_check.hpp>
 #include <flux/detail/endpoints/socketio/socketio_question.hpp>
 #include <flux/detail/endpoints/socketio/socketio_server.hpp>
 #include <flux/detail/server/server_state.hpp>
@@ -74,13 +75,15 @@ FLUX_DECL bool Socket::connected() const { return state_->connected(); }
 FLUX_DECL bool Socket::recovered() const { return state_->recovered(); }
 FLUX_DECL std::string_view Socket::transport() const { return state_->transport(); }
 FLUX_DECL void Socket::on(std::string event, EventListener handler) const {
-  state_->on(std::move(event), std::move(handler), false);
+  state_->on(std::move(event), core::callable("on", std::move(handler)), false);
 }
 FLUX_DECL void Socket::once(std::string event, EventListener handler) const {
-  state_->on(std::move(event), std::move(handler), true);
+  state_->on(std::move(event), core::callable("once", std::move(handler)), true);
 }
 FLUX_DECL void Socket::off(std::string_view event) const { state_->off(event); }
-FLUX_DECL void Socket::use(EventMiddleware middleware) const { state_->use(std::move(middleware)); }
+FLUX_DECL void Socket::use(EventMiddleware middleware) const {
+  state_->use(core::callable("use", std::move(middleware)));
+}
 FLUX_DECL void Socket::on_refused(RefusedHandler handler) const { state_->on_refused(std::move(handler)); }
 FLUX_DECL void Socket::on_disconnecting(DisconnectListener handler) const {
   state_->on_disconnecting(std::move(handler));
@@ -136,11 +139,11 @@ FLUX_DECL void Next::refuse(std::string message, std::optional<JsonText> data) c
 
 FLUX_DECL const std::string& Namespace::name() const { return state_->name(); }
 FLUX_DECL Namespace& Namespace::use(Middleware middleware) {
-  state_->use(std::move(middleware));
+  state_->use(core::callable("use", std::move(middleware)));
   return *this;
 }
 FLUX_DECL Namespace& Namespace::on_connection(ConnectionHandler handler) {
-  state_->on_connection(std::move(handler));
+  state_->on_connection(core::callable("on_connection", std::move(handler)));
   return *this;
 }
 FLUX_DECL Broadcast Namespace::to(std::string room) const {
@@ -198,7 +201,7 @@ FLUX_DECL Io::Io(Server& server, Options options) {
 FLUX_DECL Namespace Io::of(const std::string& name) { return Namespace(state_->of(name)); }
 FLUX_DECL void Io::of(std::function<bool(std::string_view, const JsonText&)> matches,
                       std::function<void(Namespace)> made) {
-  state_->of(std::move(matches), std::move(made));
+  state_->of(core::callable("of", std::move(matches)), core::callable("of", std::move(made)));
 }
 FLUX_DECL Io& Io::use(Middleware middleware) {
   of("/").use(std::move(middleware));

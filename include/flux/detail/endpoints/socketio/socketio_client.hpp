@@ -1,6 +1,8 @@
 // One Socket.IO connection: turns its packets into calls of its sockets in namespaces.
 #pragma once
 
+#include <flux/detail/mode.hpp>
+
 #include <flux/detail/endpoints/socketio/engineio_server.hpp>
 #include <flux/detail/endpoints/socketio/socketio_namespace.hpp>
 #include <flux/socketio.hpp>
@@ -24,15 +26,15 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
 
   /// Called once, after construction.
   void start();
-  void on_message(std::string_view message, bool binary, std::string* owner) override;
-  void on_transport_changed() override;
-  void on_drained() override;
-  void on_closing() override;
-  void on_close(EndReason reason) override;
+  FLUX_DECL void on_message(std::string_view message, bool binary, std::string* owner) override;
+  FLUX_DECL void on_transport_changed() override;
+  FLUX_DECL void on_drained() override;
+  FLUX_DECL void on_closing() override;
+  FLUX_DECL void on_close(EndReason reason) override;
   /// The socket has left its namespace.
   void forget(const std::shared_ptr<SocketIoSocket>& socket);
   /// Sends every socket a DISCONNECT packet, then ends the connection.
-  void disconnect() override;
+  FLUX_DECL void disconnect() override;
 
  private:
   using Timer = std::optional<core::TimerQueue::Id>;

@@ -75,13 +75,13 @@ FLUX_DECL void SocketIoSocket::use(socketio::EventMiddleware middleware) {
 }
 
 FLUX_DECL void SocketIoSocket::on_refused(socketio::RefusedHandler handler) {
-  auto call = std::make_shared<const socketio::RefusedHandler>(std::move(handler));
+  auto call = handler ? std::make_shared<const socketio::RefusedHandler>(std::move(handler)) : nullptr;
   const std::lock_guard lock(mutex());
   if (life_ != Life::gone) rare().refused.swap(call);
 }
 
 FLUX_DECL void SocketIoSocket::on_disconnecting(socketio::DisconnectListener handler) {
-  auto call = std::make_unique<socketio::DisconnectListener>(std::move(handler));
+  auto call = handler ? std::make_unique<socketio::DisconnectListener>(std::move(handler)) : nullptr;
   const std::lock_guard lock(mutex());
   if (life_ != Life::gone) rare().on_disconnecting.swap(call);
 }
@@ -377,7 +377,7 @@ FLUX_DECL void SocketIoSocket::refuse_event(socketio::Event& event, const std::s
     const std::lock_guard lock(mutex());
     if (rare_) refused = rare_->refused;
   }
-  if (!refused || !*refused) return;
+  if (!refused) return;
   guarded("Socket.IO refusal", [&] { (*refused)(event, message, data); }, {.name = &event.name()});
 }
 
@@ -390,7 +390,7 @@ FLUX_DECL void SocketIoSocket::call_handlers(socketio::Event& event) {
     own = take_handler(event.name(), false);
   }
   const auto returns = [&](const socketio::EventListener& handler) {
-    return !handler || guarded("Socket.IO event", [&] { handler(event); }, {.name = &event.name()});
+    return guarded("Socket.IO event", [&] { handler(event); }, {.name = &event.name()});
   };
   const bool any_returned = !any || returns(*any);
   const bool own_returned = !own || returns(own->call);
@@ -557,7 +557,7 @@ FLUX_DECL bool SocketIoSocket::tell_disconnecting(EndReason reason) {
     const std::lock_guard lock(mutex());
     if (rare_) handler.swap(rare_->on_disconnecting);
   }
-  if (handler && *handler) {
+  if (handler) {
     guarded("disconnecting", [&] { (*handler)(to_string(reason)); });
   }
   return connected();
