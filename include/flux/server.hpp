@@ -299,6 +299,9 @@ class Server {
   /// Errors: invalid_argument (the id, the time, the name); forbidden without a file store or in a build without TLS.
   Result<std::string> file_link(const FileId& file, std::chrono::seconds valid_for,
                                 std::string_view file_name = {}) const;
+  /// Looks up a complete file. `done` is called as for `share_file`. Errors: file_not_found, also if it is not complete or
+  /// deleted; overloaded, stopped, store_failed; forbidden without a file store.
+  void file(const FileId& file, std::function<void(Result<FileInfo>)> done) const;
   /// Lists the complete files of the store, of one owner or of all, in pages: `files({.owner = "ann"}, done)`. `done` is
   /// called as for `share_file`. Errors: invalid_argument if `FileQuery::after` is not from a page; overloaded, stopped,
   /// store_failed; forbidden without a file store.
@@ -346,7 +349,8 @@ class Server {
   /// Cost: O(clients of the user) for the call. Many clients are ended in portions, so that the other clients of their
   /// loops are served in between.
   std::size_t revoke_user(std::string_view user_id, std::string_view reason = "access was revoked");
-  /// The same for one session. Errors: session_not_found.
+  /// The same for one client of any protocol; `id` as for `disconnect`. It may come back with the same token, which
+  /// `revoke_credential` prevents. Errors: session_not_found.
   Outcome<void> revoke(const SessionId& id, std::string_view reason = "access was revoked");
 
   /// Revokes the user until this time: its clients are disconnected as above, and until then the gate refuses every grant

@@ -617,6 +617,7 @@ TEST_CASE("access: a join that waits for its token fails if the user is revoked"
   CHECK(client.frame()->opcode == flux::transport::Opcode::close);
   answer.accept({.user_id = "ann"});
   client.send_close(4401);
+  client.tcp.end();
   CHECK(eventually([&] { return server.stats().connections_now == 0; }));
   CHECK_FALSE(server.room("r"));
 }

@@ -170,6 +170,44 @@ TEST_CASE("disconnect: every listed client is disconnected by its id, once") {
   }
 }
 
+TEST_CASE("revoke: the access of every listed client is ended by its id, once") {
+  Everything everything;
+  flux::Server& server = everything.server;
+  OneOfEach clients(server.port());
+  REQUIRE(eventually([&] { return all(server).size() == 5; }));
+  const auto listed = all(server);
+  for (const auto& client : listed) CHECK(server.revoke(client.id, "it is late").ok());
+  CHECK(clients.raw.closed().code == 4401);
+  CHECK(clients.raw.how_closed.reason == "it is late");
+  CHECK(clients.live.closed().code == 4401);
+  CHECK(clients.live.how_closed.reason == "it is late");
+  CHECK(clients.plain.closed().code == 4401);
+  CHECK_NOTHROW(clients.sharing.closed());  // after Socket.IO's DISCONNECT
+  CHECK(clients.engineio.closed().code == 4401);
+  CHECK(eventually([&] { return all(server).empty(); }));
+  for (const auto& client : listed) {
+    const auto again = server.revoke(client.id);
+    REQUIRE_FALSE(again.ok());
+    CHECK(again.error().code() == flux::Errc::session_not_found);
+  }
+}
+
+TEST_CASE("revoke: what a raw client has sent before is not handled afterwards") {
+  flux::Server server(test_config());
+  std::atomic<int> handled{0};
+  flux::WebSocketEndpoint endpoint;
+  endpoint.on_message = [&](const WebSocket& socket, std::string_view, flux::MessageType) {
+    ++handled;
+    CHECK(server.revoke(socket.id()).ok());
+  };
+  server.websocket("/raw", endpoint);
+  server.start();
+  WebSocketClient client(server.port(), "/raw");
+  client.tcp.send(flux::testing::text_frame("one") + flux::testing::text_frame("two"));
+  CHECK(client.closed().code == 4401);
+  CHECK(handled == 1);
+}
+
 TEST_CASE("disconnect: an id that no client has, session_not_found") {
   Everything everything;
   const OneOfEach clients(everything.server.port());

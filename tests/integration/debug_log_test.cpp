@@ -63,6 +63,7 @@ TEST_CASE("debug log: a client of protocol live, from its connection to its end,
   const auto id = ann.id;
   CHECK(code_of(ann.request("join_room", R"({"roomId":"closed"})")) == "FORBIDDEN");
   server.disconnect(id, flux::CloseCode::unauthorized, "enough");
+  CHECK(ann.closed().code == 4401);
   CHECK(lines.has({"live client " + id + " connected from 127.0.0.1:"}));
   CHECK(lines.has({"live client " + id + " joined room \"r\""}));
   CHECK(lines.has({"live client " + id + " was refused by the join handler: members only"}));

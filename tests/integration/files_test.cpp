@@ -1412,7 +1412,17 @@ TEST_CASE("files: the application lists files by owner, in pages, and those of a
     const auto made = client.request(post("/files", "x", "Authorization: Bearer " + user + "\r\n"));
     ids.push_back(path_of(made).substr(7));
   }
-  begin_upload(client, 1, "Authorization: Bearer ann\r\n");
+  const std::string unfinished = begin_upload(client, 1, "Authorization: Bearer ann\r\n").substr(7);
+  const auto info = [&](const flux::FileId& id) {
+    return answer_of<flux::FileInfo>([&](auto done) { server.file(id, done); });
+  };
+  REQUIRE(info(ids[1]).ok());
+  CHECK(info(ids[1])->id == ids[1]);
+  CHECK(info(ids[1])->owner == "bob");
+  for (const flux::FileId& id :
+       {unfinished, flux::FileId("00000000-0000-4000-8000-000000000000"), flux::FileId("../x")}) {
+    CHECK(info(id).error().code() == flux::Errc::file_not_found);
+  }
   const auto first = page({.owner = "ann", .limit = 1}).value();
   REQUIRE(first.files.size() == 1);
   const auto second = page({.owner = "ann", .after = first.after, .limit = 1}).value();

@@ -106,7 +106,7 @@ TEST_CASE("verdict: nothing happens if its client leaves, or the server stops an
   LiveClient client(server.port());
   client.send("join_room", R"({"roomId":"r"})", "1");
   const auto stopped = second.get();
-  server.stop();
+  server.stop(0ms);
   in_other_thread([&] {
     left->accept();
     stopped.accept();

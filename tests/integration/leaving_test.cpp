@@ -138,7 +138,8 @@ TEST_CASE("leaving: a closing room and a stopping server deliver everything sent
   }
   SECTION("the server") {
     for (int i = 0; i < 5; ++i) REQUIRE(server.broadcast("r", numbered("e", i), "1"_json).ok());
-    server.stop(5s);
+    Crew crew;
+    crew.add([&] { server.stop(5s); });  // returns when the clients have closed
     int heard = 0;
     while (text_at(socket.next("room:event"), "/1/event") != "e4") ++heard;
     CHECK(heard == 4);
@@ -146,6 +147,7 @@ TEST_CASE("leaving: a closing room and a stopping server deliver everything sent
     CHECK(std::count_if(client.before_close.begin(), client.before_close.end(), [](const std::string& text) {
             return type_of(flux::JsonText::parse(text).value()) == "broadcast_event";
           }) == 5);
+    CHECK_NOTHROW(socket.closed());
   }
 }
 

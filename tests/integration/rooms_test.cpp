@@ -193,7 +193,7 @@ TEST_CASE("rooms: a room that a client creates by joining is stored if the appli
     server.start();
     LiveClient ann(server.port());
     CHECK(text_at(ann.join("r"), "/payload/mode") == "singleton");
-    server.stop();
+    server.stop(0ms);
   }
   flux::Server server(config);
   server.start();

@@ -31,7 +31,7 @@ async function upload() {
 }
 
 if (isMainThread) {
-  describe('files of 100 MB', {timeout: 2 * boundMs}, () => {
+  describe('files of 100 MB', {timeout: 4 * boundMs}, () => {
     let server; // its limit is exactly such a file
     before(async () => {
       server = await startServer(process.env.FLUX_SOCKETIO_SERVER, ['--payload-bytes', `${fileBytes}`, '--patience-ms', '60000']);

@@ -118,7 +118,7 @@ TEST_CASE("socket.io: handles outlive the server, every call then returns an err
   socket->set_data(JsonText::trusted("1"));
   CHECK(socket->data() == JsonText::trusted("1"));
   socket->on("a", [s = *socket](Event&) {});
-  socket->once("a", {});
+  socket->once("a", [](Event&) {});
   socket->off("a");
   socket->on_any([s = *socket](Event&) {});
   socket->use([s = *socket](Event&, flux::socketio::Next) {});

@@ -1,12 +1,15 @@
 // The one order of starting and stopping, with every feature and endpoint on: on threads of the server's own and in the
 // application's io_context.
 #include "support/application.hpp"
+#include "support/memory_revocation_store.hpp"
 #include "support/memory_room_store.hpp"
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
 #include "support/staged_file_store.hpp"
 
 #include <flux/asio.hpp>
+#include <flux/auth.hpp>
+#include <flux/engineio.hpp>
 #include <flux/sharing.hpp>
 #include <flux/storage/memory_chat_store.hpp>
 
@@ -63,6 +66,7 @@ struct Everything {
     config.chat.store = chats;
     config.rooms.store = rooms;
     config.files.store = files;
+    config.revocations.store = revocations;
     config.limits.public_history_items_max = 10;
     server = std::make_unique<flux::Server>(config);
     if (in_context) flux::use_context(*server, app.context);
@@ -73,6 +77,14 @@ struct Everything {
     flux::WebSocketEndpoint raw;
     raw.on_close = [this](const flux::WebSocket&, const flux::Disconnect&) { ++raw_closed; };
     server->websocket("/raw", std::move(raw));
+    flux::engineio::Endpoint engine;
+    engine.on_close = [this](const flux::engineio::Socket&, std::string_view) { ++engine_closed; };
+    flux::engineio::serve(*server, std::move(engine));
+    flux::AuthOptions log_in;
+    log_in.api_keys.emplace();
+    log_in.required = false;
+    auth.emplace(*server, std::move(log_in));
+    server->call_every(1ms, [this] { ++ticks; });
     server->on_disconnect([this](const flux::Session&, const flux::Disconnect&) { ++left; });
     server->on_event([this](flux::EventMessage&) {
       if (on_event) on_event();
@@ -90,15 +102,18 @@ struct Everything {
     chats->hold(false);
     rooms->let_through();
     files->let_go();
+    revocations->let_through();
   }
 
   std::shared_ptr<HeldChatStore> chats = std::make_shared<HeldChatStore>();
   std::shared_ptr<MemoryRoomStore> rooms = std::make_shared<MemoryRoomStore>();
   std::shared_ptr<StagedFileStore> files = std::make_shared<StagedFileStore>(true);
+  std::shared_ptr<MemoryRevocationStore> revocations = std::make_shared<MemoryRevocationStore>();
   std::function<void()> on_event;
-  std::atomic<int> raw_closed{0}, left{0};
+  std::atomic<int> raw_closed{0}, engine_closed{0}, left{0}, ticks{0};
   Application app;
   std::unique_ptr<flux::Server> server;
+  std::optional<flux::Auth> auth;
 };
 
 /// A client of every endpoint, and a call held in every store.
@@ -107,6 +122,7 @@ struct PendingWork {
       : chats(*on.chats),
         live(on.server->port()),
         raw(on.server->port(), "/raw"),
+        engine(on.server->port(), "/engine.io/?EIO=4&transport=websocket"),
         sharing(on.server->port()),
         upload(on.server->port()) {
     live.join("kept");
@@ -115,25 +131,31 @@ struct PendingWork {
     on.chats->hold(true);
     on.rooms->hold("kept");
     on.files->hold_back();
+    on.revocations->hold();
+    const std::size_t saved = on.revocations->calls();
     live.send("send_chat", R"({"message":"pending"})");
     live.so_far();  // the server has read the message
     on.server->send_chat("kept", "from the server", {}, [this](auto) { ++told; });
     on.server->share("kept", R"({"type":"string","content":"pending"})"_json, [this](auto) { ++told; });
+    CHECK(on.server->revoke_user("nobody", flux::Grant::TimePoint::max(), {}, [this](auto) { ++told; }).ok());
     upload.send("POST /files HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nhalf");
     REQUIRE(on.chats->somebody_waits());
     REQUIRE(on.rooms->somebody_waits());
     REQUIRE(eventually([&] { return on.files->appends() > before; }));
+    REQUIRE(eventually([&] { return on.revocations->calls() > saved; }));
+    REQUIRE(eventually([&] { return on.ticks > 0; }));
   }
   /// What each of the clients sees of the stop.
   void check_closed() {
     CHECK(live.closed().code == 1001);
     CHECK(raw.closed().code == 1001);
+    CHECK(engine.closed().code == 1001);
     CHECK_NOTHROW(sharing.closed());
   }
 
   HeldChatStore& chats;
   LiveClient live;
-  WebSocketClient raw;
+  WebSocketClient raw, engine;
   SocketIoClient sharing;
   HttpClient upload;
   std::atomic<int> told{0};
@@ -152,11 +174,13 @@ TEST_CASE("stopping: with work pending in every store, all clients are told and 
   CHECK(on.server->running() == false);
   on.let_through();
   crew.join();
-  CHECK(pending.told == 2);
+  CHECK(pending.told == 3);
   CHECK(on.server->stats().connections_now == 0);
   CHECK(on.server->stats().sessions_now == 0);
   CHECK(on.left == 2);
   CHECK(on.raw_closed == 1);
+  CHECK(on.engine_closed == 1);
+  CHECK(on.revocations->content() == "user nobody");
   CHECK(on.server->port() == 0);
   // What was being stored is kept, because it had been accepted.
   CHECK(on.server->room_items("kept").value().size() == 1);
@@ -184,7 +208,7 @@ TEST_CASE("stopping: twice at the same time and once more, every stop returns wh
   on.let_through();
   crew.join();
   on.server->stop();
-  CHECK(pending.told == 2);
+  CHECK(pending.told == 3);
 }
 
 TEST_CASE("stopping: destroyed while a stop begun by a handler is still running") {
@@ -212,7 +236,7 @@ TEST_CASE("stopping: destroyed while a stop begun by a handler is still running"
   CHECK_NOTHROW(pending.live.closed());
   on.let_through();
   crew.join();
-  CHECK(pending.told == 2);
+  CHECK(pending.told == 3);
 }
 
 TEST_CASE("stopping: a loop that gets to it after the grace period still tells its clients") {
@@ -252,7 +276,7 @@ TEST_CASE("stopping: started again, everything works as before") {
     pending.check_closed();
     on.let_through();
     crew.join();
-    CHECK(pending.told == 2);
+    CHECK(pending.told == 3);
     CHECK(on.server->room_items("kept").value().size() == life);
     CHECK(on.chats->history("kept", 10, 0).value().size() == 2 * life);
   }

@@ -128,6 +128,28 @@ test('TLS 1.1 and older are refused', async () => {
   await assert.rejects(RawPeer.connect(server.port, {tls: old}));
 });
 
+test('a member that stops reading is closed at its outbox limit: what is encrypted counts, too', async () => {
+  const outboxMax = 4 * megabyte; // the server's default
+  const ada = await enter('slow');
+  const slow = await enter('slow');
+  await ada.next('presence_updated');
+  const memory = residentBytes(server.pid);
+  slow.pause();
+  const payload = 'x'.repeat(32_768);
+  const isGone = (frame) => frame.payload?.left?.includes(slow.id);
+  const patience = AbortSignal.timeout(30_000);
+  let mostMemory = 0;
+  while (!ada.takeAll().some(isGone)) {
+    patience.throwIfAborted();
+    await ada.request('broadcast_event', {event: 'e', payload});
+    mostMemory = Math.max(mostMemory, residentBytes(server.pid) - memory);
+  }
+  assert.ok(mostMemory < outboxMax + 12 * megabyte, `memory grew by ${mostMemory} bytes`);
+  slow.resume();
+  assert.ok([4413, 1006].includes((await slow.closed).code));
+  await ada.close();
+});
+
 test('2,000 connections that end within their handshake leave nothing behind', async () => {
   const batch = () =>
     Promise.all(

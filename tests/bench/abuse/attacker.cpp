@@ -13,6 +13,8 @@
 
 #include "../frame.hpp"
 
+#include <flux/detail/core/base64.hpp>
+
 namespace flux::bench {
 namespace {
 
@@ -66,13 +68,16 @@ std::string open_polling(int socket) {
   return packet.substr(begin + member.size(), packet.find('"', begin + member.size()) - begin - member.size());
 }
 
-void upgrade(int socket, std::string_view path) {
+void upgrade(int socket, std::string_view path, std::string_view fields = {}) {
   send_all(socket, "GET " + std::string(path) +
                        " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " +
-                       std::string(handshake_key) + "\r\n\r\n");
+                       std::string(handshake_key) + "\r\n" + std::string(fields) + "\r\n");
   const std::string answer = receive_until(socket, "\r\n\r\n");
   if (!answer.starts_with("HTTP/1.1 101 ")) throw std::runtime_error("handshake refused: " + answer);
+  if (!fields.empty() && answer.find("permessage-deflate") == std::string::npos) {
+    throw std::runtime_error("no compression: " + answer);
+  }
 }
 
 }  // namespace
@@ -86,34 +91,53 @@ void Attackers::open(Client& client, std::uint16_t port) {
   const int socket = client.socket.get();
   switch (attack_.door) {
     case Door::live: upgrade(socket, "/live"); break;
+    case Door::deflate: upgrade(socket, "/live", "Sec-WebSocket-Extensions: permessage-deflate\r\n"); break;
     case Door::raw: upgrade(socket, "/echo"); break;
     case Door::socketio: upgrade(socket, "/socket.io/?EIO=4&transport=websocket"); break;
     case Door::polling: client.session = open_polling(socket); break;
     case Door::http: break;
   }
-  for (const std::string& message : attack_.begin) client.output += framed(client, message);
+  for (const std::string& text : attack_.begin) client.output += encoded(client, {text}, false);
   if (::fcntl(socket, F_SETFL, O_NONBLOCK) != 0) fail("fcntl");
 }
 
-std::string Attackers::framed(const Client& client, const std::string& message) const {
-  if (attack_.door == Door::http) return message;
+std::string Attackers::encoded(const Client& client, const Message& message, bool compressed) const {
+  if (attack_.door == Door::http) return message.bytes;
   if (attack_.door == Door::polling) {
+    std::string packets = message.bytes;
+    if (!message.attachment.empty()) {
+      packets +=
+          "\x1E"
+          "b";
+      protocol::append_base64(packets, message.attachment);
+    }
     return "POST /socket.io/?EIO=4&transport=polling&sid=" + client.session +
-           " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(message.size()) + "\r\n\r\n" + message;
+           " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(packets.size()) + "\r\n\r\n" + packets;
   }
-  const bool ping = attack_.door == Door::raw && message.empty();
-  std::string frame;
-  append_head(frame, ping ? Opcode::ping : Opcode::text, true, message.size());
-  frame += mask;
-  append_masked(frame, message, mask);
-  return frame;
+  std::string frames;
+  const auto add = [&](Opcode opcode, const std::string& bytes) {
+    const std::size_t head = frames.size();
+    append_head(frames, opcode, true, bytes.size());
+    constexpr char compressed_bit = '\x40';  // RFC 7692, section 6
+    if (compressed) frames[head] = static_cast<char>(frames[head] | compressed_bit);
+    frames += mask;
+    append_masked(frames, bytes, mask);
+  };
+  switch (message.kind) {
+    case Message::Kind::text: add(Opcode::text, message.bytes); break;
+    case Message::Kind::binary: add(Opcode::binary, message.bytes); break;
+    case Message::Kind::ping: add(Opcode::ping, message.bytes); break;
+  }
+  if (!message.attachment.empty()) add(Opcode::binary, message.attachment);
+  return frames;
 }
 
 void Attackers::fill(Client& client) {
   if (client.sent < client.output.size()) return;
   client.output.clear();
   client.sent = 0;
-  while (client.output.size() < output_bytes) client.output += framed(client, attack_.ask(client.asked++));
+  while (client.output.size() < output_bytes)
+    client.output += encoded(client, attack_.ask(client.asked++), attack_.door == Door::deflate);
 }
 
 void Attackers::send(Client& client) {

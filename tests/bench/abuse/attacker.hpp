@@ -32,7 +32,7 @@ class Attackers {
 
   void open(Client& client, std::uint16_t port);
   void fill(Client& client);
-  std::string framed(const Client& client, const std::string& message) const;
+  std::string encoded(const Client& client, const Message& message, bool compressed) const;
   void send(Client& client);
 
   const Attack& attack_;

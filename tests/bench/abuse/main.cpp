@@ -152,7 +152,7 @@ Outcome measure(const Attack& attack, const Options& options) {
 
   Outcome outcome;
   const Folder folder;
-  Scene scene(folder.path());
+  Scene scene(folder.path(), attack.door == Door::deflate);
   const auto run_until_told = [&](auto&& after_turn) {
     while (!done.given()) after_turn(scene.turn(milliseconds(5)));
     done.take();

@@ -25,15 +25,19 @@ JsonText text_item(std::size_t bytes) {
 
 }  // namespace
 
-Scene::Scene(const std::string& folder) {
+Scene::Scene(const std::string& folder, bool deflate) {
   std::ofstream(folder + "/" + static_file) << std::string(100'000, 'p');
   Config config;
   config.listen = {{"127.0.0.1", 0}};
+  config.deflate.enabled = deflate;
   config.files.store = std::make_shared<DiskFileStore>(folder + "/files");
   server_ = std::make_unique<Server>(config);
   use_context(*server_, context_);
   server_->static_files("/static", folder);
   server_->route("GET", "/hello", [](const HttpExchange& exchange) { exchange.respond(200, "hello\n"); });
+  server_->route("POST", "/read", [](const HttpExchange& exchange) {
+    exchange.read_body([exchange](const std::string& body) { exchange.respond(200, std::to_string(body.size())); });
+  });
   server_->on_token([](TokenRequest& request) {
     request.accept(Grant({.user_id = request.token()}, {}, std::chrono::system_clock::now() + std::chrono::hours(1)));
   });

@@ -20,8 +20,8 @@ inline constexpr const char* unknown_file = "00000000-0000-4000-8000-00000000000
 /// thread, so that each turn of its loop can be timed.
 class Scene {
  public:
-  /// `folder`: for its files; must exist and be empty.
-  explicit Scene(const std::string& folder);
+  /// `folder`: for its files; must exist and be empty. `deflate`: whether WebSocket messages may be compressed.
+  Scene(const std::string& folder, bool deflate);
   ~Scene();
 
   std::uint16_t port() const { return server_->port(); }

@@ -1,6 +1,7 @@
 // A wire protocol at its paths, as the server sees it.
 #pragma once
 
+#include <flux/detail/core/grant_holder.hpp>
 #include <flux/detail/core/listed_client.hpp>
 #include <flux/detail/core/loop.hpp>
 #include <flux/detail/transport/http_connection.hpp>
@@ -58,6 +59,9 @@ class Endpoint {
   /// Ends the connection of the client that `clients` lists with this id, with the code and the reason if its protocol
   /// has them. Returns false if there is no such client. Threading: any thread.
   virtual bool disconnect(std::string_view, CloseCode, std::string_view) { return false; }
+  /// What ends the access of the client that `clients` lists with this id; null if there is no such client. Threading: any
+  /// thread.
+  virtual std::shared_ptr<core::GrantHolder> holder(std::string_view) { return nullptr; }
   /// The key of the session of the client that this endpoint's protocol knows by the id; none if there is no such client.
   /// Threading: any thread.
   virtual std::optional<std::uint64_t> session_key(std::string_view) const { return std::nullopt; }

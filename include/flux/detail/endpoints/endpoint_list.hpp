@@ -47,6 +47,14 @@ class EndpointList {
                        [&](const auto& endpoint) { return endpoint->disconnect(id, code, reason); });
   }
 
+  /// As `Endpoint::holder`, of the first endpoint that knows the id.
+  std::shared_ptr<core::GrantHolder> holder(std::string_view id) const {
+    for (const auto& endpoint : list_) {
+      if (auto holder = endpoint->holder(id)) return holder;
+    }
+    return nullptr;
+  }
+
   void start(const Homes& homes) const {
     for (const auto& endpoint : list_) endpoint->start(homes);
   }

@@ -432,6 +432,14 @@ FLUX_DECL Result<std::string> Server::file_link(const FileId& file, std::chrono:
   return state_->hub().files->link(file, valid_for, file_name);
 }
 
+FLUX_DECL void Server::file(const FileId& file, std::function<void(Result<FileInfo>)> done) const {
+  detail::perform<FileInfo>(*state_, "file", std::move(done), [&](auto then) {
+    const auto& files = state_->hub().files;
+    if (!files) return then(features::no_files());
+    files->find(file, std::move(then));
+  });
+}
+
 FLUX_DECL void Server::files(FileQuery query, std::function<void(Result<FilesPage>)> done) {
   detail::perform<FilesPage>(*state_, "files", std::move(done), [&](auto then) {
     const auto& files = state_->hub().files;
@@ -513,10 +521,15 @@ FLUX_DECL std::size_t Server::revoke_user(std::string_view user_id, std::string_
 }
 
 FLUX_DECL Outcome<void> Server::revoke(const SessionId& id, std::string_view reason) {
-  const auto found = session(id);
-  if (!found) return detail::noted<void>(*state_, "revoke", id, detail::no_session(id));
+  std::shared_ptr<core::GrantHolder> client;
+  if (const auto found = session(id)) {
+    client = found->state();
+  } else {
+    client = state_->endpoints().holder(id);
+  }
+  if (!client) return detail::noted<void>(*state_, "revoke", id, detail::no_session(id));
   gate::AccessEnd end(CloseCode::unauthorized, std::string(reason));
-  end.add(found->state());
+  end.add(std::move(client));
   std::move(end).run();
   return {};
 }

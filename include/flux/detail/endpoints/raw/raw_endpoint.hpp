@@ -40,9 +40,12 @@ class RawEndpoint final : public endpoints::Endpoint {
   std::vector<core::ListedClient> clients(std::string_view after, std::size_t limit) const override {
     return clients_.page(after, limit);
   }
+  FLUX_DECL std::shared_ptr<core::GrantHolder> holder(std::string_view id) override;
   FLUX_DECL bool disconnect(std::string_view id, CloseCode code, std::string_view reason) override;
 
  private:
+  std::shared_ptr<WebSocketState> find(std::string_view id) const;
+
   Hub& hub_;
   const std::string path_;
   const WebSocketEndpoint options_;

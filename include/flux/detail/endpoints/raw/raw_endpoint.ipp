@@ -31,9 +31,18 @@ FLUX_DECL void RawEndpoint::upgrade(const std::shared_ptr<transport::HttpConnect
   endpoints::let_in(hub_, "websocket", http, head, hub_.config.refuse_with, admit);
 }
 
-FLUX_DECL bool RawEndpoint::disconnect(std::string_view id, CloseCode code, std::string_view reason) {
+FLUX_DECL std::shared_ptr<WebSocketState> RawEndpoint::find(std::string_view id) const {
   const auto parsed = RawId::parse(id);
-  const auto client = parsed ? clients_.find(*parsed) : nullptr;
+  return parsed ? clients_.find(*parsed) : nullptr;
+}
+
+FLUX_DECL std::shared_ptr<core::GrantHolder> RawEndpoint::holder(std::string_view id) {
+  const auto client = find(id);
+  return client ? client->holder() : nullptr;
+}
+
+FLUX_DECL bool RawEndpoint::disconnect(std::string_view id, CloseCode code, std::string_view reason) {
+  const auto client = find(id);
   if (!client) return false;
   client->close_from_anywhere(code, reason);
   return true;

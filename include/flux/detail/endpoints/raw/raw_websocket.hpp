@@ -44,6 +44,8 @@ class WebSocketState final : public transport::WebSocketStream {
   }
   /// Null: an empty one.
   std::shared_ptr<const Grant> grant() const;
+  /// Its grant's; with an empty grant one for this purpose.
+  std::shared_ptr<gate::HeldGrant> holder();
   /// Errors: session_not_found.
   Result<void> set_grant(std::shared_ptr<const Grant> grant);
   const core::ClientAddress& remote() const noexcept { return remote_; }

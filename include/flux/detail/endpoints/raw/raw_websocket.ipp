@@ -73,6 +73,11 @@ FLUX_DECL std::shared_ptr<const Grant> WebSocketState::grant() const {
   return held ? held->grant() : nullptr;
 }
 
+FLUX_DECL std::shared_ptr<gate::HeldGrant> WebSocketState::holder() {
+  auto held = held_grant();
+  return held ? held : hold(nullptr);
+}
+
 FLUX_DECL Result<void> WebSocketState::set_grant(std::shared_ptr<const Grant> grant) {
   if (gone_) return Error(Errc::session_not_found, "the connection is gone");
   auto fresh = hold(grant);

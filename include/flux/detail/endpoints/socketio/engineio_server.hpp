@@ -67,6 +67,7 @@ class EngineIoServer : public endpoints::Endpoint {
   FLUX_DECL void upgrade(const std::shared_ptr<transport::HttpConnection>& http, const transport::HttpHead& head,
                          transport::WebSocketService& websockets) override;
   FLUX_DECL std::vector<core::ListedClient> clients(std::string_view after, std::size_t limit) const override;
+  FLUX_DECL std::shared_ptr<core::GrantHolder> holder(std::string_view sid) override;
   FLUX_DECL bool disconnect(std::string_view sid, CloseCode code, std::string_view reason) override;
   FLUX_DECL void stop() override;
   FLUX_DECL void end(const core::Loop& loop) override;

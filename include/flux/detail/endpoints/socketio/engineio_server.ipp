@@ -150,6 +150,11 @@ FLUX_DECL std::vector<core::ListedClient> EngineIoServer::clients(std::string_vi
   });
 }
 
+FLUX_DECL std::shared_ptr<core::GrantHolder> EngineIoServer::holder(std::string_view sid) {
+  const auto session = find(sid);
+  return session && session->is_open() ? session->holder() : nullptr;
+}
+
 /// The protocol has neither a code nor a reason.
 FLUX_DECL bool EngineIoServer::disconnect(std::string_view sid, CloseCode, std::string_view) {
   auto session = find(sid);

@@ -78,6 +78,8 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   /// `ignores_input`.
   void ignore_input() noexcept { ignores_input_.store(true, std::memory_order_release); }
   bool ignores_input() const noexcept { return ignores_input_.load(std::memory_order_acquire); }
+  /// Its grant's; with an empty grant one for this purpose. Any thread.
+  std::shared_ptr<gate::HeldGrant> holder();
   /// For `gate::ClientGrant`.
   void end_access(CloseCode code, std::string_view reason);
   bool over_websocket() const noexcept { return websocket_ != nullptr; }

@@ -551,6 +551,14 @@ FLUX_DECL std::shared_ptr<const Grant> EngineIoSession::grant() const {
   return rare_ && rare_->grant ? rare_->grant->grant() : nullptr;
 }
 
+FLUX_DECL std::shared_ptr<gate::HeldGrant> EngineIoSession::holder() {
+  {
+    const std::lock_guard lock(loop_->sessions_mutex());
+    if (rare_ && rare_->grant) return rare_->grant;
+  }
+  return std::make_shared<gate::ClientGrant<EngineIoSession>>(loop_, nullptr, weak_from_this());
+}
+
 FLUX_DECL Result<void> EngineIoSession::set_grant(std::shared_ptr<const Grant> grant) {
   const bool posted = is_open() && loop_->dispatch([self = shared_from_this(), grant = std::move(grant)] {
     self->replace_grant(grant);

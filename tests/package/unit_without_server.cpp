@@ -1,0 +1,16 @@
+// A second translation unit, which starts no server: in header-only mode its definitions meet those of hello.cpp.
+#include <flux/flux.hpp>
+
+#if defined(FLUX_HEADER_ONLY)
+// The code that serves files, a quarter of all, comes with flux/storage/file_store.hpp only.
+template <class T>
+concept Defined = requires {
+  sizeof(T);
+};
+static_assert(!Defined<flux::FileStore>);
+#endif
+
+bool second_unit_works() {
+  const auto list = flux::JsonText::parse("[1, 2]");
+  return list.ok() && list->get<int>("/1") == 2;
+}
