@@ -34,10 +34,6 @@ struct SharingAsker {
   bool creates_room = false;  // then an error has a roomId too
 };
 
-/// The name under which `Limits::operations` has the rate of a request: that of protocol live's with the same effect.
-/// Empty if there is no such request.
-std::string_view sharing_operation(std::string_view request) noexcept;
-
 /// Begins the session of a socket that the middlewares have admitted. Called on its loop.
 void begin_sharing(const std::shared_ptr<Sharing>& sharing, const socketio::Socket& socket);
 

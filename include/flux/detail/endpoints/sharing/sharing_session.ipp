@@ -61,7 +61,7 @@ FLUX_DECL Sharing::Sharing(features::Backend& server, socketio::SharingOptions o
   gate::OperationLimits& limits = server.client_limits.operations;
   if (limits.none()) return;
   for (const auto& request : SharingSession::request_types()) {
-    rates.push_back(limits.find(sharing_operation(request.name)));
+    rates.push_back(limits.find(request.operation));
   }
 }
 
