@@ -755,6 +755,7 @@ TEST_CASE("auth: while the store of keys can't be read, each door tells a client
   REQUIRE(sharing.message().substr(0, 2) == "40");
   REQUIRE(sharing.message() == R"(42["public:history",[]])");
   store->fails = true;
+  CHECK(house.server.stats().store_errors == 0);
   const std::string shown = "?api_key=" + std::string(own_key);
   for (const std::string path : {"/live", "/raw"}) {
     CAPTURE(path);
@@ -793,6 +794,7 @@ TEST_CASE("auth: while the store of keys can't be read, each door tells a client
   sharing.send_text(R"(421["refresh",)" + in_band + "]");
   CHECK(sharing.message() == R"(431[{"success":false,"message":"the API key can't be checked now; try again"}])");
   CHECK(house.server.stats().connections_refused == 0);
+  CHECK(house.server.stats().store_errors > 0);
   CHECK(house.auth.authenticate(own_key).error().code() == flux::Errc::overloaded);
   CHECK(house.all(token, true));  // what needs no store
 }

@@ -63,6 +63,9 @@ class StoreFaults {
   core::LogLimit limit_;
 };
 
+/// Adds a count of a store's failures, labelled with `store`. `read` as for `MetricSet::add`.
+void add_store_errors(core::MetricSet& metrics, std::string_view store, std::function<std::uint64_t()> read);
+
 /// Replaces what is not UTF-8 in a store's text with U+FFFD. True if it replaced anything.
 bool mend_text(std::string& text);
 

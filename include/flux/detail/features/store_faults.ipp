@@ -23,9 +23,13 @@ FLUX_DECL Error StoreFaults::failed(const Error& error) {
   return {Errc::store_failed, store_ + " failed", error.cause()};
 }
 
-FLUX_DECL void StoreFaults::add_metrics(core::MetricSet& metrics, std::string_view store) const {
+FLUX_DECL void add_store_errors(core::MetricSet& metrics, std::string_view store, std::function<std::uint64_t()> read) {
   metrics.add(core::MetricKind::counter, "store_errors", "calls of a store that failed, and bad rows that it gave",
-              [this] { return count(); }, {{"store", std::string(store)}});
+              std::move(read), {{"store", std::string(store)}});
+}
+
+FLUX_DECL void StoreFaults::add_metrics(core::MetricSet& metrics, std::string_view store) const {
+  add_store_errors(metrics, store, [this] { return count(); });
 }
 
 FLUX_DECL Error StoreFaults::threw(std::string_view what) {

@@ -5,6 +5,7 @@
 #include <flux/detail/core/permission.hpp>
 #include <flux/detail/core/utf8.hpp>
 #include <flux/detail/core/uuid.hpp>
+#include <flux/detail/features/store_faults.hpp>
 #include <flux/detail/gate/content.hpp>
 #include <flux/detail/gate/grant_source.hpp>
 #include <flux/detail/mode.hpp>
@@ -137,6 +138,11 @@ FLUX_DECL AuthState::AuthState(ServerState& server, AuthOptions options)
     source_ = std::make_unique<gate::JwksSource>(
         gate::JwksOptions{.source = options_.jwks, .ca_file = options_.jwks_ca_file}, config.clock, log_of(config));
   }
+}
+
+FLUX_DECL void AuthState::add_metrics(core::MetricSet& metrics) const {
+  if (!api_keys_) return;
+  features::add_store_errors(metrics, "keys", [keys = api_keys_] { return keys->store_errors(); });
 }
 
 FLUX_DECL void AuthState::open_api_keys() {

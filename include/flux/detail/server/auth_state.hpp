@@ -32,6 +32,7 @@ class AuthState final : public gate::Authenticator,
   bool required() const override { return options_.required; }
 
   // Service
+  FLUX_DECL void add_metrics(core::MetricSet& metrics) const override;
   FLUX_DECL void start(core::Loop& loop) override;
   FLUX_DECL void begin_stop() override;
   FLUX_DECL void stop() override;
