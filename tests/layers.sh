@@ -1,6 +1,6 @@
 #!/bin/sh
-# Checks which folder of include/flux includes headers of which others. Lists every include that points the wrong way,
-# and then fails.
+# Checks which folder of include/flux includes headers of which others, and the declarations of virtual functions. Lists
+# what is wrong, and then fails.
 #
 # usage: sh tests/layers.sh [INCLUDE_DIR]
 set -eu
@@ -56,9 +56,18 @@ done
 # detail/ itself contains folders and mode.hpp only.
 find detail -maxdepth 1 -type f ! -name mode.hpp | sed 's/$/: a file outside the folders/' >>"$wrong"
 
+# Declarations of virtual functions have FLUX_DECL, or every header-only unit compiles what their class can do (src/README.md,
+# "Two modes"). Stores in databases have one mode, `FileStore::add_to` has a definition for each, and what `ChatStore` needs is
+# said there.
+for header in $(grep -rlE 'override|final|virtual' --include='*.hpp' . | grep -vE '^\./storage/(sql|chat_store)\.hpp$'); do
+  sed -e 's|//.*||' -e '/^#/d' "$header" | tr '\n' ' ' | sed 's/[;{}]/&\n/g' |
+    grep -E '(\) *|const *|noexcept *)(override|final) *;|virtual .*\) *(const)? *(noexcept)? *;' |
+    grep -vE 'FLUX_DECL|= *(0|default|delete) *;|void add_to\(' | sed "s|^ *|$header: no FLUX_DECL: |" >>"$wrong" || :
+done
+
 if [ -s "$wrong" ]; then
-  echo "layers: these point the wrong way" >&2
+  echo "layers: these are wrong" >&2
   cat "$wrong" >&2
   exit 1
 fi
-echo "layers: every include points the right way"
+echo "layers: every include points the right way, every virtual function has its mode"

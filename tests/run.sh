@@ -34,17 +34,15 @@ for stage in "$@"; do
   case $stage in
     asan | tsan) need clang libclang-rt-dev ;;
   esac
-done
-
-# What no compiler needs.
-install_for_tests() {
-  need ca-certificates nodejs npm chromium postgresql mariadb-server openssl
-  node_is_recent || die "the node on PATH is older than 18: $(command -v node)"
-  if ! node "$root/tests/packages.mjs" >/dev/null 2>&1; then
-    say "installing the npm packages of tests/package.json"
-    (cd "$root/tests" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null) || die "npm ci failed"
+  if [ "$stage" = release ]; then
+    need ca-certificates nodejs npm chromium
+    node_is_recent || die "the node on PATH is older than 18: $(command -v node)"
+    if ! node "$root/tests/packages.mjs" >/dev/null 2>&1; then
+      say "installing the npm packages of tests/package.json"
+      (cd "$root/tests" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null) || die "npm ci failed"
+    fi
   fi
-}
+done
 
 # Started by the first stage that needs them, stopped when this script exits. The path is short so that it fits a
 # socket's name.
@@ -87,12 +85,8 @@ stores="-DFLUX_WITH_SQLITE=ON -DFLUX_WITH_POSTGRES=ON -DFLUX_WITH_MYSQL=ON"
 for stage in "$@"; do
   case $stage in
     release)
-      install_for_tests &  # takes a minute or two of a new machine's time
-      installing=$!
       configure release -DFLUX_BUILD_TESTS=ON -DFLUX_WARNINGS_AS_ERRORS=ON $stores
       build release
-      wait "$installing" || die "stage $stage failed"
-      configure release  # finds node and Chromium
       run_tests release
       ;;
     lint)

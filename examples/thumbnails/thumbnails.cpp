@@ -108,7 +108,7 @@ int main(int count, char** arguments) {
   server.on_file_stored([&](const flux::StoredFile& stored) {
     if (stored.file.media_type == "image/bmp") workshop.add(stored);
   });
-  static_cast<void>(server.create_room("gallery", {.mode = flux::RoomMode::history}));
+  server.create_room("gallery", {.mode = flux::RoomMode::history});
   flux::stop_on_signals(server);
   server.start();
   std::fprintf(stderr, "images go to %s/files\n", server.urls().front().c_str());

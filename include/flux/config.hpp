@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -92,6 +93,10 @@ class RatesByOperation {
     OperationRates rates{};  ///< its rates
   };
 
+  RatesByOperation() = default;
+  /// `{{"send_chat", {.user = {.count = 5}}}}`: one entry for each operation.
+  RatesByOperation(std::initializer_list<Entry> entries) : entries_(entries) {}
+
   /// The rates of this operation; they are added, unlimited, if it has none.
   OperationRates& operator[](std::string_view operation);
   /// For range-based loops, in the order of adding.
@@ -121,10 +126,11 @@ struct Limits {
   /// For whatever a handler answers `later`: who may connect, a verdict, a call. After that the client gets OVERLOADED, or
   /// 503 over HTTP. More than 0.
   std::chrono::milliseconds answer_timeout{10'000};
-  std::chrono::milliseconds http_idle_timeout{60'000};  ///< between requests, and for a stalled body
+  std::chrono::milliseconds http_idle_timeout{60'000};  ///< between requests, and for a stalled body; more than 0
   std::chrono::milliseconds ping_interval{25'000};      ///< to silent WebSocket clients; 0: no pings
-  std::chrono::milliseconds pong_timeout{20'000};       ///< after a ping, with nothing received: closed with 4408
-  std::chrono::milliseconds close_timeout{5'000};       ///< for the peer's close frame
+  std::chrono::milliseconds pong_timeout{
+      20'000};  ///< after a ping, with nothing received: closed with 4408; more than 0
+  std::chrono::milliseconds close_timeout{5'000};  ///< for the peer's close frame; more than 0
   /// While output is pending, a client must take `output_bytes_per_second_min` on average over each such period (or all
   /// that is pending, if that is less); otherwise it is closed, a WebSocket with 4413. 0: no time limit.
   std::chrono::milliseconds output_stall_timeout{60'000};

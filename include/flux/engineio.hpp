@@ -59,16 +59,16 @@ struct PollingLimits {
 /// closed.
 struct Options {
   std::string path = "/engine.io/";                 ///< served with a slash at its end, and without
-  std::chrono::milliseconds ping_interval{25'000};  ///< from a pong to the next ping
-  std::chrono::milliseconds ping_timeout{20'000};   ///< without a pong: closed
-  /// Size of a message, on either transport; clients call it maxPayload. Used here instead of
+  std::chrono::milliseconds ping_interval{25'000};  ///< from a pong to the next ping; more than 0
+  std::chrono::milliseconds ping_timeout{20'000};   ///< without a pong: closed; more than 0
+  /// Size of a message, on either transport, at least 1; clients call it maxPayload. Used here instead of
   /// `Limits::message_bytes_max` and `Limits::body_bytes_max`. For base64 the decoded bytes count: a POST may have a
   /// third more, plus 64 kB for what surrounds them, and so may a WebSocket message of a client that asked for base64.
   /// This determines how much memory one client can use: bytes received over a WebSocket are not copied, base64 is kept
   /// beside its bytes, and text exists twice while Socket.IO parses it. Memory grows as the bytes arrive. Messages of 1
   /// MB and more, and texts that were parsed outside the loop, are freed on a separate thread.
   std::size_t payload_bytes_max = 1'000'000;
-  std::chrono::milliseconds upgrade_timeout{10'000};  ///< for the upgrade to WebSocket
+  std::chrono::milliseconds upgrade_timeout{10'000};  ///< for the upgrade to WebSocket; more than 0
   PollingLimits polling_limits{};                     ///< how many clients may poll
   bool polling = true;                                ///< whether clients may use HTTP long-polling
   bool websocket = true;                              ///< whether clients may use WebSocket

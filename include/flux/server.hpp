@@ -32,8 +32,8 @@ struct ServerAccess;
 ///     server.on_chat([](flux::ChatDraft& chat) { if (chat.message.empty()) chat.refuse("say something"); });
 ///     server.run();
 ///
-/// Set handlers and routes before the start; afterwards these functions throw `Error` (already_running), and for an empty
-/// handler bad_config.
+/// Set handlers and routes before the start; afterwards these functions throw `Error` (already_running). A setter of one
+/// handler, and `route`, throw bad_config if it is empty.
 /// Threading: every method may be called from any thread, including from handlers, and none blocks on I/O except `run`
 /// and `stop`, which wait. On an event loop, a method may call its `done` before it returns, and a method of a handle
 /// may call handlers (`socketio::Socket::disconnect` those of `on_disconnect`): hold no mutex that they take.
@@ -384,7 +384,7 @@ class Server {
   /// May be called before the start: then `delay` counts from the start. When the server stops, calls that have not begun
   /// are dropped; none comes after `stop` has returned, and none is repeated if the server is started again.
   /// The call must not block. An exception is logged and counted in `Stats::handler_errors`.
-  /// Errors: throws `Error` (bad_config) if `call` is empty.
+  /// An empty `call` is an error, which is logged and counted in `Stats::calls_failed`; nothing is scheduled.
   Timer call_after(std::chrono::milliseconds delay, std::function<void()> call);
   /// The same, again and again: for the first time after `period`, at least 1 ms, until it is cancelled or the server
   /// stops. Calls do not drift; those that are missed, because the loop was busy or the machine slept, are left out.

@@ -83,8 +83,8 @@ namespace flux::socketio {
 /// Options of data sharing.
 struct SharingOptions {
   bool room_list = false;                           ///< whether clients may list the rooms
-  std::size_t rooms_per_client_max = 100;           ///< that one client may be in
-  std::size_t uploads_per_client_max = 10;          ///< files in messages that are being stored
+  std::size_t rooms_per_client_max = 100;           ///< that one client may be in; at least 1
+  std::size_t uploads_per_client_max = 10;          ///< files in messages that are being stored; 0: none
   std::uint64_t uploads_bytes_max = 1'073'741'824;  ///< of those files, of all clients: they are in memory
   /// Returns the identity of a client. Called after the middlewares, and again when the socket gets another grant; an
   /// identity with a user id counts as verified.

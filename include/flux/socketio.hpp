@@ -46,7 +46,8 @@ struct SocketIoQuestion;
 
 namespace flux::socketio {
 
-/// Options of a Socket.IO endpoint.
+/// Options of a Socket.IO endpoint. 0 is a number like any other, so a limit of 0 allows none; where it means something else
+/// or is refused, the comment says so.
 ///
 /// For larger messages set `payload_bytes_max`; nothing else limits the size of one event, attachments included. A
 /// packet with 256 kB of text or more is parsed on a separate thread of the endpoint, and nothing else is read from its
@@ -71,12 +72,13 @@ struct Options {
   bool cors_credentials = false;            ///< whether they may send cookies
   bool authenticated = true;                ///< false: open to all
 
-  std::chrono::milliseconds connect_timeout{45'000};  ///< to join a namespace; then the connection is closed
-  PacketLimits packet_limits{};                       ///< what one packet may hold
-  /// The connection is closed if an event's next attachment does not arrive within this time.
+  std::chrono::milliseconds connect_timeout{
+      45'000};                   ///< to join a namespace; then the connection is closed. More than 0
+  PacketLimits packet_limits{};  ///< what one packet may hold
+  /// The connection is closed if an event's next attachment does not arrive within this time, more than 0.
   std::chrono::milliseconds attachments_timeout{20'000};
-  std::size_t namespaces_max = 10'000;              ///< including those created by predicates
-  std::size_t namespaces_per_connection_max = 100;  ///< that one client may be in
+  std::size_t namespaces_max = 10'000;              ///< including those created by predicates; at least 1
+  std::size_t namespaces_per_connection_max = 100;  ///< that one client may be in; at least 1
   /// Size of CONNECT's payload, which is kept as long as its socket; at least 2. A larger one is refused.
   std::size_t auth_bytes_max = 16'384;
   std::size_t rooms_per_socket_max = 1'000;  ///< that one socket may be in
@@ -246,8 +248,9 @@ class Socket {
   /// "polling" or "websocket", at present.
   std::string_view transport() const;
 
-  /// Sets the handler of an event; a later call replaces it. Errors: throws `Error` (bad_config) if it is empty, as `once`
-  /// and `use` do. The other handlers of a socket are removed by an empty one.
+  /// Sets the handler of an event; a later call replaces it. Here, and for `once` and `use`, an empty function is an error,
+  /// which is logged and counted in `Stats::calls_failed`, and nothing is set. The other handlers of a socket are removed by
+  /// an empty one.
   void on(std::string event, EventListener handler) const;
   /// The same, for the next event of that name only.
   void once(std::string event, EventListener handler) const;

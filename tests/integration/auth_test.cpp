@@ -754,8 +754,8 @@ TEST_CASE("auth: while the store of keys can't be read, each door tells a client
   sharing.send_text("40" + JsonText::object({{"token", token}}).text());
   REQUIRE(sharing.message().substr(0, 2) == "40");
   REQUIRE(sharing.message() == R"(42["public:history",[]])");
-  store->fails = true;
   CHECK(house.server.stats().store_errors == 0);
+  store->fails = true;
   const std::string shown = "?api_key=" + std::string(own_key);
   for (const std::string path : {"/live", "/raw"}) {
     CAPTURE(path);

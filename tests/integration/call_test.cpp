@@ -54,6 +54,7 @@ TEST_CASE("call: a client of protocol live gets the result or the error of its m
   CHECK(type_of(echoed) == "ack");
   CHECK(echoed.at("/payload")->text() == R"({"a":[1,null]})");
   CHECK(ann.request("call", R"({"method":"echo"})").at("/payload")->text() == "null");
+  CHECK(scene.server.stats().messages_bad == 0);
   const auto refused = ann.request("call", R"({"method":"no"})");
   CHECK(text_at(refused, "/payload/code") == "UNAUTHORIZED");
   CHECK(text_at(refused, "/payload/message") == "not you");

@@ -70,7 +70,9 @@ constexpr const char* engineio_path = "/engine.io/?EIO=4&transport=websocket";
 
 /// A server of every protocol: plain Socket.IO is at "/plain/".
 struct Everything {
-  Everything() : server(test_config(2)) {
+  /// `asks`: clients of every endpoint get a grant with a user; those of the plain Socket.IO one in their namespace.
+  explicit Everything(bool asks = false) : server(test_config(2)) {
+    if (asks) server.on_connect([](flux::ConnectRequest& request) { request.accept({.user_id = "ann"}); });
     server.websocket("/raw", echo());
     flux::socketio::Io sharing(server);
     flux::socketio::serve_sharing(server, sharing);
@@ -170,8 +172,8 @@ TEST_CASE("disconnect: every listed client is disconnected by its id, once") {
   }
 }
 
-TEST_CASE("revoke: the access of every listed client is ended by its id, once") {
-  Everything everything;
+TEST_CASE("revoke: the access of every listed client is ended by its id, with a grant and without one") {
+  Everything everything(GENERATE(false, true));
   flux::Server& server = everything.server;
   OneOfEach clients(server.port());
   REQUIRE(eventually([&] { return all(server).size() == 5; }));
@@ -181,7 +183,8 @@ TEST_CASE("revoke: the access of every listed client is ended by its id, once") 
   CHECK(clients.raw.how_closed.reason == "it is late");
   CHECK(clients.live.closed().code == 4401);
   CHECK(clients.live.how_closed.reason == "it is late");
-  CHECK(clients.plain.closed().code == 4401);
+  CHECK(clients.plain.message() == "41");  // Socket.IO's DISCONNECT
+  clients.plain.closed();
   CHECK_NOTHROW(clients.sharing.closed());  // after Socket.IO's DISCONNECT
   CHECK(clients.engineio.closed().code == 4401);
   CHECK(eventually([&] { return all(server).empty(); }));
@@ -190,6 +193,23 @@ TEST_CASE("revoke: the access of every listed client is ended by its id, once") 
     REQUIRE_FALSE(again.ok());
     CHECK(again.error().code() == flux::Errc::session_not_found);
   }
+}
+
+TEST_CASE("revoke: a client that is being disconnected gets no new grant") {
+  Awaited<WebSocket> opened;
+  flux::Server server(test_config());
+  flux::WebSocketEndpoint endpoint;
+  endpoint.on_message = [&](const WebSocket& socket, std::string_view, flux::MessageType) {
+    CHECK(server.revoke(socket.id()).ok());
+    CHECK_FALSE(socket.set_grant(flux::Grant({.user_id = "ann"})).ok());
+    opened.set(socket);
+  };
+  server.websocket("/raw", endpoint);
+  server.start();
+  WebSocketClient client(server.port(), "/raw");
+  client.send_text("x");
+  opened.get();
+  CHECK(client.closed().code == 4401);
 }
 
 TEST_CASE("revoke: what a raw client has sent before is not handled afterwards") {

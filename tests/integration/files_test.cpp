@@ -1455,6 +1455,8 @@ TEST_CASE("files: a server without a store serves none") {
   server.start();
   HttpClient client(server.port());
   CHECK(client.request(post("/files", "x")).status == 404);
+  CHECK(answer_of<flux::FileInfo>([&](auto done) { server.file("any", done); }).error().code() ==
+        flux::Errc::forbidden);
 }
 
 TEST_CASE("files: a client that resets its connection while its POST is being completed leaves nothing behind") {

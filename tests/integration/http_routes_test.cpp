@@ -12,7 +12,7 @@ namespace http_routes_test {
 using namespace flux_test;
 using flux::HttpExchange;
 
-TEST_CASE("http routes: a route at the path of a WebSocket endpoint is refused") {
+TEST_CASE("http routes: a route at the path of a WebSocket endpoint is refused, and the other way round") {
   flux::Server server(test_config());
   server.websocket("/raw", {});
   const auto answer = [](const flux::HttpExchange& exchange) { exchange.respond(200, "hello"); };
@@ -23,6 +23,9 @@ TEST_CASE("http routes: a route at the path of a WebSocket endpoint is refused")
   CHECK(thrown_by([&] { server.route("POST", "/raw", answer); }).second ==
         "route POST /raw: a WebSocket endpoint is served there; choose another path");
   server.route("GET", "/live/x", answer);
+  CHECK(thrown_by([&] { server.websocket("/live/x", {}); }) ==
+        std::pair<flux::Errc, std::string>(flux::Errc::bad_config, "there is already a route at \"/live/x\""));
+  CHECK_NOTHROW(server.websocket("/live/x/raw", {}));
   auto config = test_config();
   config.live_path = "";
   flux::Server without(config);

@@ -1,4 +1,5 @@
-// A second translation unit with its own server, for a program that mixes the modes.
+// A second translation unit with its own server: in header-only mode its definitions meet those of hello.cpp, and in a
+// program that mixes the modes it is the compiled one.
 #include <flux/flux.hpp>
 
 bool second_unit_works() {

@@ -1,4 +1,4 @@
-// A second translation unit, which starts no server: in header-only mode its definitions meet those of hello.cpp.
+// A second translation unit, which starts no server and so compiles fast.
 #include <flux/flux.hpp>
 
 #if defined(FLUX_HEADER_ONLY)

@@ -214,6 +214,25 @@ TEST_CASE("public space: a watcher that arrives while a list is pending is not s
     s.loops.advance(5s);
     CHECK(b.take() == a.take());
   }
+  SECTION("it changes its view") {
+    TextView other;
+    CHECK(s.space->change_view(seat_b, &other, 2, b, '\n').empty());
+    s.loops.advance(5s);
+    CHECK(b.take().empty());
+    s.space->unwatch(seat_b);
+  }
+  SECTION("it leaves, and others of its lane stay") {
+    s.space->unwatch(seat_b);
+    s.loops.advance(5s);
+    CHECK(a.take().size() == 1);
+    CHECK(b.take().empty());
+  }
+  SECTION("it leaves, and asks for a page of older items: it is sent the list") {
+    s.space->unwatch(seat_b);
+    s.space->watch({2, &b, s.loops[0]}, &s.view, seat_b, {no_limit, 2});
+    s.loops.advance(5s);
+    CHECK(b.take().size() == 1);
+  }
   for (PublicSeat* seat : {&seat_a, &seat_b, &seat_c}) s.space->unwatch(*seat);
 }
 

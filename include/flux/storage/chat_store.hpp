@@ -1,7 +1,6 @@
 // The interface of chat stores, which applications can implement.
 #pragma once
 
-#include <flux/detail/mode.hpp>
 #include <flux/types.hpp>
 
 #include <span>
@@ -43,7 +42,9 @@ class ChatStore {
   /// - The messages of one room are in the order in which they were sent, and get their offsets in that order.
   /// - While it runs, flux makes no other `append_all`, no `append`, and no call for a room in it. `history` of other
   ///   rooms may overlap.
-  FLUX_DECL virtual std::vector<Result<Offset>> append_all(std::span<const ChatMessage> messages);
+  // Not FLUX_DECL, like `replace`: the stores in databases are compiled in the other mode, and need the type information of
+  // this class, which units in header-only mode therefore always have.
+  virtual std::vector<Result<Offset>> append_all(std::span<const ChatMessage> messages);
 
   /// An optional duty: whether `replace` works. If not, no message can be edited or deleted. Must not change.
   virtual bool can_edit() const { return false; }
@@ -54,7 +55,7 @@ class ChatStore {
   /// more), or if it is deleted: a deletion is final, even if several processes share the store and another one deletes
   /// while this one edits. Only a repetition of the same deletion may return true. `replace` of one room may overlap
   /// with `append_all` for others, as `history` may.
-  FLUX_DECL virtual Result<bool> replace(const RoomId& room, const ChatMessage& message);
+  virtual Result<bool> replace(const RoomId& room, const ChatMessage& message);
 };
 
 }  // namespace flux

@@ -32,9 +32,10 @@ std::string deflated(const std::string& text) {
   stream.next_out = reinterpret_cast<Bytef*>(out.data());
   stream.avail_out = static_cast<uInt>(out.size());
   const bool done = ::deflate(&stream, Z_SYNC_FLUSH) == Z_OK && stream.avail_in == 0;
-  out.resize(stream.total_out - 4);  // RFC 7692, section 7.2.1: without 00 00 FF FF
+  const std::size_t size = stream.total_out;
   deflateEnd(&stream);
   if (!done) throw std::runtime_error("deflate failed");
+  out.resize(size - 4);  // RFC 7692, section 7.2.1: without 00 00 FF FF
   return out;
 }
 

@@ -1,8 +1,12 @@
-# flux_header_units(VARIABLE INCLUDE_FOLDER FOLDER): a unit in FOLDER for every public header, which includes it and nothing
-# else. Twice: it must guard itself. In the compiled mode only two headers may include the packages' headers.
+# flux_header_units(VARIABLE INCLUDE_FOLDER FOLDER [WITH_DEFINITIONS]): a unit in FOLDER for every public header, which
+# includes it and nothing else. Twice: it must guard itself. In the compiled mode only two headers may include the packages'
+# headers. WITH_DEFINITIONS: only those that have some of their own, for the header-only mode.
 function(flux_header_units variable include folder)
-  file(GLOB_RECURSE headers RELATIVE "${include}" "${include}/flux/*.hpp")
+  file(GLOB_RECURSE headers RELATIVE "${include}" CONFIGURE_DEPENDS "${include}/flux/*.hpp")
   list(FILTER headers EXCLUDE REGEX "/detail/")
+  if("WITH_DEFINITIONS" IN_LIST ARGN)
+    list(FILTER headers EXCLUDE REGEX "_contract\\.hpp$")
+  endif()
   if(NOT headers)
     message(FATAL_ERROR "no headers in ${include}/flux")
   endif()

@@ -1,4 +1,4 @@
-// Checks of options, and their error messages.
+// Checks of what the application configures, and their error messages.
 #pragma once
 
 #include <flux/error.hpp>
@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 namespace flux::core {
 
@@ -18,14 +19,25 @@ inline void require_option(bool is_right, const std::string& text) {
 inline std::string given(std::size_t value) { return ", not " + std::to_string(value); }
 
 /// Errors: throws `Error` (bad_config) if the option `name` is less than `least`.
-inline void require_at_least(std::size_t least, std::size_t value, const char* name) {
+inline void require_at_least(std::size_t least, std::size_t value, std::string_view name) {
   require_option(value >= least, std::string(name) + " must be at least " + std::to_string(least) + given(value));
+}
+
+/// The same for a time: it must be more than 0.
+inline void require_time(std::chrono::milliseconds value, std::string_view name) {
+  require_option(value.count() > 0,
+                 std::string(name) + " must be more than 0, not " + std::to_string(value.count()) + " ms");
+}
+
+/// Why `method` refuses a function.
+inline std::string empty_function(const char* method) {
+  return std::string(method) + " needs a function to call; this one is empty";
 }
 
 /// Returns the function that the application gave to `method`. Errors: throws `Error` (bad_config) if it is empty.
 template <class Function>
-Function callable(const char* method, Function function) {
-  require_option(static_cast<bool>(function), std::string(method) + " needs a function to call; this one is empty");
+Function require_function(const char* method, Function function) {
+  require_option(static_cast<bool>(function), empty_function(method));
   return function;
 }
 

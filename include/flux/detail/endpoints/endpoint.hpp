@@ -59,8 +59,8 @@ class Endpoint {
   /// Ends the connection of the client that `clients` lists with this id, with the code and the reason if its protocol
   /// has them. Returns false if there is no such client. Threading: any thread.
   virtual bool disconnect(std::string_view, CloseCode, std::string_view) { return false; }
-  /// What ends the access of the client that `clients` lists with this id; null if there is no such client. Threading: any
-  /// thread.
+  /// Returns the holder through which the access of the client is ended that `clients` lists with this id; null if there is
+  /// no such client. Threading: any thread.
   virtual std::shared_ptr<core::GrantHolder> holder(std::string_view) { return nullptr; }
   /// The key of the session of the client that this endpoint's protocol knows by the id; none if there is no such client.
   /// Threading: any thread.

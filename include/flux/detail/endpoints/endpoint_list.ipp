@@ -18,6 +18,7 @@ FLUX_DECL void EndpointList::add(std::shared_ptr<Endpoint> endpoint, transport::
     if (find(path) != nullptr) {
       throw Error(Errc::bad_config, "there is already a WebSocket endpoint at \"" + path + "\"");
     }
+    if (router.has(path)) throw Error(Errc::bad_config, "there is already a route at \"" + path + "\"");
   }
   endpoint->add_routes(router);
   for (const std::string& path : paths) by_path_.emplace(path, endpoint.get());

@@ -94,10 +94,16 @@ inline Result<void> check_label(std::string_view room) {
 /// Text for people that stores keep, repaired; NUL, which some databases can't store, also becomes U+FFFD.
 inline std::string storable_text(std::string text) {
   text = core::repaired(std::move(text));
-  for (std::size_t at = text.find('\0'); at != std::string::npos; at = text.find('\0', at)) {
-    text.replace(at, 1, "\xEF\xBF\xBD");
+  if (text.find('\0') == std::string::npos) return text;
+  std::string storable;
+  for (const char c : text) {
+    if (c != '\0') {
+      storable += c;
+    } else {
+      storable += "\xEF\xBF\xBD";
+    }
   }
-  return text;
+  return storable;
 }
 
 /// What the application stores with a session or room; null always fits. Errors: message_too_large.
@@ -138,8 +144,11 @@ inline Result<void> check_changed(EventMessage& message, const Limits& limits) {
 /// A chat message, also one that the application sends. `Draft` has a message and metadata.
 template <class Draft>
 Result<void> check_chat_text(Draft& draft, const Limits& limits) {
+  // Twice: nothing is repaired that is too long, and repairing may make it so.
+  const auto check_message = [&] { return check_size("message", draft.message.size(), limits.chat_bytes_max); };
+  if (auto checked = check_message(); !checked) return checked;
   draft.message = storable_text(std::move(draft.message));
-  if (auto checked = check_size("message", draft.message.size(), limits.chat_bytes_max); !checked) return checked;
+  if (auto checked = check_message(); !checked) return checked;
   if (!draft.metadata) return {};
   draft.metadata = relayable(std::move(*draft.metadata));
   return check_size("metadata", draft.metadata->text().size(), limits.metadata_bytes_max);

@@ -12,7 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 namespace flux::features {
@@ -102,9 +102,10 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
 
   core::Audience lists_{mutex_};
   core::Audience changes_{mutex_};
-  std::uint64_t version_ = 1;                       // of the list
-  std::vector<Encoded> encoded_;                    // of this version
-  std::unordered_set<core::SessionKey> have_list_;  // who came while it is due, and has this version: is not sent it
+  std::uint64_t version_ = 1;     // of the list
+  std::vector<Encoded> encoded_;  // of this version
+  /// Watchers of lists that came while a list was due, and got the newest items: that list leaves them out.
+  std::unordered_map<const PublicSeat*, core::SessionKey> have_list_;
   Clock::TimePoint lists_paid_until_{};  // advanced by each list that is sent, by the time it takes at the allowed rate
   std::weak_ptr<void> list_timer_;       // expires with the timer, even if its loop ends first
 };

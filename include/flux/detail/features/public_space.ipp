@@ -141,7 +141,7 @@ FLUX_DECL void PublicSpace::send_list(Clock::TimePoint now) {
         }
       },
       shared_from_this(), core::SegmentPolicy::newest, version_ - 1);
-  for (const core::SessionKey watcher : std::exchange(have_list_, {})) lists_.exclude_from_last(watcher);
+  for (const auto& [seat, watcher] : std::exchange(have_list_, {})) seat->lane->list_in_last(watcher);
   if (list_bytes_per_second_ == 0) return;
   const std::chrono::duration<double> takes(static_cast<double>(largest) / static_cast<double>(list_bytes_per_second_));
   lists_paid_until_ = std::max(lists_paid_until_, now) + std::chrono::duration_cast<Clock::TimePoint::duration>(takes);
@@ -199,7 +199,7 @@ FLUX_DECL ItemsPage PublicSpace::enter(core::Audience& audience, const PublicWat
     leave(seat);
     seat.lane = audience.enter(watcher.loop, view, watcher.key, *watcher.outlet, seat.seat);
     seat.hears_changes = hears_changes;
-    if (!hears_changes && asked.before == 0 && !list_timer_.expired()) have_list_.insert(watcher.key);
+    if (!hears_changes && asked.before == 0 && !list_timer_.expired()) have_list_.emplace(&seat, watcher.key);
   }
   return items_.page(asked).copy();
 }
@@ -210,6 +210,7 @@ FLUX_DECL void PublicSpace::unwatch(PublicSeat& seat) {
 }
 
 FLUX_DECL void PublicSpace::leave(PublicSeat& seat) {
+  have_list_.erase(&seat);
   const auto lane = std::exchange(seat.lane, nullptr);
   if (lane) (seat.hears_changes ? changes_ : lists_).leave(*lane, seat.seat);
   seat.seat = {};

@@ -60,9 +60,9 @@ class RequestTable {
     std::string name{};
   };
 
-  /// Sets the handler of a method, which clients reach with the request `call`. A second handler for the same method
-  /// replaces the first; an empty one removes it. Errors: throws `Error`: bad_config for a name that no client could
-  /// send, and for a permission that is not "operation:name".
+  /// Sets the handler of a method, which clients reach with the request `call`; it must not be empty. A second handler for
+  /// the same method replaces the first. Errors: throws `Error`: bad_config for a name that no client could send, and for a
+  /// permission that is not "operation:name".
   void set(std::string_view method, CallHandler handler, std::size_t name_bytes_max, const CallOptions& options = {}) {
     if (method.empty() || method.size() > name_bytes_max || !core::valid_utf8(method)) {
       throw Error(Errc::bad_config, "the name of a method must be UTF-8 of 1 to " + std::to_string(name_bytes_max) +

@@ -135,12 +135,24 @@ FLUX_DECL Stats Server::stats() const { return state_->stats(); }
 
 // --- Time ---
 
+namespace detail {
+
+/// `method` was given an empty function.
+FLUX_DECL flux::Timer no_timer(ServerState& state, const char* method) {
+  (void)noted<void>(state, method, {}, Error(Errc::invalid_argument, core::empty_function(method)));
+  return {};
+}
+
+}  // namespace detail
+
 FLUX_DECL Timer Server::call_after(std::chrono::milliseconds delay, std::function<void()> call) {
-  return state_->timers().add(delay, std::chrono::milliseconds(0), core::callable("call_after", std::move(call)));
+  if (!call) return detail::no_timer(*state_, "call_after");
+  return state_->timers().add(delay, std::chrono::milliseconds(0), std::move(call));
 }
 FLUX_DECL Timer Server::call_every(std::chrono::milliseconds period, std::function<void()> call) {
+  if (!call) return detail::no_timer(*state_, "call_every");
   const auto at_least = std::max(period, std::chrono::milliseconds(1));
-  return state_->timers().add(at_least, at_least, core::callable("call_every", std::move(call)));
+  return state_->timers().add(at_least, at_least, std::move(call));
 }
 
 // --- Handlers and routes ---
@@ -149,65 +161,65 @@ namespace detail {
 
 /// Returns the handler that `method` is to set. Errors: throws `Error`: already_running; bad_config if it is empty.
 template <class Handler>
-Handler settable(const ServerState& state, const char* method, Handler handler) {
+Handler handler_to_set(const ServerState& state, const char* method, Handler handler) {
   state.check_not_running(method);
-  return core::callable(method, std::move(handler));
+  return core::require_function(method, std::move(handler));
 }
 
 }  // namespace detail
 
 FLUX_DECL void Server::on_connect(ConnectHandler handler) {
-  state_->hub().gate.connect = detail::settable(*state_, "on_connect", std::move(handler));
+  state_->hub().gate.connect = detail::handler_to_set(*state_, "on_connect", std::move(handler));
 }
 FLUX_DECL void Server::on_token(TokenVerifier verifier) {
-  state_->hub().gate.token = detail::settable(*state_, "on_token", std::move(verifier));
+  state_->hub().gate.token = detail::handler_to_set(*state_, "on_token", std::move(verifier));
 }
 FLUX_DECL void Server::on_disconnect(DisconnectHandler handler) {
-  state_->hub().handlers.disconnect = detail::settable(*state_, "on_disconnect", std::move(handler));
+  state_->hub().handlers.disconnect = detail::handler_to_set(*state_, "on_disconnect", std::move(handler));
 }
 FLUX_DECL void Server::on_join(JoinHandler handler) {
-  state_->hub().handlers.join = detail::settable(*state_, "on_join", std::move(handler));
+  state_->hub().handlers.join = detail::handler_to_set(*state_, "on_join", std::move(handler));
 }
 FLUX_DECL void Server::on_joined(JoinedHandler handler) {
-  state_->hub().handlers.joined = detail::settable(*state_, "on_joined", std::move(handler));
+  state_->hub().handlers.joined = detail::handler_to_set(*state_, "on_joined", std::move(handler));
 }
 FLUX_DECL void Server::on_create_room(CreateRoomHandler handler) {
-  state_->hub().handlers.create_room = detail::settable(*state_, "on_create_room", std::move(handler));
+  state_->hub().handlers.create_room = detail::handler_to_set(*state_, "on_create_room", std::move(handler));
 }
 FLUX_DECL void Server::on_leave(LeaveHandler handler) {
-  state_->hub().handlers.leave = detail::settable(*state_, "on_leave", std::move(handler));
+  state_->hub().handlers.leave = detail::handler_to_set(*state_, "on_leave", std::move(handler));
 }
 FLUX_DECL void Server::on_event(EventHandler handler) {
-  state_->hub().handlers.event = detail::settable(*state_, "on_event", std::move(handler));
+  state_->hub().handlers.event = detail::handler_to_set(*state_, "on_event", std::move(handler));
 }
 FLUX_DECL void Server::on_chat(ChatHandler handler) {
-  state_->hub().handlers.chat = detail::settable(*state_, "on_chat", std::move(handler));
+  state_->hub().handlers.chat = detail::handler_to_set(*state_, "on_chat", std::move(handler));
 }
 FLUX_DECL void Server::on_chat_edit(ChatEditHandler handler) {
-  state_->hub().handlers.chat_edit = detail::settable(*state_, "on_chat_edit", std::move(handler));
+  state_->hub().handlers.chat_edit = detail::handler_to_set(*state_, "on_chat_edit", std::move(handler));
 }
 FLUX_DECL void Server::on_chat_delete(ChatDeleteHandler handler) {
-  state_->hub().handlers.chat_delete = detail::settable(*state_, "on_chat_delete", std::move(handler));
+  state_->hub().handlers.chat_delete = detail::handler_to_set(*state_, "on_chat_delete", std::move(handler));
 }
 FLUX_DECL void Server::on_public_delete(PublicDeleteHandler handler) {
-  state_->hub().handlers.public_delete = detail::settable(*state_, "on_public_delete", std::move(handler));
+  state_->hub().handlers.public_delete = detail::handler_to_set(*state_, "on_public_delete", std::move(handler));
 }
 
 FLUX_DECL void Server::on_share(ShareHandler handler) {
-  state_->hub().handlers.share = detail::settable(*state_, "on_share", std::move(handler));
+  state_->hub().handlers.share = detail::handler_to_set(*state_, "on_share", std::move(handler));
 }
 FLUX_DECL void Server::on_presence(PresenceHandler handler) {
-  state_->hub().handlers.presence = detail::settable(*state_, "on_presence", std::move(handler));
+  state_->hub().handlers.presence = detail::handler_to_set(*state_, "on_presence", std::move(handler));
 }
 FLUX_DECL void Server::on_file(FileHandler handler) {
-  state_->hub().gate.file = detail::settable(*state_, "on_file", std::move(handler));
+  state_->hub().gate.file = detail::handler_to_set(*state_, "on_file", std::move(handler));
 }
 FLUX_DECL void Server::on_file_stored(StoredFileHandler handler) {
-  state_->hub().handlers.stored_file = detail::settable(*state_, "on_file_stored", std::move(handler));
+  state_->hub().handlers.stored_file = detail::handler_to_set(*state_, "on_file_stored", std::move(handler));
 }
 
 FLUX_DECL void Server::on_call(std::string_view method, CallHandler handler, const CallOptions& options) {
-  state_->hub().requests.set(method, detail::settable(*state_, "on_call", std::move(handler)),
+  state_->hub().requests.set(method, detail::handler_to_set(*state_, "on_call", std::move(handler)),
                              state_->config().limits.event_name_bytes_max, options);
 }
 

@@ -26,7 +26,7 @@ namespace flux::detail {
 
 /// Checks the settings that belong to no service or endpoint, and completes those that all of them use.
 FLUX_DECL Config checked(Config config) {
-  using core::given, core::require_at_least, core::require_option;
+  using core::given, core::require_at_least, core::require_option, core::require_time;
   const Limits& limits = config.limits;
   require_option(config.threads >= 1 && config.threads <= 256,
                  "Config::threads must be 1 to 256" + given(config.threads));
@@ -53,16 +53,15 @@ FLUX_DECL Config checked(Config config) {
   if (limits.user_messages_per_second > 0) require_at_least(1, limits.user_message_burst, "Limits::user_message_burst");
   if (limits.address_messages_per_second > 0)
     require_at_least(1, limits.address_message_burst, "Limits::address_message_burst");
-  require_option(limits.handshake_timeout.count() > 0, "Limits::handshake_timeout must be more than 0");
-  require_option(limits.answer_timeout.count() > 0, "Limits::answer_timeout must be more than 0");
-  require_option(limits.http_idle_timeout.count() > 0, "Limits::http_idle_timeout must be more than 0");
-  require_option(limits.close_timeout.count() > 0, "Limits::close_timeout must be more than 0");
+  require_time(limits.handshake_timeout, "Limits::handshake_timeout");
+  require_time(limits.answer_timeout, "Limits::answer_timeout");
+  require_time(limits.http_idle_timeout, "Limits::http_idle_timeout");
+  require_time(limits.close_timeout, "Limits::close_timeout");
   require_option(limits.output_stall_timeout.count() >= 0, "Limits::output_stall_timeout must not be negative");
   require_option(limits.input_stall_timeout.count() >= 0, "Limits::input_stall_timeout must not be negative");
   require_at_least(1, limits.frames_per_message_max, "Limits::frames_per_message_max");
   require_option(limits.ping_interval.count() >= 0, "Limits::ping_interval must not be negative");
-  require_option(limits.ping_interval.count() == 0 || limits.pong_timeout.count() > 0,
-                 "Limits::pong_timeout must be more than 0");
+  if (limits.ping_interval.count() > 0) require_time(limits.pong_timeout, "Limits::pong_timeout");
   require_option(config.slow_handler.count() >= 0 && config.slow_handler <= core::hundred_years,
                  "Config::slow_handler must be 0 to 100 years");
   require_option(config.expiry_notice.count() >= 0, "Config::expiry_notice must not be negative");

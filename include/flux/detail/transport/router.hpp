@@ -44,6 +44,9 @@ class Router {
   /// that has a handler and on "*". `captures` belongs to the route; it holds views into `path`.
   RouteMatch match(std::string_view method, std::string_view path, PathCaptures& captures) const;
 
+  /// Whether there is a route whose pattern is exactly this text.
+  bool has(std::string_view pattern) const noexcept;
+
   /// The name of the first route that was added with `authenticated`, as in error messages; empty: there is none.
   const std::string& first_authenticated() const noexcept { return first_authenticated_; }
 
@@ -55,6 +58,7 @@ class Router {
   static void add_allowed(std::string& allow, std::string_view method);
 
   PathTable<Methods> table_;
+  std::vector<std::string> patterns_;  // as they were given, one for each route
   std::string allowed_anywhere_ = "OPTIONS";
   std::string first_authenticated_;
 };

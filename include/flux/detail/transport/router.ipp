@@ -58,6 +58,11 @@ FLUX_DECL void Router::insert(std::string_view pattern, Route route) {
   if (route.method == "GET") add_allowed(allowed_anywhere_, "HEAD");
   if (route.options.authenticated && first_authenticated_.empty()) first_authenticated_ = name;
   routes.push_back(std::move(route));
+  patterns_.emplace_back(pattern);
+}
+
+FLUX_DECL bool Router::has(std::string_view pattern) const noexcept {
+  return std::find(patterns_.begin(), patterns_.end(), pattern) != patterns_.end();
 }
 
 FLUX_DECL RouteMatch Router::match(std::string_view method, std::string_view path, PathCaptures& captures) const {

@@ -44,7 +44,7 @@ class WebSocketState final : public transport::WebSocketStream {
   }
   /// Null: an empty one.
   std::shared_ptr<const Grant> grant() const;
-  /// Its grant's; with an empty grant one for this purpose.
+  /// Returns the holder of its grant, or a new one if the grant is empty.
   std::shared_ptr<gate::HeldGrant> holder();
   /// Errors: session_not_found.
   Result<void> set_grant(std::shared_ptr<const Grant> grant);

@@ -79,7 +79,7 @@ FLUX_DECL std::shared_ptr<gate::HeldGrant> WebSocketState::holder() {
 }
 
 FLUX_DECL Result<void> WebSocketState::set_grant(std::shared_ptr<const Grant> grant) {
-  if (gone_) return Error(Errc::session_not_found, "the connection is gone");
+  if (gone_ || ignores_input()) return Error(Errc::session_not_found, "the connection is gone");
   auto fresh = hold(grant);
   std::shared_ptr<gate::HeldGrant> held;
   {

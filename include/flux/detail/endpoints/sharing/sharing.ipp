@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/detail/core/option_check.hpp>
 #include <flux/detail/endpoints/sharing/sharing_session.hpp>
 #include <flux/detail/server/server_state.hpp>
 #include <flux/sharing.hpp>
@@ -33,9 +34,7 @@ namespace flux::socketio {
 FLUX_DECL void serve_sharing(Server& server, Io& io, SharingOptions options) {
   detail::ServerState& host = detail::ServerAccess::state(server);
   host.check_not_running("serve_sharing");
-  if (options.rooms_per_client_max == 0) {
-    throw Error(Errc::bad_config, "SharingOptions::rooms_per_client_max must be at least 1");
-  }
+  core::require_at_least(1, options.rooms_per_client_max, "SharingOptions::rooms_per_client_max");
   if (&io.state()->hub() != &host.hub()) {
     throw Error(Errc::bad_config,
                 "serve_sharing was given the Io of another server; it must belong to the same server");

@@ -36,11 +36,11 @@ enum class SharingArguments : std::uint8_t {
 struct SharingRequest;
 
 struct SharingShape : core::RequestShape {
-  constexpr SharingShape(std::string_view called, std::string_view does, SharingArguments by,
+  constexpr SharingShape(std::string_view event, std::string_view operation_name, SharingArguments by,
                          const std::array<core::Member, core::members_max>& holds)
-      : RequestShape{called, holds}, operation(does), arguments(by) {}
-  std::string_view
-      operation;  ///< its name in `Limits::operations`: that of protocol live's request with the same effect
+      : RequestShape{event, holds}, operation(operation_name), arguments(by) {}
+  /// Its name in `Limits::operations`: that of protocol live's request with the same effect.
+  std::string_view operation;
   SharingArguments arguments;
 };
 

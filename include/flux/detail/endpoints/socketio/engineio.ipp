@@ -37,6 +37,7 @@ class EndpointClient final : public detail::EngineIoClient {
     guarded("message", [&] { endpoint().on_message(handle(), message, type); });
   }
   void disconnect() override { session_.close(detail::EndReason::forced_close, detail::EngineIoEnding::told); }
+  void end_access() override { session_.close(detail::EndReason::access_ended, detail::EngineIoEnding::told); }
   void on_close(detail::EndReason reason) override {
     if (!endpoint().on_close) return;
     guarded("close", [&] { endpoint().on_close(handle(), to_string(reason)); });

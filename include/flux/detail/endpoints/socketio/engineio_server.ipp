@@ -1,6 +1,7 @@
 #pragma once
 
 #include <flux/detail/core/base64.hpp>
+#include <flux/detail/core/option_check.hpp>
 #include <flux/detail/endpoints/handshake.hpp>
 #include <flux/detail/endpoints/http_refusal.hpp>
 #include <flux/detail/endpoints/socketio/engineio_server.hpp>
@@ -57,17 +58,16 @@ FLUX_DECL EngineIoServer::EngineIoServer(Hub& hub, std::string_view protocol, en
       post_bytes_max_(engineio_post_bytes_max(options_.payload_bytes_max)),
       factory_(std::move(factory)),
       pollers_(std::make_shared<EngineIoPollers>(options_.polling_limits)) {
-  const auto require = [](bool good, const char* text) {
-    if (!good) throw Error(Errc::bad_config, text);
-  };
-  require(options_.ping_interval.count() > 0, "engineio::Options::ping_interval must be more than 0");
-  require(options_.ping_timeout.count() > 0, "engineio::Options::ping_timeout must be more than 0");
-  require(options_.upgrade_timeout.count() > 0, "engineio::Options::upgrade_timeout must be more than 0");
-  require(options_.payload_bytes_max > 0, "engineio::Options::payload_bytes_max must be more than 0");
+  using core::require_option, core::require_time;
+  const std::string type = protocol == "socket.io" ? "socketio::Options" : "engineio::Options";
+  require_time(options_.ping_interval, type + "::ping_interval");
+  require_time(options_.ping_timeout, type + "::ping_timeout");
+  require_time(options_.upgrade_timeout, type + "::upgrade_timeout");
+  core::require_at_least(1, options_.payload_bytes_max, type + "::payload_bytes_max");
   const auto& origins = options_.cors_origins;
-  require(!options_.cors_credentials || std::find(origins.begin(), origins.end(), "*") == origins.end(),
-          "engineio::Options::cors_credentials needs cors_origins that are named: browsers refuse it together with *");
-  require(options_.polling || options_.websocket, "engineio::Options must leave polling or websocket on");
+  require_option(!options_.cors_credentials || std::find(origins.begin(), origins.end(), "*") == origins.end(),
+                 type + "::cors_credentials needs cors_origins that are named: browsers refuse it together with *");
+  require_option(options_.polling || options_.websocket, type + " must leave polling or websocket on");
 }
 
 FLUX_DECL std::vector<std::string> EngineIoServer::websocket_paths() const {
@@ -152,7 +152,7 @@ FLUX_DECL std::vector<core::ListedClient> EngineIoServer::clients(std::string_vi
 
 FLUX_DECL std::shared_ptr<core::GrantHolder> EngineIoServer::holder(std::string_view sid) {
   const auto session = find(sid);
-  return session && session->is_open() ? session->holder() : nullptr;
+  return session && session->is_open() && !session->in_directory() ? session->holder() : nullptr;
 }
 
 /// The protocol has neither a code nor a reason.

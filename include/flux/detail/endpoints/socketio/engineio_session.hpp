@@ -48,6 +48,8 @@ class EngineIoClient {
   virtual void on_message(std::string_view message, bool binary, std::string* owner) = 0;
   /// The application ends the connection.
   virtual void disconnect() = 0;
+  /// The client's access has ended.
+  virtual void end_access() = 0;
   /// The client has another transport from now on: lanes must be changed.
   virtual void on_transport_changed() {}
   /// The client is no longer congested, and states were held back meanwhile: send it the current ones.
@@ -78,7 +80,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
   /// `ignores_input`.
   void ignore_input() noexcept { ignores_input_.store(true, std::memory_order_release); }
   bool ignores_input() const noexcept { return ignores_input_.load(std::memory_order_acquire); }
-  /// Its grant's; with an empty grant one for this purpose. Any thread.
+  /// Returns the holder of its grant, or a new one if the grant is empty. Any thread.
   std::shared_ptr<gate::HeldGrant> holder();
   /// For `gate::ClientGrant`.
   void end_access(CloseCode code, std::string_view reason);

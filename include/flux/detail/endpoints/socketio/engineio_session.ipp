@@ -560,15 +560,15 @@ FLUX_DECL std::shared_ptr<gate::HeldGrant> EngineIoSession::holder() {
 }
 
 FLUX_DECL Result<void> EngineIoSession::set_grant(std::shared_ptr<const Grant> grant) {
-  const bool posted = is_open() && loop_->dispatch([self = shared_from_this(), grant = std::move(grant)] {
-    self->replace_grant(grant);
-  });
+  const bool posted =
+      is_open() && !ignores_input() &&
+      loop_->dispatch([self = shared_from_this(), grant = std::move(grant)] { self->replace_grant(grant); });
   if (!posted) return Error(Errc::session_not_found, "session " + std::string(sid()) + " is gone");
   return {};
 }
 
 FLUX_DECL void EngineIoSession::replace_grant(std::shared_ptr<const Grant> grant) {
-  if (!is_open()) return;
+  if (!is_open() || ignores_input()) return;
   auto& held = rare().grant;
   if (held) {
     if (!held->change(std::move(grant))) return;
@@ -583,7 +583,9 @@ FLUX_DECL void EngineIoSession::replace_grant(std::shared_ptr<const Grant> grant
 // --- The end ---
 
 FLUX_DECL void EngineIoSession::end_access(CloseCode, std::string_view) {
-  loop_->dispatch([self = shared_from_this()] { self->close(EndReason::access_ended, EngineIoEnding::told); });
+  loop_->dispatch([self = shared_from_this()] {
+    if (self->client_) self->client_->end_access();
+  });
 }
 
 FLUX_DECL void EngineIoSession::close(EndReason reason, EngineIoEnding ending) {

@@ -68,6 +68,20 @@ FLUX_DECL void Broadcast::disconnect_sockets(bool close) const {
 
 // --- Socket ---
 
+namespace socket_detail {
+
+/// Whether the application has given a function; an empty one is an error that is counted and logged.
+template <class Function>
+bool given(const detail::SocketIoSocket& socket, const char* method, std::string_view subject,
+           const Function& function) {
+  if (function) return true;
+  (void)core::noted<void>(socket.call_faults(), method, subject,
+                          Error(Errc::invalid_argument, core::empty_function(method)));
+  return false;
+}
+
+}  // namespace socket_detail
+
 FLUX_DECL const std::string& Socket::id() const { return state_->id(); }
 FLUX_DECL Namespace Socket::nsp() const { return Namespace(state_->nsp()); }
 FLUX_DECL const Handshake& Socket::handshake() const { return state_->handshake(); }
@@ -75,14 +89,14 @@ FLUX_DECL bool Socket::connected() const { return state_->connected(); }
 FLUX_DECL bool Socket::recovered() const { return state_->recovered(); }
 FLUX_DECL std::string_view Socket::transport() const { return state_->transport(); }
 FLUX_DECL void Socket::on(std::string event, EventListener handler) const {
-  state_->on(std::move(event), core::callable("on", std::move(handler)), false);
+  if (socket_detail::given(*state_, "on", event, handler)) state_->on(std::move(event), std::move(handler), false);
 }
 FLUX_DECL void Socket::once(std::string event, EventListener handler) const {
-  state_->on(std::move(event), core::callable("once", std::move(handler)), true);
+  if (socket_detail::given(*state_, "once", event, handler)) state_->on(std::move(event), std::move(handler), true);
 }
 FLUX_DECL void Socket::off(std::string_view event) const { state_->off(event); }
 FLUX_DECL void Socket::use(EventMiddleware middleware) const {
-  state_->use(core::callable("use", std::move(middleware)));
+  if (socket_detail::given(*state_, "use", {}, middleware)) state_->use(std::move(middleware));
 }
 FLUX_DECL void Socket::on_refused(RefusedHandler handler) const { state_->on_refused(std::move(handler)); }
 FLUX_DECL void Socket::on_disconnecting(DisconnectListener handler) const {
@@ -139,11 +153,11 @@ FLUX_DECL void Next::refuse(std::string message, std::optional<JsonText> data) c
 
 FLUX_DECL const std::string& Namespace::name() const { return state_->name(); }
 FLUX_DECL Namespace& Namespace::use(Middleware middleware) {
-  state_->use(core::callable("use", std::move(middleware)));
+  state_->use(core::require_function("use", std::move(middleware)));
   return *this;
 }
 FLUX_DECL Namespace& Namespace::on_connection(ConnectionHandler handler) {
-  state_->on_connection(core::callable("on_connection", std::move(handler)));
+  state_->on_connection(core::require_function("on_connection", std::move(handler)));
   return *this;
 }
 FLUX_DECL Broadcast Namespace::to(std::string room) const {
@@ -201,7 +215,7 @@ FLUX_DECL Io::Io(Server& server, Options options) {
 FLUX_DECL Namespace Io::of(const std::string& name) { return Namespace(state_->of(name)); }
 FLUX_DECL void Io::of(std::function<bool(std::string_view, const JsonText&)> matches,
                       std::function<void(Namespace)> made) {
-  state_->of(core::callable("of", std::move(matches)), core::callable("of", std::move(made)));
+  state_->of(core::require_function("of", std::move(matches)), core::require_function("of", std::move(made)));
 }
 FLUX_DECL Io& Io::use(Middleware middleware) {
   of("/").use(std::move(middleware));

@@ -1,10 +1,9 @@
 // One Socket.IO connection: turns its packets into calls of its sockets in namespaces.
 #pragma once
 
-#include <flux/detail/mode.hpp>
-
 #include <flux/detail/endpoints/socketio/engineio_server.hpp>
 #include <flux/detail/endpoints/socketio/socketio_namespace.hpp>
+#include <flux/detail/mode.hpp>
 #include <flux/socketio.hpp>
 
 #include <chrono>
@@ -35,6 +34,7 @@ class SocketIoClient final : public EngineIoClient, public std::enable_shared_fr
   void forget(const std::shared_ptr<SocketIoSocket>& socket);
   /// Sends every socket a DISCONNECT packet, then ends the connection.
   FLUX_DECL void disconnect() override;
+  void end_access() override { disconnect(); }
 
  private:
   using Timer = std::optional<core::TimerQueue::Id>;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/detail/core/option_check.hpp>
 #include <flux/detail/core/shared_list.hpp>
 #include <flux/detail/endpoints/socketio/socketio_client.hpp>
 #include <flux/detail/endpoints/socketio/socketio_server.hpp>
@@ -37,16 +38,13 @@ FLUX_DECL SocketIoServer::SocketIoServer(Hub& hub, socketio::Options options)
                 client->start();
                 return client;
               }) {
-  const auto require = [](bool good, const char* text) {
-    if (!good) throw Error(Errc::bad_config, text);
-  };
-  require(options_->connect_timeout.count() > 0, "socketio::Options::connect_timeout must be more than 0");
-  require(options_->attachments_timeout.count() > 0, "socketio::Options::attachments_timeout must be more than 0");
-  require(options_->recovery_max.count() >= 0, "socketio::Options::recovery_max must not be negative");
-  require(options_->namespaces_max > 0, "socketio::Options::namespaces_max must be more than 0");
-  require(options_->namespaces_per_connection_max > 0,
-          "socketio::Options::namespaces_per_connection_max must be more than 0");
-  require(options_->auth_bytes_max >= 2, "socketio::Options::auth_bytes_max must be at least 2, the size of {}");
+  using core::require_at_least, core::require_time;
+  require_time(options_->connect_timeout, "socketio::Options::connect_timeout");
+  require_time(options_->attachments_timeout, "socketio::Options::attachments_timeout");
+  core::require_option(options_->recovery_max.count() >= 0, "socketio::Options::recovery_max must not be negative");
+  require_at_least(1, options_->namespaces_max, "socketio::Options::namespaces_max");
+  require_at_least(1, options_->namespaces_per_connection_max, "socketio::Options::namespaces_per_connection_max");
+  require_at_least(2, options_->auth_bytes_max, "socketio::Options::auth_bytes_max");
   of("/");
 }
 
