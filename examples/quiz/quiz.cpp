@@ -8,6 +8,7 @@
 #include <flux/signals.hpp>
 
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 

@@ -244,7 +244,7 @@ enum class CloseCode : std::uint16_t {
   policy_violation = 1008,  ///< a WebSocket that an Engine.IO session does not expect
   message_too_big = 1009,   ///< a message over the limit of its endpoint
   internal_error = 1011,    ///< a handler of a raw endpoint threw
-  try_again_later = 1013,   ///< the application took too long to decide whether the client may connect
+  try_again_later = 1013,   ///< whether the client may connect could not be decided now, or not in time
   unauthorized = 4401,      ///< the client may not connect, or its grant has expired or was revoked
   timed_out = 4408,         ///< no pong, or no complete message, in time
   slow_reader = 4413,       ///< pending output exceeded its limit

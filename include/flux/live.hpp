@@ -12,8 +12,8 @@
 // - Stored, a chat message: `{id, roomId, connectionId, userId?, message, metadata?, createdAt, offset, editedAt?,
 //   deletedAt?}`; times in milliseconds since 1970. `editedAt`: when its text was last edited. A message with
 //   `deletedAt` is deleted: it stays in its place in lists, with an empty text and without metadata.
-// - Item, shared data: `{connectionId, data, offset}`; `data` is `{type: "string", content}` or `{type: "file", fileId,
-//   fileName, mimeType, size}`.
+// - Item, shared data: `{connectionId, data, offset}`; `data` is `{type: "string", content}`, `{type: "file", fileId,
+//   fileName, mimeType, size}`, or any JSON of the application's.
 //
 // An answer that holds a list has at most `Limits::answer_bytes_max` bytes; an entry that alone is longer is sent
 // alone. `more: true` says that entries are missing, because they did not fit or were not requested; the next request

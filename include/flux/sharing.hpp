@@ -9,7 +9,8 @@
 // In the lists below `?` marks what may be left out. The shapes are:
 // - TransferData: `{type: "string", content}`; `{type: "file", content: bytes, fileName, mimeType?}`; or
 //   `{type: "file", fileId}` for a file that was uploaded over HTTP.
-// - StoredData: the string object as it was sent, or `{type: "file", fileId, fileName, mimeType, size}`.
+// - StoredData: the string object as it was sent, `{type: "file", fileId, fileName, mimeType, size}`, or any JSON of the
+//   application's.
 // - Entry, a member of a room: `{connectionId, userId?, name?, email?, provider?, presence}`.
 // - Stored, a chat message: `{id, roomId, connectionId, userId?, message, metadata?, createdAt, offset, editedAt?,
 //   deletedAt?}`, as in flux/live.hpp; times in milliseconds since 1970.

@@ -1,4 +1,4 @@
-// The README's "Log in": one connect handler, and each way in which a client may show its token.
+// The README's "Who may do what": one connect handler, and each way in which a client may show its token.
 #include "support/memory_file_store.hpp"
 #include "support/server.hpp"
 

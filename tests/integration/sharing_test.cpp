@@ -3,6 +3,8 @@
 #include "support/socketio_client.hpp"
 #include "support/staged_file_store.hpp"
 
+#include <flux/detail/endpoints/live/live_session.hpp>
+#include <flux/detail/endpoints/sharing/sharing_session.hpp>
 #include <flux/sharing.hpp>
 #include <flux/testing/manual_clock.hpp>
 
@@ -895,6 +897,18 @@ TEST_CASE("sharing: many threads, members of both protocols get everything, once
   CHECK(std::set<std::string>(orders[0].begin(), orders[0].end()).size() == 2 * clients * uploads);
   for (const auto& order : orders) CHECK(order == orders[0]);
   CHECK(scene.server.room_items("r")->size() == 2 * clients * uploads);
+}
+
+TEST_CASE("sharing: every request has the name of a rate, that of protocol live's request where there is one") {
+  const auto live = flux::detail::LiveSession::request_types();
+  for (const auto& type : flux::detail::SharingSession::request_types()) {
+    CAPTURE(type.name);
+    const bool of_live = flux::protocol::find_request(live, type.operation) != nullptr;
+    CHECK((of_live || type.operation == "close_room" || type.operation == "list_rooms"));
+    const auto same =
+        std::count_if(live.begin(), live.end(), [&](const auto& other) { return other.name == type.name; });
+    if (same > 0) CHECK(type.operation == type.name);  // call, refresh
+  }
 }
 
 TEST_CASE("sharing: a client that connects while the public space changes gets the changes in order") {

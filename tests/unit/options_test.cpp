@@ -1,6 +1,7 @@
 // Every options type takes designated initializers for all that it has. Compiled with all warnings as errors.
 #include "catch.hpp"
 
+#include <flux/auth.hpp>
 #include <flux/flux.hpp>
 #include <flux/sharing.hpp>
 #include <flux/signals.hpp>
@@ -23,7 +24,12 @@ static_assert(all_aggregates<flux::Config, flux::Limits, flux::ListenAddress, fl
 static_assert(all_aggregates<flux::engineio::Options, flux::engineio::Endpoint, flux::engineio::PollingLimits,
                              flux::socketio::Options, flux::socketio::PacketLimits, flux::socketio::SharingOptions,
                              flux::SignalOptions, flux::DiskFileStoreOptions, flux::SqlOptions, flux::SqlChatOptions,
-                             flux::SqlRoomOptions, flux::SqlFileIndexOptions, flux::SqliteOptions>);
+                             flux::SqlRoomOptions, flux::SqlFileIndexOptions, flux::SqliteOptions, flux::SqlKeyOptions,
+                             flux::SqlRevocationOptions>);
+static_assert(
+    all_aggregates<flux::AuthOptions, flux::ClaimPaths, flux::jwt::Rules, flux::ApiKeysOptions, flux::ApiKeySpec,
+                   flux::Demands, flux::FileDemands, flux::ContentRules, flux::RevocationsOptions, flux::CallOptions,
+                   flux::Rate, flux::OperationRates, flux::ChatPost, flux::NewFile, flux::FileQuery>);
 
 }  // namespace
 
@@ -38,6 +44,12 @@ TEST_CASE("options: every type takes designated initializers, of any member alon
                             .limits = {.rooms_max = 4},
                             .slow_handler = std::chrono::seconds(5)};
   CHECK(config.limits.rooms_max == 4);
+  const flux::Limits limits{
+      .operations = {{"send_chat", {.user = {.count = 5}}}, {"share", {.address = {.count = 6}}}}};
+  flux::RatesByOperation rates = limits.operations;
+  CHECK(rates["send_chat"].user.count == 5);
+  CHECK(rates["share"].address.count == 6);
+  CHECK(rates.end() - rates.begin() == 2);
   CHECK(flux::RoomOptions{.permanent = true}.permanent);
   CHECK(flux::RouteOptions{.body_bytes_max = 1}.body_bytes_max == 1);
   CHECK(flux::StaticOptions{.cache_control = "a"}.cache_control == "a");

@@ -1,4 +1,4 @@
-// Chat, rooms, the file index and API keys in MySQL or MariaDB. Target flux::mysql.
+// Chat, rooms, the file index, API keys and revocations in MySQL or MariaDB. Target flux::mysql.
 #pragma once
 
 #include <flux/storage/sql.hpp>

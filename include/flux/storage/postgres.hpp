@@ -1,4 +1,4 @@
-// Chat, rooms, the file index and API keys in PostgreSQL. Target flux::postgres.
+// Chat, rooms, the file index, API keys and revocations in PostgreSQL. Target flux::postgres.
 #pragma once
 
 #include <flux/storage/sql.hpp>

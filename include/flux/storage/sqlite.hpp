@@ -1,4 +1,4 @@
-// Chat, rooms, the file index and API keys in a SQLite file. Target flux::sqlite.
+// Chat, rooms, the file index, API keys and revocations in a SQLite file. Target flux::sqlite.
 #pragma once
 
 #include <flux/storage/sql.hpp>
