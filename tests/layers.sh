@@ -59,11 +59,21 @@ find detail -maxdepth 1 -type f ! -name mode.hpp | sed 's/$/: a file outside the
 # Declarations of virtual functions have FLUX_DECL, or every header-only unit compiles what their class can do (src/README.md,
 # "Two modes"). Stores in databases have one mode, `FileStore::add_to` has a definition for each, and what `ChatStore` needs is
 # said there.
-for header in $(grep -rlE 'override|final|virtual' --include='*.hpp' . | grep -vE '^\./storage/(sql|chat_store)\.hpp$'); do
-  sed -e 's|//.*||' -e '/^#/d' "$header" | tr '\n' ' ' | sed 's/[;{}]/&\n/g' |
-    grep -E '(\) *|const *|noexcept *)(override|final) *;|virtual .*\) *(const)? *(noexcept)? *;' |
-    grep -vE 'FLUX_DECL|= *(0|default|delete) *;|void add_to\(' | sed "s|^ *|$header: no FLUX_DECL: |" >>"$wrong" || :
-done
+find . -name '*.hpp' ! -path ./storage/sql.hpp ! -path ./storage/chat_store.hpp | xargs awk '
+  FNR == 1 { declaration = "" }
+  /^#/ { next }
+  {
+    sub(/\/\/.*/, "")
+    while (match($0, /[;{}]/)) {
+      ended = substr($0, RSTART, 1) == ";"
+      declaration = declaration " " substr($0, 1, RSTART - 1)
+      $0 = substr($0, RSTART + 1)
+      is_virtual = declaration ~ /\(.*[) ](override|final) *$/ || declaration ~ /virtual .*\) *(const)? *(noexcept)? *$/
+      if (ended && is_virtual && declaration !~ /FLUX_DECL|void add_to\(/) print FILENAME ": no FLUX_DECL:" declaration
+      declaration = ""
+    }
+    declaration = declaration " " $0
+  }' >>"$wrong"
 
 if [ -s "$wrong" ]; then
   echo "layers: these are wrong" >&2
