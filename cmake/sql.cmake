@@ -1,5 +1,6 @@
 # Chat, rooms, the file index and API keys in databases: flux::sqlite, flux::postgres, flux::mysql. Compiled in every mode: they
-# use none of flux's own definitions, so programs link them beside flux::flux or flux::header_only.
+# use two of flux's own definitions, `check_storable` and the type information of `ChatStore`. A program of flux::header_only
+# has both if it has a server.
 
 find_package(SQLite3 3.35 QUIET)
 find_package(PostgreSQL QUIET)
