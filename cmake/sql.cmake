@@ -1,6 +1,4 @@
-# Chat, rooms, the file index and API keys in databases: flux::sqlite, flux::postgres, flux::mysql. Compiled in every mode: they
-# use two of flux's own definitions, `check_storable` and the type information of `ChatStore`. A program of flux::header_only
-# has both if it has a server.
+# Chat, rooms, the file index and API keys in databases: flux::sqlite, flux::postgres, flux::mysql. Compiled in every mode.
 
 find_package(SQLite3 3.35 QUIET)
 find_package(PostgreSQL QUIET)

@@ -15,6 +15,5 @@
 #include <flux/detail/core/utf8.ipp>
 #include <flux/detail/core/uuid.ipp>
 #include <flux/detail/server/config.ipp>
-#include <flux/detail/storage/chat_store.ipp>
 #include <flux/detail/storage/memory_chat_store.ipp>
 #include <flux/detail/storage/store_queue.ipp>

@@ -6,21 +6,28 @@
 set -eu
 cd "${1:-$(dirname "$0")/../include}/flux"
 
-# A folder, then the folders whose headers it may include. Every folder may include public headers. Modules
-# (socketio, sharing) register with the server, which names none of them.
-folders='
+# A folder, then the folders whose headers it may include. Every folder may include public headers. A protocol that is not
+# listed may include what all protocols may, and its own folder; a module registers with the server, which names none.
+protocol='core transport gate storage features endpoints'
+folders="
 core:                core
 transport:           core transport
 gate:                core gate transport
 storage:             core storage
 features:            core gate storage features
-endpoints:           core transport gate storage features endpoints endpoints/live
-endpoints/live:      core transport gate storage features endpoints endpoints/live
-endpoints/socketio:  core transport gate storage features endpoints endpoints/socketio server
-endpoints/sharing:   core transport gate storage features endpoints endpoints/socketio endpoints/sharing server
-endpoints/files:     core transport gate storage features endpoints endpoints/files
-endpoints/raw:       core transport gate storage features endpoints endpoints/raw
-'
+endpoints:           $protocol endpoints/live
+endpoints/socketio:  $protocol endpoints/socketio server
+endpoints/sharing:   $protocol endpoints/socketio endpoints/sharing server
+"
+for folder in detail/endpoints/*; do
+  folder=${folder#detail/}
+  case $folders in
+    *"
+$folder:"*) ;;
+    *) [ ! -d "detail/$folder" ] || folders="$folders$folder: $protocol $folder
+" ;;
+  esac
+done
 
 wrong=$(mktemp)
 trap 'rm -f "$wrong"' EXIT
@@ -41,8 +48,8 @@ printf '%s' "$folders" | while IFS=: read -r folder allowed; do
   includes -H $(find "detail/$folder" -maxdepth 1 -type f) | grep '<flux/detail/' | grep -vE "<flux/detail/(mode${pattern})\\.[hi]pp>" >>"$wrong" || :
 done
 
-# Every folder except server/ has a line above.
-for folder in detail/* detail/endpoints/*; do
+# Every other folder except server/ has a line above.
+for folder in detail/*; do
   [ -d "$folder" ] || continue
   [ "$folder" != detail/server ] || continue
   printf '%s' "$folders" | grep -q "^${folder#detail/}:" || echo "$folder: not listed in tests/layers.sh" >>"$wrong"
@@ -57,9 +64,8 @@ done
 find detail -maxdepth 1 -type f ! -name mode.hpp | sed 's/$/: a file outside the folders/' >>"$wrong"
 
 # Declarations of virtual functions have FLUX_DECL, or every header-only unit compiles what their class can do (src/README.md,
-# "Two modes"). Stores in databases have one mode, `FileStore::add_to` has a definition for each, and what `ChatStore` needs is
-# said there.
-find . -name '*.hpp' ! -path ./storage/sql.hpp ! -path ./storage/chat_store.hpp | xargs awk '
+# "Two modes"). Stores in databases have one mode, and `FileStore::add_to` has a definition for each.
+find . -name '*.hpp' ! -path ./storage/sql.hpp | xargs awk '
   FNR == 1 { declaration = "" }
   /^#/ { next }
   {

@@ -75,19 +75,19 @@ struct Everything {
     flux::socketio::Io io(*server, std::move(options));
     flux::socketio::serve_sharing(*server, io);
     flux::WebSocketEndpoint raw;
-    raw.on_close = [this](const flux::WebSocket&, const flux::Disconnect&) { ++raw_closed; };
+    raw.on_close = [seen = seen](const flux::WebSocket&, const flux::Disconnect&) { ++seen->raw_closed; };
     server->websocket("/raw", std::move(raw));
     flux::engineio::Endpoint engine;
-    engine.on_close = [this](const flux::engineio::Socket&, std::string_view) { ++engine_closed; };
+    engine.on_close = [seen = seen](const flux::engineio::Socket&, std::string_view) { ++seen->engine_closed; };
     flux::engineio::serve(*server, std::move(engine));
     flux::AuthOptions log_in;
     log_in.api_keys.emplace();
     log_in.required = false;
     auth.emplace(*server, std::move(log_in));
-    server->call_every(1ms, [this] { ++ticks; });
-    server->on_disconnect([this](const flux::Session&, const flux::Disconnect&) { ++left; });
-    server->on_event([this](flux::EventMessage&) {
-      if (on_event) on_event();
+    server->call_every(1ms, [seen = seen] { ++seen->ticks; });
+    server->on_disconnect([seen = seen](const flux::Session&, const flux::Disconnect&) { ++seen->left; });
+    server->on_event([seen = seen](flux::EventMessage&) {
+      if (seen->on_event) seen->on_event();
     });
     REQUIRE(server->create_room("kept", {flux::RoomMode::history, 0, true}).ok());
     if (in_context) app.run();
@@ -109,8 +109,12 @@ struct Everything {
   std::shared_ptr<MemoryRoomStore> rooms = std::make_shared<MemoryRoomStore>();
   std::shared_ptr<StagedFileStore> files = std::make_shared<StagedFileStore>(true);
   std::shared_ptr<MemoryRevocationStore> revocations = std::make_shared<MemoryRevocationStore>();
-  std::function<void()> on_event;
-  std::atomic<int> raw_closed{0}, engine_closed{0}, left{0}, ticks{0};
+  /// Owned by the handlers too: a server destroyed inside a callback may call them until it has stopped.
+  struct Seen {
+    std::function<void()> on_event;
+    std::atomic<int> raw_closed{0}, engine_closed{0}, left{0}, ticks{0};
+  };
+  std::shared_ptr<Seen> seen = std::make_shared<Seen>();
   Application app;
   std::unique_ptr<flux::Server> server;
   std::optional<flux::Auth> auth;
@@ -143,7 +147,7 @@ struct PendingWork {
     REQUIRE(on.rooms->somebody_waits());
     REQUIRE(eventually([&] { return on.files->appends() > before; }));
     REQUIRE(eventually([&] { return on.revocations->calls() > saved; }));
-    REQUIRE(eventually([&] { return on.ticks > 0; }));
+    REQUIRE(eventually([&] { return on.seen->ticks > 0; }));
   }
   /// What each of the clients sees of the stop.
   void check_closed() {
@@ -177,9 +181,9 @@ TEST_CASE("stopping: with work pending in every store, all clients are told and 
   CHECK(pending.told == 3);
   CHECK(on.server->stats().connections_now == 0);
   CHECK(on.server->stats().sessions_now == 0);
-  CHECK(on.left == 2);
-  CHECK(on.raw_closed == 1);
-  CHECK(on.engine_closed == 1);
+  CHECK(on.seen->left == 2);
+  CHECK(on.seen->raw_closed == 1);
+  CHECK(on.seen->engine_closed == 1);
   CHECK(on.revocations->content() == "user nobody");
   CHECK(on.server->port() == 0);
   // What was being stored is kept, because it had been accepted.
@@ -215,7 +219,7 @@ TEST_CASE("stopping: destroyed while a stop begun by a handler is still running"
   const bool in_context = GENERATE(false, true);
   Everything on(in_context);
   Awaited<bool> begun;
-  on.on_event = [&] {
+  on.seen->on_event = [&] {
     on.server->stop(20ms);
     begun.set(true);
   };
@@ -306,7 +310,7 @@ TEST_CASE("stopping: a callback that is called while the server stops may stop i
   });
   REQUIRE(on.chats->somebody_waits());
   LiveClient live(on.server->port());
-  on.on_event = [&] { on.server->stop(0ms); };
+  on.seen->on_event = [&] { on.server->stop(0ms); };
   live.send("join_room", R"({"roomId":"other"})");
   live.send("broadcast_event", R"({"event":"quit"})");
   live.closed();

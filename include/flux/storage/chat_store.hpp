@@ -1,16 +1,26 @@
-// The interface of chat stores, which applications can implement.
+// The interface of chat stores, which applications can implement. It has no .ipp: programs in both modes link the stores in
+// databases, which need these definitions even if nothing else of flux is used.
 #pragma once
 
+#include <flux/error.hpp>
 #include <flux/types.hpp>
 
 #include <span>
+#include <string>
 #include <vector>
 
 namespace flux {
 
 /// Checks what every store refuses: a NUL in any member, because databases end text there.
 /// Errors: invalid_argument.
-Result<void> check_storable(const ChatMessage& message);
+inline Result<void> check_storable(const ChatMessage& message) {
+  for (const std::string* text :
+       {&message.message, &message.metadata, &message.user_id, &message.id, &message.room, &message.connection_id}) {
+    if (text->find('\0') == std::string::npos) continue;
+    return Error(Errc::invalid_argument, "a chat message must not hold a NUL character (U+0000); leave it out");
+  }
+  return {};
+}
 
 /// Chat history of rooms. The implementer's duties:
 /// - `append` is atomic: it stores all of the message, or nothing. Offsets start at 1 in each room and have no gaps.
@@ -42,9 +52,12 @@ class ChatStore {
   /// - The messages of one room are in the order in which they were sent, and get their offsets in that order.
   /// - While it runs, flux makes no other `append_all`, no `append`, and no call for a room in it. `history` of other
   ///   rooms may overlap.
-  // Not FLUX_DECL, like `replace`: the stores in databases are compiled in the other mode, and need the type information of
-  // this class, which units in header-only mode therefore always have.
-  virtual std::vector<Result<Offset>> append_all(std::span<const ChatMessage> messages);
+  virtual std::vector<Result<Offset>> append_all(std::span<const ChatMessage> messages) {
+    std::vector<Result<Offset>> results;
+    results.reserve(messages.size());
+    for (const ChatMessage& message : messages) results.push_back(append(message.room, message));
+    return results;
+  }
 
   /// An optional duty: whether `replace` works. If not, no message can be edited or deleted. Must not change.
   virtual bool can_edit() const { return false; }
@@ -55,11 +68,9 @@ class ChatStore {
   /// more), or if it is deleted: a deletion is final, even if several processes share the store and another one deletes
   /// while this one edits. Only a repetition of the same deletion may return true. `replace` of one room may overlap
   /// with `append_all` for others, as `history` may.
-  virtual Result<bool> replace(const RoomId& room, const ChatMessage& message);
+  virtual Result<bool> replace(const RoomId& /*room*/, const ChatMessage& /*message*/) {
+    return Error(Errc::forbidden, "this chat store can't edit messages");
+  }
 };
 
 }  // namespace flux
-
-#if defined(FLUX_HEADER_ONLY)
-#include <flux/detail/storage/chat_store.ipp>
-#endif

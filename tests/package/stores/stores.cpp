@@ -1,5 +1,7 @@
 // A server that keeps its chat, its rooms and its file index in SQLite, as an application would; and the stores of the
 // other databases, as far as they were built.
+#include "folder.hpp"
+
 #include <flux/flux.hpp>
 #include <flux/storage/disk_file_store.hpp>
 #include <flux/storage/sqlite.hpp>
@@ -9,27 +11,11 @@
 #include <flux/storage/postgres.hpp>
 
 #include <cstdio>
-#include <filesystem>
 #include <future>
 #include <memory>
-#include <random>
 #include <string>
 
 namespace {
-
-/// A temporary folder.
-class Folder {
- public:
-  Folder() { std::filesystem::create_directory(path_); }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string operator/(const char* name) const { return (path_ / name).string(); }
-
- private:
-  const std::filesystem::path path_ =
-      std::filesystem::temp_directory_path() / ("flux_package_" + std::to_string(std::random_device()()));
-};
 
 /// What a database's stores have kept from earlier runs, after storing one more of each.
 struct Kept {
