@@ -151,7 +151,7 @@ class ConnectRequest : public AccessRequest {};
 
 /// What a client wants to do with a file.
 enum class FileAction : std::uint8_t {
-  upload,    ///< begin an upload, continue it or ask how far it is
+  upload,    ///< begin an upload, continue it or ask how far it is (then `FileRequest::file` has an id)
   download,  ///< read a file, or its headers
   remove,    ///< delete an upload or a complete file
   share,     ///< share a complete file in a room or the public space
@@ -160,10 +160,11 @@ enum class FileAction : std::uint8_t {
 /// A client wants to do something with a file: over HTTP, or, for `FileAction::share`, as a session of any protocol. About
 /// a file inside a Socket.IO message only the share handler is asked.
 ///
-/// The identity that an upload is accepted with becomes its owner; the one that a share is accepted with replaces the
-/// session's as the sharing user. Sharing does not change the owner. Without a file handler the connect handler is asked
-/// about requests over HTTP; without either, every client may upload files and, if it knows a file's id, download and
-/// share that file, and no client may remove a complete one.
+/// The identity that an upload is accepted with becomes its owner; who continues the upload or asks how far it is gets 403
+/// if accepted as another user. The identity that a share is accepted with replaces the session's as the sharing user.
+/// Sharing does not change the owner. Without a file handler the connect handler is asked about requests over HTTP;
+/// without either, every client may upload files and, if it knows a file's id, download and share that file. Without a
+/// file handler no client may remove a complete file, or the unfinished upload of another user.
 ///
 /// A file is deleted when it leaves the last room that holds it, provided that it was shared by its owner or in the room
 /// that it was uploaded to; otherwise `FilesOptions::unshared_expires` applies. A room of mode live holds its files

@@ -101,10 +101,10 @@ using HttpHandler = std::function<void(HttpExchange)>;
 /// Options of a route.
 struct RouteOptions {
   std::uint64_t body_bytes_max = 0;  ///< of a request; 0: `Limits::body_bytes_max`
-  /// Whether the client must identify itself. The server's connect handler is asked about each request before the route's
-  /// handler is called, now or later, as protocol "http". If none is set, the token verifier is asked about the client's
-  /// token, and a client without one gets 401. If neither is set, the server does not start (`bad_config`). A refused
-  /// client gets 401 or 403 with the reason (`AccessRequest::refuse`), 503 if there is no answer in time. The body is read
+  /// Whether the client must identify itself. `flux::Auth`, or the server's connect handler, is asked about each request
+  /// before the route's handler is called, now or later, as protocol "http". If there is neither, the token verifier is
+  /// asked about the client's token, and a client without one gets 401. Without any of the three the server does not start
+  /// (`bad_config`). A refused client gets 401 or 403 with the reason (`AccessRequest::refuse`), 503 if there is no answer in time. The body is read
   /// afterwards. Browsers send cookies with the requests of any page, so those of an origin that may not connect
   /// (`Config::origins`) get 403 unless they only read: GET, HEAD and OPTIONS.
   bool authenticated = false;

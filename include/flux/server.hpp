@@ -39,7 +39,8 @@ struct ServerAccess;
 /// may call handlers (`socketio::Socket::disconnect` those of `on_disconnect`): hold no mutex that they take.
 class Server {
  public:
-  /// Checks the configuration; listens on nothing yet. Errors: throws `Error` (bad_config) that names the wrong setting.
+  /// Checks the configuration; listens on nothing yet: addresses, TLS files and `Limits::operations` are checked by the
+  /// start. Errors: throws `Error` (bad_config) that names the wrong setting.
   explicit Server(const Config& config = {}) : Server(config, detail::link_mode()) {}
   /// Stops at once and returns when the server has stopped. When called inside a handler, or a callback made by one of
   /// the server's loops, it only begins to stop and logs a warning: the server stops after the handler returns. Until
@@ -54,7 +55,7 @@ class Server {
 
   /// Starts the server and returns when it has been stopped. The calling thread runs the first event loop.
   /// Errors: throws `Error` (address_unavailable, tls_failed, already_running; bad_config if a route is authenticated and
-  /// neither `on_connect` nor `on_token` was called).
+  /// there is no `flux::Auth`, and neither `on_connect` nor `on_token` was called).
   void run();
   /// Starts the server on threads of its own and returns once it listens on every address. Errors: as for `run`.
   void start();

@@ -167,7 +167,8 @@ TEST_CASE("authenticated routes: a server that could ask nobody does not start, 
   const auto [route_code, route_text] = start_error(
       [](flux::Server& server) { server.route("POST", "/me", [](const HttpExchange&) {}, {.authenticated = true}); });
   CHECK(route_code == flux::Errc::bad_config);
-  CHECK(route_text == "route POST /me is authenticated, but neither on_connect nor on_token is set");
+  CHECK(route_text ==
+        "route POST /me is authenticated, but nobody can log in: add a flux::Auth, or set on_connect or on_token");
   const auto [files_code, files_text] = start_error(
       [&](flux::Server& server) { server.static_files("/closed", folder.path().string(), {.authenticated = true}); });
   CHECK(files_code == flux::Errc::bad_config);

@@ -701,6 +701,74 @@ TEST_CASE("files: the handler is asked about each action, with the file and its 
   CHECK(log == std::vector<std::string>{"0n", "0annn", "0annn", "0annn", "1annn", "2annn", "2annn"});
 }
 
+TEST_CASE("files: an upload is continued and asked about by its owner alone") {
+  Fixture files;
+  files.before_start = [](flux::Server& server) {
+    server.on_file([](FileRequest& request) { request.accept({.user_id = request.token()}); });
+  };
+  files.start();
+  auto client = files.client();
+  const std::string ann = "Authorization: Bearer ann\r\n", bob = "Authorization: Bearer bob\r\n";
+  const auto path = begin_upload(client, 2, ann);
+  const auto head = [&](const std::string& who) {
+    client.send(tus("HEAD", path, who));
+    return client.reply(true).status;
+  };
+  CHECK(head(bob) == 403);
+  CHECK(files.client().request(tus("PATCH", path, "Upload-Offset: 0\r\n" + bob, "xx")).body ==
+        "this upload belongs to another user");
+  CHECK(head(ann) == 200);
+  CHECK(head({}) == 200);  // accepted without a user
+  CHECK(client.request(tus("PATCH", path, "Upload-Offset: 0\r\n" + ann, "ab")).status == 204);
+  CHECK(client.request(get(path)).body == "ab");
+}
+
+TEST_CASE("files: without a file handler an unfinished upload is removed by its owner alone") {
+  Fixture files;
+  files.before_start = [](flux::Server& server) {
+    server.on_connect([](flux::ConnectRequest& request) { request.accept({.user_id = request.token()}); });
+  };
+  files.start();
+  auto client = files.client();
+  const std::string ann = "Authorization: Bearer ann\r\n", bob = "Authorization: Bearer bob\r\n";
+  const auto path = begin_upload(client, 2, ann);
+  CHECK(client.request(tus("DELETE", path, bob)).status == 403);
+  CHECK(client.request(tus("PATCH", path, "Upload-Offset: 0\r\n" + ann, "a")).status == 204);
+  CHECK(client.request(tus("DELETE", path, ann)).status == 204);
+}
+
+TEST_CASE("files: a store that gives wrong numbers or states is a failure that is logged") {
+  Fixture files;
+  std::mutex mutex;
+  std::vector<std::string> lines;
+  files.config.log = [&](flux::LogLevel level, std::string_view line) {
+    const std::lock_guard lock(mutex);
+    if (level == flux::LogLevel::error) lines.emplace_back(line);
+  };
+  files.start();
+  const auto path = path_of(files.client().request(post("/files", "abc")));
+  const std::string id = path.substr(7);
+  const auto error_of = [&](const std::string& request) {
+    {
+      const std::lock_guard lock(mutex);
+      lines.clear();
+    }
+    CHECK(files.client().request(request).status == 500);
+    const std::lock_guard lock(mutex);
+    return lines.empty() ? std::string() : lines.front();
+  };
+  files.store->wrong_by = 1;
+  CHECK(error_of(get(path)) == "the file store failed: it read 4 bytes of file " + id + " instead of at most 3");
+  CHECK(error_of(post("/files", "abc")).find(" has 4 bytes instead of 3") != std::string::npos);
+  files.store->wrong_by = SIZE_MAX;  // one less
+  CHECK(error_of(get(path)) ==
+        "the file store read 2 bytes of file " + id + " at 0 instead of 3: the file is shorter than it was said to be");
+  files.store->wrong_by = 0;
+  files.store->stays_unfinished = true;
+  CHECK(error_of(post("/files", "abc")).find(" is not complete after it was completed") != std::string::npos);
+  CHECK(files.server->stats().store_errors == 4);
+}
+
 TEST_CASE(
     "files: without a handler unfinished uploads are removed by clients that know them, complete files by nobody") {
   Fixture files;
@@ -1555,6 +1623,10 @@ TEST_CASE("files: invalid settings are refused") {
   CHECK(refused([](flux::FilesOptions& files) { files.unstarted_upload_expires = -1s; }));
   CHECK(refused([](flux::FilesOptions& files) { files.cleanup_interval = -1s; }));
   CHECK(refused([](flux::FilesOptions& files) { files.ticket_expires = 0s; }));
+  CHECK_FALSE(refused([](flux::FilesOptions& files) { files.inline_types = {"image/*", "image/svg+xml"}; }));
+  for (const char* type : {"png", "*/*", "image/", "/png", "image/png/x", "image/png, image/gif", ""}) {
+    CHECK(refused([type](flux::FilesOptions& files) { files.inline_types = {type}; }));
+  }
   CHECK(refused([](flux::FilesOptions& files) { files.cleanup_interval = std::chrono::seconds::max(); }));
   CHECK(refused([](flux::FilesOptions& files) { files.upload_expires = -1s; }));
   CHECK(refused([](flux::FilesOptions& files) { files.worker_threads = 0; }));

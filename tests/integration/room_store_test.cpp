@@ -453,7 +453,7 @@ TEST_CASE("rooms kept: a file whose item could not be stored is unchanged, and c
 // --- Stored before it is sent ---
 
 TEST_CASE("rooms kept: an item is acknowledged and sent only once it is stored") {
-  const auto store = make_store(true, GENERATE(1, 16));
+  const auto store = make_store(true, GENERATE(1u, 16u));
   Node node(with_rooms(store, 2));
   REQUIRE(node.server.create_room("r", {flux::RoomMode::history, 0, true}).ok());
   LiveClient bob(node.port());
@@ -540,7 +540,7 @@ TEST_CASE("rooms kept: a store fails, the sender gets STORE_FAILED, others get n
 }
 
 TEST_CASE("rooms kept: too many pending items, the sender gets OVERLOADED, the rest is stored in order") {
-  const auto store = make_store(true, GENERATE(1, 16));
+  const auto store = make_store(true, GENERATE(1u, 16u));
   auto config = with_rooms(store);
   config.limits.store_queue_per_room_max = 3;
   flux::Server server(config);
@@ -564,7 +564,7 @@ TEST_CASE("rooms kept: too many pending items, the sender gets OVERLOADED, the r
 }
 
 TEST_CASE("rooms kept: a store that is slow in one room delays neither other rooms nor live rooms") {
-  const auto store = make_store(true, GENERATE(1, 16));
+  const auto store = make_store(true, GENERATE(1u, 16u));
   flux::Server server(with_rooms(store));
   server.start();
   for (const char* room : {"slow", "fast"}) REQUIRE(server.create_room(room, {flux::RoomMode::history, 0, true}).ok());
@@ -592,7 +592,7 @@ TEST_CASE("rooms kept: a store that is slow in one room delays neither other roo
 }
 
 TEST_CASE("rooms kept: a client that joins while items are pending gets each once, in the data or live") {
-  const auto store = make_store(GENERATE(false, true), GENERATE(1, 16));
+  const auto store = make_store(GENERATE(false, true), GENERATE(1u, 16u));
   Node node(with_rooms(store, 2));
   REQUIRE(node.server.create_room("r", {flux::RoomMode::history, 0, true}).ok());
   constexpr int count = 150;
@@ -634,7 +634,7 @@ TEST_CASE("rooms kept: a client that joins while items are pending gets each onc
 }
 
 TEST_CASE("rooms kept: a room closed and created again while its store is slow has none of the old items") {
-  const auto store = make_store(true, GENERATE(1, 16));
+  const auto store = make_store(true, GENERATE(1u, 16u));
   {
     Node node(with_rooms(store, 2));
     SocketIoClient ann(node.port());
@@ -686,7 +686,7 @@ flux::JsonText create_answer(SocketIoClient& client) {
 }  // namespace
 
 TEST_CASE("rooms kept: the creator is answered once the store has the room; until then the room can be used") {
-  const auto store = make_store(true, GENERATE(1, 16));
+  const auto store = make_store(true, GENERATE(1u, 16u));
   Node node(with_rooms(store, 2));
   const bool live = GENERATE(false, true);
   LiveClient bob(node.port());
@@ -803,7 +803,7 @@ TEST_CASE("rooms kept: too many pending calls, the creator gets OVERLOADED and t
 }
 
 TEST_CASE("rooms kept: a pending room whose creator leaves, or that is closed, does not exist afterwards") {
-  const auto store = make_store(true, GENERATE(1, 16));
+  const auto store = make_store(true, GENERATE(1u, 16u));
   Node node(with_rooms(store, 2));
   store->hold("r");
   SECTION("its creator leaves") {
@@ -838,7 +838,7 @@ TEST_CASE("rooms kept: a pending room whose creator leaves, or that is closed, d
 }
 
 TEST_CASE("rooms kept: a stop during a creation, the creator gets no success or the room exists afterwards") {
-  const auto store = make_store(true, GENERATE(1, 16));
+  const auto store = make_store(true, GENERATE(1u, 16u));
   bool told = false;
   {
     auto config = with_rooms(store, 2);
@@ -881,7 +881,7 @@ TEST_CASE("rooms kept: a room whose creation waits for the store can only be cre
 // --- Stopping ---
 
 TEST_CASE("rooms kept: a stop while items are pending loses no acknowledged item, and duplicates none") {
-  const auto store = make_store(true, GENERATE(1, 16));
+  const auto store = make_store(true, GENERATE(1u, 16u));
   const auto grace = GENERATE(1ms, 10'000ms);
   std::set<std::int64_t> acknowledged;
   std::int64_t next = 0;

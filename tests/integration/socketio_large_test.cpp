@@ -285,7 +285,7 @@ TEST_CASE("socket.io: an auth payload that is too long is refused, the connectio
     client.send_text("40{\"auth\":" + quoted_x(size - 11) + "}");
     return client.message();
   };
-  for (const std::size_t size : {10'000'000, 262'144, 16'385}) {
+  for (const std::size_t size : {10'000'000u, 262'144u, 16'385u}) {
     CHECK(connect(size) ==
           R"(44{"message":"The auth payload has )" + std::to_string(size) + R"( bytes; at most 16384 are allowed"})");
   }
@@ -504,7 +504,7 @@ TEST_CASE("socket.io: ten files of 100 MB at once, or texts of 30, no turn of th
     server.stop(100ms);
   });
   CAPTURE(text, longest, waits.size(), waits[waits.size() / 2], waits[waits.size() * 99 / 100], waits.back());
-  CHECK(std::count_if(sizes.begin(), sizes.end(), [size](std::size_t n) { return n >= size; }) == 10);
+  CHECK(std::count_if(sizes.begin(), sizes.end(), [least = size](std::size_t n) { return n >= least; }) == 10);
   if (is_sanitized) return;
   CHECK(longest < turn_max_ms);
   // The wait depends as much on these eleven clients, which share the machine's cores with the server, and on whatever

@@ -254,6 +254,12 @@ TEST_CASE("socket.io: options that an endpoint could not work with are refused b
       {"socketio::Options::payload_bytes_max must be at least 1, not 0", [](auto& o) { o.payload_bytes_max = 0; }},
       {"socketio::Options::connect_timeout must be more than 0, not 0 ms", [](auto& o) { o.connect_timeout = 0ms; }},
       {"socketio::Options::namespaces_max must be at least 1, not 0", [](auto& o) { o.namespaces_max = 0; }},
+      {"socketio::PacketLimits::namespace_bytes_max must be at least 1, not 0",
+       [](auto& o) { o.packet_limits.namespace_bytes_max = 0; }},
+      {"socketio::PacketLimits::event_name_bytes_max must be at least 1, not 0",
+       [](auto& o) { o.packet_limits.event_name_bytes_max = 0; }},
+      {"socketio::PacketLimits::json_depth_max must be at least 1, not 0",
+       [](auto& o) { o.packet_limits.json_depth_max = 0; }},
       {"socketio::Options::auth_bytes_max must be at least 2, not 1", [](auto& o) { o.auth_bytes_max = 1; }},
       {"socketio::Options must leave polling or websocket on", [](auto& o) { o.polling = o.websocket = false; }},
   };

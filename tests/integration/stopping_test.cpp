@@ -244,7 +244,7 @@ TEST_CASE("stopping: destroyed while a stop begun by a handler is still running"
 }
 
 TEST_CASE("stopping: a loop that gets to it after the grace period still tells its clients") {
-  const std::size_t threads = GENERATE(1, 2);
+  const std::size_t threads = GENERATE(1u, 2u);
   flux::Server server(test_config(threads));
   Gate stopped;
   std::atomic<int> waiting{0};

@@ -38,6 +38,10 @@ class MemoryFileStore final : public flux::FileStore {
   std::function<void(const flux::FileId&)> before_complete{};
   /// If set, every append returns its result. Set before the server starts.
   std::function<flux::Result<void>()> append_fails{};
+  /// Added to the numbers that append and read return.
+  std::atomic<std::size_t> wrong_by{0};
+  /// Whether the file that complete returns is still unfinished.
+  std::atomic<bool> stays_unfinished{false};
   std::atomic<std::size_t> appends{0};
   std::atomic<std::size_t> reads{0};
   std::atomic<std::uint64_t> bytes_read{0};
@@ -97,7 +101,7 @@ class MemoryFileStore final : public flux::FileStore {
     file->bytes.append(bytes);
     file->info.size = file->bytes.size();
     file->info.modified_at = clock_->unix_ms();
-    return file->info.size;
+    return file->info.size + wrong_by;
   }
 
   flux::Result<flux::FileInfo> complete(const flux::FileId& id) override {
@@ -113,7 +117,7 @@ class MemoryFileStore final : public flux::FileStore {
       if (!digest) return digest.error();
       file->info.sha256 = flux::core::to_hex(*digest);
     }
-    file->info.state = flux::FileState::complete;
+    if (!stays_unfinished) file->info.state = flux::FileState::complete;
     return file->info;
   }
 
@@ -133,7 +137,7 @@ class MemoryFileStore final : public flux::FileStore {
     if (offset >= file->bytes.size()) return std::size_t{0};
     const std::size_t size = file->bytes.copy(into.data(), into.size(), static_cast<std::size_t>(offset));
     bytes_read += size;
-    return size;
+    return size + wrong_by;
   }
 
   flux::Result<void> mark_shared(const flux::FileId& id) override {

@@ -233,7 +233,7 @@ TEST_CASE("admitted: many clients end in portions, between which their loop does
   /// A client whose end takes a while.
   class SlowClient final : public core::GrantHolder {
    public:
-    SlowClient(std::shared_ptr<core::Loop> loop, std::size_t& ended) : loop_(std::move(loop)), ended_(ended) {}
+    SlowClient(std::shared_ptr<core::Loop> loop, std::size_t& count) : loop_(std::move(loop)), ended_(count) {}
     const std::shared_ptr<core::Loop>& loop() const noexcept override { return loop_; }
     std::shared_ptr<const Grant> grant() const override { return nullptr; }
     bool access_expired(std::int64_t) override { return true; }

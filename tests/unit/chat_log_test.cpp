@@ -34,7 +34,8 @@ class TestStore final : public ChatStore {
   explicit TestStore(bool blocks, std::size_t batch_max = 1) : blocks_(blocks), batch_max_(batch_max) {}
   Result<Offset> append(const RoomId& room, const ChatMessage& message) override {
     if (const auto error = fault()) return *error;
-    return store_.append(room, message);
+    const auto offset = store_.append(room, message);
+    return gives_instead ? Result<Offset>(*gives_instead) : offset;
   }
   Result<std::vector<ChatMessage>> history(const RoomId& room, std::size_t limit, Offset before) override {
     if (const auto error = fault()) return *error;
@@ -62,6 +63,7 @@ class TestStore final : public ChatStore {
   std::atomic<bool> overlapped{false};
   std::size_t largest_batch = 0;  // calls of append_all don't overlap
   bool loses_a_result = false;
+  std::optional<Offset> gives_instead;  // of the offset that it stored a message with
 
  private:
   std::optional<Error> fault() const {
@@ -309,6 +311,21 @@ TEST_CASE("chat log: in a batch too, errors are passed on, exceptions logged, wr
   CHECK(f.failures == std::vector<std::string>{"the chat store failed: disk full",
                                                "the chat store threw: lost the disk",
                                                "the chat store gave 0 results for 1 messages"});
+}
+
+TEST_CASE("chat log: an offset that can't be one is the store's failure", "[chat_log][threads]") {
+  const auto way = GENERATE(Way::inline_calls, Way::one_by_one, Way::batches);
+  const auto retry = GENERATE(Retry::no, Retry::possible);
+  Fixture f(way);
+  f.store->gives_instead = 0;
+  CHECK(f.append(message_of("r", "1"), retry).error().code() == Errc::store_failed);
+  f.store->gives_instead = Offset{1} << 53;
+  CHECK(f.append(message_of("r", "2"), retry).error().code() == Errc::store_failed);
+  const std::string begin = "the chat store failed: it gave a message of room \"r\" the offset ";
+  CHECK(f.failures == std::vector<std::string>{begin + "0; offsets are 1 to 9007199254740991",
+                                               begin + "9007199254740992; offsets are 1 to 9007199254740991"});
+  f.store->gives_instead = (Offset{1} << 53) - 1;
+  CHECK(f.append(message_of("r", "3"), Retry::no)->message.offset == (Offset{1} << 53) - 1);
 }
 
 TEST_CASE("chat log: past the queue's limit a message for a batch is answered with overloaded", "[chat_log][threads]") {

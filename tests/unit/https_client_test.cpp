@@ -98,7 +98,7 @@ TEST_CASE("https client: URLs that are valid, their parts follow", "[https]") {
 TEST_CASE("https client: URLs that can't be used, the error says why", "[https]") {
   for (const char* url : {"", "login.example.com", "ftp://a.b/", "https:/a.b", "file:///etc/passwd", " https://a.b"}) {
     INFO(url);
-    CHECK(url_error(url) == "the URL must begin with https://");
+    CHECK(url_error(url) == "the URL must begin with https://, or for this machine with http://");
   }
   for (const char* url :
        {"https://", "https:///keys", "https://:443/", "https://[::1/", "https://[]/", "https://[127.0.0.1]/",

@@ -67,7 +67,7 @@ TEST_CASE("metrics: a histogram counts a value in the first bucket whose bound i
   Metrics metrics;
   const auto desk = std::make_shared<Desk>();
   metrics.add(desk);
-  for (const std::uint64_t minutes : {0, 1, 2, 5, 10, 11, 1000}) desk->minutes.observe(minutes);
+  for (const unsigned minutes : {0u, 1u, 2u, 5u, 10u, 11u, 1000u}) desk->minutes.observe(minutes);
   const auto samples = metrics.samples();
   const MetricSample& sample = find(samples, "minutes");
   CHECK(sample.bounds == std::vector<std::uint64_t>{1, 5, 10});

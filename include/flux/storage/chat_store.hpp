@@ -29,6 +29,10 @@ inline Result<void> check_storable(const ChatMessage& message) {
 /// - Calls for one room never overlap; calls for different rooms may, so shared data needs a lock.
 /// - A store that may block (`may_block() == true`, the default) is called on flux's worker threads. One that never
 ///   blocks may return false, and is called on the event loop, inside the room's own lock.
+/// - Beside `append` there are calls of `history`: of the newest message before a message with an id of its client's is
+///   stored, and of one message that was stored before, or is to be edited. If they fail, so does the request.
+/// - A message has at most `Limits::chat_bytes_max` bytes, its metadata `metadata_bytes_max`, its id 1,024 and its room
+///   `room_id_bytes_max`. A store that can't take one returns `invalid_argument`.
 /// - No method may call the `Server`.
 /// - Errors are values (for example `Errc::store_failed`); an exception counts as one. Their text goes to the log and to
 ///   `Error::cause`; clients never see it. A message that failed is not broadcast, and its sender gets an error. If a

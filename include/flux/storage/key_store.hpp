@@ -62,7 +62,7 @@ struct ApiKeysOptions {
   /// 12 letters and digits, the secret 43 (256 random bits), followed by 6 that are the CRC-32 of all before in base 62
   /// (0-9, A-Z, a-z; most significant digit first). Older keys stay valid if the prefix changes.
   std::string prefix = "flux";
-  /// The number of keys, those included that have expired but were not revoked. Each takes about 1 kB of memory.
+  /// The number of keys, at least 1, those included that have expired but were not revoked. Each takes about 1 kB of memory.
   std::size_t keys_max = 10'000;
   /// How often the store is read again, so that what other processes and people have changed in it takes effect: at
   /// least 100 ms; 0: only when an unknown key is presented. A key that another process revokes, or that is deleted

@@ -15,6 +15,9 @@ namespace flux::features {
 
 namespace chat_detail {
 
+/// The largest integer that every JSON reader keeps exactly (RFC 8259, 6).
+constexpr Offset offset_max = (Offset{1} << 53) - 1;
+
 /// The most messages to request at once. Bounded, because a store that does not block copies them in one turn of an
 /// event loop.
 FLUX_DECL std::size_t portion_of(const Limits& limits) {
@@ -86,6 +89,11 @@ FLUX_DECL Result<void> ChatLog::read_newest(ChatStore& store, const RoomId& room
 /// `newest`: before this message was stored; raised to its offset.
 FLUX_DECL Result<StoredChat> ChatLog::outcome(ChatStore& store, ChatMessage message, Retry retry, Offset offset,
                                               Newest& newest) const {
+  if (offset == 0 || offset > chat_detail::offset_max) {
+    return Error(Errc::store_failed, "it gave a message of room \"" + message.room + "\" the offset " +
+                                         std::to_string(offset) + "; offsets are 1 to " +
+                                         std::to_string(chat_detail::offset_max));
+  }
   message.offset = offset;
   const auto before = newest.find(message.room);
   if (before == newest.end()) return StoredChat{std::move(message)};
@@ -231,7 +239,8 @@ FLUX_DECL Result<ChatPage> ChatLog::read_page(ChatStore& store, const RoomId& ro
     const Offset begin = before;
     for (auto message = portion->rbegin(); message != portion->rend(); ++message) {
       if (message->offset == 0 || (before != 0 && message->offset >= before)) {
-        bad_row(room, *message, "which is not below " + std::to_string(before));
+        bad_row(room, *message,
+                before == 0 ? "which is not at least 1" : "which is not below " + std::to_string(before));
         continue;
       }
       if (!mend(room, *message)) {

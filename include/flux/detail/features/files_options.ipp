@@ -25,6 +25,13 @@ FLUX_DECL void check_options(const FilesOptions& files) {
                  "Config::files.unshared_expires must be 0 to 100 years");
   require_option(files.cleanup_interval.count() >= 0 && files.cleanup_interval <= hundred_years,
                  "Config::files.cleanup_interval must be 0 to 100 years");
+  for (const std::string& type : files.inline_types) {
+    const std::size_t slash = type.find('/');
+    require_option(slash != std::string::npos && slash != 0 && slash + 1 != type.size() && type.front() != '*' &&
+                       type.find_first_of("/ ;,", slash + 1) == std::string::npos,
+                   "Config::files.inline_types must hold types like \"image/png\" or \"image/*\", not \"" +
+                       core::shown(type) + "\"");
+  }
   require_option(files.ticket_expires.count() >= 1 && files.ticket_expires <= hundred_years,
                  "Config::files.ticket_expires must be 1 s to 100 years");
   require_option(files.checked_chunk_bytes_max >= 1 && files.checked_chunk_bytes_max <= 0x4000'0000,

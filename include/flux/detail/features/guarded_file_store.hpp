@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 
 namespace flux::features {
@@ -31,10 +32,20 @@ class GuardedFileStore final : public FileStore {
     return growing(id, length, [&] { return store_->set_length(id, length); });
   }
   Result<std::uint64_t> append(const FileId& id, std::uint64_t offset, std::string_view bytes) override {
-    return growing(id, offset + bytes.size(), [&] { return store_->append(id, offset, bytes); });
+    const std::uint64_t end = offset + bytes.size();
+    return growing(id, end, [&]() -> Result<std::uint64_t> {
+      auto size = store_->append(id, offset, bytes);
+      if (!size || *size == end) return size;
+      return Error(Errc::store_failed, "after an append, upload " + id + " has " + std::to_string(*size) +
+                                           " bytes instead of " + std::to_string(end));
+    });
   }
   Result<FileInfo> complete(const FileId& id) override {
-    auto completed = faults_->guarded([&] { return usable(id, store_->complete(id)); });
+    auto completed = faults_->guarded([&]() -> Result<FileInfo> {
+      auto file = usable(id, store_->complete(id));
+      if (!file || file->state == FileState::complete) return file;
+      return Error(Errc::store_failed, "upload " + id + " is not complete after it was completed");
+    });
     if (completed) unfinished_.remove(id);
     return completed;
   }
@@ -42,7 +53,12 @@ class GuardedFileStore final : public FileStore {
     return faults_->guarded([&] { return usable(id, store_->info(id)); });
   }
   Result<std::size_t> read(const FileId& id, std::uint64_t offset, std::span<char> into) override {
-    return faults_->guarded([&] { return store_->read(id, offset, into); });
+    return faults_->guarded([&]() -> Result<std::size_t> {
+      const auto size = store_->read(id, offset, into);
+      if (!size || *size <= into.size()) return size;
+      return Error(Errc::store_failed, "it read " + std::to_string(*size) + " bytes of file " + id +
+                                           " instead of at most " + std::to_string(into.size()));
+    });
   }
   Result<void> mark_shared(const FileId& id) override {
     return faults_->guarded([&] { return store_->mark_shared(id); });

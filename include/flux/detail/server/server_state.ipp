@@ -284,7 +284,8 @@ FLUX_DECL void ServerState::open(bool inline_first) {
 FLUX_DECL void ServerState::check_authenticated_routes() const {
   const std::string& route = router_.first_authenticated();
   if (route.empty() || hub_.gate.knows_clients()) return;
-  throw Error(Errc::bad_config, route + " is authenticated, but neither on_connect nor on_token is set");
+  throw Error(Errc::bad_config,
+              route + " is authenticated, but nobody can log in: add a flux::Auth, or set on_connect or on_token");
 }
 
 FLUX_DECL void ServerState::open_listeners() {

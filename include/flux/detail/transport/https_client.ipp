@@ -142,7 +142,7 @@ FLUX_DECL Result<HttpsUrl> HttpsUrl::parse(std::string_view url) {
   HttpsUrl parsed;
   parsed.tls = equals_ignore_case(url.substr(0, 8), "https://");
   if (!parsed.tls && !equals_ignore_case(url.substr(0, 7), "http://")) {
-    return wrong("must begin with https://");
+    return wrong("must begin with https://, or for this machine with http://");
   }
   const std::size_t begin = parsed.tls ? 8 : 7;
   const std::size_t end = std::min(url.find_first_of("/?#", begin), url.size());

@@ -100,6 +100,12 @@ FLUX_DECL bool FileCall::count(FileAction action, const Grant* grant) {
   return taken.ok();
 }
 
+FLUX_DECL bool FileCall::may_own(const FileInfo& file, const Identity& identity) {
+  if (file.owner.empty() || identity.user_id.empty() || file.owner == identity.user_id) return true;
+  fail({Errc::forbidden, "this upload belongs to another user"});
+  return false;
+}
+
 FLUX_DECL void FileCall::find_file(FileAction action, Entitled entitled, std::function<void(const FileInfo&)> found) {
   if (!count(action, nullptr)) return;
   const FileId file(id());

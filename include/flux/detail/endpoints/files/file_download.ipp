@@ -112,12 +112,16 @@ FLUX_DECL void FileDownload::read_next() {
   const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(unread_, buffer->size()));
   call_->with_store(
       id_,
-      [id = id_, offset = offset_, size, buffer](FileStore& store) -> Result<std::size_t> {
-        auto got = store.read(id, offset, std::span<char>(buffer->data(), size));
-        if (got && *got != size) return Error(Errc::store_failed, "file " + id + " is shorter than it was");
-        return got;
+      [id = id_, offset = offset_, size, buffer](FileStore& store) {
+        return store.read(id, offset, std::span<char>(buffer->data(), size));
       },
-      [self = shared_from_this(), buffer](const Result<std::size_t>& got) { self->read(buffer, got); });
+      [self = shared_from_this(), buffer, size](const Result<std::size_t>& got) {
+        if (!got || *got == size || self->call_->over()) return self->read(buffer, got);
+        self->read(buffer, self->call_->service().faults().misbehaved(
+                               "read " + std::to_string(*got) + " bytes of file " + self->id_ + " at " +
+                               std::to_string(self->offset_) + " instead of " + std::to_string(size) +
+                               ": the file is shorter than it was said to be"));
+      });
 }
 
 FLUX_DECL FileDownload::Buffer FileDownload::take_buffer() {

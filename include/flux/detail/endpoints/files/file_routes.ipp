@@ -124,7 +124,8 @@ FLUX_DECL void FileRoutes::download(const std::shared_ptr<FileCall>& call) {
 FLUX_DECL void FileRoutes::remove(const std::shared_ptr<FileCall>& call) {
   const FileId id(call->id());
   const bool asked = static_cast<bool>(hub_.gate.file);
-  const auto carry_out = [call, id, asked, uploads = uploads_](const Identity&) {
+  const auto carry_out = [call, id, asked, uploads = uploads_](const FileInfo& known, const Identity& identity) {
+    if (!asked && !call->may_own(known, identity)) return;  // a handler that accepts has seen the owner
     uploads->turns->take(id, {});
     call->with_store(
         id,
@@ -141,7 +142,8 @@ FLUX_DECL void FileRoutes::remove(const std::shared_ptr<FileCall>& call) {
         });
   };
   call->find_file(FileAction::remove, FileCall::Entitled::by_client, [call, carry_out](const FileInfo& file) {
-    call->ask(FileAction::remove, file, {}, nullptr, carry_out);
+    call->ask(FileAction::remove, file, {}, nullptr,
+              [carry_out, file](const Identity& identity) { carry_out(file, identity); });
   });
 }
 

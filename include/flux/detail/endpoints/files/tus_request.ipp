@@ -156,7 +156,8 @@ FLUX_DECL void TusRequest::find_upload(Known then) {
     const auto room = self->origin_.room.lock();
     const RoomId told = room ? room->id() : RoomId();
     auto session = self->call().hub().member(self->origin_.connection, told);
-    self->call().ask(FileAction::upload, file, told, std::move(session), [self, id, then](const Identity&) {
+    self->call().ask(FileAction::upload, file, told, std::move(session), [self, id, then](const Identity& identity) {
+      if (!self->call().may_own(self->file_, identity)) return;
       self->take_turn();
       const auto info = [id](FileStore& store) { return store.info(id); };
       self->call().with_store(id, info, [self, then](const Result<FileInfo>& now) {

@@ -45,6 +45,10 @@ FLUX_DECL SocketIoServer::SocketIoServer(Hub& hub, socketio::Options options)
   require_at_least(1, options_->namespaces_max, "socketio::Options::namespaces_max");
   require_at_least(1, options_->namespaces_per_connection_max, "socketio::Options::namespaces_per_connection_max");
   require_at_least(2, options_->auth_bytes_max, "socketio::Options::auth_bytes_max");
+  const std::string packet = "socketio::PacketLimits::";
+  require_at_least(1, packet_limits_.namespace_bytes_max, packet + "namespace_bytes_max");
+  require_at_least(1, packet_limits_.event_name_bytes_max, packet + "event_name_bytes_max");
+  require_at_least(1, packet_limits_.json_depth_max, packet + "json_depth_max");
   of("/");
 }
 
