@@ -61,6 +61,10 @@ async function openPage(name, device, hash = '') {
     const isLostFile = isRoomLost && message.location().url.includes('/files/') && /of 404/.test(message.text());
     if (message.type() === 'error' && !isExpected && !isLostFile) problems.push(`${name}: ${message.text()}`);
   });
+  await page.addInitScript(() => {
+    window.filesChosen = 0;
+    addEventListener('change', ({target}) => (window.filesChosen += target.files?.length ?? 0), true);
+  });
   page.on('request', (request) => {
     if (request.method() === 'POST' && new URL(request.url()).pathname === '/files') created.push(fileNameOf(request));
   });
@@ -118,7 +122,18 @@ const hasItem = (page, text) => item(page, text).first().waitFor({state: 'attach
 const hasNoItem = (page, text) => item(page, text).waitFor({state: 'detached'});
 const titles = (page) => page.locator(':is(.item-text, .item-name)').allTextContents();
 const upload = (page, name) => page.locator('#uploads .upload', {hasText: name});
-const choose = (page, ...paths) => page.setInputFiles('#picker', paths);
+
+/** Chooses files, and makes sure that the browser has told the page of them; if it has not, chooses them again. */
+async function choose(page, ...paths) {
+  const seen = () => page.evaluate(() => window.filesChosen);
+  const before = await seen();
+  for (let attempt = 1; ; attempt++) {
+    await page.setInputFiles('#picker', paths);
+    if ((await seen()) === before + paths.length) return;
+    assert.ok(attempt < 3, `the page was told of ${(await seen()) - before} instead of ${paths.length} chosen files`);
+    console.log(`# the page was not told of the chosen files: ${paths}`);
+  }
+}
 
 /** A DataTransfer in the page that holds this file. */
 function transferOf(page, name, type, content) {
