@@ -264,7 +264,8 @@ struct FileDemands {
 /// A form (multipart/form-data: `curl -F`, HTML) uploads its files all or none; the answer has `{files: [...]}`. It has at
 /// most 100 parts. Its fields `room`, `ticket` and `upload_id`, which come before the files, replace those of the query.
 struct FilesOptions {
-  std::shared_ptr<FileStore> store{};  ///< for example a `DiskFileStore`; none: the server takes no files
+  /// For example a `DiskFileStore`; none: the server takes no files. Two servers that run must not share one.
+  std::shared_ptr<FileStore> store{};
   std::string path = "/files";         ///< POST here; GET, HEAD, PATCH, DELETE at `path` + "/{id}"
   /// If no file handler is set, the connect handler is asked about every request, as for `WebSocketEndpoint`; links and
   /// tickets need no further answer. False: open to all.
@@ -301,7 +302,7 @@ struct FilesOptions {
   /// `Server::cleanup_deleted_files`.
   std::chrono::seconds cleanup_interval{600};
   bool sha256 = false;  ///< compute the SHA-256 of every file. Needs a build with TLS
-  /// Types that browsers may display inline (`image/png`, `image/*`). All others are served as downloads, so that an
+  /// Types that browsers may display inline: `image/png`, `image/*`. All others are served as downloads, so that an
   /// uploaded page never runs in this origin. Leave out types that may hold scripts.
   std::vector<std::string> inline_types{};
   /// Origins whose pages may upload and delete files (CORS): `*` or a list; none: pages of this origin only.
