@@ -41,7 +41,7 @@ void add_echo(flux::Server& server, const std::string& path) {
 }
 
 int serve(Options& options) {
-  options.config.log = flux::log_to_stderr(flux::LogLevel::debug);
+  options.config.log = flux::log_to_stderr();
   std::signal(SIGPIPE, SIG_IGN);  // the reader of the log may exit
   if (!options.files_folder.empty()) {
     options.config.files.store = std::make_shared<flux::DiskFileStore>(options.files_folder, options.file_store);

@@ -266,7 +266,7 @@ struct FileDemands {
 struct FilesOptions {
   /// For example a `DiskFileStore`; none: the server takes no files. Two servers that run must not share one.
   std::shared_ptr<FileStore> store{};
-  std::string path = "/files";         ///< POST here; GET, HEAD, PATCH, DELETE at `path` + "/{id}"
+  std::string path = "/files";  ///< POST here; GET, HEAD, PATCH, DELETE at `path` + "/{id}"
   /// If no file handler is set, the connect handler is asked about every request, as for `WebSocketEndpoint`; links and
   /// tickets need no further answer. False: open to all.
   bool authenticated = true;
@@ -383,7 +383,8 @@ struct Config {
 
   /// Changes of a room's presence within this time are sent in one frame. 0: at once.
   std::chrono::milliseconds presence_interval{25};
-  /// The least time between two presence updates of one connection. The newest update within it is sent when it ends.
+  /// The least time between two presence updates of one connection. The newest update within it is sent when it ends. 0:
+  /// each is sent.
   std::chrono::milliseconds presence_throttle{100};
 
   /// How long before the end of its grant (`Grant::expires_at`) a client that can show a new token (`refresh`) is told

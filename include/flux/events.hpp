@@ -3,10 +3,11 @@
 // and must not block: a handler that asks a database calls `later`. If a handler throws, its client gets SERVER_ERROR
 // (from a connect handler close code 4500 or HTTP 500); other clients are not affected.
 //
-// A client that joins a room: the limits, the room and its capacity are checked; `on_join` is asked; if the room does not
-// exist, `on_create_room` is asked; after that everything is checked again, because verdicts may come later. Then it is a
-// member, `room_joined` is sent, and `on_joined` is called. If it may be in one room only, it leaves its other room in
-// between. What is known inside each handler:
+// A client that joins a room: the limits, the permissions that the room demands, the room, its capacity, and what the
+// presence may hold are checked; `on_join` is asked; if the room does not exist, `on_create_room` is asked, so `on_join` may
+// be asked about a room that is then refused; after that everything is checked again, because verdicts may come later. Then
+// it is a member, `room_joined` is sent, and `on_joined` is called. If it may be in one room only, it leaves its other room
+// in between. What is known inside each handler:
 //
 //     handler                     presence(room)    Session::rooms()   sessions_of_user(), connected()
 //     on_join, on_create_room     without it        without the room   with it, yes

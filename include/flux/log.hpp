@@ -8,9 +8,10 @@
 namespace flux {
 
 /// Returns a sink for `Config::log` that writes each line to stderr, with the time (UTC) and the level:
-/// "2026-03-14T09:26:53Z warning ...". Lines above `level` are left out; `Config::log_level` applies before it.
+/// "2026-03-14T09:26:53Z warning ...". It gets the lines up to `Config::log_level`, and leaves out those above `level`, for
+/// a program with several sinks.
 /// Threading: any thread; a line is written by one call.
-LogSink log_to_stderr(LogLevel level = LogLevel::info);
+LogSink log_to_stderr(LogLevel level = LogLevel::debug);
 
 }  // namespace flux
 

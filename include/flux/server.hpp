@@ -54,8 +54,9 @@ class Server {
   // --- Life ---
 
   /// Starts the server and returns when it has been stopped. The calling thread runs the first event loop.
-  /// Errors: throws `Error` (address_unavailable, tls_failed, already_running; bad_config if a route is authenticated and
-  /// there is no `flux::Auth`, and neither `on_connect` nor `on_token` was called).
+  /// Errors: throws `Error` (address_unavailable, tls_failed, already_running; store_failed if a store can't be read;
+  /// bad_config for what only the start can check, and if a route is authenticated and there is no `flux::Auth`, and
+  /// neither `on_connect` nor `on_token` was called).
   void run();
   /// Starts the server on threads of its own and returns once it listens on every address. Errors: as for `run`.
   void start();
@@ -77,9 +78,10 @@ class Server {
   /// Reads the certificate and key again; new connections use them. Errors: tls_failed; the old ones stay in use.
   Outcome<void> reload_certificates();
   /// Takes over a connection that the application accepted: a native socket, and the bytes already read from it,
-  /// beginning with the request line. Takes ownership of the socket. `flux/asio.hpp` has the form for Asio sockets.
-  /// A request that is not an upgrade is answered, and the connection closed, unless `options` keep it.
-  /// Errors: stopped, and the socket is closed; invalid_argument if it is not an open socket.
+  /// beginning with the request line. Takes ownership of the socket, which may be a blocking one. `flux/asio.hpp` has the
+  /// form for Asio sockets. A request that is not an upgrade is answered, and the connection closed, unless `options` keep
+  /// it. Errors: stopped, and the socket is closed without an answer; invalid_argument if it is not an open socket, or not
+  /// one of TCP, which is closed.
   Outcome<void> adopt(std::intptr_t native_socket, std::string bytes_read, AdoptOptions options = {});
 
   // --- Handlers ---

@@ -86,7 +86,7 @@ struct SharingOptions {
   bool room_list = false;                           ///< whether clients may list the rooms
   std::size_t rooms_per_client_max = 100;           ///< that one client may be in; at least 1
   std::size_t uploads_per_client_max = 10;          ///< files in messages that are being stored; 0: none
-  std::uint64_t uploads_bytes_max = 1'073'741'824;  ///< of those files, of all clients: they are in memory
+  std::uint64_t uploads_bytes_max = 1'073'741'824;  ///< of those files, of all clients: they are in memory. 0: none
   /// Returns the identity of a client. Called after the middlewares, and again when the socket gets another grant; an
   /// identity with a user id counts as verified.
   /// None, or an empty identity: that of the socket's grant, if there is one. `Server::revoke_user` ends the client by

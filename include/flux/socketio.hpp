@@ -99,7 +99,7 @@ struct Options {
   /// none.
   std::size_t recovery_sockets_max = 10'000;
   std::size_t recovery_sockets_per_address_max = 1'000;  ///< of those, of one address. 0: none
-  /// The client bundle, served at `path` + "socket.io.js". Empty: not served.
+  /// The path of a file: the client bundle, served at `path` + "socket.io.js". Empty: not served.
   std::string client_file{};
 };
 

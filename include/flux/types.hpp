@@ -37,7 +37,7 @@ struct Position {
 /// What a room keeps of the data shared in it, and sends to a client that joins.
 enum class RoomMode : std::uint8_t {
   live,       ///< nothing
-  singleton,  ///< the newest item: the room's present state, which clients that join later find, too
+  singleton,  ///< the newest item: the room's present state, any JSON, which clients that join later find, too
   history,    ///< every item, up to `Limits::room_history_items_max` and `room_history_bytes_max`
 };
 /// "live", "singleton" or "history", as in the protocols.

@@ -12,6 +12,9 @@
 #include <asio/streambuf.hpp>
 #include <asio/write.hpp>
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <optional>
 
@@ -474,6 +477,12 @@ TEST_CASE("adopt: with the server stopped, the socket is closed and the error sa
   config.listen.clear();
   flux::Server server(config);
   CHECK(server.adopt(-1, "").error().code() == flux::Errc::invalid_argument);
+  int pair[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+  CHECK(server.adopt(pair[0], "").error().code() == flux::Errc::invalid_argument);
+  char byte = 0;
+  CHECK(::read(pair[1], &byte, 1) == 0);  // closed
+  ::close(pair[1]);
   asio::io_context context;
   asio::ip::tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
   for (int way = 0; way < 2; ++way) {

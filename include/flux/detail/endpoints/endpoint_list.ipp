@@ -13,10 +13,10 @@ FLUX_DECL void EndpointList::add(std::shared_ptr<Endpoint> endpoint, transport::
   const std::vector<std::string> paths = endpoint->websocket_paths();
   for (const std::string& path : paths) {
     if (path.empty() || path.front() != '/') {
-      throw Error(Errc::bad_config, "a WebSocket endpoint's path must begin with \"/\", not \"" + path + "\"");
+      throw Error(Errc::bad_config, "an endpoint's path must begin with \"/\", not \"" + path + "\"");
     }
     if (find(path) != nullptr) {
-      throw Error(Errc::bad_config, "there is already a WebSocket endpoint at \"" + path + "\"");
+      throw Error(Errc::bad_config, "there is already an endpoint at \"" + path + "\"");
     }
     if (router.has(path)) throw Error(Errc::bad_config, "there is already a route at \"" + path + "\"");
   }

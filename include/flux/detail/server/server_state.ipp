@@ -375,8 +375,12 @@ FLUX_DECL Result<void> ServerState::adopt(std::intptr_t native_socket, std::stri
   if (::getsockname(native, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
     return Error(Errc::invalid_argument, "adopt: " + std::to_string(native_socket) + " is not an open socket");
   }
-  const auto protocol = address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
+  const bool is_v6 = address.ss_family == AF_INET6;
+  const auto protocol = is_v6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
   const auto transit = std::make_shared<transport::SocketInTransit>(protocol, native);
+  if (!is_v6 && address.ss_family != AF_INET) {
+    return Error(Errc::invalid_argument, "adopt: the socket must be one of TCP over IPv4 or IPv6");
+  }
   const std::lock_guard lock(mutex_);
   if (life_ != Life::running) return Error(Errc::stopped, "adopt: the server is not running");
   LoopUnit& unit = *units_[next_unit_++ % units_.size()];

@@ -398,7 +398,7 @@ FLUX_DECL void HttpConnection::abort() {
 FLUX_DECL void HttpConnection::abandoned() {
   if (request_->answered) return;
   if (!request_->begun) {
-    log_error("the last handle of an HTTP exchange was destroyed without an answer");
+    log_error("the last handle of an HTTP exchange was destroyed without an answer" + request_in_log());
     return answer_text(500, reason_phrase(500));
   }
   if (request_->framing == HttpBodyFraming::none ||

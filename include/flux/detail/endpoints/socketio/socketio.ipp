@@ -1,6 +1,7 @@
 #pragma once
 
 #include <flux/detail/core/option_check.hpp>
+#include <flux/detail/endpoints/socketio/socketio_codec.hpp>
 #include <flux/detail/endpoints/socketio/socketio_question.hpp>
 #include <flux/detail/endpoints/socketio/socketio_server.hpp>
 #include <flux/detail/server/server_state.hpp>
@@ -70,13 +71,26 @@ FLUX_DECL void Broadcast::disconnect_sockets(bool close) const {
 
 namespace socket_detail {
 
+FLUX_DECL void note_wrong(const detail::SocketIoSocket& socket, const char* method, std::string_view subject,
+                          std::string what) {
+  (void)core::noted<void>(socket.call_faults(), method, subject, Error(Errc::invalid_argument, std::move(what)));
+}
+
 /// Whether the application has given a function; an empty one is an error that is counted and logged.
 template <class Function>
 bool given(const detail::SocketIoSocket& socket, const char* method, std::string_view subject,
            const Function& function) {
-  if (function) return true;
-  (void)core::noted<void>(socket.call_faults(), method, subject,
-                          Error(Errc::invalid_argument, core::empty_function(method)));
+  if (!function) note_wrong(socket, method, subject, core::empty_function(method));
+  return static_cast<bool>(function);
+}
+
+/// The same for an event's handler: no client sends a reserved event.
+FLUX_DECL bool handles(const detail::SocketIoSocket& socket, const char* method, std::string_view event,
+                       const EventListener& handler) {
+  if (!given(socket, method, event, handler)) return false;
+  if (!protocol::is_reserved_socketio_event(event)) return true;
+  note_wrong(socket, method, event,
+             "the event's name is reserved, so no client sends it; see on_disconnect and on_disconnecting");
   return false;
 }
 
@@ -89,10 +103,10 @@ FLUX_DECL bool Socket::connected() const { return state_->connected(); }
 FLUX_DECL bool Socket::recovered() const { return state_->recovered(); }
 FLUX_DECL std::string_view Socket::transport() const { return state_->transport(); }
 FLUX_DECL void Socket::on(std::string event, EventListener handler) const {
-  if (socket_detail::given(*state_, "on", event, handler)) state_->on(std::move(event), std::move(handler), false);
+  if (socket_detail::handles(*state_, "on", event, handler)) state_->on(std::move(event), std::move(handler), false);
 }
 FLUX_DECL void Socket::once(std::string event, EventListener handler) const {
-  if (socket_detail::given(*state_, "once", event, handler)) state_->on(std::move(event), std::move(handler), true);
+  if (socket_detail::handles(*state_, "once", event, handler)) state_->on(std::move(event), std::move(handler), true);
 }
 FLUX_DECL void Socket::off(std::string_view event) const { state_->off(event); }
 FLUX_DECL void Socket::use(EventMiddleware middleware) const {

@@ -41,7 +41,9 @@ FLUX_DECL SocketIoServer::SocketIoServer(Hub& hub, socketio::Options options)
   using core::require_at_least, core::require_time;
   require_time(options_->connect_timeout, "socketio::Options::connect_timeout");
   require_time(options_->attachments_timeout, "socketio::Options::attachments_timeout");
-  core::require_option(options_->recovery_max.count() >= 0, "socketio::Options::recovery_max must not be negative");
+  core::require_option(options_->recovery_max.count() >= 0,
+                       "socketio::Options::recovery_max must not be negative, but is " +
+                           std::to_string(options_->recovery_max.count()) + " ms");
   require_at_least(1, options_->namespaces_max, "socketio::Options::namespaces_max");
   require_at_least(1, options_->namespaces_per_connection_max, "socketio::Options::namespaces_per_connection_max");
   require_at_least(2, options_->auth_bytes_max, "socketio::Options::auth_bytes_max");
