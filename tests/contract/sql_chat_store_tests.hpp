@@ -337,7 +337,7 @@ inline void slow_taking_over(SqlServer& server, const std::string& slow) {
       slow);
   flux_test::ChatOptions options;
   options.table = "old_chat";
-  options.connect_timeout = options.call_timeout = std::chrono::milliseconds(100);
+  options.call_timeout = std::chrono::milliseconds(100);
   const auto waited = time_of([&] { server.open_chat(options); });
   CHECK(waited > 20 * options.call_timeout);
   options.call_timeout = std::chrono::seconds(5);

@@ -167,7 +167,7 @@ template <class Options>
 Options hurried() {
   Options options;
   options.call_timeout = std::chrono::milliseconds(700);
-  options.connect_timeout = std::chrono::milliseconds(300);
+  options.connect_timeout = std::chrono::milliseconds(700);
   return options;
 }
 
