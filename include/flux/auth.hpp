@@ -7,9 +7,9 @@
 //
 // A client shows its token or key where `AccessRequest::token` and `AccessRequest::api_key` read them: as `?access_token=`
 // or `Authorization: Bearer` of a handshake or request, as `token` of Socket.IO's auth object, as `accessToken` of a
-// `join_room` or `refresh`; a key as `X-API-Key`, `?api_key=` or `apiKey` of the auth object. A key of flux's own may also
-// stand where a token does, as in `Authorization: Bearer`. Of a token and a key, only the token counts. One that is not
-// accepted refuses its client, whatever the application's handlers would say. They are asked about clients that show
+// `join_room` or `refresh`; a key as `X-API-Key`, `?api_key=` or `apiKey` of the auth object. A key that flux made may also
+// be sent in place of a token, as in `Authorization: Bearer`. If a client sends both, only the token is checked. A client
+// whose token or key is not accepted is refused, whatever the application's handlers would say. They are asked about clients that show
 // neither:
 //
 //     client shows       | with a connect handler    | without one
@@ -100,8 +100,8 @@ struct AuthOptions {
 class Auth {
  public:
   /// Reads the API keys; fetches nothing yet.
-  /// Errors: throws `Error`: bad_config for an option that can't be used, without any way to log in, for a second one of
-  /// the server, and in a build without OpenSSL; already_running.
+  /// Errors: throws `Error`: bad_config for an option that can't be used, if there is no way to log in, if the server has
+  /// an Auth already, and in a build without OpenSSL; already_running.
   Auth(Server& server, AuthOptions options);
   ~Auth();
   Auth(const Auth&) = delete;

@@ -24,7 +24,7 @@ class RevocationStore;  // flux/storage/revocation_store.hpp
 class RoomStore;        // flux/storage/room_store.hpp
 
 /// How much is logged: each level includes the ones before it. `debug` follows each client: that it connected, was refused
-/// and why, joined and left rooms, disconnected and with which code; of one of bare Engine.IO only why it was refused.
+/// and why, joined and left rooms, disconnected and with which code; for plain Engine.IO clients, only refusals.
 enum class LogLevel : std::uint8_t { off, error, warning, info, debug };
 /// "off", "error", "warning", "info" or "debug".
 std::string_view to_string(LogLevel level) noexcept;
@@ -181,7 +181,7 @@ struct Limits {
   /// requests of protocol live ("join_room", "broadcast_event", "call"; all are in flux/live.hpp), which requests of data
   /// sharing with the same effect count for; "close_room" and "list_rooms", which only data sharing has; those of requests
   /// that modules add; and "file_upload" (each request that begins or continues an upload), "file_download" (also one
-  /// that asks how far an upload is) and "file_remove" over HTTP, which count for ids of no file too. A request beyond its rate is not acted on, is counted in `Stats::messages_rate_limited`, and
+  /// that asks how far an upload is) and "file_remove" over HTTP, which also count requests for unknown ids. A request beyond its rate is not acted on, is counted in `Stats::messages_rate_limited`, and
   /// is answered with RATE_LIMITED and when to try again: `retryAfter` in milliseconds, over HTTP 429 with Retry-After. It
   /// does not count for `rate_limit_strikes_max`. A name that no request has is refused when the server starts.
   RatesByOperation operations{};
@@ -286,7 +286,7 @@ struct FilesOptions {
   /// Unfinished uploads of clients without a user id, per IPv4 address or IPv6 /64; 0: any number. Files without an
   /// owner share one quota of the store, where an unfinished upload counts with its whole length: this and the next
   /// limit keep one client from taking all of it. Over HTTP (POST and tus) an upload past either is refused with 429 and
-  /// Retry-After, for it is accepted once others are complete, removed or expired. The files of a form are unfinished until
+  /// Retry-After, because it may succeed once others are complete, removed or expired. The files of a form are unfinished until
   /// all are received: a form that exceeds a limit by itself is refused with 413. Files inside a Socket.IO message do
   /// not count: they arrive whole. Behind a proxy, set `Config::trusted_proxies`. Uploads begun before the server was
   /// started do not count either.
@@ -324,7 +324,7 @@ struct ContentRules {
   /// longer one is answered with MESSAGE_TOO_LARGE. 0: only those of `Limits` apply.
   std::size_t message_bytes_max = 0;
   /// Refuses messages with script tags, `javascript:` or event attributes (`on…=`) with INVALID_MESSAGE, in JSON also if they
-  /// are written with escapes. It stops common attacks only: what renders a text must escape it all the same.
+  /// are written with escapes. It stops common attacks only: whatever renders the text must still escape it.
   bool refuse_scripts = false;
   friend bool operator==(const ContentRules&, const ContentRules&) = default;
 };
@@ -391,7 +391,7 @@ struct Config {
   /// (`access_expiring`): over protocol live and data sharing. One whose grant is shorter is told at once. 0: never.
   std::chrono::milliseconds expiry_notice{30'000};
 
-  /// Whether `RoomOptions::capacity` counts users instead of connections: a user's further tabs and devices take no place.
+  /// Whether `RoomOptions::capacity` counts users instead of connections: a user's further tabs and devices do not count.
   /// A client without a user id counts as a user of its own. `Limits::room_members_max` still bounds the connections, and
   /// `RoomInfo::members` counts them.
   bool capacity_counts_users = false;
@@ -401,13 +401,13 @@ struct Config {
 
   ChatOptions chat{};                ///< where chat is kept
   FilesOptions files{};              ///< uploads and downloads
-  RoomsOptions rooms{};              ///< what of rooms survives a restart
+  RoomsOptions rooms{};              ///< which room data survives a restart
   RevocationsOptions revocations{};  ///< which revocations survive a restart, and how many there may be
   std::size_t worker_threads = 2;    ///< for stores that may block, 1 to 256; started only if there is such a store
   Limits limits{};                   ///< what one client, room or server may use
 
   /// A handler that holds its event loop for this long is logged, while it still runs and when it has returned, and
-  /// counted in `Stats::slow_handlers`: until it returns, the loop serves no other client. Noticed within a quarter of
+  /// counted in `Stats::slow_handlers`: until it returns, the loop serves no other client. Detected within a quarter of
   /// this time; at most 100 years. 0: not watched. Timers and the callbacks of an HttpExchange are handlers, too; the
   /// `done` callbacks of calls such as `Server::share` are not. The client is named if it is known: one of bare
   /// Engine.IO after it has connected only if a limit counts addresses.

@@ -7,7 +7,7 @@
 // presence may hold are checked; `on_join` is asked; if the room does not exist, `on_create_room` is asked, so `on_join` may
 // be asked about a room that is then refused; after that everything is checked again, because verdicts may come later. Then
 // it is a member, `room_joined` is sent, and `on_joined` is called. If it may be in one room only, it leaves its other room
-// in between. What is known inside each handler:
+// in between. What each handler can observe:
 //
 //     handler                     presence(room)    Session::rooms()   sessions_of_user(), connected()
 //     on_join, on_create_room     without it        without the room   with it, yes
@@ -161,8 +161,8 @@ enum class FileAction : std::uint8_t {
 /// A client wants to do something with a file: over HTTP, or, for `FileAction::share`, as a session of any protocol. About
 /// a file inside a Socket.IO message only the share handler is asked.
 ///
-/// The identity that an upload is accepted with becomes its owner; who continues the upload or asks how far it is gets 403
-/// if accepted as another user. The identity that a share is accepted with replaces the session's as the sharing user.
+/// The identity that an upload is accepted with becomes its owner; a client that continues or queries the upload gets 403
+/// if it was accepted as another user. The identity that a share is accepted with replaces the session's as the sharing user.
 /// Sharing does not change the owner. Without a file handler the connect handler is asked about requests over HTTP;
 /// without either, every client may upload files and, if it knows a file's id, download and share that file. Without a
 /// file handler no client may remove a complete file, or the unfinished upload of another user.
@@ -298,7 +298,7 @@ struct RoomCreation : Vetoable {
 struct ChatDraft : Vetoable {
   Session session;                   ///< the sender
   RoomId room;                       ///< the room that it sends to
-  std::string id;                    ///< that it will be stored with; a client's retry (`messageId`) has the same one
+  std::string id;                    ///< its id in the store; a client's retry (`messageId`) keeps it
   std::string message;               ///< the text; at most `Limits::chat_bytes_max`
   std::optional<JsonText> metadata;  ///< none if the client sent none; at most `Limits::metadata_bytes_max`
   /// For flux itself.

@@ -54,7 +54,7 @@ class Key {
   /// A secret for hs256, hs384 or hs512: random bytes, at least as many as the hash has (32, 48, 64), at most 8192.
   /// `id`: the `kid` of its tokens; empty: it may have signed tokens with any `kid`.
   /// Errors: throws `Error` (bad_config) for another length or algorithm, and for a public key or certificate (PEM, DER
-  /// or JSON Web Key), which is no secret.
+  /// or JSON Web Key), because those are public.
   static Key secret(Algorithm algorithm, std::string_view bytes, std::string id = {});
 
   /// A public key, a certificate (of which only the key counts) or an unencrypted private key in PEM, for the other
@@ -101,14 +101,14 @@ enum class JwksSecrets : std::uint8_t {
 /// server_error in a build without OpenSSL. A set without any usable key is not an error.
 Result<KeySet> read_jwks(std::string_view json, JwksSecrets secrets = JwksSecrets::refused);
 
-/// What a token must fulfil besides being signed.
+/// What a token must satisfy in addition to its signature.
 struct Rules {
   /// The accepted values of `iss`; empty: any issuer, or none. Name the issuer if several use the same keys.
   std::vector<std::string> issuers{};
   /// Names of this application, of which `aud` must contain one. Empty: tokens with `aud` are refused, because they are
   /// for others (RFC 7519, 4.1.3).
   std::vector<std::string> audiences{};
-  /// By how much the issuer's clock may differ from ours. 0 s to 24 h; other values count as the nearest of these.
+  /// How much the issuer's clock may differ from ours. 0 s to 24 h; other values count as the nearest of these.
   std::chrono::seconds leeway{30};
   /// Whether tokens without `exp` are refused.
   bool expiry_required = true;
@@ -147,7 +147,7 @@ enum class Refusal : std::uint8_t {
 /// The keys that are tried have the token's `alg`, and the token's `kid` or no id; for a token without `kid`, or with an
 /// empty one, any id. At most four are tried, those with its `kid` first.
 ///
-/// Refused are also: headers with `crit`, `jku`, `x5u`, `jwk`, `x5c`, `cty`, `b64`, `zip` or `enc`; a `typ` other than
+/// Also refused: headers with `crit`, `jku`, `x5u`, `jwk`, `x5c`, `cty`, `b64`, `zip` or `enc`; a `typ` other than
 /// "JWT" and "at+jwt"; two members with the same name; Base64 that is padded or not canonical; signatures of another
 /// length than the key's (ES: r and s, not DER); more than 1536 bytes of header.
 ///
@@ -171,7 +171,7 @@ Result<Token> verify(std::string_view token, const Key& key, const Rules& rules,
 /// sign; server_error if OpenSSL fails.
 Result<std::string> sign(const JsonText& claims, const Key& key);
 
-/// What a token says about itself. Nobody may have signed it.
+/// What a token says about itself. Its signature has not been checked.
 struct UnverifiedToken {
   JsonText header{};  ///< an object
   JsonText claims{};  ///< an object

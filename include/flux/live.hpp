@@ -98,7 +98,7 @@ namespace reply {
 /// `{roomId, connectionId, presence: {connectionId: Entry…}, chatHistory: [Stored…], mode, position: {epoch, offset},
 /// serverTime, data?, welcome?}`; `data`: the Item of a singleton room, or the array `[Item…]` of a history room.
 /// `serverTime`: what the server's clock said when it made this message, in milliseconds since 1970: by the difference a
-/// page corrects times that the server names, such as the end of a countdown, whatever its own clock says. `welcome`: what
+/// page corrects times that the server names, such as the end of a countdown, independently of its own clock. `welcome`: what
 /// the application tells this client (`JoinRequest::welcome`); not after `Server::join`, which asks no join handler. If
 /// the chat store fails or takes too long, or the client may not have the history (`Demands::history`), `chatHistory` is
 /// empty and `chatHistoryError: {code, message}` says so; in the last case there is no other data either. If

@@ -238,7 +238,7 @@ class Server {
   /// if the store does not block.
   void send_chat(const RoomId& room, std::string_view message, std::optional<JsonText> metadata = {},
                  std::function<void(Result<ChatMessage>)> done = {});
-  /// The same for a message that has more to it, such as who speaks:
+  /// The same for a message with further members, such as its author:
   ///
   ///     server.send_chat("lobby", {.message = "I'm on my way", .user_id = "anna"});
   ///

@@ -170,7 +170,7 @@ struct SharedItem {
 /// A member of a room, with its latest presence object.
 struct Member {
   SessionId connection_id;  ///< the id of its session
-  Identity identity;        ///< who it is, as of when it joined
+  Identity identity;        ///< its identity when it joined
   JsonText presence;        ///< the object that it last set; `{}` if none
 };
 

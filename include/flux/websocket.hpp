@@ -68,7 +68,7 @@ struct WebSocketEndpoint {
   std::function<void(const WebSocket&, const Disconnect&)> on_close{};
   /// The subprotocols supported here, in order of preference; the first one that the client also offers is selected.
   std::vector<std::string> subprotocols{};
-  /// Of a client's message, after reassembly and inflation. 0: `Limits::message_bytes_max`.
+  /// Largest client message, after reassembly and inflation. 0: `Limits::message_bytes_max`.
   std::size_t message_bytes_max = 0;
   /// Whether the server's connect handler decides who may connect or, if none is set, its token verifier about clients that
   /// show a token. False: this endpoint is open to all, and its clients are unknown.

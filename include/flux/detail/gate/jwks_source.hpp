@@ -67,7 +67,7 @@ class JwksSource {
   /// reading a file may take longer, if its disk does. Functions that wait are destroyed without a call. Keys are kept.
   void stop() noexcept;
 
-  /// The newest keys; null if none were fetched yet: tokens can't be verified for now, and that is nobody's fault.
+  /// The newest keys; null if none were fetched yet: tokens can't be verified for now, which is not an error.
   Keys keys() const;
   /// A token could not be verified with `seen`, which `keys` returned, because its key is not among them. Several callers
   /// share one fetch. `done` is called when it has ended, successful or not, on the source's thread: it must not

@@ -57,7 +57,7 @@ class FileCall final : public UploadBody, public std::enable_shared_from_this<Fi
   /// false if it is over a rate: then the client has been answered.
   bool count(FileAction action, const Grant* grant);
   /// Returns false if the client, accepted with `identity`, is another user than the owner of the file: then the client
-  /// has been answered. A file or a client without a user id is nobody else's.
+  /// has been answered. A file or a client without a user id never counts as another user's.
   bool may_own(const FileInfo& file, const Identity& identity);
   enum class Entitled : std::uint8_t { by_client, by_link };
   /// Looks up the file that the path names and passes it to `found`, in a separate turn. The request is counted before, so

@@ -202,7 +202,7 @@ class EngineIoSession final : public std::enable_shared_from_this<EngineIoSessio
 
  private:
   struct Reader;
-  /// What few sessions need for long.
+  /// State that few sessions need for long.
   struct Rare {
     std::optional<core::TimerQueue::Id> timer;  // for pings that are due within seconds; the others use a deadline
     std::shared_ptr<gate::HeldGrant> grant;     // null: an empty one. Set once, under the sessions mutex
