@@ -34,7 +34,7 @@ trap 'rm -f "$wrong"' EXIT
 
 # Lines of the form "FILE:#include <flux/HEADER>".
 includes() {
-  grep -rE '^ *#include <flux/' "$@" | sed -E 's/: *#include/:#include/' || :
+  grep -rE '^ *# *include *<flux/' "$@" | sed -E 's/: *# *include */:#include /' || :
 }
 
 printf '%s' "$folders" | while IFS=: read -r folder allowed; do
@@ -54,6 +54,18 @@ for folder in detail/*; do
   [ "$folder" != detail/server ] || continue
   printf '%s' "$folders" | grep -q "^${folder#detail/}:" || echo "$folder: not listed in tests/layers.sh" >>"$wrong"
 done
+
+# What the rules above do not see: includes in quotes, and folders inside the folders.
+grep -rnE '^ *# *include *"' . >>"$wrong" || :
+find detail -mindepth 2 -type d ! -path 'detail/endpoints/*' | sed 's/$/: a folder inside a folder/' >>"$wrong"
+find detail/endpoints -mindepth 2 -type d | sed 's/$/: a folder inside a folder/' >>"$wrong"
+
+# No layer below the endpoints includes a module, and what knows no socket includes nothing that has one.
+modules='asio|auth|engineio|rapidjson|sharing|signals|socketio|socketio_types'
+for folder in core transport gate storage features; do
+  includes -H "detail/$folder" | grep -E "<flux/($modules)\.hpp>" >>"$wrong" || :
+done
+grep -rE '^ *# *include *<(asio|websocketpp)' detail/gate detail/storage detail/features >>"$wrong" || :
 
 # Of detail/, a public header includes only mode.hpp and, in header-only mode, the definitions.
 for header in *.hpp storage/*.hpp testing/*.hpp; do
