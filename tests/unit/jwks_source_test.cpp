@@ -205,7 +205,8 @@ TEST_CASE("jwks: a file, its keys are there at once, and changes within 10 s", "
   CHECK(ids(source) == "a");
   source.start();
   const auto before = source.keys();
-  CHECK((refresh(source) == Refresh::pending));
+  const auto asked = refresh(source);
+  CHECK((asked == Refresh::pending || asked == Refresh::not_now));  // not now: the thread has just read it
   CHECK(source.keys() == before);
   CHECK(lines.size() == 0);
 

@@ -256,12 +256,12 @@ FLUX_DECL void ServerState::open(bool inline_first) {
   try {
     open_listeners();
     loop_watch_.start(loops());
+    services_.start(*units_[0]->loop);
     endpoints_.start([this](const core::Loop& loop) -> std::optional<endpoints::LoopHome> {
       LoopUnit& unit = *units_[loop.index()];
       if (unit.stopping) return std::nullopt;
       return endpoints::LoopHome{unit.connections, unit.websockets};
     });
-    services_.start(*units_[0]->loop);
   } catch (...) {
     loop_watch_.stop();
     listeners_.clear();
