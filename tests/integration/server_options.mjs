@@ -155,7 +155,8 @@ test('--jwks FILE: the key with the id of the token; FLUX_JWT_SECRET: the secret
   writeFileSync(file, JSON.stringify({keys: [{kty: 'oct', alg: 'HS256', kid: 'one', k}]}));
   const byFile = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--jwks', file, '--require-auth']);
   assert.equal(await closeCode(byFile.url, tokenOf({}, {kid: 'one'})), 0);
-  assert.equal(await closeCode(byFile.url, tokenOf({}, {kid: 'two'})), 1013, 'the key may still come');
+  // 4401 if the file was read for this token, 1013 if that was a moment ago: then the key may still come.
+  assert.ok([1013, 4401].includes(await closeCode(byFile.url, tokenOf({}, {kid: 'two'}))));
   await byFile.stop();
   const byEnvironment = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--require-auth'],
     {env: {...process.env, FLUX_JWT_SECRET: secret}});

@@ -122,29 +122,27 @@ FLUX_DECL void FileRoutes::download(const std::shared_ptr<FileCall>& call) {
 }
 
 FLUX_DECL void FileRoutes::remove(const std::shared_ptr<FileCall>& call) {
-  const FileId id(call->id());
   const bool asked = static_cast<bool>(hub_.gate.file);
-  const auto carry_out = [call, id, asked, uploads = uploads_](const FileInfo& known, const Identity& identity) {
-    if (!asked && !call->may_own(known, identity)) return;  // a handler that accepts has seen the owner
-    uploads->turns->take(id, {});
-    call->with_store(
-        id,
-        [id, asked](FileStore& store) -> Result<void> {
-          const auto file = store.info(id);
-          if (!file) return file.error();
-          if (file->state != FileState::complete) return store.remove(id);
-          if (!asked) return Error(Errc::forbidden, "clients may not remove complete files");
-          return store.mark_deleted(id);
-        },
-        [call](const Result<void>& removed) {
-          if (!removed) return call->fail(removed.error());
-          call->answer(204, {});
-        });
+  const auto found = [call, asked, uploads = uploads_](const FileInfo& file) {
+    call->ask(FileAction::remove, file, {}, nullptr, [call, asked, uploads, file](const Identity& identity) {
+      if (!asked && !call->may_own(file, identity)) return;  // a handler that accepts has seen the owner
+      uploads->turns->take(file.id, {});
+      call->with_store(
+          file.id,
+          [id = file.id, asked](FileStore& store) -> Result<void> {
+            const auto known = store.info(id);
+            if (!known) return known.error();
+            if (known->state != FileState::complete) return store.remove(id);
+            if (!asked) return Error(Errc::forbidden, "clients may not remove complete files");
+            return store.mark_deleted(id);
+          },
+          [call](const Result<void>& removed) {
+            if (!removed) return call->fail(removed.error());
+            call->answer(204, {});
+          });
+    });
   };
-  call->find_file(FileAction::remove, FileCall::Entitled::by_client, [call, carry_out](const FileInfo& file) {
-    call->ask(FileAction::remove, file, {}, nullptr,
-              [carry_out, file](const Identity& identity) { carry_out(file, identity); });
-  });
+  call->find_file(FileAction::remove, FileCall::Entitled::by_client, found);
 }
 
 }  // namespace flux::detail
