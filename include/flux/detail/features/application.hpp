@@ -26,6 +26,14 @@ class Application {
   /// `backend` must outlive it.
   explicit Application(Backend& backend) : backend_(backend) {}
 
+  /// Without waiting for a store that blocks or is not running yet: the room stays even if storing it fails later.
+  /// Errors: those of `Rooms::create` and of the room store.
+  Result<void> create_room(const RoomId& room, const RoomOptions& options) const;
+  /// The same, and `done` is called when the store has it. Clients can already find the room before that.
+  void create_room(const RoomId& room, const RoomOptions& options, const Done<void>& done) const;
+  /// Errors: room_not_found.
+  Result<void> close_room(const RoomId& room, std::string_view reason) const;
+
   /// Errors: invalid_argument (the event's name, the key of the delivery); message_too_large; room_not_found; overloaded.
   Result<Position> broadcast(const RoomId& room, std::string_view event, const JsonText& payload,
                              const Recipients& recipients = Recipients::all(),
@@ -37,6 +45,8 @@ class Application {
   /// Errors: forbidden without a file store; room_not_found; file_not_found; those of the stores of files and rooms.
   void share_file(const RoomId& room, const FileId& file, const Done<Position>& done) const;
   void public_share_file(const FileId& file, const Done<Position>& done) const;
+  /// False: there is none. Errors: those of the room store.
+  void delete_public_newest(const Done<bool>& done) const;
   /// The room need not exist. Errors: invalid_argument; overloaded; stopped; those of the chat store.
   void chat(const RoomId& room, ChatPost post, const Done<ChatMessage>& done) const;
   /// Errors: invalid_argument; those of `Backend::change_chat`. Without metadata, that of the message stays.

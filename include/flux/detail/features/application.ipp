@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/detail/core/utf8.hpp>
 #include <flux/detail/features/application.hpp>
 #include <flux/detail/features/handed_in.hpp>
 #include <flux/detail/mode.hpp>
@@ -23,6 +24,25 @@ FLUX_DECL std::shared_ptr<const Addressees> addressees(const Recipients& recipie
 }
 
 }  // namespace application_detail
+
+// --- Rooms and events ---
+
+FLUX_DECL Result<void> Application::create_room(const RoomId& room, const RoomOptions& options) const {
+  return backend_.rooms.create(room, options).and_then([&](const auto& made) { return backend_.open_room(made); });
+}
+
+FLUX_DECL void Application::create_room(const RoomId& room, const RoomOptions& options, const Done<void>& done) const {
+  const auto made = backend_.rooms.create(room, options);
+  if (!made) return done(made.error());
+  backend_.open_room(*made, done);
+}
+
+FLUX_DECL Result<void> Application::close_room(const RoomId& room, std::string_view reason) const {
+  const auto ended = backend_.rooms.take_out(room, core::repaired(std::string(reason)));
+  if (!ended) return no_room(room);
+  backend_.clear_room(ended);
+  return {};
+}
 
 FLUX_DECL Result<Position> Application::broadcast(const RoomId& room, std::string_view event, const JsonText& payload,
                                                   const Recipients& recipients, const Delivery& delivery) const {
@@ -84,6 +104,10 @@ FLUX_DECL void Application::hold_and_share(const std::shared_ptr<Room>& room, co
                        if (!hold) return done(hold.error());
                        backend.share(room, nullptr, {server_connection_id, (*hold)->stored_data(), 0, *hold}, done);
                      });
+}
+
+FLUX_DECL void Application::delete_public_newest(const Done<bool>& done) const {
+  backend_.remove_public_newest({}, done);
 }
 
 // --- Chat ---

@@ -241,27 +241,17 @@ FLUX_DECL void Server::websocket(std::string_view path, WebSocketEndpoint endpoi
 // --- Rooms ---
 
 FLUX_DECL Outcome<void> Server::create_room(const RoomId& room, const RoomOptions& options) {
-  detail::Hub& hub = state_->hub();
-  auto opened = hub.rooms.create(room, options).and_then([&](const auto& made) { return hub.open_room(made); });
-  return detail::noted(*state_, "create_room", room, std::move(opened));
+  return detail::noted(*state_, "create_room", room, detail::application(*state_).create_room(room, options));
 }
 
 FLUX_DECL void Server::create_room(const RoomId& room, const RoomOptions& options,
                                    std::function<void(Result<void>)> done) {
-  detail::perform<void>(*state_, "create_room", std::move(done), [&](auto then) {
-    detail::Hub& hub = state_->hub();
-    const auto made = hub.rooms.create(room, options);
-    if (!made) return then(made.error());
-    hub.open_room(*made, std::move(then));
-  });
+  detail::perform<void>(*state_, "create_room", std::move(done),
+                        [&](const auto& then) { detail::application(*state_).create_room(room, options, then); });
 }
 
 FLUX_DECL Outcome<void> Server::close_room(const RoomId& room, std::string_view reason) {
-  detail::Hub& hub = state_->hub();
-  const auto ended = hub.rooms.take_out(room, core::repaired(std::string(reason)));
-  if (!ended) return detail::noted<void>(*state_, "close_room", room, features::no_room(room));
-  hub.clear_room(ended);
-  return {};
+  return detail::noted(*state_, "close_room", room, detail::application(*state_).close_room(room, reason));
 }
 
 namespace detail {
@@ -408,7 +398,7 @@ FLUX_DECL std::vector<SharedItem> Server::public_items() const { return state_->
 
 FLUX_DECL void Server::public_delete_last(std::function<void(Result<bool>)> done) {
   detail::perform<bool>(*state_, "public_delete_last", std::move(done),
-                        [&](const auto& then) { state_->hub().remove_public_newest({}, then); });
+                        [&](const auto& then) { detail::application(*state_).delete_public_newest(then); });
 }
 
 // --- Files ---
