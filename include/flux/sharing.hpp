@@ -76,7 +76,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 
 namespace flux::socketio {
@@ -87,16 +86,11 @@ struct SharingOptions {
   std::size_t rooms_per_client_max = 100;           ///< that one client may be in; at least 1
   std::size_t uploads_per_client_max = 10;          ///< files in messages that are being stored; 0: none
   std::uint64_t uploads_bytes_max = 1'073'741'824;  ///< of those files, of all clients: they are in memory. 0: none
-  /// Returns the identity of a client. Called after the middlewares, and again when the socket gets another grant; an
-  /// identity with a user id counts as verified.
-  /// None, or an empty identity: that of the socket's grant, if there is one. `Server::revoke_user` ends the client by
-  /// either user.
-  std::function<Identity(const Socket&)> identity{};
 };
 
 /// Serves data sharing on the namespace "/" of `io`, which is an endpoint of `server`. Call it once for each `Io`, before
-/// the start. Its clients are sessions of the server, like those of protocol live: handlers are asked about them, and
-/// `Server`'s functions reach them. `Session::send` emits the event with the payload and, if there is one, the room;
+/// the start. Its clients are sessions of the server, like those of protocol live, with the grant of their socket: handlers
+/// are asked about them, and `Server`'s functions reach them. `Session::send` emits the event with the payload and, if there is one, the room;
 /// `Session::close` and `Server::disconnect` end the whole connection. An event that the application handles itself
 /// (`Socket::on`) is not handled here. Unknown events are acknowledged with an error.
 ///

@@ -228,12 +228,8 @@ TEST_CASE("handed in: Socket.IO refuses names and repairs text, lone surrogates 
 TEST_CASE("handed in: data sharing checks its handlers and its identity as protocol live does") {
   flux::Server server(test_config());
   flux::socketio::Io io(server);
-  flux::socketio::SharingOptions sharing;
-  sharing.identity = [](const flux::socketio::Socket& socket) {
-    const bool bad = socket.handshake().auth().get<bool>("/bad").value_or(false);
-    return flux::Identity{bad ? bad_name : "u", cut, {}, {}, false};
-  };
-  flux::socketio::serve_sharing(server, io, sharing);
+  flux::socketio::serve_sharing(server, io);
+  server.on_connect([](flux::ConnectRequest& request) { request.accept({.user_id = "u", .name = cut}); });
   server.on_chat([](flux::ChatDraft& chat) { chat.message = cut; });
   server.on_event([](flux::EventMessage& message) { message.event = bad_name; });
   server.start();

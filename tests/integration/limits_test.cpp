@@ -130,8 +130,10 @@ TEST_CASE("limits: a capacity of users counts a user's connections once, in both
   config.limits.room_members_max = 6;
   flux::Server server(config);
   flux::socketio::Io io(server);
-  flux::socketio::serve_sharing(server, io, {.identity = [](const auto&) { return flux::Identity{.user_id = "ann"}; }});
-  server.on_connect([](flux::ConnectRequest& request) { request.accept({.user_id = request.token()}); });
+  flux::socketio::serve_sharing(server, io);
+  server.on_connect([](flux::ConnectRequest& request) {
+    request.accept({.user_id = request.token().empty() ? "ann" : request.token()});
+  });
   server.start();
   server.create_room("r", {.capacity = 2, .permanent = true}).value();
   const auto enters = [&](LiveClient& client) {

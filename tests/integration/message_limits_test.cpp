@@ -152,16 +152,15 @@ TEST_CASE("message limits: the clients of one user share a limit, whatever they 
   CHECK(Clients(everything, "ann", "203.0.113.10").by_live() == "RATE_LIMITED: " + why);
 }
 
-TEST_CASE("message limits: the identity of a data sharing client is the user that its messages count for") {
+TEST_CASE("message limits: the messages of a data sharing client count for its user") {
   auto config = test_config();
   config.clock = std::make_shared<flux::testing::ManualClock>();
   config.limits.user_messages_per_second = 1;
   config.limits.user_message_burst = 1;
   flux::Server server(config);
   flux::socketio::Io io(server);
-  flux::socketio::SharingOptions options;
-  options.identity = [](const flux::socketio::Socket&) { return flux::Identity{.user_id = "ann"}; };
-  flux::socketio::serve_sharing(server, io, options);
+  flux::socketio::serve_sharing(server, io);
+  server.on_connect([](flux::ConnectRequest& request) { request.accept({.user_id = "ann"}); });
   server.start();
   const auto asks = [&] {
     WebSocketClient client(server.port(), "/socket.io/?EIO=4&transport=websocket");

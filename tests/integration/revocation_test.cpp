@@ -379,8 +379,8 @@ TEST_CASE("revocation: a client that is removed from a room and then revoked is 
   sharing.closed();
 }
 
-TEST_CASE("revocation: a data sharing client that has another user than its grant is ended by either") {
-  const std::string who = GENERATE("ann", "guest", "eve");
+TEST_CASE("revocation: a data sharing client and its upload are ended by their user and by their credential") {
+  const std::string who = GENERATE("ann", "eve");
   CAPTURE(who);
   const bool refreshed = GENERATE(false, true);
   CAPTURE(refreshed);
@@ -393,9 +393,7 @@ TEST_CASE("revocation: a data sharing client that has another user than its gran
   server.on_token([](flux::TokenRequest& request) { request.accept(grant_of(request.token())); });
   server.on_disconnect([&](const flux::Session&, const flux::Disconnect& how) { ended.set(how); });
   flux::socketio::Io io(server);
-  flux::socketio::SharingOptions sharing;
-  sharing.identity = [](const flux::socketio::Socket&) { return flux::Identity{.user_id = "guest"}; };
-  flux::socketio::serve_sharing(server, io, sharing);
+  flux::socketio::serve_sharing(server, io);
   server.start();
   SocketIoClient client(server.port());
   const std::string room = R"({"roomId":"r","mode":"live","capacity":9})";

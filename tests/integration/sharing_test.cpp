@@ -140,11 +140,8 @@ TEST_CASE("sharing: the public space is one for both protocols") {
 
 TEST_CASE("sharing: a client is a session of the server, with its identity, until it disconnects") {
   Awaited<flux::Disconnect> gone;
-  flux::socketio::SharingOptions options;
-  options.identity = [](const flux::socketio::Socket& socket) {
-    return flux::Identity{"u1", socket.handshake().auth().get<std::string>("/name").value_or("Ann"), "", "", false};
-  };
-  Scene scene(test_config(), std::move(options));
+  Scene scene;
+  scene.server.on_connect([](flux::ConnectRequest& request) { request.accept({.user_id = "u1", .name = "Ann"}); });
   scene.server.on_disconnect([&](const flux::Session&, const flux::Disconnect& how) { gone.set(how); });
   SocketIoClient ann(scene.port());
   make(ann, "r");
@@ -547,12 +544,11 @@ TEST_CASE("sharing: on_file_stored gets a file in a message, with its session an
 
 TEST_CASE("sharing: a file in many pieces arrives complete, and its owner is the user") {
   const auto store = std::make_shared<StagedFileStore>(true);
-  flux::socketio::SharingOptions options;
-  options.identity = [](const flux::socketio::Socket&) { return flux::Identity{"u1", "", "", "", false}; };
   flux::socketio::Options socketio;
   socketio.payload_bytes_max = 20'000'000;
   socketio.packet_limits.attachment_bytes_max = 20'000'000;
-  Scene scene(with_store(store), std::move(options), socketio);
+  Scene scene(with_store(store), {}, socketio);
+  scene.server.on_connect([](flux::ConnectRequest& request) { request.accept({.user_id = "u1"}); });
   SocketIoClient ann(scene.port());
   std::string bytes(10'000'000, '\0');
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 31 >> 4);

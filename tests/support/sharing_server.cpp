@@ -108,9 +108,11 @@ int main(int argc, char** argv) {
   flux::socketio::SharingOptions sharing;
   sharing.room_list = arguments.number("--room-list", 0) != 0;
   sharing.rooms_per_client_max = arguments.number<std::size_t>("--rooms-per-client", 100);
-  sharing.identity = [](const flux::socketio::Socket& socket) {
-    return flux::Identity{.user_id = socket.handshake().auth().get<std::string>("/user").value_or("")};
-  };
+  io.use([](const flux::socketio::Socket& socket, const flux::socketio::Next& next) {
+    const auto user = socket.handshake().auth().get<std::string>("/user");
+    if (user) socket.set_grant(flux::Grant({.user_id = *user, .verified = true}));
+    next();
+  });
   flux::socketio::serve_sharing(server, io, sharing);
 
   run_server(server, main_thread);

@@ -2,7 +2,7 @@
 //
 // usage: flux-socketio-server [--threads N] [--recovery-ms N] [--recovery-packets N] [--rate N] [--origin ORIGIN]
 //                             [--cors-with-credentials ORIGIN] [--payload-bytes N] [--path PATH] [--client-file FILE]
-//                             [--ping-ms N] [--patience-ms N]     of pings, CONNECT and attachments
+//                             [--ping-ms N] [--patience-ms N]     of pings, request heads, CONNECT and attachments
 //                             [--certificate FILE --key FILE]
 // Ends on SIGTERM.
 #include <flux/flux.hpp>
@@ -273,6 +273,7 @@ int main(int argc, char** argv) {
   flux::Config config = config_of(arguments);
   config.limits.messages_per_second = arguments.number<std::uint32_t>("--rate", 0);
   config.limits.message_burst = 5;
+  config.limits.handshake_timeout = arguments.ms("--patience-ms", 10s);
   config.limits.rate_limit_strikes_max = 20;
   if (arguments.has("--cors-with-credentials")) config.origins = {"*"};
   if (arguments.has("--origin")) config.origins = {arguments.text("--origin")};

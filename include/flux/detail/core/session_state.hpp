@@ -60,8 +60,6 @@ class SessionState : public core::GrantHolder {
   /// The same on its loop, without a lock: the grant is replaced only there. Valid until then, so not across a call of the
   /// application, which may replace it.
   const Grant* grant_on_loop() const noexcept { return grant_.get(); }
-  /// The grant that the gate gave it, which may have another user: access ends when either is revoked.
-  virtual std::shared_ptr<const Grant> gate_grant() const { return grant(); }
   /// Null: unknown.
   std::shared_ptr<const Identity> identity() const {
     auto granted = grant();

@@ -93,7 +93,7 @@ class FileCall final : public UploadBody, public std::enable_shared_from_this<Fi
  private:
   void ask_handler(gate::FileSubject subject, Grant known, std::function<void(const Result<Grant>&)> answered);
   void complete_fields(transport::HttpFields& fields);
-  void end_with_revocation(const SessionState* session, const std::shared_ptr<const Grant>& of_session,
+  void end_with_revocation(const std::shared_ptr<const Grant>& of_session,
                            const std::shared_ptr<const Grant>& answered = nullptr);
   void refuse_unknown(FileAction action, const Error& error);
   static Error insufficient(const Grant* grant, const RoomId& room);

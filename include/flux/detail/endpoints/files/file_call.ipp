@@ -143,7 +143,7 @@ FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room, std:
   if (!hub_.gate.file && (session || (!options().authenticated && permitted))) {
     if (!permitted) return refuse(insufficient(of_session.get(), room));
     if (of_session && !count(action, of_session.get())) return;
-    end_with_revocation(session.get(), of_session);
+    end_with_revocation(of_session);
     return accepted({});
   }
   auto answered = [self = shared_from_this(), action, session, of_session, operation, name, room,
@@ -155,7 +155,7 @@ FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room, std:
       return self->refuse(insufficient(&*grant, room));
     }
     if (!self->count(action, &*grant)) return;
-    self->end_with_revocation(session.get(), of_session, gate::kept(*grant));
+    self->end_with_revocation(of_session, gate::kept(*grant));
     accepted(grant->identity);
   };
   const gate::ShownOverHttp shown("files", head(), exchange_->client());
@@ -175,11 +175,9 @@ FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room, std:
 
 /// The client acts by what the application has answered, by the token or key that it has shown, and by the session whose
 /// ticket it has.
-FLUX_DECL void FileCall::end_with_revocation(const SessionState* session,
-                                             const std::shared_ptr<const Grant>& of_session,
+FLUX_DECL void FileCall::end_with_revocation(const std::shared_ptr<const Grant>& of_session,
                                              const std::shared_ptr<const Grant>& answered) {
-  const auto of_gate = session != nullptr ? session->gate_grant() : nullptr;
-  endpoints::end_with_revocation(hub_, exchange_, {answered, known_, of_session, of_gate});
+  endpoints::end_with_revocation(hub_, exchange_, {answered, known_, of_session});
 }
 
 FLUX_DECL void FileCall::ask_handler(gate::FileSubject subject, Grant known,

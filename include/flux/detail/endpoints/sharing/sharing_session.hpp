@@ -43,8 +43,7 @@ class SharingSession final : public features::Participant,
                              public SocketIoFollower,
                              public std::enable_shared_from_this<SharingSession> {
  public:
-  SharingSession(std::shared_ptr<Sharing> sharing, std::shared_ptr<SocketIoSocket> socket,
-                 std::shared_ptr<const Grant> grant);
+  SharingSession(std::shared_ptr<Sharing> sharing, std::shared_ptr<SocketIoSocket> socket);
 
   /// All requests of data sharing. To add one, add an entry in sharing_requests.ipp.
   static std::span<const protocol::SharingRequestType> request_types() noexcept;
@@ -61,7 +60,6 @@ class SharingSession final : public features::Participant,
   bool withdrawn() const noexcept override { return socket_->session()->ignores_input(); }
 
   std::shared_ptr<const Grant> grant() const override { return SessionState::grant(); }
-  std::shared_ptr<const Grant> gate_grant() const override { return socket_->grant(); }
   FLUX_DECL void grant_changed() override;
   FLUX_DECL void handle(socketio::Event& event) override;
   FLUX_DECL void refuse(socketio::Event& event, const Error& why) override;
@@ -91,9 +89,6 @@ class SharingSession final : public features::Participant,
   FLUX_DECL Result<void> take_refreshed(const Grant& grant) override;
   FLUX_DECL void take_changed(Grant grant) override;
 
-  class GateUser;
-  void watch_gate_user();
-  void forget_gate_user();
   void refresh_access(const Asker& asker, std::string_view token);
   void join_room(const Asker& asker, const RoomId& room_id);
   struct Found;
@@ -127,7 +122,6 @@ class SharingSession final : public features::Participant,
   const std::shared_ptr<Sharing> sharing_;
   const std::shared_ptr<SocketIoSocket> socket_;
   features::PublicSeat public_seat_;
-  std::shared_ptr<gate::HeldGrant> gate_user_;  // null: the session has the user of the gate's grant, or that has none
 };
 
 }  // namespace flux::detail

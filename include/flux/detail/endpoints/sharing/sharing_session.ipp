@@ -13,23 +13,6 @@ namespace flux::detail {
 
 namespace sharing_detail {
 
-/// The socket's grant from the gate, with the identity that the application gives the client, if it gives one.
-FLUX_DECL std::shared_ptr<const Grant> grant_of(const Sharing& sharing, const socketio::Socket& socket) {
-  auto granted = socket.state()->grant();
-  if (!sharing.options.identity) return granted;
-  Identity identity;
-  socket.state()->guarded("identity", [&] { identity = sharing.options.identity(socket); });
-  if (const auto checked = gate::check_identity(identity); !checked) {
-    sharing.backend.log(LogLevel::error, "a client's identity is ignored: " + checked.error().message());
-    identity = Identity();
-  }
-  if (identity == Identity()) return granted;
-  identity.verified = identity.verified || !identity.user_id.empty();
-  Grant named = granted ? *granted : Grant();
-  named.identity = std::move(identity);
-  return std::make_shared<const Grant>(std::move(named));
-}
-
 /// The close code that the server's disconnect handler gets for a Socket.IO client.
 FLUX_DECL CloseCode code_of(EndReason reason) {
   switch (reason) {
@@ -73,17 +56,14 @@ FLUX_DECL gate::OperationLimit* Sharing::rate_of(const protocol::SharingRequestT
 }
 
 FLUX_DECL void begin_sharing(const std::shared_ptr<Sharing>& sharing, const socketio::Socket& socket) {
-  auto grant = sharing_detail::grant_of(*sharing, socket);
-  // The application may have ended it already.
-  if (!socket.connected() || socket.state()->followed()) return;
-  std::make_shared<SharingSession>(sharing, socket.state(), std::move(grant))->opened();
+  if (!socket.connected() || socket.state()->followed()) return;  // the application may have ended it already
+  std::make_shared<SharingSession>(sharing, socket.state())->opened();
 }
 
-FLUX_DECL SharingSession::SharingSession(std::shared_ptr<Sharing> sharing, std::shared_ptr<SocketIoSocket> socket,
-                                         std::shared_ptr<const Grant> grant)
+FLUX_DECL SharingSession::SharingSession(std::shared_ptr<Sharing> sharing, std::shared_ptr<SocketIoSocket> socket)
     : Participant(*sharing, socket->key(), socket->loop(),
                   core::ClientAddress::parse(socket->handshake().remote_address()).value_or(core::ClientAddress()),
-                  std::move(grant)),
+                  socket->grant()),
       sharing_(std::move(sharing)),
       socket_(std::move(socket)) {}
 
@@ -95,53 +75,11 @@ FLUX_DECL void SharingSession::opened() {
                       false);  // never fails: it is connected
   socket_->follow(*this);      // only now, so that nothing added by other threads is sent first
   socket_->watch_grant();      // the session's own grant is watched, not the socket's
-  watch_gate_user();
-}
-
-/// The session as a client of the gate's user.
-class SharingSession::GateUser final : public gate::HeldGrant {
- public:
-  GateUser(std::shared_ptr<core::Loop> loop, std::shared_ptr<const Grant> grant, std::weak_ptr<SharingSession> session)
-      : HeldGrant(std::move(loop), std::move(grant)), session_(std::move(session)) {}
-  void leave_rooms() override {
-    if (const auto session = session_.lock()) session->leave_rooms();
-  }
-  void end_access(CloseCode code, std::string_view reason) override {
-    if (const auto session = session_.lock()) session->end_access(code, reason);
-  }
-
- private:
-  void ignore_client() noexcept override {
-    if (const auto session = session_.lock()) session->withdraw();
-  }
-
-  const std::weak_ptr<SharingSession> session_;
-};
-
-/// The directory finds it by its own user. If `SharingOptions::identity` has given it another one than the gate, revoking
-/// either ends its access.
-FLUX_DECL void SharingSession::watch_gate_user() {
-  forget_gate_user();
-  const auto of_gate = gate_grant();
-  const auto own = identity();
-  if (!of_gate || of_gate->identity.user_id.empty()) return;
-  if (own && own->user_id == of_gate->identity.user_id) return;
-  Grant only_user;  // the rest is watched as the session's own
-  only_user.identity.user_id = of_gate->identity.user_id;
-  gate_user_ =
-      std::make_shared<GateUser>(loop(), std::make_shared<const Grant>(std::move(only_user)), weak_from_this());
-  backend().admitted.watch(gate_user_, gate::Admitted::Find::by_end_and_user);
-}
-
-FLUX_DECL void SharingSession::forget_gate_user() {
-  if (const auto watched = std::exchange(gate_user_, nullptr)) backend().admitted.forget(watched.get());
 }
 
 FLUX_DECL void SharingSession::grant_changed() {
-  const auto granted = sharing_detail::grant_of(*sharing_, socketio::Socket(socket_));
-  if (!connected()) return;  // the application may have ended it already
+  const auto granted = socket_->grant();
   replace_grant(granted ? *granted : Grant());
-  watch_gate_user();
 }
 
 FLUX_DECL void SharingSession::gone(EndReason reason) {
@@ -149,25 +87,21 @@ FLUX_DECL void SharingSession::gone(EndReason reason) {
   Disconnect how{sharing_detail::code_of(reason), std::string(to_string(reason))};
   if (const Extras* const extras = extras_if_any(); extras != nullptr && extras->closing) how = *extras->closing;
   leave_everything(&public_seat_);
-  forget_gate_user();
   leave_directory(how);
   socket_->session()->set_in_directory(false);
   // In a separate turn: the client's next packets may be processed at once.
   if (take_holds()) loop()->post([session = socket_->session()] { session->release_input(); });
 }
 
-/// The socket gets the grant and passes it on. If `SharingOptions::identity` determines the session's user, a new token
-/// must be for the socket's user, not the session's.
+/// The socket gets the grant and passes it on.
 FLUX_DECL Result<void> SharingSession::take_refreshed(const Grant& grant) {
-  const auto before = sharing_->options.identity ? socket_->grant() : this->grant();
-  if (auto checked = gate::check_refresh(before.get(), grant); !checked) return checked;
+  if (auto checked = gate::check_refresh(this->grant().get(), grant); !checked) return checked;
   return socket_->set_grant(std::make_shared<const Grant>(grant));
 }
 
 FLUX_DECL void SharingSession::take_changed(Grant grant) {
   (void)socket_->keep_grant(std::make_shared<const Grant>(grant));  // the session is connected, and so is its socket
   replace_grant(std::move(grant));
-  watch_gate_user();
 }
 
 FLUX_DECL void SharingSession::tell_expiring(std::int64_t expires_at) {
