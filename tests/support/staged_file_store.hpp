@@ -68,6 +68,14 @@ class StagedFileStore final : public flux::FileStore {
     const std::lock_guard lock(mutex_);
     fails_completing_ = true;
   }
+  void fail_finding() {
+    const std::lock_guard lock(mutex_);
+    fails_finding_ = true;
+  }
+  void fail_sharing() {
+    const std::lock_guard lock(mutex_);
+    fails_sharing_ = true;
+  }
 
   flux::Result<void> create(const flux::FileInfo& file) override {
     const std::lock_guard lock(mutex_);
@@ -109,6 +117,7 @@ class StagedFileStore final : public flux::FileStore {
   }
   flux::Result<flux::FileInfo> info(const flux::FileId& id) override {
     const std::lock_guard lock(mutex_);
+    if (fails_finding_) return flux::Error(flux::Errc::store_failed, "the disk is gone");
     const auto found = there(id);
     if (found == files_.end()) return no_file(id);
     return found->second.info;
@@ -125,6 +134,7 @@ class StagedFileStore final : public flux::FileStore {
   }
   flux::Result<void> mark_shared(const flux::FileId& id) override {
     const std::lock_guard lock(mutex_);
+    if (fails_sharing_) return flux::Error(flux::Errc::store_failed, "the disk is full");
     const auto found = there(id);
     if (found == files_.end()) return no_file(id);
     found->second.info.shared = true;
@@ -182,6 +192,8 @@ class StagedFileStore final : public flux::FileStore {
   Map files_;
   bool held_back_ = false;
   bool fails_completing_ = false;
+  bool fails_finding_ = false;
+  bool fails_sharing_ = false;
   int appends_ = 0;
 };
 
