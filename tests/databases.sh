@@ -1,7 +1,7 @@
 #!/bin/sh
 # PostgreSQL and MariaDB servers for tests, in their own folder, on sockets inside it. Both offer TLS; PostgreSQL does
 # so only on a port of 127.0.0.1. Existing installations are not touched. When run as root, the servers run as the users
-# created by Debian's packages.
+# created by Debian's packages. They do not sync: what may die here is their process, not the machine.
 #
 # usage: sh tests/databases.sh start FOLDER     creates and starts them, and prints lines for `eval`:
 #                                               FLUX_TEST_POSTGRES and FLUX_TEST_MYSQL, the URLs of empty databases.
@@ -78,7 +78,7 @@ start_postgres() {
   port=$(cat "$folder/postgres/port")
   as postgres "$(postgres_tools)/pg_ctl" --pgdata="$folder/postgres/data" --log="$folder/postgres/log" --wait --silent \
     --options="-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories='$folder/postgres' \
-      -c max_connections=200 -c ssl=on -c ssl_cert_file='$folder/postgres/server.pem' \
+      -c max_connections=200 -c fsync=off -c ssl=on -c ssl_cert_file='$folder/postgres/server.pem' \
       -c ssl_key_file='$folder/postgres/server.key'" start </dev/null >/dev/null
 }
 
@@ -118,6 +118,7 @@ start_mysql() {
   # In a subshell that it replaces: no process that outlives this script inherits its standard output.
   (become mysql mariadbd --no-defaults --datadir="$folder/mysql/data" --socket="$folder/mysql/socket" --skip-networking \
     --pid-file="$folder/mysql/pid" --init-file="$folder/mysql/init.sql" --max-connections=200 \
+    --innodb-flush-log-at-trx-commit=2 --innodb-flush-method=nosync \
     --ssl-ca="$folder/tls/ca.pem" --ssl-cert="$folder/mysql/server.pem" --ssl-key="$folder/mysql/server.key") \
     </dev/null >>"$folder/mysql/log" 2>&1 &
   until_up "$folder/mysql/log" mariadb --no-defaults --socket="$folder/mysql/socket" --user=flux --password=secret \

@@ -959,24 +959,27 @@ TEST_CASE("participant: a file that was uploaded before is not shared once its c
   }
 }
 
-TEST_CASE("participant: a file in a message is not shared if its client goes at any step before that") {
+TEST_CASE("participant: a file in a message is not shared if its client is withdrawn or goes at any step before that") {
   const bool in_room = GENERATE(true, false);
+  const End how = GENERATE(values({End::withdrawn, End::gone}));
+  CAPTURE(static_cast<int>(how));
   int steps = 0;
   for (bool goes = true; goes; ++steps) {
     CAPTURE(steps);
     Sharing sharing(in_room);
     Pair& pair = sharing.pair;
-    const Lines left = pair.left();
+    const Lines left = how == End::gone ? pair.left() : Lines();
     int asked = 0;
     pair.scene.backend.handlers.share = [&](ShareDraft&) { ++asked; };
-    (void)sharing.whole();
+    const auto told = sharing.whole();
     for (int i = 0; i < steps; ++i) pair.scene.loops[0]->context().poll_one();
     goes = sharing.uploads->bytes != 0;
     if (!goes) continue;
-    pair.ann.go();
+    end(pair.ann, how);
     const Lines files = sharing.files();
     CHECK((files == Lines{"a.txt"} || (steps > 0 && files == Lines{"a.txt", "b.txt deleted"})));
     CHECK(asked == 0);
+    CHECK_FALSE(told.any());
     CHECK(sharing.uploads->bytes == 0);
     CHECK(pair.untouched(left));
   }

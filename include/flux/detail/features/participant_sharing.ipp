@@ -32,7 +32,7 @@ FLUX_DECL void Participant::share(const RoomPtr& room, JsonText data, const Done
 /// refused, the place is destroyed, and with it a file that has no other.
 FLUX_DECL void Participant::share_permitted(const RoomPtr& room, JsonText data, FileHoldPtr hold,
                                             const Done<Position>& done) {
-  if (!connected()) return;
+  if (!is_open()) return;
   if (const auto allowed = may_share(room); !allowed) return done(allowed.error());
   ShareDraft draft(session_handle(), room ? room->id() : RoomId(), std::move(data));
   permitted("share", backend().handlers.share, draft, done,
@@ -42,7 +42,7 @@ FLUX_DECL void Participant::share_permitted(const RoomPtr& room, JsonText data, 
 }
 
 FLUX_DECL void Participant::share_unasked(const RoomPtr& room, SharedItem item, const Done<Position>& done) {
-  if (!connected()) return;
+  if (!is_open()) return;
   if (const auto allowed = may_share(room); !allowed) return done(allowed.error());
   backend().share(room, room ? membership_in(room) : nullptr, std::move(item), on_loop(done));
 }
@@ -133,7 +133,7 @@ FLUX_DECL void Participant::share_whole(const RoomPtr& room, WholeFile whole,
     share_permitted(room, (*hold)->stored_data(), *hold, done);
   };
   auto wanted = [this, self = self(), room] {
-    return connected() && may_share_file(room, backend().config.files.demands.upload).ok();
+    return is_open() && may_share_file(room, backend().config.files.demands.upload).ok();
   };
   backend().files->store_whole(self(), std::move(whole), std::move(wanted), std::move(stored));
 }
@@ -170,7 +170,8 @@ FLUX_DECL void Participant::delete_public_newest(const Done<bool>& done) {
   PublicDelete removal(session_handle(), std::move(*newest));
   permitted("public delete", backend().handlers.public_delete, removal, done, [this, done](PublicDelete& permitted) {
     backend().remove_public_newest(permitted.item, on_loop<bool>([this, done](const Result<bool>& removed) {
-                                     if (removed && !*removed && connected()) return delete_public_newest(done);
+                                     if (!is_open()) return;
+                                     if (removed && !*removed) return delete_public_newest(done);
                                      done(removed);
                                    }));
   });
