@@ -1,20 +1,29 @@
-// The one order of starting and stopping, with every feature and endpoint on: on threads of the server's own and in the
-// application's io_context.
+// The one order of starting and stopping, with every feature and endpoint on: on threads of the server's own, on the
+// thread that calls `run`, and in the application's io_context.
 #include "support/application.hpp"
 #include "support/memory_revocation_store.hpp"
 #include "support/memory_room_store.hpp"
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
+#include "support/socketio_poller.hpp"
 #include "support/staged_file_store.hpp"
+#include "support/temp_folder.hpp"
+#include "unit/support/certificate.hpp"
 
 #include <flux/asio.hpp>
 #include <flux/auth.hpp>
+#include <flux/detail/core/base64url.hpp>
+#include <flux/detail/server/server_state.hpp>
 #include <flux/engineio.hpp>
 #include <flux/sharing.hpp>
+#include <flux/storage/disk_file_store.hpp>
 #include <flux/storage/memory_chat_store.hpp>
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -25,6 +34,41 @@ using namespace flux_test;
 using namespace flux::literals;
 
 namespace {
+
+enum class Way { own_threads, context, run };
+
+const std::string secret(32, 's');
+
+/// A JSON Web Key Set with the secret, as a file.
+std::string key_set() {
+  std::string key;
+  flux::core::append_base64url(key, secret);
+  return R"({"keys":[{"kty":"oct","alg":"HS256","kid":"one","k":")" + key + R"("}]})";
+}
+
+/// What handlers leave for the test to answer later.
+template <class T>
+class Inbox {
+ public:
+  void put(T one) {
+    const std::lock_guard lock(mutex_);
+    all_.push_back(std::move(one));
+    changed_.notify_all();
+  }
+  T take() {
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_for(lock, patience, [this] { return !all_.empty(); }))
+      throw std::runtime_error("nothing was put");
+    T first = std::move(all_.front());
+    all_.pop_front();
+    return first;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<T> all_;
+};
 
 /// A store that blocks, and holds appends on demand.
 class HeldChatStore final : public flux::ChatStore {
@@ -61,48 +105,60 @@ class HeldChatStore final : public flux::ChatStore {
 
 /// A server with everything on.
 struct Everything {
-  explicit Everything(bool in_context) {
-    auto config = test_config(in_context ? 1 : 2);
+  struct Options {
+    bool tls = false;
+    std::size_t threads = 2;                   // of its own
+    std::uint16_t second_port = 0;             // 0: one address
+    std::shared_ptr<flux::FileStore> files{};  // null: the staged store
+  };
+
+  explicit Everything(Way runs) : Everything(runs, Options{}) {}
+  Everything(Way runs, const Options& options) : way(runs) {
+    auto config = test_config(way == Way::context ? 1 : options.threads);
+    if (options.second_port != 0) config.listen.push_back({"127.0.0.1", options.second_port});
     config.chat.store = chats;
     config.rooms.store = rooms;
-    config.files.store = files;
+    config.files.store = options.files ? options.files : files;
     config.revocations.store = revocations;
     config.limits.public_history_items_max = 10;
+    config.log = [seen = seen](flux::LogLevel, std::string_view line) { seen->note_port(line); };
+    if (options.tls) {
+      certificate.emplace();
+      config.tls = {certificate->certificate_file(), certificate->private_key_file()};
+    }
     server = std::make_unique<flux::Server>(config);
-    if (in_context) flux::use_context(*server, app.context);
-    flux::socketio::Options options;
-    options.recovery_max = 60s;
-    flux::socketio::Io io(*server, std::move(options));
-    flux::socketio::serve_sharing(*server, io);
-    flux::WebSocketEndpoint raw;
-    raw.on_close = [seen = seen](const flux::WebSocket&, const flux::Disconnect&) { ++seen->raw_closed; };
-    server->websocket("/raw", std::move(raw));
-    flux::engineio::Endpoint engine;
-    engine.on_close = [seen = seen](const flux::engineio::Socket&, std::string_view) { ++seen->engine_closed; };
-    flux::engineio::serve(*server, std::move(engine));
-    flux::AuthOptions log_in;
-    log_in.api_keys.emplace();
-    log_in.required = false;
-    auth.emplace(*server, std::move(log_in));
-    server->call_every(1ms, [seen = seen] { ++seen->ticks; });
-    server->on_disconnect([seen = seen](const flux::Session&, const flux::Disconnect&) { ++seen->left; });
-    server->on_event([seen = seen](flux::EventMessage&) {
-      if (seen->on_event) seen->on_event();
-    });
+    if (way == Way::context) flux::use_context(*server, app.context);
+    serve_clients();
+    log_in();
+    set_handlers();
     REQUIRE(server->create_room("kept", {flux::RoomMode::history, 0, true}).ok());
-    if (in_context) app.run();
+    if (way == Way::context) app.run();
   }
   ~Everything() {
     let_through();
     if (server) server->stop(0ms);  // it must not be destroyed while it runs in the application's context
+    if (ran.valid()) ran.wait();    // nor before `run` has returned
     server.reset();
     app.join();
+  }
+
+  /// Throws what `start` or `run` throws.
+  void start() {
+    if (way != Way::run) return server->start();
+    if (ran.valid()) ran.get();
+    ran = std::async(std::launch::async, [this] { server->run(); });
+    const auto returned = [this] { return ran.wait_for(0s) == std::future_status::ready; };
+    REQUIRE(eventually([&] { return returned() || server->port() != 0; }));
+    if (returned()) ran.get();
   }
   void let_through() {
     chats->hold(false);
     rooms->let_through();
     files->let_go();
     revocations->let_through();
+  }
+  Target target() const {
+    return {server->port(), "127.0.0.1", 0, certificate ? certificate->certificate_file() : std::string()};
   }
 
   std::shared_ptr<HeldChatStore> chats = std::make_shared<HeldChatStore>();
@@ -111,26 +167,140 @@ struct Everything {
   std::shared_ptr<MemoryRevocationStore> revocations = std::make_shared<MemoryRevocationStore>();
   /// Owned by the handlers too: a server destroyed inside a callback may call them until it has stopped.
   struct Seen {
+    /// Of the line "listening on 127.0.0.1 port 8080".
+    void note_port(std::string_view line) {
+      if (!line.starts_with("listening on ")) return;
+      port = std::stoi(std::string(line.substr(line.rfind(' ') + 1)));
+    }
     std::function<void()> on_event;
-    std::atomic<int> raw_closed{0}, engine_closed{0}, left{0}, ticks{0};
+    std::atomic<int> raw_closed{0}, engine_closed{0}, plain_left{0}, left{0}, ticks{0}, port{0};
+    Inbox<flux::LaterVerdict> verdicts;
+    Inbox<flux::LaterReply> calls;
+    Inbox<flux::HttpExchange> exchanges;
   };
   std::shared_ptr<Seen> seen = std::make_shared<Seen>();
+  const Way way;
+  TempFolder folder;
+  std::optional<flux::testing::TestCertificate> certificate;  // none: no TLS
+  std::string token, api_key;                                 // the token's grant expires
   Application app;
   std::unique_ptr<flux::Server> server;
   std::optional<flux::Auth> auth;
+  std::future<void> ran;
+
+ private:
+  void serve_clients() {
+    flux::socketio::Options options;
+    options.recovery_max = 60s;
+    flux::socketio::Io io(*server, std::move(options));
+    flux::socketio::serve_sharing(*server, io);
+    io.of("/plain").on_connection([seen = seen](const flux::socketio::Socket& socket) {
+      socket.on_disconnect([seen](std::string_view reason) {
+        if (reason == "server shutting down") ++seen->plain_left;
+      });
+    });
+    flux::WebSocketEndpoint raw;
+    raw.on_close = [seen = seen](const flux::WebSocket&, const flux::Disconnect&) { ++seen->raw_closed; };
+    server->websocket("/raw", std::move(raw));
+    flux::engineio::Endpoint engine;
+    engine.on_close = [seen = seen](const flux::engineio::Socket&, std::string_view) { ++seen->engine_closed; };
+    flux::engineio::serve(*server, std::move(engine));
+    server->route("GET", "/wait", [seen = seen](const flux::HttpExchange& exchange) { seen->exchanges.put(exchange); });
+  }
+  void log_in() {
+    write_bytes(folder / "keys.json", key_set());
+    flux::AuthOptions options{.jwks = folder / "keys.json", .required = false};
+    options.api_keys.emplace().store = std::make_shared<flux::MemoryKeyStore>();
+    auth.emplace(*server, std::move(options));
+    const auto in_an_hour = std::chrono::system_clock::now() + 1h;
+    const auto claims =
+        flux::JsonText::object({{"sub", "ann"}, {"exp", std::chrono::system_clock::to_time_t(in_an_hour)}});
+    token = flux::jwt::sign(claims, flux::jwt::Key::secret(flux::jwt::Algorithm::hs256, secret, "one")).value();
+    api_key = auth->add_api_key({.name = "ben's", .expires_at = in_an_hour}).value().key;
+  }
+  void set_handlers() {
+    server->call_every(1ms, [seen = seen] { ++seen->ticks; });
+    server->on_disconnect([seen = seen](const flux::Session&, const flux::Disconnect&) { ++seen->left; });
+    server->on_event([seen = seen](flux::EventMessage&) {
+      if (seen->on_event) seen->on_event();
+    });
+    server->on_join([seen = seen](flux::JoinRequest& request) {
+      if (request.room == "asked") seen->verdicts.put(request.later());
+    });
+    server->on_call("wait", [seen = seen](flux::Call& call) { seen->calls.put(call.later()); });
+  }
 };
 
-/// A client of every endpoint, and a call held in every store.
-struct PendingWork {
-  explicit PendingWork(Everything& on)
-      : chats(*on.chats),
-        live(on.server->port()),
-        raw(on.server->port(), "/raw"),
-        engine(on.server->port(), "/engine.io/?EIO=4&transport=websocket"),
-        sharing(on.server->port()),
-        upload(on.server->port()) {
+constexpr std::string_view over_websocket = "/socket.io/?EIO=4&transport=websocket";
+constexpr std::string_view engine_polling = "/engine.io/?EIO=4&transport=polling";
+
+/// A client of every endpoint and transport, and an answer of every kind that the application owes.
+struct Clients {
+  explicit Clients(const Everything& on)
+      : live(on.target(), "/live?access_token=" + on.token),
+        asker(on.target(), "/live?api_key=" + on.api_key),
+        caller(on.target(), "/live"),
+        raw(on.target(), "/raw?access_token=" + on.token),
+        engine(on.target(), "/engine.io/?EIO=4&transport=websocket&api_key=" + on.api_key),
+        plain(on.target(), over_websocket),
+        sharing(on.target()),
+        sharing_poller(on.target()),
+        plain_poller(on.target(), false),
+        engine_poller(on.target()),
+        request(on.target()) {
     live.join("kept");
     sharing.ask("room:join", R"("kept")");
+    plain.message();
+    plain.send_text("40/plain,");
+    REQUIRE(plain.message().starts_with("40/plain,"));
+    REQUIRE(plain_poller.post("40/plain,") == "ok");
+    REQUIRE(plain_poller.poll().starts_with("40/plain,"));
+    sharing_poller.begin_poll();
+    const std::string opened = engine_poller.request(get(engine_polling)).body;
+    const std::string sid = text_at(flux::JsonText::parse(opened.substr(1)).value(), "/sid");
+    engine_poller.send(get(std::string(engine_polling) + "&sid=" + sid));
+    asker.send("join_room", R"({"roomId":"asked"})", "1");
+    verdict.emplace(on.seen->verdicts.take());
+    caller.send("call", R"({"method":"wait"})", "1");
+    reply.emplace(on.seen->calls.take());
+    request.send(get("/wait"));
+    exchange.emplace(on.seen->exchanges.take());
+    const flux::Session known = on.server->session(live.id).value();
+    REQUIRE(known.identity().user_id == "ann");
+    REQUIRE(known.grant().expires_at);
+  }
+  /// What each of them sees of the stop.
+  void check_closed() {
+    for (WebSocketClient* client :
+         std::initializer_list<WebSocketClient*>{&live, &asker, &caller, &raw, &engine, &plain}) {
+      CHECK(client->closed().code == 1001);
+    }
+    CHECK(sharing.closed().code == 1001);
+    CHECK(sharing_poller.end_poll().body == "1");
+    CHECK(engine_poller.reply().body == "1");
+    for (const LiveClient* client : {&asker, &caller}) CHECK(client->before_close.empty());
+  }
+  /// The application's answers, too late.
+  void answer() const {
+    verdict->accept();
+    reply->reply();
+    exchange->respond(200, "late");
+  }
+
+  static constexpr int sessions = 5;  // of protocol live and of data sharing
+  LiveClient live, asker, caller;
+  WebSocketClient raw, engine, plain;
+  SocketIoClient sharing;
+  Poller sharing_poller, plain_poller;
+  HttpClient engine_poller, request;
+  std::optional<flux::LaterVerdict> verdict;
+  std::optional<flux::LaterReply> reply;
+  std::optional<flux::HttpExchange> exchange;
+};
+
+/// Those clients, and a call held in every store.
+struct PendingWork : Clients {
+  explicit PendingWork(Everything& on) : Clients(on), upload(on.target()) {
     const int before = on.files->appends();
     on.chats->hold(true);
     on.rooms->hold("kept");
@@ -139,9 +309,10 @@ struct PendingWork {
     const std::size_t saved = on.revocations->calls();
     live.send("send_chat", R"({"message":"pending"})");
     live.so_far();  // the server has read the message
-    on.server->send_chat("kept", "from the server", {}, [this](auto) { ++told; });
-    on.server->share("kept", R"({"type":"string","content":"pending"})"_json, [this](auto) { ++told; });
-    CHECK(on.server->revoke_user("nobody", flux::Grant::TimePoint::max(), {}, [this](auto) { ++told; }).ok());
+    const auto tell = [told = told](const auto&) { ++*told; };
+    on.server->send_chat("kept", "from the server", {}, tell);
+    on.server->share("kept", R"({"type":"string","content":"pending"})"_json, tell);
+    CHECK(on.server->revoke_user("nobody", flux::Grant::TimePoint::max(), {}, tell).ok());
     upload.send("POST /files HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nhalf");
     REQUIRE(on.chats->somebody_waits());
     REQUIRE(on.rooms->somebody_waits());
@@ -149,54 +320,51 @@ struct PendingWork {
     REQUIRE(eventually([&] { return on.revocations->calls() > saved; }));
     REQUIRE(eventually([&] { return on.seen->ticks > 0; }));
   }
-  /// What each of the clients sees of the stop.
-  void check_closed() {
-    CHECK(live.closed().code == 1001);
-    CHECK(raw.closed().code == 1001);
-    CHECK(engine.closed().code == 1001);
-    CHECK_NOTHROW(sharing.closed());
-  }
 
-  HeldChatStore& chats;
-  LiveClient live;
-  WebSocketClient raw, engine;
-  SocketIoClient sharing;
   HttpClient upload;
-  std::atomic<int> told{0};
+  std::shared_ptr<std::atomic<int>> told = std::make_shared<std::atomic<int>>(0);
 };
 
 }  // namespace
 
 TEST_CASE("stopping: with work pending in every store, all clients are told and every callback is called once") {
-  const bool in_context = GENERATE(false, true);
-  Everything on(in_context);
-  on.server->start();
+  const Way way = GENERATE(Way::own_threads, Way::context, Way::run);
+  const bool tls = GENERATE(false, true);
+  Everything on(way, {.tls = tls});
+  on.start();
   PendingWork pending(on);
   Crew crew;
   crew.add([&] { on.server->stop(20ms); });
   pending.check_closed();
+  CHECK_FALSE(pending.request.reply().complete);  // nobody answered it within the grace period
   CHECK(on.server->running() == false);
+  pending.answer();
   on.let_through();
   crew.join();
-  CHECK(pending.told == 3);
+  if (way == Way::run) on.ran.get();
+  CHECK(*pending.told == 3);
   CHECK(on.server->stats().connections_now == 0);
   CHECK(on.server->stats().sessions_now == 0);
-  CHECK(on.seen->left == 2);
+  CHECK(on.seen->left == PendingWork::sessions);
   CHECK(on.seen->raw_closed == 1);
-  CHECK(on.seen->engine_closed == 1);
+  CHECK(on.seen->engine_closed == 2);
+  CHECK(on.seen->plain_left == 2);
+  for (const HttpClient* client : {&pending.live.tcp, &pending.raw.tcp, &pending.plain.tcp}) {
+    CHECK(client->tls_ended() == tls);
+  }
   CHECK(on.revocations->content() == "user nobody");
   CHECK(on.server->port() == 0);
   // What was being stored is kept, because it had been accepted.
   CHECK(on.server->room_items("kept").value().size() == 1);
   CHECK(on.chats->history("kept", 10, 0).value().size() == 2);
+  CHECK_FALSE(on.server->room("asked"));
   // The upload could not have been continued.
   for (const auto& file : on.files->known()) CHECK(file.state == flux::FileState::complete);
 }
 
 TEST_CASE("stopping: twice at the same time and once more, every stop returns when it is done") {
-  const bool in_context = GENERATE(false, true);
-  Everything on(in_context);
-  on.server->start();
+  Everything on(GENERATE(Way::own_threads, Way::context, Way::run));
+  on.start();
   PendingWork pending(on);
   Crew crew;
   std::atomic<int> returned{0};
@@ -212,18 +380,18 @@ TEST_CASE("stopping: twice at the same time and once more, every stop returns wh
   on.let_through();
   crew.join();
   on.server->stop();
-  CHECK(pending.told == 3);
+  CHECK(*pending.told == 3);
 }
 
 TEST_CASE("stopping: destroyed while a stop begun by a handler is still running") {
-  const bool in_context = GENERATE(false, true);
-  Everything on(in_context);
+  const Way way = GENERATE(Way::own_threads, Way::context);
+  Everything on(way);
   Awaited<bool> begun;
   on.seen->on_event = [&] {
     on.server->stop(20ms);
     begun.set(true);
   };
-  on.server->start();
+  on.start();
   PendingWork pending(on);
   LiveClient quitter(on.server->port());
   quitter.send("join_room", R"({"roomId":"other"})");
@@ -231,7 +399,7 @@ TEST_CASE("stopping: destroyed while a stop begun by a handler is still running"
   begun.get();
   Crew crew;
   crew.add([&] {
-    if (in_context) {
+    if (way == Way::context) {
       on.app.call([&] { on.server.reset(); });
     } else {
       on.server.reset();
@@ -240,7 +408,7 @@ TEST_CASE("stopping: destroyed while a stop begun by a handler is still running"
   CHECK_NOTHROW(pending.live.closed());
   on.let_through();
   crew.join();
-  CHECK(pending.told == 3);
+  CHECK(*pending.told == 3);
 }
 
 TEST_CASE("stopping: a loop that gets to it after the grace period still tells its clients") {
@@ -270,21 +438,21 @@ TEST_CASE("stopping: a loop that gets to it after the grace period still tells i
 }
 
 TEST_CASE("stopping: started again, everything works as before") {
-  const bool in_context = GENERATE(false, true);
-  Everything on(in_context);
+  Everything on(GENERATE(Way::own_threads, Way::context, Way::run));
   for (std::size_t life = 1; life <= 3; ++life) {
-    on.server->start();
+    on.start();
     PendingWork pending(on);
     Crew crew;
     crew.add([&] { on.server->stop(20ms); });
     pending.check_closed();
     on.let_through();
     crew.join();
-    CHECK(pending.told == 3);
+    pending.answer();
+    CHECK(*pending.told == 3);
     CHECK(on.server->room_items("kept").value().size() == life);
     CHECK(on.chats->history("kept", 10, 0).value().size() == 2 * life);
   }
-  on.server->start();
+  on.start();
   LiveClient live(on.server->port());
   live.join("kept");
   CHECK(answer_of<flux::ChatMessage>([&](auto done) { on.server->send_chat("kept", "m", {}, done); }).ok());
@@ -294,10 +462,10 @@ TEST_CASE("stopping: started again, everything works as before") {
 }
 
 TEST_CASE("stopping: a callback that is called while the server stops may stop it or destroy it") {
-  const bool in_context = GENERATE(false, true);
+  const Way way = GENERATE(Way::own_threads, Way::context);
   const bool destroys = GENERATE(false, true);
-  Everything on(in_context);
-  on.server->start();
+  Everything on(way);
+  on.start();
   on.chats->hold(true);
   Awaited<bool> returned;
   on.server->send_chat("kept", "m", {}, [&](auto) {

@@ -6,6 +6,7 @@
 #include "support/http_reply.hpp"
 #include "unit/websocket_client_frames.hpp"
 
+#include <flux/detail/transport/tls_client.hpp>
 #include <flux/json.hpp>
 
 #include <arpa/inet.h>
@@ -20,6 +21,7 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -29,11 +31,12 @@
 
 namespace flux_test {
 
-/// The address to connect to, and the size of the receive buffer.
+/// The address to connect to, the size of the receive buffer, and whose certificate to trust.
 struct Target {
   std::uint16_t port = 0;
   std::string host = "127.0.0.1";
   int receive_buffer_bytes = 0;  // 0: the system's default
+  std::string ca_file = {};      // of TLS; empty: plain
 };
 
 class TcpClient {
@@ -67,22 +70,21 @@ class TcpClient {
       close();
       throw std::runtime_error("can't connect: " + why);
     }
+    if (!target.ca_file.empty()) begin_tls(target);
   }
   ~TcpClient() { close(); }
-  TcpClient(TcpClient&& other) noexcept : received(std::move(other.received)), fd_(std::exchange(other.fd_, -1)) {}
+  TcpClient(TcpClient&& other) noexcept
+      : received(std::move(other.received)), fd_(std::exchange(other.fd_, -1)), tls_(std::move(other.tls_)) {}
   TcpClient& operator=(TcpClient&&) = delete;
 
   /// Bytes that a server no longer accepts because it has closed are dropped.
   void send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      wait(POLLOUT);
-      const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent < 0 && errno == EINTR) continue;
-      if (sent < 0) return;
-      bytes.remove_prefix(static_cast<std::size_t>(sent));
-    }
+    if (!tls_) return send_all(bytes);
+    std::string encrypted;
+    tls_->send(bytes, encrypted);
+    send_all(encrypted);
   }
-  /// Sends as much of `bytes` as the socket accepts without blocking; returns the number of bytes.
+  /// Without TLS. Sends as much of `bytes` as the socket accepts without blocking; returns the number of bytes.
   std::size_t send_some(std::string_view bytes) {
     const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     return sent < 0 ? 0 : static_cast<std::size_t>(sent);
@@ -90,11 +92,10 @@ class TcpClient {
 
   /// Receives more input. False at the end of the stream.
   bool receive() {
-    wait(POLLIN);
-    char bytes[64 * 1024];
-    const ssize_t size = ::recv(fd_, bytes, sizeof bytes, 0);
-    if (size <= 0) return false;
-    received.append(bytes, static_cast<std::size_t>(size));
+    const std::size_t before = received.size();
+    while (received.size() == before) {
+      if (!receive_some()) return false;
+    }
     return true;
   }
   std::string to_end() {
@@ -114,9 +115,46 @@ class TcpClient {
     close();
   }
 
+  /// Whether the server has ended TLS before the connection, so that nothing can have been cut off.
+  bool tls_ended() const { return tls_ && tls_->peer_finished(); }
+
   std::string received;
 
  private:
+  void begin_tls(const Target& target) {
+    tls_ = flux::transport::make_tls_client(target.host, target.ca_file).value();
+    std::string hello;
+    tls_->receive({}, received, hello);
+    send_all(hello);
+    while (!tls_->handshake_done()) {
+      if (!receive_some()) throw std::runtime_error("no TLS: " + tls_->error());
+    }
+  }
+  void send_all(std::string_view bytes) {
+    while (!bytes.empty()) {
+      wait(POLLOUT);
+      const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent < 0 && errno == EINTR) continue;
+      if (sent < 0) return;
+      bytes.remove_prefix(static_cast<std::size_t>(sent));
+    }
+  }
+  /// Receives once, which with TLS need not yield input.
+  bool receive_some() {
+    wait(POLLIN);
+    char bytes[64 * 1024];
+    const ssize_t size = ::recv(fd_, bytes, sizeof bytes, 0);
+    if (size <= 0) return false;
+    const std::string_view arrived(bytes, static_cast<std::size_t>(size));
+    if (!tls_) {
+      received.append(arrived);
+      return true;
+    }
+    std::string answer;
+    const bool is_right = tls_->receive(arrived, received, answer);
+    send_all(answer);
+    return is_right;
+  }
   void wait(short event) {
     pollfd waiting{fd_, event, 0};
     const int ready = ::poll(&waiting, 1, static_cast<int>(patience.count()));
@@ -124,6 +162,7 @@ class TcpClient {
   }
 
   int fd_ = -1;
+  std::unique_ptr<flux::transport::TlsEngine> tls_;  // null: plain
 };
 
 // --- HTTP ---

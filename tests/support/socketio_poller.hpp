@@ -16,7 +16,9 @@ class Poller {
  public:
   /// `parameters`: added to the query of the handshake.
   explicit Poller(std::uint16_t port, bool connects = true, std::string_view parameters = "")
-      : gets_(port), posts_(port) {
+      : Poller(Target{port}, connects, parameters) {}
+  explicit Poller(const Target& target, bool connects = true, std::string_view parameters = "")
+      : gets_(target), posts_(target) {
     const auto opened = gets_.request(flux_test::get(path() + std::string(parameters))).body;
     sid = text_at(flux::JsonText::parse(opened.substr(1)).value(), "/sid");
     if (!connects) return;
