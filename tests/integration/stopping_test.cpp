@@ -19,11 +19,13 @@
 #include <flux/storage/disk_file_store.hpp>
 #include <flux/storage/memory_chat_store.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <filesystem>
 #include <future>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -172,7 +174,7 @@ struct Everything {
       if (!line.starts_with("listening on ")) return;
       port = std::stoi(std::string(line.substr(line.rfind(' ') + 1)));
     }
-    std::function<void()> on_event;
+    std::function<void()> on_event, on_left;
     std::atomic<int> raw_closed{0}, engine_closed{0}, plain_left{0}, left{0}, ticks{0}, port{0};
     Inbox<flux::LaterVerdict> verdicts;
     Inbox<flux::LaterReply> calls;
@@ -220,7 +222,10 @@ struct Everything {
   }
   void set_handlers() {
     server->call_every(1ms, [seen = seen] { ++seen->ticks; });
-    server->on_disconnect([seen = seen](const flux::Session&, const flux::Disconnect&) { ++seen->left; });
+    server->on_disconnect([seen = seen](const flux::Session&, const flux::Disconnect&) {
+      ++seen->left;
+      if (seen->on_left) seen->on_left();
+    });
     server->on_event([seen = seen](flux::EventMessage&) {
       if (seen->on_event) seen->on_event();
     });
@@ -255,7 +260,7 @@ struct Clients {
     REQUIRE(plain.message().starts_with("40/plain,"));
     REQUIRE(plain_poller.post("40/plain,") == "ok");
     REQUIRE(plain_poller.poll().starts_with("40/plain,"));
-    sharing_poller.begin_poll();
+    pending_poll = &sharing_poller.begin_poll();
     const std::string opened = engine_poller.request(get(engine_polling)).body;
     const std::string sid = text_at(flux::JsonText::parse(opened.substr(1)).value(), "/sid");
     engine_poller.send(get(std::string(engine_polling) + "&sid=" + sid));
@@ -276,8 +281,10 @@ struct Clients {
       CHECK(client->closed().code == 1001);
     }
     CHECK(sharing.closed().code == 1001);
-    CHECK(sharing_poller.end_poll().body == "1");
-    CHECK(engine_poller.reply().body == "1");
+    for (HttpClient* poll : {pending_poll, &engine_poller}) {
+      CHECK(poll->reply().body == "1");
+      poll->close();
+    }
     for (const LiveClient* client : {&asker, &caller}) CHECK(client->before_close.empty());
   }
   /// The application's answers, too late.
@@ -293,6 +300,7 @@ struct Clients {
   SocketIoClient sharing;
   Poller sharing_poller, plain_poller;
   HttpClient engine_poller, request;
+  HttpClient* pending_poll = nullptr;  // of `sharing_poller`
   std::optional<flux::LaterVerdict> verdict;
   std::optional<flux::LaterReply> reply;
   std::optional<flux::HttpExchange> exchange;
@@ -323,6 +331,60 @@ struct PendingWork : Clients {
 
   HttpClient upload;
   std::shared_ptr<std::atomic<int>> told = std::make_shared<std::atomic<int>>(0);
+};
+
+/// What was called, in order. Threading: any thread.
+class Diary {
+ public:
+  void note(std::string entry) {
+    const std::lock_guard lock(mutex_);
+    entries_.push_back(std::move(entry));
+  }
+  std::vector<std::string> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(entries_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> entries_;
+};
+
+/// A service such as a module adds.
+class NotedService final : public flux::features::Service {
+ public:
+  NotedService(std::string name, std::shared_ptr<Diary> diary) : name_(std::move(name)), diary_(std::move(diary)) {}
+  void prepare() override { diary_->note("prepare " + name_); }
+  void start(flux::core::Loop& loop) override {
+    if (fails) throw flux::Error(flux::Errc::server_error, "as the test wants it");
+    diary_->note("start " + name_);
+    loop.post([diary = diary_] { diary->note("the loop runs"); });
+  }
+  void begin_stop() override { diary_->note("begin_stop " + name_); }
+  void stop() override {
+    diary_->note("stop " + name_);
+    if (on_stop) on_stop();
+  }
+
+  std::function<void()> on_stop;
+  std::atomic<bool> fails{false};
+
+ private:
+  const std::string name_;
+  const std::shared_ptr<Diary> diary_;
+};
+
+/// An endpoint such as a module adds.
+class NotedEndpoint final : public flux::endpoints::Endpoint {
+ public:
+  NotedEndpoint(std::string name, std::shared_ptr<Diary> diary) : name_(std::move(name)), diary_(std::move(diary)) {}
+  void start(const flux::endpoints::Homes&) override { diary_->note("start " + name_); }
+  void stop() override { diary_->note("stop " + name_); }
+  void end(const flux::core::Loop&) override { diary_->note("end " + name_); }
+
+ private:
+  const std::string name_;
+  const std::shared_ptr<Diary> diary_;
 };
 
 }  // namespace
@@ -484,6 +546,184 @@ TEST_CASE("stopping: a callback that is called while the server stops may stop i
   live.closed();
   on.chats->hold(false);
   CHECK(returned.get());
+}
+
+TEST_CASE("starting: services in their order, then endpoints; stopping: endpoints, then services in reverse") {
+  const auto diary = std::make_shared<Diary>();
+  Everything on(GENERATE(Way::own_threads, Way::context, Way::run), {.threads = 1});
+  on.seen->on_left = [diary] { diary->note("a client has left"); };
+  const auto first = std::make_shared<NotedService>("service 1", diary);
+  // The stores of the server's own services, which come before, finish their calls afterwards.
+  first->on_stop = [chats = on.chats] { chats->hold(false); };
+  auto& state = flux::detail::ServerAccess::state(*on.server);
+  state.add_service(first);
+  state.add_service(std::make_shared<NotedService>("service 2", diary));
+  state.add_endpoint(std::make_shared<NotedEndpoint>("endpoint 1", diary));
+  state.add_endpoint(std::make_shared<NotedEndpoint>("endpoint 2", diary));
+  for (int life = 1; life <= 2; ++life) {
+    CAPTURE(life);
+    on.start();
+    LiveClient live(on.target(), "/live");
+    live.join("kept");
+    CHECK(diary->take() == std::vector<std::string>{"prepare service 1", "prepare service 2", "start service 1",
+                                                    "start service 2", "start endpoint 1", "start endpoint 2",
+                                                    "the loop runs", "the loop runs"});
+    on.chats->hold(true);
+    on.server->send_chat("kept", "m", {}, [diary](const auto&) { diary->note("the message is stored"); });
+    REQUIRE(on.chats->somebody_waits());
+    on.server->stop(0ms);
+    CHECK(diary->take() == std::vector<std::string>{"begin_stop service 2", "begin_stop service 1", "stop endpoint 2",
+                                                    "stop endpoint 1", "a client has left", "end endpoint 2",
+                                                    "end endpoint 1", "stop service 2", "stop service 1",
+                                                    "the message is stored"});
+    CHECK(live.closed().code == 1001);
+  }
+}
+
+TEST_CASE("starting: a start that fails leaves nothing behind, and succeeds once the cause is removed") {
+  enum class Cause { rooms, revocations, certificate, address, service };
+  const Cause cause = GENERATE(Cause::rooms, Cause::revocations, Cause::certificate, Cause::address, Cause::service);
+  CAPTURE(static_cast<int>(cause));
+  flux::Server neighbour(test_config());
+  neighbour.start();
+  Everything on(GENERATE(Way::own_threads, Way::context, Way::run),
+                {.tls = cause == Cause::certificate,
+                 .second_port = cause == Cause::address ? neighbour.port() : std::uint16_t{0}});
+  const auto diary = std::make_shared<Diary>();
+  const auto service = std::make_shared<NotedService>("service 2", diary);
+  flux::detail::ServerAccess::state(*on.server).add_service(std::make_shared<NotedService>("service 1", diary));
+  flux::detail::ServerAccess::state(*on.server).add_service(service);
+  const auto fail = [&](bool fails) {
+    switch (cause) {
+      case Cause::rooms: return on.rooms->fail(1, fails ? 2 : 0);
+      case Cause::revocations:
+        using Failure = MemoryRevocationStore::Failure;
+        return on.revocations->fail(fails ? Failure::error : Failure::none);
+      case Cause::certificate: {
+        const std::string file = on.certificate->certificate_file();
+        return fails ? std::filesystem::rename(file, file + ".away") : std::filesystem::rename(file + ".away", file);
+      }
+      case Cause::address: return fails ? void() : neighbour.stop();
+      case Cause::service: service->fails = fails;
+    }
+  };
+  const std::map<Cause, flux::Errc> codes{{Cause::rooms, flux::Errc::store_failed},
+                                          {Cause::revocations, flux::Errc::store_failed},
+                                          {Cause::certificate, flux::Errc::tls_failed},
+                                          {Cause::address, flux::Errc::address_unavailable},
+                                          {Cause::service, flux::Errc::server_error}};
+  fail(true);
+  for (int attempt = 1; attempt <= 2; ++attempt) {
+    CHECK(thrown_by([&] { on.start(); }).first == codes.at(cause));
+    CHECK_FALSE(on.server->running());
+    CHECK(on.server->port() == 0);
+    CHECK(on.server->urls().empty());
+    CHECK((on.seen->port != 0) == (cause != Cause::certificate));
+    CHECK_THROWS(TcpClient(static_cast<std::uint16_t>(on.seen->port)));
+    on.server->stop();
+    on.server->wait();
+  }
+  if (on.way == Way::context) on.app.call([] {});  // what is left in the context has run
+  const auto called = diary->take();
+  CHECK(std::count(called.begin(), called.end(), "the loop runs") == 0);
+  CHECK(std::count(called.begin(), called.end(), "start service 1") == (cause == Cause::service ? 2 : 0));
+  CHECK(std::count(called.begin(), called.end(), "stop service 1") == (cause == Cause::service ? 2 : 0));
+  fail(false);
+  on.start();
+  PendingWork pending(on);
+  Crew crew;
+  crew.add([&] { on.server->stop(20ms); });
+  pending.check_closed();
+  on.let_through();
+  crew.join();
+  CHECK(*pending.told == 3);
+  CHECK(on.server->room_items("kept").value().size() == 1);
+}
+
+TEST_CASE("starting: again at once after a stop, run returns all the same") {
+  flux::Server server(test_config(2));
+  for (int life = 1; life <= 20; ++life) {
+    auto ran = std::async(std::launch::async, [&] { server.run(); });
+    REQUIRE(eventually([&] { return server.port() != 0; }));
+    server.stop(0ms);
+    server.start();
+    const bool returned = ran.wait_for(5s) == std::future_status::ready;
+    server.stop(0ms);
+    ran.get();
+    REQUIRE(returned);
+  }
+}
+
+TEST_CASE("stopping: a request that is answered within the grace period gets its answer, and the stop ends with it") {
+  Everything on(GENERATE(Way::own_threads, Way::context, Way::run), {.tls = GENERATE(false, true)});
+  on.start();
+  Clients clients(on);
+  const auto begun = std::chrono::steady_clock::now();
+  Crew crew;
+  crew.add([&] { on.server->stop(2 * patience); });
+  clients.check_closed();
+  CHECK(on.server->port() != 0);  // it has not stopped
+  clients.exchange->respond(200, "in time");
+  const HttpReply reply = clients.request.reply();
+  CHECK(reply.body == "in time");
+  CHECK(reply.has("Connection: close"));
+  CHECK_FALSE(clients.request.receive());
+  clients.request.close();
+  crew.join();
+  CHECK(std::chrono::steady_clock::now() - begun < patience);
+  clients.answer();
+}
+
+TEST_CASE("stopping: with files on disk, the folder is released and the next server continues the uploads") {
+  const Way way = GENERATE(Way::own_threads, Way::context, Way::run);
+  const bool tls = GENERATE(false, true);
+  constexpr std::string_view patch_fields =
+      " HTTP/1.1\r\nHost: h\r\nTus-Resumable: 1.0.0\r\nContent-Type: "
+      "application/offset+octet-stream\r\n";
+  TempFolder folder;
+  const std::string whole(8'000'000, 'w');
+  std::string path, upload_path;
+  std::weak_ptr<flux::FileStore> released;
+  {
+    const auto store = std::make_shared<flux::DiskFileStore>(folder / "files");
+    released = store;
+    Everything on(way, {.tls = tls, .files = store});
+    on.start();
+    Clients clients(on);
+    HttpClient client(on.target());
+    REQUIRE(client.request(post("/files", whole)).status == 201);
+    path = "/files/" + store->list().value().at(0).id;
+    REQUIRE(
+        client.request("POST /files HTTP/1.1\r\nHost: h\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 8\r\n\r\n").status ==
+        201);
+    for (const auto& file : store->list().value()) {
+      if ("/files/" + file.id != path) upload_path = "/files/" + file.id;
+    }
+    Target slow = on.target();
+    slow.receive_buffer_bytes = 4096;
+    HttpClient download(slow);
+    download.send(get(path));
+    REQUIRE(download.receive());
+    client.send("PATCH " + upload_path + std::string(patch_fields) +
+                "Upload-Offset: 0\r\nContent-Length: 8\r\n\r\nhalf");
+    REQUIRE(eventually([&] { return store->info(upload_path.substr(7)).value().size == 4; }));
+    Crew crew;
+    crew.add([&] { on.server->stop(20ms); });
+    clients.check_closed();
+    crew.join();
+    CHECK_FALSE(download.reply().complete);
+    CHECK_FALSE(client.reply().complete);
+  }
+  CHECK(released.expired());
+  Everything on(way, {.tls = tls, .files = std::make_shared<flux::DiskFileStore>(folder / "files")});
+  on.start();
+  HttpClient client(on.target());
+  CHECK(client.request(get(path)).body == whole);
+  CHECK(client
+            .request("PATCH " + upload_path + std::string(patch_fields) +
+                     "Upload-Offset: 4\r\nContent-Length: 4\r\n\r\nrest")
+            .status == 204);
+  CHECK(client.request(get(upload_path)).body == "halfrest");
 }
 
 }  // namespace stopping_test

@@ -95,6 +95,10 @@ class Loop : public std::enable_shared_from_this<Loop> {
   void run();
   void release_work() { work_.reset(); }
 
+  /// Keeps tasks that are posted from now on until `begin`: the server is starting, but the application's context may
+  /// already run. Without `begin`, `shut` drops them.
+  void hold_tasks();
+  void begin();
   /// Runs `task` on this loop, in the order of the calls. Returns false if the loop has been shut: the task will not
   /// run.
   bool post(Task task);
@@ -165,6 +169,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
   std::vector<Task> mailbox_, draining_;
   std::atomic<bool> shut_{false};
   bool in_turn_ = false;
+  bool holds_tasks_ = false;                    // guarded by mailbox_mutex_
   std::atomic<std::thread::id> turn_thread_{};  // with the application's context: the thread that is in a turn
 
   std::vector<std::shared_ptr<Flushable>> to_flush_, flushing_;

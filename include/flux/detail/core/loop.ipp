@@ -46,13 +46,24 @@ FLUX_DECL bool Loop::post(Task task) {
   {
     const std::lock_guard lock(mailbox_mutex_);
     if (shut_.load(std::memory_order_relaxed)) return false;
-    first = mailbox_.empty();
+    first = mailbox_.empty() && !holds_tasks_;
     mailbox_.push_back(std::move(task));
     // The application's context may be destroyed once the loop is shut, which takes this lock.
     if (first && !own_context_) asio::post(*context_, [self = shared_from_this()] { self->drain_mailbox(); });
   }
   if (first && own_context_) asio::post(*context_, [self = shared_from_this()] { self->drain_mailbox(); });
   return true;
+}
+
+FLUX_DECL void Loop::hold_tasks() {
+  const std::lock_guard lock(mailbox_mutex_);
+  holds_tasks_ = true;
+}
+
+FLUX_DECL void Loop::begin() {
+  const std::lock_guard lock(mailbox_mutex_);
+  holds_tasks_ = false;
+  if (!mailbox_.empty()) asio::post(*context_, [self = shared_from_this()] { self->drain_mailbox(); });
 }
 
 FLUX_DECL void Loop::claim_turn() {

@@ -43,11 +43,13 @@ class ApplicationTimers final : public Service, public std::enable_shared_from_t
   void cancel(const std::shared_ptr<ApplicationTimer>& timer);
 
   FLUX_DECL void start(core::Loop& loop) override;
+  FLUX_DECL void begin_stop() override;
   FLUX_DECL void stop() override;
 
  private:
   using Shared = std::shared_ptr<ApplicationTimer>;
 
+  void begin_waiting();
   void begin(const Shared& timer);
   void arm(const Shared& timer);
   void fire(const Shared& timer);
@@ -55,7 +57,8 @@ class ApplicationTimers final : public Service, public std::enable_shared_from_t
   Backend& backend_;
   std::mutex mutex_;
   std::shared_ptr<core::Loop> loop_;  // null while the server is not running
-  std::vector<Shared> waiting_;       // for the server's start
+  std::vector<Shared> waiting_;       // for the loop to run, which it never does if the start fails
+  bool stopping_ = false;
 };
 
 }  // namespace flux::features

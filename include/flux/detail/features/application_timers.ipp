@@ -19,7 +19,7 @@ FLUX_DECL Timer ApplicationTimers::add(std::chrono::milliseconds delay, std::chr
   timer->delay = std::max(delay, std::chrono::milliseconds(0));
   timer->period = period;
   const std::lock_guard lock(mutex_);
-  if (loop_) {
+  if (loop_ && waiting_.empty()) {
     begin(timer);
   } else {
     waiting_.push_back(timer);
@@ -40,12 +40,26 @@ FLUX_DECL void ApplicationTimers::cancel(const Shared& timer) {
 FLUX_DECL void ApplicationTimers::start(core::Loop& loop) {
   const std::lock_guard lock(mutex_);
   loop_ = loop.shared_from_this();
+  stopping_ = false;
+  loop_->post([this] { begin_waiting(); });
+}
+
+FLUX_DECL void ApplicationTimers::begin_waiting() {
+  const std::lock_guard lock(mutex_);
   for (const Shared& timer : std::exchange(waiting_, {})) begin(timer);
 }
 
+FLUX_DECL void ApplicationTimers::begin_stop() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+}
+
+/// After a start that failed, the calls still wait for one.
 FLUX_DECL void ApplicationTimers::stop() {
+  std::vector<Shared> dropped;  // destroyed without the lock
   const std::lock_guard lock(mutex_);
   loop_.reset();
+  if (stopping_) dropped.swap(waiting_);
 }
 
 FLUX_DECL void ApplicationTimers::begin(const Shared& timer) {

@@ -94,6 +94,7 @@ class ServerState {
   enum class Life : std::uint8_t { stopped, running, stopping };
 
   void open(bool inline_first);
+  void add_unit(std::size_t index);
   void check_authenticated_routes() const;
   void open_listeners();
   std::vector<std::shared_ptr<core::Loop>> loops() const;
@@ -134,6 +135,7 @@ class ServerState {
   mutable std::mutex mutex_;  // guards everything below; units and listeners change only while no loop runs
   mutable std::condition_variable changed_;
   Life life_ = Life::stopped;
+  std::uint64_t lives_ = 0;  // so far: who waits for the end of one must not wait for the end of the next
   std::vector<std::unique_ptr<LoopUnit>> units_;
   std::vector<std::shared_ptr<transport::Listener>> listeners_;
   std::vector<std::uint16_t> ports_;

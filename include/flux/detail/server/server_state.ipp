@@ -234,7 +234,7 @@ FLUX_DECL void ServerState::run() {
   std::unique_lock lock(mutex_);
   inline_running_ = false;
   changed_.notify_all();
-  changed_.wait(lock, [this] { return life_ == Life::stopped; });
+  changed_.wait(lock, [this, life = lives_] { return life_ == Life::stopped || lives_ != life; });
 }
 
 FLUX_DECL void ServerState::open(bool inline_first) {
@@ -244,16 +244,8 @@ FLUX_DECL void ServerState::open(bool inline_first) {
   if (stopper_.joinable()) stopper_.join();
   tls_ = nullptr;
   if (!config_.tls.certificate_file.empty()) tls_ = transport::make_tls_context(config_.tls).value();
-  for (std::size_t i = 0; i < config_.threads; ++i) {
-    units_.push_back(std::make_unique<LoopUnit>(hub_, endpoints_, router_,
-                                                core::Loop::make(i, config_.clock, context_, hub_.call_faults)));
-    metrics_.add({units_.back()->loop, &units_.back()->loop->counters()});
-    units_.back()->connections.on_empty = [this] {
-      const std::lock_guard guard(mutex_);
-      changed_.notify_all();
-    };
-  }
   try {
+    for (std::size_t i = 0; i < config_.threads; ++i) add_unit(i);
     open_listeners();
     loop_watch_.start(loops());
     services_.start(*units_[0]->loop);
@@ -266,12 +258,17 @@ FLUX_DECL void ServerState::open(bool inline_first) {
     loop_watch_.stop();
     listeners_.clear();
     ports_.clear();
-    for (const auto& unit : units_) metrics_.retire(unit->loop->counters());
+    for (const auto& unit : units_) {
+      unit->loop->shut();  // drops what the services have posted
+      metrics_.retire(unit->loop->counters());
+    }
     units_.clear();
     throw;
   }
   life_ = Life::running;
+  ++lives_;
   inline_running_ = inline_first;
+  for (const auto& unit : units_) unit->loop->begin();
   for (const auto& listener : listeners_) {
     units_[0]->loop->post([listener] { listener->start(); });
   }
@@ -279,6 +276,17 @@ FLUX_DECL void ServerState::open(bool inline_first) {
   for (std::size_t i = inline_first ? 1 : 0; i < units_.size(); ++i) {
     units_[i]->thread = std::thread([loop = units_[i]->loop] { loop->run(); });
   }
+}
+
+FLUX_DECL void ServerState::add_unit(std::size_t index) {
+  auto loop = core::Loop::make(index, config_.clock, context_, hub_.call_faults);
+  loop->hold_tasks();
+  units_.push_back(std::make_unique<LoopUnit>(hub_, endpoints_, router_, loop));
+  metrics_.add({loop, &loop->counters()});
+  units_.back()->connections.on_empty = [this] {
+    const std::lock_guard guard(mutex_);
+    changed_.notify_all();
+  };
 }
 
 FLUX_DECL void ServerState::check_authenticated_routes() const {
@@ -442,7 +450,7 @@ FLUX_DECL void ServerState::wait() const {
 
 FLUX_DECL void ServerState::wait_until_stopped() const {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return life_ == Life::stopped; });
+  changed_.wait(lock, [this, life = lives_] { return life_ == Life::stopped || lives_ != life; });
 }
 
 FLUX_DECL void ServerState::stop(std::chrono::milliseconds grace) {
