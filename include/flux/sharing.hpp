@@ -90,9 +90,9 @@ struct SharingOptions {
 
 /// Serves data sharing on the namespace "/" of `io`, which is an endpoint of `server`. Call it once for each `Io`, before
 /// the start. Its clients are sessions of the server, like those of protocol live, with the grant of their socket: handlers
-/// are asked about them, and `Server`'s functions reach them. `Session::send` emits the event with the payload and, if there is one, the room;
-/// `Session::close` and `Server::disconnect` end the whole connection. An event that the application handles itself
-/// (`Socket::on`) is not handled here. Unknown events are acknowledged with an error.
+/// are asked about them, and `Server`'s functions reach them. `Session::send` emits the event with the payload and, if there
+/// is one, the room; `Session::close` and `Server::disconnect` end the whole connection. An event that the application
+/// handles itself (`Socket::on`) is not handled here. Unknown events are acknowledged with an error.
 ///
 /// A file in a message is shared when it is stored: what its client shares in the meantime is sent first. It needs
 /// `Config::files` and is bounded by its `file_bytes_max`, after the bounds of the endpoint: `Options::payload_bytes_max`

@@ -303,7 +303,8 @@ class Socket {
   /// whole connection ends with the grant, and when its user is revoked (`Server::revoke_user`).
   Grant grant() const;
   /// Replaces the grant from now on: in a middleware, or when the client has sent a new token. For a client of data
-  /// sharing its `Session` has the grant too.
+  /// sharing its `Session` has the grant too. To change only a part, change a copy of `grant()`: in a grant made anew, the
+  /// end, the permissions and the token or key of the one before no longer hold.
   /// Errors: invalid_argument (text that is not UTF-8, claims above `Grant::claims_bytes_max`); session_not_found if it is
   /// neither connected nor connecting.
   Outcome<void> set_grant(Grant grant) const;

@@ -225,7 +225,9 @@ TEST_CASE("handed in: Socket.IO refuses names and repairs text, lone surrogates 
   CHECK(client.message() == "44/refusing,{\"message\":\"" + mended + "\",\"data\":\"" + mended + "\"}");
 }
 
-TEST_CASE("handed in: data sharing checks its handlers and its identity as protocol live does") {
+TEST_CASE(
+    "handed in: data sharing checks what handlers change, and repairs the name that it is given, as protocol live "
+    "does") {
   flux::Server server(test_config());
   flux::socketio::Io io(server);
   flux::socketio::serve_sharing(server, io);

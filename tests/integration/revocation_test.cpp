@@ -8,6 +8,7 @@
 #include <flux/engineio.hpp>
 #include <flux/sharing.hpp>
 #include <flux/storage/file_revocation_store.hpp>
+#include <flux/testing/manual_clock.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -419,6 +420,42 @@ TEST_CASE("revocation: a data sharing client and its upload are ended by their u
   CHECK(uploader.to_end().empty());
   CHECK(server.sessions().empty());
   CHECK_FALSE(server.room("r"));
+}
+
+TEST_CASE(
+    "revocation: a middleware that changes the identity of a data sharing client leaves the rest of its grant in "
+    "force") {
+  auto config = test_config();
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  config.clock = clock;
+  Awaited<flux::Disconnect> ended;  // outlives the server
+  flux::Server server(config);
+  const auto now = [&] { return flux::Grant::TimePoint(std::chrono::milliseconds(clock->unix_ms())); };
+  server.on_connect([&](flux::ConnectRequest& request) {
+    auto grant = grant_of("ann.k1");
+    grant.expires_at = now() + 1min;
+    request.accept(grant);
+  });
+  server.on_disconnect([&](const flux::Session&, const flux::Disconnect& how) { ended.set(how); });
+  flux::socketio::Io io(server);
+  io.use([](const flux::socketio::Socket& socket, const flux::socketio::Next& next) {
+    auto grant = socket.grant();
+    grant.identity = {.user_id = "guest", .verified = true};
+    socket.set_grant(grant);
+    next();
+  });
+  flux::socketio::serve_sharing(server, io);
+  server.start();
+  SocketIoClient client(server.port());
+  client.next("public:history");
+  CHECK(server.sessions_of_user("guest").size() == 1);
+  CHECK(server.revoke_user("ann", now() + 1h).value() == 0);
+  SECTION("it ends with its credential") { CHECK(server.revoke_credential("k1", now() + 1h).value() == 1); }
+  SECTION("it ends with its new user") { CHECK(server.revoke_user("guest", now() + 1h).value() == 1); }
+  SECTION("it ends when the grant expires") {
+    for (int i = 0; i < 62; ++i) clock->advance(1s);
+  }
+  CHECK(ended.get().code == flux::CloseCode::unauthorized);
 }
 
 TEST_CASE("revocation: a data sharing client with the user of its grant counts once") {

@@ -654,6 +654,33 @@ TEST_CASE("starting: again at once after a stop, run returns all the same") {
   }
 }
 
+TEST_CASE("starting: again at once after a stop, another stop of the life before returns, and one by a handler") {
+  const bool by_handler = GENERATE(false, true);
+  flux::Server server(test_config());
+  const auto returned = std::make_shared<std::atomic<int>>(0);
+  Crew crew;
+  for (int life = 1; life <= 20; ++life) {
+    server.start();
+    if (by_handler) {
+      server.call_after(0ms, [&server] { server.stop(0ms); });
+      ++*returned;
+    } else {
+      crew.add([&server, returned] {
+        server.stop(0ms);
+        ++*returned;
+      });
+    }
+    server.stop(0ms);
+  }
+  server.start();
+  const bool all = eventually([&] {
+    server.stop(0ms);
+    return *returned == 20;
+  });
+  CHECK(all);
+  crew.join();
+}
+
 TEST_CASE("stopping: a request that is answered within the grace period gets its answer, and the stop ends with it") {
   Everything on(GENERATE(Way::own_threads, Way::context, Way::run), {.tls = GENERATE(false, true)});
   on.start();

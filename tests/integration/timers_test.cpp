@@ -140,6 +140,24 @@ TEST_CASE("timers: delays of calls scheduled before the start count from it; aft
   every.cancel();
 }
 
+TEST_CASE("timers: in the application's io_context, delays count from the start, however late the context runs") {
+  asio::io_context context;
+  auto config = test_config();
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  config.clock = clock;
+  flux::Server server(config);
+  flux::use_context(server, context);
+  int calls = 0;
+  server.call_after(1s, [&] { ++calls; });
+  server.start();
+  server.call_after(1s, [&] { calls += 10; });
+  clock->advance(1s);
+  context.poll();
+  clock->advance(0ms);
+  context.poll();
+  CHECK(calls == 11);
+}
+
 TEST_CASE("timers: an exception is logged and counted, and the calls continue") {
   Timed timed;
   timed.server.start();

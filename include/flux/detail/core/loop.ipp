@@ -86,6 +86,7 @@ FLUX_DECL void Loop::drain_mailbox() {
   const Turn turn(*this);
   {
     const std::lock_guard lock(mailbox_mutex_);
+    if (holds_tasks_) return;  // they were posted before, by a step of the clock
     draining_.swap(mailbox_);
   }
   for (Task& task : draining_) {

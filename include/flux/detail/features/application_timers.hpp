@@ -49,15 +49,16 @@ class ApplicationTimers final : public Service, public std::enable_shared_from_t
  private:
   using Shared = std::shared_ptr<ApplicationTimer>;
 
-  void begin_waiting();
+  void begin_waiting(const std::shared_ptr<core::Loop>& loop);
   void begin(const Shared& timer);
   void arm(const Shared& timer);
   void fire(const Shared& timer);
 
   Backend& backend_;
   std::mutex mutex_;
-  std::shared_ptr<core::Loop> loop_;  // null while the server is not running
-  std::vector<Shared> waiting_;       // for the loop to run, which it never does if the start fails
+  std::shared_ptr<core::Loop> loop_;  // null until it runs, which it never does if the start fails
+  std::vector<Shared> waiting_;       // for the loop to run
+  bool started_ = false;              // the delays count
   bool stopping_ = false;
 };
 

@@ -19,7 +19,8 @@ FLUX_DECL Timer ApplicationTimers::add(std::chrono::milliseconds delay, std::chr
   timer->delay = std::max(delay, std::chrono::milliseconds(0));
   timer->period = period;
   const std::lock_guard lock(mutex_);
-  if (loop_ && waiting_.empty()) {
+  if (started_) timer->due = backend_.config.clock->now() + timer->delay;
+  if (loop_) {
     begin(timer);
   } else {
     waiting_.push_back(timer);
@@ -39,13 +40,16 @@ FLUX_DECL void ApplicationTimers::cancel(const Shared& timer) {
 
 FLUX_DECL void ApplicationTimers::start(core::Loop& loop) {
   const std::lock_guard lock(mutex_);
-  loop_ = loop.shared_from_this();
+  started_ = true;
   stopping_ = false;
-  loop_->post([this] { begin_waiting(); });
+  const auto now = backend_.config.clock->now();
+  for (const Shared& timer : waiting_) timer->due = now + timer->delay;
+  loop.post([this, &loop] { begin_waiting(loop.shared_from_this()); });
 }
 
-FLUX_DECL void ApplicationTimers::begin_waiting() {
+FLUX_DECL void ApplicationTimers::begin_waiting(const std::shared_ptr<core::Loop>& loop) {
   const std::lock_guard lock(mutex_);
+  loop_ = loop;
   for (const Shared& timer : std::exchange(waiting_, {})) begin(timer);
 }
 
@@ -58,13 +62,13 @@ FLUX_DECL void ApplicationTimers::begin_stop() {
 FLUX_DECL void ApplicationTimers::stop() {
   std::vector<Shared> dropped;  // destroyed without the lock
   const std::lock_guard lock(mutex_);
+  started_ = false;
   loop_.reset();
   if (stopping_) dropped.swap(waiting_);
 }
 
 FLUX_DECL void ApplicationTimers::begin(const Shared& timer) {
   timer->loop = loop_;
-  timer->due = loop_->clock().now() + timer->delay;
   // Always in a separate turn, so that a call that schedules the next one without delay leaves time for other work on
   // the loop.
   loop_->post([this, timer] { arm(timer); });

@@ -129,6 +129,7 @@ FLUX_DECL void Participant::share_whole(const RoomPtr& room, WholeFile whole,
   auto stored = [this, self = self(), room, in_memory, done](const Result<FileHoldPtr>& hold) {
     if (extras_) --extras_->uploads;
     if (!hold) return done(hold.error());
+    if (!is_open()) return;  // the file is deleted
     backend().tell_stored(loop()->counters(), (*hold)->info(), room ? room->id() : RoomId(), self);
     share_permitted(room, (*hold)->stored_data(), *hold, done);
   };

@@ -109,8 +109,14 @@ class ServerState {
   void stop_and_wait(std::chrono::milliseconds grace);
   void stop_in_context(std::chrono::milliseconds grace);
   void finish_in_context();
-  void wait_until_stopped() const;
-  bool begin_stop();
+  /// Waits until this life of the server has ended. `lock`: of `mutex_`.
+  void wait_for_end(std::uint64_t life, std::unique_lock<std::mutex>& lock) const;
+  /// Which life of the server is stopped, and whether the caller is the one that must carry it out.
+  struct Stop {
+    std::uint64_t life;
+    bool is_first;
+  };
+  Stop begin_stop();
   void stop_listening();
   void say_goodbye(LoopUnit& unit);
   void goodbye_sent();
@@ -135,7 +141,7 @@ class ServerState {
   mutable std::mutex mutex_;  // guards everything below; units and listeners change only while no loop runs
   mutable std::condition_variable changed_;
   Life life_ = Life::stopped;
-  std::uint64_t lives_ = 0;  // so far: who waits for the end of one must not wait for the end of the next
+  std::uint64_t lives_ = 0;  // so far: a caller that waits for the end of one must not wait for the end of the next
   std::vector<std::unique_ptr<LoopUnit>> units_;
   std::vector<std::shared_ptr<transport::Listener>> listeners_;
   std::vector<std::uint16_t> ports_;

@@ -234,14 +234,20 @@ FLUX_DECL void ServerState::run() {
   std::unique_lock lock(mutex_);
   inline_running_ = false;
   changed_.notify_all();
-  changed_.wait(lock, [this, life = lives_] { return life_ == Life::stopped || lives_ != life; });
+  wait_for_end(lives_, lock);
 }
 
 FLUX_DECL void ServerState::open(bool inline_first) {
   std::unique_lock lock(mutex_);
   if (life_ != Life::stopped) throw Error(Errc::already_running, "the server is already running");
   check_authenticated_routes();
-  if (stopper_.joinable()) stopper_.join();
+  if (stopper_.joinable()) {  // it may wait for the lock
+    std::thread ended = std::move(stopper_);
+    lock.unlock();
+    ended.join();
+    lock.lock();
+    if (life_ != Life::stopped) throw Error(Errc::already_running, "the server is already running");
+  }
   tls_ = nullptr;
   if (!config_.tls.certificate_file.empty()) tls_ = transport::make_tls_context(config_.tls).value();
   try {
@@ -445,23 +451,26 @@ FLUX_DECL void ServerState::call_here(const std::function<void()>& callback) {
 }
 
 FLUX_DECL void ServerState::wait() const {
-  if (!in_a_callback()) wait_until_stopped();
+  if (in_a_callback()) return;
+  std::unique_lock lock(mutex_);
+  wait_for_end(lives_, lock);
 }
 
-FLUX_DECL void ServerState::wait_until_stopped() const {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this, life = lives_] { return life_ == Life::stopped || lives_ != life; });
+FLUX_DECL void ServerState::wait_for_end(std::uint64_t life, std::unique_lock<std::mutex>& lock) const {
+  changed_.wait(lock, [this, life] { return life_ == Life::stopped || lives_ != life; });
 }
 
 FLUX_DECL void ServerState::stop(std::chrono::milliseconds grace) {
   const bool in_callback = in_a_callback();
   if (context_ != nullptr) {
-    if (begin_stop()) {
+    const Stop stop = begin_stop();
+    if (stop.is_first) {
       const auto loop = units_[0]->loop;  // which may end before `dispatch` returns
       loop->dispatch([this, grace] { stop_in_context(grace); });
     }
-    if (!in_callback) wait_until_stopped();
-    return;
+    if (in_callback) return;
+    std::unique_lock lock(mutex_);
+    return wait_for_end(stop.life, lock);
   }
   if (!in_callback) return stop_and_wait(grace);
   const std::lock_guard lock(mutex_);
@@ -469,18 +478,20 @@ FLUX_DECL void ServerState::stop(std::chrono::milliseconds grace) {
   stopper_ = std::thread([this, grace] { stop_and_wait(grace); });
 }
 
-/// Returns true to the one caller that must carry out the stop.
-FLUX_DECL bool ServerState::begin_stop() {
+FLUX_DECL ServerState::Stop ServerState::begin_stop() {
   const std::lock_guard lock(mutex_);
-  if (life_ != Life::running) return false;
+  if (life_ != Life::running) return {lives_, false};
   life_ = Life::stopping;
   goodbyes_sent_ = 0;
   services_.begin_stop();
-  return true;
+  return {lives_, true};
 }
 
 FLUX_DECL void ServerState::stop_and_wait(std::chrono::milliseconds grace) {
-  if (!begin_stop()) return wait_until_stopped();
+  if (const Stop stop = begin_stop(); !stop.is_first) {
+    std::unique_lock lock(mutex_);
+    return wait_for_end(stop.life, lock);
+  }
   units_[0]->loop->post([this] { stop_listening(); });
   endpoints_.stop();
   for (const auto& unit : units_) {

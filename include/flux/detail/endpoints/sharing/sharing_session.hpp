@@ -59,7 +59,6 @@ class SharingSession final : public features::Participant,
   void withdraw() noexcept override { socket_->session()->ignore_input(); }
   bool withdrawn() const noexcept override { return socket_->session()->ignores_input(); }
 
-  std::shared_ptr<const Grant> grant() const override { return SessionState::grant(); }
   FLUX_DECL void grant_changed() override;
   FLUX_DECL void handle(socketio::Event& event) override;
   FLUX_DECL void refuse(socketio::Event& event, const Error& why) override;

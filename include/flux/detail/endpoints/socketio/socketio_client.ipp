@@ -147,7 +147,7 @@ class SocketIoClient::Sender final : public gate::Sender {
  public:
   Sender(const SocketIoClient& client, const SocketIoSocket* socket) : client_(client), socket_(socket) {}
   std::string_view user(std::shared_ptr<const Grant>& kept) const override {
-    if (socket_ != nullptr) kept = socket_->acting_grant();
+    if (socket_ != nullptr) kept = socket_->grant();
     return kept ? std::string_view(kept->identity.user_id) : std::string_view();
   }
   core::IpAddress address() const override { return client_.opening_->client().ip; }

@@ -2,18 +2,13 @@
 #pragma once
 
 #include <flux/detail/endpoints/socketio/end_reason.hpp>
-#include <flux/grant.hpp>
 #include <flux/socketio.hpp>
-
-#include <memory>
 
 namespace flux::detail {
 
 /// A feature that is attached to a socket and has lanes of its own to the client: data sharing. Called on the loop.
 class SocketIoFollower {
  public:
-  /// The client's grant; null: an empty one.
-  virtual std::shared_ptr<const Grant> grant() const = 0;
   /// The socket has a new grant.
   virtual void grant_changed() = 0;
   /// An event for which the application has no handler.

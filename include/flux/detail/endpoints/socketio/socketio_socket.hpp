@@ -75,8 +75,6 @@ class SocketIoSocket final : public std::enable_shared_from_this<SocketIoSocket>
   void disconnect(bool close);
   /// Null: an empty one.
   std::shared_ptr<const Grant> grant() const;
-  /// On the loop: the grant that its events are acted on with, which may be its follower's.
-  std::shared_ptr<const Grant> acting_grant() const { return follower_ != nullptr ? follower_->grant() : grant(); }
   /// From when the socket is connected on, the connection ends with its grant. Errors: session_not_found.
   /// Replaces the grant; the follower gets it too.
   Result<void> set_grant(std::shared_ptr<const Grant> grant);
