@@ -667,11 +667,11 @@ namespace {
 /// Ann shares files in "lobby" or in the public space; Ben is in both.
 struct Sharing {
   explicit Sharing(bool in_room, const std::function<void(Config&)>& change = {}) : pair(change), in_room_(in_room) {
-    pair.scene.files->put(file_id, "a.txt", "text/plain", "abc", "ann");
+    pair.scene.files->put(stored_id, "a.txt", "text/plain", "abc", "ann");
   }
   Told<Position> stored() {
     Told<Position> told(pair.scene.loops);
-    pair.ann.share_stored(room(), file_id, told.done());
+    pair.ann.share_stored(room(), stored_id, told.done());
     return told;
   }
   Told<Position> whole() {

@@ -135,7 +135,7 @@ class Told {
   std::shared_ptr<std::optional<Result<T>>> result_ = std::make_shared<std::optional<Result<T>>>();
 };
 
-inline constexpr const char* file_id = "0f8fad5b-d9cb-469f-a165-70867728950e";
+inline constexpr const char* stored_id = "0f8fad5b-d9cb-469f-a165-70867728950e";
 
 /// A backend with one loop, and its clients.
 class Scene {

@@ -1658,12 +1658,12 @@ TEST_CASE("participant: an item is shared in a room or the public space, and the
 
 TEST_CASE("participant: a stored file is shared when the application agrees, and requests wait until then") {
   Scene scene;
-  scene.files->put(file_id, "a.txt", "text/plain", "abc", "ann");
+  scene.files->put(stored_id, "a.txt", "text/plain", "abc", "ann");
   Client& ann = scene.member("lobby", "ann");
   Client& ben = scene.member("lobby");
   Told<Position> told(scene.loops);
   const auto room = ann.in("lobby").room;
-  const auto share = [&](const FileId& id = file_id) {
+  const auto share = [&](const FileId& id = stored_id) {
     ann.share_stored(room, id, told.done());
     scene.loops.settle();
   };
@@ -1672,7 +1672,7 @@ TEST_CASE("participant: a stored file is shared when the application agrees, and
     CHECK(told.ok());
     const Lines lines = scene.heard(ben);
     REQUIRE(lines.size() == 1);
-    CHECK(lines[0].find(file_id) != std::string::npos);
+    CHECK(lines[0].find(stored_id) != std::string::npos);
     CHECK(ann.times_held == 1);
   }
   SECTION("no such file") {
@@ -1738,7 +1738,7 @@ TEST_CASE("participant: a server without a file store shares no files") {
   Client& ann = scene.member("lobby");
   const auto room = ann.in("lobby").room;
   Told<Position> stored(scene.loops), whole(scene.loops);
-  ann.share_stored(room, file_id, stored.done());
+  ann.share_stored(room, stored_id, stored.done());
   CHECK(stored.code() == Errc::forbidden);
   const std::shared_ptr<UploadsInMemory> uploads(new UploadsInMemory{1'000, 2});
   ann.share_whole(room, {std::make_shared<const std::string>("abc"), "a.txt", "text/plain"}, uploads, whole.done());
@@ -2147,13 +2147,13 @@ TEST_CASE("application: its acts reach the members, with the checks of its own, 
     CHECK(scene.backend.public_space->items().size() == 1);
   }
   SECTION("files") {
-    scene.files->put(file_id, "a.txt", "text/plain", "abc", "ann");
+    scene.files->put(stored_id, "a.txt", "text/plain", "abc", "ann");
     const auto share = [&](const char* room) {
-      return code(Position(), [&](const auto& done) { application.share_file(room, file_id, done); });
+      return code(Position(), [&](const auto& done) { application.share_file(room, stored_id, done); });
     };
     CHECK(share("nowhere") == Errc::room_not_found);
     CHECK(share("lobby") == Errc{});
-    CHECK(code(Position(), [&](const auto& done) { application.public_share_file(file_id, done); }) == Errc{});
+    CHECK(code(Position(), [&](const auto& done) { application.public_share_file(stored_id, done); }) == Errc{});
     CHECK(scene.files->known()[0].shared);
   }
   SECTION("chat") {
@@ -2230,7 +2230,7 @@ TEST_CASE("application: without a file store it shares none, and without a runni
   Scene scene([](Config& config) { config.files.store = nullptr; });
   const Application application(scene.backend);
   Told<Position> shared(scene.loops);
-  application.public_share_file(file_id, shared.done());
+  application.public_share_file(stored_id, shared.done());
   CHECK(shared.code() == Errc::forbidden);
   scene.backend.chat = nullptr;
   Told<ChatMessage> sent(scene.loops);
