@@ -387,6 +387,14 @@ class NotedEndpoint final : public flux::endpoints::Endpoint {
   const std::shared_ptr<Diary> diary_;
 };
 
+void stop_during(Everything& on, PendingWork& pending) {
+  Crew crew;
+  crew.add([&] { on.server->stop(20ms); });
+  pending.check_closed();
+  on.let_through();
+  crew.join();
+}
+
 }  // namespace
 
 TEST_CASE("stopping: with work pending in every store, all clients are told and every callback is called once") {
@@ -504,11 +512,7 @@ TEST_CASE("stopping: started again, everything works as before") {
   for (std::size_t life = 1; life <= 3; ++life) {
     on.start();
     PendingWork pending(on);
-    Crew crew;
-    crew.add([&] { on.server->stop(20ms); });
-    pending.check_closed();
-    on.let_through();
-    crew.join();
+    stop_during(on, pending);
     pending.answer();
     CHECK(*pending.told == 3);
     CHECK(on.server->room_items("kept").value().size() == life);
@@ -631,11 +635,7 @@ TEST_CASE("starting: a start that fails leaves nothing behind, and succeeds once
   fail(false);
   on.start();
   PendingWork pending(on);
-  Crew crew;
-  crew.add([&] { on.server->stop(20ms); });
-  pending.check_closed();
-  on.let_through();
-  crew.join();
+  stop_during(on, pending);
   CHECK(*pending.told == 3);
   CHECK(on.server->room_items("kept").value().size() == 1);
 }

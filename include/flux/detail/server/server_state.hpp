@@ -109,8 +109,12 @@ class ServerState {
   void stop_and_wait(std::chrono::milliseconds grace);
   void stop_in_context(std::chrono::milliseconds grace);
   void finish_in_context();
-  /// Waits until this life of the server has ended. `lock`: of `mutex_`.
-  void wait_for_end(std::uint64_t life, std::unique_lock<std::mutex>& lock) const;
+  std::uint64_t present_life() const {
+    const std::lock_guard lock(mutex_);
+    return lives_;
+  }
+  /// Waits until this life of the server has ended.
+  void wait_for_end(std::uint64_t life) const;
   /// Which life of the server is stopped, and whether the caller is the one that must carry it out.
   struct Stop {
     std::uint64_t life;

@@ -231,10 +231,13 @@ FLUX_DECL void ServerState::run() {
   }
   open(true);
   units_[0]->loop->run();
-  std::unique_lock lock(mutex_);
-  inline_running_ = false;
-  changed_.notify_all();
-  wait_for_end(lives_, lock);
+  const std::uint64_t life = present_life();
+  {
+    const std::lock_guard lock(mutex_);
+    inline_running_ = false;
+    changed_.notify_all();
+  }
+  wait_for_end(life);
 }
 
 FLUX_DECL void ServerState::open(bool inline_first) {
@@ -451,12 +454,11 @@ FLUX_DECL void ServerState::call_here(const std::function<void()>& callback) {
 }
 
 FLUX_DECL void ServerState::wait() const {
-  if (in_a_callback()) return;
-  std::unique_lock lock(mutex_);
-  wait_for_end(lives_, lock);
+  if (!in_a_callback()) wait_for_end(present_life());
 }
 
-FLUX_DECL void ServerState::wait_for_end(std::uint64_t life, std::unique_lock<std::mutex>& lock) const {
+FLUX_DECL void ServerState::wait_for_end(std::uint64_t life) const {
+  std::unique_lock lock(mutex_);
   changed_.wait(lock, [this, life] { return life_ == Life::stopped || lives_ != life; });
 }
 
@@ -468,9 +470,8 @@ FLUX_DECL void ServerState::stop(std::chrono::milliseconds grace) {
       const auto loop = units_[0]->loop;  // which may end before `dispatch` returns
       loop->dispatch([this, grace] { stop_in_context(grace); });
     }
-    if (in_callback) return;
-    std::unique_lock lock(mutex_);
-    return wait_for_end(stop.life, lock);
+    if (!in_callback) wait_for_end(stop.life);
+    return;
   }
   if (!in_callback) return stop_and_wait(grace);
   const std::lock_guard lock(mutex_);
@@ -488,10 +489,7 @@ FLUX_DECL ServerState::Stop ServerState::begin_stop() {
 }
 
 FLUX_DECL void ServerState::stop_and_wait(std::chrono::milliseconds grace) {
-  if (const Stop stop = begin_stop(); !stop.is_first) {
-    std::unique_lock lock(mutex_);
-    return wait_for_end(stop.life, lock);
-  }
+  if (const Stop stop = begin_stop(); !stop.is_first) return wait_for_end(stop.life);
   units_[0]->loop->post([this] { stop_listening(); });
   endpoints_.stop();
   for (const auto& unit : units_) {
