@@ -102,7 +102,7 @@ test(`uploads through ${rounds} crashes, seed ${seed}`, async () => {
     const enough = acknowledged.size + 1 + Math.floor(3 * random());
     await until(() => acknowledged.size >= enough, () => `${enough} files acknowledged`);
     await new Promise((resolve) => setTimeout(resolve, 50 * random())); // in the middle of others
-    await Promise.all([...clients, server.signal('SIGKILL')]);
+    await Promise.all([...clients, server.kill()]);
     finished += done.size;
     resumable = resumable.map((client) => (done.has(client) ? new TusClient() : client));
   }

@@ -11,7 +11,8 @@ const stopBoundMs = 10_000;
  * Starts `program` and waits for the line that says where it listens. `options`: more for `spawn`, such as `env`.
  * @returns {Promise<{url: string, port: number, pid: number, output: string[], signal: (name: string) => void,
  *     stop: () => Promise<void>, kill: () => Promise<void>}>}  `output`: the lines so far; `stop` sends SIGTERM and fails
- *     unless the program ends with exit code 0; `kill` sends SIGKILL
+ *     unless the program ends with exit code 0; `kill` sends SIGKILL and waits for the end, after which the program's
+ *     files are unlocked; `signal` does not wait
  */
 export async function startServer(program, args, options = {}) {
   const child = spawn(program, args, {stdio: ['ignore', 'pipe', 'pipe'], ...options});

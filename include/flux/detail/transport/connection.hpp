@@ -112,6 +112,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 
   /// Sends the pending output, ends the sending side, waits for the peer to end, at most for `linger`, and closes.
   void finish(std::chrono::milliseconds linger);
+  /// Says that nothing more will be written. If all output has been sent by then, `close` ends TLS before the socket
+  /// (RFC 8446, section 6.1): the peer can tell that nothing was cut off.
+  void end_output() noexcept { output_ended_ = true; }
   /// Closes at once.
   void close();
   /// Takes the socket out to move it to another loop, and ends this connection as `close` does. Returns null and
@@ -237,6 +240,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void sent(std::size_t size);
   void wait_writable();
   void outbox_empty();
+  void send_close_notify();
   void fail();
 
   core::AddressSeats::Seat seat_ = core::AddressSeats::none;  // placed where the base class leaves four bytes unused
@@ -251,6 +255,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   bool held_ : 1;         // reading is stopped because the outbox is congested
   bool in_turn_ : 1;      // input is being handled: output is collected in the loop's turn output
   bool flush_asked_ : 1;
+  bool output_ended_ : 1;
   bool finishing_ : 1;
   bool sent_end_ : 1;
   bool ended_ : 1;   // the peer has ended its sending side

@@ -52,6 +52,7 @@ FLUX_DECL Connection::Connection(std::shared_ptr<core::Loop> loop, ConnectionGro
       held_(false),
       in_turn_(false),
       flush_asked_(false),
+      output_ended_(false),
       finishing_(false),
       sent_end_(false),
       ended_(false),
@@ -556,12 +557,7 @@ FLUX_DECL void Connection::outbox_empty() {
   outbox_.reset();
   if (finishing_ && !sent_end_) {
     sent_end_ = true;
-    if (tls_) {
-      std::string alert;
-      tls_->engine->finish(alert);
-      send_now(alert.data(), alert.size());
-      if (broken_) return;
-    }
+    if (tls_) send_close_notify();
     std::error_code ignored;
     socket_.shutdown(flux::detail::Socket::shutdown_send, ignored);
     if (ended_) return close();
@@ -570,6 +566,14 @@ FLUX_DECL void Connection::outbox_empty() {
     const auto handler = handler_;
     handler->on_drained();
   }
+}
+
+/// The alert is small, and sent when nothing is pending. A socket that does not take it has failed.
+FLUX_DECL void Connection::send_close_notify() {
+  std::string alert;
+  tls_->engine->finish(alert);
+  std::error_code ignored;
+  loop_->counters().bytes_out.add(socket_.write_some(asio::buffer(alert), ignored));
 }
 
 FLUX_DECL std::size_t Connection::drop_unsent_frames() {
@@ -643,6 +647,7 @@ FLUX_DECL void Connection::close() {
   closed_ = true;
   const auto kept = std::move(kept_);
   clear_deadline();
+  if (output_ended_ && tls_ && !broken_ && !sent_end_ && outbox_bytes() == 0) send_close_notify();
   std::error_code ignored;
   socket_.close(ignored);
   outbox_.reset();

@@ -149,6 +149,7 @@ class HttpConnection final : public StreamHandler,
   Sent write_bytes(const std::string& before, const SharedBytes& piece, std::size_t size, std::string_view behind);
   void complete_answer();
   void close_when_sent();
+  void close_idle();
   void proceed();
   void settle(std::size_t unread);
   void wait_for(Wait wait);

@@ -518,6 +518,12 @@ FLUX_DECL void HttpConnection::close_when_sent() {
   }
 }
 
+/// Closes a connection without a request.
+FLUX_DECL void HttpConnection::close_idle() {
+  connection_->end_output();
+  connection_->close();
+}
+
 /// Continues with pending input. Inside `on_data`, that does it.
 FLUX_DECL void HttpConnection::proceed() {
   if (in_data_) return;
@@ -558,7 +564,7 @@ FLUX_DECL void HttpConnection::on_stop() {
   if (closing_) return;
   // Browsers keep idle connections half closed for a long time: as after the idle timeout, there is nothing to wait
   // for.
-  if (!request_ && connection_->outbox_bytes() == 0) return connection_->close();
+  if (!request_ && connection_->outbox_bytes() == 0) return close_idle();
   if (!request_ || !request_->head_read) return close_when_sent();
   if (request_->upgrading) refuse_upgrade(503, "The server is stopping");
 }
@@ -603,10 +609,10 @@ FLUX_DECL void HttpConnection::on_deadline() {
   switch (std::exchange(wait_, Wait::nothing)) {
     case Wait::nothing: return;
     case Wait::head:
-      if (!request_) return connection_->close();
+      if (!request_) return close_idle();
       request_->head_read = true;
       return refuse(408, "the head of the request took too long");
-    case Wait::request: return connection_->close();
+    case Wait::request: return close_idle();
     case Wait::body: return refuse_slow_body("the body of the request took too long");
   }
 }

@@ -94,6 +94,7 @@ FLUX_DECL void WebSocketStream::close(CloseCode code, std::string_view reason) {
 FLUX_DECL void WebSocketStream::close_now(CloseCode code, std::string_view reason) {
   note_closing(static_cast<std::uint16_t>(code), std::string(reason));
   connection_->write(close_frame(close_code_, reason), {});
+  connection_->end_output();
   connection_->set_deadline(service_->limits->close_timeout);
   connection_->hold_input_when_congested(false);  // so that the peer's close frame is read
   resume_input();
