@@ -116,7 +116,7 @@ class RatesByOperation {
 struct Limits {
   // --- Connections ---
 
-  std::size_t connections_max = 0;  ///< 0: as many as the system allows
+  std::size_t connections_max = 0;  ///< 0: unlimited
   /// Per client, which is an IPv4 address or an IPv6 /64 network; 0: unlimited. Connections from the machine itself
   /// (loopback) are not counted. Behind a proxy of `Config::trusted_proxies` a connection counts for the client whose
   /// request it carried last. A connection over the limit is closed at once; behind a proxy its request is answered
@@ -281,9 +281,9 @@ struct FilesOptions {
   std::size_t download_bytes_max = 67'108'864;
   /// An unfinished upload that received nothing for this long is removed; at most 100 years. 0: never.
   std::chrono::seconds upload_expires{86'400};
-  /// The same for an upload that was created and has not received a byte; at most 100 years. 0: as any other.
+  /// The same for an upload that was created and has not received a byte; at most 100 years. 0: no sooner.
   std::chrono::seconds unstarted_upload_expires{3'600};
-  /// Unfinished uploads of clients without a user id, per IPv4 address or IPv6 /64; 0: any number. Files without an
+  /// Unfinished uploads of clients without a user id, per IPv4 address or IPv6 /64; 0: unlimited. Files without an
   /// owner share one quota of the store, where an unfinished upload counts with its whole length: this and the next
   /// limit keep one client from taking all of it. Over HTTP (POST and tus) an upload past either is refused with 429 and
   /// Retry-After, because it may succeed once others are complete, removed or expired. The files of a form are unfinished until
@@ -292,7 +292,7 @@ struct FilesOptions {
   /// started do not count either.
   std::size_t unfinished_uploads_per_address_max = 64;
   /// Bytes of those uploads: the length of each or, as long as it is unknown, what it has received. The only one of an
-  /// address may have any length up to `file_bytes_max`. 0: any number.
+  /// address may have any length up to `file_bytes_max`. 0: unlimited.
   std::uint64_t unfinished_bytes_per_address_max = 268'435'456;
   /// A complete file that was not shared within this time is deleted, or as soon as no room or public space shows it
   /// any more; at most 100 years. 0: it stays. A file counts as shared when its owner, the application, or a member of
@@ -321,7 +321,7 @@ struct FilesOptions {
 /// with an error and sent to nobody. `Auth::validate_message` does the same for texts that the application gets elsewhere.
 struct ContentRules {
   /// The longest message, in bytes: a chat message with its metadata, an event's name and payload, and other data as JSON. A
-  /// longer one is answered with MESSAGE_TOO_LARGE. 0: only those of `Limits` apply.
+  /// longer one is answered with MESSAGE_TOO_LARGE. 0: unlimited, up to those of `Limits`.
   std::size_t message_bytes_max = 0;
   /// Refuses messages with script tags, `javascript:` or event attributes (`on…=`) with INVALID_MESSAGE, in JSON also if they
   /// are written with escapes. It stops common attacks only: whatever renders the text must still escape it.

@@ -27,7 +27,7 @@ namespace flux::engineio {
 
 /// Limits of polling sessions. A polling session has no connection of its own: a client can open any number over one.
 /// Sessions over a WebSocket have one, and do not count here. An address is the client's, behind
-/// `Config::trusted_proxies` too; for IPv6 its /64 network. In each limit 0 means any number.
+/// `Config::trusted_proxies` too; for IPv6 its /64 network. 0: unlimited, in each of them.
 struct PollingLimits {
   /// Sessions of one address; a further one is refused with 429. This includes clients that could not open a WebSocket,
   /// and all clients behind one proxy that is not trusted.

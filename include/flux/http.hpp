@@ -100,7 +100,7 @@ using HttpHandler = std::function<void(HttpExchange)>;
 
 /// Options of a route.
 struct RouteOptions {
-  std::uint64_t body_bytes_max = 0;  ///< of a request; 0: `Limits::body_bytes_max`
+  std::optional<std::uint64_t> body_bytes_max{};  ///< of a request; none: `Limits::body_bytes_max`
   /// Whether the client must identify itself. `flux::Auth`, or the server's connect handler, is asked about each request
   /// before the route's handler is called, now or later, as protocol "http". If there is neither, the token verifier is
   /// asked about the client's token, and a client without one gets 401. Without any of the three the server does not start

@@ -4,7 +4,6 @@
 #include <flux/error.hpp>
 #include <flux/json.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -35,22 +34,16 @@ namespace flux::socketio {
 /// The limits of one packet.
 struct PacketLimits {
   std::size_t attachments_max = 10;  ///< of one packet, as in socket.io-parser. 0: no bytes in packets
-  /// Size of one packet's attachments together. 0: the larger of 10,000,000 and the size of a message
+  /// Size of one packet's attachments together. None: the larger of 10,000,000 and the size of a message
   /// (`payload_bytes_max`).
-  std::size_t attachment_bytes_max = 0;
-  /// Size of one packet's text. 0: the size of a message (`payload_bytes_max`). 1 MB takes 5 to 10 ms to parse.
-  std::size_t text_bytes_max = 0;
+  std::optional<std::size_t> attachment_bytes_max{};
+  /// Size of one packet's text, at least 1; 1 MB takes 5 to 10 ms to parse. None: the size of a message
+  /// (`payload_bytes_max`).
+  std::optional<std::size_t> text_bytes_max{};
   std::size_t arguments_max = 1'024;       ///< of one event or acknowledgment. 0: none
   std::size_t namespace_bytes_max = 256;   ///< of a namespace's name, at least 1
   std::size_t event_name_bytes_max = 256;  ///< of an event's name, at least 1
   std::size_t json_depth_max = 64;         ///< levels of the data, at least 1; an argument begins at the second
-
-  /// The same with zeros replaced by their meaning.
-  PacketLimits resolved(std::size_t message_bytes_max = 0) const {
-    PacketLimits limits = *this;
-    if (attachment_bytes_max == 0) limits.attachment_bytes_max = std::max<std::size_t>(10'000'000, message_bytes_max);
-    return limits;
-  }
 };
 
 /// Immutable bytes: all clients that receive them share one copy.

@@ -178,7 +178,7 @@ struct Member {
 struct RoomInfo {
   RoomId id;                       ///< its name
   RoomMode mode = RoomMode::live;  ///< what it keeps of the data shared in it
-  std::size_t capacity = 0;        ///< 0: only `Limits::room_members_max` applies
+  std::size_t capacity = 0;        ///< 0: unlimited, up to `Limits::room_members_max`
   std::size_t members = 0;         ///< how many there are
   Position position;               ///< of the newest message
 };
@@ -205,7 +205,7 @@ struct Demands {
 /// The options of a new room.
 struct RoomOptions {
   RoomMode mode = RoomMode::live;  ///< what it keeps of the data shared in it
-  /// Members, or users if `Config::capacity_counts_users` is set; 0: `Limits::room_members_max`.
+  /// Members, or users if `Config::capacity_counts_users` is set. 0: unlimited, up to `Limits::room_members_max`.
   std::size_t capacity = 0;
   /// Keeps the room when it has no members, until `close_room`.
   bool permanent = false;

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,8 +69,8 @@ struct WebSocketEndpoint {
   std::function<void(const WebSocket&, const Disconnect&)> on_close{};
   /// The subprotocols supported here, in order of preference; the first one that the client also offers is selected.
   std::vector<std::string> subprotocols{};
-  /// Largest client message, after reassembly and inflation. 0: `Limits::message_bytes_max`.
-  std::size_t message_bytes_max = 0;
+  /// Largest client message, after reassembly and inflation; at least 1. None: `Limits::message_bytes_max`.
+  std::optional<std::size_t> message_bytes_max{};
   /// Whether the server's connect handler decides who may connect or, if none is set, its token verifier about clients that
   /// show a token. False: this endpoint is open to all, and its clients are unknown.
   bool authenticated = true;

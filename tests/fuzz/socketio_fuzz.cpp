@@ -64,7 +64,7 @@ void check_again(const SocketIoMessage& message, const SocketIoDecoder& first) {
   EngineIoPayloadReader reader(std::string(message.polling()), any_size);
   SocketIoLimits limits;
   limits.arguments_max = limits.attachments_max = limits.namespace_bytes_max = std::size_t{1} << 20;
-  limits.event_name_bytes_max = limits.attachment_bytes_max = std::size_t{1} << 20;
+  limits.attachment_bytes_max = limits.event_name_bytes_max = std::size_t{1} << 20;
   SocketIoDecoder second(limits);
   bool whole = false;
   std::size_t packets = 0;

@@ -161,16 +161,19 @@ TEST_CASE("route: a body over its limit is answered with 413 and done is never c
   };
   server.route("POST", "/small", take);
   server.route("POST", "/large", take, {1000});
+  server.route("POST", "/none", take, {0});
   server.start();
   CHECK(HttpClient(server.port()).request(post("/small", std::string(100, 'x'))).status == 200);
   CHECK(HttpClient(server.port()).request(post("/small", std::string(101, 'x'))).status == 413);
   CHECK(HttpClient(server.port()).request(post("/large", std::string(1000, 'x'))).status == 200);
   CHECK(HttpClient(server.port()).request(post("/large", std::string(1001, 'x'))).status == 413);
+  CHECK(HttpClient(server.port()).request(post("/none", "x")).status == 413);
+  CHECK(HttpClient(server.port()).request(post("/none", "")).status == 200);
   HttpClient chunked(server.port());
   const auto reply = chunked.request("POST /small HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n" +
                                      std::string(0x65, 'x') + "\r\n0\r\n\r\n");
   CHECK(reply.status == 413);
-  CHECK(done == 2);
+  CHECK(done == 3);
 }
 
 TEST_CASE("route: on_body streams, and pausing it blocks the client") {

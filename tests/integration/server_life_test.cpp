@@ -440,7 +440,7 @@ TEST_CASE("server: a limit of 0 is no limit, allows nothing, or is refused with 
   flux::Server server(config);
   CHECK(server.create_room("r").error().message() == "the server already has 0 rooms");  // 0: none
   server.start();
-  LiveClient client(server.port());  // 0: as many connections as the system allows
+  LiveClient client(server.port());  // 0: unlimited connections
   CHECK(code_of(client.request("join_room", R"({"roomId":"r"})")) == "LIMIT_EXCEEDED");
 }
 
@@ -459,6 +459,8 @@ TEST_CASE("server: handlers and routes are set before the start, later they thro
   CHECK(thrown_by([&] { server.websocket("/raw", {}); }).first == flux::Errc::bad_config);
   CHECK(thrown_by([&] { server.websocket("/live", {}); }).first == flux::Errc::bad_config);
   CHECK(thrown_by([&] { server.websocket("raw", {}); }).first == flux::Errc::bad_config);
+  CHECK(thrown_by([&] { server.websocket("/no-messages", {.message_bytes_max = 0}); }).second ==
+        "WebSocketEndpoint::message_bytes_max must be at least 1, not 0");
   server.route("GET", "/a/{x}", [](flux::HttpExchange) {});
   CHECK(thrown_by([&] { server.route("GET", "/a/{y}", [](flux::HttpExchange) {}); }).first == flux::Errc::bad_config);
   server.start();

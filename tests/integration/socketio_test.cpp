@@ -256,6 +256,8 @@ TEST_CASE("socket.io: options that an endpoint could not work with are refused b
       {"socketio::Options::payload_bytes_max must be at least 1, not 0", [](auto& o) { o.payload_bytes_max = 0; }},
       {"socketio::Options::connect_timeout must be more than 0, not 0 ms", [](auto& o) { o.connect_timeout = 0ms; }},
       {"socketio::Options::namespaces_max must be at least 1, not 0", [](auto& o) { o.namespaces_max = 0; }},
+      {"socketio::PacketLimits::text_bytes_max must be at least 1, not 0",
+       [](auto& o) { o.packet_limits.text_bytes_max = 0; }},
       {"socketio::PacketLimits::namespace_bytes_max must be at least 1, not 0",
        [](auto& o) { o.packet_limits.namespace_bytes_max = 0; }},
       {"socketio::PacketLimits::event_name_bytes_max must be at least 1, not 0",
@@ -613,8 +615,12 @@ TEST_CASE("socket.io: attachments that are missing, too many, too large or not e
   server.start();
   const auto ends = [&](const std::vector<std::string>& texts, const std::vector<std::string>& attachments) {
     WsClient client(server.port());
-    for (const auto& text : texts) client.send_text(text);
-    for (const auto& bytes : attachments) client.send_binary(bytes);
+    std::string frames;  // in one piece: the time for an attachment begins with its packet
+    for (const auto& text : texts) frames += flux::testing::text_frame(text);
+    for (const auto& bytes : attachments) {
+      frames += flux::testing::ClientFrame{.opcode = flux::transport::Opcode::binary, .payload = bytes}.bytes();
+    }
+    client.tcp.send(frames);
     return client.closed().code;
   };
   CHECK(ends({one_attachment}, {}) == 1000);

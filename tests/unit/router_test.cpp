@@ -22,7 +22,7 @@ flux::HttpHandler any_handler() {
 std::uint64_t tag_of(const Router& router, std::string_view method, std::string_view path) {
   PathCaptures captures;
   const RouteMatch match = router.match(method, path, captures);
-  return match.route == nullptr ? 0 : match.route->options.body_bytes_max;
+  return match.route == nullptr ? 0 : match.route->options.body_bytes_max.value_or(0);
 }
 
 flux::Errc add_error(Router& router, std::string_view method, std::string_view pattern,

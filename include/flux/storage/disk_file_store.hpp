@@ -17,16 +17,16 @@ namespace flux {
 
 /// Quotas of a `DiskFileStore`, and what it works with.
 struct DiskFileStoreOptions {
-  /// Bytes of all files; 0: any number. An upload counts with its whole length from its beginning, and a deleted file
+  /// Bytes of all files; 0: unlimited. An upload counts with its whole length from its beginning, and a deleted file
   /// until `cleanup_deleted`.
   std::uint64_t bytes_max = 10'737'418'240;
-  /// Bytes of the files of one owner; 0: any number. Files without an owner ("") share one quota, so that the limit can't
+  /// Bytes of the files of one owner; 0: unlimited. Files without an owner ("") share one quota, so that the limit can't
   /// be avoided by not logging in; `FilesOptions::unfinished_bytes_per_address_max` divides it. Deleted files don't count.
   std::uint64_t bytes_per_owner_max = 2'147'483'648;
-  /// Files, including uploads and deleted ones; 0: any number. Each takes about 1 kB of memory, plus
+  /// Files, including uploads and deleted ones; 0: unlimited. Each takes about 1 kB of memory, plus
   /// `FileInfo::metadata`, at most 3 kB.
   std::uint64_t files_max = 100'000;
-  /// Files of one owner, including uploads; 0: any number. Files without an owner and deleted files are treated as above.
+  /// Files of one owner, including uploads; 0: unlimited. Files without an owner and deleted files are treated as above.
   std::uint64_t files_per_owner_max = 20'000;
   /// Keeps the metadata of the files, for this store alone. None: a file in the folder.
   std::shared_ptr<FileIndex> index{};

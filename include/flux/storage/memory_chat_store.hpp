@@ -11,8 +11,8 @@
 namespace flux {
 
 /// Keeps the newest `messages_per_room` messages (0: none) of each of the `rooms_max` most recently written rooms (0:
-/// any number). When a room is displaced by another, nothing of it remains, and its offsets begin at 1 again.
-/// All messages together occupy at most `bytes_max` bytes (0: any number), overhead included: the oldest messages of the
+/// unlimited). When a room is displaced by another, nothing of it remains, and its offsets begin at 1 again.
+/// All messages together occupy at most `bytes_max` bytes (0: unlimited), overhead included: the oldest messages of the
 /// room that was not written for longest are dropped first; its offsets keep counting.
 /// Threading: any thread. Never blocks.
 class MemoryChatStore final : public ChatStore {

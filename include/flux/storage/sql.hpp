@@ -55,9 +55,9 @@ struct SqlOptions {
 struct SqlChatOptions {
   /// 1 to 40 letters, digits and `_`, not beginning with a digit. `<table>_rooms` and `<table>_version` belong to it.
   std::string table = "flux_chat";
-  /// The number of newest messages kept of each room. 0: all.
+  /// The number of newest messages kept of each room. 0: unlimited.
   std::size_t messages_per_room_max = 0;
-  /// Messages older than this (by `created_at`) are deleted. 0: none.
+  /// Messages older than this (by `created_at`) are deleted. 0: never.
   std::chrono::milliseconds age_max{0};
   /// Messages stored in one transaction, 1 to 1000.
   std::size_t batch_max = 256;

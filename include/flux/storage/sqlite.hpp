@@ -14,7 +14,7 @@ namespace flux {
 struct SqliteOptions {
   std::size_t connections = SqlOptions().connections;                  ///< as in `SqlOptions`: readers of the file
   std::chrono::milliseconds call_timeout = SqlOptions().call_timeout;  ///< as in `SqlOptions`
-  /// Maximum size of the database file; what exceeds it fails. 0: limited by the disk alone.
+  /// Maximum size of the database file; what exceeds it fails. 0: unlimited.
   std::uint64_t file_bytes_max = 0;
 };
 

@@ -102,9 +102,7 @@ FLUX_DECL void HttpConnection::on_head() {
   const RouteMatch match =
       service_.router->match(exchange->head().method(), exchange->head().path(), exchange->captures());
   std::uint64_t body_bytes_max = service_.limits->body_bytes_max;
-  if (match.route != nullptr && match.route->options.body_bytes_max > 0) {
-    body_bytes_max = match.route->options.body_bytes_max;
-  }
+  if (match.route != nullptr) body_bytes_max = match.route->options.body_bytes_max.value_or(body_bytes_max);
   request.parser.set_body_bytes_max(body_bytes_max);
   // A folder served around a WebSocket endpoint does not hide it.
   const bool hides_websocket = match.route != nullptr && match.route->files && is_websocket(exchange->head().path());

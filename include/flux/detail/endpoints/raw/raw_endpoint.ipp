@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/detail/core/option_check.hpp>
 #include <flux/detail/endpoints/handshake.hpp>
 #include <flux/detail/endpoints/raw/raw_endpoint.hpp>
 #include <flux/detail/endpoints/raw/raw_websocket.hpp>
@@ -16,6 +17,9 @@ FLUX_DECL RawEndpoint::RawEndpoint(Hub& hub, std::string path, WebSocketEndpoint
 
 FLUX_DECL void RawEndpoint::check() const {
   endpoints::check_subprotocols("WebSocketEndpoint::subprotocols", options_.subprotocols);
+  if (options_.message_bytes_max) {
+    core::require_at_least(1, *options_.message_bytes_max, "WebSocketEndpoint::message_bytes_max");
+  }
 }
 
 FLUX_DECL void RawEndpoint::upgrade(const std::shared_ptr<transport::HttpConnection>& http,

@@ -12,8 +12,7 @@ FLUX_DECL WebSocketState::WebSocketState(RawEndpoint& endpoint, transport::Conne
                                          const core::ClientAddress& client, transport::WebSocketService& service,
                                          int deflate_window_bits, std::string_view subprotocol)
     : WebSocketStream(connection, service,
-                      endpoint.options().message_bytes_max != 0 ? endpoint.options().message_bytes_max
-                                                                : service.limits->message_bytes_max,
+                      endpoint.options().message_bytes_max.value_or(service.limits->message_bytes_max),
                       deflate_window_bits),
       endpoint_(endpoint),
       loop_(connection.shared_loop()),

@@ -28,6 +28,12 @@ enum class SocketIoType : std::uint8_t { connect, disconnect, event, ack, connec
 
 using SocketIoLimits = socketio::PacketLimits;
 
+/// `limits`, with the size of attachments always set.
+inline SocketIoLimits resolved(SocketIoLimits limits, std::size_t message_bytes_max = 0) {
+  if (!limits.attachment_bytes_max) limits.attachment_bytes_max = std::max<std::size_t>(10'000'000, message_bytes_max);
+  return limits;
+}
+
 /// The largest acknowledgment id: the largest integer that JavaScript represents exactly.
 inline constexpr std::uint64_t socketio_id_max = (std::uint64_t{1} << 53) - 1;
 
@@ -78,7 +84,7 @@ Result<void> read_socketio_packet(std::string_view text, const SocketIoLimits& l
 /// After an error nothing is kept and the next text begins a new packet, though socket.io closes such connections.
 class SocketIoDecoder {
  public:
-  explicit SocketIoDecoder(const SocketIoLimits& limits) : limits_(limits.resolved()) {}
+  explicit SocketIoDecoder(const SocketIoLimits& limits) : limits_(resolved(limits)) {}
   SocketIoDecoder(const SocketIoDecoder&) = delete;
   SocketIoDecoder& operator=(const SocketIoDecoder&) = delete;
 

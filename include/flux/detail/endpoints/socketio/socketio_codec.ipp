@@ -427,9 +427,9 @@ FLUX_DECL Result<bool> SocketIoDecoder::text(std::string_view text) {
     return fail(Errc::invalid_message, "text came where attachment " + std::to_string(attachments_.size()) + " of " +
                                            std::to_string(packet_.attachments) + " was due");
   }
-  if (limits_.text_bytes_max != 0 && text.size() > limits_.text_bytes_max) {
+  if (limits_.text_bytes_max && text.size() > *limits_.text_bytes_max) {
     return fail(Errc::message_too_large, "a packet has " + std::to_string(text.size()) + " bytes of text; at most " +
-                                             std::to_string(limits_.text_bytes_max) + " are allowed");
+                                             std::to_string(*limits_.text_bytes_max) + " are allowed");
   }
   attachments_.clear();
   attachment_bytes_ = 0;
@@ -446,9 +446,9 @@ FLUX_DECL Result<bool> SocketIoDecoder::text(std::string_view text) {
 
 FLUX_DECL Result<bool> SocketIoDecoder::binary(SharedBytes bytes) {
   if (!waiting()) return fail(Errc::invalid_message, "received bytes, but no attachment was due");
-  if (bytes->size() > limits_.attachment_bytes_max - attachment_bytes_) {
+  if (bytes->size() > *limits_.attachment_bytes_max - attachment_bytes_) {
     return fail(Errc::message_too_large, "the attachments of a packet have more than " +
-                                             std::to_string(limits_.attachment_bytes_max) + " bytes together");
+                                             std::to_string(*limits_.attachment_bytes_max) + " bytes together");
   }
   attachment_bytes_ += bytes->size();
   attachments_.push_back(std::move(bytes));

@@ -31,7 +31,7 @@ FLUX_DECL SocketIoServer::SocketIoServer(Hub& hub, socketio::Options options)
       fanout_bytes_max_(hub.config.limits.fanout_bytes_max),
       call_faults_(hub.call_faults),
       options_(std::make_shared<const socketio::Options>(std::move(options))),
-      packet_limits_(options_->packet_limits.resolved(options_->payload_bytes_max)),
+      packet_limits_(protocol::resolved(options_->packet_limits, options_->payload_bytes_max)),
       engine_(hub, "socket.io", asked_when_joining(*options_),
               [this](EngineIoSession& session, std::shared_ptr<const EngineIoOpening> opening) {
                 auto client = std::make_shared<SocketIoClient>(*this, session, std::move(opening));
@@ -48,6 +48,7 @@ FLUX_DECL SocketIoServer::SocketIoServer(Hub& hub, socketio::Options options)
   require_at_least(1, options_->namespaces_per_connection_max, "socketio::Options::namespaces_per_connection_max");
   require_at_least(2, options_->auth_bytes_max, "socketio::Options::auth_bytes_max");
   const std::string packet = "socketio::PacketLimits::";
+  if (packet_limits_.text_bytes_max) require_at_least(1, *packet_limits_.text_bytes_max, packet + "text_bytes_max");
   require_at_least(1, packet_limits_.namespace_bytes_max, packet + "namespace_bytes_max");
   require_at_least(1, packet_limits_.event_name_bytes_max, packet + "event_name_bytes_max");
   require_at_least(1, packet_limits_.json_depth_max, packet + "json_depth_max");
