@@ -15,7 +15,7 @@ constexpr std::string_view ann = "Authorization: Bearer ann\r\n";
 
 /// Routes that answer with the client's user id, behind a connect handler whose answer follows from the token.
 struct Site {
-  Site() : server(config()) {
+  explicit Site(std::chrono::milliseconds answer_timeout = patience) : server(config(answer_timeout)) {
     server.on_connect([this](flux::ConnectRequest& request) {
       ++asked;
       CHECK(request.protocol() == "http");
@@ -44,9 +44,9 @@ struct Site {
   flux::Server server;
 
  private:
-  static flux::Config config() {
+  static flux::Config config(std::chrono::milliseconds answer_timeout) {
     auto config = test_config();
-    config.limits.answer_timeout = 100ms;
+    config.limits.answer_timeout = answer_timeout;
     return config;
   }
 };
@@ -66,7 +66,7 @@ TEST_CASE("authenticated routes: the connect handler is asked before the route's
 }
 
 TEST_CASE("authenticated routes: a refused client gets 401 or 403 with the reason, and the connection stays") {
-  Site site;
+  Site site(100ms);
   site.server.start();
   HttpClient client(site.server.port());
   const auto stranger = client.request(get("/me"));

@@ -7,6 +7,7 @@
 #include <flux/engineio.hpp>
 #include <flux/sharing.hpp>
 #include <flux/socketio.hpp>
+#include <flux/testing/manual_clock.hpp>
 
 #include <algorithm>
 #include <map>
@@ -417,6 +418,7 @@ TEST_CASE("counts: live clients, requests, answers, and what their room sends") 
 
 TEST_CASE("counts: messages over a rate limit are received") {
   auto config = test_config();
+  config.clock = std::make_shared<flux::testing::ManualClock>();  // so that none is allowed again meanwhile
   config.limits.messages_per_second = 1;
   config.limits.message_burst = 1;
   flux::Server server(config);

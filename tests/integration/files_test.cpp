@@ -627,7 +627,8 @@ TEST_CASE("files: an application that does not answer in time, 503, and its late
 }
 
 TEST_CASE("files: with an answer in time, an upload may take longer than the answer's timeout") {
-  Fixture files;
+  const auto clock = std::make_shared<flux::testing::ManualClock>();
+  Fixture files({.clock = clock});
   files.config.limits.handshake_timeout = files.config.limits.answer_timeout = 300ms;
   files.before_start = [](flux::Server& server) {
     server.on_file([](FileRequest& request) { request.later().accept({.user_id = "u"}); });
@@ -638,6 +639,8 @@ TEST_CASE("files: with an answer in time, an upload may take longer than the ans
   REQUIRE(eventually([&] { return files.store->appends == 1; }));
   // Its own deadline is set later in the same loop: once it has passed, so has the other.
   auto silent = files.client();
+  REQUIRE(eventually([&] { return files.server->stats().connections_now == 2; }));
+  clock->advance(1s);
   CHECK(silent.to_end().empty());
   client.send("cd");
   CHECK(client.reply().status == 201);

@@ -2,6 +2,8 @@
 #include "support/sharing_scene.hpp"
 #include "support/socketio_client.hpp"
 
+#include <flux/testing/manual_clock.hpp>
+
 #include <algorithm>
 
 namespace leaving_test {
@@ -76,6 +78,7 @@ TEST_CASE("leaving: a connection that closes gets everything sent before, then t
   auto config = test_config();
   config.limits.messages_per_second = 1;
   config.limits.message_burst = 6;
+  config.clock = std::make_shared<flux::testing::ManualClock>();  // so that no message is allowed again meanwhile
   config.limits.rate_limit_strikes_max = 1;
   flux::Server server(config);
   server.start();
@@ -178,6 +181,7 @@ TEST_CASE("leaving: a Socket.IO connection that closes gets everything sent befo
   auto config = test_config();
   config.limits.messages_per_second = 1;
   config.limits.message_burst = 7;
+  config.clock = std::make_shared<flux::testing::ManualClock>();  // so that no message is allowed again meanwhile
   config.limits.rate_limit_strikes_max = 1;
   flux::Server server(config);
   flux::socketio::Io io(server);

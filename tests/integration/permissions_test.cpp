@@ -7,6 +7,7 @@
 
 #include <flux/sharing.hpp>
 #include <flux/storage/memory_chat_store.hpp>
+#include <flux/testing/manual_clock.hpp>
 
 #include <mutex>
 #include <string>
@@ -654,6 +655,7 @@ TEST_CASE("rates: all connections of a user share those per user, over every pro
 
 TEST_CASE("rates: a file request beyond its rate gets 429 and Retry-After") {
   Scene scene([](flux::Config& config) {
+    config.clock = std::make_shared<flux::testing::ManualClock>();
     config.files.store = std::make_shared<MemoryFileStore>(MemoryFileStoreOptions{});
     config.limits.operations["file_upload"].user = {.count = 1, .per = std::chrono::minutes(1)};
   });
@@ -757,6 +759,7 @@ TEST_CASE("rates: a data sharing client that joins the namespace again has used 
 
 TEST_CASE("rates: the general limits say when to retry") {
   Scene scene([](flux::Config& config) {
+    config.clock = std::make_shared<flux::testing::ManualClock>();
     config.limits.messages_per_second = 1;
     config.limits.message_burst = 1;
   });

@@ -442,17 +442,17 @@ double longest_turn(const Attempt& attempt) {
   return longest;
 }
 
-/// Has the client ask again and again, 2 ms after each answer, while `others` are busy. Returns how long it waited for
-/// its answers, in milliseconds, sorted.
+/// Has the client ask at least once, and again 2 ms after each answer while `others` are busy. Returns how long it waited
+/// for its answers, in milliseconds, sorted.
 std::vector<double> waits_while(SocketIoClient& client, const std::atomic<int>& others) {
   std::vector<double> waits;
-  while (others > 0) {
+  do {
     const auto begin = std::chrono::steady_clock::now();
     client.ask("note", "1");
     waits.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
     pollfd readable{client.tcp.native(), POLLIN, 0};
     ::poll(&readable, 1, 2);
-  }
+  } while (others > 0);
   std::sort(waits.begin(), waits.end());
   return waits;
 }

@@ -112,8 +112,9 @@ TEST_CASE("engine.io: a refused POST is answered before its session ends") {
   options.payload_bytes_max = 10'000;
   Io io(server, options);
   io.on_connection([&](const Socket& socket) {
-    socket.on_disconnect(
-        [&](std::string_view) { ended.set_value(answered.get_future().wait_for(2s) == std::future_status::ready); });
+    socket.on_disconnect([&](std::string_view) {
+      ended.set_value(answered.get_future().wait_for(patience / 2) == std::future_status::ready);
+    });
   });
   server.start();
   Poller poller(server.port());

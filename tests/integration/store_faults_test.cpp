@@ -195,6 +195,7 @@ TEST_CASE("store faults: a chat store that hangs delays a join for a bounded tim
   const auto clock = std::make_shared<flux::testing::ManualClock>();
   auto config = test_config();
   config.chat.store = store;
+  config.chat.join_history_timeout = 2s;
   config.clock = clock;
   Scene scene(config);
   LiveClient ann(scene.port());

@@ -25,6 +25,7 @@ inline flux::Config test_config(std::size_t threads = 1) {
   config.threads = threads;
   config.presence_interval = 0ms;
   config.presence_throttle = 0ms;
+  config.chat.join_history_timeout = patience;  // by default a store that is slow for 2 s would change what a join gets
   config.seed = 42;
   return config;
 }
