@@ -54,7 +54,7 @@ class GuardedFileStore final : public FileStore {
   }
   Result<std::size_t> read(const FileId& id, std::uint64_t offset, std::span<char> into) override {
     return faults_->guarded([&]() -> Result<std::size_t> {
-      const auto size = store_->read(id, offset, into);
+      auto size = store_->read(id, offset, into);
       if (!size || *size <= into.size()) return size;
       return Error(Errc::store_failed, "it read " + std::to_string(*size) + " bytes of file " + id +
                                            " instead of at most " + std::to_string(into.size()));

@@ -44,7 +44,7 @@ FLUX_DECL void serve_sharing(Server& server, Io& io, SharingOptions options) {
   }
   for (const auto& request : detail::SharingSession::request_types()) host.hub().requests.reserve(request.name);
   host.add_endpoint(std::make_shared<detail::SharingSessions>(io.state()->of("/")));
-  auto sharing = std::make_shared<detail::Sharing>(host.hub(), std::move(options));
+  auto sharing = std::make_shared<detail::Sharing>(host.hub(), options);
   io.on_connection([sharing = std::move(sharing)](const Socket& socket) { detail::begin_sharing(sharing, socket); });
 }
 

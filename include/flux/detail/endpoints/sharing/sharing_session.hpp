@@ -16,7 +16,7 @@ namespace flux::detail {
 
 /// What the clients of one `serve_sharing` share. Threading: any thread.
 struct Sharing : features::ClientGroup {
-  Sharing(features::Backend& server, socketio::SharingOptions o);
+  Sharing(features::Backend& server, const socketio::SharingOptions& o);
 
   /// Null: the request has no rate of its own. One of the two is null.
   gate::OperationLimit* rate_of(const protocol::SharingRequestType* own, const features::Request* added) const;

@@ -37,9 +37,9 @@ FLUX_DECL Error not_in_room() { return {Errc::not_in_room, "You are not in this 
 
 }  // namespace sharing_detail
 
-FLUX_DECL Sharing::Sharing(features::Backend& server, socketio::SharingOptions o)
+FLUX_DECL Sharing::Sharing(features::Backend& server, const socketio::SharingOptions& o)
     : ClientGroup{server},
-      options(std::move(o)),
+      options(o),
       uploads(new features::UploadsInMemory{options.uploads_bytes_max, options.uploads_per_client_max}) {
   gate::OperationLimits& limits = server.client_limits.operations;
   if (limits.none()) return;
