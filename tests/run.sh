@@ -4,7 +4,7 @@
 # usage: sh tests/run.sh [STAGE...]
 #   release   builds everything as users get it, with warnings as errors; every test
 #   lint      checks .clang-format; the reference of the headers, without a warning of Doxygen; the library with
-#             clang-tidy. Either of the two clang tools is skipped if it is not installed
+#             clang-tidy
 #   asan      with clang: the C++ tests and the fuzzers' findings with AddressSanitizer and UndefinedBehaviorSanitizer; the
 #             public headers and a program in header-only mode
 #   tsan      with clang: the C++ tests with ThreadSanitizer, except unit tests without threads
@@ -71,9 +71,9 @@ run_tests() {
 
 # Other versions of clang-format break lines differently.
 check_format() {
-  case $(clang-format --version 2>/dev/null) in
+  case $(clang-format --version) in
     *"version 14."*) ;;
-    *) say "there is no clang-format 14: the format is not checked" && return 0 ;;
+    *) say "clang-format is not version 14: the format is not checked" && return 0 ;;
   esac
   say "checking the format"
   (cd "$root" && git ls-files '*.hpp' '*.ipp' '*.cpp' | xargs clang-format --dry-run --Werror) || die "stage $stage failed"
@@ -90,7 +90,7 @@ for stage in "$@"; do
       run_tests release
       ;;
     lint)
-      need doxygen
+      need doxygen clang-format clang-tidy
       check_format
       configure dev -DFLUX_BUILD_TESTS=OFF $stores
       build dev docs tidy
