@@ -20,6 +20,7 @@
 #include <flux/detail/gate/revocations.ipp>
 #include <flux/detail/gate/shared_rates.ipp>
 #include <flux/detail/server/asio.ipp>
+#include <flux/detail/server/checked_config.ipp>
 #include <flux/detail/server/events.ipp>
 #include <flux/detail/server/loop_watch.ipp>
 #include <flux/detail/server/own_endpoints.ipp>

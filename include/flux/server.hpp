@@ -55,8 +55,8 @@ class Server {
 
   /// Starts the server and returns when it has been stopped. The calling thread runs the first event loop.
   /// Errors: throws `Error` (address_unavailable, tls_failed, already_running; store_failed if a store can't be read;
-  /// bad_config for what only the start can check, and if a route is authenticated and there is no `flux::Auth`, and
-  /// neither `on_connect` nor `on_token` was called).
+  /// bad_config for what only the start can check, if the system has no more threads, and if a route is authenticated and
+  /// there is no `flux::Auth`, and neither `on_connect` nor `on_token` was called). The start can then be repeated.
   void run();
   /// Starts the server on threads of its own and returns once it listens on every address. Errors: as for `run`.
   void start();

@@ -1,4 +1,5 @@
 // A server's lifetime: start, run, stop, restart, and what remains.
+#include "support/child.hpp"
 #include "support/sanitized.hpp"
 #include "support/server.hpp"
 
@@ -600,6 +601,37 @@ TEST_CASE("server: a permanent room survives a restart, and its presence still w
     CHECK(server.room_items("hall").value().size() == static_cast<std::size_t>(life) + 1);
     CHECK(server.room("hall")->members == 0);
   }
+}
+
+/// For a child process: limits its memory to what it uses and `more` bytes, so that the stacks of threads do not fit.
+void limit_memory(::rlim_t more) {
+  std::size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  ::rlimit limit{};
+  ::getrlimit(RLIMIT_AS, &limit);
+  limit.rlim_cur = more == RLIM_INFINITY ? limit.rlim_max : pages * static_cast<std::size_t>(::getpagesize()) + more;
+  if (::setrlimit(RLIMIT_AS, &limit) != 0) throw std::runtime_error("no limit");
+}
+
+TEST_CASE("server: a start for which the system has too few threads throws, and can be repeated") {
+  if (is_sanitized) return;  // sanitizers reserve more memory than can be limited
+  const Child child([](int output) {
+    flux::Server server(test_config(64));
+    limit_memory(100'000'000);
+    try {
+      server.start();
+      Child::write_to(output, "started; ");
+    } catch (const flux::Error& error) {
+      Child::write_to(output, std::string(error.what()).substr(0, 33) + "; ");
+    }
+    limit_memory(RLIM_INFINITY);
+    Child::write_to(output, server.running() ? "running; " : "not running; ");
+    server.start();
+    const bool answers = LiveClient(server.port()).request("join_room", R"({"roomId":"a"})").text().size() > 2;
+    server.stop(0ms);
+    Child::write_to(output, answers ? "answers" : "no answer");
+  });
+  CHECK(child.read_all() == "Config::threads is 64, but thread; not running; answers");
 }
 
 }  // namespace server_life_test

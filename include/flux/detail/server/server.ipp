@@ -609,6 +609,7 @@ FLUX_DECL std::vector<Revocation> Server::revocations() const { return state_->h
 #include <flux/detail/endpoints/raw/raw_endpoint.ipp>
 #include <flux/detail/endpoints/raw/raw_websocket.ipp>
 #include <flux/detail/endpoints/raw/websocket.ipp>
+#include <flux/detail/server/checked_config.ipp>
 #include <flux/detail/server/loop_watch.ipp>
 #include <flux/detail/server/own_endpoints.ipp>
 #include <flux/detail/server/own_services.ipp>

@@ -95,6 +95,7 @@ class ServerState {
 
   void open(bool inline_first);
   void add_unit(std::size_t index);
+  void start_threads(std::size_t first, const std::shared_ptr<bool>& complete);
   void check_authenticated_routes() const;
   void open_listeners();
   std::vector<std::shared_ptr<core::Loop>> loops() const;

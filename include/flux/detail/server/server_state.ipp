@@ -1,17 +1,14 @@
 #pragma once
 
-#include <flux/detail/core/option_check.hpp>
 #include <flux/detail/endpoints/handshake.hpp>
-#include <flux/detail/features/files_options.hpp>
-#include <flux/detail/gate/origin.hpp>
 #include <flux/detail/mode.hpp>
+#include <flux/detail/server/checked_config.hpp>
 #include <flux/detail/server/own_endpoints.hpp>
 #include <flux/detail/server/own_services.hpp>
 #include <flux/detail/server/server_state.hpp>
 #include <flux/detail/transport/media_type.hpp>
 #include <flux/detail/transport/socket_in_transit.hpp>
 #include <flux/storage/file_info.hpp>
-#include <flux/storage/memory_chat_store.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -23,56 +20,6 @@
 #include <system_error>
 
 namespace flux::detail {
-
-/// Checks the settings that belong to no service or endpoint, and completes those that all of them use.
-FLUX_DECL Config checked(Config config) {
-  using core::given, core::require_at_least, core::require_option, core::require_time;
-  const Limits& limits = config.limits;
-  require_option(config.threads >= 1 && config.threads <= 256,
-                 "Config::threads must be 1 to 256" + given(config.threads));
-  require_option(config.deflate.level >= 1 && config.deflate.level <= 9,
-                 "Config::deflate.level must be 1 to 9, not " + std::to_string(config.deflate.level));
-  require_at_least(1, config.deflate.inflated_per_turn_max, "Config::deflate.inflated_per_turn_max");
-  require_option(config.tls.certificate_file.empty() == config.tls.private_key_file.empty(),
-                 "Config::tls needs both certificate_file and private_key_file, or neither");
-  require_option(limits.outbox_bytes_max >= limits.outbox_bytes_congested,
-                 "Limits::outbox_bytes_max must be at least outbox_bytes_congested" + given(limits.outbox_bytes_max));
-  require_option(limits.fanout_bytes_max >= 0x10'0000 && limits.fanout_bytes_max <= 0x4000'0000,
-                 "Limits::fanout_bytes_max must be 1 MiB to 1 GiB" + given(limits.fanout_bytes_max));
-  require_at_least(1, limits.outbox_bytes_congested, "Limits::outbox_bytes_congested");
-  require_at_least(4'096, limits.answer_bytes_max, "Limits::answer_bytes_max");
-  require_at_least(1, limits.request_line_bytes_max, "Limits::request_line_bytes_max");
-  require_at_least(1, limits.field_bytes_max, "Limits::field_bytes_max");
-  require_at_least(1, limits.fields_max, "Limits::fields_max");
-  require_at_least(1, limits.head_bytes_max, "Limits::head_bytes_max");
-  require_at_least(1, limits.message_bytes_max, "Limits::message_bytes_max");
-  require_at_least(3, limits.json_depth_max, "Limits::json_depth_max");
-  require_option(limits.message_id_bytes_max >= 16 && limits.message_id_bytes_max <= 65'536,
-                 "Limits::message_id_bytes_max must be 16 to 65536" + given(limits.message_id_bytes_max));
-  if (limits.messages_per_second > 0) require_at_least(1, limits.message_burst, "Limits::message_burst");
-  if (limits.user_messages_per_second > 0) require_at_least(1, limits.user_message_burst, "Limits::user_message_burst");
-  if (limits.address_messages_per_second > 0)
-    require_at_least(1, limits.address_message_burst, "Limits::address_message_burst");
-  require_time(limits.handshake_timeout, "Limits::handshake_timeout");
-  require_time(limits.answer_timeout, "Limits::answer_timeout");
-  require_time(limits.http_idle_timeout, "Limits::http_idle_timeout");
-  require_time(limits.close_timeout, "Limits::close_timeout");
-  require_option(limits.output_stall_timeout.count() >= 0, "Limits::output_stall_timeout must not be negative");
-  require_option(limits.input_stall_timeout.count() >= 0, "Limits::input_stall_timeout must not be negative");
-  require_at_least(1, limits.frames_per_message_max, "Limits::frames_per_message_max");
-  require_option(limits.ping_interval.count() >= 0, "Limits::ping_interval must not be negative");
-  if (limits.ping_interval.count() > 0) require_time(limits.pong_timeout, "Limits::pong_timeout");
-  require_option(config.slow_handler.count() >= 0 && config.slow_handler <= core::hundred_years,
-                 "Config::slow_handler must be 0 to 100 years");
-  require_option(config.expiry_notice.count() >= 0, "Config::expiry_notice must not be negative");
-  features::check_options(config.files);
-  config.origins = gate::normal_origins("Config::origins", config.origins);
-  config.files.cors_origins = gate::normal_origins("Config::files.cors_origins", config.files.cors_origins);
-  config.limits.answer_bytes_max = std::min(limits.answer_bytes_max, limits.outbox_bytes_max);
-  if (!config.clock) config.clock = std::make_shared<SystemClock>();
-  if (!config.chat.store) config.chat.store = std::make_shared<MemoryChatStore>();
-  return config;
-}
 
 FLUX_DECL LoopUnit::LoopUnit(Hub& hub, const endpoints::EndpointList& endpoints, const transport::Router& router,
                              std::shared_ptr<core::Loop> event_loop)
@@ -253,10 +200,12 @@ FLUX_DECL void ServerState::open(bool inline_first) {
   }
   tls_ = nullptr;
   if (!config_.tls.certificate_file.empty()) tls_ = transport::make_tls_context(config_.tls).value();
+  const auto complete = std::make_shared<bool>(false);  // under the lock
   try {
     for (std::size_t i = 0; i < config_.threads; ++i) add_unit(i);
     open_listeners();
     loop_watch_.start(loops());
+    if (context_ == nullptr) start_threads(inline_first ? 1 : 0, complete);
     services_.start(*units_[0]->loop);
     endpoints_.start([this](const core::Loop& loop) -> std::optional<endpoints::LoopHome> {
       LoopUnit& unit = *units_[loop.index()];
@@ -271,20 +220,37 @@ FLUX_DECL void ServerState::open(bool inline_first) {
       unit->loop->shut();  // drops what the services have posted
       metrics_.retire(unit->loop->counters());
     }
-    units_.clear();
+    const auto units = std::exchange(units_, {});
+    lock.unlock();
+    for (const auto& unit : units) {
+      if (unit->thread.joinable()) unit->thread.join();
+    }
     throw;
   }
   life_ = Life::running;
+  *complete = true;
   ++lives_;
   inline_running_ = inline_first;
   for (const auto& unit : units_) unit->loop->begin();
   for (const auto& listener : listeners_) {
     units_[0]->loop->post([listener] { listener->start(); });
   }
-  if (context_ != nullptr) return;
-  for (std::size_t i = inline_first ? 1 : 0; i < units_.size(); ++i) {
-    units_[i]->thread = std::thread([loop = units_[i]->loop] { loop->run(); });
-  }
+}
+
+/// A thread runs its loop when the start is `complete`, or ends because the start has failed.
+FLUX_DECL void ServerState::start_threads(std::size_t first, const std::shared_ptr<bool>& complete) {
+  const auto is_complete = [this, complete] {
+    const std::lock_guard lock(mutex_);
+    return *complete;
+  };
+  for (std::size_t i = first; i < units_.size(); ++i) try {
+      units_[i]->thread = std::thread([loop = units_[i]->loop, is_complete] {
+        if (is_complete()) loop->run();
+      });
+    } catch (const std::system_error& refused) {
+      throw Error(Errc::bad_config, "Config::threads is " + std::to_string(units_.size()) + ", but thread " +
+                                        std::to_string(i + 1) + " could not be created: " + refused.what());
+    }
 }
 
 FLUX_DECL void ServerState::add_unit(std::size_t index) {
