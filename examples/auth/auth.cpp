@@ -5,13 +5,14 @@
 // Who may enter a staff room is in the account database, which blocks: it runs on its own thread and answers later.
 //
 //     head -c 32 /dev/urandom >secret.key
-//     flux-example-auth secret.key        # prints a token and an API key to try
+//     flux-example-auth secret.key [PORT]     # prints a token and an API key to try
 #include <flux/auth.hpp>
 #include <flux/flux.hpp>
 #include <flux/signals.hpp>
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <cstdio>
 #include <deque>
 #include <functional>
@@ -72,9 +73,10 @@ class Database {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 2) return std::fprintf(stderr, "usage: flux-example-auth SECRET_FILE\n"), 2;
+  if (count != 2 && count != 3) return std::fprintf(stderr, "usage: flux-example-auth SECRET_FILE [PORT]\n"), 2;
+  const auto port = static_cast<std::uint16_t>(count == 3 ? std::stoi(arguments[2]) : 8080);
   Database database;  // outlives the server, whose handlers use it
-  flux::Server server({.listen = {{"127.0.0.1", 8080}}});
+  flux::Server server({.listen = {{"127.0.0.1", port}}});
 
   flux::AuthOptions options;
   options.keys = {flux::jwt::Key::read_file(flux::jwt::Algorithm::hs256, arguments[1])};
@@ -100,5 +102,7 @@ int main(int count, char** arguments) {
   const std::string key = auth.add_api_key({.name = "editor", .permissions = {"write:news"}}).value().key;
   std::fprintf(stderr, "token of Ada: %s\nAPI key of the editor: %s\n", token.c_str(), key.c_str());
   flux::stop_on_signals(server);
-  server.run();
+  server.start();
+  std::fprintf(stderr, "clients connect to %s/live\n", server.urls().front().c_str());
+  server.wait();
 }
