@@ -29,7 +29,7 @@ struct Listener {
   SessionKey key;
   Listener(Hall& hall, const std::shared_ptr<Loop>& loop, const void* view, SessionKey k) : key(k) {
     const std::lock_guard lock(hall.mutex);
-    lane = hall.audience.enter(loop, view, key, inbox, seat);
+    lane = hall.audience.enter({key, &inbox, loop}, view, seat);
   }
   void leave(Hall& hall) {
     const std::lock_guard lock(hall.mutex);
@@ -452,7 +452,7 @@ TEST_CASE("lane: a buffer is reused, unless a reader still holds it or it has gr
   std::shared_ptr<Lane> lane;
   {
     const std::lock_guard lock(hall->mutex);
-    lane = hall->audience.enter(loops[0], views, 1, keeper, seat);
+    lane = hall->audience.enter({1, &keeper, loops[0]}, views, seat);
   }
   for (int i = 0; i < 6; ++i) {
     keeper.keep = i == 2;

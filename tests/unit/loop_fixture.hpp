@@ -60,7 +60,7 @@ class SteppedLoops {
 };
 
 /// Formats every message as one readable line.
-class TextView final : public features::RoomView, public features::PublicView, public features::PublicChangesView {
+class TextView final : public features::ClientView, public features::PublicChangesView {
  public:
   void event(std::string& out, const features::EventNotice& notice) const override {
     out.append("event ").append(notice.event).append(" from ").append(notice.connection_id);
@@ -89,6 +89,9 @@ class TextView final : public features::RoomView, public features::PublicView, p
     out += "public";
     for (const SharedItem& item : items) out.append(" ").append(item.data.text());
     if (items.before != 0) out.append(", before ").append(std::to_string(items.before));
+  }
+  void notice(std::string& out, const features::Notice& notice) const override {
+    out.append(notice.name).append(" ").append(notice.payload);
   }
   void public_item(std::string& out, const SharedItem& item) const override {
     out.append("item ").append(item.data.text()).append(" at ").append(std::to_string(item.offset));

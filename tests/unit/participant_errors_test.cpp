@@ -101,7 +101,7 @@ struct Pair {
     Told<ChatMessage> posted(scene.loops);
     Application(scene.backend).chat("lobby", {.message = "hi", .user_id = "ann"}, posted.done());
     REQUIRE(posted.ok());
-    (void)ben.watch_public_changes(ben.seat(), ben.view, 10, 0);
+    (void)ben.watch_public_changes(ben.seat(), ben.text_view, 10, 0);
     REQUIRE(scene.backend.public_space->share({"server", json("0"), 0}).ok());
     (void)scene.heard(ben);
   }
@@ -595,7 +595,7 @@ TEST_CASE("participant: an item that the room store fails to keep is not shared,
   REQUIRE(scene.backend.open_room(room).ok());
   Client& ann = scene.member("lobby", "ann");
   Client& ben = scene.member("lobby", "ben");
-  (void)ben.watch_public_changes(ben.seat(), ben.view, 10, 0);
+  (void)ben.watch_public_changes(ben.seat(), ben.text_view, 10, 0);
   const auto share_item = [&](const char* data) {
     Told<Position> told(scene.loops);
     ann.share(in_room ? room : nullptr, json(data), told.done());
@@ -643,7 +643,7 @@ TEST_CASE("participant: an item that the room store fails to remove stays in the
   Told<Position> shared(scene.loops);
   ann.share(nullptr, json("1"), shared.done());
   REQUIRE(shared.ok());
-  (void)ben.watch_public_changes(ben.seat(), ben.view, 10, 0);
+  (void)ben.watch_public_changes(ben.seat(), ben.text_view, 10, 0);
   const auto remove = [&] {
     Told<bool> told(scene.loops);
     ann.delete_public_newest(told.done());
@@ -878,7 +878,7 @@ TEST_CASE("participant: a withdrawn client gets no new grant, and is not told wh
   const auto told = scene.refresh(ann, "t");
   ann.withdraw();
   ann.access_expiring(gate::end_of(*before));
-  CHECK(ann.expiring.empty());
+  CHECK(ann.told.empty());
   answer->accept(Grant({.user_id = "ann"}, {"write:x"}));
   CHECK_FALSE(told.any());
   CHECK(ann.grant() == before);

@@ -40,7 +40,7 @@ class Client final : public Participant, public std::enable_shared_from_this<Cli
   void connect() { enter_directory(); }
   void go() {
     open = false;
-    leave_everything(&extras().public_seat);
+    leave_everything();
     leave_directory({CloseCode::normal, "went"});
   }
   Result<Sent> send(std::string_view, const JsonText&, const RoomId&) override { return Sent::queued; }
@@ -56,32 +56,37 @@ class Client final : public Participant, public std::enable_shared_from_this<Cli
     return *membership;
   }
   PublicSeat& seat() { return extras().public_seat; }
-  void flush() { flush_rooms(); }
+  void flush() { flush_audiences(); }
   void become(Identity identity) { replace_grant(std::move(identity)); }
+  using Participant::catch_up;
+  using Participant::change_view;
   using Participant::over_rate;
   using Participant::within;
 
   Inbox inbox;
-  TextView view;
+  TextView text_view;
+  const ClientView* used_view = &text_view;
   bool open = true;
   bool is_withdrawn = false;
   int held = 0;  // 1 while its requests are held
   int times_held = 0;
-  std::vector<std::int64_t> expiring;  // what it was told about the expiry of its grant
-  Lines placed;                        // what it was told about its rooms by the application
+  Lines told;    // the notices that it was sent alone
+  Lines placed;  // what it was told about its rooms by the application
   JoinTerms terms{.rooms_max = 2, .creates_rooms = true, .chat = {10}};
 
  private:
   std::shared_ptr<Participant> self() override { return shared_from_this(); }
   bool is_open() const override { return open && connected() && !is_withdrawn; }
   core::Outlet& outlet() override { return inbox; }
-  const RoomView& room_view() const override { return view; }
+  const ClientView& view() const override { return *used_view; }
   void stop_reading() override {
     ++held;
     ++times_held;
   }
   void resume_reading() override { --held; }
-  void tell_expiring(std::int64_t expires_at) override { expiring.push_back(expires_at); }
+  void tell(const Notice& notice) override {
+    told.push_back(std::string(notice.name) + " " + std::string(notice.payload));
+  }
   void tell_left(const RoomId& room, std::string_view reason) override {
     placed.push_back("left " + room + ": " + std::string(reason));
   }

@@ -119,15 +119,15 @@ TEST_CASE("participant: a client is told before its grant expires, if it can sho
   REQUIRE(ann.change_grant(Grant({.user_id = "ann"}, {}, scene.in(15s))).ok());
   const auto end = scene.loops.clock()->unix_ms() + 15'000;
   for (int i = 0; i < 4; ++i) scene.loops.advance(1s);
-  CHECK(ann.expiring.empty());
+  CHECK(ann.told.empty());
   scene.loops.advance(1s);
-  CHECK(ann.expiring == (verifies ? std::vector<std::int64_t>{end} : std::vector<std::int64_t>{}));
+  CHECK(ann.told == (verifies ? Lines{"access_expiring {\"expiresAt\":" + std::to_string(end) + "}"} : Lines{}));
   if (verifies) {
     CHECK(scene.refresh(ann, "t").ok());
     for (int i = 0; i < 19; ++i) scene.loops.advance(1s);
-    CHECK(ann.expiring.size() == 1);
+    CHECK(ann.told.size() == 1);
     scene.loops.advance(1s);
-    CHECK(ann.expiring.size() == 2);
+    CHECK(ann.told.size() == 2);
   }
   CHECK(ann.connected());
   for (int i = 0; i < 10; ++i) scene.loops.advance(1s);
@@ -1616,7 +1616,7 @@ TEST_CASE("participant: an item is shared in a room or the public space, and the
   Client& ben = scene.member("lobby");
   const bool in_room = GENERATE(true, false);
   const auto room = in_room ? ann.in("lobby").room : nullptr;
-  (void)ben.watch_public_changes(ben.seat(), ben.view, 10, 0);
+  (void)ben.watch_public_changes(ben.seat(), ben.text_view, 10, 0);
   const std::string heard_as = in_room ? "data " : "item ";
   Told<Position> told(scene.loops);
   const auto share = [&] { ann.share(room, json("1"), told.done()); };
@@ -1830,8 +1830,8 @@ TEST_CASE("participant: the public space is read, watched, and its newest item d
   }
   const auto page = ann.public_items(2, 0);
   CHECK((page.entries.size() == 2 && page.before == 2));
-  CHECK(ann.watch_public(ann.seat(), ann.view, 1, 0).entries.size() == 1);
-  CHECK(ben.watch_public_changes(ben.seat(), ben.view, 10, 0).entries.size() == 3);
+  CHECK(ann.watch_public(ann.seat(), 1, 0).entries.size() == 1);
+  CHECK(ben.watch_public_changes(ben.seat(), ben.text_view, 10, 0).entries.size() == 3);
   Told<bool> told(scene.loops);
   SECTION("no handler") {
     ann.delete_public_newest(told.done());
@@ -1879,7 +1879,7 @@ TEST_CASE("participant: every act waits for a later verdict, and so do its clien
   Scene scene;
   Client& ann = scene.member("lobby");
   Client& ben = scene.member("lobby");
-  (void)ben.watch_public_changes(ben.seat(), ben.view, 10, 0);
+  (void)ben.watch_public_changes(ben.seat(), ben.text_view, 10, 0);
   REQUIRE(scene.backend.public_space->share({"server", json("0"), 0}).ok());
   (void)scene.heard(ben);
   const Deferring deferring;

@@ -216,7 +216,7 @@ TEST_CASE("public space: a watcher that arrives while a list is pending is not s
   }
   SECTION("it changes its view") {
     TextView other;
-    CHECK(s.space->change_view(seat_b, &other, 2, b, '\n').empty());
+    CHECK(s.space->change_view(seat_b, &other, {2, &b, s.loops[0]}, '\n').empty());
     s.loops.advance(5s);
     CHECK(b.take().empty());
     s.space->unwatch(seat_b);

@@ -304,6 +304,7 @@ TEST_CASE("sharing writer: the same packet as a frame and in a poll") {
       },
       R"(42["public:history",[{"type":"string","content":"é"},{"type":"string","content":"é"}]])");
   both([&](const SharingWriter& w, std::string& out) { w.public_history(out, {}); }, R"(42["public:history",[]])");
+  both([&](const SharingWriter& w, std::string& out) { w.notice(out, {"tick", "[1]"}); }, R"(42["tick",[1]])");
   both(
       [&](const SharingWriter& w, std::string& out) {
         w.event(out, {"r", "c1", "u1", "wave", "[1]"});

@@ -12,17 +12,23 @@
 
 namespace flux::core {
 
+/// A session as an audience reaches it.
+struct Receiver {
+  SessionKey key;
+  Outlet* outlet;
+  std::shared_ptr<Loop> loop;
+};
+
 /// Threading: every method under the owner's lock, which is the one given here.
 class Audience {
  public:
   explicit Audience(std::mutex& mutex) : mutex_(mutex) {}
 
-  /// Takes a seat for `outlet`, which receives messages appended from now on. On the loop's thread.
-  std::shared_ptr<Lane> enter(const std::shared_ptr<Loop>& loop, const void* view, SessionKey member, Outlet& outlet,
-                              LaneSeat& seat) {
-    std::shared_ptr<Lane> lane = lane_for(loop, view);
-    lane->add(member, outlet, seat);
-    lane->exclude_from_pending(member);
+  /// Takes a seat for `receiver`, which gets the messages appended from now on. On the loop's thread.
+  std::shared_ptr<Lane> enter(const Receiver& receiver, const void* view, LaneSeat& seat) {
+    std::shared_ptr<Lane> lane = lane_for(receiver.loop, view);
+    lane->add(receiver.key, *receiver.outlet, seat);
+    lane->exclude_from_pending(receiver.key);
     return lane;
   }
 
@@ -38,9 +44,9 @@ class Audience {
   std::string change_view(std::shared_ptr<Lane>& lane, LaneSeat& seat, const void* view, SessionKey member,
                           Outlet& outlet, char separator, std::vector<Insert>* inserts = nullptr) {
     std::string waiting = lane->take_pending(member, seat, separator, inserts);
-    const std::shared_ptr<Loop> loop = lane->loop().shared_from_this();
+    const Receiver receiver{member, &outlet, lane->loop().shared_from_this()};
     leave(*lane, seat);
-    lane = enter(loop, view, member, outlet, seat);
+    lane = enter(receiver, view, seat);
     return waiting;
   }
 

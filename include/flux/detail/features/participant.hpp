@@ -8,6 +8,7 @@
 #include <flux/detail/features/backend.hpp>
 #include <flux/detail/features/presence_throttle.hpp>
 #include <flux/detail/features/room.hpp>
+#include <flux/detail/features/subscriber.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/events.hpp>
 
@@ -183,13 +184,24 @@ class Participant : public detail::SessionState {
   // --- The public space ---
 
   ItemsPage public_items(std::size_t limit, Offset before) const;
-  /// Returns the current items; from now on the client gets changed lists through `view`.
-  ItemsPage watch_public(PublicSeat& seat, const PublicView& view, std::size_t limit, Offset before);
+  /// Returns the current items; from now on the client gets changed lists. `seat` must exist until the client disconnects.
+  ItemsPage watch_public(PublicSeat& seat, std::size_t limit, Offset before);
   /// The same, but the client gets each item and each removal.
   ItemsPage watch_public_changes(PublicSeat& seat, const PublicChangesView& view, std::size_t limit, Offset before);
   /// Removes the newest item; false if there is none. If another item has become the newest before the handler decided,
   /// the handler is asked about that one. Errors: those of the handler and of the room store.
   void delete_public_newest(const Done<bool>& done);
+
+  // --- For features that send to clients by themselves ---
+
+  /// The client, as an audience reaches it.
+  core::Receiver receiver() { return {key(), &outlet(), loop()}; }
+  /// How its messages are encoded; another view if its transport changes (`Subscriber::change_view`).
+  virtual const ClientView& view() const = 0;
+  /// Sends it a notice, if it is connected.
+  virtual void tell(const Notice& notice) = 0;
+  /// Its places among the receivers of features.
+  Subscribers& subscribers() noexcept { return subscribers_; }
 
  protected:
   /// State that few clients have.
@@ -210,15 +222,12 @@ class Participant : public detail::SessionState {
   virtual std::shared_ptr<Participant> self() = 0;
   /// Whether it may act, and anything can be sent to it: it is neither closing nor withdrawn.
   virtual bool is_open() const = 0;
-  /// Where rooms and the public space deliver its messages, and how these are encoded.
+  /// Where rooms and other features deliver its messages.
   virtual core::Outlet& outlet() = 0;
-  virtual const RoomView& room_view() const = 0;
   /// Reads nothing more from the client until `resume_reading` is called. Bytes that it sends meanwhile stay in its
   /// socket. Called alternately: the participant counts the reasons to hold.
   virtual void stop_reading() = 0;
   virtual void resume_reading() = 0;
-  /// The client's grant expires at `expires_at` (milliseconds since 1970), unless the client presents a new token.
-  virtual void tell_expiring(std::int64_t expires_at) = 0;
   /// The client has left the room because the application has removed it.
   virtual void tell_left(const RoomId& room, std::string_view reason) = 0;
   /// Calls `join_placed` with the terms of the endpoint, and sends the welcome to the client before `done` is called.
@@ -234,9 +243,9 @@ class Participant : public detail::SessionState {
 
   /// Enters the directory; it is now connected.
   void enter_directory();
-  /// Leaves its rooms and the public space, because it is no longer connected. `seat`: null if it has none. Its answers
-  /// and verdicts that are pending have no effect; what holds its requests must be released with `take_holds`.
-  void leave_everything(PublicSeat* seat);
+  /// Leaves its rooms and what else it receives, because it is no longer connected. Its answers and verdicts that are
+  /// pending have no effect; what holds its requests must be released with `take_holds`.
+  void leave_everything();
   /// Leaves the directory, and tells the application.
   void leave_directory(const Disconnect& how);
   /// Forgets the holds on its requests. Returns whether reading was stopped: then the caller must resume it, if the
@@ -257,24 +266,17 @@ class Participant : public detail::SessionState {
   /// message_too_large (the presence); not_in_room for `Placement::from`; room_not_found; room_full; limit_exceeded.
   void join_placed(const Placement& placement, JoinTerms terms, Welcome welcome, const Done<void>& done);
 
-  /// Sends at once what its rooms would send at the end of the turn.
-  void flush_rooms();
-  /// Sends through `send(message)` what a slow reader has missed of its rooms. Returns false if that is no longer
-  /// known: then the caller must close it.
-  template <class Congested, class Send>
-  bool catch_up_rooms(const Congested& congested, const Send& send) {
-    for (const auto& membership : memberships_) {
-      if (congested()) return true;  // the rest follows when the output has drained
-      std::vector<std::string> missed;
-      if (!membership->room->catch_up(*membership, room_view(), missed)) return false;
-      for (const std::string& message : missed) send(message);
-    }
-    return true;
-  }
+  /// Sends at once what its rooms and other features would send at the end of the turn.
+  void flush_audiences();
+  /// Its transport has changed: it moves to the encoding `view()`. Passes to `take` what was pending in the earlier one,
+  /// with `separator` between messages.
+  void change_view(char separator, const std::function<void(std::string pending)>& take);
+  /// Passes to `send` what a slow reader has missed, until it is `congested` again: the rest follows when its output has
+  /// drained. Returns false if that is no longer known: then the caller must close it.
+  bool catch_up(const std::function<bool()>& congested, const Subscriber::Send& send);
 
   Backend& backend() const noexcept { return group_.backend; }
   const ClientGroup& group() const noexcept { return group_; }
-  const std::vector<std::unique_ptr<Membership>>& memberships() const noexcept { return memberships_; }
   Extras& extras();
   Extras* extras_if_any() const noexcept { return extras_.get(); }
   Session session_handle() { return Session(self()); }
@@ -404,6 +406,7 @@ class Participant : public detail::SessionState {
   std::uint32_t strikes_ = 0;  // successive messages over a rate; where the base class leaves four bytes unused
   const ClientGroup& group_;
   std::vector<std::unique_ptr<Membership>> memberships_;  // read by other threads: changed under the sessions mutex
+  Subscribers subscribers_;
   std::unique_ptr<Extras> extras_;
 };
 

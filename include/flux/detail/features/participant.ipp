@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/detail/core/json_object.hpp>
 #include <flux/detail/core/prefetch.hpp>
 #include <flux/detail/features/participant.hpp>
 #include <flux/detail/gate/content.hpp>
@@ -34,9 +35,9 @@ FLUX_DECL void Participant::enter_directory() {
   debug([&] { return "connected from " + remote().text(); });
 }
 
-FLUX_DECL void Participant::leave_everything(PublicSeat* seat) {
+FLUX_DECL void Participant::leave_everything() {
   leave_rooms();
-  if (seat != nullptr) backend().public_space->unwatch(*seat);
+  subscribers_.remove_all();
   if (!extras_) return;
   // A room that was created and never joined ends with its creator.
   for (const auto& created : extras_->created_rooms) {
@@ -88,7 +89,10 @@ FLUX_DECL Result<void> Participant::change_grant(Grant grant) {
 
 FLUX_DECL void Participant::access_expiring(std::int64_t expires_at) {
   if (!backend().gate.refreshes()) return;
-  if (is_open() && has_grant_until(expires_at)) tell_expiring(expires_at);
+  if (!is_open() || !has_grant_until(expires_at)) return;
+  std::string payload;
+  detail::JsonObject(payload).number("expiresAt", expires_at).end();
+  tell({"access_expiring", payload});
 }
 
 /// A client that was told about its new grant keeps it even if the earlier one has expired since.
@@ -201,8 +205,37 @@ FLUX_DECL std::vector<RoomId> Participant::rooms() const {
   return ids;
 }
 
-FLUX_DECL void Participant::flush_rooms() {
+// --- Out ---
+
+FLUX_DECL void Participant::flush_audiences() {
   for (const auto& membership : memberships_) membership->lane->flush_now();
+  subscribers_.each([](Subscriber& subscriber) {
+    subscriber.flush();
+    return true;
+  });
+}
+
+FLUX_DECL void Participant::change_view(char separator, const std::function<void(std::string pending)>& take) {
+  const auto take_any = [&](std::string pending) {
+    if (!pending.empty()) take(std::move(pending));
+  };
+  for (const auto& membership : memberships_) {
+    take_any(membership->room->change_view(*membership, &view(), outlet(), separator));
+  }
+  subscribers_.each([&, client = receiver()](Subscriber& subscriber) {
+    take_any(subscriber.change_view(view(), client, separator));
+    return true;
+  });
+}
+
+FLUX_DECL bool Participant::catch_up(const std::function<bool()>& congested, const Subscriber::Send& send) {
+  for (const auto& membership : memberships_) {
+    if (congested()) return true;
+    std::vector<std::string> missed;
+    if (!membership->room->catch_up(*membership, view(), missed)) return false;
+    for (std::string& message : missed) send(std::make_shared<const std::string>(std::move(message)));
+  }
+  return subscribers_.each([&](Subscriber& subscriber) { return congested() || subscriber.catch_up(send); });
 }
 
 // --- Answers that the application gives later ---

@@ -231,7 +231,7 @@ FLUX_DECL Result<void> Participant::enter_room(Joining& joining, const RoomPtr& 
                       identity(),
                       &outlet(),
                       loop(),
-                      &room_view(),
+                      &view(),
                       bytes_left,
                       joining.terms.lists_members,
                       joining.application_welcome,

@@ -154,14 +154,17 @@ FLUX_DECL ItemsPage Participant::public_items(std::size_t limit, Offset before) 
   return backend().public_space->items(page(limit, before));
 }
 
-FLUX_DECL ItemsPage Participant::watch_public(PublicSeat& seat, const PublicView& view, std::size_t limit,
-                                              Offset before) {
-  return backend().public_space->watch({key(), &outlet(), loop()}, &view, seat, page(limit, before));
+FLUX_DECL ItemsPage Participant::watch_public(PublicSeat& seat, std::size_t limit, Offset before) {
+  auto items = backend().public_space->watch(receiver(), &view(), seat, page(limit, before));
+  if (subscribers_.of(seat.feature()) == nullptr) subscribers_.add(seat);
+  return items;
 }
 
 FLUX_DECL ItemsPage Participant::watch_public_changes(PublicSeat& seat, const PublicChangesView& view,
                                                       std::size_t limit, Offset before) {
-  return backend().public_space->watch_changes({key(), &outlet(), loop()}, &view, seat, page(limit, before));
+  auto items = backend().public_space->watch_changes(receiver(), &view, seat, page(limit, before));
+  if (subscribers_.of(seat.feature()) == nullptr) subscribers_.add(seat);
+  return items;
 }
 
 FLUX_DECL void Participant::delete_public_newest(const Done<bool>& done) {

@@ -6,6 +6,8 @@
 #include <flux/detail/features/kept_items.hpp>
 #include <flux/detail/features/room_log.hpp>
 #include <flux/detail/features/room_view.hpp>
+#include <flux/detail/features/subscriber.hpp>
+#include <flux/detail/mode.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -17,18 +19,25 @@
 
 namespace flux::features {
 
-/// A session's place among the watchers. Owned by the session.
-struct PublicSeat {
-  std::shared_ptr<core::Lane> lane;  // null: the session does not watch
-  core::LaneSeat seat;
-  bool hears_changes = false;  // gets each item and removal; otherwise lists
-};
+class PublicSpace;
 
-/// A client that watches, and how it is reached.
-struct PublicWatcher {
-  core::SessionKey key;
-  core::Outlet* outlet;
-  std::shared_ptr<core::Loop> loop;
+/// A session's place among the watchers. Owned by the session.
+class PublicSeat final : public Subscriber {
+ public:
+  FLUX_DECL const void* feature() const noexcept override;
+  FLUX_DECL void flush() override;
+  /// Only watchers of lists may change their view.
+  FLUX_DECL std::string change_view(const ClientView& view, const core::Receiver& client, char separator) override;
+  FLUX_DECL bool catch_up(const Send& send) override;
+  FLUX_DECL void leave() override;
+
+ private:
+  friend class PublicSpace;
+  bool watches() const noexcept { return seat_.lane != nullptr; }
+
+  PublicSpace* space_ = nullptr;  // exists while the session watches
+  core::LaneSeat seat_;
+  bool hears_changes_ = false;  // gets each item and removal; otherwise lists
 };
 
 /// Watchers get either lists or changes. A list holds the newest items, as many as one answer may; only the newest list
@@ -61,14 +70,13 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
 
   /// Returns the current list, or a page of it. From then on the watcher gets the list when it has changed, or each
   /// change.
-  ItemsPage watch(const PublicWatcher& watcher, const PublicView* view, PublicSeat& seat,
+  ItemsPage watch(const core::Receiver& watcher, const PublicView* view, PublicSeat& seat,
                   const PageRequest& asked = {});
-  ItemsPage watch_changes(const PublicWatcher& watcher, const PublicChangesView* view, PublicSeat& seat,
+  ItemsPage watch_changes(const core::Receiver& watcher, const PublicChangesView* view, PublicSeat& seat,
                           const PageRequest& asked = {});
   void unwatch(PublicSeat& seat);
   /// Like `Room::change_view`, for a watcher of lists.
-  std::string change_view(PublicSeat& seat, const PublicView* view, core::SessionKey key, core::Outlet& outlet,
-                          char separator);
+  std::string change_view(PublicSeat& seat, const PublicView* view, const core::Receiver& watcher, char separator);
   /// The current list, encoded by the seat's view, for a reader from which lists were held back; null if none was.
   core::SharedBytes catch_up(PublicSeat& seat);
 
@@ -82,7 +90,7 @@ class PublicSpace final : public std::enable_shared_from_this<PublicSpace> {
 
   Position publish(SharedItem item);
   Result<void> takes_items_locked() const;
-  ItemsPage enter(core::Audience& audience, const PublicWatcher& watcher, const void* view, PublicSeat& seat,
+  ItemsPage enter(core::Audience& audience, const core::Receiver& watcher, const void* view, PublicSeat& seat,
                   bool hears_changes, const PageRequest& asked);
   void leave(PublicSeat& seat);
   void tell_removed(Offset offset);

@@ -141,7 +141,7 @@ FLUX_DECL void PublicSpace::send_list(Clock::TimePoint now) {
         }
       },
       shared_from_this(), core::SegmentPolicy::newest, version_ - 1);
-  for (const auto& [seat, watcher] : std::exchange(have_list_, {})) seat->lane->list_in_last(watcher);
+  for (const auto& [seat, watcher] : std::exchange(have_list_, {})) seat->seat_.lane->list_in_last(watcher);
   if (list_bytes_per_second_ == 0) return;
   const std::chrono::duration<double> takes(static_cast<double>(largest) / static_cast<double>(list_bytes_per_second_));
   lists_paid_until_ = std::max(lists_paid_until_, now) + std::chrono::duration_cast<Clock::TimePoint::duration>(takes);
@@ -158,8 +158,8 @@ FLUX_DECL core::SharedBytes PublicSpace::encoded(const PublicView& view) {
 
 FLUX_DECL core::SharedBytes PublicSpace::catch_up(PublicSeat& seat) {
   const std::lock_guard lock(mutex_);
-  if (!seat.lane || std::exchange(seat.seat.state_known, 0) == 0) return nullptr;
-  return encoded(*static_cast<const PublicView*>(seat.lane->view()));
+  if (!seat.watches() || std::exchange(seat.seat_.state_known, 0) == 0) return nullptr;
+  return encoded(*static_cast<const PublicView*>(seat.seat_.lane->view()));
 }
 
 // --- Items and watchers ---
@@ -179,26 +179,27 @@ FLUX_DECL std::optional<SharedItem> PublicSpace::newest() const {
   return items_.empty() ? std::nullopt : std::optional(items_.newest());
 }
 
-FLUX_DECL ItemsPage PublicSpace::watch(const PublicWatcher& watcher, const PublicView* view, PublicSeat& seat,
+FLUX_DECL ItemsPage PublicSpace::watch(const core::Receiver& watcher, const PublicView* view, PublicSeat& seat,
                                        const PageRequest& asked) {
   return enter(lists_, watcher, view, seat, false, asked);
 }
 
-FLUX_DECL ItemsPage PublicSpace::watch_changes(const PublicWatcher& watcher, const PublicChangesView* view,
+FLUX_DECL ItemsPage PublicSpace::watch_changes(const core::Receiver& watcher, const PublicChangesView* view,
                                                PublicSeat& seat, const PageRequest& asked) {
   return enter(changes_, watcher, view, seat, true, asked);
 }
 
 /// Also for a watcher that already has a seat: what is pending in it is in the page, and must not follow it, unless the
 /// page is one of older items.
-FLUX_DECL ItemsPage PublicSpace::enter(core::Audience& audience, const PublicWatcher& watcher, const void* view,
+FLUX_DECL ItemsPage PublicSpace::enter(core::Audience& audience, const core::Receiver& watcher, const void* view,
                                        PublicSeat& seat, bool hears_changes, const PageRequest& asked) {
   const std::lock_guard lock(mutex_);
-  const bool stays = seat.lane && seat.hears_changes == hears_changes && asked.before != 0;
+  const bool stays = seat.watches() && seat.hears_changes_ == hears_changes && asked.before != 0;
   if (!stays) {
     leave(seat);
-    seat.lane = audience.enter(watcher.loop, view, watcher.key, *watcher.outlet, seat.seat);
-    seat.hears_changes = hears_changes;
+    audience.enter(watcher, view, seat.seat_);
+    seat.space_ = this;
+    seat.hears_changes_ = hears_changes;
     if (!hears_changes && asked.before == 0 && !list_timer_.expired()) have_list_.emplace(&seat, watcher.key);
   }
   return items_.page(asked).copy();
@@ -211,15 +212,33 @@ FLUX_DECL void PublicSpace::unwatch(PublicSeat& seat) {
 
 FLUX_DECL void PublicSpace::leave(PublicSeat& seat) {
   have_list_.erase(&seat);
-  const auto lane = std::exchange(seat.lane, nullptr);
-  if (lane) (seat.hears_changes ? changes_ : lists_).leave(*lane, seat.seat);
-  seat.seat = {};
+  if (seat.watches()) (seat.hears_changes_ ? changes_ : lists_).leave(*seat.seat_.lane, seat.seat_);
+  seat.seat_ = {};
 }
 
-FLUX_DECL std::string PublicSpace::change_view(PublicSeat& seat, const PublicView* view, core::SessionKey key,
-                                               core::Outlet& outlet, char separator) {
+FLUX_DECL std::string PublicSpace::change_view(PublicSeat& seat, const PublicView* view, const core::Receiver& watcher,
+                                               char separator) {
   const std::lock_guard lock(mutex_);
-  return seat.lane ? lists_.change_view(seat.lane, seat.seat, view, key, outlet, separator) : std::string();
+  if (!seat.watches()) return {};
+  auto lane = seat.seat_.lane->shared_from_this();
+  return lists_.change_view(lane, seat.seat_, view, watcher.key, *watcher.outlet, separator);
 }
+
+// --- A watcher, as its participant sees it ---
+
+FLUX_DECL const void* PublicSeat::feature() const noexcept { return space_; }
+
+FLUX_DECL void PublicSeat::flush() { seat_.lane->shared_from_this()->flush_now(); }
+
+FLUX_DECL std::string PublicSeat::change_view(const ClientView& view, const core::Receiver& client, char separator) {
+  return space_->change_view(*this, &view, client, separator);
+}
+
+FLUX_DECL bool PublicSeat::catch_up(const Send& send) {
+  if (const auto list = space_->catch_up(*this)) send(list);
+  return true;
+}
+
+FLUX_DECL void PublicSeat::leave() { space_->unwatch(*this); }
 
 }  // namespace flux::features

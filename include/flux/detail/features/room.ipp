@@ -80,7 +80,7 @@ FLUX_DECL Result<void> Room::join(Membership& membership, const Joiner& joiner, 
   if (users_) users_->add(joiner.identity.get());
   membership.room = shared_from_this();
   membership.key = joiner.key;
-  membership.lane = audience_.enter(joiner.loop, joiner.view, joiner.key, *joiner.outlet, membership.seat);
+  membership.lane = audience_.enter({joiner.key, joiner.outlet, joiner.loop}, joiner.view, membership.seat);
   describe(joiner, board_.join(membership, joiner.connection_id, joiner.identity, std::move(presence)), welcome);
   presence_changed(*joiner.loop);
   return {};

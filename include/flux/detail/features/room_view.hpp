@@ -1,4 +1,4 @@
-// The messages that a room sends to its members, and the interface through which a wire protocol encodes them.
+// The messages that features send to clients, and the interfaces through which a wire protocol encodes them.
 #pragma once
 
 #include <flux/detail/features/page.hpp>
@@ -63,6 +63,23 @@ class PublicView {
   virtual ~PublicView() = default;
   virtual void public_history(std::string& out, const ItemsView& items) const = 0;
 };
+
+/// A message of a feature that is encoded in the same way whatever it is about: in protocol live a message of type `name`
+/// with this payload, in data sharing an event `name` with it as the argument.
+struct Notice {
+  std::string_view name;     // a literal
+  std::string_view payload;  // JSON text
+};
+
+/// Encodes notices, as one whole frame each.
+class NoticeView {
+ public:
+  virtual ~NoticeView() = default;
+  virtual void notice(std::string& out, const Notice& notice) const = 0;
+};
+
+/// The encodings that every protocol has.
+class ClientView : public RoomView, public PublicView, public NoticeView {};
 
 /// Encodes each change of the public space.
 class PublicChangesView {

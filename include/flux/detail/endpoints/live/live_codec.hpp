@@ -51,7 +51,7 @@ Result<void> read_live_request(std::string_view text, const Limits& limits, cons
 /// Appends messages as whole WebSocket text frames, compressed if the connection agreed on that and it makes them
 /// smaller.
 /// Threading: any thread.
-class LiveWriter final : public features::RoomView, public features::PublicView, public features::PublicChangesView {
+class LiveWriter final : public features::ClientView, public features::PublicChangesView {
  public:
   /// `deflate`: null for uncompressed frames. `window_bits`: as for `Deflater`.
   explicit LiveWriter(const DeflateOptions* deflate, int window_bits = transport::deflate_window_bits_max);
@@ -62,6 +62,7 @@ class LiveWriter final : public features::RoomView, public features::PublicView,
   FLUX_DECL void presence(std::string& out, const features::PresenceNotice& notice) const override;
   FLUX_DECL void closed(std::string& out, std::string_view room, std::string_view reason) const override;
   FLUX_DECL void public_history(std::string& out, const features::ItemsView& items) const override;
+  FLUX_DECL void notice(std::string& out, const features::Notice& notice) const override;
   FLUX_DECL void public_item(std::string& out, const SharedItem& item) const override;
   FLUX_DECL void public_removed(std::string& out, Offset offset) const override;
   void room_joined(std::string& out, const features::RoomSnapshot& room,
@@ -70,7 +71,6 @@ class LiveWriter final : public features::RoomView, public features::PublicView,
   void left(std::string& out, std::string_view room, std::string_view reason) const;
   /// `id`: JSON text, or empty. `expires_at`: as for `append_access_payload`.
   void refreshed(std::string& out, std::string_view id, std::int64_t expires_at) const;
-  void access_expiring(std::string& out, std::int64_t expires_at) const;
   /// `id`: JSON text, or empty.
   void error(std::string& out, std::string_view id, const Error& error) const;
   /// `payload`: JSON text, or empty.

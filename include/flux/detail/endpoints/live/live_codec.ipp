@@ -292,6 +292,11 @@ FLUX_DECL void LiveWriter::public_history(std::string& out, const features::Item
   payload.end();
 }
 
+FLUX_DECL void LiveWriter::notice(std::string& out, const features::Notice& notice) const {
+  Message message(*this, out, notice.name);
+  message.payload().append(notice.payload);
+}
+
 FLUX_DECL void LiveWriter::public_item(std::string& out, const SharedItem& item) const {
   Message message(*this, out, live::reply::public_item);
   std::string& text = message.payload();
@@ -309,11 +314,6 @@ FLUX_DECL void LiveWriter::public_removed(std::string& out, Offset offset) const
 FLUX_DECL void LiveWriter::refreshed(std::string& out, std::string_view id, std::int64_t expires_at) const {
   Message message(*this, out, live::reply::refreshed);
   if (!id.empty()) out.append(",\"id\":").append(id);
-  append_access_payload(message.payload(), expires_at);
-}
-
-FLUX_DECL void LiveWriter::access_expiring(std::string& out, std::int64_t expires_at) const {
-  Message message(*this, out, live::reply::access_expiring);
   append_access_payload(message.payload(), expires_at);
 }
 

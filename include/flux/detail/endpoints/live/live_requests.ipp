@@ -94,7 +94,7 @@ struct LiveSession::Requests : protocol::CommonMembers {
            const Offset end = r.members.number("before");
            const auto page = r.members.flag("changes")
                                  ? s.watch_public_changes(seat, s.writer(), protocol::limit_of(r.members), end)
-                                 : s.watch_public(seat, s.writer(), protocol::limit_of(r.members), end);
+                                 : s.watch_public(seat, protocol::limit_of(r.members), end);
            s.ack(r.id, protocol::live_items_payload({}, page));
          }},
         {{live::request::public_delete_last, {}},

@@ -43,7 +43,7 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   struct Requests;
 
   FLUX_DECL void on_message(std::string_view text, MessageType type) override;
-  void on_closing() override { flush_all(); }
+  void on_closing() override { flush_audiences(); }
   FLUX_DECL void on_disconnect(const Disconnect& how) override;
   FLUX_DECL void on_drained() override;
   FLUX_DECL void deliver(const core::Batch& batch, std::span<const core::Listed> listed, core::LaneSeat& seat) override;
@@ -52,10 +52,10 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   std::shared_ptr<Participant> self() override { return this_session(); }
   bool is_open() const override { return open() && !ignores_input(); }
   core::Outlet& outlet() override { return *this; }
-  const features::RoomView& room_view() const override { return writer(); }
+  const features::ClientView& view() const override { return writer(); }
   void stop_reading() override { pause_input(); }
   void resume_reading() override { resume_input(); }
-  FLUX_DECL void tell_expiring(std::int64_t expires_at) override;
+  FLUX_DECL void tell(const features::Notice& notice) override;
   FLUX_DECL void tell_left(const RoomId& room, std::string_view reason) override;
   FLUX_DECL void be_placed(const features::Participant::Placement& placement, const Done<void>& done) override;
   std::string_view noun() const override { return "connection"; }
@@ -82,8 +82,6 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   /// The same. If it returns null, it has answered with an error.
   features::Membership* current_room(const Request& request);
 
-  /// Sends immediately what its rooms and the public space would send at the end of the turn.
-  void flush_all();
   const protocol::LiveWriter& writer() const { return clients().writer(deflate_window_bits()); }
   void ack(std::string_view id, std::string_view payload = {});
   void fail(std::string_view id, const Error& error);

@@ -27,7 +27,7 @@ FLUX_DECL void LiveSession::opened() {
 FLUX_DECL void LiveSession::on_disconnect(const Disconnect& how) {
   if (!connected()) return;
   const auto keep = self();
-  leave_everything(extras_if_any() != nullptr ? &extras().public_seat : nullptr);
+  leave_everything();
   loop()->counters().sessions_now.subtract();
   leave_directory(how);
 }
@@ -61,11 +61,6 @@ FLUX_DECL void LiveSession::close_session(CloseCode code, std::string_view reaso
 }
 
 // --- Out ---
-
-FLUX_DECL void LiveSession::flush_all() {
-  flush_rooms();
-  if (extras_if_any() != nullptr && extras().public_seat.lane) extras().public_seat.lane->flush_now();
-}
 
 FLUX_DECL void LiveSession::ack(std::string_view id, std::string_view payload) {
   if (id.empty() || !is_open()) return;
@@ -112,19 +107,13 @@ FLUX_DECL const void* LiveSession::hot_memory() const noexcept { return connecti
 
 FLUX_DECL void LiveSession::on_drained() {
   const auto stopped = [this] { return !is_open() || connection()->congested(); };
-  const auto write = [this](const std::string& frame) {
+  const auto write = [this](const core::SharedBytes& frame) {
     count_sent();
-    write_frames(frame);
+    write_frames(frame, 0, frame->size());
   };
-  if (!catch_up_rooms(stopped, write)) {
-    counters().slow_readers_closed.add();
-    return close(CloseCode::slow_reader, "too slow: what it missed is no longer known");
-  }
-  if (extras_if_any() == nullptr || stopped()) return;
-  if (const auto list = backend().public_space->catch_up(extras().public_seat)) {
-    count_sent();
-    write_frames(list, 0, list->size());
-  }
+  if (catch_up(stopped, write)) return;
+  counters().slow_readers_closed.add();
+  close(CloseCode::slow_reader, "too slow: what it missed is no longer known");
 }
 
 // --- In ---
@@ -192,9 +181,9 @@ FLUX_DECL void LiveSession::refresh_access(const Request& request) {
   });
 }
 
-FLUX_DECL void LiveSession::tell_expiring(std::int64_t expires_at) {
+FLUX_DECL void LiveSession::tell(const features::Notice& notice) {
   std::string frame;
-  writer().access_expiring(frame, expires_at);
+  writer().notice(frame, notice);
   count_sent();
   write_frames(frame);
 }

@@ -80,7 +80,7 @@ Result<TransferData> read_transfer(const SharingRequest& request, const Limits& 
 /// Appends events as whole WebSocket frames, or as packets for a polling payload. No event has bytes, so the frames
 /// also suit clients that accept no binary ones.
 /// Threading: any thread.
-class SharingWriter final : public features::RoomView, public features::PublicView {
+class SharingWriter final : public features::ClientView {
  public:
   enum class Form : std::uint8_t { websocket, polling };
   explicit SharingWriter(Form form) : form_(form) {}
@@ -91,6 +91,7 @@ class SharingWriter final : public features::RoomView, public features::PublicVi
   FLUX_DECL void presence(std::string& out, const features::PresenceNotice& notice) const override;
   FLUX_DECL void closed(std::string& out, std::string_view room, std::string_view reason) const override;
   FLUX_DECL void public_history(std::string& out, const features::ItemsView& items) const override;
+  FLUX_DECL void notice(std::string& out, const features::Notice& notice) const override;
 
  private:
   void put(std::string& out, std::string_view event, std::span<const SocketIoValue> arguments) const;

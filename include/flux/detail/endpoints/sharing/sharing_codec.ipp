@@ -254,6 +254,10 @@ FLUX_DECL void SharingWriter::public_history(std::string& out, const features::I
   put(out, "public:history", sharing_items(items));
 }
 
+FLUX_DECL void SharingWriter::notice(std::string& out, const features::Notice& notice) const {
+  put(out, notice.name, std::string(notice.payload));
+}
+
 FLUX_DECL SharingAnswer::SharingAnswer(bool success, std::string_view message)
     : text_(success ? "{\"success\":true" : "{\"success\":false") {
   string("message", message);

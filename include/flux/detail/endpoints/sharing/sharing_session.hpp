@@ -62,7 +62,7 @@ class SharingSession final : public features::Participant,
   FLUX_DECL void grant_changed() override;
   FLUX_DECL void handle(socketio::Event& event) override;
   FLUX_DECL void refuse(socketio::Event& event, const Error& why) override;
-  FLUX_DECL void flush() override;
+  void flush() override { flush_audiences(); }
   FLUX_DECL void transport_changed() override;
   FLUX_DECL void drained() override;
   FLUX_DECL void gone(EndReason reason) override;
@@ -77,12 +77,12 @@ class SharingSession final : public features::Participant,
   std::shared_ptr<Participant> self() override { return shared_from_this(); }
   bool is_open() const override { return connected() && socket_->connected() && !closing() && !withdrawn(); }
   core::Outlet& outlet() override { return *socket_->session(); }
-  const features::RoomView& room_view() const override { return writer(); }
+  const features::ClientView& view() const override { return writer(); }
   void stop_reading() override { socket_->session()->hold_input(); }
   void resume_reading() override { socket_->session()->release_input(); }
   gate::OperationBuckets& operation_buckets() override { return socket_->session()->operation_buckets(); }
   FLUX_DECL Error no_longer_in(const RoomId& room) const override;
-  FLUX_DECL void tell_expiring(std::int64_t expires_at) override;
+  FLUX_DECL void tell(const features::Notice& notice) override;
   FLUX_DECL void tell_left(const RoomId& room, std::string_view reason) override;
   FLUX_DECL void be_placed(const features::Participant::Placement& placement, const Done<void>& done) override;
   FLUX_DECL Result<void> take_refreshed(const Grant& grant) override;

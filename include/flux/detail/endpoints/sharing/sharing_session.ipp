@@ -70,7 +70,7 @@ FLUX_DECL SharingSession::SharingSession(std::shared_ptr<Sharing> sharing, std::
 FLUX_DECL void SharingSession::opened() {
   enter_directory();
   socket_->session()->set_in_directory(true);
-  const auto page = watch_public(public_seat_, writer(), features::no_limit, 0);
+  const auto page = watch_public(public_seat_, features::no_limit, 0);
   (void)socket_->emit("public:history", {CheckedJson::text(protocol::sharing_items(page.entries))},
                       false);  // never fails: it is connected
   socket_->follow(*this);      // only now, so that nothing added by other threads is sent first
@@ -86,7 +86,7 @@ FLUX_DECL void SharingSession::gone(EndReason reason) {
   const auto keep = shared_from_this();
   Disconnect how{sharing_detail::code_of(reason), std::string(to_string(reason))};
   if (const Extras* const extras = extras_if_any(); extras != nullptr && extras->closing) how = *extras->closing;
-  leave_everything(&public_seat_);
+  leave_everything();
   leave_directory(how);
   socket_->session()->set_in_directory(false);
   // In a separate turn: the client's next packets may be processed at once.
@@ -104,10 +104,8 @@ FLUX_DECL void SharingSession::take_changed(Grant grant) {
   replace_grant(std::move(grant));
 }
 
-FLUX_DECL void SharingSession::tell_expiring(std::int64_t expires_at) {
-  std::string payload;
-  protocol::append_access_payload(payload, expires_at);
-  (void)socket_->emit("access_expiring", {CheckedJson::text(std::move(payload))}, false);  // it is connected
+FLUX_DECL void SharingSession::tell(const features::Notice& notice) {
+  (void)socket_->emit(notice.name, {CheckedJson::text(std::string(notice.payload))}, false);  // refused if it is gone
 }
 
 // --- Called by others, from any thread ---
@@ -141,39 +139,21 @@ FLUX_DECL const protocol::SharingWriter& SharingSession::writer() const {
   return socket_->session()->over_websocket() ? sharing_->framed : sharing_->polled;
 }
 
-FLUX_DECL void SharingSession::flush() {
-  flush_rooms();
-  if (public_seat_.lane) public_seat_.lane->flush_now();
-}
-
 FLUX_DECL void SharingSession::transport_changed() {
-  EngineIoSession& session = *socket_->session();
-  const auto take_along = [&](std::string waiting) {
-    if (!waiting.empty()) session.send_polled(std::move(waiting));
-  };
-  for (const auto& membership : memberships()) {
-    take_along(membership->room->change_view(*membership, &writer(), session, protocol::engineio_separator));
-  }
-  take_along(
-      backend().public_space->change_view(public_seat_, &writer(), key(), session, protocol::engineio_separator));
+  change_view(protocol::engineio_separator,
+              [this](std::string pending) { socket_->session()->send_polled(std::move(pending)); });
 }
 
 FLUX_DECL void SharingSession::drained() {
   EngineIoSession& session = *socket_->session();
   const auto congested = [&] { return session.congested(); };
-  const auto send = [&](const std::string& encoded) {
+  const auto send = [&](const core::SharedBytes& encoded) {
     session.count_sent();
-    session.send_encoded(encoded, encoded, 1);
+    session.send_encoded(encoded);
   };
-  if (!catch_up_rooms(congested, send)) {
-    loop()->counters().slow_readers_closed.add();
-    return session.close(EndReason::transport_error);
-  }
-  if (session.congested()) return;
-  if (const auto list = backend().public_space->catch_up(public_seat_)) {
-    session.count_sent();
-    session.send_encoded(list);
-  }
+  if (catch_up(congested, send)) return;
+  loop()->counters().slow_readers_closed.add();
+  session.close(EndReason::transport_error);
 }
 
 FLUX_DECL void SharingSession::answer(const Asker& asker, Answer text) {

@@ -453,7 +453,7 @@ FLUX_DECL void SocketIoSocket::take_place(std::shared_ptr<SocketIoRoom> room) {
 
 FLUX_DECL void SocketIoSocket::take_seat(Seat& seat, SocketIoRoom& room) {
   const std::lock_guard lock(room.mutex);
-  seat.lane = room.audience.enter(loop(), engineio_view(session_->encoding()), key_, *session_, seat.place);
+  seat.lane = room.audience.enter({key_, session_.get(), loop()}, engineio_view(session_->encoding()), seat.place);
 }
 
 FLUX_DECL void SocketIoSocket::leave(const std::string& room) {
