@@ -14,6 +14,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <functional>
 #include <map>
@@ -73,10 +74,12 @@ class Database {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 2 && count != 3) return std::fprintf(stderr, "usage: flux-example-auth SECRET_FILE [PORT]\n"), 2;
-  const auto port = static_cast<std::uint16_t>(count == 3 ? std::stoi(arguments[2]) : 8080);
+  const int port = count == 3 ? std::atoi(arguments[2]) : 8080;
+  if (count < 2 || count > 3 || port < 0 || port > 65'535) {
+    return std::fprintf(stderr, "usage: flux-example-auth SECRET_FILE [PORT]\n"), 2;
+  }
   Database database;  // outlives the server, whose handlers use it
-  flux::Server server({.listen = {{"127.0.0.1", port}}});
+  flux::Server server({.listen = {{"127.0.0.1", static_cast<std::uint16_t>(port)}}});
 
   flux::AuthOptions options;
   options.keys = {flux::jwt::Key::read_file(flux::jwt::Algorithm::hs256, arguments[1])};

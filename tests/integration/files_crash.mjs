@@ -118,7 +118,7 @@ test(`uploads through ${rounds} crashes, seed ${seed}`, async () => {
 });
 
 test('uploads that are not resumed are swept', async () => {
-  const server = await start('--upload-expires', '1');
+  const server = await start('--upload-expires', '3');
   const parts = () => readdirSync(folder).filter((name) => name.endsWith('.part')).length;
   const upload = await begin(port, 10);
   await patch(port, upload, 0, 'abc');

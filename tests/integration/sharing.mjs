@@ -433,13 +433,13 @@ test('room:list: off by default; if enabled, it returns the rooms with their num
 });
 
 test('room_linger: a room outlives its last member by that time', async () => {
-  const patient = await start('--linger-ms', '400');
+  const patient = await start('--linger-ms', '1500');
   const one = await client(ways.websocket, patient);
+  const two = await client(ways.websocket, patient);
   await one.ask('room:create', {roomId: 'r', capacity: 2, mode: 'history'});
   await one.ask('room:join', 'r');
   await one.ask('room:upload', {roomId: 'r', data: string('kept')});
   one.socket.disconnect();
-  const two = await client(ways.websocket, patient);
   assert.deepEqual((await two.ask('room:join', 'r')).data, [string('kept')]);
   await two.ask('room:leave', 'r');
   const stillThere = async () => (await two.ask('room:upload', {roomId: 'r', data: string('x')})).message !== 'Room not found.';

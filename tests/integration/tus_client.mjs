@@ -234,6 +234,7 @@ describe('in Node', () => {
     const begun = upload(content, {
       endpoint: `${mortal.url}files`,
       chunkSize: 100_000,
+      retryDelays: [0, 50, 100, 200, 400, ...Array(20).fill(1_000)], // a restart may take that long
       onChunkComplete: () => {
         if (++chunks !== 4) return;
         restarted = mortal.kill().then(async () => (mortal = await start('--dir', own, '--port', String(port))));

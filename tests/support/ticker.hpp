@@ -5,6 +5,7 @@
 #include <flux/detail/features/participant.hpp>
 #include <flux/detail/features/request_table.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -32,29 +33,30 @@ class Ticker : public std::enable_shared_from_this<Ticker> {
   }
 
   void subscribe(flux::features::Participant& client) {
-    if (client.subscribers().of(this) != nullptr) return;
-    auto* const place = new Place(shared_from_this());  // deletes itself when it leaves
-    client.subscribers().add(*place);
+    if (client.subscriber_of(this) != nullptr) return;
+    auto added = std::make_unique<Place>(shared_from_this());
+    if (!client.subscribe(*added)) return;
+    auto* const place = added.release();  // deletes itself when it leaves
     const std::lock_guard lock(mutex_);
     place->lane = audience_.enter(client.receiver(), as_view(client.view()), place->seat);
     ++receivers_;
   }
   void unsubscribe(flux::features::Participant& client) {
-    if (auto* const place = client.subscribers().of(this)) client.subscribers().remove(*place);
+    if (auto* const place = client.subscriber_of(this)) client.unsubscribe(*place);
   }
   /// Sends the next number. A slow reader gets only the newest.
   void tick() {
     const std::lock_guard lock(mutex_);
-    ++number_;
+    const std::uint64_t state_before = ++number_;  // never 0: one more than the number before
     audience_.append([this](const void* view, std::string& out) { write(view, out); }, shared_from_this(),
-                     flux::core::SegmentPolicy::newest, number_);
+                     flux::core::SegmentPolicy::newest, state_before);
   }
   std::size_t receivers() const {
     const std::lock_guard lock(mutex_);
     return receivers_;
   }
   /// Whether it no longer knows what slow readers have missed.
-  bool forgetful = false;
+  std::atomic<bool> forgetful{false};
 
  private:
   struct Place final : flux::features::Subscriber {
@@ -67,11 +69,14 @@ class Ticker : public std::enable_shared_from_this<Ticker> {
       return ticker->audience_.change_view(lane, seat, as_view(view), client.key, *client.outlet, separator);
     }
     bool catch_up(const Send& send) override {
-      const std::lock_guard lock(ticker->mutex_);
-      if (std::exchange(seat.state_known, 0) == 0) return true;
+      if (seat.state_known == 0) return true;
       if (ticker->forgetful) return false;
       auto newest = std::make_shared<std::string>();
-      ticker->write(lane->view(), *newest);
+      {
+        const auto lock = lane->lock_when_sent();
+        seat.state_known = 0;
+        ticker->write(lane->view(), *newest);
+      }
       send(newest);
       return true;
     }

@@ -130,7 +130,7 @@ TEST_CASE("live: refresh needs a token, and is answered with the expiry", "[live
   writer.refreshed(out, {}, std::numeric_limits<std::int64_t>::max());
   CHECK(frame(out) == R"({"type":"refreshed","payload":{}})");
   out.clear();
-  writer.notice(out, {"access_expiring", R"({"expiresAt":7})"});
+  writer.notice(out, {flux::live::reply::access_expiring, R"({"expiresAt":7})"});
   CHECK(frame(out) == R"({"type":"access_expiring","payload":{"expiresAt":7}})");
 }
 

@@ -3,7 +3,7 @@
 #include <flux/detail/core/json_scanner.hpp>
 #include <flux/detail/endpoints/live/live_codec.hpp>
 #include <flux/detail/endpoints/payloads.hpp>
-#include <flux/detail/features/room_view.hpp>
+#include <flux/detail/features/client_view.hpp>
 
 #include <string>
 

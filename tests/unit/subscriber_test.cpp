@@ -82,10 +82,29 @@ TEST_CASE("subscriber: a slow reader catches up on what each feature has held ba
     ticker->tick();
     CHECK(scene.heard(ann) == Lines{"tick 4"});
   }
+  SECTION("a newer number is pending: it is not sent twice, nor followed by an older one") {
+    scene.loops.turn(0, [&] {
+      ticker->tick();
+      CHECK(catch_up());
+      CHECK(missed == Lines{"tick 4", "public 1"});
+    });
+    CHECK(scene.heard(ann).empty());
+  }
   SECTION("a feature no longer knows it: the client is to be closed") {
     ticker->forgetful = true;
     CHECK_FALSE(catch_up());
   }
+}
+
+TEST_CASE("subscriber: a client that is closing can't subscribe, nor be told anything", "[subscriber]") {
+  Scene scene;
+  const auto ticker = std::make_shared<Ticker>();
+  Client& ann = scene.client();
+  ann.go();
+  ticker->subscribe(ann);
+  CHECK(ticker->receivers() == 0);
+  ticker->tick();
+  CHECK(scene.heard(ann).empty());
 }
 
 TEST_CASE("subscriber: a client's transport changes, its pending messages are taken along", "[subscriber]") {

@@ -3,7 +3,7 @@
 const pollMs = 5;
 
 /** Settles as `promise` does; rejects if that takes longer than `boundMs`. */
-export function within(promise, what, boundMs = 10_000) {
+export function within(promise, what, boundMs = 30_000) {
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`${what}: not within ${boundMs} ms`)), boundMs);
@@ -12,7 +12,7 @@ export function within(promise, what, boundMs = 10_000) {
 }
 
 /** Resolves with the first truthy value of `look()`; rejects if there is none within `boundMs`. */
-export async function until(look, what, boundMs = 10_000) {
+export async function until(look, what, boundMs = 30_000) {
   for (const end = Date.now() + boundMs; ;) {
     const found = await look();
     if (found) return found;

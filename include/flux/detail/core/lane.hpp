@@ -50,6 +50,9 @@ struct Listed {
 
 using SharedBytes = std::shared_ptr<const std::string>;
 
+/// Copying so many bytes costs less than sending them as a piece of their own.
+inline constexpr std::size_t few_bytes = 4096;
+
 /// Bytes that a batch shares rather than copies: they follow its first `at` bytes.
 struct Insert {
   std::uint32_t at;
@@ -152,6 +155,8 @@ class Lane final : public Loop::Flushable, public std::enable_shared_from_this<L
   FLUX_DECL void flush() override;
   /// Delivers everything pending at once. A requested flush still runs later.
   void flush_now();
+  /// Delivers everything pending, and takes the room's lock when nothing is.
+  std::unique_lock<std::mutex> lock_when_sent();
 
  private:
   struct Entry {

@@ -164,6 +164,14 @@ FLUX_DECL void Lane::flush_now() {
   }
 }
 
+FLUX_DECL std::unique_lock<std::mutex> Lane::lock_when_sent() {
+  for (;;) {
+    flush_now();
+    std::unique_lock lock(mutex_);
+    if (!has_pending()) return lock;
+  }
+}
+
 /// Makes the next batch the one being sent. Returns whether another one follows. Under the lock.
 FLUX_DECL bool Lane::take_batch() {
   if (!complete_) {

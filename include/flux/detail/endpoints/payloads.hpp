@@ -1,7 +1,7 @@
 // JSON that is the same in several protocols.
 #pragma once
 
-#include <flux/detail/features/room_view.hpp>
+#include <flux/detail/features/client_view.hpp>
 #include <flux/types.hpp>
 
 #include <cstdint>
@@ -15,8 +15,6 @@ void append_entry_payload(std::string& out, const features::PresenceEntry& entry
 void append_event_payload(std::string& out, const features::EventNotice& notice);
 void append_chat_payload(std::string& out, const ChatMessage& message);
 void append_presence_payload(std::string& out, const features::PresenceNotice& notice);
-/// `expires_at`: milliseconds since 1970; the largest number: never, and the payload is empty.
-void append_access_payload(std::string& out, std::int64_t expires_at);
 /// Of a room that was closed, or that the client has left.
 void append_closed_payload(std::string& out, std::string_view room, std::string_view reason);
 

@@ -64,14 +64,6 @@ FLUX_DECL void append_presence_payload(std::string& out, const features::Presenc
   object.end();
 }
 
-FLUX_DECL void append_access_payload(std::string& out, std::int64_t expires_at) {
-  detail::JsonObject object(out);
-  if (expires_at != std::numeric_limits<std::int64_t>::max()) {
-    object.number("expiresAt", static_cast<std::uint64_t>(expires_at));
-  }
-  object.end();
-}
-
 FLUX_DECL void append_closed_payload(std::string& out, std::string_view room, std::string_view reason) {
   detail::JsonObject(out).string("roomId", room).optional_string("reason", reason).end();
 }

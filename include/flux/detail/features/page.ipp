@@ -1,8 +1,8 @@
 #pragma once
 
 #include <flux/detail/core/json_scanner.hpp>
+#include <flux/detail/features/client_view.hpp>
 #include <flux/detail/features/page.hpp>
-#include <flux/detail/features/room_view.hpp>
 #include <flux/detail/mode.hpp>
 
 namespace flux::features {

@@ -198,10 +198,18 @@ class Participant : public detail::SessionState {
   core::Receiver receiver() { return {key(), &outlet(), loop()}; }
   /// How its messages are encoded; another view if its transport changes (`Subscriber::change_view`).
   virtual const ClientView& view() const = 0;
-  /// Sends it a notice, if it is connected.
+  /// Sends it a notice, if it is open.
   virtual void tell(const Notice& notice) = 0;
-  /// Its places among the receivers of features.
-  Subscribers& subscribers() noexcept { return subscribers_; }
+  /// The client receives from a feature from now on. Call this before the subscriber takes its seat. Returns false if the
+  /// client is closing: then it must not receive, because nobody would tell the subscriber to leave.
+  bool subscribe(Subscriber& subscriber) noexcept {
+    if (is_open()) subscribers_.add(subscriber);
+    return is_open();
+  }
+  /// Null: the client does not receive from this feature.
+  Subscriber* subscriber_of(const void* feature) const noexcept { return subscribers_.of(feature); }
+  /// Tells the subscriber, which must be one of the client's, to leave.
+  void unsubscribe(Subscriber& subscriber) { subscribers_.remove(subscriber); }
 
  protected:
   /// State that few clients have.

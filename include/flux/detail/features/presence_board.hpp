@@ -1,10 +1,10 @@
 // The members of a room with their presence, and the changes that the others have not been told yet.
 #pragma once
 
+#include <flux/detail/features/client_view.hpp>
 #include <flux/detail/features/membership.hpp>
 #include <flux/detail/features/page.hpp>
 #include <flux/detail/features/presence_entry.hpp>
-#include <flux/detail/features/room_view.hpp>
 #include <flux/types.hpp>
 
 #include <algorithm>

@@ -3,9 +3,9 @@
 
 #include <flux/config.hpp>
 #include <flux/detail/core/audience.hpp>
+#include <flux/detail/features/client_view.hpp>
 #include <flux/detail/features/kept_items.hpp>
 #include <flux/detail/features/room_log.hpp>
-#include <flux/detail/features/room_view.hpp>
 #include <flux/detail/features/subscriber.hpp>
 #include <flux/detail/mode.hpp>
 

@@ -128,13 +128,12 @@ FLUX_DECL void PublicSpace::send_list_at(Clock::TimePoint due, const std::shared
 }
 
 FLUX_DECL void PublicSpace::send_list(Clock::TimePoint now) {
-  constexpr std::size_t few_bytes = 4096;  // copying them costs less than a separate piece
   std::size_t largest = 0;
   lists_.append(
       [&](const void* view, core::Lane& lane) {
         const core::SharedBytes list = encoded(*static_cast<const PublicView*>(view));
         largest = std::max(largest, list->size());
-        if (list->size() <= few_bytes) {
+        if (list->size() <= core::few_bytes) {
           lane.pending_bytes() += *list;
         } else {
           lane.insert(list, false);
@@ -157,8 +156,9 @@ FLUX_DECL core::SharedBytes PublicSpace::encoded(const PublicView& view) {
 }
 
 FLUX_DECL core::SharedBytes PublicSpace::catch_up(PublicSeat& seat) {
-  const std::lock_guard lock(mutex_);
-  if (!seat.watches() || std::exchange(seat.seat_.state_known, 0) == 0) return nullptr;
+  if (!seat.watches() || seat.seat_.state_known == 0) return nullptr;
+  const auto lock = seat.seat_.lane->lock_when_sent();
+  seat.seat_.state_known = 0;
   return encoded(*static_cast<const PublicView*>(seat.seat_.lane->view()));
 }
 
@@ -194,6 +194,7 @@ FLUX_DECL ItemsPage PublicSpace::watch_changes(const core::Receiver& watcher, co
 FLUX_DECL ItemsPage PublicSpace::enter(core::Audience& audience, const core::Receiver& watcher, const void* view,
                                        PublicSeat& seat, bool hears_changes, const PageRequest& asked) {
   const std::lock_guard lock(mutex_);
+  ItemsPage page = items_.page(asked).copy();
   const bool stays = seat.watches() && seat.hears_changes_ == hears_changes && asked.before != 0;
   if (!stays) {
     leave(seat);
@@ -202,7 +203,7 @@ FLUX_DECL ItemsPage PublicSpace::enter(core::Audience& audience, const core::Rec
     seat.hears_changes_ = hears_changes;
     if (!hears_changes && asked.before == 0 && !list_timer_.expired()) have_list_.emplace(&seat, watcher.key);
   }
-  return items_.page(asked).copy();
+  return page;
 }
 
 FLUX_DECL void PublicSpace::unwatch(PublicSeat& seat) {
@@ -228,7 +229,9 @@ FLUX_DECL std::string PublicSpace::change_view(PublicSeat& seat, const PublicVie
 
 FLUX_DECL const void* PublicSeat::feature() const noexcept { return space_; }
 
-FLUX_DECL void PublicSeat::flush() { seat_.lane->shared_from_this()->flush_now(); }
+FLUX_DECL void PublicSeat::flush() {
+  if (watches()) seat_.lane->shared_from_this()->flush_now();
+}
 
 FLUX_DECL std::string PublicSeat::change_view(const ClientView& view, const core::Receiver& client, char separator) {
   return space_->change_view(*this, &view, client, separator);

@@ -4,6 +4,7 @@
 #include <flux/config.hpp>
 #include <flux/detail/core/audience.hpp>
 #include <flux/detail/features/addressees.hpp>
+#include <flux/detail/features/client_view.hpp>
 #include <flux/detail/features/kept_items.hpp>
 #include <flux/detail/features/membership.hpp>
 #include <flux/detail/features/newest_events.hpp>
@@ -11,7 +12,6 @@
 #include <flux/detail/features/room_life.hpp>
 #include <flux/detail/features/room_log.hpp>
 #include <flux/detail/features/room_users.hpp>
-#include <flux/detail/features/room_view.hpp>
 
 #include <functional>
 #include <memory>
@@ -139,7 +139,6 @@ class Room final : public std::enable_shared_from_this<Room> {
 
  private:
   class Kept;
-  std::unique_lock<std::mutex> lock_when_sent(core::Lane& lane);
   void describe(const Joiner& joiner, const PresenceBoard::Place& as_member,
                 const std::function<void(const RoomSnapshot&)>& welcome) const;
   Position position() const { return {epoch_, offset_}; }

@@ -122,7 +122,7 @@ FLUX_DECL void Room::describe(const Joiner& joiner, const PresenceBoard::Place& 
 
 FLUX_DECL Result<void> Room::join_again(Membership& membership, const Joiner& joiner, std::string presence,
                                         const std::function<void(const RoomSnapshot&)>& welcome) {
-  const auto lock = lock_when_sent(*membership.lane);
+  const auto lock = membership.lane->lock_when_sent();
   if (life_.ended()) return ended_error();
   if (auto place = change_user(board_.place_of(membership).identity.get(), joiner.identity.get()); !place) return place;
   if (board_.replace(membership, joiner.identity, std::move(presence))) presence_changed(membership.lane->loop());
@@ -138,15 +138,6 @@ FLUX_DECL Result<void> Room::change_user(const Identity* from, const Identity* t
   users_->add(fits ? to : from);
   if (fits) return {};
   return Error(Errc::room_full, "room \"" + id_ + "\" is full: it has " + std::to_string(users_->size()) + " users");
-}
-
-/// Takes the room's lock when nothing is pending in the lane.
-FLUX_DECL std::unique_lock<std::mutex> Room::lock_when_sent(core::Lane& lane) {
-  for (;;) {
-    lane.flush_now();
-    std::unique_lock lock(mutex_);
-    if (!lane.has_pending()) return lock;
-  }
 }
 
 FLUX_DECL void Room::leave(Membership& membership) {
@@ -319,7 +310,7 @@ FLUX_DECL void Room::send_presence() {
 /// Nothing may be pending in the lane, because the reader would get it again.
 FLUX_DECL bool Room::catch_up(Membership& membership, const RoomView& view, std::vector<std::string>& out) {
   if (membership.seat.state_known == 0) return true;
-  const auto lock = lock_when_sent(*membership.lane);
+  const auto lock = membership.lane->lock_when_sent();
   const std::uint64_t known = std::exchange(membership.seat.state_known, 0);
   if (life_.ended()) return true;
   PresenceNotice notice;
@@ -377,7 +368,7 @@ FLUX_DECL std::vector<SharedItem> Room::items() const {
 }
 
 FLUX_DECL ItemsPage Room::items_sent_to(Membership& membership, const PageRequest& asked) {
-  const auto lock = lock_when_sent(*membership.lane);
+  const auto lock = membership.lane->lock_when_sent();
   return items_ ? items_->page(asked).copy() : ItemsPage();
 }
 

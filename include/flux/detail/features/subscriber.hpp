@@ -2,7 +2,7 @@
 #pragma once
 
 #include <flux/detail/core/audience.hpp>
-#include <flux/detail/features/room_view.hpp>
+#include <flux/detail/features/client_view.hpp>
 
 #include <functional>
 #include <string>
@@ -29,7 +29,8 @@ class Subscriber {
   /// earlier encoding, with `separator` between messages.
   virtual std::string change_view(const ClientView& view, const core::Receiver& client, char separator) = 0;
   /// Passes to `send`, as whole messages, what was held back while the client was congested. Returns false if that is no
-  /// longer known: then the client is closed.
+  /// longer known: then the client is closed. What is read must be later than all that is pending for the client
+  /// (`core::Lane::lock_when_sent`), and `send`, which writes to the socket, is called without the feature's lock.
   virtual bool catch_up(const Send& send) = 0;
   /// Leaves the receivers. The last call: the subscriber may delete itself.
   virtual void leave() = 0;
@@ -57,7 +58,7 @@ class Subscribers {
   }
   /// The subscriber must exist until it is told to leave.
   void add(Subscriber& subscriber) noexcept { subscriber.next_ = std::exchange(first_, &subscriber); }
-  /// Tells it to leave.
+  /// Tells it, which must be one of these, to leave.
   void remove(Subscriber& subscriber) {
     Subscriber** at = &first_;
     while (*at != &subscriber) at = &(*at)->next_;
@@ -68,7 +69,8 @@ class Subscribers {
     while (first_ != nullptr) remove(*first_);
   }
 
-  /// Calls `visit` with each, until it returns false. Returns whether none did.
+  /// Calls `visit` with each, until it returns false. Returns whether none did. `visit` may remove the one that it is
+  /// given, and no other.
   template <class Visit>
   bool each(const Visit& visit) const {
     for (Subscriber* at = first_; at != nullptr;) {

@@ -204,9 +204,16 @@ FLUX_DECL void ServerState::open(bool inline_first) {
   try {
     for (std::size_t i = 0; i < config_.threads; ++i) add_unit(i);
     open_listeners();
-    loop_watch_.start(loops());
-    if (context_ == nullptr) start_threads(inline_first ? 1 : 0, complete);
-    services_.start(*units_[0]->loop);
+    try {
+      loop_watch_.start(loops());
+      if (context_ == nullptr) start_threads(inline_first ? 1 : 0, complete);
+      services_.start(*units_[0]->loop);
+    } catch (const std::system_error& refused) {
+      if (refused.code() != std::errc::resource_unavailable_try_again) throw;
+      throw Error(Errc::bad_config,
+                  "the system has too few threads for Config::threads = " + std::to_string(config_.threads) +
+                      " and the workers of the stores: " + refused.what());
+    }
     endpoints_.start([this](const core::Loop& loop) -> std::optional<endpoints::LoopHome> {
       LoopUnit& unit = *units_[loop.index()];
       if (unit.stopping) return std::nullopt;
@@ -243,14 +250,11 @@ FLUX_DECL void ServerState::start_threads(std::size_t first, const std::shared_p
     const std::lock_guard lock(mutex_);
     return *complete;
   };
-  for (std::size_t i = first; i < units_.size(); ++i) try {
-      units_[i]->thread = std::thread([loop = units_[i]->loop, is_complete] {
-        if (is_complete()) loop->run();
-      });
-    } catch (const std::system_error& refused) {
-      throw Error(Errc::bad_config, "Config::threads is " + std::to_string(units_.size()) + ", but thread " +
-                                        std::to_string(i + 1) + " could not be created: " + refused.what());
-    }
+  for (std::size_t i = first; i < units_.size(); ++i) {
+    units_[i]->thread = std::thread([loop = units_[i]->loop, is_complete] {
+      if (is_complete()) loop->run();
+    });
+  }
 }
 
 FLUX_DECL void ServerState::add_unit(std::size_t index) {

@@ -9,7 +9,12 @@ namespace flux::storage {
 
 FLUX_DECL StoreQueue::StoreQueue(std::size_t threads, std::size_t per_room_max, std::size_t total_max)
     : per_room_max_(per_room_max), total_max_(total_max), slow_max_(std::max<std::size_t>(threads, 2) - 1) {
-  for (std::size_t i = 0; i < threads; ++i) workers_.emplace_back([this] { work(); });
+  try {
+    for (std::size_t i = 0; i < threads; ++i) workers_.emplace_back([this] { work(); });
+  } catch (...) {  // the system has no more threads
+    stop();
+    throw;
+  }
 }
 
 FLUX_DECL StoreQueue::~StoreQueue() { stop(); }

@@ -3,8 +3,8 @@
 
 #include <flux/config.hpp>
 #include <flux/detail/endpoints/request_type.hpp>
+#include <flux/detail/features/client_view.hpp>
 #include <flux/detail/features/request_table.hpp>
-#include <flux/detail/features/room_view.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/detail/transport/deflate.hpp>
 #include <flux/live.hpp>
@@ -69,7 +69,7 @@ class LiveWriter final : public features::ClientView, public features::PublicCha
                    const Result<features::ChatPage>& history) const;
   /// The application has removed the client from the room.
   void left(std::string& out, std::string_view room, std::string_view reason) const;
-  /// `id`: JSON text, or empty. `expires_at`: as for `append_access_payload`.
+  /// `id`: JSON text, or empty. `expires_at`: milliseconds since 1970; the largest number: never.
   void refreshed(std::string& out, std::string_view id, std::int64_t expires_at) const;
   /// `id`: JSON text, or empty.
   void error(std::string& out, std::string_view id, const Error& error) const;

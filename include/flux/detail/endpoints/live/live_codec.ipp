@@ -7,6 +7,8 @@
 #include <flux/detail/mode.hpp>
 #include <flux/detail/transport/websocket_frame.hpp>
 
+#include <limits>
+
 namespace flux::protocol {
 
 // --- Reading ---
@@ -314,7 +316,9 @@ FLUX_DECL void LiveWriter::public_removed(std::string& out, Offset offset) const
 FLUX_DECL void LiveWriter::refreshed(std::string& out, std::string_view id, std::int64_t expires_at) const {
   Message message(*this, out, live::reply::refreshed);
   if (!id.empty()) out.append(",\"id\":").append(id);
-  append_access_payload(message.payload(), expires_at);
+  detail::JsonObject payload(message.payload());
+  if (expires_at != std::numeric_limits<std::int64_t>::max()) payload.number("expiresAt", expires_at);
+  payload.end();
 }
 
 FLUX_DECL void LiveWriter::error(std::string& out, std::string_view id, const Error& error) const {

@@ -109,7 +109,11 @@ FLUX_DECL void LiveSession::on_drained() {
   const auto stopped = [this] { return !is_open() || connection()->congested(); };
   const auto write = [this](const core::SharedBytes& frame) {
     count_sent();
-    write_frames(frame, 0, frame->size());
+    if (frame->size() <= core::few_bytes) {
+      write_frames(*frame);
+    } else {
+      write_frames(frame, 0, frame->size());
+    }
   };
   if (catch_up(stopped, write)) return;
   counters().slow_readers_closed.add();
@@ -182,6 +186,7 @@ FLUX_DECL void LiveSession::refresh_access(const Request& request) {
 }
 
 FLUX_DECL void LiveSession::tell(const features::Notice& notice) {
+  if (!is_open()) return;
   std::string frame;
   writer().notice(frame, notice);
   count_sent();

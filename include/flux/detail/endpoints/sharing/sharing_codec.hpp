@@ -5,7 +5,7 @@
 #include <flux/config.hpp>
 #include <flux/detail/endpoints/request_type.hpp>
 #include <flux/detail/endpoints/socketio/socketio_codec.hpp>
-#include <flux/detail/features/room_view.hpp>
+#include <flux/detail/features/client_view.hpp>
 #include <flux/detail/mode.hpp>
 
 #include <array>

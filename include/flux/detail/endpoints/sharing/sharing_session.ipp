@@ -105,7 +105,8 @@ FLUX_DECL void SharingSession::take_changed(Grant grant) {
 }
 
 FLUX_DECL void SharingSession::tell(const features::Notice& notice) {
-  (void)socket_->emit(notice.name, {CheckedJson::text(std::string(notice.payload))}, false);  // refused if it is gone
+  if (!is_open()) return;
+  (void)socket_->emit(notice.name, {CheckedJson::text(std::string(notice.payload))}, false);  // never fails: it is open
 }
 
 // --- Called by others, from any thread ---
@@ -149,7 +150,11 @@ FLUX_DECL void SharingSession::drained() {
   const auto congested = [&] { return session.congested(); };
   const auto send = [&](const core::SharedBytes& encoded) {
     session.count_sent();
-    session.send_encoded(encoded);
+    if (encoded->size() <= core::few_bytes) {
+      session.send_encoded(*encoded, *encoded, 1);
+    } else {
+      session.send_encoded(encoded);
+    }
   };
   if (catch_up(congested, send)) return;
   loop()->counters().slow_readers_closed.add();

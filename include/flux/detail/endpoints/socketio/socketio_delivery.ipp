@@ -88,12 +88,11 @@ FLUX_DECL void append_socketio(core::Lane& lane, const protocol::SocketIoMessage
 }
 
 FLUX_DECL void send_message(EngineIoSession& session, const protocol::SocketIoMessage& message) {
-  constexpr std::size_t few_bytes = 4096;  // copied, so that they are sent together with others of this turn
   session.count_sent();
   const EngineIoEncoding encoding = session.encoding();
   if (encoding == EngineIoEncoding::websocket) {
     const auto pieces = message.websocket();
-    if (pieces.size() > 1 || pieces[0]->size() > few_bytes) return session.send_shared(pieces, message.packets());
+    if (pieces.size() > 1 || pieces[0]->size() > core::few_bytes) return session.send_shared(pieces, message.packets());
     return session.send_encoded(*pieces[0], {}, 1);
   }
   if (delivery_detail::has_long(message, encoding)) {
