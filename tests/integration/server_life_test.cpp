@@ -603,16 +603,6 @@ TEST_CASE("server: a permanent room survives a restart, and its presence still w
   }
 }
 
-/// For a child process: limits its memory to what it uses and `more` bytes, so that the stacks of threads do not fit.
-void limit_memory(::rlim_t more) {
-  std::size_t pages = 0;
-  std::ifstream("/proc/self/statm") >> pages;
-  ::rlimit limit{};
-  ::getrlimit(RLIMIT_AS, &limit);
-  limit.rlim_cur = more == RLIM_INFINITY ? limit.rlim_max : pages * static_cast<std::size_t>(::getpagesize()) + more;
-  if (::setrlimit(RLIMIT_AS, &limit) != 0) throw std::runtime_error("no limit");
-}
-
 TEST_CASE("server: a start for which the system has too few threads throws, and can be repeated") {
   if (is_sanitized) return;  // sanitizers reserve more memory than can be limited
   const Child child([](int output) {

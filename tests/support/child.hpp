@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstddef>
 #include <exception>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -85,4 +86,15 @@ inline void limit_file_size(std::size_t bytes) {
   ::getrlimit(RLIMIT_FSIZE, &limit);
   limit.rlim_cur = bytes;
   if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) throw std::runtime_error("no limit");
+}
+
+/// Limits the memory of this process, a child, to what it uses and `more` bytes, so that few stacks of threads fit;
+/// RLIM_INFINITY ends that. Not with sanitizers, which reserve more than can be limited.
+inline void limit_memory(::rlim_t more) {
+  std::size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  ::rlimit limit{};
+  ::getrlimit(RLIMIT_AS, &limit);
+  limit.rlim_cur = more == RLIM_INFINITY ? limit.rlim_max : pages * static_cast<std::size_t>(::getpagesize()) + more;
+  if (::setrlimit(RLIMIT_AS, &limit) != 0) throw std::runtime_error("no limit");
 }

@@ -1,3 +1,5 @@
+#include "../support/child.hpp"
+#include "../support/sanitized.hpp"
 #include "catch.hpp"
 
 #include <flux/detail/storage/store_queue.hpp>
@@ -10,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -378,6 +381,21 @@ TEST_CASE("store queue: one worker makes slow calls, too, and those that wait lo
   let_through.set_value();
   queue->stop();
   CHECK(order == "abcd");
+}
+
+TEST_CASE("store queue: if the system has too few threads the constructor throws, and those that it had end",
+          "[store_queue][threads]") {
+  if (flux_test::is_sanitized) return;
+  const auto made = in_child([] {
+    limit_memory(100'000'000);
+    try {
+      const StoreQueue queue(64, 10, 10);
+      return std::string("made");
+    } catch (const std::system_error&) {
+      return std::string("refused");
+    }
+  });
+  CHECK(made == "refused");
 }
 
 }  // namespace store_queue_test
