@@ -4,8 +4,6 @@
 #include <flux/detail/endpoints/payloads.hpp>
 #include <flux/detail/mode.hpp>
 
-#include <limits>
-
 namespace flux::protocol {
 
 FLUX_DECL void append_entry_payload(std::string& out, const features::PresenceEntry& entry) {

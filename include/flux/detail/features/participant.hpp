@@ -203,8 +203,9 @@ class Participant : public detail::SessionState {
   /// The client receives from a feature from now on. Call this before the subscriber takes its seat. Returns false if the
   /// client is closing: then it must not receive, because nobody would tell the subscriber to leave.
   bool subscribe(Subscriber& subscriber) noexcept {
-    if (is_open()) subscribers_.add(subscriber);
-    return is_open();
+    if (!is_open()) return false;
+    subscribers_.add(subscriber);
+    return true;
   }
   /// Null: the client does not receive from this feature.
   Subscriber* subscriber_of(const void* feature) const noexcept { return subscribers_.of(feature); }
