@@ -409,8 +409,9 @@ struct Config {
   /// A handler that holds its event loop for this long is logged, while it still runs and when it has returned, and
   /// counted in `Stats::slow_handlers`: until it returns, the loop serves no other client. Detected within a quarter of
   /// this time; at most 100 years. 0: not watched. Timers and the callbacks of an HttpExchange are handlers, too; the
-  /// `done` callbacks of calls such as `Server::share` are not. The client is named if it is known: one of bare
-  /// Engine.IO after it has connected only if a limit counts addresses.
+  /// `done` callbacks of calls such as `Server::share` are not. The line has the name of the event or method, or the path
+  /// of the request (47 bytes of it), and the client if it is known: one of bare Engine.IO after it has connected only if
+  /// a limit counts addresses.
   std::chrono::milliseconds slow_handler{1'000};
 
   LogLevel log_level = LogLevel::info;  ///< lines above this level are not passed to `log`

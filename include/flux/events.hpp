@@ -182,8 +182,9 @@ class FileRequest : public AccessRequest {
   /// The session that shares the file, or whose ticket the upload has; else none. Its claims: `session()->grant().claims`.
   /// Sharing is not an HTTP request: path, query and headers are empty then.
   virtual std::optional<Session> session() const = 0;
-  /// What `flux::Auth` (flux/auth.hpp) has verified of the token or API key that the request shows; when a session shares
-  /// a file, the session's grant. Otherwise empty. `accept()` without an identity accepts the client as this one.
+  /// What `flux::Auth` (flux/auth.hpp) has verified of the token or API key that the request shows, or, if there is no
+  /// connect handler either, the token verifier of the token; when a session shares a file, the session's grant. Otherwise
+  /// empty. `accept()` without an identity accepts the client as this one.
   virtual const Grant& grant() const = 0;
 };
 
@@ -200,6 +201,7 @@ struct StoredFile {
   FileInfo file;                   ///< complete: with id, size, owner and, if `FilesOptions::sha256` is set, the digest
   RoomId room;                     ///< the room that it was uploaded to; empty: none, or the public space
   std::optional<Session> session;  ///< the session that sent it, or whose ticket or user it was uploaded with in a room
+  Grant grant;                     ///< what the last request of the upload was accepted with, or the session has
 };
 
 /// A token is to be verified: that of a `join_room` or `refresh`, or, if there is no connect handler, one that a client

@@ -41,10 +41,10 @@ TEST_CASE("blocked loops: a handler that holds its loop is logged with its clien
   server.start();
   LiveClient ann(server.port());
   ann.join("r");
-  ann.send("broadcast_event", R"({"event":"e"})");
+  ann.send("broadcast_event", R"({"event":"move"})");
   const std::string line = lines.returned.get();
-  CHECK(line.find("the \"event\" handler of the client " + client + " returned") == 0);
-  CHECK(first.find("the \"event\" handler of the client " + client + " holds") == 0);
+  CHECK(line.find("the \"event\" handler (\"move\") of the client " + client + " returned") == 0);
+  CHECK(first.find("the \"event\" handler (\"move\") of the client " + client + " holds") == 0);
   CHECK(server.stats().slow_handlers == 1);
 }
 
@@ -52,16 +52,16 @@ TEST_CASE("blocked loops: a callback of an HTTP request is watched, too") {
   BlockedLines lines;
   flux::Server server(lines.config());
   std::string first;
-  server.route("POST", "/", [&](const flux::HttpExchange& exchange) {
+  server.route("POST", "/report", [&](const flux::HttpExchange& exchange) {
     exchange.read_body([&, exchange](const std::string&) {
       first = lines.running.get();
       exchange.respond(200, exchange.remote_address());
     });
   });
   server.start();
-  const std::string client = HttpClient(server.port()).request(post("/", "x")).body;
+  const std::string client = HttpClient(server.port()).request(post("/report", "x")).body;
   lines.returned.get();
-  CHECK(first.find("the \"HTTP\" handler of the client " + client + " holds") == 0);
+  CHECK(first.find("the \"HTTP\" handler (\"/report\") of the client " + client + " holds") == 0);
 }
 
 TEST_CASE("blocked loops: a handler of bare Engine.IO is logged with its client if a limit counts addresses") {

@@ -242,7 +242,9 @@ TEST_CASE("files: on_file_stored hears of each file once, before its client does
     Fixture files({.blocks = blocks});
     files.config.files.sha256 = flux::core::has_digests();
     files.before_start = [&](flux::Server& server) {
-      server.on_file([](FileRequest& file) { file.accept({.user_id = "ann"}); });
+      server.on_file([](FileRequest& file) {
+        file.accept(flux::Grant({.user_id = "ann"}, {}, std::nullopt, flux::JsonText::object({{"team", 7}})));
+      });
       server.on_file_stored([&](const flux::StoredFile& file) {
         const std::lock_guard lock(mutex);
         stored.push_back(file);
@@ -262,6 +264,7 @@ TEST_CASE("files: on_file_stored hears of each file once, before its client does
     CHECK(whole.file == files.store->info(whole.file.id).value());
     CHECK(whole.file.state == flux::FileState::complete);
     CHECK(whole.file.owner == "ann");
+    CHECK(whole.grant.claims.get<int>("/team") == 7);
     CHECK(whole.file.sha256.empty() != flux::core::has_digests());
     CHECK(whole.room.empty());
     CHECK_FALSE(whole.session.has_value());
@@ -277,8 +280,30 @@ TEST_CASE("files: on_file_stored hears of each file once, before its client does
     const auto at_once = client.request(tus("POST", "/files", "Upload-Length: 2\r\n", "xy"));
     CHECK("/files/" + last(3).file.id == path_of(at_once));
     CHECK(client.request(tus("POST", "/files", "Upload-Length: 0\r\n")).status == 201);
-    last(4);
+    CHECK(last(4).grant.claims.get<int>("/team") == 7);
   }
+}
+
+TEST_CASE("files: without a connect handler, the file handler gets what the token verifier has granted") {
+  Fixture files;
+  files.before_start = [](flux::Server& server) {
+    server.on_token([](flux::TokenRequest& request) {
+      if (request.token() != "good") return request.refuse("no such token");
+      request.accept(flux::Grant({.user_id = "ann"}, {}, std::nullopt, flux::JsonText::object({{"team", 7}})));
+    });
+    server.on_file([](FileRequest& request) {
+      if (request.action() == FileAction::upload) return request.accept();
+      request.grant().claims.get<int>("/team") == 7 ? request.accept()
+                                                    : request.refuse("not of this team", flux::Errc::forbidden);
+    });
+  };
+  files.start();
+  auto client = files.client();
+  const std::string id = path_of(client.request(post("/files", "x", "Authorization: Bearer good\r\n")));
+  CHECK(files.store->info(id.substr(7)).value().owner == "ann");
+  CHECK(client.request(get(id, "Authorization: Bearer good\r\n")).status == 200);
+  CHECK(client.request(get(id)).status == 403);
+  CHECK(client.request(get(id, "Authorization: Bearer bad\r\n")).status == 401);
 }
 
 TEST_CASE("files: two requests complete an upload, on_file_stored hears of it once") {
@@ -1242,6 +1267,7 @@ TEST_CASE("files: on_file_stored gets the room and the session of a member's upl
   std::vector<flux::StoredFile> stored;
   Fixture files;
   files.before_start = [&](flux::Server& server) {
+    server.on_connect([](flux::ConnectRequest& request) { request.accept({.user_id = "ann"}); });
     server.on_file_stored([&](const flux::StoredFile& file) {
       const std::lock_guard lock(mutex);
       stored.push_back(file);
@@ -1259,6 +1285,8 @@ TEST_CASE("files: on_file_stored gets the room and the session of a member's upl
     CHECK(stored.back().room == "r");
     REQUIRE(stored.back().session.has_value());
     CHECK(stored.back().session->id() == member.id);
+    CHECK(stored.back().grant == stored.back().session->grant());
+    CHECK(stored.back().grant.identity.user_id == "ann");
   };
   CHECK(client.request(post("/files?ticket=" + ticket, "x")).status == 201);
   check_last(1);

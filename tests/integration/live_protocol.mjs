@@ -52,7 +52,7 @@ describe('the first two tables', () => {
     ada.send({type: 'join_room', payload: {roomId: 'first', presence: {x: 1}, name: 'Ada', email: 'ada@example.com'}});
     const frame = await ada.next('room_joined');
     assert.deepEqual(keys(frame), ['payload', 'type']);
-    // The reference's four members, and ours: mode, position and serverTime.
+    // The four members that existing clients read, and mode, position and serverTime.
     assert.deepEqual(keys(frame.payload), [
       'chatHistory',
       'connectionId',
@@ -136,7 +136,7 @@ describe('the first two tables', () => {
     const mine = await ada.next('chat_message');
     assert.deepEqual(await ben.next('chat_message'), mine);
     assert.deepEqual(keys(mine), ['payload', 'type']);
-    // The reference's members, and ours: offset.
+    // The members that existing clients read, and offset.
     assert.deepEqual(keys(mine.payload), [
       'connectionId',
       'createdAt',

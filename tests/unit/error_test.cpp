@@ -83,7 +83,7 @@ TEST_CASE("error: on the wire a code is in upper case, and an unknown one is a s
   CHECK(to_wire_name(static_cast<Errc>(999)) == "SERVER_ERROR");
   CHECK(to_wire_name(Errc::server_error) == "SERVER_ERROR");
   CHECK(to_wire_name(Errc::invalid_json) == "INVALID_JSON");
-  // The reference has a single code for every error in a message.
+  // Clients of protocol live know a single code for every error in a message.
   for (const Errc code : {Errc::invalid_message, Errc::unknown_type, Errc::invalid_argument}) {
     CHECK(to_wire_name(code) == "INVALID_MESSAGE");
   }

@@ -47,19 +47,36 @@ class RunningHandler {
     std::uint8_t kind_ = none;
   };
 
+  /// What the handler was called about: the beginning of the event's or method's name, or of the request's path.
+  class Subject {
+   public:
+    Subject() = default;
+    explicit Subject(std::string_view text) noexcept
+        : size_(static_cast<std::uint8_t>(std::min(text.size(), bytes_.size()))) {
+      std::copy_n(text.begin(), size_, bytes_.begin());
+    }
+    /// As the client has sent it. Empty: nothing that has a name.
+    std::string_view text() const noexcept { return {bytes_.data(), size_}; }
+
+   private:
+    std::array<char, 47> bytes_{};
+    std::uint8_t size_ = 0;
+  };
+
   struct Seen {
     std::uint64_t call = 0;  ///< a different number for each call; 0: no handler runs
     const char* what = "";   ///< a literal, such as "chat"
     Client client{};
+    Subject subject{};
   };
 
   /// A handler is running until this is destroyed. Handlers may be nested; then the inner one is seen.
   class Call {
    public:
     /// `what`: a literal.
-    Call(RunningHandler& running, std::string_view what, const Client& client)
+    Call(RunningHandler& running, std::string_view what, const Client& client, std::string_view subject = {})
         : running_(running), outer_(running.seen()) {
-      running_.set({++running_.calls_, what.data(), client});
+      running_.set({++running_.calls_, what.data(), client, Subject(subject)});
     }
     ~Call() { running_.set(outer_); }
     Call(const Call&) = delete;
@@ -76,26 +93,43 @@ class RunningHandler {
     Seen seen;
     seen.call = call_.load(std::memory_order_acquire);
     seen.what = what_.load(std::memory_order_relaxed);
-    Words words{};
-    for (std::size_t i = 0; i < words.size(); ++i) words[i] = client_[i].load(std::memory_order_relaxed);
-    seen.client = std::bit_cast<Client>(words);
+    seen.client = client_.load<Client>();
+    seen.subject = subject_.load<Subject>();
     return seen;
   }
 
  private:
-  using Words = std::array<std::uint64_t, 6>;
+  /// 48 bytes, each word of them atomic.
+  class Words {
+   public:
+    template <class T>
+    T load() const noexcept {
+      Plain plain{};
+      for (std::size_t i = 0; i < plain.size(); ++i) plain[i] = words_[i].load(std::memory_order_relaxed);
+      return std::bit_cast<T>(plain);
+    }
+    template <class T>
+    void store(const T& value) noexcept {
+      const auto plain = std::bit_cast<Plain>(value);
+      for (std::size_t i = 0; i < plain.size(); ++i) words_[i].store(plain[i], std::memory_order_relaxed);
+    }
+
+   private:
+    using Plain = std::array<std::uint64_t, 6>;
+    std::array<std::atomic<std::uint64_t>, 6> words_{};
+  };
 
   void set(const Seen& seen) noexcept {
-    const auto words = std::bit_cast<Words>(seen.client);
     what_.store(seen.what, std::memory_order_relaxed);
-    for (std::size_t i = 0; i < words.size(); ++i) client_[i].store(words[i], std::memory_order_relaxed);
+    client_.store(seen.client);
+    subject_.store(seen.subject);
     call_.store(seen.call, std::memory_order_release);
   }
 
   std::uint64_t calls_ = 0;  // the loop's thread only
   std::atomic<std::uint64_t> call_{0};
   std::atomic<const char*> what_{""};
-  std::array<std::atomic<std::uint64_t>, 6> client_{};
+  Words client_, subject_;
 };
 
 }  // namespace flux::core

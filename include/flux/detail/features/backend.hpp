@@ -241,11 +241,13 @@ struct Backend {
     files->hold(file, std::move(holder), std::move(done));
   }
 
-  /// Tells the application that a client has uploaded a file. `session`: null if there is none.
+  /// Tells the application that a client has uploaded a file. `session`: null if there is none. `grant`: what the client
+  /// was accepted with; null: what the session has.
   void tell_stored(core::LoopCounters& counters, const FileInfo& file, const RoomId& room,
-                   core::SessionDirectory::SessionPtr session) const {
+                   core::SessionDirectory::SessionPtr session, std::shared_ptr<const Grant> grant) const {
     if (!handlers.stored_file) return;
-    StoredFile stored{file, room, {}};
+    if (!grant && session) grant = session->grant();
+    StoredFile stored{file, room, {}, grant ? *grant : Grant()};
     if (session) stored.session.emplace(std::move(session));
     guarded(counters, "stored file", [&] { handlers.stored_file(stored); });
   }
@@ -304,7 +306,8 @@ struct Backend {
   template <class F>
   bool guarded(core::LoopCounters& counters, std::string_view what, F&& handler,
                const core::RunningHandler::Client& client = {}, const HandledNames& about = {}) const {
-    const core::RunningHandler::Call call(counters.running, what, client);
+    const core::RunningHandler::Call call(counters.running, what, client,
+                                          about.name != nullptr ? std::string_view(*about.name) : std::string_view());
     const bool returned = returns(what, handler, client, about);
     if (!returned) counters.handler_errors.add();
     return returned;

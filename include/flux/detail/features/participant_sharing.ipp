@@ -130,7 +130,7 @@ FLUX_DECL void Participant::share_whole(const RoomPtr& room, WholeFile whole,
     if (extras_) --extras_->uploads;
     if (!hold) return done(hold.error());
     if (!is_open()) return;  // the file is deleted
-    backend().tell_stored(loop()->counters(), (*hold)->info(), room ? room->id() : RoomId(), self);
+    backend().tell_stored(loop()->counters(), (*hold)->info(), room ? room->id() : RoomId(), self, nullptr);
     share_permitted(room, (*hold)->stored_data(), *hold, done);
   };
   auto wanted = [this, self = self(), room] {

@@ -64,8 +64,8 @@ class Gate {
   /// Whether a client may still get this grant, which the gate gave it for a connection that is not complete yet; null: an
   /// empty one. Errors: unauthorized if it has expired or was revoked since.
   Result<void> still_valid(const Grant* grant) const;
-  /// What the authenticator grants to a client that wants to do something with a file; an empty grant if there is no
-  /// authenticator, or the client presents nothing and need not.
+  /// What the authenticator grants to a client that wants to do something with a file, or if there is neither that nor a
+  /// connect handler, the token verifier; an empty grant if nobody verifies, or the client presents nothing and need not.
   void recognize(const LoopPtr& loop, const Shown& shown, Done done) const;
   /// A client, which was recognized as `known`, wants to do something with a file. `file` must be set.
   void let_use(const LoopPtr& loop, const Shown& shown, FileSubject subject, Grant known, Done done) const;

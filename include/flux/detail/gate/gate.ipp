@@ -185,7 +185,10 @@ FLUX_DECL void Gate::refresh(const LoopPtr& loop, const Shown& shown, std::strin
 }
 
 FLUX_DECL void Gate::recognize(const LoopPtr& loop, const Shown& shown, Done done) const {
-  if (!authenticator_) return done(Grant());
+  if (!authenticator_) {
+    if (connect || !token || token_of(shown).empty()) return done(Grant());
+    return let_in(loop, shown, std::move(done));
+  }
   const Credential credential = credential_of(shown);
   if (!credential.empty()) return authenticate(loop, shown.client(), credential, std::move(done));
   if (!connect && authenticator_->required()) return done(Error(Errc::unauthorized, "Authentication required"));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flux/detail/core/utf8.hpp>
 #include <flux/detail/mode.hpp>
 #include <flux/detail/server/loop_watch.hpp>
 
@@ -68,8 +69,9 @@ FLUX_DECL void LoopWatch::report(BlockedHandler::Found found, const BlockedHandl
   if (found == BlockedHandler::Found::nothing) return;
   const bool ended = found == BlockedHandler::Found::ended;
   if (!ended) count_.fetch_add(1, std::memory_order_relaxed);
-  const auto& [call, what, client] = of.handler();
+  const auto& [call, what, client, subject] = of.handler();
   std::string line = std::string("the \"").append(what).append("\" handler");
+  if (!subject.text().empty()) line.append(" (\"").append(core::shown(subject.text())).append("\")");
   if (const std::string address = client.text(); !address.empty()) line.append(" of the client ").append(address);
   line.append(ended ? " returned; it held event loop " : " holds event loop ").append(std::to_string(loop));
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(of.time()).count();

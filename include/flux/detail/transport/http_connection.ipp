@@ -142,7 +142,8 @@ FLUX_DECL void HttpConnection::ask_about(const Route& route,
 
 FLUX_DECL void HttpConnection::call_route(const Route& route,
                                           const std::shared_ptr<flux::detail::HttpExchangeState>& exchange) {
-  const core::RunningHandler::Call call(connection_->loop().counters().running, "HTTP", exchange->client());
+  const core::RunningHandler::Call call(connection_->loop().counters().running, "HTTP", exchange->client(),
+                                        exchange->head().path());
   try {
     if (route.files) {
       answer_with_file(exchange, *route.files, exchange->captures().all().back().second);

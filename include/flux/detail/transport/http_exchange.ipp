@@ -41,7 +41,7 @@ void HttpExchangeState::on_owner(Call call) {
 
 template <class Call>
 void HttpExchangeState::guarded(Call&& call) {
-  const core::RunningHandler::Call running(loop_->counters().running, "HTTP", client_);
+  const core::RunningHandler::Call running(loop_->counters().running, "HTTP", client_, head_.path());
   try {
     call();
   } catch (...) {

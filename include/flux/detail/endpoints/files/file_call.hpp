@@ -53,6 +53,8 @@ class FileCall final : public UploadBody, public std::enable_shared_from_this<Fi
   /// no answer within `Limits::answer_timeout`. `session`: the one whose ticket the request has; null if it has none.
   void ask(FileAction action, FileInfo file, RoomId room, std::shared_ptr<SessionState> session,
            std::function<void(const Identity&)> accepted);
+  /// What `ask` has accepted the client with; null: nothing.
+  const std::shared_ptr<const Grant>& grant() const noexcept { return granted_; }
   /// Counts the request against `Limits::operations`: for its address, or if there is a grant for its user. Returns
   /// false if it is over a rate: then the client has been answered.
   bool count(FileAction action, const Grant* grant);
@@ -105,6 +107,7 @@ class FileCall final : public UploadBody, public std::enable_shared_from_this<Fi
   const bool speaks_tus_;
   bool body_read_;
   bool over_ = false;
+  std::shared_ptr<const Grant> granted_;
   std::shared_ptr<const Grant> known_;  // that of the client's token or API key, if a file handler is asked; null: none
   bool address_counted_ = false;        // against the rate of its operation
   bool user_counted_ = false;

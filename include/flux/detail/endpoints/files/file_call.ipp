@@ -143,6 +143,7 @@ FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room, std:
   if (!hub_.gate.file && (session || (!options().authenticated && permitted))) {
     if (!permitted) return refuse(insufficient(of_session.get(), room));
     if (of_session && !count(action, of_session.get())) return;
+    granted_ = of_session;
     end_with_revocation(of_session);
     return accepted({});
   }
@@ -155,7 +156,8 @@ FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room, std:
       return self->refuse(insufficient(&*grant, room));
     }
     if (!self->count(action, &*grant)) return;
-    self->end_with_revocation(of_session, gate::kept(*grant));
+    self->granted_ = gate::kept(*grant);
+    self->end_with_revocation(of_session, self->granted_);
     accepted(grant->identity);
   };
   const gate::ShownOverHttp shown("files", head(), exchange_->client());

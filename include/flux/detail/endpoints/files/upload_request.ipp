@@ -192,7 +192,7 @@ FLUX_DECL void UploadRequest::tell_stored() const {
   const Hub& hub = call_->hub();
   const auto room = origin_.room.lock();
   const RoomId room_id = room ? room->id() : RoomId();
-  hub.tell_stored(call_->loop().counters(), file_, room_id, hub.member(origin_.connection, room_id));
+  hub.tell_stored(call_->loop().counters(), file_, room_id, hub.member(origin_.connection, room_id), call_->grant());
 }
 
 FLUX_DECL void UploadRequest::complete_file() {
