@@ -26,7 +26,9 @@
 #include <flux/storage/file_info.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,6 +62,8 @@ class LaterAnswer {
   explicit LaterAnswer(std::shared_ptr<AnswerTarget<Grant>> target) : target_(std::move(target)) {}
   /// As `AccessRequest::accept`.
   void accept(Identity identity = {}) const;
+  template <std::size_t N>
+  void accept(const std::initializer_list<const char*> (&unclear)[N]) const = delete;
   /// As `AccessRequest::accept`, with permissions and an expiry.
   template <std::same_as<Grant> G>
   void accept(G grant) const {
@@ -116,6 +120,10 @@ class AccessRequest {
   /// Accepts the client as `identity`; an identity with a user_id counts as verified. A name that is not UTF-8 is repaired;
   /// if another member is not UTF-8, the client is refused and the reason is logged.
   void accept(Identity identity = {});
+  /// Not for `accept({{"7"}, {"read:*"}})`, where the permission would become the name: write
+  /// `accept(flux::Grant({.user_id = "7"}, {"read:*"}))`.
+  template <std::size_t N>
+  void accept(const std::initializer_list<const char*> (&unclear)[N]) = delete;
   /// As above, with permissions and an expiry: at `Grant::expires_at` the client is disconnected (4401), unless it has
   /// shown a new token by then. If that time is already past, the client is refused.
   template <std::same_as<Grant> G>
@@ -174,7 +182,8 @@ class FileRequest : public AccessRequest {
  public:
   /// What the client wants to do.
   virtual FileAction action() const = 0;
-  /// What is known of the file; for an upload that begins, what the client announces, without an id.
+  /// What is known of the file; for an upload that begins, what the client announces, without an id. If there is no such
+  /// file, only the id: a client that is accepted gets 404, and one that is refused does not learn which files exist.
   virtual const FileInfo& file() const = 0;
   /// The room that is told of the upload's progress, or in which the file is to be shared; empty: none, or the public
   /// space.

@@ -115,6 +115,9 @@ struct AdoptOptions {
   /// Whether it stays open after the answer to a plain HTTP request. False: it is closed (`Connection: close`), because the
   /// client may send its next request to the application, which no longer reads it. True: flux answers all that follow.
   bool keep_alive = false;
+  /// Whether the connection is encrypted if the server has TLS (`Config::tls`); the bytes already read are the client's
+  /// then, as they came. False: it is plain HTTP, for example because a proxy in front of the application decrypts.
+  bool tls = true;
 };
 
 /// Options of a folder of static files.

@@ -229,7 +229,8 @@ class JsonText {
   JsonView view() const& noexcept { return JsonView(text_); }
   JsonView view() const&& = delete;
 
-  /// As `JsonView::at`, but a copy.
+  /// As `JsonView::at`, but a copy. To go over what is inside, pass the pointer: `json.members("/x")`. A loop over
+  /// `json.at("/x")->members()` would read a copy that no longer exists, as would one over `server.room_data(r)->members()`.
   std::optional<JsonText> at(std::string_view pointer) const;
   /// As `JsonView::get`.
   template <JsonReadable T>

@@ -78,7 +78,7 @@ class Server {
   /// Reads the certificate and key again; new connections use them. Errors: tls_failed; the old ones stay in use.
   Outcome<void> reload_certificates();
   /// Takes over a connection that the application accepted: a native socket, and the bytes already read from it,
-  /// beginning with the request line. Takes ownership of the socket, which may be a blocking one. `flux/asio.hpp` has the
+  /// beginning with the request line, or, if the server has TLS (`AdoptOptions::tls`), with the handshake. Takes ownership of the socket, which may be a blocking one. `flux/asio.hpp` has the
   /// form for Asio sockets. A request that is not an upgrade is answered, and the connection closed, unless `options` keep
   /// it. Errors: stopped, and the socket is closed without an answer; invalid_argument if it is not an open socket, or not
   /// one of TCP, which is closed.
@@ -166,7 +166,7 @@ class Server {
   /// Bytes of `reason` that are not UTF-8 become U+FFFD. Errors: room_not_found.
   Outcome<void> close_room(const RoomId& room, std::string_view reason = {});
   /// Puts a client in a room, which must exist. `on_join` is not asked, `on_joined` is called. The client gets the same
-  /// `room_joined` as if it had asked, without an id; in data sharing `room:joined`. `presence`: an object; none: what the
+  /// `room_joined` as if it had asked, but no ack; in data sharing `room:joined`. `presence`: an object; none: what the
   /// client has set in that room, otherwise `{}`. A client that may be in one room only leaves its other room, as when it
   /// joins by itself. `done`, if given, is called on an event loop, or before this returns.
   /// Errors: session_not_found, also if the client disconnects meanwhile; forbidden or unauthorized if its grant lacks what
@@ -295,7 +295,8 @@ class Server {
   /// owner; invalid_argument (the name, the type, the owner); overloaded, stopped, store_failed; forbidden without a file
   /// store.
   void store_file(NewFile file, std::function<void(Result<FileInfo>)> done = {});
-  /// A link that downloads the file without further checks for `valid_for`, 1 s to 100 years: a path with a query, to be
+  /// A link that downloads the file without further checks for `valid_for` (until the server ends, if
+  /// `FilesOptions::link_key` is empty), 1 s to 100 years: a path with a query, to be
   /// appended to the address at which clients reach the server, including a prefix that a proxy strips:
   /// "https://example.com/rt" + link. `file_name`: the name that the client saves it under, at most
   /// `file_name_bytes_max`, repaired if it is not UTF-8; empty: the uploader's name.

@@ -61,7 +61,8 @@ class Session {
   /// or (data sharing) reserved, and for a room that is not UTF-8; message_too_large above `Limits::message_bytes_max`.
   Outcome<Sent> send(std::string_view event, const JsonText& payload, const RoomId& room = {}) const;
   /// Closes the connection with `code` and `reason` (repaired if it is not UTF-8, and cut to 123 bytes). Socket.IO clients
-  /// get neither. Does nothing if the connection is already closed.
+  /// get neither. Does nothing if the connection is already closed. A handler's own answer arrives before, and so does what
+  /// was sent; what the client sends afterwards is ignored.
   void close(CloseCode code, std::string_view reason = {}) const;
 
   friend bool operator==(const Session&, const Session&) = default;

@@ -20,7 +20,8 @@ namespace flux {
 using RoomId = std::string;
 /// 13 characters, chosen by the server, unique for the server's lifetime. Protocol live calls it `connectionId`.
 using SessionId = std::string;
-/// Counts the messages of one room from 1; 0 means "before the first" or "none".
+/// A number that grows with the messages of one room, from 1; 0 means "before the first" or "none". Chat messages are
+/// counted by the store, and everything that is sent in a room by its `Position`: the two can't be compared.
 using Offset = std::uint64_t;
 
 /// The `connectionId` of messages that the application itself sends.

@@ -729,6 +729,32 @@ TEST_CASE("files: the handler is asked about each action, with the file and its 
   CHECK(log == std::vector<std::string>{"0n", "0annn", "0annn", "0annn", "1annn", "2annn", "2annn"});
 }
 
+TEST_CASE("files: a client that is refused does not learn which files exist, or are complete") {
+  Fixture files;
+  files.before_start = [](flux::Server& server) {
+    server.on_file([](FileRequest& request) {
+      const auto user = request.header("X-User");
+      if (!user) return request.refuse("log in");
+      if (request.file().owner != *user && request.file().id != "")
+        return request.refuse("not yours", flux::Errc::forbidden);
+      request.accept({.user_id = std::string(*user)});
+    });
+  };
+  files.start();
+  auto client = files.client();
+  const std::string ann = "X-User: ann\r\n";
+  const std::string complete = path_of(client.request(post("/files", "x", ann)));
+  const std::string begun = path_of(client.request(tus("POST", "/files", "Upload-Length: 2\r\n" + ann)));
+  const std::string unknown = "/files/00000000-0000-4000-8000-000000000000";
+  for (const std::string& path : {complete, begun, unknown}) {
+    CHECK(client.request(get(path)).status == 401);
+    CHECK(client.request(get(path, "X-User: bob\r\n")).status == 403);
+    CHECK(client.request(tus("PATCH", path, "Upload-Offset: 0\r\n", "")).status == 401);
+    CHECK(client.request("DELETE " + path + " HTTP/1.1\r\nHost: h\r\n\r\n").status == 401);
+  }
+  CHECK(client.request(get(begun, ann)).status == 404);
+}
+
 TEST_CASE("files: an upload is continued and asked about by its owner alone") {
   Fixture files;
   files.before_start = [](flux::Server& server) {
@@ -1063,7 +1089,9 @@ TEST_CASE("files: links work without the handler, until they expire") {
   CHECK(got.body == "x");
   CHECK(got.has("Content-Disposition: attachment; filename=\"n_u\"; filename*=UTF-8''n%C3%A4u"));
   CHECK(client.request(get(link + "0")).body == "this link is invalid or has expired");
-  clock->advance(61s);
+  clock->advance(59'999ms);
+  CHECK(files.client().request(get(link)).status == 200);
+  clock->advance(1ms);
   CHECK(files.client().request(get(link)).body == "this link is invalid or has expired");
   CHECK(server.file_link("../x", 60s).error().code() == flux::Errc::invalid_argument);
   for (const auto valid_for : {0s, -1s, std::chrono::seconds::min(), std::chrono::seconds::max()}) {

@@ -7,6 +7,10 @@
 #include <flux/socketio.hpp>
 #include <flux/storage/memory_chat_store.hpp>
 
+#if defined(FLUX_WITH_TLS) && FLUX_WITH_TLS
+#include "unit/support/certificate.hpp"
+#endif
+
 #include <asio/post.hpp>
 #include <asio/read_until.hpp>
 #include <asio/streambuf.hpp>
@@ -494,6 +498,25 @@ TEST_CASE("adopt: with the server stopped, the socket is closed and the error sa
     CHECK(client.to_end().empty());
   }
 }
+
+#if defined(FLUX_WITH_TLS) && FLUX_WITH_TLS
+TEST_CASE("adopt: a server with TLS takes over a connection that is not encrypted, if the application says so") {
+  asio::io_context context;
+  asio::ip::tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
+  const flux::testing::TestCertificate certificate;
+  auto config = test_config();
+  config.listen.clear();
+  config.tls = {certificate.certificate_file(), certificate.private_key_file()};
+  flux::Server server(config);
+  server.start();
+  for (const bool tls : {false, true}) {
+    HttpClient client(acceptor.local_endpoint().port());
+    flux::adopt(server, acceptor.accept(), get("/"), {.tls = tls});
+    const std::string answer = client.to_end();
+    CHECK((answer.find("HTTP/1.1 404") == 0) == !tls);
+  }
+}
+#endif
 
 TEST_CASE("adopt: while the server stops, every socket is served or closed") {
   asio::io_context context;

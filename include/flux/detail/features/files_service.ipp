@@ -182,8 +182,8 @@ FLUX_DECL Result<std::string> FilesService::link(const FileId& file, std::chrono
     return Error(Errc::invalid_argument, "a file name has at most " + std::to_string(file_name_bytes_max) +
                                              " bytes, not " + std::to_string(name.size()));
   }
-  const std::int64_t now = files_->unix_ms() / 1000;
-  return links_.query(file, now + valid_for.count(), name).transform([&](const std::string& query) {
+  const std::chrono::milliseconds valid_ms = valid_for;
+  return links_.query(file, files_->unix_ms() + valid_ms.count(), name).transform([&](const std::string& query) {
     return gate::file_path(options().path, file) + "?" + query;
   });
 }

@@ -302,7 +302,7 @@ class Participant : public detail::SessionState {
         note_refused(what, answer.error());
         return done(answer.error());
       }
-      if (!is_open()) return;  // the handler has closed it
+      if (!is_open() && !is_consumed(event)) return;  // the handler has closed it
       if (const auto owed = static_cast<Vetoable&>(event).verdict_) {
         const auto kept = std::make_shared<Event>(std::move(event));
         return hold_until<void>(*owed, "the application took too long to decide; try again",
@@ -320,6 +320,13 @@ class Participant : public detail::SessionState {
   }
 
  private:
+  /// Whether nothing is left to do with it but to answer.
+  template <class Event>
+  static bool is_consumed(const Event& event) {
+    if constexpr (requires { event.consumed(); }) return event.consumed();
+    return false;
+  }
+
   class WaitingJoin;
   struct Joining;
 

@@ -19,14 +19,14 @@ class FileLinks {
   /// `key`: at least 16 bytes; empty: a random one.
   explicit FileLinks(std::string key);
 
-  /// The query of a link to `file` that is valid until `expires` (seconds since 1970):
-  /// "filename=NAME&expires=SECONDS&signature=HEX"; without the filename if it is empty.
+  /// The query of a link to `file` that is valid until `expires` (milliseconds since 1970):
+  /// "filename=NAME&expires=MILLISECONDS&signature=HEX"; without the filename if it is empty.
   /// Errors: server_error in a build without digests.
   Result<std::string> query(std::string_view file, std::int64_t expires, std::string_view name) const;
 
   /// Whether a query claims to be that of a link: such a request is permitted by its signature only.
   static bool is_link(std::string_view query);
-  /// Whether `query` returned this query for this file, and it has not expired at `now` (seconds since 1970).
+  /// Whether `query` returned this query for this file, and it has not expired at `now` (milliseconds since 1970).
   bool admits(std::string_view file, std::string_view query, std::int64_t now) const;
 
  private:

@@ -34,10 +34,10 @@ FLUX_DECL Result<std::string> FileLinks::signature(std::string_view file, std::s
 
 FLUX_DECL Result<std::string> FileLinks::query(std::string_view file, std::int64_t expires,
                                                std::string_view name) const {
-  const std::string seconds = std::to_string(expires);
+  const std::string expires_text = std::to_string(expires);
   const std::string of_name = name.empty() ? std::string() : "filename=" + transport::url_encode(name) + "&";
-  return signature(file, seconds, name).transform([&](const std::string& signed_text) {
-    return of_name + "expires=" + seconds + "&signature=" + signed_text;
+  return signature(file, expires_text, name).transform([&](const std::string& signed_text) {
+    return of_name + "expires=" + expires_text + "&signature=" + signed_text;
   });
 }
 
@@ -61,7 +61,7 @@ FLUX_DECL bool FileLinks::admits(std::string_view file, std::string_view query, 
   if (error != std::errc() || read_to != end) return false;
   const auto name = transport::query_parameter(query, "filename");
   const auto expected = signature(file, *expires, name.value_or(""));
-  return expected && core::equal_in_constant_time(*expected, *given) && now <= until;
+  return expected && core::equal_in_constant_time(*expected, *given) && now < until;
 }
 
 }  // namespace flux::gate

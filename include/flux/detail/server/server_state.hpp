@@ -104,7 +104,7 @@ class ServerState {
   std::optional<core::AddressSeat> seat_for(const core::IpAddress& peer);
   /// `first`: the bytes already read. `one_request`: as for `HttpConnection`.
   void begin_connection(LoopUnit& unit, Socket socket, core::AddressSeat seat, std::string first = {},
-                        bool one_request = false);
+                        AdoptOptions options = {.keep_alive = true});
 
   // Stopping. Functions with a unit run on its loop.
   void stop_and_wait(std::chrono::milliseconds grace);

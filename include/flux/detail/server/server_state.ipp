@@ -342,17 +342,18 @@ FLUX_DECL std::optional<core::AddressSeat> ServerState::seat_for(const core::IpA
 }
 
 FLUX_DECL void ServerState::begin_connection(LoopUnit& unit, Socket socket, core::AddressSeat seat, std::string first,
-                                             bool one_request) {
+                                             AdoptOptions options) {
   if (unit.stopping) return;
   std::unique_ptr<transport::TlsEngine> engine;
   {
     const std::lock_guard lock(mutex_);
-    if (tls_) engine = tls_->engine();
+    if (tls_ && options.tls) engine = tls_->engine();
   }
   auto connection =
       std::make_shared<transport::Connection>(unit.loop, unit.connections, std::move(socket), std::move(engine));
   connection->set_seat(std::move(seat));
-  connection->start(std::make_shared<transport::HttpConnection>(*connection, unit.http, one_request), std::move(first));
+  connection->start(std::make_shared<transport::HttpConnection>(*connection, unit.http, !options.keep_alive),
+                    std::move(first));
 }
 
 FLUX_DECL Result<void> ServerState::adopt(std::intptr_t native_socket, std::string bytes_read, AdoptOptions options) {
@@ -371,14 +372,14 @@ FLUX_DECL Result<void> ServerState::adopt(std::intptr_t native_socket, std::stri
   const std::lock_guard lock(mutex_);
   if (life_ != Life::running) return Error(Errc::stopped, "adopt: the server is not running");
   LoopUnit& unit = *units_[next_unit_++ % units_.size()];
-  unit.loop->post([this, &unit, transit, first = std::move(bytes_read), one = !options.keep_alive]() mutable {
+  unit.loop->post([this, &unit, transit, first = std::move(bytes_read), options]() mutable {
     std::error_code ec;
     Socket socket = transit->arrive(*unit.loop, ec);
     if (!ec) socket.set_option(asio::ip::tcp::no_delay(true), ec);
     if (ec) return hub_.log(LogLevel::error, "can't adopt a socket: " + ec.message());
     auto seat = seat_for(transport::peer_of(socket).ip);
     if (!seat) return unit.loop->counters().connections_refused.add();
-    begin_connection(unit, std::move(socket), std::move(*seat), std::move(first), one);
+    begin_connection(unit, std::move(socket), std::move(*seat), std::move(first), options);
   });
   return {};
 }
@@ -438,7 +439,8 @@ FLUX_DECL void ServerState::stop(std::chrono::milliseconds grace) {
     const Stop stop = begin_stop();
     if (stop.is_first) {
       const auto loop = units_[0]->loop;  // which may end before `dispatch` returns
-      loop->dispatch([this, grace] { stop_in_context(grace); });
+      const auto begin = [this, grace] { stop_in_context(grace); };
+      in_callback ? (void)loop->post(begin) : (void)loop->dispatch(begin);  // a handler's answer arrives first
     }
     if (!in_callback) wait_for_end(stop.life);
     return;

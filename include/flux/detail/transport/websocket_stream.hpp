@@ -89,6 +89,10 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   core::LoopCounters& counters() const noexcept { return connection_->loop().counters(); }
   /// Whether messages can still reach the peer.
   bool open() const noexcept { return connection_ != nullptr && !closing_; }
+  /// Closes in a separate turn, so that what this one still writes arrives, such as the answer to the message that is
+  /// being handled. The messages after that one are ignored.
+  void close_soon(CloseCode code, std::string reason);
+  bool closes_soon() const noexcept { return closes_soon_; }
   /// 0: no compression.
   int deflate_window_bits() const noexcept { return bits_.load(std::memory_order_relaxed) & window_bits; }
 
@@ -128,6 +132,7 @@ class WebSocketStream : public StreamHandler, public std::enable_shared_from_thi
   bool pinged_ : 1;                 // nothing was received since the last ping
   bool closing_ : 1;                // a close frame has been sent
   bool input_paused_ : 1;
+  bool closes_soon_ : 1;        // a close frame will be sent in the next turn
   bool awaits_turn_ : 1;        // queued in `InflateTurns`
   std::uint32_t heard_at_ = 0;  // the loop's `ticks` when something was last received
   core::MessageCounter messages_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace flux::transport {
 
@@ -26,6 +27,7 @@ FLUX_DECL WebSocketStream::WebSocketStream(Connection& connection, WebSocketServ
       pinged_(false),
       closing_(false),
       input_paused_(false),
+      closes_soon_(false),
       awaits_turn_(false),
       service_(&service),
       decoder_({message_bytes_max, service.limits->frames_per_message_max},
@@ -91,6 +93,13 @@ FLUX_DECL void WebSocketStream::close(CloseCode code, std::string_view reason) {
   if (open()) close_now(code, reason);  // `on_closing` may have closed it as too slow
 }
 
+FLUX_DECL void WebSocketStream::close_soon(CloseCode code, std::string reason) {
+  if (!open() || closes_soon_) return;
+  closes_soon_ = true;
+  connection_->loop().post(
+      [self = shared_from_this(), code, reason = std::move(reason)] { self->close(code, reason); });
+}
+
 FLUX_DECL void WebSocketStream::close_now(CloseCode code, std::string_view reason) {
   note_closing(static_cast<std::uint16_t>(code), std::string(reason));
   connection_->write(close_frame(close_code_, reason), {});
@@ -136,7 +145,7 @@ FLUX_DECL std::size_t WebSocketStream::on_data(char* data, std::size_t size) {
     switch (event) {
       case Event::text:
       case Event::binary:
-        if (closing_ || ignores_input()) break;  // received after our close frame, or without a grant
+        if (closing_ || closes_soon_ || ignores_input()) break;  // ignored: the session ends, or has lost its grant
         counters().messages_in.add();
         messages_.add_received();
         on_message(decoder_.payload(), event == Event::text ? MessageType::text : MessageType::binary);

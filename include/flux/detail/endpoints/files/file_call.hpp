@@ -63,7 +63,7 @@ class FileCall final : public UploadBody, public std::enable_shared_from_this<Fi
   bool may_own(const FileInfo& file, const Identity& identity);
   enum class Entitled : std::uint8_t { by_client, by_link };
   /// Looks up the file that the path names and passes it to `found`, in a separate turn. The request is counted before, so
-  /// that ids can't be guessed without limit; if there is no such file it is counted for its user too, and refused.
+  /// that ids can't be guessed without limit. If there is no such file, the client is told so if `ask` permits the action.
   /// `by_link`: the request has a signed link, which permits the action without a login.
   void find_file(FileAction action, Entitled entitled, std::function<void(const FileInfo&)> found);
 

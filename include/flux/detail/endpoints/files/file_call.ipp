@@ -119,17 +119,12 @@ FLUX_DECL void FileCall::find_file(FileAction action, Entitled entitled, std::fu
       });
 }
 
-/// The application's handler is not asked about a file that does not exist, but a token or API key names a user.
+/// The client may be told that there is no such file only if it may do this with one.
 FLUX_DECL void FileCall::refuse_unknown(FileAction action, const Error& error) {
-  const auto known = [self = shared_from_this(), action, error](const Result<Grant>& grant) {
-    if (self->over_) return;
-    if (!grant) return self->refuse(grant.error());
-    if (self->count(action, &*grant)) self->fail(error);
-  };
-  const gate::ShownOverHttp shown("files", head(), exchange_->client());
-  if (hub_.gate.file) return hub_.gate.recognize(exchange_->loop(), shown, known);
-  if (options().authenticated) return hub_.gate.let_in(exchange_->loop(), shown, known);
-  fail(error);
+  FileInfo unknown;
+  unknown.id = id();
+  ask(action, std::move(unknown), {}, nullptr,
+      [self = shared_from_this(), error](const Identity&) { self->fail(error); });
 }
 
 FLUX_DECL void FileCall::ask(FileAction action, FileInfo file, RoomId room, std::shared_ptr<SessionState> session,

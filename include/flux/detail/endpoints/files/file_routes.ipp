@@ -104,20 +104,22 @@ FLUX_DECL void FileRoutes::download(const std::shared_ptr<FileCall>& call) {
   const FileId id(call->id());
   const std::string_view query = call->head().query();
   const bool by_link = gate::FileLinks::is_link(query);
-  if (by_link && !service_->links().admits(id, query, service_->files()->unix_ms() / 1000)) {
+  if (by_link && !service_->links().admits(id, query, service_->files()->unix_ms())) {
     return call->answer(403, "this link is invalid or has expired");
   }
   std::string name = transport::query_parameter(query, "filename").value_or("");
   if (name.size() > file_name_bytes_max) {
     return call->answer(400, "a file name has at most " + std::to_string(file_name_bytes_max) + " bytes");
   }
+  auto answer = [call, memory = downloads_, name = std::move(name)](const FileInfo& file) {
+    if (file.state != FileState::complete) return call->answer(404, "the file is not complete yet");
+    answer_download(call, memory, file, name);
+  };
   call->find_file(FileAction::download, by_link ? FileCall::Entitled::by_link : FileCall::Entitled::by_client,
-                  [call, by_link, memory = downloads_, name = std::move(name)](const FileInfo& file) {
-                    if (file.state != FileState::complete) return call->answer(404, "the file is not complete yet");
-                    if (by_link) return answer_download(call, memory, file, name);
-                    call->ask(FileAction::download, file, {}, nullptr, [call, memory, file, name](const Identity&) {
-                      answer_download(call, memory, file, name);
-                    });
+                  [call, by_link, answer = std::move(answer)](const FileInfo& file) {
+                    if (by_link) return answer(file);
+                    call->ask(FileAction::download, file, {}, nullptr,
+                              [answer, file](const Identity&) { answer(file); });
                   });
 }
 

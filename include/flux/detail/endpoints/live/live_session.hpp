@@ -50,7 +50,9 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   FLUX_DECL const void* hot_memory() const noexcept override;
 
   std::shared_ptr<Participant> self() override { return this_session(); }
-  bool is_open() const override { return open() && !ignores_input(); }
+  bool is_open() const override { return reaches_client() && !closes_soon(); }
+  /// Also when its handler has closed it: answers and what was sent before arrive first.
+  bool reaches_client() const noexcept { return open() && !ignores_input(); }
   core::Outlet& outlet() override { return *this; }
   const features::ClientView& view() const override { return writer(); }
   void stop_reading() override { pause_input(); }

@@ -7,6 +7,7 @@
 #include <flux/detail/transport/websocket_frame.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace flux::detail {
 
@@ -56,14 +57,15 @@ FLUX_DECL Result<Sent> LiveSession::send(std::string_view event, const JsonText&
 }
 
 FLUX_DECL void LiveSession::close_session(CloseCode code, std::string_view reason) {
-  loop()->dispatch(
-      [self = this_session(), code, reason = core::repaired(std::string(reason))] { self->close(code, reason); });
+  loop()->dispatch([self = this_session(), code, reason = core::repaired(std::string(reason))]() mutable {
+    self->close_soon(code, std::move(reason));
+  });
 }
 
 // --- Out ---
 
 FLUX_DECL void LiveSession::ack(std::string_view id, std::string_view payload) {
-  if (id.empty() || !is_open()) return;
+  if (id.empty() || !reaches_client()) return;
   std::string frame;
   writer().ack(frame, id, payload);
   count_sent();
@@ -71,7 +73,7 @@ FLUX_DECL void LiveSession::ack(std::string_view id, std::string_view payload) {
 }
 
 FLUX_DECL void LiveSession::fail(std::string_view id, const Error& error) {
-  if (!is_open()) return;
+  if (!reaches_client()) return;
   counters().messages_bad.add();
   std::string frame;
   writer().error(frame, id, error);
@@ -82,7 +84,7 @@ FLUX_DECL void LiveSession::fail(std::string_view id, const Error& error) {
 /// The session, as `core::deliver_to` uses it.
 struct LiveSession::Reader {
   LiveSession& session;
-  bool open() const { return session.is_open(); }
+  bool open() const { return session.reaches_client(); }
   bool congested() const { return session.connection()->congested(); }
   void held_back() const { session.counters().states_coalesced.add(); }
   void close_slow() const { session.slow_reader(); }
@@ -186,7 +188,7 @@ FLUX_DECL void LiveSession::refresh_access(const Request& request) {
 }
 
 FLUX_DECL void LiveSession::tell(const features::Notice& notice) {
-  if (!is_open()) return;
+  if (!reaches_client()) return;
   std::string frame;
   writer().notice(frame, notice);
   count_sent();
