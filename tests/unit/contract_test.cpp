@@ -4,6 +4,7 @@
 #include <flux/testing/chat_store_contract.hpp>
 #include <flux/testing/contract.hpp>
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -50,7 +51,45 @@ class WrongStore final : public ChatStore {
   MemoryChatStore store_;
 };
 
+/// As if rooms were paths of files.
+class PathStore final : public ChatStore {
+ public:
+  Result<Offset> append(const RoomId& room, const ChatMessage& message) override {
+    return store_.append(file_of(room), message);
+  }
+  Result<std::vector<ChatMessage>> history(const RoomId& room, std::size_t limit, Offset before) override {
+    auto page = store_.history(file_of(room), limit, before);
+    for (ChatMessage& message : *page) message.room = room;
+    return page;
+  }
+
+ private:
+  static RoomId file_of(const RoomId& room) {
+    return std::filesystem::path(room + ".ring").lexically_normal().string();
+  }
+  MemoryChatStore store_;
+};
+
 }  // namespace
+
+TEST_CASE("contract: a store that makes paths of rooms' names is reported", "[contract]") {
+  Checked checked;
+  chat_store_contract(checked.function(), [] { return std::make_shared<PathStore>(); });
+  CHECK(checked.failures_by_duty.size() == 1);
+  CHECK(
+      checked.failures_by_duty["rooms whose names look like paths, and those with the longest names, are independent, "
+                               "too"] == 1);
+}
+
+TEST_CASE("contract: what the check function throws ends the contract; a store that can't be made is reported",
+          "[contract]") {
+  const auto throwing = [](const Check&) { throw std::runtime_error("enough"); };
+  CHECK_THROWS_WITH(chat_store_contract(throwing, [] { return std::make_shared<MemoryChatStore>(); }), "enough");
+  Checked checked;
+  CHECK_NOTHROW(chat_store_contract(checked.function(),
+                                    []() -> std::shared_ptr<ChatStore> { throw std::runtime_error("no folder"); }));
+  CHECK_FALSE(checked.failures.empty());
+}
 
 TEST_CASE("contract: a store that fulfills it passes every check", "[contract]") {
   Checked checked;

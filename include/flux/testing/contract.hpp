@@ -128,14 +128,16 @@ class Contract {
       checks();
     } catch (const Unmet&) {
     } catch (const std::exception& error) {
-      report_({duty_, "nothing is thrown", false, shown(error.what()), {}, 0});
+      if (reporting_) throw;  // the check function's own
+      report({duty_, "nothing is thrown", false, shown(error.what()), {}, 0});
     }
   }
 
   /// For the macros below. Returns whether the check has passed.
   bool check(Comparison outcome, std::string_view condition, std::string_view file, int line) const {
-    report_({duty_, condition, outcome.holds, std::move(outcome.values), file, line});
-    return outcome.holds;
+    const bool holds = outcome.holds;
+    report({duty_, condition, holds, std::move(outcome.values), file, line});
+    return holds;
   }
   void require(Comparison outcome, std::string_view condition, std::string_view file, int line) const {
     if (!check(std::move(outcome), condition, file, line)) throw Unmet();
@@ -144,7 +146,14 @@ class Contract {
  private:
   struct Unmet {};
 
+  void report(const Check& check) const {
+    reporting_ = true;
+    report_(check);
+    reporting_ = false;
+  }
+
   CheckFunction report_;
+  mutable bool reporting_ = false;  // stays set if the check function throws
   std::string_view duty_;
 };
 
