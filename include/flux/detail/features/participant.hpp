@@ -292,8 +292,9 @@ class Participant : public detail::SessionState {
 
   /// The one place that asks the application whether the client may do something. If its handler refuses, throws or
   /// changes `event` to something invalid, `done` gets the error. Otherwise, or without a handler, `then` is called with
-  /// the event as the handler left it. Neither is called if the client disconnects first. If the handler gives its verdict
-  /// later, `done` and `then` are kept and requests are held until it does.
+  /// the event as the handler left it. Neither is called if the client disconnects first, or if the handler closes it;
+  /// but a consumed event is still answered. If the handler gives its verdict later, `done` and `then` are kept and requests
+  /// are held until it does.
   template <class Event, class T, class Then>
   void permitted(std::string_view what, const std::function<void(Event&)>& handler, Event& event, const Done<T>& done,
                  const Then& then) {

@@ -440,7 +440,11 @@ FLUX_DECL void ServerState::stop(std::chrono::milliseconds grace) {
     if (stop.is_first) {
       const auto loop = units_[0]->loop;  // which may end before `dispatch` returns
       const auto begin = [this, grace] { stop_in_context(grace); };
-      in_callback ? (void)loop->post(begin) : (void)loop->dispatch(begin);  // a handler's answer arrives first
+      if (in_callback) {
+        loop->post(begin);  // the answer of a handler arrives first
+      } else {
+        loop->dispatch(begin);
+      }
     }
     if (!in_callback) wait_for_end(stop.life);
     return;

@@ -254,8 +254,8 @@ enum class EngineIoRefusal : std::uint8_t {
   forbidden,  ///< the application refused; `check_engineio_request` never returns it
   unsupported_protocol_version,
 };
-/// The wording of Engine.IO's own server: "Transport unknown" and so on. Also the body of the answer to a WebSocket handshake that is
-/// refused.
+/// As Engine.IO's server words it: "Transport unknown" and so on. Also the body of the answer to a WebSocket handshake
+/// that is refused.
 std::string_view to_string(EngineIoRefusal refusal) noexcept;
 /// 403 for forbidden, otherwise 400.
 int engineio_refusal_status(EngineIoRefusal refusal) noexcept;
