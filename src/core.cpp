@@ -7,6 +7,7 @@
 #include <flux/detail/core/ip_address.ipp>
 #include <flux/detail/core/json.ipp>
 #include <flux/detail/core/lane.ipp>
+#include <flux/detail/core/lane_output.ipp>
 #include <flux/detail/core/loop.ipp>
 #include <flux/detail/core/members.ipp>
 #include <flux/detail/core/metrics.ipp>

@@ -1,0 +1,113 @@
+// The channels that exist, by their names; and the patterns, by their segments.
+#pragma once
+
+#include <flux/detail/features/channel_history.hpp>
+#include <flux/detail/features/channel_lanes.hpp>
+#include <flux/detail/features/channel_presence.hpp>
+#include <flux/detail/mode.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace flux::features {
+
+/// What few channels have.
+struct ChannelExtras {
+  explicit ChannelExtras(const HistoryBounds& bounds) : history(bounds) {}
+  ChannelHistory history;
+  ChannelPresence presence;
+  std::size_t place = 0;  // in `ChannelShard::with_extras`
+};
+
+/// A channel, or a pattern. It exists while it has subscribers, a history or somebody present. Threading: its lock.
+struct Channel {
+  /// `keeps`: null for a pattern; must outlive it.
+  Channel(std::string_view called, std::uint32_t hashed, const HistoryBounds* keeps, std::uint64_t life)
+      : hash(hashed), bounds(keeps), epoch(life), name(called) {}
+
+  Channel* next = nullptr;  // in its bucket
+  const std::uint32_t hash;
+  const HistoryBounds* const bounds;  // null: a pattern
+  const std::uint64_t epoch;
+  Offset offset = 0;  // of the newest publication
+  std::unique_ptr<ChannelExtras> extras;
+  ChannelLanes lanes;
+  const std::string name;
+
+  bool is_pattern() const noexcept { return bounds == nullptr; }
+};
+
+/// A part of the channels, under one lock.
+class ChannelShard {
+ public:
+  ChannelShard() = default;
+  ~ChannelShard();
+  ChannelShard(const ChannelShard&) = delete;
+  ChannelShard& operator=(const ChannelShard&) = delete;
+
+  mutable std::mutex mutex;  // guards everything below, and the channels
+
+  Channel* find(std::string_view name, std::uint32_t hash) const noexcept;
+  Channel& add(std::unique_ptr<Channel> channel);
+  void remove(Channel& channel);
+  ChannelExtras& extras_of(Channel& channel);
+  const std::vector<Channel*>& with_extras() const noexcept { return with_extras_; }
+  template <class Visit>
+  void each(const Visit& visit) const {
+    for (Channel* first : buckets_) {
+      for (Channel* at = first; at != nullptr; at = at->next) visit(*at);
+    }
+  }
+
+ private:
+  Channel*& bucket_of(std::uint32_t hash) noexcept { return buckets_[(hash >> shard_bits) & (buckets_.size() - 1)]; }
+  void grow();
+
+  static constexpr int shard_bits = 6;  // those that chose the shard
+  std::vector<Channel*> buckets_;
+  std::size_t count_ = 0;
+  std::vector<Channel*> with_extras_;
+};
+
+/// The patterns: a tree by segments, so that a publication visits only those that match its beginning. Threading: its
+/// owner's lock.
+class ChannelPatterns {
+ public:
+  using Make = std::function<std::unique_ptr<Channel>()>;
+  /// The pattern's channel, made if there is none.
+  Channel& get(std::string_view pattern, const Make& make);
+  /// Null: there is none.
+  Channel* find(std::string_view pattern) const;
+  void remove(std::string_view pattern);
+  /// Calls `visit` with each pattern that matches the channel. Patterns that begin with `*` match no system channel.
+  void match(std::string_view channel, const std::function<void(Channel&)>& visit) const;
+
+ private:
+  struct Node {
+    std::map<std::string, std::unique_ptr<Node>, std::less<>> children;  // `*` among them: one segment
+    std::unique_ptr<Channel> ends;                                       // the pattern that ends here
+    std::unique_ptr<Channel> rest;                                       // the one that ends with a `*` after this
+    bool empty() const noexcept { return children.empty() && !ends && !rest; }
+  };
+  using Segments = std::vector<std::string_view>;
+
+  static void match(const Node& node, const Segments& segments, std::size_t at,
+                    const std::function<void(Channel&)>& visit);
+  static void remove(Node& node, const Segments& segments, std::size_t at);
+  std::unique_ptr<Channel>& slot(const Segments& segments);
+
+  Node root_;
+};
+
+}  // namespace flux::features
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/features/channel_table.ipp>
+#endif
