@@ -3,6 +3,7 @@
 
 #include <flux/detail/features/channel_lanes.hpp>
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -200,15 +201,24 @@ TEST_CASE("channel lanes: more than a batch is sent in turns, complete and in or
 TEST_CASE("channel lanes: publishing from another thread while the loop sends and clients come and go", "[channels]") {
   Station station(4);
   constexpr int count = 2000;
+  // Beside a thread that posts, `SteppedLoops::turn` may return before its task has run.
+  const auto in_turn = [&](const std::function<void()>& task) {
+    bool done = false;
+    station.loops[0]->post([&] {
+      task();
+      done = true;
+    });
+    while (!done) station.loops.settle();
+  };
   Client stays(station, 1, station.view);
-  station.loops.turn(0, [&] { stays.enter(0); });
+  in_turn([&] { stays.enter(0); });
   std::thread publisher([&] {
     for (int i = 0; i < count; ++i) station.say(std::to_string(i), static_cast<std::size_t>(i % 4));
   });
   for (int i = 0; i < 200; ++i) {
     Client comes(station, 2, station.view);
-    station.loops.turn(0, [&] { comes.enter(static_cast<std::size_t>(i % 4)); });
-    station.loops.turn(0, [&] { comes.leave(); });
+    in_turn([&] { comes.enter(static_cast<std::size_t>(i % 4)); });
+    in_turn([&] { comes.leave(); });
   }
   publisher.join();
   station.loops.settle();
