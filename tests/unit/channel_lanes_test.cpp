@@ -56,7 +56,7 @@ struct Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   void enter(std::size_t channel = 0) {
-    seats.push_back(std::make_unique<ChannelSeat>(ChannelSeat{&receiver, nullptr}));
+    seats.push_back(std::make_unique<ChannelSeat>(ChannelSeat{&receiver}));
     in.push_back(channel);
     const std::lock_guard lock(station.mutex);
     station.channels[channel].enter(*seats.back());

@@ -1,5 +1,5 @@
-// The subscribers of channels, and what will be sent to them. A server may have a million channels with one subscriber each,
-// so that what is pending exists only while it is: an idle channel has no batch, and one subscriber costs no list.
+// The subscribers of channels, and their pending output. A server may have a million channels with one subscriber each, so an
+// idle channel has no batch, and a single subscriber needs no list.
 #pragma once
 
 #include <flux/detail/core/audience.hpp>
@@ -20,10 +20,9 @@
 namespace flux::features {
 
 class ChannelFlusher;
-struct Channel;
 struct ChannelLane;
 
-/// The client of subscriptions: what its messages are delivered to.
+/// A client that subscribes: where its messages are delivered, and how they are encoded.
 struct ChannelReceiver {
   core::SessionKey key = 0;
   core::Outlet* outlet = nullptr;
@@ -35,11 +34,10 @@ struct ChannelReceiver {
 /// One subscription of a client. Threading: its lane's lock for changes; read on its loop.
 struct ChannelSeat {
   ChannelReceiver* receiver;
-  Channel* channel;
   core::LaneSeat seat{};
 };
 
-/// A list of pointers, of which one needs no memory of its own.
+/// A list of pointers. A single one is stored in the list itself.
 class SeatList {
  public:
   SeatList() = default;
@@ -52,7 +50,7 @@ class SeatList {
   std::uint32_t size() const noexcept { return size_; }
   ChannelSeat* operator[](std::size_t index) const noexcept { return capacity_ == 0 ? one_ : many_[index]; }
   void push_back(ChannelSeat* seat);
-  /// Puts the last one in its place.
+  /// Moves the last one into its place.
   void erase(std::uint32_t index) noexcept;
 
  private:
@@ -64,10 +62,10 @@ class SeatList {
   std::uint32_t capacity_ = 0;  // 0: `one_`
 };
 
-/// What a channel will send to those of its subscribers that share a loop and an encoding.
+/// The pending output of a lane.
 struct PendingChannel {
   core::LaneOutput output;
-  ChannelLane* lane = nullptr;  // null: its last subscriber has gone. Under `mutex`
+  ChannelLane* lane = nullptr;  // null: no subscriber is left. Guarded by `mutex`
   std::mutex* mutex = nullptr;  // of the lane
 };
 
@@ -76,20 +74,18 @@ struct PendingChannel {
 struct ChannelLane {
   ChannelFlusher* flusher = nullptr;
   const NoticeView* view = nullptr;
-  PendingChannel* pending = nullptr;  // null: nothing is
+  PendingChannel* pending = nullptr;  // null: none
   SeatList seats;
 };
 
-/// Sends what channels have pending for the clients of one loop. Threading: `add` from any thread; the rest on the loop.
+/// Sends the pending output of channels to the clients of one loop. Threading: `add` from any thread; the rest on the loop.
 class ChannelFlusher final : public core::Loop::Flushable, public std::enable_shared_from_this<ChannelFlusher> {
  public:
   explicit ChannelFlusher(std::shared_ptr<core::Loop> loop) : loop_(std::move(loop)) {}
-  ~ChannelFlusher();
   ChannelFlusher(const ChannelFlusher&) = delete;
   ChannelFlusher& operator=(const ChannelFlusher&) = delete;
 
-  core::Loop& loop() const noexcept { return *loop_; }
-  /// What the lane adds from now on is sent at the end of the turn. Under the lane's lock.
+  /// Begins the pending output of a lane, which is sent at the end of the turn. Under the lane's lock.
   PendingChannel& add(ChannelLane& lane, std::mutex& mutex);
   /// Sends everything that is pending, at once.
   void flush_now();
@@ -110,25 +106,24 @@ class ChannelFlusher final : public core::Loop::Flushable, public std::enable_sh
   bool is_asked_ = false;  // a flush is due
 };
 
-/// The subscribers of one channel or pattern. Threading: the lock that its functions are given, which is the channel's;
-/// `enter`, `leave` and `change_view` on the client's loop.
+/// The subscribers of one channel or pattern. Threading: under the channel's lock; `enter` and `leave` on the client's loop.
 class ChannelLanes {
  public:
-  /// What is pending is not for the new subscriber.
+  /// The new subscriber does not get pending output.
   void enter(ChannelSeat& seat);
   void leave(ChannelSeat& seat);
   std::size_t subscribers() const noexcept;
   /// The pending bytes of the lane that has most.
   std::size_t pending_size() const noexcept;
-  /// The lane of a subscriber.
-  ChannelLane& lane_of(const ChannelReceiver& receiver) const noexcept;
-  /// Sends `notice` to all subscribers when the turns of their loops end, except those in `except`.
+  /// Sends `notice` to all subscribers when the turns of their loops end, except those in `except`. `mutex`: the channel's lock.
   void append(const Notice& notice, core::SegmentPolicy policy, std::uint64_t state_before,
               const std::vector<core::SessionKey>& except, std::mutex& mutex);
 
  private:
-  template <class Visit>
-  void each(const Visit& visit);
+  /// Visits every lane; the first one may be empty.
+  template <class Lanes, class Visit>
+  static void each(Lanes& lanes, const Visit& visit);
+  ChannelLane& lane_of(const ChannelReceiver& receiver) noexcept;
 
   ChannelLane first_;
   std::unique_ptr<std::vector<std::unique_ptr<ChannelLane>>> others_;  // null: there are none

@@ -45,8 +45,6 @@ FLUX_DECL void SeatList::erase(std::uint32_t index) noexcept {
 
 // --- ChannelFlusher ---
 
-FLUX_DECL ChannelFlusher::~ChannelFlusher() = default;
-
 FLUX_DECL PendingChannel& ChannelFlusher::add(ChannelLane& lane, std::mutex& mutex) {
   const std::lock_guard lock(mutex_);
   std::unique_ptr<PendingChannel> pending;
@@ -82,7 +80,7 @@ FLUX_DECL std::unique_ptr<PendingChannel> ChannelFlusher::next() {
   return pending;
 }
 
-/// Returns whether more is pending in the same lane, which then comes first.
+/// Returns whether the lane has more output, which is then the next to be sent.
 FLUX_DECL bool ChannelFlusher::flush_one(std::unique_ptr<PendingChannel> pending) {
   ChannelLane* lane = nullptr;
   bool more = false;
@@ -133,26 +131,22 @@ FLUX_DECL void ChannelFlusher::flush() {
 
 // --- ChannelLanes ---
 
-template <class Visit>
-void ChannelLanes::each(const Visit& visit) {
-  if (first_.seats.size() != 0) visit(first_);
-  if (!others_) return;
-  for (const auto& lane : *others_) visit(*lane);
+template <class Lanes, class Visit>
+void ChannelLanes::each(Lanes& lanes, const Visit& visit) {
+  visit(lanes.first_);
+  if (!lanes.others_) return;
+  for (const auto& lane : *lanes.others_) visit(*lane);
 }
 
 FLUX_DECL void ChannelLanes::enter(ChannelSeat& seat) {
   const ChannelReceiver& receiver = *seat.receiver;
   ChannelLane* lane = nullptr;
-  ChannelLane* beside = nullptr;  // an empty one
-  const auto look_at = [&](ChannelLane& at) {
+  ChannelLane* unused = nullptr;  // an empty one
+  each(*this, [&](ChannelLane& at) {
     if (at.flusher == receiver.flusher && at.view == receiver.view) lane = &at;
-    if (at.seats.size() == 0) beside = &at;
-  };
-  look_at(first_);
-  if (others_) {
-    for (const auto& other : *others_) look_at(*other);
-  }
-  if (lane == nullptr) lane = beside;
+    if (at.seats.size() == 0) unused = &at;
+  });
+  if (lane == nullptr) lane = unused;
   if (lane == nullptr) {
     if (!others_) others_ = std::make_unique<std::vector<std::unique_ptr<ChannelLane>>>();
     // Lanes of one view are adjacent, so that a message is encoded once for all of them.
@@ -168,12 +162,12 @@ FLUX_DECL void ChannelLanes::enter(ChannelSeat& seat) {
   lane->seats.push_back(&seat);
 }
 
-FLUX_DECL ChannelLane& ChannelLanes::lane_of(const ChannelReceiver& receiver) const noexcept {
-  const auto is_it = [&](const ChannelLane& lane) {
-    return lane.flusher == receiver.flusher && lane.view == receiver.view;
-  };
-  if (is_it(first_)) return const_cast<ChannelLane&>(first_);
-  return **std::find_if(others_->begin(), others_->end(), [&](const auto& lane) { return is_it(*lane); });
+FLUX_DECL ChannelLane& ChannelLanes::lane_of(const ChannelReceiver& receiver) noexcept {
+  ChannelLane* found = nullptr;
+  each(*this, [&](ChannelLane& lane) {
+    if (lane.flusher == receiver.flusher && lane.view == receiver.view) found = &lane;
+  });
+  return *found;
 }
 
 FLUX_DECL void ChannelLanes::leave(ChannelSeat& seat) {
@@ -190,21 +184,16 @@ FLUX_DECL void ChannelLanes::leave(ChannelSeat& seat) {
 }
 
 FLUX_DECL std::size_t ChannelLanes::subscribers() const noexcept {
-  std::size_t count = first_.seats.size();
-  if (others_) {
-    for (const auto& lane : *others_) count += lane->seats.size();
-  }
+  std::size_t count = 0;
+  each(*this, [&](const ChannelLane& lane) { count += lane.seats.size(); });
   return count;
 }
 
 FLUX_DECL std::size_t ChannelLanes::pending_size() const noexcept {
-  const auto size_of = [](const ChannelLane& lane) {
-    return lane.pending == nullptr ? 0 : lane.pending->output.pending_size();
-  };
-  std::size_t most = size_of(first_);
-  if (others_) {
-    for (const auto& lane : *others_) most = std::max(most, size_of(*lane));
-  }
+  std::size_t most = 0;
+  each(*this, [&](const ChannelLane& lane) {
+    if (lane.pending != nullptr) most = std::max(most, lane.pending->output.pending_size());
+  });
   return most;
 }
 
@@ -213,7 +202,8 @@ FLUX_DECL void ChannelLanes::append(const Notice& notice, core::SegmentPolicy po
   const core::LaneOutput* encoded = nullptr;
   const NoticeView* encoded_view = nullptr;
   std::size_t begin = 0;
-  each([&](ChannelLane& lane) {
+  each(*this, [&](ChannelLane& lane) {
+    if (lane.seats.size() == 0) return;
     core::LaneOutput& output = (lane.pending != nullptr ? *lane.pending : lane.flusher->add(lane, mutex)).output;
     output.begin_segment();
     if (encoded != nullptr && encoded_view == lane.view) {

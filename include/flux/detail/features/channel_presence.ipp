@@ -10,7 +10,7 @@ namespace flux::features {
 FLUX_DECL ChannelPresence::Entered ChannelPresence::enter(PresentClient client) {
   if (const auto found = numbers_.find(client.client_id); found != numbers_.end()) {
     PresentClient& present = clients_.at(found->second);
-    // Another user came in under the same id only if the application said so: the counts follow it.
+    // The client logged in as another user: count it there.
     if (present.user_id != client.user_id) {
       const std::int64_t joined_at = present.joined_at;
       leave(client.client_id);
