@@ -8,6 +8,7 @@
 #include <flux/detail/endpoints/raw/raw_endpoint.ipp>
 #include <flux/detail/endpoints/raw/raw_websocket.ipp>
 #include <flux/detail/endpoints/raw/websocket.ipp>
+#include <flux/detail/endpoints/websocket_client.ipp>
 #include <flux/detail/gate/admitted.ipp>
 #include <flux/detail/gate/client_limits.ipp>
 #include <flux/detail/gate/content.ipp>

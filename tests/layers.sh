@@ -61,7 +61,7 @@ find detail -mindepth 2 -type d ! -path 'detail/endpoints/*' | sed 's/$/: a fold
 find detail/endpoints -mindepth 2 -type d | sed 's/$/: a folder inside a folder/' >>"$wrong"
 
 # No layer below the endpoints includes a module, and what knows no socket includes nothing that has one.
-modules='asio|auth|engineio|rapidjson|sharing|signals|socketio|socketio_types'
+modules='asio|auth|channels|engineio|rapidjson|sharing|signals|socketio|socketio_types'
 for folder in core transport gate storage features; do
   includes -H "detail/$folder" | grep -E "<flux/($modules)\.hpp>" >>"$wrong" || :
 done

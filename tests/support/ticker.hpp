@@ -68,7 +68,7 @@ class Ticker : public std::enable_shared_from_this<Ticker> {
       const std::lock_guard lock(ticker->mutex_);
       return ticker->audience_.change_view(lane, seat, as_view(view), client.key, *client.outlet, separator);
     }
-    bool catch_up(const Send& send) override {
+    bool catch_up(const Congested&, const Send& send) override {
       if (seat.state_known == 0) return true;
       if (ticker->forgetful) return false;
       auto newest = std::make_shared<std::string>();

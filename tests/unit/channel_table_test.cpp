@@ -26,7 +26,7 @@ bool valid_pattern(std::string_view name) { return static_cast<bool>(check_chann
 struct Patterns {
   ChannelPatterns patterns;
   void add(const std::string& pattern) {
-    patterns.get(pattern, [&] { return std::make_unique<Channel>(pattern, 0, nullptr, 1); });
+    patterns.add(std::make_unique<Channel>(pattern, 0, nullptr, 1, 0));
   }
   std::string matching(std::string_view channel) const {
     std::set<std::string> names;
@@ -132,13 +132,13 @@ TEST_CASE("channel patterns: a removed one matches no more, and the others stay"
 
 TEST_CASE("channel table: finds what was added, however many there are, and nothing that was removed", "[channels]") {
   constexpr std::uint32_t count = 1000;
-  const HistoryBounds bounds{1, 100, std::chrono::milliseconds(1000)};
+  ChannelSettings settings({.history_max = 1}, 0);
   ChannelShard shard;
   CHECK(shard.find("c0", 0) == nullptr);
   // Of every four, the names differ and the hashes do not.
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::string name = "c" + std::to_string(i);
-    Channel& added = shard.add(std::make_unique<Channel>(name, (i / 4) << 6, &bounds, 1));
+    Channel& added = shard.add(std::make_unique<Channel>(name, (i / 4) << 6, &settings, 1, 0));
     if (i % 3 == 0) shard.extras_of(added);
   }
   CHECK(shard.with_extras().size() == 334);

@@ -619,7 +619,8 @@ TEST_CASE("live frames: headers of every size, appended to existing frames", "[l
 TEST_CASE("live frames: compressed ones inflate to the same text, small and incompressible ones stay plain", "[live]") {
   const DeflateOptions options{.enabled = true, .level = 6, .message_bytes_min = 200};
   const LiveWriter plain(nullptr);
-  const LiveWriter deflating(&options);
+  MessageCompressor compressor(options, transport::deflate_window_bits_max);
+  const LiveWriter deflating(&compressor);
   const auto compressed = [](const std::string& bytes) { return (static_cast<unsigned char>(bytes[0]) & 0x40u) != 0; };
   std::string dense;
   for (unsigned i = 0, x = 1; i < 500; ++i) {

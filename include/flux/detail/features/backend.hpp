@@ -316,7 +316,8 @@ struct Backend {
   template <class Event>
   Result<void> check_handled(core::LoopCounters& counters, std::string_view what, Event& event,
                              const core::RunningHandler::Client& client) const {
-    auto checked = detail::check_changed(event, config.limits);
+    using detail::check_changed;  // a module's event has its own, which is found by the event's type
+    auto checked = check_changed(event, config.limits);
     if (!checked) {
       counters.handler_errors.add();
       log(LogLevel::error,

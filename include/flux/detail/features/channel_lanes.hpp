@@ -15,6 +15,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace flux::features {
@@ -31,9 +32,12 @@ struct ChannelReceiver {
   const NoticeView* view = nullptr;
 };
 
+struct Channel;
+
 /// One subscription of a client. Threading: its lane's lock for changes; read on its loop.
 struct ChannelSeat {
   ChannelReceiver* receiver;
+  Channel* channel = nullptr;  // or pattern
   core::LaneSeat seat{};
 };
 
@@ -112,6 +116,12 @@ class ChannelLanes {
   /// The new subscriber does not get pending output.
   void enter(ChannelSeat& seat);
   void leave(ChannelSeat& seat);
+  /// From now on the seat is that of `next`. Returns its pending output, with `separator` between messages.
+  std::string move(ChannelSeat& seat, ChannelReceiver& next, char separator);
+  /// Whether output is pending in the seat's lane.
+  bool has_pending(const ChannelSeat& seat) const noexcept;
+  /// How many of these clients subscribe. Cost: O(subscribers).
+  std::size_t count_of(const std::vector<core::SessionKey>& clients) const noexcept;
   std::size_t subscribers() const noexcept;
   /// The pending bytes of the lane that has most.
   std::size_t pending_size() const noexcept;
@@ -123,7 +133,10 @@ class ChannelLanes {
   /// Visits every lane; the first one may be empty.
   template <class Lanes, class Visit>
   static void each(Lanes& lanes, const Visit& visit);
-  ChannelLane& lane_of(const ChannelReceiver& receiver) noexcept;
+  const ChannelLane& lane_of(const ChannelReceiver& receiver) const noexcept;
+  ChannelLane& lane_of(const ChannelReceiver& receiver) noexcept {
+    return const_cast<ChannelLane&>(std::as_const(*this).lane_of(receiver));
+  }
 
   ChannelLane first_;
   std::unique_ptr<std::vector<std::unique_ptr<ChannelLane>>> others_;  // null: there are none

@@ -162,9 +162,9 @@ FLUX_DECL void ChannelLanes::enter(ChannelSeat& seat) {
   lane->seats.push_back(&seat);
 }
 
-FLUX_DECL ChannelLane& ChannelLanes::lane_of(const ChannelReceiver& receiver) noexcept {
-  ChannelLane* found = nullptr;
-  each(*this, [&](ChannelLane& lane) {
+FLUX_DECL const ChannelLane& ChannelLanes::lane_of(const ChannelReceiver& receiver) const noexcept {
+  const ChannelLane* found = nullptr;
+  each(*this, [&](const ChannelLane& lane) {
     if (lane.flusher == receiver.flusher && lane.view == receiver.view) found = &lane;
   });
   return *found;
@@ -181,6 +181,32 @@ FLUX_DECL void ChannelLanes::leave(ChannelSeat& seat) {
   if (!others_) return;
   std::erase_if(*others_, [](const auto& other) { return other->seats.size() == 0; });
   if (others_->empty()) others_.reset();
+}
+
+FLUX_DECL std::string ChannelLanes::move(ChannelSeat& seat, ChannelReceiver& next, char separator) {
+  std::string text;
+  if (const PendingChannel* const pending = lane_of(*seat.receiver).pending; pending != nullptr) {
+    text = pending->output.take_pending(seat.receiver->key, seat.seat, separator);
+  }
+  leave(seat);
+  seat.receiver = &next;
+  enter(seat);
+  return text;
+}
+
+FLUX_DECL bool ChannelLanes::has_pending(const ChannelSeat& seat) const noexcept {
+  return lane_of(*seat.receiver).pending != nullptr;
+}
+
+FLUX_DECL std::size_t ChannelLanes::count_of(const std::vector<core::SessionKey>& clients) const noexcept {
+  std::size_t count = 0;
+  if (clients.empty()) return count;
+  each(*this, [&](const ChannelLane& lane) {
+    for (std::size_t i = 0; i < lane.seats.size(); ++i) {
+      count += std::find(clients.begin(), clients.end(), lane.seats[i]->receiver->key) != clients.end() ? 1 : 0;
+    }
+  });
+  return count;
 }
 
 FLUX_DECL std::size_t ChannelLanes::subscribers() const noexcept {

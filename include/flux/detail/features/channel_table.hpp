@@ -4,6 +4,7 @@
 #include <flux/detail/features/channel_history.hpp>
 #include <flux/detail/features/channel_lanes.hpp>
 #include <flux/detail/features/channel_presence.hpp>
+#include <flux/detail/features/channel_settings.hpp>
 #include <flux/detail/mode.hpp>
 
 #include <cstddef>
@@ -18,30 +19,39 @@
 
 namespace flux::features {
 
+class ChannelListener;
+
 /// What few channels have.
 struct ChannelExtras {
   explicit ChannelExtras(const HistoryBounds& bounds) : history(bounds) {}
   ChannelHistory history;
   ChannelPresence presence;
-  std::size_t place = 0;  // in `ChannelShard::with_extras`
+  std::vector<std::shared_ptr<ChannelListener>> listeners;
+  core::SharedBytes newest;    // the newest publication, for slow readers; null: none is kept
+  std::int64_t active_at = 0;  // when the last subscriber left, or something was published; milliseconds since 1970
+  std::size_t place = 0;       // in `ChannelShard::with_extras`
 };
 
 /// A channel, or a pattern. It exists while it has subscribers, a history or somebody present. Threading: its lock.
 struct Channel {
-  /// `keeps`: null for a pattern; must outlive it.
-  Channel(std::string_view called, std::uint32_t hashed, const HistoryBounds* keeps, std::uint64_t life)
-      : hash(hashed), bounds(keeps), epoch(life), name(called) {}
+  /// `with`: null for a pattern; must outlive it. `now`: milliseconds since 1970.
+  Channel(std::string_view called, std::uint32_t hashed, ChannelSettings* with, std::uint64_t life, std::int64_t now)
+      : hash(hashed), settings(with), epoch(life), created_at(now), name(called) {}
 
   Channel* next = nullptr;  // in its bucket
   const std::uint32_t hash;
-  const HistoryBounds* const bounds;  // null: a pattern
+  ChannelSettings* const settings;  // null: a pattern
   const std::uint64_t epoch;
   Offset offset = 0;  // of the newest publication
+  const std::int64_t created_at;
+  std::int64_t published_at = 0;  // the newest publication; 0: there is none
   std::unique_ptr<ChannelExtras> extras;
   ChannelLanes lanes;
   const std::string name;
 
-  bool is_pattern() const noexcept { return bounds == nullptr; }
+  bool is_pattern() const noexcept { return settings == nullptr; }
+  /// Those of a pattern, which keeps no history.
+  ChannelExtras& pattern_extras();
 };
 
 /// A part of the channels, under one lock.
@@ -80,14 +90,14 @@ class ChannelShard {
 /// owner's lock.
 class ChannelPatterns {
  public:
-  using Make = std::function<std::unique_ptr<Channel>()>;
-  /// The pattern's channel, made if there is none.
-  Channel& get(std::string_view pattern, const Make& make);
   /// Null: there is none.
   Channel* find(std::string_view pattern) const;
+  /// One that is not there yet.
+  Channel& add(std::unique_ptr<Channel> pattern);
   void remove(std::string_view pattern);
   /// Calls `visit` with each pattern that matches the channel. Patterns that begin with `*` match no system channel.
   void match(std::string_view channel, const std::function<void(Channel&)>& visit) const;
+  void each(const std::function<void(const Channel&)>& visit) const { each(root_, visit); }
 
  private:
   struct Node {
@@ -100,6 +110,7 @@ class ChannelPatterns {
 
   static void match(const Node& node, const Segments& segments, std::size_t at,
                     const std::function<void(Channel&)>& visit);
+  static void each(const Node& node, const std::function<void(const Channel&)>& visit);
   static void remove(Node& node, const Segments& segments, std::size_t at);
   std::unique_ptr<Channel>& slot(const Segments& segments);
 

@@ -9,6 +9,12 @@
 
 namespace flux::features {
 
+FLUX_DECL ChannelExtras& Channel::pattern_extras() {
+  static constexpr HistoryBounds no_history;
+  if (!extras) extras = std::make_unique<ChannelExtras>(no_history);
+  return *extras;
+}
+
 // --- ChannelShard ---
 
 FLUX_DECL ChannelShard::~ChannelShard() {
@@ -62,7 +68,7 @@ FLUX_DECL void ChannelShard::remove(Channel& channel) {
 
 FLUX_DECL ChannelExtras& ChannelShard::extras_of(Channel& channel) {
   if (!channel.extras) {
-    channel.extras = std::make_unique<ChannelExtras>(*channel.bounds);
+    channel.extras = std::make_unique<ChannelExtras>(channel.settings->bounds);
     channel.extras->place = with_extras_.size();
     with_extras_.push_back(&channel);
   }
@@ -82,12 +88,6 @@ FLUX_DECL std::unique_ptr<Channel>& ChannelPatterns::slot(const Segments& segmen
   return node->ends;
 }
 
-FLUX_DECL Channel& ChannelPatterns::get(std::string_view pattern, const Make& make) {
-  auto& found = slot(channel_segments(pattern));
-  if (!found) found = make();
-  return *found;
-}
-
 FLUX_DECL Channel* ChannelPatterns::find(std::string_view pattern) const {
   const Segments segments = channel_segments(pattern);
   const Node* node = &root_;
@@ -98,6 +98,12 @@ FLUX_DECL Channel* ChannelPatterns::find(std::string_view pattern) const {
     node = child->second.get();
   }
   return node->ends.get();
+}
+
+FLUX_DECL Channel& ChannelPatterns::add(std::unique_ptr<Channel> pattern) {
+  auto& place = slot(channel_segments(pattern->name));
+  place = std::move(pattern);
+  return *place;
 }
 
 FLUX_DECL void ChannelPatterns::remove(std::string_view pattern) { remove(root_, channel_segments(pattern), 0); }
@@ -113,6 +119,12 @@ FLUX_DECL void ChannelPatterns::remove(Node& node, const Segments& segments, std
 
 FLUX_DECL void ChannelPatterns::match(std::string_view channel, const std::function<void(Channel&)>& visit) const {
   match(root_, channel_segments(channel), 0, visit);
+}
+
+FLUX_DECL void ChannelPatterns::each(const Node& node, const std::function<void(const Channel&)>& visit) {
+  if (node.ends) visit(*node.ends);
+  if (node.rest) visit(*node.rest);
+  for (const auto& [segment, child] : node.children) each(*child, visit);
 }
 
 /// Two ways at most lead on from each node, so the number of nodes visited is bounded by the patterns that exist and by 2 to

@@ -11,7 +11,7 @@ namespace flux::features {
 
 /// The names in what a handler handles; null: it has none. The handler may change them: `text` has the names at its call.
 struct HandledNames {
-  const std::string* name = nullptr;  // of the event, or the method
+  const std::string* name = nullptr;  // of the event, the method or the channel
   const std::string* room = nullptr;
 
   /// " (\"move\", room \"lobby\", client 192.0.2.7:49152)", or a part of it; empty without any.
@@ -30,6 +30,7 @@ template <class Event>
 HandledNames names_in(const Event& event) {
   HandledNames names;
   if constexpr (requires { event.event; }) names.name = &event.event;
+  if constexpr (requires { event.channel; }) names.name = &event.channel;
   if constexpr (requires { event.room; }) names.room = &event.room;
   if constexpr (requires { event.stored.room; }) names.room = &event.stored.room;
   return names;

@@ -192,7 +192,39 @@ class Participant : public detail::SessionState {
   /// the handler is asked about that one. Errors: those of the handler and of the room store.
   void delete_public_newest(const Done<bool>& done);
 
-  // --- For features that send to clients by themselves ---
+  // --- For features that act for clients, and send to them, by themselves ---
+
+  Session session_handle() { return Session(self()); }
+
+  /// The one place that asks the application whether the client may do something. If its handler refuses, throws or
+  /// changes `event` to something invalid, `done` gets the error. Otherwise, or without a handler, `then` is called with
+  /// the event as the handler left it. Neither is called if the client disconnects first, or if the handler closes it;
+  /// but a consumed event is still answered. If the handler gives its verdict later, `done` and `then` are kept and requests
+  /// are held until it does.
+  template <class Event, class T, class Then>
+  void permitted(std::string_view what, const std::function<void(Event&)>& handler, Event& event, const Done<T>& done,
+                 const Then& then) {
+    if (handler) {
+      if (const auto answer = ask(what, handler, event); !answer) {
+        note_refused(what, answer.error());
+        return done(answer.error());
+      }
+      if (!is_open() && !is_consumed(event)) return;  // the handler has closed it
+      if (const auto owed = static_cast<Vetoable&>(event).verdict_) {
+        const auto kept = std::make_shared<Event>(std::move(event));
+        return hold_until<void>(*owed, "the application took too long to decide; try again",
+                                [this, what, kept, done, then](const Result<void>& verdict) {
+                                  if (!is_open()) return;  // closed while the verdict was pending
+                                  if (!verdict) {
+                                    note_refused(what, verdict.error());
+                                    return done(verdict.error());
+                                  }
+                                  then(*kept);
+                                });
+      }
+    }
+    then(event);
+  }
 
   /// The client, as an audience reaches it.
   core::Receiver receiver() { return {key(), &outlet(), loop()}; }
@@ -282,43 +314,12 @@ class Participant : public detail::SessionState {
   void change_view(char separator, const std::function<void(std::string pending)>& take);
   /// Passes to `send` what a slow reader has missed, until it is `congested` again: the rest follows when its output has
   /// drained. Returns false if that is no longer known: then the caller must close it.
-  bool catch_up(const std::function<bool()>& congested, const Subscriber::Send& send);
+  bool catch_up(const Subscriber::Congested& congested, const Subscriber::Send& send);
 
   Backend& backend() const noexcept { return group_.backend; }
   const ClientGroup& group() const noexcept { return group_; }
   Extras& extras();
   Extras* extras_if_any() const noexcept { return extras_.get(); }
-  Session session_handle() { return Session(self()); }
-
-  /// The one place that asks the application whether the client may do something. If its handler refuses, throws or
-  /// changes `event` to something invalid, `done` gets the error. Otherwise, or without a handler, `then` is called with
-  /// the event as the handler left it. Neither is called if the client disconnects first, or if the handler closes it;
-  /// but a consumed event is still answered. If the handler gives its verdict later, `done` and `then` are kept and requests
-  /// are held until it does.
-  template <class Event, class T, class Then>
-  void permitted(std::string_view what, const std::function<void(Event&)>& handler, Event& event, const Done<T>& done,
-                 const Then& then) {
-    if (handler) {
-      if (const auto answer = ask(what, handler, event); !answer) {
-        note_refused(what, answer.error());
-        return done(answer.error());
-      }
-      if (!is_open() && !is_consumed(event)) return;  // the handler has closed it
-      if (const auto owed = static_cast<Vetoable&>(event).verdict_) {
-        const auto kept = std::make_shared<Event>(std::move(event));
-        return hold_until<void>(*owed, "the application took too long to decide; try again",
-                                [this, what, kept, done, then](const Result<void>& verdict) {
-                                  if (!is_open()) return;  // closed while the verdict was pending
-                                  if (!verdict) {
-                                    note_refused(what, verdict.error());
-                                    return done(verdict.error());
-                                  }
-                                  then(*kept);
-                                });
-      }
-    }
-    then(event);
-  }
 
  private:
   /// Whether nothing is left to do with it but to answer.

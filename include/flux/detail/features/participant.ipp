@@ -145,19 +145,22 @@ FLUX_DECL void Participant::replace_grant(Grant grant) {
   recheck_permits();
 }
 
-/// What the grant no longer allows is refused from now on. Rooms are left in a turn of their own: a handler of this client
+/// What the grant no longer allows is refused from now on. Rooms and other features are left in a turn of their own: a handler of this client
 /// may be running, and the client is told about its grant first.
 FLUX_DECL void Participant::recheck_permits() {
-  if (memberships_.empty()) return;
   const auto granted = grant();
-  bool any_forbidden = false;
+  bool may_leave = !subscribers_.empty();
   for (const auto& membership : memberships_) {
     membership->permits = membership->room->permits(granted.get());
-    any_forbidden = any_forbidden || !membership->permits.allow(gate::RoomAct::join);
+    may_leave = may_leave || !membership->permits.allow(gate::RoomAct::join);
   }
-  if (!any_forbidden) return;
+  if (!may_leave) return;
   loop()->post([self = self()] {
     if (self->is_open()) self->leave_forbidden_rooms();
+    self->subscribers_.each([&self](Subscriber& subscriber) {
+      if (self->is_open()) subscriber.grant_changed();
+      return self->is_open();
+    });
   });
 }
 
@@ -228,14 +231,14 @@ FLUX_DECL void Participant::change_view(char separator, const std::function<void
   });
 }
 
-FLUX_DECL bool Participant::catch_up(const std::function<bool()>& congested, const Subscriber::Send& send) {
+FLUX_DECL bool Participant::catch_up(const Subscriber::Congested& congested, const Subscriber::Send& send) {
   for (const auto& membership : memberships_) {
     if (congested()) return true;
     std::vector<std::string> missed;
     if (!membership->room->catch_up(*membership, view(), missed)) return false;
     for (std::string& message : missed) send(std::make_shared<const std::string>(std::move(message)));
   }
-  return subscribers_.each([&](Subscriber& subscriber) { return congested() || subscriber.catch_up(send); });
+  return subscribers_.each([&](Subscriber& subscriber) { return congested() || subscriber.catch_up(congested, send); });
 }
 
 // --- Answers that the application gives later ---

@@ -28,7 +28,7 @@ class PublicSeat final : public Subscriber {
   FLUX_DECL void flush() override;
   /// Only watchers of lists may change their view.
   FLUX_DECL std::string change_view(const ClientView& view, const core::Receiver& client, char separator) override;
-  FLUX_DECL bool catch_up(const Send& send) override;
+  FLUX_DECL bool catch_up(const Congested& congested, const Send& send) override;
   FLUX_DECL void leave() override;
 
  private:

@@ -237,7 +237,7 @@ FLUX_DECL std::string PublicSeat::change_view(const ClientView& view, const core
   return space_->change_view(*this, &view, client, separator);
 }
 
-FLUX_DECL bool PublicSeat::catch_up(const Send& send) {
+FLUX_DECL bool PublicSeat::catch_up(const Congested&, const Send& send) {
   if (const auto list = space_->catch_up(*this)) send(list);
   return true;
 }

@@ -5,7 +5,12 @@
 #include <flux/detail/features/service.hpp>
 #include <flux/detail/mode.hpp>
 
+#include <string>
+
 namespace flux::features {
+
+/// `name`: of the option that holds them. Errors: throws `Error` (bad_config).
+void check_rates(const OperationRates& rates, const std::string& name);
 
 /// `Limits::operations`.
 class RateService final : public Service {

@@ -11,13 +11,16 @@
 
 namespace flux::features {
 
+FLUX_DECL void check_rates(const OperationRates& rates, const std::string& name) {
+  for (const Rate& rate : {rates.connection, rates.user, rates.address}) {
+    core::require_option(rate.per >= std::chrono::milliseconds(1) && rate.per <= std::chrono::hours(24),
+                         name + ": per must be 1 ms to one day, not " + std::to_string(rate.per.count()) + " ms");
+  }
+}
+
 FLUX_DECL void RateService::check() const {
   for (const auto& [name, rates] : backend_.config.limits.operations) {
-    for (const Rate& rate : {rates.connection, rates.user, rates.address}) {
-      core::require_option(rate.per >= std::chrono::milliseconds(1) && rate.per <= std::chrono::hours(24),
-                           "Limits::operations[\"" + core::shown(name) + "\"]: per must be 1 ms to one day, not " +
-                               std::to_string(rate.per.count()) + " ms");
-    }
+    check_rates(rates, "Limits::operations[\"" + core::shown(name) + "\"]");
   }
 }
 

@@ -16,6 +16,7 @@ namespace flux::features {
 class Subscriber {
  public:
   using Send = std::function<void(const core::SharedBytes& message)>;
+  using Congested = std::function<bool()>;
 
   Subscriber() = default;
   Subscriber(const Subscriber&) = delete;
@@ -28,10 +29,13 @@ class Subscriber {
   /// From now on the client's messages are encoded by `view`: it has another transport. Returns what was pending in the
   /// earlier encoding, with `separator` between messages.
   virtual std::string change_view(const ClientView& view, const core::Receiver& client, char separator) = 0;
-  /// Passes to `send`, as whole messages, what was held back while the client was congested. Returns false if that is no
-  /// longer known: then the client is closed. What is read must be later than all that is pending for the client
-  /// (`core::Lane::lock_when_sent`), and `send`, which writes to the socket, is called without the feature's lock.
-  virtual bool catch_up(const Send& send) = 0;
+  /// Passes to `send`, as whole messages, what was held back while the client was congested, until it is `congested` again:
+  /// the rest follows when its output has drained. Returns false if that is no longer known: then the client is closed. What
+  /// is read must be later than all that is pending for the client (`core::Lane::lock_when_sent`), and `send`, which writes
+  /// to the socket, is called without the feature's lock.
+  virtual bool catch_up(const Congested& congested, const Send& send) = 0;
+  /// The client's grant has been replaced: it receives no longer what that does not allow. In a turn of its own.
+  virtual void grant_changed() {}
   /// Leaves the receivers. The last call: the subscriber may delete itself.
   virtual void leave() = 0;
 
@@ -50,6 +54,7 @@ class Subscribers {
   Subscribers(const Subscribers&) = delete;
   Subscribers& operator=(const Subscribers&) = delete;
 
+  bool empty() const noexcept { return first_ == nullptr; }
   /// Null: the client has none of this feature.
   Subscriber* of(const void* feature) const noexcept {
     Subscriber* at = first_;

@@ -2,15 +2,13 @@
 #pragma once
 
 #include <flux/config.hpp>
+#include <flux/detail/endpoints/message_frame.hpp>
 #include <flux/detail/endpoints/request_type.hpp>
 #include <flux/detail/features/client_view.hpp>
 #include <flux/detail/features/request_table.hpp>
 #include <flux/detail/mode.hpp>
-#include <flux/detail/transport/deflate.hpp>
 #include <flux/live.hpp>
 
-#include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -53,8 +51,8 @@ Result<void> read_live_request(std::string_view text, const Limits& limits, cons
 /// Threading: any thread.
 class LiveWriter final : public features::ClientView, public features::PublicChangesView {
  public:
-  /// `deflate`: null for uncompressed frames. `window_bits`: as for `Deflater`.
-  explicit LiveWriter(const DeflateOptions* deflate, int window_bits = transport::deflate_window_bits_max);
+  /// `compressor`: null for uncompressed frames.
+  explicit LiveWriter(MessageCompressor* compressor) : compressor_(compressor) {}
 
   FLUX_DECL void event(std::string& out, const features::EventNotice& notice) const override;
   FLUX_DECL void chat(std::string& out, const ChatMessage& stored) const override;
@@ -78,14 +76,7 @@ class LiveWriter final : public features::ClientView, public features::PublicCha
 
  private:
   class Message;
-  struct Compressor {
-    Compressor(const DeflateOptions& options, int window_bits)
-        : deflater(options.level, window_bits), bytes_min(options.message_bytes_min) {}
-    std::mutex mutex;
-    transport::Deflater deflater;
-    std::size_t bytes_min;
-  };
-  std::unique_ptr<Compressor> compressor_;
+  MessageCompressor* const compressor_;
 };
 
 // Payloads of acks, as JSON text.

@@ -3,9 +3,9 @@
 #include <flux/detail/core/json_object.hpp>
 #include <flux/detail/core/utf8.hpp>
 #include <flux/detail/endpoints/live/live_codec.hpp>
+#include <flux/detail/endpoints/message_id.hpp>
 #include <flux/detail/endpoints/payloads.hpp>
 #include <flux/detail/mode.hpp>
-#include <flux/detail/transport/websocket_frame.hpp>
 
 #include <limits>
 
@@ -14,11 +14,6 @@ namespace flux::protocol {
 // --- Reading ---
 
 namespace live_detail {
-
-struct Slot {
-  std::string_view text;  // empty: absent
-  JsonText::Kind kind = JsonText::Kind::null;
-};
 
 /// Collects the envelope's members, and the members of its payload that the type declares.
 class EnvelopeVisitor {
@@ -61,14 +56,14 @@ class EnvelopeVisitor {
   }
 
   JsonText::Kind root = JsonText::Kind::null;
-  Slot type, id, payload;
+  MessageMember type, id, payload;
   std::string_view twice;  // a duplicate member of the envelope; empty: none
 
  private:
   const std::string_view text_;
   const LiveRequestTable& table_;
   LiveRequest& out_;
-  Slot* slot_ = nullptr;  // where the envelope's next value goes
+  MessageMember* slot_ = nullptr;  // where the envelope's next value goes
   bool in_payload_ = false;
 };
 
@@ -87,19 +82,6 @@ FLUX_DECL Result<void> check_envelope(const EnvelopeVisitor& seen) {
   return {};
 }
 
-/// Sets `out` to the message's id if it is valid.
-FLUX_DECL Result<void> read_id(const Slot& id, std::size_t bytes_max, std::string_view& out) {
-  using Kind = JsonText::Kind;
-  if (id.text.empty() || id.kind == Kind::null) return {};
-  if ((id.kind != Kind::string && id.kind != Kind::number) || id.text.size() > bytes_max) {
-    return Error(Errc::invalid_message,
-                 "id must be a string or a number of at most " + std::to_string(bytes_max) + " bytes");
-  }
-  out = id.text;
-  if (!detail::without_lone_surrogates(id.text)) return {};
-  return Error(Errc::invalid_message, "id contains a lone surrogate, which is not a character");
-}
-
 }  // namespace live_detail
 
 FLUX_DECL Result<void> read_live_request(std::string_view text, const Limits& limits, const LiveRequestTable& table,
@@ -109,7 +91,7 @@ FLUX_DECL Result<void> read_live_request(std::string_view text, const Limits& li
   auto scanned =
       detail::scan_json(out.members.from(text), limits.json_depth_max, seen, detail::LoneSurrogates::refused);
   // The id counts even if there is a fault behind it: the client may be waiting for an answer with this id.
-  auto id = live_detail::read_id(seen.id, limits.message_id_bytes_max, out.id);
+  auto id = read_message_id(seen.id, limits.message_id_bytes_max, out.id);
   if (!scanned) return scanned;
   if (auto checked = live_detail::check_envelope(seen); !checked) return checked;
   if (!id) return id;
@@ -162,34 +144,16 @@ FLUX_DECL void put_more(detail::JsonObject& payload, std::string_view name, std:
 
 }  // namespace live_detail
 
-/// One message in its own frame. The size of the header depends on the message, which is written after it: space is
-/// left for the usual header, and corrected at the end.
 class LiveWriter::Message {
  public:
-  Message(const LiveWriter& writer, std::string& out, std::string_view type)
-      : writer_(writer), out_(out), start_(out.size()) {
-    out_.append(header_room, '\0');
+  Message(const LiveWriter& writer, std::string& out, std::string_view type) : frame_(out, writer.compressor_), out_(out) {
     out_ += "{\"type\":\"";
     out_ += type;
     out_ += '"';
   }
   Message(const Message&) = delete;
   Message& operator=(const Message&) = delete;
-  ~Message() {
-    out_ += '}';
-    const std::size_t payload = start_ + header_room;
-    bool compressed = false;
-    if (writer_.compressor_ && out_.size() - payload >= writer_.compressor_->bytes_min) {
-      std::string smaller;
-      const std::lock_guard lock(writer_.compressor_->mutex);
-      compressed = writer_.compressor_->deflater.compress(std::string_view(out_).substr(payload), smaller);
-      if (compressed) out_.replace(payload, std::string::npos, smaller);
-    }
-    char header[transport::frame_header_bytes_max];
-    const std::size_t size =
-        transport::write_frame_header(header, transport::Opcode::text, out_.size() - payload, compressed);
-    out_.replace(start_, header_room, header, size);
-  }
+  ~Message() { out_ += '}'; }
 
   /// `,"payload":`; the caller appends the value.
   std::string& payload() {
@@ -198,15 +162,9 @@ class LiveWriter::Message {
   }
 
  private:
-  static constexpr std::size_t header_room = 4;
-  const LiveWriter& writer_;
+  const MessageFrame frame_;
   std::string& out_;
-  const std::size_t start_;
 };
-
-FLUX_DECL LiveWriter::LiveWriter(const DeflateOptions* deflate, int window_bits) {
-  if (deflate != nullptr) compressor_ = std::make_unique<Compressor>(*deflate, window_bits);
-}
 
 FLUX_DECL void LiveWriter::event(std::string& out, const features::EventNotice& notice) const {
   Message message(*this, out, live::reply::broadcast_event);

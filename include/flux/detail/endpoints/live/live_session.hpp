@@ -2,14 +2,10 @@
 #pragma once
 
 #include <flux/detail/endpoints/live/live_clients.hpp>
-#include <flux/detail/features/participant.hpp>
-#include <flux/detail/gate/client_limits.hpp>
+#include <flux/detail/endpoints/websocket_client.hpp>
 #include <flux/detail/mode.hpp>
-#include <flux/detail/transport/websocket_stream.hpp>
 
-#include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,7 +13,7 @@
 namespace flux::detail {
 
 /// Threading: its loop's thread, except for the members that SessionState lets any thread call.
-class LiveSession final : private core::Outlet, public transport::WebSocketStream, public features::Participant {
+class LiveSession final : public WebSocketClient {
  public:
   LiveSession(const LiveClients& clients, transport::Connection& connection, const core::ClientAddress& client,
               transport::WebSocketService& service, int deflate_window_bits, std::shared_ptr<const Grant> grant);
@@ -26,43 +22,21 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   /// All requests of the protocol. To add one, add an entry in live_requests.ipp.
   static std::span<const protocol::LiveRequestType> request_types() noexcept;
 
-  /// Called once it is connected: enters the directory.
-  void opened();
-
   FLUX_DECL Result<Sent> send(std::string_view event, const JsonText& payload, const RoomId& room) override;
   std::string_view protocol() const noexcept override { return "live"; }
-  ClientCounts counts() const noexcept override { return message_counts(); }
-  FLUX_DECL void close_session(CloseCode code, std::string_view reason) override;
-  void withdraw() noexcept override { ignore_input(); }
-  bool withdrawn() const noexcept override { return ignores_input(); }
 
  private:
   using Request = protocol::LiveRequest;
   using RoomPtr = std::shared_ptr<features::Room>;
-  struct Reader;
   struct Requests;
 
   FLUX_DECL void on_message(std::string_view text, MessageType type) override;
-  void on_closing() override { flush_audiences(); }
-  FLUX_DECL void on_disconnect(const Disconnect& how) override;
-  FLUX_DECL void on_drained() override;
-  FLUX_DECL void deliver(const core::Batch& batch, std::span<const core::Listed> listed, core::LaneSeat& seat) override;
-  FLUX_DECL const void* hot_memory() const noexcept override;
-
-  std::shared_ptr<Participant> self() override { return this_session(); }
-  bool is_open() const override { return reaches_client() && !closes_soon(); }
-  /// Also when its handler has closed it: answers and what was sent before arrive first.
-  bool reaches_client() const noexcept { return open() && !ignores_input(); }
-  core::Outlet& outlet() override { return *this; }
   const features::ClientView& view() const override { return writer(); }
-  void stop_reading() override { pause_input(); }
-  void resume_reading() override { resume_input(); }
   FLUX_DECL void tell(const features::Notice& notice) override;
   FLUX_DECL void tell_left(const RoomId& room, std::string_view reason) override;
   FLUX_DECL void be_placed(const features::Participant::Placement& placement, const Done<void>& done) override;
-  std::string_view noun() const override { return "connection"; }
 
-  void refuse_for_rate(std::string_view text, const gate::Excess& excess);
+  void refuse_for_rate(std::string_view text, const Error& error);
   void handle(Request& request);
   Refresh with_token(const Request& request) const {
     return {"live", backend().config.live_path, request.members.text("accessToken")};
@@ -84,7 +58,7 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   /// The same. If it returns null, it has answered with an error.
   features::Membership* current_room(const Request& request);
 
-  const protocol::LiveWriter& writer() const { return clients().writer(deflate_window_bits()); }
+  const protocol::LiveWriter& writer() const { return clients().writers.of(deflate_window_bits()); }
   void ack(std::string_view id, std::string_view payload = {});
   void fail(std::string_view id, const Error& error);
   /// Answers the request with an ack whose payload is `phrase(result)`, or with the error.
@@ -96,8 +70,6 @@ class LiveSession final : private core::Outlet, public transport::WebSocketStrea
   Done<T> acknowledge(const Request& request);
   const LiveClients& clients() const noexcept { return static_cast<const LiveClients&>(group()); }
   std::shared_ptr<LiveSession> this_session() { return std::static_pointer_cast<LiveSession>(shared_from_this()); }
-
-  gate::RateLimit rate_limit_;
 };
 
 }  // namespace flux::detail

@@ -1,12 +1,9 @@
 #pragma once
 
-#include <flux/detail/core/delivery.hpp>
 #include <flux/detail/endpoints/live/live_session.hpp>
 #include <flux/detail/gate/shown.hpp>
 #include <flux/detail/mode.hpp>
-#include <flux/detail/transport/websocket_frame.hpp>
 
-#include <algorithm>
 #include <utility>
 
 namespace flux::detail {
@@ -14,24 +11,9 @@ namespace flux::detail {
 FLUX_DECL LiveSession::LiveSession(const LiveClients& clients, transport::Connection& connection,
                                    const core::ClientAddress& client, transport::WebSocketService& service,
                                    int deflate_window_bits, std::shared_ptr<const Grant> grant)
-    : WebSocketStream(connection, service, service.limits->message_bytes_max, deflate_window_bits),
-      Participant(clients, clients.backend.new_key(), connection.shared_loop(), client, std::move(grant)) {}
+    : WebSocketClient(clients, connection, client, service, deflate_window_bits, std::move(grant)) {}
 
 FLUX_DECL LiveSession::~LiveSession() = default;
-
-FLUX_DECL void LiveSession::opened() {
-  start();
-  loop()->counters().sessions_now.add();
-  enter_directory();
-}
-
-FLUX_DECL void LiveSession::on_disconnect(const Disconnect& how) {
-  if (!connected()) return;
-  const auto keep = self();
-  leave_everything();
-  loop()->counters().sessions_now.subtract();
-  leave_directory(how);
-}
 
 // --- Called by others, from any thread ---
 
@@ -39,27 +21,12 @@ FLUX_DECL Result<Sent> LiveSession::send(std::string_view event, const JsonText&
   // A handle may outlive the server. As long as this session is connected the server exists, and the lock keeps it
   // connected.
   std::unique_lock lock(loop()->sessions_mutex());
-  const auto gone = [&] { return Error(Errc::session_not_found, "session " + SessionState::id() + " is gone"); };
-  if (!connected()) return gone();
+  if (!connected()) return session_gone();
   if (const auto checked = check_event(event, payload, backend().config.limits); !checked) return checked.error();
   if (const auto checked = check_label(room); !checked) return checked.error();
   std::string frame;
   writer().event(frame, {room, server_connection_id, {}, event, Relayed(payload).text()});
-  lock.unlock();
-  const auto write = [self = this_session(), frame = std::move(frame)] {
-    if (!self->open()) return Sent::dropped;
-    self->count_sent();
-    return self->write_frames(frame);
-  };
-  if (loop()->here()) return write();
-  if (!loop()->post(write)) return gone();
-  return Sent::queued;
-}
-
-FLUX_DECL void LiveSession::close_session(CloseCode code, std::string_view reason) {
-  loop()->dispatch([self = this_session(), code, reason = core::repaired(std::string(reason))]() mutable {
-    self->close_soon(code, std::move(reason));
-  });
+  return write_from_anywhere(std::move(lock), std::move(frame));
 }
 
 // --- Out ---
@@ -68,8 +35,7 @@ FLUX_DECL void LiveSession::ack(std::string_view id, std::string_view payload) {
   if (id.empty() || !reaches_client()) return;
   std::string frame;
   writer().ack(frame, id, payload);
-  count_sent();
-  write_frames(frame);
+  write_message(frame);
 }
 
 FLUX_DECL void LiveSession::fail(std::string_view id, const Error& error) {
@@ -77,56 +43,14 @@ FLUX_DECL void LiveSession::fail(std::string_view id, const Error& error) {
   counters().messages_bad.add();
   std::string frame;
   writer().error(frame, id, error);
-  count_sent();
-  write_frames(frame);
-}
-
-/// The session, as `core::deliver_to` uses it.
-struct LiveSession::Reader {
-  LiveSession& session;
-  bool open() const { return session.reaches_client(); }
-  bool congested() const { return session.connection()->congested(); }
-  void held_back() const { session.counters().states_coalesced.add(); }
-  void close_slow() const { session.slow_reader(); }
-  void take(const core::Batch& batch, const core::Run& run) const {
-    session.count_sent(run.segments());
-    if (run.inserts.empty()) {
-      session.write_frames(batch.bytes, run.begin(batch), run.end(batch));
-      return;
-    }
-    core::for_each_part(
-        batch, run, [&](std::size_t begin, std::size_t end) { session.write_frames(batch.bytes, begin, end); },
-        [&](const core::Insert& insert) { session.write_frames(insert.bytes, 0, insert.bytes->size()); });
-  }
-};
-
-FLUX_DECL void LiveSession::deliver(const core::Batch& batch, std::span<const core::Listed> listed,
-                                    core::LaneSeat& seat) {
-  core::deliver_to(Reader{*this}, batch, listed, seat);
-}
-
-FLUX_DECL const void* LiveSession::hot_memory() const noexcept { return connection()->hot_memory(); }
-
-FLUX_DECL void LiveSession::on_drained() {
-  const auto stopped = [this] { return !is_open() || connection()->congested(); };
-  const auto write = [this](const core::SharedBytes& frame) {
-    count_sent();
-    if (frame->size() <= core::few_bytes) {
-      write_frames(*frame);
-    } else {
-      write_frames(frame, 0, frame->size());
-    }
-  };
-  if (catch_up(stopped, write)) return;
-  counters().slow_readers_closed.add();
-  close(CloseCode::slow_reader, "too slow: what it missed is no longer known");
+  write_message(frame);
 }
 
 // --- In ---
 
 /// JSON in a binary frame is accepted too: its UTF-8 is checked while it is read.
 FLUX_DECL void LiveSession::on_message(std::string_view text, MessageType) {
-  if (const auto excess = over_rate(rate_limit_)) return refuse_for_rate(text, *excess);
+  if (const auto error = over_limits()) return refuse_for_rate(text, *error);
   Request request;
   if (const auto read = protocol::read_live_request(text, backend().config.limits, clients().requests, request);
       !read) {
@@ -135,15 +59,11 @@ FLUX_DECL void LiveSession::on_message(std::string_view text, MessageType) {
   handle(request);
 }
 
-/// A client that waits for an ack is told. Of a large message only the beginning is read, because it is refused anyway:
-/// it is cut after a comma, so that a truncated number is not taken for a whole one.
-FLUX_DECL void LiveSession::refuse_for_rate(std::string_view text, const gate::Excess& excess) {
-  if (excess.closes) return close(CloseCode::rate_limited, "too many messages");
-  constexpr std::size_t read_bytes_max = 4096;
-  if (text.size() > read_bytes_max) text = text.substr(0, text.find_last_of(',', read_bytes_max - 1) + 1);
+/// A client that waits for an ack is told. Of a large message only the beginning is read, because it is refused anyway.
+FLUX_DECL void LiveSession::refuse_for_rate(std::string_view text, const Error& error) {
   Request request;
-  (void)protocol::read_live_request(text, backend().config.limits, clients().requests, request);
-  fail(request.id, excess.error);
+  (void)protocol::read_live_request(beginning(text), backend().config.limits, clients().requests, request);
+  fail(request.id, error);
 }
 
 template <class T, class Phrase>
@@ -182,8 +102,7 @@ FLUX_DECL void LiveSession::refresh_access(const Request& request) {
     if (!granted) return self->fail(id, granted.error());
     std::string frame;
     self->writer().refreshed(frame, id, gate::end_of(*granted));
-    self->count_sent();
-    self->write_frames(frame);
+    self->write_message(frame);
   });
 }
 
@@ -191,8 +110,7 @@ FLUX_DECL void LiveSession::tell(const features::Notice& notice) {
   if (!reaches_client()) return;
   std::string frame;
   writer().notice(frame, notice);
-  count_sent();
-  write_frames(frame);
+  write_message(frame);
 }
 
 // --- Rooms ---
@@ -241,8 +159,7 @@ FLUX_DECL void LiveSession::be_placed(const Placement& placement, const Done<voi
   join_placed(placement, join_terms(), welcome_into(frame),
               [self = this_session(), frame, done](const Result<void>& joined) {
                 if (joined) {
-                  self->count_sent();
-                  self->write_frames(*frame);
+                  self->write_message(*frame);
                 }
                 done(joined);
               });
@@ -251,8 +168,7 @@ FLUX_DECL void LiveSession::be_placed(const Placement& placement, const Done<voi
 FLUX_DECL void LiveSession::tell_left(const RoomId& room, std::string_view reason) {
   std::string frame;
   writer().left(frame, room, reason);
-  count_sent();
-  write_frames(frame);
+  write_message(frame);
 }
 
 FLUX_DECL void LiveSession::join_as(const std::string& id, const RoomId& room, JsonText presence) {
@@ -260,8 +176,7 @@ FLUX_DECL void LiveSession::join_as(const std::string& id, const RoomId& room, J
   join(room, std::move(presence), join_terms(), welcome_into(frame),
        [self = this_session(), id, frame](const Result<void>& joined) {
          if (!joined) return self->fail(id, joined.error());
-         self->count_sent();
-         self->write_frames(*frame);
+         self->write_message(*frame);
          self->ack(id);
        });
 }

@@ -1,0 +1,160 @@
+// The options of channels, and the values that their functions and handlers take. Include <flux/channels.hpp>, which
+// explains them.
+#pragma once
+
+#include <flux/config.hpp>
+#include <flux/events.hpp>
+#include <flux/json.hpp>
+#include <flux/session.hpp>
+#include <flux/types.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace flux {
+
+/// What a client that comes back with its position is sent.
+enum class ChannelRecovery : std::uint8_t {
+  none,    ///< nothing: `recovered` is true only if it has missed nothing
+  missed,  ///< every publication that it has missed, or `recovered: false`
+  latest,  ///< the newest publication, if it has missed any: for channels whose publications are states
+};
+
+/// What happens to subscribers that read too slowly: those with at least `Limits::outbox_bytes_congested` bytes pending.
+/// Subscribers of patterns are treated as by `all` instead of `newest`.
+enum class ChannelSlowReaders : std::uint8_t {
+  all,     ///< publications are queued for them; beyond `Limits::outbox_bytes_max` they are disconnected
+  newest,  ///< when their output has drained they get the newest publication only: for states
+  close,   ///< they are disconnected, and can come back with their position
+};
+
+/// Which operations a grant must allow on a channel, see `permission_matches`; an empty one demands nothing. Channels of
+/// the scope `system` always demand `admin`. The others demand nothing on a server that authenticates nobody: one with
+/// neither `Auth`, nor a connect handler, nor a token verifier.
+struct ChannelDemands {
+  std::string subscribe = "read";  ///< and to stay subscribed: a subscription ends when the grant no longer allows it
+  std::string publish = "write";
+  std::string history = "read";   ///< and to recover
+  std::string presence = "read";  ///< to be present, and to list who is
+  friend bool operator==(const ChannelDemands&, const ChannelDemands&) = default;
+};
+
+/// The options of the channels of one namespace.
+struct ChannelOptions {
+  std::size_t history_max = 0;                     ///< publications that are kept; 0: none. At most 1,000,000
+  std::size_t history_bytes_max = 1'048'576;       ///< of those together, as JSON
+  std::chrono::milliseconds history_age{300'000};  ///< how long one is kept: 1 ms to 100 years
+  /// `missed` and `latest` need a history. A channel with one keeps its position for `history_age` after its newest
+  /// publication and its last subscriber; a client that comes back later is told `recovered: false`. Of a client's missed
+  /// publications at most `Limits::answer_bytes_max` bytes are sent; if it has missed more, it is told `recovered: false`.
+  ChannelRecovery recovery = ChannelRecovery::missed;
+  bool presence = true;           ///< whether clients can be present
+  bool presence_notices = true;   ///< whether subscribers are told who comes, changes and goes
+  ChannelDemands demands{};       ///< which permissions clients need
+  ContentRules content{};         ///< what clients may publish
+  OperationRates publish_rate{};  ///< how often clients may publish, in all channels of the namespace together
+  ChannelSlowReaders slow_readers = ChannelSlowReaders::all;
+};
+
+/// The channels whose name is `prefix`, or begins with it and a ":". Of several that match a name the longest counts.
+struct ChannelNamespace {
+  std::string prefix{};
+  ChannelOptions options{};
+};
+
+/// Options of `Channels`.
+struct ChannelsOptions {
+  ChannelOptions defaults{};                           ///< of channels in none of the namespaces
+  std::vector<ChannelNamespace> namespaces{};          ///< with options of their own
+  std::string path = "/realtime";                      ///< of the WebSocket protocol; empty: not served
+  std::size_t subscriptions_per_client_max = 1'000;    ///< 1 to 1,000,000
+  std::size_t channels_max = 1'000'000;                ///< that exist at the same time, patterns included; at least 1
+  std::size_t name_bytes_max = 255;                    ///< of a channel or pattern: 1 to 65,535
+  std::size_t presence_max = 100'000;                  ///< clients present in one channel; at least 1
+  std::chrono::milliseconds presence_timeout{60'000};  ///< of those without a connection (`Channels::update_presence`)
+};
+
+/// What became of a publication.
+struct Published {
+  std::size_t reached = 0;  ///< subscriptions that it was sent to, those of the application included
+  /// Its place in the channel. An empty epoch: the channel does not exist, because nobody is subscribed and it keeps no
+  /// history.
+  Position position{};
+  bool is_repeat = false;  ///< the history already had it (`PublishOptions::key`): it was not sent again
+};
+
+/// Options of one publication.
+struct PublishOptions {
+  /// Names it, so that publishing it again does nothing while the channel's history has it; 1 to 128 bytes, or empty: none.
+  /// Each user, each client that is not logged in, and the application have keys of their own. A channel without a history
+  /// ignores it.
+  std::string key{};
+  std::vector<SessionId> except_clients{};  ///< clients that do not get it
+};
+
+/// A publication, as subscriptions of the application and `Channels::history` get it.
+struct ChannelMessage {
+  std::string channel{};
+  JsonText data{};
+  SessionId client_id{};       ///< of the client that published it; empty: the application
+  std::string user_id{};       ///< of that client; empty: unknown
+  Position position{};         ///< its place in the channel
+  std::int64_t timestamp = 0;  ///< milliseconds since 1970
+};
+
+/// Part of a channel's history.
+struct ChannelPublications {
+  std::vector<ChannelMessage> messages{};  ///< oldest first
+  Position position{};                         ///< of the newest publication; an empty epoch: the channel does not exist
+};
+
+/// A client that is present in a channel.
+struct ChannelMember {
+  SessionId client_id{};
+  std::string user_id{};          ///< empty: unknown
+  JsonText data{};                ///< any JSON
+  std::int64_t joined_at = 0;     ///< milliseconds since 1970
+  std::int64_t last_seen_at = 0;  ///< when it last joined or updated its presence
+};
+
+/// What is known of a channel or pattern.
+struct ChannelStats {
+  std::string channel{};
+  std::size_t subscribers = 0;       ///< clients and subscriptions of the application; those of patterns are not counted
+  std::size_t present_clients = 0;   ///< clients
+  std::size_t present_users = 0;     ///< users; a client without a user counts as one
+  std::uint64_t messages = 0;        ///< published since it exists
+  std::int64_t created_at = 0;       ///< milliseconds since 1970
+  std::int64_t last_message_at = 0;  ///< 0: none was published
+};
+
+/// What a client does in channels.
+struct ChannelClient {
+  SessionId id{};
+  std::vector<std::string> subscriptions{};  ///< channels and patterns, in no particular order
+  std::vector<std::string> present_in{};     ///< channels, in the order of joining
+};
+
+/// A client wants to subscribe to a channel or pattern. May be vetoed, now or later.
+struct ChannelSubscribe : Vetoable {
+  Session session;            ///< the client
+  const std::string channel;  ///< the channel or pattern
+  /// For flux itself.
+  ChannelSubscribe(Session s, std::string c) : session(std::move(s)), channel(std::move(c)) {}
+};
+
+/// A client wants to publish. May be vetoed, now or later; the data may be changed.
+struct ChannelPublish : Vetoable {
+  Session session;            ///< the client
+  const std::string channel;  ///< the channel
+  JsonText data;              ///< at most `Limits::message_bytes_max`
+  /// For flux itself.
+  ChannelPublish(Session s, std::string c, JsonText d)
+      : session(std::move(s)), channel(std::move(c)), data(std::move(d)) {}
+};
+
+}  // namespace flux

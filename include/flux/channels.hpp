@@ -1,0 +1,174 @@
+// Channels: clients and the application publish to named channels and subscribe to them. A module: programs that don't
+// include this header don't link it.
+//
+//     flux::Server server;
+//     flux::Channels channels(server, {.namespaces = {{"news", {.history_max = 100}}}});
+//     auto orders = channels.subscribe("orders:*", [](const flux::ChannelMessage& message) { … });
+//     server.start();
+//     channels.publish("news:today", flux::JsonText::object({{"title", "It rains"}}));
+//
+// Names. A channel is UTF-8 of 1 to `ChannelsOptions::name_bytes_max` bytes without control characters, "..", "/" and "*".
+// What stands before its first ":" is its scope: `read:orders` of a grant covers "orders" and "orders:5". A pattern is a
+// name in which whole segments between colons are "*". Inside, it stands for one segment; at the end, for one or more:
+// "orders:*" matches "orders:5" and "orders:5:created", "orders:*:created" only the latter. Only patterns that begin with
+// "system:" match channels of the scope "system". A client that subscribes to a channel and to patterns that match it gets a
+// publication once for each.
+//
+// Clients of every protocol take part: those of `/realtime` (below), of protocol live and of data sharing. In the last two
+// the requests are called `channel_subscribe` and so on, with the members in the payload, and what the server sends
+// likewise; in `/realtime` they have no prefix, and the members are beside `type`. `?` marks what may be left out:
+// - `subscribe {channel, epoch?, offset?}`: ack `{channel, epoch, offset, recovered?, reason?}`. `channel` may be a pattern.
+//   A client that comes back sends the position that it has: `recovered: true` says that the publications that follow the
+//   ack are exactly those that it missed, in order; `recovered: false`, with the reason, that it must read the state anew.
+// - `unsubscribe {channel}`
+// - `publish {channel, data, key?}`: to all subscribers, the sender included if it is one; ack `{epoch?, offset?}`, without
+//   them if the channel does not exist, because nobody is subscribed to it. `key`, at most 128 bytes, names the publication:
+//   if the channel's history has one of this sender with this key, it is not published again, and the ack has its position
+//   and `repeat: true`. The same key with other data is refused.
+// - `broadcast {channel, data, key?}`: to all but the sender.
+// - `history {channel, epoch?, offset?, limit?}`: the publications after the position or, without one, the newest; oldest
+//   first, 100 if there is no limit (1 to 1000); ack `{channel, epoch?, offset?, publications: [Publication…], more?}`.
+// - `presence_join {channel, data?}`, `presence_update {channel, data}`, `presence_leave {channel}`: the client's entry among
+//   those present in the channel; it need not be subscribed. The first two do the same: they replace the data.
+// - `presence {channel, limit?, after?, counts?}`: ack `{channel, clients, users, members: [Present…], more?, after?}`; with
+//   `counts: true` without the members.
+// The server sends:
+// - `publish`: a Publication, `{channel, data, clientId?, userId?, epoch?, offset?, timestamp}`, to subscribers of a pattern
+//   with `pattern`.
+// - `presence_join` and `presence_update`: a Present with `channel`; `presence_leave {channel, clientId, userId?}`. `first:
+//   true` and `last: true` say that the user, who may have several connections, came with this one and went with it.
+// - `unsubscribed {channel, reason}`: the client may no longer read the channel, or the application ended the subscription.
+// Present is `{clientId, userId?, data, joinedAt, lastSeenAt}`. Times are milliseconds since 1970. In `/realtime` every message
+// of the server has a `timestamp`; an error is `{type: "error", id?, code, error, retryAfter?}`, an ack `{type: "ack", id, …}`;
+// and there are `ping`, answered with `pong`, and `refresh {accessToken}`, which replaces the client's grant: ack
+// `{expiresAt?}`.
+#pragma once
+
+#include <flux/channel_types.hpp>
+#include <flux/error.hpp>
+#include <flux/json.hpp>
+#include <flux/server.hpp>
+#include <flux/types.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace flux {
+
+namespace features {
+class ChannelHub;
+class ChannelListener;
+}  // namespace features
+
+/// A subscription of the application, which ends with this object. A callback that has begun on another thread may still
+/// run then.
+/// Threading: one thread at a time; the last use may be inside its callback.
+class ChannelSubscription {
+ public:
+  /// One that is not active.
+  ChannelSubscription() = default;
+  /// For flux itself.
+  ChannelSubscription(std::weak_ptr<features::ChannelHub> hub, std::shared_ptr<features::ChannelListener> listener);
+  ~ChannelSubscription();
+  ChannelSubscription(ChannelSubscription&&) noexcept;
+  ChannelSubscription& operator=(ChannelSubscription&&) noexcept;
+  /// Ends it now.
+  void cancel();
+  bool active() const noexcept { return listener_ != nullptr; }
+
+ private:
+  std::weak_ptr<features::ChannelHub> hub_;
+  std::shared_ptr<features::ChannelListener> listener_;
+};
+
+/// The channels of a server. One for each server, created before its start; the server keeps what it needs of it.
+/// Threading: every method from any thread, handlers included; none blocks on I/O. Handlers are set before the start:
+/// later, setting them throws `Error` (already_running). The object must not be used after the server's end.
+class Channels {
+ public:
+  using SubscribeHandler = std::function<void(ChannelSubscribe&)>;
+  using PublishHandler = std::function<void(ChannelPublish&)>;
+  using Callback = std::function<void(const ChannelMessage&)>;
+  /// Runs a task somewhere, one after the other: `[&](auto task) { asio::post(strand, std::move(task)); }`.
+  using Executor = std::function<void(std::function<void()>)>;
+
+  /// Errors: throws `Error`: bad_config for an option that can't be used, or if the server has channels already;
+  /// already_running.
+  explicit Channels(Server& server, ChannelsOptions options = {});
+  ~Channels();
+  Channels(const Channels&) = delete;
+  Channels& operator=(const Channels&) = delete;
+
+  /// Called before a client subscribes, once its permissions allow it.
+  void on_subscribe(SubscribeHandler handler);
+  /// Called before a client publishes, once its permissions and the limits allow it.
+  void on_publish(PublishHandler handler);
+
+  // --- Publishing ---
+
+  /// Publishes to all subscribers.
+  /// Ordering: calls from one thread to one channel keep their order for every subscriber.
+  /// Errors: invalid_argument (the name; the key, or a key that names other data); message_too_large above
+  /// `Limits::message_bytes_max`; overloaded if `Limits::fanout_bytes_max` bytes are pending in the channel or a pattern that
+  /// matches it; limit_exceeded (`ChannelsOptions::channels_max`).
+  /// Cost: one encoding for each wire protocol that subscribers use, then one send for each of them.
+  Outcome<Published> publish(std::string_view channel, const JsonText& data, const PublishOptions& options = {});
+  /// Publishes for a client, if it is permitted; `on_publish` is not asked. `done`: called on the client's loop, or before
+  /// this returns. Errors: session_not_found; forbidden, unauthorized; those of `publish`.
+  void publish_from_client(const SessionId& client, std::string_view channel, JsonText data,
+                           std::function<void(Result<Published>)> done = {});
+  /// The newest `limit` publications that the channel keeps. Errors: invalid_argument.
+  Result<ChannelPublications> history(std::string_view channel, std::size_t limit = 100) const;
+
+  // --- Subscribing ---
+
+  /// Subscribes the application to a channel or pattern. `callback` is called for each publication, one at a time and in
+  /// the order of each channel: through `executor` or, without one, on an event loop, where it must not block; then
+  /// publications before the server's start and after its stop are not reported.
+  /// Errors: throws `Error` (invalid_argument for the name, limit_exceeded; bad_config for an empty callback).
+  [[nodiscard]] ChannelSubscription subscribe(std::string_view pattern, Callback callback, Executor executor = {});
+  /// Subscribes a client to a channel or pattern, if it is permitted; `on_subscribe` is not asked. `done`: as for
+  /// `publish_from_client`. Errors: session_not_found; invalid_argument; forbidden, unauthorized; limit_exceeded.
+  void subscribe_client(const SessionId& client, std::string_view channel, std::function<void(Result<void>)> done = {});
+  /// Ends a client's subscription and tells the client, with the reason. `done`: as above; false: it was not subscribed.
+  /// Errors: session_not_found.
+  void unsubscribe_client(const SessionId& client, std::string_view channel, std::string_view reason = {},
+                          std::function<void(Result<bool>)> done = {});
+
+  // --- Presence ---
+
+  /// The clients present in the channel, in the order of joining.
+  std::vector<ChannelMember> presence(std::string_view channel) const;
+  /// Makes a client present in a channel, or replaces its data: a connected client, which leaves when it disconnects, or
+  /// one with any other id, such as a device that reports over HTTP, which leaves `ChannelsOptions::presence_timeout` after
+  /// its last update.
+  /// Errors: invalid_argument (the channel, or an id that is not UTF-8 of 1 to 255 bytes without control characters);
+  /// message_too_large above `Limits::presence_bytes_max`; forbidden if the channel has no presence; limit_exceeded.
+  Outcome<void> update_presence(const SessionId& client, std::string_view channel, const JsonText& data);
+  /// Returns whether the client was present.
+  bool leave_presence(const SessionId& client, std::string_view channel);
+
+  // --- Statistics ---
+
+  /// Of a channel or pattern; none if it does not exist: it exists while it has subscribers, a history or somebody present.
+  std::optional<ChannelStats> stats(std::string_view channel) const;
+  /// Those of all channels and patterns, in no particular order. Cost: O(channels).
+  std::vector<ChannelStats> stats() const;
+  /// What a client does here. `done`: called on its loop, or before this returns. Errors: session_not_found.
+  void client_info(const SessionId& client, const std::function<void(Result<ChannelClient>)>& done) const;
+
+ private:
+  std::shared_ptr<features::ChannelHub> hub_;
+  detail::ServerState* server_ = nullptr;  // lives longer than any use
+};
+
+}  // namespace flux
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/server/channels.ipp>
+#endif

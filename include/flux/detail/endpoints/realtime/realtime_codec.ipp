@@ -1,0 +1,166 @@
+#pragma once
+
+#include <flux/detail/core/json_object.hpp>
+#include <flux/detail/core/utf8.hpp>
+#include <flux/detail/endpoints/message_id.hpp>
+#include <flux/detail/endpoints/realtime/realtime_codec.hpp>
+#include <flux/detail/mode.hpp>
+
+#include <limits>
+
+namespace flux::protocol {
+
+// --- Reading ---
+
+namespace realtime_detail {
+
+using Kind = JsonText::Kind;
+
+/// Finds the type and the id of a message.
+struct EnvelopeVisitor {
+  std::string_view text;
+  MessageMember type{}, id{};
+  Kind root = Kind::null;
+  MessageMember* next = nullptr;
+  std::string_view twice{};  // a duplicate member; empty: none
+
+  bool key(std::size_t depth, std::string_view name) {
+    if (depth != 1) return true;
+    next = name == "type" ? &type : name == "id" ? &id : nullptr;
+    if (next != nullptr && !next->text.empty()) twice = next == &type ? "type" : "id";
+    return true;
+  }
+  bool open(std::size_t, Kind, std::size_t) { return true; }
+  bool value(std::size_t depth, Kind kind, std::size_t begin, std::size_t end) {
+    if (depth == 0) root = kind;
+    if (depth == 1 && next != nullptr) *next = {text.substr(begin, end - begin), kind};
+    if (depth == 1) next = nullptr;
+    return true;
+  }
+};
+
+inline constexpr core::RequestShape refresh_shape{
+    "refresh", {core::Member{"accessToken", core::Member::Kind::name, &Limits::head_bytes_max}.required()}};
+inline constexpr core::RequestShape ping_shape{"ping"};
+
+/// Null: there is no such type.
+FLUX_DECL const core::RequestShape* find_type(std::string_view name, const features::RequestTable& table,
+                                              RealtimeRequest& out) {
+  if (name == ping_shape.name) {
+    out.type = RealtimeRequest::Type::ping;
+    return &ping_shape;
+  }
+  if (name == refresh_shape.name) {
+    out.type = RealtimeRequest::Type::refresh;
+    return &refresh_shape;
+  }
+  out.channel = table.request(std::string(channel_prefix).append(name));
+  return out.channel;
+}
+
+}  // namespace realtime_detail
+
+FLUX_DECL Result<void> read_realtime_request(std::string_view text, const Limits& limits,
+                                             const features::RequestTable& table, RealtimeRequest& out) {
+  using Kind = JsonText::Kind;
+  realtime_detail::EnvelopeVisitor seen{text};
+  const auto scanned =
+      detail::scan_json(out.members.from(text), limits.json_depth_max, seen, detail::LoneSurrogates::refused);
+  // The id counts even if there is a fault behind it: the client may be waiting for an answer with this id.
+  auto id = read_message_id(seen.id, limits.message_id_bytes_max, out.id);
+  if (!scanned) return scanned;
+  if (seen.root != Kind::object) {
+    return Error(Errc::invalid_message,
+                 "a message must be an object {\"type\", …}; this is " + std::string(core::kind_name(seen.root)));
+  }
+  if (!seen.twice.empty()) {
+    return Error(Errc::invalid_message, "member \"" + std::string(seen.twice) + "\" appears twice");
+  }
+  if (seen.type.text.empty()) return Error(Errc::invalid_message, "type is missing");
+  if (seen.type.kind != Kind::string) return Error(Errc::invalid_message, "type must be a string");
+  if (!id) return id;
+  const auto name = detail::decode_json_string(seen.type.text);
+  const core::RequestShape* const shape = name ? realtime_detail::find_type(*name, table, out) : nullptr;
+  if (shape == nullptr) return Error(Errc::unknown_type, "unknown type " + core::shown(seen.type.text));
+  out.members.declare(shape->members);
+  if (auto read = out.members.scan(limits.json_depth_max); !read) return read;
+  if (auto read = out.members.read(limits); !read) return read;
+  if (!shape->only_answers || !out.id.empty()) return {};
+  return Error(Errc::invalid_message, "id is missing: the answer is an ack");
+}
+
+// --- Writing ---
+
+class RealtimeWriter::Message {
+ public:
+  Message(const RealtimeWriter& writer, std::string& out, std::string_view type)
+      : writer_(writer), frame_(out, writer.compressor_), out_(out) {
+    out_.append("{\"type\":\"").append(type).append(1, '"');
+  }
+  Message(const Message&) = delete;
+  Message& operator=(const Message&) = delete;
+  ~Message() { out_ += '}'; }
+
+  Message& id(std::string_view id) {
+    if (!id.empty()) out_.append(",\"id\":").append(id);
+    return *this;
+  }
+  /// The members of an object; none if it is anything else.
+  Message& members(std::string_view object) {
+    if (object.size() > 2 && object.front() == '{') out_.append(1, ',').append(object.substr(1, object.size() - 2));
+    return *this;
+  }
+  Message& timestamp() {
+    out_.append(",\"timestamp\":").append(std::to_string(writer_.clock_->unix_ms()));
+    return *this;
+  }
+
+ private:
+  const RealtimeWriter& writer_;
+  const MessageFrame frame_;
+  std::string& out_;
+};
+
+FLUX_DECL void RealtimeWriter::notice(std::string& out, const features::Notice& notice) const {
+  std::string_view type = notice.name;
+  if (type.starts_with(channel_prefix)) type.remove_prefix(channel_prefix.size());
+  Message message(*this, out, type);
+  message.members(notice.payload);
+  if (type != "publish") message.timestamp();  // a publication has its own
+}
+
+FLUX_DECL void RealtimeWriter::application_event(std::string& out, std::string_view event,
+                                                 std::string_view payload) const {
+  std::string members;
+  detail::JsonObject(members).string("event", event).json("data", payload).end();
+  Message(*this, out, "event").members(members).timestamp();
+}
+
+FLUX_DECL void RealtimeWriter::error(std::string& out, std::string_view id, const Error& error) const {
+  std::string members;
+  detail::JsonObject object(members);
+  object.string("code", to_wire_name(error.code())).string("error", error.message());
+  if (const auto time = error.retry_after().count(); time > 0) {
+    object.number("retryAfter", static_cast<std::uint64_t>(time));
+  }
+  object.end();
+  Message(*this, out, "error").id(id).members(members).timestamp();
+}
+
+FLUX_DECL void RealtimeWriter::ack(std::string& out, std::string_view id, std::string_view payload) const {
+  Message(*this, out, "ack").id(id).members(payload).timestamp();
+}
+
+FLUX_DECL void RealtimeWriter::pong(std::string& out, std::string_view id) const {
+  Message(*this, out, "pong").id(id).timestamp();
+}
+
+FLUX_DECL void RealtimeWriter::refreshed(std::string& out, std::string_view id, std::int64_t expires_at) const {
+  std::string members;
+  detail::JsonObject object(members);
+  if (expires_at != std::numeric_limits<std::int64_t>::max()) object.number("expiresAt", expires_at);
+  object.end();
+  Message(*this, out, "ack").id(id).members(members).timestamp();
+}
+
+}  // namespace flux::protocol

@@ -1,0 +1,157 @@
+// The channels of a server.
+#pragma once
+
+#include <flux/channel_types.hpp>
+#include <flux/detail/features/backend.hpp>
+#include <flux/detail/features/channel_listener.hpp>
+#include <flux/detail/features/channel_name.hpp>
+#include <flux/detail/features/channel_settings.hpp>
+#include <flux/detail/features/channel_table.hpp>
+#include <flux/detail/features/channel_values.hpp>
+#include <flux/detail/features/participant.hpp>
+#include <flux/detail/features/service.hpp>
+#include <flux/detail/mode.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace flux::features {
+
+/// Threading: any thread; of a seat on its client's loop.
+class ChannelHub final : public Service, public std::enable_shared_from_this<ChannelHub> {
+ public:
+  /// Errors: throws `Error` (bad_config).
+  ChannelHub(Backend& backend, ChannelsOptions options);
+
+  // Set before the start.
+  std::function<void(ChannelSubscribe&)> subscribe_handler;
+  std::function<void(ChannelPublish&)> publish_handler;
+
+  const ChannelsOptions& options() const noexcept { return options_; }
+  Backend& backend() const noexcept { return backend_; }
+  FLUX_DECL void start(core::Loop& loop) override;
+  FLUX_DECL void stop() override;
+  FLUX_DECL void add_metrics(core::MetricSet& metrics) const override;
+
+  /// As `Channel::hash`.
+  std::uint32_t hash_of(std::string_view name) const { return static_cast<std::uint32_t>(hash_(name)); }
+
+  // --- What clients may do ---
+
+  Result<void> check_name(std::string_view channel) const { return check_channel_name(channel, options_.name_bytes_max); }
+  ChannelSettings& settings_of(std::string_view channel) { return namespaces_.of(channel); }
+  /// Whether the grant (null: none) allows the operation (`ChannelDemands`) on a channel, or on all that a pattern can
+  /// match. Errors: forbidden, unauthorized.
+  Result<void> may(const Grant* grant, std::string_view operation, std::string_view name) const;
+  /// Errors: those of `check_channel_or_pattern` and `may`.
+  Result<void> may_subscribe(const Grant* grant, std::string_view name);
+
+  // --- Publications ---
+
+  /// Errors: as for `Channels::publish`.
+  Result<Published> publish(const ChannelPost& post);
+  /// The publications after `since` or, if there is none, the newest ones: at most `limit`, and `bytes_max` bytes of JSON.
+  /// Errors: invalid_argument, if the publications after `since` are not all kept.
+  Result<ChannelPart> history(std::string_view channel, const std::optional<Position>& since, std::size_t limit,
+                              std::size_t bytes_max) const;
+
+  // --- Subscriptions ---
+
+  /// Where the loop's subscribers get their messages.
+  ChannelFlusher* flusher_of(const std::shared_ptr<core::Loop>& loop);
+  /// The seat, whose receiver is set, subscribes to the channel or pattern. `since`: what it knows; `may_recover`: whether
+  /// it may get what it missed. Errors: limit_exceeded.
+  Result<ChannelEntry> enter(ChannelSeat& seat, std::string_view name, const std::optional<Position>& since,
+                             bool may_recover);
+  void leave(ChannelSeat& seat);
+  /// The current position of the seat's channel.
+  Position position_of(const ChannelSeat& seat) const;
+  /// As `ChannelLanes::move`.
+  std::string move(ChannelSeat& seat, ChannelReceiver& next, char separator);
+  /// The newest publication, encoded for a seat from which it was held back.
+  core::SharedBytes catch_up(ChannelSeat& seat);
+  /// Errors: those of the name; limit_exceeded.
+  Result<void> add(const std::shared_ptr<ChannelListener>& listener);
+  void remove(const ChannelListener& listener);
+
+  // --- Presence ---
+
+  /// The client is present from now on, or has new data. Errors: limit_exceeded.
+  Result<void> be_present(std::string_view channel, PresentClient client);
+  /// Returns false if it was not present.
+  bool be_absent(std::string_view channel, std::string_view client_id);
+  /// At most `limit` clients and `bytes_max` bytes of JSON; `after`: where the previous part ended, 0: from the first.
+  ChannelPresent present(std::string_view channel, std::size_t limit, std::uint64_t after, std::size_t bytes_max) const;
+
+  // --- For the application ---
+
+  std::optional<ChannelStats> stats(std::string_view channel) const;
+  std::vector<ChannelStats> stats() const;
+
+ private:
+  static constexpr std::size_t shards_count = 64;
+  using Scheduled = std::vector<std::shared_ptr<ChannelListener>>;
+
+  ChannelShard& shard_of(std::uint32_t hash) { return shards_[hash % shards_count]; }
+  const ChannelShard& shard_of(std::uint32_t hash) const { return shards_[hash % shards_count]; }
+  std::mutex& mutex_of(const Channel& channel) {
+    return channel.is_pattern() ? patterns_mutex_ : shard_of(channel.hash).mutex;
+  }
+  std::int64_t now() const { return backend_.config.clock->unix_ms(); }
+  Position position_of(const Channel& channel) const { return {core::key_text(channel.epoch), channel.offset}; }
+
+  Result<std::unique_ptr<Channel>> make(std::string_view name, std::uint32_t hash, ChannelSettings* settings);
+  Result<Channel*> get(ChannelShard& shard, std::string_view name, std::uint32_t hash);
+  Result<Channel*> get_pattern(std::string_view name);
+  Result<Channel*> channel_for(ChannelShard& shard, const ChannelPost& post, std::uint32_t hash);
+  Result<void> takes_messages(const Channel& channel) const;
+  Result<std::optional<Published>> repeat_of(Channel& channel, const ChannelPost& post, const std::string& key);
+  std::vector<Channel*> patterns_matching(std::string_view channel) const;
+  std::size_t send(Channel& channel, const Publication& publication, const ChannelPost& post,
+                   const ChannelListener::Message& message, Scheduled& scheduled);
+  std::size_t send_to_pattern(Channel& pattern, const Publication& publication, const ChannelPost& post,
+                              const ChannelListener::Message& message, Scheduled& scheduled);
+  void keep(ChannelShard& shard, Channel& channel, Publication publication);
+  void recover(const Channel& channel, const Position& since, bool may_recover, ChannelEntry& entry) const;
+  void tell_presence(Channel& channel, std::string_view notice, const PresentClient& client, std::string_view flag);
+  void remove_if_unused(ChannelShard& shard, Channel& channel);
+  void remove_if_unused(Channel& pattern);
+  void sweep_later(core::Loop& loop);
+  void sweep(core::Loop& loop, std::size_t shard);
+  void sweep(ChannelShard& shard);
+  static ChannelStats stats_of(const Channel& channel);
+  std::shared_ptr<core::Loop> loop() const;
+
+  Backend& backend_;
+  const ChannelsOptions options_;
+  ChannelNamespaces namespaces_;
+  const core::SeededHash hash_;
+  core::KeySequence epochs_;
+  std::array<ChannelShard, shards_count> shards_;
+  mutable std::mutex patterns_mutex_;  // guards the patterns and their channels; locked after a shard's
+  ChannelPatterns patterns_;
+  std::atomic<std::size_t> patterns_count_{0};
+  std::atomic<std::size_t> channels_{0};  // patterns included
+  std::atomic<std::size_t> subscriptions_{0};
+  std::atomic<std::uint64_t> publications_{0};
+
+  mutable std::mutex life_mutex_;  // guards everything below
+  std::shared_ptr<core::Loop> loop_;  // null: the server does not run
+  std::vector<std::pair<std::shared_ptr<core::Loop>, std::shared_ptr<ChannelFlusher>>> flushers_;
+};
+
+}  // namespace flux::features
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/features/channel_hub.ipp>
+#endif

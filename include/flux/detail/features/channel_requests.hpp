@@ -1,0 +1,30 @@
+// The requests of clients about channels.
+#pragma once
+
+#include <flux/channel_types.hpp>
+#include <flux/config.hpp>
+#include <flux/detail/features/channel_hub.hpp>
+#include <flux/detail/features/request_table.hpp>
+#include <flux/detail/mode.hpp>
+
+#include <memory>
+#include <vector>
+
+namespace flux {
+
+/// Checks a publication as a handler has left it. Errors: message_too_large. Found by `features::Backend::check_handled`.
+Result<void> check_changed(ChannelPublish& event, const Limits& limits);
+inline Result<void> check_changed(const ChannelSubscribe&, const Limits&) { return {}; }
+
+}  // namespace flux
+
+namespace flux::features {
+
+/// `channel_subscribe` and so on; see flux/channels.hpp.
+std::vector<Request> channel_requests(const std::shared_ptr<ChannelHub>& hub);
+
+}  // namespace flux::features
+
+#if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/features/channel_requests.ipp>
+#endif

@@ -1,0 +1,199 @@
+#pragma once
+
+#include <flux/detail/core/members.hpp>
+#include <flux/detail/features/channel_payloads.hpp>
+#include <flux/detail/features/channel_requests.hpp>
+#include <flux/detail/features/channel_subscriber.hpp>
+#include <flux/detail/gate/content.hpp>
+#include <flux/detail/mode.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace flux {
+
+FLUX_DECL Result<void> check_changed(ChannelPublish& event, const Limits& limits) {
+  event.data = detail::relayable(std::move(event.data));
+  return detail::check_size("data", event.data.text().size(), limits.message_bytes_max);
+}
+
+}  // namespace flux
+
+namespace flux::features {
+
+namespace channel_requests_detail {
+
+using HubPtr = std::shared_ptr<ChannelHub>;
+using Done = Request::Done;
+using core::Member;
+using core::Members;
+using Kind = Member::Kind;
+
+FLUX_DECL JsonText answer(std::string text) { return detail::CheckedJson::text(std::move(text)); }
+
+/// What the client knows; none: it does not say. Errors: invalid_message.
+FLUX_DECL Result<std::optional<Position>> position_in(const Members& members) {
+  if (!members.has("epoch")) {
+    if (members.has("offset")) return Error(Errc::invalid_message, "offset needs epoch: a position consists of both");
+    return std::optional<Position>();
+  }
+  return std::optional<Position>({members.text("epoch"), members.number("offset")});
+}
+
+/// Whether the client may do this in the channel. Errors: those of the name; forbidden, unauthorized.
+FLUX_DECL Result<void> may(ChannelHub& hub, const Participant& client, std::string ChannelDemands::*operation,
+                           const std::string& channel) {
+  if (auto checked = hub.check_name(channel); !checked) return checked;
+  return hub.may(client.grant().get(), hub.settings_of(channel).options.demands.*operation, channel);
+}
+
+/// The same for presence, which a channel may not have.
+FLUX_DECL Result<void> may_be_present(ChannelHub& hub, const Participant& client, const std::string& channel) {
+  auto allowed = may(hub, client, &ChannelDemands::presence, channel);
+  if (!allowed || hub.settings_of(channel).options.presence) return allowed;
+  return Error(Errc::forbidden, "channel \"" + core::shown(channel) + "\" has no presence");
+}
+
+FLUX_DECL void subscribe(const HubPtr& hub, Participant& client, const Members& members, const Done& done) {
+  const std::string channel = members.text("channel");
+  const auto since = position_in(members);
+  if (!since) return done(since.error());
+  const auto allowed = [hub, &client, channel] { return hub->may_subscribe(client.grant().get(), channel); };
+  if (const auto checked = allowed(); !checked) return done(checked.error());
+  ChannelSubscribe event(client.session_handle(), channel);
+  client.permitted("channel subscribe", hub->subscribe_handler, event, done,
+                   [hub, &client, channel, since = *since, allowed, done](const ChannelSubscribe&) {
+                     // The grant may have changed while the application decided.
+                     if (const auto checked = allowed(); !checked) return done(checked.error());
+                     ChannelSubscriber* const subscriber = ChannelSubscriber::get(hub, client);
+                     if (subscriber == nullptr) return;
+                     const auto entry = subscriber->subscribe(channel, since);
+                     if (!entry) return done(entry.error());
+                     done(answer(entry_payload(channel, *entry)));
+                     for (const auto& payload : entry->missed) client.tell({"channel_publish", *payload});
+                   });
+}
+
+/// Not being subscribed is success, too.
+FLUX_DECL void unsubscribe(const HubPtr& hub, Participant& client, const Members& members, const Done& done) {
+  if (auto* const subscriber = ChannelSubscriber::find(*hub, client)) subscriber->unsubscribe(members.text("channel"));
+  done(answer("{}"));
+}
+
+enum class To : std::uint8_t { all, others };
+
+FLUX_DECL void publish_permitted(const HubPtr& hub, Participant& client, const std::string& channel,
+                                 std::string_view data, std::string_view key, To to, const Done& done) {
+  const auto identity = client.identity();
+  const std::string id = client.id();
+  ChannelPost post{channel, data, key, id, identity ? std::string_view(identity->user_id) : std::string_view()};
+  if (to == To::others) post.except.push_back(client.key());
+  const auto published = hub->publish(post);
+  if (!published) return done(published.error());
+  done(answer(published_payload(*published)));
+}
+
+FLUX_DECL void publish(const HubPtr& hub, Participant& client, const Members& members, To to, const Done& done) {
+  const std::string& channel = members.text("channel");
+  const std::string_view data = *members.json("data");
+  const std::string& key = members.text("key");
+  if (const auto allowed = may(*hub, client, &ChannelDemands::publish, channel); !allowed) return done(allowed.error());
+  if (const auto counted = ChannelSubscriber::count_publication(hub, client, channel); !counted) {
+    return done(counted.error());
+  }
+  const ContentRules& rules = hub->settings_of(channel).options.content;
+  if (rules != ContentRules()) {
+    if (const auto checked = gate::check_content(rules, {}, data); !checked) return done(checked.error());
+  }
+  if (!hub->publish_handler) return publish_permitted(hub, client, channel, data, key, to, done);
+  ChannelPublish event(client.session_handle(), channel, *members.copy("data"));
+  client.permitted("channel publish", hub->publish_handler, event, done,
+                   [hub, &client, key, to, done](const ChannelPublish& permitted) {
+                     const auto allowed = may(*hub, client, &ChannelDemands::publish, permitted.channel);
+                     if (!allowed) return done(allowed.error());
+                     publish_permitted(hub, client, permitted.channel, permitted.data.text(), key, to, done);
+                   });
+}
+
+FLUX_DECL void history(const HubPtr& hub, Participant& client, const Members& members, const Done& done) {
+  const std::string& channel = members.text("channel");
+  const auto since = position_in(members);
+  if (!since) return done(since.error());
+  if (const auto allowed = may(*hub, client, &ChannelDemands::history, channel); !allowed) return done(allowed.error());
+  constexpr std::uint64_t usual = 100;
+  const auto part = hub->history(channel, *since, static_cast<std::size_t>(members.number("limit", usual)),
+                                 hub->backend().config.limits.answer_bytes_max);
+  if (!part) return done(part.error());
+  done(answer(history_payload(channel, *part)));
+}
+
+FLUX_DECL void be_present(const HubPtr& hub, Participant& client, const Members& members, const Done& done) {
+  const std::string& channel = members.text("channel");
+  if (const auto allowed = may_be_present(*hub, client, channel); !allowed) return done(allowed.error());
+  ChannelSubscriber* const subscriber = ChannelSubscriber::get(hub, client);
+  if (subscriber == nullptr) return;
+  const auto present = subscriber->be_present(channel, std::string(members.json("data").value_or("{}")));
+  if (!present) return done(present.error());
+  done(answer("{}"));
+}
+
+/// Not being present is success, too.
+FLUX_DECL void be_absent(const HubPtr& hub, Participant& client, const Members& members, const Done& done) {
+  if (auto* const subscriber = ChannelSubscriber::find(*hub, client)) subscriber->be_absent(members.text("channel"));
+  done(answer("{}"));
+}
+
+FLUX_DECL void presence(const HubPtr& hub, Participant& client, const Members& members, const Done& done) {
+  const std::string& channel = members.text("channel");
+  if (const auto allowed = may_be_present(*hub, client, channel); !allowed) return done(allowed.error());
+  const bool counts_only = members.flag("counts");
+  const auto limit = static_cast<std::size_t>(members.number("limit", no_limit));
+  const auto present = hub->present(channel, counts_only ? 0 : limit, members.number("after"),
+                                    hub->backend().config.limits.answer_bytes_max);
+  done(answer(present_payload(channel, present, counts_only)));
+}
+
+inline constexpr std::size_t key_bytes_max = 128;
+
+inline constexpr Member channel = Member{"channel", Kind::name}.required();
+inline constexpr Member epoch{"epoch", Kind::name, nullptr, nullptr, 0, 64};
+inline constexpr Member offset{"offset", Kind::number};
+inline constexpr Member data = Member{"data", Kind::any, &Limits::message_bytes_max}.required();
+inline constexpr Member key{"key", Kind::name, nullptr, nullptr, 0, key_bytes_max};
+inline constexpr Member present_data{"data", Kind::json, &Limits::presence_bytes_max};
+inline constexpr Member limit{"limit", Kind::number, nullptr, nullptr, 1, 1000};
+inline constexpr Member after{"after", Kind::number};
+inline constexpr Member counts{"counts", Kind::flag};
+inline constexpr bool only_answers = true;
+
+}  // namespace channel_requests_detail
+
+FLUX_DECL std::vector<Request> channel_requests(const std::shared_ptr<ChannelHub>& hub) {
+  namespace d = channel_requests_detail;
+  using Act = void (*)(const d::HubPtr&, Participant&, const core::Members&, const d::Done&);
+  const auto act = [&hub](Act does) -> Request::Act {
+    return [hub, does](Participant& client, const core::Members& members, const d::Done& done) {
+      does(hub, client, members, done);
+    };
+  };
+  const auto publish = [&hub](d::To to) -> Request::Act {
+    return [hub, to](Participant& client, const core::Members& members, const d::Done& done) {
+      d::publish(hub, client, members, to, done);
+    };
+  };
+  return {
+      {{"channel_subscribe", {d::channel, d::epoch, d::offset}}, act(d::subscribe)},
+      {{"channel_unsubscribe", {d::channel}}, act(d::unsubscribe)},
+      {{"channel_publish", {d::channel, d::data, d::key}}, publish(d::To::all)},
+      {{"channel_broadcast", {d::channel, d::data, d::key}}, publish(d::To::others)},
+      {{"channel_history", {d::channel, d::epoch, d::offset, d::limit}, d::only_answers}, act(d::history)},
+      {{"channel_presence_join", {d::channel, d::present_data}}, act(d::be_present)},
+      {{"channel_presence_update", {d::channel, d::present_data.required()}}, act(d::be_present)},
+      {{"channel_presence_leave", {d::channel}}, act(d::be_absent)},
+      {{"channel_presence", {d::channel, d::limit, d::after, d::counts}, d::only_answers}, act(d::presence)},
+  };
+}
+
+}  // namespace flux::features

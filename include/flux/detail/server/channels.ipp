@@ -1,0 +1,242 @@
+#pragma once
+
+#include <flux/channels.hpp>
+#include <flux/detail/core/call_faults.hpp>
+#include <flux/detail/core/option_check.hpp>
+#include <flux/detail/endpoints/realtime/realtime_endpoint.hpp>
+#include <flux/detail/features/channel_hub.hpp>
+#include <flux/detail/features/channel_payloads.hpp>
+#include <flux/detail/features/channel_requests.hpp>
+#include <flux/detail/features/channel_subscriber.hpp>
+#include <flux/detail/mode.hpp>
+#include <flux/detail/server/server_state.hpp>
+
+#include <utility>
+
+namespace flux {
+
+namespace channels_detail {
+
+using HubPtr = std::shared_ptr<features::ChannelHub>;
+
+/// Calls `act` with the client on its loop. Otherwise `done` gets the error. Code: session_not_found.
+template <class T, class Act>
+void with_client(const HubPtr& hub, const SessionId& client, const std::function<void(Result<T>)>& done, Act act) {
+  const auto give = [done](Result<T> result) {
+    if (done) done(std::move(result));
+  };
+  const auto gone = [give, client] {
+    give(Error(Errc::session_not_found, "session " + core::shown(client) + " is gone"));
+  };
+  const auto key = core::key_from_text(client);
+  auto found = key ? hub->backend().sessions.find(*key) : nullptr;
+  const auto participant = std::dynamic_pointer_cast<features::Participant>(std::move(found));
+  if (!participant) return gone();
+  const bool posted = participant->loop()->dispatch([participant, give, gone, act = std::move(act)] {
+    if (!participant->connected()) return gone();
+    give(act(*participant));
+  });
+  if (!posted) gone();
+}
+
+inline std::vector<core::SessionKey> keys_of(const std::vector<SessionId>& clients) {
+  std::vector<core::SessionKey> keys;
+  for (const SessionId& id : clients) {
+    if (const auto key = core::key_from_text(id)) keys.push_back(*key);
+  }
+  return keys;
+}
+
+inline Result<void> check_client_id(const SessionId& id) {
+  constexpr std::size_t most = 255;
+  if (!id.empty() && id.size() <= most && core::valid_utf8(id) && !core::has_control_characters(id)) return {};
+  return Error(Errc::invalid_argument, "the id of a client must be UTF-8 of 1 to " + std::to_string(most) +
+                                           " bytes without control characters, not \"" + core::shown(id) + "\"");
+}
+
+inline Result<void> check_publication_key(const std::string& key) {
+  constexpr std::size_t most = 128;
+  if (key.size() <= most && core::valid_utf8(key)) return {};
+  return Error(Errc::invalid_argument, "the key of a publication must be UTF-8 of at most " + std::to_string(most) +
+                                           " bytes, not \"" + core::shown(key) + "\"");
+}
+
+}  // namespace channels_detail
+
+// --- ChannelSubscription ---
+
+FLUX_DECL ChannelSubscription::ChannelSubscription(std::weak_ptr<features::ChannelHub> hub,
+                                                   std::shared_ptr<features::ChannelListener> listener)
+    : hub_(std::move(hub)), listener_(std::move(listener)) {}
+FLUX_DECL ChannelSubscription::~ChannelSubscription() { cancel(); }
+FLUX_DECL ChannelSubscription::ChannelSubscription(ChannelSubscription&&) noexcept = default;
+FLUX_DECL ChannelSubscription& ChannelSubscription::operator=(ChannelSubscription&& other) noexcept {
+  if (this == &other) return *this;
+  cancel();
+  hub_ = std::move(other.hub_);
+  listener_ = std::move(other.listener_);
+  return *this;
+}
+
+FLUX_DECL void ChannelSubscription::cancel() {
+  const auto listener = std::move(listener_);
+  if (!listener) return;
+  listener->cancel();
+  if (const auto hub = hub_.lock()) hub->remove(*listener);
+}
+
+// --- Channels ---
+
+FLUX_DECL Channels::Channels(Server& server, ChannelsOptions options) : server_(&detail::ServerAccess::state(server)) {
+  server_->check_not_running("flux::Channels");
+  hub_ = std::make_shared<features::ChannelHub>(server_->hub(), std::move(options));
+  for (auto& request : features::channel_requests(hub_)) server_->add_request(std::move(request));
+  server_->add_service(hub_);
+  const std::string& path = hub_->options().path;
+  if (!path.empty()) server_->add_endpoint(std::make_shared<detail::RealtimeEndpoint>(server_->hub(), path));
+}
+FLUX_DECL Channels::~Channels() = default;
+
+FLUX_DECL void Channels::on_subscribe(SubscribeHandler handler) {
+  server_->check_not_running("Channels::on_subscribe");
+  hub_->subscribe_handler = std::move(handler);
+}
+FLUX_DECL void Channels::on_publish(PublishHandler handler) {
+  server_->check_not_running("Channels::on_publish");
+  hub_->publish_handler = std::move(handler);
+}
+
+FLUX_DECL Outcome<Published> Channels::publish(std::string_view channel, const JsonText& data,
+                                               const PublishOptions& options) {
+  const auto publish = [&]() -> Result<Published> {
+    if (const auto checked = channels_detail::check_publication_key(options.key); !checked) return checked.error();
+    const detail::Relayed relayed(data);
+    return hub_->publish(
+        {channel, relayed.text(), options.key, {}, {}, channels_detail::keys_of(options.except_clients)});
+  };
+  return core::noted(*hub_->backend().call_faults, "Channels::publish", channel, publish());
+}
+
+FLUX_DECL void Channels::publish_from_client(const SessionId& client, std::string_view channel, JsonText data,
+                                             std::function<void(Result<Published>)> done) {
+  const auto act = [hub = hub_, channel = std::string(channel),
+                    data = detail::relayable(std::move(data))](features::Participant& from) -> Result<Published> {
+    if (const auto checked = hub->check_name(channel); !checked) return checked.error();
+    const auto& demands = hub->settings_of(channel).options.demands;
+    if (const auto allowed = hub->may(from.grant().get(), demands.publish, channel); !allowed) return allowed.error();
+    const auto identity = from.identity();
+    const std::string id = from.id();
+    return hub->publish({channel, data.text(), {}, id, identity ? std::string_view(identity->user_id) : ""});
+  };
+  channels_detail::with_client<Published>(hub_, client, done, act);
+}
+
+FLUX_DECL Result<ChannelPublications> Channels::history(std::string_view channel, std::size_t limit) const {
+  const auto part = hub_->history(channel, std::nullopt, limit, features::no_limit);
+  if (!part) return part.error();
+  ChannelPublications publications{{}, part->position};
+  for (const auto& publication : part->publications) {
+    publications.messages.push_back(features::message_of(publication, channel, part->position));
+  }
+  return publications;
+}
+
+FLUX_DECL ChannelSubscription Channels::subscribe(std::string_view pattern, Callback callback, Executor executor) {
+  auto listener = std::make_shared<features::ChannelListener>(
+      std::string(pattern), core::require_function("Channels::subscribe", std::move(callback)), std::move(executor),
+      hub_->backend().call_faults);
+  if (const auto added = hub_->add(listener); !added) throw Error(added.error());
+  return {hub_, std::move(listener)};
+}
+
+FLUX_DECL void Channels::subscribe_client(const SessionId& client, std::string_view channel,
+                                          std::function<void(Result<void>)> done) {
+  const auto act = [hub = hub_, channel = std::string(channel)](features::Participant& who) -> Result<void> {
+    if (auto allowed = hub->may_subscribe(who.grant().get(), channel); !allowed) return allowed;
+    auto* const subscriber = features::ChannelSubscriber::get(hub, who);
+    if (subscriber == nullptr) return Error(Errc::session_not_found, "session " + who.id() + " is closing");
+    const auto entry = subscriber->subscribe(channel, std::nullopt);
+    return entry ? Result<void>() : entry.error();
+  };
+  channels_detail::with_client<void>(hub_, client, done, act);
+}
+
+FLUX_DECL void Channels::unsubscribe_client(const SessionId& client, std::string_view channel, std::string_view reason,
+                                            std::function<void(Result<bool>)> done) {
+  const auto act = [hub = hub_, channel = std::string(channel),
+                    reason = core::repaired(std::string(reason))](features::Participant& who) -> Result<bool> {
+    auto* const subscriber = features::ChannelSubscriber::find(*hub, who);
+    return subscriber != nullptr && subscriber->unsubscribe(channel, reason);
+  };
+  channels_detail::with_client<bool>(hub_, client, done, act);
+}
+
+FLUX_DECL std::vector<ChannelMember> Channels::presence(std::string_view channel) const {
+  std::vector<ChannelMember> members;
+  for (auto& present : hub_->present(channel, features::no_limit, 0, features::no_limit).members) {
+    members.push_back({std::move(present.client_id), std::move(present.user_id),
+                       detail::CheckedJson::text(std::move(present.data)), present.joined_at, present.last_seen_at});
+  }
+  return members;
+}
+
+FLUX_DECL Outcome<void> Channels::update_presence(const SessionId& client, std::string_view channel,
+                                                  const JsonText& data) {
+  const auto update = [&]() -> Result<void> {
+    if (auto checked = hub_->check_name(channel); !checked) return checked;
+    if (auto checked = channels_detail::check_client_id(client); !checked) return checked;
+    const detail::Relayed relayed(data);
+    const std::size_t most = hub_->backend().config.limits.presence_bytes_max;
+    if (auto checked = detail::check_size("the presence", relayed.text().size(), most); !checked) return checked;
+    if (!hub_->settings_of(channel).options.presence) {
+      return Error(Errc::forbidden, "channel \"" + core::shown(channel) + "\" has no presence");
+    }
+    const auto key = core::key_from_text(client);
+    const auto found = key ? hub_->backend().sessions.find(*key) : nullptr;
+    const auto participant = std::dynamic_pointer_cast<features::Participant>(found);
+    features::PresentClient present{client, {}, std::string(relayed.text())};
+    present.is_connected = participant != nullptr;
+    if (participant) {
+      if (const auto identity = participant->identity()) present.user_id = identity->user_id;
+    }
+    auto done = hub_->be_present(channel, std::move(present));
+    if (!done || !participant) return done;
+    // It leaves with its connection: at once, if that has ended meanwhile.
+    const auto leave_with = [hub = hub_, participant, channel = std::string(channel)] {
+      auto* const subscriber =
+          participant->connected() ? features::ChannelSubscriber::get(hub, *participant) : nullptr;
+      if (subscriber == nullptr) {
+        hub->be_absent(channel, participant->id());
+      } else {
+        subscriber->note_present(channel);
+      }
+    };
+    if (!participant->loop()->dispatch(leave_with)) hub_->be_absent(channel, client);
+    return {};
+  };
+  return core::noted(*hub_->backend().call_faults, "Channels::update_presence", channel, update());
+}
+
+FLUX_DECL bool Channels::leave_presence(const SessionId& client, std::string_view channel) {
+  const bool was_present = hub_->be_absent(channel, client);
+  const auto act = [hub = hub_, channel = std::string(channel)](const features::Participant& who) -> Result<void> {
+    if (auto* const subscriber = features::ChannelSubscriber::find(*hub, who)) subscriber->note_absent(channel);
+    return {};
+  };
+  if (was_present) channels_detail::with_client<void>(hub_, client, {}, act);
+  return was_present;
+}
+
+FLUX_DECL std::optional<ChannelStats> Channels::stats(std::string_view channel) const { return hub_->stats(channel); }
+FLUX_DECL std::vector<ChannelStats> Channels::stats() const { return hub_->stats(); }
+
+FLUX_DECL void Channels::client_info(const SessionId& client,
+                                     const std::function<void(Result<ChannelClient>)>& done) const {
+  const auto act = [hub = hub_](const features::Participant& who) -> Result<ChannelClient> {
+    const auto* const subscriber = features::ChannelSubscriber::find(*hub, who);
+    return subscriber != nullptr ? subscriber->info() : ChannelClient{who.id(), {}, {}};
+  };
+  channels_detail::with_client<ChannelClient>(hub_, client, done, act);
+}
+
+}  // namespace flux

@@ -1,0 +1,577 @@
+// What a client may do in channels, and what it gets: without a socket.
+#include "participant_fixture.hpp"
+
+#include <flux/detail/features/channel_requests.hpp>
+#include <flux/detail/features/channel_subscriber.hpp>
+
+#include <map>
+
+namespace channel_requests_test {
+
+using namespace participant_test;
+
+namespace {
+
+/// Channels, and clients that send requests.
+struct Station : Scene {
+  explicit Station(ChannelsOptions options = {}, const std::function<void(Config&)>& change = {})
+      : Scene(change), hub(std::make_shared<ChannelHub>(backend, std::move(options))) {
+    for (auto& request : channel_requests(hub)) requests.emplace(std::string(request.name), std::move(request));
+    hub->start(*loops[0]);
+    loops.settle();
+  }
+  ~Station() { hub->stop(); }
+  /// The answer as JSON; or the error, as "code: message".
+  std::string ask(Client& client, const std::string& type, const std::string& payload) {
+    const Request& request = requests.at("channel_" + type);
+    core::Members members;
+    members.declare(request.members);
+    members.from(payload);
+    const auto wrong = [](const Error& e) { return std::string(to_wire_name(e.code())) + ": " + e.message(); };
+    if (const auto scanned = members.scan(64); !scanned) return wrong(scanned.error());
+    if (const auto read = members.read(backend.config.limits); !read) return wrong(read.error());
+    std::string answer = "(none)";
+    request.act(client, members, [&](const Result<JsonText>& result) {
+      answer = result ? result->text() : wrong(result.error());
+    });
+    return answer;
+  }
+  /// Epochs are random: they become "E", and ids of clients and times what they stand for.
+  std::string masked(std::string text, const std::map<std::string, std::string>& names = {}) const {
+    const auto replace = [&text](const std::string& what, const std::string& with) {
+      for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size()) {
+        text.replace(at, what.size(), with);
+      }
+    };
+    for (std::size_t at = 0; (at = text.find("\"epoch\":\"", at)) != std::string::npos; at += 9) {
+      text.replace(at + 9, 13, "E");
+    }
+    for (const auto& [what, with] : names) replace(what, with);
+    replace(std::to_string(loops.clock()->unix_ms()), "now");
+    return text;
+  }
+  std::string epoch_of(const std::string& channel) const {
+    return hub->history(channel, std::nullopt, 1, 1)->position.epoch;
+  }
+  std::string subscribe_since(Client& client, const std::string& channel, const std::string& epoch, Offset offset) {
+    return masked(ask(client, "subscribe",
+                      R"({"channel":")" + channel + R"(","epoch":")" + epoch + R"(","offset":)" +
+                          std::to_string(offset) + "}"));
+  }
+  /// The data of the publications among these lines.
+  static std::string data_of(const Lines& lines) {
+    std::string all;
+    for (const std::string& line : lines) {
+      const std::size_t begin = line.find("\"data\":");
+      if (line.substr(0, 16) == "channel_publish ") all += line.substr(begin + 7, line.find(',', begin) - begin - 7) + " ";
+    }
+    return all;
+  }
+  std::string heard_data(Client& client) { return data_of(heard(client)); }
+  std::string told_data(Client& client) { return data_of(std::exchange(client.told, {})); }
+  Client& with(const std::vector<std::string>& permissions, const std::string& user = "u") {
+    Client& made = client(user);
+    made.change_grant(Grant{{user, user, {}, {}, true}, permissions}).value();
+    loops.settle();
+    return made;
+  }
+
+  std::shared_ptr<ChannelHub> hub;
+  std::map<std::string, Request> requests;
+};
+
+ChannelsOptions with_history(std::size_t count, ChannelRecovery recovery = ChannelRecovery::missed) {
+  ChannelsOptions options;
+  options.defaults.history_max = count;
+  options.defaults.recovery = recovery;
+  return options;
+}
+
+const auto with_auth = [](Station& s) { s.backend.gate.connect = [](AccessRequest&) {}; };
+
+}  // namespace
+
+TEST_CASE("channels: a publication reaches subscribers and matching patterns, with its position", "[channels]") {
+  Station s;
+  Client& ann = s.client("ann");
+  Client& ben = s.client();
+  Client& cleo = s.client();
+  CHECK(s.masked(s.ask(ann, "subscribe", R"({"channel":"orders:5"})")) ==
+        R"({"channel":"orders:5","epoch":"E","offset":0})");
+  CHECK(s.ask(cleo, "subscribe", R"({"channel":"orders:*"})") == R"({"channel":"orders:*"})");
+  CHECK(s.masked(s.ask(ann, "publish", R"({"channel":"orders:5","data":[1, 2]})")) == R"({"epoch":"E","offset":1})");
+  const std::map<std::string, std::string> names{{ann.id(), "ANN"}};
+  const std::string rest =
+      R"("channel":"orders:5","data":[1, 2],"clientId":"ANN","userId":"ann","epoch":"E","offset":1,"timestamp":now})";
+  const auto one = [&](Client& client) {
+    const Lines lines = s.heard(client);
+    return lines.size() == 1 ? s.masked(lines[0], names) : std::to_string(lines.size()) + " lines";
+  };
+  CHECK(one(ann) == "channel_publish {" + rest);
+  CHECK(one(cleo) == R"(channel_publish {"pattern":"orders:*",)" + rest);
+  CHECK(s.heard(ben).empty());
+  // Nobody is subscribed there, so that the channel does not exist.
+  CHECK(s.ask(ben, "publish", R"({"channel":"other","data":null})") == "{}");
+  CHECK(s.ask(ann, "unsubscribe", R"({"channel":"orders:5"})") == "{}");
+  CHECK(s.ask(ann, "unsubscribe", R"({"channel":"orders:5"})") == "{}");
+  s.ask(ben, "publish", R"({"channel":"orders:5","data":3})");
+  CHECK(s.heard(ann).empty());
+  CHECK(s.heard_data(cleo) == "3 ");
+}
+
+TEST_CASE("channels: a broadcast leaves out its sender", "[channels]") {
+  Station s;
+  Client& ann = s.client();
+  Client& ben = s.client();
+  for (Client* client : {&ann, &ben}) {
+    s.ask(*client, "subscribe", R"({"channel":"a"})");
+    s.ask(*client, "subscribe", R"({"channel":"*"})");
+  }
+  s.ask(ann, "broadcast", R"({"channel":"a","data":1})");
+  CHECK(s.heard(ann).empty());
+  CHECK(s.heard_data(ben) == "1 1 ");
+}
+
+TEST_CASE("channels: how many a publication reached", "[channels]") {
+  Station s;
+  Client& ann = s.client();
+  Client& ben = s.client();
+  const auto reached = [&](std::vector<core::SessionKey> except = {}) {
+    return s.hub->publish({"a:b", "1", {}, {}, {}, std::move(except)}).value().reached;
+  };
+  CHECK(reached() == 0);
+  s.ask(ann, "subscribe", R"({"channel":"a:b"})");
+  s.ask(ben, "subscribe", R"({"channel":"a:b"})");
+  s.ask(ben, "subscribe", R"({"channel":"a:*"})");
+  CHECK(reached() == 3);
+  CHECK(reached({ben.key()}) == 1);
+  CHECK(reached({12345}) == 3);
+  ben.go();
+  CHECK(reached() == 1);
+  CHECK(s.hub->stats().size() == 1);
+  ann.go();
+  CHECK(s.hub->stats().empty());
+}
+
+TEST_CASE("channels: a client that comes back gets exactly what it missed", "[channels]") {
+  Station s(with_history(3));
+  Client& ann = s.client();
+  Client& ben = s.client();
+  s.ask(ann, "subscribe", R"({"channel":"a"})");
+  const std::string epoch = s.epoch_of("a");
+  ann.go();
+  SECTION("nothing, in a channel that never had a message, and after its last subscriber has left") {
+    CHECK(s.subscribe_since(ben, "a", epoch, 0) == R"({"channel":"a","epoch":"E","offset":0,"recovered":true})");
+    CHECK(s.told_data(ben).empty());
+  }
+  SECTION("what is kept; pending output of the same turn is not repeated") {
+    for (int i = 1; i <= 3; ++i) s.hub->publish({"a", std::to_string(i)}).value();
+    CHECK(s.subscribe_since(ben, "a", epoch, 1) == R"({"channel":"a","epoch":"E","offset":3,"recovered":true})");
+    CHECK(s.told_data(ben) == "2 3 ");
+    s.hub->publish({"a", "4"}).value();
+    CHECK(s.heard_data(ben) == "4 ");
+  }
+  SECTION("more than is kept: never a part of it") {
+    for (int i = 1; i <= 5; ++i) s.hub->publish({"a", std::to_string(i)}).value();
+    CHECK(s.subscribe_since(ben, "a", epoch, 1) ==
+          R"({"channel":"a","epoch":"E","offset":5,"recovered":false,"reason":"the history no longer reaches so far back"})");
+    CHECK(s.told_data(ben).empty());
+    s.ask(ben, "unsubscribe", R"({"channel":"a"})");
+    CHECK(s.subscribe_since(ben, "a", epoch, 2).find(R"("recovered":true)") != std::string::npos);
+    CHECK(s.told_data(ben) == "3 4 5 ");
+  }
+  SECTION("after the history became too old") {
+    s.hub->publish({"a", "1"}).value();
+    s.loops.advance(200s);
+    s.hub->publish({"a", "2"}).value();
+    s.loops.advance(200s);
+    CHECK(s.subscribe_since(ben, "a", epoch, 0).find("no longer reaches") != std::string::npos);
+    s.ask(ben, "unsubscribe", R"({"channel":"a"})");
+    s.loops.advance(299s);
+    CHECK(s.subscribe_since(ben, "a", epoch, 2) == R"({"channel":"a","epoch":"E","offset":2,"recovered":true})");
+  }
+  SECTION("positions that are not of this channel") {
+    s.hub->publish({"a", "1"}).value();
+    CHECK(s.subscribe_since(ben, "a", "another", 0).find(R"("reason":"the position is of another epoch")") !=
+          std::string::npos);
+    s.ask(ben, "unsubscribe", R"({"channel":"a"})");
+    CHECK(s.subscribe_since(ben, "a", epoch, 7).find(R"("reason":"the position is in the future")") !=
+          std::string::npos);
+    CHECK(s.told_data(ben).empty());
+    CHECK(s.ask(ben, "subscribe", R"({"channel":"b","epoch":"x","offset":-1})").substr(0, 16) == "INVALID_MESSAGE:");
+    CHECK(s.ask(ben, "subscribe", R"({"channel":"b","offset":1})").substr(0, 16) == "INVALID_MESSAGE:");
+  }
+}
+
+TEST_CASE("channels: more missed than an answer may hold is not sent in part", "[channels]") {
+  Station s(with_history(100), [](Config& config) { config.limits.answer_bytes_max = 2000; });
+  Client& ann = s.client();
+  s.ask(ann, "subscribe", R"({"channel":"a"})");
+  const std::string epoch = s.epoch_of("a");
+  for (int i = 1; i <= 50; ++i) s.hub->publish({"a", std::to_string(i)}).value();
+  Client& ben = s.client();
+  CHECK(s.subscribe_since(ben, "a", epoch, 0).find("more was missed than one answer holds") != std::string::npos);
+  CHECK(ben.told.empty());
+}
+
+TEST_CASE("channels: in mode latest the newest publication is all that is sent", "[channels]") {
+  Station s(with_history(3, ChannelRecovery::latest));
+  Client& ann = s.client();
+  s.ask(ann, "subscribe", R"({"channel":"a"})");
+  const std::string epoch = s.epoch_of("a");
+  for (int i = 1; i <= 5; ++i) s.hub->publish({"a", std::to_string(i)}).value();
+  Client& ben = s.client();
+  const auto again = [&](const std::string& of, Offset offset) {
+    s.ask(ben, "unsubscribe", R"({"channel":"a"})");
+    const bool recovered = s.subscribe_since(ben, "a", of, offset).find(R"("recovered":true)") != std::string::npos;
+    return std::string(recovered ? "yes " : "no ") + s.told_data(ben);
+  };
+  CHECK(again(epoch, 0) == "yes 5 ");
+  CHECK(again("another", 9) == "yes 5 ");
+  CHECK(again(epoch, 5) == "yes ");
+  s.loops.advance(301s);
+  CHECK(again(epoch, 5) == "yes ");
+  CHECK(again(epoch, 4) == "no ");
+}
+
+TEST_CASE("channels: without recovery only who missed nothing is told so", "[channels]") {
+  Station s;
+  Client& ann = s.client();
+  s.ask(ann, "subscribe", R"({"channel":"a"})");
+  const std::string epoch = s.epoch_of("a");
+  Client& ben = s.client();
+  CHECK(s.subscribe_since(ben, "a", epoch, 0).find(R"("recovered":true)") != std::string::npos);
+  s.hub->publish({"a", "1"}).value();
+  Client& cleo = s.client();
+  CHECK(s.subscribe_since(cleo, "a", epoch, 0).find(R"("reason":"this channel has no recovery")") != std::string::npos);
+  CHECK(s.ask(cleo, "subscribe", R"({"channel":"*","epoch":"e"})") ==
+        R"({"channel":"*","recovered":false,"reason":"patterns have no positions"})");
+}
+
+TEST_CASE("channels: an idempotency key publishes once for each sender", "[channels]") {
+  Station s(with_history(10));
+  Client& ann = s.client("ann");
+  Client& ann_too = s.client("ann");
+  Client& ben = s.client();
+  s.ask(ben, "subscribe", R"({"channel":"a"})");
+  const auto publish = [&](Client& by, const std::string& data) {
+    return s.masked(s.ask(by, "publish", R"({"channel":"a","key":"k","data":)" + data + "}"));
+  };
+  CHECK(publish(ann, "1") == R"({"epoch":"E","offset":1})");
+  CHECK(publish(ann, "1") == R"({"epoch":"E","offset":1,"repeat":true})");
+  CHECK(publish(ann_too, "1") == R"({"epoch":"E","offset":1,"repeat":true})");
+  CHECK(publish(ben, "1") == R"({"epoch":"E","offset":2})");
+  CHECK(publish(ann, "2").find("INVALID_MESSAGE: the key \"k\" names an earlier publication") == 0);
+  CHECK(s.heard_data(ben) == "1 1 ");
+  s.loops.advance(301s);
+  CHECK(publish(ann, "2") == R"({"epoch":"E","offset":3})");
+}
+
+TEST_CASE("channels: the history in parts", "[channels]") {
+  Station s(with_history(100), [](Config& config) { config.limits.answer_bytes_max = 1000; });
+  Client& ann = s.client();
+  CHECK(s.ask(ann, "history", R"({"channel":"a"})") == R"({"channel":"a","publications":[]})");
+  for (int i = 1; i <= 20; ++i) s.hub->publish({"a", std::to_string(i)}).value();
+  const std::string epoch = s.epoch_of("a");
+  const auto offsets = [&](const std::string& more) {
+    const auto json = JsonText::parse(s.ask(ann, "history", R"({"channel":"a")" + more + "}")).value();
+    std::string all;
+    for (int i = 0; json.get<int>("/publications/" + std::to_string(i) + "/offset"); ++i) {
+      all += std::to_string(*json.get<int>("/publications/" + std::to_string(i) + "/offset")) + " ";
+    }
+    return all + (json.get<bool>("/more").value_or(false) ? "more" : "");
+  };
+  CHECK(offsets(R"(,"limit":3)") == "18 19 20 ");
+  CHECK(offsets(R"(,"limit":2,"epoch":")" + epoch + R"(","offset":5)") == "6 7 more");
+  CHECK(offsets(R"(,"epoch":")" + epoch + R"(","offset":18)") == "19 20 ");
+  const std::string limited = offsets("");  // by the bytes of an answer
+  CHECK(limited.size() < 40);
+  CHECK(limited.substr(limited.size() - 3) == "20 ");
+  CHECK(s.ask(ann, "history", R"({"channel":"a","epoch":"x"})").find("INVALID_MESSAGE") == 0);
+}
+
+TEST_CASE("channels: presence, with users who have several connections", "[channels]") {
+  Station s;
+  Client& ann = s.client("ann");
+  Client& ann_too = s.client("ann");
+  Client& ben = s.client();
+  s.ask(ben, "subscribe", R"({"channel":"a"})");
+  const std::map<std::string, std::string> names{{ann.id(), "ANN"}, {ann_too.id(), "ANN2"}, {ben.id(), "BEN"}};
+  const auto heard = [&] {
+    std::string all;
+    for (const auto& line : s.heard(ben)) all += s.masked(line, names) + "\n";
+    return all;
+  };
+  CHECK(s.ask(ann, "presence_join", R"({"channel":"a","data":{"x":1}})") == "{}");
+  CHECK(heard() == "channel_presence_join {\"channel\":\"a\",\"clientId\":\"ANN\",\"userId\":\"ann\",\"data\":{\"x\":1},"
+                   "\"joinedAt\":now,\"lastSeenAt\":now,\"first\":true}\n");
+  s.ask(ann_too, "presence_join", R"({"channel":"a"})");
+  CHECK(heard().find("first") == std::string::npos);
+  s.ask(ann, "presence_update", R"({"channel":"a","data":2})");
+  CHECK(heard().find(R"(channel_presence_update {"channel":"a","clientId":"ANN","userId":"ann","data":2,)") == 0);
+  CHECK(s.ask(ben, "presence", R"({"channel":"a","counts":true})") == R"({"channel":"a","clients":2,"users":1})");
+  const auto page = JsonText::parse(s.ask(ben, "presence", R"({"channel":"a","limit":1})")).value();
+  CHECK(page.get<std::string>("/members/0/clientId") == ann.id());
+  CHECK_FALSE(page.get<std::string>("/members/1/clientId"));
+  REQUIRE(page.get<int>("/after"));
+  const auto rest = JsonText::parse(s.ask(ben, "presence", R"({"channel":"a","after":)" +
+                                                               std::to_string(*page.get<int>("/after")) + "}"))
+                        .value();
+  CHECK(rest.get<std::string>("/members/0/clientId") == ann_too.id());
+  CHECK_FALSE(rest.get<bool>("/more"));
+  ann.go();
+  CHECK(heard().find(R"("last":true)") == std::string::npos);
+  CHECK(s.ask(ann_too, "presence_leave", R"({"channel":"a"})") == "{}");
+  CHECK(heard().find(R"("last":true)") != std::string::npos);
+  CHECK(s.ask(ben, "presence", R"({"channel":"a","counts":true})") == R"({"channel":"a","clients":0,"users":0})");
+}
+
+TEST_CASE("channels: presence without a connection ends when it is not updated", "[channels]") {
+  Station s;
+  Client& ben = s.client();
+  s.ask(ben, "subscribe", R"({"channel":"a"})");
+  PresentClient device{"device", "", "{}", 0, 0, false};
+  REQUIRE(s.hub->be_present("a", device).ok());
+  s.loops.advance(40s);
+  REQUIRE(s.hub->be_present("a", device).ok());
+  s.loops.advance(40s);
+  CHECK(s.hub->present("a", 10, 0, 1000).clients == 1);
+  (void)s.heard(ben);
+  s.loops.advance(25s);
+  CHECK(s.hub->present("a", 10, 0, 1000).clients == 0);
+  CHECK(s.heard(ben)[0].find("channel_presence_leave") == 0);
+}
+
+TEST_CASE("channels: permissions, and a grant that changes while the client is subscribed", "[channels]") {
+  Station s(with_history(10));
+  with_auth(s);
+  Client& stranger = s.client();
+  CHECK(s.ask(stranger, "subscribe", R"({"channel":"a"})") == "UNAUTHORIZED: Insufficient permissions for channel: a");
+  CHECK(s.ask(stranger, "publish", R"({"channel":"a","data":1})").find("UNAUTHORIZED") == 0);
+  CHECK(s.ask(stranger, "history", R"({"channel":"a"})").find("UNAUTHORIZED") == 0);
+  CHECK(s.ask(stranger, "presence", R"({"channel":"a"})").find("UNAUTHORIZED") == 0);
+  CHECK(s.ask(stranger, "presence_join", R"({"channel":"a"})").find("UNAUTHORIZED") == 0);
+
+  Client& reader = s.with({"read:orders"});
+  CHECK(s.ask(reader, "subscribe", R"({"channel":"orders:5"})").front() == '{');
+  CHECK(s.ask(reader, "subscribe", R"({"channel":"orders:*"})").front() == '{');
+  CHECK(s.ask(reader, "subscribe", R"({"channel":"*"})").find("FORBIDDEN") == 0);
+  CHECK(s.ask(reader, "subscribe", R"({"channel":"*:5"})").find("FORBIDDEN") == 0);
+  CHECK(s.ask(reader, "publish", R"({"channel":"orders:5","data":1})").find("FORBIDDEN") == 0);
+  Client& narrow = s.with({"read:orders:5", "write:orders:5"});
+  CHECK(s.ask(narrow, "subscribe", R"({"channel":"orders:*"})").find("FORBIDDEN") == 0);
+  CHECK(s.ask(narrow, "publish", R"({"channel":"orders:5","data":1})").front() == '{');
+
+  s.ask(reader, "presence_join", R"({"channel":"orders:5"})");
+  (void)s.heard(reader);
+  reader.change_grant(Grant{{"u", "u", {}, {}, true}, {"read:news"}}).value();
+  s.loops.settle();
+  REQUIRE(reader.told.size() == 2);
+  CHECK(reader.told[0].find("channel_unsubscribed {\"channel\":\"orders:") == 0);
+  CHECK(reader.told[0].find("\"reason\":\"Insufficient permissions for channel: orders:") != std::string::npos);
+  CHECK(s.hub->present("orders:5", 10, 0, 1000).clients == 0);
+  s.hub->publish({"orders:5", "2"}).value();
+  CHECK(s.heard(reader).empty());
+}
+
+TEST_CASE("channels: system channels need admin, also where nobody is authenticated", "[channels]") {
+  Station s;
+  Client& anybody = s.client();
+  CHECK(s.ask(anybody, "subscribe", R"({"channel":"a"})").front() == '{');
+  for (const char* name : {"system", "system:x", "system:*"}) {
+    const std::string channel = R"({"channel":")" + std::string(name) + R"("})";
+    CHECK(s.ask(anybody, "subscribe", channel) == "UNAUTHORIZED: System channels require admin permission");
+  }
+  CHECK(s.ask(anybody, "publish", R"({"channel":"system:x","data":1})").find("UNAUTHORIZED") == 0);
+  CHECK(s.ask(anybody, "subscribe", R"({"channel":"*"})").front() == '{');
+  s.hub->publish({"system:x", "1"}).value();
+  CHECK(s.heard(anybody).empty());
+  with_auth(s);
+  CHECK(s.ask(s.with({"read:*", "write:*"}), "subscribe", R"({"channel":"system:x"})").find("FORBIDDEN") == 0);
+  Client& admin = s.with({"admin"});
+  CHECK(s.ask(admin, "subscribe", R"({"channel":"system:*"})").front() == '{');
+  s.hub->publish({"system:x", "2"}).value();
+  CHECK(s.heard_data(admin) == "2 ");
+}
+
+TEST_CASE("channels: a pattern needs what every namespace in it demands", "[channels]") {
+  ChannelsOptions options;
+  options.namespaces.push_back({"orders:secret", {}});
+  options.namespaces.back().options.demands.subscribe = "inspect";
+  options.namespaces.push_back({"open", {}});
+  options.namespaces.back().options.demands.subscribe = "";
+  Station s(options);
+  with_auth(s);
+  Client& reader = s.with({"read:*"});
+  CHECK(s.ask(reader, "subscribe", R"({"channel":"orders:5"})").front() == '{');
+  CHECK(s.ask(reader, "subscribe", R"({"channel":"orders:secret:1"})").find("FORBIDDEN") == 0);
+  for (const char* pattern : {"orders:*", "*", "*:secret", "orders:*:1", "*:*"}) {
+    INFO(pattern);
+    CHECK(s.ask(reader, "subscribe", R"({"channel":")" + std::string(pattern) + R"("})").find("FORBIDDEN") == 0);
+  }
+  CHECK(s.ask(reader, "subscribe", R"({"channel":"orders:public:*"})").front() == '{');
+  CHECK(s.ask(s.client(), "subscribe", R"({"channel":"open:1"})").front() == '{');
+  CHECK(s.ask(s.client(), "subscribe", R"({"channel":"open:*"})").find("UNAUTHORIZED") == 0);  // the default is "read"
+}
+
+TEST_CASE("channels: limits", "[channels]") {
+  ChannelsOptions options = with_history(2);
+  options.subscriptions_per_client_max = 3;
+  options.channels_max = 5;
+  options.presence_max = 1;
+  options.name_bytes_max = 10;
+  options.defaults.publish_rate.connection = {2, 10s};
+  options.defaults.content.message_bytes_max = 20;
+  Station s(options, [](Config& config) { config.limits.message_bytes_max = 100; });
+  Client& ann = s.client();
+  Client& ben = s.client();
+  const auto subscribe = [&](Client& client, const std::string& to) {
+    return s.ask(client, "subscribe", R"({"channel":")" + to + R"("})");
+  };
+  for (const char* name : {"a", "b", "a:*"}) CHECK(subscribe(ann, name).front() == '{');
+  CHECK(subscribe(ann, "c").find("LIMIT_EXCEEDED: too many subscriptions") == 0);
+  CHECK(subscribe(ann, "a").front() == '{');
+  CHECK(subscribe(ben, "d").front() == '{');
+  CHECK(subscribe(ben, "e").front() == '{');
+  CHECK(subscribe(ben, "f").find("LIMIT_EXCEEDED: too many channels") == 0);
+  for (const char* bad : {"", "a/b", "..", "12345678901", "a*"}) CHECK(subscribe(ben, bad).find("INVALID_MESSAGE") == 0);
+  CHECK(s.ask(ben, "publish", R"({"channel":"a:*","data":1})").find("INVALID_MESSAGE") == 0);
+  CHECK(s.ask(ann, "publish", R"({"channel":"a","data":"12345678901234567890"})").find("MESSAGE_TOO_LARGE") == 0);
+  CHECK(s.ask(ann, "publish", R"({"channel":"a","data":1})").front() == '{');
+  CHECK(s.ask(ann, "publish", R"({"channel":"a","data":1})").find("RATE_LIMITED") == 0);
+  CHECK(s.hub->publish({"a", "\"" + std::string(100, 'x') + "\""}).error().code() == Errc::message_too_large);
+  CHECK(s.ask(ann, "presence_join", R"({"channel":"a"})") == "{}");
+  CHECK(s.ask(ben, "presence_join", R"({"channel":"a"})").find("LIMIT_EXCEEDED: channel \"a\" is full") == 0);
+  CHECK(s.ask(ann, "presence_join", R"({"channel":"a"})") == "{}");
+}
+
+TEST_CASE("channels: a slow reader of a channel of states gets the newest one", "[channels]") {
+  ChannelsOptions options;
+  options.defaults.slow_readers = ChannelSlowReaders::newest;
+  Station s(options);
+  Client& ann = s.client();
+  s.ask(ann, "subscribe", R"({"channel":"a"})");
+  ann.inbox.congested = true;
+  for (int i = 1; i <= 3; ++i) {
+    s.hub->publish({"a", std::to_string(i)}).value();
+    s.loops.settle();
+  }
+  CHECK(s.heard(ann).empty());
+  ann.inbox.congested = false;
+  Lines sent;
+  const auto catch_up = [&](bool congested) {
+    return ann.catch_up([=] { return congested; }, [&](const core::SharedBytes& frame) { sent.push_back(*frame); });
+  };
+  CHECK(catch_up(true));
+  CHECK(sent.empty());
+  CHECK(catch_up(false));
+  CHECK(s.data_of(sent) == "3 ");
+  CHECK(catch_up(false));
+  CHECK(sent.size() == 1);
+  s.hub->publish({"a", "4"}).value();
+  CHECK(s.heard_data(ann) == "4 ");
+}
+
+TEST_CASE("channels: pending output that grows too large refuses publications", "[channels]") {
+  Station s({}, [](Config& config) { config.limits.fanout_bytes_max = 100; });
+  Client& ann = s.client();
+  s.ask(ann, "subscribe", R"({"channel":"a"})");
+  s.ask(ann, "subscribe", R"({"channel":"b:*"})");
+  const std::string big = "\"" + std::string(100, 'x') + "\"";
+  CHECK(s.hub->publish({"a", big}).ok());
+  CHECK(s.hub->publish({"a", "1"}).error().code() == Errc::overloaded);
+  CHECK(s.hub->publish({"b:1", big}).ok());
+  CHECK(s.hub->publish({"b:2", "1"}).error().code() == Errc::overloaded);
+  s.loops.settle();
+  CHECK(s.hub->publish({"a", "1"}).ok());
+}
+
+TEST_CASE("channels: the application may refuse a subscription, or change a publication, also later", "[channels]") {
+  Station s;
+  std::optional<LaterVerdict> verdict;
+  s.hub->subscribe_handler = [&](ChannelSubscribe& event) {
+    if (event.channel == "no") event.refuse("not you");
+    if (event.channel == "later") verdict = event.later();
+  };
+  s.hub->publish_handler = [&](ChannelPublish& event) {
+    if (event.data.text() == "1") event.data = JsonText::parse("100").value();
+    if (event.data.text() == "2") event.refuse("no twos");
+    if (event.data.text() == "3") event.data = JsonText::parse("\"" + std::string(2'000'000, 'x') + "\"").value();
+  };
+  Client& ann = s.client();
+  CHECK(s.ask(ann, "subscribe", R"({"channel":"no"})") == "FORBIDDEN: not you");
+  CHECK(s.ask(ann, "subscribe", R"({"channel":"later"})") == "(none)");
+  s.hub->publish({"later", "0"}).value();
+  verdict->accept();
+  s.loops.settle();
+  s.ask(ann, "publish", R"({"channel":"later","data":1})");
+  CHECK(s.ask(ann, "publish", R"({"channel":"later","data":2})") == "FORBIDDEN: no twos");
+  CHECK(s.ask(ann, "publish", R"({"channel":"later","data":3})").find("MESSAGE_TOO_LARGE") == 0);
+  CHECK(s.heard_data(ann) == "100 ");
+}
+
+TEST_CASE("channels: a client whose transport changes loses nothing and gets nothing twice", "[channels]") {
+  Station s;
+  Client& ann = s.client();
+  for (const char* name : {"a", "b"}) s.ask(ann, "subscribe", R"({"channel":")" + std::string(name) + R"("})");
+  s.hub->publish({"a", "1"}).value();
+  s.hub->publish({"b", "2"}).value();
+  TextView other;
+  ann.used_view = &other;
+  std::string taken;
+  ann.change_view('\n', [&](std::string pending) { taken += pending; });
+  CHECK(taken.find("\"data\":1,") != std::string::npos);
+  CHECK(taken.find("\"data\":2,") != std::string::npos);
+  CHECK(std::count(taken.begin(), taken.end(), '\n') == 1);
+  s.hub->publish({"a", "3"}).value();
+  CHECK(s.heard_data(ann) == "3 ");
+}
+
+TEST_CASE("channels: many subscriptions of one client, entered and left in any order", "[channels]") {
+  Station s({}, [](Config& config) { config.seed = 99; });
+  Client& ann = s.client();
+  std::set<std::string> model;
+  std::uint32_t random = 1;
+  for (int i = 0; i < 3000; ++i) {
+    random = random * 1664525 + 1013904223;
+    const std::string name = "c" + std::to_string((random >> 16) % 200);
+    if ((random >> 8) % 2 == 0) {
+      s.ask(ann, "subscribe", R"({"channel":")" + name + R"("})");
+      model.insert(name);
+    } else {
+      s.ask(ann, "unsubscribe", R"({"channel":")" + name + R"("})");
+      model.erase(name);
+    }
+  }
+  auto names = ChannelSubscriber::find(*s.hub, ann)->info().subscriptions;
+  CHECK(std::set<std::string>(names.begin(), names.end()) == model);
+  CHECK(names.size() == model.size());
+  CHECK(s.hub->stats().size() == model.size());
+  ann.go();
+  CHECK(s.hub->stats().empty());
+}
+
+TEST_CASE("channels: options that can't be used are refused", "[channels]") {
+  const auto refused = [](const std::function<void(ChannelsOptions&)>& change) {
+    Scene scene;
+    ChannelsOptions options;
+    change(options);
+    try {
+      ChannelHub hub(scene.backend, options);
+    } catch (const Error& e) {
+      return e.code() == Errc::bad_config ? std::string(e.message()) : "another code";
+    }
+    return std::string("accepted");
+  };
+  CHECK(refused([](auto&) {}) == "accepted");
+  CHECK(refused([](auto& o) { o.channels_max = 0; }).find("channels_max") != std::string::npos);
+  CHECK(refused([](auto& o) { o.name_bytes_max = 70'000; }).find("name_bytes_max") != std::string::npos);
+  CHECK(refused([](auto& o) { o.defaults.history_max = 2'000'000; }).find("history_max") != std::string::npos);
+  CHECK(refused([](auto& o) { o.defaults.history_age = 0ms; }).find("history_age") != std::string::npos);
+  CHECK(refused([](auto& o) { o.defaults.demands.publish = "write:x"; }).find("write:x") != std::string::npos);
+  CHECK(refused([](auto& o) { o.defaults.publish_rate.user.per = 0ms; }).find("publish_rate") != std::string::npos);
+  CHECK(refused([](auto& o) { o.namespaces = {{"a*", {}}}; }).find("a*") != std::string::npos);
+  CHECK(refused([](auto& o) { o.namespaces = {{"a", {}}, {"a", {}}}; }).find("twice") != std::string::npos);
+}
+
+}  // namespace channel_requests_test
