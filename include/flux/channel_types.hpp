@@ -109,7 +109,7 @@ struct ChannelMessage {
 /// Part of a channel's history.
 struct ChannelPublications {
   std::vector<ChannelMessage> messages{};  ///< oldest first
-  Position position{};                         ///< of the newest publication; an empty epoch: the channel does not exist
+  Position position{};                     ///< of the newest publication; an empty epoch: the channel does not exist
 };
 
 /// A client that is present in a channel.
@@ -124,11 +124,11 @@ struct ChannelMember {
 /// What is known of a channel or pattern.
 struct ChannelStats {
   std::string channel{};
-  std::size_t subscribers = 0;       ///< clients and subscriptions of the application; those of patterns are not counted
-  std::size_t present_clients = 0;   ///< clients
-  std::size_t present_users = 0;     ///< users; a client without a user counts as one
-  std::uint64_t messages = 0;        ///< published since it exists
-  std::int64_t created_at = 0;       ///< milliseconds since 1970
+  std::size_t subscribers = 0;      ///< clients and subscriptions of the application; those of patterns are not counted
+  std::size_t present_clients = 0;  ///< clients
+  std::size_t present_users = 0;    ///< users; a client without a user counts as one
+  std::uint64_t messages = 0;       ///< published since it exists
+  std::int64_t created_at = 0;      ///< milliseconds since 1970
   std::int64_t last_message_at = 0;  ///< 0: none was published
 };
 

@@ -115,7 +115,8 @@ TEST_CASE("channels: a client of /realtime that comes back gets what it missed a
     REQUIRE(ann.subscribed("news:a"));
     scene.channels.publish("news:a", json("1")).value();
     const auto last = ann.receive();
-    position = R"(,"epoch":")" + text_at(last, "/epoch") + R"(","offset":)" + std::to_string(number_at(last, "/offset"));
+    position =
+        R"(,"epoch":")" + text_at(last, "/epoch") + R"(","offset":)" + std::to_string(number_at(last, "/offset"));
   }
   scene.channels.publish("news:a", json("2")).value();
   scene.channels.publish("news:a", json("3")).value();
@@ -176,8 +177,9 @@ TEST_CASE("channels: the application acts for clients, and asks about them") {
         flux::Errc::unauthorized);
   CHECK(answer_of<void>([&](auto done) { channels.subscribe_client("nobody", "a", done); }).error().code() ==
         flux::Errc::session_not_found);
-  CHECK(answer_of<flux::Published>([&](auto done) { channels.publish_from_client(id, "a", json("7"), done); })
-            ->reached == 1);
+  CHECK(answer_of<flux::Published>([&](auto done) {
+          channels.publish_from_client(id, "a", json("7"), done);
+        })->reached == 1);
   const auto message = ann.receive();
   CHECK(text_at(message, "/clientId") == id);
   CHECK(number_at(message, "/data") == 7);
@@ -282,8 +284,9 @@ TEST_CASE("channels: who may not read a channel does not recover from it; a revo
   CHECK(auditor.ask("subscribe", since).get<bool>("/recovered") == true);
   CHECK(number_at(auditor.receive(), "/data") == 1);
   // A new token in band: the grant of the old one ends.
-  CHECK(type_of(ben.ask("refresh", R"("accessToken":")" + auth.issue({"ben", "ben", {}, {}, true}, {"read:b"}, 1h).value() +
-                                       '"')) == "ack");
+  CHECK(type_of(ben.ask("refresh", R"("accessToken":")" +
+                                       auth.issue({"ben", "ben", {}, {}, true}, {"read:b"}, 1h).value() + '"')) ==
+        "ack");
   CHECK(type_of(ben.receive()) == "unsubscribed");
   CHECK(scene.server.revoke_user("ann", "out") == 1);
   CHECK(ann.closed().code == 4401);
@@ -412,7 +415,8 @@ TEST_CASE("channels: publishing from many threads while clients come and go") {
       } else if (ack.get<bool>("/recovered") != true) {
         throw std::runtime_error("not recovered: " + ack.text());
       }
-      for (int i = 0; i < 50 && offsets.size() < writers * each; ++i) offsets.push_back(number_at(client.receive(), "/offset"));
+      for (int i = 0; i < 50 && offsets.size() < writers * each; ++i)
+        offsets.push_back(number_at(client.receive(), "/offset"));
     }
     return offsets;
   };
@@ -434,7 +438,8 @@ TEST_CASE("channels: publishing from many threads while clients come and go") {
     CHECK(failed[r].empty());
     REQUIRE(read[r].size() == writers * each);
     bool in_order = true;
-    for (std::size_t i = 0; i < read[r].size(); ++i) in_order = in_order && read[r][i] == static_cast<std::int64_t>(i + 1);
+    for (std::size_t i = 0; i < read[r].size(); ++i)
+      in_order = in_order && read[r][i] == static_cast<std::int64_t>(i + 1);
     CHECK(in_order);
   }
 }

@@ -31,9 +31,8 @@ struct Station : Scene {
     if (const auto scanned = members.scan(64); !scanned) return wrong(scanned.error());
     if (const auto read = members.read(backend.config.limits); !read) return wrong(read.error());
     std::string answer = "(none)";
-    request.act(client, members, [&](const Result<JsonText>& result) {
-      answer = result ? result->text() : wrong(result.error());
-    });
+    request.act(client, members,
+                [&](const Result<JsonText>& result) { answer = result ? result->text() : wrong(result.error()); });
     return answer;
   }
   /// Epochs are random: they become "E", and ids of clients and times what they stand for.
@@ -54,16 +53,17 @@ struct Station : Scene {
     return hub->history(channel, std::nullopt, 1, 1)->position.epoch;
   }
   std::string subscribe_since(Client& client, const std::string& channel, const std::string& epoch, Offset offset) {
-    return masked(ask(client, "subscribe",
-                      R"({"channel":")" + channel + R"(","epoch":")" + epoch + R"(","offset":)" +
-                          std::to_string(offset) + "}"));
+    return masked(
+        ask(client, "subscribe",
+            R"({"channel":")" + channel + R"(","epoch":")" + epoch + R"(","offset":)" + std::to_string(offset) + "}"));
   }
   /// The data of the publications among these lines.
   static std::string data_of(const Lines& lines) {
     std::string all;
     for (const std::string& line : lines) {
       const std::size_t begin = line.find("\"data\":");
-      if (line.substr(0, 16) == "channel_publish ") all += line.substr(begin + 7, line.find(',', begin) - begin - 7) + " ";
+      if (line.substr(0, 16) == "channel_publish ")
+        all += line.substr(begin + 7, line.find(',', begin) - begin - 7) + " ";
     }
     return all;
   }
@@ -173,8 +173,9 @@ TEST_CASE("channels: a client that comes back gets exactly what it missed", "[ch
   }
   SECTION("more than is kept: never a part of it") {
     for (int i = 1; i <= 5; ++i) s.hub->publish({"a", std::to_string(i)}).value();
-    CHECK(s.subscribe_since(ben, "a", epoch, 1) ==
-          R"({"channel":"a","epoch":"E","offset":5,"recovered":false,"reason":"the history no longer reaches so far back"})");
+    CHECK(
+        s.subscribe_since(ben, "a", epoch, 1) ==
+        R"({"channel":"a","epoch":"E","offset":5,"recovered":false,"reason":"the history no longer reaches so far back"})");
     CHECK(s.told_data(ben).empty());
     s.ask(ben, "unsubscribe", R"({"channel":"a"})");
     CHECK(s.subscribe_since(ben, "a", epoch, 2).find(R"("recovered":true)") != std::string::npos);
@@ -303,8 +304,9 @@ TEST_CASE("channels: presence, with users who have several connections", "[chann
     return all;
   };
   CHECK(s.ask(ann, "presence_join", R"({"channel":"a","data":{"x":1}})") == "{}");
-  CHECK(heard() == "channel_presence_join {\"channel\":\"a\",\"clientId\":\"ANN\",\"userId\":\"ann\",\"data\":{\"x\":1},"
-                   "\"joinedAt\":now,\"lastSeenAt\":now,\"first\":true}\n");
+  CHECK(heard() ==
+        "channel_presence_join {\"channel\":\"a\",\"clientId\":\"ANN\",\"userId\":\"ann\",\"data\":{\"x\":1},"
+        "\"joinedAt\":now,\"lastSeenAt\":now,\"first\":true}\n");
   s.ask(ann_too, "presence_join", R"({"channel":"a"})");
   CHECK(heard().find("first") == std::string::npos);
   s.ask(ann, "presence_update", R"({"channel":"a","data":2})");
@@ -314,9 +316,10 @@ TEST_CASE("channels: presence, with users who have several connections", "[chann
   CHECK(page.get<std::string>("/members/0/clientId") == ann.id());
   CHECK_FALSE(page.get<std::string>("/members/1/clientId"));
   REQUIRE(page.get<int>("/after"));
-  const auto rest = JsonText::parse(s.ask(ben, "presence", R"({"channel":"a","after":)" +
-                                                               std::to_string(*page.get<int>("/after")) + "}"))
-                        .value();
+  const auto rest =
+      JsonText::parse(
+          s.ask(ben, "presence", R"({"channel":"a","after":)" + std::to_string(*page.get<int>("/after")) + "}"))
+          .value();
   CHECK(rest.get<std::string>("/members/0/clientId") == ann_too.id());
   CHECK_FALSE(rest.get<bool>("/more"));
   ann.go();
@@ -434,7 +437,8 @@ TEST_CASE("channels: limits", "[channels]") {
   CHECK(subscribe(ben, "d").front() == '{');
   CHECK(subscribe(ben, "e").front() == '{');
   CHECK(subscribe(ben, "f").find("LIMIT_EXCEEDED: too many channels") == 0);
-  for (const char* bad : {"", "a/b", "..", "12345678901", "a*"}) CHECK(subscribe(ben, bad).find("INVALID_MESSAGE") == 0);
+  for (const char* bad : {"", "a/b", "..", "12345678901", "a*"})
+    CHECK(subscribe(ben, bad).find("INVALID_MESSAGE") == 0);
   CHECK(s.ask(ben, "publish", R"({"channel":"a:*","data":1})").find("INVALID_MESSAGE") == 0);
   CHECK(s.ask(ann, "publish", R"({"channel":"a","data":"12345678901234567890"})").find("MESSAGE_TOO_LARGE") == 0);
   CHECK(s.ask(ann, "publish", R"({"channel":"a","data":1})").front() == '{');

@@ -25,9 +25,7 @@ bool valid_pattern(std::string_view name) { return static_cast<bool>(check_chann
 
 struct Patterns {
   ChannelPatterns patterns;
-  void add(const std::string& pattern) {
-    patterns.add(std::make_unique<Channel>(pattern, 0, nullptr, 1, 0));
-  }
+  void add(const std::string& pattern) { patterns.add(std::make_unique<Channel>(pattern, 0, nullptr, 1, 0)); }
   std::string matching(std::string_view channel) const {
     std::set<std::string> names;
     patterns.match(channel, [&](Channel& pattern) { names.insert(pattern.name); });

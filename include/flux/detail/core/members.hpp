@@ -86,6 +86,11 @@ class Members {
   /// The members collected next are in `text`, which outlives this. Returns the text to scan: `text` with `\ufffd` in
   /// place of each lone surrogate, which has the same length.
   std::string_view from(std::string_view text);
+  /// Nothing is collected any more: for another scan.
+  void forget() {
+    values_ = {};
+    next_ = twice_ = members_max;
+  }
   /// The next value belongs to the member with this name.
   void key(std::string_view name);
   void value(JsonText::Kind kind, std::size_t begin, std::size_t end);

@@ -65,7 +65,9 @@ class WebSocketClient : private core::Outlet, public transport::WebSocketStream,
   core::Outlet& outlet() override { return *this; }
   void stop_reading() override { pause_input(); }
   void resume_reading() override { resume_input(); }
-  std::shared_ptr<WebSocketClient> this_client() { return std::static_pointer_cast<WebSocketClient>(shared_from_this()); }
+  std::shared_ptr<WebSocketClient> this_client() {
+    return std::static_pointer_cast<WebSocketClient>(shared_from_this());
+  }
 
   gate::RateLimit rate_limit_;
 };

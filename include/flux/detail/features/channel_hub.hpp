@@ -48,7 +48,9 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
 
   // --- What clients may do ---
 
-  Result<void> check_name(std::string_view channel) const { return check_channel_name(channel, options_.name_bytes_max); }
+  Result<void> check_name(std::string_view channel) const {
+    return check_channel_name(channel, options_.name_bytes_max);
+  }
   ChannelSettings& settings_of(std::string_view channel) { return namespaces_.of(channel); }
   /// Whether the grant (null: none) allows the operation (`ChannelDemands`) on a channel, or on all that a pattern can
   /// match. Errors: forbidden, unauthorized.
@@ -145,7 +147,7 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
   std::atomic<std::size_t> subscriptions_{0};
   std::atomic<std::uint64_t> publications_{0};
 
-  mutable std::mutex life_mutex_;  // guards everything below
+  mutable std::mutex life_mutex_;     // guards everything below
   std::shared_ptr<core::Loop> loop_;  // null: the server does not run
   std::vector<std::pair<std::shared_ptr<core::Loop>, std::shared_ptr<ChannelFlusher>>> flushers_;
 };

@@ -246,13 +246,16 @@ FLUX_DECL Result<Published> ChannelHub::publish(const ChannelPost& post) {
     }
     Publication publication = encoded_publication(post, position, time);
     publication.key = key;
-    const auto has_listeners = [](const Channel* at) { return at != nullptr && at->extras && !at->extras->listeners.empty(); };
+    const auto has_listeners = [](const Channel* at) {
+      return at != nullptr && at->extras && !at->extras->listeners.empty();
+    };
     ChannelListener::Message message;
     if (has_listeners(channel) || std::any_of(patterns.begin(), patterns.end(), has_listeners)) {
       message = std::make_shared<const ChannelMessage>(message_of(publication, post.channel, position));
     }
     if (channel != nullptr) published.reached += send(*channel, publication, post, message, scheduled);
-    for (Channel* pattern : patterns) published.reached += send_to_pattern(*pattern, publication, post, message, scheduled);
+    for (Channel* pattern : patterns)
+      published.reached += send_to_pattern(*pattern, publication, post, message, scheduled);
     if (channel != nullptr) keep(shard, *channel, std::move(publication));
   }
   if (!scheduled.empty()) {

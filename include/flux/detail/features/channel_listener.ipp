@@ -32,8 +32,8 @@ FLUX_DECL void ChannelListener::schedule(Backend& backend, const std::shared_ptr
   if (executor_) return schedule_elsewhere();
   const bool posted = loop && loop->post([self = shared_from_this(), &backend, loop] {
     const bool more = self->run([&](const ChannelMessage& message) {
-      backend.guarded(
-          loop->counters(), "channel subscription", [&] { self->callback_(message); }, {}, {.name = &message.channel});
+      backend.guarded(loop->counters(), "channel subscription", [&] { self->callback_(message); }, {},
+                      {.name = &message.channel});
     });
     if (more) self->schedule(backend, loop);
   });

@@ -81,7 +81,8 @@ FLUX_DECL std::string history_payload(std::string_view channel, const ChannelPar
   object.string("channel", channel);
   channel_payloads_detail::put_position(object, part.position);
   object.key("publications");
-  detail::append_json_array(text, part.publications, [&](const Publication& publication) { text += *publication.payload; });
+  detail::append_json_array(text, part.publications,
+                            [&](const Publication& publication) { text += *publication.payload; });
   if (part.more) object.json("more", "true");
   object.end();
   return text;

@@ -16,16 +16,16 @@ namespace channel_settings_detail {
 
 FLUX_DECL void check(const ChannelOptions& options, const std::string& name) {
   constexpr std::size_t history_most = 1'000'000;
-  core::require_option(options.history_max <= history_most, name + ".history_max must be at most " +
-                                                                std::to_string(history_most) +
-                                                                core::given(options.history_max));
+  core::require_option(
+      options.history_max <= history_most,
+      name + ".history_max must be at most " + std::to_string(history_most) + core::given(options.history_max));
   core::require_time(options.history_age, name + ".history_age");
   core::require_option(options.history_age <= core::hundred_years, name + ".history_age must be at most 100 years");
   const ChannelDemands& demands = options.demands;
   for (const std::string* operation : {&demands.subscribe, &demands.publish, &demands.history, &demands.presence}) {
-    core::require_option(operation->find_first_of(":*") == std::string::npos,
-                         name + ".demands holds operations without scope, such as \"read\", not \"" +
-                             core::shown(*operation) + "\"");
+    core::require_option(
+        operation->find_first_of(":*") == std::string::npos,
+        name + ".demands holds operations without scope, such as \"read\", not \"" + core::shown(*operation) + "\"");
   }
   check_rates(options.publish_rate, name + ".publish_rate");
 }
@@ -42,8 +42,7 @@ FLUX_DECL bool can_match(std::string_view pattern, std::string_view prefix) {
 
 }  // namespace channel_settings_detail
 
-FLUX_DECL ChannelNamespaces::ChannelNamespaces(const ChannelsOptions& options)
-    : defaults_(options.defaults, 0) {
+FLUX_DECL ChannelNamespaces::ChannelNamespaces(const ChannelsOptions& options) : defaults_(options.defaults, 0) {
   channel_settings_detail::check(options.defaults, "ChannelsOptions::defaults");
   for (const ChannelNamespace& space : options.namespaces) {
     const std::string name = "ChannelsOptions::namespaces[\"" + core::shown(space.prefix) + "\"]";
@@ -51,11 +50,10 @@ FLUX_DECL ChannelNamespaces::ChannelNamespaces(const ChannelsOptions& options)
       throw Error(Errc::bad_config, name + ": " + checked.error().message());
     }
     channel_settings_detail::check(space.options, name);
-    const bool is_new =
-        spaces_
-            .emplace(std::piecewise_construct, std::forward_as_tuple(space.prefix),
-                     std::forward_as_tuple(space.options, spaces_.size() + 1))
-            .second;
+    const bool is_new = spaces_
+                            .emplace(std::piecewise_construct, std::forward_as_tuple(space.prefix),
+                                     std::forward_as_tuple(space.options, spaces_.size() + 1))
+                            .second;
     core::require_option(is_new, name + " appears twice");
   }
 }

@@ -66,13 +66,13 @@ FLUX_DECL ChannelSubscriber* ChannelSubscriber::find(const ChannelHub& hub, cons
 FLUX_DECL ChannelSubscriber* ChannelSubscriber::get(const std::shared_ptr<ChannelHub>& hub, Participant& client) {
   if (auto* const found = find(*hub, client)) return found;
   std::unique_ptr<ChannelSubscriber, void (*)(ChannelSubscriber*)> made(new ChannelSubscriber(hub, client),
-                                                                       [](ChannelSubscriber* s) { delete s; });
+                                                                        [](ChannelSubscriber* s) { delete s; });
   if (!client.subscribe(*made)) return nullptr;
   return made.release();  // deletes itself when it leaves
 }
 
-FLUX_DECL Result<void> ChannelSubscriber::count_publication(const std::shared_ptr<ChannelHub>& hub,
-                                                            Participant& client, std::string_view channel) {
+FLUX_DECL Result<void> ChannelSubscriber::count_publication(const std::shared_ptr<ChannelHub>& hub, Participant& client,
+                                                            std::string_view channel) {
   gate::OperationLimit& rate = hub->settings_of(channel).publish_rate;
   ChannelSubscriber* const with_buckets = rate.counts_connections() ? get(hub, client) : nullptr;
   return rate.take(with_buckets != nullptr ? &with_buckets->rates_ : nullptr, gate::SenderOf(client), *client.loop());
@@ -124,7 +124,7 @@ FLUX_DECL bool ChannelSubscriber::unsubscribe(std::string_view channel, std::str
 }
 
 FLUX_DECL void ChannelSubscriber::tell_unsubscribed(Participant& client, std::string_view channel,
-                                                   std::string_view reason) {
+                                                    std::string_view reason) {
   std::string payload;
   detail::JsonObject(payload).string("channel", channel).optional_string("reason", reason).end();
   client.tell({"channel_unsubscribed", payload});
@@ -173,8 +173,8 @@ FLUX_DECL void ChannelSubscriber::flush() { receiver_->flusher->flush_now(); }
 
 FLUX_DECL std::string ChannelSubscriber::change_view(const ClientView& view, const core::Receiver& client,
                                                      char separator) {
-  auto next = std::make_unique<ChannelReceiver>(ChannelReceiver{
-      client.key, client.outlet, client.outlet->hot_memory(), receiver_->flusher, &view});
+  auto next = std::make_unique<ChannelReceiver>(
+      ChannelReceiver{client.key, client.outlet, client.outlet->hot_memory(), receiver_->flusher, &view});
   std::string pending;
   seats_.each([&](ChannelSeat& seat) {
     const std::string of_seat = hub_->move(seat, *next, separator);
@@ -200,7 +200,8 @@ FLUX_DECL void ChannelSubscriber::grant_changed() {
   std::vector<std::pair<std::string, Error>> ended;
   seats_.each([&](const ChannelSeat& seat) {
     const std::string& name = seat.channel->name;
-    if (const auto allowed = hub_->may_subscribe(granted.get(), name); !allowed) ended.emplace_back(name, allowed.error());
+    if (const auto allowed = hub_->may_subscribe(granted.get(), name); !allowed)
+      ended.emplace_back(name, allowed.error());
     return true;
   });
   const auto present_in = present_in_;

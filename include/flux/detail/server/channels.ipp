@@ -203,8 +203,7 @@ FLUX_DECL Outcome<void> Channels::update_presence(const SessionId& client, std::
     if (!done || !participant) return done;
     // It leaves with its connection: at once, if that has ended meanwhile.
     const auto leave_with = [hub = hub_, participant, channel = std::string(channel)] {
-      auto* const subscriber =
-          participant->connected() ? features::ChannelSubscriber::get(hub, *participant) : nullptr;
+      auto* const subscriber = participant->connected() ? features::ChannelSubscriber::get(hub, *participant) : nullptr;
       if (subscriber == nullptr) {
         hub->be_absent(channel, participant->id());
       } else {

@@ -146,7 +146,8 @@ FLUX_DECL void put_more(detail::JsonObject& payload, std::string_view name, std:
 
 class LiveWriter::Message {
  public:
-  Message(const LiveWriter& writer, std::string& out, std::string_view type) : frame_(out, writer.compressor_), out_(out) {
+  Message(const LiveWriter& writer, std::string& out, std::string_view type)
+      : frame_(out, writer.compressor_), out_(out) {
     out_ += "{\"type\":\"";
     out_ += type;
     out_ += '"';

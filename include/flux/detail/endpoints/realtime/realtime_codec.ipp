@@ -16,29 +16,6 @@ namespace realtime_detail {
 
 using Kind = JsonText::Kind;
 
-/// Finds the type and the id of a message.
-struct EnvelopeVisitor {
-  std::string_view text;
-  MessageMember type{}, id{};
-  Kind root = Kind::null;
-  MessageMember* next = nullptr;
-  std::string_view twice{};  // a duplicate member; empty: none
-
-  bool key(std::size_t depth, std::string_view name) {
-    if (depth != 1) return true;
-    next = name == "type" ? &type : name == "id" ? &id : nullptr;
-    if (next != nullptr && !next->text.empty()) twice = next == &type ? "type" : "id";
-    return true;
-  }
-  bool open(std::size_t, Kind, std::size_t) { return true; }
-  bool value(std::size_t depth, Kind kind, std::size_t begin, std::size_t end) {
-    if (depth == 0) root = kind;
-    if (depth == 1 && next != nullptr) *next = {text.substr(begin, end - begin), kind};
-    if (depth == 1) next = nullptr;
-    return true;
-  }
-};
-
 inline constexpr core::RequestShape refresh_shape{
     "refresh", {core::Member{"accessToken", core::Member::Kind::name, &Limits::head_bytes_max}.required()}};
 inline constexpr core::RequestShape ping_shape{"ping"};
@@ -58,12 +35,62 @@ FLUX_DECL const core::RequestShape* find_type(std::string_view name, const featu
   return out.channel;
 }
 
+/// Finds the type and the id of a message, and collects the members of its type that follow it.
+class EnvelopeVisitor {
+ public:
+  EnvelopeVisitor(std::string_view text, const features::RequestTable& table, RealtimeRequest& out)
+      : text_(text), table_(table), out_(out) {}
+
+  bool key(std::size_t depth, std::string_view name) {
+    if (depth != 1) return true;
+    next_ = name == "type" ? &type : name == "id" ? &id : nullptr;
+    if (next_ != nullptr) {
+      if (!next_->text.empty()) twice = next_ == &type ? "type" : "id";
+    } else if (shape != nullptr) {
+      out_.members.key(name);
+    } else {
+      is_late = true;
+    }
+    return true;
+  }
+  bool open(std::size_t, Kind, std::size_t) { return true; }
+  bool value(std::size_t depth, Kind kind, std::size_t begin, std::size_t end) {
+    if (depth == 0) root = kind;
+    if (depth != 1) return true;
+    if (next_ == nullptr) {
+      out_.members.value(kind, begin, end);
+      return true;
+    }
+    *next_ = {text_.substr(begin, end - begin), kind};
+    if (next_ == &type && shape == nullptr && kind == Kind::string) find_type();
+    return true;
+  }
+
+  Kind root = Kind::null;
+  MessageMember type{}, id{};
+  const core::RequestShape* shape = nullptr;  // null: the type is unknown, or not known yet
+  bool is_late = false;                       // a member precedes the type
+  std::string_view twice{};                   // a duplicate member; empty: none
+
+ private:
+  void find_type() {
+    const auto name = detail::decode_json_string(type.text);
+    shape = name ? realtime_detail::find_type(*name, table_, out_) : nullptr;
+    if (shape != nullptr) out_.members.declare(shape->members);
+  }
+
+  const std::string_view text_;
+  const features::RequestTable& table_;
+  RealtimeRequest& out_;
+  MessageMember* next_ = nullptr;  // where the next value goes; null: into the members
+};
+
 }  // namespace realtime_detail
 
 FLUX_DECL Result<void> read_realtime_request(std::string_view text, const Limits& limits,
                                              const features::RequestTable& table, RealtimeRequest& out) {
   using Kind = JsonText::Kind;
-  realtime_detail::EnvelopeVisitor seen{text};
+  realtime_detail::EnvelopeVisitor seen(text, table, out);
   const auto scanned =
       detail::scan_json(out.members.from(text), limits.json_depth_max, seen, detail::LoneSurrogates::refused);
   // The id counts even if there is a fault behind it: the client may be waiting for an answer with this id.
@@ -79,13 +106,13 @@ FLUX_DECL Result<void> read_realtime_request(std::string_view text, const Limits
   if (seen.type.text.empty()) return Error(Errc::invalid_message, "type is missing");
   if (seen.type.kind != Kind::string) return Error(Errc::invalid_message, "type must be a string");
   if (!id) return id;
-  const auto name = detail::decode_json_string(seen.type.text);
-  const core::RequestShape* const shape = name ? realtime_detail::find_type(*name, table, out) : nullptr;
-  if (shape == nullptr) return Error(Errc::unknown_type, "unknown type " + core::shown(seen.type.text));
-  out.members.declare(shape->members);
-  if (auto read = out.members.scan(limits.json_depth_max); !read) return read;
+  if (seen.shape == nullptr) return Error(Errc::unknown_type, "unknown type " + core::shown(seen.type.text));
+  if (seen.is_late) {
+    out.members.forget();
+    if (auto read = out.members.scan(limits.json_depth_max); !read) return read;
+  }
   if (auto read = out.members.read(limits); !read) return read;
-  if (!shape->only_answers || !out.id.empty()) return {};
+  if (!seen.shape->only_answers || !out.id.empty()) return {};
   return Error(Errc::invalid_message, "id is missing: the answer is an ack");
 }
 
