@@ -2,6 +2,9 @@
 #include <flux/detail/endpoints/realtime/realtime_codec.ipp>
 #include <flux/detail/endpoints/realtime/realtime_endpoint.ipp>
 #include <flux/detail/endpoints/realtime/realtime_session.ipp>
+#include <flux/detail/endpoints/realtime/sse_codec.ipp>
+#include <flux/detail/endpoints/realtime/sse_endpoint.ipp>
+#include <flux/detail/endpoints/realtime/sse_session.ipp>
 #include <flux/detail/features/channel_history.ipp>
 #include <flux/detail/features/channel_hub.ipp>
 #include <flux/detail/features/channel_lanes.ipp>

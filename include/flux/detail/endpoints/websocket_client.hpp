@@ -1,6 +1,7 @@
 // A client that acts by messages over a WebSocket: what protocols have in common whose participants are WebSockets.
 #pragma once
 
+#include <flux/detail/endpoints/stream_reader.hpp>
 #include <flux/detail/features/participant.hpp>
 #include <flux/detail/gate/client_limits.hpp>
 #include <flux/detail/mode.hpp>
@@ -53,7 +54,8 @@ class WebSocketClient : private core::Outlet, public transport::WebSocketStream,
   std::string_view noun() const override { return "connection"; }
 
  private:
-  struct Reader;
+  friend struct endpoints::StreamReader<WebSocketClient>;
+  friend void endpoints::write_whole<WebSocketClient>(WebSocketClient&, const core::SharedBytes&);
 
   void on_closing() override { flush_audiences(); }
   FLUX_DECL void on_disconnect(const Disconnect& how) override;

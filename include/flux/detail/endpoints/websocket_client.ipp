@@ -1,7 +1,7 @@
 #pragma once
 
-#include <flux/detail/core/delivery.hpp>
 #include <flux/detail/core/utf8.hpp>
+#include <flux/detail/endpoints/stream_reader.hpp>
 #include <flux/detail/endpoints/websocket_client.hpp>
 #include <flux/detail/mode.hpp>
 
@@ -53,42 +53,16 @@ FLUX_DECL Result<Sent> WebSocketClient::write_from_anywhere(std::unique_lock<std
 
 // --- Out ---
 
-/// The session, as `core::deliver_to` uses it.
-struct WebSocketClient::Reader {
-  WebSocketClient& session;
-  bool open() const { return session.reaches_client(); }
-  bool congested() const { return session.connection()->congested(); }
-  void held_back() const { session.counters().states_coalesced.add(); }
-  void close_slow() const { session.slow_reader(); }
-  void take(const core::Batch& batch, const core::Run& run) const {
-    session.count_sent(run.segments());
-    if (run.inserts.empty()) {
-      session.write_frames(batch.bytes, run.begin(batch), run.end(batch));
-      return;
-    }
-    core::for_each_part(
-        batch, run, [&](std::size_t begin, std::size_t end) { session.write_frames(batch.bytes, begin, end); },
-        [&](const core::Insert& insert) { session.write_frames(insert.bytes, 0, insert.bytes->size()); });
-  }
-};
-
 FLUX_DECL void WebSocketClient::deliver(const core::Batch& batch, std::span<const core::Listed> listed,
                                         core::LaneSeat& seat) {
-  core::deliver_to(Reader{*this}, batch, listed, seat);
+  core::deliver_to(endpoints::StreamReader<WebSocketClient>{*this}, batch, listed, seat);
 }
 
 FLUX_DECL const void* WebSocketClient::hot_memory() const noexcept { return connection()->hot_memory(); }
 
 FLUX_DECL void WebSocketClient::on_drained() {
   const auto stopped = [this] { return !is_open() || connection()->congested(); };
-  const auto write = [this](const core::SharedBytes& frame) {
-    count_sent();
-    if (frame->size() <= core::few_bytes) {
-      write_frames(*frame);
-    } else {
-      write_frames(frame, 0, frame->size());
-    }
-  };
+  const auto write = [this](const core::SharedBytes& frame) { endpoints::write_whole(*this, frame); };
   if (catch_up(stopped, write)) return;
   counters().slow_readers_closed.add();
   close(CloseCode::slow_reader, "too slow: what it missed is no longer known");

@@ -76,6 +76,8 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
   Result<ChannelEntry> enter(ChannelSeat& seat, std::string_view name, const std::optional<Position>& since,
                              bool may_recover);
   void leave(ChannelSeat& seat);
+  /// The epoch of a channel; empty if it does not exist.
+  std::string epoch_of(std::string_view channel) const;
   /// The current position of the seat's channel.
   Position position_of(const ChannelSeat& seat) const;
   /// As `ChannelLanes::move`.
@@ -119,7 +121,7 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
   Result<void> takes_messages(const Channel& channel) const;
   Result<std::optional<Published>> repeat_of(Channel& channel, const ChannelPost& post, const std::string& key);
   std::vector<Channel*> patterns_matching(std::string_view channel) const;
-  std::size_t send(Channel& channel, const Publication& publication, const ChannelPost& post,
+  std::size_t send(Channel& channel, const Publication& publication, const Position& position, const ChannelPost& post,
                    const ChannelListener::Message& message, Scheduled& scheduled);
   std::size_t send_to_pattern(Channel& pattern, const Publication& publication, const ChannelPost& post,
                               const ChannelListener::Message& message, Scheduled& scheduled);

@@ -253,7 +253,7 @@ FLUX_DECL Result<Published> ChannelHub::publish(const ChannelPost& post) {
     if (has_listeners(channel) || std::any_of(patterns.begin(), patterns.end(), has_listeners)) {
       message = std::make_shared<const ChannelMessage>(message_of(publication, post.channel, position));
     }
-    if (channel != nullptr) published.reached += send(*channel, publication, post, message, scheduled);
+    if (channel != nullptr) published.reached += send(*channel, publication, position, post, message, scheduled);
     for (Channel* pattern : patterns)
       published.reached += send_to_pattern(*pattern, publication, post, message, scheduled);
     if (channel != nullptr) keep(shard, *channel, std::move(publication));
@@ -289,13 +289,14 @@ FLUX_DECL core::SegmentPolicy policy_of(ChannelSlowReaders slow) noexcept {
 }  // namespace channel_hub_detail
 
 /// Under the channel's lock. Returns how many subscriptions get it.
-FLUX_DECL std::size_t ChannelHub::send(Channel& channel, const Publication& publication, const ChannelPost& post,
-                                       const ChannelListener::Message& message, Scheduled& scheduled) {
+FLUX_DECL std::size_t ChannelHub::send(Channel& channel, const Publication& publication, const Position& position,
+                                       const ChannelPost& post, const ChannelListener::Message& message,
+                                       Scheduled& scheduled) {
   const auto policy = channel_hub_detail::policy_of(channel.settings->options.slow_readers);
   // The state before a publication is never asked for: whoever is behind gets the newest one.
   constexpr std::uint64_t state_before = 1;
-  channel.lanes.append({"channel_publish", *publication.payload}, policy, state_before, post.except,
-                       shard_of(channel.hash).mutex);
+  channel.lanes.append({"channel_publish", *publication.payload, position.epoch, position.offset}, policy, state_before,
+                       post.except, shard_of(channel.hash).mutex);
   return channel.lanes.subscribers() - channel.lanes.count_of(post.except) +
          channel_hub_detail::push_to_listeners(channel, message, scheduled);
 }
@@ -428,7 +429,7 @@ FLUX_DECL void ChannelHub::recover(const Channel& channel, const Position& since
     const bool has_newest = !history.list().empty() && history.list().back().offset == channel.offset;
     if (!has_newest) return refuse("the newest publication is no longer kept");
     if (!page.takes(history.list().back().payload->size())) return refuse("the newest publication is too large");
-    entry.missed.push_back(history.list().back().payload);
+    entry.missed.push_back({history.list().back().payload, channel.offset});
     return;
   }
   if (!same_epoch) return refuse("the position is of another epoch");
@@ -436,7 +437,7 @@ FLUX_DECL void ChannelHub::recover(const Channel& channel, const Position& since
   if (!history.has_all_after(since.offset, channel.offset)) return refuse("the history no longer reaches so far back");
   for (auto at = history.after(since.offset); at != history.list().end(); ++at) {
     if (!page.takes(at->payload->size())) return refuse("more was missed than one answer holds");
-    entry.missed.push_back(at->payload);
+    entry.missed.push_back({at->payload, at->offset});
   }
 }
 
@@ -449,6 +450,14 @@ FLUX_DECL void ChannelHub::leave(ChannelSeat& seat) {
   if (channel.is_pattern()) return remove_if_unused(channel);
   if (channel.extras && channel.lanes.subscribers() == 0) channel.extras->active_at = now();
   remove_if_unused(shard_of(channel.hash), channel);
+}
+
+FLUX_DECL std::string ChannelHub::epoch_of(std::string_view name) const {
+  const std::uint32_t hash = hash_of(name);
+  const ChannelShard& shard = shard_of(hash);
+  const std::lock_guard lock(shard.mutex);
+  const Channel* const channel = shard.find(name, hash);
+  return channel != nullptr ? core::key_text(channel->epoch) : std::string();
 }
 
 FLUX_DECL Position ChannelHub::position_of(const ChannelSeat& seat) const {
@@ -471,7 +480,8 @@ FLUX_DECL core::SharedBytes ChannelHub::catch_up(ChannelSeat& seat) {
     if (channel.lanes.has_pending(seat)) continue;
     seat.seat.state_known = 0;
     auto frame = std::make_shared<std::string>();
-    seat.receiver->view->notice(*frame, {"channel_publish", *channel.extras->newest});
+    const Position position = position_of(channel);
+    seat.receiver->view->notice(*frame, {"channel_publish", *channel.extras->newest, position.epoch, position.offset});
     return frame;
   }
 }

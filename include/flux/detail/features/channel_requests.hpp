@@ -8,6 +8,8 @@
 #include <flux/detail/mode.hpp>
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace flux {
@@ -19,6 +21,11 @@ inline Result<void> check_changed(const ChannelSubscribe&, const Limits&) { retu
 }  // namespace flux
 
 namespace flux::features {
+
+/// Subscribes the client, if it may and the application permits it. `since`: what it knows. `done` is called before the
+/// client is told what it has missed. Errors: as for the request `channel_subscribe`.
+void subscribe_client(const std::shared_ptr<ChannelHub>& hub, Participant& client, const std::string& channel,
+                      const std::optional<Position>& since, const Participant::Done<ChannelEntry>& done);
 
 /// `channel_subscribe` and so on; see flux/channels.hpp.
 std::vector<Request> channel_requests(const std::shared_ptr<ChannelHub>& hub);

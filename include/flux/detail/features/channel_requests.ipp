@@ -57,23 +57,13 @@ FLUX_DECL Result<void> may_be_present(ChannelHub& hub, const Participant& client
 }
 
 FLUX_DECL void subscribe(const HubPtr& hub, Participant& client, const Members& members, const Done& done) {
-  const std::string channel = members.text("channel");
+  const std::string& channel = members.text("channel");
   const auto since = position_in(members);
   if (!since) return done(since.error());
-  const auto allowed = [hub, &client, channel] { return hub->may_subscribe(client.grant().get(), channel); };
-  if (const auto checked = allowed(); !checked) return done(checked.error());
-  ChannelSubscribe event(client.session_handle(), channel);
-  client.permitted("channel subscribe", hub->subscribe_handler, event, done,
-                   [hub, &client, channel, since = *since, allowed, done](const ChannelSubscribe&) {
-                     // The grant may have changed while the application decided.
-                     if (const auto checked = allowed(); !checked) return done(checked.error());
-                     ChannelSubscriber* const subscriber = ChannelSubscriber::get(hub, client);
-                     if (subscriber == nullptr) return;
-                     const auto entry = subscriber->subscribe(channel, since);
-                     if (!entry) return done(entry.error());
-                     done(answer(entry_payload(channel, *entry)));
-                     for (const auto& payload : entry->missed) client.tell({"channel_publish", *payload});
-                   });
+  subscribe_client(hub, client, channel, *since, [channel, done](const Result<ChannelEntry>& entry) {
+    if (!entry) return done(entry.error());
+    done(answer(entry_payload(channel, *entry)));
+  });
 }
 
 /// Not being subscribed is success, too.
@@ -169,6 +159,26 @@ inline constexpr Member counts{"counts", Kind::flag};
 inline constexpr bool only_answers = true;
 
 }  // namespace channel_requests_detail
+
+FLUX_DECL void subscribe_client(const std::shared_ptr<ChannelHub>& hub, Participant& client, const std::string& channel,
+                                const std::optional<Position>& since, const Participant::Done<ChannelEntry>& done) {
+  const auto allowed = [hub, &client, channel] { return hub->may_subscribe(client.grant().get(), channel); };
+  if (const auto checked = allowed(); !checked) return done(checked.error());
+  ChannelSubscribe event(client.session_handle(), channel);
+  client.permitted("channel subscribe", hub->subscribe_handler, event, done,
+                   [hub, &client, channel, since, allowed, done](const ChannelSubscribe&) {
+                     // The grant may have changed while the application decided.
+                     if (const auto checked = allowed(); !checked) return done(checked.error());
+                     ChannelSubscriber* const subscriber = ChannelSubscriber::get(hub, client);
+                     if (subscriber == nullptr) return;
+                     const auto entry = subscriber->subscribe(channel, since);
+                     done(entry);
+                     if (!entry) return;
+                     for (const auto& missed : entry->missed) {
+                       client.tell({"channel_publish", *missed.payload, entry->position.epoch, missed.offset});
+                     }
+                   });
+}
 
 FLUX_DECL std::vector<Request> channel_requests(const std::shared_ptr<ChannelHub>& hub) {
   namespace d = channel_requests_detail;

@@ -24,12 +24,18 @@ struct ChannelPost {
   std::vector<core::SessionKey> except{};
 };
 
+/// A publication that a client has missed.
+struct MissedPublication {
+  core::SharedBytes payload;
+  Offset offset;
+};
+
 /// What a client finds when it subscribes.
 struct ChannelEntry {
   Position position{};              ///< an empty epoch: a pattern
   std::optional<bool> recovered{};  ///< none: it did not say where it was
   std::string_view reason{};        ///< why not
-  std::vector<core::SharedBytes> missed{};
+  std::vector<MissedPublication> missed{};
 };
 
 /// A part of a channel's history.

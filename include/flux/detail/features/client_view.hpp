@@ -69,6 +69,9 @@ class PublicView {
 struct Notice {
   std::string_view name;     // a literal
   std::string_view payload;  // JSON text
+  /// Where the receiver is afterwards, for protocols that tell it apart from the payload. An empty epoch: where it was.
+  std::string_view epoch{};
+  Offset offset = 0;
 };
 
 /// Encodes notices, as one whole frame each.

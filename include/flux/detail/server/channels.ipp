@@ -4,6 +4,7 @@
 #include <flux/detail/core/call_faults.hpp>
 #include <flux/detail/core/option_check.hpp>
 #include <flux/detail/endpoints/realtime/realtime_endpoint.hpp>
+#include <flux/detail/endpoints/realtime/sse_endpoint.hpp>
 #include <flux/detail/features/channel_hub.hpp>
 #include <flux/detail/features/channel_payloads.hpp>
 #include <flux/detail/features/channel_requests.hpp>
@@ -93,7 +94,9 @@ FLUX_DECL Channels::Channels(Server& server, ChannelsOptions options) : server_(
   for (auto& request : features::channel_requests(hub_)) server_->add_request(std::move(request));
   server_->add_service(hub_);
   const std::string& path = hub_->options().path;
-  if (!path.empty()) server_->add_endpoint(std::make_shared<detail::RealtimeEndpoint>(server_->hub(), path));
+  if (path.empty()) return;
+  server_->add_endpoint(std::make_shared<detail::RealtimeEndpoint>(server_->hub(), path));
+  server_->add_endpoint(std::make_shared<detail::SseEndpoint>(server_->hub(), hub_));
 }
 FLUX_DECL Channels::~Channels() = default;
 

@@ -94,6 +94,7 @@ class HttpConnection final : public StreamHandler,
   FLUX_DECL void resume_body() override;
   FLUX_DECL std::size_t outbox_bytes() const override;
   FLUX_DECL bool notify_drained() override;
+  FLUX_DECL Connection* hand_over(std::string_view response_head, std::shared_ptr<StreamHandler> next) override;
   FLUX_DECL void handler_failed(std::uint64_t exchange, const std::exception_ptr& error) override;
 
  private:
@@ -137,6 +138,7 @@ class HttpConnection final : public StreamHandler,
   void on_parse_error();
   bool is_websocket(std::string_view path) const;
   void begin_upgrade();
+  Connection& pass_on(std::string_view response_head, std::shared_ptr<StreamHandler> next);
   void ask_about(const Route& route, const std::shared_ptr<flux::detail::HttpExchangeState>& exchange);
   void call_route(const Route& route, const std::shared_ptr<flux::detail::HttpExchangeState>& exchange);
   void answer_without_route(const RouteMatch& match, std::string_view method, std::string_view path);

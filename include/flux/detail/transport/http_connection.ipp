@@ -230,6 +230,12 @@ FLUX_DECL void HttpConnection::begin_upgrade() {
 
 FLUX_DECL bool HttpConnection::accept_upgrade(std::string_view response_head, std::shared_ptr<StreamHandler> next) {
   if (connection_ == nullptr || closing_ || !request_ || !request_->upgrading) return false;
+  pass_on(response_head, std::move(next));
+  return true;
+}
+
+/// Afterwards `closed`.
+FLUX_DECL Connection& HttpConnection::pass_on(std::string_view response_head, std::shared_ptr<StreamHandler> next) {
   const auto self = shared_from_this();  // the connection now holds `next` instead
   Connection& connection = *std::exchange(connection_, nullptr);
   request_.reset();
@@ -237,7 +243,7 @@ FLUX_DECL bool HttpConnection::accept_upgrade(std::string_view response_head, st
   connection.write(response_head);
   connection.set_handler(std::move(next));
   if (!in_data_) connection.resume_input();  // otherwise the connection continues with the rest by itself
-  return true;
+  return connection;
 }
 
 FLUX_DECL void HttpConnection::refuse_upgrade(int status, std::string_view reason, const HttpFields& fields) {
@@ -246,6 +252,15 @@ FLUX_DECL void HttpConnection::refuse_upgrade(int status, std::string_view reaso
   request_->read = true;
   request_->context.keep_alive = false;
   answer_text(status, reason, fields);
+}
+
+FLUX_DECL Connection* HttpConnection::hand_over(std::string_view response_head, std::shared_ptr<StreamHandler> next) {
+  const auto exchange = request_->exchange.lock();
+  if (request_->begun || stopping_ || !exchange || exchange->head().has_body()) return nullptr;
+  connection_->unwatch_input();
+  Connection& connection = pass_on(response_head, std::move(next));
+  exchange->release();
+  return &connection;
 }
 
 // --- The answer ---

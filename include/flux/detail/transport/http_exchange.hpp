@@ -18,6 +18,11 @@
 #include <string>
 #include <string_view>
 
+namespace flux::transport {
+class Connection;
+class StreamHandler;
+}  // namespace flux::transport
+
 namespace flux::detail {
 
 /// The connection as an exchange sees it. Threading: its loop's thread. All methods except `serves` and
@@ -49,6 +54,9 @@ class HttpExchangeOwner {
   virtual std::size_t outbox_bytes() const = 0;
   /// Has `HttpExchangeState::drained` called when the outbox is empty; returns false if it is empty now.
   virtual bool notify_drained() = 0;
+  /// The same as `HttpExchangeState::hand_over`.
+  virtual transport::Connection* hand_over(std::string_view response_head,
+                                           std::shared_ptr<transport::StreamHandler> next) = 0;
   /// A callback of the exchange threw.
   virtual void handler_failed(std::uint64_t exchange, const std::exception_ptr& error) = 0;
 
@@ -105,6 +113,10 @@ class HttpExchangeState final : public std::enable_shared_from_this<HttpExchange
   void ask_drained();
   /// Disconnects the client; callbacks learn that as if the client had done it.
   void abort();
+  /// Writes `response_head` and passes the connection to `next`, of a request without a body that was not answered yet: for
+  /// an answer that has no end. The exchange is over then. `next` is not called before this returns. Null, and nothing
+  /// happens: the client has disconnected, or has been answered.
+  transport::Connection* hand_over(std::string_view response_head, std::shared_ptr<transport::StreamHandler> next);
   bool over() const noexcept { return over_.load(std::memory_order_relaxed); }
   /// Keeps the object until the answer is complete or the client has disconnected.
   void hold(std::shared_ptr<void> object) { held_ = std::move(object); }

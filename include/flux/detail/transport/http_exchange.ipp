@@ -207,6 +207,12 @@ FLUX_DECL void HttpExchangeState::answer_over() {
   const auto held = std::exchange(held_, nullptr);
 }
 
+FLUX_DECL transport::Connection* HttpExchangeState::hand_over(std::string_view response_head,
+                                                              std::shared_ptr<transport::StreamHandler> next) {
+  const auto connection = owner();
+  return connection ? connection->hand_over(response_head, std::move(next)) : nullptr;
+}
+
 FLUX_DECL void HttpExchangeState::ignore_body() {
   const auto self = shared_from_this();
   reads_body_ = false;

@@ -55,6 +55,9 @@ std::string url_encode(std::string_view text);
 /// Errors: none if there is no such name or its value has a malformed escape.
 std::optional<std::string> query_parameter(std::string_view query, std::string_view name);
 
+/// The values of all parameters with that name, in their order; those with a malformed escape are left out.
+std::vector<std::string> query_parameters(std::string_view query, std::string_view name);
+
 /// The token of an Authorization field, `Bearer …` (RFC 6750, 2.1); empty if there is none.
 std::string bearer_token(std::optional<std::string_view> authorization);
 

@@ -128,7 +128,11 @@ FLUX_DECL std::string url_encode(std::string_view text) {
   return encoded;
 }
 
-FLUX_DECL std::optional<std::string> query_parameter(std::string_view query, std::string_view name) {
+namespace detail {
+
+/// Calls `visit` with the value of each parameter with that name, until it returns false.
+template <class Visit>
+void each_query_parameter(std::string_view query, std::string_view name, const Visit& visit) {
   while (!query.empty()) {
     const std::size_t end = std::min(query.find('&'), query.size());
     const std::string_view pair = query.substr(0, end);
@@ -136,9 +140,28 @@ FLUX_DECL std::optional<std::string> query_parameter(std::string_view query, std
     if (pair.empty()) continue;
     const std::size_t equals = std::min(pair.find('='), pair.size());
     if (url_decode(pair.substr(0, equals), PlusSign::is_space) != name) continue;
-    return url_decode(pair.substr(std::min(equals + 1, pair.size())), PlusSign::is_space);
+    if (!visit(url_decode(pair.substr(std::min(equals + 1, pair.size())), PlusSign::is_space))) return;
   }
-  return std::nullopt;
+}
+
+}  // namespace detail
+
+FLUX_DECL std::optional<std::string> query_parameter(std::string_view query, std::string_view name) {
+  std::optional<std::string> first;
+  detail::each_query_parameter(query, name, [&](std::optional<std::string> value) {
+    first = std::move(value);
+    return false;
+  });
+  return first;
+}
+
+FLUX_DECL std::vector<std::string> query_parameters(std::string_view query, std::string_view name) {
+  std::vector<std::string> values;
+  detail::each_query_parameter(query, name, [&](std::optional<std::string> value) {
+    if (value) values.push_back(std::move(*value));
+    return true;
+  });
+  return values;
 }
 
 FLUX_DECL std::string bearer_token(std::optional<std::string_view> authorization) {

@@ -10,6 +10,7 @@
 #include <flux/detail/mode.hpp>
 #include <flux/error.hpp>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -33,33 +34,43 @@ struct RealtimeRequest {
 Result<void> read_realtime_request(std::string_view text, const Limits& limits, const features::RequestTable& table,
                                    RealtimeRequest& out);
 
-/// Appends messages as whole WebSocket text frames. Its clients are in no room and don't watch the public space: nothing of
-/// these is encoded. Threading: any thread.
-class RealtimeWriter final : public features::ClientView {
- public:
-  /// `compressor`: null for uncompressed frames. `clock`: outlives it.
-  RealtimeWriter(MessageCompressor* compressor, const Clock* clock) : compressor_(compressor), clock_(clock) {}
+/// The messages of the server, as text. Each appends one JSON object to `out`; `now` is its timestamp, in milliseconds since
+/// 1970.
+void append_realtime_notice(std::string& out, const features::Notice& notice, std::int64_t now);
+/// What the application sends to one client.
+void append_realtime_event(std::string& out, std::string_view event, std::string_view payload, std::int64_t now);
+/// `id`: JSON text, or empty; also of those below.
+void append_realtime_error(std::string& out, std::string_view id, const Error& error, std::int64_t now);
+/// An ack, or another message. `payload`: the JSON of an object, whose members are those of the message; anything else:
+/// there are none.
+void append_realtime_reply(std::string& out, std::string_view type, std::string_view id, std::string_view payload,
+                           std::int64_t now);
+/// `expires_at`: milliseconds since 1970; the largest number: never.
+std::string refreshed_payload(std::int64_t expires_at);
 
-  FLUX_DECL void notice(std::string& out, const features::Notice& notice) const override;
+/// The encoding of features for clients that are in no room and don't watch the public space: of these nothing is encoded.
+class NoticesOnly : public features::ClientView {
+ public:
   void event(std::string&, const features::EventNotice&) const override {}
   void chat(std::string&, const ChatMessage&) const override {}
   void data(std::string&, std::string_view, const SharedItem&) const override {}
   void presence(std::string&, const features::PresenceNotice&) const override {}
   void closed(std::string&, std::string_view, std::string_view) const override {}
   void public_history(std::string&, const features::ItemsView&) const override {}
+};
 
-  /// What the application sends to one client.
+/// Appends messages as whole WebSocket text frames. Threading: any thread.
+class RealtimeWriter final : public NoticesOnly {
+ public:
+  /// `compressor`: null for uncompressed frames. `clock`: outlives it.
+  RealtimeWriter(MessageCompressor* compressor, const Clock* clock) : compressor_(compressor), clock_(clock) {}
+
+  FLUX_DECL void notice(std::string& out, const features::Notice& notice) const override;
   void application_event(std::string& out, std::string_view event, std::string_view payload) const;
-  /// `id`: JSON text, or empty.
   void error(std::string& out, std::string_view id, const Error& error) const;
-  /// `payload`: the JSON of an object, whose members are those of the message; anything else: there are none.
-  void ack(std::string& out, std::string_view id, std::string_view payload) const;
-  void pong(std::string& out, std::string_view id) const;
-  /// `expires_at`: milliseconds since 1970; the largest number: never.
-  void refreshed(std::string& out, std::string_view id, std::int64_t expires_at) const;
+  void reply(std::string& out, std::string_view type, std::string_view id, std::string_view payload = {}) const;
 
  private:
-  class Message;
   MessageCompressor* const compressor_;
   const Clock* const clock_;
 };

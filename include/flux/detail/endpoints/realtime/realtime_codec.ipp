@@ -118,10 +118,11 @@ FLUX_DECL Result<void> read_realtime_request(std::string_view text, const Limits
 
 // --- Writing ---
 
-class RealtimeWriter::Message {
+namespace realtime_detail {
+
+class Message {
  public:
-  Message(const RealtimeWriter& writer, std::string& out, std::string_view type)
-      : writer_(writer), frame_(out, writer.compressor_), out_(out) {
+  Message(std::string& out, std::string_view type) : out_(out) {
     out_.append("{\"type\":\"").append(type).append(1, '"');
   }
   Message(const Message&) = delete;
@@ -137,33 +138,33 @@ class RealtimeWriter::Message {
     if (object.size() > 2 && object.front() == '{') out_.append(1, ',').append(object.substr(1, object.size() - 2));
     return *this;
   }
-  Message& timestamp() {
-    out_.append(",\"timestamp\":").append(std::to_string(writer_.clock_->unix_ms()));
+  Message& timestamp(std::int64_t now) {
+    out_.append(",\"timestamp\":").append(std::to_string(now));
     return *this;
   }
 
  private:
-  const RealtimeWriter& writer_;
-  const MessageFrame frame_;
   std::string& out_;
 };
 
-FLUX_DECL void RealtimeWriter::notice(std::string& out, const features::Notice& notice) const {
+}  // namespace realtime_detail
+
+FLUX_DECL void append_realtime_notice(std::string& out, const features::Notice& notice, std::int64_t now) {
   std::string_view type = notice.name;
   if (type.starts_with(channel_prefix)) type.remove_prefix(channel_prefix.size());
-  Message message(*this, out, type);
+  realtime_detail::Message message(out, type);
   message.members(notice.payload);
-  if (type != "publish") message.timestamp();  // a publication has its own
+  if (type != "publish") message.timestamp(now);  // a publication has its own
 }
 
-FLUX_DECL void RealtimeWriter::application_event(std::string& out, std::string_view event,
-                                                 std::string_view payload) const {
+FLUX_DECL void append_realtime_event(std::string& out, std::string_view event, std::string_view payload,
+                                     std::int64_t now) {
   std::string members;
   detail::JsonObject(members).string("event", event).json("data", payload).end();
-  Message(*this, out, "event").members(members).timestamp();
+  realtime_detail::Message(out, "event").members(members).timestamp(now);
 }
 
-FLUX_DECL void RealtimeWriter::error(std::string& out, std::string_view id, const Error& error) const {
+FLUX_DECL void append_realtime_error(std::string& out, std::string_view id, const Error& error, std::int64_t now) {
   std::string members;
   detail::JsonObject object(members);
   object.string("code", to_wire_name(error.code())).string("error", error.message());
@@ -171,23 +172,42 @@ FLUX_DECL void RealtimeWriter::error(std::string& out, std::string_view id, cons
     object.number("retryAfter", static_cast<std::uint64_t>(time));
   }
   object.end();
-  Message(*this, out, "error").id(id).members(members).timestamp();
+  realtime_detail::Message(out, "error").id(id).members(members).timestamp(now);
 }
 
-FLUX_DECL void RealtimeWriter::ack(std::string& out, std::string_view id, std::string_view payload) const {
-  Message(*this, out, "ack").id(id).members(payload).timestamp();
+FLUX_DECL void append_realtime_reply(std::string& out, std::string_view type, std::string_view id,
+                                     std::string_view payload, std::int64_t now) {
+  realtime_detail::Message(out, type).id(id).members(payload).timestamp(now);
 }
 
-FLUX_DECL void RealtimeWriter::pong(std::string& out, std::string_view id) const {
-  Message(*this, out, "pong").id(id).timestamp();
-}
-
-FLUX_DECL void RealtimeWriter::refreshed(std::string& out, std::string_view id, std::int64_t expires_at) const {
-  std::string members;
-  detail::JsonObject object(members);
+FLUX_DECL std::string refreshed_payload(std::int64_t expires_at) {
+  std::string payload;
+  detail::JsonObject object(payload);
   if (expires_at != std::numeric_limits<std::int64_t>::max()) object.number("expiresAt", expires_at);
   object.end();
-  Message(*this, out, "ack").id(id).members(members).timestamp();
+  return payload;
+}
+
+FLUX_DECL void RealtimeWriter::notice(std::string& out, const features::Notice& notice) const {
+  const MessageFrame frame(out, compressor_);
+  append_realtime_notice(out, notice, clock_->unix_ms());
+}
+
+FLUX_DECL void RealtimeWriter::application_event(std::string& out, std::string_view event,
+                                                 std::string_view payload) const {
+  const MessageFrame frame(out, compressor_);
+  append_realtime_event(out, event, payload, clock_->unix_ms());
+}
+
+FLUX_DECL void RealtimeWriter::error(std::string& out, std::string_view id, const Error& error) const {
+  const MessageFrame frame(out, compressor_);
+  append_realtime_error(out, id, error, clock_->unix_ms());
+}
+
+FLUX_DECL void RealtimeWriter::reply(std::string& out, std::string_view type, std::string_view id,
+                                     std::string_view payload) const {
+  const MessageFrame frame(out, compressor_);
+  append_realtime_reply(out, type, id, payload, clock_->unix_ms());
 }
 
 }  // namespace flux::protocol

@@ -56,7 +56,7 @@ FLUX_DECL void RealtimeSession::act(const protocol::RealtimeRequest& request) {
   using Type = protocol::RealtimeRequest::Type;
   if (request.type == Type::ping) {
     std::string frame;
-    writer().pong(frame, request.id);
+    writer().reply(frame, "pong", request.id);
     return write_message(frame);
   }
   const std::string_view operation = request.type == Type::refresh ? "refresh" : request.channel->name;
@@ -69,7 +69,7 @@ FLUX_DECL void RealtimeSession::act(const protocol::RealtimeRequest& request) {
                          if (!answer) return self->fail(id, answer.error());
                          if (id.empty() || !self->reaches_client()) return;
                          std::string frame;
-                         self->writer().ack(frame, id, answer->text());
+                         self->writer().reply(frame, "ack", id, answer->text());
                          self->write_message(frame);
                        });
 }
@@ -80,7 +80,7 @@ FLUX_DECL void RealtimeSession::refresh_access(const protocol::RealtimeRequest& 
             if (!granted) return self->fail(id, granted.error());
             if (id.empty()) return;
             std::string frame;
-            self->writer().refreshed(frame, id, gate::end_of(*granted));
+            self->writer().reply(frame, "ack", id, protocol::refreshed_payload(gate::end_of(*granted)));
             self->write_message(frame);
           });
 }
