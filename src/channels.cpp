@@ -1,10 +1,12 @@
 // The compiled mode's translation unit of channels. Programs that don't use them don't link it.
+#include <flux/detail/endpoints/realtime/api_endpoint.ipp>
 #include <flux/detail/endpoints/realtime/realtime_codec.ipp>
 #include <flux/detail/endpoints/realtime/realtime_endpoint.ipp>
 #include <flux/detail/endpoints/realtime/realtime_session.ipp>
 #include <flux/detail/endpoints/realtime/sse_codec.ipp>
 #include <flux/detail/endpoints/realtime/sse_endpoint.ipp>
 #include <flux/detail/endpoints/realtime/sse_session.ipp>
+#include <flux/detail/features/channel_acts.ipp>
 #include <flux/detail/features/channel_history.ipp>
 #include <flux/detail/features/channel_hub.ipp>
 #include <flux/detail/features/channel_lanes.ipp>

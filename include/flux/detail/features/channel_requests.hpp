@@ -3,6 +3,7 @@
 
 #include <flux/channel_types.hpp>
 #include <flux/config.hpp>
+#include <flux/detail/core/members.hpp>
 #include <flux/detail/features/channel_hub.hpp>
 #include <flux/detail/features/request_table.hpp>
 #include <flux/detail/mode.hpp>
@@ -21,6 +22,13 @@ inline Result<void> check_changed(const ChannelSubscribe&, const Limits&) { retu
 }  // namespace flux
 
 namespace flux::features {
+
+/// How many publications of a history are sent if a request has no limit.
+inline constexpr std::uint64_t usual_history = 100;
+
+/// The position in the members `epoch` and `offset`, which must have been read; none: the request has none. Errors:
+/// invalid_message.
+Result<std::optional<Position>> position_in(const core::Members& members);
 
 /// Subscribes the client, if it may and the application permits it. `since`: what it knows. `done` is called before the
 /// client is told what it has missed. Errors: as for the request `channel_subscribe`.

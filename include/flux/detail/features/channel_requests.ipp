@@ -33,15 +33,6 @@ using Kind = Member::Kind;
 
 FLUX_DECL JsonText answer(std::string text) { return detail::CheckedJson::text(std::move(text)); }
 
-/// What the client knows; none: it does not say. Errors: invalid_message.
-FLUX_DECL Result<std::optional<Position>> position_in(const Members& members) {
-  if (!members.has("epoch")) {
-    if (members.has("offset")) return Error(Errc::invalid_message, "offset needs epoch: a position consists of both");
-    return std::optional<Position>();
-  }
-  return std::optional<Position>({members.text("epoch"), members.number("offset")});
-}
-
 /// Whether the client may do this in the channel. Errors: those of the name; forbidden, unauthorized.
 FLUX_DECL Result<void> may(ChannelHub& hub, const Participant& client, std::string ChannelDemands::*operation,
                            const std::string& channel) {
@@ -112,8 +103,7 @@ FLUX_DECL void history(const HubPtr& hub, Participant& client, const Members& me
   const auto since = position_in(members);
   if (!since) return done(since.error());
   if (const auto allowed = may(*hub, client, &ChannelDemands::history, channel); !allowed) return done(allowed.error());
-  constexpr std::uint64_t usual = 100;
-  const auto part = hub->history(channel, *since, static_cast<std::size_t>(members.number("limit", usual)),
+  const auto part = hub->history(channel, *since, static_cast<std::size_t>(members.number("limit", usual_history)),
                                  hub->backend().config.limits.answer_bytes_max);
   if (!part) return done(part.error());
   done(answer(history_payload(channel, *part)));
@@ -159,6 +149,14 @@ inline constexpr Member counts{"counts", Kind::flag};
 inline constexpr bool only_answers = true;
 
 }  // namespace channel_requests_detail
+
+FLUX_DECL Result<std::optional<Position>> position_in(const core::Members& members) {
+  if (!members.has("epoch")) {
+    if (members.has("offset")) return Error(Errc::invalid_message, "offset needs epoch: a position consists of both");
+    return std::optional<Position>();
+  }
+  return std::optional<Position>({members.text("epoch"), members.number("offset")});
+}
 
 FLUX_DECL void subscribe_client(const std::shared_ptr<ChannelHub>& hub, Participant& client, const std::string& channel,
                                 const std::optional<Position>& since, const Participant::Done<ChannelEntry>& done) {

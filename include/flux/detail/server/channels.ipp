@@ -3,8 +3,10 @@
 #include <flux/channels.hpp>
 #include <flux/detail/core/call_faults.hpp>
 #include <flux/detail/core/option_check.hpp>
+#include <flux/detail/endpoints/realtime/api_endpoint.hpp>
 #include <flux/detail/endpoints/realtime/realtime_endpoint.hpp>
 #include <flux/detail/endpoints/realtime/sse_endpoint.hpp>
+#include <flux/detail/features/channel_acts.hpp>
 #include <flux/detail/features/channel_hub.hpp>
 #include <flux/detail/features/channel_payloads.hpp>
 #include <flux/detail/features/channel_requests.hpp>
@@ -18,41 +20,12 @@ namespace flux {
 
 namespace channels_detail {
 
-using HubPtr = std::shared_ptr<features::ChannelHub>;
-
-/// Calls `act` with the client on its loop. Otherwise `done` gets the error. Code: session_not_found.
-template <class T, class Act>
-void with_client(const HubPtr& hub, const SessionId& client, const std::function<void(Result<T>)>& done, Act act) {
-  const auto give = [done](Result<T> result) {
-    if (done) done(std::move(result));
-  };
-  const auto gone = [give, client] {
-    give(Error(Errc::session_not_found, "session " + core::shown(client) + " is gone"));
-  };
-  const auto key = core::key_from_text(client);
-  auto found = key ? hub->backend().sessions.find(*key) : nullptr;
-  const auto participant = std::dynamic_pointer_cast<features::Participant>(std::move(found));
-  if (!participant) return gone();
-  const bool posted = participant->loop()->dispatch([participant, give, gone, act = std::move(act)] {
-    if (!participant->connected()) return gone();
-    give(act(*participant));
-  });
-  if (!posted) gone();
-}
-
 inline std::vector<core::SessionKey> keys_of(const std::vector<SessionId>& clients) {
   std::vector<core::SessionKey> keys;
   for (const SessionId& id : clients) {
     if (const auto key = core::key_from_text(id)) keys.push_back(*key);
   }
   return keys;
-}
-
-inline Result<void> check_client_id(const SessionId& id) {
-  constexpr std::size_t most = 255;
-  if (!id.empty() && id.size() <= most && core::valid_utf8(id) && !core::has_control_characters(id)) return {};
-  return Error(Errc::invalid_argument, "the id of a client must be UTF-8 of 1 to " + std::to_string(most) +
-                                           " bytes without control characters, not \"" + core::shown(id) + "\"");
 }
 
 inline Result<void> check_publication_key(const std::string& key) {
@@ -97,6 +70,7 @@ FLUX_DECL Channels::Channels(Server& server, ChannelsOptions options) : server_(
   if (path.empty()) return;
   server_->add_endpoint(std::make_shared<detail::RealtimeEndpoint>(server_->hub(), path));
   server_->add_endpoint(std::make_shared<detail::SseEndpoint>(server_->hub(), hub_));
+  server_->add_endpoint(std::make_shared<detail::ApiEndpoint>(server_->hub(), hub_));
 }
 FLUX_DECL Channels::~Channels() = default;
 
@@ -131,7 +105,7 @@ FLUX_DECL void Channels::publish_from_client(const SessionId& client, std::strin
     const std::string id = from.id();
     return hub->publish({channel, data.text(), {}, id, identity ? std::string_view(identity->user_id) : ""});
   };
-  channels_detail::with_client<Published>(hub_, client, done, act);
+  features::with_client<Published>(*hub_, client, done, act);
 }
 
 FLUX_DECL Result<ChannelPublications> Channels::history(std::string_view channel, std::size_t limit) const {
@@ -154,14 +128,10 @@ FLUX_DECL ChannelSubscription Channels::subscribe(std::string_view pattern, Call
 
 FLUX_DECL void Channels::subscribe_client(const SessionId& client, std::string_view channel,
                                           std::function<void(Result<void>)> done) {
-  const auto act = [hub = hub_, channel = std::string(channel)](features::Participant& who) -> Result<void> {
-    if (auto allowed = hub->may_subscribe(who.grant().get(), channel); !allowed) return allowed;
-    auto* const subscriber = features::ChannelSubscriber::get(hub, who);
-    if (subscriber == nullptr) return Error(Errc::session_not_found, "session " + who.id() + " is closing");
-    const auto entry = subscriber->subscribe(channel, std::nullopt);
-    return entry ? Result<void>() : entry.error();
+  const auto act = [hub = hub_, channel = std::string(channel)](features::Participant& who) {
+    return features::subscribe_unasked(hub, who, channel);
   };
-  channels_detail::with_client<void>(hub_, client, done, act);
+  features::with_client<void>(*hub_, client, done, act);
 }
 
 FLUX_DECL void Channels::unsubscribe_client(const SessionId& client, std::string_view channel, std::string_view reason,
@@ -171,7 +141,7 @@ FLUX_DECL void Channels::unsubscribe_client(const SessionId& client, std::string
     auto* const subscriber = features::ChannelSubscriber::find(*hub, who);
     return subscriber != nullptr && subscriber->unsubscribe(channel, reason);
   };
-  channels_detail::with_client<bool>(hub_, client, done, act);
+  features::with_client<bool>(*hub_, client, done, act);
 }
 
 FLUX_DECL std::vector<ChannelMember> Channels::presence(std::string_view channel) const {
@@ -185,48 +155,12 @@ FLUX_DECL std::vector<ChannelMember> Channels::presence(std::string_view channel
 
 FLUX_DECL Outcome<void> Channels::update_presence(const SessionId& client, std::string_view channel,
                                                   const JsonText& data) {
-  const auto update = [&]() -> Result<void> {
-    if (auto checked = hub_->check_name(channel); !checked) return checked;
-    if (auto checked = channels_detail::check_client_id(client); !checked) return checked;
-    const detail::Relayed relayed(data);
-    const std::size_t most = hub_->backend().config.limits.presence_bytes_max;
-    if (auto checked = detail::check_size("the presence", relayed.text().size(), most); !checked) return checked;
-    if (!hub_->settings_of(channel).options.presence) {
-      return Error(Errc::forbidden, "channel \"" + core::shown(channel) + "\" has no presence");
-    }
-    const auto key = core::key_from_text(client);
-    const auto found = key ? hub_->backend().sessions.find(*key) : nullptr;
-    const auto participant = std::dynamic_pointer_cast<features::Participant>(found);
-    features::PresentClient present{client, {}, std::string(relayed.text())};
-    present.is_connected = participant != nullptr;
-    if (participant) {
-      if (const auto identity = participant->identity()) present.user_id = identity->user_id;
-    }
-    auto done = hub_->be_present(channel, std::move(present));
-    if (!done || !participant) return done;
-    // It leaves with its connection: at once, if that has ended meanwhile.
-    const auto leave_with = [hub = hub_, participant, channel = std::string(channel)] {
-      auto* const subscriber = participant->connected() ? features::ChannelSubscriber::get(hub, *participant) : nullptr;
-      if (subscriber == nullptr) {
-        hub->be_absent(channel, participant->id());
-      } else {
-        subscriber->note_present(channel);
-      }
-    };
-    if (!participant->loop()->dispatch(leave_with)) hub_->be_absent(channel, client);
-    return {};
-  };
-  return core::noted(*hub_->backend().call_faults, "Channels::update_presence", channel, update());
+  return core::noted(*hub_->backend().call_faults, "Channels::update_presence", channel,
+                     features::update_presence(hub_, client, channel, data));
 }
 
 FLUX_DECL bool Channels::leave_presence(const SessionId& client, std::string_view channel) {
-  const bool was_present = hub_->be_absent(channel, client);
-  const auto act = [hub = hub_, channel = std::string(channel)](const features::Participant& who) -> Result<void> {
-    if (auto* const subscriber = features::ChannelSubscriber::find(*hub, who)) subscriber->note_absent(channel);
-    return {};
-  };
-  if (was_present) channels_detail::with_client<void>(hub_, client, {}, act);
-  return was_present;
+  return features::leave_presence(hub_, client, channel);
 }
 
 FLUX_DECL std::optional<ChannelStats> Channels::stats(std::string_view channel) const { return hub_->stats(channel); }
@@ -238,7 +172,7 @@ FLUX_DECL void Channels::client_info(const SessionId& client,
     const auto* const subscriber = features::ChannelSubscriber::find(*hub, who);
     return subscriber != nullptr ? subscriber->info() : ChannelClient{who.id(), {}, {}};
   };
-  channels_detail::with_client<ChannelClient>(hub_, client, done, act);
+  features::with_client<ChannelClient>(*hub_, client, done, act);
 }
 
 }  // namespace flux
