@@ -42,6 +42,29 @@
 // of the server has a `timestamp`; an error is `{type: "error", id?, code, error, retryAfter?}`, an ack `{type: "ack", id, …}`;
 // and there are `ping`, answered with `pong`, and `refresh {accessToken}`, which replaces the client's grant: ack
 // `{expiresAt?}`.
+//
+// Server-sent events: `GET /realtime/sse?channel=a&channel=b` (1 to 100 channels or patterns) is a stream for EventSource
+// (https://html.spec.whatwg.org/multipage/server-sent-events.html). The data of its events are the server's messages above;
+// instead of an ack there is `{type: "subscribed", channel, epoch?, offset?, recovered?, reason?}`, and before the server ends
+// the stream, `{type: "closed", code, reason}`. The id of an event is the position, of several channels all positions:
+// `Last-Event-ID`, or `?lastEventId=` of a page that opens another EventSource, recovers each channel. A client that may not
+// subscribe to one of the channels gets a status (401, 403; 400 for wrong names), so that EventSource does not try again.
+// A comment is sent every `Limits::ping_interval`; `retry` is 1 to 5 s, different for each client.
+//
+// HTTP API, for other programs: `POST /realtime/api/METHOD` with a token or an API key (`Authorization: Bearer …`, or what
+// else the gate reads); closed on servers that authenticate nobody. The body is an object, or an array of at most 1,000
+// objects, which is answered with an array; the answer is JSON. An error is `{code, error, retryAfter?}`, with the status if
+// the body was an object. `on_subscribe` and `on_publish` are not asked.
+// - `publish {channel, data, key?}`: `{epoch?, offset?, reached, repeat?}`; the grant's user is the publisher
+// - `broadcast {channels: […], data, key?}`: `{results: [as of publish, or an error…]}`
+// - `history`, `presence`: as the requests above
+// With the permission `admin`:
+// - `presence_update {channel, client, data}`; `presence_leave {channel, client}`: `{left}`. See `Channels::update_presence`
+// - `subscribe {channel, client}`; `unsubscribe {channel, client, reason?}`: `{unsubscribed}`
+// - `disconnect {client | user, reason?}`: `{disconnected}`, the number
+// - `info {client}`: `{id, protocol, ip, userId?, subscriptions, presence, permissions?}`
+// - `stats {channel}`, which only needs that the channel may be read: `{channel, subscriberCount, clients, users, messageCount,
+//   createdAt, lastMessageAt?}`; `stats {}`: `{channels: […], more?}`
 #pragma once
 
 #include <flux/channel_types.hpp>
