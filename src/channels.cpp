@@ -16,6 +16,7 @@
 #include <flux/detail/features/channel_presence.ipp>
 #include <flux/detail/features/channel_requests.ipp>
 #include <flux/detail/features/channel_settings.ipp>
+#include <flux/detail/features/channel_state.ipp>
 #include <flux/detail/features/channel_subscriber.ipp>
 #include <flux/detail/features/channel_table.ipp>
 #include <flux/detail/server/channels.ipp>

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,6 +41,7 @@ struct ChannelDemands {
   std::string publish = "write";
   std::string history = "read";   ///< and to recover
   std::string presence = "read";  ///< to be present, and to list who is
+  std::string state = "write";    ///< to change the shared state; to read it: `subscribe`
   friend bool operator==(const ChannelDemands&, const ChannelDemands&) = default;
 };
 
@@ -52,10 +54,12 @@ struct ChannelOptions {
   /// publication and its last subscriber; a client that comes back later is told `recovered: false`. Of a client's missed
   /// publications at most `Limits::answer_bytes_max` bytes are sent; if it has missed more, it is told `recovered: false`.
   ChannelRecovery recovery = ChannelRecovery::missed;
-  bool presence = true;           ///< whether clients can be present
-  bool presence_notices = true;   ///< whether subscribers are told who comes, changes and goes
-  ChannelDemands demands{};       ///< which permissions clients need
-  ContentRules content{};         ///< what clients may publish
+  std::size_t state_max = 1'000;            ///< entries of the shared state; 0: there is none
+  std::size_t state_bytes_max = 1'048'576;  ///< of its keys and values together
+  bool presence = true;                     ///< whether clients can be present
+  bool presence_notices = true;             ///< whether subscribers are told who comes, changes and goes
+  ChannelDemands demands{};                 ///< which permissions clients need
+  ContentRules content{};                   ///< what clients may publish
   OperationRates publish_rate{};  ///< how often clients may publish, in all channels of the namespace together
   ChannelSlowReaders slow_readers = ChannelSlowReaders::all;
 };
@@ -119,6 +123,33 @@ struct ChannelMember {
   JsonText data{};                ///< any JSON
   std::int64_t joined_at = 0;     ///< milliseconds since 1970
   std::int64_t last_seen_at = 0;  ///< when it last joined or updated its presence
+};
+
+/// An entry of the shared state of a channel.
+struct ChannelStateEntry {
+  std::string key{};
+  JsonText value{};             ///< any JSON
+  std::uint64_t version = 0;    ///< greater than that of every earlier change in the channel
+  SessionId client_id{};        ///< of the client with whose connection it ends; empty: none
+  std::int64_t expires_at = 0;  ///< milliseconds since 1970; 0: never
+};
+
+/// The shared state of a channel.
+struct ChannelStateMap {
+  std::vector<ChannelStateEntry> entries{};  ///< in the order of their keys
+  std::uint64_t version = 0;                 ///< of the newest change; 0: there was none
+};
+
+/// Options of one change of a channel's state.
+struct ChannelStateOptions {
+  std::optional<std::uint64_t> version{};  ///< changes the entry only if this is its version; 0: only if there is none
+  std::chrono::milliseconds ttl{0};  ///< the entry is removed this long afterwards, give or take a second; 0: never
+};
+
+/// What became of a change of a channel's state.
+struct ChannelStateChange {
+  bool changed = false;       ///< false: the version was another one, or there was nothing to remove
+  std::uint64_t version = 0;  ///< of the entry as it is now; 0: there is none
 };
 
 /// What is known of a channel or pattern.

@@ -32,11 +32,20 @@
 //   those present in the channel; it need not be subscribed. The first two do the same: they replace the data.
 // - `presence {channel, limit?, after?, counts?}`: ack `{channel, clients, users, members: [Present…], more?, after?}`; with
 //   `counts: true` without the members.
+// - `state_set {channel, key, value, version?, ttl?, bound?}`, `state_remove {channel, key, version?}`: change the shared state,
+//   a map of JSON values; ack `{changed, version}`. With `version` only if the entry has that version (0: there is none):
+//   otherwise `changed: false`, and the version that it has. `ttl`: it is removed after so many milliseconds, give or take a
+//   second. `bound: true`: it is removed when this client disconnects, and other clients can't change it. Keys: 1 to 128 bytes.
+// - `state {channel, limit?, after?}`: ack `{channel, epoch?, version, entries: [{key, value, version, boundTo?, expiresAt?}…],
+//   more?, after?}`. `subscribe` with `state: true` has the same in its ack, as `state`; changes that follow have greater
+//   versions.
 // The server sends:
 // - `publish`: a Publication, `{channel, data, clientId?, userId?, epoch?, offset?, timestamp}`, to subscribers of a pattern
 //   with `pattern`.
 // - `presence_join` and `presence_update`: a Present with `channel`; `presence_leave {channel, clientId, userId?}`. `first:
 //   true` and `last: true` say that the user, who may have several connections, came with this one and went with it.
+// - `state {channel, key, value, version, boundTo?, expiresAt?, clientId?}`, or `{channel, key, removed: true, version,
+//   clientId?}`: an entry has changed.
 // - `unsubscribed {channel, reason}`: the client may no longer read the channel, or the application ended the subscription.
 // Present is `{clientId, userId?, data, joinedAt, lastSeenAt}`. Times are milliseconds since 1970. In `/realtime` every message
 // of the server has a `timestamp`; an error is `{type: "error", id?, code, error, retryAfter?}`, an ack `{type: "ack", id, …}`;
@@ -175,6 +184,20 @@ class Channels {
   Outcome<void> update_presence(const SessionId& client, std::string_view channel, const JsonText& data);
   /// Returns whether the client was present.
   bool leave_presence(const SessionId& client, std::string_view channel);
+
+  // --- Shared state ---
+
+  /// Sets an entry of the channel's state; subscribers get the change. An entry that was bound to a client's connection no
+  /// longer is. The key: 1 to 128 bytes.
+  /// Errors: invalid_argument (the channel, the key, the time); message_too_large above `Limits::message_bytes_max`;
+  /// forbidden if the channel has no state; limit_exceeded (`ChannelOptions::state_max`, `state_bytes_max`); overloaded.
+  Outcome<ChannelStateChange> set_state(std::string_view channel, std::string_view key, const JsonText& value,
+                                        const ChannelStateOptions& options = {});
+  /// Removes one, whoever set it. `version`: only if this is its version. Errors: as above.
+  Outcome<ChannelStateChange> remove_state(std::string_view channel, std::string_view key,
+                                           std::optional<std::uint64_t> version = std::nullopt);
+  /// The whole state; empty if the channel does not exist.
+  ChannelStateMap state(std::string_view channel) const;
 
   // --- Statistics ---
 

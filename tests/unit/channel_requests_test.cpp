@@ -30,10 +30,11 @@ struct Station : Scene {
     const auto wrong = [](const Error& e) { return std::string(to_wire_name(e.code())) + ": " + e.message(); };
     if (const auto scanned = members.scan(64); !scanned) return wrong(scanned.error());
     if (const auto read = members.read(backend.config.limits); !read) return wrong(read.error());
-    std::string answer = "(none)";
-    request.act(client, members,
-                [&](const Result<JsonText>& result) { answer = result ? result->text() : wrong(result.error()); });
-    return answer;
+    const auto answer = std::make_shared<std::string>("(none)");  // it may come later
+    request.act(client, members, [answer, wrong](const Result<JsonText>& result) {
+      *answer = result ? result->text() : wrong(result.error());
+    });
+    return *answer;
   }
   /// Epochs are random: they become "E", and ids of clients and times what they stand for.
   std::string masked(std::string text, const std::map<std::string, std::string>& names = {}) const {
@@ -553,6 +554,120 @@ TEST_CASE("channels: many subscriptions of one client, entered and left in any o
   CHECK(s.hub->stats().size() == model.size());
   ann.go();
   CHECK(s.hub->stats().empty());
+}
+
+TEST_CASE("channels: shared state is changed by key, and by version where the client says so", "[channels]") {
+  Station s;
+  Client& ann = s.client();
+  Client& ben = s.client();
+  CHECK(s.masked(s.ask(ann, "subscribe", R"({"channel":"a","state":true})")) ==
+        R"({"channel":"a","epoch":"E","offset":0,"state":{"epoch":"E","version":0,"entries":[]}})");
+  const auto set = [&](Client& by, const std::string& key, const std::string& value, const std::string& more = "") {
+    return s.ask(by, "state_set", R"({"channel":"a","key":")" + key + R"(","value":)" + value + more + "}");
+  };
+  const std::map<std::string, std::string> names{{ann.id(), "ANN"}, {ben.id(), "BEN"}};
+  const auto heard = [&] {
+    std::string all;
+    for (const auto& line : s.heard(ann)) all += s.masked(line, names) + "\n";
+    return all;
+  };
+  CHECK(set(ben, "x", "[1]") == R"({"changed":true,"version":1})");
+  CHECK(heard() ==
+        "channel_state {\"channel\":\"a\",\"key\":\"x\",\"value\":[1],\"version\":1,\"clientId\":\"BEN\"}\n");
+  CHECK(set(ben, "x", "2", R"(,"version":1)") == R"({"changed":true,"version":2})");
+  CHECK(set(ann, "x", "3", R"(,"version":1)") == R"({"changed":false,"version":2})");
+  CHECK(set(ann, "x", "3", R"(,"version":0)") == R"({"changed":false,"version":2})");
+  CHECK(set(ann, "y", "null", R"(,"version":0)") == R"({"changed":true,"version":3})");
+  CHECK(set(ann, "y", "4", R"(,"version":0)") == R"({"changed":false,"version":3})");
+  (void)heard();
+  CHECK(s.masked(s.ask(ben, "subscribe", R"({"channel":"a","state":true})")) ==
+        R"({"channel":"a","epoch":"E","offset":0,"state":{"epoch":"E","version":3,"entries":[)"
+        R"({"key":"x","value":2,"version":2},{"key":"y","value":null,"version":3}]}})");
+  CHECK(s.ask(ben, "state_remove", R"({"channel":"a","key":"x","version":1})") == R"({"changed":false,"version":2})");
+  CHECK(s.ask(ben, "state_remove", R"({"channel":"a","key":"x","version":2})") == R"({"changed":true,"version":0})");
+  CHECK(s.ask(ben, "state_remove", R"({"channel":"a","key":"x"})") == R"({"changed":false,"version":0})");
+  CHECK(heard() ==
+        "channel_state {\"channel\":\"a\",\"key\":\"x\",\"removed\":true,\"version\":4,\"clientId\":\"BEN\"}\n");
+  CHECK(set(ben, "x", "5") == R"({"changed":true,"version":5})");
+  CHECK(set(ben, "", "5").find("INVALID_MESSAGE") == 0);
+  // Pages by key.
+  CHECK(
+      s.masked(s.ask(ben, "state", R"({"channel":"a","limit":1})")) ==
+      R"({"channel":"a","epoch":"E","version":5,"entries":[{"key":"x","value":5,"version":5}],"more":true,"after":"x"})");
+  CHECK(s.ask(ben, "state", R"({"channel":"a","after":"x"})").find(R"("key":"y")") != std::string::npos);
+  CHECK(s.ask(ben, "state", R"({"channel":"none"})") == R"({"channel":"none","version":0,"entries":[]})");
+}
+
+TEST_CASE("channels: state that is bound to a connection ends with it, and is its client's", "[channels]") {
+  Station s;
+  Client& ann = s.client();
+  Client& ben = s.client();
+  s.ask(ann, "subscribe", R"({"channel":"a"})");
+  s.ask(ben, "state_set", R"({"channel":"a","key":"cursor","value":1,"bound":true})");
+  s.ask(ben, "state_set", R"({"channel":"a","key":"name","value":1})");
+  CHECK(s.ask(ann, "state_set", R"({"channel":"a","key":"cursor","value":2})").find("FORBIDDEN") == 0);
+  CHECK(s.ask(ann, "state_remove", R"({"channel":"a","key":"cursor"})").find("FORBIDDEN") == 0);
+  CHECK(s.ask(ann, "state_set", R"({"channel":"a","key":"name","value":2})").find("true") != std::string::npos);
+  CHECK(s.hub->change_state("a", {"cursor", "7"})->changed);  // the application may, and unbinds it
+  s.ask(ben, "state_set", R"({"channel":"a","key":"cursor","value":3,"bound":true})");
+  (void)s.heard(ann);
+  ben.go();
+  const Lines lines = s.heard(ann);
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].find(R"("key":"cursor","removed":true)") != std::string::npos);
+  CHECK(s.hub->state("a", 10, {}, 1000).entries.size() == 1);
+  // A channel exists as long as it has state.
+  ann.go();
+  CHECK(s.hub->stats("a"));
+  CHECK(s.hub->change_state("a", {"name"})->changed);
+  CHECK_FALSE(s.hub->stats("a"));
+}
+
+TEST_CASE("channels: state with a time is removed when that has passed", "[channels]") {
+  Station s;
+  Client& ann = s.client();
+  s.ask(ann, "subscribe", R"({"channel":"a"})");
+  s.ask(ann, "state_set", R"({"channel":"a","key":"x","value":1,"ttl":5000})");
+  s.ask(ann, "state_set", R"({"channel":"a","key":"y","value":1,"ttl":5000})");
+  s.loops.advance(4s);
+  s.ask(ann, "state_set", R"({"channel":"a","key":"y","value":2,"ttl":5000})");
+  (void)s.heard(ann);
+  s.loops.advance(1s);
+  CHECK(s.hub->state("a", 10, {}, 1000).entries.size() == 1);
+  s.loops.advance(1s);
+  Lines lines = s.heard(ann);
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].find(R"("key":"x","removed":true)") != std::string::npos);
+  s.loops.advance(5s);
+  CHECK(s.heard(ann).size() == 1);
+  CHECK(s.ask(ann, "state_set", R"({"channel":"a","key":"x","value":1,"ttl":0})").find("INVALID_MESSAGE") == 0);
+}
+
+TEST_CASE("channels: state has its permissions and bounds", "[channels]") {
+  ChannelsOptions options;
+  options.defaults.state_max = 2;
+  options.defaults.state_bytes_max = 20;
+  options.namespaces = {{"none", {}}};
+  options.namespaces[0].options.state_max = 0;
+  Station s(options);
+  Client& ann = s.client();
+  const auto set = [&](Client& by, const std::string& channel, const std::string& key, const std::string& value) {
+    return s.ask(by, "state_set", R"({"channel":")" + channel + R"(","key":")" + key + R"(","value":)" + value + "}");
+  };
+  CHECK(set(ann, "a", "1", "1").find("true") != std::string::npos);
+  CHECK(set(ann, "a", "2", "1").find("true") != std::string::npos);
+  CHECK(set(ann, "a", "3", "1").find("LIMIT_EXCEEDED") == 0);
+  CHECK(set(ann, "a", "1", "\"12345678901234567\"").find("LIMIT_EXCEEDED") == 0);
+  CHECK(set(ann, "a", "1", "\"12345678901234\"").find("true") != std::string::npos);
+  CHECK(set(ann, "a", "2", "222").find("LIMIT_EXCEEDED") == 0);
+  CHECK(set(ann, "none", "1", "1").find("FORBIDDEN") == 0);
+  CHECK(set(ann, "system:a", "1", "1").find("UNAUTHORIZED") == 0);
+  CHECK(set(ann, "a:*", "1", "1").find("INVALID_MESSAGE") == 0);
+  with_auth(s);
+  CHECK(set(s.with({"read:a"}), "a", "1", "1").find("FORBIDDEN") == 0);
+  CHECK(s.ask(s.with({"read:a"}), "state", R"({"channel":"a"})").front() == '{');
+  CHECK(s.ask(s.with({"write:a"}), "state", R"({"channel":"a"})").find("FORBIDDEN") == 0);
+  CHECK(set(s.with({"write:a"}), "a", "1", "1").front() == '{');
 }
 
 TEST_CASE("channels: options that can't be used are refused", "[channels]") {

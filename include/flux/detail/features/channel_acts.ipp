@@ -24,7 +24,7 @@ FLUX_DECL Result<void> subscribe_unasked(const std::shared_ptr<ChannelHub>& hub,
   if (auto allowed = hub->may_subscribe(client.grant().get(), channel); !allowed) return allowed;
   auto* const subscriber = ChannelSubscriber::get(hub, client);
   if (subscriber == nullptr) return Error(Errc::session_not_found, "session " + client.id() + " is closing");
-  const auto entry = subscriber->subscribe(channel, std::nullopt);
+  const auto entry = subscriber->subscribe(channel, {});
   return entry ? Result<void>() : entry.error();
 }
 

@@ -71,10 +71,8 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
 
   /// Where the loop's subscribers get their messages.
   ChannelFlusher* flusher_of(const std::shared_ptr<core::Loop>& loop);
-  /// The seat, whose receiver is set, subscribes to the channel or pattern. `since`: what it knows; `may_recover`: whether
-  /// it may get what it missed. Errors: limit_exceeded.
-  Result<ChannelEntry> enter(ChannelSeat& seat, std::string_view name, const std::optional<Position>& since,
-                             bool may_recover);
+  /// The seat, whose receiver is set, subscribes to the channel or pattern. Errors: limit_exceeded.
+  Result<ChannelEntry> enter(ChannelSeat& seat, std::string_view name, const ChannelSought& sought, bool may_recover);
   void leave(ChannelSeat& seat);
   /// The epoch of a channel; empty if it does not exist.
   std::string epoch_of(std::string_view channel) const;
@@ -96,6 +94,15 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
   bool be_absent(std::string_view channel, std::string_view client_id);
   /// At most `limit` clients and `bytes_max` bytes of JSON; `after`: where the previous part ended, 0: from the first.
   ChannelPresent present(std::string_view channel, std::size_t limit, std::uint64_t after, std::size_t bytes_max) const;
+
+  // --- Shared state ---
+
+  /// Errors: forbidden, if the channel has no state, or the entry belongs to another client's connection; limit_exceeded.
+  Result<ChannelStateChange> change_state(std::string_view channel, const StateWish& wish);
+  /// Removes what is bound to the client's connection.
+  void unbind_state(std::string_view channel, const SessionId& client);
+  /// At most `limit` entries and `bytes_max` bytes of JSON; `after`: the key where the previous part ended.
+  StatePart state(std::string_view channel, std::size_t limit, std::string_view after, std::size_t bytes_max) const;
 
   // --- For the application ---
 
@@ -128,6 +135,9 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
   void keep(ChannelShard& shard, Channel& channel, Publication publication);
   void recover(const Channel& channel, const Position& since, bool may_recover, ChannelEntry& entry) const;
   void tell_presence(Channel& channel, std::string_view notice, const PresentClient& client, std::string_view flag);
+  void tell_state(Channel& channel, std::string_view key, const SessionId& by);
+  void remove_from_state(Channel& channel, const std::function<bool(const StateEntry&)>& is_over);
+  StatePart state_of(const Channel& channel, std::size_t limit, std::string_view after, std::size_t bytes_max) const;
   void remove_if_unused(ChannelShard& shard, Channel& channel);
   void remove_if_unused(Channel& pattern);
   void sweep_later(core::Loop& loop);

@@ -120,6 +120,7 @@ FLUX_DECL void ChannelHub::remove_if_unused(ChannelShard& shard, Channel& channe
   if (channel.extras) {
     ChannelExtras& extras = *channel.extras;
     if (!extras.listeners.empty() || extras.presence.size() != 0) return;
+    if (extras.state && !extras.state->entries().empty()) return;
     if (channel.settings->keeps_history()) {
       const bool is_kept = now() - extras.active_at < channel.settings->bounds.age.count();
       if (is_kept || !extras.history.list().empty()) return;
@@ -138,7 +139,7 @@ FLUX_DECL void ChannelHub::remove_if_unused(Channel& pattern) {
 }
 
 FLUX_DECL void ChannelHub::sweep_later(core::Loop& loop) {
-  constexpr std::chrono::seconds each(4);
+  constexpr std::chrono::seconds each(1);
   loop.call_after(each, [this, &loop] { sweep(loop, 0); });
 }
 
@@ -156,6 +157,10 @@ FLUX_DECL void ChannelHub::sweep(ChannelShard& shard) {
     Channel& channel = *shard.with_extras()[i];
     ChannelExtras& extras = *channel.extras;
     extras.history.trim(time);
+    if (extras.state && extras.state->next_expiry() <= time) {
+      remove_from_state(channel,
+                        [time](const StateEntry& entry) { return entry.expires_at != 0 && entry.expires_at <= time; });
+    }
     for (const SessionId& id : extras.presence.unseen_since(time - options_.presence_timeout.count())) {
       const auto left = extras.presence.leave(id);
       tell_presence(channel, "channel_presence_leave", left->client, left->last_of_user ? "last" : "");
@@ -373,8 +378,8 @@ FLUX_DECL ChannelFlusher* ChannelHub::flusher_of(const std::shared_ptr<core::Loo
   return flushers_.back().second.get();
 }
 
-FLUX_DECL Result<ChannelEntry> ChannelHub::enter(ChannelSeat& seat, std::string_view name,
-                                                 const std::optional<Position>& since, bool may_recover) {
+FLUX_DECL Result<ChannelEntry> ChannelHub::enter(ChannelSeat& seat, std::string_view name, const ChannelSought& sought,
+                                                 bool may_recover) {
   ChannelEntry entry;
   if (is_channel_pattern(name)) {
     const std::lock_guard lock(patterns_mutex_);
@@ -383,7 +388,7 @@ FLUX_DECL Result<ChannelEntry> ChannelHub::enter(ChannelSeat& seat, std::string_
     seat.channel = *pattern;
     (*pattern)->lanes.enter(seat);
     subscriptions_.fetch_add(1, std::memory_order_relaxed);
-    if (since) {
+    if (sought.since) {
       entry.recovered = false;
       entry.reason = "patterns have no positions";
     }
@@ -399,7 +404,8 @@ FLUX_DECL Result<ChannelEntry> ChannelHub::enter(ChannelSeat& seat, std::string_
   channel.lanes.enter(seat);
   subscriptions_.fetch_add(1, std::memory_order_relaxed);
   entry.position = position_of(channel);
-  if (since) recover(channel, *since, may_recover, entry);
+  if (sought.since) recover(channel, *sought.since, may_recover, entry);
+  if (sought.state) entry.state = state_of(channel, no_limit, {}, backend_.config.limits.answer_bytes_max / 2);
   return entry;
 }
 
@@ -591,6 +597,92 @@ FLUX_DECL ChannelPresent ChannelHub::present(std::string_view name, std::size_t 
     present.members.push_back(client);
   }
   return present;
+}
+
+// --- Shared state ---
+
+FLUX_DECL Result<ChannelStateChange> ChannelHub::change_state(std::string_view name, const StateWish& wish) {
+  const std::uint32_t hash = hash_of(name);
+  ChannelShard& shard = shard_of(hash);
+  const std::lock_guard lock(shard.mutex);
+  const ChannelOptions& options = settings_of(name).options;
+  if (options.state_max == 0) {
+    return Error(Errc::forbidden, "channel \"" + core::shown(name) + "\" has no shared state");
+  }
+  const auto found = get(shard, name, hash);
+  if (!found) return found.error();
+  Channel& channel = **found;
+  auto& state = shard.extras_of(channel).state;
+  if (!state) state = std::make_unique<ChannelState>();
+  if (const auto taken = takes_messages(channel); !taken) return taken.error();
+  const auto outcome = state->change(wish, options.state_max, options.state_bytes_max);
+  if (outcome == ChannelState::Outcome::changed) tell_state(channel, wish.key, wish.client);
+  const StateEntry* const entry = state->find(wish.key);
+  const ChannelStateChange change{outcome == ChannelState::Outcome::changed, entry != nullptr ? entry->version : 0};
+  remove_if_unused(shard, channel);
+  if (outcome == ChannelState::Outcome::owned) {
+    return Error(Errc::forbidden, "the entry \"" + core::shown(wish.key) + "\" belongs to another client's connection");
+  }
+  if (outcome == ChannelState::Outcome::full) {
+    return Error(Errc::limit_exceeded, "the state of channel \"" + core::shown(name) + "\" is full: at most " +
+                                           std::to_string(options.state_max) + " entries and " +
+                                           std::to_string(options.state_bytes_max) + " bytes");
+  }
+  return change;
+}
+
+/// Under the channel's lock. Tells what the entry is now.
+FLUX_DECL void ChannelHub::tell_state(Channel& channel, std::string_view key, const SessionId& by) {
+  if (channel.lanes.subscribers() == 0) return;
+  const ChannelState& state = *channel.extras->state;
+  const std::string payload = state_payload(channel.name, key, state.find(key), state.version(), by);
+  channel.lanes.append({"channel_state", payload}, core::SegmentPolicy::all, 0, {}, shard_of(channel.hash).mutex);
+}
+
+FLUX_DECL void ChannelHub::remove_from_state(Channel& channel, const std::function<bool(const StateEntry&)>& is_over) {
+  channel.extras->state->remove_if(is_over, [&](const std::string& key) { tell_state(channel, key, {}); });
+}
+
+FLUX_DECL void ChannelHub::unbind_state(std::string_view name, const SessionId& client) {
+  const std::uint32_t hash = hash_of(name);
+  ChannelShard& shard = shard_of(hash);
+  const std::lock_guard lock(shard.mutex);
+  Channel* const channel = shard.find(name, hash);
+  if (channel == nullptr || !channel->extras || !channel->extras->state) return;
+  remove_from_state(*channel, [&](const StateEntry& entry) { return entry.owner == client; });
+  remove_if_unused(shard, *channel);
+}
+
+FLUX_DECL StatePart ChannelHub::state(std::string_view name, std::size_t limit, std::string_view after,
+                                      std::size_t bytes_max) const {
+  const std::uint32_t hash = hash_of(name);
+  const ChannelShard& shard = shard_of(hash);
+  const std::lock_guard lock(shard.mutex);
+  const Channel* const channel = shard.find(name, hash);
+  return channel == nullptr ? StatePart() : state_of(*channel, limit, after, bytes_max);
+}
+
+/// Under the channel's lock.
+FLUX_DECL StatePart ChannelHub::state_of(const Channel& channel, std::size_t limit, std::string_view after,
+                                         std::size_t bytes_max) const {
+  StatePart part{core::key_text(channel.epoch)};
+  if (!channel.extras || !channel.extras->state) return part;
+  const ChannelState& state = *channel.extras->state;
+  part.version = state.version();
+  const std::int64_t time = now();
+  PageSize page(bytes_max);
+  for (auto at = state.entries().upper_bound(after); at != state.entries().end(); ++at) {
+    const auto& [key, entry] = *at;
+    if (entry.expires_at != 0 && entry.expires_at <= time) continue;
+    constexpr std::size_t around = 128;  // the names of the members, the version and the time
+    const std::size_t bytes = detail::json_string_size(key) + entry.value.size() + entry.owner.size() + around;
+    if (part.entries.size() == limit || !page.takes(bytes)) {
+      part.more = true;
+      break;
+    }
+    part.entries.emplace_back(key, entry);
+  }
+  return part;
 }
 
 // --- For the application ---

@@ -43,6 +43,23 @@ FLUX_DECL void put_position(detail::JsonObject& object, const Position& position
   if (!position.epoch.empty()) object.string("epoch", position.epoch).number("offset", position.offset);
 }
 
+FLUX_DECL void put_entry(detail::JsonObject& object, const StateEntry& entry) {
+  object.json("value", entry.value).number("version", entry.version).optional_string("boundTo", entry.owner);
+  if (entry.expires_at != 0) object.number("expiresAt", entry.expires_at);
+}
+
+FLUX_DECL void put_state(detail::JsonObject& object, std::string& text, const StatePart& part) {
+  if (!part.epoch.empty()) object.string("epoch", part.epoch);
+  object.number("version", part.version).key("entries");
+  detail::append_json_array(text, part.entries, [&](const auto& entry) {
+    detail::JsonObject member(text);
+    member.string("key", entry.first);
+    put_entry(member, entry.second);
+    member.end();
+  });
+  if (part.more) object.json("more", "true").string("after", part.entries.back().first);
+}
+
 }  // namespace channel_payloads_detail
 
 FLUX_DECL std::string presence_payload(std::string_view channel, const PresentClient& client, std::string_view flag) {
@@ -59,6 +76,12 @@ FLUX_DECL std::string entry_payload(std::string_view channel, const ChannelEntry
   detail::JsonObject object(text);
   object.string("channel", channel);
   channel_payloads_detail::put_position(object, entry.position);
+  if (entry.state) {
+    object.key("state");
+    detail::JsonObject state(text);
+    channel_payloads_detail::put_state(state, text, *entry.state);
+    state.end();
+  }
   if (entry.recovered) {
     object.json("recovered", *entry.recovered ? "true" : "false").optional_string("reason", entry.reason);
   }
@@ -103,6 +126,35 @@ FLUX_DECL std::string present_payload(std::string_view channel, const ChannelPre
     if (present.after) object.json("more", "true").number("after", *present.after);
   }
   object.end();
+  return text;
+}
+
+FLUX_DECL std::string state_payload(std::string_view channel, std::string_view key, const StateEntry* entry,
+                                    std::uint64_t version, const SessionId& by) {
+  std::string text;
+  detail::JsonObject object(text);
+  object.string("channel", channel).string("key", key);
+  if (entry != nullptr) {
+    channel_payloads_detail::put_entry(object, *entry);
+  } else {
+    object.json("removed", "true").number("version", version);
+  }
+  object.optional_string("clientId", by).end();
+  return text;
+}
+
+FLUX_DECL std::string state_part_payload(std::string_view channel, const StatePart& part) {
+  std::string text;
+  detail::JsonObject object(text);
+  object.string("channel", channel);
+  channel_payloads_detail::put_state(object, text, part);
+  object.end();
+  return text;
+}
+
+FLUX_DECL std::string state_change_payload(const ChannelStateChange& change) {
+  std::string text;
+  detail::JsonObject(text).json("changed", change.changed ? "true" : "false").number("version", change.version).end();
   return text;
 }
 

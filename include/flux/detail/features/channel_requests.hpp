@@ -30,10 +30,10 @@ inline constexpr std::uint64_t usual_history = 100;
 /// invalid_message.
 Result<std::optional<Position>> position_in(const core::Members& members);
 
-/// Subscribes the client, if it may and the application permits it. `since`: what it knows. `done` is called before the
+/// Subscribes the client, if it may and the application permits it. `done` is called before the
 /// client is told what it has missed. Errors: as for the request `channel_subscribe`.
 void subscribe_client(const std::shared_ptr<ChannelHub>& hub, Participant& client, const std::string& channel,
-                      const std::optional<Position>& since, const Participant::Done<ChannelEntry>& done);
+                      const ChannelSought& sought, const Participant::Done<ChannelEntry>& done);
 
 /// `channel_subscribe` and so on; see flux/channels.hpp.
 std::vector<Request> channel_requests(const std::shared_ptr<ChannelHub>& hub);

@@ -51,10 +51,11 @@ FLUX_DECL void subscribe(const HubPtr& hub, Participant& client, const Members& 
   const std::string& channel = members.text("channel");
   const auto since = position_in(members);
   if (!since) return done(since.error());
-  subscribe_client(hub, client, channel, *since, [channel, done](const Result<ChannelEntry>& entry) {
-    if (!entry) return done(entry.error());
-    done(answer(entry_payload(channel, *entry)));
-  });
+  subscribe_client(hub, client, channel, {*since, members.flag("state")},
+                   [channel, done](const Result<ChannelEntry>& entry) {
+                     if (!entry) return done(entry.error());
+                     done(answer(entry_payload(channel, *entry)));
+                   });
 }
 
 /// Not being subscribed is success, too.
@@ -135,6 +136,51 @@ FLUX_DECL void presence(const HubPtr& hub, Participant& client, const Members& m
   done(answer(present_payload(channel, present, counts_only)));
 }
 
+FLUX_DECL void read_state(const HubPtr& hub, Participant& client, const Members& members, const Done& done) {
+  const std::string& channel = members.text("channel");
+  if (const auto allowed = may(*hub, client, &ChannelDemands::subscribe, channel); !allowed)
+    return done(allowed.error());
+  const auto part = hub->state(channel, static_cast<std::size_t>(members.number("limit", no_limit)),
+                               members.text("after"), hub->backend().config.limits.answer_bytes_max);
+  done(answer(state_part_payload(channel, part)));
+}
+
+FLUX_DECL void change_state(const HubPtr& hub, Participant& client, const Members& members, StateWish wish,
+                            const Done& done) {
+  const std::string& channel = members.text("channel");
+  if (const auto allowed = may(*hub, client, &ChannelDemands::state, channel); !allowed) return done(allowed.error());
+  const std::string& key = members.text("key");
+  if (key.empty()) return done(Error(Errc::invalid_message, "key must have 1 to 128 bytes"));
+  wish.key = key;
+  if (members.has("version")) wish.version = members.number("version");
+  wish.client = client.id();
+  ChannelSubscriber* const subscriber = wish.is_bound ? ChannelSubscriber::get(hub, client) : nullptr;
+  if (wish.is_bound && subscriber == nullptr) return;
+  const auto changed = hub->change_state(channel, wish);
+  if (!changed) return done(changed.error());
+  if (subscriber != nullptr && changed->changed) subscriber->note_bound(channel);
+  done(answer(state_change_payload(*changed)));
+}
+
+FLUX_DECL void set_state(const HubPtr& hub, Participant& client, const Members& members, const Done& done) {
+  const ContentRules& rules = hub->settings_of(members.text("channel")).options.content;
+  if (rules != ContentRules()) {
+    if (const auto checked = gate::check_content(rules, members.text("key"), *members.json("value")); !checked) {
+      return done(checked.error());
+    }
+  }
+  StateWish wish{{}, *members.json("value")};
+  if (members.has("ttl")) {
+    wish.expires_at = hub->backend().config.clock->unix_ms() + static_cast<std::int64_t>(members.number("ttl"));
+  }
+  wish.is_bound = members.flag("bound");
+  change_state(hub, client, members, std::move(wish), done);
+}
+
+FLUX_DECL void remove_state(const HubPtr& hub, Participant& client, const Members& members, const Done& done) {
+  change_state(hub, client, members, {}, done);
+}
+
 inline constexpr std::size_t key_bytes_max = 128;
 
 inline constexpr Member channel = Member{"channel", Kind::name}.required();
@@ -146,6 +192,13 @@ inline constexpr Member present_data{"data", Kind::json, &Limits::presence_bytes
 inline constexpr Member limit{"limit", Kind::number, nullptr, nullptr, 1, 1000};
 inline constexpr Member after{"after", Kind::number};
 inline constexpr Member counts{"counts", Kind::flag};
+inline constexpr Member with_state{"state", Kind::flag};
+inline constexpr Member after_key{"after", Kind::name, nullptr, nullptr, 0, key_bytes_max};
+inline constexpr Member value = Member{"value", Kind::any, &Limits::message_bytes_max}.required();
+inline constexpr Member version{"version", Kind::number};
+inline constexpr std::uint64_t year_ms = std::uint64_t{365} * 24 * 3'600'000;
+inline constexpr Member ttl{"ttl", Kind::number, nullptr, nullptr, 1, year_ms};
+inline constexpr Member bound{"bound", Kind::flag};
 inline constexpr bool only_answers = true;
 
 }  // namespace channel_requests_detail
@@ -159,17 +212,17 @@ FLUX_DECL Result<std::optional<Position>> position_in(const core::Members& membe
 }
 
 FLUX_DECL void subscribe_client(const std::shared_ptr<ChannelHub>& hub, Participant& client, const std::string& channel,
-                                const std::optional<Position>& since, const Participant::Done<ChannelEntry>& done) {
+                                const ChannelSought& sought, const Participant::Done<ChannelEntry>& done) {
   const auto allowed = [hub, &client, channel] { return hub->may_subscribe(client.grant().get(), channel); };
   if (const auto checked = allowed(); !checked) return done(checked.error());
   ChannelSubscribe event(client.session_handle(), channel);
   client.permitted("channel subscribe", hub->subscribe_handler, event, done,
-                   [hub, &client, channel, since, allowed, done](const ChannelSubscribe&) {
+                   [hub, &client, channel, sought, allowed, done](const ChannelSubscribe&) {
                      // The grant may have changed while the application decided.
                      if (const auto checked = allowed(); !checked) return done(checked.error());
                      ChannelSubscriber* const subscriber = ChannelSubscriber::get(hub, client);
                      if (subscriber == nullptr) return;
-                     const auto entry = subscriber->subscribe(channel, since);
+                     const auto entry = subscriber->subscribe(channel, sought);
                      done(entry);
                      if (!entry) return;
                      for (const auto& missed : entry->missed) {
@@ -192,7 +245,7 @@ FLUX_DECL std::vector<Request> channel_requests(const std::shared_ptr<ChannelHub
     };
   };
   return {
-      {{"channel_subscribe", {d::channel, d::epoch, d::offset}}, act(d::subscribe)},
+      {{"channel_subscribe", {d::channel, d::epoch, d::offset, d::with_state}}, act(d::subscribe)},
       {{"channel_unsubscribe", {d::channel}}, act(d::unsubscribe)},
       {{"channel_publish", {d::channel, d::data, d::key}}, publish(d::To::all)},
       {{"channel_broadcast", {d::channel, d::data, d::key}}, publish(d::To::others)},
@@ -201,6 +254,10 @@ FLUX_DECL std::vector<Request> channel_requests(const std::shared_ptr<ChannelHub
       {{"channel_presence_update", {d::channel, d::present_data.required()}}, act(d::be_present)},
       {{"channel_presence_leave", {d::channel}}, act(d::be_absent)},
       {{"channel_presence", {d::channel, d::limit, d::after, d::counts}, d::only_answers}, act(d::presence)},
+      {{"channel_state", {d::channel, d::limit, d::after_key}, d::only_answers}, act(d::read_state)},
+      {{"channel_state_set", {d::channel, d::key.required(), d::value, d::version, d::ttl, d::bound}},
+       act(d::set_state)},
+      {{"channel_state_remove", {d::channel, d::key.required(), d::version}}, act(d::remove_state)},
   };
 }
 

@@ -22,7 +22,8 @@ FLUX_DECL void check(const ChannelOptions& options, const std::string& name) {
   core::require_time(options.history_age, name + ".history_age");
   core::require_option(options.history_age <= core::hundred_years, name + ".history_age must be at most 100 years");
   const ChannelDemands& demands = options.demands;
-  for (const std::string* operation : {&demands.subscribe, &demands.publish, &demands.history, &demands.presence}) {
+  for (const std::string* operation :
+       {&demands.subscribe, &demands.publish, &demands.history, &demands.presence, &demands.state}) {
     core::require_option(
         operation->find_first_of(":*") == std::string::npos,
         name + ".demands holds operations without scope, such as \"read\", not \"" + core::shown(*operation) + "\"");

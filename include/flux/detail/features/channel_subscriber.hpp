@@ -66,7 +66,7 @@ class ChannelSubscriber final : public Subscriber {
   // --- Acts. The caller has checked the name and asked the application ---
 
   /// Errors: limit_exceeded.
-  Result<ChannelEntry> subscribe(std::string_view channel, const std::optional<Position>& since);
+  Result<ChannelEntry> subscribe(std::string_view channel, const ChannelSought& sought);
   /// Returns false if it was not subscribed.
   bool unsubscribe(std::string_view channel);
   /// The same by the server: tells the client.
@@ -78,6 +78,8 @@ class ChannelSubscriber final : public Subscriber {
   void note_present(std::string_view channel);
   /// The application has ended that.
   void note_absent(std::string_view channel) { std::erase(present_in_, channel); }
+  /// Entries of the channel's state are bound to the client's connection.
+  void note_bound(std::string_view channel);
   ChannelClient info() const;
 
   FLUX_DECL const void* feature() const noexcept override;
@@ -100,6 +102,7 @@ class ChannelSubscriber final : public Subscriber {
   std::unique_ptr<ChannelReceiver> receiver_;
   ChannelSeats seats_;
   std::vector<std::string> present_in_;  // channels
+  std::vector<std::string> bound_in_;    // channels
   gate::OperationBuckets rates_;
 };
 

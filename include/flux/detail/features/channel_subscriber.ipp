@@ -86,10 +86,12 @@ FLUX_DECL ChannelSubscriber::ChannelSubscriber(std::shared_ptr<ChannelHub> hub, 
       ChannelReceiver{as.key, as.outlet, as.outlet->hot_memory(), hub_->flusher_of(as.loop), &view});
 }
 
-FLUX_DECL Result<ChannelEntry> ChannelSubscriber::subscribe(std::string_view channel,
-                                                            const std::optional<Position>& since) {
+FLUX_DECL Result<ChannelEntry> ChannelSubscriber::subscribe(std::string_view channel, const ChannelSought& sought) {
   if (const ChannelSeat* const seat = seats_.find(channel, hub_->hash_of(channel))) {
-    return ChannelEntry{hub_->position_of(*seat)};
+    ChannelEntry entry{hub_->position_of(*seat)};
+    const std::size_t most = hub_->backend().config.limits.answer_bytes_max / 2;
+    if (sought.state) entry.state = hub_->state(channel, no_limit, {}, most);
+    return entry;
   }
   const std::size_t most = hub_->options().subscriptions_per_client_max;
   if (seats_.size() >= most) {
@@ -99,7 +101,7 @@ FLUX_DECL Result<ChannelEntry> ChannelSubscriber::subscribe(std::string_view cha
   const bool may_recover =
       static_cast<bool>(hub_->may(granted.get(), hub_->settings_of(channel).options.demands.history, channel));
   auto seat = std::make_unique<ChannelSeat>(ChannelSeat{receiver_.get()});
-  auto entry = hub_->enter(*seat, channel, since, may_recover);
+  auto entry = hub_->enter(*seat, channel, sought, may_recover);
   if (entry) seats_.add(std::move(seat));
   return entry;
 }
@@ -156,6 +158,10 @@ FLUX_DECL bool ChannelSubscriber::be_absent(std::string_view channel) {
   const std::string name = std::move(*found);
   present_in_.erase(found);
   return hub_->be_absent(name, client_.id());
+}
+
+FLUX_DECL void ChannelSubscriber::note_bound(std::string_view channel) {
+  if (std::find(bound_in_.begin(), bound_in_.end(), channel) == bound_in_.end()) bound_in_.emplace_back(channel);
 }
 
 FLUX_DECL ChannelClient ChannelSubscriber::info() const {
@@ -221,6 +227,7 @@ FLUX_DECL void ChannelSubscriber::leave() {
     return true;
   });
   for (const std::string& channel : present_in_) hub_->be_absent(channel, client_.id());
+  for (const std::string& channel : bound_in_) hub_->unbind_state(channel, client_.id());
   delete this;
 }
 

@@ -5,6 +5,7 @@
 #include <flux/detail/features/channel_lanes.hpp>
 #include <flux/detail/features/channel_presence.hpp>
 #include <flux/detail/features/channel_settings.hpp>
+#include <flux/detail/features/channel_state.hpp>
 #include <flux/detail/mode.hpp>
 
 #include <cstddef>
@@ -26,6 +27,7 @@ struct ChannelExtras {
   explicit ChannelExtras(const HistoryBounds& bounds) : history(bounds) {}
   ChannelHistory history;
   ChannelPresence presence;
+  std::unique_ptr<ChannelState> state;  // null: there was none yet
   std::vector<std::shared_ptr<ChannelListener>> listeners;
   core::SharedBytes newest;    // the newest publication, for slow readers; null: none is kept
   std::int64_t active_at = 0;  // when the last subscriber left, or something was published; milliseconds since 1970

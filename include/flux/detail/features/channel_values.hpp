@@ -5,11 +5,14 @@
 #include <flux/detail/core/lane_output.hpp>
 #include <flux/detail/features/channel_history.hpp>
 #include <flux/detail/features/channel_presence.hpp>
+#include <flux/detail/features/channel_state.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace flux::features {
@@ -30,12 +33,27 @@ struct MissedPublication {
   Offset offset;
 };
 
+/// A part of a channel's state, in the order of the keys.
+struct StatePart {
+  std::string epoch{};  ///< empty: there is no such channel
+  std::uint64_t version = 0;
+  std::vector<std::pair<std::string, StateEntry>> entries{};
+  bool more = false;  ///< there are more after these
+};
+
+/// What a client asks for when it subscribes.
+struct ChannelSought {
+  std::optional<Position> since{};  ///< what it knows; none: it does not say
+  bool state = false;               ///< whether it wants the shared state
+};
+
 /// What a client finds when it subscribes.
 struct ChannelEntry {
   Position position{};              ///< an empty epoch: a pattern
   std::optional<bool> recovered{};  ///< none: it did not say where it was
   std::string_view reason{};        ///< why not
   std::vector<MissedPublication> missed{};
+  std::optional<StatePart> state{};  ///< if it was asked for; later changes follow as notices
 };
 
 /// A part of a channel's history.

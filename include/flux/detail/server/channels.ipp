@@ -163,6 +163,56 @@ FLUX_DECL bool Channels::leave_presence(const SessionId& client, std::string_vie
   return features::leave_presence(hub_, client, channel);
 }
 
+namespace channels_detail {
+
+inline Result<ChannelStateChange> change_state(features::ChannelHub& hub, std::string_view channel,
+                                               const features::StateWish& wish) {
+  if (const auto checked = hub.check_name(channel); !checked) return checked.error();
+  constexpr std::size_t most = 128;
+  if (wish.key.empty() || wish.key.size() > most || !core::valid_utf8(wish.key)) {
+    return Error(Errc::invalid_argument, "the key of an entry must be UTF-8 of 1 to " + std::to_string(most) +
+                                             " bytes, not \"" + core::shown(wish.key) + "\"");
+  }
+  return hub.change_state(channel, wish);
+}
+
+}  // namespace channels_detail
+
+FLUX_DECL Outcome<ChannelStateChange> Channels::set_state(std::string_view channel, std::string_view key,
+                                                          const JsonText& value, const ChannelStateOptions& options) {
+  const auto set = [&]() -> Result<ChannelStateChange> {
+    if (options.ttl.count() < 0 || options.ttl > core::hundred_years) {
+      return Error(Errc::invalid_argument, "ChannelStateOptions::ttl must be 0 to 100 years, not " +
+                                               std::to_string(options.ttl.count()) + " ms");
+    }
+    const detail::Relayed relayed(value);
+    const std::size_t most = hub_->backend().config.limits.message_bytes_max;
+    if (const auto checked = detail::check_size("the value", relayed.text().size(), most); !checked) {
+      return checked.error();
+    }
+    features::StateWish wish{key, relayed.text(), options.version};
+    if (options.ttl.count() != 0) wish.expires_at = hub_->backend().config.clock->unix_ms() + options.ttl.count();
+    return channels_detail::change_state(*hub_, channel, wish);
+  };
+  return core::noted(*hub_->backend().call_faults, "Channels::set_state", channel, set());
+}
+
+FLUX_DECL Outcome<ChannelStateChange> Channels::remove_state(std::string_view channel, std::string_view key,
+                                                             std::optional<std::uint64_t> version) {
+  return core::noted(*hub_->backend().call_faults, "Channels::remove_state", channel,
+                     channels_detail::change_state(*hub_, channel, {key, std::nullopt, version}));
+}
+
+FLUX_DECL ChannelStateMap Channels::state(std::string_view channel) const {
+  auto part = hub_->state(channel, features::no_limit, {}, features::no_limit);
+  ChannelStateMap map{{}, part.version};
+  for (auto& [key, entry] : part.entries) {
+    map.entries.push_back({std::move(key), detail::CheckedJson::text(std::move(entry.value)), entry.version,
+                           std::move(entry.owner), entry.expires_at});
+  }
+  return map;
+}
+
 FLUX_DECL std::optional<ChannelStats> Channels::stats(std::string_view channel) const { return hub_->stats(channel); }
 FLUX_DECL std::vector<ChannelStats> Channels::stats() const { return hub_->stats(); }
 

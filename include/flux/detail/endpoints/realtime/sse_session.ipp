@@ -58,7 +58,7 @@ FLUX_DECL void SseSession::subscribe(const std::string& channel, const std::opti
     since = found != last->end() ? *found : Position{"unknown", 0};
   }
   features::subscribe_client(
-      clients().hub, *this, channel, since,
+      clients().hub, *this, channel, {since},
       [this, channel, since](const Result<features::ChannelEntry>& entry) { subscribed(channel, since, entry); });
 }
 
