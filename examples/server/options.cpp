@@ -1,5 +1,6 @@
 #include "options.hpp"
 
+#include "channels.hpp"
 #include "stores.hpp"
 
 #include <flux/storage/memory_chat_store.hpp>
@@ -69,7 +70,7 @@ Options read_options(const std::vector<std::string>& arguments) {
   config.log_level = flux::LogLevel::info;
   std::string chat_store = "memory";
   std::optional<std::string> room_store, file_index;
-  std::optional<std::size_t> chat_history;
+  std::optional<std::size_t> chat_history, channel_history;
   std::set<std::string> given;
   Login login;
   constexpr std::uint64_t any = std::numeric_limits<std::uint32_t>::max();
@@ -107,6 +108,8 @@ Options read_options(const std::vector<std::string>& arguments) {
       {"--chat", [&](auto&, auto& v) { chat_store = v; }},
       {"--chat-history", [&](auto& o, auto& v) { chat_history = number(o, v, 0, 1'000'000); }},
       {"--rooms", [&](auto&, auto& v) { room_store = v; }},
+      {"--channels", [&](auto&, auto& v) { options.channels = read_channels(v); }},
+      {"--channel-history", [&](auto& o, auto& v) { channel_history = number(o, v, 0, 1'000'000); }},
       {"--public-history",
        [&](auto& o, auto& v) { config.limits.public_history_items_max = number(o, v, 0, 1'000'000); }},
       {"--max-message", [&](auto& o, auto& v) { config.limits.message_bytes_max = number(o, v, 1, any); }},
@@ -177,6 +180,7 @@ Options read_options(const std::vector<std::string>& arguments) {
   if (given.contains("--demand") && !options.auth) {
     throw std::invalid_argument("--demand requires a way to log in: --jwt-secret-file, --jwks or --api-keys");
   }
+  if (channel_history) options.channels.defaults.history_max = *channel_history;
   if (chat_history) {
     config.chat.store = std::make_shared<flux::MemoryChatStore>(*chat_history);
     config.chat.join_history = std::min<std::size_t>(*chat_history, 100);
@@ -189,7 +193,7 @@ Options read_options(const std::vector<std::string>& arguments) {
 }
 
 const char* usage() {
-  return "flux-server: rooms, presence, events, chat and files over WebSocket, Socket.IO and HTTP\n"
+  return "flux-server: rooms, presence, events, chat, files and channels over WebSocket, Socket.IO and HTTP\n"
          "\n"
          "  --host ADDRESS            listen on this IPv4 or IPv6 address; ::, on all of both (127.0.0.1)\n"
          "  --port PORT               listen on this port; 0: any free port (8080)\n"
@@ -220,6 +224,8 @@ const char* usage() {
          "                            gets up to 100 (1000)\n"
          "  --rooms STORE             keep the items of rooms and of the public space across restarts, in\n"
          "                            sqlite:PATH, postgres:URL or mysql:URL (they end with the server)\n"
+         "  --channels FILE           the namespaces of channels and their options, as examples/server/channels.json\n"
+         "  --channel-history N       keep the newest N publications of a channel in no namespace (0)\n"
          "  --public-history N        keep the newest N items of the public space (50)\n"
          "  --max-message BYTES       the largest message of a client, not counting a file in it (1048576)\n"
          "  --max-frames N            the most frames of one WebSocket message (65536)\n"
@@ -267,6 +273,7 @@ const char* usage() {
          "  --log LEVEL               off, error, warning, info or debug, to standard error (info)\n"
          "  --help, --version\n"
          "\n"
-         "Clients connect to /live, or with socket.io-client to /socket.io/ for data sharing. SIGTERM and SIGINT\n"
-         "end the server, after at most five seconds.\n";
+         "Clients connect to /live, with socket.io-client to /socket.io/ for data sharing, or to /realtime for "
+         "channels.\n"
+         "SIGTERM and SIGINT end the server, after at most five seconds.\n";
 }

@@ -3,6 +3,7 @@
 
 #include "login.hpp"
 
+#include <flux/channel_types.hpp>
 #include <flux/flux.hpp>
 #include <flux/storage/disk_file_store.hpp>
 
@@ -19,6 +20,7 @@ struct Options {
   flux::DiskFileStoreOptions file_store;              // its quotas and index
   std::string socketio_client;                        // the file served at /socket.io/socket.io.js; empty: none
   bool room_list = false;                             // Socket.IO clients may list the rooms
+  flux::ChannelsOptions channels;                     // their namespaces
   std::optional<flux::AuthOptions> auth;              // who may log in, and how; none: clients need not
   std::string echo_path;                              // a raw WebSocket endpoint that echoes; empty: none
   bool help = false;

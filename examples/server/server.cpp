@@ -1,6 +1,7 @@
 // flux-server: the ready-made server.
 #include "options.hpp"
 
+#include <flux/channels.hpp>
 #include <flux/log.hpp>
 #include <flux/sharing.hpp>
 #include <flux/signals.hpp>
@@ -51,6 +52,7 @@ int serve(Options& options) {
   if (options.auth) auth.emplace(server, std::move(*options.auth));
   flux::socketio::Io io(server, socketio_options(options));
   flux::socketio::serve_sharing(server, io, {.room_list = options.room_list});
+  const flux::Channels channels(server, options.channels);
   for (const auto& [prefix, folder] : options.static_folders) server.static_files(prefix, folder);
   if (!options.echo_path.empty()) add_echo(server, options.echo_path);
   flux::stop_on_signals(server, {.reload_certificates = true});
