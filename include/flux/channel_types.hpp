@@ -94,8 +94,8 @@ struct Published {
 /// Options of one publication.
 struct PublishOptions {
   /// Names it, so that publishing it again does nothing while the channel's history has it; 1 to 128 bytes, or empty: none.
-  /// Each user, each client that is not logged in, and the application have keys of their own. A channel without a history
-  /// ignores it.
+  /// Each user and the application have keys of their own; clients that are not logged in share theirs, which should be
+  /// random. A channel without a history ignores it.
   std::string key{};
   std::vector<SessionId> except_clients{};  ///< clients that do not get it
 };

@@ -214,7 +214,7 @@ TEST_CASE("channel history: a key finds its publication as long as that is kept"
 
 TEST_CASE("channel history: keys of different senders differ", "[channels]") {
   CHECK(publication_key("ann", "c1", "k") == publication_key("ann", "c2", "k"));
-  CHECK(publication_key("", "c1", "k") != publication_key("", "c2", "k"));
+  CHECK(publication_key("", "c1", "k") == publication_key("", "c2", "k"));  // it may be the same one, come back
   CHECK(publication_key("c1", "c1", "k") != publication_key("", "c1", "k"));
   CHECK(publication_key("", "", "k") != publication_key("", "k", ""));
   CHECK(publication_key("ann", "c1", "").empty());

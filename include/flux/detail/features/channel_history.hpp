@@ -30,7 +30,8 @@ struct Publication {
   std::string_view data() const { return std::string_view(*payload).substr(data_begin, data_size); }
 };
 
-/// What identifies a publication of a sender: a user, a client without a user, or the application (both empty).
+/// What identifies a publication of a sender: a user, any client without a user, or the application (both empty). Clients
+/// without a user share their keys, because one that comes back has another id: their keys must be random.
 std::string publication_key(std::string_view user_id, std::string_view client_id, std::string_view key);
 
 /// How much a channel keeps.

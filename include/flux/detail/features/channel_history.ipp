@@ -9,9 +9,9 @@ namespace flux::features {
 
 FLUX_DECL std::string publication_key(std::string_view user_id, std::string_view client_id, std::string_view key) {
   if (key.empty()) return {};
-  // The letter keeps users and clients apart, and NUL, which neither contains, the sender and the key.
-  std::string text(user_id.empty() ? "c" : "u");
-  text.append(user_id.empty() ? client_id : user_id).append(1, '\0').append(key);
+  // The letter keeps them apart; NUL, which no user id contains, ends the user.
+  std::string text(!user_id.empty() ? "u" : !client_id.empty() ? "c" : "a");
+  text.append(user_id).append(1, '\0').append(key);
   return text;
 }
 

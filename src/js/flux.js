@@ -1,0 +1,600 @@
+// The client of a flux server: rooms, channels, shared state and calls over one connection that comes back by itself.
+// For browsers, workers and Node 20 (there with `new Flux(url, {WebSocket})` of the package ws). No dependencies.
+//
+//   const flux = new Flux('https://example.org', {token: async () => fetchToken()})
+//   const news = flux.subscribe('news:today')
+//   news.on('message', ({data}) => show(data))
+//   await news.publish({title: 'rain'})
+//
+// Types and the meaning of all members: flux.d.ts.
+
+/** An error of the server, or DISCONNECTED, TIMEOUT, OUTBOX_FULL, CLOSED, UNAVAILABLE. */
+export class FluxError extends Error {
+  constructor(code, message, retryAfter) {
+    super(message)
+    this.name = 'FluxError'
+    this.code = code
+    this.retryAfter = retryAfter
+  }
+}
+
+class Emitter {
+  #listeners = new Map()
+  /** Returns a function that removes the listener. */
+  on(name, listener) {
+    const listeners = this.#listeners.get(name) ?? new Set()
+    this.#listeners.set(name, listeners.add(listener))
+    return () => listeners.delete(listener)
+  }
+  emit(name, ...values) {
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
+      try {
+        listener(...values)
+      } catch (error) {
+        setTimeout(() => { throw error }) // a page's fault is reported as such, and stops nothing here
+      }
+    }
+  }
+}
+
+const defaults = {
+  path: '/live',
+  channelsPath: '/realtime',
+  backoff: 500, // ms: the first pause before connecting again is at most this, then twice as much each time
+  backoffMax: 30_000,
+  timeout: 15_000, // of a request, and of the server's silence once it was asked whether it is there
+  heartbeat: 20_000, // after so much silence it is asked
+  outboxMax: 1_000, // messages that wait for a connection or an answer
+  sseAfter: 2, // attempts to open a WebSocket that fail before channels fall back to server-sent events
+  sseFor: 60_000, // then a WebSocket is tried again after this
+}
+
+// Not to be repeated: it would be closed again, see error.hpp. 4401 is, with a new token.
+const finalCodes = new Set([1000, 1002, 1007, 1008, 1009])
+
+const randomId = () => Array.from({length: 4}, () => Math.random().toString(36).slice(2, 10)).join('')
+
+export class Flux extends Emitter {
+  #options
+  #base
+  #socket = null
+  #events = null // an EventSource
+  #attempt = 0
+  #failures = 0 // WebSockets in a row that never opened
+  #retry = null
+  #beat = null
+  #heard = 0
+  #nextId = 1
+  #pending = new Map() // by the id of the request
+  #outbox = []
+  #subscriptions = new Map()
+  #rooms = new Map()
+  #refused = false // the last token was refused
+
+  constructor(url, options = {}) {
+    super()
+    this.#base = (url ?? globalThis.location?.origin ?? '').replace(/^ws/, 'http').replace(/\/$/, '')
+    this.#options = {...defaults, WebSocket: globalThis.WebSocket, EventSource: globalThis.EventSource,
+      fetch: globalThis.fetch?.bind(globalThis), ...options}
+    /** 'connecting', 'open', 'events' (server-sent events: channels only), 'waiting' or 'closed'. */
+    this.state = 'connecting'
+    globalThis.addEventListener?.('online', this.#wake)
+    globalThis.document?.addEventListener('visibilitychange', this.#wake)
+    this.#connect()
+  }
+
+  // --- What pages use ---
+
+  /** A subscription to a channel or pattern; the same object as long as it is not ended. */
+  subscribe(channel, options = {}) {
+    const known = this.#subscriptions.get(channel)
+    if (known) return known
+    const made = new Subscription(this, channel, options)
+    this.#subscriptions.set(channel, made)
+    if (this.#socket && this.state === 'open') this.#subscribe(made)
+    else if (this.state === 'events') this.#openEvents()
+    return made
+  }
+
+  /** Joins a room, and joins it again after each interruption. */
+  async join(id, presence = {}) {
+    let room = this.#rooms.get(id)
+    if (!room) this.#rooms.set(id, room = new Room(this, id))
+    room.presence = presence
+    if (this.state === 'open') await this.#join(room)
+    return room
+  }
+
+  /** Calls a method of the application. */
+  call(method, payload) { return this.request('call', {method, payload}) }
+
+  /** Publishes once: while there is no connection the message waits, and it is repeated until it is acknowledged. */
+  publish(channel, data) { return this.#send('channel_publish', {channel, data, key: randomId()}) }
+  /** The same to all but this client. */
+  broadcast(channel, data) { return this.#send('channel_broadcast', {channel, data, key: randomId()}) }
+
+  /** Any request of protocol live. Rejects with a FluxError. */
+  request(type, payload = {}) {
+    return new Promise((resolve, reject) => this.#request(type, payload, resolve, reject))
+  }
+  /** Calls `resolve` before the next message of the server is taken. */
+  #request(type, payload, resolve, reject) {
+    if (this.state !== 'open') {
+      const code = this.state === 'closed' ? 'CLOSED' : this.state === 'events' ? 'UNAVAILABLE' : 'DISCONNECTED'
+      return reject(new FluxError(code, 'not connected'))
+    }
+    const id = this.#nextId++
+    const timer = setTimeout(() => {
+      this.#pending.delete(id)
+      reject(new FluxError('TIMEOUT', `no answer to ${type}`))
+    }, this.#options.timeout)
+    this.#pending.set(id, {resolve, reject, timer})
+    this.#socket.send(JSON.stringify({type, id, payload}))
+  }
+
+  /** Ends it for good. */
+  close() {
+    if (this.state === 'closed') return
+    this.#end(1000, 'closed by the page')
+    this.#socket?.close(1000)
+    this.#drop()
+  }
+
+  // --- The connection ---
+
+  #become(state) {
+    if (this.state === state || this.state === 'closed') return
+    this.state = state
+    this.emit('state', state)
+  }
+
+  #end(code, reason) {
+    this.#become('closed')
+    this.emit('closed', {code, reason})
+    clearTimeout(this.#retry)
+    this.#closeEvents()
+    globalThis.removeEventListener?.('online', this.#wake)
+    globalThis.document?.removeEventListener('visibilitychange', this.#wake)
+    for (const {reject} of this.#outbox.splice(0)) reject(new FluxError('CLOSED', reason))
+  }
+
+  async #token() {
+    const {token} = this.#options
+    return typeof token === 'function' ? token() : token
+  }
+
+  async #connect() {
+    clearTimeout(this.#retry)
+    if (this.state === 'closed') return
+    if (this.state !== 'events') this.#become('connecting')
+    let token
+    try {
+      token = await this.#token()
+    } catch (error) {
+      this.emit('error', error)
+      return this.#later()
+    }
+    if (this.state === 'closed') return
+    const address = this.#base.replace(/^http/, 'ws') + this.#options.path +
+      (token ? `?access_token=${encodeURIComponent(token)}` : '')
+    let opened = false
+    const socket = new this.#options.WebSocket(address)
+    this.#socket = socket
+    // A network that swallows packets says nothing for minutes.
+    const opening = setTimeout(() => this.#lose(socket, 1006, 'no connection in time', opened), this.#options.timeout)
+    socket.onopen = () => {
+      if (socket !== this.#socket) return socket.close()
+      opened = true
+      clearTimeout(opening)
+      this.#failures = 0
+      this.#closeEvents()
+      this.#become('open')
+      this.#listen()
+      this.#resume()
+    }
+    socket.onmessage = ({data}) => {
+      if (socket !== this.#socket) return
+      this.#attempt = 0
+      this.#refused = false
+      this.#heard = Date.now()
+      this.#take(JSON.parse(data))
+    }
+    socket.onerror = () => {} // onclose follows
+    socket.onclose = ({code, reason}) => {
+      clearTimeout(opening)
+      this.#lose(socket, code, reason, opened)
+    }
+  }
+
+  /** The connection is gone, or was given up. */
+  #lose(socket, code, reason, opened) {
+    if (socket !== this.#socket) return
+    this.#drop()
+    socket.onclose = null
+    try {
+      socket.close()
+    } catch {} // it may not be open yet
+    if (!opened) ++this.#failures
+    // The token was refused: a provider may have another one, but not if that was new already.
+    const refused = code === 4401
+    if (finalCodes.has(code) || (refused && (this.#refused || typeof this.#options.token !== 'function'))) {
+      return this.#end(code, reason)
+    }
+    this.#refused = refused
+    if (this.#failures >= this.#options.sseAfter && this.#options.EventSource) this.#fallBack()
+    this.#later()
+  }
+
+  #drop() {
+    this.#socket = null
+    clearInterval(this.#beat)
+    for (const {reject, timer} of this.#pending.values()) {
+      clearTimeout(timer)
+      reject(new FluxError('DISCONNECTED', 'the connection was lost'))
+    }
+    this.#pending.clear()
+    for (const message of this.#outbox) message.sent = false
+  }
+
+  /** Full jitter, so that after a restart not all come back in the same second. */
+  #later() {
+    if (this.state === 'closed') return
+    const most = Math.min(this.#options.backoffMax, this.#options.backoff * 2 ** this.#attempt++)
+    const pause = this.state === 'events' ? this.#options.sseFor : Math.random() * most
+    if (this.state !== 'events') this.#become('waiting')
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(() => this.#connect(), pause)
+  }
+
+  /** The network is back, or the page is shown again. */
+  #wake = () => {
+    if (globalThis.document?.visibilityState === 'hidden') return
+    if (this.state === 'waiting') {
+      this.#attempt = 0
+      this.#connect()
+    } else if (this.state === 'open') {
+      this.#ask()
+    }
+  }
+
+  /** A browser can't ping, and a connection that is dead says nothing. */
+  #listen() {
+    this.#heard = Date.now()
+    clearInterval(this.#beat)
+    this.#beat = setInterval(() => {
+      if (Date.now() - this.#heard >= this.#options.heartbeat) this.#ask()
+    }, Math.max(10, this.#options.heartbeat / 4))
+  }
+  #ask() {
+    const socket = this.#socket
+    this.request('channel_unsubscribe', {channel: '-'}).catch(({code}) => {
+      if (code === 'TIMEOUT' && socket === this.#socket) this.#lose(socket, 1006, 'the server is silent', true)
+    })
+  }
+
+  /** On a new connection. */
+  #resume() {
+    for (const room of this.#rooms.values()) this.#join(room).catch((error) => room.emit('error', error))
+    for (const subscription of this.#subscriptions.values()) this.#subscribe(subscription)
+    this.#flush()
+  }
+
+  // --- Messages ---
+
+  #take({type, id, payload}) {
+    if (type === 'ack' || (type === 'error' && id !== undefined) || (type === 'refreshed' && id !== undefined)) {
+      const pending = this.#pending.get(id)
+      if (!pending) return
+      this.#pending.delete(id)
+      clearTimeout(pending.timer)
+      if (type === 'error') pending.reject(new FluxError(payload.code, payload.message, payload.retryAfter))
+      else pending.resolve(payload)
+      return
+    }
+    if (type === 'error') return this.emit('error', new FluxError(payload.code, payload.message, payload.retryAfter))
+    if (type === 'access_expiring') return void this.#refresh()
+    if (type.startsWith('channel_')) return this.#subscriptions.get(payload.pattern ?? payload.channel)?.take(type.slice(8), payload)
+    const room = this.#rooms.get(payload?.roomId)
+    if (room) room.take(type, payload)
+    else this.emit(type, payload)
+  }
+
+  async #refresh() {
+    try {
+      const accessToken = await this.#token()
+      if (accessToken) await this.request('refresh', {accessToken})
+    } catch (error) {
+      this.emit('error', error)
+    }
+  }
+
+  // --- The outbox ---
+
+  #send(type, payload) {
+    if (this.state === 'closed') return Promise.reject(new FluxError('CLOSED', 'closed'))
+    if (this.#outbox.length >= this.#options.outboxMax) {
+      return Promise.reject(new FluxError('OUTBOX_FULL', `${this.#outbox.length} messages wait already`))
+    }
+    return new Promise((resolve, reject) => {
+      this.#outbox.push({type, payload, resolve, reject, sent: false})
+      this.#flush()
+    })
+  }
+
+  #flush() {
+    for (const message of this.#outbox) {
+      if (message.sent) continue
+      const sent = this.state === 'open' ? this.request(message.type, message.payload)
+        : this.state === 'events' && message.type === 'channel_publish' ? this.#post(message.payload) : null
+      if (!sent) continue
+      message.sent = true
+      sent.then((answer) => this.#settle(message, () => message.resolve(answer)),
+        (error) => this.#failed(message, error))
+    }
+  }
+  #settle(message, tell) {
+    const at = this.#outbox.indexOf(message)
+    if (at >= 0) this.#outbox.splice(at, 1)
+    tell()
+  }
+  /** What may have arrived is repeated, with its key; what was refused is not. */
+  #failed(message, error) {
+    if (error.code === 'DISCONNECTED') return // `#resume` sends it again
+    const pause = {RATE_LIMITED: error.retryAfter ?? 1_000, OVERLOADED: 1_000, TIMEOUT: 0}[error.code]
+    if (pause === undefined) return this.#settle(message, () => message.reject(error))
+    setTimeout(() => {
+      message.sent = false
+      this.#flush()
+    }, pause)
+  }
+  async #post(payload) {
+    const token = await this.#token().catch(() => null)
+    const answer = await this.#options.fetch(`${this.#base}${this.#options.channelsPath}/api/publish`, {
+      method: 'POST',
+      body: JSON.stringify(payload),
+      headers: token ? {Authorization: `Bearer ${token}`} : {},
+    }).catch((error) => { throw new FluxError('TIMEOUT', error.message) })
+    const body = await answer.json()
+    if (!answer.ok) throw new FluxError(body.code, body.error, body.retryAfter)
+    return body
+  }
+
+  // --- Channels ---
+
+  #subscribe(subscription) {
+    const {channel, position, options} = subscription
+    const socket = this.#socket
+    const payload = {channel, ...position, ...(options.state ? {state: true} : {})}
+    this.#request('channel_subscribe', payload, (answer) => subscription.subscribed(answer), (error) => {
+      if (error.code === 'DISCONNECTED') return
+      // Whether the server has subscribed it is not known: on a new connection it is.
+      if (error.code === 'TIMEOUT') return this.#lose(socket, 1006, 'no answer in time', true)
+      if (error.code === 'OVERLOADED' || error.code === 'RATE_LIMITED') {
+        return void setTimeout(() => {
+          if (socket === this.#socket && this.#subscriptions.get(channel) === subscription) this.#subscribe(subscription)
+        }, error.retryAfter ?? 1_000)
+      }
+      this.forget(subscription)
+      subscription.emit('error', error)
+      subscription.emit('unsubscribed', {reason: error.message})
+    })
+  }
+
+  /** For subscriptions and rooms. */
+  forget(ended) {
+    if (ended instanceof Room) this.#rooms.delete(ended.id)
+    else if (this.#subscriptions.get(ended.channel) === ended) this.#subscriptions.delete(ended.channel)
+    if (this.state === 'events') this.#openEvents()
+  }
+
+  // --- Server-sent events, where WebSockets fail ---
+
+  #fallBack() {
+    if (this.#subscriptions.size === 0 || this.state === 'closed') return
+    this.#become('events')
+    if (!this.#events) this.#openEvents()
+    this.#flush()
+  }
+  async #openEvents() {
+    this.#closeEvents()
+    if (this.#subscriptions.size === 0) return
+    const query = new URLSearchParams()
+    const ids = []
+    for (const {channel, position} of this.#subscriptions.values()) {
+      query.append('channel', channel)
+      if (position.epoch) ids.push(`${position.epoch}.${position.offset}`)
+    }
+    if (ids.length > 0) query.set('lastEventId', ids.join(','))
+    const token = await this.#token().catch(() => null)
+    if (token) query.set('access_token', token)
+    if (this.state !== 'events') return
+    this.#closeEvents()
+    this.#events = new this.#options.EventSource(`${this.#base}${this.#options.channelsPath}/sse?${query}`)
+    this.#events.onmessage = ({data}) => {
+      const {type, ...payload} = JSON.parse(data)
+      const subscription = this.#subscriptions.get(payload.pattern ?? payload.channel)
+      if (type === 'subscribed') subscription?.subscribed(payload)
+      else if (type === 'closed' && payload.code === 4401) this.#closeEvents()
+      else subscription?.take(type, payload)
+    }
+  }
+  #closeEvents() {
+    this.#events?.close()
+    this.#events = null
+  }
+
+  // --- Rooms ---
+
+  async #join(room) { await this.request('join_room', {roomId: room.id, presence: room.presence}) }
+}
+
+/** A subscription to a channel or pattern. Events: subscribed, message, presence, state, error, unsubscribed. */
+export class Subscription extends Emitter {
+  #flux
+  #present = null // the data of its presence; null: it is not present
+  #bound = new Map() // the state that ends with the connection: it is set again on the next one
+  #loading = false
+
+  constructor(flux, channel, options) {
+    super()
+    this.#flux = flux
+    this.channel = channel
+    this.options = options
+    this.position = options.position ?? {}
+    /** Of the shared state, with the option `state`: entries {value, version, …} by key. */
+    this.state = new Map()
+  }
+
+  publish(data) { return this.#flux.publish(this.channel, data) }
+  broadcast(data) { return this.#flux.broadcast(this.channel, data) }
+  history(query = {}) { return this.#ask('history', query) }
+  members(query = {}) { return this.#ask('presence', query) }
+
+  /** Is present from now on, also after interruptions; or has new data. */
+  enter(data = {}) {
+    this.#present = data
+    return this.#ask('presence_join', {data})
+  }
+  leave() {
+    this.#present = null
+    return this.#ask('presence_leave')
+  }
+
+  async set(key, value, options = {}) {
+    const answer = await this.#ask('state_set', {key, value, ...options})
+    if (options.bound && answer.changed) this.#bound.set(key, {value, ...options, version: undefined})
+    else if (answer.changed) this.#bound.delete(key)
+    return answer
+  }
+  remove(key, options = {}) {
+    this.#bound.delete(key)
+    return this.#ask('state_remove', {key, ...options})
+  }
+
+  unsubscribe() {
+    this.#flux.forget(this)
+    return this.#ask('unsubscribe').catch(() => {})
+  }
+
+  #ask(what, payload = {}) { return this.#flux.request(`channel_${what}`, {channel: this.channel, ...payload}) }
+
+  // For Flux.
+
+  subscribed(answer) {
+    const {epoch, offset, recovered, reason, state} = answer
+    // What it missed follows, up to this position.
+    if (epoch && recovered !== true) this.position = {epoch, offset}
+    this.emit('subscribed', {recovered, reason})
+    if (state) this.#take_snapshot(state)
+    if (this.#present !== null) this.enter(this.#present).catch((error) => this.emit('error', error))
+    for (const [key, {value, ...options}] of this.#bound) {
+      this.set(key, value, options).catch((error) => this.emit('error', error))
+    }
+  }
+
+  take(type, payload) {
+    if (type === 'publish') {
+      const {epoch, offset} = payload
+      if (payload.pattern === undefined && epoch) {
+        if (epoch === this.position.epoch && offset <= this.position.offset) return // has it already
+        this.position = {epoch, offset}
+      }
+      this.emit('message', payload)
+    } else if (type.startsWith('presence_')) {
+      this.emit('presence', {type: type.slice(9), ...payload})
+    } else if (type === 'state') {
+      this.#change(payload)
+    } else if (type === 'unsubscribed') {
+      this.#flux.forget(this)
+      this.emit('unsubscribed', payload)
+    } else if (type === 'error') {
+      this.emit('error', new FluxError(payload.code, payload.error, payload.retryAfter))
+    }
+  }
+
+  #change(entry) {
+    const {channel, key, removed, ...known} = entry
+    if ((this.state.get(key)?.version ?? 0) >= entry.version) return
+    if (removed) this.state.delete(key)
+    else this.state.set(key, known)
+    this.emit('state', entry)
+  }
+  async #take_snapshot(part) {
+    this.state.clear()
+    for (const {key, ...entry} of part.entries) this.state.set(key, entry)
+    this.emit('state', null)
+    while (part.more && !this.#loading) {
+      this.#loading = true
+      try {
+        part = await this.#ask('state', {after: part.after})
+      } catch {
+        return // the next connection begins anew
+      } finally {
+        this.#loading = false
+      }
+      for (const entry of part.entries) this.#change(entry)
+    }
+  }
+}
+
+/** A room. Events: joined, event, chat, presence, data, left, closed, error. */
+export class Room extends Emitter {
+  #flux
+
+  constructor(flux, id) {
+    super()
+    this.#flux = flux
+    this.id = id
+    this.presence = {}
+    this.connectionId = null
+    /** Entries {connectionId, userId?, presence, …} by connection. */
+    this.members = new Map()
+  }
+
+  /** The members by user: two tabs of one user are one person. */
+  people() {
+    const people = new Map()
+    for (const entry of this.members.values()) people.set(entry.userId ?? entry.connectionId, entry)
+    return [...people.values()]
+  }
+
+  send(event, payload) { return this.#ask('broadcast_event', {event, payload}) }
+  chat(message, metadata) { return this.#ask('send_chat', {message, metadata, messageId: randomId()}) }
+  share(data) { return this.#ask('share', {data}) }
+  history(query = {}) { return this.#ask('get_history', query) }
+  update(presence) {
+    this.presence = presence
+    return this.#ask('update_presence', {presence})
+  }
+  leave() {
+    this.#flux.forget(this)
+    return this.#ask('leave_room').catch(() => {})
+  }
+
+  #ask(type, payload = {}) { return this.#flux.request(type, {roomId: this.id, ...payload}) }
+
+  // For Flux.
+
+  take(type, payload) {
+    if (type === 'room_joined') {
+      this.connectionId = payload.connectionId
+      this.members = new Map(Object.entries(payload.presence))
+      this.emit('joined', payload)
+    } else if (type === 'presence_updated') {
+      for (const entry of [...(payload.joined ?? []), ...(payload.updated ?? [])]) this.members.set(entry.connectionId, entry)
+      for (const id of payload.left ?? []) this.members.delete(id)
+      this.emit('presence', payload)
+    } else if (type === 'broadcast_event') {
+      this.emit('event', payload)
+    } else if (type.startsWith('chat_')) {
+      this.emit('chat', {type, ...payload})
+    } else if (type === 'room_data') {
+      this.emit('data', payload)
+    } else if (type === 'room_left' || type === 'room_closed') {
+      this.#flux.forget(this)
+      this.emit(type.slice(5), payload)
+    } else {
+      this.emit(type, payload)
+    }
+  }
+}

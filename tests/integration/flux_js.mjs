@@ -1,0 +1,239 @@
+// flux.js on Node: channels, state, rooms, and a network that is cut, frozen and restored at random. Run with plain `node`.
+//
+// FLUX_SERVER  the server program; required
+// FLUX_SEED    of the random cuts (random; printed)
+
+import assert from 'node:assert/strict';
+import {once} from 'node:events';
+import {mkdtempSync, rmSync} from 'node:fs';
+import {connect as connectSocket, createServer} from 'node:net';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {after, test} from 'node:test';
+
+import {Flux} from '../../src/js/flux.js';
+import {load} from './support/packages.mjs';
+import {startServer} from './support/server_program.mjs';
+import {until, within} from './support/wait.mjs';
+
+const {WebSocket} = load('ws');
+const boundMs = 30_000;
+const start = (...args) => startServer(process.env.FLUX_SERVER, ['--port', '0', '--log', 'error', ...args]);
+const clients = [];
+after(() => clients.forEach((client) => client.close()));
+
+function flux(url, options = {}) {
+  const client = new Flux(url, {WebSocket, backoff: 20, backoffMax: 100, timeout: 1_000, heartbeat: 200, ...options});
+  clients.push(client);
+  return client;
+}
+const opened = (client) => until(() => client.state === 'open', 'an open connection', boundMs);
+const next = (emitter, name) => within(new Promise((resolve) => {
+  const off = emitter.on(name, (value) => {
+    off();
+    resolve(value);
+  });
+}), `the event ${name}`, boundMs);
+
+function randomFrom(seed) {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state >>> 8) % below;
+  };
+}
+
+/** A proxy to `port()` that can cut its connections, or swallow what they carry. */
+class Network {
+  pairs = new Set();
+  frozen = false;
+
+  static async to(port) {
+    const network = new Network();
+    network.server = createServer((client) => {
+      const target = connectSocket(port(), '127.0.0.1');
+      const pair = {client, target};
+      network.pairs.add(pair);
+      const pass = (from, into) => from.on('data', (bytes) => network.frozen || into.write(bytes));
+      pass(client, target);
+      pass(target, client);
+      const end = () => {
+        client.destroy();
+        target.destroy();
+        network.pairs.delete(pair);
+      };
+      for (const socket of [client, target]) socket.on('error', end).on('close', end);
+    });
+    network.server.listen(0, '127.0.0.1');
+    await once(network.server, 'listening');
+    network.url = `http://127.0.0.1:${network.server.address().port}`;
+    return network;
+  }
+  cut() {
+    for (const {client} of this.pairs) client.destroy();
+  }
+  end() {
+    this.cut();
+    this.server.close();
+  }
+}
+
+test('channels: publications, presence, shared state and history', async () => {
+  const server = await start('--channel-history', '100');
+  const ann = flux(server.url);
+  const ben = flux(server.url);
+  await Promise.all([opened(ann), opened(ben)]);
+  const news = ann.subscribe('news:1', {state: true});
+  const all = ann.subscribe('news:*');
+  assert.equal(ann.subscribe('news:1'), news);
+  await Promise.all([next(news, 'subscribed'), next(all, 'subscribed')]);
+
+  const [message, byPattern] = await Promise.all([next(news, 'message'), next(all, 'message'),
+    ben.publish('news:1', {n: 1})]);
+  assert.deepEqual([message.data, byPattern.data, byPattern.pattern], [{n: 1}, {n: 1}, 'news:*']);
+  assert.equal(news.position.offset, 1);
+  assert.equal((await news.history()).publications.length, 1);
+
+  const bens = ben.subscribe('news:1', {state: true});
+  await next(bens, 'subscribed');
+  const [joined] = await Promise.all([next(news, 'presence'), bens.enter({color: 'red'})]);
+  assert.deepEqual([joined.type, joined.data, joined.first], ['join', {color: 'red'}, true]);
+  assert.equal((await news.members()).members[0].data.color, 'red');
+
+  await Promise.all([next(news, 'state'), bens.set('x', [1])]);
+  assert.deepEqual(news.state.get('x').value, [1]);
+  assert.deepEqual(await news.set('x', [2], {version: 9}), {changed: false, version: 1});
+  assert.deepEqual(await news.set('x', [2], {version: 1}), {changed: true, version: 2});
+  await bens.set('mine', 1, {bound: true});
+  await assert.rejects(news.set('mine', 2), {code: 'FORBIDDEN'});
+  await until(() => bens.state.get('x')?.version === 2 && news.state.size === 2, 'both have the state', boundMs);
+  const late = flux(server.url).subscribe('news:1', {state: true});
+  await next(late, 'state');
+  assert.deepEqual([...late.state.keys()].sort(), ['mine', 'x']);
+
+  const gone = next(news, 'presence');
+  ben.close();
+  assert.equal((await gone).type, 'leave');
+  await until(() => !news.state.has('mine'), 'what was bound is gone', boundMs);
+  await assert.rejects(ben.publish('news:1', 1), {code: 'CLOSED'});
+  await assert.rejects(ann.publish('system:x', 1), {code: 'UNAUTHORIZED'});
+  const refused = ann.subscribe('system:x');
+  assert.equal((await next(refused, 'error')).code, 'UNAUTHORIZED');
+  await server.stop();
+});
+
+test('rooms: members, events and chat, joined again after an interruption', async () => {
+  const server = await start();
+  const network = await Network.to(() => server.port);
+  const ann = flux(network.url);
+  const ben = flux(server.url);
+  await Promise.all([opened(ann), opened(ben)]);
+  const garden = await ann.join('garden', {x: 1});
+  const bens = await ben.join('garden', {x: 2});
+  await until(() => garden.members.size === 2 && bens.members.size === 2, 'two members', boundMs);
+  const [event] = await Promise.all([next(bens, 'event'), garden.send('wave', {to: 'ben'})]);
+  assert.deepEqual([event.event, event.payload], ['wave', {to: 'ben'}]);
+  const [chat] = await Promise.all([next(bens, 'chat'), garden.chat('hello')]);
+  assert.equal(chat.message, 'hello');
+  await garden.update({x: 3});
+  const rejoined = next(garden, 'joined');
+  network.cut();
+  assert.equal((await rejoined).chatHistory[0].message, 'hello');
+  await until(() => [...bens.members.values()].some(({presence}) => presence.x === 3) && bens.members.size === 2,
+    'it is there again, once', boundMs);
+  await assert.rejects(ann.call('no_such'), {code: 'INVALID_MESSAGE'});
+  await garden.leave();
+  await until(() => bens.members.size === 1, 'it has left', boundMs);
+  network.end();
+  await server.stop();
+});
+
+test('a network that is cut and frozen at random: every publication once and in order', async () => {
+  const seed = Number(process.env.FLUX_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  console.log(`FLUX_SEED=${seed}`);
+  const random = randomFrom(seed);
+  const server = await start('--channel-history', '100000', '--channels', new URL('../../examples/server/channels.json',
+    import.meta.url).pathname);
+  const [readers, writers] = [await Network.to(() => server.port), await Network.to(() => server.port)];
+  const total = 600;
+  const seen = [];
+  let recoveries = 0;
+  for (let i = 0; i < 4; ++i) {
+    const subscription = flux(readers.url, {timeout: 300, heartbeat: 100}).subscribe('a');
+    const got = [];
+    seen.push(got);
+    subscription.on('message', ({data}) => got.push(data));
+    subscription.on('subscribed', ({recovered, reason}) => {
+      assert.notEqual(recovered, false, reason);
+      recoveries += recovered ? 1 : 0;
+    });
+    await next(subscription, 'subscribed');
+  }
+  const writer = flux(writers.url, {timeout: 300, heartbeat: 100});
+  await opened(writer);
+  const published = [];
+  for (let i = 0; i < total; ++i) {
+    published.push(writer.publish('a', i));
+    if (random(20) === 0) readers.cut();
+    if (random(40) === 0) writers.cut();
+    const frozen = [readers, writers][random(2)];
+    if (random(60) === 0) {
+      frozen.frozen = true;
+      setTimeout(() => {
+        frozen.frozen = false;
+        frozen.cut(); // what it has swallowed is lost
+      }, 50 + random(300));
+    }
+    await new Promise((resolve) => setTimeout(resolve, random(8)));
+  }
+  await within(Promise.all(published), 'all publications are acknowledged', boundMs);
+  for (const got of seen) {
+    await until(() => got.length >= total, () => `${got.length} of ${total} publications`, boundMs);
+    assert.equal(new Set(got).size, total, 'each of them once');
+    assert.equal(got.length, total);
+    assert.deepEqual(got, seen[0], 'in one order');
+  }
+  assert.ok(recoveries > 5, `${recoveries} recoveries`);
+  for (const network of [readers, writers]) network.end();
+  await server.stop();
+});
+
+test('a server that was restarted says what is lost; presence and bound state are there again', async () => {
+  let server = await start('--channel-history', '100');
+  const network = await Network.to(() => server.port);
+  const ann = flux(network.url);
+  const subscription = ann.subscribe('a', {state: true});
+  await next(subscription, 'subscribed');
+  await subscription.publish(1);
+  await subscription.enter({here: true});
+  await subscription.set('cursor', [1, 2], {bound: true});
+  await server.kill();
+  const waiting = subscription.publish(2); // in the outbox
+  server = await start('--channel-history', '100');
+  const [again, message] = await Promise.all([next(subscription, 'subscribed'), next(subscription, 'message'), waiting]);
+  assert.equal(again.recovered, false);
+  assert.equal(message.data, 2);
+  const ben = flux(server.url).subscribe('a', {state: true});
+  await next(ben, 'subscribed');
+  await until(() => ben.state.has('cursor'), 'the cursor', boundMs);
+  assert.equal((await ben.members()).members[0].data.here, true);
+  network.end();
+  await server.stop();
+});
+
+test('tokens: one that is refused is replaced; without another it ends; the outbox has its limit', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'flux-js-'));
+  const server = await start('--require-auth', '--api-keys', join(folder, 'keys'));
+  let asked = 0;
+  const ann = flux(server.url, {token: async () => `wrong-${++asked}`});
+  assert.equal((await next(ann, 'closed')).code, 4401);
+  assert.equal(asked, 2);
+  assert.equal(ann.state, 'closed');
+  const ben = flux('http://127.0.0.1:1', {outboxMax: 2});
+  const waiting = [ben.publish('a', 1), ben.publish('a', 2)];
+  await assert.rejects(ben.publish('a', 3), {code: 'OUTBOX_FULL'});
+  ben.close();
+  for (const publication of waiting) await assert.rejects(publication, {code: 'CLOSED'});
+  await server.stop();
+  rmSync(folder, {recursive: true});
+});
