@@ -2,12 +2,13 @@
 # Builds a demo and runs it: open the address it prints in two windows. Installs the Debian and npm packages that are
 # missing first.
 #
-# usage: sh examples/run.sh [collab | share] [OPTION...]
+# usage: sh examples/run.sh [collab | share | channels] [OPTION...]
 #        sh examples/run.sh private [PORT]
 #        sh examples/run.sh quiz [PORT [SECONDS_TO_ANSWER [PLAYERS]]]
 #        sh examples/run.sh tokens [PORT [SECONDS_OF_A_TOKEN]]
 #   collab   a drawing board and a conversation; the default
 #   share    text and files, in public and in rooms. Files are kept in build/share-files
+#   channels a notice board on one channel: messages with history, who is here, a poll
 #   private  private messages over Socket.IO
 #   quiz     a quiz with a host: open the host's link, and the players' in another window
 #   tokens   a chat whose access tokens last a minute: open the moderator's link, and the members' in a private window
@@ -19,7 +20,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 demo=collab
 case ${1-} in
-  collab | share | private | quiz | tokens)
+  collab | share | channels | private | quiz | tokens)
     demo=$1
     shift
     ;;
@@ -45,6 +46,10 @@ mkdir -p "$root/build"
 need_to_build
 case $demo in
   collab) set -- --static "$root/examples/collab" "$@" ;;
+  channels)
+    set -- --static "$root/examples/channels" --static "/js=$root/src/js" \
+      --channels "$root/examples/channels/channels.json" "$@"
+    ;;
   share)
     need_socketio_client
     set -- --static "$root/examples/share" --files "$root/build/share-files" --socketio-client "$bundle" --room-list "$@"
