@@ -38,10 +38,10 @@ enum class ChannelSlowReaders : std::uint8_t {
 /// neither `Auth`, nor a connect handler, nor a token verifier.
 struct ChannelDemands {
   std::string subscribe = "read";  ///< and to stay subscribed: a subscription ends when the grant no longer allows it
-  std::string publish = "write";
-  std::string history = "read";   ///< and to recover
-  std::string presence = "read";  ///< to be present, and to list who is
-  std::string state = "write";    ///< to change the shared state; to read it: `subscribe`
+  std::string publish = "write";   ///< to publish
+  std::string history = "read";    ///< and to recover
+  std::string presence = "read";   ///< to be present, and to list who is
+  std::string state = "write";     ///< to change the shared state; to read it: `subscribe`
   friend bool operator==(const ChannelDemands&, const ChannelDemands&) = default;
 };
 
@@ -61,13 +61,13 @@ struct ChannelOptions {
   ChannelDemands demands{};                 ///< which permissions clients need
   ContentRules content{};                   ///< what clients may publish
   OperationRates publish_rate{};  ///< how often clients may publish, in all channels of the namespace together
-  ChannelSlowReaders slow_readers = ChannelSlowReaders::all;
+  ChannelSlowReaders slow_readers = ChannelSlowReaders::all;  ///< what happens to them
 };
 
 /// The channels whose name is `prefix`, or begins with it and a ":". Of several that match a name the longest counts.
 struct ChannelNamespace {
-  std::string prefix{};
-  ChannelOptions options{};
+  std::string prefix{};      ///< a name
+  ChannelOptions options{};  ///< of its channels
 };
 
 /// Options of `Channels`.
@@ -102,8 +102,8 @@ struct PublishOptions {
 
 /// A publication, as subscriptions of the application and `Channels::history` get it.
 struct ChannelMessage {
-  std::string channel{};
-  JsonText data{};
+  std::string channel{};       ///< where it was published
+  JsonText data{};             ///< any JSON
   SessionId client_id{};       ///< of the client that published it; empty: the application
   std::string user_id{};       ///< of that client; empty: unknown
   Position position{};         ///< its place in the channel
@@ -118,7 +118,7 @@ struct ChannelPublications {
 
 /// A client that is present in a channel.
 struct ChannelMember {
-  SessionId client_id{};
+  SessionId client_id{};          ///< its id
   std::string user_id{};          ///< empty: unknown
   JsonText data{};                ///< any JSON
   std::int64_t joined_at = 0;     ///< milliseconds since 1970
@@ -127,7 +127,7 @@ struct ChannelMember {
 
 /// An entry of the shared state of a channel.
 struct ChannelStateEntry {
-  std::string key{};
+  std::string key{};            ///< 1 to 128 bytes
   JsonText value{};             ///< any JSON
   std::uint64_t version = 0;    ///< greater than that of every earlier change in the channel
   SessionId client_id{};        ///< of the client with whose connection it ends; empty: none
@@ -154,7 +154,7 @@ struct ChannelStateChange {
 
 /// What is known of a channel or pattern.
 struct ChannelStats {
-  std::string channel{};
+  std::string channel{};            ///< its name
   std::size_t subscribers = 0;      ///< clients and subscriptions of the application; those of patterns are not counted
   std::size_t present_clients = 0;  ///< clients
   std::size_t present_users = 0;    ///< users; a client without a user counts as one
@@ -165,7 +165,7 @@ struct ChannelStats {
 
 /// What a client does in channels.
 struct ChannelClient {
-  SessionId id{};
+  SessionId id{};                            ///< its id
   std::vector<std::string> subscriptions{};  ///< channels and patterns, in no particular order
   std::vector<std::string> present_in{};     ///< channels, in the order of joining
 };

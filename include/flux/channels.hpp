@@ -107,10 +107,13 @@ class ChannelSubscription {
   /// For flux itself.
   ChannelSubscription(std::weak_ptr<features::ChannelHub> hub, std::shared_ptr<features::ChannelListener> listener);
   ~ChannelSubscription();
+  /// Afterwards the other one is not active.
   ChannelSubscription(ChannelSubscription&&) noexcept;
+  /// The same; the one that this was ends.
   ChannelSubscription& operator=(ChannelSubscription&&) noexcept;
   /// Ends it now.
   void cancel();
+  /// Whether it has not ended.
   bool active() const noexcept { return listener_ != nullptr; }
 
  private:
@@ -123,9 +126,9 @@ class ChannelSubscription {
 /// later, setting them throws `Error` (already_running). The object must not be used after the server's end.
 class Channels {
  public:
-  using SubscribeHandler = std::function<void(ChannelSubscribe&)>;
-  using PublishHandler = std::function<void(ChannelPublish&)>;
-  using Callback = std::function<void(const ChannelMessage&)>;
+  using SubscribeHandler = std::function<void(ChannelSubscribe&)>;  ///< may veto a subscription
+  using PublishHandler = std::function<void(ChannelPublish&)>;      ///< may veto a publication, or change it
+  using Callback = std::function<void(const ChannelMessage&)>;      ///< gets publications
   /// Runs a task somewhere, one after the other: `[&](auto task) { asio::post(strand, std::move(task)); }`.
   using Executor = std::function<void(std::function<void()>)>;
 
@@ -153,7 +156,7 @@ class Channels {
   /// Publishes for a client, if it is permitted; `on_publish` is not asked. `done`: called on the client's loop, or before
   /// this returns. Errors: session_not_found; forbidden, unauthorized; those of `publish`.
   void publish_from_client(const SessionId& client, std::string_view channel, JsonText data,
-                           std::function<void(Result<Published>)> done = {});
+                           const std::function<void(Result<Published>)>& done = {});
   /// The newest `limit` publications that the channel keeps. Errors: invalid_argument.
   Result<ChannelPublications> history(std::string_view channel, std::size_t limit = 100) const;
 
@@ -166,11 +169,12 @@ class Channels {
   [[nodiscard]] ChannelSubscription subscribe(std::string_view pattern, Callback callback, Executor executor = {});
   /// Subscribes a client to a channel or pattern, if it is permitted; `on_subscribe` is not asked. `done`: as for
   /// `publish_from_client`. Errors: session_not_found; invalid_argument; forbidden, unauthorized; limit_exceeded.
-  void subscribe_client(const SessionId& client, std::string_view channel, std::function<void(Result<void>)> done = {});
+  void subscribe_client(const SessionId& client, std::string_view channel,
+                        const std::function<void(Result<void>)>& done = {});
   /// Ends a client's subscription and tells the client, with the reason. `done`: as above; false: it was not subscribed.
   /// Errors: session_not_found.
   void unsubscribe_client(const SessionId& client, std::string_view channel, std::string_view reason = {},
-                          std::function<void(Result<bool>)> done = {});
+                          const std::function<void(Result<bool>)>& done = {});
 
   // --- Presence ---
 

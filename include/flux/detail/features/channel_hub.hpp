@@ -64,7 +64,7 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
   Result<Published> publish(const ChannelPost& post);
   /// The publications after `since` or, if there is none, the newest ones: at most `limit`, and `bytes_max` bytes of JSON.
   /// Errors: invalid_argument, if the publications after `since` are not all kept.
-  Result<ChannelPart> history(std::string_view channel, const std::optional<Position>& since, std::size_t limit,
+  Result<ChannelPart> history(std::string_view name, const std::optional<Position>& since, std::size_t limit,
                               std::size_t bytes_max) const;
 
   // --- Subscriptions ---
@@ -75,7 +75,7 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
   Result<ChannelEntry> enter(ChannelSeat& seat, std::string_view name, const ChannelSought& sought, bool may_recover);
   void leave(ChannelSeat& seat);
   /// The epoch of a channel; empty if it does not exist.
-  std::string epoch_of(std::string_view channel) const;
+  std::string epoch_of(std::string_view name) const;
   /// The current position of the seat's channel.
   Position position_of(const ChannelSeat& seat) const;
   /// As `ChannelLanes::move`.
@@ -89,24 +89,24 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
   // --- Presence ---
 
   /// The client is present from now on, or has new data. Errors: limit_exceeded.
-  Result<void> be_present(std::string_view channel, PresentClient client);
+  Result<void> be_present(std::string_view name, PresentClient client);
   /// Returns false if it was not present.
-  bool be_absent(std::string_view channel, std::string_view client_id);
+  bool be_absent(std::string_view name, std::string_view client_id);
   /// At most `limit` clients and `bytes_max` bytes of JSON; `after`: where the previous part ended, 0: from the first.
-  ChannelPresent present(std::string_view channel, std::size_t limit, std::uint64_t after, std::size_t bytes_max) const;
+  ChannelPresent present(std::string_view name, std::size_t limit, std::uint64_t after, std::size_t bytes_max) const;
 
   // --- Shared state ---
 
   /// Errors: forbidden, if the channel has no state, or the entry belongs to another client's connection; limit_exceeded.
-  Result<ChannelStateChange> change_state(std::string_view channel, const StateWish& wish);
+  Result<ChannelStateChange> change_state(std::string_view name, const StateWish& wish);
   /// Removes what is bound to the client's connection.
-  void unbind_state(std::string_view channel, const SessionId& client);
+  void unbind_state(std::string_view name, const SessionId& client);
   /// At most `limit` entries and `bytes_max` bytes of JSON; `after`: the key where the previous part ended.
-  StatePart state(std::string_view channel, std::size_t limit, std::string_view after, std::size_t bytes_max) const;
+  StatePart state(std::string_view name, std::size_t limit, std::string_view after, std::size_t bytes_max) const;
 
   // --- For the application ---
 
-  std::optional<ChannelStats> stats(std::string_view channel) const;
+  std::optional<ChannelStats> stats(std::string_view name) const;
   std::vector<ChannelStats> stats() const;
 
  private:

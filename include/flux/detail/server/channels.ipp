@@ -95,7 +95,7 @@ FLUX_DECL Outcome<Published> Channels::publish(std::string_view channel, const J
 }
 
 FLUX_DECL void Channels::publish_from_client(const SessionId& client, std::string_view channel, JsonText data,
-                                             std::function<void(Result<Published>)> done) {
+                                             const std::function<void(Result<Published>)>& done) {
   const auto act = [hub = hub_, channel = std::string(channel),
                     data = detail::relayable(std::move(data))](features::Participant& from) -> Result<Published> {
     if (const auto checked = hub->check_name(channel); !checked) return checked.error();
@@ -127,7 +127,7 @@ FLUX_DECL ChannelSubscription Channels::subscribe(std::string_view pattern, Call
 }
 
 FLUX_DECL void Channels::subscribe_client(const SessionId& client, std::string_view channel,
-                                          std::function<void(Result<void>)> done) {
+                                          const std::function<void(Result<void>)>& done) {
   const auto act = [hub = hub_, channel = std::string(channel)](features::Participant& who) {
     return features::subscribe_unasked(hub, who, channel);
   };
@@ -135,7 +135,7 @@ FLUX_DECL void Channels::subscribe_client(const SessionId& client, std::string_v
 }
 
 FLUX_DECL void Channels::unsubscribe_client(const SessionId& client, std::string_view channel, std::string_view reason,
-                                            std::function<void(Result<bool>)> done) {
+                                            const std::function<void(Result<bool>)>& done) {
   const auto act = [hub = hub_, channel = std::string(channel),
                     reason = core::repaired(std::string(reason))](features::Participant& who) -> Result<bool> {
     auto* const subscriber = features::ChannelSubscriber::find(*hub, who);

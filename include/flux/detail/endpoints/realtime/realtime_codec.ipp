@@ -91,7 +91,7 @@ FLUX_DECL Result<void> read_realtime_request(std::string_view text, const Limits
                                              const features::RequestTable& table, RealtimeRequest& out) {
   using Kind = JsonText::Kind;
   realtime_detail::EnvelopeVisitor seen(text, table, out);
-  const auto scanned =
+  auto scanned =
       detail::scan_json(out.members.from(text), limits.json_depth_max, seen, detail::LoneSurrogates::refused);
   // The id counts even if there is a fault behind it: the client may be waiting for an answer with this id.
   auto id = read_message_id(seen.id, limits.message_id_bytes_max, out.id);
