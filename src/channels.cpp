@@ -7,6 +7,7 @@
 #include <flux/detail/endpoints/realtime/sse_endpoint.ipp>
 #include <flux/detail/endpoints/realtime/sse_session.ipp>
 #include <flux/detail/features/channel_acts.ipp>
+#include <flux/detail/features/channel_contents.ipp>
 #include <flux/detail/features/channel_history.ipp>
 #include <flux/detail/features/channel_hub.ipp>
 #include <flux/detail/features/channel_lanes.ipp>

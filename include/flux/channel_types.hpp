@@ -54,13 +54,15 @@ struct ChannelOptions {
   /// publication and its last subscriber; a client that comes back later is told `recovered: false`. Of a client's missed
   /// publications at most `Limits::answer_bytes_max` bytes are sent; if it has missed more, it is told `recovered: false`.
   ChannelRecovery recovery = ChannelRecovery::missed;
-  std::size_t state_max = 1'000;            ///< entries of the shared state; 0: there is none
+  /// Entries of the shared state; 0: there is none. A channel with state exists until the last entry is removed, so give it
+  /// to clients that you trust, or have them bind entries to their connection.
+  std::size_t state_max = 0;
   std::size_t state_bytes_max = 1'048'576;  ///< of its keys and values together
   bool presence = true;                     ///< whether clients can be present
   bool presence_notices = true;             ///< whether subscribers are told who comes, changes and goes
   ChannelDemands demands{};                 ///< which permissions clients need
   ContentRules content{};                   ///< what clients may publish
-  OperationRates publish_rate{};  ///< how often clients may publish, in all channels of the namespace together
+  OperationRates publish_rate{};  ///< how often clients may publish, or change presence or state, in the namespace
   ChannelSlowReaders slow_readers = ChannelSlowReaders::all;  ///< what happens to them
 };
 
@@ -76,6 +78,7 @@ struct ChannelsOptions {
   std::vector<ChannelNamespace> namespaces{};          ///< with options of their own
   std::string path = "/realtime";                      ///< of the WebSocket protocol; empty: not served
   std::size_t subscriptions_per_client_max = 1'000;    ///< 1 to 1,000,000
+  std::size_t patterns_per_client_max = 100;           ///< of those subscriptions; 0: none may be a pattern
   std::size_t channels_max = 1'000'000;                ///< that exist at the same time, patterns included; at least 1
   std::size_t name_bytes_max = 255;                    ///< of a channel or pattern: 1 to 65,535
   std::size_t presence_max = 100'000;                  ///< clients present in one channel; at least 1

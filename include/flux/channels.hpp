@@ -63,7 +63,8 @@
 // HTTP API, for other programs: `POST /realtime/api/METHOD` with a token or an API key (`Authorization: Bearer …`, or what
 // else the gate reads); closed on servers that authenticate nobody. The body is an object, or an array of at most 1,000
 // objects, which is answered with an array; the answer is JSON. An error is `{code, error, retryAfter?}`, with the status if
-// the body was an object. `on_subscribe` and `on_publish` are not asked.
+// the body was an object. `on_subscribe` is not asked. Where the application has set `on_publish`, publishing
+// needs the permission `admin`, because no client is there to be asked about.
 // - `publish {channel, data, key?}`: `{epoch?, offset?, reached, repeat?}`; the grant's user is the publisher
 // - `broadcast {channels: […], data, key?}`: `{results: [as of publish, or an error…]}`
 // - `history`, `presence`: as the requests above
@@ -168,7 +169,8 @@ class Channels {
   /// Errors: throws `Error` (invalid_argument for the name, limit_exceeded; bad_config for an empty callback).
   [[nodiscard]] ChannelSubscription subscribe(std::string_view pattern, Callback callback, Executor executor = {});
   /// Subscribes a client to a channel or pattern, if it is permitted; `on_subscribe` is not asked. `done`: as for
-  /// `publish_from_client`. Errors: session_not_found; invalid_argument; forbidden, unauthorized; limit_exceeded.
+  /// `publish_from_client`. Errors: session_not_found; invalid_argument; forbidden, also for a client of server-sent events;
+  /// unauthorized; limit_exceeded.
   void subscribe_client(const SessionId& client, std::string_view channel,
                         const std::function<void(Result<void>)>& done = {});
   /// Ends a client's subscription and tells the client, with the reason. `done`: as above; false: it was not subscribed.

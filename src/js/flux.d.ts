@@ -29,7 +29,7 @@ export interface FluxOptions {
 export type State = 'connecting' | 'open' | 'events' | 'waiting' | 'closed'
 
 export class FluxError extends Error {
-  /** A code of the server, or DISCONNECTED, TIMEOUT, OUTBOX_FULL, CLOSED, UNAVAILABLE (over server-sent events). */
+  /** A code of the server, or DISCONNECTED, TIMEOUT, UNREACHABLE, OUTBOX_FULL, CLOSED, UNAVAILABLE (over server-sent events). */
   code: string
   /** When to try again, in ms. */
   retryAfter?: number

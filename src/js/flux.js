@@ -8,7 +8,7 @@
 //
 // Types and the meaning of all members: flux.d.ts.
 
-/** An error of the server, or DISCONNECTED, TIMEOUT, OUTBOX_FULL, CLOSED, UNAVAILABLE. */
+/** An error of the server, or DISCONNECTED, TIMEOUT, UNREACHABLE, OUTBOX_FULL, CLOSED, UNAVAILABLE. */
 export class FluxError extends Error {
   constructor(code, message, retryAfter) {
     super(message)
@@ -59,6 +59,8 @@ export class Flux extends Emitter {
   #base
   #socket = null
   #events = null // an EventSource
+  #eventsRetry = null
+  #streams = false // it is open
   #attempt = 0
   #failures = 0 // WebSockets in a row that never opened
   #retry = null
@@ -233,14 +235,15 @@ export class Flux extends Emitter {
       reject(new FluxError('DISCONNECTED', 'the connection was lost'))
     }
     this.#pending.clear()
-    for (const message of this.#outbox) message.sent = false
+    for (const message of this.#outbox) if (!message.posted) message.sent = false
   }
 
   /** Full jitter, so that after a restart not all come back in the same second. */
   #later() {
     if (this.state === 'closed') return
     const most = Math.min(this.#options.backoffMax, this.#options.backoff * 2 ** this.#attempt++)
-    const pause = this.state === 'events' ? this.#options.sseFor : Math.random() * most
+    // Where only WebSockets fail they are tried seldom; the stream tells whether the server is there at all.
+    const pause = this.state === 'events' && this.#streams ? this.#options.sseFor : Math.random() * most
     if (this.state !== 'events') this.#become('waiting')
     clearTimeout(this.#retry)
     this.#retry = setTimeout(() => this.#connect(), pause)
@@ -249,7 +252,7 @@ export class Flux extends Emitter {
   /** The network is back, or the page is shown again. */
   #wake = () => {
     if (globalThis.document?.visibilityState === 'hidden') return
-    if (this.state === 'waiting') {
+    if (this.state === 'waiting' || this.state === 'events') {
       this.#attempt = 0
       this.#connect()
     } else if (this.state === 'open') {
@@ -324,8 +327,9 @@ export class Flux extends Emitter {
   #flush() {
     for (const message of this.#outbox) {
       if (message.sent) continue
+      message.posted = this.state === 'events'
       const sent = this.state === 'open' ? this.request(message.type, message.payload)
-        : this.state === 'events' && message.type === 'channel_publish' ? this.#post(message.payload) : null
+        : message.posted && message.type === 'channel_publish' ? this.#post(message.payload) : null
       if (!sent) continue
       message.sent = true
       sent.then((answer) => this.#settle(message, () => message.resolve(answer)),
@@ -340,7 +344,7 @@ export class Flux extends Emitter {
   /** What may have arrived is repeated, with its key; what was refused is not. */
   #failed(message, error) {
     if (error.code === 'DISCONNECTED') return // `#resume` sends it again
-    const pause = {RATE_LIMITED: error.retryAfter ?? 1_000, OVERLOADED: 1_000, TIMEOUT: 0}[error.code]
+    const pause = {RATE_LIMITED: error.retryAfter ?? 1_000, OVERLOADED: 1_000, TIMEOUT: 0, UNREACHABLE: 2_000}[error.code]
     if (pause === undefined) return this.#settle(message, () => message.reject(error))
     setTimeout(() => {
       message.sent = false
@@ -353,7 +357,7 @@ export class Flux extends Emitter {
       method: 'POST',
       body: JSON.stringify(payload),
       headers: token ? {Authorization: `Bearer ${token}`} : {},
-    }).catch((error) => { throw new FluxError('TIMEOUT', error.message) })
+    }).catch((error) => { throw new FluxError('UNREACHABLE', error.message) })
     const body = await answer.json()
     if (!answer.ok) throw new FluxError(body.code, body.error, body.retryAfter)
     return body
@@ -398,6 +402,8 @@ export class Flux extends Emitter {
   async #openEvents() {
     this.#closeEvents()
     if (this.#subscriptions.size === 0) return
+    const token = await this.#token().catch(() => null)
+    if (this.state !== 'events' || this.#events) return
     const query = new URLSearchParams()
     const ids = []
     for (const {channel, position} of this.#subscriptions.values()) {
@@ -405,20 +411,24 @@ export class Flux extends Emitter {
       if (position.epoch) ids.push(`${position.epoch}.${position.offset}`)
     }
     if (ids.length > 0) query.set('lastEventId', ids.join(','))
-    const token = await this.#token().catch(() => null)
     if (token) query.set('access_token', token)
-    if (this.state !== 'events') return
-    this.#closeEvents()
-    this.#events = new this.#options.EventSource(`${this.#base}${this.#options.channelsPath}/sse?${query}`)
-    this.#events.onmessage = ({data}) => {
+    const events = this.#events = new this.#options.EventSource(`${this.#base}${this.#options.channelsPath}/sse?${query}`)
+    events.onopen = () => { this.#streams = true }
+    events.onerror = () => {
+      this.#streams = false
+      if (events.readyState !== 2 || events !== this.#events) return // otherwise it tries again by itself
+      this.#closeEvents()
+      this.#eventsRetry = setTimeout(() => this.state === 'events' && this.#openEvents(), this.#options.backoffMax / 4)
+    }
+    events.onmessage = ({data}) => {
       const {type, ...payload} = JSON.parse(data)
       const subscription = this.#subscriptions.get(payload.pattern ?? payload.channel)
       if (type === 'subscribed') subscription?.subscribed(payload)
-      else if (type === 'closed' && payload.code === 4401) this.#closeEvents()
       else subscription?.take(type, payload)
     }
   }
   #closeEvents() {
+    clearTimeout(this.#eventsRetry)
     this.#events?.close()
     this.#events = null
   }
@@ -446,7 +456,14 @@ export class Subscription extends Emitter {
   }
 
   publish(data) { return this.#flux.publish(this.channel, data) }
-  broadcast(data) { return this.#flux.broadcast(this.channel, data) }
+  async broadcast(data) {
+    const answer = await this.#flux.broadcast(this.channel, data)
+    // It is not sent to this client, also not when that comes back.
+    if (answer.epoch === this.position.epoch && answer.offset === this.position.offset + 1) {
+      this.position = {epoch: answer.epoch, offset: answer.offset}
+    }
+    return answer
+  }
   history(query = {}) { return this.#ask('history', query) }
   members(query = {}) { return this.#ask('presence', query) }
 
@@ -487,9 +504,11 @@ export class Subscription extends Emitter {
     this.emit('subscribed', {recovered, reason})
     if (state) this.#take_snapshot(state)
     if (this.#present !== null) this.enter(this.#present).catch((error) => this.emit('error', error))
-    for (const [key, {value, ...options}] of this.#bound) {
-      this.set(key, value, options).catch((error) => this.emit('error', error))
-    }
+    for (const key of this.#bound.keys()) this.#setBound(key)
+  }
+  #setBound(key) {
+    const {value, ...options} = this.#bound.get(key)
+    this.set(key, value, options).catch((error) => error.code === 'FORBIDDEN' || this.emit('error', error))
   }
 
   take(type, payload) {
@@ -518,6 +537,8 @@ export class Subscription extends Emitter {
     if (removed) this.state.delete(key)
     else this.state.set(key, known)
     this.emit('state', entry)
+    // That of an earlier connection of this client, which the server has only now missed.
+    if (removed && this.#bound.has(key)) this.#setBound(key)
   }
   async #take_snapshot(part) {
     this.state.clear()

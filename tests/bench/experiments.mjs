@@ -62,6 +62,39 @@ function fanout(window, ratio_most, { seconds, delivered_bytes }) {
   };
 }
 
+function channel_fanout(window, ratio_most, { seconds, delivered_bytes }) {
+  const load = ['fanout', '--window', window, '--secs', seconds];
+  return {
+    name: `channel_fanout_${window}`,
+    frames_of: 'channels',
+    sides: {
+      floor: floor(...load, '--protocol', 'raw', '--payload-bytes', delivered_bytes?.channels),
+      flux: flux(...load, '--protocol', 'channels'),
+    },
+    rows: [
+      {
+        title: `channel of 1,000, ${window} in flight: CPU per delivered frame`,
+        side: 'flux', against: 'floor', ...cost, ratio_most,
+      },
+    ],
+  };
+}
+
+/// A connection alone takes less than 1,200 bytes; so this bounds a subscription to 250.
+function channel_idle() {
+  const load = ['idle', '--protocol', 'channels', '--conns', 1_000, '--subscriptions', 100];
+  return {
+    name: 'channel_idle',
+    sides: { flux: flux(...load) },
+    rows: [
+      {
+        title: '1,000 connections with 100 subscriptions each, to channels of their own: resident memory of each',
+        side: 'flux', ...memory, most: 26_200,
+      },
+    ],
+  };
+}
+
 function socketio_fanout(window, ratio_most, { seconds, delivered_bytes }) {
   const load = ['fanout', '--window', window, '--secs', seconds];
   const title = `room of 1,000 Socket.IO clients, ${window} in flight: CPU per delivered frame`;
@@ -233,6 +266,9 @@ export function experiments(setup) {
     join_storm(),
     presence(setup),
     rooms_echo(setup),
+    channel_fanout(1, 1.1, setup),
+    channel_fanout(8, 1.1, setup),
+    channel_idle(),
     socketio_fanout(1, 1.1, setup),
     socketio_fanout(8, 1.15, setup),
     socketio_idle(),

@@ -12,6 +12,7 @@ void run_idle(Load& load) {
     enter_rooms(
         load, [&](std::size_t i) { return std::to_string(i / options.room_size); }, options.presence_bytes);
   }
+  subscribe_each(load, options.subscriptions);
   const std::int64_t grown = load.probe().resident_bytes() - before;
   load.report().add("room_size", options.room_size);
   load.report().add("resident_bytes_before", before);

@@ -42,9 +42,10 @@ struct ProtocolInfo {
   std::string_view path;
 };
 
-constexpr std::array<ProtocolInfo, 4> protocol_infos{{
+constexpr std::array<ProtocolInfo, 5> protocol_infos{{
     {Protocol::live, "live", "/live"},
     {Protocol::raw, "raw", "/live"},
+    {Protocol::channels, "channels", "/realtime"},
     {Protocol::socketio, "socketio", "/socket.io/?EIO=4&transport=websocket"},
     {Protocol::polling, "polling", "/socket.io/?EIO=4&transport=polling"},
 }};
@@ -62,7 +63,7 @@ Protocol parse_protocol(std::string_view option, std::string_view text) {
   for (const ProtocolInfo& info : protocol_infos) {
     if (info.name == text) return info.protocol;
   }
-  throw UsageError(std::string(option) + " takes live, raw, socketio or polling");
+  throw UsageError(std::string(option) + " takes live, raw, channels, socketio or polling");
 }
 
 bool parse_headers(std::string_view option, std::string_view text) {
@@ -126,8 +127,8 @@ const std::vector<OptionInfo>& option_infos() {
        [](Options& o, Text n, Text v) { o.timeout = Seconds(parse_number<double>(n, v, 0.1, 3600)); }},
       {"--protocol",
        "NAME",
-       "live, raw (the path is one room, as with flux-bench-floor), socketio or polling (default polling for paced, "
-       "else live)",
+       "live, raw (the path is one room, as with flux-bench-floor), channels, socketio or polling (default polling for "
+       "paced, else live)",
        {Mode::fanout, Mode::idle, Mode::paced},
        [](Options& o, Text n, Text v) { o.protocol = parse_protocol(n, v); }},
       {"--headers",
@@ -155,6 +156,11 @@ const std::vector<OptionInfo>& option_infos() {
        "members of a room (default 10 for paced and rooms_echo; idle: 0, which joins no room)",
        {Mode::idle, Mode::paced, Mode::rooms_echo},
        [](Options& o, Text n, Text v) { o.room_size = parse_number<std::size_t>(n, v, 0, 1'000'000); }},
+      {"--subscriptions",
+       "N",
+       "channels that each connection subscribes to, of its own; needs --protocol channels (default 0)",
+       {Mode::idle},
+       [](Options& o, Text n, Text v) { o.subscriptions = parse_number<std::size_t>(n, v, 0, 1'000); }},
       {"--senders",
        "N",
        "members of each room that send (default 1)",
@@ -204,11 +210,15 @@ void check_rooms(const Options& options) {
   if (options.mode == Mode::idle && members > 0 && options.protocol != Protocol::live) {
     throw UsageError("--room-size needs --protocol live");
   }
+  if (options.subscriptions > 0 && options.protocol != Protocol::channels) {
+    throw UsageError("--subscriptions needs --protocol channels");
+  }
   if (options.browser && options.protocol == Protocol::polling) {
     throw UsageError("--headers needs a protocol over WebSocket");
   }
   if (options.mode != Mode::paced) return;
-  if (options.protocol == Protocol::raw) throw UsageError("paced takes --protocol live, socketio or polling");
+  if (options.protocol == Protocol::raw || options.protocol == Protocol::channels)
+    throw UsageError("paced takes --protocol live, socketio or polling");
   if (members < 2 || options.connections % members != 0) {
     throw UsageError("--room-size must be at least 2, and --conns a multiple of it");
   }

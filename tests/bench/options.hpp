@@ -17,6 +17,7 @@ enum class Mode { echo, fanout, idle, join_storm, paced, presence, rooms_echo };
 enum class Protocol {
   live,
   raw,       ///< WebSocket; the path is one room, or an echo endpoint
+  channels,  ///< `/realtime`; a room is a channel
   socketio,  ///< data sharing over Socket.IO, over WebSocket
   polling    ///< the same over HTTP long-polling
 };
@@ -34,9 +35,10 @@ struct Options {
   Protocol protocol = Protocol::live;
   std::size_t connections = 0;
   std::size_t window = 1;
-  bool browser = false;       ///< handshakes have Chromium's header fields
-  std::size_t room_size = 0;  ///< idle: 0 joins no room
-  std::size_t senders = 1;    ///< in each room
+  bool browser = false;           ///< handshakes have Chromium's header fields
+  std::size_t room_size = 0;      ///< idle: 0 joins no room
+  std::size_t subscriptions = 0;  ///< idle: of each connection, to channels of its own
+  std::size_t senders = 1;        ///< in each room
   std::size_t payload_bytes = 100;
   std::size_t presence_bytes = 60;
   double rate_hz = 0;

@@ -86,6 +86,9 @@ TEST_CASE("channels api: of a batch each item has its answer, in order; half of 
   CHECK(text_at(reply.body, "/3/code") == "INVALID_MESSAGE");
   CHECK(number_at(reply.body, "/4/offset") == 2);
   CHECK(s.ask("publish", "[]", s.writer).status == 200);
+  std::string names = R"("a")";
+  for (int i = 0; i < 1000; ++i) names += R"(,"a")";
+  CHECK(s.ask("broadcast", R"({"channels":[)" + names + R"(],"data":1})", s.writer).status == 400);
   std::string many = "[0";
   for (int i = 0; i < 1000; ++i) many += ",0";
   CHECK(s.ask("publish", many + "]", s.writer).status == 400);
@@ -123,6 +126,25 @@ TEST_CASE("channels api: who may not, and what can't be read") {
   open.start();
   HttpClient http(open.port());
   CHECK(http.request("POST /realtime/api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}").status == 403);
+}
+
+TEST_CASE("channels api: no way around the handler that decides about publications") {
+  flux::Server server(test_config());
+  flux::Channels channels(server);
+  channels.on_publish([](flux::ChannelPublish& event) { event.refuse("no"); });
+  flux::Auth auth(server, Scene::auth_options());
+  server.start();
+  const auto status = [&](const std::vector<std::string>& permissions) {
+    const std::string token = auth.issue({"ann", "", {}, {}, true}, permissions, 1h).value();
+    const std::string body = R"({"channel":"a","data":1})";
+    HttpClient http(server.port());
+    return http
+        .request("POST /realtime/api/publish HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token +
+                 "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body)
+        .status;
+  };
+  CHECK(status({"write:*"}) == 403);
+  CHECK(status({"write:*", "admin"}) == 200);
 }
 
 TEST_CASE("channels api: acts for clients, and tells about them") {

@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import {once} from 'node:events';
-import {mkdtempSync, rmSync} from 'node:fs';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {connect as connectSocket, createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -19,6 +19,10 @@ import {until, within} from './support/wait.mjs';
 const {WebSocket} = load('ws');
 const boundMs = 30_000;
 const start = (...args) => startServer(process.env.FLUX_SERVER, ['--port', '0', '--log', 'error', ...args]);
+const folder = mkdtempSync(join(tmpdir(), 'flux-js-'));
+const channels = join(folder, 'channels.json');
+writeFileSync(channels, '{"defaults": {"state": 100, "historyBytes": 100000000}}');
+after(() => rmSync(folder, {recursive: true}));
 const clients = [];
 after(() => clients.forEach((client) => client.close()));
 
@@ -79,7 +83,7 @@ class Network {
 }
 
 test('channels: publications, presence, shared state and history', async () => {
-  const server = await start('--channel-history', '100');
+  const server = await start('--channels', channels, '--channel-history', '100');
   const ann = flux(server.url);
   const ben = flux(server.url);
   await Promise.all([opened(ann), opened(ben)]);
@@ -152,8 +156,7 @@ test('a network that is cut and frozen at random: every publication once and in 
   const seed = Number(process.env.FLUX_SEED ?? Math.floor(Math.random() * 2 ** 31));
   console.log(`FLUX_SEED=${seed}`);
   const random = randomFrom(seed);
-  const server = await start('--channel-history', '100000', '--channels', new URL('../../examples/server/channels.json',
-    import.meta.url).pathname);
+  const server = await start('--channels', channels, '--channel-history', '100000');
   const [readers, writers] = [await Network.to(() => server.port), await Network.to(() => server.port)];
   const total = 600;
   const seen = [];
@@ -199,7 +202,7 @@ test('a network that is cut and frozen at random: every publication once and in 
 });
 
 test('a server that was restarted says what is lost; presence and bound state are there again', async () => {
-  let server = await start('--channel-history', '100');
+  let server = await start('--channels', channels, '--channel-history', '100');
   const network = await Network.to(() => server.port);
   const ann = flux(network.url);
   const subscription = ann.subscribe('a', {state: true});
@@ -209,7 +212,7 @@ test('a server that was restarted says what is lost; presence and bound state ar
   await subscription.set('cursor', [1, 2], {bound: true});
   await server.kill();
   const waiting = subscription.publish(2); // in the outbox
-  server = await start('--channel-history', '100');
+  server = await start('--channels', channels, '--channel-history', '100');
   const [again, message] = await Promise.all([next(subscription, 'subscribed'), next(subscription, 'message'), waiting]);
   assert.equal(again.recovered, false);
   assert.equal(message.data, 2);
@@ -222,7 +225,6 @@ test('a server that was restarted says what is lost; presence and bound state ar
 });
 
 test('tokens: one that is refused is replaced; without another it ends; the outbox has its limit', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'flux-js-'));
   const server = await start('--require-auth', '--api-keys', join(folder, 'keys'));
   let asked = 0;
   const ann = flux(server.url, {token: async () => `wrong-${++asked}`});
@@ -235,5 +237,4 @@ test('tokens: one that is refused is replaced; without another it ends; the outb
   ben.close();
   for (const publication of waiting) await assert.rejects(publication, {code: 'CLOSED'});
   await server.stop();
-  rmSync(folder, {recursive: true});
 });

@@ -178,6 +178,27 @@ TEST_CASE("sse: with several channels each event names all positions, so that ea
   CHECK(seen == "a+ 5 b+ 6 c:*- ");
 }
 
+TEST_CASE("sse: ids stay readable after a position of another life; others can't add channels") {
+  flux::Server server(test_config());
+  flux::ChannelsOptions options;
+  options.defaults.history_max = 1;
+  options.defaults.recovery = flux::ChannelRecovery::latest;
+  flux::Channels channels(server, options);
+  server.start();
+  channels.publish("a", JsonText::parse("1").value()).value();
+  channels.publish("a", JsonText::parse("2").value()).value();
+  EventStream page(server.port(), "channel=a&channel=b", last_event_id("0000000000000.7"));
+  CHECK(page.data().get<bool>("/recovered") == true);
+  CHECK(number_at(page.data(), "/data") == 2);
+  (void)page.data();
+  CHECK(page.last_id.find(".2,") != std::string::npos);
+  CHECK(page.last_id.find("unknown") == std::string::npos);
+  CHECK(page.last_id.find("0000000000000") == std::string::npos);
+  const std::string id = server.clients(5).clients.at(0).id;
+  CHECK(answer_of<void>([&](auto done) { channels.subscribe_client(id, "c", done); }).error().code() ==
+        flux::Errc::forbidden);
+}
+
 TEST_CASE("sse: data with line ends stays one event") {
   Scene scene;
   EventStream page(scene.start(), "channel=a");

@@ -1,10 +1,13 @@
 // What a client may do in channels, and what it gets: without a socket.
 #include "participant_fixture.hpp"
 
+#include <flux/detail/features/channel_acts.hpp>
 #include <flux/detail/features/channel_requests.hpp>
 #include <flux/detail/features/channel_subscriber.hpp>
 
 #include <map>
+#include <set>
+#include <thread>
 
 namespace channel_requests_test {
 
@@ -20,7 +23,6 @@ struct Station : Scene {
     hub->start(*loops[0]);
     loops.settle();
   }
-  ~Station() { hub->stop(); }
   /// The answer as JSON; or the error, as "code: message".
   std::string ask(Client& client, const std::string& type, const std::string& payload) {
     const Request& request = requests.at("channel_" + type);
@@ -80,6 +82,12 @@ struct Station : Scene {
   std::shared_ptr<ChannelHub> hub;
   std::map<std::string, Request> requests;
 };
+
+ChannelsOptions with_state() {
+  ChannelsOptions options;
+  options.defaults.state_max = 100;
+  return options;
+}
 
 ChannelsOptions with_history(std::size_t count, ChannelRecovery recovery = ChannelRecovery::missed) {
   ChannelsOptions options;
@@ -445,9 +453,10 @@ TEST_CASE("channels: limits", "[channels]") {
   CHECK(s.ask(ann, "publish", R"({"channel":"a","data":1})").front() == '{');
   CHECK(s.ask(ann, "publish", R"({"channel":"a","data":1})").find("RATE_LIMITED") == 0);
   CHECK(s.hub->publish({"a", "\"" + std::string(100, 'x') + "\""}).error().code() == Errc::message_too_large);
-  CHECK(s.ask(ann, "presence_join", R"({"channel":"a"})") == "{}");
-  CHECK(s.ask(ben, "presence_join", R"({"channel":"a"})").find("LIMIT_EXCEEDED: channel \"a\" is full") == 0);
-  CHECK(s.ask(ann, "presence_join", R"({"channel":"a"})") == "{}");
+  CHECK(s.ask(ann, "presence_join", R"({"channel":"a"})").find("RATE_LIMITED") == 0);
+  CHECK(s.ask(ben, "presence_join", R"({"channel":"a"})") == "{}");
+  CHECK(s.ask(s.client(), "presence_join", R"({"channel":"a"})").find("LIMIT_EXCEEDED: channel \"a\" is full") == 0);
+  CHECK(s.ask(ben, "presence_join", R"({"channel":"a"})") == "{}");
 }
 
 TEST_CASE("channels: a slow reader of a channel of states gets the newest one", "[channels]") {
@@ -557,7 +566,7 @@ TEST_CASE("channels: many subscriptions of one client, entered and left in any o
 }
 
 TEST_CASE("channels: shared state is changed by key, and by version where the client says so", "[channels]") {
-  Station s;
+  Station s(with_state());
   Client& ann = s.client();
   Client& ben = s.client();
   CHECK(s.masked(s.ask(ann, "subscribe", R"({"channel":"a","state":true})")) ==
@@ -599,7 +608,7 @@ TEST_CASE("channels: shared state is changed by key, and by version where the cl
 }
 
 TEST_CASE("channels: state that is bound to a connection ends with it, and is its client's", "[channels]") {
-  Station s;
+  Station s(with_state());
   Client& ann = s.client();
   Client& ben = s.client();
   s.ask(ann, "subscribe", R"({"channel":"a"})");
@@ -624,7 +633,7 @@ TEST_CASE("channels: state that is bound to a connection ends with it, and is it
 }
 
 TEST_CASE("channels: state with a time is removed when that has passed", "[channels]") {
-  Station s;
+  Station s(with_state());
   Client& ann = s.client();
   s.ask(ann, "subscribe", R"({"channel":"a"})");
   s.ask(ann, "state_set", R"({"channel":"a","key":"x","value":1,"ttl":5000})");
@@ -668,6 +677,105 @@ TEST_CASE("channels: state has its permissions and bounds", "[channels]") {
   CHECK(s.ask(s.with({"read:a"}), "state", R"({"channel":"a"})").front() == '{');
   CHECK(s.ask(s.with({"write:a"}), "state", R"({"channel":"a"})").find("FORBIDDEN") == 0);
   CHECK(set(s.with({"write:a"}), "a", "1", "1").front() == '{');
+}
+
+TEST_CASE("channels: patterns have limits of their own", "[channels]") {
+  ChannelsOptions options;
+  options.patterns_per_client_max = 2;
+  Station s(options);
+  Client& ann = s.client();
+  const auto subscribe = [&](const std::string& to) {
+    return s.ask(ann, "subscribe", R"({"channel":")" + to + R"("})");
+  };
+  CHECK(subscribe("a:*").front() == '{');
+  CHECK(subscribe("b:*").front() == '{');
+  CHECK(subscribe("c:*").find("LIMIT_EXCEEDED: too many subscriptions to patterns") == 0);
+  CHECK(subscribe("c").front() == '{');
+  s.ask(ann, "unsubscribe", R"({"channel":"a:*"})");
+  CHECK(subscribe("c:*").front() == '{');
+  CHECK(subscribe("1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:*").find("LIMIT_EXCEEDED") == 0);  // 16 segments: a name
+  CHECK(subscribe("1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:*").find("INVALID_MESSAGE") == 0);
+}
+
+TEST_CASE("channels: a client that comes back while the application ends its presence stays until it leaves",
+          "[channels]") {
+  Station s;
+  Client& ann = s.client();
+  s.ask(ann, "presence_join", R"({"channel":"a"})");
+  std::thread application([&] { CHECK(leave_presence(s.hub, ann.id(), "a")); });
+  application.join();
+  s.ask(ann, "presence_update", R"({"channel":"a","data":1})");  // before the client's own list is changed
+  s.loops.settle();
+  CHECK(s.hub->present("a", 10, 0, 1000).clients == 1);
+  ann.go();
+  CHECK(s.hub->present("a", 10, 0, 1000).clients == 0);
+}
+
+TEST_CASE("channels: a client whose user changes leaves as the one and comes as the other", "[channels]") {
+  Station s;
+  Client& ann = s.client("ann");
+  Client& ben = s.client();
+  s.ask(ben, "subscribe", R"({"channel":"a"})");
+  s.ask(ann, "presence_join", R"({"channel":"a"})");
+  (void)s.heard(ben);
+  ann.change_grant(Grant{{"cleo", "cleo", {}, {}, true}, {}}).value();
+  const Lines lines = s.heard(ben);
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[0].find(R"("userId":"ann")") != std::string::npos);
+  CHECK(lines[0].find(R"("last":true)") != std::string::npos);
+  CHECK(lines[1].find("channel_presence_join") == 0);
+  CHECK(lines[1].find(R"("userId":"cleo")") != std::string::npos);
+  CHECK(lines[1].find(R"("first":true)") != std::string::npos);
+  CHECK(s.ask(ben, "presence", R"({"channel":"a","counts":true})") == R"({"channel":"a","clients":1,"users":1})");
+}
+
+TEST_CASE("channels: subscribing again is answered after what is pending", "[channels]") {
+  Station s(with_state());
+  Client& ann = s.client();
+  s.ask(ann, "subscribe", R"({"channel":"a"})");
+  s.hub->publish({"a", "1"}).value();
+  s.hub->change_state("a", {"x", "1"}).value();
+  const std::string answer = s.masked(s.ask(ann, "subscribe", R"({"channel":"a","state":true})"));
+  CHECK(answer.find(R"("offset":1,"state":{"epoch":"E","version":1)") != std::string::npos);
+  CHECK(ann.inbox.lines.size() == 2);  // without another turn
+  CHECK(s.heard(ann).size() == 2);
+}
+
+TEST_CASE("channels: who is left out of the newest state does not get it later", "[channels]") {
+  ChannelsOptions options;
+  options.defaults.slow_readers = ChannelSlowReaders::newest;
+  Station s(options);
+  Client& ann = s.client();
+  s.ask(ann, "subscribe", R"({"channel":"a"})");
+  ann.inbox.congested = true;
+  s.hub->publish({"a", "1"}).value();
+  s.loops.settle();
+  s.hub->publish({"a", "2", {}, {}, {}, {ann.key()}}).value();
+  s.loops.settle();
+  ann.inbox.congested = false;
+  Lines sent;
+  CHECK(ann.catch_up([] { return false; }, [&](const core::SharedBytes& frame) { sent.push_back(*frame); }));
+  CHECK(sent.empty());
+}
+
+TEST_CASE("channels: a subscription of the application works again after its loop has dropped a task", "[channels]") {
+  Scene scene;
+  std::vector<std::string> heard;
+  const auto listener = std::make_shared<ChannelListener>(
+      "a", [&](const ChannelMessage& message) { heard.push_back(message.channel); }, nullptr,
+      std::weak_ptr<core::CallFaults>());
+  const auto message = std::make_shared<const ChannelMessage>(ChannelMessage{"a", JsonText()});
+  const auto ending = core::Loop::make(0, scene.loops.clock(), nullptr);
+  REQUIRE(listener->push(message));
+  listener->schedule(scene.backend, ending);
+  ending->shut();
+  CHECK_FALSE(listener->push(message));  // a task is expected to run
+  listener->loops_ended();
+  CHECK(listener->pending_size() == 0);
+  REQUIRE(listener->push(message));
+  listener->schedule(scene.backend, scene.loops[0]);
+  scene.loops.settle();
+  CHECK(heard.size() == 1);
 }
 
 TEST_CASE("channels: options that can't be used are refused", "[channels]") {

@@ -22,6 +22,9 @@ FLUX_DECL Result<void> check_client_id(const SessionId& id) {
 FLUX_DECL Result<void> subscribe_unasked(const std::shared_ptr<ChannelHub>& hub, Participant& client,
                                          std::string_view channel) {
   if (auto allowed = hub->may_subscribe(client.grant().get(), channel); !allowed) return allowed;
+  if (!client.takes_subscriptions()) {
+    return Error(Errc::forbidden, "this client gets only the channels that it has asked for itself");
+  }
   auto* const subscriber = ChannelSubscriber::get(hub, client);
   if (subscriber == nullptr) return Error(Errc::session_not_found, "session " + client.id() + " is closing");
   const auto entry = subscriber->subscribe(channel, {});
@@ -61,11 +64,13 @@ FLUX_DECL Result<void> update_presence(const std::shared_ptr<ChannelHub>& hub, c
   return {};
 }
 
+/// The client's own list is changed on its loop, and only if the client has not come back meanwhile.
 FLUX_DECL bool leave_presence(const std::shared_ptr<ChannelHub>& hub, const SessionId& client,
                               std::string_view channel) {
   const bool was_present = hub->be_absent(channel, client);
-  const auto act = [hub, channel = std::string(channel)](const Participant& who) -> Result<void> {
-    if (auto* const subscriber = ChannelSubscriber::find(*hub, who)) subscriber->note_absent(channel);
+  const auto act = [hub, client, channel = std::string(channel)](const Participant& who) -> Result<void> {
+    auto* const subscriber = ChannelSubscriber::find(*hub, who);
+    if (subscriber != nullptr && !hub->is_present(channel, client)) subscriber->note_absent(channel);
     return {};
   };
   if (was_present) with_client<void>(*hub, client, {}, act);

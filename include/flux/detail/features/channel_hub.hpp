@@ -76,11 +76,11 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
   void leave(ChannelSeat& seat);
   /// The epoch of a channel; empty if it does not exist.
   std::string epoch_of(std::string_view name) const;
-  /// The current position of the seat's channel.
-  Position position_of(const ChannelSeat& seat) const;
+  /// The same for a seat that has subscribed before.
+  ChannelEntry enter_again(const ChannelSeat& seat, bool with_state);
   /// As `ChannelLanes::move`.
   std::string move(ChannelSeat& seat, ChannelReceiver& next, char separator);
-  /// The newest publication, encoded for a seat from which it was held back.
+  /// The newest publication, encoded for a seat from which it was held back; null: it is not for this client.
   core::SharedBytes catch_up(ChannelSeat& seat);
   /// Errors: those of the name; limit_exceeded.
   Result<void> add(const std::shared_ptr<ChannelListener>& listener);
@@ -90,6 +90,9 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
 
   /// The client is present from now on, or has new data. Errors: limit_exceeded.
   Result<void> be_present(std::string_view name, PresentClient client);
+  /// A client that is present is this user now.
+  void become(std::string_view name, const SessionId& id, const std::string& user);
+  bool is_present(std::string_view name, std::string_view client_id) const;
   /// Returns false if it was not present.
   bool be_absent(std::string_view name, std::string_view client_id);
   /// At most `limit` clients and `bytes_max` bytes of JSON; `after`: where the previous part ended, 0: from the first.
@@ -132,9 +135,10 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
                    const ChannelListener::Message& message, Scheduled& scheduled);
   std::size_t send_to_pattern(Channel& pattern, const Publication& publication, const ChannelPost& post,
                               const ChannelListener::Message& message, Scheduled& scheduled);
-  void keep(ChannelShard& shard, Channel& channel, Publication publication);
+  void keep(ChannelShard& shard, Channel& channel, const ChannelPost& post, Publication publication);
   void recover(const Channel& channel, const Position& since, bool may_recover, ChannelEntry& entry) const;
   void tell_presence(Channel& channel, std::string_view notice, const PresentClient& client, std::string_view flag);
+  void tell_left(Channel& channel, const ChannelPresence::Left& left);
   void tell_state(Channel& channel, std::string_view key, const SessionId& by);
   void remove_from_state(Channel& channel, const std::function<bool(const StateEntry&)>& is_over);
   StatePart state_of(const Channel& channel, std::size_t limit, std::string_view after, std::size_t bytes_max) const;
@@ -167,5 +171,6 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
 }  // namespace flux::features
 
 #if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/features/channel_contents.ipp>
 #include <flux/detail/features/channel_hub.ipp>
 #endif

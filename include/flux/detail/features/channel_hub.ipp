@@ -42,9 +42,21 @@ FLUX_DECL void ChannelHub::start(core::Loop& loop) {
 }
 
 FLUX_DECL void ChannelHub::stop() {
-  const std::lock_guard lock(life_mutex_);
-  loop_.reset();
-  flushers_.clear();
+  {
+    const std::lock_guard lock(life_mutex_);
+    loop_.reset();
+    flushers_.clear();
+  }
+  const auto tell = [](const Channel& channel) {
+    if (!channel.extras) return;
+    for (const auto& listener : channel.extras->listeners) listener->loops_ended();
+  };
+  for (const ChannelShard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    for (const Channel* const channel : shard.with_extras()) tell(*channel);
+  }
+  const std::lock_guard lock(patterns_mutex_);
+  patterns_.each(tell);
 }
 
 FLUX_DECL std::shared_ptr<core::Loop> ChannelHub::loop() const {
@@ -162,8 +174,7 @@ FLUX_DECL void ChannelHub::sweep(ChannelShard& shard) {
                         [time](const StateEntry& entry) { return entry.expires_at != 0 && entry.expires_at <= time; });
     }
     for (const SessionId& id : extras.presence.unseen_since(time - options_.presence_timeout.count())) {
-      const auto left = extras.presence.leave(id);
-      tell_presence(channel, "channel_presence_leave", left->client, left->last_of_user ? "last" : "");
+      tell_left(channel, *extras.presence.leave(id));
     }
     remove_if_unused(shard, channel);
   }
@@ -236,12 +247,19 @@ FLUX_DECL Result<Published> ChannelHub::publish(const ChannelPost& post) {
     if (patterns_count_.load(std::memory_order_acquire) != 0) {
       patterns_lock.lock();
       patterns = patterns_matching(post.channel);
+      std::size_t pending = 0;
       for (const Channel* pattern : patterns) {
         if (const auto taken = takes_messages(*pattern); !taken) return taken.error();
+        pending += pattern->lanes.pending_size();
+      }
+      if (pending >= limits.fanout_bytes_max) {
+        return Error(Errc::overloaded, "the patterns that match channel \"" + core::shown(post.channel) + "\" have " +
+                                           std::to_string(pending) + " bytes pending for their subscribers; try again");
       }
     }
 
     publications_.fetch_add(1, std::memory_order_relaxed);
+    if (channel == nullptr && patterns.empty()) return published;
     Position& position = published.position;
     const std::int64_t time = now();
     if (channel != nullptr) {
@@ -261,7 +279,7 @@ FLUX_DECL Result<Published> ChannelHub::publish(const ChannelPost& post) {
     if (channel != nullptr) published.reached += send(*channel, publication, position, post, message, scheduled);
     for (Channel* pattern : patterns)
       published.reached += send_to_pattern(*pattern, publication, post, message, scheduled);
-    if (channel != nullptr) keep(shard, *channel, std::move(publication));
+    if (channel != nullptr) keep(shard, *channel, post, std::move(publication));
   }
   if (!scheduled.empty()) {
     const auto on = loop();
@@ -321,10 +339,13 @@ FLUX_DECL std::size_t ChannelHub::send_to_pattern(Channel& pattern, const Public
 }
 
 /// Under the shard's lock.
-FLUX_DECL void ChannelHub::keep(ChannelShard& shard, Channel& channel, Publication publication) {
+FLUX_DECL void ChannelHub::keep(ChannelShard& shard, Channel& channel, const ChannelPost& post,
+                                Publication publication) {
   const ChannelSettings& settings = *channel.settings;
   if (settings.options.slow_readers == ChannelSlowReaders::newest) {
-    shard.extras_of(channel).newest = publication.payload;
+    ChannelExtras& extras = shard.extras_of(channel);
+    extras.newest = publication.payload;
+    extras.newest_except = post.except;
   }
   if (!settings.keeps_history()) return;
   ChannelExtras& extras = shard.extras_of(channel);
@@ -466,11 +487,19 @@ FLUX_DECL std::string ChannelHub::epoch_of(std::string_view name) const {
   return channel != nullptr ? core::key_text(channel->epoch) : std::string();
 }
 
-FLUX_DECL Position ChannelHub::position_of(const ChannelSeat& seat) const {
+/// What is pending for the client is sent first: it is earlier than what the answer says.
+FLUX_DECL ChannelEntry ChannelHub::enter_again(const ChannelSeat& seat, bool with_state) {
   const Channel& channel = *seat.channel;
-  if (channel.is_pattern()) return {};
-  const std::lock_guard lock(shard_of(channel.hash).mutex);
-  return position_of(channel);
+  for (;;) {
+    seat.receiver->flusher->flush_now();
+    const std::lock_guard lock(mutex_of(channel));
+    if (channel.lanes.has_pending(seat)) continue;
+    ChannelEntry entry;
+    if (channel.is_pattern()) return entry;
+    entry.position = position_of(channel);
+    if (with_state) entry.state = state_of(channel, no_limit, {}, backend_.config.limits.answer_bytes_max / 2);
+    return entry;
+  }
 }
 
 FLUX_DECL std::string ChannelHub::move(ChannelSeat& seat, ChannelReceiver& next, char separator) {
@@ -485,6 +514,8 @@ FLUX_DECL core::SharedBytes ChannelHub::catch_up(ChannelSeat& seat) {
     const std::lock_guard lock(mutex_of(channel));
     if (channel.lanes.has_pending(seat)) continue;
     seat.seat.state_known = 0;
+    const auto& except = channel.extras->newest_except;
+    if (std::find(except.begin(), except.end(), seat.receiver->key) != except.end()) return nullptr;
     auto frame = std::make_shared<std::string>();
     const Position position = position_of(channel);
     seat.receiver->view->notice(*frame, {"channel_publish", *channel.extras->newest, position.epoch, position.offset});
@@ -526,204 +557,6 @@ FLUX_DECL void ChannelHub::remove(const ChannelListener& listener) {
   const std::lock_guard lock(shard.mutex);
   Channel* const channel = shard.find(listener.name, hash);
   if (channel != nullptr && channel->extras && take_out(*channel)) remove_if_unused(shard, *channel);
-}
-
-// --- Presence ---
-
-FLUX_DECL Result<void> ChannelHub::be_present(std::string_view name, PresentClient client) {
-  const std::uint32_t hash = hash_of(name);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const auto found = get(shard, name, hash);
-  if (!found) return found.error();
-  Channel& channel = **found;
-  ChannelPresence& presence = shard.extras_of(channel).presence;
-  if (presence.size() >= options_.presence_max && !presence.has(client.client_id)) {
-    remove_if_unused(shard, channel);
-    return Error(Errc::limit_exceeded, "channel \"" + core::shown(name) + "\" is full: at most " +
-                                           std::to_string(options_.presence_max) + " clients can be present");
-  }
-  client.joined_at = client.last_seen_at = now();
-  const auto entered = presence.enter(std::move(client));
-  tell_presence(channel, entered.is_new ? "channel_presence_join" : "channel_presence_update", entered.client,
-                entered.first_of_user ? "first" : "");
-  return {};
-}
-
-FLUX_DECL bool ChannelHub::be_absent(std::string_view name, std::string_view client_id) {
-  const std::uint32_t hash = hash_of(name);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  Channel* const channel = shard.find(name, hash);
-  if (channel == nullptr || !channel->extras) return false;
-  const auto left = channel->extras->presence.leave(client_id);
-  if (!left) return false;
-  tell_presence(*channel, "channel_presence_leave", left->client, left->last_of_user ? "last" : "");
-  remove_if_unused(shard, *channel);
-  return true;
-}
-
-/// Under the channel's lock.
-FLUX_DECL void ChannelHub::tell_presence(Channel& channel, std::string_view notice, const PresentClient& client,
-                                         std::string_view flag) {
-  if (!channel.settings->options.presence_notices || channel.lanes.subscribers() == 0) return;
-  const std::string payload = presence_payload(channel.name, client, flag);
-  channel.lanes.append({notice, payload}, core::SegmentPolicy::all, 0, {}, shard_of(channel.hash).mutex);
-}
-
-FLUX_DECL ChannelPresent ChannelHub::present(std::string_view name, std::size_t limit, std::uint64_t after,
-                                             std::size_t bytes_max) const {
-  const std::uint32_t hash = hash_of(name);
-  const ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const Channel* const channel = shard.find(name, hash);
-  ChannelPresent present;
-  if (channel == nullptr || !channel->extras) return present;
-  const ChannelPresence& presence = channel->extras->presence;
-  present.clients = presence.size();
-  present.users = presence.users();
-  PageSize page(bytes_max);
-  std::uint64_t last = after;
-  for (auto at = presence.clients().upper_bound(after); at != presence.clients().end(); ++at) {
-    const PresentClient& client = at->second;
-    constexpr std::size_t around = 128;  // the names of the members, and the times
-    const std::size_t bytes = client.data.size() + detail::json_string_size(client.client_id) +
-                              detail::json_string_size(client.user_id) + around;
-    if (present.members.size() == limit || !page.takes(bytes)) {
-      present.after = last;
-      break;
-    }
-    last = at->first;
-    present.members.push_back(client);
-  }
-  return present;
-}
-
-// --- Shared state ---
-
-FLUX_DECL Result<ChannelStateChange> ChannelHub::change_state(std::string_view name, const StateWish& wish) {
-  const std::uint32_t hash = hash_of(name);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const ChannelOptions& options = settings_of(name).options;
-  if (options.state_max == 0) {
-    return Error(Errc::forbidden, "channel \"" + core::shown(name) + "\" has no shared state");
-  }
-  const auto found = get(shard, name, hash);
-  if (!found) return found.error();
-  Channel& channel = **found;
-  auto& state = shard.extras_of(channel).state;
-  if (!state) state = std::make_unique<ChannelState>();
-  if (const auto taken = takes_messages(channel); !taken) return taken.error();
-  const auto outcome = state->change(wish, options.state_max, options.state_bytes_max);
-  if (outcome == ChannelState::Outcome::changed) tell_state(channel, wish.key, wish.client);
-  const StateEntry* const entry = state->find(wish.key);
-  const ChannelStateChange change{outcome == ChannelState::Outcome::changed, entry != nullptr ? entry->version : 0};
-  remove_if_unused(shard, channel);
-  if (outcome == ChannelState::Outcome::owned) {
-    return Error(Errc::forbidden, "the entry \"" + core::shown(wish.key) + "\" belongs to another client's connection");
-  }
-  if (outcome == ChannelState::Outcome::full) {
-    return Error(Errc::limit_exceeded, "the state of channel \"" + core::shown(name) + "\" is full: at most " +
-                                           std::to_string(options.state_max) + " entries and " +
-                                           std::to_string(options.state_bytes_max) + " bytes");
-  }
-  return change;
-}
-
-/// Under the channel's lock. Tells what the entry is now.
-FLUX_DECL void ChannelHub::tell_state(Channel& channel, std::string_view key, const SessionId& by) {
-  if (channel.lanes.subscribers() == 0) return;
-  const ChannelState& state = *channel.extras->state;
-  const std::string payload = state_payload(channel.name, key, state.find(key), state.version(), by);
-  channel.lanes.append({"channel_state", payload}, core::SegmentPolicy::all, 0, {}, shard_of(channel.hash).mutex);
-}
-
-FLUX_DECL void ChannelHub::remove_from_state(Channel& channel, const std::function<bool(const StateEntry&)>& is_over) {
-  channel.extras->state->remove_if(is_over, [&](const std::string& key) { tell_state(channel, key, {}); });
-}
-
-FLUX_DECL void ChannelHub::unbind_state(std::string_view name, const SessionId& client) {
-  const std::uint32_t hash = hash_of(name);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  Channel* const channel = shard.find(name, hash);
-  if (channel == nullptr || !channel->extras || !channel->extras->state) return;
-  remove_from_state(*channel, [&](const StateEntry& entry) { return entry.owner == client; });
-  remove_if_unused(shard, *channel);
-}
-
-FLUX_DECL StatePart ChannelHub::state(std::string_view name, std::size_t limit, std::string_view after,
-                                      std::size_t bytes_max) const {
-  const std::uint32_t hash = hash_of(name);
-  const ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const Channel* const channel = shard.find(name, hash);
-  return channel == nullptr ? StatePart() : state_of(*channel, limit, after, bytes_max);
-}
-
-/// Under the channel's lock.
-FLUX_DECL StatePart ChannelHub::state_of(const Channel& channel, std::size_t limit, std::string_view after,
-                                         std::size_t bytes_max) const {
-  StatePart part{core::key_text(channel.epoch)};
-  if (!channel.extras || !channel.extras->state) return part;
-  const ChannelState& state = *channel.extras->state;
-  part.version = state.version();
-  const std::int64_t time = now();
-  PageSize page(bytes_max);
-  for (auto at = state.entries().upper_bound(after); at != state.entries().end(); ++at) {
-    const auto& [key, entry] = *at;
-    if (entry.expires_at != 0 && entry.expires_at <= time) continue;
-    constexpr std::size_t around = 128;  // the names of the members, the version and the time
-    const std::size_t bytes = detail::json_string_size(key) + entry.value.size() + entry.owner.size() + around;
-    if (part.entries.size() == limit || !page.takes(bytes)) {
-      part.more = true;
-      break;
-    }
-    part.entries.emplace_back(key, entry);
-  }
-  return part;
-}
-
-// --- For the application ---
-
-FLUX_DECL ChannelStats ChannelHub::stats_of(const Channel& channel) {
-  ChannelStats stats;
-  stats.channel = channel.name;
-  stats.subscribers = channel.lanes.subscribers();
-  stats.messages = channel.offset;
-  stats.created_at = channel.created_at;
-  stats.last_message_at = channel.published_at;
-  if (channel.extras) {
-    stats.subscribers += channel.extras->listeners.size();
-    stats.present_clients = channel.extras->presence.size();
-    stats.present_users = channel.extras->presence.users();
-  }
-  return stats;
-}
-
-FLUX_DECL std::optional<ChannelStats> ChannelHub::stats(std::string_view name) const {
-  if (is_channel_pattern(name)) {
-    const std::lock_guard lock(patterns_mutex_);
-    const Channel* const pattern = patterns_.find(name);
-    return pattern == nullptr ? std::nullopt : std::optional(stats_of(*pattern));
-  }
-  const std::uint32_t hash = hash_of(name);
-  const ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const Channel* const channel = shard.find(name, hash);
-  return channel == nullptr ? std::nullopt : std::optional(stats_of(*channel));
-}
-
-FLUX_DECL std::vector<ChannelStats> ChannelHub::stats() const {
-  std::vector<ChannelStats> list;
-  for (const ChannelShard& shard : shards_) {
-    const std::lock_guard lock(shard.mutex);
-    shard.each([&](const Channel& channel) { list.push_back(stats_of(channel)); });
-  }
-  const std::lock_guard lock(patterns_mutex_);
-  patterns_.each([&](const Channel& pattern) { list.push_back(stats_of(pattern)); });
-  return list;
 }
 
 }  // namespace flux::features

@@ -43,6 +43,8 @@ class ChannelListener : public std::enable_shared_from_this<ChannelListener> {
   /// Has the queue emptied. `loop`: where, without an executor; null: the server does not run, and the queue is dropped.
   /// Must be called without a lock, because an executor may run its tasks at once.
   void schedule(Backend& backend, const std::shared_ptr<core::Loop>& loop);
+  /// The loops have ended, and dropped the tasks that were to empty the queue.
+  void loops_ended();
   void cancel();
   bool active() const;
 

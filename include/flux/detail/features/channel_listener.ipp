@@ -98,6 +98,10 @@ bool ChannelListener::run(const Call& call) {
   return true;
 }
 
+FLUX_DECL void ChannelListener::loops_ended() {
+  if (!executor_) drop();
+}
+
 FLUX_DECL void ChannelListener::cancel() {
   std::deque<Message> dropped;  // destroyed without the lock
   const std::lock_guard lock(mutex_);

@@ -24,6 +24,10 @@ FLUX_DECL Result<void> check_channel_or_pattern(std::string_view name, std::size
   if (name.find('/') != std::string_view::npos) return wrong("has a \"/\"");
   if (name.find("..") != std::string_view::npos) return wrong("has \"..\"");
   if (!is_channel_pattern(name)) return {};
+  constexpr std::size_t segments_most = 16;  // matching may visit two patterns for each
+  if (channel_segments(name).size() > segments_most) {
+    return wrong("has more than " + std::to_string(segments_most) + " segments, which a pattern may not");
+  }
   for (const std::string_view segment : channel_segments(name)) {
     if (segment != "*" && is_channel_pattern(segment)) return wrong("has a \"*\" that is not a whole segment");
   }

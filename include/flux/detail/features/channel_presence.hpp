@@ -31,20 +31,23 @@ class ChannelPresence {
  public:
   using Clients = std::map<std::uint64_t, PresentClient>;
 
-  struct Entered {
-    const PresentClient& client;
-    bool is_new;         // it was not present before
-    bool first_of_user;  // nor was another client of its user
-  };
   struct Left {
     PresentClient client;
     bool last_of_user;
+  };
+  struct Entered {
+    const PresentClient& client;
+    bool is_new;                 // it was not present before, or as another user
+    bool first_of_user;          // nor was another client of its user
+    std::optional<Left> left{};  // as another user, as whom it has left
   };
 
   /// Puts it in, or replaces the data of one that is present.
   Entered enter(PresentClient client);
   /// None: it was not present.
   std::optional<Left> leave(std::string_view client_id);
+  /// Null: it is not present.
+  const PresentClient* find(std::string_view client_id) const;
   bool has(std::string_view client_id) const { return numbers_.find(client_id) != numbers_.end(); }
   /// Those without a connection that were last seen at or before this time.
   std::vector<SessionId> unseen_since(std::int64_t time) const;

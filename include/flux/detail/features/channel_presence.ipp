@@ -13,9 +13,10 @@ FLUX_DECL ChannelPresence::Entered ChannelPresence::enter(PresentClient client) 
     // The client logged in as another user: count it there.
     if (present.user_id != client.user_id) {
       const std::int64_t joined_at = present.joined_at;
-      leave(client.client_id);
+      auto left = leave(client.client_id);
       client.joined_at = joined_at;
-      return enter(std::move(client));
+      Entered entered = enter(std::move(client));
+      return {entered.client, true, entered.first_of_user, std::move(left)};
     }
     present.data = std::move(client.data);
     present.last_seen_at = client.last_seen_at;
@@ -43,6 +44,11 @@ FLUX_DECL std::optional<ChannelPresence::Left> ChannelPresence::leave(std::strin
     left.last_of_user = false;
   }
   return left;
+}
+
+FLUX_DECL const PresentClient* ChannelPresence::find(std::string_view client_id) const {
+  const auto found = numbers_.find(client_id);
+  return found == numbers_.end() ? nullptr : &clients_.at(found->second);
 }
 
 FLUX_DECL std::vector<SessionId> ChannelPresence::unseen_since(std::int64_t time) const {

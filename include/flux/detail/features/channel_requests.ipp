@@ -113,6 +113,9 @@ FLUX_DECL void history(const HubPtr& hub, Participant& client, const Members& me
 FLUX_DECL void be_present(const HubPtr& hub, Participant& client, const Members& members, const Done& done) {
   const std::string& channel = members.text("channel");
   if (const auto allowed = may_be_present(*hub, client, channel); !allowed) return done(allowed.error());
+  if (const auto counted = ChannelSubscriber::count_publication(hub, client, channel); !counted) {
+    return done(counted.error());
+  }
   ChannelSubscriber* const subscriber = ChannelSubscriber::get(hub, client);
   if (subscriber == nullptr) return;
   const auto present = subscriber->be_present(channel, std::string(members.json("data").value_or("{}")));
@@ -156,9 +159,14 @@ FLUX_DECL void change_state(const HubPtr& hub, Participant& client, const Member
   wish.client = client.id();
   ChannelSubscriber* const subscriber = wish.is_bound ? ChannelSubscriber::get(hub, client) : nullptr;
   if (wish.is_bound && subscriber == nullptr) return;
+  if (const auto counted = ChannelSubscriber::count_publication(hub, client, channel); !counted) {
+    return done(counted.error());
+  }
+  if (subscriber != nullptr) {
+    if (const auto noted = subscriber->note_bound(channel); !noted) return done(noted.error());
+  }
   const auto changed = hub->change_state(channel, wish);
   if (!changed) return done(changed.error());
-  if (subscriber != nullptr && changed->changed) subscriber->note_bound(channel);
   done(answer(state_change_payload(*changed)));
 }
 

@@ -78,8 +78,8 @@ class ChannelSubscriber final : public Subscriber {
   void note_present(std::string_view channel);
   /// The application has ended that.
   void note_absent(std::string_view channel) { std::erase(present_in_, channel); }
-  /// Entries of the channel's state are bound to the client's connection.
-  void note_bound(std::string_view channel);
+  /// Entries of the channel's state will be bound to the client's connection. Errors: limit_exceeded.
+  Result<void> note_bound(std::string_view channel);
   ChannelClient info() const;
 
   FLUX_DECL const void* feature() const noexcept override;
@@ -101,6 +101,7 @@ class ChannelSubscriber final : public Subscriber {
   Participant& client_;
   std::unique_ptr<ChannelReceiver> receiver_;
   ChannelSeats seats_;
+  std::size_t patterns_ = 0;             // of the seats
   std::vector<std::string> present_in_;  // channels
   std::vector<std::string> bound_in_;    // channels
   gate::OperationBuckets rates_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <flux/detail/core/json_object.hpp>
+#include <flux/detail/features/channel_name.hpp>
 #include <flux/detail/features/channel_subscriber.hpp>
 #include <flux/detail/mode.hpp>
 
@@ -88,26 +89,31 @@ FLUX_DECL ChannelSubscriber::ChannelSubscriber(std::shared_ptr<ChannelHub> hub, 
 
 FLUX_DECL Result<ChannelEntry> ChannelSubscriber::subscribe(std::string_view channel, const ChannelSought& sought) {
   if (const ChannelSeat* const seat = seats_.find(channel, hub_->hash_of(channel))) {
-    ChannelEntry entry{hub_->position_of(*seat)};
-    const std::size_t most = hub_->backend().config.limits.answer_bytes_max / 2;
-    if (sought.state) entry.state = hub_->state(channel, no_limit, {}, most);
-    return entry;
+    return hub_->enter_again(*seat, sought.state);
   }
   const std::size_t most = hub_->options().subscriptions_per_client_max;
   if (seats_.size() >= most) {
     return Error(Errc::limit_exceeded, "too many subscriptions: a client may have " + std::to_string(most));
+  }
+  const std::size_t patterns_most = hub_->options().patterns_per_client_max;
+  if (is_channel_pattern(channel) && patterns_ >= patterns_most) {
+    return Error(Errc::limit_exceeded,
+                 "too many subscriptions to patterns: a client may have " + std::to_string(patterns_most));
   }
   const auto granted = client_.grant();
   const bool may_recover =
       static_cast<bool>(hub_->may(granted.get(), hub_->settings_of(channel).options.demands.history, channel));
   auto seat = std::make_unique<ChannelSeat>(ChannelSeat{receiver_.get()});
   auto entry = hub_->enter(*seat, channel, sought, may_recover);
-  if (entry) seats_.add(std::move(seat));
+  if (!entry) return entry;
+  if (seat->channel->is_pattern()) ++patterns_;
+  seats_.add(std::move(seat));
   return entry;
 }
 
 FLUX_DECL void ChannelSubscriber::end(ChannelSeat& seat) {
   const auto taken = seats_.take(seat);
+  if (taken->channel->is_pattern()) --patterns_;
   hub_->leave(*taken);
 }
 
@@ -160,8 +166,14 @@ FLUX_DECL bool ChannelSubscriber::be_absent(std::string_view channel) {
   return hub_->be_absent(name, client_.id());
 }
 
-FLUX_DECL void ChannelSubscriber::note_bound(std::string_view channel) {
-  if (std::find(bound_in_.begin(), bound_in_.end(), channel) == bound_in_.end()) bound_in_.emplace_back(channel);
+FLUX_DECL Result<void> ChannelSubscriber::note_bound(std::string_view channel) {
+  if (std::find(bound_in_.begin(), bound_in_.end(), channel) != bound_in_.end()) return {};
+  const std::size_t most = hub_->options().subscriptions_per_client_max;
+  if (bound_in_.size() >= most) {
+    return Error(Errc::limit_exceeded, "too many channels: a client may bind state in " + std::to_string(most));
+  }
+  bound_in_.emplace_back(channel);
+  return {};
 }
 
 FLUX_DECL ChannelClient ChannelSubscriber::info() const {
@@ -195,7 +207,8 @@ FLUX_DECL std::string ChannelSubscriber::change_view(const ClientView& view, con
 FLUX_DECL bool ChannelSubscriber::catch_up(const Congested& congested, const Send& send) {
   seats_.each([&](ChannelSeat& seat) {
     if (congested()) return false;
-    if (seat.seat.state_known != 0) send(hub_->catch_up(seat));
+    if (seat.seat.state_known == 0) return true;
+    if (const auto newest = hub_->catch_up(seat)) send(newest);
     return true;
   });
   return true;
@@ -213,7 +226,11 @@ FLUX_DECL void ChannelSubscriber::grant_changed() {
   const auto present_in = present_in_;
   for (const std::string& channel : present_in) {
     const std::string& demanded = hub_->settings_of(channel).options.demands.presence;
-    if (!hub_->may(granted.get(), demanded, channel)) be_absent(channel);
+    if (!hub_->may(granted.get(), demanded, channel)) {
+      be_absent(channel);
+    } else {
+      hub_->become(channel, client_.id(), granted ? granted->identity.user_id : std::string());
+    }
   }
   for (const auto& [name, why] : ended) unsubscribe(name);
   // Last, because a client that reads too slowly may be closed by it: then this subscriber is gone.

@@ -29,7 +29,8 @@ struct ChannelExtras {
   ChannelPresence presence;
   std::unique_ptr<ChannelState> state;  // null: there was none yet
   std::vector<std::shared_ptr<ChannelListener>> listeners;
-  core::SharedBytes newest;    // the newest publication, for slow readers; null: none is kept
+  core::SharedBytes newest;                     // the newest publication, for slow readers; null: none is kept
+  std::vector<core::SessionKey> newest_except;  // who do not get it
   std::int64_t active_at = 0;  // when the last subscriber left, or something was published; milliseconds since 1970
   std::size_t place = 0;       // in `ChannelShard::with_extras`
 };

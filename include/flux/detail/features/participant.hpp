@@ -232,6 +232,8 @@ class Participant : public detail::SessionState {
   virtual const ClientView& view() const = 0;
   /// Sends it a notice, if it is open.
   virtual void tell(const Notice& notice) = 0;
+  /// Whether the application may have it receive what it has not asked for itself.
+  virtual bool takes_subscriptions() const { return true; }
   /// The client receives from a feature from now on. Call this before the subscriber takes its seat. Returns false if the
   /// client is closing: then it must not receive, because nobody would tell the subscriber to leave.
   bool subscribe(Subscriber& subscriber) noexcept {

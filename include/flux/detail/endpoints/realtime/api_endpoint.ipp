@@ -58,6 +58,12 @@ FLUX_DECL void respond_error(HttpExchangeState& exchange, const Error& error) {
   exchange.respond(status_of(error.code()), std::move(body), "application/json", std::move(fields));
 }
 
+inline constexpr std::size_t batch_max = 1'000;
+FLUX_DECL Error too_many(std::size_t given) {
+  return {Errc::invalid_message,
+          "at most " + std::to_string(batch_max) + " at once, not " + std::to_string(given) + ": send them in parts"};
+}
+
 /// What administers channels, as system channels do. Errors: forbidden, unauthorized.
 FLUX_DECL Result<void> is_admin(const ApiCaller& caller) {
   const auto& permissions = caller.granted->permissions;
@@ -124,6 +130,7 @@ struct ApiEndpoint::Methods {
   static void broadcast(Api& api, const ApiCaller& caller, const Members& members, const Done& done) {
     const auto list = api_detail::elements_of(*members.json("channels"), api.server_.config.limits.json_depth_max);
     if (!list) return done(list.error());
+    if (list->size() > api_detail::batch_max) return done(api_detail::too_many(list->size()));
     std::string text = "{\"results\":";
     append_json_array(text, *list, [&](std::string_view element) {
       const auto name = element.starts_with('"') ? decode_json_string(element) : std::nullopt;
@@ -321,13 +328,10 @@ FLUX_DECL void ApiEndpoint::answer(const ExchangePtr& exchange, const Method& me
 /// An array is a batch: its answer is an array in the same order, with an error in the place of what failed.
 FLUX_DECL void ApiEndpoint::answer_batch(const ExchangePtr& exchange, const Method& method, const std::string& body,
                                          const ApiCaller& caller) {
-  constexpr std::size_t items_max = 1'000;
   const auto items = api_detail::elements_of(body, server_.config.limits.json_depth_max);
   if (!items) return api_detail::respond_error(*exchange, items.error());
-  if (items->size() > items_max) {
-    return api_detail::respond_error(
-        *exchange, Error(Errc::invalid_message, "a batch has at most " + std::to_string(items_max) + " items, not " +
-                                                    std::to_string(items->size())));
+  if (items->size() > api_detail::batch_max) {
+    return api_detail::respond_error(*exchange, api_detail::too_many(items->size()));
   }
   struct Answers {
     std::vector<std::string> list;
@@ -343,19 +347,20 @@ FLUX_DECL void ApiEndpoint::answer_batch(const ExchangePtr& exchange, const Meth
   if (items->empty()) return finish();
   const std::size_t most = server_.config.limits.answer_bytes_max;
   for (std::size_t i = 0; i < items->size(); ++i) {
-    const auto done = [answers, finish, i, most](Result<std::string> result) {
+    const auto done = [answers, finish, i](const Result<std::string>& result) {
       std::string& answer = answers->list[i];
-      if (result && answers->bytes + result->size() > most && i != 0) {
-        result = Error(Errc::limit_exceeded, "the answers before this one are as much as one answer holds");
-      }
       if (result) {
-        answer = std::move(*result);
+        answer = *result;
       } else {
         api_detail::put_error(answer, result.error());
       }
       answers->bytes += answer.size();
       if (--answers->missing == 0) finish();
     };
+    if (answers->bytes >= most) {
+      done(Error(Errc::limit_exceeded, "the answers before this one are as much as one answer holds"));
+      continue;
+    }
     // Results may come from other loops.
     run(method, (*items)[i], caller, [loop = exchange->loop(), done](Result<std::string> result) {
       loop->dispatch([done, result = std::move(result)] { done(result); });
@@ -383,6 +388,11 @@ FLUX_DECL Result<void> ApiEndpoint::may(const ApiCaller& caller, std::string Cha
 FLUX_DECL Result<std::string> ApiEndpoint::publish(const ApiCaller& caller, const std::string& channel,
                                                    const core::Members& members) {
   if (const auto allowed = may(caller, &ChannelDemands::publish, channel); !allowed) return allowed.error();
+  if (channels_->publish_handler && !api_detail::is_admin(caller)) {
+    return Error(Errc::forbidden,
+                 "the application decides about each publication of a client: publish over a connection, or with the "
+                 "permission \"admin\"");
+  }
   const gate::SenderOf sender(caller);
   features::ChannelSettings& settings = channels_->settings_of(channel);
   if (auto* const rate = server_.client_limits.operations.find("channel_publish")) {

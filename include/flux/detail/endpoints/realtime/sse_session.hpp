@@ -77,6 +77,8 @@ class SseSession final : private core::Outlet,
   bool is_open() const override { return reaches_client(); }
   core::Outlet& outlet() override { return *this; }
   const features::ClientView& view() const override { return *writer_; }
+  /// Its event ids name the channels that it has asked for.
+  bool takes_subscriptions() const override { return false; }
   void stop_reading() override {}
   void resume_reading() override {}
   FLUX_DECL void tell(const features::Notice& notice) override;
@@ -100,6 +102,7 @@ class SseSession final : private core::Outlet,
   void write_event(std::string_view id, std::string_view json);
   /// The same for one encoded by a writer with `Ids::of_client`.
   void write_with_own_id(std::string_view event);
+  std::string own_id() const;
   std::int64_t now() const { return backend().config.clock->unix_ms(); }
 
   transport::Connection* connection_ = nullptr;
@@ -108,6 +111,8 @@ class SseSession final : private core::Outlet,
   std::atomic<bool> withdrawn_{false};
   core::MessageCounter messages_;
   std::vector<Position> positions_;  // of the channels that it is subscribed to: what its next event id names
+  std::vector<Position> earlier_;    // and those that it came with, until all its channels are subscribed
+  std::size_t awaited_ = 0;          // channels that are not subscribed yet
   Disconnect how_{static_cast<CloseCode>(1006), {}};
 };
 

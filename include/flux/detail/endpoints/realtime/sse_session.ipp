@@ -33,6 +33,8 @@ FLUX_DECL void SseSession::opened(transport::Connection& connection, const std::
   if (const auto interval = backend().config.limits.ping_interval; interval.count() != 0) {
     connection.set_deadline(interval);
   }
+  awaited_ = channels.size();
+  if (last) earlier_ = *last;
   for (const std::string& channel : channels) {
     if (is_open()) subscribe(channel, last);
   }
@@ -65,16 +67,20 @@ FLUX_DECL void SseSession::subscribe(const std::string& channel, const std::opti
 FLUX_DECL void SseSession::subscribed(const std::string& channel, const std::optional<Position>& since,
                                       const Result<features::ChannelEntry>& entry) {
   std::string json;
+  if (--awaited_ == 0) earlier_.clear();
   if (!entry) {
     protocol::append_realtime_error(json, {}, entry.error(), now());
     return write_event({}, json);
   }
   protocol::append_realtime_reply(json, "subscribed", {}, features::entry_payload(channel, *entry), now());
-  if (!entry->position.epoch.empty()) {
+  if (const std::string& epoch = entry->position.epoch; !epoch.empty()) {
     // What it has missed follows: until then it is where it was.
-    positions_.push_back(entry->missed.empty() ? entry->position : *since);
+    Position at = entry->position;
+    if (!entry->missed.empty()) at.offset = since->epoch == epoch ? since->offset : 0;
+    std::erase_if(earlier_, [&](const Position& earlier) { return earlier.epoch == epoch; });
+    positions_.push_back(std::move(at));
   }
-  write_event(protocol::event_id(positions_), json);
+  write_event(own_id(), json);
 }
 
 // --- Out ---
@@ -108,6 +114,12 @@ FLUX_DECL void SseSession::close_later(CloseCode code, std::string reason) {
   });
 }
 
+FLUX_DECL std::string SseSession::own_id() const {
+  std::string id = protocol::event_id(positions_);
+  if (earlier_.empty()) return id;
+  return (id.empty() ? id : id + ",") + protocol::event_id(earlier_);
+}
+
 FLUX_DECL void SseSession::write_event(std::string_view id, std::string_view json) {
   std::string event;
   protocol::append_sse_event(event, id, json);
@@ -124,7 +136,7 @@ FLUX_DECL void SseSession::write_with_own_id(std::string_view event) {
     for (Position& at : positions_) {
       if (at.epoch == to.epoch) at.offset = to.offset;
     }
-    write_frames("id: " + protocol::event_id(positions_) + "\n");
+    write_frames("id: " + own_id() + "\n");
   }
   write_frames(event);
 }

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+/// The messages of `/realtime` that the load generator needs.
+namespace flux::bench {
+
+/// The server answers it with an `ack` of this id.
+inline std::string subscribe_channel(std::string_view channel, std::uint64_t id) {
+  std::string text = R"({"type":"subscribe","id":)";
+  text.append(std::to_string(id)).append(R"(,"channel":")").append(channel);
+  return text + "\"}";
+}
+
+/// To all subscribers but the sender.
+inline std::string broadcast_channel(std::string_view channel, std::string_view data) {
+  std::string text = R"({"type":"broadcast","channel":")";
+  text.append(channel).append(R"(","data":)").append(data);
+  return text + "}";
+}
+
+}  // namespace flux::bench
