@@ -52,7 +52,9 @@ const defaults = {
 // Not to be repeated: it would be closed again, see error.hpp. 4401 is, with a new token.
 const finalCodes = new Set([1000, 1002, 1007, 1008, 1009])
 
-const randomId = () => Array.from({length: 4}, () => Math.random().toString(36).slice(2, 10)).join('')
+/** Nobody else can guess it. */
+const randomId = () =>
+  Array.from(globalThis.crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
 
 export class Flux extends Emitter {
   #options

@@ -165,11 +165,12 @@ TEST_CASE("channels: presence of clients of every protocol ends with their conne
 
 TEST_CASE("channels: the application acts for clients, and asks about them") {
   Scene scene;
-  flux::SessionId id;
-  scene.channels.on_publish([&](flux::ChannelPublish& event) { id = event.session.id(); });
+  Awaited<flux::SessionId> publisher;
+  scene.channels.on_publish([&](flux::ChannelPublish& event) { publisher.set(event.session.id()); });
   const auto port = scene.start();
   RealtimeClient ann(port);
   CHECK(type_of(ann.ask("publish", R"("channel":"x","data":1)")) == "ack");
+  const flux::SessionId id = publisher.get();
   REQUIRE_FALSE(id.empty());
   auto& channels = scene.channels;
   CHECK(answer_of<void>([&](auto done) { channels.subscribe_client(id, "a", done); }).ok());

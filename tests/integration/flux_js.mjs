@@ -17,7 +17,7 @@ import {startServer} from './support/server_program.mjs';
 import {until, within} from './support/wait.mjs';
 
 const {WebSocket} = load('ws');
-const boundMs = 30_000;
+const boundMs = 60_000;
 const start = (...args) => startServer(process.env.FLUX_SERVER, ['--port', '0', '--log', 'error', ...args]);
 const folder = mkdtempSync(join(tmpdir(), 'flux-js-'));
 const channels = join(folder, 'channels.json');
@@ -27,7 +27,7 @@ const clients = [];
 after(() => clients.forEach((client) => client.close()));
 
 function flux(url, options = {}) {
-  const client = new Flux(url, {WebSocket, backoff: 20, backoffMax: 100, timeout: 1_000, heartbeat: 200, ...options});
+  const client = new Flux(url, {WebSocket, backoff: 20, backoffMax: 100, timeout: 10_000, heartbeat: 2_000, ...options});
   clients.push(client);
   return client;
 }
@@ -162,7 +162,7 @@ test('a network that is cut and frozen at random: every publication once and in 
   const seen = [];
   let recoveries = 0;
   for (let i = 0; i < 4; ++i) {
-    const subscription = flux(readers.url, {timeout: 300, heartbeat: 100}).subscribe('a');
+    const subscription = flux(readers.url, {timeout: 1_000, heartbeat: 250}).subscribe('a');
     const got = [];
     seen.push(got);
     subscription.on('message', ({data}) => got.push(data));
@@ -172,7 +172,7 @@ test('a network that is cut and frozen at random: every publication once and in 
     });
     await next(subscription, 'subscribed');
   }
-  const writer = flux(writers.url, {timeout: 300, heartbeat: 100});
+  const writer = flux(writers.url, {timeout: 1_000, heartbeat: 250});
   await opened(writer);
   const published = [];
   for (let i = 0; i < total; ++i) {
