@@ -8,7 +8,7 @@
 #        sh examples/run.sh tokens [PORT [SECONDS_OF_A_TOKEN]]
 #   collab   a drawing board and a conversation; the default
 #   share    text and files, in public and in rooms. Files are kept in build/share-files
-#   channels a notice board on one channel: messages with history, who is here, a poll
+#   channels a notice board: messages with their history, the members present, and a poll
 #   private  private messages over Socket.IO
 #   quiz     a quiz with a host: open the host's link, and the players' in another window
 #   tokens   a chat whose access tokens last a minute: open the moderator's link, and the members' in a private window

@@ -199,7 +199,8 @@ class Channels {
   /// forbidden if the channel has no state; limit_exceeded (`ChannelOptions::state_max`, `state_bytes_max`); overloaded.
   Outcome<ChannelStateChange> set_state(std::string_view channel, std::string_view key, const JsonText& value,
                                         const ChannelStateOptions& options = {});
-  /// Removes one, whoever set it. `version`: only if this is its version. Errors: as above.
+  /// Removes an entry, even one that a client has bound to its connection. With `version`, only if the entry has that
+  /// version. Errors: as for `set_state`.
   Outcome<ChannelStateChange> remove_state(std::string_view channel, std::string_view key,
                                            std::optional<std::uint64_t> version = std::nullopt);
   /// The whole state; empty if the channel does not exist.

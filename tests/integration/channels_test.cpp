@@ -150,7 +150,7 @@ TEST_CASE("channels: presence of clients of every protocol ends with their conne
     const auto present = scene.channels.presence("a");
     REQUIRE(present.size() == 1);
     CHECK(present[0].client_id == text_at(joined, "/clientId"));
-    // The application changes it, and makes somebody present who has no connection.
+    // The application changes its data, and adds a client that has no connection.
     CHECK(scene.channels.update_presence(present[0].client_id, "a", json("2")).ok());
     CHECK(number_at(ann.receive(), "/data") == 2);
     CHECK(scene.channels.update_presence("device 7", "a", json("{}")).ok());

@@ -316,7 +316,7 @@ FLUX_DECL std::size_t ChannelHub::send(Channel& channel, const Publication& publ
                                        const ChannelPost& post, const ChannelListener::Message& message,
                                        Scheduled& scheduled) {
   const auto policy = channel_hub_detail::policy_of(channel.settings->options.slow_readers);
-  // The state before a publication is never asked for: whoever is behind gets the newest one.
+  // Not used: a reader that was congested always gets the newest publication.
   constexpr std::uint64_t state_before = 1;
   channel.lanes.append({"channel_publish", *publication.payload, position.epoch, position.offset}, policy, state_before,
                        post.except, shard_of(channel.hash).mutex);

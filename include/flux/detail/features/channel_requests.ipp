@@ -37,7 +37,7 @@ FLUX_DECL JsonText answer(std::string text) { return detail::CheckedJson::text(s
 FLUX_DECL Result<void> may(ChannelHub& hub, const Participant& client, std::string ChannelDemands::*operation,
                            const std::string& channel) {
   if (auto checked = hub.check_name(channel); !checked) return checked;
-  return hub.may(client.grant().get(), hub.settings_of(channel).options.demands.*operation, channel);
+  return hub.may(client.grant_on_loop(), hub.settings_of(channel).options.demands.*operation, channel);
 }
 
 /// The same for presence, which a channel may not have.
@@ -153,7 +153,8 @@ FLUX_DECL void change_state(const HubPtr& hub, Participant& client, const Member
   const std::string& channel = members.text("channel");
   if (const auto allowed = may(*hub, client, &ChannelDemands::state, channel); !allowed) return done(allowed.error());
   const std::string& key = members.text("key");
-  if (key.empty()) return done(Error(Errc::invalid_message, "key must have 1 to 128 bytes"));
+  if (key.empty())
+    return done(Error(Errc::invalid_message, "key must have 1 to " + std::to_string(channel_key_bytes_max) + " bytes"));
   wish.key = key;
   if (members.has("version")) wish.version = members.number("version");
   wish.client = client.id();
@@ -189,19 +190,17 @@ FLUX_DECL void remove_state(const HubPtr& hub, Participant& client, const Member
   change_state(hub, client, members, {}, done);
 }
 
-inline constexpr std::size_t key_bytes_max = 128;
-
 inline constexpr Member channel = Member{"channel", Kind::name}.required();
 inline constexpr Member epoch{"epoch", Kind::name, nullptr, nullptr, 0, 64};
 inline constexpr Member offset{"offset", Kind::number};
 inline constexpr Member data = Member{"data", Kind::any, &Limits::message_bytes_max}.required();
-inline constexpr Member key{"key", Kind::name, nullptr, nullptr, 0, key_bytes_max};
+inline constexpr Member key{"key", Kind::name, nullptr, nullptr, 0, channel_key_bytes_max};
 inline constexpr Member present_data{"data", Kind::json, &Limits::presence_bytes_max};
 inline constexpr Member limit{"limit", Kind::number, nullptr, nullptr, 1, 1000};
 inline constexpr Member after{"after", Kind::number};
 inline constexpr Member counts{"counts", Kind::flag};
 inline constexpr Member with_state{"state", Kind::flag};
-inline constexpr Member after_key{"after", Kind::name, nullptr, nullptr, 0, key_bytes_max};
+inline constexpr Member after_key{"after", Kind::name, nullptr, nullptr, 0, channel_key_bytes_max};
 inline constexpr Member value = Member{"value", Kind::any, &Limits::message_bytes_max}.required();
 inline constexpr Member version{"version", Kind::number};
 inline constexpr std::uint64_t year_ms = std::uint64_t{365} * 24 * 3'600'000;
@@ -221,7 +220,7 @@ FLUX_DECL Result<std::optional<Position>> position_in(const core::Members& membe
 
 FLUX_DECL void subscribe_client(const std::shared_ptr<ChannelHub>& hub, Participant& client, const std::string& channel,
                                 const ChannelSought& sought, const Participant::Done<ChannelEntry>& done) {
-  const auto allowed = [hub, &client, channel] { return hub->may_subscribe(client.grant().get(), channel); };
+  const auto allowed = [hub, &client, channel] { return hub->may_subscribe(client.grant_on_loop(), channel); };
   if (const auto checked = allowed(); !checked) return done(checked.error());
   ChannelSubscribe event(client.session_handle(), channel);
   client.permitted("channel subscribe", hub->subscribe_handler, event, done,

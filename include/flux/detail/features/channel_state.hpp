@@ -47,7 +47,7 @@ class ChannelState {
 
   /// `count_max` and `bytes_max`: of the keys and values together.
   Outcome change(const StateWish& wish, std::size_t count_max, std::size_t bytes_max);
-  /// Removes an entry, whoever owns it.
+  /// Removes an entry without checking its owner.
   void remove(Entries::iterator entry);
 
   /// Of the newest change; 0: there was none.

@@ -17,6 +17,9 @@
 
 namespace flux::features {
 
+/// Of the keys of publications and of entries of the shared state.
+inline constexpr std::size_t channel_key_bytes_max = 128;
+
 /// A publication that somebody wants to make. `data`: valid JSON. Both ids empty: the application.
 struct ChannelPost {
   std::string_view channel;

@@ -29,7 +29,7 @@ inline std::vector<core::SessionKey> keys_of(const std::vector<SessionId>& clien
 }
 
 inline Result<void> check_publication_key(const std::string& key) {
-  constexpr std::size_t most = 128;
+  constexpr std::size_t most = features::channel_key_bytes_max;
   if (key.size() <= most && core::valid_utf8(key)) return {};
   return Error(Errc::invalid_argument, "the key of a publication must be UTF-8 of at most " + std::to_string(most) +
                                            " bytes, not \"" + core::shown(key) + "\"");
@@ -168,7 +168,7 @@ namespace channels_detail {
 inline Result<ChannelStateChange> change_state(features::ChannelHub& hub, std::string_view channel,
                                                const features::StateWish& wish) {
   if (const auto checked = hub.check_name(channel); !checked) return checked.error();
-  constexpr std::size_t most = 128;
+  constexpr std::size_t most = features::channel_key_bytes_max;
   if (wish.key.empty() || wish.key.size() > most || !core::valid_utf8(wish.key)) {
     return Error(Errc::invalid_argument, "the key of an entry must be UTF-8 of 1 to " + std::to_string(most) +
                                              " bytes, not \"" + core::shown(wish.key) + "\"");

@@ -3,6 +3,7 @@
 #include <flux/detail/core/json_object.hpp>
 #include <flux/detail/endpoints/handshake.hpp>
 #include <flux/detail/endpoints/realtime/api_endpoint.hpp>
+#include <flux/detail/endpoints/realtime/realtime_codec.hpp>
 #include <flux/detail/features/channel_acts.hpp>
 #include <flux/detail/features/channel_payloads.hpp>
 #include <flux/detail/features/channel_requests.hpp>
@@ -41,18 +42,9 @@ FLUX_DECL int status_of(Errc code) noexcept {
   }
 }
 
-FLUX_DECL void put_error(std::string& out, const Error& error) {
-  JsonObject object(out);
-  object.string("code", to_wire_name(error.code())).string("error", error.message());
-  if (const auto time = error.retry_after().count(); time > 0) {
-    object.number("retryAfter", static_cast<std::uint64_t>(time));
-  }
-  object.end();
-}
-
 FLUX_DECL void respond_error(HttpExchangeState& exchange, const Error& error) {
   std::string body;
-  put_error(body, error);
+  protocol::append_realtime_error_object(body, error);
   transport::HttpFields fields;
   if (error.code() == Errc::unauthorized) fields.emplace_back("WWW-Authenticate", "Bearer");
   exchange.respond(status_of(error.code()), std::move(body), "application/json", std::move(fields));
@@ -113,7 +105,7 @@ struct ApiEndpoint::Methods {
   static constexpr Member channels = Member{"channels", Kind::any, &Limits::message_bytes_max}.required();
   static constexpr Member data = Member{"data", Kind::any, &Limits::message_bytes_max}.required();
   static constexpr Member presence = Member{"data", Kind::any, &Limits::presence_bytes_max}.required();
-  static constexpr Member key{"key", Kind::name, nullptr, nullptr, 0, 128};
+  static constexpr Member key{"key", Kind::name, nullptr, nullptr, 0, features::channel_key_bytes_max};
   static constexpr Member client = Member{"client", Kind::name, nullptr, nullptr, 0, 255}.required();
   static constexpr Member some_client{"client", Kind::name, nullptr, nullptr, 0, 255};
   static constexpr Member user{"user", Kind::name, nullptr, nullptr, 0, 1024};
@@ -139,7 +131,7 @@ struct ApiEndpoint::Methods {
       if (published) {
         text += *published;
       } else {
-        api_detail::put_error(text, published.error());
+        protocol::append_realtime_error_object(text, published.error());
       }
     });
     done(text + "}");
@@ -325,7 +317,7 @@ FLUX_DECL void ApiEndpoint::answer(const ExchangePtr& exchange, const Method& me
   });
 }
 
-/// An array is a batch: its answer is an array in the same order, with an error in the place of what failed.
+/// Answers a batch with an array in the same order; a failed item has an error instead of a result.
 FLUX_DECL void ApiEndpoint::answer_batch(const ExchangePtr& exchange, const Method& method, const std::string& body,
                                          const ApiCaller& caller) {
   const auto items = api_detail::elements_of(body, server_.config.limits.json_depth_max);
@@ -352,7 +344,7 @@ FLUX_DECL void ApiEndpoint::answer_batch(const ExchangePtr& exchange, const Meth
       if (result) {
         answer = *result;
       } else {
-        api_detail::put_error(answer, result.error());
+        protocol::append_realtime_error_object(answer, result.error());
       }
       answers->bytes += answer.size();
       if (--answers->missing == 0) finish();

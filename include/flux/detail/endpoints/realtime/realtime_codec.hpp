@@ -34,6 +34,9 @@ struct RealtimeRequest {
 Result<void> read_realtime_request(std::string_view text, const Limits& limits, const features::RequestTable& table,
                                    RealtimeRequest& out);
 
+/// Appends `{code, error, retryAfter?}`.
+void append_realtime_error_object(std::string& out, const Error& error);
+
 /// The messages of the server, as text. Each appends one JSON object to `out`; `now` is its timestamp, in milliseconds since
 /// 1970.
 void append_realtime_notice(std::string& out, const features::Notice& notice, std::int64_t now);

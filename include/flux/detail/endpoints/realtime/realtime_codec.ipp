@@ -164,14 +164,18 @@ FLUX_DECL void append_realtime_event(std::string& out, std::string_view event, s
   realtime_detail::Message(out, "event").members(members).timestamp(now);
 }
 
-FLUX_DECL void append_realtime_error(std::string& out, std::string_view id, const Error& error, std::int64_t now) {
-  std::string members;
-  detail::JsonObject object(members);
+FLUX_DECL void append_realtime_error_object(std::string& out, const Error& error) {
+  detail::JsonObject object(out);
   object.string("code", to_wire_name(error.code())).string("error", error.message());
   if (const auto time = error.retry_after().count(); time > 0) {
     object.number("retryAfter", static_cast<std::uint64_t>(time));
   }
   object.end();
+}
+
+FLUX_DECL void append_realtime_error(std::string& out, std::string_view id, const Error& error, std::int64_t now) {
+  std::string members;
+  append_realtime_error_object(members, error);
   realtime_detail::Message(out, "error").id(id).members(members).timestamp(now);
 }
 
