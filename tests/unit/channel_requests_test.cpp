@@ -769,7 +769,7 @@ TEST_CASE("channels: a subscription of the application works again after its loo
   REQUIRE(listener->push(message));
   listener->schedule(scene.backend, ending);
   ending->shut();
-  ending->context().poll();  // what it had posted to itself keeps it alive
+  ending->context().poll();              // what it had posted to itself keeps it alive
   CHECK_FALSE(listener->push(message));  // a task is expected to run
   listener->loops_ended();
   CHECK(listener->pending_size() == 0);
