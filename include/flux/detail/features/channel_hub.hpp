@@ -4,6 +4,7 @@
 #include <flux/channel_types.hpp>
 #include <flux/detail/features/backend.hpp>
 #include <flux/detail/features/channel_listener.hpp>
+#include <flux/detail/features/channel_log.hpp>
 #include <flux/detail/features/channel_name.hpp>
 #include <flux/detail/features/channel_settings.hpp>
 #include <flux/detail/features/channel_table.hpp>
@@ -28,7 +29,7 @@
 namespace flux::features {
 
 /// Threading: any thread; of a seat on its client's loop.
-class ChannelHub final : public Service, public std::enable_shared_from_this<ChannelHub> {
+class ChannelHub final : public Service, public ChannelLog::Channels, public std::enable_shared_from_this<ChannelHub> {
  public:
   /// Errors: throws `Error` (bad_config).
   ChannelHub(Backend& backend, ChannelsOptions options);
@@ -39,6 +40,7 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
 
   const ChannelsOptions& options() const noexcept { return options_; }
   Backend& backend() const noexcept { return backend_; }
+  FLUX_DECL void prepare() override;
   FLUX_DECL void start(core::Loop& loop) override;
   FLUX_DECL void stop() override;
   FLUX_DECL void add_metrics(core::MetricSet& metrics) const override;
@@ -60,8 +62,20 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
 
   // --- Publications ---
 
-  /// Errors: as for `Channels::publish`.
-  Result<Published> publish(const ChannelPost& post);
+  /// Publishes at once and returns the result. If the publication is to be stored first, returns none: what `make_later()`
+  /// returns is called with the result, on a worker thread or, if the store does not block, before this returns. Errors: as
+  /// for `Channels::publish`.
+  template <class MakeLater>
+  std::optional<Result<Published>> publish(const ChannelPost& post, const MakeLater& make_later) {
+    if (!log_ || !settings_of(post.channel).stored) return publish_now(post);
+    auto repeat = begin_storing(post);
+    if (!repeat) return Result<Published>(repeat.error());
+    if (*repeat) return Result<Published>(**repeat);
+    log_->append(std::make_unique<UnstoredPublication>(post, make_later()));
+    return std::nullopt;
+  }
+  /// Whether publications may wait for the store.
+  bool store_blocks() const noexcept { return log_ && log_->blocks(); }
   /// The publications after `since` or, if there is none, the newest ones: at most `limit`, and `bytes_max` bytes of JSON.
   /// Errors: invalid_argument, if the publications after `since` are not all kept.
   Result<ChannelPart> history(std::string_view name, const std::optional<Position>& since, std::size_t limit,
@@ -129,8 +143,20 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
   Result<Channel*> get_pattern(std::string_view name);
   Result<Channel*> channel_for(ChannelShard& shard, const ChannelPost& post, std::uint32_t hash);
   Result<void> takes_messages(const Channel& channel) const;
+  Result<void> check(const ChannelPost& post) const;
+  Result<Published> publish_now(const ChannelPost& post);
+  Result<std::optional<Published>> begin_storing(const ChannelPost& post);
+  FLUX_DECL ChannelAppend next_append(const ChannelLog::Batch& pending, ChannelLog::Batch& taken,
+                                      ChannelLog::Batch& repeats) override;
+  FLUX_DECL Published send_stored(const UnstoredPublication& stored) override;
+  FLUX_DECL void settle(const UnstoredPublication& pending) override;
+  void restore(StoredChannel stored);
+  Published send_to_all(ChannelShard& shard, Channel* channel, const std::vector<Channel*>& patterns,
+                        const ChannelPost& post, std::int64_t time, Scheduled& scheduled);
+  void schedule(const Scheduled& scheduled);
   Result<std::optional<Published>> repeat_of(Channel& channel, const ChannelPost& post, const std::string& key);
-  std::vector<Channel*> patterns_matching(std::string_view channel) const;
+  Result<void> takes_messages(const std::vector<Channel*>& patterns, std::string_view channel) const;
+  std::vector<Channel*> patterns_matching(std::string_view channel, std::unique_lock<std::mutex>& patterns_lock) const;
   std::size_t send(Channel& channel, const Publication& publication, const Position& position, const ChannelPost& post,
                    const ChannelListener::Message& message, Scheduled& scheduled);
   std::size_t send_to_pattern(Channel& pattern, const Publication& publication, const ChannelPost& post,
@@ -155,6 +181,8 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
   ChannelNamespaces namespaces_;
   const core::SeededHash hash_;
   core::KeySequence epochs_;
+  const std::unique_ptr<ChannelLog> log_;  // null: histories end with the process
+  bool is_restored_ = false;
   std::array<ChannelShard, shards_count> shards_;
   mutable std::mutex patterns_mutex_;  // guards the patterns and their channels; locked after a shard's
   ChannelPatterns patterns_;
@@ -173,4 +201,5 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
 #if defined(FLUX_HEADER_ONLY)
 #include <flux/detail/features/channel_contents.ipp>
 #include <flux/detail/features/channel_hub.ipp>
+#include <flux/detail/features/channel_stored.ipp>
 #endif

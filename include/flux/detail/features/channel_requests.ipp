@@ -72,9 +72,11 @@ FLUX_DECL void publish_permitted(const HubPtr& hub, Participant& client, const s
   const std::string id = client.id();
   ChannelPost post{channel, data, key, id, identity ? std::string_view(identity->user_id) : std::string_view()};
   if (to == To::others) post.except.push_back(client.key());
-  const auto published = hub->publish(post);
-  if (!published) return done(published.error());
-  done(answer(published_payload(*published)));
+  const Participant::Done<Published> finish = [done](const Result<Published>& published) {
+    if (!published) return done(published.error());
+    done(answer(published_payload(*published)));
+  };
+  if (const auto published = hub->publish(post, [&] { return client.on_loop(finish); })) finish(*published);
 }
 
 FLUX_DECL void publish(const HubPtr& hub, Participant& client, const Members& members, To to, const Done& done) {

@@ -195,6 +195,13 @@ class Participant : public detail::SessionState {
   // --- For features that act for clients, and send to them, by themselves ---
 
   Session session_handle() { return Session(self()); }
+  /// Wraps `done` for a result that may be produced on any thread: it is passed on, on the loop.
+  template <class T>
+  Done<T> on_loop(const Done<T>& done) {
+    return [self = self(), done](Result<T> result) {
+      self->loop()->dispatch([self, done, result = std::move(result)] { done(result); });
+    };
+  }
 
   /// The one place that asks the application whether the client may do something. If its handler refuses, throws or
   /// changes `event` to something invalid, `done` gets the error. Otherwise, or without a handler, `then` is called with
@@ -393,9 +400,6 @@ class Participant : public detail::SessionState {
                       const Done<Position>& done);
   void share_unasked(const RoomPtr& room, SharedItem item, const Done<Position>& done);
   void share_permitted(const RoomPtr& room, JsonText data, FileHoldPtr hold, const Done<Position>& done);
-  /// Wraps `done` for a result that may be produced on any thread: it is passed on, on the loop.
-  template <class T>
-  Done<T> on_loop(const Done<T>& done);
   /// Passes the reply to `done` when the application has given it. `handler`: which one owes it, for the log.
   void await_reply(core::OwedAnswer<JsonText>& owed, const std::string& handler, const Done<JsonText>& done);
   Result<JsonText> checked_reply(const std::string& handler, Result<JsonText> answer);

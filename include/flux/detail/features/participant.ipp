@@ -258,13 +258,6 @@ FLUX_DECL bool Participant::forget_answered() {
 }
 
 template <class T>
-Participant::Done<T> Participant::on_loop(const Done<T>& done) {
-  return [self = self(), done](Result<T> result) {
-    self->loop()->dispatch([self, done, result = std::move(result)] { done(result); });
-  };
-}
-
-template <class T>
 Participant::Done<T> Participant::holding_requests(Done<T> done) {
   hold_requests();
   return [self = self(), done = std::move(done)](const Result<T>& result) {
