@@ -95,6 +95,37 @@ function channel_idle() {
   };
 }
 
+/// A whole server with a million subscriptions.
+function channel_million() {
+  const load = ['idle', '--protocol', 'channels', '--conns', 10_000, '--subscriptions', 100];
+  return {
+    name: 'channel_million',
+    sides: { flux: flux(...load) },
+    rows: [
+      {
+        title: '10,000 connections with 100 subscriptions each: resident memory of all',
+        side: 'flux', figure: 'resident_bytes_grown', unit: 'B', most: 512 * 2 ** 20,
+      },
+    ],
+  };
+}
+
+/// 1,000 channels, in each of which every client has missed one publication.
+function channel_recover() {
+  const load = ['recover', '--conns', 10_000, '--subscriptions', 10];
+  return {
+    name: 'channel_recover',
+    sides: { flux: { ...flux(...load), options: ['--channel-history', '10'] } },
+    valid: (run) => run.missed === 100_000 || `only ${run.missed} of 100,000 publications were recovered`,
+    rows: [
+      {
+        title: '10,000 connections come back with 10 positions each: until all have what they missed',
+        side: 'flux', figure: 'seconds_to_all', unit: 's', most: 3,
+      },
+    ],
+  };
+}
+
 function socketio_fanout(window, ratio_most, { seconds, delivered_bytes }) {
   const load = ['fanout', '--window', window, '--secs', seconds];
   const title = `room of 1,000 Socket.IO clients, ${window} in flight: CPU per delivered frame`;
@@ -269,6 +300,8 @@ export function experiments(setup) {
     channel_fanout(1, 1.1, setup),
     channel_fanout(8, 1.1, setup),
     channel_idle(),
+    channel_million(),
+    channel_recover(),
     socketio_fanout(1, 1.1, setup),
     socketio_fanout(8, 1.15, setup),
     socketio_idle(),
