@@ -80,6 +80,25 @@ function channel_fanout(window, ratio_most, { seconds, delivered_bytes }) {
   };
 }
 
+/// The floor sends frames of the size of the data of an event, which also has an id.
+function channel_events(window, { seconds, delivered_bytes }) {
+  const load = ['fanout', '--window', window, '--secs', seconds];
+  return {
+    name: `channel_events_${window}`,
+    frames_of: 'events',
+    sides: {
+      floor: floor(...load, '--protocol', 'raw', '--payload-bytes', delivered_bytes?.events),
+      flux: flux(...load, '--protocol', 'events'),
+    },
+    rows: [
+      {
+        title: `channel of 1,000 readers of server-sent events, ${window} in flight: CPU per delivered event`,
+        side: 'flux', against: 'floor', ...cost, ratio_most: 1.25,
+      },
+    ],
+  };
+}
+
 /// A connection alone takes less than 1,200 bytes; so this bounds a subscription to 250.
 function channel_idle() {
   const load = ['idle', '--protocol', 'channels', '--conns', 1_000, '--subscriptions', 100];
@@ -299,6 +318,8 @@ export function experiments(setup) {
     rooms_echo(setup),
     channel_fanout(1, 1.1, setup),
     channel_fanout(8, 1.1, setup),
+    channel_events(1, setup),
+    channel_events(8, setup),
     channel_idle(),
     channel_million(),
     channel_recover(),

@@ -44,10 +44,11 @@ struct ProtocolInfo {
   std::string_view path;
 };
 
-constexpr std::array<ProtocolInfo, 5> protocol_infos{{
+constexpr std::array<ProtocolInfo, 6> protocol_infos{{
     {Protocol::live, "live", "/live"},
     {Protocol::raw, "raw", "/live"},
     {Protocol::channels, "channels", "/realtime"},
+    {Protocol::events, "events", "/realtime"},
     {Protocol::socketio, "socketio", "/socket.io/?EIO=4&transport=websocket"},
     {Protocol::polling, "polling", "/socket.io/?EIO=4&transport=polling"},
 }};
@@ -65,7 +66,7 @@ Protocol parse_protocol(std::string_view option, std::string_view text) {
   for (const ProtocolInfo& info : protocol_infos) {
     if (info.name == text) return info.protocol;
   }
-  throw UsageError(std::string(option) + " takes live, raw, channels, socketio or polling");
+  throw UsageError(std::string(option) + " takes live, raw, channels, events, socketio or polling");
 }
 
 bool parse_headers(std::string_view option, std::string_view text) {
@@ -216,6 +217,9 @@ void check_rooms(const Options& options) {
   }
   const bool on_channels = options.protocol == Protocol::channels;
   if (options.subscriptions > 0 && !on_channels) throw UsageError("--subscriptions needs --protocol channels");
+  if (options.protocol == Protocol::events && options.mode != Mode::fanout) {
+    throw UsageError("--protocol events is for fanout");
+  }
   if (options.mode == Mode::recover && !on_channels) throw UsageError("recover needs --protocol channels");
   if (options.browser && options.protocol == Protocol::polling) {
     throw UsageError("--headers needs a protocol over WebSocket");

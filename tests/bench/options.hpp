@@ -18,6 +18,7 @@ enum class Protocol {
   live,
   raw,       ///< WebSocket; the path is one room, or an echo endpoint
   channels,  ///< `/realtime`; a room is a channel
+  events,    ///< the same, where all but the sender have server-sent events; only for fanout
   socketio,  ///< data sharing over Socket.IO, over WebSocket
   polling    ///< the same over HTTP long-polling
 };
