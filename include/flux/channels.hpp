@@ -17,9 +17,13 @@
 // Clients of every protocol take part: those of `/realtime` (below), of protocol live and of data sharing. In the last two
 // the requests are called `channel_subscribe` and so on, with the members in the payload, and what the server sends
 // likewise; in `/realtime` they have no prefix, and the members are beside `type`. `?` marks what may be left out:
-// - `subscribe {channel, epoch?, offset?}`: ack `{channel, epoch, offset, recovered?, reason?}`. `channel` may be a pattern.
+// - `subscribe {channel, epoch?, offset?, accessToken?}`: ack `{channel, epoch, offset, recovered?, reason?}`. `channel` may be a pattern.
 //   A client that comes back sends the position that it has: `recovered: true` says that the publications that follow the
 //   ack are exactly those that it missed, in order; `recovered: false`, with the reason, that it must read the state anew.
+//   `accessToken` is a token for this channel: whatever the gate verifies (`flux::Auth`, or `on_token`), without a user or of
+//   the client's own, whose permissions count instead of the client's. `read:orders:5` covers "orders:5" and "orders:5:…"
+//   alone: so a backend can let a client into one private channel. When the token expires or is revoked, so does the
+//   subscription; subscribing again with a new token extends it.
 // - `unsubscribe {channel}`
 // - `publish {channel, data, key?}`: to all subscribers, the sender included if it is one; ack `{epoch?, offset?}`, without
 //   them if the channel does not exist, because nobody is subscribed to it. `key`, at most 128 bytes, names the publication:
@@ -46,7 +50,8 @@
 //   true` and `last: true` say that the user, who may have several connections, came with this one and went with it.
 // - `state {channel, key, value, version, boundTo?, expiresAt?, clientId?}`, or `{channel, key, removed: true, version,
 //   clientId?}`: an entry has changed.
-// - `unsubscribed {channel, reason}`: the client may no longer read the channel, or the application ended the subscription.
+// - `unsubscribed {channel, reason?, code?}`: the client may no longer read the channel, with the code of that error
+//   (UNAUTHORIZED: with a new token it may), or the application ended the subscription.
 // Present is `{clientId, userId?, data, joinedAt, lastSeenAt}`. Times are milliseconds since 1970. In `/realtime` every message
 // of the server has a `timestamp`; an error is `{type: "error", id?, code, error, retryAfter?}`, an ack `{type: "ack", id, …}`;
 // and there are `ping`, answered with `pong`, and `refresh {accessToken}`, which replaces the client's grant: ack

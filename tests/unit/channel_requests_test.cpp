@@ -317,6 +317,85 @@ TEST_CASE("channels: permissions, and a grant that changes while the client is s
   CHECK(s.heard(reader).empty());
 }
 
+TEST_CASE("channels: a token for one channel counts instead of the client's grant, until it ends", "[channels]") {
+  auto options = with_history(10);
+  options.namespaces = {{"secret", {.history_max = 10}}};
+  Station s(std::move(options));
+  with_auth(s);
+  s.backend.admitted.start(s.loops[0]);
+  std::string shown;
+  s.backend.gate.token = [&](TokenRequest& request) {
+    shown = request.payload().text();
+    if (request.token() == "bad") return request.refuse("no such token");
+    Grant grant{{}, {"read:secret:5"}, s.in(60s), {}, "credential"};
+    if (request.token() != "anybody's") grant.identity.user_id = request.token();
+    request.accept(std::move(grant));
+  };
+  Client& ann = s.with({"write:secret"}, "ann");
+  const auto subscribe = [&](const std::string& channel, const std::string& token) {
+    return s.masked(s.ask(ann, "subscribe", R"({"channel":")" + channel + R"(","accessToken":")" + token + "\"}"));
+  };
+  const std::string ack = R"({"channel":"secret:5","epoch":"E","offset":0})";
+  CHECK(s.ask(ann, "subscribe", R"({"channel":"secret:5"})") ==
+        "FORBIDDEN: Insufficient permissions for channel: secret:5");
+  CHECK(subscribe("secret:5", "bad") == "UNAUTHORIZED: no such token");
+  CHECK(subscribe("secret:5", "ben") == "UNAUTHORIZED: the token is another user's");
+  CHECK(subscribe("secret:6", "ann") == "FORBIDDEN: Insufficient permissions for channel: secret:6");
+  CHECK(subscribe("secret:*", "ann") == "FORBIDDEN: Insufficient permissions for channel: secret:*");
+  CHECK(subscribe("secret:5", "ann") == ack);
+  CHECK(shown == R"({"channel":"secret:5","accessToken":"ann"})");
+  CHECK(ann.grant()->permissions == std::vector<std::string>{"write:secret"});
+  s.publish({"secret:5", "1"}).value();
+  CHECK(s.heard_data(ann) == "1 ");
+
+  const std::string epoch = s.epoch_of("secret:5");
+  SECTION("a change of the client's own grant does not end it") {
+    ann.change_grant(Grant{{"ann", "ann", {}, {}, true}, {"write:other"}}).value();
+    s.publish({"secret:5", "2"}).value();
+    CHECK(s.heard_data(ann) == "2 ");
+    CHECK(ann.told.empty());
+  }
+  SECTION("it expires; with a new one the client recovers") {
+    s.loops.advance(59s);
+    s.loops.settle();
+    CHECK(ann.told.empty());
+    s.loops.advance(2s);
+    s.loops.settle();
+    CHECK(
+        std::exchange(ann.told, {}) ==
+        Lines{R"(channel_unsubscribed {"channel":"secret:5","reason":"the token has expired","code":"UNAUTHORIZED"})"});
+    s.publish({"secret:5", "2"}).value();
+    CHECK(s.heard_data(ann).empty());
+    CHECK(ann.connected());
+    CHECK(s.masked(s.ask(ann, "subscribe",
+                         R"({"channel":"secret:5","accessToken":"anybody's","offset":1,"epoch":")" + epoch + "\"}")) ==
+          R"({"channel":"secret:5","epoch":"E","offset":2,"recovered":true})");
+    CHECK(s.told_data(ann) == "2 ");
+  }
+  SECTION("subscribing again extends it") {
+    s.loops.advance(40s);
+    s.loops.settle();
+    CHECK_THAT(subscribe("secret:5", "ann"), Catch::Matchers::ContainsSubstring(R"("offset":1)"));
+    s.loops.advance(40s);
+    s.loops.settle();
+    CHECK(ann.told.empty());
+    s.loops.advance(22s);
+    s.loops.settle();
+    CHECK(ann.told.size() == 1);
+  }
+  SECTION("it is revoked: the subscription ends, the client stays") {
+    CHECK(s.backend.end_access(RevocationKind::credential, "credential", "revoked") == 1);
+    s.loops.settle();
+    CHECK(ann.told == Lines{R"(channel_unsubscribed {"channel":"secret:5","reason":"revoked","code":"UNAUTHORIZED"})"});
+    CHECK(ann.connected());
+  }
+  SECTION("nothing of it is left") {
+    const bool leaves = GENERATE(true, false);
+    leaves ? ann.go() : (void)s.ask(ann, "unsubscribe", R"({"channel":"secret:5"})");
+    CHECK(s.backend.end_access(RevocationKind::credential, "credential", "revoked") == 0);
+  }
+}
+
 TEST_CASE("channels: system channels need admin, also where nobody is authenticated", "[channels]") {
   Station s;
   Client& anybody = s.client();

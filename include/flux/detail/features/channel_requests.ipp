@@ -51,11 +51,21 @@ FLUX_DECL void subscribe(const HubPtr& hub, Participant& client, const Members& 
   const std::string& channel = members.text("channel");
   const auto since = position_in(members);
   if (!since) return done(since.error());
-  subscribe_client(hub, client, channel, {*since, members.flag("state")},
-                   [channel, done](const Result<ChannelEntry>& entry) {
-                     if (!entry) return done(entry.error());
-                     done(answer(entry_payload(channel, *entry)));
-                   });
+  ChannelSought sought{*since, members.flag("state")};
+  const Participant::Done<ChannelEntry> finish = [channel, done](const Result<ChannelEntry>& entry) {
+    if (!entry) return done(entry.error());
+    done(answer(entry_payload(channel, *entry)));
+  };
+  if (!members.has("accessToken")) return subscribe_client(hub, client, channel, sought, finish);
+  const std::string& token = members.text("accessToken");
+  std::string shown;
+  detail::JsonObject(shown).string("channel", channel).string("accessToken", token).end();
+  client.verify(token, answer(std::move(shown)),
+                [hub, &client, channel, sought, finish](const Result<Grant>& granted) mutable {
+                  if (!granted) return finish(granted.error());
+                  sought.token = std::make_shared<const Grant>(*granted);
+                  subscribe_client(hub, client, channel, sought, finish);
+                });
 }
 
 /// Not being subscribed is success, too.
@@ -201,6 +211,7 @@ inline constexpr Member present_data{"data", Kind::json, &Limits::presence_bytes
 inline constexpr Member limit{"limit", Kind::number, nullptr, nullptr, 1, 1000};
 inline constexpr Member after{"after", Kind::number};
 inline constexpr Member counts{"counts", Kind::flag};
+inline constexpr Member token{"accessToken", Kind::name, &Limits::head_bytes_max};
 inline constexpr Member with_state{"state", Kind::flag};
 inline constexpr Member after_key{"after", Kind::name, nullptr, nullptr, 0, channel_key_bytes_max};
 inline constexpr Member value = Member{"value", Kind::any, &Limits::message_bytes_max}.required();
@@ -222,7 +233,11 @@ FLUX_DECL Result<std::optional<Position>> position_in(const core::Members& membe
 
 FLUX_DECL void subscribe_client(const std::shared_ptr<ChannelHub>& hub, Participant& client, const std::string& channel,
                                 const ChannelSought& sought, const Participant::Done<ChannelEntry>& done) {
-  const auto allowed = [hub, &client, channel] { return hub->may_subscribe(client.grant_on_loop(), channel); };
+  const auto allowed = [hub, &client, channel, token = sought.token]() -> Result<void> {
+    if (!token) return hub->may_subscribe(client.grant_on_loop(), channel);
+    if (auto valid = hub->backend().gate.still_valid(token.get()); !valid) return valid;
+    return hub->may_subscribe(token.get(), channel);
+  };
   if (const auto checked = allowed(); !checked) return done(checked.error());
   ChannelSubscribe event(client.session_handle(), channel);
   client.permitted("channel subscribe", hub->subscribe_handler, event, done,
@@ -254,7 +269,7 @@ FLUX_DECL std::vector<Request> channel_requests(const std::shared_ptr<ChannelHub
     };
   };
   return {
-      {{"channel_subscribe", {d::channel, d::epoch, d::offset, d::with_state}}, act(d::subscribe)},
+      {{"channel_subscribe", {d::channel, d::epoch, d::offset, d::with_state, d::token}}, act(d::subscribe)},
       {{"channel_unsubscribe", {d::channel}}, act(d::unsubscribe)},
       {{"channel_publish", {d::channel, d::data, d::key}}, publish(d::To::all)},
       {{"channel_broadcast", {d::channel, d::data, d::key}}, publish(d::To::others)},
