@@ -133,9 +133,9 @@ class MemoryChannelStore final : public flux::ChannelStore {
     auto& channel = channels_[append.channel];
     if (channel.epoch != append.epoch) channel = {append.channel, append.epoch, 0, {}};
     const flux::Offset first = append.publications.front().offset;
-    std::erase_if(channel.publications,
-                  [&](const auto& one) { return one.offset < append.first_kept || one.offset >= first; });
+    std::erase_if(channel.publications, [&](const auto& one) { return one.offset >= first; });
     channel.publications.insert(channel.publications.end(), append.publications.begin(), append.publications.end());
+    std::erase_if(channel.publications, [&](const auto& one) { return one.offset < append.first_kept; });
     channel.offset = append.publications.back().offset;
     if (failed) return fails();
     return {};
