@@ -205,4 +205,16 @@ struct ChannelPublish : Vetoable {
       : session(std::move(s)), channel(std::move(c)), data(std::move(d)) {}
 };
 
+/// A client wants to set or remove an entry of the shared state. May be vetoed, now or later; the value may be changed.
+/// What ends by itself, with its time or its client's connection, is not asked about.
+struct ChannelStateWrite : Vetoable {
+  Session session;                ///< the client
+  const std::string channel;      ///< the channel
+  const std::string key;          ///< of the entry
+  std::optional<JsonText> value;  ///< at most `Limits::message_bytes_max`; none: the entry is removed
+  /// For flux itself.
+  ChannelStateWrite(Session s, std::string c, std::string k, std::optional<JsonText> v)
+      : session(std::move(s)), channel(std::move(c)), key(std::move(k)), value(std::move(v)) {}
+};
+
 }  // namespace flux

@@ -134,6 +134,7 @@ class Channels {
  public:
   using SubscribeHandler = std::function<void(ChannelSubscribe&)>;  ///< may veto a subscription
   using PublishHandler = std::function<void(ChannelPublish&)>;      ///< may veto a publication, or change it
+  using StateHandler = std::function<void(ChannelStateWrite&)>;     ///< may veto a change of state, or change it
   using Callback = std::function<void(const ChannelMessage&)>;      ///< gets publications
   /// Runs a task somewhere, one after the other: `[&](auto task) { asio::post(strand, std::move(task)); }`.
   using Executor = std::function<void(std::function<void()>)>;
@@ -149,6 +150,9 @@ class Channels {
   void on_subscribe(SubscribeHandler handler);
   /// Called before a client publishes, once its permissions and the limits allow it.
   void on_publish(PublishHandler handler);
+  /// Called before a client changes shared state, once its permissions and the limits allow it: for rules, such as whose
+  /// turn it is, and to react to changes.
+  void on_state(StateHandler handler);
 
   // --- Publishing ---
 

@@ -617,6 +617,43 @@ TEST_CASE("channels: shared state is changed by key, and by version where the cl
   CHECK(s.ask(ben, "state", R"({"channel":"none"})") == R"({"channel":"none","version":0,"entries":[]})");
 }
 
+TEST_CASE("channels: the application may refuse a change of state, or change it, also later", "[channels]") {
+  Station s(with_state());
+  Client& ann = s.client("ann");
+  std::optional<LaterVerdict> later;
+  std::string asked;
+  s.hub->state_handler = [&](ChannelStateWrite& write) {
+    asked += write.session.id() == ann.id() ? "ann " : "? ";
+    asked += write.channel + " " + write.key + " " + (write.value ? write.value->text() : "removed") + "\n";
+    if (write.key == "no") return write.refuse("not your turn");
+    if (write.key == "changed") write.value = JsonText::number(2);
+    if (write.key == "later") later = write.later();
+  };
+  const auto set = [&](const std::string& key) {
+    return s.ask(ann, "state_set", R"({"channel":"a","value":1,"key":")" + key + "\"}");
+  };
+  const auto value_of = [&](const std::string& key) {
+    for (const auto& [name, entry] : s.hub->state("a", 100, {}, 1000).entries) {
+      if (name == key) return entry.value;
+    }
+    return std::string("none");
+  };
+  CHECK(set("yes") == R"({"changed":true,"version":1})");
+  CHECK(set("no") == "FORBIDDEN: not your turn");
+  CHECK(value_of("no") == "none");
+  CHECK(set("changed") == R"({"changed":true,"version":2})");
+  CHECK(value_of("changed") == "2");
+  CHECK(set("later") == "(none)");
+  CHECK(value_of("later") == "none");
+  later->accept();
+  s.loops.settle();
+  CHECK(value_of("later") == "1");
+  asked.clear();
+  CHECK(s.ask(ann, "state_remove", R"({"channel":"a","key":"yes"})") == R"({"changed":true,"version":0})");
+  CHECK(asked == "ann a yes removed\n");
+  CHECK(value_of("yes") == "none");
+}
+
 TEST_CASE("channels: state that is bound to a connection ends with it, and is its client's", "[channels]") {
   Station s(with_state());
   Client& ann = s.client();

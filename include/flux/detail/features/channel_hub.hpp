@@ -37,6 +37,7 @@ class ChannelHub final : public Service, public ChannelLog::Channels, public std
   // Set before the start.
   std::function<void(ChannelSubscribe&)> subscribe_handler;
   std::function<void(ChannelPublish&)> publish_handler;
+  std::function<void(ChannelStateWrite&)> state_handler;
 
   const ChannelsOptions& options() const noexcept { return options_; }
   Backend& backend() const noexcept { return backend_; }

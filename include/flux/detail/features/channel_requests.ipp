@@ -19,6 +19,12 @@ FLUX_DECL Result<void> check_changed(ChannelPublish& event, const Limits& limits
   return detail::check_size("data", event.data.text().size(), limits.message_bytes_max);
 }
 
+FLUX_DECL Result<void> check_changed(ChannelStateWrite& event, const Limits& limits) {
+  if (!event.value) return {};
+  event.value = detail::relayable(std::move(*event.value));
+  return detail::check_size("value", event.value->text().size(), limits.message_bytes_max);
+}
+
 }  // namespace flux
 
 namespace flux::features {
@@ -160,27 +166,42 @@ FLUX_DECL void read_state(const HubPtr& hub, Participant& client, const Members&
   done(answer(state_part_payload(channel, part)));
 }
 
+FLUX_DECL void change_state_permitted(const HubPtr& hub, Participant& client, StateWish wish,
+                                      const ChannelStateWrite& write, const Done& done) {
+  if (const auto allowed = may(*hub, client, &ChannelDemands::state, write.channel); !allowed) {
+    return done(allowed.error());
+  }
+  wish.key = write.key;
+  if (write.value) wish.value = write.value->text();
+  wish.client = client.id();
+  if (wish.is_bound) {
+    ChannelSubscriber* const subscriber = ChannelSubscriber::get(hub, client);
+    if (subscriber == nullptr) return;
+    if (const auto noted = subscriber->note_bound(write.channel); !noted) return done(noted.error());
+  }
+  const auto changed = hub->change_state(write.channel, wish);
+  if (!changed) return done(changed.error());
+  done(answer(state_change_payload(*changed)));
+}
+
+/// `wish`: without key and value. `value`: none removes the entry.
 FLUX_DECL void change_state(const HubPtr& hub, Participant& client, const Members& members, StateWish wish,
-                            const Done& done) {
+                            std::optional<JsonText> value, const Done& done) {
   const std::string& channel = members.text("channel");
   if (const auto allowed = may(*hub, client, &ChannelDemands::state, channel); !allowed) return done(allowed.error());
   const std::string& key = members.text("key");
-  if (key.empty())
+  if (key.empty()) {
     return done(Error(Errc::invalid_message, "key must have 1 to " + std::to_string(channel_key_bytes_max) + " bytes"));
-  wish.key = key;
+  }
   if (members.has("version")) wish.version = members.number("version");
-  wish.client = client.id();
-  ChannelSubscriber* const subscriber = wish.is_bound ? ChannelSubscriber::get(hub, client) : nullptr;
-  if (wish.is_bound && subscriber == nullptr) return;
   if (const auto counted = ChannelSubscriber::count_publication(hub, client, channel); !counted) {
     return done(counted.error());
   }
-  if (subscriber != nullptr) {
-    if (const auto noted = subscriber->note_bound(channel); !noted) return done(noted.error());
-  }
-  const auto changed = hub->change_state(channel, wish);
-  if (!changed) return done(changed.error());
-  done(answer(state_change_payload(*changed)));
+  ChannelStateWrite event(client.session_handle(), channel, key, std::move(value));
+  client.permitted("channel state", hub->state_handler, event, done,
+                   [hub, &client, wish = std::move(wish), done](const ChannelStateWrite& permitted) {
+                     change_state_permitted(hub, client, wish, permitted, done);
+                   });
 }
 
 FLUX_DECL void set_state(const HubPtr& hub, Participant& client, const Members& members, const Done& done) {
@@ -190,16 +211,16 @@ FLUX_DECL void set_state(const HubPtr& hub, Participant& client, const Members& 
       return done(checked.error());
     }
   }
-  StateWish wish{{}, *members.json("value")};
+  StateWish wish;
   if (members.has("ttl")) {
     wish.expires_at = hub->backend().config.clock->unix_ms() + static_cast<std::int64_t>(members.number("ttl"));
   }
   wish.is_bound = members.flag("bound");
-  change_state(hub, client, members, std::move(wish), done);
+  change_state(hub, client, members, std::move(wish), members.copy("value"), done);
 }
 
 FLUX_DECL void remove_state(const HubPtr& hub, Participant& client, const Members& members, const Done& done) {
-  change_state(hub, client, members, {}, done);
+  change_state(hub, client, members, {}, std::nullopt, done);
 }
 
 inline constexpr Member channel = Member{"channel", Kind::name}.required();

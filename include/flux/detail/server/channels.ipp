@@ -83,6 +83,11 @@ FLUX_DECL void Channels::on_publish(PublishHandler handler) {
   hub_->publish_handler = std::move(handler);
 }
 
+FLUX_DECL void Channels::on_state(StateHandler handler) {
+  server_->check_not_running("Channels::on_state");
+  hub_->state_handler = std::move(handler);
+}
+
 namespace channels_detail {
 
 /// As `ChannelHub::publish`, for the application.
