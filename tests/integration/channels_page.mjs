@@ -20,7 +20,6 @@ import {until} from './support/wait.mjs';
 
 const boundMs = 60_000;
 const folder = fileURLToPath(new URL('../../examples/channels', import.meta.url));
-const source = fileURLToPath(new URL('../../src/js', import.meta.url));
 const screenshots = process.env.SCREENSHOT_DIR ?? join(tmpdir(), 'flux-channels-page');
 
 let server;
@@ -30,8 +29,8 @@ const problems = [];
 before(async () => {
   mkdirSync(screenshots, {recursive: true});
   browser = await startBrowser();
-  server = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--static', folder, '--static',
-    `/js=${source}`, '--channels', join(folder, 'channels.json'), '--origin', '*']);
+  server = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--static', folder, '--channels',
+    join(folder, 'channels.json'), '--origin', '*']);
 });
 after(async () => {
   await browser.close();
