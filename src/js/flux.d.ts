@@ -83,9 +83,17 @@ export class Flux extends Emitter<{
   /** `url`: of the server (default: of the page). Connects at once, and again after each interruption. */
   constructor(url?: string, options?: FluxOptions)
   readonly state: State
+  /** When it connects again, in state 'waiting': in ms since 1970. */
+  readonly retryAt: number
   subscribe(channel: string, options?: {state?: boolean; position?: Position}): Subscription
-  /** Joins a room. While there is no connection it is joined on the next one. */
-  join(id: string, presence?: object): Promise<Room>
+  /** A room: the same object until it is left, or its server refuses it. For listeners that are there before it is joined. */
+  room(id: string): Room
+  /**
+   * Joins a room. While there is no connection it is joined on the next one, and so after each interruption. Rejects if the
+   * server refuses it; if that happens later, the room has an `error`. `identity`: what the server verifies, or takes as
+   * the client says it.
+   */
+  join(id: string, presence?: object, identity?: {name?: string; email?: string; accessToken?: string}): Promise<Room>
   call(method: string, payload?: unknown): Promise<any>
   /**
    * Publishes once: the message waits for a connection, and is repeated with the same key until the server has
@@ -96,6 +104,8 @@ export class Flux extends Emitter<{
   broadcast(channel: string, data: unknown): Promise<Position & {repeat?: true}>
   /** Any request of protocol live; rejects at once without a connection. */
   request(type: string, payload?: object): Promise<any>
+  /** Connects now, if it waits to connect again. */
+  retry(): void
   close(): void
 }
 
@@ -148,14 +158,18 @@ export class Room extends Emitter<{
   data: any
   left: {reason?: string}
   closed: {reason?: string}
+  /** It could not be joined again, and is left. */
   error: FluxError
 }> {
   readonly id: string
   readonly connectionId: string | null
   readonly members: Map<string, RoomEntry>
   presence: object
-  /** The members by user: two tabs of one user are one person. */
-  people(): RoomEntry[]
+  /**
+   * The members by user: two tabs of one user are one person, with the entry of this connection or else of the first one.
+   * `personOf`: what entries of one person have in common; their `userId`, by default.
+   */
+  people(personOf?: (entry: RoomEntry) => unknown): RoomEntry[]
   send(event: string, payload?: unknown): Promise<any>
   chat(message: string, metadata?: unknown): Promise<any>
   share(data: object): Promise<any>

@@ -158,6 +158,67 @@ test('rooms: members, events and chat, joined again after an interruption', asyn
   await server.stop();
 });
 
+test('rooms: listeners that are there before it is joined, tabs of one user, and a server that refuses it', async () => {
+  const server = await start();
+  const network = await Network.to(() => server.port);
+  const ann = flux(network.url, {backoff: 1e9, backoffMax: 1e9});
+  const garden = ann.room('garden');
+  assert.equal(ann.room('garden'), garden);
+  const [welcome, joined] = await Promise.all([next(garden, 'joined'), ann.join('garden', {tab: 1}, {name: 'Ann'})]);
+  assert.equal(joined, garden);
+  assert.equal(welcome.presence[garden.connectionId].name, 'Ann');
+  const ben = flux(server.url);
+  await opened(ben);
+  const bens = await ben.join('garden', {tab: 1});
+  await until(() => garden.members.size === 2 && bens.members.size === 2, 'two members', boundMs);
+  assert.equal(garden.people().length, 2);
+  const [person] = bens.people(({presence}) => presence.tab);
+  assert.equal(person.connectionId, bens.connectionId, 'the own entry stands for the person');
+  await bens.update({tab: 2});
+  assert.deepEqual(bens.members.get(bens.connectionId).presence, {tab: 2});
+  assert.equal(bens.people(({presence}) => presence.tab).length, 2);
+
+  const refused = ben.room('cell');
+  const create = (client) => client.request('create_room', {roomId: 'cell', mode: 'live', capacity: 1});
+  await create(ann);
+  await ann.join('cell');
+  await assert.rejects(ben.join('cell'), {code: 'ROOM_FULL'});
+  const cell = ben.room('cell');
+  assert.notEqual(cell, refused, 'it was left');
+
+  // Ann returns when somebody else has taken her place.
+  const anns = ann.room('cell');
+  network.cut();
+  await until(() => ann.state === 'waiting', 'a connection that is lost', boundMs);
+  await until(() => create(ben).then(() => true, () => false), 'the end of the room that she had', boundMs);
+  await ben.join('cell');
+  const lost = next(anns, 'error');
+  ann.retry();
+  assert.equal((await lost).code, 'ROOM_FULL');
+  assert.notEqual(ann.room('cell'), anns);
+  network.end();
+  await server.stop();
+});
+
+test('a client that waits to connect says until when, and connects at once if asked', async () => {
+  const server = await start();
+  const network = await Network.to(() => server.port);
+  const ann = flux(network.url, {backoff: 1e9, backoffMax: 1e9});
+  const garden = await ann.join('garden');
+  await until(() => garden.members.size === 1, 'the room', boundMs);
+  network.cut();
+  await until(() => ann.state === 'waiting', 'a connection that is lost', boundMs);
+  assert.ok(ann.retryAt > Date.now() + boundMs, `${ann.retryAt - Date.now()} ms`);
+  const again = next(garden, 'joined');
+  ann.retry();
+  await again;
+  assert.equal(ann.state, 'open');
+  ann.retry(); // has no effect
+  assert.equal(ann.state, 'open');
+  network.end();
+  await server.stop();
+});
+
 /**
  * Four clients read what one publishes, while their connections are cut and frozen and, with `kills`, the server is killed
  * and started again with what it has stored. Each must get every publication once, and all in one order.
