@@ -14,6 +14,8 @@ export interface FluxOptions {
   timeout?: number
   /** After so much silence the server is asked whether it is there, in ms (20,000). */
   heartbeat?: number
+  /** How long it waits after the function that gives a channel's token has failed, in ms (5,000). */
+  tokenPause?: number
   /** The most messages that wait to be published (1,000). */
   outboxMax?: number
   /** After so many WebSockets that never opened, channels fall back to server-sent events (2). */
@@ -85,7 +87,15 @@ export class Flux extends Emitter<{
   readonly state: State
   /** When it connects again, in state 'waiting': in ms since 1970. */
   readonly retryAt: number
-  subscribe(channel: string, options?: {state?: boolean; position?: Position}): Subscription
+  /**
+   * `token`: for this channel alone, if the client's own does not allow it; a function is asked again when it has ended. Not
+   * over server-sent events.
+   */
+  subscribe(channel: string, options?: {
+    state?: boolean
+    position?: Position
+    token?: string | ((channel: string) => string | Promise<string>)
+  }): Subscription
   /** A room: the same object until it is left, or its server refuses it. For listeners that are there before it is joined. */
   room(id: string): Room
   /**

@@ -44,6 +44,7 @@ const defaults = {
   backoffMax: 30_000,
   timeout: 15_000, // of a request, and of the server's silence once it was asked whether it is there
   heartbeat: 20_000, // after so much silence it is asked
+  tokenPause: 5_000, // after a token for a channel could not be had
   outboxMax: 1_000, // messages that wait for a connection or an answer
   sseAfter: 2, // attempts to open a WebSocket that fail before channels fall back to server-sent events
   sseFor: 60_000, // then a WebSocket is tried again after this
@@ -378,18 +379,32 @@ export class Flux extends Emitter {
 
   // --- Channels ---
 
-  #subscribe(subscription) {
-    const {channel, position, options} = subscription
+  async #subscribe(subscription) {
+    const {channel, options} = subscription
     const socket = this.#socket
-    const payload = {channel, ...position, ...(options.state ? {state: true} : {})}
+    const again = () => this.#subscriptions.get(channel) === subscription && this.#subscribe(subscription)
+    const payload = {channel, ...(options.state ? {state: true} : {})}
+    if (options.token) {
+      try {
+        payload.accessToken = await (typeof options.token === 'function' ? options.token(channel) : options.token)
+      } catch (error) {
+        subscription.emit('error', error)
+        setTimeout(() => socket === this.#socket && again(), this.#options.tokenPause)
+        return
+      }
+      if (socket !== this.#socket || this.#subscriptions.get(channel) !== subscription) return
+    }
+    Object.assign(payload, subscription.position)
     this.#request('channel_subscribe', payload, (answer) => subscription.subscribed(answer), (error) => {
-      const again = () => this.#subscriptions.get(channel) === subscription && this.#subscribe(subscription)
       if (this.#repeats(socket, error, again)) return
       this.forget(subscription)
       subscription.emit('error', error)
       subscription.emit('unsubscribed', {reason: error.message})
     })
   }
+
+  /** Its token has ended: with a new one. */
+  renew(subscription) { this.#subscribe(subscription) }
 
   /** Whether what has failed is done again, on this connection or the next one. */
   #repeats(socket, {code, retryAfter}, again) {
@@ -552,6 +567,8 @@ export class Subscription extends Emitter {
       this.emit('presence', {type: type.slice(9), ...payload})
     } else if (type === 'state') {
       this.#change(payload)
+    } else if (type === 'unsubscribed' && payload.code === 'UNAUTHORIZED' && typeof this.options.token === 'function') {
+      this.#flux.renew(this)
     } else if (type === 'unsubscribed') {
       this.#flux.forget(this)
       this.emit('unsubscribed', payload)

@@ -7,6 +7,7 @@
 
 import assert from 'node:assert/strict';
 import {spawnSync} from 'node:child_process';
+import {createHmac} from 'node:crypto';
 import {once} from 'node:events';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {connect as connectSocket, createServer} from 'node:net';
@@ -321,6 +322,37 @@ test('a server that was restarted says what is lost; presence and bound state ar
   await until(() => ben.state.has('cursor'), 'the cursor', boundMs);
   assert.equal((await ben.members()).members[0].data.here, true);
   network.end();
+  await server.stop();
+});
+
+test('a channel with a token of its own, which is renewed', async () => {
+  const secret = 'flux.js signs its own tokens, for tests';
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const token = (permissions, seconds = 600) => {
+    const claims = {sub: 'ann', permissions, exp: Math.floor(Date.now() / 1000) + seconds};
+    const signed = `${part({alg: 'HS256'})}.${part(claims)}`;
+    return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+  };
+  const server = await startServer(process.env.FLUX_SERVER,
+    ['--port', '0', '--log', 'error', '--require-auth', '--channels', channels, '--channel-history', '100'],
+    {env: {...process.env, FLUX_JWT_SECRET: secret}});
+  const ann = flux(server.url, {token: token(['write:secret']), tokenPause: 10});
+  assert.equal((await next(ann.subscribe('secret:5'), 'error')).code, 'FORBIDDEN');
+  assert.equal((await next(ann.subscribe('secret:6', {token: token(['read:secret:5'])}), 'error')).code, 'FORBIDDEN');
+  let asked = 0;
+  const subscription = ann.subscribe('secret:5', {token: async (channel) => {
+    if (++asked === 1) throw new Error('no token now');
+    return token([`read:${channel}`], asked === 2 ? 2 : 600);
+  }});
+  const got = [];
+  subscription.on('message', ({data}) => got.push(data));
+  const [failed] = await Promise.all([next(subscription, 'error'), next(subscription, 'subscribed')]);
+  assert.equal(failed.message, 'no token now');
+  await subscription.publish(1);
+  assert.equal((await next(subscription, 'subscribed')).recovered, true);
+  await subscription.publish(2);
+  await until(() => got.length === 2, 'both', boundMs);
+  assert.deepEqual([got, asked], [[1, 2], 3]);
   await server.stop();
 });
 
