@@ -112,7 +112,7 @@ class ChannelLog {
   std::mutex& lock_of(const std::string& channel) { return locks_[hash_(channel) % locks_.size()]; }
   void append_batch(std::vector<storage::StoreQueue::PartInTurn> batch);
   void store(const Batch& batch);
-  void store_channel(const Batch& taken, const ChannelAppend& append, Result<void> stored);
+  void store_channel(const Batch& taken, const ChannelAppend& append, const Result<void>& stored);
   Result<std::vector<Result<void>>> append_all(const std::vector<ChannelAppend>& appends);
   void finish(UnstoredPublication& publication);
   std::optional<Removed> next_removal();

@@ -127,7 +127,7 @@ FLUX_DECL void ChannelLog::store(const Batch& batch) {
 }
 
 /// One that the store can't take must not lose the others.
-FLUX_DECL void ChannelLog::store_channel(const Batch& taken, const ChannelAppend& append, Result<void> stored) {
+FLUX_DECL void ChannelLog::store_channel(const Batch& taken, const ChannelAppend& append, const Result<void>& stored) {
   if (!stored && stored.error().code() == Errc::invalid_argument && taken.size() > 1) {
     for (UnstoredPublication* const one : taken) store({one});
     return;

@@ -76,8 +76,8 @@ FLUX_DECL Published ChannelHub::send_stored(const UnstoredPublication& stored) {
   std::unique_lock lock(shard.mutex);
   std::unique_lock patterns_lock(patterns_mutex_, std::defer_lock);
   const auto patterns = patterns_matching(stored.channel, patterns_lock);
-  const Published published = send_to_all(shard, shard.find(stored.channel, hash), patterns, stored.post(),
-                                          stored.publication.timestamp, scheduled);
+  Published published = send_to_all(shard, shard.find(stored.channel, hash), patterns, stored.post(),
+                                    stored.publication.timestamp, scheduled);
   if (patterns_lock.owns_lock()) patterns_lock.unlock();
   lock.unlock();
   schedule(scheduled);

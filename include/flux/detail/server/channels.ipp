@@ -114,7 +114,8 @@ inline auto noting(const std::shared_ptr<features::ChannelHub>& hub, std::string
 FLUX_DECL void Channels::publish(std::string_view channel, const JsonText& data, const PublishOptions& options,
                                  std::function<void(Result<Published>)> done) {
   const auto finish = channels_detail::noting(hub_, channel, std::move(done));
-  auto published = channels_detail::publish(*hub_, channel, data, options, [&] { return finish; });
+  auto published = channels_detail::publish(*hub_, channel, data, options,
+                                            [&]() -> features::UnstoredPublication::Done { return finish; });
   if (published) finish(std::move(*published));
 }
 

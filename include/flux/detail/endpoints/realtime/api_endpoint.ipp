@@ -428,7 +428,7 @@ FLUX_DECL void ApiEndpoint::publish(const ApiCaller& caller, const std::string& 
     done(text + (text.size() > 1 ? "," : "") + "\"reached\":" + std::to_string(published->reached) + "}");
   };
   const auto published = channels_->publish({channel, data, members.text("key"), {}, caller.granted->identity.user_id},
-                                            [&finish] { return finish; });
+                                            [&finish]() -> features::UnstoredPublication::Done { return finish; });
   if (published) finish(*published);
 }
 
