@@ -131,6 +131,24 @@ class ChannelHub final : public Service, public ChannelLog::Channels, public std
   static constexpr std::size_t shards_count = 64;
   using Scheduled = std::vector<std::shared_ptr<ChannelListener>>;
 
+  /// Where a channel is, or would be. Holds its lock.
+  template <class Shard>
+  struct Place {
+    Place(Shard& in, std::string_view name, std::uint32_t hashed)
+        : shard(in), hash(hashed), lock(in.mutex), channel(in.find(name, hashed)) {}
+    Shard& shard;
+    const std::uint32_t hash;
+    const std::lock_guard<std::mutex> lock;
+    Channel* const channel;  // null: there is none
+  };
+  Place<ChannelShard> place_of(std::string_view name) {
+    const std::uint32_t hash = hash_of(name);
+    return {shard_of(hash), name, hash};
+  }
+  Place<const ChannelShard> place_of(std::string_view name) const {
+    const std::uint32_t hash = hash_of(name);
+    return {shard_of(hash), name, hash};
+  }
   ChannelShard& shard_of(std::uint32_t hash) { return shards_[hash % shards_count]; }
   const ChannelShard& shard_of(std::uint32_t hash) const { return shards_[hash % shards_count]; }
   std::mutex& mutex_of(const Channel& channel) {
@@ -140,9 +158,9 @@ class ChannelHub final : public Service, public ChannelLog::Channels, public std
   Position position_of(const Channel& channel) const { return {core::key_text(channel.epoch), channel.offset}; }
 
   Result<std::unique_ptr<Channel>> make(std::string_view name, std::uint32_t hash, ChannelSettings* settings);
-  Result<Channel*> get(ChannelShard& shard, std::string_view name, std::uint32_t hash);
+  Result<Channel*> get(const Place<ChannelShard>& place, std::string_view name);
   Result<Channel*> get_pattern(std::string_view name);
-  Result<Channel*> channel_for(ChannelShard& shard, const ChannelPost& post, std::uint32_t hash);
+  Result<Channel*> channel_for(const Place<ChannelShard>& place, const ChannelPost& post);
   Result<void> takes_messages(const Channel& channel) const;
   Result<void> check(const ChannelPost& post) const;
   Result<Published> publish_now(const ChannelPost& post);

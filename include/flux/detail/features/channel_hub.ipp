@@ -122,13 +122,12 @@ FLUX_DECL Result<std::unique_ptr<Channel>> ChannelHub::make(std::string_view nam
   return std::make_unique<Channel>(name, hash, settings, epochs_.next(), now());
 }
 
-/// Under the shard's lock.
-FLUX_DECL Result<Channel*> ChannelHub::get(ChannelShard& shard, std::string_view name, std::uint32_t hash) {
-  if (Channel* const found = shard.find(name, hash)) return found;
-  auto made = make(name, hash, &settings_of(name));
+FLUX_DECL Result<Channel*> ChannelHub::get(const Place<ChannelShard>& place, std::string_view name) {
+  if (place.channel != nullptr) return place.channel;
+  auto made = make(name, place.hash, &settings_of(name));
   if (!made) return made.error();
-  Channel& channel = shard.add(std::move(*made));
-  if (channel.settings->keeps_history()) shard.extras_of(channel).active_at = channel.created_at;
+  Channel& channel = place.shard.add(std::move(*made));
+  if (channel.settings->keeps_history()) place.shard.extras_of(channel).active_at = channel.created_at;
   return &channel;
 }
 
@@ -203,10 +202,9 @@ FLUX_DECL void ChannelHub::sweep(ChannelShard& shard) {
 // --- Publications ---
 
 /// Null: nobody is subscribed, and nothing is kept.
-FLUX_DECL Result<Channel*> ChannelHub::channel_for(ChannelShard& shard, const ChannelPost& post, std::uint32_t hash) {
-  Channel* const found = shard.find(post.channel, hash);
-  if (found != nullptr || !settings_of(post.channel).keeps_history()) return found;
-  return get(shard, post.channel, hash);
+FLUX_DECL Result<Channel*> ChannelHub::channel_for(const Place<ChannelShard>& place, const ChannelPost& post) {
+  if (place.channel != nullptr || !settings_of(post.channel).keeps_history()) return place.channel;
+  return get(place, post.channel);
 }
 
 FLUX_DECL Result<void> ChannelHub::takes_messages(const Channel& channel) const {
@@ -262,13 +260,11 @@ FLUX_DECL Result<void> ChannelHub::check(const ChannelPost& post) const {
 
 FLUX_DECL Result<Published> ChannelHub::publish_now(const ChannelPost& post) {
   if (const auto checked = check(post); !checked) return checked.error();
-  const std::uint32_t hash = hash_of(post.channel);
-  ChannelShard& shard = shard_of(hash);
   Published published;
   Scheduled scheduled;
   {
-    const std::lock_guard lock(shard.mutex);
-    const auto found = channel_for(shard, post, hash);
+    const auto place = place_of(post.channel);
+    const auto found = channel_for(place, post);
     if (!found) return found.error();
     Channel* const channel = *found;
     if (channel != nullptr) {
@@ -280,7 +276,7 @@ FLUX_DECL Result<Published> ChannelHub::publish_now(const ChannelPost& post) {
     std::unique_lock patterns_lock(patterns_mutex_, std::defer_lock);
     const auto patterns = patterns_matching(post.channel, patterns_lock);
     if (const auto taken = takes_messages(patterns, post.channel); !taken) return taken.error();
-    published = send_to_all(shard, channel, patterns, post, now(), scheduled);
+    published = send_to_all(place.shard, channel, patterns, post, now(), scheduled);
   }
   schedule(scheduled);
   return published;
@@ -390,10 +386,8 @@ FLUX_DECL void ChannelHub::keep(ChannelShard& shard, Channel& channel, const Cha
 FLUX_DECL Result<ChannelPart> ChannelHub::history(std::string_view name, const std::optional<Position>& since,
                                                   std::size_t limit, std::size_t bytes_max) const {
   if (const auto checked = check_name(name); !checked) return checked.error();
-  const std::uint32_t hash = hash_of(name);
-  const ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const Channel* const channel = shard.find(name, hash);
+  const auto place = place_of(name);
+  const Channel* const channel = place.channel;
   ChannelPart part;
   if (channel != nullptr) part.position = position_of(*channel);
   static const flux::features::ChannelHistory::List nothing;
@@ -448,10 +442,8 @@ FLUX_DECL Result<ChannelEntry> ChannelHub::enter(ChannelSeat& seat, std::string_
     }
     return entry;
   }
-  const std::uint32_t hash = hash_of(name);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const auto found = get(shard, name, hash);
+  const auto place = place_of(name);
+  const auto found = get(place, name);
   if (!found) return found.error();
   Channel& channel = **found;
   seat.channel = &channel;
@@ -513,10 +505,8 @@ FLUX_DECL void ChannelHub::leave(ChannelSeat& seat) {
 }
 
 FLUX_DECL std::string ChannelHub::epoch_of(std::string_view name) const {
-  const std::uint32_t hash = hash_of(name);
-  const ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const Channel* const channel = shard.find(name, hash);
+  const auto place = place_of(name);
+  const Channel* const channel = place.channel;
   return channel != nullptr ? core::key_text(channel->epoch) : std::string();
 }
 
@@ -566,12 +556,10 @@ FLUX_DECL Result<void> ChannelHub::add(const std::shared_ptr<ChannelListener>& l
     (*pattern)->pattern_extras().listeners.push_back(listener);
     return {};
   }
-  const std::uint32_t hash = hash_of(name);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const auto channel = get(shard, name, hash);
+  const auto place = place_of(name);
+  const auto channel = get(place, name);
   if (!channel) return channel.error();
-  shard.extras_of(**channel).listeners.push_back(listener);
+  place.shard.extras_of(**channel).listeners.push_back(listener);
   return {};
 }
 
@@ -585,11 +573,9 @@ FLUX_DECL void ChannelHub::remove(const ChannelListener& listener) {
     if (pattern != nullptr && pattern->extras && take_out(*pattern)) remove_if_unused(*pattern);
     return;
   }
-  const std::uint32_t hash = hash_of(listener.name);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  Channel* const channel = shard.find(listener.name, hash);
-  if (channel != nullptr && channel->extras && take_out(*channel)) remove_if_unused(shard, *channel);
+  const auto place = place_of(listener.name);
+  Channel* const channel = place.channel;
+  if (channel != nullptr && channel->extras && take_out(*channel)) remove_if_unused(place.shard, *channel);
 }
 
 }  // namespace flux::features

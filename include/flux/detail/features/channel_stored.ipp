@@ -18,10 +18,8 @@ namespace flux::features {
 /// None: its bytes are counted as pending, until `settle`. Otherwise it is a repetition.
 FLUX_DECL Result<std::optional<Published>> ChannelHub::begin_storing(const ChannelPost& post) {
   if (const auto checked = check(post); !checked) return checked.error();
-  const std::uint32_t hash = hash_of(post.channel);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const auto found = get(shard, post.channel, hash);
+  const auto place = place_of(post.channel);
+  const auto found = get(place, post.channel);
   if (!found) return found.error();
   Channel& channel = **found;
   auto repeat = repeat_of(channel, post, publication_key(post.user_id, post.client_id, post.key));
@@ -30,7 +28,7 @@ FLUX_DECL Result<std::optional<Published>> ChannelHub::begin_storing(const Chann
   std::unique_lock patterns_lock(patterns_mutex_, std::defer_lock);
   const auto patterns = patterns_matching(post.channel, patterns_lock);
   if (const auto taken = takes_messages(patterns, post.channel); !taken) return taken.error();
-  ChannelExtras& extras = shard.extras_of(channel);
+  ChannelExtras& extras = place.shard.extras_of(channel);
   if (const auto reserved = log_->reserve(post.data.size(), extras.storing_bytes); !reserved) return reserved.error();
   extras.storing_bytes += post.data.size();
   return repeat;
@@ -40,10 +38,8 @@ FLUX_DECL Result<std::optional<Published>> ChannelHub::begin_storing(const Chann
 FLUX_DECL ChannelAppend ChannelHub::next_append(const ChannelLog::Batch& pending, ChannelLog::Batch& taken,
                                                 ChannelLog::Batch& repeats) {
   const std::string& name = pending.front()->channel;
-  const std::uint32_t hash = hash_of(name);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  Channel& channel = *shard.find(name, hash);  // is there while something is pending
+  const auto place = place_of(name);
+  Channel& channel = *place.channel;  // is there while something is pending
   const std::int64_t time = now();
   ChannelHistory& history = channel.extras->history;
   history.trim(time);
@@ -70,25 +66,22 @@ FLUX_DECL ChannelAppend ChannelHub::next_append(const ChannelLog::Batch& pending
 }
 
 FLUX_DECL Published ChannelHub::send_stored(const UnstoredPublication& stored) {
-  const std::uint32_t hash = hash_of(stored.channel);
-  ChannelShard& shard = shard_of(hash);
   Scheduled scheduled;
-  std::unique_lock lock(shard.mutex);
-  std::unique_lock patterns_lock(patterns_mutex_, std::defer_lock);
-  const auto patterns = patterns_matching(stored.channel, patterns_lock);
-  Published published = send_to_all(shard, shard.find(stored.channel, hash), patterns, stored.post(),
-                                    stored.publication.timestamp, scheduled);
-  if (patterns_lock.owns_lock()) patterns_lock.unlock();
-  lock.unlock();
+  Published published;
+  {
+    const auto place = place_of(stored.channel);
+    std::unique_lock patterns_lock(patterns_mutex_, std::defer_lock);
+    const auto patterns = patterns_matching(stored.channel, patterns_lock);
+    published =
+        send_to_all(place.shard, place.channel, patterns, stored.post(), stored.publication.timestamp, scheduled);
+  }
   schedule(scheduled);
   return published;
 }
 
 FLUX_DECL void ChannelHub::settle(const UnstoredPublication& pending) {
-  const std::uint32_t hash = hash_of(pending.channel);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  shard.find(pending.channel, hash)->extras->storing_bytes -= pending.bytes();
+  const auto place = place_of(pending.channel);
+  place.channel->extras->storing_bytes -= pending.bytes();
   log_->release(pending.bytes());
 }
 
@@ -120,10 +113,8 @@ FLUX_DECL void ChannelHub::restore(StoredChannel stored) {
   const auto epoch = core::key_from_text(stored.epoch);
   if (!settings_of(stored.name).stored) return;
   if (!epoch) return warn("is left out: its epoch is not one of flux");
-  const std::uint32_t hash = hash_of(stored.name);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const auto found = get(shard, stored.name, hash);  // it exists already if the application has subscribed
+  const auto place = place_of(stored.name);
+  const auto found = get(place, stored.name);  // it exists already if the application has subscribed
   if (!found) return warn("is left out: " + found.error().message());
   Channel& channel = **found;
   if (channel.offset != 0) return warn("is left out: it is there twice");
