@@ -245,7 +245,7 @@ export class Chat {
       // Without a connection it stays pending: `joined` looks for it in the history and sends it again if it is
       // missing.
       if (!this.#pending.has(key) || ['DISCONNECTED', 'CLOSED'].includes(error.code)) return;
-      this.#setState(entry, 'failed', error.message);
+      this.#setState(entry, 'failed', error.code === 'TIMEOUT' ? 'The server did not answer in time.' : error.message);
     }
   }
 

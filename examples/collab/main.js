@@ -23,7 +23,7 @@ const self = {name: '', color: peopleColors[0], cursor: null, browser: recall('b
 remember('browser', 'id', self.browser);
 let flux = null; // the connection, while we want to be in a room
 let room = null; // that room
-let hasJoined = false; // at least once
+let hasJoined = false; // that room, at least once
 let isHere = false;
 let unread = 0;
 
@@ -136,16 +136,23 @@ function leave(notice = '') {
 }
 
 let reports = 0; // not acknowledged yet
+let isOutdated = false; // something has changed since the newest of them
 
-/** Tells the others what has changed about us. Without a connection, the room is joined with it on the next one. */
+/**
+ * Tells the others what has changed about us. On a slow network the newest state is sent when an earlier report has been
+ * acknowledged; without a connection, it is sent when the room is joined on the next one.
+ */
 async function report() {
+  isOutdated = reports >= reportsMax;
+  if (isOutdated) return;
   reports++;
   await room.update({...self}).catch(() => {});
   reports--;
+  if (isOutdated && room) report();
 }
 
 reportCursor(find('paper'), (cursor) => {
-  if (!room || (cursor && reports >= reportsMax)) return; // a slow network
+  if (!room) return;
   self.cursor = cursor;
   report();
 });

@@ -165,6 +165,43 @@ test('cursors: a moving pointer appears at the same place on the other board, un
   await cursor.waitFor({state: 'detached'});
 });
 
+test('cursors: on a slow network, the others get the place where the pointer comes to rest', async () => {
+  const reported = [];
+  const held = [];
+  let isSlow = false;
+  const ivy = await enter('Ivy', laptop, 'slow', (page) =>
+    page.routeWebSocket('**/live', (socket) => {
+      const upstream = socket.connectToServer();
+      const ids = new Set();
+      socket.onMessage((text) => {
+        const {type, id, payload} = JSON.parse(text);
+        if (type === 'update_presence') {
+          ids.add(id);
+          reported.push(payload.presence.cursor);
+        }
+        upstream.send(text);
+      });
+      upstream.onMessage((text) => {
+        if (isSlow && ids.has(JSON.parse(text).id)) held.push(() => socket.send(text));
+        else socket.send(text);
+      });
+    }),
+  );
+  isSlow = true;
+  for (const [x, reports] of [[0.2, 1], [0.3, 2], [0.4, 3]]) {
+    await ivy.mouse.move(...(await onBoard(ivy, x, 0.5)));
+    await until(() => held.length === reports, `report ${reports}`);
+  }
+  await ivy.mouse.move(...(await onBoard(ivy, 0.8, 0.5)));
+  // The page's timers fire in order: after this one, it has tried to report the last place.
+  await ivy.evaluate(() => new Promise((resolve) => setTimeout(() => requestAnimationFrame(() => setTimeout(resolve)), 200)));
+  assert.equal(reported.length, 3, 'no more reports than the network takes');
+  isSlow = false;
+  for (const release of held) release();
+  await until(() => reported.some((cursor) => Math.abs(cursor?.x - 0.8) < 0.01), 'a report of the last place');
+  await ivy.context().close();
+});
+
 test('board: a stroke drawn on one screen appears on the other', async () => {
   await isPainted(ben, 0.5, 0.5, false);
   await draw(ada, [
@@ -339,6 +376,11 @@ test('presence: two tabs of one user are one person, who leaves with the last of
   await second.mouse.move(...(await onBoard(second, 0.5, 0.6)));
   await second.mouse.move(...(await onBoard(second, 0.6, 0.6)));
   await first.locator('.cursor', {hasText: 'Gwen'}).waitFor();
+  for (const [name, page] of Object.entries({laptop: ada, phone: ben})) {
+    await page.click('#people');
+    await shoot(page, `two-tabs-${name}`);
+    await page.keyboard.press('Escape');
+  }
 
   await first.close();
   await hasLeft(firstId);
