@@ -181,7 +181,11 @@ export class Room extends Emitter<{
    */
   people(personOf?: (entry: RoomEntry) => unknown): RoomEntry[]
   send(event: string, payload?: unknown): Promise<any>
-  chat(message: string, metadata?: unknown): Promise<any>
+  /**
+   * `messageId`: to send a message again if it is not known whether the server has stored it (DISCONNECTED, TIMEOUT). With the
+   * same id it is stored and heard once, as long as the user is the same; a client without a user: the connection.
+   */
+  chat(message: string, metadata?: unknown, messageId?: string): Promise<any>
   share(data: object): Promise<any>
   history(query?: {limit?: number; before?: number}): Promise<any>
   update(presence: object): Promise<void>

@@ -630,7 +630,7 @@ export class Room extends Emitter {
   }
 
   send(event, payload) { return this.#ask('broadcast_event', {event, payload}) }
-  chat(message, metadata) { return this.#ask('send_chat', {message, metadata, messageId: randomId()}) }
+  chat(message, metadata, messageId = randomId()) { return this.#ask('send_chat', {message, metadata, messageId}) }
   share(data) { return this.#ask('share', {data}) }
   history(query = {}) { return this.#ask('get_history', query) }
   update(presence) {

@@ -54,6 +54,16 @@ function randomFrom(seed) {
   };
 }
 
+const secret = 'flux.js signs its own tokens, for tests';
+function token(user, permissions = [], seconds = 600) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const claims = {sub: user, permissions, exp: Math.floor(Date.now() / 1000) + seconds};
+  const signed = `${part({alg: 'HS256'})}.${part(claims)}`;
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+}
+const startWithTokens = (...args) => startServer(process.env.FLUX_SERVER,
+  ['--port', '0', '--log', 'error', '--require-auth', ...args], {env: {...process.env, FLUX_JWT_SECRET: secret}});
+
 /** A proxy to `port()` that can cut its connections, or swallow what they carry. */
 class Network {
   pairs = new Set();
@@ -201,6 +211,51 @@ test('rooms: listeners that are there before it is joined, tabs of one user, and
   await server.stop();
 });
 
+test('rooms: two connections of one user are one person, who leaves with the last of them', async () => {
+  const server = await startWithTokens();
+  const join = async (user) => {
+    const client = flux(server.url, {token: token(user)});
+    await opened(client);
+    return {client, room: await client.join('garden')};
+  };
+  const ben = await join('ben');
+  const users = () => ben.room.people().map(({userId}) => userId).sort();
+  const members = (count) => until(() => ben.room.members.size === count, `${count} members`, boundMs);
+  const tabs = [await join('ann'), await join('ann')];
+  await members(3);
+  assert.deepEqual(users(), ['ann', 'ben']);
+  const own = tabs[1].room.people().find(({userId}) => userId === 'ann');
+  assert.equal(own.connectionId, tabs[1].room.connectionId, 'the own entry stands for the person');
+  tabs[0].client.close();
+  await members(2);
+  assert.deepEqual(users(), ['ann', 'ben']);
+  tabs[1].client.close();
+  await members(1);
+  assert.deepEqual(users(), ['ben']);
+  await server.stop();
+});
+
+test('chat: a message that is sent again with its id is stored and heard once', async () => {
+  const server = await startWithTokens();
+  const network = await Network.to(() => server.port);
+  const ann = flux(network.url, {token: token('ann')});
+  await opened(ann);
+  const garden = await ann.join('garden');
+  const heard = [];
+  garden.on('chat', ({message}) => heard.push(message));
+  const first = await garden.chat('hello', undefined, 'm1');
+  const rejoined = next(garden, 'joined');
+  network.cut();
+  await rejoined;
+  assert.equal((await garden.chat('hello', undefined, 'm1')).offset, first.offset);
+  await garden.chat('bye');
+  await until(() => heard.includes('bye'), 'the last message', boundMs);
+  assert.deepEqual(heard, ['hello', 'bye']);
+  assert.equal((await garden.history()).messages.length, 2);
+  network.end();
+  await server.stop();
+});
+
 test('a client that waits to connect says until when, and connects at once if asked', async () => {
   const server = await start();
   const network = await Network.to(() => server.port);
@@ -326,23 +381,14 @@ test('a server that was restarted says what is lost; presence and bound state ar
 });
 
 test('a channel with a token of its own, which is renewed', async () => {
-  const secret = 'flux.js signs its own tokens, for tests';
-  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const token = (permissions, seconds = 600) => {
-    const claims = {sub: 'ann', permissions, exp: Math.floor(Date.now() / 1000) + seconds};
-    const signed = `${part({alg: 'HS256'})}.${part(claims)}`;
-    return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
-  };
-  const server = await startServer(process.env.FLUX_SERVER,
-    ['--port', '0', '--log', 'error', '--require-auth', '--channels', channels, '--channel-history', '100'],
-    {env: {...process.env, FLUX_JWT_SECRET: secret}});
-  const ann = flux(server.url, {token: token(['write:secret']), tokenPause: 10});
+  const server = await startWithTokens('--channels', channels, '--channel-history', '100');
+  const ann = flux(server.url, {token: token('ann', ['write:secret']), tokenPause: 10});
   assert.equal((await next(ann.subscribe('secret:5'), 'error')).code, 'FORBIDDEN');
-  assert.equal((await next(ann.subscribe('secret:6', {token: token(['read:secret:5'])}), 'error')).code, 'FORBIDDEN');
+  assert.equal((await next(ann.subscribe('secret:6', {token: token('ann', ['read:secret:5'])}), 'error')).code, 'FORBIDDEN');
   let asked = 0;
   const subscription = ann.subscribe('secret:5', {token: async (channel) => {
     if (++asked === 1) throw new Error('no token now');
-    return token([`read:${channel}`], asked === 2 ? 2 : 600);
+    return token('ann', [`read:${channel}`], asked === 2 ? 2 : 600);
   }});
   const got = [];
   subscription.on('message', ({data}) => got.push(data));
