@@ -1,5 +1,9 @@
 #pragma once
 
+#if !__has_include(<flux/detail/endpoints/flux_js.hpp>)
+#error "CMake makes flux_js.hpp: link the target flux::header_only, or use the include folder of an installed flux"
+#endif
+
 #include <flux/detail/endpoints/client_script.hpp>
 #include <flux/detail/endpoints/flux_js.hpp>
 #include <flux/detail/gate/cross_origin.hpp>
