@@ -34,8 +34,13 @@ void check_options(const SqlOptions& options) {
   check_timeout(name, "connect_timeout", options.connect_timeout);
 }
 
-Error Database::failed(const std::exception& failure) const {
-  return {Errc::store_failed, std::string(name_.content) + " in " + access_->address + ": " + failure.what()};
+Error Database::failed(const Failure& failure) const {
+  const bool is_refused = failure.kind() == Failure::Kind::bad_value;
+  return {is_refused ? Errc::invalid_argument : Errc::store_failed, text_of(failure)};
+}
+
+std::string Database::text_of(const Failure& failure) const {
+  return std::string(name_.content) + " in " + access_->address + ": " + failure.what();
 }
 
 bool Database::again(ConnectionPool& pool, TimePoint deadline, const Failure& failure, int tries) {

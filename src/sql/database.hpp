@@ -47,7 +47,8 @@ class Database {
   TimePoint deadline() const { return std::chrono::steady_clock::now() + access_->call_timeout; }
   /// The deadline of a start, and of a call that reads everything.
   TimePoint late_deadline() const { return std::chrono::steady_clock::now() + 20 * access_->call_timeout; }
-  Error failed(const std::exception& failure) const;
+  /// The error of a call: invalid_argument if a value does not suit its column, else store_failed.
+  Error failed(const Failure& failure) const;
 
   /// Has `work(connection)` prepare the database. Waits for a free connection until `deadline()`, tries to connect once,
   /// and gives the rest until `late_deadline()`.
@@ -72,6 +73,7 @@ class Database {
   static auto with_connection(ConnectionPool& pool, TimePoint deadline, const Work& work);
   /// Whether to retry after this failure, at once.
   static bool again(ConnectionPool& pool, TimePoint deadline, const Failure& failure, int tries);
+  std::string text_of(const Failure& failure) const;
 
   const StoreName name_;
   const std::shared_ptr<const Access> access_;
@@ -84,7 +86,7 @@ void Database::prepare(const Work& work) {
     (*lease).set_deadline(late_deadline());
     work(*lease);
   } catch (const Failure& failure) {
-    throw failed(failure);
+    throw Error(Errc::store_failed, text_of(failure));
   }
 }
 

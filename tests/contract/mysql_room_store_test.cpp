@@ -58,7 +58,7 @@ TEST_CASE("mysql room store: a name that is too long fails without the rest of i
                                          room_append(stored_room(longest), 1)};
   const auto results = store->append_all(batch);
   CHECK(results[0].ok());
-  CHECK(results[1].error().code() == Errc::store_failed);
+  CHECK(results[1].error().code() == Errc::invalid_argument);
   CHECK_THAT(results[1].error().message(), ContainsSubstring("too long"));
   CHECK(results[2].ok());
   CHECK(loaded(*store).size() == 2);
@@ -79,7 +79,7 @@ TEST_CASE("mysql room store: an item larger than the server accepts fails at onc
   const auto results = store->append_all(batch);
   CHECK(results[0].ok());
   CHECK(results[1].ok());
-  CHECK(results[2].error().code() == Errc::store_failed);
+  CHECK(results[2].error().code() == Errc::invalid_argument);
   CHECK_THAT(results[2].error().message(), ContainsSubstring("max_allowed_packet, " + std::to_string(most)));
   CHECK(results[3].ok());
   CHECK(numbers_of(*store, "r") == "1 2 4 ");
