@@ -101,6 +101,10 @@ class FluxConan(ConanFile):
         if self.options.header_only:
             include = os.path.join(self.source_folder, "include")
             copy(self, "*", src=include, dst=os.path.join(self.package_folder, "include"))
+            script = os.path.join(self.source_folder, "src", "js", "flux.js")
+            header = os.path.join(self.package_folder, "include", "flux", "detail", "endpoints", "flux_js.hpp")
+            make = os.path.join(self.source_folder, "cmake", "client_script.cmake")
+            self.run(f'cmake "-DSCRIPT={script}" "-DHEADER={header}" -P "{make}"')
         else:
             CMake(self).install()
             # CMakeDeps writes the package's CMake files for the user.

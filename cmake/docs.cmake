@@ -11,7 +11,7 @@ set(DOXYGEN_EXCLUDE "${PROJECT_SOURCE_DIR}/include/flux/detail")
 set(DOXYGEN_STRIP_FROM_PATH "${PROJECT_SOURCE_DIR}/include")
 set(DOXYGEN_STRIP_FROM_INC_PATH "${PROJECT_SOURCE_DIR}/include")
 # Private, or parts of a contract's test suite.
-set(DOXYGEN_EXCLUDE_SYMBOLS *::detail flux::features flux::protocol flux::storage *::chat_contract *::room_contract)
+set(DOXYGEN_EXCLUDE_SYMBOLS *::detail flux::features flux::protocol flux::storage *::channel_contract *::chat_contract *::room_contract)
 
 # How comments are written: the first sentence is the summary; the names of paragraphs, see headers.sed.
 set(DOXYGEN_JAVADOC_AUTOBRIEF YES)

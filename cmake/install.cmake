@@ -7,7 +7,7 @@ set_target_properties(flux_asio PROPERTIES EXPORT_NAME asio)
 set_target_properties(flux_rapidjson PROPERTIES EXPORT_NAME rapidjson)
 set_target_properties(flux_header_only PROPERTIES EXPORT_NAME header_only)
 install(TARGETS flux flux_asio flux_rapidjson flux_header_only ${flux_sql_targets} EXPORT flux-targets)
-install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/flux" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/flux" "${flux_generated_dir}/flux" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(EXPORT flux-targets NAMESPACE flux:: DESTINATION "${flux_package_dir}")
 
 configure_package_config_file(

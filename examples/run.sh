@@ -47,8 +47,7 @@ need_to_build
 case $demo in
   collab) set -- --static "$root/examples/collab" "$@" ;;
   channels)
-    set -- --static "$root/examples/channels" --static "/js=$root/src/js" \
-      --channels "$root/examples/channels/channels.json" "$@"
+    set -- --static "$root/examples/channels" --channels "$root/examples/channels/channels.json" "$@"
     ;;
   share)
     need_socketio_client

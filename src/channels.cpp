@@ -12,12 +12,14 @@
 #include <flux/detail/features/channel_hub.ipp>
 #include <flux/detail/features/channel_lanes.ipp>
 #include <flux/detail/features/channel_listener.ipp>
+#include <flux/detail/features/channel_log.ipp>
 #include <flux/detail/features/channel_name.ipp>
 #include <flux/detail/features/channel_payloads.ipp>
 #include <flux/detail/features/channel_presence.ipp>
 #include <flux/detail/features/channel_requests.ipp>
 #include <flux/detail/features/channel_settings.ipp>
 #include <flux/detail/features/channel_state.ipp>
+#include <flux/detail/features/channel_stored.ipp>
 #include <flux/detail/features/channel_subscriber.ipp>
 #include <flux/detail/features/channel_table.ipp>
 #include <flux/detail/server/channels.ipp>

@@ -1,4 +1,5 @@
 // The compiled mode's translation unit of the server, which puts the layers together, and of the public handles.
+#include <flux/detail/endpoints/client_script.ipp>
 #include <flux/detail/endpoints/endpoint_list.ipp>
 #include <flux/detail/endpoints/handshake.ipp>
 #include <flux/detail/endpoints/live/live_endpoint.ipp>

@@ -1,6 +1,6 @@
 // A notice board on one channel. All of it is flux.js: messages with history, presence, shared state, and what was missed.
 
-import {Flux} from './js/flux.js'
+import {Flux} from './flux.js' // the server has it
 
 const animals = ['Otter', 'Heron', 'Badger', 'Lynx', 'Wren', 'Marten', 'Stoat', 'Kite']
 const name = new URLSearchParams(location.search).get('name') ??

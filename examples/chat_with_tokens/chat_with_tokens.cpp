@@ -139,7 +139,7 @@ int main(int count, char** arguments) {
   flux::Server server(config);
   Chat chat(server, valid_for);
   server.static_files("/", folder + "/chat_with_tokens/page");
-  server.static_files("/collab", folder + "/collab");  // its style sheet and its client of protocol live
+  server.static_files("/collab", folder + "/collab");  // its style sheet and a few modules
   flux::stop_on_signals(server);
   server.start();
   const std::string url = server.urls().front();

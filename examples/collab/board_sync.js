@@ -19,7 +19,7 @@ const membersAsked = 5;
 const lossWindowMs = 10_000;
 
 export class BoardSync {
-  #client;
+  #room = null;
   #drawing;
   #board;
   #ownId = null;
@@ -31,23 +31,24 @@ export class BoardSync {
   #sendTimer = 0;
   #lastHere = 0;
 
-  constructor(client, drawing, board) {
-    this.#client = client;
+  constructor(drawing, board) {
     this.#drawing = drawing;
     this.#board = board;
   }
 
-  /** We joined a room; `isReturn` if it is the same room after a lost connection. */
-  joined(ownId, others, isReturn) {
-    this.#ownId = ownId;
+  /** We joined a room of flux.js; `isReturn` if it is the same room after a lost connection. */
+  joined(room, isReturn) {
+    this.#room = room;
+    this.#ownId = room.connectionId;
     this.#askers.clear();
-    this.#askable = [...others].sort().slice(0, membersAsked);
+    const others = [...room.members.keys()].filter((id) => id !== this.#ownId);
+    this.#askable = others.sort().slice(0, membersAsked);
     this.#ask();
     if (isReturn) this.#sendAgain();
   }
 
   lost() {
-    this.#ownId = null;
+    this.#room = this.#ownId = null;
     this.#lastHere = Date.now();
     clearTimeout(this.#patience);
   }
@@ -67,7 +68,7 @@ export class BoardSync {
 
   clear() {
     const at = this.#drawing.clear();
-    this.#client.broadcast('board:clear', {at});
+    this.#send('board:clear', {at});
     this.#cleared();
   }
 
@@ -77,6 +78,11 @@ export class BoardSync {
     else if (event === 'board:clear') this.#applyClear(payload.at);
     else if (event === 'board:request') this.#requested(connectionId, payload);
     else if (event === 'board:snapshot') this.#takeSnapshot(payload);
+  }
+
+  /** What is lost with the connection is sent again by `joined`, and a snapshot is asked for again. */
+  #send(event, payload) {
+    this.#room?.send(event, payload).catch(() => {});
   }
 
   #mergeAll(parts) {
@@ -107,7 +113,7 @@ export class BoardSync {
       if (state.isDirty) parts.push(this.#takePart(stroke, state));
       else if (stroke.done && state.changedAt < old) this.#own.delete(stroke);
     }
-    if (parts.length > 0) this.#client.broadcast('board:stroke', {parts});
+    if (parts.length > 0) this.#send('board:stroke', {parts});
   }
 
   #takePart(stroke, state) {
@@ -122,7 +128,7 @@ export class BoardSync {
     const since = this.#lastHere - lossWindowMs;
     for (const [stroke, state] of this.#own) {
       if (state.changedAt < since) continue;
-      for (const part of partsOf(stroke)) this.#client.broadcast('board:stroke', {parts: [part]});
+      for (const part of partsOf(stroke)) this.#send('board:stroke', {parts: [part]});
       state.sent = stroke.points.length / 3;
       state.isDirty = false;
     }
@@ -132,7 +138,7 @@ export class BoardSync {
     clearTimeout(this.#patience);
     const from = this.#askable[0];
     if (from === undefined) return;
-    this.#client.broadcast('board:request', {from});
+    this.#send('board:request', {from});
     this.#waitForAnswer();
   }
 
@@ -166,7 +172,7 @@ export class BoardSync {
     const {clearedAt} = this.#drawing;
     for (const [part, strokes] of lists.entries()) {
       if (this.#ownId !== ownId) return;
-      this.#client.broadcast('board:snapshot', {to, part, parts: lists.length, clearedAt, strokes});
+      this.#send('board:snapshot', {to, part, parts: lists.length, clearedAt, strokes});
       await new Promise((resolve) => setTimeout(resolve, answerPaceMs));
     }
   }

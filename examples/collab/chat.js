@@ -21,7 +21,7 @@ const timeFormat = new Intl.DateTimeFormat(undefined, {hour: '2-digit', minute: 
 const dayFormat = new Intl.DateTimeFormat(undefined, {weekday: 'long', day: 'numeric', month: 'long'});
 
 export class Chat {
-  #client;
+  #room = null;
   #elements;
   #self;
   #personOf;
@@ -38,7 +38,6 @@ export class Chat {
   #atStart = false;
 
   /**
-   * @param {import('./live_client.js').LiveClient} client
    * @param {{log: HTMLElement, list: HTMLElement, earlier: HTMLButtonElement, note: HTMLElement,
    *     latest: HTMLButtonElement,
    *     form: HTMLFormElement, input: HTMLTextAreaElement, news: HTMLElement}} elements
@@ -46,8 +45,7 @@ export class Chat {
    * @param {(connectionId: string) => {name: string, color: string}|undefined} personOf  the members
    * @param {() => void} onMessage  called for every new message from somebody else
    */
-  constructor(client, elements, self, personOf, onMessage) {
-    this.#client = client;
+  constructor(elements, self, personOf, onMessage) {
     this.#elements = elements;
     this.#self = self;
     this.#personOf = personOf;
@@ -56,11 +54,12 @@ export class Chat {
   }
 
   /**
-   * We joined a room: shows its history, or merges it if we were in that room before. `isUnknown`: the server could not
-   * read it.
+   * We joined a room of flux.js: shows its history, or merges it if we were in that room before. `isUnknown`: the server
+   * could not read it.
    */
-  async joined(connectionId, history, isUnknown = false) {
-    this.#ownIds.add(connectionId);
+  async joined(room, history, isUnknown = false) {
+    this.#room = room;
+    this.#ownIds.add(room.connectionId);
     remember('tab', ownIdsKey, [...this.#ownIds].slice(-ownIdsKept));
     const stored = history ?? [];
     const isFirst = this.#byKey.size === 0;
@@ -240,12 +239,12 @@ export class Chat {
     const {text, key, name, color} = entry;
     this.#showState(entry);
     try {
-      await this.#client.sendChat(text, {key, name, color});
+      await this.#room.chat(text, {key, name, color});
       if (this.#pending.has(key)) this.#setState(entry, 'sent');
     } catch (error) {
       // Without a connection it stays pending: `joined` looks for it in the history and sends it again if it is
       // missing.
-      if (!this.#pending.has(key) || ['CONNECTION_LOST', 'NOT_CONNECTED'].includes(error.code)) return;
+      if (!this.#pending.has(key) || ['DISCONNECTED', 'CLOSED'].includes(error.code)) return;
       this.#setState(entry, 'failed', error.message);
     }
   }
@@ -268,7 +267,7 @@ export class Chat {
     this.#isLoading = true;
     this.#showNotes();
     try {
-      const page = await this.#client.getHistory({limit: pageSize, before: oldest.offset});
+      const {messages: page} = await this.#room.history({limit: pageSize, before: oldest.offset});
       if (visit === this.#visit) this.#atStart = this.#addAll(page) === 0 || page[0].offset === 1;
     } catch {
       // The button stays; scrolling there again retries.
@@ -286,7 +285,7 @@ export class Chat {
     const visit = this.#visit;
     try {
       for (let page = 0; page < pagesToClose; page++) {
-        const messages = await this.#client.getHistory({limit: pageSize, before: oldest.offset});
+        const {messages} = await this.#room.history({limit: pageSize, before: oldest.offset});
         if (visit !== this.#visit) return;
         this.#addAll(messages);
         if (messages.length === 0 || messages.some((message) => known.has(keyOf(message)))) return;

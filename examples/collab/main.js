@@ -1,4 +1,4 @@
-// The page: the lobby, the room with its board and conversation, and their wiring to the client.
+// The page: the lobby, the room with its board and conversation, and their wiring to flux.js, which the server has.
 
 import {Board} from './board.js';
 import {BoardSync} from './board_sync.js';
@@ -6,28 +6,26 @@ import {Chat} from './chat.js';
 import {Cursors, reportCursor} from './cursors.js';
 import {Drawing, penWidths} from './drawing.js';
 import {element} from './element.js';
-import {LiveClient} from './live_client.js';
+import {Flux} from './flux.js';
 import {recall, remember} from './memory.js';
 import {penColors, peopleColors, personColor} from './palette.js';
 import {Presence} from './presence.js';
+import {randomId} from './random_id.js';
 
 const defaultRoom = 'lobby';
 const nameLength = 40;
 const roomLength = 64;
-const congestedBytes = 64 * 1024;
+const reportsMax = 3;
 
 const find = (id) => document.getElementById(id);
 
-const self = {name: '', color: peopleColors[0], cursor: null};
-let room = null; // the room we want to be in
-let joinedRoom = null; // the room we joined last
+const self = {name: '', color: peopleColors[0], cursor: null, browser: recall('browser', 'id', null) ?? randomId()};
+remember('browser', 'id', self.browser);
+let flux = null; // the connection, while we want to be in a room
+let room = null; // that room
+let hasJoined = false; // at least once
 let isHere = false;
 let unread = 0;
-
-const address = new URL('live', location.href);
-address.protocol = address.protocol.replace('http', 'ws');
-address.hash = '';
-const client = new LiveClient(address);
 
 const cursors = new Cursors(find('cursors'));
 const presence = new Presence(
@@ -41,7 +39,6 @@ const presence = new Presence(
   (others) => cursors.show(others),
 );
 const chat = new Chat(
-  client,
   {
     log: find('log'),
     list: find('messages'),
@@ -58,47 +55,19 @@ const chat = new Chat(
 );
 const drawing = new Drawing();
 const board = new Board(find('canvas'), drawing, (stroke) => sync.drawn(stroke));
-const sync = new BoardSync(client, drawing, board);
+const sync = new BoardSync(drawing, board);
 
 // ---- The room
 
-client.on('state', showStatus);
-client.on('room_joined', ({roomId, connectionId, presence: entries, chatHistory, chatHistoryError}) => {
-  if (roomId !== room) return;
-  const isReturn = joinedRoom === room;
-  joinedRoom = room;
-  isHere = true;
-  presence.reset(connectionId, entries);
-  if (!isReturn) standOut(connectionId);
-  sync.joined(
-    connectionId,
-    Object.keys(entries ?? {}).filter((id) => id !== connectionId),
-    isReturn,
-  );
-  chat.joined(connectionId, chatHistory, Boolean(chatHistoryError));
-  showStatus();
-});
-client.on('presence_updated', (change) => isCurrent(change) && presence.update(change));
-client.on('broadcast_event', (event) => isCurrent(event) && sync.receive(event));
-client.on('chat_message', (message) => isCurrent(message) && chat.receive(message));
-for (const change of ['chat_edited', 'chat_deleted']) {
-  client.on(change, (message) => isCurrent(message) && chat.changed(message));
-}
-client.on('room_closed', (room) => isCurrent(room) && leave(`The room was closed. ${room.reason ?? ''}`));
-client.on('join_failed', (error) => leave(`“${room}” could not be joined. ${error.message}`));
-
-function isCurrent({roomId}) {
-  return isHere && roomId === room;
-}
-
 function enter(roomId) {
-  room = roomId;
-  joinedRoom = null;
-  isHere = false;
+  if (!flux || flux.state === 'closed') flux = connect();
+  room?.leave();
+  room = roomOf(flux, roomId);
+  hasJoined = isHere = false;
   self.cursor = null;
   remember('tab', 'visit', {room: roomId, name: self.name, color: self.color});
   history.replaceState(null, '', `#${encodeURIComponent(roomId)}`);
-  presence.reset(null, {});
+  presence.show(null);
   chat.forget();
   drawing.reset();
   board.abandon();
@@ -106,42 +75,88 @@ function enter(roomId) {
   sync.forget();
   find('room-name').textContent = roomId;
   setLobby(false);
-  client.join(roomId, {...self}, {name: self.name});
-  client.connect();
+  const entered = room;
+  flux.join(roomId, {...self}, {name: self.name}).catch((error) => entered === room && refused(error));
   showStatus();
 }
 
-/** Picks a colour that nobody else has, if ours is taken and one is free. */
-function standOut(ownId) {
-  const taken = presence.colorsOf((id) => id !== ownId);
+/** The connection to the server that the page comes from. */
+function connect() {
+  const made = new Flux(new URL('.', location.href).href);
+  made.on('state', () => made === flux && showStatus());
+  made.on('closed', ({reason}) => made === flux && showStatus(reason));
+  return made;
+}
+
+/** A room, and what the page does when something happens there. */
+function roomOf(connection, id) {
+  const made = connection.room(id);
+  const on = (name, listener) => made.on(name, (value) => made === room && listener(value));
+  on('joined', ({chatHistory, chatHistoryError}) => {
+    const isReturn = hasJoined;
+    hasJoined = isHere = true;
+    presence.show(made);
+    if (!isReturn) standOut();
+    sync.joined(made, isReturn);
+    chat.joined(made, chatHistory, Boolean(chatHistoryError));
+    showStatus();
+  });
+  on('presence', () => presence.show(made));
+  on('event', (event) => sync.receive(event));
+  on('chat', (message) => (message.type === 'chat_message' ? chat.receive(message) : chat.changed(message)));
+  on('closed', ({reason}) => leave(`The room was closed. ${reason ?? ''}`));
+  on('left', ({reason}) => leave(reason ?? 'You are no longer in the room.'));
+  on('error', refused);
+  return made;
+}
+
+function refused({message}) {
+  leave(`“${room.id}” could not be joined. ${message}`);
+}
+
+/** Picks a colour that nobody else has, if ours is taken and one is free. A further tab of ours has the same colour. */
+function standOut() {
+  const taken = presence.colorsOfOthers();
   const free = peopleColors.find((color) => !taken.has(color));
-  if (!taken.has(self.color) || !free) return;
-  self.color = free;
-  client.updatePresence({...self});
-  presence.recolor(ownId, free);
+  const color = presence.colorElsewhere() ?? (taken.has(self.color) && free ? free : self.color);
+  if (color === self.color) return;
+  self.color = color;
+  report();
+  presence.show(room);
 }
 
 function leave(notice = '') {
-  client.leave();
-  client.close();
-  room = null;
+  const left = flux;
+  flux = room = null;
+  left?.close();
+  showStatus();
   remember('tab', 'visit', null);
-  presence.reset(null, {});
+  presence.show(null);
   setLobby(true, notice);
 }
 
+let reports = 0; // not acknowledged yet
+
+/** Tells the others what has changed about us. Without a connection, the room is joined with it on the next one. */
+async function report() {
+  reports++;
+  await room.update({...self}).catch(() => {});
+  reports--;
+}
+
 reportCursor(find('paper'), (cursor) => {
-  if (cursor && client.bufferedBytes > congestedBytes) return;
+  if (!room || (cursor && reports >= reportsMax)) return; // a slow network
   self.cursor = cursor;
-  client.updatePresence({...self});
+  report();
 });
 
 // ---- Connection
 
 let countdown = 0;
 
-function showStatus() {
-  const {state, retryAt, reason} = client.status;
+/** `reason`: why the server has ended the connection for good. */
+function showStatus(reason) {
+  const state = flux?.state ?? 'idle';
   clearInterval(countdown);
   if (state !== 'open' && isHere) {
     isHere = false;
@@ -149,7 +164,7 @@ function showStatus() {
     chat.lost();
     cursors.show(new Map());
   }
-  const shown = state === 'open' && !isHere ? 'connecting' : state;
+  const shown = state === 'closed' ? 'refused' : state === 'open' && !isHere ? 'connecting' : state;
   const texts = {
     idle: 'Not connected',
     connecting: 'Connecting…',
@@ -162,7 +177,7 @@ function showStatus() {
   find('retry').hidden = state !== 'waiting';
   if (state === 'waiting') {
     const tick = () => {
-      const seconds = Math.max(1, Math.ceil((retryAt - Date.now()) / 1000));
+      const seconds = Math.max(1, Math.ceil((flux.retryAt - Date.now()) / 1000));
       find('retry').textContent = `Try now (${seconds} s)`;
     };
     tick();
@@ -170,7 +185,7 @@ function showStatus() {
   }
 }
 
-find('retry').addEventListener('click', () => client.retry());
+find('retry').addEventListener('click', () => flux.retry());
 
 // ---- The lobby
 
@@ -211,7 +226,7 @@ find('leave').addEventListener('click', () => leave());
 
 addEventListener('hashchange', () => {
   const wanted = roomFromHash();
-  if (!wanted || wanted === room) return;
+  if (!wanted || wanted === room?.id) return;
   find('room').value = wanted;
   if (room !== null) enter(wanted);
 });
@@ -344,7 +359,7 @@ document.addEventListener('visibilitychange', () => {
 });
 
 function showTitle() {
-  const place = room === null ? 'flux' : `${room} · flux`;
+  const place = room === null ? 'flux' : `${room.id} · flux`;
   document.title = unread > 0 ? `(${unread}) ${place}` : place;
 }
 

@@ -1,21 +1,22 @@
-// The members of the room: the list of people, and the row of avatars that summarises it.
+// The members of the room: the list of people, and the row of avatars that summarises it. Several tabs of one person are
+// one line; each has a pointer of its own.
 
 import {avatar, element} from './element.js';
 import {personColor} from './palette.js';
 
 const avatarsShown = 5;
 const nameLength = 40;
+const idLength = 64;
 
 export class Presence {
-  #people = new Map();
-  #ownId = null;
+  #room = null;
   #elements;
   #onChange;
 
   /**
    * @param {{button: HTMLButtonElement, row: HTMLElement, count: HTMLElement, panel: HTMLElement,
    *     list: HTMLElement}} elements
-   * @param {(people: Map<string, Object>) => void} onChange  called after every change with the other members, by
+   * @param {(members: Map<string, Object>) => void} onChange  called after every change with the other members, by
    * connection id
    */
   constructor(elements, onChange) {
@@ -24,75 +25,56 @@ export class Presence {
     this.#bindPanel();
   }
 
-  /** Starts from the snapshot of `room_joined`. */
-  reset(ownId, entries) {
-    this.#ownId = ownId;
-    this.#people.clear();
-    for (const entry of Object.values(entries ?? {})) this.#put(entry);
-    this.#show();
-  }
-
-  /** Applies a `presence_updated`. A frame may include the receiver itself and members that are already known. */
-  update({joined, left, updated}) {
-    for (const entry of [...(joined ?? []), ...(updated ?? [])]) this.#put(entry);
-    for (const id of left ?? []) this.#people.delete(id);
-    this.#show(Boolean(joined?.length || left?.length));
+  /** The members of this room of flux.js have changed; null: we are in none. */
+  show(room) {
+    this.#room = room;
+    const members = [...(room?.members.values() ?? [])].map(readMember);
+    const others = members.filter(({id}) => id !== room.connectionId);
+    this.#onChange(new Map(others.map((member) => [member.id, member])));
+    const own = room?.connectionId;
+    const people = (room?.people(personOf) ?? []).map(readMember);
+    people.sort((a, b) => (b.id === own) - (a.id === own) || a.name.localeCompare(b.name) || (a.id < b.id ? -1 : 1));
+    // Cursors move many times a second; the list is rebuilt only when something it shows has changed.
+    const shown = JSON.stringify([own, people.map(({id, name, color}) => [id, name, color])]);
+    if (shown === this.#elements.list.dataset.shows) return;
+    this.#elements.list.dataset.shows = shown;
+    this.#showList(people, own);
   }
 
   /** The person behind a connection, `{id, name, color, cursor}`, while they are in the room. */
   get(connectionId) {
-    return this.#people.get(connectionId);
+    const entry = this.#room?.members.get(connectionId);
+    return entry && readMember(entry);
   }
 
-  /** The colours of the people whose connection id meets the condition. */
-  colorsOf(isMeant) {
-    return new Set([...this.#people.values()].filter(({id}) => isMeant(id)).map(({color}) => color));
+  /** The colour that our person has in another tab; undefined if this is the only one. */
+  colorElsewhere() {
+    const own = this.#ownEntry();
+    const twin = own && this.#others().find((entry) => personOf(entry) === personOf(own));
+    return twin && readMember(twin).color;
   }
 
-  /** Shows the user's own colour at once: the server sends the change only to the others. */
-  recolor(connectionId, color) {
-    const person = this.#people.get(connectionId);
-    if (person) Object.assign(person, {color});
-    this.#show();
+  /** The colours of the other members. */
+  colorsOfOthers() {
+    return new Set(this.#others().map((entry) => readMember(entry).color));
   }
 
-  #put(entry) {
-    const {connectionId, presence} = entry ?? {};
-    if (typeof connectionId !== 'string') return;
-    const name =
-      String(presence?.name ?? entry.name ?? '')
-        .trim()
-        .slice(0, nameLength) || 'Guest';
-    this.#people.set(connectionId, {
-      id: connectionId,
-      name,
-      color: personColor(presence?.color, connectionId),
-      cursor: readCursor(presence?.cursor),
-    });
+  #ownEntry() {
+    return this.#room?.members.get(this.#room.connectionId);
   }
 
-  #show(listChanged = true) {
-    const others = new Map(this.#people);
-    others.delete(this.#ownId);
-    this.#onChange(others);
-    // Cursors move many times a second; the list is rebuilt only when something it shows has changed.
-    if (listChanged || this.#signature() !== this.#elements.list.dataset.shows) this.#showList(others);
+  #others() {
+    const own = this.#ownEntry();
+    return [...(this.#room?.members.values() ?? [])].filter((entry) => entry !== own);
   }
 
-  #signature() {
-    return JSON.stringify([...this.#people.values()].map(({id, name, color}) => [id, name, color]));
-  }
-
-  #showList(others) {
+  #showList(people, ownId) {
     const {button, row, count, list} = this.#elements;
-    const own = this.#people.get(this.#ownId);
-    const byName = [...others.values()].sort((a, b) => a.name.localeCompare(b.name) || (a.id < b.id ? -1 : 1));
-    const people = own ? [own, ...byName] : byName;
-    list.dataset.shows = this.#signature();
-    list.replaceChildren(...people.map((person) => personRow(person, person === own)));
+    const isOwn = ({id}) => id === ownId;
+    list.replaceChildren(...people.map((person) => personRow(person, isOwn(person))));
 
     const discs = people.slice(0, avatarsShown).map(({name, color}) => avatar(name, color));
-    if (own) discs[0].classList.add('own');
+    if (people.some(isOwn)) discs[0].classList.add('own');
     row.replaceChildren(...discs);
     count.textContent = String(people.length);
     button.setAttribute('aria-label', people.length === 1 ? 'Only you are here' : `${people.length} people are here`);
@@ -124,6 +106,25 @@ function personRow({id, name, color}, isOwn) {
     row.append(element('span', {className: 'tag'}, 'you'));
   }
   return row;
+}
+
+/**
+ * What the entries of one person have in common: the user, if the server knows one, otherwise the browser and the name.
+ * Like the name, the browser's id is what the page says: it proves nothing.
+ */
+function personOf({userId, connectionId, presence}) {
+  if (userId) return `user ${userId}`;
+  const {browser, name} = presence ?? {};
+  return typeof browser === 'string' ? `browser ${browser.slice(0, idLength)} ${name}` : `connection ${connectionId}`;
+}
+
+/** A member, from the entry of a room. */
+function readMember({connectionId, name, presence}) {
+  const shown = String(presence?.name ?? name ?? '')
+    .trim()
+    .slice(0, nameLength);
+  const color = personColor(presence?.color, connectionId);
+  return {id: connectionId, name: shown || 'Guest', color, cursor: readCursor(presence?.cursor)};
 }
 
 /** A point of the board, 0 to 1 each way, or null. Input from others is not trusted. */

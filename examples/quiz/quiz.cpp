@@ -125,7 +125,7 @@ int main(int count, char** arguments) {
   flux::Server server({.listen = {{"127.0.0.1", static_cast<std::uint16_t>(number(2, 8080))}}});
   Quiz quiz(server, Game(questions.value(), std::chrono::seconds(number(3, 20))), static_cast<unsigned>(number(4, 50)));
   server.static_files("/", folder + "/quiz/page");
-  server.static_files("/collab", folder + "/collab");  // its style sheet and its client of protocol live
+  server.static_files("/collab", folder + "/collab");  // its style sheet and a few modules
   flux::stop_on_signals(server);
   server.start();
   const std::string url = server.urls().front();

@@ -92,6 +92,7 @@ void read_options(flux::ChannelOptions& options, const JsonView& object, const s
                                                             {"missed", flux::ChannelRecovery::missed},
                                                             {"latest", flux::ChannelRecovery::latest}});
         }},
+       {"stored", flag(options.stored)},
        {"presence", flag(options.presence)},
        {"presenceNotices", flag(options.presence_notices)},
        {"state", count(options.state_max)},

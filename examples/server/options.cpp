@@ -69,7 +69,7 @@ Options read_options(const std::vector<std::string>& arguments) {
   flux::Config& config = options.config;
   config.log_level = flux::LogLevel::info;
   std::string chat_store = "memory";
-  std::optional<std::string> room_store, file_index;
+  std::optional<std::string> room_store, channel_store, file_index;
   std::optional<std::size_t> chat_history, channel_history;
   std::set<std::string> given;
   Login login;
@@ -109,6 +109,7 @@ Options read_options(const std::vector<std::string>& arguments) {
       {"--chat-history", [&](auto& o, auto& v) { chat_history = number(o, v, 0, 1'000'000); }},
       {"--rooms", [&](auto&, auto& v) { room_store = v; }},
       {"--channels", [&](auto&, auto& v) { options.channels = read_channels(v); }},
+      {"--channel-store", [&](auto&, auto& v) { channel_store = v; }},
       {"--channel-history", [&](auto& o, auto& v) { channel_history = number(o, v, 0, 1'000'000); }},
       {"--public-history",
        [&](auto& o, auto& v) { config.limits.public_history_items_max = number(o, v, 0, 1'000'000); }},
@@ -187,6 +188,7 @@ Options read_options(const std::vector<std::string>& arguments) {
   } else {
     config.chat.store = make_chat_store(chat_store);
   }
+  if (channel_store) options.channels.store = make_channel_store(*channel_store);
   if (room_store) config.rooms.store = make_room_store(*room_store);
   if (file_index) options.file_store.index = make_file_index(*file_index);
   return options;
@@ -226,6 +228,8 @@ const char* usage() {
          "                            sqlite:PATH, postgres:URL or mysql:URL (they end with the server)\n"
          "  --channels FILE           the namespaces of channels and their options, as examples/server/channels.json\n"
          "  --channel-history N       keep the newest N publications of a channel in no namespace (0)\n"
+         "  --channel-store STORE     keep the histories of channels across restarts, in sqlite:PATH, postgres:URL or\n"
+         "                            mysql:URL (they end with the server)\n"
          "  --public-history N        keep the newest N items of the public space (50)\n"
          "  --max-message BYTES       the largest message of a client, not counting a file in it (1048576)\n"
          "  --max-frames N            the most frames of one WebSocket message (65536)\n"

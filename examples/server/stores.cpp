@@ -82,6 +82,11 @@ std::shared_ptr<flux::RoomStore> make_room_store(const std::string& spec) {
                                [](const flux::SqlDatabase& database) { return database.room_store(); });
 }
 
+std::shared_ptr<flux::ChannelStore> make_channel_store(const std::string& spec) {
+  return make<flux::ChannelStore>("--channel-store", spec, "",
+                                  [](const flux::SqlDatabase& database) { return database.channel_store(); });
+}
+
 std::shared_ptr<flux::FileIndex> make_file_index(const std::string& spec) {
   return make<flux::FileIndex>("--file-index", spec, "",
                                [](const flux::SqlDatabase& database) { return database.file_index(); });

@@ -6,11 +6,13 @@
 #include <flux/events.hpp>
 #include <flux/json.hpp>
 #include <flux/session.hpp>
+#include <flux/storage/channel_store.hpp>
 #include <flux/types.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -54,6 +56,7 @@ struct ChannelOptions {
   /// publication and its last subscriber; a client that comes back later is told `recovered: false`. Of a client's missed
   /// publications at most `Limits::answer_bytes_max` bytes are sent; if it has missed more, it is told `recovered: false`.
   ChannelRecovery recovery = ChannelRecovery::missed;
+  bool stored = true;  ///< whether the history is kept in `ChannelsOptions::store`, if there is one
   /// Entries of the shared state; 0: there is none. A channel with state exists until the last entry is removed, so give it
   /// to clients that you trust, or have them bind entries to their connection.
   std::size_t state_max = 0;
@@ -83,6 +86,14 @@ struct ChannelsOptions {
   std::size_t name_bytes_max = 255;                    ///< of a channel or pattern: 1 to 65,535
   std::size_t presence_max = 100'000;                  ///< clients present in one channel; at least 1
   std::chrono::milliseconds presence_timeout{60'000};  ///< of those without a connection (`Channels::update_presence`)
+  /// Keeps the histories of channels over a restart, so that clients recover after it; none: they end with the process. A
+  /// publication in such a channel is sent and acknowledged once it is stored. The server loads all histories when it starts
+  /// and keeps them in memory, too; the time for which a channel keeps its position begins anew.
+  std::shared_ptr<ChannelStore> store{};
+  std::size_t worker_threads = 2;  ///< for a store that may block, 1 to 256; with 1 a slow call delays every channel
+  /// Bytes of publications pending for a store that may block; one channel may use a quarter of it. A channel with none
+  /// pending accepts one of any size. Publications beyond it are answered with overloaded.
+  std::size_t waiting_bytes_max = 67'108'864;
 };
 
 /// What became of a publication.
@@ -92,6 +103,9 @@ struct Published {
   /// history.
   Position position{};
   bool is_repeat = false;  ///< the history already had it (`PublishOptions::key`): it was not sent again
+  /// It waits for a store that may block (`ChannelsOptions::store`): the other members are not known yet. Only the
+  /// `Channels::publish` without `done` returns it.
+  bool is_pending = false;
 };
 
 /// Options of one publication.
@@ -189,6 +203,18 @@ struct ChannelPublish : Vetoable {
   /// For flux itself.
   ChannelPublish(Session s, std::string c, JsonText d)
       : session(std::move(s)), channel(std::move(c)), data(std::move(d)) {}
+};
+
+/// A client wants to set or remove an entry of the shared state. May be vetoed, now or later; the value may be changed.
+/// What ends by itself, with its time or its client's connection, is not asked about.
+struct ChannelStateWrite : Vetoable {
+  Session session;                ///< the client
+  const std::string channel;      ///< the channel
+  const std::string key;          ///< of the entry
+  std::optional<JsonText> value;  ///< at most `Limits::message_bytes_max`; none: the entry is removed
+  /// For flux itself.
+  ChannelStateWrite(Session s, std::string c, std::string k, std::optional<JsonText> v)
+      : session(std::move(s)), channel(std::move(c)), key(std::move(k)), value(std::move(v)) {}
 };
 
 }  // namespace flux

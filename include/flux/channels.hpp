@@ -17,9 +17,13 @@
 // Clients of every protocol take part: those of `/realtime` (below), of protocol live and of data sharing. In the last two
 // the requests are called `channel_subscribe` and so on, with the members in the payload, and what the server sends
 // likewise; in `/realtime` they have no prefix, and the members are beside `type`. `?` marks what may be left out:
-// - `subscribe {channel, epoch?, offset?}`: ack `{channel, epoch, offset, recovered?, reason?}`. `channel` may be a pattern.
+// - `subscribe {channel, epoch?, offset?, accessToken?}`: ack `{channel, epoch, offset, recovered?, reason?}`. `channel` may be a pattern.
 //   A client that comes back sends the position that it has: `recovered: true` says that the publications that follow the
 //   ack are exactly those that it missed, in order; `recovered: false`, with the reason, that it must read the state anew.
+//   `accessToken` is a token for this channel: whatever the gate verifies (`flux::Auth`, or `on_token`), without a user or of
+//   the client's own, whose permissions count instead of the client's. `read:orders:5` covers "orders:5" and "orders:5:…"
+//   alone: so a backend can let a client into one private channel. When the token expires or is revoked, so does the
+//   subscription; subscribing again with a new token extends it.
 // - `unsubscribe {channel}`
 // - `publish {channel, data, key?}`: to all subscribers, the sender included if it is one; ack `{epoch?, offset?}`, without
 //   them if the channel does not exist, because nobody is subscribed to it. `key`, at most 128 bytes, names the publication:
@@ -46,7 +50,8 @@
 //   true` and `last: true` say that the user, who may have several connections, came with this one and went with it.
 // - `state {channel, key, value, version, boundTo?, expiresAt?, clientId?}`, or `{channel, key, removed: true, version,
 //   clientId?}`: an entry has changed.
-// - `unsubscribed {channel, reason}`: the client may no longer read the channel, or the application ended the subscription.
+// - `unsubscribed {channel, reason?, code?}`: the client may no longer read the channel, with the code of that error
+//   (UNAUTHORIZED: with a new token it may), or the application ended the subscription.
 // Present is `{clientId, userId?, data, joinedAt, lastSeenAt}`. Times are milliseconds since 1970. In `/realtime` every message
 // of the server has a `timestamp`; an error is `{type: "error", id?, code, error, retryAfter?}`, an ack `{type: "ack", id, …}`;
 // and there are `ping`, answered with `pong`, and `refresh {accessToken}`, which replaces the client's grant: ack
@@ -129,6 +134,7 @@ class Channels {
  public:
   using SubscribeHandler = std::function<void(ChannelSubscribe&)>;  ///< may veto a subscription
   using PublishHandler = std::function<void(ChannelPublish&)>;      ///< may veto a publication, or change it
+  using StateHandler = std::function<void(ChannelStateWrite&)>;     ///< may veto a change of state, or change it
   using Callback = std::function<void(const ChannelMessage&)>;      ///< gets publications
   /// Runs a task somewhere, one after the other: `[&](auto task) { asio::post(strand, std::move(task)); }`.
   using Executor = std::function<void(std::function<void()>)>;
@@ -144,18 +150,27 @@ class Channels {
   void on_subscribe(SubscribeHandler handler);
   /// Called before a client publishes, once its permissions and the limits allow it.
   void on_publish(PublishHandler handler);
+  /// Called before a client changes shared state, once its permissions and the limits allow it: for rules, such as whose
+  /// turn it is, and to react to changes.
+  void on_state(StateHandler handler);
 
   // --- Publishing ---
 
-  /// Publishes to all subscribers.
+  /// Publishes to all subscribers. `done`: called on a worker thread when the publication is stored, if the channel's history
+  /// is (`ChannelsOptions::store`) by a store that may block; otherwise before this returns.
   /// Ordering: calls from one thread to one channel keep their order for every subscriber.
   /// Errors: invalid_argument (the name; the key, or a key that names other data); message_too_large above
   /// `Limits::message_bytes_max`; overloaded if `Limits::fanout_bytes_max` bytes are pending in the channel or a pattern that
-  /// matches it; limit_exceeded (`ChannelsOptions::channels_max`).
+  /// matches it, or too much waits for the store; limit_exceeded (`ChannelsOptions::channels_max`); the store's; stopped, if
+  /// it is to be stored and the server does not run.
   /// Cost: one encoding for each wire protocol that subscribers use, then one send for each of them.
+  void publish(std::string_view channel, const JsonText& data, const PublishOptions& options,
+               std::function<void(Result<Published>)> done);
+  /// The same without waiting for a store that may block, see `Published::is_pending`; if it fails later, that is counted
+  /// and logged as for an `Outcome`.
   Outcome<Published> publish(std::string_view channel, const JsonText& data, const PublishOptions& options = {});
-  /// Publishes for a client, if it is permitted; `on_publish` is not asked. `done`: called on the client's loop, or before
-  /// this returns. Errors: session_not_found; forbidden, unauthorized; those of `publish`.
+  /// Publishes for a client, if it is permitted; `on_publish` is not asked. `done`: called on the client's loop, on a worker
+  /// thread as for `publish`, or before this returns. Errors: session_not_found; forbidden, unauthorized; those of `publish`.
   void publish_from_client(const SessionId& client, std::string_view channel, JsonText data,
                            const std::function<void(Result<Published>)>& done = {});
   /// The newest `limit` publications that the channel keeps. Errors: invalid_argument.

@@ -361,8 +361,12 @@ struct Config {
   std::vector<ListenAddress> listen = {ListenAddress{}};  ///< may be empty for a server that only adopts connections
   std::size_t threads = 1;                                ///< event loops, 1 to 256
   std::string live_path = "/live";                        ///< of protocol live; empty: not served
-  TlsOptions tls{};                                       ///< HTTPS and WSS
-  DeflateOptions deflate{};                               ///< compression of WebSocket messages
+  /// Where pages load flux.js, the client for browsers (`import {Flux} from '/flux.js'`), in the version that belongs to this
+  /// server: GET and HEAD, without a log-in, for pages of `origins`. A route of the application, or a file of one of its
+  /// folders, is served instead if there is one at this path. Empty: not served.
+  std::string script_path = "/flux.js";
+  TlsOptions tls{};          ///< HTTPS and WSS
+  DeflateOptions deflate{};  ///< compression of WebSocket messages
   /// For protocol live, in order of preference: the first one that the client also offers is selected. Empty: the first
   /// one that the client offers, because browsers reject an answer without one of theirs. Tokens (RFC 9110, 5.6.2).
   std::vector<std::string> live_subprotocols{};

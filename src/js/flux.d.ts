@@ -14,6 +14,8 @@ export interface FluxOptions {
   timeout?: number
   /** After so much silence the server is asked whether it is there, in ms (20,000). */
   heartbeat?: number
+  /** How long it waits after the function that gives a channel's token has failed, in ms (5,000). */
+  tokenPause?: number
   /** The most messages that wait to be published (1,000). */
   outboxMax?: number
   /** After so many WebSockets that never opened, channels fall back to server-sent events (2). */
@@ -83,9 +85,25 @@ export class Flux extends Emitter<{
   /** `url`: of the server (default: of the page). Connects at once, and again after each interruption. */
   constructor(url?: string, options?: FluxOptions)
   readonly state: State
-  subscribe(channel: string, options?: {state?: boolean; position?: Position}): Subscription
-  /** Joins a room. While there is no connection it is joined on the next one. */
-  join(id: string, presence?: object): Promise<Room>
+  /** When it connects again, in state 'waiting': in ms since 1970. */
+  readonly retryAt: number
+  /**
+   * `token`: for this channel alone, if the client's own does not allow it; a function is asked again when it has ended. Not
+   * over server-sent events.
+   */
+  subscribe(channel: string, options?: {
+    state?: boolean
+    position?: Position
+    token?: string | ((channel: string) => string | Promise<string>)
+  }): Subscription
+  /** A room: the same object until it is left, or its server refuses it. For listeners that are there before it is joined. */
+  room(id: string): Room
+  /**
+   * Joins a room. While there is no connection it is joined on the next one, and so after each interruption. Rejects if the
+   * server refuses it; if that happens later, the room has an `error`. `identity`: what the server verifies, or takes as
+   * the client says it.
+   */
+  join(id: string, presence?: object, identity?: {name?: string; email?: string; accessToken?: string}): Promise<Room>
   call(method: string, payload?: unknown): Promise<any>
   /**
    * Publishes once: the message waits for a connection, and is repeated with the same key until the server has
@@ -96,6 +114,8 @@ export class Flux extends Emitter<{
   broadcast(channel: string, data: unknown): Promise<Position & {repeat?: true}>
   /** Any request of protocol live; rejects at once without a connection. */
   request(type: string, payload?: object): Promise<any>
+  /** Connects now, if it waits to connect again. */
+  retry(): void
   close(): void
 }
 
@@ -148,14 +168,18 @@ export class Room extends Emitter<{
   data: any
   left: {reason?: string}
   closed: {reason?: string}
+  /** It could not be joined again, and is left. */
   error: FluxError
 }> {
   readonly id: string
   readonly connectionId: string | null
   readonly members: Map<string, RoomEntry>
   presence: object
-  /** The members by user: two tabs of one user are one person. */
-  people(): RoomEntry[]
+  /**
+   * The members by user: two tabs of one user are one person, with the entry of this connection or else of the first one.
+   * `personOf`: what entries of one person have in common; their `userId`, by default.
+   */
+  people(personOf?: (entry: RoomEntry) => unknown): RoomEntry[]
   send(event: string, payload?: unknown): Promise<any>
   chat(message: string, metadata?: unknown): Promise<any>
   share(data: object): Promise<any>

@@ -44,6 +44,7 @@ const defaults = {
   backoffMax: 30_000,
   timeout: 15_000, // of a request, and of the server's silence once it was asked whether it is there
   heartbeat: 20_000, // after so much silence it is asked
+  tokenPause: 5_000, // after a token for a channel could not be had
   outboxMax: 1_000, // messages that wait for a connection or an answer
   sseAfter: 2, // attempts to open a WebSocket that fail before channels fall back to server-sent events
   sseFor: 60_000, // then a WebSocket is tried again after this
@@ -82,6 +83,8 @@ export class Flux extends Emitter {
       fetch: globalThis.fetch?.bind(globalThis), ...options}
     /** 'connecting', 'open', 'events' (server-sent events: channels only), 'waiting' or 'closed'. */
     this.state = 'connecting'
+    /** When it connects again, in state 'waiting'. */
+    this.retryAt = 0
     globalThis.addEventListener?.('online', this.#wake)
     globalThis.document?.addEventListener('visibilitychange', this.#wake)
     this.#connect()
@@ -100,11 +103,16 @@ export class Flux extends Emitter {
     return made
   }
 
-  /** Joins a room, and joins it again after each interruption. */
-  async join(id, presence = {}) {
+  /** A room, which need not be joined: the same object until it is left. */
+  room(id) {
     let room = this.#rooms.get(id)
     if (!room) this.#rooms.set(id, room = new Room(this, id))
-    room.presence = presence
+    return room
+  }
+
+  /** Joins a room, and joins it again after each interruption. */
+  async join(id, presence = {}, identity = {}) {
+    const room = Object.assign(this.room(id), {presence, identity})
     if (this.state === 'open') await this.#join(room)
     return room
   }
@@ -134,6 +142,13 @@ export class Flux extends Emitter {
     }, this.#options.timeout)
     this.#pending.set(id, {resolve, reject, timer})
     this.#socket.send(JSON.stringify({type, id, payload}))
+  }
+
+  /** Connects now, if it waits. */
+  retry() {
+    if (this.state !== 'waiting' && this.state !== 'events') return
+    this.#attempt = 0
+    this.#connect()
   }
 
   /** Ends it for good. */
@@ -246,6 +261,7 @@ export class Flux extends Emitter {
     const most = Math.min(this.#options.backoffMax, this.#options.backoff * 2 ** this.#attempt++)
     // Where only WebSockets fail they are tried seldom; the stream tells whether the server is there at all.
     const pause = this.state === 'events' && this.#streams ? this.#options.sseFor : Math.random() * most
+    this.retryAt = Date.now() + pause
     if (this.state !== 'events') this.#become('waiting')
     clearTimeout(this.#retry)
     this.#retry = setTimeout(() => this.#connect(), pause)
@@ -254,12 +270,8 @@ export class Flux extends Emitter {
   /** The network is back, or the page is shown again. */
   #wake = () => {
     if (globalThis.document?.visibilityState === 'hidden') return
-    if (this.state === 'waiting' || this.state === 'events') {
-      this.#attempt = 0
-      this.#connect()
-    } else if (this.state === 'open') {
-      this.#ask()
-    }
+    if (this.state === 'open') this.#ask()
+    else this.retry()
   }
 
   /** A browser can't ping, and a connection that is dead says nothing. */
@@ -279,7 +291,7 @@ export class Flux extends Emitter {
 
   /** On a new connection. */
   #resume() {
-    for (const room of this.#rooms.values()) this.#join(room).catch((error) => room.emit('error', error))
+    for (const room of this.#rooms.values()) if (room.identity) this.#rejoin(room)
     for (const subscription of this.#subscriptions.values()) this.#subscribe(subscription)
     this.#flush()
   }
@@ -367,29 +379,48 @@ export class Flux extends Emitter {
 
   // --- Channels ---
 
-  #subscribe(subscription) {
-    const {channel, position, options} = subscription
+  async #subscribe(subscription) {
+    const {channel, options} = subscription
     const socket = this.#socket
-    const payload = {channel, ...position, ...(options.state ? {state: true} : {})}
-    this.#request('channel_subscribe', payload, (answer) => subscription.subscribed(answer), (error) => {
-      if (error.code === 'DISCONNECTED') return
-      // Whether the server has subscribed it is not known: on a new connection it is.
-      if (error.code === 'TIMEOUT') return this.#lose(socket, 1006, 'no answer in time', true)
-      if (error.code === 'OVERLOADED' || error.code === 'RATE_LIMITED') {
-        return void setTimeout(() => {
-          if (socket === this.#socket && this.#subscriptions.get(channel) === subscription) this.#subscribe(subscription)
-        }, error.retryAfter ?? 1_000)
+    const again = () => this.#subscriptions.get(channel) === subscription && this.#subscribe(subscription)
+    const payload = {channel, ...(options.state ? {state: true} : {})}
+    if (options.token) {
+      try {
+        payload.accessToken = await (typeof options.token === 'function' ? options.token(channel) : options.token)
+      } catch (error) {
+        subscription.emit('error', error)
+        setTimeout(() => socket === this.#socket && again(), this.#options.tokenPause)
+        return
       }
+      if (socket !== this.#socket || this.#subscriptions.get(channel) !== subscription) return
+    }
+    Object.assign(payload, subscription.position)
+    this.#request('channel_subscribe', payload, (answer) => subscription.subscribed(answer), (error) => {
+      if (this.#repeats(socket, error, again)) return
       this.forget(subscription)
       subscription.emit('error', error)
       subscription.emit('unsubscribed', {reason: error.message})
     })
   }
 
+  /** Its token has ended: with a new one. */
+  renew(subscription) { this.#subscribe(subscription) }
+
+  /** Whether what has failed is done again, on this connection or the next one. */
+  #repeats(socket, {code, retryAfter}, again) {
+    // Whether the server has done it is not known: on a new connection it is.
+    if (code === 'TIMEOUT') this.#lose(socket, 1006, 'no answer in time', true)
+    else if (code === 'OVERLOADED' || code === 'RATE_LIMITED') {
+      setTimeout(() => socket === this.#socket && again(), retryAfter ?? 1_000)
+    } else return code === 'DISCONNECTED'
+    return true
+  }
+
   /** For subscriptions and rooms. */
   forget(ended) {
-    if (ended instanceof Room) this.#rooms.delete(ended.id)
-    else if (this.#subscriptions.get(ended.channel) === ended) this.#subscriptions.delete(ended.channel)
+    if (ended instanceof Room) {
+      if (this.#rooms.get(ended.id) === ended) this.#rooms.delete(ended.id)
+    } else if (this.#subscriptions.get(ended.channel) === ended) this.#subscriptions.delete(ended.channel)
     if (this.state === 'events') this.#openEvents()
   }
 
@@ -437,7 +468,18 @@ export class Flux extends Emitter {
 
   // --- Rooms ---
 
-  async #join(room) { await this.request('join_room', {roomId: room.id, presence: room.presence}) }
+  async #join(room) {
+    const {id, presence, identity} = room
+    const socket = this.#socket
+    try {
+      await this.request('join_room', {roomId: id, presence, ...identity})
+    } catch (error) {
+      if (this.#repeats(socket, error, () => this.#rooms.get(id) === room && this.#rejoin(room))) return
+      this.forget(room)
+      throw error
+    }
+  }
+  #rejoin(room) { this.#join(room).catch((error) => room.emit('error', error)) }
 }
 
 /** A subscription to a channel or pattern. Events: subscribed, message, presence, state, error, unsubscribed. */
@@ -525,6 +567,8 @@ export class Subscription extends Emitter {
       this.emit('presence', {type: type.slice(9), ...payload})
     } else if (type === 'state') {
       this.#change(payload)
+    } else if (type === 'unsubscribed' && payload.code === 'UNAUTHORIZED' && typeof this.options.token === 'function') {
+      this.#flux.renew(this)
     } else if (type === 'unsubscribed') {
       this.#flux.forget(this)
       this.emit('unsubscribed', payload)
@@ -569,15 +613,19 @@ export class Room extends Emitter {
     this.#flux = flux
     this.id = id
     this.presence = {}
+    this.identity = null // until it is joined
     this.connectionId = null
     /** Entries {connectionId, userId?, presence, …} by connection. */
     this.members = new Map()
   }
 
-  /** The members by user: two tabs of one user are one person. */
-  people() {
+  /** The members by user: two tabs of one user are one person. The entry of this connection stands for its user. */
+  people(personOf = ({userId, connectionId}) => userId ?? connectionId) {
     const people = new Map()
-    for (const entry of this.members.values()) people.set(entry.userId ?? entry.connectionId, entry)
+    for (const entry of this.members.values()) {
+      const person = personOf(entry)
+      if (!people.has(person) || entry.connectionId === this.connectionId) people.set(person, entry)
+    }
     return [...people.values()]
   }
 
@@ -587,6 +635,8 @@ export class Room extends Emitter {
   history(query = {}) { return this.#ask('get_history', query) }
   update(presence) {
     this.presence = presence
+    const own = this.members.get(this.connectionId) // the server tells the others
+    if (own) own.presence = presence
     return this.#ask('update_presence', {presence})
   }
   leave() {

@@ -1,6 +1,7 @@
 // The public classes of the stores: a database opens them, and each passes its calls on.
 #include <flux/storage/sql.hpp>
 
+#include "channel_tables.hpp"
 #include "chat.hpp"
 #include "file_table.hpp"
 #include "key_table.hpp"
@@ -20,7 +21,7 @@ SqlDatabase::~SqlDatabase() = default;
 SqlDatabase::SqlDatabase(const SqlDatabase&) = default;
 SqlDatabase& SqlDatabase::operator=(const SqlDatabase&) = default;
 
-/// `Tables` is `Chat`, `FileTable`, `KeyTable`, `RevocationTable` or `RoomTables`.
+/// `Tables` is `ChannelTables`, `Chat`, `FileTable`, `KeyTable`, `RevocationTable` or `RoomTables`.
 template <class Tables, class Options>
 static std::unique_ptr<Tables> opened(const std::shared_ptr<const Access>& access, const Options& options) {
   return std::make_unique<Tables>(std::make_unique<Database>(Tables::name, access), options);
@@ -32,6 +33,10 @@ std::shared_ptr<SqlChatStore> SqlDatabase::chat_store(const SqlChatOptions& opti
 
 std::shared_ptr<SqlRoomStore> SqlDatabase::room_store(const SqlRoomOptions& options) const {
   return std::make_shared<SqlRoomStore>(opened<RoomTables>(access_, options));
+}
+
+std::shared_ptr<SqlChannelStore> SqlDatabase::channel_store(const SqlChannelOptions& options) const {
+  return std::make_shared<SqlChannelStore>(opened<ChannelTables>(access_, options));
 }
 
 std::shared_ptr<SqlFileIndex> SqlDatabase::file_index(const SqlFileIndexOptions& options) const {
@@ -95,6 +100,26 @@ Result<void> SqlRoomStore::remove_item(const RoomId& room, const std::string& li
 
 Result<void> SqlRoomStore::close(const RoomId& room, const std::string& life) { return tables_->close(room, life); }
 std::size_t SqlRoomStore::batch_max() const { return tables_->batch_max(); }
+
+// --- Channels ---
+
+SqlChannelStore::SqlChannelStore(std::unique_ptr<ChannelTables> tables) : tables_(std::move(tables)) {}
+SqlChannelStore::~SqlChannelStore() = default;
+
+Result<std::vector<StoredChannel>> SqlChannelStore::load() { return tables_->load(); }
+
+Result<void> SqlChannelStore::append(const ChannelAppend& append) {
+  return std::move(tables_->append_all({&append, 1}).front());
+}
+
+std::vector<Result<void>> SqlChannelStore::append_all(std::span<const ChannelAppend> appends) {
+  return tables_->append_all(appends);
+}
+
+Result<void> SqlChannelStore::remove(const std::string& channel, const std::string& epoch) {
+  return tables_->remove(channel, epoch);
+}
+std::size_t SqlChannelStore::batch_max() const { return tables_->batch_max(); }
 
 // --- The file index ---
 

@@ -80,6 +80,25 @@ function channel_fanout(window, ratio_most, { seconds, delivered_bytes }) {
   };
 }
 
+/// The floor sends frames of the size of the data of an event, which also has an id.
+function channel_events(window, { seconds, delivered_bytes }) {
+  const load = ['fanout', '--window', window, '--secs', seconds];
+  return {
+    name: `channel_events_${window}`,
+    frames_of: 'events',
+    sides: {
+      floor: floor(...load, '--protocol', 'raw', '--payload-bytes', delivered_bytes?.events),
+      flux: flux(...load, '--protocol', 'events'),
+    },
+    rows: [
+      {
+        title: `channel of 1,000 readers of server-sent events, ${window} in flight: CPU per delivered event`,
+        side: 'flux', against: 'floor', ...cost, ratio_most: 1.25,
+      },
+    ],
+  };
+}
+
 /// A connection alone takes less than 1,200 bytes; so this bounds a subscription to 250.
 function channel_idle() {
   const load = ['idle', '--protocol', 'channels', '--conns', 1_000, '--subscriptions', 100];
@@ -90,6 +109,37 @@ function channel_idle() {
       {
         title: '1,000 connections with 100 subscriptions each, to channels of their own: resident memory of each',
         side: 'flux', ...memory, most: 26_200,
+      },
+    ],
+  };
+}
+
+/// A whole server with a million subscriptions.
+function channel_million() {
+  const load = ['idle', '--protocol', 'channels', '--conns', 10_000, '--subscriptions', 100];
+  return {
+    name: 'channel_million',
+    sides: { flux: flux(...load) },
+    rows: [
+      {
+        title: '10,000 connections with 100 subscriptions each: resident memory of all',
+        side: 'flux', figure: 'resident_bytes_grown', unit: 'B', most: 512 * 2 ** 20,
+      },
+    ],
+  };
+}
+
+/// 1,000 channels, in each of which every client has missed one publication.
+function channel_recover() {
+  const load = ['recover', '--conns', 10_000, '--subscriptions', 10];
+  return {
+    name: 'channel_recover',
+    sides: { flux: { ...flux(...load), options: ['--channel-history', '10'] } },
+    valid: (run) => run.missed === 100_000 || `only ${run.missed} of 100,000 publications were recovered`,
+    rows: [
+      {
+        title: '10,000 connections come back with 10 positions each: until all have what they missed',
+        side: 'flux', figure: 'seconds_to_all', unit: 's', most: 3,
       },
     ],
   };
@@ -268,7 +318,11 @@ export function experiments(setup) {
     rooms_echo(setup),
     channel_fanout(1, 1.1, setup),
     channel_fanout(8, 1.1, setup),
+    channel_events(1, setup),
+    channel_events(8, setup),
     channel_idle(),
+    channel_million(),
+    channel_recover(),
     socketio_fanout(1, 1.1, setup),
     socketio_fanout(8, 1.15, setup),
     socketio_idle(),

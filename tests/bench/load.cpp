@@ -1,5 +1,6 @@
 #include "load.hpp"
 
+#include "event_swarm.hpp"
 #include "polling_swarm.hpp"
 #include "websocket_swarm.hpp"
 
@@ -29,6 +30,7 @@ std::unique_ptr<Swarm> make_swarm(const Options& options) {
   Target target{options.host, options.port, options.path};
   if (options.browser) target.fields = chromium_fields;
   if (options.protocol == Protocol::polling) return std::make_unique<PollingSwarm>(target, options.connections);
+  if (options.protocol == Protocol::events) return std::make_unique<EventSwarm>(target, options.connections, "bench");
   const Dialect dialect = options.protocol == Protocol::socketio ? Dialect::socketio : Dialect::plain;
   return std::make_unique<WebSocketSwarm>(target, options.connections, dialect);
 }

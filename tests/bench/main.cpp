@@ -20,6 +20,7 @@ void run_mode(Load& load) {
     case Mode::join_storm: return run_join_storm(load);
     case Mode::paced: return run_paced(load);
     case Mode::presence: return run_presence(load);
+    case Mode::recover: return run_recover(load);
     case Mode::rooms_echo: return run_rooms_echo(load);
   }
 }

@@ -10,6 +10,7 @@ void run_fanout(Load& load);
 void run_idle(Load& load);
 void run_join_storm(Load& load);
 void run_presence(Load& load);
+void run_recover(Load& load);
 void run_rooms_echo(Load& load);
 void run_paced(Load& load);
 

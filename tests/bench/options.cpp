@@ -21,7 +21,7 @@ struct ModeInfo {
   double rate_hz;
 };
 
-constexpr std::array<ModeInfo, 7> mode_infos{{
+constexpr std::array<ModeInfo, 8> mode_infos{{
     {Mode::echo, "echo", "every connection keeps --window frames in flight to an echoing path", Protocol::raw, 100, 0,
      0},
     {Mode::fanout, "fanout", "one member of a room publishes, all others receive", Protocol::live, 1000, 0, 0},
@@ -32,6 +32,8 @@ constexpr std::array<ModeInfo, 7> mode_infos{{
      10, 1},
     {Mode::presence, "presence", "every member of one room updates its presence --rate times a second", Protocol::live,
      200, 0, 10},
+    {Mode::recover, "recover", "all connect at once and recover what they missed in --subscriptions channels",
+     Protocol::channels, 10000, 0, 0},
     {Mode::rooms_echo, "rooms_echo", "many rooms; every member sends its next event once the last one is acknowledged",
      Protocol::live, 1000, 10, 0},
 }};
@@ -42,10 +44,11 @@ struct ProtocolInfo {
   std::string_view path;
 };
 
-constexpr std::array<ProtocolInfo, 5> protocol_infos{{
+constexpr std::array<ProtocolInfo, 6> protocol_infos{{
     {Protocol::live, "live", "/live"},
     {Protocol::raw, "raw", "/live"},
     {Protocol::channels, "channels", "/realtime"},
+    {Protocol::events, "events", "/realtime"},
     {Protocol::socketio, "socketio", "/socket.io/?EIO=4&transport=websocket"},
     {Protocol::polling, "polling", "/socket.io/?EIO=4&transport=polling"},
 }};
@@ -63,7 +66,7 @@ Protocol parse_protocol(std::string_view option, std::string_view text) {
   for (const ProtocolInfo& info : protocol_infos) {
     if (info.name == text) return info.protocol;
   }
-  throw UsageError(std::string(option) + " takes live, raw, channels, socketio or polling");
+  throw UsageError(std::string(option) + " takes live, raw, channels, events, socketio or polling");
 }
 
 bool parse_headers(std::string_view option, std::string_view text) {
@@ -158,8 +161,9 @@ const std::vector<OptionInfo>& option_infos() {
        [](Options& o, Text n, Text v) { o.room_size = parse_number<std::size_t>(n, v, 0, 1'000'000); }},
       {"--subscriptions",
        "N",
-       "channels that each connection subscribes to, of its own; needs --protocol channels (default 0)",
-       {Mode::idle},
+       "channels that each connection subscribes to, when idle of its own; needs --protocol channels (default 0, "
+       "recover 10)",
+       {Mode::idle, Mode::recover},
        [](Options& o, Text n, Text v) { o.subscriptions = parse_number<std::size_t>(n, v, 0, 1'000); }},
       {"--senders",
        "N",
@@ -187,6 +191,7 @@ Options defaults_for(std::string_view mode_name) {
   Options options;
   options.mode = info->mode;
   options.protocol = info->protocol;
+  if (options.mode == Mode::recover) options.subscriptions = 10;
   options.connections = info->connections;
   options.room_size = info->room_size;
   options.rate_hz = info->rate_hz;
@@ -210,9 +215,12 @@ void check_rooms(const Options& options) {
   if (options.mode == Mode::idle && members > 0 && options.protocol != Protocol::live) {
     throw UsageError("--room-size needs --protocol live");
   }
-  if (options.subscriptions > 0 && options.protocol != Protocol::channels) {
-    throw UsageError("--subscriptions needs --protocol channels");
+  const bool on_channels = options.protocol == Protocol::channels;
+  if (options.subscriptions > 0 && !on_channels) throw UsageError("--subscriptions needs --protocol channels");
+  if (options.protocol == Protocol::events && options.mode != Mode::fanout) {
+    throw UsageError("--protocol events is for fanout");
   }
+  if (options.mode == Mode::recover && !on_channels) throw UsageError("recover needs --protocol channels");
   if (options.browser && options.protocol == Protocol::polling) {
     throw UsageError("--headers needs a protocol over WebSocket");
   }

@@ -12,12 +12,13 @@
 
 namespace flux::bench {
 
-enum class Mode { echo, fanout, idle, join_storm, paced, presence, rooms_echo };
+enum class Mode { echo, fanout, idle, join_storm, paced, presence, recover, rooms_echo };
 
 enum class Protocol {
   live,
   raw,       ///< WebSocket; the path is one room, or an echo endpoint
   channels,  ///< `/realtime`; a room is a channel
+  events,    ///< the same, where all but the sender have server-sent events; only for fanout
   socketio,  ///< data sharing over Socket.IO, over WebSocket
   polling    ///< the same over HTTP long-polling
 };
@@ -37,7 +38,7 @@ struct Options {
   std::size_t window = 1;
   bool browser = false;           ///< handshakes have Chromium's header fields
   std::size_t room_size = 0;      ///< idle: 0 joins no room
-  std::size_t subscriptions = 0;  ///< idle: of each connection, to channels of its own
+  std::size_t subscriptions = 0;  ///< of each connection, to channels; idle: of its own
   std::size_t senders = 1;        ///< in each room
   std::size_t payload_bytes = 100;
   std::size_t presence_bytes = 60;

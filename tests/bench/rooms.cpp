@@ -76,7 +76,8 @@ void subscribe_each(Load& load, std::size_t count) {
 std::string event_message(const Options& options, const std::string& room, std::size_t sender, std::uint64_t id) {
   switch (options.protocol) {
     case Protocol::raw: return stamped_object(options.payload_bytes, sender);
-    case Protocol::channels: return broadcast_channel(room, stamped_object(options.payload_bytes, sender));
+    case Protocol::channels:
+    case Protocol::events: return broadcast_channel(room, stamped_object(options.payload_bytes, sender));
     case Protocol::live: return broadcast_event(stamped_object(options.payload_bytes, sender));
     case Protocol::socketio:
     case Protocol::polling: return upload_string(room, stamped_text(options.payload_bytes, sender), id);

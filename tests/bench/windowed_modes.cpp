@@ -50,7 +50,8 @@ void run_fanout(Load& load) {
   const bool raw = options.protocol == Protocol::raw;  // its one room is the path, and includes the sender
   const std::uint64_t receivers = raw ? load.size() : load.size() - 1;
   load.open();
-  if (!raw)
+  const bool are_in = raw || options.protocol == Protocol::events;
+  if (!are_in)
     enter_rooms(
         load, [](std::size_t) { return "bench"; }, 0);
   std::uint64_t sent = 0;

@@ -21,6 +21,7 @@ namespace flux_test {
 /// The options of a store and of its database.
 template <class Options>
 struct WithDatabase : flux::SqlOptions, Options {};
+using ChannelOptions = WithDatabase<flux::SqlChannelOptions>;
 using ChatOptions = WithDatabase<flux::SqlChatOptions>;
 using FileIndexOptions = WithDatabase<flux::SqlFileIndexOptions>;
 using KeyOptions = WithDatabase<flux::SqlKeyOptions>;
@@ -31,6 +32,7 @@ using RoomOptions = WithDatabase<flux::SqlRoomOptions>;
 class SqlStores {
  public:
   virtual ~SqlStores() = default;
+  virtual std::shared_ptr<flux::SqlChannelStore> open_channels(const ChannelOptions& options) = 0;
   virtual std::shared_ptr<flux::SqlChatStore> open_chat(const ChatOptions& options) = 0;
   virtual std::shared_ptr<flux::SqlFileIndex> open_files(const FileIndexOptions& options) = 0;
   virtual std::shared_ptr<flux::SqlKeyStore> open_keys(const KeyOptions& options) = 0;
@@ -43,6 +45,9 @@ template <class Database, class Place>
 class SqlStoresAt final : public SqlStores {
  public:
   explicit SqlStoresAt(Place place) : place_(std::move(place)) {}
+  std::shared_ptr<flux::SqlChannelStore> open_channels(const ChannelOptions& options) override {
+    return Database(place_, options).channel_store(options);
+  }
   std::shared_ptr<flux::SqlChatStore> open_chat(const ChatOptions& options) override {
     return Database(place_, options).chat_store(options);
   }
@@ -81,6 +86,9 @@ class SqlServer : public SqlStores {
 /// A database server behind a socket, with users.
 class SocketServer : public SqlServer {
  public:
+  std::shared_ptr<flux::SqlChannelStore> open_channels(const ChannelOptions& options) override {
+    return at(address())->open_channels(options);
+  }
   std::shared_ptr<flux::SqlChatStore> open_chat(const ChatOptions& options) override {
     return at(address())->open_chat(options);
   }

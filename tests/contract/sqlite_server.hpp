@@ -43,6 +43,9 @@ class Sqlite {
 /// A file in a folder of its own.
 class SqliteServer final : public SqlServer {
  public:
+  std::shared_ptr<flux::SqlChannelStore> open_channels(const ChannelOptions& options) override {
+    return flux::SqliteDatabase(path(), of_file(options)).channel_store(options);
+  }
   std::shared_ptr<flux::SqlChatStore> open_chat(const ChatOptions& options) override {
     return flux::SqliteDatabase(path(), of_file(options)).chat_store(options);
   }

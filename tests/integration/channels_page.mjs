@@ -1,5 +1,5 @@
-// The page of examples/channels in Chromium: over WebSocket, without a network, and over server-sent events. Run with plain
-// `node`.
+// The page of examples/channels in Chromium: over WebSocket, without a network, and over server-sent events; and flux.js in a
+// worker. Run with plain `node`.
 //
 // FLUX_SERVER     the server program; required
 // CHROMIUM        the browser; default /usr/bin/chromium
@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict';
 import {once} from 'node:events';
-import {mkdirSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {connect as connectSocket, createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -20,7 +20,7 @@ import {until} from './support/wait.mjs';
 
 const boundMs = 60_000;
 const folder = fileURLToPath(new URL('../../examples/channels', import.meta.url));
-const source = fileURLToPath(new URL('../../src/js', import.meta.url));
+const workerFolder = mkdtempSync(join(tmpdir(), 'flux-worker-'));
 const screenshots = process.env.SCREENSHOT_DIR ?? join(tmpdir(), 'flux-channels-page');
 
 let server;
@@ -31,11 +31,12 @@ before(async () => {
   mkdirSync(screenshots, {recursive: true});
   browser = await startBrowser();
   server = await startServer(process.env.FLUX_SERVER, ['--port', '0', '--static', folder, '--static',
-    `/js=${source}`, '--channels', join(folder, 'channels.json'), '--origin', '*']);
+    `/worker=${workerFolder}`, '--channels', join(folder, 'channels.json'), '--origin', '*']);
 });
 after(async () => {
   await browser.close();
   await server.stop();
+  rmSync(workerFolder, {recursive: true});
 });
 
 async function open(url, name, kind = laptop) {
@@ -111,6 +112,37 @@ test('where WebSockets fail, publications come as server-sent events', async () 
   await dan.screenshot({path: join(screenshots, 'channels_events.png')});
   await Promise.all([ann, dan].map((page) => page.context().close()));
   proxy.close();
+});
+
+test('a worker has the client that the server serves: it connects, subscribes and gets a publication', async () => {
+  writeFileSync(join(workerFolder, 'index.html'), '<!doctype html><title>worker</title>');
+  writeFileSync(join(workerFolder, 'worker.js'), `
+    import {Flux} from '/flux.js'
+    const flux = new Flux()
+    const board = flux.subscribe('board:worker')
+    board.on('subscribed', () => postMessage({state: flux.state}))
+    board.on('message', ({data}) => postMessage({data, isWorker: typeof document === 'undefined'}))
+  `);
+  const page = await (await browser.newContext()).newPage();
+  page.on('pageerror', (error) => problems.push(`worker: ${error.message}`));
+  await page.goto(`${server.url}worker/`);
+  await page.evaluate(() => {
+    globalThis.heard = [];
+    const worker = new Worker('worker.js', {type: 'module'});
+    worker.onmessage = ({data}) => globalThis.heard.push(data);
+    worker.onerror = ({message}) => globalThis.heard.push({error: message ?? 'the worker did not load'});
+  });
+  const heard = async (count) => {
+    await until(() => page.evaluate((most) => globalThis.heard.length >= most, count), `${count} messages of the worker`, boundMs);
+    return page.evaluate(() => globalThis.heard);
+  };
+  assert.deepEqual(await heard(1), [{state: 'open'}]);
+  await page.evaluate(async () => {
+    const {Flux} = await import('/flux.js');
+    await new Flux().publish('board:worker', {n: 1});
+  });
+  assert.deepEqual((await heard(2))[1], {data: {n: 1}, isWorker: true});
+  await page.context().close();
 });
 
 test('no page had an error', () => assert.deepEqual(problems, []));

@@ -30,8 +30,9 @@ const problems = [];
 
 const serverArguments = (port) => ['--port', String(port), '--static', pageFolder];
 
-async function openPage(name, device, roomName = room, prepare = () => {}) {
-  const context = await browser.newContext({...device, locale: 'en-GB', timezoneId: 'UTC'});
+/** `context`: of another page, for a further tab of its browser. */
+async function openPage(name, device, roomName = room, prepare = () => {}, context = null) {
+  context ??= await browser.newContext({...device, locale: 'en-GB', timezoneId: 'UTC'});
   const page = await context.newPage();
   await prepare(page);
   page.setDefaultTimeout(boundMs);
@@ -45,8 +46,8 @@ async function openPage(name, device, roomName = room, prepare = () => {}) {
   return page;
 }
 
-async function enter(name, device, roomName, prepare) {
-  const page = await openPage(name, device, roomName, prepare);
+async function enter(name, device, roomName, prepare, context) {
+  const page = await openPage(name, device, roomName, prepare, context);
   await page.fill('#name', name);
   await page.click('#enter button[type=submit]');
   await isLive(page);
@@ -312,6 +313,44 @@ test('presence: a closed page disappears from the others', async () => {
   const dora = await enter('Dora', laptop);
   await sees(ada, 'Ada Lindgren', 'Ben', 'Dora');
   await dora.context().close();
+  await sees(ada, 'Ada Lindgren', 'Ben');
+});
+
+test('presence: two tabs of one user are one person, who leaves with the last of them', async () => {
+  const bot = await LiveMember.join(server.url, room, {name: 'Gardener'});
+  const hasLeft = (id) =>
+    until(() => bot.frames.some(({payload}) => payload?.left?.includes(id)), 'the room is told of the closed tab');
+  /** Until the page has taken all that the room was told before. */
+  const catchUp = async (text) => {
+    await bot.request('send_chat', {message: text});
+    await hasMessage(ada, text);
+  };
+  const shownAs = (name) => ada.locator('.person', {hasText: name}).getAttribute('data-connection-id');
+  const swatch = (page, name) => page.locator('.person', {hasText: name}).locator('.avatar').getAttribute('data-color');
+  const first = await enter('Gwen', laptop);
+  await sees(ada, 'Ada Lindgren', 'Ben', 'Gardener', 'Gwen');
+  const firstId = await shownAs('Gwen');
+  const second = await enter('Gwen', laptop, room, undefined, first.context());
+  const other = await enter('Hugo', laptop, room, undefined, first.context());
+  for (const page of [ada, first, second, other]) await sees(page, 'Ada Lindgren', 'Ben', 'Gardener', 'Gwen', 'Hugo');
+  assert.equal(await ada.textContent('#people-count'), '5');
+  assert.equal(await second.locator('#people-list .own .person-name').textContent(), 'Gwen');
+  assert.equal(await swatch(second, 'Gwen'), await swatch(first, 'Gwen'));
+  await second.mouse.move(...(await onBoard(second, 0.5, 0.6)));
+  await second.mouse.move(...(await onBoard(second, 0.6, 0.6)));
+  await first.locator('.cursor', {hasText: 'Gwen'}).waitFor();
+
+  await first.close();
+  await hasLeft(firstId);
+  await catchUp('One tab is closed.');
+  await sees(ada, 'Ada Lindgren', 'Ben', 'Gardener', 'Gwen', 'Hugo');
+  const secondId = await shownAs('Gwen');
+  assert.notEqual(secondId, firstId);
+  await second.close();
+  await hasLeft(secondId);
+  await sees(ada, 'Ada Lindgren', 'Ben', 'Gardener', 'Hugo');
+  await other.context().close();
+  await bot.close();
   await sees(ada, 'Ada Lindgren', 'Ben');
 });
 

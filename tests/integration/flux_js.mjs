@@ -2,8 +2,12 @@
 //
 // FLUX_SERVER  the server program; required
 // FLUX_SEED    of the random cuts (random; printed)
+// FLUX_RUNS    how often the tests with random cuts run, with one seed after the other (1)
+// FLUX_TEST_DATABASES  "required": a server that was built without SQLite fails, in place of a test that is skipped
 
 import assert from 'node:assert/strict';
+import {spawnSync} from 'node:child_process';
+import {createHmac} from 'node:crypto';
 import {once} from 'node:events';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {connect as connectSocket, createServer} from 'node:net';
@@ -18,6 +22,9 @@ import {until, within} from './support/wait.mjs';
 
 const {WebSocket} = load('ws');
 const boundMs = 60_000;
+const {stderr} = spawnSync(process.env.FLUX_SERVER, ['--channel-store', 'what there is'], {encoding: 'utf8'});
+const noSqlite = process.env.FLUX_TEST_DATABASES !== 'required' && !stderr.includes('sqlite:PATH') &&
+  'flux-server was built without SQLite';
 const start = (...args) => startServer(process.env.FLUX_SERVER, ['--port', '0', '--log', 'error', ...args]);
 const folder = mkdtempSync(join(tmpdir(), 'flux-js-'));
 const channels = join(folder, 'channels.json');
@@ -152,28 +159,102 @@ test('rooms: members, events and chat, joined again after an interruption', asyn
   await server.stop();
 });
 
-test('a network that is cut and frozen at random: every publication once and in order', async () => {
-  const seed = Number(process.env.FLUX_SEED ?? Math.floor(Math.random() * 2 ** 31));
+test('rooms: listeners that are there before it is joined, tabs of one user, and a server that refuses it', async () => {
+  const server = await start();
+  const network = await Network.to(() => server.port);
+  const ann = flux(network.url, {backoff: 1e9, backoffMax: 1e9});
+  const garden = ann.room('garden');
+  assert.equal(ann.room('garden'), garden);
+  const [welcome, joined] = await Promise.all([next(garden, 'joined'), ann.join('garden', {tab: 1}, {name: 'Ann'})]);
+  assert.equal(joined, garden);
+  assert.equal(welcome.presence[garden.connectionId].name, 'Ann');
+  const ben = flux(server.url);
+  await opened(ben);
+  const bens = await ben.join('garden', {tab: 1});
+  await until(() => garden.members.size === 2 && bens.members.size === 2, 'two members', boundMs);
+  assert.equal(garden.people().length, 2);
+  const [person] = bens.people(({presence}) => presence.tab);
+  assert.equal(person.connectionId, bens.connectionId, 'the own entry stands for the person');
+  await bens.update({tab: 2});
+  assert.deepEqual(bens.members.get(bens.connectionId).presence, {tab: 2});
+  assert.equal(bens.people(({presence}) => presence.tab).length, 2);
+
+  const refused = ben.room('cell');
+  const create = (client) => client.request('create_room', {roomId: 'cell', mode: 'live', capacity: 1});
+  await create(ann);
+  await ann.join('cell');
+  await assert.rejects(ben.join('cell'), {code: 'ROOM_FULL'});
+  const cell = ben.room('cell');
+  assert.notEqual(cell, refused, 'it was left');
+
+  // Ann returns when somebody else has taken her place.
+  const anns = ann.room('cell');
+  network.cut();
+  await until(() => ann.state === 'waiting', 'a connection that is lost', boundMs);
+  await until(() => create(ben).then(() => true, () => false), 'the end of the room that she had', boundMs);
+  await ben.join('cell');
+  const lost = next(anns, 'error');
+  ann.retry();
+  assert.equal((await lost).code, 'ROOM_FULL');
+  assert.notEqual(ann.room('cell'), anns);
+  network.end();
+  await server.stop();
+});
+
+test('a client that waits to connect says until when, and connects at once if asked', async () => {
+  const server = await start();
+  const network = await Network.to(() => server.port);
+  const ann = flux(network.url, {backoff: 1e9, backoffMax: 1e9});
+  const garden = await ann.join('garden');
+  await until(() => garden.members.size === 1, 'the room', boundMs);
+  network.cut();
+  await until(() => ann.state === 'waiting', 'a connection that is lost', boundMs);
+  assert.ok(ann.retryAt > Date.now() + boundMs, `${ann.retryAt - Date.now()} ms`);
+  const again = next(garden, 'joined');
+  ann.retry();
+  await again;
+  assert.equal(ann.state, 'open');
+  ann.retry(); // has no effect
+  assert.equal(ann.state, 'open');
+  network.end();
+  await server.stop();
+});
+
+/**
+ * Four clients read what one publishes, while their connections are cut and frozen and, with `kills`, the server is killed
+ * and started again with what it has stored. Each must get every publication once, and all in one order.
+ */
+async function readThroughFailures(seed, {kills = false, total = 600} = {}) {
   console.log(`FLUX_SEED=${seed}`);
   const random = randomFrom(seed);
-  const server = await start('--channels', channels, '--channel-history', '100000');
+  const database = join(folder, `${seed}.sqlite`);
+  const options = ['--channels', channels, '--channel-history', '100000',
+    ...(kills ? ['--channel-store', `sqlite:${database}`] : [])];
+  let server = await start(...options);
   const [readers, writers] = [await Network.to(() => server.port), await Network.to(() => server.port)];
-  const total = 600;
   const seen = [];
   let recoveries = 0;
+  const ours = [];
+  const client = (network) => {
+    ours.push(flux(network.url, {timeout: 1_000, heartbeat: 250}));
+    return ours.at(-1);
+  };
   for (let i = 0; i < 4; ++i) {
-    const subscription = flux(readers.url, {timeout: 1_000, heartbeat: 250}).subscribe('a');
+    const subscription = client(readers).subscribe('a');
     const got = [];
     seen.push(got);
     subscription.on('message', ({data}) => got.push(data));
     subscription.on('subscribed', ({recovered, reason}) => {
-      assert.notEqual(recovered, false, reason);
+      // What never had a publication is not stored.
+      if (got.length > 0) assert.notEqual(recovered, false, reason);
       recoveries += recovered ? 1 : 0;
     });
     await next(subscription, 'subscribed');
   }
-  const writer = flux(writers.url, {timeout: 1_000, heartbeat: 250});
+  const writer = client(writers);
   await opened(writer);
+  await writer.publish('a', -1);
+  for (const got of seen) await until(() => got.length === 1, 'the first publication', boundMs);
   const published = [];
   for (let i = 0; i < total; ++i) {
     published.push(writer.publish('a', i));
@@ -187,19 +268,39 @@ test('a network that is cut and frozen at random: every publication once and in 
         frozen.cut(); // what it has swallowed is lost
       }, 50 + random(300));
     }
+    if (kills && random(100) === 0) {
+      await server.kill();
+      server = await start(...options);
+    }
     await new Promise((resolve) => setTimeout(resolve, random(8)));
   }
   await within(Promise.all(published), 'all publications are acknowledged', boundMs);
   for (const got of seen) {
-    await until(() => got.length >= total, () => `${got.length} of ${total} publications`, boundMs);
-    assert.equal(new Set(got).size, total, 'each of them once');
-    assert.equal(got.length, total);
+    await until(() => got.length > total, () => `${got.length} of ${total + 1} publications`, boundMs);
+    assert.equal(new Set(got).size, total + 1, 'each of them once');
+    assert.equal(got.length, total + 1);
     assert.deepEqual(got, seen[0], 'in one order');
   }
   assert.ok(recoveries > 5, `${recoveries} recoveries`);
+  for (const one of ours) one.close();
   for (const network of [readers, writers]) network.end();
   await server.stop();
+  return recoveries;
+}
+const seeds = Number(process.env.FLUX_RUNS ?? 1);
+const seedOf = (run) => Number(process.env.FLUX_SEED ?? Math.floor(Math.random() * 2 ** 31)) + run;
+
+test('a network that is cut and frozen at random: every publication once and in order', async () => {
+  for (let run = 0; run < seeds; ++run) await readThroughFailures(seedOf(run));
 });
+
+test('a server that is killed again and again, with a store: every publication once and in order', {skip: noSqlite},
+  async () => {
+    for (let run = 0; run < seeds; ++run) {
+      const recoveries = await readThroughFailures(seedOf(run), {kills: true});
+      if (seeds > 1) console.log(`${recoveries} recoveries`);
+    }
+  });
 
 test('a server that was restarted says what is lost; presence and bound state are there again', async () => {
   let server = await start('--channels', channels, '--channel-history', '100');
@@ -221,6 +322,37 @@ test('a server that was restarted says what is lost; presence and bound state ar
   await until(() => ben.state.has('cursor'), 'the cursor', boundMs);
   assert.equal((await ben.members()).members[0].data.here, true);
   network.end();
+  await server.stop();
+});
+
+test('a channel with a token of its own, which is renewed', async () => {
+  const secret = 'flux.js signs its own tokens, for tests';
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const token = (permissions, seconds = 600) => {
+    const claims = {sub: 'ann', permissions, exp: Math.floor(Date.now() / 1000) + seconds};
+    const signed = `${part({alg: 'HS256'})}.${part(claims)}`;
+    return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+  };
+  const server = await startServer(process.env.FLUX_SERVER,
+    ['--port', '0', '--log', 'error', '--require-auth', '--channels', channels, '--channel-history', '100'],
+    {env: {...process.env, FLUX_JWT_SECRET: secret}});
+  const ann = flux(server.url, {token: token(['write:secret']), tokenPause: 10});
+  assert.equal((await next(ann.subscribe('secret:5'), 'error')).code, 'FORBIDDEN');
+  assert.equal((await next(ann.subscribe('secret:6', {token: token(['read:secret:5'])}), 'error')).code, 'FORBIDDEN');
+  let asked = 0;
+  const subscription = ann.subscribe('secret:5', {token: async (channel) => {
+    if (++asked === 1) throw new Error('no token now');
+    return token([`read:${channel}`], asked === 2 ? 2 : 600);
+  }});
+  const got = [];
+  subscription.on('message', ({data}) => got.push(data));
+  const [failed] = await Promise.all([next(subscription, 'error'), next(subscription, 'subscribed')]);
+  assert.equal(failed.message, 'no token now');
+  await subscription.publish(1);
+  assert.equal((await next(subscription, 'subscribed')).recovered, true);
+  await subscription.publish(2);
+  await until(() => got.length === 2, 'both', boundMs);
+  assert.deepEqual([got, asked], [[1, 2], 3]);
   await server.stop();
 });
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <mutex>
 
 namespace http_routes_test {
@@ -487,6 +488,169 @@ TEST_CASE("static files: types, ETag, no way out of the folder") {
       HttpClient other(server.port());
       CHECK(other.request(get(path)).body.find("secret") == std::string::npos);
     }
+  }
+  std::filesystem::remove_all(folder);
+}
+
+// --- flux.js ---
+
+namespace {
+
+std::string flux_js() {
+  std::ifstream file("../src/js/flux.js", std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string field_of(const HttpReply& reply, const std::string& name) {
+  const auto at = reply.head.find("\r\n" + name + ": ");
+  if (at == std::string::npos) return {};
+  const auto begin = at + name.size() + 4;
+  return reply.head.substr(begin, reply.head.find("\r\n", begin) - begin);
+}
+
+}  // namespace
+
+TEST_CASE("flux.js: served as it is in src/js, to everybody, with a tag that saves the next transfer") {
+  flux::Server server(test_config());
+  server.on_connect([](flux::ConnectRequest& request) { request.refuse("nobody may connect"); });
+  server.start();
+  HttpClient client(server.port());
+  const auto reply = client.request(get("/flux.js"));
+  REQUIRE(reply.status == 200);
+  REQUIRE(reply.body.size() > 10'000);
+  CHECK(reply.body == flux_js());
+  CHECK(reply.has("Content-Type: text/javascript; charset=utf-8"));
+  CHECK(reply.has("Cache-Control: no-cache"));
+  CHECK(reply.has("X-Content-Type-Options: nosniff"));
+  CHECK(field_of(reply, "Last-Modified").empty());
+  const std::string etag = field_of(reply, "ETag");
+  CHECK(etag.size() > 20);
+  CHECK(etag.front() == '"');
+
+  const auto same = client.request(get("/flux.js", "If-None-Match: \"x\", W/" + etag + "\r\n"));
+  CHECK(same.status == 304);
+  CHECK(same.body.empty());
+  CHECK(field_of(same, "ETag") == etag);
+  CHECK(client.request(get("/flux.js", "If-None-Match: \"x\"\r\n")).status == 200);
+  // It has no date to compare with.
+  CHECK(client.request(get("/flux.js", "If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT\r\n")).status == 200);
+  CHECK(client.request(get("/flux.js", "If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n")).status == 200);
+  const auto part = client.request(get("/flux.js", "Range: bytes=3-9\r\n"));
+  CHECK(part.status == 206);
+  CHECK(part.body == reply.body.substr(3, 7));
+  CHECK(client.request(get("/flux.js", "Range: bytes=3-9\r\nIf-Range: yesterday\r\n")).status == 200);
+}
+
+TEST_CASE("flux.js: HEAD gets the head of GET's answer, other methods are refused") {
+  flux::Server server(test_config());
+  server.start();
+  HttpClient client(server.port());
+  client.send("HEAD /flux.js HTTP/1.1\r\nHost: h\r\n\r\n");
+  const auto head = client.reply(true);
+  CHECK(head.status == 200);
+  CHECK(head.has("Content-Length: " + std::to_string(flux_js().size())));
+  CHECK(client.request(get("/none")).status == 404);  // HEAD was sent no body
+  const auto posted = client.request(post("/flux.js", "x"));
+  CHECK(posted.status == 405);
+  CHECK(posted.has("Allow: GET, HEAD, OPTIONS"));
+}
+
+TEST_CASE("flux.js: pages of the origins that may connect may import it") {
+  const auto allowed = [](const std::vector<std::string>& origins, const std::string& origin) {
+    auto config = test_config();
+    config.origins = origins;
+    flux::Server server(config);
+    server.start();
+    HttpClient client(server.port());
+    const auto reply = client.request(get("/flux.js", origin.empty() ? "" : "Origin: " + origin + "\r\n"));
+    CHECK(reply.status == 200);
+    CHECK(field_of(reply, "Vary") == (origins.empty() || origins[0] == "*" ? "" : "Origin"));
+    return field_of(reply, "Access-Control-Allow-Origin");
+  };
+  CHECK(allowed({}, "https://a.example").empty());
+  CHECK(allowed({"*"}, "https://a.example") == "*");
+  CHECK(allowed({"https://a.example"}, "https://a.example") == "https://a.example");
+  CHECK(allowed({"https://a.example"}, "https://b.example").empty());
+  CHECK(allowed({"https://a.example"}, "").empty());
+}
+
+TEST_CASE("script_path: a different one, or none; a path that no request has is refused") {
+  auto config = test_config();
+  config.script_path = "/js/client.js";
+  {
+    flux::Server server(config);
+    server.start();
+    HttpClient client(server.port());
+    CHECK(client.request(get("/js/client.js")).body == flux_js());
+    CHECK(client.request(get("/flux.js")).status == 404);
+  }
+  config.script_path = "";
+  {
+    flux::Server server(config);
+    server.start();
+    HttpClient client(server.port());
+    CHECK(client.request(get("/flux.js")).status == 404);
+  }
+  for (const char* path : {"flux.js", "/{name}.js", "/js/*rest"}) {
+    config.script_path = path;
+    CHECK(thrown_by([&] { flux::Server server(config); }) ==
+          std::pair<flux::Errc, std::string>(
+              flux::Errc::bad_config,
+              "Config::script_path must begin with \"/\" and have no parameters, or be empty, not \"" +
+                  std::string(path) + "\""));
+  }
+}
+
+TEST_CASE("flux.js: the application serves something else there, that is served instead") {
+  const auto say = [](const char* what) {
+    return [what](const HttpExchange& exchange) { exchange.respond(200, what); };
+  };
+  const auto served = [](flux::Server& server) {
+    server.start();
+    HttpClient client(server.port());
+    return client.request(get("/flux.js"));
+  };
+  {
+    flux::Server server(test_config());
+    server.route("GET", "/flux.js", say("own"));
+    CHECK(thrown_by([&] { server.route("GET", "/flux.js", say("twice")); }).second == "route GET /flux.js is taken");
+    CHECK(served(server).body == "own");
+  }
+  {
+    flux::Server server(test_config());
+    server.route("GET", "/*path", say("everything"));
+    CHECK(served(server).body == "everything");
+  }
+  {
+    flux::Server server(test_config());
+    server.route("POST", "/flux.js", say("posted"));
+    CHECK(served(server).body == flux_js());
+    HttpClient client(server.port());
+    CHECK(client.request(post("/flux.js", "x")).body == "posted");
+    CHECK(client.request("PUT /flux.js HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n")
+              .has("Allow: GET, HEAD, POST, OPTIONS"));
+  }
+  std::string folder = (std::filesystem::temp_directory_path() / "flux-test-XXXXXX").string();
+  REQUIRE(::mkdtemp(folder.data()) != nullptr);
+  std::ofstream(folder + "/index.html") << "<p>hello";
+  {
+    flux::Server server(test_config());
+    server.static_files("/", folder);
+    CHECK(served(server).body == flux_js());
+    HttpClient client(server.port());
+    CHECK(client.request(get("/")).body == "<p>hello");
+    CHECK(client.request(get("/none.js")).status == 404);
+    std::ofstream(folder + "/flux.js") << "mine";
+    CHECK(client.request(get("/flux.js")).body == "mine");
+  }
+  std::filesystem::remove(folder + "/flux.js");
+  {
+    flux::Server server(test_config());
+    server.on_connect([](flux::ConnectRequest& request) { request.refuse("nobody may connect"); });
+    server.static_files("/", folder, {.authenticated = true});
+    CHECK(served(server).body == flux_js());
+    HttpClient client(server.port());
+    CHECK(client.request(get("/none.js")).status == 401);
   }
   std::filesystem::remove_all(folder);
 }

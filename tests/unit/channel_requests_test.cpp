@@ -1,8 +1,7 @@
 // What a client may do in channels, and what it gets: without a socket.
-#include "participant_fixture.hpp"
+#include "channel_fixture.hpp"
 
 #include <flux/detail/features/channel_acts.hpp>
-#include <flux/detail/features/channel_requests.hpp>
 #include <flux/detail/features/channel_subscriber.hpp>
 
 #include <map>
@@ -11,77 +10,9 @@
 
 namespace channel_requests_test {
 
-using namespace participant_test;
+using namespace channel_test;
 
 namespace {
-
-/// Channels, and clients that send requests.
-struct Station : Scene {
-  explicit Station(ChannelsOptions options = {}, const std::function<void(Config&)>& change = {})
-      : Scene(change), hub(std::make_shared<ChannelHub>(backend, std::move(options))) {
-    for (auto& request : channel_requests(hub)) requests.emplace(std::string(request.name), std::move(request));
-    hub->start(*loops[0]);
-    loops.settle();
-  }
-  /// The answer as JSON; or the error, as "code: message".
-  std::string ask(Client& client, const std::string& type, const std::string& payload) {
-    const Request& request = requests.at("channel_" + type);
-    core::Members members;
-    members.declare(request.members);
-    members.from(payload);
-    const auto wrong = [](const Error& e) { return std::string(to_wire_name(e.code())) + ": " + e.message(); };
-    if (const auto scanned = members.scan(64); !scanned) return wrong(scanned.error());
-    if (const auto read = members.read(backend.config.limits); !read) return wrong(read.error());
-    const auto answer = std::make_shared<std::string>("(none)");  // it may come later
-    request.act(client, members, [answer, wrong](const Result<JsonText>& result) {
-      *answer = result ? result->text() : wrong(result.error());
-    });
-    return *answer;
-  }
-  /// Epochs are random: they become "E", and ids of clients and times what they stand for.
-  std::string masked(std::string text, const std::map<std::string, std::string>& names = {}) const {
-    const auto replace = [&text](const std::string& what, const std::string& with) {
-      for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size()) {
-        text.replace(at, what.size(), with);
-      }
-    };
-    for (std::size_t at = 0; (at = text.find("\"epoch\":\"", at)) != std::string::npos; at += 9) {
-      text.replace(at + 9, 13, "E");
-    }
-    for (const auto& [what, with] : names) replace(what, with);
-    replace(std::to_string(loops.clock()->unix_ms()), "now");
-    return text;
-  }
-  std::string epoch_of(const std::string& channel) const {
-    return hub->history(channel, std::nullopt, 1, 1)->position.epoch;
-  }
-  std::string subscribe_since(Client& client, const std::string& channel, const std::string& epoch, Offset offset) {
-    return masked(
-        ask(client, "subscribe",
-            R"({"channel":")" + channel + R"(","epoch":")" + epoch + R"(","offset":)" + std::to_string(offset) + "}"));
-  }
-  /// The data of the publications among these lines.
-  static std::string data_of(const Lines& lines) {
-    std::string all;
-    for (const std::string& line : lines) {
-      const std::size_t begin = line.find("\"data\":");
-      if (line.substr(0, 16) == "channel_publish ")
-        all += line.substr(begin + 7, line.find(',', begin) - begin - 7) + " ";
-    }
-    return all;
-  }
-  std::string heard_data(Client& client) { return data_of(heard(client)); }
-  std::string told_data(Client& client) { return data_of(std::exchange(client.told, {})); }
-  Client& with(const std::vector<std::string>& permissions, const std::string& user = "u") {
-    Client& made = client(user);
-    made.change_grant(Grant{{user, user, {}, {}, true}, permissions}).value();
-    loops.settle();
-    return made;
-  }
-
-  std::shared_ptr<ChannelHub> hub;
-  std::map<std::string, Request> requests;
-};
 
 ChannelsOptions with_state() {
   ChannelsOptions options;
@@ -146,7 +77,7 @@ TEST_CASE("channels: how many a publication reached", "[channels]") {
   Client& ann = s.client();
   Client& ben = s.client();
   const auto reached = [&](std::vector<core::SessionKey> except = {}) {
-    return s.hub->publish({"a:b", "1", {}, {}, {}, std::move(except)}).value().reached;
+    return s.publish({"a:b", "1", {}, {}, {}, std::move(except)}).value().reached;
   };
   CHECK(reached() == 0);
   s.ask(ann, "subscribe", R"({"channel":"a:b"})");
@@ -174,14 +105,14 @@ TEST_CASE("channels: a client that comes back gets exactly what it missed", "[ch
     CHECK(s.told_data(ben).empty());
   }
   SECTION("what is kept; pending output of the same turn is not repeated") {
-    for (int i = 1; i <= 3; ++i) s.hub->publish({"a", std::to_string(i)}).value();
+    for (int i = 1; i <= 3; ++i) s.publish({"a", std::to_string(i)}).value();
     CHECK(s.subscribe_since(ben, "a", epoch, 1) == R"({"channel":"a","epoch":"E","offset":3,"recovered":true})");
     CHECK(s.told_data(ben) == "2 3 ");
-    s.hub->publish({"a", "4"}).value();
+    s.publish({"a", "4"}).value();
     CHECK(s.heard_data(ben) == "4 ");
   }
   SECTION("more than is kept: never a part of it") {
-    for (int i = 1; i <= 5; ++i) s.hub->publish({"a", std::to_string(i)}).value();
+    for (int i = 1; i <= 5; ++i) s.publish({"a", std::to_string(i)}).value();
     CHECK(
         s.subscribe_since(ben, "a", epoch, 1) ==
         R"({"channel":"a","epoch":"E","offset":5,"recovered":false,"reason":"the history no longer reaches so far back"})");
@@ -191,9 +122,9 @@ TEST_CASE("channels: a client that comes back gets exactly what it missed", "[ch
     CHECK(s.told_data(ben) == "3 4 5 ");
   }
   SECTION("after the history became too old") {
-    s.hub->publish({"a", "1"}).value();
+    s.publish({"a", "1"}).value();
     s.loops.advance(200s);
-    s.hub->publish({"a", "2"}).value();
+    s.publish({"a", "2"}).value();
     s.loops.advance(200s);
     CHECK(s.subscribe_since(ben, "a", epoch, 0).find("no longer reaches") != std::string::npos);
     s.ask(ben, "unsubscribe", R"({"channel":"a"})");
@@ -201,7 +132,7 @@ TEST_CASE("channels: a client that comes back gets exactly what it missed", "[ch
     CHECK(s.subscribe_since(ben, "a", epoch, 2) == R"({"channel":"a","epoch":"E","offset":2,"recovered":true})");
   }
   SECTION("positions that are not of this channel") {
-    s.hub->publish({"a", "1"}).value();
+    s.publish({"a", "1"}).value();
     CHECK(s.subscribe_since(ben, "a", "another", 0).find(R"("reason":"the position is of another epoch")") !=
           std::string::npos);
     s.ask(ben, "unsubscribe", R"({"channel":"a"})");
@@ -218,7 +149,7 @@ TEST_CASE("channels: more missed than an answer may hold is not sent in part", "
   Client& ann = s.client();
   s.ask(ann, "subscribe", R"({"channel":"a"})");
   const std::string epoch = s.epoch_of("a");
-  for (int i = 1; i <= 50; ++i) s.hub->publish({"a", std::to_string(i)}).value();
+  for (int i = 1; i <= 50; ++i) s.publish({"a", std::to_string(i)}).value();
   Client& ben = s.client();
   CHECK(s.subscribe_since(ben, "a", epoch, 0).find("more was missed than one answer holds") != std::string::npos);
   CHECK(ben.told.empty());
@@ -229,7 +160,7 @@ TEST_CASE("channels: in mode latest the newest publication is all that is sent",
   Client& ann = s.client();
   s.ask(ann, "subscribe", R"({"channel":"a"})");
   const std::string epoch = s.epoch_of("a");
-  for (int i = 1; i <= 5; ++i) s.hub->publish({"a", std::to_string(i)}).value();
+  for (int i = 1; i <= 5; ++i) s.publish({"a", std::to_string(i)}).value();
   Client& ben = s.client();
   const auto again = [&](const std::string& of, Offset offset) {
     s.ask(ben, "unsubscribe", R"({"channel":"a"})");
@@ -251,7 +182,7 @@ TEST_CASE("channels: without recovery only who missed nothing is told so", "[cha
   const std::string epoch = s.epoch_of("a");
   Client& ben = s.client();
   CHECK(s.subscribe_since(ben, "a", epoch, 0).find(R"("recovered":true)") != std::string::npos);
-  s.hub->publish({"a", "1"}).value();
+  s.publish({"a", "1"}).value();
   Client& cleo = s.client();
   CHECK(s.subscribe_since(cleo, "a", epoch, 0).find(R"("reason":"this channel has no recovery")") != std::string::npos);
   CHECK(s.ask(cleo, "subscribe", R"({"channel":"*","epoch":"e"})") ==
@@ -281,7 +212,7 @@ TEST_CASE("channels: the history in parts", "[channels]") {
   Station s(with_history(100), [](Config& config) { config.limits.answer_bytes_max = 1000; });
   Client& ann = s.client();
   CHECK(s.ask(ann, "history", R"({"channel":"a"})") == R"({"channel":"a","publications":[]})");
-  for (int i = 1; i <= 20; ++i) s.hub->publish({"a", std::to_string(i)}).value();
+  for (int i = 1; i <= 20; ++i) s.publish({"a", std::to_string(i)}).value();
   const std::string epoch = s.epoch_of("a");
   const auto offsets = [&](const std::string& more) {
     const auto json = JsonText::parse(s.ask(ann, "history", R"({"channel":"a")" + more + "}")).value();
@@ -382,8 +313,87 @@ TEST_CASE("channels: permissions, and a grant that changes while the client is s
   CHECK(reader.told[0].find("channel_unsubscribed {\"channel\":\"orders:") == 0);
   CHECK(reader.told[0].find("\"reason\":\"Insufficient permissions for channel: orders:") != std::string::npos);
   CHECK(s.hub->present("orders:5", 10, 0, 1000).clients == 0);
-  s.hub->publish({"orders:5", "2"}).value();
+  s.publish({"orders:5", "2"}).value();
   CHECK(s.heard(reader).empty());
+}
+
+TEST_CASE("channels: a token for one channel counts instead of the client's grant, until it ends", "[channels]") {
+  auto options = with_history(10);
+  options.namespaces = {{"secret", {.history_max = 10}}};
+  Station s(std::move(options));
+  with_auth(s);
+  s.backend.admitted.start(s.loops[0]);
+  std::string shown;
+  s.backend.gate.token = [&](TokenRequest& request) {
+    shown = request.payload().text();
+    if (request.token() == "bad") return request.refuse("no such token");
+    Grant grant{{}, {"read:secret:5"}, s.in(60s), {}, "credential"};
+    if (request.token() != "anybody's") grant.identity.user_id = request.token();
+    request.accept(std::move(grant));
+  };
+  Client& ann = s.with({"write:secret"}, "ann");
+  const auto subscribe = [&](const std::string& channel, const std::string& token) {
+    return s.masked(s.ask(ann, "subscribe", R"({"channel":")" + channel + R"(","accessToken":")" + token + "\"}"));
+  };
+  const std::string ack = R"({"channel":"secret:5","epoch":"E","offset":0})";
+  CHECK(s.ask(ann, "subscribe", R"({"channel":"secret:5"})") ==
+        "FORBIDDEN: Insufficient permissions for channel: secret:5");
+  CHECK(subscribe("secret:5", "bad") == "UNAUTHORIZED: no such token");
+  CHECK(subscribe("secret:5", "ben") == "UNAUTHORIZED: the token is another user's");
+  CHECK(subscribe("secret:6", "ann") == "FORBIDDEN: Insufficient permissions for channel: secret:6");
+  CHECK(subscribe("secret:*", "ann") == "FORBIDDEN: Insufficient permissions for channel: secret:*");
+  CHECK(subscribe("secret:5", "ann") == ack);
+  CHECK(shown == R"({"channel":"secret:5","accessToken":"ann"})");
+  CHECK(ann.grant()->permissions == std::vector<std::string>{"write:secret"});
+  s.publish({"secret:5", "1"}).value();
+  CHECK(s.heard_data(ann) == "1 ");
+
+  const std::string epoch = s.epoch_of("secret:5");
+  SECTION("a change of the client's own grant does not end it") {
+    ann.change_grant(Grant{{"ann", "ann", {}, {}, true}, {"write:other"}}).value();
+    s.publish({"secret:5", "2"}).value();
+    CHECK(s.heard_data(ann) == "2 ");
+    CHECK(ann.told.empty());
+  }
+  SECTION("it expires; with a new one the client recovers") {
+    s.loops.advance(59s);
+    s.loops.settle();
+    CHECK(ann.told.empty());
+    s.loops.advance(2s);
+    s.loops.settle();
+    CHECK(
+        std::exchange(ann.told, {}) ==
+        Lines{R"(channel_unsubscribed {"channel":"secret:5","reason":"the token has expired","code":"UNAUTHORIZED"})"});
+    s.publish({"secret:5", "2"}).value();
+    CHECK(s.heard_data(ann).empty());
+    CHECK(ann.connected());
+    CHECK(s.masked(s.ask(ann, "subscribe",
+                         R"({"channel":"secret:5","accessToken":"anybody's","offset":1,"epoch":")" + epoch + "\"}")) ==
+          R"({"channel":"secret:5","epoch":"E","offset":2,"recovered":true})");
+    CHECK(s.told_data(ann) == "2 ");
+  }
+  SECTION("subscribing again extends it") {
+    s.loops.advance(40s);
+    s.loops.settle();
+    CHECK_THAT(subscribe("secret:5", "ann"), Catch::Matchers::ContainsSubstring(R"("offset":1)"));
+    s.loops.advance(40s);
+    s.loops.settle();
+    CHECK(ann.told.empty());
+    s.loops.advance(22s);
+    s.loops.settle();
+    CHECK(ann.told.size() == 1);
+  }
+  SECTION("it is revoked: the subscription ends, the client stays") {
+    CHECK(s.backend.end_access(RevocationKind::credential, "credential", "revoked") == 1);
+    s.loops.settle();
+    CHECK(ann.told == Lines{R"(channel_unsubscribed {"channel":"secret:5","reason":"revoked","code":"UNAUTHORIZED"})"});
+    CHECK(ann.connected());
+  }
+  SECTION("nothing of it is left") {
+    const bool leaves = GENERATE(true, false);
+    leaves ? ann.go() : (void)s.ask(ann, "unsubscribe", R"({"channel":"secret:5"})");
+    CHECK(s.backend.end_access(RevocationKind::credential, "credential", "revoked") == 0);
+  }
 }
 
 TEST_CASE("channels: system channels need admin, also where nobody is authenticated", "[channels]") {
@@ -396,13 +406,13 @@ TEST_CASE("channels: system channels need admin, also where nobody is authentica
   }
   CHECK(s.ask(anybody, "publish", R"({"channel":"system:x","data":1})").find("UNAUTHORIZED") == 0);
   CHECK(s.ask(anybody, "subscribe", R"({"channel":"*"})").front() == '{');
-  s.hub->publish({"system:x", "1"}).value();
+  s.publish({"system:x", "1"}).value();
   CHECK(s.heard(anybody).empty());
   with_auth(s);
   CHECK(s.ask(s.with({"read:*", "write:*"}), "subscribe", R"({"channel":"system:x"})").find("FORBIDDEN") == 0);
   Client& admin = s.with({"admin"});
   CHECK(s.ask(admin, "subscribe", R"({"channel":"system:*"})").front() == '{');
-  s.hub->publish({"system:x", "2"}).value();
+  s.publish({"system:x", "2"}).value();
   CHECK(s.heard_data(admin) == "2 ");
 }
 
@@ -452,7 +462,7 @@ TEST_CASE("channels: limits", "[channels]") {
   CHECK(s.ask(ann, "publish", R"({"channel":"a","data":"12345678901234567890"})").find("MESSAGE_TOO_LARGE") == 0);
   CHECK(s.ask(ann, "publish", R"({"channel":"a","data":1})").front() == '{');
   CHECK(s.ask(ann, "publish", R"({"channel":"a","data":1})").find("RATE_LIMITED") == 0);
-  CHECK(s.hub->publish({"a", "\"" + std::string(100, 'x') + "\""}).error().code() == Errc::message_too_large);
+  CHECK(s.publish({"a", "\"" + std::string(100, 'x') + "\""}).error().code() == Errc::message_too_large);
   CHECK(s.ask(ann, "presence_join", R"({"channel":"a"})").find("RATE_LIMITED") == 0);
   CHECK(s.ask(ben, "presence_join", R"({"channel":"a"})") == "{}");
   CHECK(s.ask(s.client(), "presence_join", R"({"channel":"a"})").find("LIMIT_EXCEEDED: channel \"a\" is full") == 0);
@@ -467,7 +477,7 @@ TEST_CASE("channels: a slow reader of a channel of states gets the newest one", 
   s.ask(ann, "subscribe", R"({"channel":"a"})");
   ann.inbox.congested = true;
   for (int i = 1; i <= 3; ++i) {
-    s.hub->publish({"a", std::to_string(i)}).value();
+    s.publish({"a", std::to_string(i)}).value();
     s.loops.settle();
   }
   CHECK(s.heard(ann).empty());
@@ -482,7 +492,7 @@ TEST_CASE("channels: a slow reader of a channel of states gets the newest one", 
   CHECK(s.data_of(sent) == "3 ");
   CHECK(catch_up(false));
   CHECK(sent.size() == 1);
-  s.hub->publish({"a", "4"}).value();
+  s.publish({"a", "4"}).value();
   CHECK(s.heard_data(ann) == "4 ");
 }
 
@@ -492,12 +502,12 @@ TEST_CASE("channels: pending output that grows too large refuses publications", 
   s.ask(ann, "subscribe", R"({"channel":"a"})");
   s.ask(ann, "subscribe", R"({"channel":"b:*"})");
   const std::string big = "\"" + std::string(100, 'x') + "\"";
-  CHECK(s.hub->publish({"a", big}).ok());
-  CHECK(s.hub->publish({"a", "1"}).error().code() == Errc::overloaded);
-  CHECK(s.hub->publish({"b:1", big}).ok());
-  CHECK(s.hub->publish({"b:2", "1"}).error().code() == Errc::overloaded);
+  CHECK(s.publish({"a", big}).ok());
+  CHECK(s.publish({"a", "1"}).error().code() == Errc::overloaded);
+  CHECK(s.publish({"b:1", big}).ok());
+  CHECK(s.publish({"b:2", "1"}).error().code() == Errc::overloaded);
   s.loops.settle();
-  CHECK(s.hub->publish({"a", "1"}).ok());
+  CHECK(s.publish({"a", "1"}).ok());
 }
 
 TEST_CASE("channels: the application may refuse a subscription, or change a publication, also later", "[channels]") {
@@ -515,7 +525,7 @@ TEST_CASE("channels: the application may refuse a subscription, or change a publ
   Client& ann = s.client();
   CHECK(s.ask(ann, "subscribe", R"({"channel":"no"})") == "FORBIDDEN: not you");
   CHECK(s.ask(ann, "subscribe", R"({"channel":"later"})") == "(none)");
-  s.hub->publish({"later", "0"}).value();
+  s.publish({"later", "0"}).value();
   verdict->accept();
   s.loops.settle();
   s.ask(ann, "publish", R"({"channel":"later","data":1})");
@@ -528,8 +538,8 @@ TEST_CASE("channels: a client whose transport changes loses nothing and gets not
   Station s;
   Client& ann = s.client();
   for (const char* name : {"a", "b"}) s.ask(ann, "subscribe", R"({"channel":")" + std::string(name) + R"("})");
-  s.hub->publish({"a", "1"}).value();
-  s.hub->publish({"b", "2"}).value();
+  s.publish({"a", "1"}).value();
+  s.publish({"b", "2"}).value();
   TextView other;
   ann.used_view = &other;
   std::string taken;
@@ -537,7 +547,7 @@ TEST_CASE("channels: a client whose transport changes loses nothing and gets not
   CHECK(taken.find("\"data\":1,") != std::string::npos);
   CHECK(taken.find("\"data\":2,") != std::string::npos);
   CHECK(std::count(taken.begin(), taken.end(), '\n') == 1);
-  s.hub->publish({"a", "3"}).value();
+  s.publish({"a", "3"}).value();
   CHECK(s.heard_data(ann) == "3 ");
 }
 
@@ -605,6 +615,43 @@ TEST_CASE("channels: shared state is changed by key, and by version where the cl
       R"({"channel":"a","epoch":"E","version":5,"entries":[{"key":"x","value":5,"version":5}],"more":true,"after":"x"})");
   CHECK(s.ask(ben, "state", R"({"channel":"a","after":"x"})").find(R"("key":"y")") != std::string::npos);
   CHECK(s.ask(ben, "state", R"({"channel":"none"})") == R"({"channel":"none","version":0,"entries":[]})");
+}
+
+TEST_CASE("channels: the application may refuse a change of state, or change it, also later", "[channels]") {
+  Station s(with_state());
+  Client& ann = s.client("ann");
+  std::optional<LaterVerdict> later;
+  std::string asked;
+  s.hub->state_handler = [&](ChannelStateWrite& write) {
+    asked += write.session.id() == ann.id() ? "ann " : "? ";
+    asked += write.channel + " " + write.key + " " + (write.value ? write.value->text() : "removed") + "\n";
+    if (write.key == "no") return write.refuse("not your turn");
+    if (write.key == "changed") write.value = JsonText::number(2);
+    if (write.key == "later") later = write.later();
+  };
+  const auto set = [&](const std::string& key) {
+    return s.ask(ann, "state_set", R"({"channel":"a","value":1,"key":")" + key + "\"}");
+  };
+  const auto value_of = [&](const std::string& key) {
+    for (const auto& [name, entry] : s.hub->state("a", 100, {}, 1000).entries) {
+      if (name == key) return entry.value;
+    }
+    return std::string("none");
+  };
+  CHECK(set("yes") == R"({"changed":true,"version":1})");
+  CHECK(set("no") == "FORBIDDEN: not your turn");
+  CHECK(value_of("no") == "none");
+  CHECK(set("changed") == R"({"changed":true,"version":2})");
+  CHECK(value_of("changed") == "2");
+  CHECK(set("later") == "(none)");
+  CHECK(value_of("later") == "none");
+  later->accept();
+  s.loops.settle();
+  CHECK(value_of("later") == "1");
+  asked.clear();
+  CHECK(s.ask(ann, "state_remove", R"({"channel":"a","key":"yes"})") == R"({"changed":true,"version":0})");
+  CHECK(asked == "ann a yes removed\n");
+  CHECK(value_of("yes") == "none");
 }
 
 TEST_CASE("channels: state that is bound to a connection ends with it, and is its client's", "[channels]") {
@@ -733,7 +780,7 @@ TEST_CASE("channels: subscribing again is answered after what is pending", "[cha
   Station s(with_state());
   Client& ann = s.client();
   s.ask(ann, "subscribe", R"({"channel":"a"})");
-  s.hub->publish({"a", "1"}).value();
+  s.publish({"a", "1"}).value();
   s.hub->change_state("a", {"x", "1"}).value();
   const std::string answer = s.masked(s.ask(ann, "subscribe", R"({"channel":"a","state":true})"));
   CHECK(answer.find(R"("offset":1,"state":{"epoch":"E","version":1)") != std::string::npos);
@@ -748,9 +795,9 @@ TEST_CASE("channels: who is left out of the newest state does not get it later",
   Client& ann = s.client();
   s.ask(ann, "subscribe", R"({"channel":"a"})");
   ann.inbox.congested = true;
-  s.hub->publish({"a", "1"}).value();
+  s.publish({"a", "1"}).value();
   s.loops.settle();
-  s.hub->publish({"a", "2", {}, {}, {}, {ann.key()}}).value();
+  s.publish({"a", "2", {}, {}, {}, {ann.key()}}).value();
   s.loops.settle();
   ann.inbox.congested = false;
   Lines sent;

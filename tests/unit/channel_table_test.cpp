@@ -130,7 +130,7 @@ TEST_CASE("channel patterns: a removed one matches no more, and the others stay"
 
 TEST_CASE("channel table: finds what was added, however many there are, and nothing that was removed", "[channels]") {
   constexpr std::uint32_t count = 1000;
-  ChannelSettings settings({.history_max = 1}, 0);
+  ChannelSettings settings({.history_max = 1}, false, 0);
   ChannelShard shard;
   CHECK(shard.find("c0", 0) == nullptr);
   // Of every four, the names differ and the hashes do not.

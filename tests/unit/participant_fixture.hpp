@@ -79,6 +79,7 @@ class Client final : public Participant, public std::enable_shared_from_this<Cli
   bool is_open() const override { return open && connected() && !is_withdrawn; }
   core::Outlet& outlet() override { return inbox; }
   const ClientView& view() const override { return *used_view; }
+  Door door() const override { return {"live", "/live"}; }
   void stop_reading() override {
     ++held;
     ++times_held;
@@ -201,7 +202,7 @@ class Scene {
   /// The client presents a new token.
   Told<Grant> refresh(Client& client, const std::string& token) {
     Told<Grant> told(loops);
-    client.refresh({"live", "/live", token}, told.done());
+    client.refresh(token, told.done());
     return told;
   }
   Grant::TimePoint in(std::chrono::milliseconds time) const {

@@ -152,4 +152,27 @@ TEST_CASE("router: a static folder that does not exist, has a parameter in its p
   CHECK_THROWS_AS(router.add("GET", "/*rest", any_handler()), flux::Error);
 }
 
+TEST_CASE("router: a route that yields, any other that answers there has precedence") {
+  Router router;
+  PathCaptures captures;
+  router.add_yielding("/x", any_handler());
+  const RouteMatch yielding = router.match("HEAD", "/x", captures);
+  REQUIRE(yielding.route != nullptr);
+  CHECK(yielding.route->yields);
+  CHECK_FALSE(router.has("/x"));
+  CHECK(router.match("POST", "/x", captures).allow == "GET, HEAD, OPTIONS");
+  router.add("POST", "/x", any_handler(), {1});
+  CHECK(tag_of(router, "POST", "/x") == 1);
+  CHECK(router.match("GET", "/x", captures).route->yields);
+  router.add_static("/", std::filesystem::temp_directory_path().string());
+  CHECK(router.match("GET", "/x", captures).route->yields);
+  CHECK(captures.all().empty());
+  CHECK(router.match("GET", "/y", captures).route->files != nullptr);
+  router.add("GET", "/{name}", any_handler(), {2});
+  CHECK(tag_of(router, "GET", "/x") == 2);
+  router.add("GET", "/x", any_handler(), {3});
+  CHECK(tag_of(router, "GET", "/x") == 3);
+  CHECK(add_error(router, "GET", "/x") == flux::Errc::bad_config);
+}
+
 }  // namespace router_test

@@ -1,9 +1,8 @@
 // The page: logging in, and what connects the client to the conversation, the members, and the panel about access.
 
-import {LiveClient} from '/collab/live_client.js';
-
 import {Access} from './access.js';
 import {Conversation} from './conversation.js';
+import {LiveClient} from './live_client.js';
 import {Members} from './members.js';
 
 const room = 'chat';

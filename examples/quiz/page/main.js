@@ -1,25 +1,25 @@
-// The page: entering, and what connects the client to the stage, the players and the conversation.
+// The page: entering, and what connects flux.js to the stage, the players and the conversation.
 
-import {LiveClient} from '/collab/live_client.js';
 import {recall, remember} from '/collab/memory.js';
+import {Flux} from '/flux.js';
 
 import {Conversation} from './conversation.js';
 import {Players} from './players.js';
 import {Stage} from './stage.js';
 
-const room = 'quiz';
 const hostKey = new URLSearchParams(location.hash.slice(1)).get('host');
 const find = (id) => document.getElementById(id);
 
-let client = null; // while we have entered
+let flux = null; // the connection, while we have entered
+let room = null; // the quiz
 let present = null; // the newest state of the quiz
 const stage = new Stage(
   find,
-  (number, choice) => client.ask('answer', {number, choice}),
+  (number, choice) => room.send('answer', {number, choice}),
   () => ask('next'),
 );
 const players = new Players(find, (id) => ask('remove', id));
-const conversation = new Conversation(find, (text) => client.sendChat(text));
+const conversation = new Conversation(find, (text) => room.chat(text));
 
 // ---- Entering and leaving
 
@@ -33,32 +33,35 @@ async function enter(name) {
 }
 
 function play({token, name}) {
-  const address = new URL('live', location.href);
-  address.protocol = address.protocol.replace('http', 'ws');
-  address.hash = '';
-  address.searchParams.set('access_token', token);
-  client = new LiveClient(address);
-  client.on('state', showStatus);
-  client.on('room_joined', joined);
-  client.on('presence_updated', (change) => players.update(change));
-  client.on('room_data', ({data}) => show(data));
-  client.on('broadcast_event', receive);
-  client.on('chat_message', (message) => conversation.add(message));
-  client.on('room_left', ({reason}) => leave(reason ?? 'You are no longer in the quiz.'));
-  client.on('join_failed', ({code, message}) =>
-    leave(code === 'ROOM_FULL' ? 'Every seat is taken. Try again when a player has left.' : message),
-  );
+  const made = new Flux(new URL('.', location.href).href, {token});
+  flux = made;
+  room = flux.room('quiz');
+  const on = (emitter, name, listener) => emitter.on(name, (value) => made === flux && listener(value));
+  on(flux, 'state', showStatus);
+  on(flux, 'closed', ({reason}) => leave(reason || 'Please enter again.'));
+  on(room, 'joined', joined);
+  on(room, 'presence', () => players.here(room.members));
+  on(room, 'data', ({data}) => show(data));
+  on(room, 'event', receive);
+  on(room, 'chat', (message) => message.type === 'chat_message' && conversation.add(message));
+  on(room, 'left', ({reason}) => leave(reason ?? 'You are no longer in the quiz.'));
+  on(room, 'error', refused);
   find('self').textContent = hostKey === null ? name : 'Host';
   find('host').hidden = hostKey === null;
   find('lobby').hidden = true;
   find('app').inert = false;
-  client.join(room, {});
-  client.connect();
+  flux.join('quiz'); // as soon as there is a connection
+  showStatus(flux.state);
+}
+
+function refused({code, message}) {
+  leave(code === 'ROOM_FULL' ? 'Every seat is taken. Try again when a player has left.' : message);
 }
 
 function leave(notice = '') {
-  client?.close();
-  client = null;
+  const left = flux;
+  flux = room = null;
+  left?.close();
   remember('tab', 'quiz', null);
   find('notice').textContent = notice;
   find('lobby').hidden = false;
@@ -71,13 +74,13 @@ find('enter').addEventListener('submit', (event) => {
   enter(find('name').value.trim()).catch(() => leave('The server cannot be reached.'));
 });
 find('leave').addEventListener('click', () => leave());
-find('retry').addEventListener('click', () => client.retry());
+find('retry').addEventListener('click', () => flux.retry());
 
 // ---- What the server says
 
 /** The server's event `you` follows, with what only we may know. */
-function joined({presence, chatHistory, data}) {
-  players.reset(presence);
+function joined({chatHistory, data}) {
+  players.here(room.members);
   conversation.reset(chatHistory);
   present = data.data;
 }
@@ -97,9 +100,8 @@ function receive({connectionId, event, payload}) {
   show(present);
 }
 
-function showStatus({state, reason}) {
-  if (state === 'refused') return leave(reason || 'Please enter again.');
-  const texts = {connecting: 'Connecting…', open: 'Live', waiting: 'Reconnecting…', idle: ''};
+function showStatus(state) {
+  const texts = {connecting: 'Connecting…', open: 'Live', waiting: 'Reconnecting…', closed: ''};
   find('status').dataset.state = state;
   find('status-text').textContent = texts[state];
   find('retry').hidden = state !== 'waiting';
@@ -108,7 +110,7 @@ function showStatus({state, reason}) {
 // ---- What the host does
 
 function ask(method, payload) {
-  client.call(method, payload).catch(({message}) => conversation.showProblem(message));
+  flux.call(method, payload).catch(({message}) => conversation.showProblem(message));
 }
 
 if (hostKey !== null) {

@@ -10,7 +10,7 @@ export class Players {
   #remove;
   #state = null;
   #asking = null; // whom the host has been asked about
-  #here = new Map(); // user ids by connection
+  #here = new Set(); // user ids
 
   /** @param {(id: string) => void} remove  the host removes this player */
   constructor(find, remove) {
@@ -18,15 +18,9 @@ export class Players {
     this.#remove = remove;
   }
 
-  /** The members of the room, from `room_joined`. */
-  reset(presence) {
-    this.#here = new Map(Object.values(presence).map(({connectionId, userId}) => [connectionId, userId]));
-  }
-
-  /** A `presence_updated`. */
-  update({joined = [], left = []}) {
-    for (const {connectionId, userId} of joined) this.#here.set(connectionId, userId);
-    for (const connectionId of left) this.#here.delete(connectionId);
+  /** The members of the room have changed. */
+  here(members) {
+    this.#here = new Set([...members.values()].map(({userId}) => userId));
     if (this.#state) this.show(this.#state);
   }
 
@@ -34,8 +28,7 @@ export class Players {
     this.#state = state;
     const list = this.#find('leaderboard');
     const focused = document.activeElement?.dataset?.remove;
-    const here = new Set(this.#here.values());
-    list.replaceChildren(...state.leaderboard.map((player) => this.#row(player, here.has(player.id))));
+    list.replaceChildren(...state.leaderboard.map((player) => this.#row(player, this.#here.has(player.id))));
     if (focused) list.querySelector(`[data-remove="${focused}"]`)?.focus();
     this.#find('nobody').hidden = state.leaderboard.length > 0;
   }

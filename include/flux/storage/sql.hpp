@@ -3,6 +3,7 @@
 #pragma once
 
 #include <flux/clock.hpp>
+#include <flux/storage/channel_store.hpp>
 #include <flux/storage/chat_store.hpp>
 #include <flux/storage/file_index.hpp>
 #include <flux/storage/key_store.hpp>
@@ -21,6 +22,7 @@ namespace flux {
 
 namespace storage::sql {
 struct Access;
+class ChannelTables;
 class Chat;
 class FileTable;
 class KeyTable;
@@ -72,6 +74,14 @@ struct SqlRoomOptions {
   /// 1 to 40 letters, digits and `_`, not beginning with a digit. `<table>_items` and `<table>_version` belong to it.
   std::string table = "flux_rooms";
   /// Items stored in one transaction, 1 to 1000.
+  std::size_t batch_max = 256;
+};
+
+/// Options of a channel store in a database.
+struct SqlChannelOptions {
+  /// 1 to 40 letters, digits and `_`, not beginning with a digit. `<table>_publications` and `<table>_version` belong to it.
+  std::string table = "flux_channels";
+  /// Publications stored in one transaction, 1 to 1000.
   std::size_t batch_max = 256;
 };
 
@@ -161,6 +171,33 @@ class SqlRoomStore final : public RoomStore {
   const std::unique_ptr<storage::sql::RoomTables> tables_;
 };
 
+/// Stores the histories of channels in two tables of a database: one row per channel, and one row per publication. The
+/// tables are created at the first start, by one process at a time. They are for one server: two that share them would
+/// give the same places to different publications.
+///
+/// Durability: what has returned is on disk. Each batch is a transaction, and so is each removal.
+/// Errors:     calls give store_failed, within `call_timeout` and one attempt to connect; at once while the database is
+///             known to be unreachable. Text with a NUL, offsets from 2^63, and what the database does not take, such as a
+///             name that is too long for its index, are refused with invalid_argument.
+/// Threading:  that of `ChannelStore`.
+class SqlChannelStore final : public ChannelStore {
+ public:
+  /// For flux itself: `SqlDatabase::channel_store` opens a store.
+  explicit SqlChannelStore(std::unique_ptr<storage::sql::ChannelTables> tables);
+  ~SqlChannelStore() override;
+  SqlChannelStore(const SqlChannelStore&) = delete;
+  SqlChannelStore& operator=(const SqlChannelStore&) = delete;
+
+  Result<std::vector<StoredChannel>> load() override;
+  Result<void> append(const ChannelAppend& append) override;
+  std::vector<Result<void>> append_all(std::span<const ChannelAppend> appends) override;
+  Result<void> remove(const std::string& channel, const std::string& epoch) override;
+  std::size_t batch_max() const override;
+
+ private:
+  const std::unique_ptr<storage::sql::ChannelTables> tables_;
+};
+
 /// Stores the metadata of a `DiskFileStore`'s files in a table of a database: one row per file, a column for each
 /// member of `FileInfo`. The tables are created at the first start, by one process at a time. A table is for one store:
 /// two that share one would each consider the other's files lost.
@@ -245,6 +282,8 @@ class SqlDatabase {
   std::shared_ptr<SqlChatStore> chat_store(const SqlChatOptions& options = {}) const;
   /// Opens a room store, for `RoomsOptions::store`. Errors: as above.
   std::shared_ptr<SqlRoomStore> room_store(const SqlRoomOptions& options = {}) const;
+  /// Opens a channel store, for `ChannelsOptions::store`. Errors: as above.
+  std::shared_ptr<SqlChannelStore> channel_store(const SqlChannelOptions& options = {}) const;
   /// Opens a file index, for `DiskFileStoreOptions::index`. Errors: as above.
   std::shared_ptr<SqlFileIndex> file_index(const SqlFileIndexOptions& options = {}) const;
   /// Opens a store of API keys, for `ApiKeysOptions::store`. Errors: as above.

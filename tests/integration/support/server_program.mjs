@@ -39,7 +39,9 @@ export async function startServer(program, args, options = {}) {
       fail(`ended with ${signal ?? code}`);
     });
   });
-  process.once('exit', () => child.kill('SIGKILL'));
+  const killChild = () => child.kill('SIGKILL');
+  process.once('exit', killChild);
+  child.once('exit', () => process.off('exit', killChild));
 
   const stop = async () => {
     let timer;

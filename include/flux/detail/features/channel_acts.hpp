@@ -11,15 +11,16 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace flux::features {
 
 /// Calls `act` with the client on its loop, and passes the result to `done`, which may be empty: there, or where the client
-/// is found missing. Errors: session_not_found.
+/// is found missing. An act with a second parameter, a function, passes its result to that one. Errors: session_not_found.
 template <class T, class Act>
 void with_client(const ChannelHub& hub, const SessionId& client, const std::function<void(Result<T>)>& done, Act act) {
-  const auto give = [done](Result<T> result) {
+  const std::function<void(Result<T>)> give = [done](Result<T> result) {
     if (done) done(std::move(result));
   };
   const auto gone = [give, client] {
@@ -31,7 +32,11 @@ void with_client(const ChannelHub& hub, const SessionId& client, const std::func
   if (!participant) return gone();
   const bool posted = participant->loop()->dispatch([participant, give, gone, act = std::move(act)] {
     if (!participant->connected()) return gone();
-    give(act(*participant));
+    if constexpr (std::is_invocable_v<const Act&, Participant&, decltype(give)>) {
+      act(*participant, give);
+    } else {
+      give(act(*participant));
+    }
   });
   if (!posted) gone();
 }

@@ -14,20 +14,18 @@ namespace flux::features {
 // --- Presence ---
 
 FLUX_DECL Result<void> ChannelHub::be_present(std::string_view name, PresentClient client) {
-  const std::uint32_t hash = hash_of(name);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const auto found = get(shard, name, hash);
+  const auto place = place_of(name);
+  const auto found = get(place, name);
   if (!found) return found.error();
   Channel& channel = **found;
-  ChannelPresence& presence = shard.extras_of(channel).presence;
+  ChannelPresence& presence = place.shard.extras_of(channel).presence;
   if (presence.size() >= options_.presence_max && !presence.has(client.client_id)) {
-    remove_if_unused(shard, channel);
+    remove_if_unused(place.shard, channel);
     return Error(Errc::limit_exceeded, "channel \"" + core::shown(name) + "\" is full: at most " +
                                            std::to_string(options_.presence_max) + " clients can be present");
   }
   if (auto taken = takes_messages(channel); !taken) {
-    remove_if_unused(shard, channel);
+    remove_if_unused(place.shard, channel);
     return taken;
   }
   client.joined_at = client.last_seen_at = now();
@@ -39,10 +37,8 @@ FLUX_DECL Result<void> ChannelHub::be_present(std::string_view name, PresentClie
 }
 
 FLUX_DECL void ChannelHub::become(std::string_view name, const SessionId& id, const std::string& user) {
-  const std::uint32_t hash = hash_of(name);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  Channel* const channel = shard.find(name, hash);
+  const auto place = place_of(name);
+  Channel* const channel = place.channel;
   if (channel == nullptr || !channel->extras) return;
   ChannelPresence& presence = channel->extras->presence;
   const PresentClient* const present = presence.find(id);
@@ -55,23 +51,19 @@ FLUX_DECL void ChannelHub::become(std::string_view name, const SessionId& id, co
 }
 
 FLUX_DECL bool ChannelHub::is_present(std::string_view name, std::string_view client_id) const {
-  const std::uint32_t hash = hash_of(name);
-  const ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const Channel* const channel = shard.find(name, hash);
+  const auto place = place_of(name);
+  const Channel* const channel = place.channel;
   return channel != nullptr && channel->extras && channel->extras->presence.has(client_id);
 }
 
 FLUX_DECL bool ChannelHub::be_absent(std::string_view name, std::string_view client_id) {
-  const std::uint32_t hash = hash_of(name);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  Channel* const channel = shard.find(name, hash);
+  const auto place = place_of(name);
+  Channel* const channel = place.channel;
   if (channel == nullptr || !channel->extras) return false;
   const auto left = channel->extras->presence.leave(client_id);
   if (!left) return false;
   tell_left(*channel, *left);
-  remove_if_unused(shard, *channel);
+  remove_if_unused(place.shard, *channel);
   return true;
 }
 
@@ -89,10 +81,8 @@ FLUX_DECL void ChannelHub::tell_left(Channel& channel, const ChannelPresence::Le
 
 FLUX_DECL ChannelPresent ChannelHub::present(std::string_view name, std::size_t limit, std::uint64_t after,
                                              std::size_t bytes_max) const {
-  const std::uint32_t hash = hash_of(name);
-  const ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const Channel* const channel = shard.find(name, hash);
+  const auto place = place_of(name);
+  const Channel* const channel = place.channel;
   ChannelPresent present;
   if (channel == nullptr || !channel->extras) return present;
   const ChannelPresence& presence = channel->extras->presence;
@@ -118,24 +108,22 @@ FLUX_DECL ChannelPresent ChannelHub::present(std::string_view name, std::size_t 
 // --- Shared state ---
 
 FLUX_DECL Result<ChannelStateChange> ChannelHub::change_state(std::string_view name, const StateWish& wish) {
-  const std::uint32_t hash = hash_of(name);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
+  const auto place = place_of(name);
   const ChannelOptions& options = settings_of(name).options;
   if (options.state_max == 0) {
     return Error(Errc::forbidden, "channel \"" + core::shown(name) + "\" has no shared state");
   }
-  const auto found = get(shard, name, hash);
+  const auto found = get(place, name);
   if (!found) return found.error();
   Channel& channel = **found;
-  auto& state = shard.extras_of(channel).state;
+  auto& state = place.shard.extras_of(channel).state;
   if (!state) state = std::make_unique<ChannelState>();
   if (const auto taken = takes_messages(channel); !taken) return taken.error();
   const auto outcome = state->change(wish, options.state_max, options.state_bytes_max);
   if (outcome == ChannelState::Outcome::changed) tell_state(channel, wish.key, wish.client);
   const StateEntry* const entry = state->find(wish.key);
   const ChannelStateChange change{outcome == ChannelState::Outcome::changed, entry != nullptr ? entry->version : 0};
-  remove_if_unused(shard, channel);
+  remove_if_unused(place.shard, channel);
   if (outcome == ChannelState::Outcome::owned) {
     return Error(Errc::forbidden, "the entry \"" + core::shown(wish.key) + "\" belongs to another client's connection");
   }
@@ -160,21 +148,17 @@ FLUX_DECL void ChannelHub::remove_from_state(Channel& channel, const std::functi
 }
 
 FLUX_DECL void ChannelHub::unbind_state(std::string_view name, const SessionId& client) {
-  const std::uint32_t hash = hash_of(name);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  Channel* const channel = shard.find(name, hash);
+  const auto place = place_of(name);
+  Channel* const channel = place.channel;
   if (channel == nullptr || !channel->extras || !channel->extras->state) return;
   remove_from_state(*channel, [&](const StateEntry& entry) { return entry.owner == client; });
-  remove_if_unused(shard, *channel);
+  remove_if_unused(place.shard, *channel);
 }
 
 FLUX_DECL StatePart ChannelHub::state(std::string_view name, std::size_t limit, std::string_view after,
                                       std::size_t bytes_max) const {
-  const std::uint32_t hash = hash_of(name);
-  const ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const Channel* const channel = shard.find(name, hash);
+  const auto place = place_of(name);
+  const Channel* const channel = place.channel;
   return channel == nullptr ? StatePart() : state_of(*channel, limit, after, bytes_max);
 }
 
@@ -224,10 +208,8 @@ FLUX_DECL std::optional<ChannelStats> ChannelHub::stats(std::string_view name) c
     const Channel* const pattern = patterns_.find(name);
     return pattern == nullptr ? std::nullopt : std::optional(stats_of(*pattern));
   }
-  const std::uint32_t hash = hash_of(name);
-  const ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const Channel* const channel = shard.find(name, hash);
+  const auto place = place_of(name);
+  const Channel* const channel = place.channel;
   return channel == nullptr ? std::nullopt : std::optional(stats_of(*channel));
 }
 

@@ -4,6 +4,7 @@
 #include <flux/channel_types.hpp>
 #include <flux/detail/features/backend.hpp>
 #include <flux/detail/features/channel_listener.hpp>
+#include <flux/detail/features/channel_log.hpp>
 #include <flux/detail/features/channel_name.hpp>
 #include <flux/detail/features/channel_settings.hpp>
 #include <flux/detail/features/channel_table.hpp>
@@ -28,7 +29,7 @@
 namespace flux::features {
 
 /// Threading: any thread; of a seat on its client's loop.
-class ChannelHub final : public Service, public std::enable_shared_from_this<ChannelHub> {
+class ChannelHub final : public Service, public ChannelLog::Channels, public std::enable_shared_from_this<ChannelHub> {
  public:
   /// Errors: throws `Error` (bad_config).
   ChannelHub(Backend& backend, ChannelsOptions options);
@@ -36,9 +37,11 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
   // Set before the start.
   std::function<void(ChannelSubscribe&)> subscribe_handler;
   std::function<void(ChannelPublish&)> publish_handler;
+  std::function<void(ChannelStateWrite&)> state_handler;
 
   const ChannelsOptions& options() const noexcept { return options_; }
   Backend& backend() const noexcept { return backend_; }
+  FLUX_DECL void prepare() override;
   FLUX_DECL void start(core::Loop& loop) override;
   FLUX_DECL void stop() override;
   FLUX_DECL void add_metrics(core::MetricSet& metrics) const override;
@@ -60,8 +63,20 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
 
   // --- Publications ---
 
-  /// Errors: as for `Channels::publish`.
-  Result<Published> publish(const ChannelPost& post);
+  /// Publishes at once and returns the result. If the publication is to be stored first, returns none: what `make_later()`
+  /// returns is called with the result, on a worker thread or, if the store does not block, before this returns. Errors: as
+  /// for `Channels::publish`.
+  template <class MakeLater>
+  std::optional<Result<Published>> publish(const ChannelPost& post, const MakeLater& make_later) {
+    if (!log_ || !settings_of(post.channel).stored) return publish_now(post);
+    auto repeat = begin_storing(post);
+    if (!repeat) return Result<Published>(repeat.error());
+    if (*repeat) return Result<Published>(**repeat);
+    log_->append(std::make_unique<UnstoredPublication>(post, make_later()));
+    return std::nullopt;
+  }
+  /// Whether publications may wait for the store.
+  bool store_blocks() const noexcept { return log_ && log_->blocks(); }
   /// The publications after `since` or, if there is none, the newest ones: at most `limit`, and `bytes_max` bytes of JSON.
   /// Errors: invalid_argument, if the publications after `since` are not all kept.
   Result<ChannelPart> history(std::string_view name, const std::optional<Position>& since, std::size_t limit,
@@ -116,6 +131,24 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
   static constexpr std::size_t shards_count = 64;
   using Scheduled = std::vector<std::shared_ptr<ChannelListener>>;
 
+  /// Where a channel is, or would be. Holds its lock.
+  template <class Shard>
+  struct Place {
+    Place(Shard& in, std::string_view name, std::uint32_t hashed)
+        : shard(in), hash(hashed), lock(in.mutex), channel(in.find(name, hashed)) {}
+    Shard& shard;
+    const std::uint32_t hash;
+    const std::lock_guard<std::mutex> lock;
+    Channel* const channel;  // null: there is none
+  };
+  Place<ChannelShard> place_of(std::string_view name) {
+    const std::uint32_t hash = hash_of(name);
+    return {shard_of(hash), name, hash};
+  }
+  Place<const ChannelShard> place_of(std::string_view name) const {
+    const std::uint32_t hash = hash_of(name);
+    return {shard_of(hash), name, hash};
+  }
   ChannelShard& shard_of(std::uint32_t hash) { return shards_[hash % shards_count]; }
   const ChannelShard& shard_of(std::uint32_t hash) const { return shards_[hash % shards_count]; }
   std::mutex& mutex_of(const Channel& channel) {
@@ -125,12 +158,24 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
   Position position_of(const Channel& channel) const { return {core::key_text(channel.epoch), channel.offset}; }
 
   Result<std::unique_ptr<Channel>> make(std::string_view name, std::uint32_t hash, ChannelSettings* settings);
-  Result<Channel*> get(ChannelShard& shard, std::string_view name, std::uint32_t hash);
+  Result<Channel*> get(const Place<ChannelShard>& place, std::string_view name);
   Result<Channel*> get_pattern(std::string_view name);
-  Result<Channel*> channel_for(ChannelShard& shard, const ChannelPost& post, std::uint32_t hash);
+  Result<Channel*> channel_for(const Place<ChannelShard>& place, const ChannelPost& post);
   Result<void> takes_messages(const Channel& channel) const;
+  Result<void> check(const ChannelPost& post) const;
+  Result<Published> publish_now(const ChannelPost& post);
+  Result<std::optional<Published>> begin_storing(const ChannelPost& post);
+  FLUX_DECL ChannelAppend next_append(const ChannelLog::Batch& pending, ChannelLog::Batch& taken,
+                                      ChannelLog::Batch& repeats) override;
+  FLUX_DECL Published send_stored(const UnstoredPublication& stored) override;
+  FLUX_DECL void settle(const UnstoredPublication& pending) override;
+  void restore(StoredChannel stored);
+  Published send_to_all(ChannelShard& shard, Channel* channel, const std::vector<Channel*>& patterns,
+                        const ChannelPost& post, std::int64_t time, Scheduled& scheduled);
+  void schedule(const Scheduled& scheduled);
   Result<std::optional<Published>> repeat_of(Channel& channel, const ChannelPost& post, const std::string& key);
-  std::vector<Channel*> patterns_matching(std::string_view channel) const;
+  Result<void> takes_messages(const std::vector<Channel*>& patterns, std::string_view channel) const;
+  std::vector<Channel*> patterns_matching(std::string_view channel, std::unique_lock<std::mutex>& patterns_lock) const;
   std::size_t send(Channel& channel, const Publication& publication, const Position& position, const ChannelPost& post,
                    const ChannelListener::Message& message, Scheduled& scheduled);
   std::size_t send_to_pattern(Channel& pattern, const Publication& publication, const ChannelPost& post,
@@ -155,6 +200,8 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
   ChannelNamespaces namespaces_;
   const core::SeededHash hash_;
   core::KeySequence epochs_;
+  const std::unique_ptr<ChannelLog> log_;  // null: histories end with the process
+  bool is_restored_ = false;
   std::array<ChannelShard, shards_count> shards_;
   mutable std::mutex patterns_mutex_;  // guards the patterns and their channels; locked after a shard's
   ChannelPatterns patterns_;
@@ -173,4 +220,5 @@ class ChannelHub final : public Service, public std::enable_shared_from_this<Cha
 #if defined(FLUX_HEADER_ONLY)
 #include <flux/detail/features/channel_contents.ipp>
 #include <flux/detail/features/channel_hub.ipp>
+#include <flux/detail/features/channel_stored.ipp>
 #endif

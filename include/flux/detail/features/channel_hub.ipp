@@ -19,7 +19,11 @@ FLUX_DECL ChannelHub::ChannelHub(Backend& backend, ChannelsOptions options)
       options_(std::move(options)),
       namespaces_(options_),
       hash_(backend.secret.derived("channel names")),
-      epochs_(backend.secret.derived("channel epochs")) {
+      epochs_(backend.secret.derived("channel epochs")),
+      log_(options_.store ? std::make_unique<ChannelLog>(
+                                options_, *this, backend.config.limits.store_queue_per_room_max,
+                                backend.config.limits.store_queue_max, backend.make_faults("the channel store"))
+                          : nullptr) {
   const auto require_within = [](std::size_t least, std::size_t most, std::size_t value, const char* name) {
     core::require_option(value >= least && value <= most, std::string("ChannelsOptions::") + name + " must be " +
                                                               std::to_string(least) + " to " + std::to_string(most) +
@@ -31,6 +35,14 @@ FLUX_DECL ChannelHub::ChannelHub(Backend& backend, ChannelsOptions options)
   core::require_at_least(1, options_.channels_max, "ChannelsOptions::channels_max");
   core::require_at_least(1, options_.presence_max, "ChannelsOptions::presence_max");
   core::require_time(options_.presence_timeout, "ChannelsOptions::presence_timeout");
+  require_within(1, 256, options_.worker_threads, "worker_threads");
+}
+
+/// Restores what the store has: once, because later runs of the server still have it in memory.
+FLUX_DECL void ChannelHub::prepare() {
+  if (!log_ || is_restored_) return;
+  for (StoredChannel& stored : log_->load()) restore(std::move(stored));
+  is_restored_ = true;
 }
 
 FLUX_DECL void ChannelHub::start(core::Loop& loop) {
@@ -38,10 +50,12 @@ FLUX_DECL void ChannelHub::start(core::Loop& loop) {
     const std::lock_guard lock(life_mutex_);
     loop_ = loop.shared_from_this();
   }
+  if (log_) log_->start();
   loop.post([this, &loop] { sweep_later(loop); });
 }
 
 FLUX_DECL void ChannelHub::stop() {
+  if (log_) log_->stop();
   {
     const std::lock_guard lock(life_mutex_);
     loop_.reset();
@@ -71,6 +85,7 @@ FLUX_DECL void ChannelHub::add_metrics(core::MetricSet& metrics) const {
   add(core::MetricKind::gauge, "channels_now", "channels and patterns that exist", channels_);
   add(core::MetricKind::gauge, "channel_subscriptions_now", "subscriptions of clients", subscriptions_);
   add(core::MetricKind::counter, "channel_publications", "publications in channels", publications_);
+  if (log_) log_->faults().add_metrics(metrics, "channels");
 }
 
 // --- What clients may do ---
@@ -107,13 +122,12 @@ FLUX_DECL Result<std::unique_ptr<Channel>> ChannelHub::make(std::string_view nam
   return std::make_unique<Channel>(name, hash, settings, epochs_.next(), now());
 }
 
-/// Under the shard's lock.
-FLUX_DECL Result<Channel*> ChannelHub::get(ChannelShard& shard, std::string_view name, std::uint32_t hash) {
-  if (Channel* const found = shard.find(name, hash)) return found;
-  auto made = make(name, hash, &settings_of(name));
+FLUX_DECL Result<Channel*> ChannelHub::get(const Place<ChannelShard>& place, std::string_view name) {
+  if (place.channel != nullptr) return place.channel;
+  auto made = make(name, place.hash, &settings_of(name));
   if (!made) return made.error();
-  Channel& channel = shard.add(std::move(*made));
-  if (channel.settings->keeps_history()) shard.extras_of(channel).active_at = channel.created_at;
+  Channel& channel = place.shard.add(std::move(*made));
+  if (channel.settings->keeps_history()) place.shard.extras_of(channel).active_at = channel.created_at;
   return &channel;
 }
 
@@ -126,17 +140,19 @@ FLUX_DECL Result<Channel*> ChannelHub::get_pattern(std::string_view name) {
   return &patterns_.add(std::move(*made));
 }
 
-/// Under the shard's lock. A channel with a history stays until its last publication is too old, see `sweep`.
+/// Under the shard's lock. A channel with a history stays until its last publication is too old, see `sweep`. Without a
+/// publication, the store has nothing of it, or what it reported as failed: the next process finds that it is not used.
 FLUX_DECL void ChannelHub::remove_if_unused(ChannelShard& shard, Channel& channel) {
   if (channel.lanes.subscribers() != 0) return;
   if (channel.extras) {
     ChannelExtras& extras = *channel.extras;
-    if (!extras.listeners.empty() || extras.presence.size() != 0) return;
+    if (!extras.listeners.empty() || extras.presence.size() != 0 || extras.storing_bytes != 0) return;
     if (extras.state && !extras.state->entries().empty()) return;
     if (channel.settings->keeps_history()) {
       const bool is_kept = now() - extras.active_at < channel.settings->bounds.age.count();
       if (is_kept || !extras.history.list().empty()) return;
     }
+    if (channel.settings->stored && channel.offset != 0) log_->remove(channel.name, core::key_text(channel.epoch));
   }
   shard.remove(channel);
   channels_.fetch_sub(1);
@@ -157,7 +173,10 @@ FLUX_DECL void ChannelHub::sweep_later(core::Loop& loop) {
 
 /// One shard in each turn: they may have many channels.
 FLUX_DECL void ChannelHub::sweep(core::Loop& loop, std::size_t shard) {
-  if (shard == shards_count) return sweep_later(loop);
+  if (shard == shards_count) {
+    if (log_) log_->make_removals();
+    return sweep_later(loop);
+  }
   sweep(shards_[shard]);
   loop.post([this, &loop, shard] { sweep(loop, shard + 1); });
 }
@@ -183,10 +202,9 @@ FLUX_DECL void ChannelHub::sweep(ChannelShard& shard) {
 // --- Publications ---
 
 /// Null: nobody is subscribed, and nothing is kept.
-FLUX_DECL Result<Channel*> ChannelHub::channel_for(ChannelShard& shard, const ChannelPost& post, std::uint32_t hash) {
-  Channel* const found = shard.find(post.channel, hash);
-  if (found != nullptr || !settings_of(post.channel).keeps_history()) return found;
-  return get(shard, post.channel, hash);
+FLUX_DECL Result<Channel*> ChannelHub::channel_for(const Place<ChannelShard>& place, const ChannelPost& post) {
+  if (place.channel != nullptr || !settings_of(post.channel).keeps_history()) return place.channel;
+  return get(place, post.channel);
 }
 
 FLUX_DECL Result<void> ChannelHub::takes_messages(const Channel& channel) const {
@@ -213,79 +231,90 @@ FLUX_DECL Result<std::optional<Published>> ChannelHub::repeat_of(Channel& channe
   return std::optional<Published>({0, {core::key_text(channel.epoch), found->offset}, true});
 }
 
-/// Under the patterns' lock.
-FLUX_DECL std::vector<Channel*> ChannelHub::patterns_matching(std::string_view channel) const {
+/// If there are patterns, locks them.
+FLUX_DECL std::vector<Channel*> ChannelHub::patterns_matching(std::string_view channel,
+                                                              std::unique_lock<std::mutex>& patterns_lock) const {
   std::vector<Channel*> matching;
+  if (patterns_count_.load(std::memory_order_acquire) == 0) return matching;
+  patterns_lock.lock();
   patterns_.match(channel, [&](Channel& pattern) { matching.push_back(&pattern); });
   return matching;
 }
 
-FLUX_DECL Result<Published> ChannelHub::publish(const ChannelPost& post) {
-  if (const auto checked = check_name(post.channel); !checked) return checked.error();
-  const Limits& limits = backend_.config.limits;
-  if (const auto checked = detail::check_size("the data", post.data.size(), limits.message_bytes_max); !checked) {
-    return checked.error();
+FLUX_DECL Result<void> ChannelHub::takes_messages(const std::vector<Channel*>& patterns,
+                                                  std::string_view channel) const {
+  std::size_t pending = 0;
+  for (const Channel* pattern : patterns) {
+    if (auto taken = takes_messages(*pattern); !taken) return taken;
+    pending += pattern->lanes.pending_size();
   }
-  const std::string key = publication_key(post.user_id, post.client_id, post.key);
-  const std::uint32_t hash = hash_of(post.channel);
-  ChannelShard& shard = shard_of(hash);
+  if (pending < backend_.config.limits.fanout_bytes_max) return {};
+  return Error(Errc::overloaded, "the patterns that match channel \"" + core::shown(channel) + "\" have " +
+                                     std::to_string(pending) + " bytes pending for their subscribers; try again");
+}
+
+FLUX_DECL Result<void> ChannelHub::check(const ChannelPost& post) const {
+  if (auto checked = check_name(post.channel); !checked) return checked;
+  return detail::check_size("the data", post.data.size(), backend_.config.limits.message_bytes_max);
+}
+
+FLUX_DECL Result<Published> ChannelHub::publish_now(const ChannelPost& post) {
+  if (const auto checked = check(post); !checked) return checked.error();
   Published published;
   Scheduled scheduled;
   {
-    const std::lock_guard lock(shard.mutex);
-    const auto found = channel_for(shard, post, hash);
+    const auto place = place_of(post.channel);
+    const auto found = channel_for(place, post);
     if (!found) return found.error();
     Channel* const channel = *found;
     if (channel != nullptr) {
-      const auto repeat = repeat_of(*channel, post, key);
+      const auto repeat = repeat_of(*channel, post, publication_key(post.user_id, post.client_id, post.key));
       if (!repeat) return repeat.error();
       if (*repeat) return **repeat;
       if (const auto taken = takes_messages(*channel); !taken) return taken.error();
     }
     std::unique_lock patterns_lock(patterns_mutex_, std::defer_lock);
-    std::vector<Channel*> patterns;
-    if (patterns_count_.load(std::memory_order_acquire) != 0) {
-      patterns_lock.lock();
-      patterns = patterns_matching(post.channel);
-      std::size_t pending = 0;
-      for (const Channel* pattern : patterns) {
-        if (const auto taken = takes_messages(*pattern); !taken) return taken.error();
-        pending += pattern->lanes.pending_size();
-      }
-      if (pending >= limits.fanout_bytes_max) {
-        return Error(Errc::overloaded, "the patterns that match channel \"" + core::shown(post.channel) + "\" have " +
-                                           std::to_string(pending) + " bytes pending for their subscribers; try again");
-      }
-    }
-
-    publications_.fetch_add(1, std::memory_order_relaxed);
-    if (channel == nullptr && patterns.empty()) return published;
-    Position& position = published.position;
-    const std::int64_t time = now();
-    if (channel != nullptr) {
-      ++channel->offset;
-      channel->published_at = time;
-      position = position_of(*channel);
-    }
-    Publication publication = encoded_publication(post, position, time);
-    publication.key = key;
-    const auto has_listeners = [](const Channel* at) {
-      return at != nullptr && at->extras && !at->extras->listeners.empty();
-    };
-    ChannelListener::Message message;
-    if (has_listeners(channel) || std::any_of(patterns.begin(), patterns.end(), has_listeners)) {
-      message = std::make_shared<const ChannelMessage>(message_of(publication, post.channel, position));
-    }
-    if (channel != nullptr) published.reached += send(*channel, publication, position, post, message, scheduled);
-    for (Channel* pattern : patterns)
-      published.reached += send_to_pattern(*pattern, publication, post, message, scheduled);
-    if (channel != nullptr) keep(shard, *channel, post, std::move(publication));
+    const auto patterns = patterns_matching(post.channel, patterns_lock);
+    if (const auto taken = takes_messages(patterns, post.channel); !taken) return taken.error();
+    published = send_to_all(place.shard, channel, patterns, post, now(), scheduled);
   }
-  if (!scheduled.empty()) {
-    const auto on = loop();
-    for (const auto& listener : scheduled) listener->schedule(backend_, on);
-  }
+  schedule(scheduled);
   return published;
+}
+
+/// Under the channel's lock and, if there are patterns, theirs. `channel`: null if it does not exist.
+FLUX_DECL Published ChannelHub::send_to_all(ChannelShard& shard, Channel* channel,
+                                            const std::vector<Channel*>& patterns, const ChannelPost& post,
+                                            std::int64_t time, Scheduled& scheduled) {
+  publications_.fetch_add(1, std::memory_order_relaxed);
+  Published published;
+  if (channel == nullptr && patterns.empty()) return published;
+  Position& position = published.position;
+  if (channel != nullptr) {
+    ++channel->offset;
+    channel->published_at = time;
+    position = position_of(*channel);
+  }
+  Publication publication = encoded_publication(post, position, time);
+  publication.key = publication_key(post.user_id, post.client_id, post.key);
+  const auto has_listeners = [](const Channel* at) {
+    return at != nullptr && at->extras && !at->extras->listeners.empty();
+  };
+  ChannelListener::Message message;
+  if (has_listeners(channel) || std::any_of(patterns.begin(), patterns.end(), has_listeners)) {
+    message = std::make_shared<const ChannelMessage>(message_of(publication, post.channel, position));
+  }
+  if (channel != nullptr) published.reached += send(*channel, publication, position, post, message, scheduled);
+  for (Channel* pattern : patterns)
+    published.reached += send_to_pattern(*pattern, publication, post, message, scheduled);
+  if (channel != nullptr) keep(shard, *channel, post, std::move(publication));
+  return published;
+}
+
+FLUX_DECL void ChannelHub::schedule(const Scheduled& scheduled) {
+  if (scheduled.empty()) return;
+  const auto on = loop();
+  for (const auto& listener : scheduled) listener->schedule(backend_, on);
 }
 
 namespace channel_hub_detail {
@@ -357,10 +386,8 @@ FLUX_DECL void ChannelHub::keep(ChannelShard& shard, Channel& channel, const Cha
 FLUX_DECL Result<ChannelPart> ChannelHub::history(std::string_view name, const std::optional<Position>& since,
                                                   std::size_t limit, std::size_t bytes_max) const {
   if (const auto checked = check_name(name); !checked) return checked.error();
-  const std::uint32_t hash = hash_of(name);
-  const ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const Channel* const channel = shard.find(name, hash);
+  const auto place = place_of(name);
+  const Channel* const channel = place.channel;
   ChannelPart part;
   if (channel != nullptr) part.position = position_of(*channel);
   static const flux::features::ChannelHistory::List nothing;
@@ -415,10 +442,8 @@ FLUX_DECL Result<ChannelEntry> ChannelHub::enter(ChannelSeat& seat, std::string_
     }
     return entry;
   }
-  const std::uint32_t hash = hash_of(name);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const auto found = get(shard, name, hash);
+  const auto place = place_of(name);
+  const auto found = get(place, name);
   if (!found) return found.error();
   Channel& channel = **found;
   seat.channel = &channel;
@@ -480,10 +505,8 @@ FLUX_DECL void ChannelHub::leave(ChannelSeat& seat) {
 }
 
 FLUX_DECL std::string ChannelHub::epoch_of(std::string_view name) const {
-  const std::uint32_t hash = hash_of(name);
-  const ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const Channel* const channel = shard.find(name, hash);
+  const auto place = place_of(name);
+  const Channel* const channel = place.channel;
   return channel != nullptr ? core::key_text(channel->epoch) : std::string();
 }
 
@@ -533,12 +556,10 @@ FLUX_DECL Result<void> ChannelHub::add(const std::shared_ptr<ChannelListener>& l
     (*pattern)->pattern_extras().listeners.push_back(listener);
     return {};
   }
-  const std::uint32_t hash = hash_of(name);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  const auto channel = get(shard, name, hash);
+  const auto place = place_of(name);
+  const auto channel = get(place, name);
   if (!channel) return channel.error();
-  shard.extras_of(**channel).listeners.push_back(listener);
+  place.shard.extras_of(**channel).listeners.push_back(listener);
   return {};
 }
 
@@ -552,11 +573,9 @@ FLUX_DECL void ChannelHub::remove(const ChannelListener& listener) {
     if (pattern != nullptr && pattern->extras && take_out(*pattern)) remove_if_unused(*pattern);
     return;
   }
-  const std::uint32_t hash = hash_of(listener.name);
-  ChannelShard& shard = shard_of(hash);
-  const std::lock_guard lock(shard.mutex);
-  Channel* const channel = shard.find(listener.name, hash);
-  if (channel != nullptr && channel->extras && take_out(*channel)) remove_if_unused(shard, *channel);
+  const auto place = place_of(listener.name);
+  Channel* const channel = place.channel;
+  if (channel != nullptr && channel->extras && take_out(*channel)) remove_if_unused(place.shard, *channel);
 }
 
 }  // namespace flux::features

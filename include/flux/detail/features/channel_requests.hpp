@@ -15,8 +15,9 @@
 
 namespace flux {
 
-/// Checks a publication as a handler has left it. Errors: message_too_large. Found by `features::Backend::check_handled`.
+// What a handler has left is checked. Errors: message_too_large. Found by `features::Backend::check_handled`.
 Result<void> check_changed(ChannelPublish& event, const Limits& limits);
+Result<void> check_changed(ChannelStateWrite& event, const Limits& limits);
 inline Result<void> check_changed(const ChannelSubscribe&, const Limits&) { return {}; }
 
 }  // namespace flux

@@ -19,6 +19,12 @@ FLUX_DECL Result<void> check_changed(ChannelPublish& event, const Limits& limits
   return detail::check_size("data", event.data.text().size(), limits.message_bytes_max);
 }
 
+FLUX_DECL Result<void> check_changed(ChannelStateWrite& event, const Limits& limits) {
+  if (!event.value) return {};
+  event.value = detail::relayable(std::move(*event.value));
+  return detail::check_size("value", event.value->text().size(), limits.message_bytes_max);
+}
+
 }  // namespace flux
 
 namespace flux::features {
@@ -51,11 +57,21 @@ FLUX_DECL void subscribe(const HubPtr& hub, Participant& client, const Members& 
   const std::string& channel = members.text("channel");
   const auto since = position_in(members);
   if (!since) return done(since.error());
-  subscribe_client(hub, client, channel, {*since, members.flag("state")},
-                   [channel, done](const Result<ChannelEntry>& entry) {
-                     if (!entry) return done(entry.error());
-                     done(answer(entry_payload(channel, *entry)));
-                   });
+  ChannelSought sought{*since, members.flag("state")};
+  const Participant::Done<ChannelEntry> finish = [channel, done](const Result<ChannelEntry>& entry) {
+    if (!entry) return done(entry.error());
+    done(answer(entry_payload(channel, *entry)));
+  };
+  if (!members.has("accessToken")) return subscribe_client(hub, client, channel, sought, finish);
+  const std::string& token = members.text("accessToken");
+  std::string shown;
+  detail::JsonObject(shown).string("channel", channel).string("accessToken", token).end();
+  client.verify(token, answer(std::move(shown)),
+                [hub, &client, channel, sought, finish](const Result<Grant>& granted) mutable {
+                  if (!granted) return finish(granted.error());
+                  sought.token = std::make_shared<const Grant>(*granted);
+                  subscribe_client(hub, client, channel, sought, finish);
+                });
 }
 
 /// Not being subscribed is success, too.
@@ -72,9 +88,11 @@ FLUX_DECL void publish_permitted(const HubPtr& hub, Participant& client, const s
   const std::string id = client.id();
   ChannelPost post{channel, data, key, id, identity ? std::string_view(identity->user_id) : std::string_view()};
   if (to == To::others) post.except.push_back(client.key());
-  const auto published = hub->publish(post);
-  if (!published) return done(published.error());
-  done(answer(published_payload(*published)));
+  const Participant::Done<Published> finish = [done](const Result<Published>& published) {
+    if (!published) return done(published.error());
+    done(answer(published_payload(*published)));
+  };
+  if (const auto published = hub->publish(post, [&] { return client.on_loop(finish); })) finish(*published);
 }
 
 FLUX_DECL void publish(const HubPtr& hub, Participant& client, const Members& members, To to, const Done& done) {
@@ -148,27 +166,42 @@ FLUX_DECL void read_state(const HubPtr& hub, Participant& client, const Members&
   done(answer(state_part_payload(channel, part)));
 }
 
+FLUX_DECL void change_state_permitted(const HubPtr& hub, Participant& client, StateWish wish,
+                                      const ChannelStateWrite& write, const Done& done) {
+  if (const auto allowed = may(*hub, client, &ChannelDemands::state, write.channel); !allowed) {
+    return done(allowed.error());
+  }
+  wish.key = write.key;
+  if (write.value) wish.value = write.value->text();
+  wish.client = client.id();
+  if (wish.is_bound) {
+    ChannelSubscriber* const subscriber = ChannelSubscriber::get(hub, client);
+    if (subscriber == nullptr) return;
+    if (const auto noted = subscriber->note_bound(write.channel); !noted) return done(noted.error());
+  }
+  const auto changed = hub->change_state(write.channel, wish);
+  if (!changed) return done(changed.error());
+  done(answer(state_change_payload(*changed)));
+}
+
+/// `wish`: without key and value. `value`: none removes the entry.
 FLUX_DECL void change_state(const HubPtr& hub, Participant& client, const Members& members, StateWish wish,
-                            const Done& done) {
+                            std::optional<JsonText> value, const Done& done) {
   const std::string& channel = members.text("channel");
   if (const auto allowed = may(*hub, client, &ChannelDemands::state, channel); !allowed) return done(allowed.error());
   const std::string& key = members.text("key");
-  if (key.empty())
+  if (key.empty()) {
     return done(Error(Errc::invalid_message, "key must have 1 to " + std::to_string(channel_key_bytes_max) + " bytes"));
-  wish.key = key;
+  }
   if (members.has("version")) wish.version = members.number("version");
-  wish.client = client.id();
-  ChannelSubscriber* const subscriber = wish.is_bound ? ChannelSubscriber::get(hub, client) : nullptr;
-  if (wish.is_bound && subscriber == nullptr) return;
   if (const auto counted = ChannelSubscriber::count_publication(hub, client, channel); !counted) {
     return done(counted.error());
   }
-  if (subscriber != nullptr) {
-    if (const auto noted = subscriber->note_bound(channel); !noted) return done(noted.error());
-  }
-  const auto changed = hub->change_state(channel, wish);
-  if (!changed) return done(changed.error());
-  done(answer(state_change_payload(*changed)));
+  ChannelStateWrite event(client.session_handle(), channel, key, std::move(value));
+  client.permitted("channel state", hub->state_handler, event, done,
+                   [hub, &client, wish = std::move(wish), done](const ChannelStateWrite& permitted) {
+                     change_state_permitted(hub, client, wish, permitted, done);
+                   });
 }
 
 FLUX_DECL void set_state(const HubPtr& hub, Participant& client, const Members& members, const Done& done) {
@@ -178,16 +211,16 @@ FLUX_DECL void set_state(const HubPtr& hub, Participant& client, const Members& 
       return done(checked.error());
     }
   }
-  StateWish wish{{}, *members.json("value")};
+  StateWish wish;
   if (members.has("ttl")) {
     wish.expires_at = hub->backend().config.clock->unix_ms() + static_cast<std::int64_t>(members.number("ttl"));
   }
   wish.is_bound = members.flag("bound");
-  change_state(hub, client, members, std::move(wish), done);
+  change_state(hub, client, members, std::move(wish), members.copy("value"), done);
 }
 
 FLUX_DECL void remove_state(const HubPtr& hub, Participant& client, const Members& members, const Done& done) {
-  change_state(hub, client, members, {}, done);
+  change_state(hub, client, members, {}, std::nullopt, done);
 }
 
 inline constexpr Member channel = Member{"channel", Kind::name}.required();
@@ -199,6 +232,7 @@ inline constexpr Member present_data{"data", Kind::json, &Limits::presence_bytes
 inline constexpr Member limit{"limit", Kind::number, nullptr, nullptr, 1, 1000};
 inline constexpr Member after{"after", Kind::number};
 inline constexpr Member counts{"counts", Kind::flag};
+inline constexpr Member token{"accessToken", Kind::name, &Limits::head_bytes_max};
 inline constexpr Member with_state{"state", Kind::flag};
 inline constexpr Member after_key{"after", Kind::name, nullptr, nullptr, 0, channel_key_bytes_max};
 inline constexpr Member value = Member{"value", Kind::any, &Limits::message_bytes_max}.required();
@@ -220,7 +254,11 @@ FLUX_DECL Result<std::optional<Position>> position_in(const core::Members& membe
 
 FLUX_DECL void subscribe_client(const std::shared_ptr<ChannelHub>& hub, Participant& client, const std::string& channel,
                                 const ChannelSought& sought, const Participant::Done<ChannelEntry>& done) {
-  const auto allowed = [hub, &client, channel] { return hub->may_subscribe(client.grant_on_loop(), channel); };
+  const auto allowed = [hub, &client, channel, token = sought.token]() -> Result<void> {
+    if (!token) return hub->may_subscribe(client.grant_on_loop(), channel);
+    if (auto valid = hub->backend().gate.still_valid(token.get()); !valid) return valid;
+    return hub->may_subscribe(token.get(), channel);
+  };
   if (const auto checked = allowed(); !checked) return done(checked.error());
   ChannelSubscribe event(client.session_handle(), channel);
   client.permitted("channel subscribe", hub->subscribe_handler, event, done,
@@ -252,7 +290,7 @@ FLUX_DECL std::vector<Request> channel_requests(const std::shared_ptr<ChannelHub
     };
   };
   return {
-      {{"channel_subscribe", {d::channel, d::epoch, d::offset, d::with_state}}, act(d::subscribe)},
+      {{"channel_subscribe", {d::channel, d::epoch, d::offset, d::with_state, d::token}}, act(d::subscribe)},
       {{"channel_unsubscribe", {d::channel}}, act(d::unsubscribe)},
       {{"channel_publish", {d::channel, d::data, d::key}}, publish(d::To::all)},
       {{"channel_broadcast", {d::channel, d::data, d::key}}, publish(d::To::others)},

@@ -16,14 +16,16 @@ namespace flux::features {
 
 /// The options of the channels of one namespace.
 struct ChannelSettings {
-  /// `index`: of the buckets of `publish_rate`.
-  ChannelSettings(const ChannelOptions& given, std::size_t index)
+  /// `with_store`: there is a store of histories. `index`: of the buckets of `publish_rate`.
+  ChannelSettings(const ChannelOptions& given, bool with_store, std::size_t index)
       : options(given),
         bounds{given.history_max, given.history_bytes_max, given.history_age},
+        stored(with_store && given.stored && given.history_max != 0),
         publish_rate("publications", given.publish_rate, index) {}
 
   const ChannelOptions options;
   const HistoryBounds bounds;
+  const bool stored;  // the history is kept in the store
   gate::OperationLimit publish_rate;
 
   bool keeps_history() const noexcept { return bounds.count_max != 0; }

@@ -43,7 +43,8 @@ FLUX_DECL bool can_match(std::string_view pattern, std::string_view prefix) {
 
 }  // namespace channel_settings_detail
 
-FLUX_DECL ChannelNamespaces::ChannelNamespaces(const ChannelsOptions& options) : defaults_(options.defaults, 0) {
+FLUX_DECL ChannelNamespaces::ChannelNamespaces(const ChannelsOptions& options)
+    : defaults_(options.defaults, options.store != nullptr, 0) {
   channel_settings_detail::check(options.defaults, "ChannelsOptions::defaults");
   for (const ChannelNamespace& space : options.namespaces) {
     const std::string name = "ChannelsOptions::namespaces[\"" + core::shown(space.prefix) + "\"]";
@@ -53,10 +54,16 @@ FLUX_DECL ChannelNamespaces::ChannelNamespaces(const ChannelsOptions& options) :
     channel_settings_detail::check(space.options, name);
     const bool is_new = spaces_
                             .emplace(std::piecewise_construct, std::forward_as_tuple(space.prefix),
-                                     std::forward_as_tuple(space.options, spaces_.size() + 1))
+                                     std::forward_as_tuple(space.options, options.store != nullptr, spaces_.size() + 1))
                             .second;
     core::require_option(is_new, name + " appears twice");
   }
+  if (!options.store) return;
+  const bool is_used = defaults_.stored || std::any_of(spaces_.begin(), spaces_.end(),
+                                                       [](const auto& space) { return space.second.stored; });
+  core::require_option(is_used,
+                       "ChannelsOptions::store is set, but no channels keep a history in it: set history_max in the "
+                       "defaults or a namespace");
 }
 
 FLUX_DECL ChannelSettings& ChannelNamespaces::of(std::string_view channel) {

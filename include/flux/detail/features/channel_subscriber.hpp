@@ -11,6 +11,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,6 +52,8 @@ class ChannelSeats {
   std::size_t count_ = 0;
 };
 
+class ChannelToken;
+
 /// Acts in channels for one client. Exists from its first act that needs it until the client disconnects. Threading: the
 /// client's loop.
 class ChannelSubscriber final : public Subscriber {
@@ -69,8 +73,10 @@ class ChannelSubscriber final : public Subscriber {
   Result<ChannelEntry> subscribe(std::string_view channel, const ChannelSought& sought);
   /// Returns false if it was not subscribed.
   bool unsubscribe(std::string_view channel);
-  /// The same by the server: tells the client.
-  bool unsubscribe(std::string_view channel, std::string_view reason);
+  /// The same by the server: tells the client. `code`: of the error, if it is one.
+  bool unsubscribe(std::string_view channel, std::string_view reason, std::optional<Errc> code = std::nullopt);
+  /// The token of a subscription has ended.
+  void token_ended(const ChannelToken& token, std::string_view reason);
   /// Errors: limit_exceeded.
   Result<void> be_present(std::string_view channel, std::string data);
   bool be_absent(std::string_view channel);
@@ -95,15 +101,19 @@ class ChannelSubscriber final : public Subscriber {
 
   void end(ChannelSeat& seat);
   bool is_present_in(std::string_view channel) const;
-  static void tell_unsubscribed(Participant& client, std::string_view channel, std::string_view reason);
+  void keep_token(std::string_view channel, std::shared_ptr<const Grant> token);
+  void drop_token(std::string_view channel);
+  static void tell_unsubscribed(Participant& client, std::string_view channel, std::string_view reason,
+                                std::optional<Errc> code);
 
   const std::shared_ptr<ChannelHub> hub_;
   Participant& client_;
   std::unique_ptr<ChannelReceiver> receiver_;
   ChannelSeats seats_;
-  std::size_t patterns_ = 0;             // of the seats
-  std::vector<std::string> present_in_;  // channels
-  std::vector<std::string> bound_in_;    // channels
+  std::size_t patterns_ = 0;                                                  // of the seats
+  std::vector<std::string> present_in_;                                       // channels
+  std::vector<std::string> bound_in_;                                         // channels
+  std::map<std::string, std::shared_ptr<ChannelToken>, std::less<>> tokens_;  // by channel
   gate::OperationBuckets rates_;
 };
 

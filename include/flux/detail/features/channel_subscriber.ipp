@@ -3,6 +3,7 @@
 #include <flux/detail/core/json_object.hpp>
 #include <flux/detail/features/channel_name.hpp>
 #include <flux/detail/features/channel_subscriber.hpp>
+#include <flux/detail/gate/held_grant.hpp>
 #include <flux/detail/mode.hpp>
 
 #include <algorithm>
@@ -58,6 +59,30 @@ FLUX_DECL std::unique_ptr<ChannelSeat> ChannelSeats::take(const ChannelSeat& sea
   return taken;
 }
 
+// --- ChannelToken ---
+
+/// The grant of a channel's own token, as the gate sees it: what ends is one subscription.
+class ChannelToken final : public gate::HeldGrant {
+ public:
+  ChannelToken(std::shared_ptr<ChannelHub> in, const std::shared_ptr<Participant>& client, std::string_view name,
+               std::shared_ptr<const Grant> grant)
+      : HeldGrant(client->loop(), std::move(grant)), channel(name), hub_(std::move(in)), client_(client) {}
+
+  FLUX_DECL void end_access(CloseCode, std::string_view reason) override {
+    const auto client = client_.lock();
+    auto* const subscriber = client && client->connected() ? ChannelSubscriber::find(*hub_, *client) : nullptr;
+    if (subscriber != nullptr) subscriber->token_ended(*this, reason);
+  }
+
+  const std::string channel;
+
+ private:
+  void ignore_client() noexcept override {}
+
+  const std::shared_ptr<ChannelHub> hub_;
+  const std::weak_ptr<Participant> client_;
+};
+
 // --- ChannelSubscriber ---
 
 FLUX_DECL ChannelSubscriber* ChannelSubscriber::find(const ChannelHub& hub, const Participant& client) {
@@ -89,7 +114,9 @@ FLUX_DECL ChannelSubscriber::ChannelSubscriber(std::shared_ptr<ChannelHub> hub, 
 
 FLUX_DECL Result<ChannelEntry> ChannelSubscriber::subscribe(std::string_view channel, const ChannelSought& sought) {
   if (const ChannelSeat* const seat = seats_.find(channel, hub_->hash_of(channel))) {
-    return hub_->enter_again(*seat, sought.state);
+    auto entry = hub_->enter_again(*seat, sought.state);
+    keep_token(channel, sought.token);
+    return entry;
   }
   const std::size_t most = hub_->options().subscriptions_per_client_max;
   if (seats_.size() >= most) {
@@ -100,7 +127,7 @@ FLUX_DECL Result<ChannelEntry> ChannelSubscriber::subscribe(std::string_view cha
     return Error(Errc::limit_exceeded,
                  "too many subscriptions to patterns: a client may have " + std::to_string(patterns_most));
   }
-  const auto granted = client_.grant();
+  const auto granted = sought.token ? sought.token : client_.grant();
   const bool may_recover =
       static_cast<bool>(hub_->may(granted.get(), hub_->settings_of(channel).options.demands.history, channel));
   auto seat = std::make_unique<ChannelSeat>(ChannelSeat{receiver_.get()});
@@ -108,11 +135,35 @@ FLUX_DECL Result<ChannelEntry> ChannelSubscriber::subscribe(std::string_view cha
   if (!entry) return entry;
   if (seat->channel->is_pattern()) ++patterns_;
   seats_.add(std::move(seat));
+  keep_token(channel, sought.token);
   return entry;
+}
+
+/// Instead of an earlier one.
+FLUX_DECL void ChannelSubscriber::keep_token(std::string_view channel, std::shared_ptr<const Grant> token) {
+  drop_token(channel);
+  if (!token) return;
+  auto held = std::make_shared<ChannelToken>(hub_, client_.handle(), channel, std::move(token));
+  tokens_.emplace(channel, held);
+  hub_->backend().admitted.watch(held, gate::Admitted::Find::by_end_and_user);
+}
+
+FLUX_DECL void ChannelSubscriber::drop_token(std::string_view channel) {
+  const auto found = tokens_.find(channel);
+  if (found == tokens_.end()) return;
+  hub_->backend().admitted.forget(found->second.get());
+  tokens_.erase(found);
+}
+
+/// It may have been replaced since.
+FLUX_DECL void ChannelSubscriber::token_ended(const ChannelToken& token, std::string_view reason) {
+  const auto found = tokens_.find(token.channel);
+  if (found != tokens_.end() && found->second.get() == &token) unsubscribe(token.channel, reason, Errc::unauthorized);
 }
 
 FLUX_DECL void ChannelSubscriber::end(ChannelSeat& seat) {
   const auto taken = seats_.take(seat);
+  drop_token(taken->channel->name);
   if (taken->channel->is_pattern()) --patterns_;
   hub_->leave(*taken);
 }
@@ -124,17 +175,21 @@ FLUX_DECL bool ChannelSubscriber::unsubscribe(std::string_view channel) {
   return true;
 }
 
-FLUX_DECL bool ChannelSubscriber::unsubscribe(std::string_view channel, std::string_view reason) {
+FLUX_DECL bool ChannelSubscriber::unsubscribe(std::string_view channel, std::string_view reason,
+                                              std::optional<Errc> code) {
   const std::string name(channel);
   if (!unsubscribe(channel)) return false;
-  tell_unsubscribed(client_, name, reason);
+  tell_unsubscribed(client_, name, reason, code);
   return true;
 }
 
 FLUX_DECL void ChannelSubscriber::tell_unsubscribed(Participant& client, std::string_view channel,
-                                                    std::string_view reason) {
+                                                    std::string_view reason, std::optional<Errc> code) {
   std::string payload;
-  detail::JsonObject(payload).string("channel", channel).optional_string("reason", reason).end();
+  detail::JsonObject object(payload);
+  object.string("channel", channel).optional_string("reason", reason);
+  if (code) object.string("code", to_wire_name(*code));
+  object.end();
   client.tell({"channel_unsubscribed", payload});
 }
 
@@ -219,6 +274,7 @@ FLUX_DECL void ChannelSubscriber::grant_changed() {
   std::vector<std::pair<std::string, Error>> ended;
   seats_.each([&](const ChannelSeat& seat) {
     const std::string& name = seat.channel->name;
+    if (tokens_.find(name) != tokens_.end()) return true;  // allowed by that
     if (const auto allowed = hub_->may_subscribe(granted.get(), name); !allowed)
       ended.emplace_back(name, allowed.error());
     return true;
@@ -235,10 +291,11 @@ FLUX_DECL void ChannelSubscriber::grant_changed() {
   for (const auto& [name, why] : ended) unsubscribe(name);
   // Last, because a client that reads too slowly may be closed by it: then this subscriber is gone.
   Participant& client = client_;
-  for (const auto& [name, why] : ended) tell_unsubscribed(client, name, why.message());
+  for (const auto& [name, why] : ended) tell_unsubscribed(client, name, why.message(), why.code());
 }
 
 FLUX_DECL void ChannelSubscriber::leave() {
+  for (const auto& [channel, token] : tokens_) hub_->backend().admitted.forget(token.get());
   seats_.each([this](ChannelSeat& seat) {
     hub_->leave(seat);
     return true;

@@ -31,8 +31,9 @@ struct ChannelExtras {
   std::vector<std::shared_ptr<ChannelListener>> listeners;
   core::SharedBytes newest;                     // the newest publication, for slow readers; null: none is kept
   std::vector<core::SessionKey> newest_except;  // who do not get it
-  std::int64_t active_at = 0;  // when the last subscriber left, or something was published; milliseconds since 1970
-  std::size_t place = 0;       // in `ChannelShard::with_extras`
+  std::int64_t active_at = 0;     // when the last subscriber left, or something was published; milliseconds since 1970
+  std::size_t storing_bytes = 0;  // of publications that the store does not have yet
+  std::size_t place = 0;          // in `ChannelShard::with_extras`
 };
 
 /// A channel, or a pattern. It exists while it has subscribers, a history or somebody present. Threading: its lock.
@@ -44,8 +45,8 @@ struct Channel {
   Channel* next = nullptr;  // in its bucket
   const std::uint32_t hash;
   ChannelSettings* const settings;  // null: a pattern
-  const std::uint64_t epoch;
-  Offset offset = 0;  // of the newest publication
+  std::uint64_t epoch;              // changes only before the server starts
+  Offset offset = 0;                // of the newest publication
   const std::int64_t created_at;
   std::int64_t published_at = 0;  // the newest publication; 0: there is none
   std::unique_ptr<ChannelExtras> extras;

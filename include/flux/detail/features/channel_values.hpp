@@ -6,9 +6,11 @@
 #include <flux/detail/features/channel_history.hpp>
 #include <flux/detail/features/channel_presence.hpp>
 #include <flux/detail/features/channel_state.hpp>
+#include <flux/grant.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,6 +50,9 @@ struct StatePart {
 struct ChannelSought {
   std::optional<Position> since{};  ///< what it knows; none: it does not say
   bool state = false;               ///< whether it wants the shared state
+  /// Of a token for this channel, which counts instead of the client's own grant, and with which the subscription ends; null:
+  /// it shows none.
+  std::shared_ptr<const Grant> token{};
 };
 
 /// What a client finds when it subscribes.

@@ -83,16 +83,19 @@ class Participant : public detail::SessionState {
 
   // --- Access ---
 
-  /// A token that a client presents for a new grant, and where it presents it.
-  struct Refresh {
+  /// Where a client presents tokens in messages.
+  struct Door {
     std::string_view protocol;  ///< a literal
     std::string_view path;      ///< of the endpoint
-    std::string token;
   };
   /// Presents a new token: its grant replaces the current one, and is passed to `done`. Memberships remain. Until the
   /// application has answered, no more requests are read. Errors: those of `Gate::refresh`; unauthorized also if the
   /// token is another user's. On an error the client keeps its grant.
-  void refresh(Refresh with, Done<Grant> done);
+  void refresh(std::string token, Done<Grant> done);
+  /// Presents a token for one thing, which `payload`, an object, describes to the application: its grant is passed to `done`,
+  /// the client's own stays. Until the application has answered, no more requests are read. Errors: those of
+  /// `Gate::verify`; forbidden if nobody verifies tokens; unauthorized also if the token is of a user, who is not the client.
+  void verify(std::string token, JsonText payload, Done<Grant> done);
 
   // --- Rooms ---
 
@@ -195,6 +198,14 @@ class Participant : public detail::SessionState {
   // --- For features that act for clients, and send to them, by themselves ---
 
   Session session_handle() { return Session(self()); }
+  std::shared_ptr<Participant> handle() { return self(); }
+  /// Wraps `done` for a result that may be produced on any thread: it is passed on, on the loop.
+  template <class T>
+  Done<T> on_loop(const Done<T>& done) {
+    return [self = self(), done](Result<T> result) {
+      self->loop()->dispatch([self, done, result = std::move(result)] { done(result); });
+    };
+  }
 
   /// The one place that asks the application whether the client may do something. If its handler refuses, throws or
   /// changes `event` to something invalid, `done` gets the error. Otherwise, or without a handler, `then` is called with
@@ -263,6 +274,7 @@ class Participant : public detail::SessionState {
   // --- Implemented by the endpoint's session ---
 
   virtual std::shared_ptr<Participant> self() = 0;
+  virtual Door door() const = 0;
   /// Whether it may act, and anything can be sent to it: it is neither closing nor withdrawn.
   virtual bool is_open() const = 0;
   /// Where rooms and other features deliver its messages.
@@ -393,12 +405,10 @@ class Participant : public detail::SessionState {
                       const Done<Position>& done);
   void share_unasked(const RoomPtr& room, SharedItem item, const Done<Position>& done);
   void share_permitted(const RoomPtr& room, JsonText data, FileHoldPtr hold, const Done<Position>& done);
-  /// Wraps `done` for a result that may be produced on any thread: it is passed on, on the loop.
-  template <class T>
-  Done<T> on_loop(const Done<T>& done);
   /// Passes the reply to `done` when the application has given it. `handler`: which one owes it, for the log.
   void await_reply(core::OwedAnswer<JsonText>& owed, const std::string& handler, const Done<JsonText>& done);
   Result<JsonText> checked_reply(const std::string& handler, Result<JsonText> answer);
+  bool may_use_token_of(const std::string& user) const;
   PageRequest page(std::size_t limit, Offset before) const;
   std::string chat_id_of(std::string_view own_id) const;
   bool wrote(const ChatMessage& message) const;

@@ -113,11 +113,11 @@ FLUX_DECL Result<void> Participant::take_refreshed(const Grant& grant) {
   return {};
 }
 
-FLUX_DECL void Participant::refresh(Refresh with, Done<Grant> done) {
+FLUX_DECL void Participant::refresh(std::string token, Done<Grant> done) {
   hold_requests();
-  auto payload = detail::CheckedJson::text("{\"accessToken\":" + JsonText::string(with.token).text() + "}");
-  const gate::ShownInMessage shown(with.protocol, with.path, std::move(payload), remote());
-  backend().gate.refresh(loop(), shown, std::move(with.token),
+  auto payload = detail::CheckedJson::text("{\"accessToken\":" + JsonText::string(token).text() + "}");
+  const gate::ShownInMessage shown(door().protocol, door().path, std::move(payload), remote());
+  backend().gate.refresh(loop(), shown, std::move(token),
                          [self = self(), done = std::move(done)](Result<Grant> granted) {
                            if (!self->is_open()) return;
                            if (granted) {
@@ -126,6 +126,28 @@ FLUX_DECL void Participant::refresh(Refresh with, Done<Grant> done) {
                            done(std::move(granted));
                            self->release_requests();
                          });
+}
+
+FLUX_DECL void Participant::verify(std::string token, JsonText payload, Done<Grant> done) {
+  if (!backend().gate.verifies()) {
+    return done(Error(Errc::forbidden, "this server verifies no tokens: leave accessToken out"));
+  }
+  hold_requests();
+  const gate::ShownInMessage shown(door().protocol, door().path, std::move(payload), remote());
+  backend().gate.verify(loop(), shown, std::move(token),
+                        [self = self(), done = std::move(done)](Result<Grant> granted) {
+                          if (!self->is_open()) return;
+                          if (granted && !self->may_use_token_of(granted->identity.user_id)) {
+                            granted = Error(Errc::unauthorized, "the token is another user's");
+                          }
+                          done(std::move(granted));
+                          self->release_requests();
+                        });
+}
+
+FLUX_DECL bool Participant::may_use_token_of(const std::string& user) const {
+  const auto known = identity();
+  return user.empty() || (known && known->verified && known->user_id == user);
 }
 
 FLUX_DECL void Participant::leave_rooms() {
@@ -255,13 +277,6 @@ FLUX_DECL bool Participant::forget_answered() {
   const bool any = std::erase_if(*extras_->awaited, [](const auto& wait) { return wait->over(); }) != 0;
   if (extras_->awaited->empty()) extras_->awaited.reset();
   return any;
-}
-
-template <class T>
-Participant::Done<T> Participant::on_loop(const Done<T>& done) {
-  return [self = self(), done](Result<T> result) {
-    self->loop()->dispatch([self, done, result = std::move(result)] { done(result); });
-  };
 }
 
 template <class T>

@@ -83,27 +83,68 @@ FLUX_DECL void Channels::on_publish(PublishHandler handler) {
   hub_->publish_handler = std::move(handler);
 }
 
+FLUX_DECL void Channels::on_state(StateHandler handler) {
+  server_->check_not_running("Channels::on_state");
+  hub_->state_handler = std::move(handler);
+}
+
+namespace channels_detail {
+
+/// As `ChannelHub::publish`, for the application.
+template <class MakeLater>
+std::optional<Result<Published>> publish(features::ChannelHub& hub, std::string_view channel, const JsonText& data,
+                                         const PublishOptions& options, const MakeLater& make_later) {
+  if (const auto checked = check_publication_key(options.key); !checked) return Result<Published>(checked.error());
+  const detail::Relayed relayed(data);
+  return hub.publish({channel, relayed.text(), options.key, {}, {}, keys_of(options.except_clients)}, make_later);
+}
+
+/// Passes on a result that nobody waits for; an error is counted and logged. `done` may be empty.
+inline auto noting(const std::shared_ptr<features::ChannelHub>& hub, std::string_view channel,
+                   std::function<void(Result<Published>)> done) {
+  return [faults = hub->backend().call_faults, name = std::string(channel),
+          done = std::move(done)](Result<Published> result) {
+    if (!result) faults->failed("Channels::publish", name, result.error());
+    if (done) done(std::move(result));
+  };
+}
+
+}  // namespace channels_detail
+
+FLUX_DECL void Channels::publish(std::string_view channel, const JsonText& data, const PublishOptions& options,
+                                 std::function<void(Result<Published>)> done) {
+  const auto finish = channels_detail::noting(hub_, channel, std::move(done));
+  auto published = channels_detail::publish(*hub_, channel, data, options,
+                                            [&]() -> features::UnstoredPublication::Done { return finish; });
+  if (published) finish(std::move(*published));
+}
+
 FLUX_DECL Outcome<Published> Channels::publish(std::string_view channel, const JsonText& data,
                                                const PublishOptions& options) {
-  const auto publish = [&]() -> Result<Published> {
-    if (const auto checked = channels_detail::check_publication_key(options.key); !checked) return checked.error();
-    const detail::Relayed relayed(data);
-    return hub_->publish(
-        {channel, relayed.text(), options.key, {}, {}, channels_detail::keys_of(options.except_clients)});
+  std::optional<Result<Published>> at_once;  // of a store that does not block
+  const auto make_later = [&]() -> features::UnstoredPublication::Done {
+    if (hub_->store_blocks()) return channels_detail::noting(hub_, channel, {});
+    return [&at_once](Result<Published> result) { at_once = std::move(result); };
   };
-  return core::noted(*hub_->backend().call_faults, "Channels::publish", channel, publish());
+  auto published = channels_detail::publish(*hub_, channel, data, options, make_later);
+  if (!published) published = at_once ? std::move(at_once) : Published{.is_pending = true};
+  return core::noted(*hub_->backend().call_faults, "Channels::publish", channel, std::move(*published));
 }
 
 FLUX_DECL void Channels::publish_from_client(const SessionId& client, std::string_view channel, JsonText data,
                                              const std::function<void(Result<Published>)>& done) {
-  const auto act = [hub = hub_, channel = std::string(channel),
-                    data = detail::relayable(std::move(data))](features::Participant& from) -> Result<Published> {
-    if (const auto checked = hub->check_name(channel); !checked) return checked.error();
+  const auto act = [hub = hub_, channel = std::string(channel), data = detail::relayable(std::move(data))](
+                       features::Participant& from, const std::function<void(Result<Published>)>& give) {
+    if (const auto checked = hub->check_name(channel); !checked) return give(checked.error());
     const auto& demands = hub->settings_of(channel).options.demands;
-    if (const auto allowed = hub->may(from.grant().get(), demands.publish, channel); !allowed) return allowed.error();
+    if (const auto allowed = hub->may(from.grant().get(), demands.publish, channel); !allowed) {
+      return give(allowed.error());
+    }
     const auto identity = from.identity();
     const std::string id = from.id();
-    return hub->publish({channel, data.text(), {}, id, identity ? std::string_view(identity->user_id) : ""});
+    const auto published = hub->publish(
+        {channel, data.text(), {}, id, identity ? std::string_view(identity->user_id) : ""}, [&] { return give; });
+    if (published) give(*published);
   };
   features::with_client<Published>(*hub_, client, done, act);
 }

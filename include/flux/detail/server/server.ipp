@@ -602,6 +602,7 @@ FLUX_DECL std::vector<Revocation> Server::revocations() const { return state_->h
 // The layer's definitions need all of its declarations: in header-only mode they come here, together, and the headers
 // of detail/server bring none of their own.
 #if defined(FLUX_HEADER_ONLY)
+#include <flux/detail/endpoints/client_script.ipp>
 #include <flux/detail/endpoints/live/live_endpoint.ipp>
 #include <flux/detail/endpoints/live/live_requests.ipp>
 #include <flux/detail/endpoints/live/live_session.ipp>

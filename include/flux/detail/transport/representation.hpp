@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,8 +16,8 @@ namespace flux::transport {
 /// The properties of a file that a request may depend on.
 struct Representation {
   std::uint64_t size = 0;
-  std::chrono::sys_seconds modified;
-  std::string etag;  ///< strong, with its quotes
+  std::optional<std::chrono::sys_seconds> modified;  ///< none: unknown, and conditions on it are ignored
+  std::string etag;                                  ///< strong, with its quotes
 };
 
 /// The answer to a GET or HEAD.

@@ -32,18 +32,18 @@ inline bool lists_etag(std::string_view list, std::string_view etag, bool weak_m
 /// The status that the preconditions of a request lead to, in the order of RFC 9110 section 13.2.2; 200 if they hold.
 inline int evaluate_preconditions(const HttpHead& request, const Representation& file, std::chrono::sys_seconds now) {
   const auto date_of = [&](std::string_view name) -> std::optional<std::chrono::sys_seconds> {
-    const auto value = request.header(name);
+    const auto value = file.modified ? request.header(name) : std::nullopt;
     return value ? parse_http_date(*value, now) : std::nullopt;
   };
   if (request.header("If-Match")) {
     if (!lists_etag(request.all_headers("If-Match"), file.etag, false)) return 412;
   } else if (const auto since = date_of("If-Unmodified-Since")) {
-    if (file.modified > *since) return 412;
+    if (*file.modified > *since) return 412;
   }
   if (request.header("If-None-Match")) {
     if (lists_etag(request.all_headers("If-None-Match"), file.etag, true)) return 304;
   } else if (const auto since = date_of("If-Modified-Since")) {
-    if (file.modified <= *since) return 304;
+    if (*file.modified <= *since) return 304;
   }
   return 200;
 }
@@ -55,7 +55,7 @@ inline bool range_applies(const HttpHead& request, const Representation& file, s
   const auto if_range = request.header("If-Range");
   if (!if_range) return true;
   if (if_range->substr(0, 1) == "\"" || if_range->substr(0, 2) == "W/") return *if_range == file.etag;
-  return parse_http_date(*if_range, now) == file.modified;
+  return file.modified && parse_http_date(*if_range, now) == file.modified;
 }
 
 /// Parses digits; a number that is too large gives the maximum. None for empty text and for other characters.
@@ -110,7 +110,7 @@ FLUX_DECL RepresentationPlan plan_representation(const HttpHead& request, const 
   plan.status = detail::evaluate_preconditions(request, file, now);
   if (plan.status == 412) return plan;
   plan.fields.emplace_back("ETag", file.etag);
-  plan.fields.emplace_back("Last-Modified", http_date(file.modified));
+  if (file.modified) plan.fields.emplace_back("Last-Modified", http_date(*file.modified));
   if (!cache_control.empty()) plan.fields.emplace_back("Cache-Control", cache_control);
   if (plan.status == 304) return plan;
 

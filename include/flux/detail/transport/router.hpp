@@ -18,6 +18,7 @@ struct Route {
   HttpHandler handler;
   RouteOptions options;
   std::shared_ptr<const StaticFolder> files;  ///< null if `handler` answers
+  bool yields = false;                        ///< added with `add_yielding`
 };
 
 /// The router's result for a request.
@@ -39,12 +40,17 @@ class Router {
   /// Errors: as for `add`; also if the folder does not exist, or the prefix contains a parameter.
   void add_static(std::string_view prefix, std::string_view folder, StaticOptions options = {});
 
+  /// Serves GET and HEAD at `path`, which has no parameters, unless another route answers them there: whatever its
+  /// pattern, whenever it is added, a handler, or a folder that has a file there. Errors: as for `add`.
+  void add_yielding(std::string_view path, HttpHandler handler);
+
   /// Tries the patterns in the order of PathPattern::compare and takes the first that has a handler for the method;
   /// HEAD falls back to the handler of GET. OPTIONS without a handler is answered with 204 and Allow, on every path
-  /// that has a handler and on "*". `captures` belongs to the route; it holds views into `path`.
+  /// that has a handler and on "*". `captures` belongs to the route; it holds views into `path`. At the path of a route
+  /// that yields it looks for the file of a folder, and may block on the file system.
   RouteMatch match(std::string_view method, std::string_view path, PathCaptures& captures) const;
 
-  /// Whether there is a route whose pattern is exactly this text.
+  /// Whether there is a route whose pattern is exactly this text and which does not yield.
   bool has(std::string_view pattern) const noexcept;
 
   /// The name of the first route that was added with `authenticated`, as in error messages; empty: there is none.
@@ -54,7 +60,7 @@ class Router {
   using Methods = std::vector<Route>;
 
   void insert(std::string_view pattern, Route route);
-  static const Route* find(const Methods& routes, std::string_view method) noexcept;
+  static const Route* find(const Methods& routes, std::string_view method, bool yields) noexcept;
   static void add_allowed(std::string& allow, std::string_view method);
 
   PathTable<Methods> table_;

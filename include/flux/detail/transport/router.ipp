@@ -32,6 +32,10 @@ FLUX_DECL void Router::add(std::string_view method, std::string_view pattern, Ht
   insert(pattern, Route{std::string(method), std::move(handler), options, nullptr});
 }
 
+FLUX_DECL void Router::add_yielding(std::string_view path, HttpHandler handler) {
+  insert(path, Route{.method = "GET", .handler = std::move(handler), .options = {}, .files = nullptr, .yields = true});
+}
+
 FLUX_DECL void Router::add_static(std::string_view prefix, std::string_view folder, StaticOptions options) {
   if (prefix.find_first_of("{}*") != std::string_view::npos) {
     throw Error(Errc::bad_config, "static prefix \"" + std::string(prefix) + "\" holds a parameter");
@@ -52,13 +56,15 @@ FLUX_DECL void Router::insert(std::string_view pattern, Route route) {
   if (route.method == "CONNECT") throw Error(Errc::bad_config, name + ": CONNECT is for proxies");
   Methods& routes = table_[PathPattern(pattern)];
   for (const Route& other : routes) {
-    if (other.method == route.method) throw Error(Errc::bad_config, name + " is taken");
+    if (other.method == route.method && other.yields == route.yields) {
+      throw Error(Errc::bad_config, name + " is taken");
+    }
   }
   add_allowed(allowed_anywhere_, route.method);
   if (route.method == "GET") add_allowed(allowed_anywhere_, "HEAD");
   if (route.options.authenticated && first_authenticated_.empty()) first_authenticated_ = name;
+  if (!route.yields) patterns_.emplace_back(pattern);
   routes.push_back(std::move(route));
-  patterns_.emplace_back(pattern);
 }
 
 FLUX_DECL bool Router::has(std::string_view pattern) const noexcept {
@@ -68,8 +74,13 @@ FLUX_DECL bool Router::has(std::string_view pattern) const noexcept {
 FLUX_DECL RouteMatch Router::match(std::string_view method, std::string_view path, PathCaptures& captures) const {
   std::string allow;
   const Route* route = nullptr;
+  const Route* yielding = nullptr;
   table_.find(path, captures, [&](const Methods& routes) {
-    route = find(routes, method);
+    route = find(routes, method, false);
+    if (yielding == nullptr) yielding = find(routes, method, true);
+    if (route != nullptr && route->files && yielding != nullptr && !route->files->has(captures.all().back().second)) {
+      route = nullptr;
+    }
     if (route != nullptr) return true;
     for (const Route& other : routes) {
       add_allowed(allow, other.method);
@@ -77,6 +88,7 @@ FLUX_DECL RouteMatch Router::match(std::string_view method, std::string_view pat
     }
     return false;
   });
+  if (route == nullptr) route = yielding;
   if (route != nullptr) return {route, 200, {}};
   if (path == "*") return {nullptr, 204, allowed_anywhere_};
   if (allow.empty()) return {nullptr, 404, {}};
@@ -84,9 +96,10 @@ FLUX_DECL RouteMatch Router::match(std::string_view method, std::string_view pat
   return {nullptr, method == "OPTIONS" ? 204 : 405, std::move(allow)};
 }
 
-FLUX_DECL const Route* Router::find(const Methods& routes, std::string_view method) noexcept {
+FLUX_DECL const Route* Router::find(const Methods& routes, std::string_view method, bool yields) noexcept {
   const Route* of_get = nullptr;
   for (const Route& route : routes) {
+    if (route.yields != yields) continue;
     if (route.method == method) return &route;
     if (route.method == "GET") of_get = &route;
   }

@@ -46,7 +46,12 @@ class StaticFolder {
   ///   are ignored, as RFC 9110 section 14.2 allows.
   StaticPlan plan(const HttpHead& request, std::string_view path) const;
 
+  /// Whether it has a file at `path`, which is as for `plan`: whether that would answer a GET with the file.
+  bool has(std::string_view path) const;
+
  private:
+  std::string locate(std::string_view path) const;
+
   std::string folder_;  // canonical
   std::string cache_control_;
 };

@@ -132,20 +132,12 @@ FLUX_DECL StaticPlan StaticFolder::plan(const HttpHead& request, std::string_vie
     plan.fields.emplace_back("Allow", "GET, HEAD");
     return plan;
   }
-  if (!detail::is_visible_path(path)) return plan;
+  const std::string located = locate(path);
+  if (located.empty()) return plan;
 
   std::error_code error;
-  const fs::path folder = detail::path_from_utf8(folder_);
+  const fs::path file = detail::path_from_utf8(located);
   const bool asks_for_folder = path.empty() || path.back() == '/';
-  fs::path file = folder;
-  if (asks_for_folder) {
-    if (!path.empty()) file /= detail::path_from_utf8(path.substr(0, path.size() - 1));
-    file /= "index.html";
-  } else {
-    file /= detail::path_from_utf8(path);
-  }
-  file = fs::canonical(file, error);
-  if (error || !detail::is_inside(folder, file)) return plan;
   if (!asks_for_folder && fs::is_directory(file, error)) {
     plan.status = 308;
     plan.fields.emplace_back("Location", detail::folder_location(path, request.query()));
@@ -163,8 +155,30 @@ FLUX_DECL StaticPlan StaticFolder::plan(const HttpHead& request, std::string_vie
   plan.length = answer.length;
   plan.fields.emplace_back("Content-Type", media_type(asks_for_folder ? "index.html" : path));
   plan.fields.emplace_back("X-Content-Type-Options", "nosniff");
-  plan.file = detail::path_to_utf8(file);
+  plan.file = located;
   return plan;
+}
+
+FLUX_DECL bool StaticFolder::has(std::string_view path) const {
+  const std::string located = locate(path);
+  return !located.empty() && detail::file_facts(detail::path_from_utf8(located));
+}
+
+/// The file or folder at `path`, with all symbolic links resolved; empty if there is none, or it may not be looked up.
+FLUX_DECL std::string StaticFolder::locate(std::string_view path) const {
+  namespace fs = std::filesystem;
+  if (!detail::is_visible_path(path)) return {};
+  const fs::path folder = detail::path_from_utf8(folder_);
+  fs::path file = folder;
+  if (path.empty() || path.back() == '/') {
+    if (!path.empty()) file /= detail::path_from_utf8(path.substr(0, path.size() - 1));
+    file /= "index.html";
+  } else {
+    file /= detail::path_from_utf8(path);
+  }
+  std::error_code error;
+  file = fs::canonical(file, error);
+  return error || !detail::is_inside(folder, file) ? std::string() : detail::path_to_utf8(file);
 }
 
 }  // namespace flux::transport

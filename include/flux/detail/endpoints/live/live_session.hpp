@@ -32,15 +32,13 @@ class LiveSession final : public WebSocketClient {
 
   FLUX_DECL void on_message(std::string_view text, MessageType type) override;
   const features::ClientView& view() const override { return writer(); }
+  Door door() const override { return {protocol(), backend().config.live_path}; }
   FLUX_DECL void tell(const features::Notice& notice) override;
   FLUX_DECL void tell_left(const RoomId& room, std::string_view reason) override;
   FLUX_DECL void be_placed(const features::Participant::Placement& placement, const Done<void>& done) override;
 
   void refuse_for_rate(std::string_view text, const Error& error);
   void handle(Request& request);
-  Refresh with_token(const Request& request) const {
-    return {"live", backend().config.live_path, request.members.text("accessToken")};
-  }
   void refresh_access(const Request& request);
   void join_room(Request& request);
   void join_as(const std::string& id, const RoomId& room, JsonText presence);

@@ -98,12 +98,13 @@ FLUX_DECL void LiveSession::handle(Request& request) {
 // --- Access ---
 
 FLUX_DECL void LiveSession::refresh_access(const Request& request) {
-  refresh(with_token(request), [self = this_session(), id = std::string(request.id)](const Result<Grant>& granted) {
-    if (!granted) return self->fail(id, granted.error());
-    std::string frame;
-    self->writer().refreshed(frame, id, gate::end_of(*granted));
-    self->write_message(frame);
-  });
+  refresh(request.members.text("accessToken"),
+          [self = this_session(), id = std::string(request.id)](const Result<Grant>& granted) {
+            if (!granted) return self->fail(id, granted.error());
+            std::string frame;
+            self->writer().refreshed(frame, id, gate::end_of(*granted));
+            self->write_message(frame);
+          });
 }
 
 FLUX_DECL void LiveSession::tell(const features::Notice& notice) {
@@ -126,11 +127,12 @@ FLUX_DECL void LiveSession::join_room(Request& request) {
     if (auto* const rate = backend().client_limits.operations.find("refresh")) {
       if (const auto allowed = within(*rate); !allowed) return fail(request.id, allowed.error());
     }
-    return refresh(with_token(request), [self = this_session(), id = std::string(request.id), room,
-                                         presence = std::move(presence)](const Result<Grant>& granted) mutable {
-      if (!granted) return self->fail(id, granted.error());
-      self->join_as(id, room, std::move(presence));
-    });
+    return refresh(request.members.text("accessToken"),
+                   [self = this_session(), id = std::string(request.id), room,
+                    presence = std::move(presence)](const Result<Grant>& granted) mutable {
+                     if (!granted) return self->fail(id, granted.error());
+                     self->join_as(id, room, std::move(presence));
+                   });
   }
   if (!identity() && (members.has("name") || members.has("email"))) {
     replace_grant(Identity{{}, members.text("name"), members.text("email"), {}, false});

@@ -55,7 +55,7 @@ class ApiEndpoint final : public endpoints::Endpoint {
   void run(const Method& method, std::string_view item, const ApiCaller& caller, const Done& done);
 
   Result<void> may(const ApiCaller& caller, std::string ChannelDemands::*operation, const std::string& channel) const;
-  Result<std::string> publish(const ApiCaller& caller, const std::string& channel, const core::Members& members);
+  void publish(const ApiCaller& caller, const std::string& channel, const core::Members& members, const Done& done);
   void with_client(const std::string& client, std::function<Result<std::string>(features::Participant&)> act,
                    const Done& done) const;
 

@@ -14,6 +14,7 @@
 #include <flux/detail/transport/http_exchange.hpp>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -37,7 +38,9 @@ FLUX_DECL int status_of(Errc code) noexcept {
     case Errc::message_too_large: return 413;
     case Errc::rate_limited:
     case Errc::limit_exceeded: return 429;
-    case Errc::overloaded: return 503;
+    case Errc::overloaded:
+    case Errc::stopped:
+    case Errc::store_failed: return 503;
     default: return 500;
   }
 }
@@ -55,6 +58,49 @@ FLUX_DECL Error too_many(std::size_t given) {
   return {Errc::invalid_message,
           "at most " + std::to_string(batch_max) + " at once, not " + std::to_string(given) + ": send them in parts"};
 }
+
+/// The answers to a list of items, in its order; a failed item has an error instead of a result. Threading: its loop.
+class ApiAnswers : public std::enable_shared_from_this<ApiAnswers> {
+ public:
+  using Done = std::function<void(Result<std::string>)>;
+  /// Gets the answers as a JSON array, when all are there.
+  using Complete = std::function<void(std::string)>;
+
+  ApiAnswers(std::shared_ptr<core::Loop> loop, std::size_t count, Complete complete)
+      : loop_(std::move(loop)), list_(count), missing_(count), complete_(std::move(complete)) {
+    if (count == 0) complete_("[]");
+  }
+
+  /// Of those that are there.
+  std::size_t bytes() const noexcept { return bytes_; }
+  /// Takes the answer to an item, on any thread.
+  Done of(std::size_t item) {
+    return [self = shared_from_this(), item](Result<std::string> result) {
+      self->loop_->dispatch([self, item, result = std::move(result)] { self->set(item, result); });
+    };
+  }
+
+ private:
+  void set(std::size_t item, const Result<std::string>& result) {
+    std::string& answer = list_[item];
+    if (result) {
+      answer = *result;
+    } else {
+      protocol::append_realtime_error_object(answer, result.error());
+    }
+    bytes_ += answer.size();
+    if (--missing_ != 0) return;
+    std::string array;
+    append_json_array(array, list_, [&](const std::string& one) { array += one; });
+    complete_(std::move(array));
+  }
+
+  const std::shared_ptr<core::Loop> loop_;
+  std::vector<std::string> list_;
+  std::size_t missing_;
+  std::size_t bytes_ = 0;
+  const Complete complete_;
+};
 
 /// What administers channels, as system channels do. Errors: forbidden, unauthorized.
 FLUX_DECL Result<void> is_admin(const ApiCaller& caller) {
@@ -117,24 +163,23 @@ struct ApiEndpoint::Methods {
   static constexpr Member counts{"counts", Kind::flag};
 
   static void publish(Api& api, const ApiCaller& caller, const Members& members, const Done& done) {
-    done(api.publish(caller, members.text("channel"), members));
+    api.publish(caller, members.text("channel"), members, done);
   }
   static void broadcast(Api& api, const ApiCaller& caller, const Members& members, const Done& done) {
     const auto list = api_detail::elements_of(*members.json("channels"), api.server_.config.limits.json_depth_max);
     if (!list) return done(list.error());
     if (list->size() > api_detail::batch_max) return done(api_detail::too_many(list->size()));
-    std::string text = "{\"results\":";
-    append_json_array(text, *list, [&](std::string_view element) {
+    const auto answers = std::make_shared<api_detail::ApiAnswers>(
+        caller.loop, list->size(), [done](const std::string& array) { done("{\"results\":" + array + "}"); });
+    for (std::size_t i = 0; i < list->size(); ++i) {
+      const std::string_view element = (*list)[i];
       const auto name = element.starts_with('"') ? decode_json_string(element) : std::nullopt;
-      auto published = name ? api.publish(caller, *name, members)
-                            : Error(Errc::invalid_message, "channels must be an array of names");
-      if (published) {
-        text += *published;
+      if (name) {
+        api.publish(caller, *name, members, answers->of(i));
       } else {
-        protocol::append_realtime_error_object(text, published.error());
+        answers->of(i)(Error(Errc::invalid_message, "channels must be an array of names"));
       }
-    });
-    done(text + "}");
+    }
   }
   static void history(Api& api, const ApiCaller& caller, const Members& members, const Done& done) {
     const std::string& name = members.text("channel");
@@ -325,38 +370,15 @@ FLUX_DECL void ApiEndpoint::answer_batch(const ExchangePtr& exchange, const Meth
   if (items->size() > api_detail::batch_max) {
     return api_detail::respond_error(*exchange, api_detail::too_many(items->size()));
   }
-  struct Answers {
-    std::vector<std::string> list;
-    std::size_t missing;
-    std::size_t bytes = 0;
-  };
-  const auto answers = std::make_shared<Answers>(Answers{std::vector<std::string>(items->size()), items->size()});
-  const auto finish = [exchange, answers] {
-    std::string text;
-    append_json_array(text, answers->list, [&](const std::string& answer) { text += answer; });
-    exchange->respond(200, std::move(text), "application/json", {});
-  };
-  if (items->empty()) return finish();
-  const std::size_t most = server_.config.limits.answer_bytes_max;
+  const auto answers = std::make_shared<api_detail::ApiAnswers>(
+      exchange->loop(), items->size(),
+      [exchange](std::string array) { exchange->respond(200, std::move(array), "application/json", {}); });
   for (std::size_t i = 0; i < items->size(); ++i) {
-    const auto done = [answers, finish, i](const Result<std::string>& result) {
-      std::string& answer = answers->list[i];
-      if (result) {
-        answer = *result;
-      } else {
-        protocol::append_realtime_error_object(answer, result.error());
-      }
-      answers->bytes += answer.size();
-      if (--answers->missing == 0) finish();
-    };
-    if (answers->bytes >= most) {
-      done(Error(Errc::limit_exceeded, "the answers before this one are as much as one answer holds"));
-      continue;
+    if (answers->bytes() >= server_.config.limits.answer_bytes_max) {
+      answers->of(i)(Error(Errc::limit_exceeded, "the answers before this one are as much as one answer holds"));
+    } else {
+      run(method, (*items)[i], caller, answers->of(i));
     }
-    // Results may come from other loops.
-    run(method, (*items)[i], caller, [loop = exchange->loop(), done](Result<std::string> result) {
-      loop->dispatch([done, result = std::move(result)] { done(result); });
-    });
   }
 }
 
@@ -377,29 +399,37 @@ FLUX_DECL Result<void> ApiEndpoint::may(const ApiCaller& caller, std::string Cha
   return channels_->may(caller.granted.get(), channels_->settings_of(channel).options.demands.*operation, channel);
 }
 
-FLUX_DECL Result<std::string> ApiEndpoint::publish(const ApiCaller& caller, const std::string& channel,
-                                                   const core::Members& members) {
-  if (const auto allowed = may(caller, &ChannelDemands::publish, channel); !allowed) return allowed.error();
+FLUX_DECL void ApiEndpoint::publish(const ApiCaller& caller, const std::string& channel, const core::Members& members,
+                                    const Done& done) {
+  if (const auto allowed = may(caller, &ChannelDemands::publish, channel); !allowed) return done(allowed.error());
   if (channels_->publish_handler && !api_detail::is_admin(caller)) {
-    return Error(Errc::forbidden,
-                 "the application decides about each publication of a client: publish over a connection, or with the "
-                 "permission \"admin\"");
+    return done(Error(Errc::forbidden,
+                      "the application decides about each publication of a client: publish over a connection, or with "
+                      "the permission \"admin\""));
   }
   const gate::SenderOf sender(caller);
   features::ChannelSettings& settings = channels_->settings_of(channel);
   if (auto* const rate = server_.client_limits.operations.find("channel_publish")) {
-    if (const auto counted = rate->take(nullptr, sender, *caller.loop); !counted) return counted.error();
+    if (const auto counted = rate->take(nullptr, sender, *caller.loop); !counted) return done(counted.error());
   }
-  if (const auto counted = settings.publish_rate.take(nullptr, sender, *caller.loop); !counted) return counted.error();
+  if (const auto counted = settings.publish_rate.take(nullptr, sender, *caller.loop); !counted) {
+    return done(counted.error());
+  }
   const std::string_view data = *members.json("data");
   if (settings.options.content != ContentRules()) {
-    if (const auto checked = gate::check_content(settings.options.content, {}, data); !checked) return checked.error();
+    if (const auto checked = gate::check_content(settings.options.content, {}, data); !checked) {
+      return done(checked.error());
+    }
   }
-  const auto published = channels_->publish({channel, data, members.text("key"), {}, caller.granted->identity.user_id});
-  if (!published) return published.error();
-  std::string text = features::published_payload(*published);
-  text.pop_back();
-  return text + (text.size() > 1 ? "," : "") + "\"reached\":" + std::to_string(published->reached) + "}";
+  const auto finish = [done](const Result<Published>& published) {
+    if (!published) return done(published.error());
+    std::string text = features::published_payload(*published);
+    text.pop_back();
+    done(text + (text.size() > 1 ? "," : "") + "\"reached\":" + std::to_string(published->reached) + "}");
+  };
+  const auto published = channels_->publish({channel, data, members.text("key"), {}, caller.granted->identity.user_id},
+                                            [&finish]() -> features::UnstoredPublication::Done { return finish; });
+  if (published) finish(*published);
 }
 
 FLUX_DECL void ApiEndpoint::with_client(const std::string& client,

@@ -33,6 +33,7 @@ class RealtimeSession final : public WebSocketClient {
  private:
   FLUX_DECL void on_message(std::string_view text, MessageType type) override;
   const features::ClientView& view() const override { return writer(); }
+  Door door() const override { return {protocol(), clients().path}; }
   FLUX_DECL void tell(const features::Notice& notice) override;
   void tell_left(const RoomId&, std::string_view) override {}
   FLUX_DECL void be_placed(const Placement& placement, const Done<void>& done) override;

@@ -75,7 +75,7 @@ FLUX_DECL void RealtimeSession::act(const protocol::RealtimeRequest& request) {
 }
 
 FLUX_DECL void RealtimeSession::refresh_access(const protocol::RealtimeRequest& request) {
-  refresh({protocol(), clients().path, request.members.text("accessToken")},
+  refresh(request.members.text("accessToken"),
           [self = this_session(), id = std::string(request.id)](const Result<Grant>& granted) {
             if (!granted) return self->fail(id, granted.error());
             if (id.empty()) return;

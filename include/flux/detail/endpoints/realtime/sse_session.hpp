@@ -76,6 +76,7 @@ class SseSession final : private core::Outlet,
   std::shared_ptr<Participant> self() override { return shared_from_this(); }
   bool is_open() const override { return reaches_client(); }
   core::Outlet& outlet() override { return *this; }
+  Door door() const override { return {protocol(), {}}; }  // it presents none
   const features::ClientView& view() const override { return *writer_; }
   /// Its event ids name the channels that it has asked for.
   bool takes_subscriptions() const override { return false; }

@@ -77,6 +77,7 @@ class SharingSession final : public features::Participant,
   std::shared_ptr<Participant> self() override { return shared_from_this(); }
   bool is_open() const override { return connected() && socket_->connected() && !closing() && !withdrawn(); }
   core::Outlet& outlet() override { return *socket_->session(); }
+  Door door() const override { return {"socket.io", socket_->session()->server().options().path}; }
   const features::ClientView& view() const override { return writer(); }
   void stop_reading() override { socket_->session()->hold_input(); }
   void resume_reading() override { socket_->session()->release_input(); }

@@ -251,8 +251,7 @@ FLUX_DECL features::Membership* SharingSession::member_of(const Asker& asker, co
 // --- Rooms ---
 
 FLUX_DECL void SharingSession::refresh_access(const Asker& asker, std::string_view token) {
-  const std::string& path = socket_->session()->server().options().path;
-  refresh({"socket.io", path, std::string(token)}, answering<Grant>(asker, [](const Grant& granted) {
+  refresh(std::string(token), answering<Grant>(asker, [](const Grant& granted) {
             Answer refreshed(true, "Refreshed.");
             if (granted.expires_at) refreshed.json("expiresAt", std::to_string(gate::end_of(granted)));
             return refreshed;

@@ -1,5 +1,6 @@
 // The client side of the `live` protocol: JSON text frames `{type, payload}` over one WebSocket. This module handles
-// the wire and knows nothing about the page; copy it into your own project.
+// the wire and knows nothing about the page. The page has it in place of flux.js because it shows each step of the renewal
+// of a token, which flux.js does by itself.
 //
 //   const client = new LiveClient('wss://example.org/live');
 //   client.on('room_joined', ({connectionId, presence, chatHistory}) => …);

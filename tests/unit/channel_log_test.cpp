@@ -1,0 +1,268 @@
+// Histories that a store keeps: without a socket.
+#include "../support/memory_channel_store.hpp"
+#include "channel_fixture.hpp"
+
+#include <algorithm>
+#include <future>
+
+namespace channel_log_test {
+
+using namespace channel_test;
+using Catch::Matchers::ContainsSubstring;
+using flux_test::MemoryChannelStore;
+
+namespace {
+
+using StorePtr = std::shared_ptr<MemoryChannelStore>;
+
+StorePtr unblocking() { return std::make_shared<MemoryChannelStore>(MemoryChannelStore::Behaviour{false}); }
+
+ChannelsOptions stored_in(StorePtr store, std::size_t history_max = 10) {
+  ChannelsOptions options;
+  options.defaults.history_max = history_max;
+  options.store = std::move(store);
+  return options;
+}
+
+/// The results of publications, which come on other threads.
+class Results {
+ public:
+  ~Results() {
+    for (auto& result : results_) result.wait_for(20s);
+  }
+  void publish(ChannelHub& hub, const ChannelPost& post) {
+    const auto promise = std::make_shared<std::promise<Result<Published>>>();
+    results_.push_back(promise->get_future());
+    auto published = hub.publish(
+        post, [&] { return [promise](Result<Published> result) { promise->set_value(std::move(result)); }; });
+    if (published) promise->set_value(std::move(*published));
+  }
+  /// "1 2 2* overloaded": offsets, repetitions with a star, and the codes of errors.
+  std::string all() {
+    std::string text;
+    for (auto& future : std::exchange(results_, {})) {
+      REQUIRE(future.wait_for(20s) == std::future_status::ready);
+      const auto result = future.get();
+      if (!text.empty()) text += ' ';
+      text += result ? std::to_string(result->position.offset) + (result->is_repeat ? "*" : "")
+                     : std::string(to_wire_name(result.error().code()));
+    }
+    return text;
+  }
+
+ private:
+  std::vector<std::future<Result<Published>>> results_;
+};
+
+StoredPublication publication(Offset offset, std::string data, std::int64_t timestamp) {
+  StoredPublication made;
+  made.offset = offset;
+  made.timestamp = timestamp;
+  made.data = std::move(data);
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("channel log: a publication is stored, then sent and acknowledged", "[channels][channel_store]") {
+  const auto store = unblocking();
+  Station s(stored_in(store));
+  Client& ann = s.client("ann");
+  s.ask(ann, "subscribe", R"({"channel":"a"})");
+  const auto answer = s.ask(ann, "publish", R"({"channel":"a","data":[1],"key":"k"})");
+  s.loops.settle();
+  CHECK(s.heard_data(ann) == "[1] ");
+  const auto stored = store->load().value();
+  REQUIRE(stored.size() == 1);
+  CHECK(stored[0].epoch == s.epoch_of("a"));
+  CHECK(stored[0].offset == 1);
+  REQUIRE(stored[0].publications.size() == 1);
+  StoredPublication expected = publication(1, "[1]", s.loops.clock()->unix_ms());
+  expected.key = "k";
+  expected.client_id = ann.id();
+  expected.user_id = "ann";
+  CHECK(stored[0].publications[0] == expected);
+}
+
+TEST_CASE("channel log: what the store refuses is not sent, and its place is given to the next",
+          "[channels][channel_store]") {
+  const auto store = unblocking();
+  Station s(stored_in(store));
+  Client& ann = s.client();
+  s.ask(ann, "subscribe", R"({"channel":"a"})");
+  Results results;
+  results.publish(*s.hub, {"a", "1"});
+  const bool kept = GENERATE(false, true);
+  store->fail(2, kept);
+  results.publish(*s.hub, {"a", "2"});
+  results.publish(*s.hub, {"a", "3"});
+  results.publish(*s.hub, {"a", "4"});
+  CHECK(results.all() == "1 STORE_FAILED STORE_FAILED 2");
+  CHECK(s.heard_data(ann) == "1 4 ");
+  CHECK(store->publications_of("a") == "1:1 2:4 ");
+}
+
+TEST_CASE("channel log: another server with the store recovers clients, from positions and by keys",
+          "[channels][channel_store]") {
+  const auto store = unblocking();
+  std::string epoch;
+  {
+    Station s(stored_in(store));
+    for (int i = 1; i <= 3; ++i) {
+      const std::string key = "k" + std::to_string(i), data = std::to_string(i);
+      Results results;
+      results.publish(*s.hub, {"a", data, key, {}, "ann"});
+      CHECK(results.all() == data);
+    }
+    epoch = s.epoch_of("a");
+    s.hub->stop();
+  }
+  Station s(stored_in(store));
+  Client& ann = s.client();
+  CHECK(s.subscribe_since(ann, "a", epoch, 1) == R"({"channel":"a","epoch":"E","offset":3,"recovered":true})");
+  CHECK(s.told_data(ann) == "2 3 ");
+  Client& ben = s.client();
+  CHECK(s.subscribe_since(ben, "a", epoch, 3) == R"({"channel":"a","epoch":"E","offset":3,"recovered":true})");
+  CHECK_THAT(s.subscribe_since(s.client(), "a", epoch, 4), ContainsSubstring("the position is in the future"));
+  Results results;
+  results.publish(*s.hub, {"a", "3", "k3", {}, "ann"});
+  results.publish(*s.hub, {"a", "4", "k4", {}, "ann"});
+  CHECK(results.all() == "3* 4");
+  CHECK(s.heard_data(ann) == "4 ");
+}
+
+TEST_CASE("channel log: the application's own subscription does not hide what is stored", "[channels][channel_store]") {
+  const auto store = unblocking();
+  store->put({"a", core::key_text(77), 2, {publication(1, "1", 1), publication(2, "2", 1)}});
+  Scene scene;
+  const auto hub = std::make_shared<ChannelHub>(scene.backend, stored_in(store));
+  hub->add(std::make_shared<ChannelListener>(
+               "a", [](const ChannelMessage&) {}, ChannelListener::Executor(), scene.backend.call_faults))
+      .value();
+  hub->prepare();
+  CHECK(hub->history("a", std::nullopt, 10, 1000)->position == Position{core::key_text(77), 2});
+}
+
+TEST_CASE("channel log: of what a store gives, only what has no gaps up to the newest is used",
+          "[channels][channel_store]") {
+  const auto store = unblocking();
+  const std::string epoch = core::key_text(5);
+  const auto restored = [&](std::vector<StoredPublication> publications, Offset newest) {
+    store->put({"a", epoch, newest, std::move(publications)});
+    Station s(stored_in(store));
+    std::string data;
+    const auto part = s.hub->history("a", std::nullopt, 10, 1000);
+    for (const auto& one : part->publications) data += std::string(one.data()) + " ";
+    return data + "of " + std::to_string(part->position.offset);
+  };
+  const std::int64_t now = flux::SystemClock().unix_ms() + 10'000'000;
+  CHECK(restored({publication(4, "4", now), publication(5, "5", now)}, 5) == "4 5 of 5");
+  CHECK(restored({publication(3, "3", now), publication(5, "5", now)}, 5) == "5 of 5");
+  CHECK(restored({publication(4, "4", now), publication(5, "5", now)}, 6) == "of 6");
+  CHECK(restored({publication(4, "{", now), publication(5, "5", now)}, 5) == "5 of 5");
+  CHECK(restored({publication(4, "4", 0), publication(5, "5", now)}, 5) == "5 of 5");
+  store->put({"no epoch", "?", 1, {}});
+  store->put({"a//b", epoch, 1, {}});
+  Station s(stored_in(store));
+  CHECK(s.hub->stats().size() == 1);
+}
+
+TEST_CASE(
+    "channel log: publications of one turn are stored together; repetitions and what the store refuses among them",
+    "[channels][channel_store]") {
+  const auto store = std::make_shared<MemoryChannelStore>(MemoryChannelStore::Behaviour{true, 100});
+  Station s(stored_in(store));
+  Client& ann = s.client();
+  s.ask(ann, "subscribe", R"({"channel":"*"})");
+  Results results;
+  store->hold();
+  results.publish(*s.hub, {"first", "0"});
+  REQUIRE(store->somebody_waits());
+  store->refuse("\"bad\"");
+  for (const char* data : {"1", "2", "\"bad\"", "3"}) results.publish(*s.hub, {"a", data});
+  results.publish(*s.hub, {"b", "4", "key"});
+  results.publish(*s.hub, {"b", "4", "key"});
+  results.publish(*s.hub, {"b", "5", "key"});
+  store->let_through();
+  CHECK(results.all() == "1 1 2 INVALID_MESSAGE 3 1 1* INVALID_MESSAGE");
+  s.loops.settle();
+  CHECK(s.heard_data(ann) == "0 1 2 3 4 ");
+  CHECK(store->publications_of("a") == "1:1 2:2 3:3 ");
+  CHECK(store->publications_of("b") == "1:4 ");
+  s.hub->stop();
+}
+
+TEST_CASE("channel log: what waits for a slow store is bounded, and the loop does not wait",
+          "[channels][channel_store]") {
+  const auto store = std::make_shared<MemoryChannelStore>();
+  auto options = stored_in(store);
+  options.waiting_bytes_max = 400;
+  Station s(std::move(options));
+  Client& ann = s.client();
+  store->hold();
+  Results results;
+  const std::string data(60, '1');
+  results.publish(*s.hub, {"a", data});
+  results.publish(*s.hub, {"a", data});  // more than a quarter
+  for (const char* channel : {"b", "c", "d", "e", "f", "g"}) results.publish(*s.hub, {channel, data});
+  CHECK(s.ask(ann, "publish", R"({"channel":"x","data":1})") == "(none)");
+  store->let_through();
+  CHECK(results.all() == "1 OVERLOADED 1 1 1 1 1 1");
+  results.publish(*s.hub, {"a", data});
+  CHECK(results.all() == "2");
+  s.hub->stop();
+  results.publish(*s.hub, {"a", data});
+  CHECK(results.all() == "STOPPED");
+}
+
+TEST_CASE("channel log: a channel that ends is removed from the store, later if that fails",
+          "[channels][channel_store]") {
+  const auto store = GENERATE(true, false) ? std::make_shared<MemoryChannelStore>() : unblocking();
+  auto options = stored_in(store);
+  options.defaults.history_age = 10s;
+  Station s(std::move(options));
+  Results results;
+  for (const char* channel : {"a", "b"}) results.publish(*s.hub, {channel, "1"});
+  CHECK(results.all() == "1 1");
+  const auto stored = [&] { return store->publications_of("a") + store->publications_of("b"); };
+  store->fail(1);
+  s.loops.advance(12s);
+  s.loops.settle();
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  while (stored() != "nonenone" && std::chrono::steady_clock::now() < until) {
+    s.loops.advance(1s);
+    s.loops.settle();
+  }
+  CHECK(stored() == "nonenone");
+  results.publish(*s.hub, {"a", "2"});
+  CHECK(results.all() == "1");
+  s.hub->stop();
+  CHECK(store->publications_of("a") == "1:2 ");
+}
+
+TEST_CASE("channel log: a store for nothing, or one that can't be read, is an error at the start",
+          "[channels][channel_store]") {
+  Scene scene;
+  const auto store = unblocking();
+  ChannelsOptions options;
+  options.store = store;
+  CHECK_THROWS_WITH(ChannelHub(scene.backend, options), ContainsSubstring("no channels keep a history in it"));
+  options.namespaces = {{"news", {.history_max = 1}}};
+  ChannelHub hub(scene.backend, options);
+  store->fail(1);
+  CHECK_THROWS_WITH(hub.prepare(), ContainsSubstring("the channel store failed"));
+  CHECK_NOTHROW(hub.prepare());
+}
+
+TEST_CASE("channel log: a namespace may keep its history in memory only", "[channels][channel_store]") {
+  const auto store = unblocking();
+  auto options = stored_in(store);
+  options.namespaces = {{"volatile", {.history_max = 1, .stored = false}}};
+  Station s(std::move(options));
+  Results results;
+  results.publish(*s.hub, {"volatile:1", "1"});
+  CHECK(results.all() == "1");
+  CHECK(store->done().empty());
+}
+
+}  // namespace channel_log_test
