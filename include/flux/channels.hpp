@@ -156,8 +156,8 @@ class Channels {
 
   // --- Publishing ---
 
-  /// Publishes to all subscribers. `done`: called on a worker thread when the publication is stored, if the channel's history
-  /// is (`ChannelsOptions::store`) by a store that may block; otherwise before this returns.
+  /// Publishes to all subscribers. `done`, if given, is called when the publication is stored, on an event loop, if the
+  /// channel's history is kept (`ChannelsOptions::store`) by a store that may block; otherwise before this returns.
   /// Ordering: calls from one thread to one channel keep their order for every subscriber.
   /// Errors: invalid_argument (the name; the key, or a key that names other data); message_too_large above
   /// `Limits::message_bytes_max`; overloaded if `Limits::fanout_bytes_max` bytes are pending in the channel or a pattern that
@@ -169,8 +169,8 @@ class Channels {
   /// The same without waiting for a store that may block, see `Published::is_pending`; if it fails later, that is counted
   /// and logged as for an `Outcome`.
   Outcome<Published> publish(std::string_view channel, const JsonText& data, const PublishOptions& options = {});
-  /// Publishes for a client, if it is permitted; `on_publish` is not asked. `done`: called on the client's loop, on a worker
-  /// thread as for `publish`, or before this returns. Errors: session_not_found; forbidden, unauthorized; those of `publish`.
+  /// Publishes for a client, if it is permitted; `on_publish` is not asked. `done`: called on the client's loop, or before
+  /// this returns. Errors: session_not_found; forbidden, unauthorized; those of `publish`.
   void publish_from_client(const SessionId& client, std::string_view channel, JsonText data,
                            const std::function<void(Result<Published>)>& done = {});
   /// The newest `limit` publications that the channel keeps. Errors: invalid_argument.

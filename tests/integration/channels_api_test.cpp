@@ -1,4 +1,5 @@
 // The HTTP API of channels.
+#include "support/memory_channel_store.hpp"
 #include "support/server.hpp"
 
 #include <flux/auth.hpp>
@@ -12,13 +13,15 @@ using flux::JsonText;
 namespace {
 
 struct Scene {
-  Scene() : server(test_config()), channels(server, options()), auth(server, auth_options()) {
+  explicit Scene(std::shared_ptr<flux::ChannelStore> store = nullptr)
+      : server(test_config()), channels(server, options(std::move(store))), auth(server, auth_options()) {
     server.start();
     writer = key({"write:a", "read:a"});
     admin = key({"admin"});
   }
-  static flux::ChannelsOptions options() {
+  static flux::ChannelsOptions options(std::shared_ptr<flux::ChannelStore> store) {
     flux::ChannelsOptions options;
+    options.store = std::move(store);
     options.defaults.history_max = 10;
     options.defaults.publish_rate.user = {20, 10s};
     return options;
@@ -72,6 +75,32 @@ TEST_CASE("channels api: publishes once, and reads the history") {
   CHECK(number_at(several.body, "/results/1/offset") == 1);
   CHECK(text_at(several.body, "/results/2/code") == "FORBIDDEN");
   CHECK(s.channels.stats("a")->messages == 2);
+}
+
+TEST_CASE("channels api: with a store each publication is answered once it is stored") {
+  const auto store = std::make_shared<MemoryChannelStore>(MemoryChannelStore::Behaviour{true, 10});
+  Scene s(store);
+  store->refuse("3");
+  const auto all = s.ask("publish",
+                         R"([{"channel":"a","data":1},{"channel":"a:b","data":2},{"channel":"a","data":3},)"
+                         R"({"channel":"a","data":4}])",
+                         s.writer);
+  CHECK(all.status == 200);
+  for (const auto& [item, offset] : {std::pair("/0", 1), std::pair("/1", 1), std::pair("/3", 2)}) {
+    CHECK(number_at(all.body, std::string(item) + "/offset") == offset);
+  }
+  CHECK(text_at(all.body, "/2/error") == "the channel store can't store this");
+  const auto several = s.ask("broadcast", R"({"channels":["a","a:b","b",7],"data":5})", s.writer);
+  CHECK(number_at(several.body, "/results/0/offset") == 3);
+  CHECK(number_at(several.body, "/results/1/offset") == 2);
+  CHECK(text_at(several.body, "/results/2/code") == "FORBIDDEN");
+  CHECK(text_at(several.body, "/results/3/code") == "INVALID_MESSAGE");
+  CHECK(s.ask("broadcast", R"({"channels":[],"data":5})", s.writer).body.text() == R"({"results":[]})");
+  CHECK(store->publications_of("a") == "1:1 2:4 3:5 ");
+  store->fail(1);
+  const auto failed = s.ask("publish", R"({"channel":"a","data":6})", s.writer);
+  CHECK(failed.status == 503);
+  CHECK(text_at(failed.body, "/code") == "STORE_FAILED");
 }
 
 TEST_CASE("channels api: of a batch each item has its answer, in order; half of it may be bad") {

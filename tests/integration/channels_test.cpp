@@ -1,4 +1,5 @@
 // Channels over the wire: `/realtime`, protocol live and data sharing together.
+#include "support/memory_channel_store.hpp"
 #include "support/server.hpp"
 #include "support/socketio_client.hpp"
 
@@ -9,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <stdexcept>
 
 namespace channels_test {
 
@@ -133,6 +135,59 @@ TEST_CASE("channels: a client of /realtime that comes back gets what it missed a
   REQUIRE(history->messages.size() == 2);
   CHECK(history->messages[0].data.text() == "3");
   CHECK(history->messages[1].position == history->position);
+}
+
+TEST_CASE(
+    "channels: with a store a publication is acknowledged once it is stored, and the next server goes on from there") {
+  const auto store = std::make_shared<MemoryChannelStore>(MemoryChannelStore::Behaviour{true, 10});
+  flux::ChannelsOptions options;
+  options.defaults.history_max = 10;
+  options.store = store;
+  std::string epoch;
+  {
+    Scene scene(options);
+    CHECK(scene.channels.publish("a", json("0")).error().code() == flux::Errc::stopped);
+    const auto port = scene.start();
+    RealtimeClient ann(port);
+    RealtimeClient ben(port);
+    REQUIRE(ann.subscribed("a"));
+    store->hold();
+    ben.send_text(R"({"type":"publish","id":1,"channel":"a","data":1})");
+    REQUIRE(store->somebody_waits());
+    Awaited<flux::Result<flux::Published>> told, told_of_client;
+    scene.channels.publish("a", json("2"), {}, [&](auto result) {
+      told.set(result);
+      throw std::runtime_error("a callback that throws");
+    });
+    const auto at_once = scene.channels.publish("a", json("3"));
+    REQUIRE(at_once.ok());
+    CHECK(at_once->is_pending);
+    scene.channels.publish_from_client("no such client", "a", json("4"),
+                                       [&](auto result) { told_of_client.set(result); });
+    CHECK(told_of_client.get().error().code() == flux::Errc::session_not_found);
+    CHECK(type_of(ann.ask("ping")) == "pong");  // nobody waits for the store, and nothing was sent
+    CHECK(scene.channels.stats("a")->messages == 0);
+    store->let_through();
+    CHECK(number_at(ben.receive(), "/offset") == 1);
+    const auto second = told.get();
+    REQUIRE(second.ok());
+    CHECK(second->position.offset == 2);
+    CHECK(second->reached == 1);
+    for (int i = 1; i <= 3; ++i) CHECK(number_at(ann.receive(), "/data") == i);
+    store->fail(1);
+    const auto failed = ben.ask("publish", R"("channel":"a","data":4)");
+    CHECK(text_at(failed, "/code") == "STORE_FAILED");
+    CHECK(text_at(failed, "/error") == "the channel store failed");
+    epoch = second->position.epoch;
+  }
+  Scene scene(options);
+  const auto port = scene.start();
+  RealtimeClient ann(port);
+  const auto ack = ann.ask("subscribe", R"("channel":"a","offset":1,"epoch":")" + epoch + '"');
+  CHECK(ack.get<bool>("/recovered") == true);
+  for (int i = 2; i <= 3; ++i) CHECK(number_at(ann.receive(), "/data") == i);
+  CHECK(number_at(ann.ask("publish", R"("channel":"a","data":4)"), "/offset") == 4);
+  CHECK(store->publications_of("a") == "1:1 2:2 3:3 4:4 ");
 }
 
 TEST_CASE("channels: presence of clients of every protocol ends with their connections") {

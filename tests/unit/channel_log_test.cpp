@@ -240,6 +240,24 @@ TEST_CASE("channel log: a channel that ends is removed from the store, later if 
   CHECK(store->publications_of("a") == "1:2 ");
 }
 
+TEST_CASE("channel log: a callback may publish in the same channel, also where its executor runs it at once",
+          "[channels][channel_store]") {
+  Station s(stored_in(unblocking()));
+  Results results;
+  std::string heard;
+  const auto listener = std::make_shared<ChannelListener>(
+      "a",
+      [&](const ChannelMessage& message) {
+        heard += message.data.text() + " ";
+        if (message.data.text() == "1") results.publish(*s.hub, {"a", "2"});
+      },
+      [](const std::function<void()>& task) { task(); }, s.backend.call_faults);
+  s.hub->add(listener).value();
+  results.publish(*s.hub, {"a", "1"});
+  CHECK(heard == "1 2 ");
+  CHECK(results.all() == "1 2");
+}
+
 TEST_CASE("channel log: a store for nothing, or one that can't be read, is an error at the start",
           "[channels][channel_store]") {
   Scene scene;

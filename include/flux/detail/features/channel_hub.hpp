@@ -162,12 +162,12 @@ class ChannelHub final : public Service, public ChannelLog::Channels, public std
   Result<Channel*> get_pattern(std::string_view name);
   Result<Channel*> channel_for(const Place<ChannelShard>& place, const ChannelPost& post);
   Result<void> takes_messages(const Channel& channel) const;
-  Result<void> check(const ChannelPost& post) const;
+  Result<void> check_post(const ChannelPost& post) const;
   Result<Published> publish_now(const ChannelPost& post);
   Result<std::optional<Published>> begin_storing(const ChannelPost& post);
   FLUX_DECL ChannelAppend next_append(const ChannelLog::Batch& pending, ChannelLog::Batch& taken,
                                       ChannelLog::Batch& repeats) override;
-  FLUX_DECL Published send_stored(const UnstoredPublication& stored) override;
+  FLUX_DECL Published send_stored(UnstoredPublication& stored) override;
   FLUX_DECL void settle(const UnstoredPublication& pending) override;
   void restore(StoredChannel stored);
   Published send_to_all(ChannelShard& shard, Channel* channel, const std::vector<Channel*>& patterns,

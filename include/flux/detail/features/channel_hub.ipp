@@ -253,13 +253,13 @@ FLUX_DECL Result<void> ChannelHub::takes_messages(const std::vector<Channel*>& p
                                      std::to_string(pending) + " bytes pending for their subscribers; try again");
 }
 
-FLUX_DECL Result<void> ChannelHub::check(const ChannelPost& post) const {
+FLUX_DECL Result<void> ChannelHub::check_post(const ChannelPost& post) const {
   if (auto checked = check_name(post.channel); !checked) return checked;
   return detail::check_size("the data", post.data.size(), backend_.config.limits.message_bytes_max);
 }
 
 FLUX_DECL Result<Published> ChannelHub::publish_now(const ChannelPost& post) {
-  if (const auto checked = check(post); !checked) return checked.error();
+  if (const auto checked = check_post(post); !checked) return checked.error();
   Published published;
   Scheduled scheduled;
   {

@@ -23,6 +23,8 @@
 
 namespace flux::features {
 
+class ChannelListener;
+
 /// A publication on its way through the store.
 struct UnstoredPublication final : storage::StoreQueue::Part {
   using Done = std::function<void(Result<Published>)>;
@@ -48,7 +50,8 @@ struct UnstoredPublication final : storage::StoreQueue::Part {
   StoredPublication publication;  // its place and time are set in its turn
   const std::vector<core::SessionKey> except;
   const Done done;
-  std::optional<Result<Published>> result;  // none: not known yet
+  std::optional<Result<Published>> result;                    // none: not known yet
+  std::vector<std::shared_ptr<ChannelListener>> scheduled{};  // that it was sent to, and that must be run
 };
 
 /// Calls for one channel are made one at a time, in order: its turns. A store that does not block is called at once, under a
@@ -70,8 +73,8 @@ class ChannelLog {
     /// one of `pending` to `repeats`, and the others to `taken`.
     virtual ChannelAppend next_append(const Batch& pending, Batch& taken, Batch& repeats) = 0;
     /// In the same turn: sends what has been stored, and adds it to the history in memory.
-    virtual Published send_stored(const UnstoredPublication& stored) = 0;
-    /// Afterwards, with or without success: nothing of it is pending any more.
+    virtual Published send_stored(UnstoredPublication& stored) = 0;
+    /// Afterwards, with or without success, and without a lock: nothing of it is pending any more.
     virtual void settle(const UnstoredPublication& pending) = 0;
   };
 
@@ -112,7 +115,7 @@ class ChannelLog {
   std::mutex& lock_of(const std::string& channel) { return locks_[hash_(channel) % locks_.size()]; }
   void append_batch(std::vector<storage::StoreQueue::PartInTurn> batch);
   void store(const Batch& batch);
-  void store_channel(const Batch& taken, const ChannelAppend& append, const Result<void>& stored);
+  void store_channel(const Batch& taken, const Result<void>& stored);
   Result<std::vector<Result<void>>> append_all(const std::vector<ChannelAppend>& appends);
   void finish(UnstoredPublication& publication);
   std::optional<Removed> next_removal();

@@ -121,20 +121,19 @@ FLUX_DECL void ChannelLog::store(const Batch& batch) {
   }
   const auto results = append_all(appends);
   for (std::size_t i = 0; i < appends.size(); ++i) {
-    store_channel(taken_by_append[i], appends[i], results ? (*results)[i] : results.error());
+    store_channel(taken_by_append[i], results ? (*results)[i] : results.error());
   }
   if (!repeats.empty()) store(repeats);  // now that the history has what they repeat
 }
 
 /// One that the store can't take must not lose the others.
-FLUX_DECL void ChannelLog::store_channel(const Batch& taken, const ChannelAppend& append, const Result<void>& stored) {
+FLUX_DECL void ChannelLog::store_channel(const Batch& taken, const Result<void>& stored) {
   if (!stored && stored.error().code() == Errc::invalid_argument && taken.size() > 1) {
     for (UnstoredPublication* const one : taken) store({one});
     return;
   }
-  for (std::size_t i = 0; i < taken.size(); ++i) {
-    taken[i]->publication = append.publications[i];
-    taken[i]->result = stored ? Result<Published>(channels_.send_stored(*taken[i])) : stored.error();
+  for (UnstoredPublication* const one : taken) {
+    one->result = stored ? Result<Published>(channels_.send_stored(*one)) : stored.error();
   }
 }
 

@@ -17,7 +17,7 @@ namespace flux::features {
 
 /// None: its bytes are counted as pending, until `settle`. Otherwise it is a repetition.
 FLUX_DECL Result<std::optional<Published>> ChannelHub::begin_storing(const ChannelPost& post) {
-  if (const auto checked = check(post); !checked) return checked.error();
+  if (const auto checked = check_post(post); !checked) return checked.error();
   const auto place = place_of(post.channel);
   const auto found = get(place, post.channel);
   if (!found) return found.error();
@@ -57,32 +57,29 @@ FLUX_DECL ChannelAppend ChannelHub::next_append(const ChannelLog::Batch& pending
       repeats.push_back(one);
     } else {
       taken.push_back(one);
-      StoredPublication& placed = append.publications.emplace_back(one->publication);
-      placed.offset = channel.offset + append.publications.size();
-      placed.timestamp = time;
+      one->publication.offset = channel.offset + taken.size();
+      one->publication.timestamp = time;
+      append.publications.push_back(one->publication);
     }
   }
   return append;
 }
 
-FLUX_DECL Published ChannelHub::send_stored(const UnstoredPublication& stored) {
-  Scheduled scheduled;
-  Published published;
-  {
-    const auto place = place_of(stored.channel);
-    std::unique_lock patterns_lock(patterns_mutex_, std::defer_lock);
-    const auto patterns = patterns_matching(stored.channel, patterns_lock);
-    published =
-        send_to_all(place.shard, place.channel, patterns, stored.post(), stored.publication.timestamp, scheduled);
-  }
-  schedule(scheduled);
-  return published;
+FLUX_DECL Published ChannelHub::send_stored(UnstoredPublication& stored) {
+  const auto place = place_of(stored.channel);
+  std::unique_lock patterns_lock(patterns_mutex_, std::defer_lock);
+  const auto patterns = patterns_matching(stored.channel, patterns_lock);
+  return send_to_all(place.shard, place.channel, patterns, stored.post(), stored.publication.timestamp,
+                     stored.scheduled);
 }
 
 FLUX_DECL void ChannelHub::settle(const UnstoredPublication& pending) {
-  const auto place = place_of(pending.channel);
-  place.channel->extras->storing_bytes -= pending.bytes();
+  {
+    const auto place = place_of(pending.channel);
+    place.channel->extras->storing_bytes -= pending.bytes();
+  }
   log_->release(pending.bytes());
+  schedule(pending.scheduled);
 }
 
 // --- Restoring ---

@@ -12,6 +12,7 @@
 #include <flux/detail/features/channel_requests.hpp>
 #include <flux/detail/features/channel_subscriber.hpp>
 #include <flux/detail/mode.hpp>
+#include <flux/detail/server/act_result.hpp>
 #include <flux/detail/server/server_state.hpp>
 
 #include <utility>
@@ -99,31 +100,26 @@ std::optional<Result<Published>> publish(features::ChannelHub& hub, std::string_
   return hub.publish({channel, relayed.text(), options.key, {}, {}, keys_of(options.except_clients)}, make_later);
 }
 
-/// Passes on a result that nobody waits for; an error is counted and logged. `done` may be empty.
-inline auto noting(const std::shared_ptr<features::ChannelHub>& hub, std::string_view channel,
-                   std::function<void(Result<Published>)> done) {
-  return [faults = hub->backend().call_faults, name = std::string(channel),
-          done = std::move(done)](Result<Published> result) {
-    if (!result) faults->failed("Channels::publish", name, result.error());
-    if (done) done(std::move(result));
-  };
-}
-
 }  // namespace channels_detail
 
 FLUX_DECL void Channels::publish(std::string_view channel, const JsonText& data, const PublishOptions& options,
                                  std::function<void(Result<Published>)> done) {
-  const auto finish = channels_detail::noting(hub_, channel, std::move(done));
-  auto published = channels_detail::publish(*hub_, channel, data, options,
-                                            [&]() -> features::UnstoredPublication::Done { return finish; });
-  if (published) finish(std::move(*published));
+  detail::perform<Published>(*server_, "Channels::publish", std::move(done), [&](const auto& then) {
+    auto published = channels_detail::publish(*hub_, channel, data, options,
+                                              [&]() -> features::UnstoredPublication::Done { return then; });
+    if (published) then(std::move(*published));
+  });
 }
 
 FLUX_DECL Outcome<Published> Channels::publish(std::string_view channel, const JsonText& data,
                                                const PublishOptions& options) {
   std::optional<Result<Published>> at_once;  // of a store that does not block
   const auto make_later = [&]() -> features::UnstoredPublication::Done {
-    if (hub_->store_blocks()) return channels_detail::noting(hub_, channel, {});
+    if (hub_->store_blocks()) {
+      return [faults = hub_->backend().call_faults, name = std::string(channel)](const Result<Published>& result) {
+        if (!result) faults->failed("Channels::publish", name, result.error());
+      };
+    }
     return [&at_once](Result<Published> result) { at_once = std::move(result); };
   };
   auto published = channels_detail::publish(*hub_, channel, data, options, make_later);
@@ -142,8 +138,9 @@ FLUX_DECL void Channels::publish_from_client(const SessionId& client, std::strin
     }
     const auto identity = from.identity();
     const std::string id = from.id();
-    const auto published = hub->publish(
-        {channel, data.text(), {}, id, identity ? std::string_view(identity->user_id) : ""}, [&] { return give; });
+    const auto published =
+        hub->publish({channel, data.text(), {}, id, identity ? std::string_view(identity->user_id) : ""},
+                     [&] { return from.on_loop<Published>(give); });
     if (published) give(*published);
   };
   features::with_client<Published>(*hub_, client, done, act);
