@@ -238,8 +238,11 @@ void ChannelTables::delete_replaced(Connection& connection, const Appends& appen
   }
 }
 
-/// Skips publications that `delete_old` would delete at once.
+/// Skips publications that `delete_old` would delete at once. Replaces those of an earlier try whose connection was lost, and
+/// whose commit took effect after `known` had not found the channel.
 void ChannelTables::insert(Connection& connection, const Appends& appends) const {
+  const std::string end =
+      ")" + database_->dialect().or_replace("channel, channel_offset", std::span(publication_fields).subspan(2));
   struct Kept {
     const ChannelAppend* append;
     const StoredPublication* publication;
@@ -261,7 +264,7 @@ void ChannelTables::insert(Connection& connection, const Appends& appends) const
       insert.sql(", ").bind(one.timestamp).sql(", ").bind(one.key).sql(", ").bind(one.client_id);
       insert.sql(", ").bind(one.user_id).sql(", ").bind(one.data);
     }
-    connection.run(insert.sql(")"));
+    connection.run(insert.sql(end));
   }
 }
 
