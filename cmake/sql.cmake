@@ -54,7 +54,8 @@ if(FLUX_WITH_SQLITE OR FLUX_WITH_POSTGRES OR FLUX_WITH_MYSQL)
   # Shared by the databases.
   flux_add_store(
     sql SOURCES channel_tables.cpp chat.cpp chat_schema.cpp connection.cpp connection_pool.cpp database.cpp dialect.cpp
-                file_table.cpp key_table.cpp revocation_table.cpp room_tables.cpp row_table.cpp schema.cpp stores.cpp
+                file_table.cpp key_table.cpp numbered_rows.cpp revocation_table.cpp room_tables.cpp row_table.cpp schema.cpp
+                stores.cpp
         LINK PRIVATE Threads::Threads)
 endif()
 if(FLUX_WITH_SQLITE)

@@ -1,10 +1,9 @@
 #include "channel_tables.hpp"
 
+#include "numbered_rows.hpp"
 #include "schema.hpp"
 
-#include <algorithm>
 #include <array>
-#include <limits>
 #include <utility>
 
 namespace flux::storage::sql {
@@ -23,27 +22,20 @@ constexpr std::array<Field, 7> publication_fields = {{{"channel", Content::key},
                                                       {"user_id", Content::text},
                                                       {"data", Content::text}}};
 constexpr TableShape publication_shape{publication_fields, {"channel, channel_offset", nullptr}};
-/// No publication has a larger offset.
-constexpr auto offset_max = static_cast<Offset>(std::numeric_limits<std::int64_t>::max());
-
-bool has_nul(const std::string& text) { return text.find('\0') != std::string::npos; }
 
 Result<void> check_storable(const ChannelAppend& append) {
   const Error nul(Errc::invalid_argument,
                   "text of a channel or a publication must not contain a NUL character (U+0000); remove it");
-  if (has_nul(append.channel) || has_nul(append.epoch)) return nul;
+  if (has_nul({&append.channel, &append.epoch})) return nul;
   for (const StoredPublication& one : append.publications) {
-    if (one.offset > offset_max) {
+    if (one.offset > number_max) {
       return Error(Errc::invalid_argument,
                    "the offset of a publication must be below 2^63, not " + std::to_string(one.offset));
     }
-    if (has_nul(one.key) || has_nul(one.client_id) || has_nul(one.user_id) || has_nul(one.data)) return nul;
+    if (has_nul({&one.key, &one.client_id, &one.user_id, &one.data})) return nul;
   }
   return {};
 }
-
-/// Clamped to what fits into a column.
-std::int64_t to_column(Offset offset) { return static_cast<std::int64_t>(std::min(offset, offset_max)); }
 
 std::size_t bytes_of(const ChannelAppend& append, const StoredPublication& one) {
   return append.channel.size() + one.key.size() + one.client_id.size() + one.user_id.size() + one.data.size();
@@ -149,23 +141,14 @@ std::map<std::string, ChannelTables::Known> ChannelTables::known(Connection& con
 
 // --- Removing ---
 
-/// Uses a transaction: if the connection is lost, only a pending commit can still take effect.
 Result<void> ChannelTables::remove(const std::string& channel, const std::string& epoch) {
-  if (has_nul(channel) || has_nul(epoch)) return {};  // there is no such channel
-  try {
-    database_->write(database_->deadline(), [&](Connection& connection, int) {
-      Transaction transaction(connection, database_->dialect().begin());
-      const auto stored = known(connection, {channel});
-      if (!stored.empty() && stored.begin()->second.epoch == epoch) {
-        connection.run(Statement("DELETE FROM " + publications_ + " WHERE channel = ").bind(channel));
-        connection.run(Statement("DELETE FROM " + channels_ + " WHERE channel = ").bind(channel));
-      }
-      transaction.commit();
-    });
-    return {};
-  } catch (const Failure& failure) {
-    return database_->failed(failure);
-  }
+  if (has_nul({&channel, &epoch})) return {};  // there is no such channel
+  return database_->transact([&](Connection& connection) {
+    const auto stored = known(connection, {channel});
+    if (stored.empty() || stored.begin()->second.epoch != epoch) return;
+    connection.run(Statement("DELETE FROM " + publications_ + " WHERE channel = ").bind(channel));
+    connection.run(Statement("DELETE FROM " + channels_ + " WHERE channel = ").bind(channel));
+  });
 }
 
 // --- Appending ---
@@ -178,35 +161,27 @@ std::vector<Result<void>> ChannelTables::append_all(std::span<const ChannelAppen
     results[i] = check_storable(appends[i]);
     if (results[i] && !appends[i].publications.empty()) batch.push_back({&appends[i], &results[i]});
   }
-  if (!batch.empty()) store(batch, database_->deadline());
+  if (batch.empty()) return results;
+  database_->transact_all(Batch(batch), database_->deadline(),
+                          [this](Connection& connection, Batch part) { append(connection, part); });
   return results;
 }
 
-void ChannelTables::store(Batch batch, TimePoint until) {
+void ChannelTables::append(Connection& connection, Batch batch) const {
   Appends appends;
   std::vector<std::string> channels;
+  std::map<std::string_view, Offset> first_kept;
   for (const Pending& pending : batch) {
-    appends.emplace(pending.append->channel, pending.append);
-    channels.push_back(pending.append->channel);
+    const ChannelAppend& one = *pending.append;
+    appends.emplace(one.channel, &one);
+    channels.push_back(one.channel);
+    first_kept.emplace(one.channel, one.first_kept);
   }
-  const auto attempt = [&](Connection& connection, int) {
-    Transaction transaction(connection, database_->dialect().begin());
-    const auto before = known(connection, channels);
-    keep_channels(connection, appends);
-    delete_replaced(connection, appends, before);
-    insert(connection, appends);
-    delete_old(connection, appends);
-    transaction.commit();
-  };
-  try {
-    database_->write(until, attempt);
-  } catch (const Failure& failure) {
-    if (failure.kind() == Failure::Kind::bad_value && batch.size() > 1) {
-      for (std::size_t i = 0; i < batch.size(); ++i) store(batch.subspan(i, 1), until);  // one must not fail the others
-      return;
-    }
-    for (const Pending& pending : batch) *pending.result = database_->failed(failure);
-  }
+  const auto before = known(connection, channels);
+  keep_channels(connection, appends);
+  delete_replaced(connection, appends, before);
+  insert(connection, appends);
+  delete_before(connection, database_->dialect(), {publications_, "channel", "channel_offset"}, first_kept);
 }
 
 void ChannelTables::keep_channels(Connection& connection, const Appends& appends) const {
@@ -238,8 +213,11 @@ void ChannelTables::delete_replaced(Connection& connection, const Appends& appen
   }
 }
 
-/// Skips publications that `delete_old` would delete at once.
+/// Skips publications that `delete_before` would delete at once. Replaces those of an earlier try whose connection was lost, and
+/// whose commit took effect after `known` had not found the channel.
 void ChannelTables::insert(Connection& connection, const Appends& appends) const {
+  const std::string end =
+      ")" + database_->dialect().or_replace("channel, channel_offset", std::span(publication_fields).subspan(2));
   struct Kept {
     const ChannelAppend* append;
     const StoredPublication* publication;
@@ -261,22 +239,7 @@ void ChannelTables::insert(Connection& connection, const Appends& appends) const
       insert.sql(", ").bind(one.timestamp).sql(", ").bind(one.key).sql(", ").bind(one.client_id);
       insert.sql(", ").bind(one.user_id).sql(", ").bind(one.data);
     }
-    connection.run(insert.sql(")"));
-  }
-}
-
-void ChannelTables::delete_old(Connection& connection, const Appends& appends) const {
-  constexpr std::size_t together = 100;  // databases limit the depth of an expression
-  const std::size_t most = std::min(together, database_->dialect().insert_rows_max());
-  for (auto at = appends.begin(); at != appends.end();) {
-    Statement drop("DELETE FROM " + publications_ + " WHERE ");
-    std::size_t count = 0;
-    for (; at != appends.end() && count < most; ++at) {
-      if (at->second->first_kept <= 1) continue;  // offsets begin there
-      drop.sql(count++ == 0 ? "(channel = " : " OR (channel = ").bind(at->second->channel);
-      drop.sql(" AND channel_offset < ").bind(to_column(at->second->first_kept)).sql(")");
-    }
-    if (count != 0) connection.run(drop);
+    connection.run(insert.sql(end));
   }
 }
 

@@ -43,12 +43,11 @@ class ChannelTables {
 
   void prepare(Connection& connection) const;
   void make(Connection& connection) const;
-  void store(Batch batch, TimePoint until);
+  void append(Connection& connection, Batch batch) const;
   std::map<std::string, Known> known(Connection& connection, const std::vector<std::string>& channels) const;
   void keep_channels(Connection& connection, const Appends& appends) const;
   void delete_replaced(Connection& connection, const Appends& appends, const std::map<std::string, Known>& known) const;
   void insert(Connection& connection, const Appends& appends) const;
-  void delete_old(Connection& connection, const Appends& appends) const;
 
   const std::unique_ptr<Database> database_;
   const std::size_t batch_max_;

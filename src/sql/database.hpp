@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 
@@ -63,12 +64,22 @@ class Database {
   auto write(TimePoint until, const Work& work) {
     return with_connection(*access_->writers, until, work);
   }
+  /// Runs `work(connection)` in a transaction, until `deadline()`. Also for a single statement: if the connection is lost,
+  /// only a pending commit can still take effect. Errors: as `failed`.
+  template <class Work>
+  Result<void> transact(const Work& work);
+  /// Runs `work(connection, batch)` in a transaction, and sets the `result` of each in the batch. If a value does not suit
+  /// its column, it runs for each alone, so that one does not fail the others.
+  template <class Pending, class Work>
+  void transact_all(std::span<const Pending> batch, TimePoint until, const Work& work);
   template <class Work>
   auto read(TimePoint until, const Work& work) {
     return with_connection(*access_->readers, until, work);
   }
 
  private:
+  template <class Work>
+  void write_transaction(TimePoint until, const Work& work);
   template <class Work>
   static auto with_connection(ConnectionPool& pool, TimePoint deadline, const Work& work);
   /// Whether to retry after this failure, at once.
@@ -88,6 +99,38 @@ void Database::prepare(const Work& work) {
   } catch (const Failure& failure) {
     throw Error(Errc::store_failed, text_of(failure));
   }
+}
+
+template <class Work>
+Result<void> Database::transact(const Work& work) {
+  try {
+    write_transaction(deadline(), work);
+    return {};
+  } catch (const Failure& failure) {
+    return failed(failure);
+  }
+}
+
+template <class Pending, class Work>
+void Database::transact_all(std::span<const Pending> batch, TimePoint until, const Work& work) {
+  try {
+    write_transaction(until, [&](Connection& connection) { work(connection, batch); });
+  } catch (const Failure& failure) {
+    if (failure.kind() == Failure::Kind::bad_value && batch.size() > 1) {
+      for (std::size_t i = 0; i < batch.size(); ++i) transact_all(batch.subspan(i, 1), until, work);
+      return;
+    }
+    for (const Pending& pending : batch) *pending.result = failed(failure);
+  }
+}
+
+template <class Work>
+void Database::write_transaction(TimePoint until, const Work& work) {
+  write(until, [&](Connection& connection, int) {
+    Transaction transaction(connection, dialect().begin());
+    work(connection);
+    transaction.commit();
+  });
 }
 
 template <class Work>

@@ -1,11 +1,11 @@
 #include "room_tables.hpp"
 
+#include "numbered_rows.hpp"
 #include "schema.hpp"
 
 #include <algorithm>
 #include <array>
 #include <initializer_list>
-#include <limits>
 #include <utility>
 
 namespace flux::storage::sql {
@@ -29,18 +29,13 @@ constexpr std::array<Field, 5> item_fields = {{{"room_id", Content::key},
                                                {"data", Content::text},
                                                {"file_id", Content::text}}};
 constexpr TableShape item_shape{item_fields, {"room_id, item_number", nullptr}};
-/// No item has a larger number.
-constexpr auto number_max = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
 /// Indexed by `RoomMode`.
 constexpr std::array<const char*, 3> modes = {"live", "singleton", "history"};
 
 Result<void> without_nul(std::initializer_list<const std::string*> texts) {
-  for (const std::string* text : texts) {
-    if (text->find('\0') == std::string::npos) continue;
-    return Error(Errc::invalid_argument,
-                 "text of a room or an item must not contain a NUL character (U+0000); remove it");
-  }
-  return {};
+  if (!has_nul(texts)) return {};
+  return Error(Errc::invalid_argument,
+               "text of a room or an item must not contain a NUL character (U+0000); remove it");
 }
 
 Result<void> check_storable(const StoredRoom& room) {
@@ -131,9 +126,6 @@ std::size_t bytes_of(const RoomAppend& append) {
   return append.room.id.size() + append.item.connection_id.size() + append.item.data.size() + append.item.file.size();
 }
 
-/// Clamped to what fits into a column.
-std::int64_t to_column(std::uint64_t number) { return static_cast<std::int64_t>(std::min(number, number_max)); }
-
 }  // namespace
 
 // --- The tables ---
@@ -207,30 +199,14 @@ Result<std::vector<StoredContents>> RoomTables::load() {
 
 // --- Writing ---
 
-/// Uses a transaction even for a single statement: if the connection is lost, only a pending commit can still take
-/// effect.
-template <class Work>
-Result<void> RoomTables::write(const Work& work) {
-  try {
-    database_->write(database_->deadline(), [&](Connection& connection, int) {
-      Transaction transaction(connection, database_->dialect().begin());
-      work(connection);
-      transaction.commit();
-    });
-    return {};
-  } catch (const Failure& failure) {
-    return database_->failed(failure);
-  }
-}
-
 Result<void> RoomTables::open(const StoredRoom& room) {
   if (auto storable = check_storable(room); !storable) return storable;
-  return write([&](Connection& connection) { keep_rooms(connection, {{room.id, &room}}, true); });
+  return database_->transact([&](Connection& connection) { keep_rooms(connection, {{room.id, &room}}, true); });
 }
 
 Result<void> RoomTables::remove_item(const RoomId& room, const std::string& life, std::uint64_t number) {
-  if (!without_nul({&room, &life}) || number > number_max) return {};  // there is no such item
-  return write([&](Connection& connection) {
+  if (has_nul({&room, &life}) || number > number_max) return {};  // there is no such item
+  return database_->transact([&](Connection& connection) {
     Statement remove("DELETE FROM " + items_ + " WHERE room_id = ");
     remove.bind(room).sql(" AND item_number = ").bind(to_column(number));
     remove.sql(" AND EXISTS (SELECT 1 FROM " + rooms_ + " WHERE room_id = ").bind(room);
@@ -239,9 +215,9 @@ Result<void> RoomTables::remove_item(const RoomId& room, const std::string& life
 }
 
 Result<void> RoomTables::close(const RoomId& room, const std::string& life) {
-  if (!without_nul({&room, &life})) return {};
+  if (has_nul({&room, &life})) return {};
   const StoredRoom ended{room, life};
-  return write([&](Connection& connection) {
+  return database_->transact([&](Connection& connection) {
     const auto lives = lives_of(connection, {{room, &ended}});
     if (!lives.contains(room) || lives.at(room) != life) return;
     connection.run(Statement("DELETE FROM " + items_ + " WHERE room_id = ").bind(room));
@@ -306,30 +282,16 @@ std::vector<Result<void>> RoomTables::append_all(std::span<const RoomAppend> app
     results[i] = check_storable(appends[i]);
     if (results[i]) batch.push_back({&appends[i], &results[i]});
   }
-  if (!batch.empty()) store(batch, database_->deadline());
-  return results;
-}
-
-void RoomTables::store(Batch batch, TimePoint until) {
-  const auto attempt = [&](Connection& connection, int) {
-    Transaction transaction(connection, database_->dialect().begin());
-    for (Batch rest = batch; !rest.empty();) {
+  if (batch.empty()) return results;
+  database_->transact_all(Batch(batch), database_->deadline(), [this](Connection& connection, Batch rest) {
+    while (!rest.empty()) {
       Changes changes;
       const std::size_t count = gather(rest, changes);
       append(connection, rest.first(count), changes);
       rest = rest.subspan(count);
     }
-    transaction.commit();
-  };
-  try {
-    database_->write(until, attempt);
-  } catch (const Failure& failure) {
-    if (failure.kind() == Failure::Kind::bad_value && batch.size() > 1) {
-      for (std::size_t i = 0; i < batch.size(); ++i) store(batch.subspan(i, 1), until);  // one must not fail the others
-      return;
-    }
-    for (const Pending& pending : batch) *pending.result = database_->failed(failure);
-  }
+  });
+  return results;
 }
 
 /// How many appends, from the first, can be made together: as long as appends to one id have the same room and
@@ -352,10 +314,12 @@ void RoomTables::append(Connection& connection, Batch batch, const Changes& chan
   for (const auto& [id, change] : changes) rooms.emplace(id, change.room);
   keep_rooms(connection, rooms, false);
   insert_items(connection, batch, changes);
-  drop_items(connection, changes);
+  std::map<std::string_view, std::uint64_t> first_kept;
+  for (const auto& [id, change] : changes) first_kept.emplace(id, change.first_kept);
+  delete_before(connection, database_->dialect(), {items_, "room_id", "item_number"}, first_kept);
 }
 
-/// Skips items that `drop_items` would delete at once.
+/// Skips items that would be deleted at once.
 void RoomTables::insert_items(Connection& connection, Batch batch, const Changes& changes) const {
   const std::string end =
       ")" + database_->dialect().or_replace("room_id, item_number", std::span(item_fields).subspan(2));
@@ -374,21 +338,6 @@ void RoomTables::insert_items(Connection& connection, Batch batch, const Changes
       insert.sql(", ").bind(item.connection_id).sql(", ").bind(item.data).sql(", ").bind(item.file);
     }
     connection.run(insert.sql(end));
-  }
-}
-
-void RoomTables::drop_items(Connection& connection, const Changes& changes) const {
-  constexpr std::size_t together = 100;  // databases limit the depth of an expression
-  const std::size_t most = std::min(together, database_->dialect().insert_rows_max());
-  for (auto change = changes.begin(); change != changes.end();) {
-    Statement drop("DELETE FROM " + items_ + " WHERE ");
-    std::size_t count = 0;
-    for (; change != changes.end() && count < most; ++change) {
-      if (change->second.first_kept <= 1) continue;  // numbers begin there
-      drop.sql(count++ == 0 ? "(room_id = " : " OR (room_id = ").bind(std::string(change->first));
-      drop.sql(" AND item_number <= ").bind(to_column(change->second.first_kept - 1)).sql(")");
-    }
-    if (count != 0) connection.run(drop);
   }
 }
 

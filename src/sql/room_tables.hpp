@@ -48,13 +48,9 @@ class RoomTables {
 
   void prepare(Connection& connection) const;
   void make(Connection& connection) const;
-  template <class Work>
-  Result<void> write(const Work& work);
-  void store(Batch batch, TimePoint until);
   std::size_t gather(Batch batch, Changes& changes) const;
   void append(Connection& connection, Batch batch, const Changes& changes) const;
   void insert_items(Connection& connection, Batch batch, const Changes& changes) const;
-  void drop_items(Connection& connection, const Changes& changes) const;
   void keep_rooms(Connection& connection, const Rooms& rooms, bool with_options) const;
   std::map<std::string, std::string> lives_of(Connection& connection, const Rooms& rooms) const;
 

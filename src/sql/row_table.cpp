@@ -51,18 +51,8 @@ Result<void> RowTable::erase(std::initializer_list<std::string_view> key) {
   return run(statement);
 }
 
-/// In a transaction: if the connection is lost on the way, only a commit can still happen afterwards.
 Result<void> RowTable::run(const Statement& statement) {
-  try {
-    database_->write(database_->deadline(), [&](Connection& connection, int) {
-      Transaction transaction(connection, database_->dialect().begin());
-      connection.run(statement);
-      transaction.commit();
-    });
-    return {};
-  } catch (const Failure& failure) {
-    return database_->failed(failure);
-  }
+  return database_->transact([&](Connection& connection) { connection.run(statement); });
 }
 
 }  // namespace flux::storage::sql

@@ -5,6 +5,9 @@
 
 #include <flux/testing/channel_store_contract.hpp>
 
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -70,6 +73,48 @@ inline void refused(SqlServer& server) {
   CHECK(store->remove("a\0"s, "epoch1").ok());
 }
 
+inline void largest_offsets(SqlServer& server) {
+  const auto store = server.open_channels({});
+  constexpr Offset largest = INT64_MAX;
+  REQUIRE(store->append(channel_append("c", largest - 2, largest)).ok());
+  CHECK(loaded(*store).at("c").publications.back().offset == largest);
+  REQUIRE(store->append(channel_append("c", largest, largest, largest)).ok());
+  CHECK(content_of(*store, "c") == "epoch1: 9223372036854775807 of 9223372036854775807");
+}
+
+/// More text and more rows than one statement can hold. `load` doesn't show rows that should have been deleted.
+inline void large_batch(SqlServer& server) {
+  const auto store = server.open_channels({});
+  for (const Offset first : {1U, 3U}) {
+    std::vector<ChannelAppend> batch;
+    for (int i = 0; i < 1'010; ++i) {
+      batch.push_back(channel_append("channel" + std::to_string(i), first, first + 1, first));
+      for (StoredPublication& one : batch.back().publications) one.data = std::string(600, char('a' + i % 26));
+    }
+    for (const auto& result : store->append_all(batch)) REQUIRE(result.ok());
+  }
+  const auto channels = loaded(*store);
+  REQUIRE(channels.size() == 1'010);
+  const bool good = std::all_of(channels.begin(), channels.end(), [](const auto& one) {
+    const auto& publications = one.second.publications;
+    return publications.size() == 2 && publications[0].offset == 3 && publications[1].data.size() == 600;
+  });
+  CHECK(good);
+  CHECK(server.ask("SELECT COUNT(*) FROM flux_channels_publications") == "2020");
+  REQUIRE(store->append(channel_append("channel0", 1, 1, 1, "epoch2")).ok());
+  REQUIRE(store->remove("channel1", "epoch1").ok());
+  CHECK(server.ask("SELECT COUNT(*) FROM flux_channels_publications") == "2017");
+}
+
+/// As an earlier try leaves it that is committed late.
+inline void publication_of_an_earlier_try(SqlServer& server) {
+  const auto store = server.open_channels({});
+  server.run("INSERT INTO flux_channels_publications VALUES ('c', 1, 0, '', '', '', 'null')");
+  const ChannelAppend append = channel_append("c", 1, 1);
+  REQUIRE(store->append(append).ok());
+  CHECK(loaded(*store).at("c").publications == append.publications);
+}
+
 // --- For a server behind a socket ---
 
 inline void lost_answer(Proxied& server) {
@@ -130,6 +175,11 @@ inline void sql_channel_store_tests(SqlServer& server) {
   SECTION("an interrupted start is completed, and rows remain") { sql_channels::broken_start(server); }
   SECTION("NUL and offsets outside the range of a column are refused, and the rest of the batch is kept") {
     sql_channels::refused(server);
+  }
+  SECTION("offsets at the limits of their range") { sql_channels::largest_offsets(server); }
+  SECTION("a batch with more text and more rows than one statement can hold") { sql_channels::large_batch(server); }
+  SECTION("a publication of a try that is committed late is replaced") {
+    sql_channels::publication_of_an_earlier_try(server);
   }
 }
 

@@ -25,7 +25,7 @@ static_assert(all_aggregates<flux::engineio::Options, flux::engineio::Endpoint, 
                              flux::socketio::Options, flux::socketio::PacketLimits, flux::socketio::SharingOptions,
                              flux::SignalOptions, flux::DiskFileStoreOptions, flux::SqlOptions, flux::SqlChatOptions,
                              flux::SqlRoomOptions, flux::SqlFileIndexOptions, flux::SqliteOptions, flux::SqlKeyOptions,
-                             flux::SqlRevocationOptions>);
+                             flux::SqlRevocationOptions, flux::SqlChannelOptions>);
 static_assert(
     all_aggregates<flux::AuthOptions, flux::ClaimPaths, flux::jwt::Rules, flux::ApiKeysOptions, flux::ApiKeySpec,
                    flux::Demands, flux::FileDemands, flux::ContentRules, flux::RevocationsOptions, flux::CallOptions,

@@ -117,7 +117,7 @@ struct SqlRevocationOptions {
 ///              from the table: by count with the room's next message, by age within a minute of any next message.
 /// Errors:      calls give store_failed, within `call_timeout` and one attempt to connect; at once while the database
 /// is
-///              known to be unreachable. Text with a NUL is refused with invalid_argument.
+///              known to be unreachable. Text with a NUL, or that a column can't hold, is refused with invalid_argument.
 /// Threading:   that of `ChatStore`. Several processes may share a PostgreSQL or MySQL table, or a SQLite file.
 class SqlChatStore final : public ChatStore {
  public:
@@ -148,7 +148,8 @@ class SqlChatStore final : public ChatStore {
 ///
 /// Durability: what has returned is on disk. Each call is a transaction, and so is each batch.
 /// Errors:     calls give store_failed, within `call_timeout` and one attempt to connect; at once while the database is
-///             known to be unreachable. Text with a NUL, and numbers from 2^63, are refused with invalid_argument.
+///             known to be unreachable. Text with a NUL, or that a column can't hold, and numbers from 2^63 are refused
+///             with invalid_argument.
 /// Threading:  that of `RoomStore`.
 class SqlRoomStore final : public RoomStore {
  public:

@@ -190,9 +190,8 @@ inline void names_apart(Contract& contract, ChannelStore& store) {
                                     "\xC3\xA9",
                                     "e\xCC\x81",
                                     "e",
-                                    "stra\xC3\x9F"
-                                    "e",
-                                    "strasse",
+                                    "gru\xC3\x9F",
+                                    "gruss",
                                     "\xF0\x9F\x98\x80"};
   names.emplace_back(255, 'x');
   names.push_back(std::string(254, 'x') + "y");
