@@ -355,6 +355,32 @@ TEST_CASE("channels: a token for one channel counts instead of the client's gran
     CHECK(s.heard_data(ann) == "2 ");
     CHECK(ann.told.empty());
   }
+  SECTION("another user does not have it") {
+    ann.change_grant(GENERATE(Grant{{"ben", "ben", {}, {}, true}, {}}, Grant())).value();
+    s.loops.settle();
+    CHECK(
+        ann.told ==
+        Lines{
+            R"(channel_unsubscribed {"channel":"secret:5","reason":"the token is another user's","code":"UNAUTHORIZED"})"});
+    s.publish({"secret:5", "2"}).value();
+    CHECK(s.heard_data(ann).empty());
+  }
+  SECTION("another user does not get it while the application decides") {
+    s.ask(ann, "unsubscribe", R"({"channel":"secret:5"})");
+    std::optional<LaterVerdict> later;
+    s.hub->subscribe_handler = [&](ChannelSubscribe& wish) { later = wish.later(); };
+    CHECK(subscribe("secret:5", "ann") == "(none)");
+    ann.change_grant(Grant{{"ben", "ben", {}, {}, true}, {}}).value();
+    s.loops.settle();
+    later->accept();
+    s.loops.settle();
+    s.publish({"secret:5", "2"}).value();
+    CHECK(s.heard_data(ann).empty());
+  }
+  SECTION("the shared state may be read in parts") {
+    CHECK_THAT(s.ask(ann, "state", R"({"channel":"secret:5"})"), Catch::Matchers::ContainsSubstring("entries"));
+    CHECK_THAT(s.ask(ann, "state", R"({"channel":"secret:6"})"), Catch::Matchers::ContainsSubstring("FORBIDDEN"));
+  }
   SECTION("it expires; with a new one the client recovers") {
     s.loops.advance(59s);
     s.loops.settle();

@@ -159,8 +159,11 @@ FLUX_DECL void presence(const HubPtr& hub, Participant& client, const Members& m
 
 FLUX_DECL void read_state(const HubPtr& hub, Participant& client, const Members& members, const Done& done) {
   const std::string& channel = members.text("channel");
-  if (const auto allowed = may(*hub, client, &ChannelDemands::subscribe, channel); !allowed)
-    return done(allowed.error());
+  const ChannelSubscriber* const subscriber = ChannelSubscriber::find(*hub, client);
+  if (subscriber == nullptr || !subscriber->is_subscribed(channel)) {  // who is may have a token for the channel alone
+    const auto allowed = may(*hub, client, &ChannelDemands::subscribe, channel);
+    if (!allowed) return done(allowed.error());
+  }
   const auto part = hub->state(channel, static_cast<std::size_t>(members.number("limit", no_limit)),
                                members.text("after"), hub->backend().config.limits.answer_bytes_max);
   done(answer(state_part_payload(channel, part)));
@@ -257,6 +260,9 @@ FLUX_DECL void subscribe_client(const std::shared_ptr<ChannelHub>& hub, Particip
   const auto allowed = [hub, &client, channel, token = sought.token]() -> Result<void> {
     if (!token) return hub->may_subscribe(client.grant_on_loop(), channel);
     if (auto valid = hub->backend().gate.still_valid(token.get()); !valid) return valid;
+    if (!client.may_use_token_of(token->identity.user_id)) {
+      return Error(Errc::unauthorized, "the token is another user's");
+    }
     return hub->may_subscribe(token.get(), channel);
   };
   if (const auto checked = allowed(); !checked) return done(checked.error());

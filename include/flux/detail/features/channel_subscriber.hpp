@@ -73,6 +73,7 @@ class ChannelSubscriber final : public Subscriber {
   Result<ChannelEntry> subscribe(std::string_view channel, const ChannelSought& sought);
   /// Returns false if it was not subscribed.
   bool unsubscribe(std::string_view channel);
+  bool is_subscribed(std::string_view channel) const { return seats_.find(channel, hub_->hash_of(channel)) != nullptr; }
   /// The same by the server: tells the client. `code`: of the error, if it is one.
   bool unsubscribe(std::string_view channel, std::string_view reason, std::optional<Errc> code = std::nullopt);
   /// The token of a subscription has ended.
@@ -101,6 +102,7 @@ class ChannelSubscriber final : public Subscriber {
 
   void end(ChannelSeat& seat);
   bool is_present_in(std::string_view channel) const;
+  Result<void> may_stay(const std::string& channel, const Grant* granted) const;
   void keep_token(std::string_view channel, std::shared_ptr<const Grant> token);
   void drop_token(std::string_view channel);
   static void tell_unsubscribed(Participant& client, std::string_view channel, std::string_view reason,

@@ -269,14 +269,20 @@ FLUX_DECL bool ChannelSubscriber::catch_up(const Congested& congested, const Sen
   return true;
 }
 
+/// Whether the client, whose grant is now `granted`, may stay subscribed. A channel's own token counts while it is the client's.
+FLUX_DECL Result<void> ChannelSubscriber::may_stay(const std::string& channel, const Grant* granted) const {
+  const auto token = tokens_.find(channel);
+  if (token == tokens_.end()) return hub_->may_subscribe(granted, channel);
+  if (client_.may_use_token_of(token->second->grant()->identity.user_id)) return {};
+  return Error(Errc::unauthorized, "the token is another user's");
+}
+
 FLUX_DECL void ChannelSubscriber::grant_changed() {
   const auto granted = client_.grant();
   std::vector<std::pair<std::string, Error>> ended;
   seats_.each([&](const ChannelSeat& seat) {
     const std::string& name = seat.channel->name;
-    if (tokens_.find(name) != tokens_.end()) return true;  // allowed by that
-    if (const auto allowed = hub_->may_subscribe(granted.get(), name); !allowed)
-      ended.emplace_back(name, allowed.error());
+    if (const auto allowed = may_stay(name, granted.get()); !allowed) ended.emplace_back(name, allowed.error());
     return true;
   });
   const auto present_in = present_in_;

@@ -94,8 +94,11 @@ class Participant : public detail::SessionState {
   void refresh(std::string token, Done<Grant> done);
   /// Presents a token for one thing, which `payload`, an object, describes to the application: its grant is passed to `done`,
   /// the client's own stays. Until the application has answered, no more requests are read. Errors: those of
-  /// `Gate::verify`; forbidden if nobody verifies tokens; unauthorized also if the token is of a user, who is not the client.
+  /// `Gate::verify`; forbidden if nobody verifies tokens; unauthorized also if the token belongs to
+  /// a user and the client is not that user.
   void verify(std::string token, JsonText payload, Done<Grant> done);
+  /// Whether a token of this user is the client's; empty: of nobody, so anybody's.
+  bool may_use_token_of(const std::string& user) const;
 
   // --- Rooms ---
 
@@ -408,7 +411,6 @@ class Participant : public detail::SessionState {
   /// Passes the reply to `done` when the application has given it. `handler`: which one owes it, for the log.
   void await_reply(core::OwedAnswer<JsonText>& owed, const std::string& handler, const Done<JsonText>& done);
   Result<JsonText> checked_reply(const std::string& handler, Result<JsonText> answer);
-  bool may_use_token_of(const std::string& user) const;
   PageRequest page(std::size_t limit, Offset before) const;
   std::string chat_id_of(std::string_view own_id) const;
   bool wrote(const ChatMessage& message) const;
