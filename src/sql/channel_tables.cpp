@@ -197,14 +197,14 @@ void ChannelTables::keep_channels(Connection& connection, const Appends& appends
   }
 }
 
-/// Publications of another epoch, and those that an append replaces.
+/// Publications of another epoch, and those that an append replaces. Of a channel that `known` has not found, all: an earlier
+/// transaction, whose connection was lost, may have been committed since.
 void ChannelTables::delete_replaced(Connection& connection, const Appends& appends,
                                     const std::map<std::string, Known>& known) const {
   for (const auto& [channel, append] : appends) {
     const auto found = known.find(append->channel);
-    if (found == known.end()) continue;
     const Offset first = append->publications.front().offset;
-    const bool is_same = found->second.epoch == append->epoch;
+    const bool is_same = found != known.end() && found->second.epoch == append->epoch;
     if (is_same && found->second.offset < first) continue;
     Statement drop("DELETE FROM " + publications_ + " WHERE channel = ");
     drop.bind(append->channel);
@@ -213,11 +213,8 @@ void ChannelTables::delete_replaced(Connection& connection, const Appends& appen
   }
 }
 
-/// Skips publications that `delete_before` would delete at once. Replaces those of an earlier try whose connection was lost, and
-/// whose commit took effect after `known` had not found the channel.
+/// Skips publications that `delete_before` would delete at once.
 void ChannelTables::insert(Connection& connection, const Appends& appends) const {
-  const std::string end =
-      ")" + database_->dialect().or_replace("channel, channel_offset", std::span(publication_fields).subspan(2));
   struct Kept {
     const ChannelAppend* append;
     const StoredPublication* publication;
@@ -239,7 +236,7 @@ void ChannelTables::insert(Connection& connection, const Appends& appends) const
       insert.sql(", ").bind(one.timestamp).sql(", ").bind(one.key).sql(", ").bind(one.client_id);
       insert.sql(", ").bind(one.user_id).sql(", ").bind(one.data);
     }
-    connection.run(insert.sql(end));
+    connection.run(insert.sql(")"));
   }
 }
 
