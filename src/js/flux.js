@@ -434,12 +434,13 @@ export class Flux extends Emitter {
   }
   async #openEvents() {
     this.#closeEvents()
-    if (this.#subscriptions.size === 0) return
+    const readable = [...this.#subscriptions.values()].filter(({options}) => !options.token) // or all are refused
+    if (readable.length === 0) return
     const token = await this.#token().catch(() => null)
     if (this.state !== 'events' || this.#events) return
     const query = new URLSearchParams()
     const ids = []
-    for (const {channel, position} of this.#subscriptions.values()) {
+    for (const {channel, position} of readable) {
       query.append('channel', channel)
       if (position.epoch) ids.push(`${position.epoch}.${position.offset}`)
     }
