@@ -9,7 +9,8 @@
 namespace flux::bench {
 namespace {
 
-/// Makes `count` channels with one publication each, for whoever knows the position before it. Returns their epochs.
+/// Publishes once in each of `count` new channels, so that a client with the position 0 has missed one publication. Returns their
+/// epochs.
 std::vector<std::string> publish_in_each(const Options& options, std::size_t count) {
   WebSocketSwarm publisher(Target{options.host, options.port, options.path, {}}, 1, Dialect::plain);
   std::vector<std::string> epochs;
@@ -37,8 +38,8 @@ std::vector<std::string> publish_in_each(const Options& options, std::size_t cou
 
 }  // namespace
 
-/// All come back at once, each with the positions of some channels, in each of which it has missed one publication. The
-/// clock runs from the first connect until all have what they missed.
+/// All clients reconnect at once, each with the positions of some channels. In each channel it has missed one publication. The
+/// clock runs from the first connect until all clients have received what they missed.
 void run_recover(Load& load) {
   constexpr std::size_t channels = 1'000;
   const Options& options = load.options();
