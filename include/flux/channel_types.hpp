@@ -91,8 +91,8 @@ struct ChannelsOptions {
   /// and keeps them in memory, too; the time for which a channel keeps its position begins anew.
   std::shared_ptr<ChannelStore> store{};
   std::size_t worker_threads = 2;  ///< for a store that may block, 1 to 256; with 1 a slow call delays every channel
-  /// Bytes of publications pending for a store that may block; one channel may use a quarter of it. A channel with none
-  /// pending accepts one of any size. Publications beyond it are answered with overloaded.
+  /// Bytes of publications pending for a store that may block. A channel that has some may use a quarter of it. One
+  /// publication of any size is accepted when none is pending. Those beyond it are answered with overloaded.
   std::size_t waiting_bytes_max = 67'108'864;
 };
 

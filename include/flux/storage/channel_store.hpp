@@ -37,7 +37,7 @@ struct ChannelAppend {
   std::string channel{};                          ///< its name
   std::string epoch{};                            ///< as in `StoredChannel`
   std::vector<StoredPublication> publications{};  ///< at least one; their offsets follow one another
-  Offset first_kept = 0;                          ///< publications with a smaller offset are deleted
+  Offset first_kept = 0;  ///< publications with a smaller offset are deleted, even if those are the new ones
 };
 
 /// Stores the publications of channels that keep a history, so that clients recover after a restart of the server. The
@@ -52,7 +52,7 @@ struct ChannelAppend {
 /// - No method may call the `Server` or its `Channels`.
 /// - Errors are values; an exception counts as store_failed. A publication that failed is not sent, and its sender gets the
 ///   error. If a database's reply was lost and the store can't find out the result, it may report an error for what it has
-///   stored: it is replaced by the channel's next publications; after a crash before those, it counts as published.
+///   stored: it is replaced by the channel's next publications; after a restart before those, it counts as published.
 class ChannelStore {
  public:
   virtual ~ChannelStore() = default;

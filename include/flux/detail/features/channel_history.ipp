@@ -29,7 +29,9 @@ FLUX_DECL void ChannelHistory::trim(std::int64_t now) {
 FLUX_DECL void ChannelHistory::remove_oldest() {
   const Publication& oldest = list_.front();
   bytes_ -= oldest.payload->size();
-  if (!oldest.key.empty()) keys_.erase(oldest.key);
+  // A newer one may have the key, if this one was about to expire when that one came.
+  const auto named = oldest.key.empty() ? keys_.end() : keys_.find(oldest.key);
+  if (named != keys_.end() && named->second == oldest.offset) keys_.erase(named);
   list_.pop_front();
 }
 

@@ -200,7 +200,6 @@ class ChannelHub final : public Service, public ChannelLog::Channels, public std
   ChannelNamespaces namespaces_;
   const core::SeededHash hash_;
   core::KeySequence epochs_;
-  const std::unique_ptr<ChannelLog> log_;  // null: histories end with the process
   bool is_restored_ = false;
   std::array<ChannelShard, shards_count> shards_;
   mutable std::mutex patterns_mutex_;  // guards the patterns and their channels; locked after a shard's
@@ -213,6 +212,9 @@ class ChannelHub final : public Service, public ChannelLog::Channels, public std
   mutable std::mutex life_mutex_;     // guards everything below
   std::shared_ptr<core::Loop> loop_;  // null: the server does not run
   std::vector<std::pair<std::shared_ptr<core::Loop>, std::shared_ptr<ChannelFlusher>>> flushers_;
+
+  const std::unique_ptr<ChannelLog>
+      log_;  // null: histories end with the process. The last member: its calls need the others
 };
 
 }  // namespace flux::features

@@ -14,6 +14,7 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -90,7 +91,8 @@ class ChannelLog {
   /// All that the store has. Errors: throws `Error` (store_failed).
   std::vector<StoredChannel> load();
   void start();
-  /// Returns when every call has finished. Later calls fail with `stopped`.
+  /// Returns when every call has finished. Later calls fail with `stopped`. Removals that were not made are made after the
+  /// next start.
   void stop();
 
   /// Stores and sends the publication, then passes the result to its `done`. Errors: the store's; overloaded; stopped.
@@ -135,7 +137,7 @@ class ChannelLog {
 
   mutable std::mutex mutex_;  // guards everything below
   std::shared_ptr<storage::StoreQueue> queue_;
-  std::vector<Removed> removals_;
+  std::deque<Removed> removals_;  // one that failed is the last again
   bool removes_ = false;
 };
 

@@ -49,9 +49,6 @@ FLUX_DECL void ChannelLog::stop() {
     const std::lock_guard lock(mutex_);
     queue_.reset();
   }
-  while (const auto removal = next_removal()) {
-    if (!make(*removal)) break;
-  }
 }
 
 FLUX_DECL std::shared_ptr<storage::StoreQueue> ChannelLog::running_queue() const {
@@ -70,7 +67,8 @@ FLUX_DECL Result<void> ChannelLog::reserve(std::size_t bytes, std::size_t in_cha
   if (!running_.load()) return overloaded();
   const std::size_t in_all = waiting_bytes_.fetch_add(bytes);
   const std::size_t most = waiting_bytes_max_;
-  if (!blocks_ || in_channel == 0 || (in_channel + bytes <= most / 4 && in_all + bytes <= most)) return {};
+  const bool fits = in_all + bytes <= most && (in_channel == 0 || in_channel + bytes <= most / 4);
+  if (!blocks_ || in_all == 0 || fits) return {};
   release(bytes);
   return overloaded();
 }
@@ -165,8 +163,8 @@ FLUX_DECL void ChannelLog::remove(std::string channel, std::string epoch) {
 FLUX_DECL std::optional<ChannelLog::Removed> ChannelLog::next_removal() {
   const std::lock_guard lock(mutex_);
   if (removals_.empty()) return std::nullopt;
-  Removed next = std::move(removals_.back());
-  removals_.pop_back();
+  Removed next = std::move(removals_.front());
+  removals_.pop_front();
   return next;
 }
 

@@ -79,7 +79,11 @@ FLUX_DECL void ChannelHub::settle(const UnstoredPublication& pending) {
     place.channel->extras->storing_bytes -= pending.bytes();
   }
   log_->release(pending.bytes());
-  schedule(pending.scheduled);
+  if (pending.scheduled.empty()) return;
+  // Not on a worker of the store: an executor may run its task at once, and the callback may wait for the store.
+  const auto on = log_->blocks() ? loop() : nullptr;
+  const bool posted = on && on->post([self = shared_from_this(), list = pending.scheduled] { self->schedule(list); });
+  if (!posted) schedule(pending.scheduled);
 }
 
 // --- Restoring ---

@@ -41,6 +41,7 @@ FLUX_DECL int status_of(Errc code) noexcept {
     case Errc::overloaded:
     case Errc::stopped:
     case Errc::store_failed: return 503;
+    case Errc::quota_exceeded: return 507;
     default: return 500;
   }
 }
