@@ -215,7 +215,7 @@ TEST_CASE(
     CHECK(results.all() == n + " OVERLOADED " + n + " " + n + " " + n + " " + n + " " + n + " OVERLOADED");
   }
   results.publish(*s.hub, {"x", "2"});
-  CHECK_FALSE(results.all().empty());  // what ann has published there is stored, too
+  CHECK_FALSE(results.all().empty());                           // what ann has published there is stored, too
   results.publish(*s.hub, {"large", std::string(1'000, '1')});  // alone
   CHECK(results.all() == "1");
   s.hub->stop();
