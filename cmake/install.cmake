@@ -21,5 +21,6 @@ install(FILES "${PROJECT_BINARY_DIR}/flux-config.cmake" "${PROJECT_BINARY_DIR}/f
               "${CMAKE_CURRENT_LIST_DIR}/FindRapidJSON.cmake" "${CMAKE_CURRENT_LIST_DIR}/FindMariaDBClient.cmake"
         DESTINATION "${flux_package_dir}")
 install(FILES "${PROJECT_SOURCE_DIR}/src/js/flux.js" "${PROJECT_SOURCE_DIR}/src/js/flux.d.ts"
+              "${PROJECT_SOURCE_DIR}/src/js/package.json"
         DESTINATION "${CMAKE_INSTALL_DATADIR}/flux")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")

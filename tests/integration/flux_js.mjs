@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict';
 import {spawnSync} from 'node:child_process';
-import {createHmac} from 'node:crypto';
+import {createHmac, webcrypto} from 'node:crypto';
 import {once} from 'node:events';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {connect as connectSocket, createServer} from 'node:net';
@@ -21,6 +21,7 @@ import {startServer} from './support/server_program.mjs';
 import {until, within} from './support/wait.mjs';
 
 const {WebSocket} = load('ws');
+globalThis.crypto ??= webcrypto; // Debian 12 has Node 18, where it is not global yet
 const boundMs = 60_000;
 const {stderr} = spawnSync(process.env.FLUX_SERVER, ['--channel-store', 'what there is'], {encoding: 'utf8'});
 const noSqlite = process.env.FLUX_TEST_DATABASES !== 'required' && !stderr.includes('sqlite:PATH') &&
