@@ -94,6 +94,21 @@ TEST_CASE("loop: after shut no posted task runs, and new ones are refused", "[lo
   CHECK(runs == 0);
 }
 
+TEST_CASE("loop: a task that was posted when the loop no longer runs does not keep the loop alive", "[loop]") {
+  struct Silent final : Loop::Flushable {
+    void flush() override {}
+  };
+  auto loop = Loop::make(0, std::make_shared<SystemClock>(), nullptr);
+  const std::weak_ptr<Loop> weak = loop;
+  SECTION("a posted task") {
+    CHECK(loop->post([loop] {}));
+  }
+  SECTION("a requested flush") { loop->flush_later(std::make_shared<Silent>()); }
+  loop->shut();
+  loop.reset();
+  CHECK(weak.expired());
+}
+
 TEST_CASE("loop: after shut no timer fires", "[loop]") {
   SteppedLoops loops;
   int runs = 0;

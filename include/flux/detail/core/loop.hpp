@@ -147,8 +147,10 @@ class Loop : public std::enable_shared_from_this<Loop> {
     return std::exchange(in_turn_, true);
   }
   void claim_turn();
+  /// Runs `Step` in a turn of its own.
+  template <void (Loop::*Step)()>
+  void post_turn();
   void drain_mailbox();
-  void post_flush();
   void flush_turn();
   void run_due();
   void arm_timer();

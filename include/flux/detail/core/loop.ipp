@@ -41,6 +41,14 @@ FLUX_DECL Loop::~Loop() { shut(); }
 
 FLUX_DECL void Loop::run() { context_->run(); }
 
+// The context may never run it: a loop that is shut right after `post` has stopped running. A context of the loop's own
+// would then keep the loop alive, and the loop the context, so it gets no reference; whoever runs it holds the loop.
+template <void (Loop::*Step)()>
+void Loop::post_turn() {
+  if (own_context_) return asio::post(*context_, [this] { (this->*Step)(); });
+  asio::post(*context_, [self = shared_from_this()] { ((*self).*Step)(); });
+}
+
 FLUX_DECL bool Loop::post(Task task) {
   bool first = false;
   {
@@ -49,9 +57,9 @@ FLUX_DECL bool Loop::post(Task task) {
     first = mailbox_.empty() && !holds_tasks_;
     mailbox_.push_back(std::move(task));
     // The application's context may be destroyed once the loop is shut, which takes this lock.
-    if (first && !own_context_) asio::post(*context_, [self = shared_from_this()] { self->drain_mailbox(); });
+    if (first && !own_context_) post_turn<&Loop::drain_mailbox>();
   }
-  if (first && own_context_) asio::post(*context_, [self = shared_from_this()] { self->drain_mailbox(); });
+  if (first && own_context_) post_turn<&Loop::drain_mailbox>();
   return true;
 }
 
@@ -63,7 +71,7 @@ FLUX_DECL void Loop::hold_tasks() {
 FLUX_DECL void Loop::begin() {
   const std::lock_guard lock(mailbox_mutex_);
   holds_tasks_ = false;
-  if (!mailbox_.empty()) asio::post(*context_, [self = shared_from_this()] { self->drain_mailbox(); });
+  if (!mailbox_.empty()) post_turn<&Loop::drain_mailbox>();
 }
 
 FLUX_DECL void Loop::claim_turn() {
@@ -99,11 +107,7 @@ FLUX_DECL void Loop::drain_mailbox() {
 FLUX_DECL void Loop::flush_later(std::shared_ptr<Flushable> what) {
   if (is_shut()) return;
   to_flush_.push_back(std::move(what));
-  if (to_flush_.size() == 1) post_flush();
-}
-
-FLUX_DECL void Loop::post_flush() {
-  asio::post(*context_, [self = shared_from_this()] { self->flush_turn(); });
+  if (to_flush_.size() == 1) post_turn<&Loop::flush_turn>();
 }
 
 FLUX_DECL void Loop::flush_turn() {
@@ -121,7 +125,7 @@ FLUX_DECL void Loop::flush_turn() {
   flushing_.erase(flushing_.begin(), flushing_.begin() + static_cast<std::ptrdiff_t>(done));
   if (flushing_.empty() || is_shut()) return flushing_.clear();
   // The rest comes first in the next turn, then what these flushes have added.
-  if (to_flush_.empty()) post_flush();
+  if (to_flush_.empty()) post_turn<&Loop::flush_turn>();
   flushing_.insert(flushing_.end(), std::make_move_iterator(to_flush_.begin()),
                    std::make_move_iterator(to_flush_.end()));
   to_flush_.clear();
