@@ -3,7 +3,9 @@
 #include "channel_fixture.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <future>
+#include <stdexcept>
 #include <thread>
 
 namespace channel_log_test {
@@ -53,6 +55,44 @@ class Results {
 
  private:
   std::vector<std::future<Result<Published>>> results_;
+};
+
+/// Breaks the duties of a store, once for each instruction.
+class UnrulyChannelStore final : public ChannelStore {
+ public:
+  enum class Fault { none, throws, one_result_less, one_result_more };
+
+  void misbehave(Fault fault) { fault_ = fault; }
+  Result<std::vector<StoredChannel>> load() override {
+    may_throw(fault_.exchange(Fault::none));
+    return store_.load();
+  }
+  Result<void> append(const ChannelAppend& append) override {
+    may_throw(fault_.exchange(Fault::none));
+    return store_.append(append);
+  }
+  Result<void> remove(const std::string& channel, const std::string& epoch) override {
+    may_throw(fault_.exchange(Fault::none));
+    return store_.remove(channel, epoch);
+  }
+  std::size_t batch_max() const override { return 100; }
+  std::vector<Result<void>> append_all(std::span<const ChannelAppend> appends) override {
+    const Fault fault = fault_.exchange(Fault::none);
+    may_throw(fault);
+    auto results = store_.append_all(appends);
+    if (fault == Fault::one_result_less) results.pop_back();
+    if (fault == Fault::one_result_more) results.emplace_back();
+    return results;
+  }
+  MemoryChannelStore& inner() { return store_; }
+
+ private:
+  static void may_throw(Fault fault) {
+    if (fault == Fault::throws) throw std::runtime_error("the store is on fire");
+  }
+
+  std::atomic<Fault> fault_{Fault::none};
+  MemoryChannelStore store_{MemoryChannelStore::Behaviour{true, 100}};
 };
 
 StoredPublication publication(Offset offset, std::string data, std::int64_t timestamp) {
@@ -279,6 +319,128 @@ TEST_CASE("channel log: an executor that runs its task at once does not run on a
   CHECK(results.all() == "1");
   s.loops.settle();
   CHECK(on == std::this_thread::get_id());
+  s.hub->stop();
+}
+
+TEST_CASE("channel log: a store that throws, or gives a wrong number of results, fails what it was asked, no more",
+          "[channels][channel_store]") {
+  using Fault = UnrulyChannelStore::Fault;
+  const auto store = std::make_shared<UnrulyChannelStore>();
+  ChannelsOptions options;
+  options.defaults.history_max = 10;
+  options.store = store;
+  {
+    Scene scene;
+    store->misbehave(Fault::throws);
+    CHECK_THROWS_WITH(ChannelHub(scene.backend, options).prepare(), ContainsSubstring("the channel store failed"));
+  }
+  Station s(std::move(options));
+  Client& ann = s.client();
+  s.ask(ann, "subscribe", R"({"channel":"*"})");
+  Results results;
+  store->misbehave(Fault::throws);
+  results.publish(*s.hub, {"a", "1"});
+  CHECK(results.all() == "STORE_FAILED");
+  const Fault fault = GENERATE(Fault::throws, Fault::one_result_less, Fault::one_result_more);
+  store->inner().hold();
+  results.publish(*s.hub, {"first", "0"});
+  REQUIRE(store->inner().somebody_waits());
+  store->misbehave(fault);
+  for (const char* channel : {"a", "b"}) results.publish(*s.hub, {channel, "2"});
+  store->inner().let_through();
+  CHECK(results.all() == "1 STORE_FAILED STORE_FAILED");
+  for (const char* channel : {"a", "b"}) results.publish(*s.hub, {channel, "3"});
+  CHECK(results.all() == "1 1");
+  s.loops.settle();
+  CHECK(s.heard_data(ann) == "0 3 3 ");
+  CHECK(store->inner().publications_of("a") + store->inner().publications_of("b") == "1:3 1:3 ");
+  s.hub->stop();
+}
+
+TEST_CASE("channel log: a stop carries out what is pending, and acknowledges nothing that is not stored",
+          "[channels][channel_store]") {
+  const auto store = std::make_shared<MemoryChannelStore>();
+  Station s(stored_in(store));
+  Results results;
+  store->hold();
+  for (const char* data : {"1", "2", "3"}) results.publish(*s.hub, {"a", data});
+  for (const char* data : {"4", "5"}) results.publish(*s.hub, {"b", data});
+  std::thread stopping([&] { s.hub->stop(); });
+  const auto is_stopping = [&] {
+    const auto late = s.hub->publish({"c", "1"}, [] { return [](const Result<Published>&) {}; });
+    return late && !*late && late->error().code() == Errc::stopped;
+  };
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  while (!is_stopping() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  store->let_through();
+  stopping.join();
+  CHECK(results.all() == "1 2 3 1 2");
+  CHECK(store->publications_of("a") + store->publications_of("b") == "1:1 2:2 3:3 1:4 2:5 ");
+}
+
+TEST_CASE("channel log: after a stop and another start in the same process, the history goes on",
+          "[channels][channel_store]") {
+  const auto store = GENERATE(true, false) ? std::make_shared<MemoryChannelStore>() : unblocking();
+  Station s(stored_in(store));
+  Results results;
+  results.publish(*s.hub, {"a", "1"});
+  CHECK(results.all() == "1");
+  const std::string epoch = s.epoch_of("a");
+  s.hub->stop();
+  results.publish(*s.hub, {"a", "2"});
+  CHECK(results.all() == "STOPPED");
+  s.hub->prepare();
+  s.hub->start(*s.loops[0]);
+  s.loops.settle();
+  results.publish(*s.hub, {"a", "3"});
+  CHECK(results.all() == "2");
+  Client& ann = s.client();
+  CHECK(s.subscribe_since(ann, "a", epoch, 0) == R"({"channel":"a","epoch":"E","offset":2,"recovered":true})");
+  CHECK(s.told_data(ann) == "1 3 ");
+  CHECK(store->publications_of("a") == "1:1 2:3 ");
+  s.hub->stop();
+}
+
+TEST_CASE("channel log: a channel outlives its last subscriber while a publication is pending",
+          "[channels][channel_store]") {
+  const auto store = std::make_shared<MemoryChannelStore>();
+  auto options = stored_in(store);
+  options.defaults.history_age = 10s;
+  Station s(std::move(options));
+  Client& ann = s.client();
+  s.ask(ann, "subscribe", R"({"channel":"a"})");
+  Results results;
+  store->hold();
+  results.publish(*s.hub, {"a", "1"});
+  REQUIRE(store->somebody_waits());
+  s.ask(ann, "unsubscribe", R"({"channel":"a"})");
+  s.loops.advance(12s);  // its age passes, too
+  CHECK(s.hub->stats().size() == 1);
+  store->let_through();
+  CHECK(results.all() == "1");
+  s.loops.advance(12s);
+  CHECK(s.hub->stats().empty());
+  s.hub->stop();
+}
+
+TEST_CASE("channel log: what a client has published is stored and sent, also if the client disconnects meanwhile",
+          "[channels][channel_store]") {
+  const auto store = std::make_shared<MemoryChannelStore>();
+  Station s(stored_in(store));
+  Client& ann = s.client();
+  Client& ben = s.client();
+  for (Client* const client : {&ann, &ben}) s.ask(*client, "subscribe", R"({"channel":"a"})");
+  store->hold();
+  CHECK(s.ask(ann, "publish", R"({"channel":"a","data":1})") == "(none)");
+  REQUIRE(store->somebody_waits());
+  ann.go();
+  store->let_through();
+  Results results;
+  results.publish(*s.hub, {"a", "2"});  // after it, in the same channel
+  CHECK(results.all() == "2");
+  s.loops.settle();
+  CHECK(s.heard_data(ben) == "1 2 ");
+  CHECK(store->publications_of("a") == "1:1 2:2 ");
   s.hub->stop();
 }
 

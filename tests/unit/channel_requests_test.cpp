@@ -495,6 +495,25 @@ TEST_CASE("channels: limits", "[channels]") {
   CHECK(s.ask(ben, "presence_join", R"({"channel":"a"})") == "{}");
 }
 
+TEST_CASE("channels: of 100,000 subscriptions of one client as many exist as it may have, and they end with it",
+          "[channels]") {
+  ChannelsOptions options;
+  options.subscriptions_per_client_max = 1'000;
+  Station s(options);
+  Client& ann = s.client();
+  std::size_t subscribed = 0, refused = 0;
+  for (int i = 0; i < 100'000; ++i) {
+    const auto answer = s.ask(ann, "subscribe", R"({"channel":"c)" + std::to_string(i) + "\"}");
+    subscribed += answer.front() == '{' ? 1 : 0;
+    refused += answer.find("LIMIT_EXCEEDED: too many subscriptions") == 0 ? 1 : 0;
+  }
+  CHECK(subscribed == 1'000);
+  CHECK(refused == 99'000);
+  CHECK(s.hub->stats().size() == 1'000);  // what was refused leaves no channel
+  ann.go();
+  CHECK(s.hub->stats().empty());
+}
+
 TEST_CASE("channels: a slow reader of a channel of states gets the newest one", "[channels]") {
   ChannelsOptions options;
   options.defaults.slow_readers = ChannelSlowReaders::newest;
