@@ -168,11 +168,12 @@ export class Room extends Emitter<{
   data: any
   left: {reason?: string}
   closed: {reason?: string}
-  /** It could not be joined again, and is left. */
+  /** It could not be joined again, and is left; or some of its members could not be read. */
   error: FluxError
 }> {
   readonly id: string
   readonly connectionId: string | null
+  /** All members; in a large room some are read after `joined`, and reported with `presence`. */
   readonly members: Map<string, RoomEntry>
   presence: object
   /**

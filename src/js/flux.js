@@ -382,7 +382,7 @@ export class Flux extends Emitter {
   async #subscribe(subscription) {
     const {channel, options} = subscription
     const socket = this.#socket
-    const again = () => this.#subscriptions.get(channel) === subscription && this.#subscribe(subscription)
+    const again = () => this.#has(subscription) && this.#subscribe(subscription)
     const payload = {channel, ...(options.state ? {state: true} : {})}
     if (options.token) {
       try {
@@ -392,7 +392,7 @@ export class Flux extends Emitter {
         setTimeout(() => socket === this.#socket && again(), this.#options.tokenPause)
         return
       }
-      if (socket !== this.#socket || this.#subscriptions.get(channel) !== subscription) return
+      if (socket !== this.#socket || !this.#has(subscription)) return
     }
     Object.assign(payload, subscription.position)
     this.#request('channel_subscribe', payload, (answer) => subscription.subscribed(answer), (error) => {
@@ -416,13 +416,30 @@ export class Flux extends Emitter {
     return true
   }
 
+  /**
+   * Reads the rest of a list of `owner` that comes in pages; `take` gets each page before the next message of the server is
+   * taken. Ends with the connection: the next one begins with a new list.
+   */
+  readPages(owner, type, query, take) {
+    const socket = this.#socket
+    const read = (from) => {
+      if (this.#has(owner)) this.readPages(owner, type, from, take)
+    }
+    this.#request(type, query, (page) => {
+      take(page)
+      if (page.more) read({...query, after: page.after})
+    }, (error) => {
+      if (!this.#repeats(socket, error, () => read(query)) && this.#has(owner)) owner.emit('error', error)
+    })
+  }
+
   /** For subscriptions and rooms. */
   forget(ended) {
-    if (ended instanceof Room) {
-      if (this.#rooms.get(ended.id) === ended) this.#rooms.delete(ended.id)
-    } else if (this.#subscriptions.get(ended.channel) === ended) this.#subscriptions.delete(ended.channel)
+    if (this.#has(ended)) this.#listOf(ended).delete(ended.id ?? ended.channel)
     if (this.state === 'events') this.#openEvents()
   }
+  #listOf(one) { return one instanceof Room ? this.#rooms : this.#subscriptions }
+  #has(one) { return this.#listOf(one).get(one.id ?? one.channel) === one }
 
   // --- Server-sent events, where WebSockets fail ---
 
@@ -475,7 +492,7 @@ export class Flux extends Emitter {
     try {
       await this.request('join_room', {roomId: id, presence, ...identity})
     } catch (error) {
-      if (this.#repeats(socket, error, () => this.#rooms.get(id) === room && this.#rejoin(room))) return
+      if (this.#repeats(socket, error, () => this.#has(room) && this.#rejoin(room))) return
       this.forget(room)
       throw error
     }
@@ -488,7 +505,6 @@ export class Subscription extends Emitter {
   #flux
   #present = null // the data of its presence; null: it is not present
   #bound = new Map() // the state that ends with the connection: it is set again on the next one
-  #loading = false
 
   constructor(flux, channel, options) {
     super()
@@ -547,7 +563,7 @@ export class Subscription extends Emitter {
     // What it missed follows, up to this position.
     if (epoch && recovered !== true) this.position = {epoch, offset}
     this.emit('subscribed', {recovered, reason})
-    if (state) this.#take_snapshot(state)
+    if (state) this.#takeSnapshot(state)
     if (this.#present !== null) this.enter(this.#present).catch((error) => this.emit('error', error))
     for (const key of this.#bound.keys()) this.#setBound(key)
   }
@@ -578,7 +594,7 @@ export class Subscription extends Emitter {
     }
   }
 
-  #change(entry) {
+  #change = (entry) => {
     const {channel, key, removed, ...known} = entry
     if ((this.state.get(key)?.version ?? 0) >= entry.version) return
     if (removed) this.state.delete(key)
@@ -587,21 +603,13 @@ export class Subscription extends Emitter {
     // That of an earlier connection of this client, which the server has only now missed.
     if (removed && this.#bound.has(key)) this.#setBound(key)
   }
-  async #take_snapshot(part) {
+  #takeSnapshot({entries, more, after}) {
     this.state.clear()
-    for (const {key, ...entry} of part.entries) this.state.set(key, entry)
+    for (const {key, ...entry} of entries) this.state.set(key, entry)
     this.emit('state', null)
-    while (part.more && !this.#loading) {
-      this.#loading = true
-      try {
-        part = await this.#ask('state', {after: part.after})
-      } catch {
-        return // the next connection begins anew
-      } finally {
-        this.#loading = false
-      }
-      for (const entry of part.entries) this.#change(entry)
-    }
+    if (!more) return
+    const query = {channel: this.channel, after}
+    this.#flux.readPages(this, 'channel_state', query, (part) => part.entries.forEach(this.#change))
   }
 }
 
@@ -647,6 +655,12 @@ export class Room extends Emitter {
 
   #ask(type, payload = {}) { return this.#flux.request(type, {roomId: this.id, ...payload}) }
 
+  #addMembers = ({members}) => {
+    const joined = members.filter(({connectionId}) => connectionId !== this.connectionId)
+    for (const entry of joined) this.members.set(entry.connectionId, entry)
+    this.emit('presence', {roomId: this.id, joined})
+  }
+
   // For Flux.
 
   take(type, payload) {
@@ -654,6 +668,9 @@ export class Room extends Emitter {
       this.connectionId = payload.connectionId
       this.members = new Map(Object.entries(payload.presence))
       this.emit('joined', payload)
+      const after = payload.presenceAfter // of the members that the message had no room for
+      const query = {roomId: this.id, after, limit: 1000}
+      if (after) this.#flux.readPages(this, 'get_presence', query, this.#addMembers)
     } else if (type === 'presence_updated') {
       for (const entry of [...(payload.joined ?? []), ...(payload.updated ?? [])]) this.members.set(entry.connectionId, entry)
       for (const id of payload.left ?? []) this.members.delete(id)

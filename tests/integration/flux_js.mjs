@@ -236,6 +236,25 @@ test('rooms: two connections of one user are one person, who leaves with the las
   await server.stop();
 });
 
+test('rooms: all members are known, also where one message does not hold them', async () => {
+  const server = await start();
+  const large = 'x'.repeat(16_000);
+  const people = Array.from({length: 80}, () => flux(server.url));
+  await Promise.all(people.map(opened));
+  for (const one of people) await one.join('hall', {large});
+  const ann = flux(server.url);
+  await opened(ann);
+  const hall = ann.room('hall');
+  const [joined] = await Promise.all([next(hall, 'joined'), ann.join('hall')]);
+  assert.ok(joined.presenceAfter, 'one message does not hold the members');
+  assert.ok(hall.members.size < 81);
+  await until(() => hall.members.size === 81, 'all members', boundMs);
+  assert.equal([...hall.members.values()].filter(({presence}) => presence.large === large).length, 80);
+  people[79].close();
+  await until(() => hall.members.size === 80, 'one has left', boundMs);
+  await server.stop();
+});
+
 test('chat: a message that is sent again with its id is stored and heard once', async () => {
   const server = await startWithTokens();
   const network = await Network.to(() => server.port);
@@ -254,6 +273,23 @@ test('chat: a message that is sent again with its id is stored and heard once', 
   assert.deepEqual(heard, ['hello', 'bye']);
   assert.equal((await garden.history()).messages.length, 2);
   network.end();
+  await server.stop();
+});
+
+test('channels: a shared state is whole, also where one answer does not hold it', async () => {
+  const server = await start('--channels', channels);
+  const ben = flux(server.url);
+  const board = ben.subscribe('board', {state: true});
+  await opened(ben);
+  const value = 'x'.repeat(10_000);
+  for (let i = 0; i < 100; ++i) await board.set(`key ${i}`, value);
+  const copy = flux(server.url).subscribe('board', {state: true});
+  await next(copy, 'state'); // the snapshot
+  assert.ok(copy.state.size < 100, 'one answer does not hold the state');
+  const removed = board.remove('key 0');
+  await until(() => copy.state.size === 99, 'all entries but the one that was removed', boundMs);
+  assert.equal((await removed).changed, true);
+  assert.ok([...copy.state].every(([key, entry]) => key !== 'key 0' && entry.value === value));
   await server.stop();
 });
 
