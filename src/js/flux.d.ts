@@ -1,28 +1,28 @@
-// Types of flux.js, and what its members mean.
+// The types of flux.js, with the documentation of its interface.
 
 export interface FluxOptions {
-  /** The token of the user, or a function that gets one: called for each connection, and before the grant expires. */
+  /** The user's token, or a function that returns one: called for each connection, and before the grant expires. */
   token?: string | (() => string | null | undefined | Promise<string | null | undefined>)
-  /** Where protocol live is served ('/live'). */
+  /** The path of protocol live ('/live'). */
   path?: string
-  /** Where channels are served ('/realtime'), for server-sent events. */
+  /** The path of the channels ('/realtime'), used for server-sent events. */
   channelsPath?: string
-  /** The longest first pause before connecting again, in ms (500); it doubles up to `backoffMax` (30,000). */
+  /** The upper bound of the first random pause before reconnecting, in ms (500); it doubles up to `backoffMax` (30,000). */
   backoff?: number
   backoffMax?: number
-  /** How long to wait for an answer, in ms (15,000). */
+  /** The time limit of a request, in ms (15,000). */
   timeout?: number
-  /** After so much silence the server is asked whether it is there, in ms (20,000). */
+  /** After this long without a message, the client sends a request to check the connection, in ms (20,000). */
   heartbeat?: number
-  /** How long it waits after the function that gives a channel's token has failed, in ms (5,000). */
+  /** The pause before the function that returns a channel's token is called again after an error, in ms (5,000). */
   tokenPause?: number
-  /** The most messages that wait to be published (1,000). */
+  /** The maximum number of publications that are pending (1,000). */
   outboxMax?: number
-  /** After so many WebSockets that never opened, channels fall back to server-sent events (2). */
+  /** After this many WebSockets in a row failed to open, channels fall back to server-sent events (2). */
   sseAfter?: number
-  /** Then a WebSocket is tried again after this, in ms (60,000). */
+  /** While server-sent events are used, the time between attempts to open a WebSocket, in ms (60,000). */
   sseFor?: number
-  /** On Node 20: that of the package ws. */
+  /** On Node 20: the WebSocket of the package ws. */
   WebSocket?: any
   EventSource?: any
   fetch?: any
@@ -31,9 +31,12 @@ export interface FluxOptions {
 export type State = 'connecting' | 'open' | 'events' | 'waiting' | 'closed'
 
 export class FluxError extends Error {
-  /** A code of the server, or DISCONNECTED, TIMEOUT, UNREACHABLE, OUTBOX_FULL, CLOSED, UNAVAILABLE (over server-sent events). */
+  /**
+   * One of the server's codes, or one of the client: DISCONNECTED, TIMEOUT, UNREACHABLE, OUTBOX_FULL, CLOSED, UNAVAILABLE (not
+   * possible over server-sent events).
+   */
   code: string
-  /** When to try again, in ms. */
+  /** How long to wait before trying again, in ms. */
   retryAfter?: number
 }
 
@@ -49,14 +52,14 @@ export interface Position {
 
 export interface Publication {
   channel: string
-  /** Of a subscription to a pattern. */
+  /** The pattern, if the subscription is to one. */
   pattern?: string
   data: any
   clientId?: string
   userId?: string
   epoch?: string
   offset?: number
-  /** In ms since 1970. */
+  /** Milliseconds since 1970. */
   timestamp: number
 }
 
@@ -71,68 +74,70 @@ export interface Member {
 export interface StateEntry {
   value: any
   version: number
-  /** The client with whose connection it ends. */
+  /** The client whose disconnection removes the entry. */
   boundTo?: string
   expiresAt?: number
 }
 
 export class Flux extends Emitter<{
   state: State
-  /** Not to come back: the code of the WebSocket. */
+  /** The client will not reconnect. `code`: the close code of the WebSocket. */
   closed: {code: number; reason: string}
   error: unknown
 }> {
-  /** `url`: of the server (default: of the page). Connects at once, and again after each interruption. */
+  /** Connects at once, and reconnects after each interruption. `url`: the server's (default: the page's origin). */
   constructor(url?: string, options?: FluxOptions)
   readonly state: State
-  /** When it connects again, in state 'waiting': in ms since 1970. */
+  /** In state 'waiting', the time of the next attempt to connect: milliseconds since 1970. */
   readonly retryAt: number
   /**
-   * `token`: for this channel alone, if the client's own does not allow it; a function is asked again when it has ended. Not
-   * over server-sent events.
+   * `token`: a token for this channel alone, if the client's own does not allow it; a function is called again when the token
+   * has expired. Not available over server-sent events.
    */
   subscribe(channel: string, options?: {
     state?: boolean
     position?: Position
     token?: string | ((channel: string) => string | Promise<string>)
   }): Subscription
-  /** A room: the same object until it is left, or its server refuses it. For listeners that are there before it is joined. */
+  /**
+   * A room, for adding listeners before it is joined. Returns the same object until the room is left or the server refuses it.
+   */
   room(id: string): Room
   /**
-   * Joins a room. While there is no connection it is joined on the next one, and so after each interruption. Rejects if the
-   * server refuses it; if that happens later, the room has an `error`. `identity`: what the server verifies, or takes as
-   * the client says it.
+   * Joins a room, and joins it again after each interruption; while disconnected, when the client is connected next. Rejects
+   * if the server refuses it; if that happens later, the room emits `error`. `identity`: an access token that the server
+   * verifies, or a name and address that it accepts as given.
    */
   join(id: string, presence?: object, identity?: {name?: string; email?: string; accessToken?: string}): Promise<Room>
   call(method: string, payload?: unknown): Promise<any>
   /**
-   * Publishes once: the message waits for a connection, and is repeated with the same key until the server has
-   * acknowledged it. In a channel with a history it is stored once. Messages that had to be repeated may change their order.
+   * Publishes once: the message is kept while disconnected, and is sent again with the same key until the server has
+   * acknowledged it. A channel with a history stores it once. Messages that had to be sent again may change their order.
    */
   publish(channel: string, data: unknown): Promise<Position & {repeat?: true}>
-  /** The same to all but this client. */
+  /** Publishes to all subscribers but this client. */
   broadcast(channel: string, data: unknown): Promise<Position & {repeat?: true}>
-  /** Any request of protocol live; rejects at once without a connection. */
+  /** Sends any request of protocol live. Rejects at once while disconnected. */
   request(type: string, payload?: object): Promise<any>
-  /** Connects now, if it waits to connect again. */
+  /** In state 'waiting', connects now. */
   retry(): void
   close(): void
 }
 
 export class Subscription extends Emitter<{
-  /** On each connection. `recovered`: false: publications were missed, see `reason`; none: it is new. */
+  /** On each connection. `recovered` is false if publications were missed, see `reason`; undefined for a new subscription. */
   subscribed: {recovered?: boolean; reason?: string}
   message: Publication
-  /** `first` and `last`: the user, who may have several connections, came with this one and went with it. */
+  /** `first`: the user's first connection; `last`: the user's last one. A user may have several. */
   presence: Member & {type: 'join' | 'update' | 'leave'; channel: string; first?: true; last?: true}
-  /** An entry of the shared state has changed; null: all of it is new. */
+  /** A changed entry of the shared state; null: the whole state was replaced. */
   state: ({key: string; removed?: true} & Partial<StateEntry> & {version: number; clientId?: string}) | null
   error: FluxError
-  /** It has ended: refused, or by the server. */
+  /** The subscription has ended: the server refused or ended it. */
   unsubscribed: {reason?: string}
 }> {
   readonly channel: string
-  /** Of the newest publication that it has. */
+  /** The position of the newest publication received. */
   position: Position
   /** The shared state, with the option `state`. */
   readonly state: Map<string, StateEntry>
@@ -141,10 +146,10 @@ export class Subscription extends Emitter<{
   history(query?: {limit?: number} & Position): Promise<Position & {publications: Publication[]; more?: true}>
   members(query?: {limit?: number; after?: number; counts?: boolean}):
     Promise<{clients: number; users: number; members?: Member[]; more?: true; after?: number}>
-  /** Is present from now on, also after interruptions; or has new data. */
+  /** Enters the channel's presence, again after each interruption; or replaces the data shown there. */
   enter(data?: unknown): Promise<void>
   leave(): Promise<void>
-  /** `version`: only if the entry has this version (0: there is none). `ttl`: in ms. `bound`: ends with the connection. */
+  /** `version`: only if the entry has this version (0: does not exist). `ttl`: in ms. `bound`: removed on disconnection. */
   set(key: string, value: unknown, options?: {version?: number; ttl?: number; bound?: boolean}):
     Promise<{changed: boolean; version: number}>
   remove(key: string, options?: {version?: number}): Promise<{changed: boolean; version: number}>
@@ -159,7 +164,7 @@ export interface RoomEntry {
 }
 
 export class Room extends Emitter<{
-  /** On each connection: `room_joined` of protocol live, the whole state of the room. */
+  /** On each connection: the message `room_joined` of protocol live. */
   joined: any
   event: {roomId: string; connectionId: string; userId?: string; event: string; payload?: any}
   /** `type`: chat_message, chat_edited or chat_deleted. */
@@ -168,23 +173,23 @@ export class Room extends Emitter<{
   data: any
   left: {reason?: string}
   closed: {reason?: string}
-  /** It could not be joined again, and is left; or some of its members could not be read. */
+  /** The room could not be joined again, and counts as left; or some of its members could not be read. */
   error: FluxError
 }> {
   readonly id: string
   readonly connectionId: string | null
-  /** All members; in a large room some are read after `joined`, and reported with `presence`. */
+  /** All members. In a large room some arrive after `joined`, with `presence` events. */
   readonly members: Map<string, RoomEntry>
   presence: object
   /**
-   * The members by user: two tabs of one user are one person, with the entry of this connection or else of the first one.
-   * `personOf`: what entries of one person have in common; their `userId`, by default.
+   * The members by user, so that two tabs of one user are one person: with the entry of this connection if it is among them,
+   * otherwise with the first. `personOf`: what the entries of one person have in common (default: their `userId`).
    */
   people(personOf?: (entry: RoomEntry) => unknown): RoomEntry[]
   send(event: string, payload?: unknown): Promise<any>
   /**
-   * `messageId`: to send a message again if it is not known whether the server has stored it (DISCONNECTED, TIMEOUT). With the
-   * same id it is stored and heard once, as long as the user is the same; a client without a user: the connection.
+   * `messageId`: pass it to send a message again after DISCONNECTED or TIMEOUT, when the server may or may not have stored it.
+   * With the same id from the same user (or connection, if there is no user) it is stored and delivered once.
    */
   chat(message: string, metadata?: unknown, messageId?: string): Promise<any>
   share(data: object): Promise<any>

@@ -1,4 +1,4 @@
-// The client of a flux server: rooms, channels, shared state and calls over one connection that comes back by itself.
+// The client of a flux server: rooms, channels, shared state and calls over one connection that reconnects by itself.
 // For browsers, workers and Node 20 (there with `new Flux(url, {WebSocket})` of the package ws). No dependencies.
 //
 //   const flux = new Flux('https://example.org', {token: async () => fetchToken()})
@@ -6,9 +6,9 @@
 //   news.on('message', ({data}) => show(data))
 //   await news.publish({title: 'rain'})
 //
-// Types and the meaning of all members: flux.d.ts.
+// Types and documentation: flux.d.ts.
 
-/** An error of the server, or DISCONNECTED, TIMEOUT, UNREACHABLE, OUTBOX_FULL, CLOSED, UNAVAILABLE. */
+/** `code`: the server's, or DISCONNECTED, TIMEOUT, UNREACHABLE, OUTBOX_FULL, CLOSED, UNAVAILABLE. */
 export class FluxError extends Error {
   constructor(code, message, retryAfter) {
     super(message)
@@ -31,7 +31,7 @@ class Emitter {
       try {
         listener(...values)
       } catch (error) {
-        setTimeout(() => { throw error }) // a page's fault is reported as such, and stops nothing here
+        setTimeout(() => { throw error }) // reported as an uncaught error of the page; the other listeners are still called
       }
     }
   }
@@ -40,20 +40,20 @@ class Emitter {
 const defaults = {
   path: '/live',
   channelsPath: '/realtime',
-  backoff: 500, // ms: the first pause before connecting again is at most this, then twice as much each time
+  backoff: 500, // ms: the first pause before reconnecting is at most this; the bound doubles each time
   backoffMax: 30_000,
-  timeout: 15_000, // of a request, and of the server's silence once it was asked whether it is there
-  heartbeat: 20_000, // after so much silence it is asked
-  tokenPause: 5_000, // after a token for a channel could not be had
-  outboxMax: 1_000, // messages that wait for a connection or an answer
-  sseAfter: 2, // attempts to open a WebSocket that fail before channels fall back to server-sent events
-  sseFor: 60_000, // then a WebSocket is tried again after this
+  timeout: 15_000, // of a request, including the check of the connection
+  heartbeat: 20_000, // the connection is checked after this long without a message
+  tokenPause: 5_000, // after the function for a channel's token failed
+  outboxMax: 1_000, // unacknowledged messages
+  sseAfter: 2, // failed attempts to open a WebSocket before channels fall back to server-sent events
+  sseFor: 60_000, // between attempts to open a WebSocket after that
 }
 
-// Not to be repeated: it would be closed again, see error.hpp. 4401 is, with a new token.
+// Close codes after which reconnecting is pointless, see error.hpp. After 4401 a new token is tried.
 const finalCodes = new Set([1000, 1002, 1007, 1008, 1009])
 
-/** Nobody else can guess it. */
+/** Not guessable by others. */
 const randomId = () =>
   Array.from(globalThis.crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
 
@@ -63,14 +63,14 @@ export class Flux extends Emitter {
   #socket = null
   #events = null // an EventSource
   #eventsRetry = null
-  #streams = false // it is open
+  #streams = false // whether the EventSource is open
   #attempt = 0
-  #failures = 0 // WebSockets in a row that never opened
+  #failures = 0 // WebSockets in a row that failed to open
   #retry = null
   #beat = null
   #heard = 0
   #nextId = 1
-  #pending = new Map() // by the id of the request
+  #pending = new Map() // requests by id
   #outbox = []
   #subscriptions = new Map()
   #rooms = new Map()
@@ -83,7 +83,7 @@ export class Flux extends Emitter {
       fetch: globalThis.fetch?.bind(globalThis), ...options}
     /** 'connecting', 'open', 'events' (server-sent events: channels only), 'waiting' or 'closed'. */
     this.state = 'connecting'
-    /** When it connects again, in state 'waiting'. */
+    /** In state 'waiting', the time of the next attempt to connect. */
     this.retryAt = 0
     globalThis.addEventListener?.('online', this.#wake)
     globalThis.document?.addEventListener('visibilitychange', this.#wake)
@@ -92,7 +92,7 @@ export class Flux extends Emitter {
 
   // --- What pages use ---
 
-  /** A subscription to a channel or pattern; the same object as long as it is not ended. */
+  /** Subscribes to a channel or pattern. Returns the same object until the subscription ends. */
   subscribe(channel, options = {}) {
     const known = this.#subscriptions.get(channel)
     if (known) return known
@@ -103,7 +103,7 @@ export class Flux extends Emitter {
     return made
   }
 
-  /** A room, which need not be joined: the same object until it is left. */
+  /** A room, joined or not. Returns the same object until the room is left. */
   room(id) {
     let room = this.#rooms.get(id)
     if (!room) this.#rooms.set(id, room = new Room(this, id))
@@ -120,16 +120,16 @@ export class Flux extends Emitter {
   /** Calls a method of the application. */
   call(method, payload) { return this.request('call', {method, payload}) }
 
-  /** Publishes once: while there is no connection the message waits, and it is repeated until it is acknowledged. */
+  /** Publishes once: the message is kept while disconnected, and sent again until it is acknowledged. */
   publish(channel, data) { return this.#send('channel_publish', {channel, data, key: randomId()}) }
-  /** The same to all but this client. */
+  /** Publishes to all subscribers but this client. */
   broadcast(channel, data) { return this.#send('channel_broadcast', {channel, data, key: randomId()}) }
 
-  /** Any request of protocol live. Rejects with a FluxError. */
+  /** Sends any request of protocol live. Rejects with a FluxError. */
   request(type, payload = {}) {
     return new Promise((resolve, reject) => this.#request(type, payload, resolve, reject))
   }
-  /** Calls `resolve` before the next message of the server is taken. */
+  /** Calls `resolve` before the next message of the server is handled. */
   #request(type, payload, resolve, reject) {
     if (this.state !== 'open') {
       const code = this.state === 'closed' ? 'CLOSED' : this.state === 'events' ? 'UNAVAILABLE' : 'DISCONNECTED'
@@ -144,14 +144,14 @@ export class Flux extends Emitter {
     this.#socket.send(JSON.stringify({type, id, payload}))
   }
 
-  /** Connects now, if it waits. */
+  /** Connects now if a reconnection is pending. */
   retry() {
     if (this.state !== 'waiting' && this.state !== 'events') return
     this.#attempt = 0
     this.#connect()
   }
 
-  /** Ends it for good. */
+  /** Closes the client, which cannot be used afterwards. */
   close() {
     if (this.state === 'closed') return
     this.#end(1000, 'closed by the page')
@@ -199,7 +199,7 @@ export class Flux extends Emitter {
     let opened = false
     const socket = new this.#options.WebSocket(address)
     this.#socket = socket
-    // A network that swallows packets says nothing for minutes.
+    // If packets are dropped, the browser takes minutes to notice.
     const opening = setTimeout(() => this.#lose(socket, 1006, 'no connection in time', opened), this.#options.timeout)
     socket.onopen = () => {
       if (socket !== this.#socket) return socket.close()
@@ -225,7 +225,7 @@ export class Flux extends Emitter {
     }
   }
 
-  /** The connection is gone, or was given up. */
+  /** The connection was lost or abandoned. */
   #lose(socket, code, reason, opened) {
     if (socket !== this.#socket) return
     this.#drop()
@@ -234,7 +234,7 @@ export class Flux extends Emitter {
       socket.close()
     } catch {} // it may not be open yet
     if (!opened) ++this.#failures
-    // The token was refused: a provider may have another one, but not if that was new already.
+    // A token provider may return another token; but if the one refused was already a replacement, give up.
     const refused = code === 4401
     if (finalCodes.has(code) || (refused && (this.#refused || typeof this.#options.token !== 'function'))) {
       return this.#end(code, reason)
@@ -255,11 +255,11 @@ export class Flux extends Emitter {
     for (const message of this.#outbox) if (!message.posted) message.sent = false
   }
 
-  /** Full jitter, so that after a restart not all come back in the same second. */
+  /** Full jitter, so that clients do not all reconnect in the same second after a restart. */
   #later() {
     if (this.state === 'closed') return
     const most = Math.min(this.#options.backoffMax, this.#options.backoff * 2 ** this.#attempt++)
-    // Where only WebSockets fail they are tried seldom; the stream tells whether the server is there at all.
+    // If only WebSockets fail they are tried rarely; the open stream shows that the server can be reached.
     const pause = this.state === 'events' && this.#streams ? this.#options.sseFor : Math.random() * most
     this.retryAt = Date.now() + pause
     if (this.state !== 'events') this.#become('waiting')
@@ -267,14 +267,14 @@ export class Flux extends Emitter {
     this.#retry = setTimeout(() => this.#connect(), pause)
   }
 
-  /** The network is back, or the page is shown again. */
+  /** The network is back, or the page is visible again. */
   #wake = () => {
     if (globalThis.document?.visibilityState === 'hidden') return
     if (this.state === 'open') this.#ask()
     else this.retry()
   }
 
-  /** A browser can't ping, and a connection that is dead says nothing. */
+  /** Pages can't send pings, so a request checks the connection. */
   #listen() {
     this.#heard = Date.now()
     clearInterval(this.#beat)
@@ -289,7 +289,7 @@ export class Flux extends Emitter {
     })
   }
 
-  /** On a new connection. */
+  /** After a new connection was opened. */
   #resume() {
     for (const room of this.#rooms.values()) if (room.identity) this.#rejoin(room)
     for (const subscription of this.#subscriptions.values()) this.#subscribe(subscription)
@@ -355,9 +355,9 @@ export class Flux extends Emitter {
     if (at >= 0) this.#outbox.splice(at, 1)
     tell()
   }
-  /** What may have arrived is repeated, with its key; what was refused is not. */
+  /** Messages that may have arrived are sent again, with their keys; refused ones are not. */
   #failed(message, error) {
-    if (error.code === 'DISCONNECTED') return // `#resume` sends it again
+    if (error.code === 'DISCONNECTED') return // `#resume` will send it again
     const pause = {RATE_LIMITED: error.retryAfter ?? 1_000, OVERLOADED: 1_000, TIMEOUT: 0, UNREACHABLE: 2_000}[error.code]
     if (pause === undefined) return this.#settle(message, () => message.reject(error))
     setTimeout(() => {
@@ -403,12 +403,12 @@ export class Flux extends Emitter {
     })
   }
 
-  /** Its token has ended: with a new one. */
+  /** Subscribes again with a new token, because the old one has expired. */
   renew(subscription) { this.#subscribe(subscription) }
 
-  /** Whether what has failed is done again, on this connection or the next one. */
+  /** Whether a failed request is repeated, on this connection or the next one. */
   #repeats(socket, {code, retryAfter}, again) {
-    // Whether the server has done it is not known: on a new connection it is.
+    // It is unknown whether the server has carried it out; a new connection starts from a known state.
     if (code === 'TIMEOUT') this.#lose(socket, 1006, 'no answer in time', true)
     else if (code === 'OVERLOADED' || code === 'RATE_LIMITED') {
       setTimeout(() => socket === this.#socket && again(), retryAfter ?? 1_000)
@@ -417,8 +417,8 @@ export class Flux extends Emitter {
   }
 
   /**
-   * Reads the rest of a list of `owner` that comes in pages; `take` gets each page before the next message of the server is
-   * taken. Ends with the connection: the next one begins with a new list.
+   * Reads the remaining pages of a list of `owner`. Calls `take` with each page before the next message of the server is handled.
+   * Stops when the connection ends, because the next one begins with a new list.
    */
   readPages(owner, type, query, take) {
     const socket = this.#socket
@@ -433,7 +433,7 @@ export class Flux extends Emitter {
     })
   }
 
-  /** For subscriptions and rooms. */
+  /** Removes a subscription or room that has ended. */
   forget(ended) {
     if (this.#has(ended)) this.#listOf(ended).delete(ended.id ?? ended.channel)
     if (this.state === 'events') this.#openEvents()
@@ -451,7 +451,8 @@ export class Flux extends Emitter {
   }
   async #openEvents() {
     this.#closeEvents()
-    const readable = [...this.#subscriptions.values()].filter(({options}) => !options.token) // or all are refused
+    // A channel that needs a token of its own would make the server refuse them all.
+    const readable = [...this.#subscriptions.values()].filter(({options}) => !options.token)
     if (readable.length === 0) return
     const token = await this.#token().catch(() => null)
     if (this.state !== 'events' || this.#events) return
@@ -467,7 +468,7 @@ export class Flux extends Emitter {
     events.onopen = () => { this.#streams = true }
     events.onerror = () => {
       this.#streams = false
-      if (events.readyState !== 2 || events !== this.#events) return // otherwise it tries again by itself
+      if (events.readyState !== 2 || events !== this.#events) return // otherwise it reconnects by itself
       this.#closeEvents()
       this.#eventsRetry = setTimeout(() => this.state === 'events' && this.#openEvents(), this.#options.backoffMax / 4)
     }
@@ -503,8 +504,8 @@ export class Flux extends Emitter {
 /** A subscription to a channel or pattern. Events: subscribed, message, presence, state, error, unsubscribed. */
 export class Subscription extends Emitter {
   #flux
-  #present = null // the data of its presence; null: it is not present
-  #bound = new Map() // the state that ends with the connection: it is set again on the next one
+  #present = null // the data shown in the presence; null: not present
+  #bound = new Map() // entries that the server removes on disconnection; they are set again afterwards
 
   constructor(flux, channel, options) {
     super()
@@ -512,14 +513,14 @@ export class Subscription extends Emitter {
     this.channel = channel
     this.options = options
     this.position = options.position ?? {}
-    /** Of the shared state, with the option `state`: entries {value, version, …} by key. */
+    /** With the option `state`: the entries {value, version, …} of the shared state by key. */
     this.state = new Map()
   }
 
   publish(data) { return this.#flux.publish(this.channel, data) }
   async broadcast(data) {
     const answer = await this.#flux.broadcast(this.channel, data)
-    // It is not sent to this client, also not when that comes back.
+    // The server never sends it to this client, so the position skips it.
     if (answer.epoch === this.position.epoch && answer.offset === this.position.offset + 1) {
       this.position = {epoch: answer.epoch, offset: answer.offset}
     }
@@ -528,7 +529,7 @@ export class Subscription extends Emitter {
   history(query = {}) { return this.#ask('history', query) }
   members(query = {}) { return this.#ask('presence', query) }
 
-  /** Is present from now on, also after interruptions; or has new data. */
+  /** Enters the presence, again after each interruption; or replaces the data shown there. */
   enter(data = {}) {
     this.#present = data
     return this.#ask('presence_join', {data})
@@ -560,7 +561,7 @@ export class Subscription extends Emitter {
 
   subscribed(answer) {
     const {epoch, offset, recovered, reason, state} = answer
-    // What it missed follows, up to this position.
+    // If recovered, the missed publications follow, up to this position.
     if (epoch && recovered !== true) this.position = {epoch, offset}
     this.emit('subscribed', {recovered, reason})
     if (state) this.#takeSnapshot(state)
@@ -576,7 +577,7 @@ export class Subscription extends Emitter {
     if (type === 'publish') {
       const {epoch, offset} = payload
       if (payload.pattern === undefined && epoch) {
-        if (epoch === this.position.epoch && offset <= this.position.offset) return // has it already
+        if (epoch === this.position.epoch && offset <= this.position.offset) return // a duplicate
         this.position = {epoch, offset}
       }
       this.emit('message', payload)
@@ -600,7 +601,7 @@ export class Subscription extends Emitter {
     if (removed) this.state.delete(key)
     else this.state.set(key, known)
     this.emit('state', entry)
-    // That of an earlier connection of this client, which the server has only now missed.
+    // The entry of this client's earlier connection, whose end the server has noticed only now.
     if (removed && this.#bound.has(key)) this.#setBound(key)
   }
   #takeSnapshot({entries, more, after}) {
@@ -622,13 +623,13 @@ export class Room extends Emitter {
     this.#flux = flux
     this.id = id
     this.presence = {}
-    this.identity = null // until it is joined
+    this.identity = null // until the room is joined
     this.connectionId = null
     /** Entries {connectionId, userId?, presence, …} by connection. */
     this.members = new Map()
   }
 
-  /** The members by user: two tabs of one user are one person. The entry of this connection stands for its user. */
+  /** The members by user: two tabs of one user are one person. For the own user, returns the entry of this connection. */
   people(personOf = ({userId, connectionId}) => userId ?? connectionId) {
     const people = new Map()
     for (const entry of this.members.values()) {
@@ -644,7 +645,7 @@ export class Room extends Emitter {
   history(query = {}) { return this.#ask('get_history', query) }
   update(presence) {
     this.presence = presence
-    const own = this.members.get(this.connectionId) // the server tells the others
+    const own = this.members.get(this.connectionId) // the server notifies only the others
     if (own) own.presence = presence
     return this.#ask('update_presence', {presence})
   }
@@ -668,7 +669,7 @@ export class Room extends Emitter {
       this.connectionId = payload.connectionId
       this.members = new Map(Object.entries(payload.presence))
       this.emit('joined', payload)
-      const after = payload.presenceAfter // of the members that the message had no room for
+      const after = payload.presenceAfter // set if the message could not hold all members
       const query = {roomId: this.id, after, limit: 1000}
       if (after) this.#flux.readPages(this, 'get_presence', query, this.#addMembers)
     } else if (type === 'presence_updated') {
