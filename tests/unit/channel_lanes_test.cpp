@@ -144,7 +144,7 @@ TEST_CASE("channel lanes: any order of entering and leaving keeps the list right
     clients.push_back(std::make_unique<Client>(station, key, station.view));
     clients.back()->enter();
   }
-  for (const std::size_t goes : {8U, 0U, 6U, 3U, 1U}) clients.erase(clients.begin() + goes);
+  for (const std::ptrdiff_t goes : {8, 0, 6, 3, 1}) clients.erase(clients.begin() + goes);
   station.say("x");
   station.loops.settle();
   for (const auto& client : clients) CHECK(client->inbox.take() == Lines{"x"});
