@@ -91,7 +91,8 @@ class Loop : public std::enable_shared_from_this<Loop> {
   /// for it. Under `sessions_mutex`.
   std::unordered_map<std::uint64_t, JsonText>& session_data() noexcept { return session_data_; }
 
-  /// Runs until `release_work` was called and no work is left. Only if the context is the loop's own.
+  /// Runs until `release_work` was called and no work is left. Only if the context is the loop's own. The caller
+  /// ensures that the loop is not destroyed meanwhile.
   void run();
   void release_work() { work_.reset(); }
 

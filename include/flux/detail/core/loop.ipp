@@ -41,8 +41,8 @@ FLUX_DECL Loop::~Loop() { shut(); }
 
 FLUX_DECL void Loop::run() { context_->run(); }
 
-// The context may never run it: a loop that is shut right after `post` has stopped running. A context of the loop's own
-// would then keep the loop alive, and the loop the context, so it gets no reference; whoever runs it holds the loop.
+// If the loop is shut at the same time, its context may never run the handler. A reference to the loop in a context that
+// the loop owns would then be a cycle, so that handler has none: `run` requires that the loop outlives it.
 template <void (Loop::*Step)()>
 void Loop::post_turn() {
   if (own_context_) return asio::post(*context_, [this] { (this->*Step)(); });
